@@ -1,1 +1,31 @@
-//! placeholder
+//! The decision engine: judges a shell command against risk tables, rules, policies and history.
+//! It must never do I/O, read a clock, wait, or panic on any bytes.
+
+mod anomaly;
+mod assessment;
+mod category;
+mod context;
+mod judge;
+mod level;
+mod policy;
+mod risk;
+mod rules;
+mod secrets;
+mod visible;
+
+pub use anomaly::{Anomaly, Event, History, detect};
+pub use assessment::{Assessment, Segment, Term};
+pub use category::Category;
+pub use context::Context;
+pub use judge::{Snapshot, Verdict, judge};
+pub use level::Level;
+pub use policy::{
+    Policy, PolicyError, PolicyKind, PolicySet, Requirement, Tally, Vote, Voter, tally,
+};
+pub use risk::{RiskTables, TablesError, assess};
+pub use rules::{
+    Approved, Backtest, Closest, Effect, MatchKind, Outcome, Rule, RuleError, RuleSet, RuleVerdict,
+    Scope, Suggestion, backtest, check_rule, default_rules, suggest,
+};
+pub use secrets::{Masked, mask_secrets};
+pub use visible::{Hidden, Shown, make_visible};

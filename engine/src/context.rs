@@ -1,0 +1,27 @@
+//! Where a command would run, and for whom. It must never hold anything the caller did not give.
+
+use serde::{Deserialize, Serialize};
+
+/// What is known about a command besides its bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Context {
+    /// The agent that asks.
+    pub agent: String,
+    /// The host the command would run on.
+    pub target: String,
+    /// The user it would run as.
+    pub user: String,
+    /// The working directory, where known.
+    pub cwd: Option<String>,
+    /// The target's tags, e.g. `production`.
+    pub tags: Vec<String>,
+    /// Whether a terminal was asked for.
+    pub pty: bool,
+    /// The time, in microseconds since the epoch.
+    pub now: i64,
+    /// The target user's shell, where known; anything that is not a POSIX-like shell cannot be inspected.
+    pub shell: Option<String>,
+    /// Whether a script follows on standard input.
+    pub has_stdin_script: bool,
+}

@@ -1,0 +1,9 @@
+//! Who must approve, and whether they have. It must never count a person twice or a deadline as a yes.
+
+mod set;
+mod tally;
+mod types;
+
+pub use set::PolicySet;
+pub use tally::{Tally, Vote, Voter, tally};
+pub use types::{Policy, PolicyError, PolicyKind, Requirement};

@@ -1,0 +1,82 @@
+//! Counts votes. It must never count a person twice, nor allow while anyone needed is missing.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::types::{PolicyKind, Requirement};
+
+/// A person who votes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Voter {
+    /// Who; two tokens of one person are one person.
+    pub person: String,
+    /// What they may do, e.g. `admin`.
+    pub roles: Vec<String>,
+}
+
+/// One vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Whose.
+    pub voter: Voter,
+    /// For or against.
+    pub allow: bool,
+}
+
+/// Where a vote stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Tally {
+    /// Not decided.
+    Open {
+        /// Approvals that count.
+        have: u32,
+        /// Approvals needed.
+        need: u32,
+        /// Members of the group who have not voted; empty where anyone may.
+        may_still: Vec<String>,
+    },
+    /// Enough approvals, and no one against.
+    Allowed,
+    /// Someone was against.
+    Denied,
+}
+
+/// Counts votes: one deny denies, one vote a person, and a requirement nobody can meet stays open until its deadline denies it.
+#[must_use]
+pub fn tally(requirement: &Requirement, votes: &[Vote]) -> Tally {
+    if votes.iter().any(|vote| !vote.allow) {
+        return Tally::Denied;
+    }
+    let member = |person: &str| requirement.group.iter().any(|name| name == person);
+    let counted: BTreeSet<&str> = votes
+        .iter()
+        .filter(|vote| match requirement.kind {
+            PolicyKind::Any => requirement.group.is_empty() || member(&vote.voter.person),
+            PolicyKind::Quorum | PolicyKind::All => member(&vote.voter.person),
+            PolicyKind::Role => requirement
+                .role
+                .as_ref()
+                .is_some_and(|role| vote.voter.roles.contains(role)),
+        })
+        .map(|vote| vote.voter.person.as_str())
+        .collect();
+    let members: BTreeSet<&str> = requirement.group.iter().map(String::as_str).collect();
+    let need = match requirement.kind {
+        PolicyKind::Any => 1,
+        PolicyKind::Quorum | PolicyKind::Role => requirement.min.max(1) as usize,
+        PolicyKind::All => members.len().max(1),
+    };
+    if counted.len() >= need {
+        return Tally::Allowed;
+    }
+    Tally::Open {
+        have: u32::try_from(counted.len()).unwrap_or(u32::MAX),
+        need: u32::try_from(need).unwrap_or(u32::MAX),
+        may_still: members
+            .difference(&counted)
+            .map(|name| (*name).to_owned())
+            .collect(),
+    }
+}

@@ -1,0 +1,117 @@
+//! Policies and what they ask for. It must never decide anything.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Level;
+
+/// How many must approve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PolicyKind {
+    /// One reviewer.
+    Any,
+    /// `min` members of the group.
+    Quorum,
+    /// Every member of the group.
+    All,
+    /// `min` people with the role.
+    Role,
+}
+
+/// Which commands need which approvals.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// The policy's name in logs.
+    pub id: String,
+    /// How many must approve.
+    #[serde(rename = "type")]
+    pub kind: PolicyKind,
+    /// How many people, for `quorum` and `role`; at least 1.
+    #[serde(default = "one")]
+    pub min: u32,
+    /// Who, for `quorum` and `all`; for `any`, empty means every reviewer.
+    #[serde(default)]
+    pub group: Vec<String>,
+    /// Which role, for `role`.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Which commands, a word-wise glob; `*` alone is every command.
+    pub pattern: String,
+    /// Which target hosts, a glob.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Which users on the target, a glob.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Tags the target must all have.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Only from this level up.
+    #[serde(default)]
+    pub min_level: Option<Level>,
+    /// Only in these hours of the day, UTC, from (inclusive) and to (exclusive); may wrap round midnight.
+    #[serde(default)]
+    pub hours: Option<(u8, u8)>,
+    /// How long people have, 5 to 86,400 s; 60 s when absent.
+    #[serde(default)]
+    pub timeout_seconds: Option<u64>,
+    /// After how long others are asked as well.
+    #[serde(default)]
+    pub escalate_after_seconds: Option<u64>,
+    /// Which others.
+    #[serde(default)]
+    pub escalate_to: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What is wrong with a policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("policy {id}: {message}")]
+pub struct PolicyError {
+    /// Which policy.
+    pub id: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+/// What one command needs, frozen when it is submitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requirement {
+    /// The policy it came from; `None` is the default of one reviewer.
+    pub policy: Option<String>,
+    /// How many must approve.
+    pub kind: PolicyKind,
+    /// How many people.
+    pub min: u32,
+    /// Who may.
+    pub group: Vec<String>,
+    /// Which role they need.
+    pub role: Option<String>,
+    /// How long they have, in seconds.
+    pub timeout_seconds: u64,
+    /// After how many seconds others are asked.
+    pub escalate_after_seconds: Option<u64>,
+    /// Which others.
+    pub escalate_to: Vec<String>,
+    /// One line for people.
+    pub why: String,
+}
+
+impl Default for Requirement {
+    fn default() -> Self {
+        Self {
+            policy: None,
+            kind: PolicyKind::Any,
+            min: 1,
+            group: Vec::new(),
+            role: None,
+            timeout_seconds: 60,
+            escalate_after_seconds: None,
+            escalate_to: Vec::new(),
+            why: "no policy matches: any one reviewer".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Rules and what they answer. It must never decide anything.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Context;
+
+/// What a matching rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Runs without a person.
+    Allow,
+    /// Refused without a person; wins over every allow rule.
+    Deny,
+}
+
+/// How a pattern is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MatchKind {
+    /// The whole byte string.
+    Exact,
+    /// Word by word.
+    Glob,
+    /// A regular expression, anchored at both ends.
+    Regex,
+}
+
+/// Where a rule holds; each part is a glob, absent means everywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scope {
+    /// Which agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Which target host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Which user on the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Which working directory; an unknown directory is outside every such scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+}
+
+/// One rule of the whitelist; times in microseconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The rule's name in logs.
+    pub id: String,
+    /// How the pattern is read.
+    pub kind: MatchKind,
+    /// What it matches.
+    pub pattern: String,
+    /// What a match does.
+    pub effect: Effect,
+    /// Where it holds.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// Why it exists.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Who added it.
+    #[serde(default)]
+    pub author: String,
+    /// When.
+    #[serde(default)]
+    pub created_at: i64,
+    /// When it stops to hold; the instant itself is already too late.
+    #[serde(default)]
+    pub expires_at: Option<i64>,
+    /// How often it matched.
+    #[serde(default)]
+    pub hits: u64,
+}
+
+/// What is wrong with a rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("rule {id}: {message}")]
+pub struct RuleError {
+    /// Which rule.
+    pub id: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+/// What the rules say about a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Run it.
+    Allow,
+    /// Refuse it.
+    Deny,
+    /// Ask a person.
+    Review,
+}
+
+/// What the rules say, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleVerdict {
+    /// The answer.
+    pub verdict: Outcome,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// One line for people.
+    pub why: String,
+    /// The allow rule that came nearest, where a person must decide.
+    pub closest: Option<Closest>,
+}
+
+/// A rule that almost matched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closest {
+    /// Its id.
+    pub rule: String,
+    /// What the command has that the rule does not.
+    pub differs: String,
+}
+
+/// A decision of the past.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// The command's bytes.
+    pub command: Vec<u8>,
+    /// Where and when.
+    pub context: Context,
+    /// Whether it was allowed.
+    pub allowed: bool,
+}
+
+/// A rule worth adding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// The rule, ready to be proposed.
+    pub rule: Rule,
+    /// How many past approvals it covers.
+    pub covers: usize,
+    /// Why it is suggested.
+    pub why: String,
+    /// Some of the commands it covers.
+    pub examples: Vec<String>,
+}
+
+/// What a rule would have done in the past.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backtest {
+    /// Commands looked at.
+    pub total: usize,
+    /// Commands the rule would have decided.
+    pub matched: usize,
+    /// Of these, how many a person had decided the other way.
+    pub against_people: usize,
+    /// Some of the commands it would have decided.
+    pub examples: Vec<String>,
+}
