@@ -1,0 +1,179 @@
+//! A program in a real terminal, by tmux on a socket of its own; must never meet the user's tmux.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::until::until;
+
+/// A tmux server with one pane; killed on drop.
+#[derive(Debug)]
+pub struct Tmux {
+    socket: PathBuf,
+}
+
+impl Tmux {
+    /// Starts `argv` with the given environment in a pane of `columns` x `rows`.
+    /// The pane stays after the program's end, so that its last screen can be seen.
+    pub(crate) fn start(
+        socket: &Path,
+        environment: &[(String, OsString)],
+        argv: &[OsString],
+        (columns, rows): (u16, u16),
+    ) -> Result<Self> {
+        let mut command = Command::new("tmux");
+        command
+            .arg("-S")
+            .arg(socket)
+            .args(["-f", "/dev/null", "new-session", "-d", "-x"])
+            .arg(columns.to_string())
+            .arg("-y")
+            .arg(rows.to_string())
+            .env_remove("TMUX")
+            .env("SHELL", "/bin/sh")
+            .env("LC_ALL", "C.UTF-8");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        // `remain-on-exit` must be set before the program can end: it starts when released.
+        let gate = socket.with_extension("go");
+        command
+            .arg("sh")
+            .arg("-c")
+            .arg("until [ -e \"$0\" ]; do sleep 0.02; done; exec \"$@\"")
+            .arg(&gate)
+            .args(argv);
+        let output = command.output().context("failed to run tmux: is it installed?")?;
+        ensure!(
+            output.status.success(),
+            "tmux failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let tmux = Self { socket: socket.to_owned() };
+        tmux.run(&["set-option", "-g", "remain-on-exit", "on"])?;
+        tmux.run(&["set-option", "-g", "history-limit", "5000"])?;
+        std::fs::write(&gate, "")?;
+        Ok(tmux)
+    }
+
+    /// Presses keys by tmux's names (`Enter`, `C-c`, `a`, `Up`).
+    ///
+    /// # Errors
+    /// When tmux fails.
+    pub fn keys(&self, keys: &[&str]) -> Result<()> {
+        let mut args = vec!["send-keys"];
+        args.extend(keys);
+        self.run(&args).map(drop)
+    }
+
+    /// Types text literally.
+    ///
+    /// # Errors
+    /// When tmux fails.
+    pub fn type_text(&self, text: &str) -> Result<()> {
+        self.run(&["send-keys", "-l", text]).map(drop)
+    }
+
+    /// What is on the screen.
+    ///
+    /// # Errors
+    /// When tmux fails.
+    pub fn capture(&self) -> Result<String> {
+        self.run(&["capture-pane", "-p"])
+    }
+
+    /// Waits until the screen shows `text`; the failure carries the screen.
+    ///
+    /// # Errors
+    /// When it does not within the deadline.
+    pub fn wait_for(&self, text: &str) -> Result<String> {
+        self.wait_until(&format!("{text:?} on the screen"), |screen| screen.contains(text))
+    }
+
+    /// Waits until `condition` holds of the screen; the failure carries the screen.
+    ///
+    /// # Errors
+    /// When it does not within the deadline.
+    pub fn wait_until(&self, what: &str, condition: impl Fn(&str) -> bool) -> Result<String> {
+        until(what, || {
+            let screen = self.capture()?;
+            Ok(condition(&screen).then_some(screen))
+        })
+        .with_context(|| format!("the screen:\n{}", self.capture().unwrap_or_default()))
+    }
+
+    /// Changes the size.
+    ///
+    /// # Errors
+    /// When tmux fails.
+    pub fn resize(&self, columns: u16, rows: u16) -> Result<()> {
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        self.run(&["resize-window", "-x", &columns, "-y", &rows]).map(drop)
+    }
+
+    /// Evaluates a tmux format of the pane, for example `#{pane_pid}`, `#{alternate_on}`.
+    ///
+    /// # Errors
+    /// When tmux fails.
+    pub fn format(&self, format: &str) -> Result<String> {
+        Ok(self.run(&["display-message", "-p", format])?.trim_end().to_owned())
+    }
+
+    /// The process id of the program (of the shell when one was started).
+    ///
+    /// # Errors
+    /// When tmux fails.
+    pub fn pid(&self) -> Result<i32> {
+        Ok(self.format("#{pane_pid}")?.parse()?)
+    }
+
+    /// Waits for the program's end and gives its exit status.
+    ///
+    /// # Errors
+    /// When it does not end within the deadline.
+    pub fn wait_exit(&self) -> Result<i32> {
+        until("the program in the terminal to end", || {
+            let state = self.format("#{pane_dead} #{pane_dead_status} #{pane_dead_signal}")?;
+            let mut words = state.split(' ');
+            if words.next() != Some("1") {
+                return Ok(None);
+            }
+            let status = words.next().unwrap_or_default();
+            let signal = words.next().unwrap_or_default();
+            Ok(Some(match signal.parse::<i32>() {
+                Ok(signal) if signal != 0 => 128 + signal,
+                _ => status.parse().unwrap_or(0),
+            }))
+        })
+        .with_context(|| format!("the screen:\n{}", self.capture().unwrap_or_default()))
+    }
+
+    fn run(&self, args: &[&str]) -> Result<String> {
+        let output = self.output(args)?;
+        ensure!(
+            output.status.success(),
+            "tmux {args:?} failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn output(&self, args: &[&str]) -> Result<Output> {
+        Ok(Command::new("tmux")
+            .arg("-S")
+            .arg(&self.socket)
+            .args(args)
+            .env_remove("TMUX")
+            .output()?)
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        self.output(&["kill-server"]).ok();
+    }
+}
