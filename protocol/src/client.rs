@@ -1,0 +1,433 @@
+//! The broker's client: HTTP requests and WebSockets over a Unix socket, `http://` or `https://`.
+//!
+//! It reports every failure as what it is and never retries: whether a request may be repeated is
+//! known only to the caller.
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{self, Message};
+
+use crate::http::ErrorBody;
+use crate::reviewer::ErrorCode;
+
+/// The longest WebSocket message either side accepts, in bytes.
+pub const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+
+/// How long connecting may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A bearer token; never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes a token, without surrounding white space.
+    pub fn new(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+
+    /// The token itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Address {
+    Unix(PathBuf),
+    Tcp { tls: bool, host: String, port: u16 },
+}
+
+/// Which broker, as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    address: Address,
+    token: Option<Token>,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// `EXPACTI_BROKER` or `--broker` cannot be read.
+    #[error(
+        "{0:?} is not a broker's address: expected unix:///path, http://host:port or https://host:port"
+    )]
+    Address(String),
+    /// The answer is not what the protocol says.
+    #[error("the broker at {at} gave an answer this version does not understand: {why}")]
+    Garbled {
+        /// The broker's address.
+        at: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The broker refused; nothing happened.
+    #[error("{message}")]
+    Refused {
+        /// What kind of refusal.
+        code: ErrorCode,
+        /// What failed and why.
+        message: String,
+    },
+    /// The connection failed or broke.
+    #[error("the broker at {at} cannot be reached: {why}")]
+    Unreachable {
+        /// The broker's address.
+        at: String,
+        /// What failed.
+        why: String,
+    },
+}
+
+impl ClientError {
+    /// The exit status that INTERFACE.md gives this failure.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Address(_) => crate::exit::USAGE,
+            Self::Garbled { .. } => crate::exit::FAILED,
+            Self::Refused { code: ErrorCode::NotFound, .. } => crate::exit::NOT_FOUND,
+            Self::Refused {
+                code: ErrorCode::TooLate | ErrorCode::NotEntitled | ErrorCode::Mismatch,
+                ..
+            } => crate::exit::REFUSED,
+            Self::Refused { .. } => crate::exit::FAILED,
+            Self::Unreachable { .. } => crate::exit::UNREACHABLE,
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+impl Endpoint {
+    /// The broker behind a Unix socket.
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self { address: Address::Unix(path.into()), token: None }
+    }
+
+    /// Reads `unix:///path`, `http://host:port` or `https://host:port`.
+    pub fn parse(url: &str) -> Result<Self, ClientError> {
+        let wrong = || ClientError::Address(url.to_owned());
+        if let Some(path) = url.strip_prefix("unix://") {
+            return if path.starts_with('/') { Ok(Self::unix(path)) } else { Err(wrong()) };
+        }
+        let parsed = reqwest::Url::parse(url).map_err(|_| wrong())?;
+        let tls = match parsed.scheme() {
+            "http" => false,
+            "https" => true,
+            _ => return Err(wrong()),
+        };
+        if parsed.path() != "/" || parsed.query().is_some() || !parsed.username().is_empty() {
+            return Err(wrong());
+        }
+        let host = parsed.host_str().ok_or_else(wrong)?.to_owned();
+        let port = parsed.port_or_known_default().ok_or_else(wrong)?;
+        Ok(Self { address: Address::Tcp { tls, host, port }, token: None })
+    }
+
+    /// The same broker, with a token.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<Token>) -> Self {
+        self.token = token;
+        self
+    }
+
+    /// The address as people write it.
+    pub fn display(&self) -> String {
+        match &self.address {
+            Address::Unix(path) => format!("unix://{}", path.display()),
+            Address::Tcp { tls, host, port } => {
+                format!("{}://{host}:{port}", if *tls { "https" } else { "http" })
+            }
+        }
+    }
+
+    fn base(&self) -> String {
+        match &self.address {
+            Address::Unix(_) => "http://localhost".to_owned(),
+            Address::Tcp { .. } => self.display(),
+        }
+    }
+
+    fn unreachable(&self, error: &dyn std::error::Error) -> ClientError {
+        ClientError::Unreachable { at: self.display(), why: chain(error) }
+    }
+}
+
+/// Makes HTTP requests to one broker.
+#[derive(Debug, Clone)]
+pub struct Client {
+    endpoint: Endpoint,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client of that broker. Nothing is sent yet.
+    pub fn new(endpoint: Endpoint) -> Result<Self, ClientError> {
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(Duration::from_secs(60))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        if let Address::Unix(path) = &endpoint.address {
+            builder = builder.unix_socket(path.as_path());
+        }
+        let http = builder.build().map_err(|e| endpoint.unreachable(&e))?;
+        Ok(Self { endpoint, http })
+    }
+
+    /// The broker it talks to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<serde_json::Value>,
+    ) -> Result<reqwest::Response, ClientError> {
+        let mut request = self.http.request(method, format!("{}{path}", self.endpoint.base()));
+        if let Some(token) = &self.endpoint.token {
+            request = request.bearer_auth(token.reveal());
+        }
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.map_err(|e| self.endpoint.unreachable(&e))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let text = answer.text().await.map_err(|e| self.endpoint.unreachable(&e))?;
+        Err(match serde_json::from_str::<ErrorBody>(&text) {
+            Ok(ErrorBody { code, message }) => ClientError::Refused { code, message },
+            Err(_) => ClientError::Garbled {
+                at: self.endpoint.display(),
+                why: format!("HTTP status {status}"),
+            },
+        })
+    }
+
+    async fn json<T: DeserializeOwned>(&self, answer: reqwest::Response) -> Result<T, ClientError> {
+        let bytes = answer.bytes().await.map_err(|e| self.endpoint.unreachable(&e))?;
+        let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+        serde_json::from_slice(bytes)
+            .map_err(|e| ClientError::Garbled { at: self.endpoint.display(), why: e.to_string() })
+    }
+
+    fn to_value<B: Serialize>(&self, body: &B) -> Result<serde_json::Value, ClientError> {
+        serde_json::to_value(body)
+            .map_err(|e| ClientError::Garbled { at: self.endpoint.display(), why: e.to_string() })
+    }
+
+    /// `GET path`, JSON.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let answer = self.send(reqwest::Method::GET, path, None).await?;
+        self.json(answer).await
+    }
+
+    /// `GET path`, the raw body.
+    pub async fn get_bytes(&self, path: &str) -> Result<bytes::Bytes, ClientError> {
+        let answer = self.send(reqwest::Method::GET, path, None).await?;
+        answer.bytes().await.map_err(|e| self.endpoint.unreachable(&e))
+    }
+
+    /// `POST path` with a JSON body; an empty answer reads as `null`.
+    pub async fn post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, ClientError> {
+        let body = self.to_value(body)?;
+        let answer = self.send(reqwest::Method::POST, path, Some(body)).await?;
+        self.json(answer).await
+    }
+
+    /// `DELETE path`; an empty answer reads as `null`.
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let answer = self.send(reqwest::Method::DELETE, path, None).await?;
+        self.json(answer).await
+    }
+}
+
+/// A byte stream that a WebSocket can run on.
+trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+type Socket = WebSocketStream<Box<dyn Io>>;
+
+/// The sending half of a WebSocket of JSON text messages.
+pub struct WsSender<T> {
+    at: String,
+    sink: SplitSink<Socket, Message>,
+    of: PhantomData<fn(T)>,
+}
+
+/// The receiving half.
+pub struct WsReceiver<T> {
+    at: String,
+    stream: SplitStream<Socket>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize> WsSender<T> {
+    /// Sends one message; when it returns, the message is handed to the system, not more.
+    pub async fn send(&mut self, message: &T) -> Result<(), ClientError> {
+        let text = serde_json::to_string(message)
+            .map_err(|e| ClientError::Garbled { at: self.at.clone(), why: e.to_string() })?;
+        self.sink.send(Message::text(text)).await.map_err(|e| unreachable(&self.at, &e))
+    }
+
+    /// Says goodbye.
+    pub async fn close(&mut self) -> Result<(), ClientError> {
+        self.sink.close().await.map_err(|e| unreachable(&self.at, &e))
+    }
+}
+
+impl<T: DeserializeOwned> WsReceiver<T> {
+    /// The next message; `None` when the broker closed the connection. Messages of a type this
+    /// version does not know are passed over, so that the broker may say more in the future.
+    pub async fn recv(&mut self) -> Option<Result<T, ClientError>> {
+        loop {
+            let text = match self.stream.next().await? {
+                Ok(Message::Text(text)) => text,
+                Ok(Message::Close(_)) => return None,
+                Ok(Message::Binary(_)) => {
+                    let why = "a binary WebSocket message".to_owned();
+                    return Some(Err(ClientError::Garbled { at: self.at.clone(), why }));
+                }
+                Ok(_) => continue,
+                Err(e) => return Some(Err(unreachable(&self.at, &e))),
+            };
+            match serde_json::from_str(&text) {
+                Ok(message) => return Some(Ok(message)),
+                Err(e) if e.to_string().starts_with("unknown variant") => {}
+                Err(e) => {
+                    let why = e.to_string();
+                    return Some(Err(ClientError::Garbled { at: self.at.clone(), why }));
+                }
+            }
+        }
+    }
+}
+
+fn unreachable(at: &str, error: &dyn std::error::Error) -> ClientError {
+    ClientError::Unreachable { at: at.to_owned(), why: chain(error) }
+}
+
+/// Connects a WebSocket at `path` of that broker.
+pub async fn connect<Tx: Serialize, Rx: DeserializeOwned>(
+    endpoint: &Endpoint,
+    path: &str,
+) -> Result<(WsSender<Tx>, WsReceiver<Rx>), ClientError> {
+    let at = endpoint.display();
+    let connecting = async {
+        let io: Box<dyn Io> = match &endpoint.address {
+            Address::Unix(path) => Box::new(
+                tokio::net::UnixStream::connect(path)
+                    .await
+                    .map_err(|e| endpoint.unreachable(&e))?,
+            ),
+            Address::Tcp { tls, host, port } => {
+                let bare = host.trim_start_matches('[').trim_end_matches(']');
+                let tcp = tokio::net::TcpStream::connect((bare, *port))
+                    .await
+                    .map_err(|e| endpoint.unreachable(&e))?;
+                tcp.set_nodelay(true).map_err(|e| endpoint.unreachable(&e))?;
+                if *tls { Box::new(tls_connect(endpoint, bare, tcp).await?) } else { Box::new(tcp) }
+            }
+        };
+        handshake(endpoint, path, io).await
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(socket) => {
+            let (sink, stream) = socket?.split();
+            Ok((
+                WsSender { at: at.clone(), sink, of: PhantomData },
+                WsReceiver { at, stream, of: PhantomData },
+            ))
+        }
+        Err(_) => Err(ClientError::Unreachable {
+            at,
+            why: format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        }),
+    }
+}
+
+async fn tls_connect(
+    endpoint: &Endpoint,
+    host: &str,
+    tcp: tokio::net::TcpStream,
+) -> Result<impl Io + use<>, ClientError> {
+    use rustls_platform_verifier::ConfigVerifierExt as _;
+    let config =
+        rustls::ClientConfig::with_platform_verifier().map_err(|e| endpoint.unreachable(&e))?;
+    let name = rustls::pki_types::ServerName::try_from(host.to_owned())
+        .map_err(|e| endpoint.unreachable(&e))?;
+    tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect(name, tcp)
+        .await
+        .map_err(|e| endpoint.unreachable(&e))
+}
+
+async fn handshake(
+    endpoint: &Endpoint,
+    path: &str,
+    io: Box<dyn Io>,
+) -> Result<Socket, ClientError> {
+    use tungstenite::client::IntoClientRequest as _;
+    let url = format!("{}{path}", endpoint.base()).replacen("http", "ws", 1);
+    let mut request = url.into_client_request().map_err(|e| endpoint.unreachable(&e))?;
+    if let Some(token) = &endpoint.token {
+        let value =
+            format!("Bearer {}", token.reveal()).parse().map_err(|_| ClientError::Garbled {
+                at: endpoint.display(),
+                why: "the token holds characters no token has".to_owned(),
+            })?;
+        request.headers_mut().insert("authorization", value);
+    }
+    let config = tungstenite::protocol::WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE));
+    match tokio_tungstenite::client_async_with_config(request, io, Some(config)).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::Error::Http(answer)) => {
+            let body = answer.body().as_deref().unwrap_or_default();
+            Err(match serde_json::from_slice::<ErrorBody>(body) {
+                Ok(ErrorBody { code, message }) => ClientError::Refused { code, message },
+                Err(_) => ClientError::Refused {
+                    code: ErrorCode::NotEntitled,
+                    message: format!("the broker refused the connection: HTTP {}", answer.status()),
+                },
+            })
+        }
+        Err(e) => Err(endpoint.unreachable(&e)),
+    }
+}

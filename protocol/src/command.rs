@@ -1,0 +1,311 @@
+//! A command under review: what the gate submits and what reviewers see.
+
+use base64::Engine as _;
+use expacti_engine::{Anomaly, Closest, Level, Requirement, Term};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Digest, StreamSummary};
+use crate::ids::{CommandId, SessionId};
+use crate::session::{Pty, SessionInfo};
+
+/// What kind of bytes an item holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemKind {
+    /// The command string of an `exec` request.
+    #[default]
+    Exec,
+    /// One line (or one whole multi-line construct) typed at an interactive shell.
+    Line,
+    /// A login shell without a terminal; its script comes as a `stdin` item.
+    Shell,
+    /// Code on the standard input of an approved command.
+    Stdin,
+}
+
+/// How the standard input of an `exec` request is treated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StdinTreatment {
+    /// The program runs what it reads: standard input is an item of its own.
+    #[default]
+    Code,
+    /// Data approved together with the command; its length and digest go to the log.
+    Data,
+}
+
+/// Where a command is in its life. `Submitted -> Pending -> Allowed -> Released -> Finished` is
+/// the way of a command that runs; every other end means that it did not run, except `Unknown`:
+/// it was released and nobody can say whether it ran. It is never sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandState {
+    /// Waits for a decision.
+    Pending,
+    /// Allowed; the gate has not released it yet.
+    Allowed,
+    /// Denied by a person, a rule or the system.
+    Denied,
+    /// Nobody decided before the deadline.
+    Expired,
+    /// The agent took it back, or went away.
+    Withdrawn,
+    /// On record as sent to the target.
+    Released,
+    /// Ran to its end.
+    Finished,
+    /// Released, and its outcome cannot be known.
+    Unknown,
+}
+
+impl CommandState {
+    /// The state's name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+            Self::Released => "released",
+            Self::Finished => "finished",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The state with that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [
+            Self::Pending,
+            Self::Allowed,
+            Self::Denied,
+            Self::Expired,
+            Self::Withdrawn,
+            Self::Released,
+            Self::Finished,
+            Self::Unknown,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == name)
+    }
+
+    /// Whether nothing more can happen to the command.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Allowed | Self::Released)
+    }
+}
+
+/// The bytes of a command on the wire: `command` is always readable text, and `command_base64`
+/// holds the exact bytes when they are not valid UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandText {
+    /// The command; for bytes that are not UTF-8, with U+FFFD in place of the invalid ones.
+    pub command: String,
+    /// The exact bytes in base64, only when `command` is not exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_base64: Option<String>,
+}
+
+/// `command_base64` is not base64.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("command_base64 is not valid base64")]
+pub struct CommandTextError;
+
+impl CommandText {
+    /// The wire form of `bytes`.
+    pub fn new(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self { command: text.to_owned(), command_base64: None },
+            Err(_) => Self {
+                command: String::from_utf8_lossy(bytes).into_owned(),
+                command_base64: Some(base64::engine::general_purpose::STANDARD.encode(bytes)),
+            },
+        }
+    }
+
+    /// The exact bytes.
+    pub fn bytes(&self) -> Result<Vec<u8>, CommandTextError> {
+        match &self.command_base64 {
+            None => Ok(self.command.as_bytes().to_vec()),
+            Some(text) => {
+                base64::engine::general_purpose::STANDARD.decode(text).map_err(|_| CommandTextError)
+            }
+        }
+    }
+}
+
+/// What the gate asks about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submission {
+    /// The session it belongs to.
+    pub session_id: SessionId,
+    /// What kind of bytes.
+    pub kind: ItemKind,
+    /// The command this item is the standard input of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<CommandId>,
+    /// The bytes.
+    #[serde(flatten)]
+    pub text: CommandText,
+    /// SHA-256 of the bytes; the broker refuses a submission in which they differ.
+    pub sha256: Digest,
+    /// The working directory on the target, `~` for the login directory.
+    pub cwd: String,
+    /// The terminal, when one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pty: Option<Pty>,
+    /// Names of environment variables the client sent and the gate dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_env: Vec<String>,
+    /// Environment variables that go to the target with the command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, String)>,
+    /// What the gate wants the reviewer to know (`unverified prompt`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The gate can deliver at once: an automatic allow is released in the same transaction.
+    #[serde(default)]
+    pub ready: bool,
+}
+
+/// One reviewer's word on a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoteView {
+    /// Who.
+    pub by: String,
+    /// Allow or deny.
+    pub allow: bool,
+    /// When, in seconds since the Unix epoch.
+    pub at: i64,
+    /// What the reviewer said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// A command as reviewers see it: the body of `pending_command` and `command_updated`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommandView {
+    /// The command's id.
+    pub id: CommandId,
+    /// The session it belongs to.
+    pub session_id: SessionId,
+    /// The exact command. Secrets in it are not masked here; `masked` is the text for
+    /// notifications and other places where bystanders look.
+    #[serde(flatten)]
+    pub text: CommandText,
+    /// The command with secrets masked, only when it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked: Option<String>,
+    /// SHA-256 of the exact bytes; a decision repeats it.
+    pub sha256: Digest,
+    /// Counts the changes of this command; grows with each `command_updated`.
+    pub revision: u64,
+    /// Where it is in its life.
+    pub state: CommandState,
+    /// What kind of bytes.
+    pub kind: ItemKind,
+    /// The command this is the standard input of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<CommandId>,
+    /// The working directory on the target.
+    pub cwd: String,
+    /// Submitted at, in seconds since the Unix epoch.
+    pub timestamp: i64,
+    /// 0 to 100.
+    pub risk_score: u8,
+    /// LOW, MEDIUM, HIGH or CRITICAL.
+    pub level: Level,
+    /// Each contribution to the score; they add up to it (before clamping to 0..100).
+    #[serde(default)]
+    pub terms: Vec<Term>,
+    /// The engine could not look into all of it.
+    #[serde(default)]
+    pub uninspectable: bool,
+    /// Whether an anomaly was found.
+    pub anomaly: bool,
+    /// The anomalies' names.
+    pub anomaly_reasons: Vec<String>,
+    /// The anomalies with their evidence.
+    #[serde(default)]
+    pub anomalies: Vec<Anomaly>,
+    /// The session's agent, target, user and so on.
+    pub session: SessionInfo,
+    /// The terminal, when one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pty: Option<Pty>,
+    /// How standard input is treated.
+    pub stdin: StdinTreatment,
+    /// Names of dropped environment variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_env: Vec<String>,
+    /// Environment variables that go to the target with the command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, String)>,
+    /// What the gate wants the reviewer to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Why the rules did not decide, or which one did.
+    pub rule_why: String,
+    /// The nearest rule and how the command differs from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closest: Option<Closest>,
+    /// The approvals needed, frozen when the command was submitted.
+    pub requirement: Requirement,
+    /// The votes so far.
+    #[serde(default)]
+    pub votes: Vec<VoteView>,
+    /// Approvals still missing.
+    #[serde(default)]
+    pub approvals_missing: u32,
+    /// The deadline, in milliseconds since the Unix epoch.
+    pub deadline_ms: i64,
+    /// Whole time to decide, in seconds.
+    pub timeout_seconds: u64,
+    /// A command with the same bytes was denied earlier in this session.
+    #[serde(default)]
+    pub retry_of_denied: bool,
+    /// The decision, once there is one: true allowed, false denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<bool>,
+    /// `alice`, `whitelist:RULE`, `system:timeout`, `system:fail-closed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// What the reviewer said, or why the system denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Decided at, in seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<i64>,
+    /// Result of a finished command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Seconds into the session's recording at which the decision stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_offset: Option<f64>,
+}
+
+/// How a command ended on the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Exit status, 0 to 255 (the protocol allows 32 bits).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_status: Option<u32>,
+    /// Name of the signal that ended it, without `SIG`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_signal: Option<String>,
+    /// Standard input that went to the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<StreamSummary>,
+    /// Standard output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<StreamSummary>,
+    /// Standard error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<StreamSummary>,
+    /// Microseconds the target took, from release to exit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_us: Option<u64>,
+    /// Why the outcome is unknown (`connection to the target lost`); null when it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
+}

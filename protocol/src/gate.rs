@@ -1,0 +1,225 @@
+//! The gate's side of the wire: `GET /v1/ws/gate`, JSON text messages both ways.
+//!
+//! Every request of the gate carries a `ref` of its choice; the broker answers each exactly once
+//! with `ack`, `submitted`, `released` or `error` of the same `ref`. `decision` comes by itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{CommandState, Outcome, StdinTreatment, Submission};
+use crate::digest::Digest;
+use crate::ids::{CommandId, SessionId};
+use crate::session::SessionInfo;
+
+/// Whose bytes a piece of a recording is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// What the agent's screen shows: the target's standard output, or the gate's own messages.
+    Stdout,
+    /// The target's standard error.
+    Stderr,
+    /// What the agent typed (never bytes typed while the target's echo was off).
+    Stdin,
+}
+
+/// Gate to broker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum GateRequest {
+    /// First message on every connection.
+    Hello {
+        /// [`crate::PROTOCOL_VERSION`].
+        protocol: u32,
+        /// The gate's own version, for people.
+        version: String,
+    },
+    /// An agent has logged in. Answered by `ack` with `session_id`.
+    OpenSession {
+        /// Names this request.
+        r#ref: u64,
+        /// Who and where.
+        session: SessionInfo,
+    },
+    /// The agent's connection is gone. Pending commands of the session are withdrawn.
+    CloseSession {
+        /// Names this request.
+        r#ref: u64,
+        /// Which one.
+        session_id: SessionId,
+    },
+    /// May these bytes run? Answered by `submitted`, later by one `decision`.
+    Submit {
+        /// Names this request.
+        r#ref: u64,
+        /// What.
+        #[serde(flatten)]
+        submission: Box<Submission>,
+    },
+    /// The agent took the command back.
+    Withdraw {
+        /// Names this request.
+        r#ref: u64,
+        /// Which one.
+        id: CommandId,
+        /// `^C`, `the client closed the channel`.
+        reason: String,
+    },
+    /// The gate is about to send the bytes of an allowed command. Only after the answer
+    /// `released`, which means that the entry is on disk, may it send them, and only once.
+    Release {
+        /// Names this request.
+        r#ref: u64,
+        /// Which one.
+        id: CommandId,
+        /// The session that will deliver it.
+        session_id: SessionId,
+        /// SHA-256 of the bytes about to be sent.
+        sha256: Digest,
+    },
+    /// A released command ended.
+    Finished {
+        /// Names this request.
+        r#ref: u64,
+        /// Which one.
+        id: CommandId,
+        /// How.
+        #[serde(flatten)]
+        outcome: Outcome,
+    },
+    /// A piece of the session's terminal input or output, for recording and live view.
+    Output {
+        /// Which session.
+        session_id: SessionId,
+        /// Whose bytes.
+        stream: Stream,
+        /// When, in microseconds since the Unix epoch.
+        time_us: i64,
+        /// The bytes, base64.
+        data: String,
+    },
+    /// The agent's terminal changed its size.
+    Resize {
+        /// Which session.
+        session_id: SessionId,
+        /// When, in microseconds since the Unix epoch.
+        time_us: i64,
+        /// Columns.
+        cols: u32,
+        /// Rows.
+        rows: u32,
+    },
+    /// A marker in the recording that is not a decision (`output of cmd_… truncated`).
+    Marker {
+        /// Which session.
+        session_id: SessionId,
+        /// When, in microseconds since the Unix epoch.
+        time_us: i64,
+        /// One line.
+        label: String,
+    },
+}
+
+/// Why a command was decided as it was; the gate chooses its message and exit status by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// A reviewer, or several.
+    Reviewer,
+    /// A rule of the whitelist (allow or deny).
+    Rule,
+    /// Something failed: denied, exit status 79.
+    FailClosed,
+    /// Nobody decided in time: denied, exit status 78.
+    Timeout,
+}
+
+/// A decision as the gate receives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Which command.
+    pub id: CommandId,
+    /// Whether it may run.
+    pub allow: bool,
+    /// What the reviewer said, or what failed.
+    pub comment: Option<String>,
+    /// SHA-256 of the bytes that were decided on.
+    pub sha256: Digest,
+    /// The session it was decided for.
+    pub session_id: SessionId,
+    /// `alice`, `whitelist:RULE`, `system:timeout`, `system:fail-closed`.
+    pub decided_by: String,
+    /// Why.
+    pub kind: DecisionKind,
+    /// The `released` entry is on disk already: the gate need not ask for it.
+    #[serde(default)]
+    pub released: bool,
+    /// Reviewers' signatures (SSHSIG, armored) over the decision, for the gate to verify.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<String>,
+}
+
+/// Broker to gate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum GateEvent {
+    /// First message on every connection.
+    Hello {
+        /// [`crate::PROTOCOL_VERSION`].
+        protocol: u32,
+        /// The broker's version.
+        version: String,
+    },
+    /// A request was carried out and its effect is on disk.
+    Ack {
+        /// Which request.
+        r#ref: u64,
+        /// The new session, in the answer to `open_session`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<SessionId>,
+    },
+    /// A submission is on disk. Its `decision` follows, at once or later.
+    Submitted {
+        /// Which request.
+        r#ref: u64,
+        /// The command's id from now on.
+        id: CommandId,
+        /// Where it is: `pending`, or decided already.
+        state: CommandState,
+        /// 0 to 100, for the agent's status line.
+        risk_score: u8,
+        /// LOW, MEDIUM, HIGH or CRITICAL.
+        level: expacti_engine::Level,
+        /// Whole time to decide, in seconds.
+        timeout_seconds: u64,
+        /// How standard input is to be treated.
+        stdin: StdinTreatment,
+        /// No reviewer is connected.
+        #[serde(default)]
+        unattended: bool,
+    },
+    /// A command was decided.
+    Decision(Decision),
+    /// The `released` entry is on disk: the gate may send the bytes, once.
+    Released {
+        /// Which request.
+        r#ref: u64,
+        /// Which command.
+        id: CommandId,
+    },
+    /// A request was refused; nothing happened.
+    Error {
+        /// Which request.
+        r#ref: u64,
+        /// What failed and why.
+        message: String,
+    },
+    /// A reviewer ended the session: close the connection, forward nothing more.
+    Kill {
+        /// Which session.
+        session_id: SessionId,
+        /// Who.
+        by: String,
+    },
+    /// Keeps the connection alive.
+    Ping,
+}

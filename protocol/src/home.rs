@@ -1,0 +1,136 @@
+//! Where everything lives: `EXPACTI_HOME`, or the XDG directories.
+
+use std::path::{Path, PathBuf};
+
+/// The directories of one installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    config: PathBuf,
+    data: PathBuf,
+    runtime: PathBuf,
+}
+
+/// Neither `EXPACTI_HOME` nor `HOME` says where files may be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HomeError {
+    /// No directory can be derived.
+    #[error("cannot tell where to keep files: set EXPACTI_HOME or HOME")]
+    Unset,
+    /// A path must be absolute.
+    #[error("{0} must be an absolute path, but is {1:?}")]
+    Relative(&'static str, String),
+}
+
+impl Home {
+    /// The installation the environment names. `var` reads the environment.
+    pub fn from_env(var: impl Fn(&str) -> Option<String>, uid: u32) -> Result<Self, HomeError> {
+        let set = |name: &'static str| var(name).filter(|v| !v.is_empty());
+        let absolute = |name: &'static str, value: String| {
+            if Path::new(&value).is_absolute() {
+                Ok(PathBuf::from(value))
+            } else {
+                Err(HomeError::Relative(name, value))
+            }
+        };
+        if let Some(dir) = set("EXPACTI_HOME") {
+            let dir = absolute("EXPACTI_HOME", dir)?;
+            return Ok(Self { config: dir.clone(), data: dir.clone(), runtime: dir });
+        }
+        let home = set("HOME").map(|v| absolute("HOME", v)).transpose()?;
+        let xdg = |name: &'static str, fallback: &str| -> Result<PathBuf, HomeError> {
+            // The XDG base directory specification: a relative path is to be ignored.
+            match set(name).filter(|v| Path::new(v).is_absolute()) {
+                Some(dir) => Ok(PathBuf::from(dir).join("expacti")),
+                None => Ok(home.clone().ok_or(HomeError::Unset)?.join(fallback).join("expacti")),
+            }
+        };
+        let data = xdg("XDG_DATA_HOME", ".local/share")?;
+        let runtime = match set("XDG_RUNTIME_DIR").filter(|v| Path::new(v).is_absolute()) {
+            Some(dir) => PathBuf::from(dir).join("expacti"),
+            None => PathBuf::from(format!("/tmp/expacti-{uid}")),
+        };
+        Ok(Self { config: xdg("XDG_CONFIG_HOME", ".config")?, data, runtime })
+    }
+
+    /// Everything under one directory.
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
+        let dir = dir.into();
+        Self { config: dir.clone(), data: dir.clone(), runtime: dir }
+    }
+
+    /// The directories themselves: configuration, data, runtime.
+    pub fn dirs(&self) -> [&Path; 3] {
+        [&self.config, &self.data, &self.runtime]
+    }
+
+    /// The configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    /// The SQLite database.
+    pub fn database(&self) -> PathBuf {
+        self.data.join("expacti.db")
+    }
+
+    /// The directory of recordings.
+    pub fn recordings(&self) -> PathBuf {
+        self.data.join("recordings")
+    }
+
+    /// The directory of private keys: the gate's host key, the broker's checkpoint key.
+    pub fn keys(&self) -> PathBuf {
+        self.data.join("keys")
+    }
+
+    /// The gate's host key as a known_hosts file for the shim.
+    pub fn gate_known_hosts(&self) -> PathBuf {
+        self.data.join("gate_known_hosts")
+    }
+
+    /// The log of the background process.
+    pub fn log_file(&self) -> PathBuf {
+        self.data.join("expacti.log")
+    }
+
+    /// The lock that one background process (or one offline command) holds.
+    pub fn lock_file(&self) -> PathBuf {
+        self.data.join("expacti.lock")
+    }
+
+    /// The broker's socket.
+    pub fn broker_socket(&self) -> PathBuf {
+        self.runtime.join("broker.sock")
+    }
+
+    /// The gate's socket.
+    pub fn gate_socket(&self) -> PathBuf {
+        self.runtime.join("gate.sock")
+    }
+}
+
+/// The host name under which the shim knows the local gate's key.
+pub const GATE_HOST_ALIAS: &str = "expacti-gate";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_directory_or_xdg() {
+        let env = |pairs: &'static [(&str, &str)]| {
+            move |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+        };
+        let one = Home::from_env(env(&[("EXPACTI_HOME", "/x"), ("HOME", "/h")]), 7).unwrap();
+        assert_eq!(one, Home::at("/x"));
+        let xdg = Home::from_env(env(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/run/u")]), 7).unwrap();
+        assert_eq!(xdg.config_file(), Path::new("/h/.config/expacti/config.toml"));
+        assert_eq!(xdg.database(), Path::new("/h/.local/share/expacti/expacti.db"));
+        assert_eq!(xdg.broker_socket(), Path::new("/run/u/expacti/broker.sock"));
+        let bare = Home::from_env(env(&[("HOME", "/h")]), 7).unwrap();
+        assert_eq!(bare.broker_socket(), Path::new("/tmp/expacti-7/broker.sock"));
+        assert_eq!(Home::from_env(env(&[]), 7), Err(HomeError::Unset));
+        assert!(Home::from_env(env(&[("EXPACTI_HOME", "x")]), 7).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! Bodies of the HTTP requests and answers, as the client and the server share them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::principal::Role;
+use crate::reviewer::ErrorCode;
+
+/// The body of every answer that is not a success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What kind of refusal.
+    pub code: ErrorCode,
+    /// What failed and why.
+    pub message: String,
+}
+
+/// `GET /v1/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The broker's version.
+    pub version: String,
+    /// [`crate::PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// The broker's process.
+    pub pid: u32,
+    /// Started at, in seconds since the Unix epoch.
+    pub started_at: i64,
+    /// Commands that wait.
+    pub pending: u64,
+    /// Open sessions.
+    pub sessions: u64,
+    /// Connected reviewers.
+    pub reviewers: u64,
+    /// Connected gates.
+    pub gates: u64,
+    /// Entries of the audit log.
+    pub audit_entries: u64,
+    /// SHA-256 of its last line.
+    pub audit_head: String,
+    /// Whom the broker takes the caller for.
+    pub principal: String,
+    /// With which role.
+    pub role: Role,
+    /// What the caller must know.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// `POST /v1/principals`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewPrincipal {
+    /// A name: letters, digits, `.`, `_`, `-`, `@`, at most 64.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// An agent's public key, in the form of an `authorized_keys` line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// The person who answers for an agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// A principal as the broker shows it, never with its token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrincipalView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// An agent's public key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// The person who answers for an agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Added at, in seconds since the Unix epoch.
+    pub created_at: i64,
+}
+
+/// The answer to `POST /v1/principals`: the only time the token is shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrincipalCreated {
+    /// The principal.
+    #[serde(flatten)]
+    pub principal: PrincipalView,
+    /// Its bearer token; null for agents, which log in with their key.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for PrincipalCreated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PrincipalCreated")
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A target of a team's deployment: `GET|POST|DELETE /v1/targets`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The name agents use.
+    pub name: String,
+    /// The user on the target, unless the agent names one.
+    pub user: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Its host keys, each in the form `ssh-ed25519 AAAA…`; at least one.
+    pub host_keys: Vec<String>,
+    /// `production`, `eu`, …
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// The gate asks who a public key is: `POST /v1/gate/agent-key`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentKeyQuery {
+    /// The key as `ssh-ed25519 AAAA…`, without a comment.
+    pub public_key: String,
+}
+
+/// A comment on a decision: `POST /v1/commands/{id}/decision` takes a `DecisionMessage` without
+/// `id` and `ref`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionBody {
+    /// Allow or deny.
+    pub allow: bool,
+    /// What to tell the agent.
+    #[serde(default)]
+    pub comment: Option<String>,
+    /// SHA-256 of the command as shown.
+    #[serde(default)]
+    pub sha256: Option<crate::digest::Digest>,
+    /// The reviewer's signature.
+    #[serde(default)]
+    pub signature: Option<String>,
+}

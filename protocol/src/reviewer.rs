@@ -1,0 +1,164 @@
+//! The reviewer's side of the wire: `GET /v1/ws/reviewer`, JSON text messages both ways.
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::CommandView;
+use crate::digest::Digest;
+use crate::gate::Stream;
+use crate::ids::{CommandId, SessionId};
+use crate::principal::Role;
+use crate::session::SessionView;
+
+/// Broker to reviewer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ReviewerEvent {
+    /// First message on every connection, followed by `session_opened` for every open session
+    /// and `pending_command` for every open command.
+    Hello {
+        /// [`crate::PROTOCOL_VERSION`].
+        protocol: u32,
+        /// The broker's version.
+        version: String,
+        /// Who the broker takes the client for.
+        principal: String,
+        /// With which role.
+        role: Role,
+        /// The broker's clock, in milliseconds since the Unix epoch: deadlines are in its time.
+        now_ms: i64,
+        /// Things a reviewer must know (`anything running as you can approve: …`).
+        #[serde(default)]
+        warnings: Vec<String>,
+    },
+    /// All open sessions and commands were sent; what follows is news.
+    Synced,
+    /// A command waits for a decision.
+    PendingCommand(Box<CommandView>),
+    /// A command changed: votes, withdrawn, expired, decided, released, finished.
+    CommandUpdated(Box<CommandView>),
+    /// A session was opened.
+    SessionOpened(Box<SessionView>),
+    /// A session was closed.
+    SessionClosed(Box<SessionView>),
+    /// Output of a watched session.
+    SessionOutput {
+        /// Which session.
+        session_id: SessionId,
+        /// Whose bytes.
+        stream: Stream,
+        /// Seconds since the session's recording began.
+        offset: f64,
+        /// The bytes, base64.
+        data: String,
+    },
+    /// The size of a watched session's terminal.
+    SessionResized {
+        /// Which session.
+        session_id: SessionId,
+        /// Columns.
+        cols: u32,
+        /// Rows.
+        rows: u32,
+    },
+    /// Rules or policies changed.
+    RuleChanged {
+        /// `added`, `removed`, `policy_changed`.
+        change: String,
+        /// The rule's or policy's id.
+        id: String,
+        /// Who changed it.
+        by: String,
+    },
+    /// A client message was carried out and its effect is on disk.
+    Ack {
+        /// Which message.
+        r#ref: Option<u64>,
+    },
+    /// A client message was refused; nothing happened.
+    Error {
+        /// Which message, when it could be read.
+        r#ref: Option<u64>,
+        /// `not_found`, `too_late`, `mismatch`, `not_entitled`, `invalid`, `failed`.
+        code: ErrorCode,
+        /// What failed and why.
+        message: String,
+    },
+    /// Sent every 15 s; answer nothing.
+    Ping,
+}
+
+/// What kind of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The broker failed; nothing happened.
+    Failed,
+    /// The message could not be understood.
+    Invalid,
+    /// The digest is not that of the command.
+    Mismatch,
+    /// No such thing.
+    NotFound,
+    /// This principal may not.
+    NotEntitled,
+    /// The command is decided, expired or withdrawn already.
+    TooLate,
+}
+
+/// A reviewer's decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionMessage {
+    /// Chosen by the client; the answer repeats it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#ref: Option<u64>,
+    /// Which command.
+    pub id: CommandId,
+    /// Allow or deny.
+    pub allow: bool,
+    /// For the agent (when denied) and the log; at most 4,000 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// SHA-256 of the command as it was shown; a mismatch is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+    /// The revision that was shown; an older one is refused when an allow could rest on
+    /// something the reviewer has not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// The reviewer's signature: SSHSIG, armored, namespace `expacti-decision`, over the text of
+    /// `docs/PROTOCOL.md`, "Signed decisions".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+}
+
+/// Reviewer to broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ReviewerRequest {
+    /// Allow or deny.
+    Decision(DecisionMessage),
+    /// Send the output of a session from now on; the recording so far comes first.
+    Watch {
+        /// Chosen by the client.
+        #[serde(default)]
+        r#ref: Option<u64>,
+        /// Which session.
+        session_id: SessionId,
+    },
+    /// Stop sending it.
+    Unwatch {
+        /// Chosen by the client.
+        #[serde(default)]
+        r#ref: Option<u64>,
+        /// Which session.
+        session_id: SessionId,
+    },
+    /// End a session.
+    Kill {
+        /// Chosen by the client.
+        #[serde(default)]
+        r#ref: Option<u64>,
+        /// Which session.
+        session_id: SessionId,
+    },
+}

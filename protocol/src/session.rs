@@ -1,0 +1,72 @@
+//! A session: one SSH connection of an agent through the gate.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::SessionId;
+
+/// What the gate knows of a connection when it opens a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionInfo {
+    /// The agent's name: the principal of its key, or what `wrap --agent` said.
+    pub agent: String,
+    /// The person who answers for the agent; this person's decisions are refused.
+    pub owner: Option<String>,
+    /// The target as the agent named it (an alias, `web-1`).
+    pub target: String,
+    /// The host the gate connects to.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The user on the target.
+    pub user: String,
+    /// Why the agent works there, as `wrap --reason` said.
+    pub reason: Option<String>,
+    /// The wrapped program and its arguments.
+    pub program: Vec<String>,
+    /// The SSH client's identification string, or its address in a team's deployment.
+    pub client: Option<String>,
+    /// How the target's host key was checked, for the reviewer: `known_hosts`, `accept-new`,
+    /// `not checked (StrictHostKeyChecking=no)`.
+    pub host_key: Option<String>,
+}
+
+/// A session as the broker shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// The session's id.
+    pub id: SessionId,
+    /// What the gate said of it.
+    #[serde(flatten)]
+    pub info: SessionInfo,
+    /// Opened at, in seconds since the Unix epoch.
+    pub opened_at: i64,
+    /// Closed at, in seconds since the Unix epoch; null while it is open.
+    pub closed_at: Option<i64>,
+    /// How many items were submitted in it.
+    pub commands: u64,
+    /// How many wait for a decision now.
+    pub pending: u64,
+    /// How many were denied, timed out or withdrawn.
+    pub denied: u64,
+    /// The text of the last command, made visible.
+    pub last_command: Option<String>,
+    /// Whether a recording exists.
+    pub recorded: bool,
+    /// Why the recording stopped, when it did; from then on every command is denied.
+    pub recording_error: Option<String>,
+    /// Paused by a reviewer: new commands are held even when a rule would allow them.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// A pseudo-terminal as the agent's client asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pty {
+    /// `TERM`.
+    pub term: String,
+    /// Width in columns.
+    pub cols: u32,
+    /// Height in rows.
+    pub rows: u32,
+}

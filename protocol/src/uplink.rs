@@ -1,0 +1,111 @@
+//! The head of a connection from the shim to the local gate.
+//!
+//! On the gate's Unix socket the shim first writes one line of JSON, an [`Uplink`], and reads one
+//! line, an [`UplinkReply`]; after `ok` the socket carries the SSH protocol. The gate has checked
+//! the peer's uid before it reads a byte. What is said here chooses the target and is shown to
+//! the reviewer; it approves nothing.
+
+use serde::{Deserialize, Serialize};
+
+/// The longest head in bytes, newline included.
+pub const MAX_UPLINK: usize = 256 * 1024;
+
+/// How the target's host key is checked, as `ssh_config(5)` has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKeyChecking {
+    /// An unknown key is accepted and added; a changed one is refused.
+    AcceptNew,
+    /// Any key is accepted; the reviewer sees that it was not checked.
+    Off,
+    /// Unknown and changed keys are refused. (`ask` is treated as this: the gate cannot ask.)
+    #[default]
+    Strict,
+}
+
+/// One way to the target, as `ssh -G` resolved it for the user who runs the agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetRoute {
+    /// As the agent typed it.
+    pub alias: String,
+    /// `hostname`.
+    pub host: String,
+    /// `port`.
+    pub port: u16,
+    /// `user`.
+    pub user: String,
+    /// `identityfile`, absolute paths, existing ones only.
+    pub identity_files: Vec<String>,
+    /// `certificatefile`, absolute paths.
+    pub certificate_files: Vec<String>,
+    /// `identitiesonly`.
+    pub identities_only: bool,
+    /// The socket of the user's agent: `identityagent`, or `SSH_AUTH_SOCK`; none when disabled.
+    pub identity_agent: Option<String>,
+    /// `userknownhostsfile` and `globalknownhostsfile`, absolute paths, in order.
+    pub known_hosts_files: Vec<String>,
+    /// The file a new key is added to with `accept-new`.
+    pub known_hosts_add: Option<String>,
+    /// `stricthostkeychecking`.
+    pub host_key_checking: HostKeyChecking,
+    /// `hostkeyalias`.
+    pub host_key_alias: Option<String>,
+    /// `hashknownhosts`.
+    pub hash_known_hosts: bool,
+    /// `hostkeyalgorithms` the user narrowed, else empty.
+    pub host_key_algorithms: Vec<String>,
+    /// `connecttimeout` in seconds.
+    pub connect_timeout: Option<u64>,
+    /// `addressfamily`: `any`, `inet`, `inet6`.
+    pub address_family: Option<String>,
+    /// A command whose standard input and output are the connection to the target: how `ProxyJump`
+    /// and a `ProxyCommand` of the user's own configuration are followed. For a jump this is the
+    /// stock client: `ssh -W host:port jump`.
+    pub transport: Option<Vec<String>>,
+    /// `serveraliveinterval` in seconds.
+    pub server_alive_interval: Option<u64>,
+}
+
+/// The head of a connection from the shim.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Uplink {
+    /// [`crate::PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// `--agent`, or the wrapped program's name.
+    pub agent: String,
+    /// `--reason`.
+    pub reason: Option<String>,
+    /// The wrapped program and its arguments.
+    pub program: Vec<String>,
+    /// The process of `expacti wrap`: the root of the tree from which nobody may review.
+    pub wrap_pid: u32,
+    /// The agent's standard error is a terminal: a status line is welcome.
+    pub status_line: bool,
+    /// Where to.
+    pub route: TargetRoute,
+}
+
+/// The gate's answer to an [`Uplink`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UplinkReply {
+    /// Whether SSH follows.
+    pub ok: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What `expacti wrap` tells the broker before it starts the program: `POST /v1/wraps`. From then
+/// on reviewers from inside the process tree of `pid` are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrapRegistration {
+    /// The process of `expacti wrap`, a child subreaper.
+    pub pid: u32,
+    /// Its name for the agent.
+    pub agent: String,
+}
+
+/// The environment variable by which wrapped programs (and what they start) can be told.
+pub const WRAP_ENV: &str = "EXPACTI_WRAP";
