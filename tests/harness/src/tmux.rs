@@ -142,12 +142,10 @@ impl Tmux {
             if words.next() != Some("1") {
                 return Ok(None);
             }
-            let status = words.next().unwrap_or_default();
-            let signal = words.next().unwrap_or_default();
-            Ok(Some(match signal.parse::<i32>() {
-                Ok(signal) if signal != 0 => 128 + signal,
-                _ => status.parse().unwrap_or(0),
-            }))
+            // The pane is dead when its terminal closes; the status comes with SIGCHLD, maybe later.
+            let status = words.next().unwrap_or_default().parse::<i32>();
+            let signal = words.next().unwrap_or_default().parse::<i32>();
+            Ok(status.ok().or(signal.ok().map(|signal| 128 + signal)))
         })
         .with_context(|| format!("the screen:\n{}", self.capture().unwrap_or_default()))
     }
