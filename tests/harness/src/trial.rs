@@ -161,7 +161,13 @@ impl Trial {
     #[must_use]
     pub fn launch(&self, args: &[&str]) -> Launch {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-        self.with_env(Launch::new(self.binary.as_os_str(), &args))
+        self.launch_raw(&args)
+    }
+
+    /// As [`Trial::launch`], for arguments that are not text.
+    #[must_use]
+    pub fn launch_raw(&self, args: &[OsString]) -> Launch {
+        self.with_env(Launch::new(self.binary.as_os_str(), args))
     }
 
     /// Runs `expacti ARGS...` to its end.
@@ -177,7 +183,7 @@ impl Trial {
     pub fn wrap(&self, argv: &[&str]) -> Launch {
         let mut args: Vec<OsString> = vec!["wrap".into(), "--".into()];
         args.extend(self.argv(argv));
-        self.with_env(Launch::new(self.binary.as_os_str(), &args))
+        self.launch_raw(&args)
     }
 
     /// Prepares the same program without expacti, to compare with.
@@ -454,9 +460,8 @@ impl Trial {
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.report();
-        }
+        // The test runner shows this only for a test that failed.
+        self.report();
         if let Err(error) = self.stop() {
             eprintln!("failed to stop the trial: {error:#}");
         }

@@ -1,0 +1,189 @@
+//! A decision counts once, in time, for one command, and never from the agent's own processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
+
+use anyhow::{Result, ensure};
+use expacti_harness::{Process, kill, trial, until};
+use rustix::process::Signal;
+
+#[test]
+fn allowing_twice_runs_once() -> Result<()> {
+    let t = trial!()?;
+    let marker = t.marker("m");
+    let run = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
+    let held = t.wait_pending()?;
+    t.allow(&held.id)?;
+    t.expacti(&["allow", &held.id])?.expect_code(5)?;
+    t.expacti(&["deny", &held.id, "too late"])?.expect_code(5)?;
+    run.wait()?.expect_code(0)?;
+    t.expacti(&["allow", &held.id])?.expect_code(5)?;
+    assert_eq!(marker.count(), 1);
+    Ok(())
+}
+
+#[test]
+fn racing_decisions_have_one_winner() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    for round in 0..5 {
+        let marker = t.marker(&format!("m{round}"));
+        let run = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
+        let held = t.wait_pending()?;
+        let racers: Vec<_> = (0..6)
+            .map(|n| {
+                let verb = if n % 2 == 0 { "allow" } else { "deny" };
+                Ok((verb, t.launch(&[verb, &held.id]).spawn()?))
+            })
+            .collect::<Result<_>>()?;
+        let mut winners = Vec::new();
+        for (verb, racer) in racers {
+            let outcome = racer.wait()?;
+            match outcome.code() {
+                0 => winners.push(verb),
+                5 => {}
+                _ => panic!("{}", outcome.describe()),
+            }
+        }
+        assert_eq!(winners.len(), 1, "{winners:?}");
+        let allowed = winners == ["allow"];
+        run.wait()?.expect_code(if allowed { 0 } else { 77 })?;
+        assert_eq!(marker.count(), usize::from(allowed));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_vanished_client_withdraws_its_command() -> Result<()> {
+    let t = trial!()?;
+    let marker = t.marker("m");
+    let run = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
+    let held = t.wait_pending()?;
+    let clients: Vec<Process> = t
+        .processes()
+        .into_iter()
+        .filter(|process| process.program() == "ssh" || process.has_arg("wrap"))
+        .collect();
+    assert!(!clients.is_empty());
+    for client in &clients {
+        kill(client.pid, Signal::KILL)?;
+    }
+    drop(run);
+    t.wait_pending_count(0)?;
+    t.expacti(&["allow", &held.id])?.expect_code(5)?;
+    assert!(!marker.exists());
+    assert!(!t.life(&held.id)?.contains(&"released".to_owned()));
+    Ok(())
+}
+
+#[test]
+fn a_killed_wrap_leaves_no_client_behind() -> Result<()> {
+    let t = trial!()?;
+    let marker = t.marker("m");
+    let run = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
+    let held = t.wait_pending()?;
+    run.signal(Signal::KILL)?;
+    t.wait_pending_count(0)?;
+    t.expacti(&["allow", &held.id])?.expect_code(5)?;
+    until("the wrapped ssh to end", || {
+        Ok(t.processes().iter().all(|process| process.program() != "ssh").then_some(()))
+    })?;
+    assert!(!marker.exists());
+    Ok(())
+}
+
+#[test]
+fn ids_can_be_shortened_but_not_guessed() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let first = t.wrap(&["ssh", "target", "echo first"]).spawn()?;
+    let second = t.wrap(&["ssh", "target", "echo second"]).spawn()?;
+    let held = t.wait_pending_count(2)?;
+    t.expacti(&["allow", "cmd_"])?.expect_code(4)?;
+    t.expacti(&["allow", "cmd_zzzz"])?.expect_code(4)?;
+    t.expacti(&["allow", ""])?.expect_no_stdout()?;
+    assert_eq!(t.pending()?.len(), 2);
+    let one = held.iter().find(|item| item.command == "echo first").unwrap();
+    let other = held.iter().find(|item| item.command == "echo second").unwrap();
+    let shared = one.id.bytes().zip(other.id.bytes()).take_while(|(a, b)| a == b).count();
+    t.expacti(&["allow", &one.id[..shared]])?.expect_code(4)?;
+    t.allow(&one.id[..=shared])?;
+    first.wait()?.expect_stdout("first\n")?;
+    t.deny(&other.id[..=shared], "no")?;
+    second.wait()?.expect_code(77)?;
+    Ok(())
+}
+
+#[test]
+fn an_agent_cannot_approve_itself() -> Result<()> {
+    let t = trial!()?;
+    let marker = t.marker("m");
+    let waiting = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
+    let held = t.wait_pending()?;
+    let allow = format!("{} allow {}", t.binary().display(), held.id);
+    let escaped = t.dir().join("escaped");
+    let (status, out) = (escaped.with_extension("status"), escaped.with_extension("out"));
+    let detached = |how: &str| {
+        let inner = format!("{allow} > {} 2>&1; echo $? > {}", out.display(), status.display());
+        // The shell forks, its child forks and leaves: the grandchild loses its parents.
+        format!("({how} sh -c '{inner}' > /dev/null 2>&1 < /dev/null &) & wait")
+    };
+    t.wrap(&["sh", "-c", &allow]).run()?.expect_code(5)?;
+    t.wrap(&["env", "-i", "sh", "-c", "true"]).run()?.expect_code(0)?;
+    for how in ["", "setsid", "nohup", "setsid nohup"] {
+        std::fs::remove_file(&status).ok();
+        let mut script = detached(how);
+        script.push_str(&format!("; until [ -s {} ]; do sleep 0.05; done", status.display()));
+        t.wrap(&["sh", "-c", &script]).run()?.expect_code(0)?;
+        let code = std::fs::read_to_string(&status)?;
+        let said = std::fs::read_to_string(&out)?;
+        ensure!(code.trim() == "5", "{how:?} ended with {code}: {said}");
+    }
+    assert_eq!(t.pending()?.len(), 1);
+    assert!(!marker.exists());
+    // A reviewer outside is still heard.
+    t.deny(&held.id, "nice try")?;
+    waiting.wait()?.expect_code(77)?;
+    Ok(())
+}
+
+#[test]
+fn an_agent_cannot_whitelist_itself() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let binary = t.binary().display().to_string();
+    for words in [
+        "rules add --glob '*'",
+        "rules add --exact 'echo hi'",
+        "policy add --type any --match '*'",
+        "reviewer add mallory --role admin",
+        "agent add mallory --key /dev/null",
+    ] {
+        let script = format!("{binary} {words}");
+        let outcome = t.wrap(&["sh", "-c", &script]).run()?;
+        assert_eq!(outcome.code(), 5, "{}", outcome.describe());
+    }
+    assert_eq!(t.expacti(&["rules", "list", "--json"])?.json()?, serde_json::json!([]));
+    Ok(())
+}
+
+#[test]
+fn an_agent_cannot_stop_the_gate_and_go_on() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let marker = t.marker("m");
+    let config = t.client().config().display().to_string();
+    // Whether `down` is refused or obeyed, what follows is held or fails; it never runs.
+    let script = format!(
+        "{binary} down; timeout 5 ssh -F {config} target '{touch}'; true",
+        binary = t.binary().display(),
+        touch = marker.touch(),
+    );
+    t.wrap(&["sh", "-c", &script]).run()?;
+    assert!(!marker.exists());
+    Ok(())
+}
