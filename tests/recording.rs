@@ -7,8 +7,10 @@ use anyhow::{Result, ensure};
 use expacti_harness::{Verdict, trial};
 use serde_json::Value;
 
+type Event = (f64, String, String);
+
 /// Header and events of an asciicast v2 file.
-fn parse(text: &str) -> Result<(Value, Vec<(f64, String, String)>)> {
+fn parse(text: &str) -> Result<(Value, Vec<Event>)> {
     let mut lines = text.lines();
     let header = serde_json::from_str(lines.next().unwrap_or_default())?;
     let events = lines.map(serde_json::from_str).collect::<Result<_, _>>()?;
