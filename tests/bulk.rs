@@ -68,6 +68,67 @@ fn lengths(n: usize) -> usize {
     }
 }
 
+/// sshd sends the end of file before the exit status; a client that multiplexes closes at the
+/// former, and a careless proxy then loses the latter.
+#[test]
+fn statuses_are_right_on_one_shared_connection() -> Result<()> {
+    const DIAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gate_dial.py");
+    let t = trial!()?;
+    t.rule("--glob", "exit *")?;
+    let control = format!("ControlPath={}", t.dir().join("cm").display());
+    let shared = ["-o", &control, "target"];
+    let master = ["-o", "ControlMaster=yes", "-o", &control, "-N", "target"];
+    let master = t.gate_ssh(DIAL, &master)?.spawn()?;
+    expacti_harness::until("the shared connection", || {
+        let check = t.gate_ssh(DIAL, &["-O", "check", "-o", &control, "target"])?.run()?;
+        Ok((check.code() == 0).then_some(()))
+    })?;
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..4)
+            .map(|worker| {
+                let (t, shared) = (&t, &shared);
+                scope.spawn(move || -> Result<()> {
+                    for n in (worker..200).step_by(4) {
+                        let command = format!("exit {n}");
+                        let mut args = shared.to_vec();
+                        args.push(&command);
+                        t.gate_ssh(DIAL, &args)?.run()?.expect_code(n)?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
+    })?;
+    drop(master);
+    Ok(())
+}
+
+/// One held command must not slow or stop its neighbours on the same connection.
+#[test]
+fn a_held_command_does_not_hold_its_neighbours() -> Result<()> {
+    const DIAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gate_dial.py");
+    let t = trial!()?;
+    t.rule("--exact", "head -c 8000000 /dev/zero")?;
+    let control = format!("ControlPath={}", t.dir().join("cm").display());
+    let held = t
+        .gate_ssh(DIAL, &["-o", "ControlMaster=yes", "-o", &control, "target", "cat"])?
+        .stdin(vec![b'x'; 4 << 20])
+        .spawn()?;
+    let item = t.wait_pending()?;
+    for _ in 0..3 {
+        let args = ["-o", &control, "target", "head -c 8000000 /dev/zero"];
+        let outcome = t.gate_ssh(DIAL, &args)?.run()?;
+        outcome.expect_code(0)?;
+        assert_eq!(outcome.stdout.len(), 8_000_000);
+    }
+    t.allow(&item.id)?;
+    let outcome = held.wait()?;
+    outcome.expect_code(0)?;
+    assert_eq!(outcome.stdout.len(), 4 << 20);
+    Ok(())
+}
+
 #[test]
 fn sixty_four_mebibytes_each_way() -> Result<()> {
     let t = trial!()?;

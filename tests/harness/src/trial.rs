@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 use crate::{
-    client::ClientHome,
+    client::{ClientHome, user},
     marker::Marker,
     process::{Process, stop_all, with_environment},
     reviewer::{AutoReviewer, Verdict},
@@ -202,6 +202,32 @@ impl Trial {
         let mut argv = vec!["ssh"];
         argv.extend(args);
         self.direct(&argv)
+    }
+
+    /// Prepares `ssh ARGS...` straight to the local gate, without `wrap`: a stock client that may
+    /// use ControlMaster. `dial` is the ProxyCommand that knows the gate's socket. Needs [`Self::up`].
+    ///
+    /// # Errors
+    /// When the user's name cannot be found out.
+    pub fn gate_ssh(&self, dial: &str, args: &[&str]) -> Result<Launch> {
+        let home = self.home();
+        let proxy = format!(
+            "ProxyCommand=python3 {dial} {} 127.0.0.1 {} {} {} {}",
+            home.join("gate.sock").display(),
+            self.sshd.port(),
+            user()?,
+            self.client.key().display(),
+            self.client.known_hosts().display(),
+        );
+        let known = format!("UserKnownHostsFile={}", home.join("gate_known_hosts").display());
+        let mut argv = vec!["ssh", "-o", &proxy, "-o", &known];
+        let options =
+            ["ProxyUseFdpass=yes", "HostKeyAlias=expacti-gate", "PubkeyAuthentication=no"];
+        for option in options {
+            argv.extend(["-o", option]);
+        }
+        argv.extend(args);
+        Ok(self.direct(&argv))
     }
 
     /// Starts `expacti ARGS...` in a terminal.
