@@ -38,10 +38,5 @@ pub fn judge(snapshot: &Snapshot, command: &[u8], context: &Context, history: &H
     let rule = snapshot.rules.judge(command, context);
     let anomalies = detect(history, command, &assessment, context);
     let requirement = snapshot.policies.select(command, context, assessment.level);
-    Verdict {
-        assessment,
-        rule,
-        anomalies,
-        requirement,
-    }
+    Verdict { assessment, rule, anomalies, requirement }
 }

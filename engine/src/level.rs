@@ -60,9 +60,7 @@ impl std::str::FromStr for Level {
             "MEDIUM" => Ok(Self::Medium),
             "HIGH" => Ok(Self::High),
             "CRITICAL" => Ok(Self::Critical),
-            _ => Err(format!(
-                "unknown level {text:?}: use LOW, MEDIUM, HIGH or CRITICAL"
-            )),
+            _ => Err(format!("unknown level {text:?}: use LOW, MEDIUM, HIGH or CRITICAL")),
         }
     }
 }

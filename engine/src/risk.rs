@@ -31,9 +31,7 @@ impl RiskTables {
     /// Names the key that is unknown or has a wrong value.
     pub fn with_overrides(toml: &str) -> Result<Self, TablesError> {
         toml.parse::<toml::Table>()
-            .map_err(|error| TablesError {
-                message: error.to_string(),
-            })
+            .map_err(|error| TablesError { message: error.to_string() })
             .map(|_| Self::default())
     }
 

@@ -12,8 +12,5 @@ pub struct Masked {
 /// Replaces passwords, tokens and keys by `•••`.
 #[must_use]
 pub fn mask_secrets(command: &[u8]) -> Masked {
-    Masked {
-        text: String::from_utf8_lossy(command).into_owned(),
-        masked: false,
-    }
+    Masked { text: String::from_utf8_lossy(command).into_owned(), masked: false }
 }

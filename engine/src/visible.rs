@@ -24,10 +24,7 @@ pub struct Shown {
 /// Makes controls, bidirectional and zero-width characters and invalid UTF-8 visible.
 #[must_use]
 pub fn make_visible(bytes: &[u8]) -> Shown {
-    let mut shown = Shown {
-        text: String::with_capacity(bytes.len()),
-        hidden: Vec::new(),
-    };
+    let mut shown = Shown { text: String::with_capacity(bytes.len()), hidden: Vec::new() };
     let mut offset = 0;
     for chunk in bytes.utf8_chunks() {
         for (at, c) in chunk.valid().char_indices() {

@@ -16,10 +16,7 @@ impl PolicySet {
     /// Names the first policy that can never be met or has a value out of bounds.
     pub fn build(policies: Vec<Policy>) -> Result<Self, PolicyError> {
         for policy in &policies {
-            if policy
-                .timeout_seconds
-                .is_some_and(|s| !(5..=86_400).contains(&s))
-            {
+            if policy.timeout_seconds.is_some_and(|s| !(5..=86_400).contains(&s)) {
                 return Err(PolicyError {
                     id: policy.id.clone(),
                     message: "the timeout must be 5 to 86400 seconds".to_owned(),

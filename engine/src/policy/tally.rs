@@ -55,10 +55,9 @@ pub fn tally(requirement: &Requirement, votes: &[Vote]) -> Tally {
         .filter(|vote| match requirement.kind {
             PolicyKind::Any => requirement.group.is_empty() || member(&vote.voter.person),
             PolicyKind::Quorum | PolicyKind::All => member(&vote.voter.person),
-            PolicyKind::Role => requirement
-                .role
-                .as_ref()
-                .is_some_and(|role| vote.voter.roles.contains(role)),
+            PolicyKind::Role => {
+                requirement.role.as_ref().is_some_and(|role| vote.voter.roles.contains(role))
+            }
         })
         .map(|vote| vote.voter.person.as_str())
         .collect();
@@ -74,9 +73,6 @@ pub fn tally(requirement: &Requirement, votes: &[Vote]) -> Tally {
     Tally::Open {
         have: u32::try_from(counted.len()).unwrap_or(u32::MAX),
         need: u32::try_from(need).unwrap_or(u32::MAX),
-        may_still: members
-            .difference(&counted)
-            .map(|name| (*name).to_owned())
-            .collect(),
+        may_still: members.difference(&counted).map(|name| (*name).to_owned()).collect(),
     }
 }

@@ -29,11 +29,7 @@ pub fn suggest(_history: &[Approved], _now: i64) -> Vec<Suggestion> {
 #[must_use]
 pub fn backtest(rule: &Rule, history: &[Approved]) -> Backtest {
     let mut result = Backtest::default();
-    let set = RuleSet::build(vec![Rule {
-        expires_at: None,
-        ..rule.clone()
-    }])
-    .unwrap_or_default();
+    let set = RuleSet::build(vec![Rule { expires_at: None, ..rule.clone() }]).unwrap_or_default();
     for entry in history {
         let verdict = set.judge(&entry.command, &entry.context);
         result.total += 1;
@@ -46,9 +42,7 @@ pub fn backtest(rule: &Rule, history: &[Approved]) -> Backtest {
             result.against_people += 1;
         }
         if result.examples.len() < 20 {
-            result
-                .examples
-                .push(String::from_utf8_lossy(&entry.command).into_owned());
+            result.examples.push(String::from_utf8_lossy(&entry.command).into_owned());
         }
     }
     result
@@ -84,11 +78,9 @@ impl Scope {
         part(&self.agent, &context.agent)
             && part(&self.target, &context.target)
             && part(&self.user, &context.user)
-            && self.cwd.as_ref().is_none_or(|p| {
-                context
-                    .cwd
-                    .as_ref()
-                    .is_some_and(|cwd| set::wildcard(p, cwd))
-            })
+            && self
+                .cwd
+                .as_ref()
+                .is_none_or(|p| context.cwd.as_ref().is_some_and(|cwd| set::wildcard(p, cwd)))
     }
 }

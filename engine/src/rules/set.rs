@@ -28,15 +28,12 @@ impl RuleSet {
                 });
             }
             match rule.kind {
-                MatchKind::Exact => set
-                    .exact
-                    .entry(rule.pattern.clone().into_bytes())
-                    .or_default()
-                    .push(at),
-                MatchKind::Glob => set.globs.push((
-                    at,
-                    rule.pattern.split_whitespace().map(str::to_owned).collect(),
-                )),
+                MatchKind::Exact => {
+                    set.exact.entry(rule.pattern.clone().into_bytes()).or_default().push(at)
+                }
+                MatchKind::Glob => set
+                    .globs
+                    .push((at, rule.pattern.split_whitespace().map(str::to_owned).collect())),
                 MatchKind::Regex => {
                     regex_automata::meta::Regex::new(&rule.pattern).map_err(|error| RuleError {
                         id: rule.id.clone(),
