@@ -1,1 +1,212 @@
-//! placeholder
+//! The broker: scores commands, asks reviewers, records, and keeps the log.
+//!
+//! [`Broker::open`] takes up the data directory; [`Broker::serve_unix`] and
+//! [`Broker::serve_tcp`] answer HTTP and WebSocket. Nothing that is asked for happens before it is
+//! on disk, and nothing is allowed because something failed.
+
+mod dispatcher;
+mod files;
+mod keys;
+mod life;
+mod recordings;
+mod server;
+mod store;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use expacti_audit::{Fault, Summary, Tail};
+use expacti_engine::{Policy, RiskTables, Rule};
+use expacti_protocol::home::Home;
+use expacti_protocol::http::{NewPrincipal, PrincipalCreated};
+use expacti_protocol::principal::Role;
+use tokio::sync::watch;
+
+pub use files::{private_dir, write_private};
+pub use keys::{KeyError, check_checkpoint};
+pub use life::{Peer, Refusal};
+pub use store::StoreError;
+
+use dispatcher::{Dispatcher, Handle};
+use life::{Life, Now};
+use recordings::Recordings;
+use store::{Reader, Store};
+
+/// What a broker is started with.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// The SQLite database.
+    pub database: PathBuf,
+    /// The directory of recordings.
+    pub recordings: PathBuf,
+    /// The checkpoint key.
+    pub checkpoint_key: PathBuf,
+    /// Time to decide where no policy says otherwise, 5 s to 24 h.
+    pub default_timeout: Duration,
+    /// Changes to the risk tables.
+    pub tables: RiskTables,
+}
+
+impl BrokerConfig {
+    /// The usual places of one installation.
+    pub fn of_home(home: &Home) -> Self {
+        Self {
+            database: home.database(),
+            recordings: home.recordings(),
+            checkpoint_key: home.keys().join("checkpoint_ed25519"),
+            default_timeout: Duration::from_secs(60),
+            tables: RiskTables::default(),
+        }
+    }
+}
+
+/// Why a broker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A directory or file.
+    #[error("failed to open {path}: {error}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The checkpoint key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// What the database holds is not consistent.
+    #[error("the database cannot be taken up: {0}")]
+    Refused(#[from] Refusal),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A running broker; clones are the same one.
+#[derive(Clone)]
+pub struct Broker {
+    pub(crate) handle: Handle,
+    pub(crate) reader: Reader,
+    pub(crate) recordings: Recordings,
+    pub(crate) shared: Arc<server::Shared>,
+    done: watch::Receiver<bool>,
+}
+
+impl Broker {
+    /// Takes up the data directory. The caller holds the lock that keeps a second broker away.
+    pub async fn open(config: BrokerConfig) -> Result<Self, OpenError> {
+        for path in [&config.database, &config.checkpoint_key] {
+            if let Some(dir) = path.parent() {
+                private_dir(dir).map_err(|error| OpenError::Io { path: dir.to_owned(), error })?;
+            }
+        }
+        let recordings = Recordings::new(&config.recordings)
+            .map_err(|error| OpenError::Io { path: config.recordings.clone(), error })?;
+        let signer = keys::CheckpointKey::open(&config.checkpoint_key)?;
+        let (mut store, reader) = Store::open(&config.database).await?;
+        let loaded = store.load().await?;
+        let life = Life::new(
+            loaded,
+            config.tables,
+            Box::new(recordings.clone()),
+            Box::new(signer),
+            config.default_timeout,
+            Now::read(),
+        )?;
+        let (dispatcher, handle) = Dispatcher::new(life, store).await?;
+        let (finished, done) = watch::channel(false);
+        tokio::spawn(async move {
+            dispatcher.serve().await;
+            let _ = finished.send(true);
+        });
+        Ok(Self { handle, reader, recordings, shared: Arc::default(), done })
+    }
+
+    /// Lets go of the broker and waits until everything is written.
+    pub async fn close(self) {
+        let Self { handle, mut done, .. } = self;
+        drop(handle);
+        let wait = async { while !*done.borrow() && done.changed().await.is_ok() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(10), wait).await;
+    }
+
+    /// Adds a rule.
+    pub async fn add_rule(&self, by: Peer, rule: Rule) -> Result<Rule, Refusal> {
+        self.handle.run(move |life, _, now| life.add_rule(&by, rule, now)).await
+    }
+
+    /// Removes a rule by its id.
+    pub async fn remove_rule(&self, by: Peer, id: String) -> Result<Rule, Refusal> {
+        self.handle.run(move |life, _, now| life.remove_rule(&by, &id, now)).await
+    }
+
+    /// The rules, oldest first.
+    pub async fn rules(&self) -> Result<Vec<Rule>, Refusal> {
+        self.handle.run(|life, _, _| Ok(life.rule_list())).await
+    }
+
+    /// Adds a policy.
+    pub async fn add_policy(&self, by: Peer, policy: Policy) -> Result<Policy, Refusal> {
+        self.handle.run(move |life, _, now| life.add_policy(&by, policy, now)).await
+    }
+
+    /// Removes a policy by its id.
+    pub async fn remove_policy(&self, by: Peer, id: String) -> Result<Policy, Refusal> {
+        self.handle.run(move |life, _, now| life.remove_policy(&by, &id, now)).await
+    }
+
+    /// The policies, by id.
+    pub async fn policies(&self) -> Result<Vec<Policy>, Refusal> {
+        self.handle.run(|life, _, _| Ok(life.policy_list())).await
+    }
+
+    /// Adds a principal; its token is in the answer and nowhere else.
+    pub async fn add_principal(
+        &self,
+        by: Peer,
+        new: NewPrincipal,
+    ) -> Result<PrincipalCreated, Refusal> {
+        let token = if new.role == Role::Agent { None } else { Some(server::new_token()?) };
+        let hash = token.as_deref().map(server::token_hash);
+        let principal =
+            self.handle.run(move |life, _, now| life.add_principal(&by, new, hash, now)).await?;
+        Ok(PrincipalCreated { principal, token })
+    }
+
+    /// A gate that lives in the same process: its token is kept in memory only and ends with it.
+    pub fn local_gate_token(&self) -> Result<String, Refusal> {
+        let token = server::new_token()?;
+        self.shared.add_local_gate(server::token_hash(&token));
+        Ok(token)
+    }
+
+    /// Signs a checkpoint.
+    pub async fn checkpoint(&self) -> Result<(), Refusal> {
+        self.handle.run(|life, _, now| life.checkpoint(now)).await
+    }
+
+    /// The lines of the log after entry `after`, at most `limit`.
+    pub async fn audit_lines(
+        &self,
+        after: u64,
+        limit: u64,
+    ) -> Result<Vec<(u64, String)>, StoreError> {
+        self.reader.audit(after, limit).await
+    }
+
+    /// Verifies the whole log in the database.
+    pub async fn verify_audit(&self) -> Result<Result<Summary, Fault>, StoreError> {
+        let head = self.reader.audit_head().await?;
+        let (seq, hash) = head.unwrap_or((0, expacti_audit::GENESIS.to_owned()));
+        let mut lines = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = self.reader.audit(after, 10_000).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            lines.extend(page.into_iter().map(|(_, line)| line));
+        }
+        Ok(expacti_audit::verify(lines, Tail::Head { seq, hash: &hash }, &check_checkpoint))
+    }
+}

@@ -1,0 +1,199 @@
+//! One task owns the life of every command. Jobs that wait are done together: run one after the
+//! other in memory, written in one transaction, and only then answered. When the transaction
+//! fails, none of them happened and each is told so.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use expacti_protocol::gate::GateEvent;
+use expacti_protocol::reviewer::ReviewerEvent;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, warn};
+
+use crate::life::{GateId, Life, Now, Out, Refusal};
+use crate::store::Store;
+
+/// Jobs that may wait before whoever brings the next one has to.
+const QUEUE: usize = 4096;
+
+/// Jobs written in one transaction.
+const BATCH: usize = 256;
+
+/// Events a slow reviewer may be behind before it is disconnected (it then starts afresh).
+pub(crate) const REVIEWER_QUEUE: usize = 4096;
+
+/// Events a gate may be behind before it is disconnected, which denies all it holds.
+pub(crate) const GATE_QUEUE: usize = 4096;
+
+type Finish = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
+type Run = Box<dyn FnOnce(&mut Life, &mut Clients, Now) -> (bool, Finish) + Send>;
+
+/// Who listens.
+#[derive(Default)]
+pub(crate) struct Clients {
+    next: u64,
+    pub(crate) gates: HashMap<GateId, mpsc::Sender<GateEvent>>,
+    pub(crate) reviewers: HashMap<u64, mpsc::Sender<ReviewerEvent>>,
+}
+
+impl Clients {
+    /// A number no other connection has.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.next = self.next.saturating_add(1);
+        self.next
+    }
+
+    fn send(&mut self, out: Out) {
+        match out {
+            Out::Gate(id, event) => {
+                if let Some(gate) = self.gates.get(&id)
+                    && gate.try_send(event).is_err()
+                {
+                    // Dropping the sender ends the connection.
+                    warn!(gate = id.0, "a gate does not read its events: disconnected");
+                    self.gates.remove(&id);
+                }
+            }
+            Out::Review(event) => {
+                self.reviewers.retain(|_, reviewer| reviewer.try_send(event.clone()).is_ok());
+            }
+        }
+    }
+}
+
+/// Brings jobs to the dispatcher.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    jobs: mpsc::Sender<Run>,
+}
+
+impl Handle {
+    /// Runs a job; its answer comes when its effect is on disk.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Life, &mut Clients, Now) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (answer, wait) = oneshot::channel();
+        self.run_then(job, move |result| {
+            let _ = answer.send(result);
+        })
+        .await?;
+        wait.await.map_err(|_| stopped())?
+    }
+
+    /// Runs a job and hands its result to `then` before anybody is told of its effects.
+    pub(crate) async fn run_then<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Life, &mut Clients, Now) -> Result<T, Refusal> + Send + 'static,
+        then: impl FnOnce(Result<T, Refusal>) + Send + 'static,
+    ) -> Result<(), Refusal> {
+        let run: Run = Box::new(move |life, clients, now| {
+            let result = life.job(|life| job(life, clients, now));
+            let done = result.is_ok();
+            let finish: Finish = Box::new(move |written| then(written.and(result)));
+            (done, finish)
+        });
+        self.jobs.send(run).await.map_err(|_| stopped())
+    }
+}
+
+fn stopped() -> Refusal {
+    Refusal::failed("the broker is stopping")
+}
+
+/// The dispatcher: run [`Dispatcher::serve`] as a task.
+pub(crate) struct Dispatcher {
+    life: Life,
+    store: Store,
+    clients: Clients,
+    jobs: mpsc::Receiver<Run>,
+}
+
+impl Dispatcher {
+    /// Starts with what is loaded; what the loading itself changed is written at once.
+    pub(crate) async fn new(
+        mut life: Life,
+        mut store: Store,
+    ) -> Result<(Self, Handle), crate::StoreError> {
+        store.write(&life.writes).await?;
+        life.writes.clear();
+        life.outs.clear();
+        life.commit();
+        let (sender, jobs) = mpsc::channel(QUEUE);
+        Ok((Self { life, store, clients: Clients::default(), jobs }, Handle { jobs: sender }))
+    }
+
+    /// Works until every handle is gone.
+    pub(crate) async fn serve(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut retry_tick = None;
+        loop {
+            let deadline = match (self.life.next_deadline(), retry_tick) {
+                // After a failed write of an expiry, try again in a moment rather than at once.
+                (Some(_), Some(retry)) => Some(retry),
+                (deadline, _) => deadline,
+            };
+            let timer = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                count = self.jobs.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.work(batch.drain(..)).await;
+                }
+                () = timer => {
+                    let tick: Run = Box::new(|life, _, now| {
+                        let result = life.job(|life| life.tick(now));
+                        (result.is_ok(), Box::new(|_| ()))
+                    });
+                    let ok = self.work([tick]).await;
+                    retry_tick = (!ok).then(|| std::time::Instant::now() + Duration::from_secs(1));
+                }
+            }
+        }
+        // A last signed word, so that the log of a clean stop has a proven end.
+        let now = Now::read();
+        if self.life.job(|life| life.checkpoint(now)).is_ok() {
+            let _ = self.store.write(&self.life.writes).await;
+        }
+    }
+
+    async fn work(&mut self, jobs: impl IntoIterator<Item = Run>) -> bool {
+        let now = Now::read();
+        self.life.reviewers = self.clients.reviewers.len();
+        let mut finished = Vec::new();
+        for job in jobs {
+            let before = self.life.outs.len();
+            let (_, finish) = job(&mut self.life, &mut self.clients, now);
+            let outs = self.life.outs.split_off(before);
+            finished.push((finish, outs));
+        }
+        let writes = std::mem::take(&mut self.life.writes);
+        let written = if writes.is_empty() { Ok(()) } else { self.store.write(&writes).await };
+        match written {
+            Ok(()) => {
+                self.life.commit();
+                for (finish, outs) in finished {
+                    finish(Ok(()));
+                    for out in outs {
+                        self.clients.send(out);
+                    }
+                }
+                true
+            }
+            Err(e) => {
+                error!("nothing of this batch happened: {e}");
+                self.life.rollback();
+                for (finish, _) in finished {
+                    finish(Err(Refusal::failed(e.to_string())));
+                }
+                false
+            }
+        }
+    }
+}

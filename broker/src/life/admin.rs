@@ -1,0 +1,342 @@
+//! Rules, policies, principals and targets: each change is checked, written down and told.
+
+use std::sync::Arc;
+
+use expacti_audit::Entry;
+use expacti_engine::{Policy, PolicySet, Rule, RuleSet, Snapshot, check_rule};
+use expacti_protocol::http::{NewPrincipal, PrincipalView, Target};
+use expacti_protocol::ids::{PolicyId, PrincipalId, RuleId};
+use expacti_protocol::principal::Role;
+use expacti_protocol::reviewer::ReviewerEvent;
+
+use super::{Life, Now, Out, Peer, PrincipalRow, Refusal, Write};
+
+fn needs_admin(by: &Peer, what: &str) -> Result<(), Refusal> {
+    if by.inside_wrap {
+        return Err(Refusal::not_entitled(format!("a program run by expacti wrap may not {what}")));
+    }
+    if by.may_administer() {
+        Ok(())
+    } else {
+        Err(Refusal::not_entitled(format!("{} ({}) may not {what}", by.name, by.role)))
+    }
+}
+
+fn body<T: serde::Serialize>(value: &T) -> Result<String, Refusal> {
+    serde_json::to_string(value).map_err(|e| Refusal::failed(e.to_string()))
+}
+
+impl Life {
+    /// Builds the engine's snapshot from the present rules and policies.
+    pub(crate) fn rebuild_snapshot(&mut self) -> Result<(), Refusal> {
+        let mut rules: Vec<Rule> = self.rules.values().cloned().collect();
+        rules.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut policies: Vec<Policy> = self.policies.values().cloned().collect();
+        policies.sort_by(|a, b| a.id.cmp(&b.id));
+        self.snapshot = Arc::new(Snapshot {
+            tables: self.snapshot.tables.clone(),
+            rules: RuleSet::build(rules).map_err(|e| Refusal::invalid(e.to_string()))?,
+            policies: PolicySet::build(policies).map_err(|e| Refusal::invalid(e.to_string()))?,
+        });
+        Ok(())
+    }
+
+    fn told(&mut self, change: &str, id: &str, by: &Peer) {
+        self.outs.push(Out::Review(ReviewerEvent::RuleChanged {
+            change: change.to_owned(),
+            id: id.to_owned(),
+            by: by.name.clone(),
+        }));
+    }
+
+    /// Adds a rule; its id, author and time are set here.
+    pub(crate) fn add_rule(
+        &mut self,
+        by: &Peer,
+        mut rule: Rule,
+        now: Now,
+    ) -> Result<Rule, Refusal> {
+        needs_admin(by, "change rules")?;
+        rule.id = RuleId::new().to_string();
+        rule.author = by.name.clone();
+        rule.created_at = now.micros;
+        rule.hits = 0;
+        check_rule(&rule).map_err(|e| Refusal::invalid(e.to_string()))?;
+        if rule.expires_at.is_some_and(|t| t <= now.micros) {
+            return Err(Refusal::invalid("the rule would have expired already"));
+        }
+        self.rules.insert(rule.id.clone(), rule.clone());
+        self.rebuild_snapshot()?;
+        let text = body(&rule)?;
+        self.writes.push(Write::Rule { id: rule.id.clone(), body: Some(text.clone()) });
+        let entry = Entry::new("rule_added", &now.rfc3339())
+            .with("rule", rule.id.as_str())
+            .with("by", by.name.as_str())
+            .with("body", serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default());
+        self.audit(&entry)?;
+        self.told("added", &rule.id, by);
+        Ok(rule)
+    }
+
+    /// Removes a rule.
+    pub(crate) fn remove_rule(&mut self, by: &Peer, id: &str, now: Now) -> Result<Rule, Refusal> {
+        needs_admin(by, "change rules")?;
+        let rule = self
+            .rules
+            .remove(&id.to_owned())
+            .ok_or_else(|| Refusal::not_found(format!("rule {id}")))?;
+        self.rebuild_snapshot()?;
+        self.writes.push(Write::Rule { id: id.to_owned(), body: None });
+        let entry = Entry::new("rule_removed", &now.rfc3339())
+            .with("rule", id)
+            .with("pattern", rule.pattern.as_str())
+            .with("by", by.name.as_str());
+        self.audit(&entry)?;
+        self.told("removed", id, by);
+        Ok(rule)
+    }
+
+    /// Counts that a rule decided.
+    pub(crate) fn count_hit(&mut self, id: Option<&str>) {
+        let Some(id) = id else { return };
+        let Some(rule) = self.rules.get_mut(&id.to_owned()) else { return };
+        rule.hits = rule.hits.saturating_add(1);
+        if let Ok(text) = serde_json::to_string(rule) {
+            self.writes.push(Write::Rule { id: id.to_owned(), body: Some(text) });
+        }
+    }
+
+    /// The rules, oldest first.
+    pub(crate) fn rule_list(&self) -> Vec<Rule> {
+        let mut all: Vec<_> = self.rules.values().cloned().collect();
+        all.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
+        all
+    }
+
+    /// Adds a policy; its id is set here.
+    pub(crate) fn add_policy(
+        &mut self,
+        by: &Peer,
+        mut policy: Policy,
+        now: Now,
+    ) -> Result<Policy, Refusal> {
+        needs_admin(by, "change policies")?;
+        policy.id = PolicyId::new().to_string();
+        self.policies.insert(policy.id.clone(), policy.clone());
+        self.rebuild_snapshot()?;
+        let text = body(&policy)?;
+        self.writes.push(Write::Policy { id: policy.id.clone(), body: Some(text.clone()) });
+        let entry = Entry::new("policy_changed", &now.rfc3339())
+            .with("change", "added")
+            .with("policy", policy.id.as_str())
+            .with("by", by.name.as_str())
+            .with("body", serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default());
+        self.audit(&entry)?;
+        self.told("policy_changed", &policy.id, by);
+        Ok(policy)
+    }
+
+    /// Removes a policy.
+    pub(crate) fn remove_policy(
+        &mut self,
+        by: &Peer,
+        id: &str,
+        now: Now,
+    ) -> Result<Policy, Refusal> {
+        needs_admin(by, "change policies")?;
+        let policy = self
+            .policies
+            .remove(&id.to_owned())
+            .ok_or_else(|| Refusal::not_found(format!("policy {id}")))?;
+        self.rebuild_snapshot()?;
+        self.writes.push(Write::Policy { id: id.to_owned(), body: None });
+        let entry = Entry::new("policy_changed", &now.rfc3339())
+            .with("change", "removed")
+            .with("policy", id)
+            .with("by", by.name.as_str());
+        self.audit(&entry)?;
+        self.told("policy_changed", id, by);
+        Ok(policy)
+    }
+
+    /// The policies, by id.
+    pub(crate) fn policy_list(&self) -> Vec<Policy> {
+        let mut all: Vec<_> = self.policies.values().cloned().collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    /// Adds a principal; `token_hash` is that of the token its owner will be shown.
+    pub(crate) fn add_principal(
+        &mut self,
+        by: &Peer,
+        new: NewPrincipal,
+        token_hash: Option<String>,
+        now: Now,
+    ) -> Result<PrincipalView, Refusal> {
+        needs_admin(by, "add principals")?;
+        if new.role == Role::Owner {
+            return Err(Refusal::invalid("there is one owner: the user of the broker's machine"));
+        }
+        let good = !new.name.is_empty()
+            && new.name.len() <= 64
+            && new.name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_@".contains(c));
+        if !good {
+            return Err(Refusal::invalid(format!(
+                "{:?} is not a name: use letters, digits, '.', '_', '-', '@', at most 64",
+                new.name
+            )));
+        }
+        if self.principals.get(&new.name).is_some() {
+            return Err(Refusal::invalid(format!("there is a principal {} already", new.name)));
+        }
+        let public_key = new.public_key.as_deref().map(bare_key).transpose()?;
+        if new.role == Role::Agent && public_key.is_none() {
+            return Err(Refusal::invalid("an agent logs in with a key: name its public key"));
+        }
+        if let Some(key) = &public_key
+            && let Some(other) =
+                self.principals.values().find(|p| p.public_key.as_ref() == Some(key))
+        {
+            return Err(Refusal::invalid(format!("that key belongs to {} already", other.name)));
+        }
+        let view = PrincipalView {
+            id: PrincipalId::new().to_string(),
+            name: new.name,
+            role: new.role,
+            public_key,
+            owner: new.owner,
+            created_at: now.seconds(),
+        };
+        self.principals.insert(view.name.clone(), view.clone());
+        self.writes.push(Write::Principal {
+            id: view.id.clone(),
+            row: Some(PrincipalRow {
+                name: view.name.clone(),
+                role: view.role,
+                token_hash,
+                public_key: view.public_key.clone(),
+                body: body(&view)?,
+            }),
+        });
+        let entry = Entry::new("principal_added", &now.rfc3339())
+            .with("principal", view.name.as_str())
+            .with("role", view.role.as_str())
+            .with("by", by.name.as_str())
+            .with_some("public_key", view.public_key.clone())
+            .with_some("owner", view.owner.clone());
+        self.audit(&entry)?;
+        Ok(view)
+    }
+
+    /// Removes a principal: its token and key open nothing any more.
+    pub(crate) fn remove_principal(
+        &mut self,
+        by: &Peer,
+        name: &str,
+        now: Now,
+    ) -> Result<PrincipalView, Refusal> {
+        needs_admin(by, "remove principals")?;
+        let view = self
+            .principals
+            .remove(&name.to_owned())
+            .ok_or_else(|| Refusal::not_found(format!("principal {name}")))?;
+        self.writes.push(Write::Principal { id: view.id.clone(), row: None });
+        let entry = Entry::new("principal_removed", &now.rfc3339())
+            .with("principal", name)
+            .with("by", by.name.as_str());
+        self.audit(&entry)?;
+        Ok(view)
+    }
+
+    /// The principals, by name.
+    pub(crate) fn principal_list(&self) -> Vec<PrincipalView> {
+        let mut all: Vec<_> = self.principals.values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// The agent with that public key.
+    pub(crate) fn agent_of_key(&self, key: &str) -> Option<PrincipalView> {
+        let key = bare_key(key).ok()?;
+        self.principals
+            .values()
+            .find(|p| p.role == Role::Agent && p.public_key.as_deref() == Some(key.as_str()))
+            .cloned()
+    }
+
+    /// Adds or replaces a target.
+    pub(crate) fn add_target(
+        &mut self,
+        by: &Peer,
+        target: Target,
+        now: Now,
+    ) -> Result<Target, Refusal> {
+        needs_admin(by, "change targets")?;
+        if target.name.is_empty()
+            || target.host.is_empty()
+            || target.port == 0
+            || target.user.is_empty()
+        {
+            return Err(Refusal::invalid("a target needs a name and user@host:port"));
+        }
+        if target.name.contains('%') || target.name.contains(char::is_whitespace) {
+            return Err(Refusal::invalid("a target's name holds no '%' and no white space"));
+        }
+        if target.host_keys.is_empty() {
+            return Err(Refusal::invalid("a target needs its host key: see ssh-keyscan(1)"));
+        }
+        self.targets.insert(target.name.clone(), target.clone());
+        let text = body(&target)?;
+        self.writes.push(Write::Target { name: target.name.clone(), body: Some(text.clone()) });
+        let entry = Entry::new("target_added", &now.rfc3339())
+            .with("target", target.name.as_str())
+            .with("by", by.name.as_str())
+            .with("body", serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default());
+        self.audit(&entry)?;
+        Ok(target)
+    }
+
+    /// Removes a target.
+    pub(crate) fn remove_target(
+        &mut self,
+        by: &Peer,
+        name: &str,
+        now: Now,
+    ) -> Result<Target, Refusal> {
+        needs_admin(by, "change targets")?;
+        let target = self
+            .targets
+            .remove(&name.to_owned())
+            .ok_or_else(|| Refusal::not_found(format!("target {name}")))?;
+        self.writes.push(Write::Target { name: name.to_owned(), body: None });
+        let entry = Entry::new("target_removed", &now.rfc3339())
+            .with("target", name)
+            .with("by", by.name.as_str());
+        self.audit(&entry)?;
+        Ok(target)
+    }
+
+    /// The targets, by name.
+    pub(crate) fn target_list(&self) -> Vec<Target> {
+        let mut all: Vec<_> = self.targets.values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+}
+
+/// A public key as `type base64`, without options or comment.
+fn bare_key(line: &str) -> Result<String, Refusal> {
+    let mut words = line.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some(kind), Some(key))
+            if (kind.starts_with("ssh-")
+                || kind.starts_with("ecdsa-")
+                || kind.starts_with("sk-"))
+                && !key.is_empty() =>
+        {
+            Ok(format!("{kind} {key}"))
+        }
+        _ => Err(Refusal::invalid("not a public key: expected a line as in a .pub file")),
+    }
+}

@@ -1,0 +1,427 @@
+//! Decisions, releases and ends. Each is a compare-and-set on the command's state: whatever comes
+//! second changes nothing.
+
+use expacti_audit::Entry;
+use expacti_engine::{Event, Tally, Vote, Voter, tally};
+use expacti_protocol::command::{CommandState, CommandView, Outcome, VoteView};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::DecisionKind;
+use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
+
+use super::{GateId, Life, Live, Now, Peer, RELEASE_WINDOW, Refusal};
+
+/// The longest comment in bytes.
+const MAX_COMMENT: usize = 4000;
+
+fn too_late(view: &CommandView) -> Refusal {
+    let by = view.decided_by.as_deref().unwrap_or("the system");
+    let what = match view.state {
+        CommandState::Expired => "timed out".to_owned(),
+        CommandState::Withdrawn => "was withdrawn by the agent".to_owned(),
+        CommandState::Denied => format!("was denied by {by}"),
+        _ => format!("was allowed by {by}"),
+    };
+    Refusal::new(ErrorCode::TooLate, format!("too late: command {} {what}", view.id))
+}
+
+/// The refusal of a decision on a command that is over.
+pub(crate) fn too_late_for(view: &CommandView) -> Refusal {
+    too_late(view)
+}
+
+impl Life {
+    /// A reviewer's word.
+    pub(crate) fn decide(
+        &mut self,
+        by: &Peer,
+        message: &DecisionMessage,
+        now: Now,
+    ) -> Result<CommandView, Refusal> {
+        let id = &message.id;
+        if by.inside_wrap {
+            return Err(Refusal::not_entitled(
+                "a program run by expacti wrap cannot review: decide from a terminal outside it",
+            ));
+        }
+        if !by.may_decide() {
+            return Err(Refusal::not_entitled(format!("{} ({}) may not decide", by.name, by.role)));
+        }
+        let comment = message.comment.as_deref().map(str::trim).filter(|c| !c.is_empty());
+        if comment.is_some_and(|c| c.len() > MAX_COMMENT) {
+            return Err(Refusal::invalid(format!(
+                "the comment is longer than {MAX_COMMENT} bytes"
+            )));
+        }
+        let Some(live) = self.commands.get(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        if live.view.state != CommandState::Pending {
+            return Err(too_late(&live.view));
+        }
+        // The timer may be late; the deadline is not.
+        if now.mono >= live.deadline {
+            return Err(Refusal::new(
+                ErrorCode::TooLate,
+                format!("too late: command {id} timed out"),
+            ));
+        }
+        if let Some(sha256) = message.sha256
+            && sha256 != live.view.sha256
+        {
+            return Err(Refusal::new(
+                ErrorCode::Mismatch,
+                format!("the decision is about other bytes than command {id}"),
+            ));
+        }
+        if message.revision.is_some_and(|r| r > live.view.revision) {
+            return Err(Refusal::new(
+                ErrorCode::Mismatch,
+                format!("command {id} has no such revision yet"),
+            ));
+        }
+        let info = &live.view.session;
+        if by.name == info.agent || info.owner.as_deref() == Some(by.name.as_str()) {
+            return Err(Refusal::not_entitled(format!(
+                "{} stands behind this agent: somebody else must decide",
+                by.name
+            )));
+        }
+        self.vote(id, by, message, comment, now)
+    }
+
+    fn vote(
+        &mut self,
+        id: &CommandId,
+        by: &Peer,
+        message: &DecisionMessage,
+        comment: Option<&str>,
+        now: Now,
+    ) -> Result<CommandView, Refusal> {
+        let Some(live) = self.commands.get_mut(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        let voted = live.voters.iter().position(|(v, _)| v.person == by.name);
+        if message.allow && voted.is_some() {
+            return Err(Refusal::new(
+                ErrorCode::TooLate,
+                format!("{} has approved this already; somebody else must, too", by.name),
+            ));
+        }
+        live.voters.retain(|(v, _)| v.person != by.name);
+        let mut roles = vec![by.role.as_str().to_owned()];
+        if by.role == expacti_protocol::principal::Role::Owner {
+            roles.push("admin".to_owned());
+        }
+        live.voters.push((Voter { person: by.name.clone(), roles }, message.allow));
+        live.view.votes.retain(|v| v.by != by.name);
+        live.view.votes.push(VoteView {
+            by: by.name.clone(),
+            allow: message.allow,
+            at: now.seconds(),
+            comment: comment.map(str::to_owned),
+        });
+        live.signatures.extend(message.signature.clone());
+        let votes: Vec<Vote> = live
+            .voters
+            .iter()
+            .map(|(voter, allow)| Vote { voter: voter.clone(), allow: *allow })
+            .collect();
+        let requirement = live.view.requirement.clone();
+        let everyone = live
+            .voters
+            .iter()
+            .filter(|(_, allow)| *allow == message.allow)
+            .map(|(v, _)| v.person.clone())
+            .collect::<Vec<_>>()
+            .join(",");
+        match tally(&requirement, &votes) {
+            Tally::Open { have, need, may_still } => {
+                live.view.approvals_missing = need.saturating_sub(have);
+                let view = live.view.clone();
+                let entry = self
+                    .entry_for("vote", &view, now)
+                    .with("by", by.name.as_str())
+                    .with("allow", message.allow)
+                    .with("have", have)
+                    .with("need", need)
+                    .with("may_still", may_still)
+                    .with_some("comment", comment)
+                    .with_some("signature", message.signature.clone());
+                self.audit(&entry)?;
+                self.store(id, Some(CommandState::Pending))?;
+            }
+            Tally::Allowed => {
+                self.decided(id, true, &everyone, comment, DecisionKind::Reviewer, now)?;
+                self.send_decision(id, false);
+            }
+            Tally::Denied => {
+                self.decided(id, false, &by.name, comment, DecisionKind::Reviewer, now)?;
+                self.send_decision(id, false);
+            }
+        }
+        self.commands
+            .get(id)
+            .map(|c| c.view.clone())
+            .ok_or_else(|| Refusal::not_found(format!("command {id}")))
+    }
+
+    /// Denied by a rule or the system.
+    pub(crate) fn deny(
+        &mut self,
+        id: &CommandId,
+        by: &str,
+        why: &str,
+        kind: DecisionKind,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        self.decided(id, false, by, Some(why), kind, now)?;
+        self.send_decision(id, false);
+        Ok(())
+    }
+
+    /// Pending becomes allowed, denied or expired: the one place where a command is decided.
+    pub(crate) fn decided(
+        &mut self,
+        id: &CommandId,
+        allow: bool,
+        by: &str,
+        comment: Option<&str>,
+        kind: DecisionKind,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let to = match (allow, kind) {
+            (true, _) => CommandState::Allowed,
+            (false, DecisionKind::Timeout) => CommandState::Expired,
+            (false, _) => CommandState::Denied,
+        };
+        let live = self.transition(id, &[CommandState::Pending], to)?;
+        live.view.allow = Some(allow);
+        live.view.decided_by = Some(by.to_owned());
+        live.view.comment = comment.map(str::to_owned);
+        live.view.decided_at = Some(now.seconds());
+        live.view.approvals_missing = 0;
+        live.kind = Some(kind);
+        live.deadline = now.mono + RELEASE_WINDOW;
+        let (view, bytes, signatures) =
+            (live.view.clone(), live.bytes.clone(), live.signatures.clone());
+        if !allow {
+            let _ = self.recorder.mark(&view.session_id, &format!("denied by {by}"), now);
+        }
+        if let Some(session) = self.sessions.get_mut(&view.session_id) {
+            session.history.observe(&Event::Decided { command: &bytes, allow });
+            if !allow {
+                session.view.denied = session.view.denied.saturating_add(1);
+                session.denied.insert(view.sha256.to_string());
+            }
+        }
+        let fast = kind == DecisionKind::Reviewer
+            && allow
+            && view.level == expacti_engine::Level::Critical
+            && now.seconds().saturating_sub(view.timestamp) < 2;
+        let entry = self
+            .entry_for("decision", &view, now)
+            .with("decision", if allow { "allow" } else { "deny" })
+            .with("decided_by", by)
+            .with("risk_score", view.risk_score)
+            .with("anomaly_reasons", view.anomaly_reasons.clone())
+            .with("policy", view.requirement.why.as_str())
+            .with_some("comment", comment)
+            .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
+            .with_some("signatures", (!signatures.is_empty()).then_some(signatures));
+        self.audit(&entry)?;
+        self.store(id, Some(CommandState::Pending))
+    }
+
+    /// The compare-and-set in memory; the same one is repeated on disk by the write.
+    pub(crate) fn transition(
+        &mut self,
+        id: &CommandId,
+        from: &[CommandState],
+        to: CommandState,
+    ) -> Result<&mut Live, Refusal> {
+        let Some(live) = self.commands.get_mut(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        if !from.contains(&live.view.state) {
+            return Err(too_late(&live.view));
+        }
+        live.view.state = to;
+        Ok(live)
+    }
+
+    /// Nobody decided in time.
+    pub(crate) fn expire(&mut self, id: &CommandId, now: Now) -> Result<(), Refusal> {
+        self.decided(id, false, "system:timeout", None, DecisionKind::Timeout, now)?;
+        self.send_decision(id, false);
+        Ok(())
+    }
+
+    /// The gate is about to send the bytes.
+    pub(crate) fn release(
+        &mut self,
+        gate: GateId,
+        id: &CommandId,
+        session: &SessionId,
+        sha256: Digest,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let Some(live) = self.commands.get(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        if live.gate != gate || live.view.session_id != *session {
+            return Err(Refusal::not_entitled("the command belongs to another session"));
+        }
+        if live.view.sha256 != sha256 {
+            return Err(Refusal::new(
+                ErrorCode::Mismatch,
+                "those are not the bytes that were approved",
+            ));
+        }
+        if live.view.state != CommandState::Allowed {
+            return Err(Refusal::new(
+                ErrorCode::TooLate,
+                format!("command {id} is {}, not allowed", live.view.state.as_str()),
+            ));
+        }
+        if now.mono >= live.deadline {
+            return Err(Refusal::new(ErrorCode::TooLate, "the approval was not used in time"));
+        }
+        let label = format!("allowed by {}", live.view.decided_by.as_deref().unwrap_or("?"));
+        match self.recorder.mark(session, &label, now) {
+            Ok(offset) => self.set_released(id, offset, now),
+            Err(why) => Err(Refusal::failed(format!("recording failed: {why}"))),
+        }
+    }
+
+    /// Allowed becomes released.
+    pub(crate) fn set_released(
+        &mut self,
+        id: &CommandId,
+        offset: f64,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let live = self.transition(id, &[CommandState::Allowed], CommandState::Released)?;
+        live.view.recording_offset = Some(offset);
+        let view = live.view.clone();
+        let entry = self
+            .entry_for("released", &view, now)
+            .with_some("decided_by", view.decided_by.clone())
+            .with("recording_offset", offset);
+        self.audit(&entry)?;
+        self.store(id, Some(CommandState::Allowed))
+    }
+
+    /// An allowed command cannot be released after all.
+    pub(crate) fn deny_allowed(
+        &mut self,
+        id: &CommandId,
+        why: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let live = self.transition(id, &[CommandState::Allowed], CommandState::Denied)?;
+        live.view.allow = Some(false);
+        live.view.decided_by = Some("system:fail-closed".to_owned());
+        live.view.comment = Some(why.to_owned());
+        live.kind = Some(DecisionKind::FailClosed);
+        let view = live.view.clone();
+        let entry = self
+            .entry_for("decision", &view, now)
+            .with("decision", "deny")
+            .with("decided_by", "system:fail-closed")
+            .with("comment", why);
+        self.audit(&entry)?;
+        self.store(id, Some(CommandState::Allowed))?;
+        self.send_decision(id, false);
+        Ok(())
+    }
+
+    /// Pending or allowed becomes withdrawn: its bytes were not sent and never will be.
+    pub(crate) fn end_undelivered(
+        &mut self,
+        id: &CommandId,
+        why: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let from = self.commands.get(id).map(|c| c.view.state);
+        let live = self.transition(
+            id,
+            &[CommandState::Pending, CommandState::Allowed],
+            CommandState::Withdrawn,
+        )?;
+        live.view.comment = Some(why.to_owned());
+        live.view.decided_at = Some(now.seconds());
+        let view = live.view.clone();
+        let entry = self.entry_for("withdrawn", &view, now).with("comment", why);
+        self.audit(&entry)?;
+        self.store(id, from)
+    }
+
+    /// The agent took the command back.
+    pub(crate) fn withdraw(
+        &mut self,
+        gate: GateId,
+        id: &CommandId,
+        why: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        match self.commands.get(id) {
+            Some(live) if live.gate == gate => self.end_undelivered(id, why, now),
+            Some(_) => Err(Refusal::not_entitled("the command belongs to another gate")),
+            None => Err(Refusal::not_found(format!("command {id}"))),
+        }
+    }
+
+    /// A released command ended, or its end cannot be known.
+    pub(crate) fn finished(
+        &mut self,
+        gate: GateId,
+        id: &CommandId,
+        outcome: Outcome,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let Some(live) = self.commands.get(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        if live.gate != gate {
+            return Err(Refusal::not_entitled("the command belongs to another gate"));
+        }
+        self.end_released(id, outcome, now)
+    }
+
+    /// Released becomes finished or unknown.
+    pub(crate) fn end_released(
+        &mut self,
+        id: &CommandId,
+        outcome: Outcome,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let to =
+            if outcome.unknown.is_some() { CommandState::Unknown } else { CommandState::Finished };
+        let live = self.transition(id, &[CommandState::Released], to)?;
+        live.view.outcome = Some(outcome.clone());
+        let view = live.view.clone();
+        let entry = Self::outcome_fields(self.entry_for(to.as_str(), &view, now), &outcome)
+            .with_some("recording_offset", view.recording_offset);
+        self.audit(&entry)?;
+        self.store(id, Some(CommandState::Released))
+    }
+
+    pub(crate) fn outcome_fields(entry: Entry, outcome: &Outcome) -> Entry {
+        let mut entry = entry
+            .with_some("exit_status", outcome.exit_status)
+            .with_some("exit_signal", outcome.exit_signal.clone())
+            .with_some("duration_us", outcome.duration_us)
+            .with_some("comment", outcome.unknown.clone());
+        for (name, stream) in
+            [("stdin", &outcome.stdin), ("stdout", &outcome.stdout), ("stderr", &outcome.stderr)]
+        {
+            if let Some(stream) = stream {
+                entry = entry
+                    .with(&format!("{name}_bytes"), stream.bytes)
+                    .with(&format!("{name}_sha256"), stream.sha256.to_string());
+            }
+        }
+        entry
+    }
+}

@@ -1,0 +1,177 @@
+//! What the life of a command needs from outside, and what it asks to be done. No I/O here.
+
+use std::time::Instant;
+
+use expacti_protocol::command::CommandState;
+use expacti_protocol::gate::GateEvent;
+use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::principal::Role;
+use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent};
+use expacti_protocol::session::Pty;
+
+/// One moment on both clocks: the wall clock is written down, the monotonic one decides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// Microseconds since the Unix epoch.
+    pub(crate) micros: i64,
+    /// The monotonic clock, which no clock adjustment moves.
+    pub(crate) mono: Instant,
+}
+
+impl Now {
+    /// Reads both clocks.
+    pub(crate) fn read() -> Self {
+        Self { micros: expacti_protocol::now_micros(), mono: Instant::now() }
+    }
+
+    pub(crate) fn seconds(self) -> i64 {
+        self.micros.div_euclid(1_000_000)
+    }
+
+    pub(crate) fn rfc3339(self) -> String {
+        jiff::Timestamp::from_microsecond(self.micros)
+            .map_or_else(|_| "1970-01-01T00:00:00Z".to_owned(), |t| format!("{t:.6}"))
+    }
+}
+
+/// Who is at the other end of a connection, as the server has established it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The principal's name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// The connection comes from inside a wrapped process tree: it may never decide.
+    pub inside_wrap: bool,
+}
+
+impl Peer {
+    /// Whether this peer may allow or deny at all.
+    pub fn may_decide(&self) -> bool {
+        self.role.may_decide() && !self.inside_wrap
+    }
+
+    /// Whether this peer may change principals, rules and policies.
+    pub fn may_administer(&self) -> bool {
+        self.role.may_administer() && !self.inside_wrap
+    }
+
+    /// Whether this peer may see commands and recordings.
+    pub fn may_view(&self) -> bool {
+        self.role.may_view() && !self.inside_wrap
+    }
+}
+
+/// One connection of a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct GateId(pub(crate) u64);
+
+/// Why a request was refused; nothing happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// What kind.
+    pub code: ErrorCode,
+    /// What failed and why.
+    pub message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    pub(crate) fn not_found(what: impl std::fmt::Display) -> Self {
+        Self::new(ErrorCode::NotFound, format!("no such {what}"))
+    }
+
+    pub(crate) fn not_entitled(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::NotEntitled, message)
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Invalid, message)
+    }
+
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Failed, message)
+    }
+}
+
+/// The recorder, as far as a command's life depends on it.
+pub(crate) trait Recorder: Send {
+    /// Makes sure that the session's recording exists and can be written.
+    fn start(&self, session: &SessionId, pty: Option<&Pty>, now: Now) -> Result<(), String>;
+    /// Writes a marker; the offset in seconds at which it stands.
+    fn mark(&self, session: &SessionId, label: &str, now: Now) -> Result<f64, String>;
+    /// Why the recording can no longer be written, if it cannot.
+    fn failure(&self, session: &SessionId) -> Option<String>;
+}
+
+/// Signs checkpoints.
+pub(crate) trait Signer: Send {
+    /// The public key, `ssh-ed25519 AAAA…`.
+    fn public_key(&self) -> &str;
+    /// The signature, armored SSHSIG.
+    fn sign(&self, message: &str) -> Result<String, String>;
+}
+
+/// What must be on disk before anybody is told.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Write {
+    Audit {
+        seq: u64,
+        line: String,
+        hash: String,
+    },
+    Baseline {
+        agent: String,
+        body: String,
+    },
+    Command {
+        id: CommandId,
+        session: SessionId,
+        from: Option<CommandState>,
+        to: CommandState,
+        submitted_at: i64,
+        view: String,
+    },
+    Policy {
+        id: String,
+        body: Option<String>,
+    },
+    Principal {
+        id: String,
+        row: Option<PrincipalRow>,
+    },
+    Rule {
+        id: String,
+        body: Option<String>,
+    },
+    Session {
+        id: SessionId,
+        opened_at: i64,
+        closed_at: Option<i64>,
+        view: String,
+    },
+    Target {
+        name: String,
+        body: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PrincipalRow {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) token_hash: Option<String>,
+    pub(crate) public_key: Option<String>,
+    pub(crate) body: String,
+}
+
+/// Who is told once it is on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Out {
+    Gate(GateId, GateEvent),
+    Review(ReviewerEvent),
+}

@@ -1,0 +1,266 @@
+//! Sessions and gates come and go; what they leave behind is ended, never run.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use expacti_audit::Entry;
+use expacti_engine::{Event, History};
+use expacti_protocol::command::{CommandState, CommandView, Outcome};
+use expacti_protocol::gate::{DecisionKind, GateEvent};
+use expacti_protocol::ids::SessionId;
+use expacti_protocol::reviewer::ReviewerEvent;
+use expacti_protocol::session::{SessionInfo, SessionView};
+
+use super::{GateId, Life, Live, LiveSession, Now, Out, Peer, Refusal, Write};
+
+/// Open sessions altogether; past it connections are refused.
+const MAX_SESSIONS: usize = 10_000;
+
+impl Life {
+    /// An agent logged in.
+    pub(crate) fn open_session(
+        &mut self,
+        gate: GateId,
+        info: SessionInfo,
+        now: Now,
+    ) -> Result<SessionId, Refusal> {
+        if self.sessions.len() >= MAX_SESSIONS {
+            return Err(Refusal::failed(format!("{MAX_SESSIONS} sessions are open already")));
+        }
+        let id = SessionId::new();
+        let mut history = self.baselines.get(&info.agent).cloned().unwrap_or_default();
+        history.observe(&Event::SessionOpened);
+        let tags = self.targets.get(&info.target).map(|t| t.tags.clone()).unwrap_or_default();
+        let view = SessionView {
+            id: id.clone(),
+            opened_at: now.seconds(),
+            closed_at: None,
+            commands: 0,
+            pending: 0,
+            denied: 0,
+            last_command: None,
+            recorded: false,
+            recording_error: None,
+            paused: false,
+            info,
+        };
+        let entry = session_entry("session_opened", &view, now);
+        self.audit(&entry)?;
+        let session = LiveSession { view, gate, history, tags, denied: BTreeSet::new() };
+        self.sessions.insert(id.clone(), session);
+        self.store_session(&id, now, true)?;
+        Ok(id)
+    }
+
+    /// The agent's connection is gone.
+    pub(crate) fn close_session(
+        &mut self,
+        gate: GateId,
+        id: &SessionId,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        match self.sessions.get(id) {
+            Some(session) if session.gate == gate => {}
+            Some(_) => return Err(Refusal::not_entitled("the session belongs to another gate")),
+            None => return Err(Refusal::not_found(format!("session {id}"))),
+        }
+        self.end_session(id, "the agent's connection closed", now)
+    }
+
+    fn end_session(&mut self, id: &SessionId, why: &str, now: Now) -> Result<(), Refusal> {
+        let open: Vec<_> = self
+            .commands
+            .iter()
+            .filter(|(_, c)| c.view.session_id == *id)
+            .map(|(id, c)| (id.clone(), c.view.state))
+            .collect();
+        for (command, state) in open {
+            match state {
+                CommandState::Pending | CommandState::Allowed => {
+                    self.end_undelivered(&command, why, now)?
+                }
+                CommandState::Released => {
+                    let outcome = Outcome { unknown: Some(why.to_owned()), ..Outcome::default() };
+                    self.end_released(&command, outcome, now)?;
+                }
+                _ => {}
+            }
+        }
+        let failure = self.recorder.failure(id);
+        let Some(session) = self.sessions.get_mut(id) else { return Ok(()) };
+        session.view.closed_at = Some(now.seconds());
+        session.view.recording_error = failure;
+        let (view, history) = (session.view.clone(), session.history.clone());
+        let agent = view.info.agent.clone();
+        let body = serde_json::to_string(&history).map_err(|e| Refusal::failed(e.to_string()))?;
+        self.writes.push(Write::Baseline { agent: agent.clone(), body });
+        self.baselines.insert(agent, history);
+        self.audit(&session_entry("session_closed", &view, now).with("comment", why))?;
+        self.store_session(id, now, false)?;
+        self.sessions.remove(id);
+        Ok(())
+    }
+
+    fn store_session(&mut self, id: &SessionId, now: Now, opened: bool) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get(id) else { return Ok(()) };
+        let view = session.view.clone();
+        self.push_session(view, now, opened)
+    }
+
+    fn push_session(&mut self, view: SessionView, now: Now, opened: bool) -> Result<(), Refusal> {
+        let body = serde_json::to_string(&view).map_err(|e| Refusal::failed(e.to_string()))?;
+        self.writes.push(Write::Session {
+            id: view.id.clone(),
+            opened_at: view.opened_at.saturating_mul(1_000_000),
+            closed_at: view.closed_at.map(|_| now.micros),
+            view: body,
+        });
+        self.outs.push(Out::Review(if opened {
+            ReviewerEvent::SessionOpened(Box::new(view))
+        } else {
+            ReviewerEvent::SessionClosed(Box::new(view))
+        }));
+        Ok(())
+    }
+
+    /// A gate's connection broke: nothing of it can be delivered any more.
+    pub(crate) fn gate_gone(&mut self, gate: GateId, now: Now) -> Result<(), Refusal> {
+        let sessions: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.gate == gate)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in sessions {
+            self.end_session(&id, "the connection to the gate was lost", now)?;
+        }
+        Ok(())
+    }
+
+    /// A reviewer ends a session.
+    pub(crate) fn kill(&mut self, by: &Peer, id: &SessionId, now: Now) -> Result<(), Refusal> {
+        if !by.may_decide() {
+            return Err(Refusal::not_entitled(format!("{} may not end sessions", by.name)));
+        }
+        let Some(session) = self.sessions.get(id) else {
+            return Err(Refusal::not_found(format!("open session {id}")));
+        };
+        let (gate, view) = (session.gate, session.view.clone());
+        self.audit(&session_entry("session_killed", &view, now).with("by", by.name.as_str()))?;
+        self.deny_pending(id, &by.name, "the session was ended by the reviewer", now)?;
+        self.tell_gate(gate, GateEvent::Kill { session_id: id.clone(), by: by.name.clone() });
+        Ok(())
+    }
+
+    fn deny_pending(
+        &mut self,
+        id: &SessionId,
+        by: &str,
+        why: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let pending: Vec<_> = self
+            .commands
+            .iter()
+            .filter(|(_, c)| c.view.session_id == *id && c.view.state == CommandState::Pending)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for command in pending {
+            self.deny(&command, by, why, DecisionKind::Reviewer, now)?;
+        }
+        Ok(())
+    }
+
+    /// A reviewer pauses a session (rules no longer allow by themselves) or lets it go on.
+    pub(crate) fn pause(
+        &mut self,
+        by: &Peer,
+        id: &SessionId,
+        paused: bool,
+        now: Now,
+    ) -> Result<SessionView, Refusal> {
+        if !by.may_decide() {
+            return Err(Refusal::not_entitled(format!("{} may not pause sessions", by.name)));
+        }
+        let Some(session) = self.sessions.get_mut(id) else {
+            return Err(Refusal::not_found(format!("open session {id}")));
+        };
+        session.view.paused = paused;
+        let view = session.view.clone();
+        let kind = if paused { "session_paused" } else { "session_resumed" };
+        self.audit(&session_entry(kind, &view, now).with("by", by.name.as_str()))?;
+        self.push_session(view.clone(), now, true)?;
+        Ok(view)
+    }
+
+    /// Ends a command that the last broker left open.
+    pub(crate) fn recover_command(&mut self, view: CommandView, now: Now) -> Result<(), Refusal> {
+        let id = view.id.clone();
+        let bytes = view.text.bytes().unwrap_or_default().into();
+        let (state, session) = (view.state, view.session_id.clone());
+        self.commands.insert(
+            id.clone(),
+            Live {
+                view,
+                bytes,
+                gate: GateId(0),
+                deadline: Instant::now(),
+                voters: Vec::new(),
+                kind: None,
+                signatures: Vec::new(),
+            },
+        );
+        let why = "the broker restarted";
+        match state {
+            CommandState::Pending => self.decided(
+                &id,
+                false,
+                "system:fail-closed",
+                Some(why),
+                DecisionKind::FailClosed,
+                now,
+            ),
+            CommandState::Allowed => self.end_undelivered(&id, why, now),
+            CommandState::Released => {
+                let outcome = Outcome { unknown: Some(why.to_owned()), ..Outcome::default() };
+                self.end_released(&id, outcome, now)
+            }
+            _ => Err(Refusal::failed(format!("command {id} of session {session} is over already"))),
+        }
+    }
+
+    /// Closes a session that the last broker left open.
+    pub(crate) fn recover_session(&mut self, view: SessionView, now: Now) -> Result<(), Refusal> {
+        let id = view.id.clone();
+        let session = LiveSession {
+            view,
+            gate: GateId(0),
+            history: History::default(),
+            tags: Vec::new(),
+            denied: BTreeSet::new(),
+        };
+        self.sessions.insert(id.clone(), session);
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        session.view.closed_at = Some(now.seconds());
+        let view = session.view.clone();
+        self.audit(
+            &session_entry("session_closed", &view, now).with("comment", "the broker restarted"),
+        )?;
+        self.store_session(&id, now, false)?;
+        self.sessions.remove(&id);
+        Ok(())
+    }
+}
+
+fn session_entry(kind: &str, view: &SessionView, now: Now) -> Entry {
+    Entry::new(kind, &now.rfc3339())
+        .with("session_id", view.id.as_str())
+        .with("agent", view.info.agent.as_str())
+        .with("target", view.info.target.as_str())
+        .with("host", view.info.host.as_str())
+        .with("port", view.info.port)
+        .with("user", view.info.user.as_str())
+        .with_some("reason", view.info.reason.clone())
+        .with_some("host_key", view.info.host_key.clone())
+        .with_some("program", (!view.info.program.is_empty()).then(|| view.info.program.clone()))
+}

@@ -1,0 +1,262 @@
+//! A command comes in: scored, judged by the rules, and either decided at once or put up for
+//! review. It must never allow without a rule that says so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use expacti_engine::{
+    Context, Event, Outcome as RuleOutcome, Tally, Verdict, judge, mask_secrets, tally,
+};
+use expacti_protocol::command::{CommandState, CommandView, ItemKind, StdinTreatment, Submission};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
+use expacti_protocol::ids::CommandId;
+
+use super::{GateId, Life, Live, Now, Refusal, stdin};
+
+/// The longest item in bytes. Past it the gate refuses by itself.
+const MAX_ITEM: usize = 1024 * 1024;
+
+/// Open commands of one session; past it submissions are refused.
+const MAX_OPEN_PER_SESSION: usize = 64;
+
+/// Open commands altogether; past it submissions are refused.
+const MAX_OPEN: usize = 10_000;
+
+impl Life {
+    /// Takes a submission; the answer to it. The decision, when there is one at once, follows in
+    /// `outs`.
+    pub(crate) fn submit(
+        &mut self,
+        gate: GateId,
+        r#ref: u64,
+        submission: Submission,
+        now: Now,
+    ) -> Result<GateEvent, Refusal> {
+        let bytes: Arc<[u8]> =
+            submission.text.bytes().map_err(|e| Refusal::invalid(e.to_string()))?.into();
+        if bytes.len() > MAX_ITEM {
+            return Err(Refusal::invalid(format!(
+                "the command is longer than {MAX_ITEM} bytes; nobody could review it"
+            )));
+        }
+        if Digest::of(&bytes) != submission.sha256 {
+            return Err(Refusal::invalid("the digest is not that of the command"));
+        }
+        let open = self.commands.values().filter(|c| c.view.session_id == submission.session_id);
+        if open.count() >= MAX_OPEN_PER_SESSION || self.commands.len() >= MAX_OPEN {
+            return Err(Refusal::failed("too many commands wait already"));
+        }
+        let Some(session) = self.sessions.get(&submission.session_id) else {
+            return Err(Refusal::not_found(format!("session {}", submission.session_id)));
+        };
+        if session.gate != gate {
+            return Err(Refusal::not_entitled("the session belongs to another gate"));
+        }
+        let info = session.view.info.clone();
+        let paused = session.view.paused;
+        let retry_of_denied = session.denied.contains(&submission.sha256.to_string());
+        let context = Context {
+            agent: info.agent.clone(),
+            target: info.target.clone(),
+            user: info.user.clone(),
+            cwd: Some(submission.cwd.clone()),
+            tags: session.tags.clone(),
+            pty: submission.pty.is_some(),
+            now: now.micros,
+            shell: None,
+            has_stdin_script: submission.kind == ItemKind::Stdin,
+        };
+        let verdict = judge(&self.snapshot, &bytes, &context, &session.history);
+        let view = self.view_of(&submission, &bytes, info, &verdict, retry_of_denied, now);
+        let id = view.id.clone();
+        if let Some(session) = self.sessions.get_mut(&submission.session_id) {
+            session.history.observe(&Event::Submitted {
+                command: &bytes,
+                context: &context,
+                assessment: &verdict.assessment,
+            });
+            session.view.commands = session.view.commands.saturating_add(1);
+            session.view.last_command =
+                Some(view.masked.clone().unwrap_or_else(|| view.text.command.clone()));
+        }
+        let entry = self
+            .entry_for("command_submitted", &view, now)
+            .with("agent", view.session.agent.as_str())
+            .with("target", view.session.target.as_str())
+            .with("host", view.session.host.as_str())
+            .with("user", view.session.user.as_str())
+            .with("item", format!("{:?}", view.kind).to_lowercase())
+            .with("risk_score", view.risk_score)
+            .with("risk_level", view.level.as_str())
+            .with("anomaly_reasons", view.anomaly_reasons.clone())
+            .with_some("parent", view.parent.as_ref().map(|p| p.as_str().to_owned()))
+            .with_some("masked", view.masked.as_ref().map(|_| true));
+        self.audit(&entry)?;
+        let (deadline, level, score) =
+            (now.mono + Duration::from_secs(view.timeout_seconds), view.level, view.risk_score);
+        let (stdin, timeout_seconds) = (view.stdin, view.timeout_seconds);
+        self.commands.insert(
+            id.clone(),
+            Live {
+                view,
+                bytes,
+                gate,
+                deadline,
+                voters: Vec::new(),
+                kind: None,
+                signatures: Vec::new(),
+            },
+        );
+        self.store(&id, None)?;
+
+        let recording = self.recorder.start(&submission.session_id, submission.pty.as_ref(), now);
+        if let Err(why) = recording {
+            self.deny(
+                &id,
+                "system:fail-closed",
+                &format!("recording failed: {why}"),
+                DecisionKind::FailClosed,
+                now,
+            )?;
+        } else {
+            match (verdict.rule.verdict, &verdict.rule.rule) {
+                (RuleOutcome::Deny, rule) => {
+                    let by = format!("whitelist:{}", rule.as_deref().unwrap_or("?"));
+                    let why = verdict.rule.why.clone();
+                    self.count_hit(rule.as_deref());
+                    self.deny(&id, &by, &why, DecisionKind::Rule, now)?;
+                }
+                (RuleOutcome::Allow, Some(rule)) if !paused => {
+                    self.count_hit(Some(rule));
+                    self.allow_by_rule(&id, rule, submission.ready, now)?;
+                }
+                _ => {}
+            }
+        }
+        let state = self.commands.get(&id).map_or(CommandState::Denied, |c| c.view.state);
+        Ok(GateEvent::Submitted {
+            r#ref,
+            id,
+            state,
+            risk_score: score,
+            level,
+            timeout_seconds,
+            stdin,
+            unattended: self.reviewers == 0,
+        })
+    }
+
+    fn view_of(
+        &self,
+        submission: &Submission,
+        bytes: &[u8],
+        session: expacti_protocol::session::SessionInfo,
+        verdict: &Verdict,
+        retry_of_denied: bool,
+        now: Now,
+    ) -> CommandView {
+        let masked = mask_secrets(bytes);
+        let mut requirement = verdict.requirement.clone();
+        if requirement.policy.is_none() {
+            requirement.timeout_seconds = self.default_timeout.as_secs();
+        }
+        let missing = match tally(&requirement, &[]) {
+            Tally::Open { have, need, .. } => need.saturating_sub(have),
+            Tally::Allowed | Tally::Denied => 1,
+        };
+        let timeout = requirement.timeout_seconds;
+        CommandView {
+            id: CommandId::new(),
+            session_id: submission.session_id.clone(),
+            text: submission.text.clone(),
+            masked: masked.masked.then_some(masked.text),
+            sha256: submission.sha256,
+            revision: 0,
+            state: CommandState::Pending,
+            kind: submission.kind,
+            parent: submission.parent.clone(),
+            cwd: submission.cwd.clone(),
+            timestamp: now.seconds(),
+            risk_score: verdict.assessment.score,
+            level: verdict.assessment.level,
+            terms: verdict.assessment.terms.clone(),
+            uninspectable: verdict.assessment.uninspectable,
+            anomaly: !verdict.anomalies.is_empty(),
+            anomaly_reasons: verdict.anomalies.iter().map(|a| a.name.clone()).collect(),
+            anomalies: verdict.anomalies.clone(),
+            session,
+            pty: submission.pty.clone(),
+            stdin: match submission.kind {
+                ItemKind::Exec => stdin::treatment(&verdict.assessment),
+                ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => StdinTreatment::Code,
+            },
+            dropped_env: submission.dropped_env.clone(),
+            env: submission.env.clone(),
+            notes: submission.notes.clone(),
+            rule_why: verdict.rule.why.clone(),
+            closest: verdict.rule.closest.clone(),
+            requirement,
+            votes: Vec::new(),
+            approvals_missing: missing,
+            deadline_ms: now
+                .micros
+                .div_euclid(1000)
+                .saturating_add(i64::try_from(timeout.saturating_mul(1000)).unwrap_or(i64::MAX)),
+            timeout_seconds: timeout,
+            retry_of_denied,
+            allow: None,
+            decided_by: None,
+            comment: None,
+            decided_at: None,
+            outcome: None,
+            recording_offset: None,
+        }
+    }
+
+    /// A rule allows: decided, and released in the same transaction when the gate is ready.
+    fn allow_by_rule(
+        &mut self,
+        id: &CommandId,
+        rule: &str,
+        ready: bool,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let by = format!("whitelist:{rule}");
+        self.decided(id, true, &by, None, DecisionKind::Rule, now)?;
+        if ready {
+            let session = self.commands.get(id).map(|c| c.view.session_id.clone());
+            let offset = session.map_or_else(
+                || Err("the session is gone".to_owned()),
+                |s| self.recorder.mark(&s, &format!("allowed by {by}"), now),
+            );
+            match offset {
+                Ok(offset) => self.set_released(id, offset, now)?,
+                Err(why) => {
+                    let why = format!("recording failed: {why}");
+                    return self.deny_allowed(id, &why, now);
+                }
+            }
+        }
+        self.send_decision(id, ready);
+        Ok(())
+    }
+
+    /// Tells the gate what was decided.
+    pub(crate) fn send_decision(&mut self, id: &CommandId, released: bool) {
+        let Some(live) = self.commands.get(id) else { return };
+        let event = GateEvent::Decision(Decision {
+            id: id.clone(),
+            allow: live.view.allow == Some(true),
+            comment: live.view.comment.clone(),
+            sha256: live.view.sha256,
+            session_id: live.view.session_id.clone(),
+            decided_by: live.view.decided_by.clone().unwrap_or_default(),
+            kind: live.kind.unwrap_or(DecisionKind::FailClosed),
+            released,
+            signatures: live.signatures.clone(),
+        });
+        let gate = live.gate;
+        self.tell_gate(gate, event);
+    }
+}

@@ -1,0 +1,246 @@
+//! `GET /v1/ws/gate`: what gates ask and report. When the connection ends, whatever the gate held
+//! is ended with it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use expacti_protocol::PROTOCOL_VERSION;
+use expacti_protocol::client::MAX_MESSAGE;
+use expacti_protocol::gate::{GateEvent, GateRequest};
+use expacti_protocol::ids::SessionId;
+use expacti_protocol::principal::Role;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::dispatcher::GATE_QUEUE;
+use crate::life::GateId;
+use crate::{Broker, Peer, Refusal};
+
+/// How often the broker says that it is there.
+const PING: Duration = Duration::from_secs(15);
+
+pub(super) async fn upgrade(
+    State(broker): State<Broker>,
+    peer: Peer,
+    ws: WebSocketUpgrade,
+) -> Response {
+    if peer.role != Role::Gate {
+        return Refusal::not_entitled(format!("{} ({}) is no gate", peer.name, peer.role))
+            .into_response();
+    }
+    ws.max_message_size(MAX_MESSAGE).on_upgrade(move |socket| serve(broker, peer, socket))
+}
+
+async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
+    let (sender, mut events) = mpsc::channel(GATE_QUEUE);
+    let attach = sender.clone();
+    let attached = broker
+        .handle
+        .run(move |_, clients, _| {
+            let gate = GateId(clients.number());
+            clients.gates.insert(gate, attach);
+            Ok(gate)
+        })
+        .await;
+    let Ok(gate) = attached else { return };
+    info!(gate = gate.0, name = peer.name, "gate connected");
+    let hello = GateEvent::Hello {
+        protocol: PROTOCOL_VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    // Events travel by `events` only when the dispatcher has let go of its sender does it end.
+    let mut link =
+        Link { broker: broker.clone(), gate, sender: sender.downgrade(), sessions: HashSet::new() };
+    drop(sender);
+    if send(&mut socket, &hello).await.is_ok() {
+        link.talk(&mut socket, &mut events).await;
+    }
+    info!(gate = gate.0, "gate disconnected");
+    for session in &link.sessions {
+        broker.recordings.marker(
+            session,
+            expacti_protocol::now_micros(),
+            "the connection to the gate was lost",
+        );
+    }
+    // Until this is on disk the gate's commands stay open in memory; they cannot be released,
+    // because a release comes over the connection that is gone. Try until it is done.
+    loop {
+        let gone = broker
+            .handle
+            .run(move |life, clients, now| {
+                clients.gates.remove(&gate);
+                life.gate_gone(gate, now)
+            })
+            .await;
+        match gone {
+            Ok(()) => break,
+            Err(e) if broker.shared.shutdown.is_cancelled() => {
+                warn!("the end of a gate was not written: {e}");
+                break;
+            }
+            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+        }
+    }
+    for session in &link.sessions {
+        broker.recordings.close(session);
+    }
+}
+
+async fn send(socket: &mut WebSocket, event: &GateEvent) -> Result<(), ()> {
+    let text = serde_json::to_string(event).map_err(|_| ())?;
+    socket.send(Message::text(text)).await.map_err(|_| ())
+}
+
+struct Link {
+    broker: Broker,
+    gate: GateId,
+    sender: mpsc::WeakSender<GateEvent>,
+    /// The sessions this connection opened: it may write to no other's recording.
+    sessions: HashSet<SessionId>,
+}
+
+impl Link {
+    async fn talk(&mut self, socket: &mut WebSocket, events: &mut mpsc::Receiver<GateEvent>) {
+        let mut ping = tokio::time::interval(PING);
+        ping.tick().await;
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => {
+                        if let GateEvent::Ack { session_id: Some(session), .. } = &event {
+                            self.sessions.insert(session.clone());
+                        }
+                        event
+                    }
+                    None => return,
+                },
+                _ = ping.tick() => GateEvent::Ping,
+                message = socket.recv() => match message {
+                    Some(Ok(Message::Text(text))) => {
+                        let request = match serde_json::from_str(text.as_str()) {
+                            Ok(request) => request,
+                            Err(e) => {
+                                warn!(gate = self.gate.0, "a garbled message ends the connection: {e}");
+                                return;
+                            }
+                        };
+                        if self.take(request).await.is_err() {
+                            return;
+                        }
+                        continue;
+                    }
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Ok(Message::Binary(_) | Message::Close(_)) | Err(_)) | None => return,
+                },
+            };
+            if send(socket, &event).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Hands a request to the dispatcher; its answer comes back as an event.
+    async fn take(&mut self, request: GateRequest) -> Result<(), Refusal> {
+        let gate = self.gate;
+        let handle = self.broker.handle.clone();
+        match request {
+            GateRequest::Hello { protocol, .. } if protocol != PROTOCOL_VERSION => {
+                Err(Refusal::invalid(format!("protocol {protocol} is not spoken here")))
+            }
+            GateRequest::Hello { .. } => Ok(()),
+            GateRequest::OpenSession { r#ref, session } => {
+                let (recordings, info) = (self.broker.recordings.clone(), session.clone());
+                let then = self.answer(r#ref, move |id: SessionId| {
+                    recordings.open(&id, info);
+                    GateEvent::Ack { r#ref, session_id: Some(id) }
+                });
+                handle
+                    .run_then(move |life, _, now| life.open_session(gate, session, now), then)
+                    .await
+            }
+            GateRequest::CloseSession { r#ref, session_id } => {
+                let (recordings, id) = (self.broker.recordings.clone(), session_id.clone());
+                self.sessions.remove(&session_id);
+                let then = self.answer(r#ref, move |()| {
+                    recordings.close(&id);
+                    GateEvent::Ack { r#ref, session_id: None }
+                });
+                handle
+                    .run_then(move |life, _, now| life.close_session(gate, &session_id, now), then)
+                    .await
+            }
+            GateRequest::Submit { r#ref, submission } => {
+                let then = self.answer(r#ref, |event| event);
+                handle
+                    .run_then(move |life, _, now| life.submit(gate, r#ref, *submission, now), then)
+                    .await
+            }
+            GateRequest::Withdraw { r#ref, id, reason } => {
+                let then = self.answer(r#ref, move |()| GateEvent::Ack { r#ref, session_id: None });
+                handle
+                    .run_then(move |life, _, now| life.withdraw(gate, &id, &reason, now), then)
+                    .await
+            }
+            GateRequest::Release { r#ref, id, session_id, sha256 } => {
+                let released = GateEvent::Released { r#ref, id: id.clone() };
+                let then = self.answer(r#ref, move |()| released);
+                handle
+                    .run_then(
+                        move |life, _, now| life.release(gate, &id, &session_id, sha256, now),
+                        then,
+                    )
+                    .await
+            }
+            GateRequest::Finished { r#ref, id, outcome } => {
+                let then = self.answer(r#ref, move |()| GateEvent::Ack { r#ref, session_id: None });
+                handle
+                    .run_then(move |life, _, now| life.finished(gate, &id, outcome, now), then)
+                    .await
+            }
+            GateRequest::Output { session_id, stream, time_us, data } => {
+                let data = base64::engine::general_purpose::STANDARD
+                    .decode(data)
+                    .map_err(|_| Refusal::invalid("output is not base64"))?;
+                if self.sessions.contains(&session_id) {
+                    self.broker.recordings.output(&session_id, stream, time_us, &data);
+                }
+                Ok(())
+            }
+            GateRequest::Resize { session_id, time_us, cols, rows } => {
+                if self.sessions.contains(&session_id) {
+                    self.broker.recordings.resize(&session_id, time_us, cols, rows);
+                }
+                Ok(())
+            }
+            GateRequest::Marker { session_id, time_us, label } => {
+                if self.sessions.contains(&session_id) {
+                    self.broker.recordings.marker(&session_id, time_us, &label);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn answer<T>(
+        &self,
+        r#ref: u64,
+        good: impl FnOnce(T) -> GateEvent + Send + 'static,
+    ) -> impl FnOnce(Result<T, Refusal>) + Send + 'static {
+        let sender = self.sender.clone();
+        move |result| {
+            let event = match result {
+                Ok(value) => good(value),
+                Err(refusal) => GateEvent::Error { r#ref, message: refusal.message },
+            };
+            if let Some(sender) = sender.upgrade() {
+                // A full queue means a gate that does not read; the dispatcher disconnects it.
+                let _ = sender.try_send(event);
+            }
+        }
+    }
+}
