@@ -3,6 +3,7 @@
 //! `docs/PROTOCOL.md` describes the same format for programs in other languages. This crate has no
 //! server code and never decides anything.
 
+pub mod ancestry;
 pub mod client;
 pub mod command;
 pub mod digest;

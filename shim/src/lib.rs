@@ -1,1 +1,60 @@
-//! placeholder
+//! `expacti wrap`: runs the agent's program with its SSH routed through the gate.
+//!
+//! The real program runs, in a terminal of its own or as a transparent pipe; every `ssh` it starts
+//! is the stock client whose connection is the local gate's socket. Nothing here decides anything,
+//! and nothing here connects to a target: when in doubt, the program does not start.
+
+mod args;
+mod child;
+mod command;
+mod context;
+mod copy;
+mod error;
+mod expand;
+mod getopt;
+mod guard;
+mod nested;
+mod options;
+mod pipes;
+mod process;
+mod resolve;
+mod signals;
+mod terminal;
+mod transport;
+mod uplink;
+mod wrap;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+pub use child::child;
+pub use error::WrapError;
+pub use guard::guard;
+pub use nested::{nested_copy, nested_ssh};
+pub use uplink::uplink;
+pub use wrap::{WrapOptions, wrap};
+
+/// Runs one of the helpers that `wrap` starts from its own executable, and returns its exit status;
+/// `None` when the arguments (without the program's name) name no helper. To be called first thing
+/// in `main`: a helper must not start a runtime, a thread or a log.
+pub fn helper(args: &[OsString]) -> Option<u8> {
+    let (name, rest) = args.split_first()?;
+    let (first, tail) = match rest.split_first() {
+        Some((first, tail)) => (first.as_os_str(), tail),
+        None => ("".as_ref(), rest),
+    };
+    Some(match name.to_str()? {
+        "__child" => child(rest),
+        "__guard" => guard(Path::new(first)),
+        "__scp" | "__sftp" => nested_copy(name, Path::new(first), tail),
+        "__ssh" => nested_ssh(Path::new(first), tail),
+        "__uplink" => uplink(Path::new(first)),
+        _ => return None,
+    })
+}
+
+/// Tells the user of the wrapped program, on standard error. When even that fails, nobody listens.
+fn say(what: &dyn std::fmt::Display) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "expacti: {what}");
+}

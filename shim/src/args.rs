@@ -1,0 +1,176 @@
+//! Reads the arguments of `ssh` as OpenSSH's client does and sorts them by [`Treatment`]. What comes
+//! out is rebuilt from what was understood: an argument this module did not understand never
+//! reaches the client.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::error::WrapError;
+use crate::getopt::{Flag, getopt};
+use crate::options::{self, Treatment};
+
+/// Who gave the arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// `expacti wrap -- ssh …`: typed, so that a refusal can be acted on.
+    Typed,
+    /// A wrapped program runs `ssh`; what is harmless to leave out is left out.
+    Program,
+}
+
+/// A command line of `ssh`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Invocation {
+    /// There will be a connection.
+    Connect(Request),
+    /// `-V`, `-Q`, `-G`, or no host: the client answers by itself.
+    Inform(Vec<OsString>),
+}
+
+/// A connection that is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// Options for the client.
+    pub(crate) client: Vec<OsString>,
+    /// Options for `ssh -G`.
+    pub(crate) route: Vec<OsString>,
+    /// `[user@]host` or `ssh://[user@]host[:port]`.
+    pub(crate) destination: OsString,
+    /// The remote command's words.
+    pub(crate) command: Vec<OsString>,
+    /// The file of `-F`.
+    pub(crate) config: Option<OsString>,
+    /// `-f`: the client goes to the background.
+    pub(crate) background: bool,
+    /// `-v` was given: say what was left out.
+    pub(crate) verbose: bool,
+    /// What was left out.
+    pub(crate) notes: Vec<String>,
+}
+
+/// The options, the destination and the command, as the client would split them.
+pub(crate) fn split(
+    spec: &str,
+    args: &[OsString],
+) -> Result<(Vec<Flag>, Option<OsString>, Vec<OsString>), WrapError> {
+    let usage = |e: crate::getopt::GetoptError| WrapError::Usage(format!("ssh: {e}"));
+    let front = getopt(spec, args).map_err(usage)?;
+    let mut flags = front.flags;
+    let rest = args.get(front.taken..).unwrap_or_default();
+    let Some((destination, rest)) = rest.split_first() else { return Ok((flags, None, vec![])) };
+    // The client reads options once more behind the host, unless `--` ended them before it.
+    let taken = if front.terminated {
+        0
+    } else {
+        let again = getopt(spec, rest).map_err(usage)?;
+        flags.extend(again.flags);
+        again.taken
+    };
+    let command = rest.get(taken..).unwrap_or_default().to_vec();
+    Ok((flags, Some(destination.clone()), command))
+}
+
+/// Reads the arguments of `ssh`.
+pub(crate) fn read(spec: &str, args: &[OsString], from: Origin) -> Result<Invocation, WrapError> {
+    let (flags, destination, command) = split(spec, args)?;
+    let informs = flags.iter().any(|f| options::letter(f.letter) == Treatment::Inform);
+    let Some(destination) = destination.filter(|_| !informs) else {
+        return Ok(Invocation::Inform(inform(&flags, args)));
+    };
+    if destination.as_bytes().starts_with(b"-") || destination.is_empty() {
+        return Err(WrapError::Usage("ssh: the host is missing".to_owned()));
+    }
+    let mut request = Request { destination, command, ..Request::default() };
+    for flag in &flags {
+        request.add(flag, from)?;
+    }
+    Ok(Invocation::Connect(request))
+}
+
+/// What the client may be asked when it does not connect.
+fn inform(flags: &[Flag], args: &[OsString]) -> Vec<OsString> {
+    // -V and -Q end the client where they stand. -G resolves the whole command line; it may hold
+    // anything, since no connection follows.
+    if let Some(flag) = flags.iter().find(|f| matches!(f.letter, b'V' | b'Q')) {
+        let mut argv = Vec::new();
+        flag.push_to(&mut argv);
+        return argv;
+    }
+    if flags.iter().any(|f| f.letter == b'G') {
+        let mut argv = vec![OsString::from("-G")];
+        argv.extend(args.iter().cloned());
+        return argv;
+    }
+    // No host: the client prints how it is used.
+    Vec::new()
+}
+
+impl Request {
+    fn add(&mut self, flag: &Flag, from: Origin) -> Result<(), WrapError> {
+        let name = format!("-{}", flag.letter as char);
+        match flag.letter {
+            b'o' => return self.add_option(flag, from),
+            b'F' => self.config = flag.value.clone(),
+            b'f' => self.background = true,
+            b'v' => self.verbose = true,
+            b'S' if options::is_off(&flag.text()) => return Ok(()),
+            _ => {}
+        }
+        self.apply(options::letter(flag.letter), name, flag, from)
+    }
+
+    fn add_option(&mut self, flag: &Flag, from: Origin) -> Result<(), WrapError> {
+        let text = flag.text();
+        let odd = |why: &str| {
+            Err(WrapError::Refused { option: format!("-o {text}"), why: why.to_owned() })
+        };
+        if flag.value.as_deref().is_none_or(|v| v.to_str().is_none())
+            || text.contains(['\n', '\r', '\0'])
+        {
+            return odd("it is not a plain line of text");
+        }
+        let Some((keyword, value)) = options::split_option(&text) else {
+            return odd("it is not of the form Keyword=value");
+        };
+        let Some(treatment) = options::keyword(&keyword) else {
+            return odd("expacti does not know this option; leave it out");
+        };
+        if keyword == "forkafterauthentication" && value.trim_matches('"') == "yes" {
+            self.background = true;
+        }
+        let off = options::is_off(value);
+        let treatment = match treatment {
+            // Switching off a proxy of the configuration is honoured.
+            Treatment::RefuseUnlessOff(_) if off && keyword == "proxycommand" => Treatment::Route,
+            Treatment::RefuseUnlessOff(_) | Treatment::Sharing(_) if off => Treatment::Drop,
+            Treatment::RefuseUnlessOff(why) => Treatment::Refuse(why),
+            other => other,
+        };
+        self.apply(treatment, format!("-o {text}"), flag, from)
+    }
+
+    fn apply(
+        &mut self,
+        treatment: Treatment,
+        name: String,
+        flag: &Flag,
+        from: Origin,
+    ) -> Result<(), WrapError> {
+        match treatment {
+            Treatment::Client => flag.push_to(&mut self.client),
+            Treatment::Both => {
+                flag.push_to(&mut self.client);
+                flag.push_to(&mut self.route);
+            }
+            Treatment::Route => flag.push_to(&mut self.route),
+            Treatment::Drop | Treatment::Inform => {}
+            Treatment::Sharing(_) if from == Origin::Program => {
+                self.notes.push(format!("{name} left out: the gate keeps connections open itself"));
+            }
+            Treatment::Sharing(why) | Treatment::Refuse(why) | Treatment::RefuseUnlessOff(why) => {
+                return Err(WrapError::Refused { option: name, why: why.to_owned() });
+            }
+        }
+        Ok(())
+    }
+}

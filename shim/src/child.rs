@@ -1,0 +1,131 @@
+//! The process between `wrap` and the program. Piped, it asks for its own death when `wrap` dies and
+//! becomes the program. In a terminal it leads the session, as a login shell would: without it the
+//! program could not be stopped with ^Z.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::error::WrapError;
+use crate::process::{Change, next_change};
+use crate::signals::{self, Event};
+
+/// The program takes this process's place.
+pub(crate) const PIPED: &str = "piped";
+/// This process leads the session of a terminal and starts the program in it.
+pub(crate) const SESSION: &str = "session";
+/// As `piped`, once this process group is the terminal's foreground.
+const FOREGROUND: &str = "foreground";
+
+/// The arguments of the helper.
+pub(crate) fn arguments(mode: &str, program: &Path, args: &[OsString]) -> Vec<OsString> {
+    let pid = std::process::id().to_string();
+    let mut argv: Vec<OsString> =
+        vec!["__child".into(), mode.into(), pid.into(), "--".into(), program.into()];
+    argv.extend(args.iter().cloned());
+    argv
+}
+
+/// `expacti __child MODE PARENT -- PROGRAM ARGS…`: the exit status, when the program did not take
+/// this process's place.
+pub fn child(args: &[OsString]) -> u8 {
+    match run(args) {
+        Ok(status) => status,
+        Err(e) => {
+            crate::say(&e);
+            e.exit_status()
+        }
+    }
+}
+
+fn run(args: &[OsString]) -> Result<u8, WrapError> {
+    let usage = || WrapError::Usage("__child is a helper of `expacti wrap`".to_owned());
+    let [mode, parent, dashes, program, rest @ ..] = args else { return Err(usage()) };
+    if dashes != "--" {
+        return Err(usage());
+    }
+    let parent = parent.to_str().and_then(|p| p.parse().ok()).ok_or_else(usage)?;
+    die_with(parent)?;
+    match mode.to_str() {
+        Some(PIPED) => become_program(program, rest),
+        Some(FOREGROUND) => {
+            await_foreground();
+            become_program(program, rest)
+        }
+        Some(SESSION) => lead(program, rest),
+        _ => Err(usage()),
+    }
+}
+
+/// Asks the kernel to kill this process when its parent dies, also by `kill -9`.
+#[cfg(target_os = "linux")]
+fn die_with(parent: i32) -> Result<(), WrapError> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(WrapError::errno("tie the program to expacti wrap"))?;
+    // It may have died before the line above.
+    if rustix::process::getppid().map(Pid::as_raw_pid) != Some(parent) {
+        return Err(WrapError::Usage("expacti wrap has ended".to_owned()));
+    }
+    Ok(())
+}
+
+/// There is no such request on this system: the program outlives a `wrap` killed with SIGKILL, but
+/// has the mark of the wrap in its environment.
+#[cfg(not(target_os = "linux"))]
+fn die_with(_parent: i32) -> Result<(), WrapError> {
+    Ok(())
+}
+
+fn become_program(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
+    let source = Command::new(program).args(args).exec();
+    Err(WrapError::NotExecutable { program: program.into(), source })
+}
+
+/// Waits until the parent has made this process group the foreground of the terminal: a program that
+/// reads earlier would be stopped. Gives up after a second.
+fn await_foreground() {
+    let mine = rustix::process::getpgrp();
+    for _ in 0..5000 {
+        match rustix::termios::tcgetpgrp(std::io::stdin()) {
+            Ok(group) if group != mine => {}
+            _ => return,
+        }
+        std::thread::sleep(std::time::Duration::from_micros(200));
+    }
+}
+
+fn lead(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
+    let (_sender, events) = signals::collect()?;
+    let expacti = std::env::current_exe().map_err(WrapError::io("find this executable"))?;
+    let started = Command::new(expacti)
+        .args(arguments(FOREGROUND, Path::new(program), args))
+        .process_group(0)
+        .spawn()
+        .map_err(|source| WrapError::NotExecutable { program: program.into(), source })?;
+    let pid = Pid::from_child(&started);
+    rustix::termios::tcsetpgrp(std::io::stdin(), pid)
+        .map_err(WrapError::errno("give the terminal to the program"))?;
+    loop {
+        // Children first: a change may have come before the handler was in place.
+        while let Some((who, change)) = next_change() {
+            match change {
+                Change::Ended(status) if who == pid => return Ok(status),
+                // `wrap` sees this process stop, and stops too. It goes on with SIGCONT.
+                Change::Stopped if who == pid => {
+                    let _ = kill_process(rustix::process::getpid(), Signal::STOP);
+                }
+                _ => {}
+            }
+        }
+        match events.recv() {
+            Ok(Event::Signal { signal, from_terminal: false }) => {
+                let _ = kill_process_group(pid, signal);
+            }
+            Ok(_) => {}
+            Err(_) => return Err(WrapError::Usage("the handling of signals ended".to_owned())),
+        }
+    }
+}

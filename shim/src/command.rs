@@ -1,0 +1,117 @@
+//! The command line of the stock client when its connection is the gate's socket.
+//!
+//! In OpenSSH the first value of an option wins, and the command line comes before every file: what
+//! must hold is said first, then what the user said, then what the files must not change.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use expacti_protocol::home::GATE_HOST_ALIAS;
+
+use crate::args::Request;
+use crate::error::WrapError;
+use crate::resolve::Settings;
+
+/// What holds whatever the user or a configuration says.
+const ALWAYS: &[&str] = &[
+    // The connection is the gate's socket, which the uplink passes.
+    "ProxyUseFdpass=yes",
+    // It is the gate that answers, and the gate that checks the target's key.
+    "GlobalKnownHostsFile=/dev/null",
+    "StrictHostKeyChecking=yes",
+    "VerifyHostKeyDNS=no",
+    "UpdateHostKeys=no",
+    "CheckHostIP=no",
+    "CanonicalizeHostname=no",
+    "HostKeyAlgorithms=ssh-ed25519",
+    "KexAlgorithms=curve25519-sha256,curve25519-sha256@libssh.org",
+    // The gate uses the user's keys towards the target; here they would only be leaked.
+    "PubkeyAuthentication=no",
+    "HostbasedAuthentication=no",
+    "IdentityAgent=none",
+    "IdentityFile=none",
+    "AddKeysToAgent=no",
+    // Nothing beside the reviewed channel.
+    "ClearAllForwardings=yes",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "Tunnel=no",
+    "ControlMaster=no",
+    "ControlPath=none",
+    "PermitLocalCommand=no",
+];
+
+/// What a configuration file must not change, but a command line may: a file's choice was made for
+/// the target.
+const UNLESS_SAID: &[&str] = &[
+    "Ciphers=aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr",
+    "MACs=hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512",
+];
+
+/// What is switched off where the client knows it at all; an older one would fail on the word.
+const IF_KNOWN: &[(&str, &str)] = &[
+    ("gssapiauthentication", "GSSAPIAuthentication=no"),
+    ("knownhostscommand", "KnownHostsCommand=none"),
+    ("pkcs11provider", "PKCS11Provider=none"),
+    ("enableescapecommandline", "EnableEscapeCommandline=no"),
+    // Chaff hides the timing of keys on a network; on a socket of this machine it only delays them.
+    ("obscurekeystroketiming", "ObscureKeystrokeTiming=no"),
+];
+
+/// The arguments of the client, without the program.
+pub(crate) fn client(
+    request: &Request,
+    settings: &Settings,
+    expacti: &Path,
+    head: &Path,
+    known_hosts: &Path,
+) -> Result<Vec<OsString>, WrapError> {
+    let mut argv: Vec<OsString> = Vec::new();
+    let mut option = |text: &str| {
+        argv.push("-o".into());
+        argv.push(text.into());
+    };
+    // The client runs it with `$SHELL -c exec …` and expands tokens in it.
+    let uplink = [word(expacti)?, "__uplink".to_owned(), word(head)?].join(" ");
+    option(&format!("ProxyCommand={}", uplink.replace('%', "%%")));
+    option(&format!("HostKeyAlias={GATE_HOST_ALIAS}"));
+    option(&format!("UserKnownHostsFile={}", quoted(known_hosts)?));
+    ALWAYS.iter().copied().for_each(&mut option);
+    for (known, text) in IF_KNOWN {
+        if settings.knows(known) {
+            option(text);
+        }
+    }
+    argv.extend(request.client.iter().cloned());
+    for text in UNLESS_SAID {
+        argv.push("-o".into());
+        argv.push((*text).into());
+    }
+    argv.push(request.destination.clone());
+    if !request.command.is_empty() {
+        argv.push("--".into());
+        argv.extend(request.command.iter().cloned());
+    }
+    Ok(argv)
+}
+
+fn word(path: &Path) -> Result<String, WrapError> {
+    let text = path.to_str().filter(|t| !t.contains('\n'));
+    let text = text.ok_or_else(|| unfit(path))?;
+    Ok(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
+/// A path as a value of an option that takes a list of files.
+fn quoted(path: &Path) -> Result<String, WrapError> {
+    let fits =
+        !path.as_os_str().as_bytes().iter().any(|b| matches!(b, b'"' | b'\\' | b'\n' | b'$'));
+    let text = path.to_str().filter(|_| fits).ok_or_else(|| unfit(path))?;
+    Ok(format!("\"{}\"", text.replace('%', "%%")))
+}
+
+fn unfit(path: &Path) -> WrapError {
+    WrapError::Usage(format!(
+        "{path:?} cannot be named to ssh; move expacti's files (EXPACTI_HOME) to a plainer path"
+    ))
+}

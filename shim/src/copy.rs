@@ -1,0 +1,60 @@
+//! The arguments of `scp` and `sftp`, which start `/usr/bin/ssh` by its full path unless they are
+//! told another.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::error::WrapError;
+use crate::getopt::getopt;
+
+/// The option letters of `scp` and `sftp`, OpenSSH 7.4 to 10.
+const SCP: &str = "12346ABCTdfOpqRrstvD:F:J:P:S:c:i:l:o:X:";
+const SFTP: &str = "1246AafhNpqrvCc:D:i:l:o:s:S:b:B:F:J:P:R:X:";
+
+/// The arguments, with the private `ssh` under them.
+pub(crate) fn arguments(
+    name: &str,
+    ssh: &Path,
+    args: &[OsString],
+) -> Result<Vec<OsString>, WrapError> {
+    let spec = if name == "sftp" { SFTP } else { SCP };
+    let front = getopt(spec, args).map_err(|e| WrapError::Usage(format!("{name}: {e}")))?;
+    let mut argv: Vec<OsString> = vec!["-S".into(), ssh.into()];
+    for flag in &front.flags {
+        if flag.letter != b'S' {
+            flag.push_to(&mut argv);
+        } else if flag.value.as_deref() != Some(ssh.as_os_str()) {
+            return Err(WrapError::Refused {
+                option: format!("{name} -S {}", flag.text()),
+                why: "another program in the place of ssh would go round the gate; leave it out"
+                    .to_owned(),
+            });
+        }
+    }
+    // Whatever the program's own parser does with options behind names: these are none.
+    argv.push("--".into());
+    argv.extend(args.get(front.taken..).unwrap_or_default().iter().cloned());
+    Ok(argv)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_private_ssh_comes_first_and_stays() {
+        let run = |name: &str, line: &str| {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            arguments(name, Path::new("/p/ssh"), &args)
+        };
+        let joined = |v: Vec<OsString>| v.join(" ".as_ref()).into_string().unwrap();
+        assert_eq!(joined(run("scp", "-rP22 a h:b").unwrap()), "-S /p/ssh -r -P 22 -- a h:b");
+        assert_eq!(joined(run("scp", "a h:b -S x").unwrap()), "-S /p/ssh -- a h:b -S x");
+        assert_eq!(joined(run("sftp", "-b - h").unwrap()), "-S /p/ssh -b - -- h");
+        assert_eq!(joined(run("sftp", "-S /p/ssh h").unwrap()), "-S /p/ssh -- h");
+        for bad in ["-S /usr/bin/ssh a h:b", "-rS/usr/bin/ssh a h:b", "-rqS x a h:b"] {
+            assert!(matches!(run("scp", bad), Err(WrapError::Refused { .. })), "{bad}");
+        }
+    }
+}

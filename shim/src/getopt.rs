@@ -1,0 +1,116 @@
+//! `getopt(3)` as the OpenSSH programs use it; it knows no meaning of any option.
+//!
+//! It must agree with OpenSSH's own parser on where options end: what it takes for the host or the
+//! command is what the gate will be asked for.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+
+/// One option as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Flag {
+    /// Its letter.
+    pub(crate) letter: u8,
+    /// Its value, when it takes one.
+    pub(crate) value: Option<OsString>,
+}
+
+impl Flag {
+    /// The option as `-x` or `-x VALUE`.
+    pub(crate) fn push_to(&self, argv: &mut Vec<OsString>) {
+        argv.push(OsString::from_vec(vec![b'-', self.letter]));
+        argv.extend(self.value.clone());
+    }
+
+    /// The value as text, lossily.
+    pub(crate) fn text(&self) -> String {
+        self.value.as_deref().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// Why a command line cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum GetoptError {
+    /// The last option wants a value.
+    #[error("option -{} wants a value", *.0 as char)]
+    MissingValue(u8),
+    /// No such option.
+    #[error("option -{} is not known", .0.escape_ascii())]
+    Unknown(u8),
+}
+
+/// The options at the front of a command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Front {
+    /// In order.
+    pub(crate) flags: Vec<Flag>,
+    /// How many arguments they took.
+    pub(crate) taken: usize,
+    /// They were ended by `--`.
+    pub(crate) terminated: bool,
+}
+
+/// Reads options until the first argument that is none. `spec` is as for `getopt(3)`.
+pub(crate) fn getopt(spec: &str, args: &[OsString]) -> Result<Front, GetoptError> {
+    let mut front = Front::default();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        let bytes = arg.as_bytes();
+        if bytes == b"--" {
+            front.taken += 1;
+            front.terminated = true;
+            break;
+        }
+        let Some(mut cluster) = bytes.strip_prefix(b"-").filter(|c| !c.is_empty()) else { break };
+        front.taken += 1;
+        while let Some((&letter, tail)) = cluster.split_first() {
+            cluster = tail;
+            let value = match takes_value(spec, letter) {
+                None => return Err(GetoptError::Unknown(letter)),
+                Some(false) => None,
+                Some(true) if !tail.is_empty() => {
+                    cluster = &[];
+                    Some(OsStr::from_bytes(tail).to_owned())
+                }
+                Some(true) => {
+                    front.taken += 1;
+                    Some(rest.next().ok_or(GetoptError::MissingValue(letter))?.clone())
+                }
+            };
+            front.flags.push(Flag { letter, value });
+        }
+    }
+    Ok(front)
+}
+
+fn takes_value(spec: &str, letter: u8) -> Option<bool> {
+    if letter == b':' {
+        return None;
+    }
+    let at = spec.bytes().position(|c| c == letter)?;
+    Some(spec.as_bytes().get(at + 1) == Some(&b':'))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Vec<OsString> {
+        shell_words::split(line).unwrap().into_iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn clusters_values_and_the_end() {
+        let front = getopt("ab:c", &args("-ac -b 1 -ab2 -b -- -- -a")).unwrap();
+        let seen: Vec<String> =
+            front.flags.iter().map(|f| format!("{}{}", f.letter as char, f.text())).collect();
+        assert_eq!(seen, ["a", "c", "b1", "a", "b2", "b--"]);
+        assert!(front.terminated);
+        assert_eq!(front.taken, 7);
+        assert_eq!(getopt("ab:c", &args("- -a")).unwrap().taken, 0);
+        assert_eq!(getopt("ab:c", &args("-z")), Err(GetoptError::Unknown(b'z')));
+        assert_eq!(getopt("ab:c", &args("-a:")), Err(GetoptError::Unknown(b':')));
+        assert_eq!(getopt("ab:c", &args("-ab")), Err(GetoptError::MissingValue(b'b')));
+    }
+}

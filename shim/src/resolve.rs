@@ -1,0 +1,291 @@
+//! Finds out where an `ssh` command line leads, by asking the stock client (`ssh -G`). It reads the
+//! user's configuration and connects to nothing.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use expacti_protocol::uplink::{HostKeyChecking, TargetRoute};
+
+use crate::args::Request;
+use crate::error::WrapError;
+use crate::expand::Tokens;
+use crate::transport;
+
+/// `ssh -G` prints the control path expanded: that is how the values of tokens are learnt that only
+/// the client can tell. The home directory comes last, as it may hold a comma.
+const PROBE: &str = "-oControlPath=/%C,%l,%L,%i,%u,%d";
+
+/// What the client's configuration says of one host.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    values: HashMap<String, Vec<String>>,
+}
+
+impl Settings {
+    /// Reads the output of `ssh -G`.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut values: HashMap<String, Vec<String>> = HashMap::new();
+        for line in text.lines() {
+            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+            values.entry(key.to_ascii_lowercase()).or_default().push(value.to_owned());
+        }
+        Self { values }
+    }
+
+    /// Every value of a keyword.
+    pub(crate) fn all(&self, key: &str) -> &[String] {
+        self.values.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The value of a keyword, unless it is empty or `none`.
+    pub(crate) fn one(&self, key: &str) -> Option<&str> {
+        let value = self.all(key).first().map(String::as_str)?;
+        (!value.is_empty() && !value.eq_ignore_ascii_case("none")).then_some(value)
+    }
+
+    /// Whether this client knows a keyword (and prints it).
+    pub(crate) fn knows(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    fn yes(&self, key: &str) -> bool {
+        matches!(self.one(key), Some("yes" | "true"))
+    }
+}
+
+/// Where a connection leads, and what the client knows.
+#[derive(Debug, Clone)]
+pub(crate) struct Resolved {
+    /// For the gate.
+    pub(crate) route: TargetRoute,
+    /// For the client's own command line.
+    pub(crate) settings: Settings,
+}
+
+/// What resolving depends on besides the command line.
+pub(crate) struct Surroundings<'a> {
+    /// The stock client.
+    pub(crate) ssh: &'a Path,
+    /// The process of `expacti wrap`.
+    pub(crate) wrap_pid: u32,
+    /// Reads the environment.
+    pub(crate) var: &'a dyn Fn(&str) -> Option<String>,
+    /// The working directory, for relative paths.
+    pub(crate) cwd: &'a Path,
+}
+
+/// Resolves a request.
+pub(crate) fn resolve(request: &Request, at: &Surroundings<'_>) -> Result<Resolved, WrapError> {
+    let mut asked: Vec<&OsStr> = vec![OsStr::new("-TG"), OsStr::new(PROBE)];
+    asked.extend(request.route.iter().map(OsString::as_os_str));
+    asked.push(&request.destination);
+    // Both at once: each takes some ten milliseconds.
+    let asked = ask(at.ssh, &asked)?;
+    let plain = ask(at.ssh, &["-TG", "-Fnone", "expacti"].map(OsStr::new))?;
+    let settings = Settings::parse(&answer(asked)?);
+    let defaults = Settings::parse(&answer(plain)?);
+    let route = route(request, &settings, &defaults, at).map_err(WrapError::Resolve)?;
+    Ok(Resolved { route, settings })
+}
+
+fn ask(ssh: &Path, args: &[&OsStr]) -> Result<Child, WrapError> {
+    Command::new(ssh)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(WrapError::io(format!("run {} -G", ssh.display())))
+}
+
+fn answer(mut child: Child) -> Result<String, WrapError> {
+    // The answer is a few kilobytes and the errors fit in a pipe: no dead lock.
+    let read = |pipe: Option<&mut dyn std::io::Read>| -> Result<String, WrapError> {
+        let mut bytes = Vec::new();
+        if let Some(pipe) = pipe {
+            pipe.take(1 << 20)
+                .read_to_end(&mut bytes)
+                .map_err(WrapError::io("read what ssh -G says"))?;
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let out = read(child.stdout.as_mut().map(|p| p as &mut dyn std::io::Read))?;
+    let err = read(child.stderr.as_mut().map(|p| p as &mut dyn std::io::Read))?;
+    let status = child.wait().map_err(WrapError::io("wait for ssh -G"))?;
+    if !status.success() {
+        let why = err.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>();
+        return Err(WrapError::Resolve(format!("ssh -G says: {}", why.join("; "))));
+    }
+    Ok(out)
+}
+
+fn tokens(request: &Request, settings: &Settings) -> Result<Tokens, String> {
+    let probe = settings.one("controlpath").ok_or("ssh -G does not print its control path")?;
+    let mut parts = probe.trim_start_matches('/').splitn(6, ',').map(str::to_owned);
+    let mut part = || parts.next().ok_or("ssh -G prints an unexpanded control path");
+    let (hash, local, local_short) = (part()?, part()?, part()?);
+    let (uid, local_user, home) = (part()?, part()?, part()?);
+    let given = settings
+        .one("host")
+        .map_or_else(|| alias(&request.destination.to_string_lossy()), str::to_owned);
+    Ok(Tokens {
+        hash,
+        home,
+        host: settings.one("hostname").unwrap_or_default().to_owned(),
+        uid,
+        jump: settings.one("proxyjump").unwrap_or_default().to_owned(),
+        key_name: settings.one("hostkeyalias").unwrap_or(&given).to_owned(),
+        local_short,
+        local,
+        given,
+        port: settings.one("port").unwrap_or("22").to_owned(),
+        user: settings.one("user").unwrap_or_default().to_owned(),
+        local_user,
+    })
+}
+
+/// The host of `[user@]host` or `ssh://[user@]host[:port]`.
+fn alias(destination: &str) -> String {
+    let (uri, rest) = match destination.strip_prefix("ssh://") {
+        Some(rest) => (true, rest),
+        None => (false, destination),
+    };
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    if !uri {
+        return host.to_owned();
+    }
+    if let Some((host, _)) = host.strip_prefix('[').and_then(|h| h.split_once(']')) {
+        return host.to_owned();
+    }
+    host.split([':', '/']).next().unwrap_or(host).to_owned()
+}
+
+fn route(
+    request: &Request,
+    settings: &Settings,
+    defaults: &Settings,
+    at: &Surroundings<'_>,
+) -> Result<TargetRoute, String> {
+    let tokens = tokens(request, settings)?;
+    if let Some(file) = settings.one("revokedhostkeys") {
+        return Err(format!(
+            "RevokedHostKeys is set ({file}), and the gate cannot check it yet; revoke the keys \
+             with @revoked lines in known_hosts instead"
+        ));
+    }
+    let absolute = |path: String| -> String {
+        if path.starts_with('/') { path } else { at.cwd.join(path).to_string_lossy().into_owned() }
+    };
+    let existing = |key: &str| -> Result<Vec<String>, String> {
+        let mut files = Vec::new();
+        for text in settings.all(key).iter().filter(|t| !t.eq_ignore_ascii_case("none")) {
+            let path = absolute(tokens.path(text, at.var)?);
+            if Path::new(&path).is_file() && !files.contains(&path) {
+                files.push(path);
+            }
+        }
+        Ok(files)
+    };
+    let identity_files = existing("identityfile")?;
+    let mut certificate_files = existing("certificatefile")?;
+    // As the client does: the certificate beside its key.
+    for key in &identity_files {
+        let beside = format!("{}-cert.pub", key.strip_suffix(".pub").unwrap_or(key));
+        if Path::new(&beside).is_file() && !certificate_files.contains(&beside) {
+            certificate_files.push(beside);
+        }
+    }
+    let user_files = paths(settings.one("userknownhostsfile").unwrap_or_default());
+    let mut known_hosts_files = user_files.clone();
+    known_hosts_files.extend(paths(settings.one("globalknownhostsfile").unwrap_or_default()));
+    known_hosts_files.retain(|f| f != "/dev/null");
+    let algorithms = settings.one("hostkeyalgorithms").unwrap_or_default();
+    let narrowed = defaults.one("hostkeyalgorithms") != Some(algorithms);
+    let port = settings.one("port").unwrap_or("22");
+    let identity_agent = identity_agent(settings, &tokens, at)?;
+    Ok(TargetRoute {
+        alias: tokens.given.clone(),
+        host: tokens.host.clone(),
+        port: port.parse().map_err(|_| format!("{port:?} is not a port"))?,
+        user: tokens.user.clone(),
+        identity_files,
+        certificate_files,
+        identities_only: settings.yes("identitiesonly"),
+        known_hosts_files,
+        known_hosts_add: user_files.into_iter().next().filter(|f| f != "/dev/null"),
+        host_key_checking: match settings.one("stricthostkeychecking") {
+            Some("accept-new") => HostKeyChecking::AcceptNew,
+            Some("no" | "off" | "false") => HostKeyChecking::Off,
+            _ => HostKeyChecking::Strict,
+        },
+        host_key_alias: settings.one("hostkeyalias").map(str::to_owned),
+        hash_known_hosts: settings.yes("hashknownhosts"),
+        host_key_algorithms: if narrowed {
+            algorithms.split(',').filter(|a| !a.is_empty()).map(str::to_owned).collect()
+        } else {
+            vec![]
+        },
+        connect_timeout: settings.one("connecttimeout").and_then(|v| v.parse().ok()),
+        address_family: settings.one("addressfamily").map(str::to_owned),
+        transport: transport::transport(request, settings, &tokens, identity_agent.as_deref(), at)?,
+        server_alive_interval: settings
+            .one("serveraliveinterval")
+            .and_then(|v| v.parse().ok())
+            .filter(|seconds| *seconds > 0),
+        identity_agent,
+    })
+}
+
+fn identity_agent(
+    settings: &Settings,
+    tokens: &Tokens,
+    at: &Surroundings<'_>,
+) -> Result<Option<String>, String> {
+    let environment = || (at.var)("SSH_AUTH_SOCK").filter(|s| !s.is_empty());
+    let Some(text) = settings.all("identityagent").first() else { return Ok(environment()) };
+    Ok(match text.as_str() {
+        "none" => None,
+        "SSH_AUTH_SOCK" => environment(),
+        name if name.starts_with('$') && !name.starts_with("${") => {
+            (at.var)(name.trim_start_matches('$')).filter(|s| !s.is_empty())
+        }
+        path => Some(tokens.path(path, at.var)?),
+    })
+}
+
+/// Splits a list of absolute paths that the client printed with spaces between them, unquoted: a
+/// word that does not begin with `/` belongs to the path before it.
+fn paths(text: &str) -> Vec<String> {
+    let mut files: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match files.last_mut() {
+            Some(last) if !word.starts_with('/') => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ if word.starts_with('/') => files.push(word.to_owned()),
+            _ => {}
+        }
+    }
+    files
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_paths_and_aliases() {
+        assert_eq!(paths("/a /b c /d"), ["/a", "/b c", "/d"]);
+        assert!(paths("none").is_empty() && paths("").is_empty());
+        assert_eq!(alias("u@h"), "h");
+        assert_eq!(alias("a@b@h"), "h");
+        assert_eq!(alias("::1"), "::1");
+        assert_eq!(alias("ssh://u@h:22"), "h");
+        assert_eq!(alias("ssh://[::1]:22"), "::1");
+    }
+}

@@ -1,0 +1,128 @@
+//! How the gate reaches a target that is not reached directly: through jump hosts (the stock client
+//! with `-W`) or the `ProxyCommand` of the user's own configuration.
+
+use expacti_protocol::uplink::WRAP_ENV;
+
+use crate::args::Request;
+use crate::expand::Tokens;
+use crate::resolve::{Settings, Surroundings};
+
+/// The command whose standard input and output are the connection, if there is one.
+pub(crate) fn transport(
+    request: &Request,
+    settings: &Settings,
+    tokens: &Tokens,
+    agent: Option<&str>,
+    at: &Surroundings<'_>,
+) -> Result<Option<Vec<String>>, String> {
+    let command = if let Some(jumps) = settings.one("proxyjump") {
+        jump(request, &tokens.percent(jumps)?, tokens, at)?
+    } else if let Some(proxy) = settings.one("proxycommand") {
+        if request.config.as_ref().is_some_and(|f| !f.eq_ignore_ascii_case("none")) {
+            return Err("the file of -F has a ProxyCommand, which would replace the gate; put it \
+                        in your ~/.ssh/config, or use ProxyJump"
+                .to_owned());
+        }
+        if settings.one("proxyusefdpass") == Some("yes") {
+            return Err("a ProxyCommand with ProxyUseFdpass cannot be followed by the gate".into());
+        }
+        let command = format!("exec {}", tokens.percent(proxy)?);
+        vec!["/bin/sh".to_owned(), "-c".to_owned(), command]
+    } else {
+        return Ok(None);
+    };
+    // The gate runs it, in its own environment: it needs the agent's socket. The mark tells the
+    // broker that this process, too, was started on behalf of a wrapped program.
+    let mut argv = vec!["/usr/bin/env".to_owned(), format!("{WRAP_ENV}={}", at.wrap_pid)];
+    argv.extend(agent.map(|socket| format!("SSH_AUTH_SOCK={socket}")));
+    argv.extend(command);
+    Ok(Some(argv))
+}
+
+/// As OpenSSH builds it: the last hop is the destination, the hops before it go to `-J`.
+fn jump(
+    request: &Request,
+    jumps: &str,
+    tokens: &Tokens,
+    at: &Surroundings<'_>,
+) -> Result<Vec<String>, String> {
+    let (before, last) = match jumps.rsplit_once(',') {
+        Some((before, last)) => (Some(before), last),
+        None => (None, jumps),
+    };
+    // No terminal: a question could never be answered, so none is asked.
+    let mut argv = vec![text(at.ssh.as_os_str())?, "-oBatchMode=yes".to_owned()];
+    if let Some(config) = &request.config {
+        let config = text(config)?;
+        let config = if config.eq_ignore_ascii_case("none") || config.starts_with('/') {
+            config
+        } else {
+            text(at.cwd.join(config).as_os_str())?
+        };
+        argv.extend(["-F".to_owned(), config]);
+    }
+    if let Some(before) = before {
+        argv.extend(["-J".to_owned(), before.to_owned()]);
+    }
+    argv.extend(["-W".to_owned(), format!("[{}]:{}", tokens.host, tokens.port)]);
+    argv.extend(hop(last)?);
+    Ok(argv)
+}
+
+/// `[user@]host[:port]` as options and destination.
+fn hop(hop: &str) -> Result<Vec<String>, String> {
+    if hop.starts_with("ssh://") {
+        return Ok(vec![hop.to_owned()]);
+    }
+    let wrong = || format!("{hop:?} is not a jump host");
+    let (user, host) = match hop.rsplit_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, hop),
+    };
+    let (host, port) = match host.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or_else(wrong)?;
+            (host, after.strip_prefix(':'))
+        }
+        // More than one colon: an IPv6 address without a port.
+        None => match host.split_once(':') {
+            Some((name, port)) if !port.contains(':') => (name, Some(port)),
+            _ => (host, None),
+        },
+    };
+    if host.is_empty() || host.starts_with('-') || user.is_some_and(str::is_empty) {
+        return Err(wrong());
+    }
+    let mut argv = Vec::new();
+    if let Some(user) = user {
+        argv.extend(["-l".to_owned(), user.to_owned()]);
+    }
+    if let Some(port) = port {
+        argv.extend(["-p".to_owned(), port.to_owned()]);
+    }
+    argv.push(host.to_owned());
+    Ok(argv)
+}
+
+fn text(path: &std::ffi::OsStr) -> Result<String, String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| format!("{path:?} is not UTF-8"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hops() {
+        assert_eq!(hop("h").unwrap(), ["h"]);
+        assert_eq!(hop("u@h:22").unwrap(), ["-l", "u", "-p", "22", "h"]);
+        assert_eq!(hop("a@b@h").unwrap(), ["-l", "a@b", "h"]);
+        assert_eq!(hop("u@[::1]:22").unwrap(), ["-l", "u", "-p", "22", "::1"]);
+        assert_eq!(hop("::1").unwrap(), ["::1"]);
+        assert_eq!(hop("ssh://u@h:22").unwrap(), ["ssh://u@h:22"]);
+        for bad in ["", "@h", "-oProxyCommand=x", "u@-x", "[::1"] {
+            assert!(hop(bad).is_err(), "{bad}");
+        }
+    }
+}

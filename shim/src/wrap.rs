@@ -1,0 +1,186 @@
+//! `expacti wrap`: announces the program to the broker, runs it to its end, and leaves nothing of it
+//! behind.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use expacti_protocol::client::{Client, Endpoint};
+use expacti_protocol::home::Home;
+use expacti_protocol::uplink::WrapRegistration;
+use rustix::process::{Pid, kill_process};
+
+use crate::args::{Invocation, Origin};
+use crate::context::{self, Context, environment, find, is_executable, private_dir};
+use crate::error::WrapError;
+use crate::signals::Event;
+use crate::{nested, pipes, process, terminal};
+
+/// How long what the program left running has to end by itself after SIGTERM.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What to wrap.
+#[derive(Debug, Clone)]
+pub struct WrapOptions {
+    /// `--agent`; the program's name when not given.
+    pub agent: Option<String>,
+    /// `--reason`.
+    pub reason: Option<String>,
+    /// The program and its arguments.
+    pub program: Vec<OsString>,
+    /// Where the gate's socket and host key are.
+    pub home: Home,
+    /// This executable, for the helpers of [`crate::helper`].
+    pub expacti: PathBuf,
+    /// The broker to announce the program to.
+    pub broker: Endpoint,
+}
+
+/// What is run, and how.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    pub(crate) expacti: PathBuf,
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    pub(crate) environment: Vec<(&'static str, Option<OsString>)>,
+    /// The program sends itself to the background (`ssh -f`): its end is not the end.
+    pub(crate) background: bool,
+    /// Children that do not belong to the program.
+    pub(crate) except: Vec<Pid>,
+}
+
+/// Runs the program to its end and returns its exit status, 128 + n after signal n.
+///
+/// The broker and the gate must run already, and must not be children of this process unless they
+/// were so before. The calling thread must be one that lives as long as the process (the program is
+/// killed when the thread that started it ends): the main thread. It waits for any child of this
+/// process, and handles this process's signals from then on.
+///
+/// # Errors
+/// The program did not run; nothing reached a target.
+pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
+    let (program, args) = options
+        .program
+        .split_first()
+        .ok_or_else(|| WrapError::Usage("no program is given; put it after --".to_owned()))?;
+    let name = Path::new(program).file_name().unwrap_or(program).to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    // What cannot work is said before anything is started.
+    let found = locate(program, &path)?;
+    let is_ssh = name == "ssh";
+    let invocation = if is_ssh { Some(nested::read(&found, args, Origin::Typed)?) } else { None };
+
+    let except = process::children();
+    become_subreaper()?;
+    let dir = private_dir(&options.home)?;
+    let context = Context {
+        agent: options.agent.clone().unwrap_or_else(|| name.to_string_lossy().into_owned()),
+        reason: options.reason.clone(),
+        program: options.program.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
+        wrap_pid: std::process::id(),
+        gate: options.home.gate_socket(),
+        known_hosts: options.home.gate_known_hosts(),
+        expacti: options.expacti.clone(),
+        ssh: if is_ssh { Some(found.clone()) } else { find(OsStr::new("ssh"), &path) },
+        dir: dir.path().to_owned(),
+    };
+    context.store()?;
+    register(&options, &context)?;
+
+    let mut launch = Launch {
+        expacti: options.expacti.clone(),
+        program: found,
+        args: args.to_vec(),
+        environment: environment(&context, &|name| std::env::var_os(name)),
+        background: false,
+        except,
+    };
+    match invocation {
+        Some(Invocation::Inform(args)) => launch.args = args,
+        Some(Invocation::Connect(request)) => {
+            let status_line = rustix::termios::isatty(std::io::stderr());
+            let prepared = nested::prepare(&context, &request, status_line)?;
+            launch.args = prepared.args;
+            launch.background = prepared.background;
+            // The client runs the uplink with `$SHELL -c`; see `nested`.
+            launch.environment.push(("SHELL", Some("/bin/sh".into())));
+        }
+        // By whatever path: they would start /usr/bin/ssh.
+        None if name == "scp" || name == "sftp" => launch.program = context.dir.join(&name),
+        None => {}
+    }
+    let status = if terminal::is_full() {
+        terminal::run(&mut launch, &context)
+    } else {
+        pipes::run(&launch)
+    };
+    process::end_descendants(&launch.except, GRACE);
+    drop(dir);
+    status
+}
+
+/// The program as the shell would find it.
+fn locate(program: &OsStr, path: &OsStr) -> Result<PathBuf, WrapError> {
+    let given = Path::new(program);
+    if given.components().count() <= 1 && !given.is_absolute() {
+        return find(program, path).ok_or_else(|| WrapError::NotFound(given.to_owned()));
+    }
+    if !given.exists() {
+        return Err(WrapError::NotFound(given.to_owned()));
+    }
+    if !is_executable(given) {
+        let source = std::io::ErrorKind::PermissionDenied.into();
+        return Err(WrapError::NotExecutable { program: given.to_owned(), source });
+    }
+    std::path::absolute(given).map_err(WrapError::io("find the working directory"))
+}
+
+/// From now on whatever the program leaves behind becomes a child of this process, and stays below
+/// it, however often it forks.
+#[cfg(target_os = "linux")]
+fn become_subreaper() -> Result<(), WrapError> {
+    // The value is a boolean; the kernel takes any number but 0 for true.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(WrapError::errno("become the reaper of the program's processes"))
+}
+
+/// There is no such thing on this system: a daemon of the program leaves the tree, and is told by
+/// the mark in its environment only.
+#[cfg(not(target_os = "linux"))]
+fn become_subreaper() -> Result<(), WrapError> {
+    Ok(())
+}
+
+/// Tells the broker, before the program starts, that nobody below this process may review.
+fn register(options: &WrapOptions, context: &Context) -> Result<(), WrapError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(WrapError::io("start the runtime"))?;
+    let client = Client::new(options.broker.clone())?;
+    let wrap = WrapRegistration { pid: context.wrap_pid, agent: context.agent.clone() };
+    let _: serde_json::Value = runtime.block_on(client.post("/v1/wraps", &wrap))?;
+    Ok(())
+}
+
+/// Waits for what went to the background on purpose, then ends what is left.
+pub(crate) fn settle(launch: &Launch, events: &Receiver<Event>) {
+    while launch.background {
+        while process::next_change().is_some() {}
+        let left = process::descendants(&launch.except);
+        if left.is_empty() {
+            break;
+        }
+        match events.recv() {
+            Ok(Event::Signal { signal, .. }) => {
+                for pid in left {
+                    let _ = kill_process(pid, signal);
+                }
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    process::end_descendants(&launch.except, GRACE);
+}
