@@ -76,7 +76,7 @@ fn undecided_command_times_out() -> Result<()> {
 #[test]
 fn whitelisted_command_runs_at_once_and_compound_ones_do_not() -> Result<()> {
     let t = trial!()?;
-    t.rule("--glob", "echo *")?;
+    t.rule("--glob", "echo **")?;
     t.wrap(&["ssh", "target", "echo hi"]).run()?.expect_stdout("hi\n")?;
 
     let marker = t.marker("m");
@@ -93,7 +93,7 @@ fn whitelisted_command_runs_at_once_and_compound_ones_do_not() -> Result<()> {
 #[test]
 fn forms_that_only_look_whitelisted_are_held() -> Result<()> {
     let t = trial!()?;
-    t.rule("--glob", "echo *")?;
+    t.rule("--glob", "echo **")?;
     let marker = t.marker("m");
     let path = marker.path().display();
     let forms = [
@@ -216,7 +216,7 @@ fn a_forced_terminal_is_a_terminal() -> Result<()> {
 #[test]
 fn client_options_are_honoured() -> Result<()> {
     let t = trial!()?;
-    t.rule("--glob", "echo *")?;
+    t.rule("--glob", "echo **")?;
     let config = t.client().config();
     let options: [&[&str]; 6] = [
         &["-q", "-T", "-4"],

@@ -69,7 +69,7 @@ fn replay_plays_what_the_agent_saw() -> Result<()> {
 fn a_recorder_that_cannot_write_denies() -> Result<()> {
     let t = trial!()?;
     t.up()?;
-    t.rule("--glob", "echo *")?;
+    t.rule("--glob", "echo **")?;
     // A file where the directory of recordings belongs: nothing can be created below it.
     let recordings = t.home().join("recordings");
     if recordings.is_dir() {

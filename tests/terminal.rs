@@ -49,13 +49,13 @@ fn a_reviewer_allows_and_denies() -> Result<()> {
     let t = trial!()?;
     t.up()?;
     let screen = t.terminal(&["review"], SIZE)?;
-    let (first, second) = (t.marker("first"), t.marker("second"));
+    let [first, second, third] = ["first", "second", "third"].map(|name| t.marker(name));
     let run = t.wrap(&["ssh", "target", &first.touch()]).spawn()?;
     let held = t.wait_pending()?;
     screen.wait_for("echo ran")?;
     assert!(!first.exists());
     screen.keys(&["a"])?;
-    let allowed = until("the decision", || decided(&t, &screen, &held.id, "a"))?;
+    let allowed = until("the decision", || decided(&t, &screen, &held.id))?;
     assert_eq!(allowed, "released");
     run.wait()?.expect_code(0)?;
     assert_eq!(first.count(), 1);
@@ -63,7 +63,7 @@ fn a_reviewer_allows_and_denies() -> Result<()> {
     let run = t.wrap(&["ssh", "target", &second.touch()]).spawn()?;
     t.wait_pending()?;
     screen.wait_for("second")?;
-    screen.keys(&["d"])?;
+    screen.keys(&["D"])?;
     screen.type_text("not today")?;
     screen.wait_for("not today")?;
     screen.keys(&["Enter"])?;
@@ -71,20 +71,26 @@ fn a_reviewer_allows_and_denies() -> Result<()> {
     outcome.expect_code(77)?.expect_stderr("expacti: command denied — not today")?;
     assert!(!second.exists());
 
+    let run = t.wrap(&["ssh", "target", &third.touch()]).spawn()?;
+    t.wait_pending()?;
+    screen.wait_for("third")?;
+    screen.keys(&["d"])?;
+    run.wait()?.expect_code(77)?;
+    assert!(!third.exists());
+
     screen.keys(&["q"])?;
     assert_eq!(screen.wait_exit()?, 0);
     Ok(())
 }
 
-/// The state after a decision; a high risk may ask for a confirmation, given with the same key.
-fn decided(t: &Trial, screen: &Tmux, id: &str, key: &str) -> Result<Option<String>> {
+/// The state after a decision; a high risk asks for a confirmation.
+fn decided(t: &Trial, screen: &Tmux, id: &str) -> Result<Option<String>> {
     let life = t.life(id)?;
     if life.iter().any(|kind| kind == "released") {
         return Ok(Some("released".to_owned()));
     }
-    let text = screen.capture()?.to_lowercase();
-    if text.contains("again") {
-        screen.keys(&[key])?;
+    if screen.capture()?.contains("y ") {
+        screen.keys(&["y"])?;
     }
     Ok(None)
 }
