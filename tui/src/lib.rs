@@ -1,1 +1,19 @@
-//! placeholder
+//! The reviewer's screen: `review` and `replay`. It must never decide by itself, nor let a byte of
+//! an agent's reach the terminal other than as a clean cell.
+
+mod filter;
+mod keymap;
+mod link;
+mod model;
+mod notify;
+mod run;
+mod screen;
+mod terminal;
+mod text;
+mod theme;
+mod update;
+mod view;
+
+pub use keymap::{Action, KeyMap, KeyMapError};
+pub use model::{Confirm, ConfirmKind};
+pub use run::{ReviewOptions, review};

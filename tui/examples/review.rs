@@ -1,0 +1,43 @@
+//! The reviewer's screen over a made-up broker, to look at: `cargo run --example review`.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use expacti_protocol::client::Endpoint;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let socket = dir.path().join("broker.sock");
+    let broker = support::broker::FakeBroker::listen(&socket);
+    let now = expacti_protocol::now_micros() / 1000;
+    let (sessions, mut commands) = support::scene();
+    for c in &mut commands {
+        let shift = now - support::T0;
+        c.deadline_ms += shift + 60_000;
+        c.timestamp += shift / 1000;
+    }
+    {
+        let mut state = broker.state.lock().unwrap();
+        state.sessions = sessions;
+        for s in &mut state.sessions {
+            s.opened_at += (now - support::T0) / 1000;
+        }
+        let count: usize = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
+        let web = state.sessions.first().cloned().expect("a session");
+        for i in 0..count {
+            let text = format!("rm -rf /srv/cache/{i}");
+            let mut c = support::request(&format!("{i:04}"), &web, &text, (i * 7 % 100) as u8, 60);
+            c.deadline_ms = now + 90_000 + i64::try_from(i)? * 500;
+            c.timestamp = now / 1000;
+            commands.push(c);
+        }
+        state.commands = commands;
+    }
+    let mut options = expacti_tui::ReviewOptions::new(Endpoint::unix(&socket));
+    options.notify = false;
+    options.ascii = std::env::var_os("ASCII").is_some();
+    options.no_color = std::env::var_os("NO_COLOR").is_some();
+    expacti_tui::review(options).await
+}

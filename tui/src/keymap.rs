@@ -1,0 +1,370 @@
+//! Which key does what: the one source of the footer, the help and the configuration. It must
+//! never give "allow" to a key that people press without looking.
+
+use std::collections::BTreeMap;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use serde::{Deserialize, Deserializer};
+
+/// What a key can do outside of text fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum Action {
+    Allow,
+    Deny,
+    DenyComment,
+    Undo,
+    NextRequest,
+    Down,
+    Up,
+    PageDown,
+    PageUp,
+    Home,
+    End,
+    NextPane,
+    PreviousPane,
+    PaneQueue,
+    PaneSessions,
+    PaneRequest,
+    PaneLive,
+    Open,
+    Back,
+    Filter,
+    Rule,
+    Replay,
+    Kill,
+    Tiles,
+    History,
+    Rules,
+    Audit,
+    CopyCommand,
+    CopyId,
+    Mute,
+    Help,
+    Redraw,
+    Suspend,
+    Quit,
+}
+
+/// Action, its name in the configuration, default keys, a word for the footer, a line for the help.
+type Row = (Action, &'static str, &'static [&'static str], &'static str, &'static str);
+
+const TABLE: &[Row] = &[
+    (Action::Allow, "allow", &["a"], "allow", "allow the request shown"),
+    (Action::Deny, "deny", &["d"], "deny", "deny it at once"),
+    (Action::DenyComment, "deny-comment", &["D"], "deny+comment", "deny it and tell the agent why"),
+    (Action::Undo, "undo", &["u"], "undo", "take back an allow that is still held"),
+    (Action::NextRequest, "next", &["n"], "next", "the next request that waits"),
+    (Action::Down, "down", &["j", "down"], "down", "down"),
+    (Action::Up, "up", &["k", "up"], "up", "up"),
+    (
+        Action::PageDown,
+        "page-down",
+        &["space", "pagedown", "ctrl-d"],
+        "page",
+        "a page down; in a long command: on to its end",
+    ),
+    (Action::PageUp, "page-up", &["b", "pageup", "ctrl-u"], "page up", "a page up"),
+    (Action::Home, "home", &["g", "home"], "top", "to the beginning"),
+    (Action::End, "end", &["G", "end"], "end", "to the end"),
+    (Action::NextPane, "next-pane", &["tab"], "pane", "the next pane"),
+    (Action::PreviousPane, "previous-pane", &["backtab"], "pane back", "the pane before"),
+    (Action::PaneQueue, "pane-queue", &["1"], "queue", "the queue"),
+    (Action::PaneSessions, "pane-sessions", &["2"], "sessions", "the sessions"),
+    (Action::PaneRequest, "pane-request", &["3"], "request", "the request"),
+    (Action::PaneLive, "pane-live", &["4"], "live", "the live view"),
+    (Action::Open, "open", &["enter"], "open", "look closer: request, or live view"),
+    (Action::Back, "back", &["esc"], "back", "back; clears a filter"),
+    (Action::Filter, "filter", &["/"], "filter", "filter the queue (level:high target:web word)"),
+    (Action::Rule, "rule", &["w"], "rule", "propose a narrow rule that expires"),
+    (Action::Replay, "replay", &["r"], "replay", "replay the session"),
+    (Action::Kill, "kill", &["K"], "kill", "end the session (asks first)"),
+    (Action::Tiles, "tiles", &["t"], "tiles", "several live sessions side by side"),
+    (Action::History, "history", &["h"], "history", "what was decided"),
+    (Action::Rules, "rules", &["R"], "rules", "the rules"),
+    (Action::Audit, "audit", &["A"], "audit", "the audit log"),
+    (Action::CopyCommand, "copy", &["c"], "copy", "copy the command (OSC 52)"),
+    (Action::CopyId, "copy-id", &["C"], "copy id", "copy the id (OSC 52)"),
+    (Action::Mute, "mute", &["m"], "mute", "bell and desktop notifications on and off"),
+    (Action::Help, "help", &["?"], "help", "all keys"),
+    (Action::Redraw, "redraw", &["ctrl-l"], "redraw", "draw the screen afresh"),
+    (Action::Suspend, "suspend", &["ctrl-z"], "suspend", "to the shell; fg comes back"),
+    (Action::Quit, "quit", &["q", "ctrl-c"], "quit", "quit; what waits keeps waiting"),
+];
+
+/// One key with its modifiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    code: KeyCode,
+    ctrl: bool,
+    alt: bool,
+}
+
+impl Key {
+    /// The key of an event; Shift counts only where it changes the character.
+    pub(crate) fn of(event: &KeyEvent) -> Self {
+        Self {
+            code: event.code,
+            ctrl: event.modifiers.contains(KeyModifiers::CONTROL),
+            alt: event.modifiers.contains(KeyModifiers::ALT),
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let (mut rest, mut ctrl, mut alt) = (name, false, false);
+        loop {
+            if let Some(r) = rest.strip_prefix("ctrl-").filter(|r| !r.is_empty()) {
+                (rest, ctrl) = (r, true);
+            } else if let Some(r) = rest.strip_prefix("alt-").filter(|r| !r.is_empty()) {
+                (rest, alt) = (r, true);
+            } else {
+                break;
+            }
+        }
+        let mut chars = rest.chars();
+        let code = match (chars.next(), chars.next()) {
+            (Some(c), None) if !c.is_control() && c != ' ' => KeyCode::Char(c),
+            _ => match rest {
+                "space" => KeyCode::Char(' '),
+                "enter" => KeyCode::Enter,
+                "esc" => KeyCode::Esc,
+                "tab" => KeyCode::Tab,
+                "backtab" => KeyCode::BackTab,
+                "up" => KeyCode::Up,
+                "down" => KeyCode::Down,
+                "left" => KeyCode::Left,
+                "right" => KeyCode::Right,
+                "home" => KeyCode::Home,
+                "end" => KeyCode::End,
+                "pageup" => KeyCode::PageUp,
+                "pagedown" => KeyCode::PageDown,
+                "insert" => KeyCode::Insert,
+                "delete" => KeyCode::Delete,
+                "backspace" => KeyCode::Backspace,
+                _ => KeyCode::F(rest.strip_prefix('f')?.parse().ok().filter(|n| *n <= 12)?),
+            },
+        };
+        Some(Self { code, ctrl, alt })
+    }
+
+    fn name(self) -> String {
+        let base = match self.code {
+            KeyCode::Char(' ') => "space".to_owned(),
+            KeyCode::Char(c) => c.to_string(),
+            KeyCode::F(n) => format!("f{n}"),
+            KeyCode::PageUp => "pgup".to_owned(),
+            KeyCode::PageDown => "pgdn".to_owned(),
+            KeyCode::BackTab => "shift-tab".to_owned(),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        match (self.ctrl, self.alt) {
+            (true, _) => format!("^{}", base.to_uppercase()),
+            (false, true) => format!("alt-{base}"),
+            _ => base,
+        }
+    }
+}
+
+/// A key map that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyMapError {
+    /// No such action.
+    #[error("there is no action {0:?}; did you mean {1:?}?")]
+    Action(String, &'static str),
+    /// Two actions want one key.
+    #[error("the key {0:?} is given to both {1:?} and {2:?}")]
+    Conflict(String, &'static str, &'static str),
+    /// No such key.
+    #[error("{0:?} is not a key: write one character, ctrl-x, alt-x, f1 to f12, enter, esc, tab …")]
+    Key(String),
+    /// A decision on a key that is pressed without looking.
+    #[error("{0:?} cannot be the key of {1:?}: it is pressed without looking")]
+    Unsafe(String, &'static str),
+}
+
+/// Which key does what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyMap {
+    keys: Vec<(Action, Vec<Key>)>,
+}
+
+impl Default for KeyMap {
+    fn default() -> Self {
+        let keys = TABLE
+            .iter()
+            .map(|(action, _, keys, ..)| {
+                (*action, keys.iter().filter_map(|k| Key::parse(k)).collect())
+            })
+            .collect();
+        Self { keys }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for KeyMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = BTreeMap::<String, OneOrMore>::deserialize(deserializer)?;
+        Self::with(table.into_iter().map(|(name, keys)| match keys {
+            OneOrMore::One(key) => (name, vec![key]),
+            OneOrMore::More(keys) => (name, keys),
+        }))
+        .map_err(serde::de::Error::custom)
+    }
+}
+
+impl KeyMap {
+    /// The default keys with some actions on others: `("deny", ["x"])`.
+    ///
+    /// # Errors
+    /// Names the action or key that is unknown, given twice, or not safe.
+    pub fn with(
+        changes: impl IntoIterator<Item = (String, Vec<String>)>,
+    ) -> Result<Self, KeyMapError> {
+        let mut map = Self::default();
+        for (name, keys) in changes {
+            let Some((action, id, ..)) = TABLE.iter().find(|row| row.1 == name) else {
+                let nearest = TABLE.iter().map(|row| row.1).min_by_key(|n| distance(n, &name));
+                return Err(KeyMapError::Action(name, nearest.unwrap_or("help")));
+            };
+            let mut parsed = Vec::new();
+            for key in keys {
+                let k = Key::parse(&key).ok_or_else(|| KeyMapError::Key(key.clone()))?;
+                let decides = matches!(action, Action::Allow | Action::Deny | Action::DenyComment);
+                let blind = !matches!(k.code, KeyCode::Char('!'..='~') | KeyCode::F(_));
+                if decides && blind {
+                    return Err(KeyMapError::Unsafe(key, id));
+                }
+                parsed.push(k);
+            }
+            if let Some(entry) = map.keys.iter_mut().find(|(a, _)| a == action) {
+                entry.1 = parsed;
+            }
+        }
+        let mut taken: Vec<(Key, Action)> = Vec::new();
+        for (action, keys) in &map.keys {
+            for key in keys {
+                if let Some((_, other)) = taken.iter().find(|(k, _)| k == key) {
+                    return Err(KeyMapError::Conflict(key.name(), other.name(), action.name()));
+                }
+                taken.push((*key, *action));
+            }
+        }
+        Ok(map)
+    }
+
+    /// What a key does.
+    pub fn action(&self, event: &KeyEvent) -> Option<Action> {
+        let key = Key::of(event);
+        self.keys.iter().find(|(_, keys)| keys.contains(&key)).map(|(action, _)| *action)
+    }
+
+    /// The first key of an action, as people write it; empty when it has none.
+    pub fn key(&self, action: Action) -> String {
+        self.keys
+            .iter()
+            .find(|(a, _)| *a == action)
+            .and_then(|(_, keys)| keys.first())
+            .map(|k| k.name())
+            .unwrap_or_default()
+    }
+
+    /// Every action that has a key: its keys and its line of help.
+    pub fn help(&self) -> Vec<(String, &'static str)> {
+        self.keys
+            .iter()
+            .filter(|(_, keys)| !keys.is_empty())
+            .map(|(action, keys)| {
+                let names: Vec<String> = keys.iter().map(|k| k.name()).collect();
+                (names.join(" "), action.help())
+            })
+            .collect()
+    }
+}
+
+impl Action {
+    fn row(self) -> Option<&'static Row> {
+        TABLE.iter().find(|row| row.0 == self)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        self.row().map_or("", |row| row.1)
+    }
+
+    /// Its word in the footer.
+    pub fn word(self) -> &'static str {
+        self.row().map_or("", |row| row.3)
+    }
+
+    /// Its line in the help.
+    pub fn help(self) -> &'static str {
+        self.row().map_or("", |row| row.4)
+    }
+}
+
+/// Edit distance, for "did you mean".
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut last = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, cb) in row.iter_mut().skip(1).zip(b.chars()) {
+            let next = (last + usize::from(ca != cb)).min(*cell + 1).min(left + 1);
+            last = *cell;
+            *cell = next;
+            left = next;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn press(c: char) -> KeyEvent {
+        KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)
+    }
+
+    #[test]
+    fn the_signature_keys() {
+        let map = KeyMap::default();
+        assert_eq!(map.action(&press('a')), Some(Action::Allow));
+        assert_eq!(map.action(&press('d')), Some(Action::Deny));
+        assert_eq!(map.action(&press('D')), Some(Action::DenyComment));
+        let ctrl = KeyEvent::new(KeyCode::Char('a'), KeyModifiers::CONTROL);
+        assert_eq!(map.action(&ctrl), None);
+        // Every action of the table has its keys, none twice.
+        assert_eq!(KeyMap::with([]).unwrap(), map);
+        assert!(map.keys.iter().zip(TABLE).all(|((_, keys), row)| keys.len() == row.2.len()));
+    }
+
+    #[test]
+    fn from_a_config_file() {
+        let map: KeyMap = toml::from_str("allow = 'y'\ndeny = ['x', 'f9']").unwrap();
+        assert_eq!(map.action(&press('y')), Some(Action::Allow));
+        assert_eq!(map.action(&press('a')), None);
+        assert_eq!(map.key(Action::Deny), "x");
+        for (text, wrong) in [
+            ("alow = 'y'", "did you mean \"allow\"?"),
+            ("allow = 'd'", "given to both"),
+            ("allow = 'enter'", "pressed without looking"),
+            ("allow = 'space'", "pressed without looking"),
+            ("allow = 'é'", "pressed without looking"),
+            ("quit = 'foo'", "is not a key"),
+        ] {
+            let error = toml::from_str::<KeyMap>(text).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{text}: {error}");
+        }
+    }
+}

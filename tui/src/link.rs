@@ -1,0 +1,149 @@
+//! The connection to the broker, kept up. It must never send on one connection what was meant for
+//! another: a decision is for the broker that was connected when it was made, or for nobody.
+
+use std::time::Duration;
+
+use expacti_protocol::client::{Client, ClientError, Endpoint, WsReceiver, WsSender, connect};
+use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::model::{LinkMsg, Millis};
+
+const PATH: &str = "/v1/ws/reviewer";
+/// The broker sends a ping every 15 s; after three without anything it is gone.
+const SILENCE: Duration = Duration::from_secs(45);
+/// How long handing a message to the system may take.
+const SEND: Duration = Duration::from_secs(10);
+/// First and longest pause before connecting again.
+const BACKOFF: (Millis, Millis) = (500, 10_000);
+/// How often the round trip is measured.
+const MEASURE: Duration = Duration::from_secs(20);
+
+type Socket = (WsSender<ReviewerRequest>, WsReceiver<ReviewerEvent>);
+
+/// The ends that the event loop holds.
+pub(crate) struct Link {
+    /// News, each with the number of its connection.
+    pub(crate) news: mpsc::Receiver<(u64, LinkMsg)>,
+    out: mpsc::Sender<(u64, ReviewerRequest)>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Link {
+    /// Connects once, so that a broker that is not there is an error and not an empty screen, and
+    /// keeps connected from then on.
+    pub(crate) async fn open(endpoint: Endpoint) -> Result<Self, ClientError> {
+        let first: Socket = connect(&endpoint, PATH).await?;
+        let (to_loop, news) = mpsc::channel(1024);
+        let (out, from_loop) = mpsc::channel(256);
+        let measuring = tokio::spawn(measure(endpoint.clone(), to_loop.clone()));
+        let keeping = tokio::spawn(keep(endpoint, first, to_loop, from_loop));
+        Ok(Self { news, out, tasks: vec![measuring, keeping] })
+    }
+
+    /// Sends on connection `number`, or nowhere. Whether it arrived, only its answer tells.
+    pub(crate) fn send(&self, number: u64, request: ReviewerRequest) {
+        // A full queue means that the broker takes nothing: the answer stays out, and is missed.
+        let _ = self.out.try_send((number, request));
+    }
+}
+
+async fn keep(
+    endpoint: Endpoint,
+    first: Socket,
+    news: mpsc::Sender<(u64, LinkMsg)>,
+    mut out: mpsc::Receiver<(u64, ReviewerRequest)>,
+) {
+    let mut socket = Ok(first);
+    let mut pause = BACKOFF.0;
+    for number in 1.. {
+        let why = match socket {
+            Ok(socket) => {
+                if news.send((number, LinkMsg::Up)).await.is_err() {
+                    return;
+                }
+                let began = Instant::now();
+                let why = run(number, socket, &news, &mut out).await;
+                if began.elapsed() > Duration::from_secs(10) {
+                    pause = BACKOFF.0;
+                }
+                why
+            }
+            Err(error) => Some(ClientError::to_string(&error)),
+        };
+        let Some(why) = why else { return };
+        let retry_in = pause + jitter(pause);
+        if news.send((number, LinkMsg::Down { why, retry_in })).await.is_err() {
+            return;
+        }
+        sleep(Duration::from_millis(retry_in)).await;
+        pause = (pause * 2).min(BACKOFF.1);
+        socket = connect(&endpoint, PATH).await;
+    }
+}
+
+/// One connection until it breaks; says why, or nothing when the event loop is gone.
+async fn run(
+    number: u64,
+    (mut tx, mut rx): Socket,
+    news: &mpsc::Sender<(u64, LinkMsg)>,
+    out: &mut mpsc::Receiver<(u64, ReviewerRequest)>,
+) -> Option<String> {
+    loop {
+        tokio::select! {
+            received = timeout(SILENCE, rx.recv()) => match received {
+                Ok(Some(Ok(event))) => {
+                    news.send((number, LinkMsg::Event(Box::new(event)))).await.ok()?;
+                }
+                Ok(Some(Err(error))) => return Some(error.to_string()),
+                Ok(None) => return Some("the broker closed the connection".to_owned()),
+                Err(_) => return Some(format!("nothing heard for {} s", SILENCE.as_secs())),
+            },
+            request = out.recv() => {
+                let (of, request) = request?;
+                if of != number {
+                    continue;
+                }
+                match timeout(SEND, tx.send(&request)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return Some(error.to_string()),
+                    Err(_) => return Some("the broker takes no messages".to_owned()),
+                }
+            }
+        }
+    }
+}
+
+/// Up to a quarter more, so that many reviewers do not come back in one instant.
+fn jitter(pause: Millis) -> Millis {
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| u64::from(d.subsec_nanos()));
+    nanos % (pause / 4).max(1)
+}
+
+/// Round trips over HTTP; a broker that does not answer is none of its business.
+async fn measure(endpoint: Endpoint, news: mpsc::Sender<(u64, LinkMsg)>) {
+    let Ok(client) = Client::new(endpoint) else { return };
+    // The first request opens the connection and measures that instead.
+    let _ = client.get_bytes("/healthz").await;
+    loop {
+        let began = Instant::now();
+        if client.get_bytes("/healthz").await.is_ok() {
+            let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            if news.send((0, LinkMsg::Latency(ms))).await.is_err() {
+                return;
+            }
+        }
+        sleep(MEASURE).await;
+    }
+}

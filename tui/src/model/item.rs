@@ -1,0 +1,327 @@
+//! One request on the reviewer's screen. It must never show a string that is not clean, nor call
+//! bytes exact whose digest is not the command's.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use expacti_engine::{Level, PolicyKind};
+use expacti_protocol::command::{CommandState, CommandView, ItemKind, Outcome};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::ids::CommandId;
+
+use super::Millis;
+use crate::text::{Shown, clean};
+
+/// What this reviewer did with the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nothing yet.
+    Open,
+    /// Allowed here, not sent: `undo` takes it back.
+    Held {
+        /// The revision that was shown.
+        revision: u64,
+        /// Sent at.
+        until: Millis,
+    },
+    /// Sent; the broker has not answered.
+    Sent {
+        /// Names the message.
+        r#ref: u64,
+        /// Allow or deny.
+        allow: bool,
+        /// Sent at.
+        at: Millis,
+    },
+    /// The broker has it on disk.
+    Done {
+        /// Allow or deny.
+        allow: bool,
+    },
+    /// The broker refused it; nothing happened.
+    Refused {
+        /// Why, clean.
+        why: String,
+    },
+}
+
+/// A command of the past, on one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Past {
+    /// Which.
+    pub id: CommandId,
+    /// Submitted at, in seconds since the Unix epoch.
+    pub at: i64,
+    /// `ok`, `exit 2`, `denied`.
+    pub result: String,
+    /// Whether it ran and succeeded.
+    pub good: bool,
+    /// The command, clean.
+    pub headline: String,
+}
+
+/// A request with everything the screen shows of it.
+#[derive(Debug)]
+pub(crate) struct Item {
+    view: CommandView,
+    /// The exact bytes, visible.
+    pub command: Shown,
+    /// The bytes are those the digest names.
+    pub exact: bool,
+    /// The command on one line, clean.
+    pub headline: String,
+    /// Pieces of clean text, made once.
+    pub card: Card,
+    /// Identical requests have the same.
+    pub group: Digest,
+    /// What this reviewer did.
+    pub stage: Stage,
+    /// Bytes of the visible text that were on the screen: start to end.
+    seen: BTreeMap<usize, usize>,
+    /// When it stopped to be open.
+    pub gone_at: Option<Millis>,
+}
+
+/// The clean strings of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Card {
+    /// `deploy@web-1`.
+    pub target: String,
+    /// The target's name alone.
+    pub target_name: String,
+    /// Whether the name is what the broker sent: printable ASCII that a person can type.
+    pub target_typable: bool,
+    /// Working directory.
+    pub cwd: String,
+    /// Agent.
+    pub agent: String,
+    /// `as ann` or empty.
+    pub owner: Option<String>,
+    /// Why the agent works there.
+    pub reason: Option<String>,
+    /// How the host key was checked, unless as it should be.
+    pub host_key: Option<String>,
+    /// Each term: points, name, why.
+    pub terms: Vec<(i32, String, String)>,
+    /// Each anomaly: name, evidence.
+    pub anomalies: Vec<(String, String)>,
+    /// The closest rule: id, difference.
+    pub closest: Option<(String, String)>,
+    /// Why the rules did not decide.
+    pub rule_why: String,
+    /// Who must approve.
+    pub requirement: String,
+    /// Votes: who, allow, comment.
+    pub votes: Vec<(String, bool, String)>,
+    /// Notes of the gate, dropped and passed environment.
+    pub notes: Vec<String>,
+    /// The decision of somebody else.
+    pub decided: Option<String>,
+}
+
+impl Item {
+    /// A request as the broker sent it.
+    pub(crate) fn new(view: CommandView, ascii: bool) -> Self {
+        let (bytes, decoded) = match view.text.bytes() {
+            Ok(bytes) => (bytes, true),
+            Err(_) => (view.text.command.as_bytes().to_vec(), false),
+        };
+        let exact = decoded && Digest::of(&bytes) == view.sha256;
+        let s = &view.session;
+        let group = Digest::of(
+            format!(
+                "{}\0{}\0{}\0{}\0{}\0{}\0{:?}",
+                view.sha256, s.agent, s.target, s.host, s.user, view.cwd, view.kind
+            )
+            .as_bytes(),
+        );
+        Self {
+            command: Shown::new(&bytes, ascii),
+            exact,
+            headline: clean(&view.text.command, 240),
+            card: Card::new(&view),
+            group,
+            stage: Stage::Open,
+            seen: BTreeMap::new(),
+            gone_at: None,
+            view,
+        }
+    }
+
+    /// Takes in a newer state. What was on the screen of the command stays known: its bytes are
+    /// the same or the digest differs, and then everything begins afresh.
+    pub(crate) fn refresh(&mut self, view: CommandView, ascii: bool) {
+        if view.sha256 != self.view.sha256 || view.text != self.view.text {
+            *self = Self::new(view, ascii);
+            return;
+        }
+        self.card = Card::new(&view);
+        self.view = view;
+    }
+
+    /// The message itself. For deciding and sorting, never for drawing.
+    pub(crate) fn view(&self) -> &CommandView {
+        &self.view
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &CommandId {
+        &self.view.id
+    }
+
+    /// Where it is in its life.
+    pub(crate) fn state(&self) -> CommandState {
+        self.view.state
+    }
+
+    /// Its level.
+    pub(crate) fn level(&self) -> Level {
+        self.view.level
+    }
+
+    /// Its place in the queue.
+    pub(crate) fn order(&self) -> (i64, &CommandId) {
+        (self.view.deadline_ms, &self.view.id)
+    }
+
+    /// Notes that this part of the visible text was on the screen.
+    pub(crate) fn saw(&mut self, range: &Range<usize>) {
+        let (mut start, mut end) = (range.start, range.end);
+        let touching: Vec<(usize, usize)> = self
+            .seen
+            .range(..=end)
+            .filter(|(_, e)| **e >= range.start)
+            .map(|(s, e)| (*s, *e))
+            .collect();
+        for (s, e) in touching {
+            (start, end) = (start.min(s), end.max(e));
+            self.seen.remove(&s);
+        }
+        self.seen.insert(start, end);
+    }
+
+    /// Whether the last byte was on the screen.
+    pub(crate) fn end_seen(&self) -> bool {
+        self.seen.values().any(|end| *end >= self.command.text().len())
+    }
+
+    /// How much was on the screen, in per cent; 100 only when it was all.
+    pub(crate) fn seen_percent(&self) -> usize {
+        let all = self.command.text().len();
+        let seen: usize = self.seen.iter().map(|(s, e)| e - s).sum();
+        // The line breaks between two drawn rows are seen with them.
+        let breaks = self.command.text().matches('\n').count();
+        if all == 0 || seen + breaks >= all { 100 } else { (seen * 100 / all).min(99) }
+    }
+
+    /// The command on one line with its result.
+    pub(crate) fn past(&self) -> Past {
+        let (result, good) = result(self.state(), self.view.outcome.as_ref());
+        Past {
+            id: self.id().clone(),
+            at: self.view.timestamp,
+            result,
+            good,
+            headline: self.headline.clone(),
+        }
+    }
+}
+
+/// How a command ended, in one or two words, and whether that is good.
+pub(crate) fn result(state: CommandState, outcome: Option<&Outcome>) -> (String, bool) {
+    match (state, outcome) {
+        (CommandState::Finished, Some(o)) => match (o.exit_status, &o.exit_signal) {
+            (Some(0), _) => ("ok".to_owned(), true),
+            (Some(n), _) => (format!("exit {n}"), false),
+            (None, Some(signal)) => (format!("SIG{}", clean(signal, 12)), false),
+            (None, None) => ("ended".to_owned(), true),
+        },
+        (CommandState::Finished, None) => ("ended".to_owned(), true),
+        (CommandState::Released, _) => ("running".to_owned(), true),
+        (CommandState::Unknown, _) => ("outcome unknown".to_owned(), false),
+        (state, _) => (state.as_str().to_owned(), state == CommandState::Allowed),
+    }
+}
+
+impl Card {
+    fn new(view: &CommandView) -> Self {
+        let s = &view.session;
+        let optional = |text: &Option<String>, max| {
+            text.as_deref().map(|t| clean(t, max)).filter(|t| !t.trim().is_empty())
+        };
+        let target_name = clean(&s.target, 80);
+        let mut notes: Vec<String> = Vec::new();
+        match view.kind {
+            ItemKind::Exec | ItemKind::Line => {}
+            ItemKind::Shell => notes.push("a login shell: its script comes next".to_owned()),
+            ItemKind::Stdin => notes.push("script on standard input".to_owned()),
+        }
+        if view.uninspectable {
+            notes.push("the engine could not look into all of it".to_owned());
+        }
+        notes.extend(view.notes.iter().take(20).map(|n| clean(n, 200)));
+        if !view.env.is_empty() {
+            let list: Vec<String> =
+                view.env.iter().take(50).map(|(k, v)| format!("{k}={v}")).collect();
+            notes.push(clean(&format!("environment {}", list.join(" ")), 500));
+        }
+        if !view.dropped_env.is_empty() {
+            let names = view.dropped_env.join(" ");
+            notes.push(clean(&format!("dropped environment {names}"), 300));
+        }
+        let needed = view.requirement.min.max(1);
+        let names = |list: &[String]| clean(&list.join(", "), 120);
+        let requirement = match view.requirement.kind {
+            PolicyKind::Any if view.requirement.group.is_empty() => String::new(),
+            PolicyKind::Any => format!("any of {}", names(&view.requirement.group)),
+            PolicyKind::Quorum => format!("{needed} of {}", names(&view.requirement.group)),
+            PolicyKind::All => format!("all of {}", names(&view.requirement.group)),
+            PolicyKind::Role => {
+                let role = view.requirement.role.as_deref().unwrap_or("?");
+                format!("{needed} with role {}", clean(role, 40))
+            }
+        };
+        let decided = view.decided_by.as_deref().map(|by| {
+            let comment = view.comment.as_deref().unwrap_or_default();
+            let dash = if comment.is_empty() { "" } else { " — " };
+            clean(&format!("{by}{dash}{comment}"), 300)
+        });
+        Self {
+            target: clean(&format!("{}@{}", s.user, s.target), 120),
+            target_typable: !s.target.is_empty()
+                && s.target.len() <= 64
+                && s.target.bytes().all(|b| b.is_ascii_graphic()),
+            target_name,
+            cwd: clean(&view.cwd, 200),
+            agent: clean(&s.agent, 60),
+            owner: optional(&s.owner, 60),
+            reason: optional(&s.reason, 300),
+            host_key: optional(&s.host_key, 80).filter(|k| k != "known_hosts"),
+            terms: view
+                .terms
+                .iter()
+                .take(64)
+                .map(|t| (t.points, clean(&t.name, 40), clean(&t.why, 120)))
+                .collect(),
+            anomalies: view
+                .anomalies
+                .iter()
+                .take(8)
+                .map(|a| (clean(&a.name, 40), clean(&a.evidence, 240)))
+                .collect(),
+            closest: view.closest.as_ref().map(|c| (clean(&c.rule, 40), clean(&c.differs, 240))),
+            rule_why: clean(&view.rule_why, 240),
+            requirement,
+            votes: view
+                .votes
+                .iter()
+                .take(20)
+                .map(|v| {
+                    (clean(&v.by, 40), v.allow, clean(v.comment.as_deref().unwrap_or(""), 120))
+                })
+                .collect(),
+            notes,
+            decided,
+        }
+    }
+}

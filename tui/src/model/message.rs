@@ -1,0 +1,131 @@
+//! What goes into `update` and what comes out of it. It must never carry a lock or a handle.
+
+use crossterm::event::{KeyEvent, MouseEvent};
+use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
+
+use super::{Millis, Pane};
+
+/// News from the connection.
+#[derive(Debug)]
+pub(crate) enum LinkMsg {
+    /// It is up; `hello` follows.
+    Up,
+    /// It broke, or could not be made.
+    Down {
+        /// What failed.
+        why: String,
+        /// How long until the next attempt.
+        retry_in: Millis,
+    },
+    /// A message.
+    Event(Box<ReviewerEvent>),
+    /// A round trip took so many milliseconds.
+    Latency(u64),
+}
+
+/// Everything that can happen.
+#[derive(Debug)]
+pub(crate) enum Msg {
+    /// Time has come to this moment. Sent before every other message.
+    Now(Millis),
+    /// A key.
+    Key(KeyEvent),
+    /// Pasted text.
+    Paste(String),
+    /// The mouse.
+    Mouse(MouseEvent),
+    /// The terminal has another size, or must be drawn afresh.
+    Resized,
+    /// The terminal gained or lost the focus.
+    Focus(bool),
+    /// The connection.
+    Link(LinkMsg),
+    /// A drawing is on the screen.
+    Drawn(Drawn),
+    /// The answer to a [`Fetch`].
+    Fetched(Fetch, Result<Answer, String>),
+}
+
+/// What was drawn; the reviewer has seen nothing else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Drawn {
+    /// The request whose details are on the screen.
+    pub request: Option<DrawnRequest>,
+    /// Where the panes are, for the mouse.
+    pub areas: Vec<Area>,
+    /// The screen is too small for an allow.
+    pub small: bool,
+    /// Rows of a page of the command, for paging.
+    pub page: usize,
+    /// The highest scroll position.
+    pub max_scroll: usize,
+}
+
+/// The request on the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DrawnRequest {
+    /// Which.
+    pub id: CommandId,
+    /// In which revision.
+    pub revision: u64,
+    /// Rows of the command that were drawn: ranges of its visible text.
+    pub rows: Vec<std::ops::Range<usize>>,
+}
+
+/// Where a pane is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Area {
+    /// Which pane.
+    pub pane: Pane,
+    /// Its inside.
+    pub rect: ratatui::layout::Rect,
+    /// The first row's index in its list.
+    pub first: usize,
+}
+
+/// Something to ask the broker for over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fetch {
+    /// The last commands of a session.
+    Past(SessionId),
+}
+
+/// What the broker answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// Commands, newest last.
+    Commands(Vec<expacti_protocol::command::CommandView>),
+}
+
+/// A desktop notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    /// One line.
+    pub title: String,
+    /// A few words.
+    pub body: String,
+    /// Wants attention at once.
+    pub urgent: bool,
+}
+
+/// What `update` wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Effect {
+    /// Send to the broker, on this connection or not at all.
+    Send(ReviewerRequest),
+    /// Ask the broker over HTTP.
+    Fetch(Fetch),
+    /// Show a desktop notification.
+    Notify(Notice),
+    /// Ring the bell.
+    Bell,
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Draw everything afresh.
+    Redraw,
+    /// Stop until `fg`.
+    Suspend,
+    /// End.
+    Quit,
+}

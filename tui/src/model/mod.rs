@@ -1,0 +1,449 @@
+//! Everything the reviewer's screen knows. It must never change except in `update`, and never
+//! hold a string of the broker's for drawing that was not made clean on the way in.
+
+mod item;
+mod message;
+mod sessions;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use expacti_engine::Level;
+use expacti_protocol::command::CommandState;
+use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::principal::Role;
+use tui_input::Input;
+
+pub(crate) use item::{Item, Past, Stage, result};
+pub(crate) use message::{Answer, Area, Drawn, DrawnRequest, Effect, Fetch, LinkMsg, Msg, Notice};
+pub(crate) use sessions::{Live, Session};
+
+use crate::keymap::KeyMap;
+use crate::theme::Theme;
+
+/// Milliseconds of a clock that only goes forward; its zero means nothing.
+pub(crate) type Millis = u64;
+
+/// How long a request must have been on the screen, and the decision keys at rest, before it can
+/// be allowed.
+pub(crate) const ARMING: Millis = 500;
+/// How long an allow of HIGH and above is held here, to be taken back.
+pub(crate) const HOLD: Millis = 2_000;
+/// How long a row of something decided stays in the queue.
+pub(crate) const LINGER: Millis = 4_000;
+/// How long a hint stays.
+pub(crate) const HINT: Millis = 4_000;
+
+/// What follows `a` before an allow counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConfirmKind {
+    /// Nothing.
+    None,
+    /// The key `y`.
+    Y,
+    /// The target's name, typed.
+    TargetName,
+}
+
+/// What follows `a`, by level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Confirm {
+    /// For LOW.
+    pub low: ConfirmKind,
+    /// For MEDIUM.
+    pub medium: ConfirmKind,
+    /// For HIGH.
+    pub high: ConfirmKind,
+    /// For CRITICAL.
+    pub critical: ConfirmKind,
+}
+
+impl Default for Confirm {
+    fn default() -> Self {
+        Self {
+            low: ConfirmKind::None,
+            medium: ConfirmKind::None,
+            high: ConfirmKind::Y,
+            critical: ConfirmKind::TargetName,
+        }
+    }
+}
+
+impl Confirm {
+    /// What follows `a` at that level.
+    pub fn of(&self, level: Level) -> ConfirmKind {
+        match level {
+            Level::Low => self.low,
+            Level::Medium => self.medium,
+            Level::High => self.high,
+            Level::Critical => self.critical,
+        }
+    }
+}
+
+/// The connection to the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// Being made.
+    Connecting,
+    /// Broken; nothing can be decided until it is back.
+    Down {
+        /// Since when.
+        since: Millis,
+        /// The next attempt.
+        retry_at: Millis,
+        /// What failed, clean.
+        why: String,
+    },
+    /// Up; `synced` once everything open was sent.
+    Up {
+        /// Whether all open requests are known.
+        synced: bool,
+    },
+}
+
+/// A part of the screen that takes keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Pane {
+    /// The requests that wait.
+    Queue,
+    /// The sessions.
+    Sessions,
+    /// The selected request.
+    Request,
+    /// The session's terminal.
+    Live,
+}
+
+impl Pane {
+    /// All, in the order of `tab`.
+    pub(crate) const ALL: [Self; 4] = [Self::Queue, Self::Sessions, Self::Request, Self::Live];
+}
+
+/// What the keys mean now.
+#[derive(Debug, Default)]
+pub(crate) enum Mode {
+    /// Keys are actions.
+    #[default]
+    Normal,
+    /// Keys go into the filter.
+    Filter(Input),
+    /// Keys go into the comment of a denial of that command.
+    Comment(CommandId, Input),
+    /// An allow waits for its second step.
+    Confirm(Box<Confirming>),
+    /// Ending a session waits for `y`.
+    ConfirmKill(SessionId, Millis),
+    /// The keys are shown.
+    Help(usize),
+}
+
+/// An allow that waits for its second step; bound to exactly what was shown.
+#[derive(Debug)]
+pub(crate) struct Confirming {
+    /// Which command.
+    pub id: CommandId,
+    /// The revision that was shown.
+    pub revision: u64,
+    /// What must be typed; `None`: the key `y`.
+    pub expected: Option<String>,
+    /// What was typed.
+    pub input: Input,
+    /// Asked at.
+    pub opened: Millis,
+}
+
+/// What is on the screen, as the last drawing reported it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OnScreen {
+    /// The request.
+    pub id: CommandId,
+    /// In which revision.
+    pub revision: u64,
+    /// Since when without interruption.
+    pub since: Millis,
+}
+
+/// A decision made here, for the empty screen and the rows.
+#[derive(Debug, Clone)]
+pub(crate) struct LastDecision {
+    /// Allow or deny.
+    pub allow: bool,
+    /// The command on one line.
+    pub headline: String,
+    /// Decided at, broker's time in milliseconds.
+    pub at_ms: i64,
+    /// Which command.
+    pub id: CommandId,
+}
+
+/// A line at the bottom that goes away by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hint {
+    /// The line, clean.
+    pub text: String,
+    /// Whether something failed.
+    pub bad: bool,
+    /// Until when.
+    pub until: Millis,
+}
+
+/// New requests that people should hear of.
+#[derive(Debug, Default)]
+pub(crate) struct Attention {
+    /// Not to be disturbed.
+    pub muted: bool,
+    /// Desktop notifications are wanted.
+    pub desktop: bool,
+    /// The bell is wanted.
+    pub bell: bool,
+    /// Requests nobody was told of yet.
+    pub untold: Vec<CommandId>,
+    /// When people were last told.
+    pub told_at: Option<Millis>,
+}
+
+/// The whole state.
+#[derive(Debug)]
+pub(crate) struct Model {
+    /// Now.
+    pub now: Millis,
+    /// What to add to `now` for the broker's clock, in milliseconds since the Unix epoch.
+    pub broker_offset: i64,
+    /// The time zone of times on the screen.
+    pub zone: jiff::tz::TimeZone,
+    /// How it looks.
+    pub theme: Theme,
+    /// The keys.
+    pub keymap: KeyMap,
+    /// What follows `a`.
+    pub confirm: Confirm,
+    /// One line of guidance.
+    pub banner: Option<String>,
+    /// The broker's address, clean.
+    pub broker: String,
+    /// The connection.
+    pub link: Link,
+    /// The last measured round trip, in milliseconds.
+    pub latency: Option<u64>,
+    /// Who the broker takes us for, clean.
+    pub principal: String,
+    /// With which role.
+    pub role: Role,
+    /// Things a reviewer must know, clean.
+    pub warnings: Vec<String>,
+    /// Requests: open ones, and closed ones that are still on the screen.
+    pub items: BTreeMap<CommandId, Item>,
+    /// Sessions: open ones, and some closed ones.
+    pub sessions: BTreeMap<SessionId, Session>,
+    /// The last commands of each session.
+    pub past: HashMap<SessionId, VecDeque<Past>>,
+    /// Terminals of watched sessions.
+    pub live: BTreeMap<SessionId, Live>,
+    /// Open requests seen since the connection came up, until it is synced.
+    pub fresh: BTreeSet<CommandId>,
+    /// Open sessions seen since the connection came up, until it is synced.
+    pub fresh_sessions: BTreeSet<SessionId>,
+    /// The request the reviewer looks at. It changes by the reviewer's keys only, or from none.
+    pub selected: Option<CommandId>,
+    /// The session the reviewer chose.
+    pub session: Option<SessionId>,
+    /// Where the keys go.
+    pub pane: Pane,
+    /// What the keys mean.
+    pub mode: Mode,
+    /// The filter of the queue.
+    pub filter: String,
+    /// First visible row of the command.
+    pub scroll: usize,
+    /// First visible line below the command.
+    pub on_screen: Option<OnScreen>,
+    /// What the last drawing reported.
+    pub drawn: Drawn,
+    /// When a decision key was last pressed.
+    pub pressed_at: Option<Millis>,
+    /// When a decision was last made here.
+    pub decided_at: Option<Millis>,
+    /// The last decision made here.
+    pub last: Option<LastDecision>,
+    /// Decisions made here that were refused or not confirmed; shown until looked at.
+    pub troubles: Vec<(CommandId, String)>,
+    /// The line at the bottom.
+    pub hint: Option<Hint>,
+    /// Bell and notifications.
+    pub attention: Attention,
+    /// Counts our messages.
+    pub next_ref: u64,
+    /// Since when the live pane wants another session than it shows.
+    pub watch_since: Millis,
+    /// The session the live pane wants.
+    pub watch_wanted: Option<SessionId>,
+    /// To be stopped, when the loop comes round.
+    pub suspend: bool,
+    /// Whether the terminal has our attention (focus events).
+    pub focused: bool,
+}
+
+impl Model {
+    /// An empty screen that is about to connect.
+    pub(crate) fn new(theme: Theme, broker: &str) -> Self {
+        Self {
+            now: 0,
+            broker_offset: 0,
+            zone: jiff::tz::TimeZone::UTC,
+            theme,
+            keymap: KeyMap::default(),
+            confirm: Confirm::default(),
+            banner: None,
+            broker: crate::text::clean(broker, 80),
+            link: Link::Connecting,
+            latency: None,
+            principal: String::new(),
+            role: Role::Viewer,
+            warnings: Vec::new(),
+            items: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            past: HashMap::new(),
+            live: BTreeMap::new(),
+            fresh: BTreeSet::new(),
+            fresh_sessions: BTreeSet::new(),
+            selected: None,
+            session: None,
+            pane: Pane::Queue,
+            mode: Mode::Normal,
+            filter: String::new(),
+            scroll: 0,
+            on_screen: None,
+            drawn: Drawn::default(),
+            pressed_at: None,
+            decided_at: None,
+            last: None,
+            troubles: Vec::new(),
+            hint: None,
+            attention: Attention::default(),
+            next_ref: 1,
+            watch_since: 0,
+            watch_wanted: None,
+            suspend: false,
+            focused: true,
+        }
+    }
+
+    /// The broker's clock, in milliseconds since the Unix epoch.
+    pub(crate) fn broker_now(&self) -> i64 {
+        i64::try_from(self.now).unwrap_or(i64::MAX).saturating_add(self.broker_offset)
+    }
+
+    /// Whether messages can be exchanged and everything open is known.
+    pub(crate) fn connected(&self) -> bool {
+        self.link == Link::Up { synced: true }
+    }
+
+    /// The selected request.
+    pub(crate) fn item(&self) -> Option<&Item> {
+        self.items.get(self.selected.as_ref()?)
+    }
+
+    /// Requests that wait for a decision.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = &Item> {
+        self.items.values().filter(|i| i.state() == CommandState::Pending)
+    }
+
+    /// The rows of the queue: one for each group of identical requests, by deadline, with the
+    /// number of requests in it. The selected request stands for its group.
+    pub(crate) fn queue(&self) -> Vec<(&Item, usize)> {
+        let filter = crate::filter::Filter::parse(&self.filter);
+        let mut items: Vec<&Item> = self.items.values().filter(|i| filter.matches(i)).collect();
+        items.sort_by(|a, b| a.order().cmp(&b.order()));
+        let mut rows: Vec<(&Item, usize)> = Vec::with_capacity(items.len());
+        let mut groups = HashMap::new();
+        for item in items {
+            if item.state() != CommandState::Pending || item.stage != Stage::Open {
+                rows.push((item, 1));
+                continue;
+            }
+            match groups.get(&item.group).and_then(|i: &usize| rows.get_mut(*i)) {
+                Some((shown, count)) => {
+                    *count += 1;
+                    if self.selected.as_ref() == Some(item.id()) {
+                        *shown = item;
+                    }
+                }
+                None => {
+                    groups.insert(item.group, rows.len());
+                    rows.push((item, 1));
+                }
+            }
+        }
+        rows
+    }
+
+    /// The rows of the sessions: open ones first, newest first.
+    pub(crate) fn session_rows(&self) -> Vec<&Session> {
+        let mut rows: Vec<&Session> = self.sessions.values().collect();
+        rows.sort_by(|a, b| {
+            (a.view.closed_at.is_some(), &b.view.id).cmp(&(b.view.closed_at.is_some(), &a.view.id))
+        });
+        rows
+    }
+
+    /// The session whose terminal belongs on the screen.
+    pub(crate) fn live_session(&self) -> Option<&SessionId> {
+        let of_request = self.item().map(|i| &i.view().session_id);
+        match self.pane {
+            Pane::Sessions => self.session.as_ref().or(of_request),
+            _ => of_request.or(self.session.as_ref()),
+        }
+    }
+
+    /// The next moment at which something changes by itself.
+    pub(crate) fn next_wake(&self) -> Option<Millis> {
+        let mut wakes: Vec<Millis> = Vec::new();
+        if let Some(shown) = &self.on_screen {
+            wakes.push(shown.since.max(self.pressed_at.unwrap_or(0)) + ARMING);
+        }
+        if let Mode::Confirm(c) = &self.mode {
+            wakes.push(c.opened.max(self.pressed_at.unwrap_or(0)) + ARMING);
+        }
+        if let Mode::ConfirmKill(_, opened) = &self.mode {
+            wakes.push(opened + ARMING);
+        }
+        let mut counting = !matches!(self.link, Link::Up { .. });
+        for item in self.items.values() {
+            match item.stage {
+                Stage::Held { until, .. } => wakes.push(until),
+                Stage::Sent { at, .. } => wakes.push(at + 3_000),
+                _ => {}
+            }
+            match item.gone_at {
+                Some(at) => wakes.push(at + LINGER),
+                None => counting = true,
+            }
+        }
+        if counting {
+            // The countdown's next whole second, in the broker's time.
+            let into = u64::try_from(self.broker_now().rem_euclid(1000)).unwrap_or(0);
+            wakes.push(self.now + 1000 - into);
+        } else {
+            // The clock in the header shows minutes then.
+            let into = u64::try_from(self.broker_now().rem_euclid(60_000)).unwrap_or(0);
+            wakes.push(self.now + 60_000 - into);
+        }
+        wakes.extend(self.hint.as_ref().map(|h| h.until));
+        if self.watch_wanted.as_ref() != self.live_session() || self.watch_due().is_some() {
+            wakes.push(self.watch_since + crate::update::WATCH_REST);
+        }
+        if !self.attention.untold.is_empty() {
+            wakes.push(self.attention.told_at.unwrap_or(0) + crate::update::TELL_REST);
+        }
+        wakes.into_iter().filter(|w| *w > self.now).min()
+    }
+
+    /// The session that is to be watched but is not yet.
+    pub(crate) fn watch_due(&self) -> Option<&SessionId> {
+        let wanted = self.watch_wanted.as_ref()?;
+        let known = self.sessions.get(wanted).is_some_and(|s| s.view.closed_at.is_none());
+        (known && !self.live.contains_key(wanted)).then_some(wanted)
+    }
+}

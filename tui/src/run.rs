@@ -1,0 +1,336 @@
+//! The event loop: keys, the broker and one timer meet here, and effects are carried out. It must
+//! never decide anything: that is `update`'s.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use crossterm::event::{Event, EventStream};
+use expacti_protocol::client::{Client, Endpoint};
+use expacti_protocol::command::CommandView;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::keymap::KeyMap;
+use crate::link::Link;
+use crate::model::{Answer, Confirm, Effect, Fetch, LinkMsg, Millis, Model, Msg, Notice};
+use crate::notify::Notifier;
+use crate::terminal::{Tty, restore};
+use crate::theme::Theme;
+use crate::update::update;
+use crate::view::view;
+
+/// The shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(10);
+/// Messages taken in before the next frame.
+const DRAIN: usize = 512;
+/// The longest text put on the clipboard, in bytes: terminals drop more.
+const CLIPBOARD: usize = 74_000;
+
+/// What `review` needs to know.
+#[derive(Debug, Clone)]
+pub struct ReviewOptions {
+    /// Which broker, as whom.
+    pub broker: Endpoint,
+    /// Draw with ASCII only.
+    pub ascii: bool,
+    /// Use no colours.
+    pub no_color: bool,
+    /// Show desktop notifications.
+    pub notify: bool,
+    /// Ring the terminal's bell.
+    pub bell: bool,
+    /// One line of guidance at the top.
+    pub banner: Option<String>,
+    /// The keys.
+    pub keymap: KeyMap,
+    /// What follows `a`, by level.
+    pub confirm: Confirm,
+    /// Ends the screen from outside.
+    pub quit_when: Option<CancellationToken>,
+}
+
+impl ReviewOptions {
+    /// The defaults for that broker.
+    pub fn new(broker: Endpoint) -> Self {
+        Self {
+            broker,
+            ascii: false,
+            no_color: false,
+            notify: true,
+            bell: true,
+            banner: None,
+            keymap: KeyMap::default(),
+            confirm: Confirm::default(),
+            quit_when: None,
+        }
+    }
+}
+
+/// Shows the reviewer's screen until the reviewer quits.
+///
+/// # Errors
+/// Without a terminal; when the broker refuses or cannot be reached at the start (the error is
+/// then a [`expacti_protocol::client::ClientError`]); when the terminal fails.
+pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        bail!(
+            "expacti review needs a terminal; without one use `expacti pending`, `expacti allow ID` and `expacti deny ID`"
+        );
+    }
+    let link = Link::open(options.broker.clone()).await?;
+    let tty = Tty::take().context("failed to take the terminal")?;
+    let mut model = Model::new(
+        Theme { colour: !options.no_color, ascii: options.ascii },
+        &options.broker.display(),
+    );
+    model.zone = jiff::tz::TimeZone::system();
+    model.keymap = options.keymap;
+    model.confirm = options.confirm;
+    model.banner = options.banner.map(|b| crate::text::clean(&b, 300));
+    model.attention.desktop = options.notify;
+    model.attention.bell = options.bell;
+    let (answers, answered) = mpsc::channel(16);
+    let mut screen = Screen {
+        model,
+        tty,
+        link,
+        connection: 0,
+        notifier: Notifier::start(options.notify && std::env::var_os("SSH_TTY").is_none()),
+        over_ssh: std::env::var_os("SSH_TTY").is_some(),
+        client: Client::new(options.broker).ok(),
+        answers,
+        answered,
+        began: Instant::now(),
+        dirty: true,
+        quit: false,
+    };
+    let quit = options.quit_when.unwrap_or_default();
+    screen.run(&quit).await
+}
+
+struct Screen {
+    model: Model,
+    tty: Tty,
+    link: Link,
+    /// The connection that the model knows of.
+    connection: u64,
+    notifier: Notifier,
+    over_ssh: bool,
+    client: Option<Client>,
+    answers: mpsc::Sender<(Fetch, Result<Answer, String>)>,
+    answered: mpsc::Receiver<(Fetch, Result<Answer, String>)>,
+    began: Instant,
+    dirty: bool,
+    quit: bool,
+}
+
+impl Screen {
+    async fn run(&mut self, quit: &CancellationToken) -> anyhow::Result<()> {
+        let mut keys = EventStream::new();
+        let mut term = signal(SignalKind::terminate())?;
+        let mut hup = signal(SignalKind::hangup())?;
+        let mut int = signal(SignalKind::interrupt())?;
+        let mut cont = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
+        let mut drawn_at: Option<Instant> = None;
+        while !self.quit {
+            let now = Instant::now();
+            let due = drawn_at.map_or(now, |at| at + FRAME);
+            if self.dirty && due <= now {
+                self.draw()?;
+                drawn_at = Some(Instant::now());
+            }
+            let wake = if self.dirty {
+                due
+            } else {
+                let at = self.model.next_wake().unwrap_or(self.model.now + 60_000);
+                self.began + Duration::from_millis(at)
+            };
+            tokio::select! {
+                event = keys.next() => match event {
+                    Some(Ok(event)) => self.event(event)?,
+                    Some(Err(error)) => return Err(error).context("failed to read the keyboard"),
+                    None => self.quit = true,
+                },
+                Some((number, news)) = self.link.news.recv() => self.news(number, news)?,
+                Some((what, answer)) = self.answered.recv() => {
+                    self.take(Msg::Fetched(what, answer))?;
+                }
+                () = sleep_until(wake) => self.tick()?,
+                _ = term.recv() => self.quit = true,
+                _ = hup.recv() => self.quit = true,
+                _ = int.recv() => self.quit = true,
+                () = quit.cancelled() => self.quit = true,
+                _ = cont.recv() => {
+                    // Somebody else stopped us, and the shell had the terminal since.
+                    restore();
+                    self.tty.again()?;
+                    self.dirty = true;
+                }
+            }
+            self.drain(&mut keys)?;
+            if std::mem::take(&mut self.model.suspend) {
+                self.suspend(&mut cont).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what is there already, so that a burst costs one frame.
+    fn drain(&mut self, keys: &mut EventStream) -> anyhow::Result<()> {
+        for _ in 0..DRAIN {
+            let mut any = false;
+            if let Some(Some(Ok(event))) = keys.next().now_or_never() {
+                any = true;
+                self.event(event)?;
+            }
+            if let Ok((number, news)) = self.link.news.try_recv() {
+                any = true;
+                self.news(number, news)?;
+            }
+            if !any || self.quit {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Millis {
+        Millis::try_from(self.began.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    fn draw(&mut self) -> anyhow::Result<()> {
+        self.dirty = false;
+        let model = &self.model;
+        let drawn = self.tty.draw(|frame| view(model, frame)).context("failed to draw")?;
+        // Only now was it on the screen. What follows from that shows in the next frame.
+        self.tick()?;
+        let changes = drawn != self.model.drawn;
+        for effect in update(&mut self.model, Msg::Drawn(drawn)) {
+            self.carry_out(effect)?;
+        }
+        self.dirty |= changes;
+        Ok(())
+    }
+
+    fn tick(&mut self) -> anyhow::Result<()> {
+        let now = self.now();
+        let woke = self.model.next_wake().is_some_and(|at| at <= now);
+        let effects = update(&mut self.model, Msg::Now(now));
+        self.dirty |= woke || !effects.is_empty();
+        for effect in effects {
+            self.carry_out(effect)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, msg: Msg) -> anyhow::Result<()> {
+        self.tick()?;
+        self.dirty = true;
+        for effect in update(&mut self.model, msg) {
+            self.carry_out(effect)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) -> anyhow::Result<()> {
+        match event {
+            Event::Key(key) => self.take(Msg::Key(key)),
+            Event::Paste(text) => self.take(Msg::Paste(text)),
+            Event::Mouse(mouse) => {
+                use crossterm::event::MouseEventKind as Kind;
+                if matches!(mouse.kind, Kind::Moved | Kind::Drag(_) | Kind::Up(_)) {
+                    return Ok(());
+                }
+                self.take(Msg::Mouse(mouse))
+            }
+            Event::Resize(..) => self.take(Msg::Resized),
+            Event::FocusGained => self.take(Msg::Focus(true)),
+            Event::FocusLost => self.take(Msg::Focus(false)),
+        }
+    }
+
+    fn news(&mut self, number: u64, news: LinkMsg) -> anyhow::Result<()> {
+        if matches!(news, LinkMsg::Up) {
+            self.connection = number;
+        }
+        self.take(Msg::Link(news))
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> anyhow::Result<()> {
+        match effect {
+            Effect::Send(request) => self.link.send(self.connection, request),
+            Effect::Fetch(what) => self.fetch(what),
+            Effect::Notify(notice) => self.notify(notice)?,
+            Effect::Bell => self.tty.write(b"\x07")?,
+            Effect::Copy(text) => {
+                let mut cut = text.len().min(CLIPBOARD);
+                while !text.is_char_boundary(cut) {
+                    cut -= 1;
+                }
+                let text = text.get(..cut).unwrap_or_default();
+                let text = base64::engine::general_purpose::STANDARD.encode(text);
+                self.tty.write(format!("\x1b]52;c;{text}\x07").as_bytes())?;
+            }
+            Effect::Redraw => self.tty.clear()?,
+            Effect::Suspend => self.model.suspend = true,
+            Effect::Quit => self.quit = true,
+        }
+        Ok(())
+    }
+
+    /// On the desktop; over SSH through the terminal, which is where the reviewer is.
+    fn notify(&mut self, notice: Notice) -> anyhow::Result<()> {
+        if !self.over_ssh {
+            self.notifier.show(notice);
+            return Ok(());
+        }
+        let (title, body) = (osc_text(&notice.title), osc_text(&notice.body));
+        let rxvt =
+            std::env::var("TERM").is_ok_and(|t| t.starts_with("rxvt") || t.starts_with("foot"));
+        let sequence = if rxvt {
+            format!("\x1b]777;notify;{title};{body}\x07")
+        } else {
+            format!("\x1b]9;{title}: {body}\x07")
+        };
+        Ok(self.tty.write(sequence.as_bytes())?)
+    }
+
+    fn fetch(&mut self, what: Fetch) {
+        let Some(client) = self.client.clone() else { return };
+        let answers = self.answers.clone();
+        tokio::spawn(async move {
+            let answer = match &what {
+                Fetch::Past(session) => client
+                    .get::<Vec<CommandView>>(&format!("/v1/commands?session_id={session}&limit=12"))
+                    .await
+                    .map(Answer::Commands),
+            };
+            let _ = answers.send((what, answer.map_err(|e| e.to_string()))).await;
+        });
+    }
+
+    /// To the shell, until it lets us go on.
+    async fn suspend(&mut self, cont: &mut tokio::signal::unix::Signal) -> anyhow::Result<()> {
+        restore();
+        // The whole job, as the terminal's own ^Z would. Without a shell that could continue it,
+        // the system ignores this.
+        let _ = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
+        // Another thread may be the one that stops; until then nothing may touch the terminal.
+        let _ = tokio::time::timeout(Duration::from_millis(300), cont.recv()).await;
+        self.tty.again()?;
+        self.dirty = true;
+        // What was on the screen before is not what was looked at since.
+        self.model.on_screen = None;
+        Ok(())
+    }
+}
+
+/// Text inside a sequence of ours: nothing that could end it.
+fn osc_text(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || c == ';' { ' ' } else { c }).collect()
+}

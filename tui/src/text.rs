@@ -1,0 +1,363 @@
+//! The sanitizer: every string that came from the broker passes here before it is drawn. It must
+//! never let a character through that moves the cursor, reorders, or takes no or unknown room.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use expacti_engine::make_visible;
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// One line of clean text: no line breaks, nothing hidden, at most `max` characters of the source.
+pub(crate) fn clean(text: &str, max: usize) -> String {
+    let cut: Cow<'_, str> = match text.char_indices().nth(max) {
+        Some((at, _)) => Cow::Owned(format!("{}…", text.get(..at).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    };
+    if cut.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        return cut.into_owned();
+    }
+    let mut line = String::with_capacity(cut.len());
+    for c in split_clusters(&make_visible(cut.as_bytes()).text).chars() {
+        match c {
+            '\n' => line.push('⏎'),
+            '\t' => line.push('⇥'),
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+/// Clean text for a terminal that shows only ASCII: everything else by its number.
+pub(crate) fn to_ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_ascii() => out.push(c),
+            '⟨' => out.push('<'),
+            '⟩' => out.push('>'),
+            '⏎' => out.push_str("\\n"),
+            '⇥' => out.push_str("\\t"),
+            '…' => out.push('~'),
+            '—' | '–' => out.push('-'),
+            '·' => out.push('.'),
+            '•' => out.push('*'),
+            c => out.push_str(&format!("<U+{:04X}>", u32::from(c))),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Several characters that a terminal may draw as one have no width all terminals agree on: they
+/// are named one by one.
+fn split_clusters(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || text.graphemes(true).all(|g| g.chars().nth(1).is_none()) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for cluster in text.graphemes(true) {
+        if cluster.chars().nth(1).is_none() {
+            out.push_str(cluster);
+        } else {
+            for c in cluster.chars() {
+                out.push_str(&format!("⟨U+{:04X}⟩", u32::from(c)));
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Columns that clean text takes.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Clean text cut to `columns`, ending in `…` when something was cut.
+pub(crate) fn fit(text: &str, columns: usize, ascii: bool) -> String {
+    if text.len() <= columns || width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let w = c.width().unwrap_or(0);
+        if used + w + 1 > columns {
+            break;
+        }
+        used += w;
+        out.push(c);
+    }
+    if columns > 0 {
+        out.push_str(if ascii { "~" } else { "…" });
+    }
+    out
+}
+
+/// What a piece of a command is, for drawing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Plain text.
+    Plain,
+    /// The name of a character that would not have been seen.
+    Hidden,
+    /// A character outside ASCII.
+    Foreign,
+}
+
+/// The exact bytes of a command, every one of them visible.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    text: String,
+    /// Ranges of `text` that are not plain, in order.
+    marks: Vec<(Range<usize>, Piece)>,
+    /// Where each replaced character stood: (offset in the wire's `command`, offset in `text`),
+    /// both *after* the replacement.
+    steps: Vec<(usize, usize)>,
+    /// Length of the original in bytes.
+    pub bytes: usize,
+    /// Lines of the original.
+    pub lines: usize,
+    /// Characters that would not have been seen.
+    pub hidden: usize,
+    /// Visible characters outside ASCII.
+    pub foreign: usize,
+    /// The rows at the width they were last asked for.
+    cache: RefCell<Option<(usize, Rows)>>,
+}
+
+/// Ranges of a command's visible text, one for each row.
+pub(crate) type Rows = Arc<Vec<Range<usize>>>;
+
+impl Shown {
+    /// Makes `bytes` visible; `ascii` names every character outside ASCII.
+    pub(crate) fn new(bytes: &[u8], ascii: bool) -> Self {
+        let mut shown = Self {
+            text: String::with_capacity(bytes.len()),
+            marks: Vec::new(),
+            steps: Vec::new(),
+            bytes: bytes.len(),
+            lines: bytes.split(|b| *b == b'\n').count()
+                - usize::from(bytes.ends_with(b"\n") && bytes.len() > 1),
+            hidden: 0,
+            foreign: 0,
+            cache: RefCell::default(),
+        };
+        // Offsets of terms count in the text with U+FFFD (three bytes) for each invalid sequence.
+        let mut wire = 0;
+        for chunk in bytes.utf8_chunks() {
+            for cluster in chunk.valid().graphemes(true) {
+                shown.cluster(cluster, &mut wire, ascii);
+            }
+            if !chunk.invalid().is_empty() {
+                wire += 3;
+                for byte in chunk.invalid() {
+                    shown.name(&format!("0x{byte:02X}"), ascii);
+                    shown.hidden += 1;
+                }
+                shown.step(wire);
+            }
+        }
+        shown
+    }
+
+    fn cluster(&mut self, cluster: &str, wire: &mut usize, ascii: bool) {
+        let several = cluster.chars().nth(1).is_some();
+        for c in cluster.chars() {
+            *wire += c.len_utf8();
+            if c == '\n' || (' '..='~').contains(&c) && !several {
+                self.text.push(c);
+                continue;
+            }
+            let plain = !several && {
+                let mut buffer = [0; 4];
+                c != '\t' && make_visible(c.encode_utf8(&mut buffer).as_bytes()).hidden.is_empty()
+            };
+            if plain && !ascii {
+                let start = self.text.len();
+                self.text.push(c);
+                self.mark(start..self.text.len(), Piece::Foreign);
+                self.foreign += 1;
+            } else {
+                if plain || several && c.is_alphanumeric() {
+                    self.foreign += 1;
+                } else {
+                    self.hidden += 1;
+                }
+                let name =
+                    if c == '\t' { "TAB".to_owned() } else { format!("U+{:04X}", u32::from(c)) };
+                self.name(&name, ascii);
+                self.step(*wire);
+            }
+        }
+    }
+
+    fn name(&mut self, name: &str, ascii: bool) {
+        let start = self.text.len();
+        let (open, close) = if ascii { ('<', '>') } else { ('⟨', '⟩') };
+        self.text.push(open);
+        self.text.push_str(name);
+        self.text.push(close);
+        self.mark(start..self.text.len(), Piece::Hidden);
+    }
+
+    fn mark(&mut self, range: Range<usize>, piece: Piece) {
+        match self.marks.last_mut() {
+            Some((last, kind)) if *kind == piece && last.end == range.start => last.end = range.end,
+            _ => self.marks.push((range, piece)),
+        }
+    }
+
+    fn step(&mut self, wire: usize) {
+        self.steps.push((wire, self.text.len()));
+    }
+
+    /// The visible text; holds line breaks but no other control character.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The part of the text that stands for bytes `span` of the wire's `command`.
+    pub(crate) fn range(&self, span: [usize; 2]) -> Range<usize> {
+        let at = |offset: usize| {
+            let before = self.steps.partition_point(|(wire, _)| *wire <= offset);
+            let (wire, text) =
+                before.checked_sub(1).and_then(|i| self.steps.get(i)).copied().unwrap_or((0, 0));
+            (text + (offset - wire)).min(self.text.len())
+        };
+        let [start, end] = span;
+        let (start, end) = (at(start), at(end.max(start)));
+        start..end.max(start)
+    }
+
+    /// Marks that lie in `range`.
+    pub(crate) fn marks(
+        &self,
+        range: &Range<usize>,
+    ) -> impl Iterator<Item = &(Range<usize>, Piece)> {
+        let first = self.marks.partition_point(|(mark, _)| mark.end <= range.start);
+        let end = range.end;
+        self.marks.get(first..).unwrap_or_default().iter().take_while(move |(m, _)| m.start < end)
+    }
+
+    /// The rows at that width; breaking a megabyte is not done for every frame.
+    pub(crate) fn rows(&self, columns: usize) -> Rows {
+        let mut cache = self.cache.borrow_mut();
+        match &*cache {
+            Some((at, rows)) if *at == columns => rows.clone(),
+            _ => {
+                let rows = Rows::new(self.wrap(columns));
+                *cache = Some((columns, rows.clone()));
+                rows
+            }
+        }
+    }
+
+    /// Breaks the text into rows of at most `columns`: offsets of each row, line breaks excluded.
+    pub(crate) fn wrap(&self, columns: usize) -> Vec<Range<usize>> {
+        let columns = columns.max(2);
+        let mut rows = Vec::new();
+        let (mut start, mut used) = (0, 0);
+        for (at, c) in self.text.char_indices() {
+            if c == '\n' {
+                rows.push(start..at);
+                (start, used) = (at + 1, 0);
+                continue;
+            }
+            let w = c.width().unwrap_or(1);
+            if used + w > columns {
+                rows.push(start..at);
+                (start, used) = (at, 0);
+            }
+            used += w;
+        }
+        if start < self.text.len() || rows.is_empty() {
+            rows.push(start..self.text.len());
+        }
+        rows
+    }
+}
+
+/// `m:ss`, or `h:mm:ss` from an hour up; never negative.
+pub(crate) fn duration(seconds: i64) -> String {
+    let s = seconds.max(0);
+    if s >= 3600 {
+        format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+    } else {
+        format!("{}:{:02}", s / 60, s % 60)
+    }
+}
+
+/// A number of bytes for people.
+pub(crate) fn bytes(n: usize) -> String {
+    match n {
+        1 => "1 byte".to_owned(),
+        0..10_000 => format!("{n} bytes"),
+        10_000..1_000_000 => format!("{} kB", n / 1000),
+        _ => format!("{:.1} MB", n as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_holds_no_surprises() {
+        assert_eq!(clean("a\nb\tc", 99), "a⏎b⇥c");
+        assert_eq!(clean("\x1b[2J\u{202e}x", 99), "⟨U+001B⟩[2J⟨U+202E⟩x");
+        assert_eq!(clean("abcdef", 3), "abc…");
+        assert_eq!(clean("👩\u{200d}👩", 99), "👩⟨U+200D⟩👩");
+        // A flag is two characters drawn as one, or not: no two terminals agree.
+        assert_eq!(clean("🇩🇪", 99), "⟨U+1F1E9⟩⟨U+1F1EA⟩");
+        assert_eq!(to_ascii(&clean("é\n\u{202e}", 9)), "<U+00E9>\\n<U+202E>");
+    }
+
+    #[test]
+    fn spans_follow_what_they_point_at() {
+        let command = "a\x1bb\u{e9}\u{202e}rm";
+        let shown = Shown::new(command.as_bytes(), false);
+        assert_eq!(shown.text(), "a⟨U+001B⟩bé⟨U+202E⟩rm");
+        let at = command.find("rm").unwrap();
+        assert_eq!(&shown.text()[shown.range([at, at + 2])], "rm");
+        assert_eq!((shown.hidden, shown.foreign), (2, 1));
+        let ascii = Shown::new(command.as_bytes(), true);
+        assert_eq!(ascii.text(), "a<U+001B>b<U+00E9><U+202E>rm");
+        assert_eq!(&ascii.text()[ascii.range([at, at + 2])], "rm");
+    }
+
+    #[test]
+    fn spans_count_in_the_wires_text() {
+        let bytes = b"x\xff\xfe rm";
+        let wire = String::from_utf8_lossy(bytes).into_owned();
+        let at = wire.find("rm").unwrap();
+        let shown = Shown::new(bytes, false);
+        assert_eq!(shown.text(), "x⟨0xFF⟩⟨0xFE⟩ rm");
+        assert_eq!(&shown.text()[shown.range([at, at + 2])], "rm");
+        assert_eq!(shown.range([900, 1000]), shown.text().len()..shown.text().len());
+        assert_eq!(shown.range([4, 1]).len(), 0);
+    }
+
+    #[test]
+    fn rows_hold_every_byte() {
+        let shown = Shown::new("aaaa\n\n日本語 x\n".as_bytes(), false);
+        let rows: Vec<&str> = shown.wrap(4).into_iter().map(|r| &shown.text()[r]).collect();
+        assert_eq!(rows, ["aaaa", "", "日本", "語 x"]);
+        assert_eq!(shown.lines, 3);
+        assert_eq!(Shown::new(b"", false).wrap(4), vec![0..0]);
+    }
+
+    #[test]
+    fn fits_by_columns() {
+        assert_eq!(fit("日本語", 5, false), "日本…");
+        assert_eq!(fit("abc", 3, false), "abc");
+        assert_eq!(fit("abcd", 3, true), "ab~");
+        assert_eq!(duration(-4), "0:00");
+        assert_eq!(duration(3_661), "1:01:01");
+    }
+}

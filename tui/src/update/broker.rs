@@ -1,0 +1,233 @@
+//! News from the broker. It must never move the reviewer's selection away from a request.
+
+use expacti_protocol::command::{CommandState, CommandView};
+use expacti_protocol::reviewer::ReviewerEvent;
+use expacti_protocol::session::SessionView;
+
+use super::{decide, hint, watch};
+use crate::model::{Answer, Effect, Fetch, Item, Link, LinkMsg, Mode, Model, Past, Session, Stage};
+use crate::text::clean;
+
+/// Commands of a session that are remembered.
+const PAST: usize = 12;
+/// Closed sessions that stay in the list.
+const CLOSED_SESSIONS: usize = 20;
+
+pub(super) fn link(model: &mut Model, news: LinkMsg, effects: &mut Vec<Effect>) {
+    match news {
+        LinkMsg::Up => {
+            model.link = Link::Up { synced: false };
+            model.fresh.clear();
+            model.fresh_sessions.clear();
+        }
+        LinkMsg::Down { why, retry_in } => {
+            let since = match model.link {
+                Link::Down { since, .. } => since,
+                _ => model.now,
+            };
+            let was_up = matches!(model.link, Link::Up { .. });
+            model.link =
+                Link::Down { since, retry_at: model.now + retry_in, why: clean(&why, 200) };
+            model.latency = None;
+            if was_up {
+                decide::disconnected(model);
+                model.live.clear();
+            }
+        }
+        LinkMsg::Latency(ms) => model.latency = Some(ms),
+        LinkMsg::Event(event) => self::event(model, *event, effects),
+    }
+}
+
+fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
+    match event {
+        ReviewerEvent::Hello { principal, role, now_ms, warnings, .. } => {
+            model.principal = clean(&principal, 40);
+            model.role = role;
+            model.broker_offset = now_ms - i64::try_from(model.now).unwrap_or(i64::MAX);
+            model.warnings = warnings.iter().take(5).map(|w| clean(w, 200)).collect();
+        }
+        ReviewerEvent::Synced => synced(model),
+        ReviewerEvent::PendingCommand(view) => {
+            model.fresh.insert(view.id.clone());
+            let known = model.items.contains_key(&view.id);
+            if !known && view.state == CommandState::Pending {
+                model.attention.untold.push(view.id.clone());
+            }
+            command(model, *view);
+            decide::select_if_none(model);
+            watch::tell(model, effects);
+        }
+        ReviewerEvent::CommandUpdated(view) => command(model, *view),
+        ReviewerEvent::SessionOpened(view) => {
+            model.fresh_sessions.insert(view.id.clone());
+            session(model, *view);
+        }
+        ReviewerEvent::SessionClosed(view) => session(model, *view),
+        ReviewerEvent::SessionOutput { session_id, data, .. } => {
+            watch::output(model, &session_id, &data);
+        }
+        ReviewerEvent::SessionResized { session_id, cols, rows } => {
+            watch::resized(model, &session_id, cols, rows);
+        }
+        ReviewerEvent::RuleChanged { change, by, .. } => {
+            let text = format!("rule {} by {}", change, by);
+            hint(model, text, false);
+        }
+        ReviewerEvent::Ack { r#ref } => answered(model, r#ref, None),
+        ReviewerEvent::Error { r#ref, message, .. } => {
+            answered(model, r#ref, Some(clean(&message, 200)));
+        }
+        ReviewerEvent::Ping => {}
+    }
+}
+
+/// Everything open was sent: what was not among it is no longer open.
+fn synced(model: &mut Model) {
+    model.link = Link::Up { synced: true };
+    let now = model.now;
+    for item in model.items.values_mut() {
+        if item.gone_at.is_none() && !model.fresh.contains(item.id()) {
+            let mut view = item.view().clone();
+            // Nobody said how it ended; what matters is that it cannot be decided any more.
+            view.state = CommandState::Unknown;
+            view.comment = Some("closed while the connection was down".to_owned());
+            view.decided_by.get_or_insert_with(|| "not known here".to_owned());
+            item.refresh(view, model.theme.ascii);
+            item.gone_at = Some(now);
+        }
+    }
+    let fresh = std::mem::take(&mut model.fresh_sessions);
+    model.sessions.retain(|id, s| s.view.closed_at.is_some() || fresh.contains(id));
+    model.fresh.clear();
+    decide::select_if_none(model);
+}
+
+fn command(model: &mut Model, view: CommandView) {
+    let id = view.id.clone();
+    let (now, ascii) = (model.now, model.theme.ascii);
+    let me = model.principal.clone();
+    match model.items.get_mut(&id) {
+        Some(item) if item.view().revision > view.revision => return,
+        Some(item) => item.refresh(view, ascii),
+        None if view.state == CommandState::Pending => {
+            model.items.insert(id.clone(), Item::new(view, ascii));
+        }
+        None => {
+            // Decided without ever waiting here: for the session's past alone.
+            return remember(model, &Item::new(view, ascii));
+        }
+    }
+    let Some(item) = model.items.get_mut(&id) else { return };
+    if item.state() == CommandState::Pending {
+        item.gone_at = None;
+        // A vote of ours from before a reconnect.
+        let vote = item.view().votes.iter().find(|v| clean(&v.by, 40) == me).map(|v| v.allow);
+        if let (Some(allow), Stage::Open) = (vote, &item.stage) {
+            item.stage = Stage::Done { allow };
+        }
+    } else if item.gone_at.is_none() {
+        item.gone_at = Some(now);
+    }
+    decide::changed(model, &id);
+    let past = model.items.get(&id).filter(|i| i.state() != CommandState::Pending).map(Item::past);
+    if let Some(past) = past {
+        let session = model.items.get(&id).map(|i| i.view().session_id.clone());
+        if let Some(session) = session {
+            keep(model, &session, past);
+        }
+    }
+}
+
+fn remember(model: &mut Model, item: &Item) {
+    keep(model, &item.view().session_id.clone(), item.past());
+}
+
+fn keep(model: &mut Model, session: &expacti_protocol::ids::SessionId, past: Past) {
+    let list = model.past.entry(session.clone()).or_default();
+    list.retain(|p| p.id != past.id);
+    let at = list.partition_point(|p| (p.at, &p.id) < (past.at, &past.id));
+    list.insert(at, past);
+    while list.len() > PAST {
+        list.pop_front();
+    }
+}
+
+fn session(model: &mut Model, view: SessionView) {
+    let id = view.id.clone();
+    if view.closed_at.is_some() {
+        if let Mode::ConfirmKill(asked, _) = &model.mode {
+            if *asked == id {
+                model.mode = Mode::Normal;
+                hint(model, "the session has ended", false);
+            }
+        }
+    }
+    model.sessions.insert(id.clone(), Session::new(view));
+    if model.session.is_none() {
+        model.session = Some(id);
+    }
+    let mut closed: Vec<_> = model
+        .sessions
+        .values()
+        .filter(|s| s.view.closed_at.is_some())
+        .map(|s| (s.view.closed_at, s.view.id.clone()))
+        .collect();
+    closed.sort();
+    let too_many = closed.len().saturating_sub(CLOSED_SESSIONS);
+    for (_, old) in closed.into_iter().take(too_many) {
+        model.sessions.remove(&old);
+        model.past.remove(&old);
+        model.live.remove(&old);
+        if model.session.as_ref() == Some(&old) {
+            model.session = None;
+        }
+    }
+}
+
+/// The broker answered a message of ours.
+fn answered(model: &mut Model, r#ref: Option<u64>, refused: Option<String>) {
+    let Some(answered) = r#ref else {
+        if let Some(why) = refused {
+            hint(model, format!("the broker refused a message: {why}"), true);
+        }
+        return;
+    };
+    let item = model
+        .items
+        .values_mut()
+        .find(|i| matches!(i.stage, Stage::Sent { r#ref, .. } if r#ref == answered));
+    match (item, refused) {
+        (Some(item), None) => {
+            if let Stage::Sent { allow, .. } = item.stage {
+                item.stage = Stage::Done { allow };
+            }
+        }
+        (Some(item), Some(why)) => {
+            let word = match item.stage {
+                Stage::Sent { allow: true, .. } => "allow",
+                _ => "deny",
+            };
+            item.stage = Stage::Refused { why: why.clone() };
+            let text = format!("{word} of {} refused: {why}", item.id().short());
+            model.troubles.push((item.id().clone(), text));
+        }
+        (None, Some(why)) => hint(model, format!("refused: {why}"), true),
+        (None, None) => {}
+    }
+}
+
+pub(super) fn fetched(model: &mut Model, what: &Fetch, answer: Result<Answer, String>) {
+    match (what, answer) {
+        (Fetch::Past(session), Ok(Answer::Commands(commands))) => {
+            for view in commands {
+                let past = &view.session_id == session && view.state != CommandState::Pending;
+                if past && !model.items.contains_key(&view.id) {
+                    remember(model, &Item::new(view, model.theme.ascii));
+                }
+            }
+        }
+        // A broker that does not know the request: the past begins with the connection.
+        (Fetch::Past(_), Err(_)) => {}
+    }
+}

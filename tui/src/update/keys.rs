@@ -1,0 +1,358 @@
+//! Keys, pastes and the mouse. It must never let the mouse, a paste or Enter decide.
+
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use expacti_protocol::reviewer::ReviewerRequest;
+use tui_input::Input;
+use tui_input::backend::crossterm::EventHandler as _;
+
+use super::{decide, hint};
+use crate::keymap::Action;
+use crate::model::{ARMING, Effect, Mode, Model, Pane};
+use crate::text::clean;
+
+/// The longest text a field takes, in bytes (a comment's limit on the wire is 4,000).
+const FIELD: usize = 1_000;
+
+pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
+    if key.kind == KeyEventKind::Release {
+        return;
+    }
+    let ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    match &mut model.mode {
+        Mode::Normal => {
+            if let Some(action) = model.keymap.action(&key) {
+                act(model, action, effects);
+            }
+        }
+        Mode::Help(scroll) => match model.keymap.action(&key) {
+            Some(Action::Down) => *scroll += 1,
+            Some(Action::Up) => *scroll = scroll.saturating_sub(1),
+            Some(Action::PageDown) => *scroll += 10,
+            Some(Action::PageUp) => *scroll = scroll.saturating_sub(10),
+            _ => model.mode = Mode::Normal,
+        },
+        Mode::Filter(_) => filter_key(model, key, ctrl_c),
+        Mode::Comment(_, input) => {
+            if key.code == KeyCode::Esc || ctrl_c {
+                model.mode = Mode::Normal;
+                hint(model, "not denied", false);
+            } else if key.code == KeyCode::Enter {
+                decide::commented(model, effects);
+            } else {
+                field(input, key);
+            }
+        }
+        Mode::Confirm(confirming) => {
+            let typed = confirming.expected.is_some();
+            match key.code {
+                KeyCode::Enter if typed => {
+                    let right = confirming.expected.as_deref() == Some(confirming.input.value());
+                    if right {
+                        decide::confirmed(model, effects);
+                    } else {
+                        hint(model, "that is not the name: nothing was allowed", true);
+                    }
+                }
+                KeyCode::Char('y') if !typed && key.modifiers.is_empty() => {
+                    decide::confirmed(model, effects);
+                }
+                KeyCode::Esc => cancel(model),
+                _ if ctrl_c || !typed => cancel(model),
+                _ => field(&mut confirming.input, key),
+            }
+        }
+        Mode::ConfirmKill(session, opened) => {
+            let (session, early) = (session.clone(), model.now < *opened + ARMING);
+            if key.code == KeyCode::Char('y') && key.modifiers.is_empty() {
+                if early {
+                    return hint(model, "look first: then confirm", false);
+                }
+                model.mode = Mode::Normal;
+                let r#ref = Some(model.next_ref);
+                model.next_ref += 1;
+                effects.push(Effect::Send(ReviewerRequest::Kill { r#ref, session_id: session }));
+                hint(model, "ending the session …", false);
+            } else {
+                model.mode = Mode::Normal;
+                hint(model, "the session goes on", false);
+            }
+        }
+    }
+}
+
+fn cancel(model: &mut Model) {
+    model.mode = Mode::Normal;
+    model.pressed_at = Some(model.now);
+    hint(model, "nothing was allowed", false);
+}
+
+/// A key in a text field.
+fn field(input: &mut Input, key: KeyEvent) {
+    let inserts = matches!(key.code, KeyCode::Char(_));
+    if !inserts || input.value().len() < FIELD {
+        input.handle_event(&Event::Key(key));
+    }
+}
+
+fn filter_key(model: &mut Model, key: KeyEvent, ctrl_c: bool) {
+    let Mode::Filter(input) = &mut model.mode else { return };
+    match key.code {
+        KeyCode::Enter => model.mode = Mode::Normal,
+        _ if key.code == KeyCode::Esc || ctrl_c => {
+            model.filter.clear();
+            model.mode = Mode::Normal;
+        }
+        _ => {
+            field(input, key);
+            model.filter = input.value().to_owned();
+        }
+    }
+}
+
+pub(super) fn paste(model: &mut Model, text: &str) {
+    let line = clean(&text.replace(['\n', '\r', '\t'], " "), FIELD);
+    let insert = |input: &mut Input| {
+        let room = FIELD.saturating_sub(input.value().len());
+        let mut rest: String = line.clone();
+        while rest.len() > room {
+            rest.pop();
+        }
+        for c in rest.chars() {
+            input.handle(tui_input::InputRequest::InsertChar(c));
+        }
+    };
+    match &mut model.mode {
+        Mode::Filter(input) => {
+            insert(input);
+            model.filter = input.value().to_owned();
+        }
+        Mode::Comment(_, input) => insert(input),
+        Mode::Confirm(_) => hint(model, "pasted text confirms nothing: type it", true),
+        _ => {
+            // Whoever pastes into the wrong window is about to press other keys, too.
+            model.pressed_at = Some(model.now);
+            hint(model, "pasted text decides nothing", false);
+        }
+    }
+}
+
+pub(super) fn mouse(model: &mut Model, mouse: MouseEvent) {
+    if !matches!(model.mode, Mode::Normal) {
+        return;
+    }
+    let place = ratatui::layout::Position::new(mouse.column, mouse.row);
+    let Some(area) = model.drawn.areas.iter().find(|a| a.rect.contains(place)).cloned() else {
+        return;
+    };
+    match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) => {
+            model.pane = area.pane;
+            let row = area.first + usize::from(mouse.row - area.rect.y);
+            match area.pane {
+                Pane::Queue => {
+                    let id = model.queue().get(row).map(|(item, _)| item.id().clone());
+                    if id.is_some() {
+                        decide::select(model, id);
+                    }
+                }
+                Pane::Sessions => {
+                    let id = model.session_rows().get(row).map(|s| s.view.id.clone());
+                    if id.is_some() {
+                        model.session = id;
+                    }
+                }
+                Pane::Request | Pane::Live => {}
+            }
+        }
+        MouseEventKind::ScrollDown => wheel(model, area.pane, true),
+        MouseEventKind::ScrollUp => wheel(model, area.pane, false),
+        _ => {}
+    }
+}
+
+/// The wheel scrolls the request; over the lists it does nothing, for a selection that moves with
+/// the wheel moves by accident.
+fn wheel(model: &mut Model, pane: Pane, down: bool) {
+    if pane == Pane::Request {
+        scroll(model, if down { 3 } else { -3 });
+    }
+}
+
+fn scroll(model: &mut Model, by: isize) {
+    model.scroll = model.scroll.saturating_add_signed(by).min(model.drawn.max_scroll);
+}
+
+fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
+    match action {
+        Action::Allow => decide::allow(model, effects),
+        Action::Deny => decide::deny(model, effects),
+        Action::DenyComment => decide::deny_comment(model),
+        Action::Undo => decide::undo(model),
+        Action::NextRequest => next(model),
+        Action::Down => step(model, 1),
+        Action::Up => step(model, -1),
+        Action::PageDown => scroll(model, page(model)),
+        Action::PageUp => scroll(model, -page(model)),
+        Action::Home => jump(model, false),
+        Action::End => jump(model, true),
+        Action::NextPane => turn(model, 1),
+        Action::PreviousPane => turn(model, Pane::ALL.len() - 1),
+        Action::PaneQueue => model.pane = Pane::Queue,
+        Action::PaneSessions => model.pane = Pane::Sessions,
+        Action::PaneRequest => model.pane = Pane::Request,
+        Action::PaneLive => model.pane = Pane::Live,
+        Action::Open => open(model),
+        Action::Back => back(model),
+        Action::Filter => {
+            model.mode = Mode::Filter(Input::new(model.filter.clone()));
+        }
+        Action::Kill => kill(model),
+        Action::CopyCommand => {
+            // The exact text, not what is shown of it: it is for a clipboard, not for a terminal.
+            if let Some(item) = model.item() {
+                effects.push(Effect::Copy(item.view().text.command.clone()));
+                hint(model, "command copied", false);
+            }
+        }
+        Action::CopyId => {
+            if let Some(item) = model.item() {
+                effects.push(Effect::Copy(item.id().to_string()));
+                hint(model, "id copied", false);
+            }
+        }
+        Action::Mute => {
+            model.attention.muted = !model.attention.muted;
+            let word = if model.attention.muted { "muted" } else { "not muted" };
+            hint(model, format!("bell and notifications: {word}"), false);
+        }
+        Action::Help => model.mode = Mode::Help(0),
+        Action::Redraw => effects.push(Effect::Redraw),
+        Action::Suspend => effects.push(Effect::Suspend),
+        Action::Quit => effects.push(Effect::Quit),
+        Action::Rule
+        | Action::Replay
+        | Action::Tiles
+        | Action::History
+        | Action::Rules
+        | Action::Audit => hint(model, "not available yet", false),
+    }
+}
+
+fn page(model: &Model) -> isize {
+    isize::try_from(model.drawn.page.saturating_sub(1).max(1)).unwrap_or(1)
+}
+
+fn turn(model: &mut Model, by: usize) {
+    let drawn: Vec<Pane> = Pane::ALL
+        .into_iter()
+        .filter(|p| model.drawn.areas.is_empty() || model.drawn.areas.iter().any(|a| a.pane == *p))
+        .collect();
+    let at = drawn.iter().position(|p| *p == model.pane).unwrap_or(0);
+    if let Some(pane) = drawn.get((at + by % drawn.len().max(1)) % drawn.len().max(1)) {
+        model.pane = *pane;
+    }
+}
+
+/// The next request that waits, from wherever the selection is.
+fn next(model: &mut Model) {
+    let next = match &model.selected {
+        Some(id) => decide::next_after(model, id),
+        None => None,
+    };
+    match next {
+        Some(id) => {
+            model.pane = Pane::Queue;
+            decide::select(model, Some(id));
+        }
+        None => {
+            // Leaving something decided: to nothing, or to what has come since.
+            let waits = model.item().is_some_and(|i| i.gone_at.is_none());
+            if !waits {
+                decide::select(model, None);
+            } else {
+                hint(model, "no other request waits", false);
+            }
+        }
+    }
+}
+
+fn step(model: &mut Model, by: isize) {
+    let moved = |at: Option<usize>, len: usize| {
+        at.map_or(0, |at| at.saturating_add_signed(by)).min(len.saturating_sub(1))
+    };
+    match model.pane {
+        Pane::Queue => {
+            let rows = model.queue();
+            let at = rows.iter().position(|(i, _)| Some(i.id()) == model.selected.as_ref());
+            let to = rows.get(moved(at, rows.len())).map(|(i, _)| i.id().clone());
+            if to.is_some() {
+                decide::select(model, to);
+            }
+        }
+        Pane::Sessions => {
+            let rows = model.session_rows();
+            let at = rows.iter().position(|s| Some(&s.view.id) == model.session.as_ref());
+            let to = rows.get(moved(at, rows.len())).map(|s| s.view.id.clone());
+            model.session = to.or_else(|| model.session.clone());
+        }
+        Pane::Request => scroll(model, by),
+        Pane::Live => {}
+    }
+}
+
+fn jump(model: &mut Model, end: bool) {
+    match model.pane {
+        Pane::Queue => {
+            let rows = model.queue();
+            let row = if end { rows.last() } else { rows.first() };
+            let id = row.map(|(i, _)| i.id().clone());
+            if id.is_some() {
+                decide::select(model, id);
+            }
+        }
+        Pane::Sessions => {
+            let rows = model.session_rows();
+            let row = if end { rows.last() } else { rows.first() };
+            model.session = row.map(|s| s.view.id.clone()).or_else(|| model.session.clone());
+        }
+        Pane::Request | Pane::Live => model.scroll = if end { model.drawn.max_scroll } else { 0 },
+    }
+}
+
+fn open(model: &mut Model) {
+    model.pane = match model.pane {
+        Pane::Queue => Pane::Request,
+        Pane::Sessions => Pane::Live,
+        pane => pane,
+    };
+}
+
+fn back(model: &mut Model) {
+    if !model.troubles.is_empty() {
+        model.troubles.clear();
+    } else if model.pane != Pane::Queue {
+        model.pane = Pane::Queue;
+    } else if !model.filter.is_empty() {
+        model.filter.clear();
+    }
+    model.hint = None;
+}
+
+/// The session the reviewer means: the selected one, or that of the request.
+fn kill(model: &mut Model) {
+    let session = match model.pane {
+        Pane::Sessions => model.session.clone(),
+        Pane::Live => model.live_session().cloned(),
+        Pane::Queue | Pane::Request => model.item().map(|i| i.view().session_id.clone()),
+    };
+    let open =
+        session.filter(|id| model.sessions.get(id).is_some_and(|s| s.view.closed_at.is_none()));
+    match open {
+        Some(_) if !model.connected() => hint(model, "not connected", true),
+        Some(_) if !model.role.may_decide() => hint(model, "your role only looks", false),
+        Some(id) => model.mode = Mode::ConfirmKill(id, model.now),
+        None => hint(model, "no open session is selected", false),
+    }
+}

@@ -1,0 +1,96 @@
+//! The one place where the model changes: a message in, effects out. It must never wait, read a
+//! clock, or touch the terminal or the network.
+
+mod broker;
+mod decide;
+mod keys;
+mod watch;
+
+pub(crate) use decide::Lock;
+pub(crate) use decide::{allow_lock, deny_lock};
+pub(crate) use watch::{TELL_REST, WATCH_REST};
+
+use crate::model::{DrawnRequest, Effect, HINT, Hint, LINGER, Mode, Model, Msg, OnScreen, Stage};
+use crate::text::clean;
+
+/// Takes in one message.
+pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match msg {
+        Msg::Now(now) => tick(model, now, &mut effects),
+        Msg::Key(key) => keys::key(model, key, &mut effects),
+        Msg::Paste(text) => keys::paste(model, &text),
+        Msg::Mouse(mouse) => keys::mouse(model, mouse),
+        Msg::Resized => {}
+        Msg::Focus(focused) => model.focused = focused,
+        Msg::Link(news) => broker::link(model, news, &mut effects),
+        Msg::Drawn(drawn) => {
+            seen(model, drawn.request.as_ref());
+            model.scroll = model.scroll.min(drawn.max_scroll);
+            model.drawn = drawn;
+        }
+        Msg::Fetched(what, answer) => broker::fetched(model, &what, answer),
+    }
+    watch::follow(model, &mut effects);
+    effects
+}
+
+/// A line at the bottom.
+pub(crate) fn hint(model: &mut Model, text: impl AsRef<str>, bad: bool) {
+    let text = clean(text.as_ref(), 300);
+    model.hint = Some(Hint { text, bad, until: model.now + HINT });
+}
+
+fn tick(model: &mut Model, now: u64, effects: &mut Vec<Effect>) {
+    model.now = model.now.max(now);
+    let now = model.now;
+    if model.hint.as_ref().is_some_and(|h| h.until <= now) {
+        model.hint = None;
+    }
+    decide::release_held(model, effects);
+    let selected = model.selected.clone();
+    let before = model.items.len();
+    model.items.retain(|id, item| {
+        item.gone_at.is_none_or(|at| at + LINGER > now) || Some(id) == selected.as_ref()
+    });
+    if model.items.len() != before {
+        decide::select_if_none(model);
+    }
+    watch::tell(model, effects);
+}
+
+/// Notes what the last drawing showed: the only source of "this was on the screen".
+fn seen(model: &mut Model, request: Option<&DrawnRequest>) {
+    let Some(request) = request else {
+        model.on_screen = None;
+        return;
+    };
+    let same = model
+        .on_screen
+        .as_ref()
+        .is_some_and(|s| s.id == request.id && s.revision == request.revision);
+    if !same {
+        model.on_screen =
+            Some(OnScreen { id: request.id.clone(), revision: request.revision, since: model.now });
+    }
+    if let Some(item) = model.items.get_mut(&request.id) {
+        if item.view().revision == request.revision {
+            for row in &request.rows {
+                item.saw(row);
+            }
+        }
+    }
+    let troubles = &mut model.troubles;
+    if matches!(model.mode, Mode::Normal) && troubles.len() > 8 {
+        troubles.remove(0);
+    }
+}
+
+/// Whether this reviewer's decision on the item is under way or done.
+pub(crate) fn decided_here(stage: &Stage) -> bool {
+    matches!(stage, Stage::Held { .. } | Stage::Sent { .. } | Stage::Done { .. })
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,108 @@
+//! Which sessions are watched, their output, and telling people of new requests. It must never
+//! tell more than once in three seconds, nor put a command's secrets into a notification.
+
+use base64::Engine as _;
+use expacti_engine::Level;
+use expacti_protocol::ids::SessionId;
+use expacti_protocol::reviewer::ReviewerRequest;
+
+use crate::model::{Effect, Fetch, Live, Millis, Model, Notice};
+use crate::screen::Screen;
+use crate::text::clean;
+
+/// How long the selection rests before its session is watched.
+pub(crate) const WATCH_REST: Millis = 250;
+/// The shortest time between two notifications.
+pub(crate) const TELL_REST: Millis = 3_000;
+
+/// Watches what the live pane shows, and nothing else.
+pub(super) fn follow(model: &mut Model, effects: &mut Vec<Effect>) {
+    if !model.connected() {
+        return;
+    }
+    let wanted = model.live_session().cloned();
+    if wanted != model.watch_wanted {
+        model.watch_wanted = wanted;
+        model.watch_since = model.now;
+    }
+    if model.now < model.watch_since + WATCH_REST {
+        return;
+    }
+    let stale: Vec<SessionId> =
+        model.live.keys().filter(|id| Some(*id) != model.watch_wanted.as_ref()).cloned().collect();
+    for session_id in stale {
+        model.live.remove(&session_id);
+        effects.push(Effect::Send(ReviewerRequest::Unwatch { r#ref: None, session_id }));
+    }
+    let Some(session_id) = model.watch_due().cloned() else { return };
+    let size = model
+        .items
+        .values()
+        .find(|i| i.view().session_id == session_id)
+        .and_then(|i| i.view().pty.as_ref())
+        .map_or((80, 24), |p| (size(p.cols), size(p.rows)));
+    let screen = Screen::new(size.0, size.1);
+    model.live.insert(session_id.clone(), Live { screen, heard: false });
+    if !model.past.contains_key(&session_id) {
+        effects.push(Effect::Fetch(Fetch::Past(session_id.clone())));
+    }
+    effects.push(Effect::Send(ReviewerRequest::Watch { r#ref: None, session_id }));
+}
+
+fn size(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+pub(super) fn output(model: &mut Model, session: &SessionId, data: &str) {
+    let Some(live) = model.live.get_mut(session) else { return };
+    if let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(data) {
+        live.screen.feed(&bytes);
+        live.heard = true;
+    }
+}
+
+pub(super) fn resized(model: &mut Model, session: &SessionId, cols: u32, rows: u32) {
+    if let Some(live) = model.live.get_mut(session) {
+        live.screen.resize(size(cols), size(rows));
+    }
+}
+
+/// Bell and notification for requests nobody was told of.
+pub(super) fn tell(model: &mut Model, effects: &mut Vec<Effect>) {
+    let rested = model.attention.told_at.is_none_or(|at| model.now >= at + TELL_REST);
+    if model.attention.untold.is_empty() || !rested || !model.connected() {
+        return;
+    }
+    let untold = std::mem::take(&mut model.attention.untold);
+    let open: Vec<_> = untold
+        .iter()
+        .filter_map(|id| model.items.get(id))
+        .filter(|i| i.gone_at.is_none())
+        .collect();
+    let Some(worst) = open.iter().max_by_key(|i| i.view().risk_score) else { return };
+    let (level, masked) = (worst.level(), worst.view().masked.as_deref());
+    let line = masked.map_or_else(|| worst.headline.clone(), |m| clean(m, 200));
+    let target = &worst.card.target_name;
+    let notice = match open.len() {
+        1 => Notice {
+            title: format!("{level}: {} on {target}", worst.card.agent),
+            body: crate::text::fit(&line, 160, false),
+            urgent: level >= Level::High,
+        },
+        n => Notice {
+            title: format!("{n} requests wait, the worst is {level}"),
+            body: crate::text::fit(&format!("{target}: {line}"), 160, false),
+            urgent: level >= Level::High,
+        },
+    };
+    model.attention.told_at = Some(model.now);
+    if model.attention.muted {
+        return;
+    }
+    if model.attention.bell {
+        effects.push(Effect::Bell);
+    }
+    if model.attention.desktop {
+        effects.push(Effect::Notify(notice));
+    }
+}

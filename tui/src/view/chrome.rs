@@ -1,0 +1,242 @@
+//! Header, banner, notes, footer, help, and the frozen state. It must never be drawn over by what
+//! came from the broker.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Clear, Widget as _};
+
+use super::{key_word, put, shown, wrapped};
+use crate::keymap::Action;
+use crate::model::{Link, Mode, Model, Pane, Stage};
+use crate::text::{duration, fit, width};
+use crate::update::Lock;
+
+/// The first row.
+pub(super) fn header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let theme = model.theme;
+    let dot = theme.pick("●", "*");
+    let (state, style) = match &model.link {
+        Link::Up { synced: true } => (String::new(), theme.ok()),
+        Link::Up { synced: false } => (" loading".to_owned(), theme.warn()),
+        Link::Connecting => (" connecting".to_owned(), theme.warn()),
+        Link::Down { .. } => (" disconnected".to_owned(), theme.error()),
+    };
+    let pending = model.pending().count();
+    let oldest = model.pending().map(|i| i.view().timestamp).min();
+    let mut spans =
+        vec![Span::styled(" expacti", theme.brand()), Span::raw("  "), Span::styled(dot, style)];
+    let wide = area.width >= 60;
+    if wide {
+        spans.push(Span::raw(format!(" {}", fit(&shown(model, &model.broker), 34, theme.ascii))));
+        if let Some(ms) = model.latency {
+            spans.push(Span::styled(format!(" {ms}ms"), theme.dim()));
+        }
+    }
+    spans.push(Span::styled(state, style));
+    if wide && !model.principal.is_empty() {
+        spans.push(Span::raw(format!(
+            "  {}",
+            fit(&shown(model, &model.principal), 20, theme.ascii)
+        )));
+        if !model.role.may_decide() {
+            spans.push(Span::styled(format!(" ({})", model.role), theme.warn()));
+        }
+    }
+    let style = if pending > 0 { theme.strong() } else { theme.dim() };
+    spans.push(Span::styled(format!("  pending {pending}"), style));
+    if let Some(oldest) = oldest.filter(|_| area.width >= 70) {
+        let age = duration(model.broker_now() / 1000 - oldest);
+        spans.push(Span::styled(format!("  oldest {age}"), theme.dim()));
+    }
+    let mut right = Vec::new();
+    if model.attention.muted {
+        right.push(Span::styled("muted  ", theme.warn()));
+    }
+    if model.broker_offset != 0 {
+        let now = super::clock(model, model.broker_now() / 1000);
+        let counting = model.items.values().any(|i| i.gone_at.is_none());
+        // Without a countdown nothing wakes every second, and a clock with seconds would lie.
+        let now = if counting { now } else { now.get(..5).unwrap_or_default().to_owned() };
+        right.push(Span::styled(format!("{now} "), theme.dim()));
+    }
+    put(frame, area, 0, &Line::from(spans.clone()));
+    let used: usize = spans.iter().map(|s| width(&s.content)).sum();
+    let need: usize = right.iter().map(|s| width(&s.content)).sum();
+    if used + need < usize::from(area.width) {
+        let x = area.right().saturating_sub(u16::try_from(need).unwrap_or(0));
+        frame.buffer_mut().set_line(x, area.y, &Line::from(right), area.width);
+    }
+}
+
+/// One line of guidance.
+pub(super) fn banner(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    if let Some(text) = &model.banner {
+        let text =
+            fit(&shown(model, text), usize::from(area.width).saturating_sub(2), model.theme.ascii);
+        put(frame, area, 0, &Line::styled(format!(" {text}"), model.theme.label()));
+    }
+}
+
+/// What must be seen before going on: refused or unconfirmed decisions, warnings, the hint.
+pub(super) fn note_lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let mut lines = Vec::new();
+    let mark = theme.pick("✗", "x");
+    let key = model.keymap.key(Action::Back);
+    for (_, trouble) in model.troubles.iter().rev().take(2) {
+        let text = format!(" {mark} {}   {key} clears ", shown(model, trouble));
+        lines.push(Line::styled(fit(&text, columns, theme.ascii), theme.alarm()));
+    }
+    if let Some(hint) = &model.hint {
+        let style = if hint.bad { theme.error() } else { theme.warn() };
+        let text = format!(" {}", shown(model, &hint.text));
+        lines.push(Line::styled(fit(&text, columns, theme.ascii), style));
+    } else if let Some(warning) = model.warnings.first() {
+        let text = format!(" ! {}", shown(model, warning));
+        lines.push(Line::styled(fit(&text, columns, theme.ascii), theme.warn()));
+    }
+    lines
+}
+
+/// Draws the notes.
+pub(super) fn notes(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'_>>) {
+    for (y, line) in (0..area.height).zip(&lines) {
+        put(frame, area, y, line);
+    }
+}
+
+/// The keys that work now.
+pub(super) fn footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let mut spans = vec![Span::raw(" ")];
+    let hint = |model: &Model, action: Action, on: bool| {
+        key_word(model, &model.keymap.key(action), action.word(), on)
+    };
+    match &model.mode {
+        Mode::Filter(input) => {
+            spans.push(Span::styled("/", model.theme.key()));
+            spans.push(Span::raw(shown(model, &crate::text::clean(input.value(), 200))));
+            spans.push(Span::styled(model.theme.pick("▏", "_"), model.theme.key()));
+            spans.push(Span::styled("   enter keeps  esc clears", model.theme.dim()));
+        }
+        Mode::Comment(..) | Mode::Confirm(_) | Mode::ConfirmKill(..) => {
+            spans.push(Span::styled("esc cancels", model.theme.dim()));
+        }
+        Mode::Help(_) | Mode::Normal => {
+            let allow = crate::update::allow_lock(model);
+            let deny = crate::update::deny_lock(model);
+            let held = model.items.values().any(|i| matches!(i.stage, Stage::Held { .. }));
+            if held {
+                spans.extend(hint(model, Action::Undo, true));
+            }
+            let open = model.item().is_some_and(|i| i.gone_at.is_none());
+            if open {
+                spans.extend(hint(model, Action::Allow, allow.is_none()));
+                spans.extend(hint(model, Action::Deny, deny.is_none()));
+                if allow == Some(Lock::EndNotSeen) || model.pane == Pane::Request {
+                    spans.extend(hint(model, Action::PageDown, true));
+                }
+                spans.extend(hint(model, Action::DenyComment, deny.is_none()));
+            } else if model.item().is_some() {
+                spans.extend(hint(model, Action::NextRequest, true));
+            }
+            if matches!(model.pane, Pane::Sessions | Pane::Live) {
+                spans.extend(hint(model, Action::Kill, true));
+            }
+            spans.extend(hint(model, Action::NextPane, true));
+            spans.extend(hint(model, Action::Filter, true));
+            spans.extend(hint(model, Action::Help, true));
+            spans.extend(hint(model, Action::Quit, true));
+        }
+    }
+    put(frame, area, 0, &Line::from(spans));
+    if !model.filter.is_empty() && !matches!(model.mode, Mode::Filter(_)) {
+        let text = format!(" filter: {} ", shown(model, &crate::text::clean(&model.filter, 30)));
+        let w = u16::try_from(width(&text)).unwrap_or(0).min(area.width);
+        let x = area.right().saturating_sub(w);
+        frame.buffer_mut().set_stringn(x, area.y, text, usize::from(w), model.theme.alarm());
+    }
+}
+
+/// Everything under the frozen state is grey.
+pub(super) fn freeze(frame: &mut Frame<'_>, area: Rect) {
+    for y in area.top()..area.bottom() {
+        for x in area.left()..area.right() {
+            if let Some(cell) = frame.buffer_mut().cell_mut((x, y)) {
+                cell.set_style(Style::reset().add_modifier(Modifier::DIM));
+            }
+        }
+    }
+}
+
+/// Why nothing can be decided, and when it is tried again.
+pub(super) fn disconnected(model: &Model, frame: &mut Frame<'_>, all: Rect) {
+    let theme = model.theme;
+    let columns = usize::from(all.width).saturating_sub(4).clamp(1, 66);
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    match &model.link {
+        Link::Down { since, retry_at, why } => {
+            let left = duration(
+                i64::try_from(retry_at.saturating_sub(model.now).div_ceil(1000)).unwrap_or(0),
+            );
+            let gone = duration(i64::try_from((model.now - since) / 1000).unwrap_or(0));
+            lines.push(Line::styled(" DISCONNECTED ", theme.alarm()));
+            for row in wrapped(&shown(model, why), columns, 3) {
+                lines.push(Line::raw(row));
+            }
+            lines.push(Line::raw("Nothing can be decided. What waits is denied at its deadline."));
+            lines.push(Line::raw(format!(
+                "Retry in {left}, down for {gone}.  {} quit",
+                model.keymap.key(Action::Quit)
+            )));
+        }
+        _ => lines.push(Line::raw(format!("Connecting to {} …", shown(model, &model.broker)))),
+    }
+    let height = u16::try_from(lines.len()).unwrap_or(0) + 2;
+    let area = centred(all, u16::try_from(columns).unwrap_or(0) + 4, height);
+    frame.render_widget(Clear, area);
+    let block = Block::new()
+        .borders(Borders::ALL)
+        .border_set(theme.border_set())
+        .border_style(theme.error());
+    let inside = block.inner(area);
+    block.render(area, frame.buffer_mut());
+    for (y, line) in (0..inside.height).zip(&lines) {
+        let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
+        put(frame, inside, y, line);
+    }
+}
+
+/// A rectangle in the middle.
+pub(super) fn centred(all: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(all.width), height.min(all.height));
+    Rect { x: all.x + (all.width - width) / 2, y: all.y + (all.height - height) / 2, width, height }
+}
+
+/// All keys, from the key map.
+pub(super) fn help(model: &Model, frame: &mut Frame<'_>, all: Rect, scroll: usize) {
+    let theme = model.theme;
+    let block = Block::new()
+        .borders(Borders::ALL)
+        .border_set(theme.border_set())
+        .border_style(theme.border_focused())
+        .title(" Keys ")
+        .title_bottom(" any other key closes ");
+    let inside = block.inner(all);
+    block.render(all, frame.buffer_mut());
+    let rows = model.keymap.help();
+    let two = inside.width >= 100;
+    let per = if two { rows.len().div_ceil(2) } else { rows.len() };
+    let scroll = scroll.min(per.saturating_sub(usize::from(inside.height)));
+    let half = if two { inside.width / 2 } else { inside.width };
+    for (i, (keys, what)) in rows.iter().enumerate() {
+        let (column, row) = (i / per.max(1), i % per.max(1));
+        let Some(y) = row.checked_sub(scroll).and_then(|y| u16::try_from(y).ok()) else { continue };
+        let x = inside.x + half * u16::try_from(column).unwrap_or(0);
+        let area = Rect { x, width: half, ..inside };
+        let line =
+            Line::from(vec![Span::styled(format!(" {keys:>17}  "), theme.key()), Span::raw(*what)]);
+        put(frame, area, y, &line);
+    }
+}

@@ -1,0 +1,123 @@
+//! The queue. It must never show a request as done before the broker said so.
+
+use expacti_protocol::command::CommandState;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::{countdown, panel, put, shown};
+use crate::model::{Area, Drawn, Item, Model, Pane, Stage};
+use crate::text::{fit, width};
+use crate::theme::badge;
+
+pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
+    let theme = model.theme;
+    let rows = model.queue();
+    let pending = model.pending().count();
+    let dot = theme.pick("·", "-");
+    let title = vec![Span::raw(format!("Queue {dot} {pending} {dot} by deadline"))];
+    let at = rows.iter().position(|(i, _)| Some(i.id()) == model.selected.as_ref());
+    let height = usize::from(area.height.saturating_sub(2));
+    let first = at.map_or(0, |at| (at + 1).saturating_sub(height));
+    let more = rows.len().saturating_sub(first + height);
+    let mut foot = Vec::new();
+    if more > 0 {
+        foot.push(Span::styled(format!(" {more} more "), theme.dim()));
+    }
+    let hidden = model.items.len() - {
+        let shown: usize = rows.iter().map(|(_, n)| n).sum();
+        shown.min(model.items.len())
+    };
+    if hidden > 0 {
+        foot.push(Span::styled(format!(" {hidden} hidden by the filter "), theme.warn()));
+    }
+    let inside = panel(model, frame, area, Pane::Queue, title, foot);
+    drawn.areas.push(Area { pane: Pane::Queue, rect: inside, first });
+    if rows.is_empty() {
+        let text =
+            if model.filter.is_empty() { "nothing waits" } else { "nothing matches the filter" };
+        put(frame, inside, 0, &Line::styled(format!(" {text}"), theme.dim()));
+    }
+    for (y, (item, count)) in (0..inside.height).zip(rows.iter().skip(first)) {
+        let selected = Some(item.id()) == model.selected.as_ref();
+        put(frame, inside, y, &row(model, item, *count, selected, usize::from(inside.width)));
+    }
+}
+
+fn row(model: &Model, item: &Item, count: usize, selected: bool, columns: usize) -> Line<'static> {
+    let theme = model.theme;
+    let (word, shape) = badge(item.level(), theme.ascii);
+    let open = item.state() == CommandState::Pending;
+    let marker = if selected { ">" } else { " " };
+    let mut spans = vec![
+        Span::styled(marker, theme.key()),
+        Span::styled(
+            format!("{word} {}", shape.trim_end()),
+            if open { theme.level(item.level()) } else { theme.dim() },
+        ),
+        Span::raw(" ".repeat(4 - width(shape.trim_end()))),
+    ];
+    let (status, style) = status(model, item);
+    spans.push(Span::styled(status, style));
+    if item.view().anomaly {
+        spans.push(Span::styled("! ", theme.warn()));
+    }
+    if count > 1 {
+        spans.push(Span::styled(format!("{}{count} ", theme.pick("×", "x")), theme.strong()));
+    }
+    if item.view().retry_of_denied {
+        spans.push(Span::styled(theme.pick("↻ ", "@ "), theme.warn()));
+    }
+    let used: usize = spans.iter().map(|s| width(&s.content)).sum();
+    let text = format!("{} {}", item.card.target_name, item.headline);
+    let text = fit(&shown(model, &text), columns.saturating_sub(used), theme.ascii);
+    let style = match (open, selected) {
+        (true, on) => theme.selected(on),
+        (false, _) => theme.dim(),
+    };
+    spans.push(Span::styled(text, style));
+    Line::from(spans)
+}
+
+/// The countdown, or what has become of the request.
+fn status(model: &Model, item: &Item) -> (String, Style) {
+    let theme = model.theme;
+    let pad = |text: &str| format!("{text:<11}");
+    match (&item.stage, item.state()) {
+        (Stage::Held { until, .. }, CommandState::Pending) => {
+            let left = until.saturating_sub(model.now).div_ceil(1000);
+            (
+                pad(&format!("held {left}s {}", model.keymap.key(crate::keymap::Action::Undo))),
+                theme.warn(),
+            )
+        }
+        (Stage::Sent { at, .. }, CommandState::Pending) => {
+            let slow = model.now >= at + 3_000;
+            (pad(if slow { "no answer" } else { "sending" }), theme.warn())
+        }
+        (Stage::Refused { .. }, CommandState::Pending) => (pad("REFUSED"), theme.error()),
+        (Stage::Done { allow: true }, CommandState::Pending) => {
+            (pad(&format!("{} more yes", item.view().approvals_missing)), theme.ok())
+        }
+        (_, CommandState::Pending) => {
+            let (left, text) = countdown(model, item.view().deadline_ms);
+            let whole =
+                i64::try_from(item.view().timeout_seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+            let bars = usize::try_from((left.max(0).saturating_mul(5) + whole - 1) / whole.max(1))
+                .unwrap_or(0)
+                .min(5);
+            let (full, empty) = (theme.pick("▓", "#"), theme.pick("░", "."));
+            let bar = full.repeat(bars) + &empty.repeat(5 - bars);
+            (format!("{text:>4} {bar} "), theme.countdown(left, whole))
+        }
+        (_, state) => {
+            let (text, good) = crate::model::result(state, item.view().outcome.as_ref());
+            let mark = if good { theme.pick("✓", "+") } else { theme.pick("✗", "x") };
+            (
+                pad(&fit(&format!("{mark} {text}"), 10, theme.ascii)),
+                if good { theme.ok() } else { theme.dim() },
+            )
+        }
+    }
+}
