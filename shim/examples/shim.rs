@@ -25,7 +25,7 @@ fn main() -> ExitCode {
 fn run(args: Vec<OsString>) -> Result<u8, WrapError> {
     let mut words = args.into_iter();
     let (mut agent, mut reason) = (None, None);
-    let mut value = |words: &mut dyn Iterator<Item = OsString>| {
+    let value = |words: &mut dyn Iterator<Item = OsString>| {
         words.next().map(|v| v.to_string_lossy().into_owned())
     };
     while let Some(word) = words.next() {

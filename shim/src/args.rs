@@ -30,9 +30,10 @@ pub(crate) enum Invocation {
 /// A connection that is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// Options for the client.
+    /// Options for the client, with the destination where it stood among them: the first of
+    /// `user@` and `-l user` wins.
     pub(crate) client: Vec<OsString>,
-    /// Options for `ssh -G`.
+    /// The same for `ssh -G`.
     pub(crate) route: Vec<OsString>,
     /// `[user@]host` or `ssh://[user@]host[:port]`.
     pub(crate) destination: OsString,
@@ -48,47 +49,63 @@ pub(crate) struct Request {
     pub(crate) notes: Vec<String>,
 }
 
-/// The options, the destination and the command, as the client would split them.
-pub(crate) fn split(
-    spec: &str,
-    args: &[OsString],
-) -> Result<(Vec<Flag>, Option<OsString>, Vec<OsString>), WrapError> {
+/// A command line as the client splits it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Split {
+    /// The options before the destination.
+    pub(crate) before: Vec<Flag>,
+    /// The destination, if there is one.
+    pub(crate) destination: Option<OsString>,
+    /// The options behind the destination.
+    pub(crate) behind: Vec<Flag>,
+    /// The words of the command.
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Splits the arguments of `ssh`.
+pub(crate) fn split(spec: &str, args: &[OsString]) -> Result<Split, WrapError> {
     let usage = |e: crate::getopt::GetoptError| WrapError::Usage(format!("ssh: {e}"));
     let front = getopt(spec, args).map_err(usage)?;
-    let mut flags = front.flags;
+    let mut split =
+        Split { before: front.flags, destination: None, behind: vec![], command: vec![] };
     let rest = args.get(front.taken..).unwrap_or_default();
-    let Some((destination, rest)) = rest.split_first() else { return Ok((flags, None, vec![])) };
+    let Some((destination, mut rest)) = rest.split_first() else { return Ok(split) };
+    split.destination = Some(destination.clone());
     // The client reads options once more behind the host, unless `--` ended them before it.
-    let taken = if front.terminated {
-        0
-    } else {
+    if !front.terminated {
         let again = getopt(spec, rest).map_err(usage)?;
-        flags.extend(again.flags);
-        again.taken
-    };
-    let command = rest.get(taken..).unwrap_or_default().to_vec();
-    Ok((flags, Some(destination.clone()), command))
+        split.behind = again.flags;
+        rest = rest.get(again.taken..).unwrap_or_default();
+    }
+    split.command = rest.to_vec();
+    Ok(split)
 }
 
 /// Reads the arguments of `ssh`.
 pub(crate) fn read(spec: &str, args: &[OsString], from: Origin) -> Result<Invocation, WrapError> {
-    let (flags, destination, command) = split(spec, args)?;
-    let informs = flags.iter().any(|f| options::letter(f.letter) == Treatment::Inform);
-    let Some(destination) = destination.filter(|_| !informs) else {
-        return Ok(Invocation::Inform(inform(&flags, args)));
+    let split = split(spec, args)?;
+    let flags = || split.before.iter().chain(&split.behind);
+    let informs = flags().any(|f| options::letter(f.letter) == Treatment::Inform);
+    let Some(destination) = split.destination.clone().filter(|_| !informs) else {
+        return Ok(Invocation::Inform(inform(&flags().collect::<Vec<_>>(), args)));
     };
     if destination.as_bytes().starts_with(b"-") || destination.is_empty() {
         return Err(WrapError::Usage("ssh: the host is missing".to_owned()));
     }
-    let mut request = Request { destination, command, ..Request::default() };
-    for flag in &flags {
+    let mut request = Request { destination, command: split.command, ..Request::default() };
+    for flag in &split.before {
+        request.add(flag, from)?;
+    }
+    request.client.push(request.destination.clone());
+    request.route.push(request.destination.clone());
+    for flag in &split.behind {
         request.add(flag, from)?;
     }
     Ok(Invocation::Connect(request))
 }
 
 /// What the client may be asked when it does not connect.
-fn inform(flags: &[Flag], args: &[OsString]) -> Vec<OsString> {
+fn inform(flags: &[&Flag], args: &[OsString]) -> Vec<OsString> {
     // -V and -Q end the client where they stand. -G resolves the whole command line; it may hold
     // anything, since no connection follows.
     if let Some(flag) = flags.iter().find(|f| matches!(f.letter, b'V' | b'Q')) {
@@ -174,3 +191,6 @@ impl Request {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

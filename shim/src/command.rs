@@ -88,7 +88,6 @@ pub(crate) fn client(
         argv.push("-o".into());
         argv.push((*text).into());
     }
-    argv.push(request.destination.clone());
     if !request.command.is_empty() {
         argv.push("--".into());
         argv.extend(request.command.iter().cloned());

@@ -58,7 +58,7 @@ pub(crate) fn read(ssh: &Path, args: &[OsString], from: Origin) -> Result<Invoca
 }
 
 /// Whether `-P TAG` is known: only then does the client print a tag that was set.
-fn tag_is_known(ssh: &Path) -> bool {
+pub(crate) fn tag_is_known(ssh: &Path) -> bool {
     let mut probe = Command::new(ssh);
     probe.args(["-TG", "-Fnone", "-oTag=x", "expacti"]).stdin(std::process::Stdio::null());
     probe.output().is_ok_and(|out| out.status.success())

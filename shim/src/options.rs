@@ -241,7 +241,8 @@ mod tests {
     #[test]
     fn every_letter_of_both_generations_has_a_treatment_of_its_own() {
         for spec in [LETTERS, LETTERS_BEFORE_9_4] {
-            for c in spec.bytes().filter(|c| *c != b':') {
+            // What `-o` does depends on its keyword.
+            for c in spec.bytes().filter(|c| !matches!(c, b':' | b'o')) {
                 let unknown = letter(b'?');
                 assert_ne!(letter(c), unknown, "-{}", c as char);
             }

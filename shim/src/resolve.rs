@@ -81,24 +81,24 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) fn resolve(request: &Request, at: &Surroundings<'_>) -> Result<Resolved, WrapError> {
     let mut asked: Vec<&OsStr> = vec![OsStr::new("-TG"), OsStr::new(PROBE)];
     asked.extend(request.route.iter().map(OsString::as_os_str));
-    asked.push(&request.destination);
     // Both at once: each takes some ten milliseconds.
-    let asked = ask(at.ssh, &asked)?;
-    let plain = ask(at.ssh, &["-TG", "-Fnone", "expacti"].map(OsStr::new))?;
+    let asked = ask(at, &asked)?;
+    let plain = ask(at, &["-TG", "-Fnone", "expacti"].map(OsStr::new))?;
     let settings = Settings::parse(&answer(asked)?);
     let defaults = Settings::parse(&answer(plain)?);
     let route = route(request, &settings, &defaults, at).map_err(WrapError::Resolve)?;
     Ok(Resolved { route, settings })
 }
 
-fn ask(ssh: &Path, args: &[&OsStr]) -> Result<Child, WrapError> {
-    Command::new(ssh)
+fn ask(at: &Surroundings<'_>, args: &[&OsStr]) -> Result<Child, WrapError> {
+    Command::new(at.ssh)
         .args(args)
+        .current_dir(at.cwd)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(WrapError::io(format!("run {} -G", ssh.display())))
+        .map_err(WrapError::io(format!("run {} -G", at.ssh.display())))
 }
 
 fn answer(mut child: Child) -> Result<String, WrapError> {
@@ -274,18 +274,4 @@ fn paths(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_of_paths_and_aliases() {
-        assert_eq!(paths("/a /b c /d"), ["/a", "/b c", "/d"]);
-        assert!(paths("none").is_empty() && paths("").is_empty());
-        assert_eq!(alias("u@h"), "h");
-        assert_eq!(alias("a@b@h"), "h");
-        assert_eq!(alias("::1"), "::1");
-        assert_eq!(alias("ssh://u@h:22"), "h");
-        assert_eq!(alias("ssh://[::1]:22"), "::1");
-    }
-}
+mod tests;

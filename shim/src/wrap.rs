@@ -12,7 +12,7 @@ use expacti_protocol::uplink::WrapRegistration;
 use rustix::process::{Pid, kill_process};
 
 use crate::args::{Invocation, Origin};
-use crate::context::{self, Context, environment, find, is_executable, private_dir};
+use crate::context::{Context, environment, find, is_executable, private_dir};
 use crate::error::WrapError;
 use crate::signals::Event;
 use crate::{nested, pipes, process, terminal};
