@@ -1,1 +1,35 @@
-//! placeholder
+//! The SSH gate: it terminates the agent's SSH connection, holds every command until the broker
+//! says that it is released, and only then lets its exact bytes go to the target.
+//!
+//! It must never let a byte that the agent sent reach the target before that. The one place that
+//! can write to a target is [`target`]; it takes approved items, constants, and data covered by a
+//! grant, and nothing else. Whatever fails on the way, the command does not run.
+
+mod channel;
+mod client;
+mod config;
+mod environment;
+mod flow;
+mod head;
+mod inbox;
+mod keys;
+mod known_hosts;
+mod life;
+mod link;
+mod message;
+mod output;
+mod recorder;
+mod running;
+mod serve;
+mod server;
+mod session;
+mod status;
+mod stream;
+mod target;
+mod team;
+mod terminal;
+mod upstream;
+
+pub use config::{Gate, GateConfig, GateError, Limits};
+pub use keys::{KeyError, known_hosts_line, load_or_create_host_key};
+pub use link::LinkStatus;

@@ -1,0 +1,395 @@
+//! One session channel of an agent from its `exec` or `shell` request to its end. One task owns
+//! it, so that an approval and a withdrawal can never both win.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use expacti_protocol::command::{CommandText, ItemKind, Outcome, StdinTreatment, Submission};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::ids::CommandId;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{ClientWriter, Exit};
+use crate::environment::Environment;
+use crate::inbox::{Inbox, Taken};
+use crate::life::{Event, Life, Step};
+use crate::link::OpenSession;
+use crate::message::Refusal;
+use crate::running;
+use crate::session::Connection;
+use crate::status::{ERASE, Status};
+use crate::target::{Approved, Context, Signal, TargetChannel};
+use crate::terminal::{Size, Terminal};
+
+/// What the client asks for on an open channel besides data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// A signal for the command.
+    Signal(Signal),
+    /// A new size of its terminal.
+    Resize(Size),
+}
+
+/// What the channel is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// An `exec` request with this command.
+    Exec(Bytes),
+    /// A `shell` request.
+    Shell,
+}
+
+/// A channel at work.
+pub(crate) struct Channel {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) client: ClientWriter,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) control: mpsc::UnboundedReceiver<Control>,
+    /// The client closed the channel, or the connection is over.
+    pub(crate) gone: CancellationToken,
+    pub(crate) terminal: Option<Terminal>,
+    pub(crate) environment: Environment,
+}
+
+/// An item to be held.
+pub(crate) struct Item {
+    pub(crate) kind: ItemKind,
+    pub(crate) parent: Option<CommandId>,
+    pub(crate) bytes: Bytes,
+    pub(crate) login_shell: bool,
+    pub(crate) notes: Vec<String>,
+}
+
+/// What became of a held item.
+pub(crate) enum Outcomes {
+    /// To be delivered now, once.
+    Approved(CommandId, Box<Approved>),
+    /// Not to be delivered.
+    Refused(Refusal),
+    /// Nobody is there any more.
+    Gone,
+}
+
+/// Why the gate has no shell with a terminal yet.
+const NO_SHELL: &str =
+    "interactive shells are not available yet: run `ssh HOST COMMAND`, one command at a time";
+
+impl Channel {
+    /// Serves the request to its end.
+    pub(crate) async fn run(mut self, request: Request) {
+        let gone = self.gone.clone();
+        if let Some(refusal) = self.serve(request).await {
+            self.inbox.discard();
+            tokio::select! {
+                _ = self.client.refuse(&refusal) => {}
+                () = gone.cancelled() => {}
+            }
+        }
+        self.inbox.discard();
+    }
+
+    async fn serve(&mut self, request: Request) -> Option<Refusal> {
+        let shell = request == Request::Shell;
+        if shell && self.terminal.is_some() {
+            return Some(Refusal::unsupported(NO_SHELL));
+        }
+        let gone = self.gone.clone();
+        let pool = Arc::clone(&self.connection.pool);
+        let opening = tokio::select! {
+            biased;
+            () = gone.cancelled() => return None,
+            opening = pool.channel() => opening,
+        };
+        let (lease, mut target) = match opening {
+            Ok(opened) => opened,
+            Err(error) => return Some(Refusal::target(&error.0)),
+        };
+        let current = tokio::select! {
+            biased;
+            () = gone.cancelled() => return None,
+            current = self.connection.current() => current,
+        };
+        let session = match current {
+            Ok(session) => session,
+            Err(refusal) => return Some(refusal),
+        };
+        let (item, eof) = match request {
+            Request::Exec(bytes) => (Item::command(bytes), false),
+            Request::Shell => {
+                let collected = tokio::select! {
+                    biased;
+                    () = gone.cancelled() => return None,
+                    () = target.lost() => {
+                        return Some(Refusal::target("the target closed the connection"));
+                    }
+                    collected = collect(&self.inbox, &self.connection) => collected,
+                };
+                match collected {
+                    Ok((bytes, eof)) => (Item::login_shell(bytes), eof),
+                    Err(refusal) => return Some(refusal),
+                }
+            }
+        };
+        let held = {
+            let hold = Hold {
+                connection: &self.connection,
+                client: Some(&self.client),
+                inbox: &self.inbox,
+                gone: &self.gone,
+                environment: &self.environment,
+            };
+            hold.run(&session, item, &mut self.terminal, Some(&mut self.control), Some(&mut target))
+                .await
+        };
+        match held {
+            Outcomes::Refused(refusal) => Some(refusal),
+            Outcomes::Gone => None,
+            Outcomes::Approved(id, approved) => {
+                running::run(self, session, lease, target, id, *approved, eof).await
+            }
+        }
+    }
+}
+
+impl Item {
+    fn command(bytes: Bytes) -> Self {
+        let kind = ItemKind::Exec;
+        Self { kind, parent: None, bytes, login_shell: false, notes: Vec::new() }
+    }
+
+    fn login_shell(bytes: Bytes) -> Self {
+        let notes = vec!["login shell without a terminal".to_owned()];
+        Self { kind: ItemKind::Stdin, parent: None, bytes, login_shell: true, notes }
+    }
+
+    /// Code for the standard input of a command that runs.
+    pub(crate) fn stdin(parent: CommandId, bytes: Bytes) -> Self {
+        let (kind, parent) = (ItemKind::Stdin, Some(parent));
+        Self { kind, parent, bytes, login_shell: false, notes: Vec::new() }
+    }
+}
+
+/// Collects input that will be run: to EOF, or until the client has been silent for a while.
+pub(crate) async fn collect(
+    inbox: &Inbox,
+    connection: &Connection,
+) -> Result<(Bytes, bool), Refusal> {
+    let limits = &connection.shared.limits;
+    let mut script = BytesMut::new();
+    loop {
+        let next = if script.is_empty() {
+            inbox.next().await
+        } else {
+            match tokio::time::timeout(limits.script_idle, inbox.next()).await {
+                Ok(next) => next,
+                Err(_) => return Ok((script.freeze(), false)),
+            }
+        };
+        match next {
+            Taken::Eof => return Ok((script.freeze(), true)),
+            Taken::Bytes(bytes) => {
+                if script.len() + bytes.len() > limits.script {
+                    return Err(Refusal::undecided(&format!(
+                        "the script on standard input is longer than {} KiB: copy it to the \
+                         target as a file and run that",
+                        limits.script / 1024
+                    )));
+                }
+                script.extend_from_slice(&bytes);
+            }
+        }
+    }
+}
+
+/// What holding an item needs.
+pub(crate) struct Hold<'a> {
+    pub(crate) connection: &'a Arc<Connection>,
+    /// Where the status line goes; none while a command is writing there.
+    pub(crate) client: Option<&'a ClientWriter>,
+    pub(crate) inbox: &'a Inbox,
+    pub(crate) gone: &'a CancellationToken,
+    pub(crate) environment: &'a Environment,
+}
+
+impl Hold<'_> {
+    /// Submits an item and waits for what becomes of it.
+    pub(crate) async fn run(
+        &self,
+        session: &OpenSession,
+        item: Item,
+        terminal: &mut Option<Terminal>,
+        mut control: Option<&mut mpsc::UnboundedReceiver<Control>>,
+        mut target: Option<&mut TargetChannel>,
+    ) -> Outcomes {
+        let limits = &self.connection.shared.limits;
+        let link = &self.connection.shared.link;
+        let context = Context {
+            terminal: terminal.clone(),
+            environment: self.environment.clone(),
+            stdin: StdinTreatment::Code,
+            login_shell: item.login_shell,
+        };
+        let submission = Submission {
+            session_id: session.id.clone(),
+            kind: item.kind,
+            parent: item.parent,
+            text: CommandText::new(&item.bytes),
+            sha256: Digest::of(&item.bytes),
+            cwd: "~".to_owned(),
+            pty: terminal.as_ref().map(Terminal::info),
+            dropped_env: self.environment.dropped().to_vec(),
+            env: self.environment.kept().to_vec(),
+            notes: item.notes,
+            ready: true,
+        };
+        let mut events = link.submit(session.epoch, submission);
+        let mut life = Life::new(session.id.clone(), item.bytes, context);
+        let mut deadline = Instant::now() + limits.answer;
+        let mut status = Line::new(self.client, terminal.is_some() || self.connection.status_line);
+        let has_terminal = terminal.is_some();
+        loop {
+            // Withdrawals come first: an approval that races one loses.
+            let event = tokio::select! {
+                biased;
+                () = self.gone.cancelled() => Event::Withdrawn("the client closed the channel"),
+                Some(asked) = next_control(&mut control) => match asked {
+                    Control::Signal(s) if ends(s) => Event::Withdrawn("the client sent a signal"),
+                    Control::Signal(_) => continue,
+                    // The reviewer saw another size; the target hears of it once it runs.
+                    Control::Resize(size) => {
+                        if let Some(terminal) = terminal.as_mut() {
+                            terminal.resized(size);
+                        }
+                        continue;
+                    }
+                },
+                () = self.inbox.interrupted(), if has_terminal && target.is_some() => {
+                    Event::Withdrawn("^C")
+                }
+                event = events.recv() => event.unwrap_or(Event::LinkLost),
+                () = lost(&mut target), if target.is_some() => {
+                    target = None;
+                    Event::TargetLost
+                }
+                () = tokio::time::sleep_until(deadline.into()) => {
+                    if life.awaits_answer() { Event::NoAnswer } else { Event::Deadline }
+                }
+                () = status.tick() => continue,
+            };
+            let withdrawn = matches!(event, Event::Withdrawn(_));
+            if let Event::Submitted(news) = &event {
+                let now = Instant::now();
+                deadline = now + news.timeout + limits.deadline_grace;
+                status.show(Status::new(news, now));
+            }
+            match life.on(event) {
+                Step::Wait => {}
+                Step::Release { id, session: session_id, sha256 } => {
+                    deadline = Instant::now() + limits.answer;
+                    link.release(session.epoch, id, session_id, sha256);
+                }
+                Step::Deliver(id, approved) => {
+                    status.erase().await;
+                    return Outcomes::Approved(id, approved);
+                }
+                Step::End(end) => {
+                    if let Some((id, reason)) = end.withdraw {
+                        link.withdraw(session.epoch, id, reason);
+                    }
+                    if let Some((id, reason)) = end.unsent {
+                        let unknown = Some(format!("{reason}: the command was not sent"));
+                        link.finished(id, Outcome { unknown, ..Outcome::default() }).await;
+                    }
+                    status.erase().await;
+                    return match end.refusal {
+                        Some(refusal) => Outcomes::Refused(refusal),
+                        None if withdrawn && !self.gone.is_cancelled() => {
+                            Outcomes::Refused(Refusal {
+                                message: "expacti: command withdrawn".to_owned(),
+                                status: 130,
+                            })
+                        }
+                        None => Outcomes::Gone,
+                    };
+                }
+            }
+        }
+    }
+}
+
+fn ends(signal: Signal) -> bool {
+    matches!(
+        signal,
+        Signal::Int | Signal::Term | Signal::Hup | Signal::Quit | Signal::Kill
+    )
+}
+
+async fn next_control(
+    control: &mut Option<&mut mpsc::UnboundedReceiver<Control>>,
+) -> Option<Control> {
+    match control {
+        Some(control) => control.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn lost(target: &mut Option<&mut TargetChannel>) {
+    match target {
+        Some(target) => target.lost().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The status line of one held item.
+struct Line<'a> {
+    client: Option<&'a ClientWriter>,
+    status: Option<Status>,
+    drawn: bool,
+    next: tokio::time::Instant,
+}
+
+impl<'a> Line<'a> {
+    fn new(client: Option<&'a ClientWriter>, wanted: bool) -> Self {
+        let client = client.filter(|_| wanted);
+        Self { client, status: None, drawn: false, next: tokio::time::Instant::now() }
+    }
+
+    fn show(&mut self, status: Status) {
+        // What is decided at once leaves no flicker.
+        self.next = tokio::time::Instant::now() + std::time::Duration::from_millis(150);
+        self.status = Some(status);
+    }
+
+    /// Draws when it is time to; ends after each drawing.
+    async fn tick(&mut self) {
+        let (Some(client), Some(status)) = (self.client, &self.status) else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep_until(self.next).await;
+        self.next += std::time::Duration::from_secs(1);
+        self.drawn = true;
+        // A client that does not read its screen must not hold up the decision.
+        let line = status.draw(Instant::now());
+        let drawing = client.say(&line);
+        if tokio::time::timeout(std::time::Duration::from_millis(200), drawing).await.is_err() {
+            self.client = None;
+        }
+    }
+
+    async fn erase(&mut self) {
+        if let (Some(client), true) = (self.client, self.drawn) {
+            let limit = std::time::Duration::from_millis(200);
+            tokio::time::timeout(limit, client.say(ERASE)).await.ok();
+        }
+    }
+}
+
+/// Ends a channel whose command ran.
+pub(crate) async fn finish(client: &ClientWriter, gone: &CancellationToken, exit: &Exit) {
+    tokio::select! {
+        _ = client.finish(exit) => {}
+        () = gone.cancelled() => {}
+    }
+}

@@ -1,0 +1,199 @@
+//! The life of one item as pure code: what may happen to it at each moment, and what the gate
+//! does then. No clock, no I/O; whoever drives it reports deadlines as events. Bytes leave it only
+//! as an [`Approved`] item, once, after the broker's proof of the release.
+
+use bytes::Bytes;
+use expacti_protocol::digest::Digest;
+use expacti_protocol::ids::{CommandId, SessionId};
+
+use crate::link::{Decided, Released, Submitted};
+use crate::message::Refusal;
+use crate::target::{Approved, Context, Held};
+
+/// What happens to an item.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The broker took the submission.
+    Submitted(Submitted),
+    /// The broker refused the submission or the release.
+    Refused(String),
+    /// A decision came.
+    Decided(Decided),
+    /// The release is on record.
+    Released(Released),
+    /// The link to the broker broke.
+    LinkLost,
+    /// The agent took the command back, or went away.
+    Withdrawn(&'static str),
+    /// The target closed the channel on which the item would have been delivered.
+    TargetLost,
+    /// The broker did not answer a request in time.
+    NoAnswer,
+    /// The gate's own deadline passed.
+    Deadline,
+}
+
+/// What the gate has to do.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Nothing.
+    Wait,
+    /// Ask for the release.
+    Release {
+        /// Which item.
+        id: CommandId,
+        /// Of which session.
+        session: SessionId,
+        /// Of which bytes.
+        sha256: Digest,
+    },
+    /// Send the bytes: the end of a life that succeeds.
+    Deliver(CommandId, Box<Approved>),
+    /// The item will never be delivered.
+    End(End),
+}
+
+/// How an item ended that will not be delivered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// What to tell the agent; nothing when it has gone.
+    pub(crate) refusal: Option<Refusal>,
+    /// Tell the broker that it is taken back.
+    pub(crate) withdraw: Option<(CommandId, &'static str)>,
+    /// The broker may have it on record as released: tell it that it was not sent.
+    pub(crate) unsent: Option<(CommandId, &'static str)>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The submission is on its way.
+    Submitting { session: SessionId, bytes: Bytes, context: Context },
+    /// Waits for the decision.
+    Pending(Held),
+    /// Allowed; the release is being recorded.
+    Releasing(Held),
+    /// Delivered or ended.
+    Over,
+}
+
+/// One item.
+#[derive(Debug)]
+pub(crate) struct Life {
+    state: State,
+}
+
+impl Life {
+    /// An item about to be submitted.
+    pub(crate) fn new(session: SessionId, bytes: Bytes, context: Context) -> Self {
+        Self { state: State::Submitting { session, bytes, context } }
+    }
+
+    /// Whether an answer of the broker is due (rather than a person's decision).
+    pub(crate) fn awaits_answer(&self) -> bool {
+        matches!(self.state, State::Submitting { .. } | State::Releasing(_))
+    }
+
+    /// Takes in an event and says what to do. After `Deliver` or `End` it only says `Wait`.
+    pub(crate) fn on(&mut self, event: Event) -> Step {
+        let (state, step) = match (std::mem::replace(&mut self.state, State::Over), event) {
+            (State::Over, _) => (State::Over, Step::Wait),
+
+            (State::Submitting { session, bytes, mut context }, Event::Submitted(news)) => {
+                context.stdin = news.stdin;
+                (State::Pending(Held::new(news.id, session, bytes, context)), Step::Wait)
+            }
+            (state @ State::Submitting { .. }, Event::Decided(_) | Event::Released(_)) => {
+                (state, Step::Wait)
+            }
+
+            (State::Pending(held), Event::Decided(decided)) => decide(held, decided),
+            // A release that nobody asked for is no release.
+            (state @ State::Pending(_), Event::Released(_)) => (state, Step::Wait),
+            (state @ State::Pending(_), Event::Submitted(_)) => (state, Step::Wait),
+
+            (State::Releasing(held), Event::Released(proof)) => (State::Over, send(held, proof)),
+            (state @ State::Releasing(_), Event::Decided(_) | Event::Submitted(_)) => {
+                (state, Step::Wait)
+            }
+
+            (state, Event::Refused(why)) => fail(state, Refusal::undecided(&why), None),
+            (state, Event::LinkLost) => fail(state, Refusal::unreachable(), None),
+            (state, Event::NoAnswer) => {
+                fail(state, Refusal::undecided("the broker did not answer"), Some("no answer"))
+            }
+            (state, Event::Deadline) => {
+                fail(state, Refusal::timed_out(), Some("the gate's own deadline passed"))
+            }
+            (state, Event::TargetLost) => fail(
+                state,
+                Refusal::target("the target closed the connection before the command was sent"),
+                Some("the target closed the connection"),
+            ),
+            (state, Event::Withdrawn(reason)) => {
+                let step = ended(&state, None, Some(reason));
+                (State::Over, step)
+            }
+        };
+        self.state = state;
+        step
+    }
+}
+
+fn decide(held: Held, mut decided: Decided) -> (State, Step) {
+    let about_this = decided.id == *held.id()
+        && decided.session == *held.session()
+        && decided.sha256 == held.sha256();
+    if !about_this {
+        let why = "the broker's decision was not about this command";
+        return fail(State::Pending(held), Refusal::undecided(why), Some(why));
+    }
+    if !decided.allow {
+        let refusal = Refusal::decided(decided.kind, decided.comment.as_deref());
+        let end = End { refusal: Some(refusal), withdraw: None, unsent: None };
+        return (State::Over, Step::End(end));
+    }
+    if let Some(proof) = decided.released.take() {
+        return (State::Over, send(held, proof));
+    }
+    let step = Step::Release {
+        id: held.id().clone(),
+        session: held.session().clone(),
+        sha256: held.sha256(),
+    };
+    (State::Releasing(held), step)
+}
+
+fn send(held: Held, proof: Released) -> Step {
+    let id = held.id().clone();
+    match held.release(proof) {
+        Some(approved) => Step::Deliver(id, Box::new(approved)),
+        None => {
+            let why = "the broker's release was not about this command";
+            Step::End(End {
+                refusal: Some(Refusal::undecided(why)),
+                withdraw: None,
+                unsent: Some((id, why)),
+            })
+        }
+    }
+}
+
+fn fail(state: State, refusal: Refusal, withdraw: Option<&'static str>) -> (State, Step) {
+    let step = ended(&state, Some(refusal), withdraw);
+    (State::Over, step)
+}
+
+fn ended(state: &State, refusal: Option<Refusal>, withdraw: Option<&'static str>) -> Step {
+    let end = match (state, withdraw) {
+        (State::Pending(held), Some(reason)) => {
+            End { refusal, withdraw: Some((held.id().clone(), reason)), unsent: None }
+        }
+        // The release may be on disk: say so rather than leave it open for ever.
+        (State::Releasing(held), reason) => {
+            let reason = reason.unwrap_or("the link to the broker was lost");
+            End { refusal, withdraw: None, unsent: Some((held.id().clone(), reason)) }
+        }
+        _ => End { refusal, withdraw: None, unsent: None },
+    };
+    Step::End(end)
+}

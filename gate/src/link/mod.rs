@@ -1,0 +1,243 @@
+//! The link to the broker: one task owns the WebSocket and is the only place where the broker's
+//! word becomes a [`Decided`] or a [`Released`]. It must never make one from anything but a
+//! message of the broker, nor let one outlive the connection it came on.
+
+mod conversation;
+mod proof;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use expacti_protocol::client::Endpoint;
+use expacti_protocol::command::{Outcome, StdinTreatment, Submission};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::{GateRequest, Stream};
+use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::now_micros;
+use expacti_protocol::session::SessionInfo;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::proof::{Decided, Released};
+use crate::config::Limits;
+use crate::life::Event;
+
+/// Pieces of recordings on their way to the broker; at most 32 KiB each.
+const BULK: usize = 128;
+
+/// Whether the broker is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkStatus {
+    /// Commands can be decided.
+    Connected,
+    /// Every command is denied; the gate keeps trying.
+    Disconnected {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What the broker says about a submission it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Submitted {
+    pub(crate) id: CommandId,
+    pub(crate) risk_score: u8,
+    pub(crate) level: String,
+    pub(crate) timeout: Duration,
+    pub(crate) stdin: StdinTreatment,
+    pub(crate) unattended: bool,
+}
+
+/// A session of the broker; it lasts as long as the connection (`epoch`) it was opened on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenSession {
+    pub(crate) id: SessionId,
+    pub(crate) epoch: u64,
+}
+
+/// The broker cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// The link is down.
+    #[error("broker unreachable")]
+    Down,
+    /// The broker refused.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Requests to the task that owns the link.
+enum Ask {
+    Open {
+        info: Box<SessionInfo>,
+        kill: CancellationToken,
+        reply: oneshot::Sender<Result<OpenSession, LinkError>>,
+    },
+    Submit { epoch: u64, submission: Box<Submission>, events: mpsc::UnboundedSender<Event> },
+    Withdraw { epoch: u64, id: CommandId, reason: String },
+    Release { epoch: u64, id: CommandId, session: SessionId, sha256: Digest },
+    Close { epoch: u64, session: SessionId },
+}
+
+/// Messages whose order among the output of a session matters.
+enum Bulk {
+    Recording { epoch: u64, message: GateRequest },
+    Finished(CommandId),
+}
+
+/// What the task shares with its handles.
+struct State {
+    epoch: AtomicU64,
+    next_ref: AtomicU64,
+    /// Outcomes the broker has not acknowledged, with the request that reported them last.
+    finished: Mutex<BTreeMap<CommandId, (Outcome, Option<u64>)>>,
+}
+
+impl State {
+    fn finished(&self) -> std::sync::MutexGuard<'_, BTreeMap<CommandId, (Outcome, Option<u64>)>> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_ref(&self) -> u64 {
+        self.next_ref.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// A handle to the link.
+#[derive(Clone)]
+pub(crate) struct Link {
+    asks: mpsc::UnboundedSender<Ask>,
+    bulk: mpsc::Sender<Bulk>,
+    status: watch::Receiver<LinkStatus>,
+    state: Arc<State>,
+    wait: Duration,
+}
+
+/// Outcomes kept for a broker that stays away; beyond it the oldest are given up.
+const MAX_FINISHED: usize = 10_000;
+
+impl Link {
+    /// Starts connecting, until `stop`.
+    pub(crate) fn start(endpoint: Endpoint, limits: &Limits, stop: CancellationToken) -> Self {
+        let (asks, ask_rx) = mpsc::unbounded_channel();
+        let (bulk, bulk_rx) = mpsc::channel(BULK);
+        let why = "not connected yet".to_owned();
+        let (status_tx, status) = watch::channel(LinkStatus::Disconnected { why });
+        let state = Arc::new(State {
+            epoch: AtomicU64::new(0),
+            next_ref: AtomicU64::new(1),
+            finished: Mutex::default(),
+        });
+        let task = conversation::Task::new(endpoint, ask_rx, status_tx, Arc::clone(&state));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = task.run(bulk_rx) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        Self { asks, bulk, status, state, wait: limits.link_wait }
+    }
+
+    /// Whether the broker is there.
+    pub(crate) fn status(&self) -> LinkStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Waits until the broker is there.
+    pub(crate) async fn connected(&self) {
+        let mut status = self.status.clone();
+        status.wait_for(|s| *s == LinkStatus::Connected).await.ok();
+    }
+
+    /// Whether a session opened in that epoch still exists.
+    pub(crate) fn is_current(&self, epoch: u64) -> bool {
+        self.state.epoch.load(Ordering::Acquire) == epoch
+            && *self.status.borrow() == LinkStatus::Connected
+    }
+
+    /// Opens a session; waits a moment for a link that is just being made.
+    pub(crate) async fn open(
+        &self,
+        info: SessionInfo,
+        kill: CancellationToken,
+    ) -> Result<OpenSession, LinkError> {
+        if tokio::time::timeout(self.wait, self.connected()).await.is_err() {
+            return Err(LinkError::Down);
+        }
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask::Open { info: Box::new(info), kill, reply };
+        self.asks.send(ask).map_err(|_| LinkError::Down)?;
+        answer.await.unwrap_or(Err(LinkError::Down))
+    }
+
+    /// Submits an item; what happens to it comes as events, `LinkLost` included.
+    pub(crate) fn submit(
+        &self,
+        epoch: u64,
+        submission: Submission,
+    ) -> mpsc::UnboundedReceiver<Event> {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let submission = Box::new(submission);
+        // A receiver whose sender is dropped reads as a lost link.
+        self.asks.send(Ask::Submit { epoch, submission, events }).ok();
+        receiver
+    }
+
+    /// Takes an item back.
+    pub(crate) fn withdraw(&self, epoch: u64, id: CommandId, reason: &str) {
+        let reason = reason.to_owned();
+        self.asks.send(Ask::Withdraw { epoch, id, reason }).ok();
+    }
+
+    /// Asks for the release of an allowed item; the answer comes as an event of the item.
+    pub(crate) fn release(&self, epoch: u64, id: CommandId, session: SessionId, sha256: Digest) {
+        self.asks.send(Ask::Release { epoch, id, session, sha256 }).ok();
+    }
+
+    /// Closes a session.
+    pub(crate) fn close(&self, session: OpenSession) {
+        self.asks.send(Ask::Close { epoch: session.epoch, session: session.id }).ok();
+    }
+
+    /// Reports how a released command ended, now or when the broker is back.
+    pub(crate) async fn finished(&self, id: CommandId, outcome: Outcome) {
+        {
+            let mut finished = self.state.finished();
+            if finished.len() >= MAX_FINISHED {
+                tracing::error!("too many unreported outcomes: the oldest is given up");
+                finished.pop_first();
+            }
+            finished.insert(id.clone(), (outcome, None));
+        }
+        // While the link is down the queue is emptied; the map is what counts.
+        self.bulk.send(Bulk::Finished(id)).await.ok();
+    }
+
+    /// Records output (or input) of a session.
+    pub(crate) async fn output(&self, session: &OpenSession, stream: Stream, bytes: &[u8]) {
+        let message = GateRequest::Output {
+            session_id: session.id.clone(),
+            stream,
+            time_us: now_micros(),
+            data: base64::engine::general_purpose::STANDARD.encode(bytes),
+        };
+        self.bulk.send(Bulk::Recording { epoch: session.epoch, message }).await.ok();
+    }
+
+    /// Records a change of the terminal's size.
+    pub(crate) async fn resize(&self, session: &OpenSession, cols: u32, rows: u32) {
+        let (session_id, time_us) = (session.id.clone(), now_micros());
+        let message = GateRequest::Resize { session_id, time_us, cols, rows };
+        self.bulk.send(Bulk::Recording { epoch: session.epoch, message }).await.ok();
+    }
+
+    /// Records a marker.
+    pub(crate) async fn marker(&self, session: &OpenSession, label: String) {
+        let (session_id, time_us) = (session.id.clone(), now_micros());
+        let message = GateRequest::Marker { session_id, time_us, label };
+        self.bulk.send(Bulk::Recording { epoch: session.epoch, message }).await.ok();
+    }
+}

@@ -1,0 +1,94 @@
+//! The broker's word as types. Their fields are private to this module and they are made only
+//! from messages that came over the link; a proof cannot be copied, so it is used once.
+
+use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::{Decision, DecisionKind};
+use expacti_protocol::ids::{CommandId, SessionId};
+
+/// Proof that the release of one item is on the broker's disk.
+#[derive(Debug)]
+pub(crate) struct Released {
+    id: CommandId,
+    session: SessionId,
+    sha256: Digest,
+}
+
+/// A decision of the broker.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    pub(crate) id: CommandId,
+    pub(crate) session: SessionId,
+    pub(crate) sha256: Digest,
+    pub(crate) allow: bool,
+    pub(crate) comment: Option<String>,
+    pub(crate) kind: DecisionKind,
+    /// The release is on disk already. Only this module can put a proof here.
+    pub(crate) released: Option<Released>,
+}
+
+/// The release the gate asked for, kept until the broker answers it.
+#[derive(Debug)]
+pub(super) struct ReleaseAsked {
+    pub(super) id: CommandId,
+    pub(super) session: SessionId,
+    pub(super) sha256: Digest,
+}
+
+impl Released {
+    /// From the broker's `released`, which answers that request by its `ref`; `None` when it is
+    /// about another command.
+    pub(super) fn from_answer(asked: ReleaseAsked, id: &CommandId) -> Option<Self> {
+        (asked.id == *id).then_some(Self {
+            id: asked.id,
+            session: asked.session,
+            sha256: asked.sha256,
+        })
+    }
+
+    /// Which item.
+    pub(crate) fn id(&self) -> &CommandId {
+        &self.id
+    }
+
+    /// Of which session.
+    pub(crate) fn session(&self) -> &SessionId {
+        &self.session
+    }
+
+    /// Of which bytes.
+    pub(crate) fn sha256(&self) -> Digest {
+        self.sha256
+    }
+
+    /// A proof for tests of the code that checks proofs.
+    #[cfg(test)]
+    pub(crate) fn for_test(id: &CommandId, session: &SessionId, sha256: Digest) -> Self {
+        Self { id: id.clone(), session: session.clone(), sha256 }
+    }
+}
+
+impl Decided {
+    /// From the broker's `decision`.
+    pub(super) fn from_wire(decision: Decision) -> Self {
+        let released = (decision.allow && decision.released).then(|| Released {
+            id: decision.id.clone(),
+            session: decision.session_id.clone(),
+            sha256: decision.sha256,
+        });
+        Self {
+            id: decision.id,
+            session: decision.session_id,
+            sha256: decision.sha256,
+            allow: decision.allow,
+            comment: decision.comment,
+            kind: decision.kind,
+            released,
+        }
+    }
+
+    /// A decision for tests.
+    #[cfg(test)]
+    pub(crate) fn for_test(decision: Decision) -> Self {
+        Self::from_wire(decision)
+    }
+}

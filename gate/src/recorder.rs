@@ -1,0 +1,88 @@
+//! Recording of what one command says. It holds the output back rather than lose a piece in
+//! silence, and says so in the recording when it leaves something out on purpose.
+
+use std::sync::Arc;
+
+use expacti_protocol::digest::{StreamDigest, StreamSummary};
+use expacti_protocol::gate::Stream;
+
+use crate::link::OpenSession;
+use crate::session::Connection;
+use crate::terminal::Size;
+
+/// Longest piece of output in one message, in bytes.
+const PIECE: usize = 32 * 1024;
+
+/// Records one channel.
+pub(crate) struct Recorder {
+    connection: Arc<Connection>,
+    session: OpenSession,
+    /// Bytes of each stream to record; unlimited with a terminal, whose screen is the recording.
+    limit: Option<u64>,
+    stdout: StreamDigest,
+    stderr: StreamDigest,
+    truncated: [bool; 2],
+}
+
+impl Recorder {
+    /// A recorder of a command in that session.
+    pub(crate) fn new(connection: Arc<Connection>, session: OpenSession, terminal: bool) -> Self {
+        let limit = (!terminal).then_some(connection.shared.limits.recorded);
+        Self {
+            connection,
+            session,
+            limit,
+            stdout: StreamDigest::default(),
+            stderr: StreamDigest::default(),
+            truncated: [false; 2],
+        }
+    }
+
+    /// Takes in output of the target.
+    pub(crate) async fn output(&mut self, stream: Stream, bytes: &[u8]) {
+        let (digest, truncated, name) = match stream {
+            Stream::Stderr => (&mut self.stderr, &mut self.truncated[1], "standard error"),
+            _ => (&mut self.stdout, &mut self.truncated[0], "standard output"),
+        };
+        let before = digest.bytes();
+        digest.update(bytes);
+        let room = match self.limit {
+            None => bytes.len(),
+            Some(limit) => usize::try_from(limit.saturating_sub(before)).unwrap_or(usize::MAX),
+        };
+        let kept = bytes.get(..room).unwrap_or(bytes);
+        let cut = kept.len() < bytes.len() && !std::mem::replace(truncated, *truncated || kept.len() < bytes.len());
+        let link = &self.connection.shared.link;
+        for piece in kept.chunks(PIECE) {
+            self.in_time(link.output(&self.session, stream, piece)).await;
+        }
+        if cut {
+            let label = format!("{name} truncated in the recording");
+            self.in_time(link.marker(&self.session, label)).await;
+        }
+    }
+
+    /// Records the gate's own words.
+    pub(crate) async fn message(&self, text: &[u8]) {
+        let link = &self.connection.shared.link;
+        self.in_time(link.output(&self.session, Stream::Stdout, text)).await;
+    }
+
+    /// Records a new size.
+    pub(crate) async fn resize(&self, size: Size) {
+        let link = &self.connection.shared.link;
+        self.in_time(link.resize(&self.session, size.cols(), size.rows())).await;
+    }
+
+    async fn in_time(&self, queued: impl Future<Output = ()>) {
+        let lag = self.connection.shared.limits.recording_lag;
+        if tokio::time::timeout(lag, queued).await.is_err() {
+            self.connection.recording_failed();
+        }
+    }
+
+    /// Length and digest of standard output and standard error.
+    pub(crate) fn summaries(&self) -> (StreamSummary, StreamSummary) {
+        (self.stdout.summary(), self.stderr.summary())
+    }
+}

@@ -1,0 +1,581 @@
+//! The server side's callbacks from russh. They answer and return, they never wait for a decision,
+//! and every one that russh would answer by itself is answered here: no by default.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use expacti_protocol::exit::UNDECIDED;
+use russh::keys::Certificate;
+use russh::server::{
+    Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Response, Session,
+    VerifiedPublicKey,
+};
+use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, Pty, Sig};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::{self, Control, Request};
+use crate::client::ClientWriter;
+use crate::config::Shared;
+use crate::environment::Environment;
+use crate::flow::Flow;
+use crate::inbox::Inbox;
+use crate::session::Connection;
+use crate::target::Signal;
+use crate::team::{Team, VerifiedAgent};
+use crate::terminal::{Size, Terminal};
+
+/// How clients of this connection log in.
+pub(crate) enum Entrance {
+    /// Over the Unix socket: the kernel said who the peer is, and its target is known.
+    Local(Arc<Connection>),
+    /// Over TCP: by public key, which the broker knows.
+    Team(Box<Team>),
+}
+
+/// An open session channel.
+struct Entry {
+    inbox: Arc<Inbox>,
+    control: mpsc::UnboundedSender<Control>,
+    gone: CancellationToken,
+    /// Present until a request has started the channel's task.
+    fresh: Option<Fresh>,
+}
+
+struct Fresh {
+    half: ChannelWriteHalf<Msg>,
+    control: mpsc::UnboundedReceiver<Control>,
+    terminal: Option<Terminal>,
+    environment: Environment,
+}
+
+/// One client connection.
+pub(crate) struct GateHandler {
+    shared: Arc<Shared>,
+    entrance: Entrance,
+    connection: Option<Arc<Connection>>,
+    agent: Option<VerifiedAgent>,
+    flow: Arc<Flow>,
+    cancel: CancellationToken,
+    peer: Option<SocketAddr>,
+    logged_in: CancellationToken,
+    channels: HashMap<ChannelId, Entry>,
+}
+
+const REFUSED: ChannelOpenFailure = ChannelOpenFailure::AdministrativelyProhibited;
+
+impl GateHandler {
+    /// `logged_in` is cancelled when the login has succeeded.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        entrance: Entrance,
+        flow: Arc<Flow>,
+        cancel: CancellationToken,
+        peer: Option<SocketAddr>,
+        logged_in: CancellationToken,
+    ) -> Self {
+        Self {
+            shared,
+            entrance,
+            connection: None,
+            agent: None,
+            flow,
+            cancel,
+            peer,
+            logged_in,
+            channels: HashMap::new(),
+        }
+    }
+
+    /// Starts the one task of a channel; a second request on it is refused.
+    fn start(
+        &mut self,
+        id: ChannelId,
+        request: Request,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let started = self.connection.clone().zip(self.channels.get_mut(&id)).and_then(
+            |(connection, entry)| {
+                let fresh = entry.fresh.take()?;
+                Some(task(connection, entry, fresh, session.handle(), Arc::clone(&self.flow)))
+            },
+        );
+        match started {
+            Some(channel) => {
+                session.channel_success(id)?;
+                tokio::spawn(channel.run(request));
+                Ok(())
+            }
+            None => session.channel_failure(id),
+        }
+    }
+
+    /// Says on standard error of a channel why a request was refused.
+    fn explain(id: ChannelId, text: &str, session: &mut Session) -> Result<(), russh::Error> {
+        session.extended_data(id, 1, Bytes::from(format!("expacti: {text}\n")))
+    }
+
+    /// Ends a channel on which nothing was started.
+    fn end(&mut self, id: ChannelId, text: &str, session: &mut Session) -> Result<(), russh::Error> {
+        let fresh = self.channels.get_mut(&id).and_then(|entry| entry.fresh.take());
+        if fresh.is_none() {
+            return session.channel_failure(id);
+        }
+        session.channel_success(id)?;
+        Self::explain(id, text, session)?;
+        session.exit_status_request(id, u32::from(UNDECIDED))?;
+        session.eof(id)?;
+        session.close(id)
+    }
+
+    fn forget(&mut self, id: ChannelId) {
+        if let Some(entry) = self.channels.remove(&id) {
+            entry.gone.cancel();
+            self.flow.channel_closed();
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        id: ChannelId,
+        data: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let Some(entry) = self.channels.get(&id) else { return Ok(()) };
+        if entry.inbox.push(Bytes::copy_from_slice(data)) {
+            return Ok(());
+        }
+        // Past its bounds: close it, forward nothing.
+        entry.gone.cancel();
+        entry.inbox.discard();
+        Self::explain(id, "too much input while it could not be passed on: closed", session)?;
+        session.exit_status_request(id, u32::from(UNDECIDED))?;
+        session.eof(id)?;
+        session.close(id)
+    }
+
+    fn control(&mut self, id: ChannelId, asked: Control) {
+        if let Some(entry) = self.channels.get_mut(&id) {
+            match (&mut entry.fresh, asked) {
+                (Some(fresh), Control::Resize(size)) => {
+                    if let Some(terminal) = &mut fresh.terminal {
+                        terminal.resized(size);
+                    }
+                }
+                (Some(_), Control::Signal(_)) => {}
+                (None, asked) => drop(entry.control.send(asked)),
+            }
+        }
+    }
+}
+
+fn task(
+    connection: Arc<Connection>,
+    entry: &Entry,
+    fresh: Fresh,
+    handle: Handle,
+    flow: Arc<Flow>,
+) -> channel::Channel {
+    let mut client = ClientWriter::new(fresh.half, handle, flow);
+    if fresh.terminal.is_some() {
+        client.set_terminal();
+    }
+    channel::Channel {
+        connection,
+        client,
+        inbox: Arc::clone(&entry.inbox),
+        control: fresh.control,
+        gone: entry.gone.clone(),
+        terminal: fresh.terminal,
+        environment: fresh.environment,
+    }
+}
+
+impl Drop for GateHandler {
+    fn drop(&mut self) {
+        // russh drops the handler when the connection is over, however it ended.
+        self.cancel.cancel();
+    }
+}
+
+impl Handler for GateHandler {
+    type Error = russh::Error;
+
+    // ---- login
+
+    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
+        match &self.entrance {
+            Entrance::Local(connection) => {
+                self.connection = Some(Arc::clone(connection));
+                Ok(Auth::Accept)
+            }
+            Entrance::Team(_) => Ok(Auth::reject()),
+        }
+    }
+
+    async fn auth_password(&mut self, _user: &str, _password: &str) -> Result<Auth, Self::Error> {
+        Ok(Auth::reject())
+    }
+
+    async fn auth_publickey_offered(
+        &mut self,
+        user: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
+        let Entrance::Team(team) = &mut self.entrance else { return Ok(Auth::reject()) };
+        Ok(match team.knows(&self.shared, user, offer.public_key).await {
+            true => Auth::Accept,
+            false => Auth::reject(),
+        })
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, Self::Error> {
+        let Entrance::Team(team) = &mut self.entrance else { return Ok(Auth::reject()) };
+        match team.admit(&self.shared, user, key.public_key).await {
+            Some(agent) => {
+                self.agent = Some(agent);
+                Ok(Auth::Accept)
+            }
+            None => Ok(Auth::reject()),
+        }
+    }
+
+    async fn auth_openssh_certificate(
+        &mut self,
+        _user: &str,
+        _certificate: &Certificate,
+    ) -> Result<Auth, Self::Error> {
+        Ok(Auth::reject())
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _user: &str,
+        _submethods: &str,
+        _response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(Auth::reject())
+    }
+
+    async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), Self::Error> {
+        if let Some(agent) = self.agent.take() {
+            let client = String::from_utf8_lossy(session.remote_sshid()).into_owned();
+            let connection = agent.connect(
+                Arc::clone(&self.shared),
+                Arc::clone(&self.flow),
+                self.cancel.clone(),
+                self.peer,
+                &client,
+            );
+            self.connection = Some(connection);
+        }
+        self.logged_in.cancel();
+        if let Some(connection) = self.connection.clone() {
+            // The reviewer sees the session at once, and the first command need not wait for it.
+            let cancel = self.cancel.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = open(&connection) => {}
+                    () = cancel.cancelled() => {}
+                }
+                cancel.cancelled().await;
+                connection.close().await;
+            });
+        }
+        Ok(())
+    }
+
+    async fn authentication_banner(&mut self) -> Result<Option<String>, Self::Error> {
+        Ok(None)
+    }
+
+    // ---- channels
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if self.connection.is_none() {
+            reply.reject(REFUSED).await;
+            return Ok(());
+        }
+        if self.channels.len() >= self.shared.limits.channels {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        let id = channel.id();
+        // The reading half is dropped: input comes through `data` below, where nothing waits.
+        let (_, half) = channel.split();
+        let (control, receiver) = mpsc::unbounded_channel();
+        let fresh = Fresh {
+            half,
+            control: receiver,
+            terminal: None,
+            environment: Environment::default(),
+        };
+        let entry = Entry {
+            inbox: Arc::new(Inbox::new(Arc::clone(&self.flow))),
+            control,
+            gone: self.cancel.child_token(),
+            fresh: Some(fresh),
+        };
+        self.channels.insert(id, entry);
+        self.flow.channel_opened();
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn channel_open_x11(
+        &mut self,
+        _channel: Channel<Msg>,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        reply.reject(REFUSED).await;
+        Ok(())
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        _host_to_connect: &str,
+        _port_to_connect: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        reply.reject(REFUSED).await;
+        Ok(())
+    }
+
+    async fn channel_open_forwarded_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        _host_to_connect: &str,
+        _port_to_connect: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        reply.reject(REFUSED).await;
+        Ok(())
+    }
+
+    async fn channel_open_direct_streamlocal(
+        &mut self,
+        _channel: Channel<Msg>,
+        _socket_path: &str,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        reply.reject(REFUSED).await;
+        Ok(())
+    }
+
+    async fn channel_close(
+        &mut self,
+        channel: ChannelId,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.forget(channel);
+        Ok(())
+    }
+
+    async fn channel_eof(
+        &mut self,
+        channel: ChannelId,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if let Some(entry) = self.channels.get(&channel) {
+            entry.inbox.push_eof();
+        }
+        Ok(())
+    }
+
+    async fn data(
+        &mut self,
+        channel: ChannelId,
+        data: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.take_in(channel, data, session)
+    }
+
+    async fn extended_data(
+        &mut self,
+        _channel: ChannelId,
+        _code: u32,
+        _data: &[u8],
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        // No client has a use for it; it goes nowhere.
+        Ok(())
+    }
+
+    // ---- requests on a channel
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        term: &str,
+        col_width: u32,
+        row_height: u32,
+        _pix_width: u32,
+        _pix_height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        match self.channels.get_mut(&channel).and_then(|entry| entry.fresh.as_mut()) {
+            Some(fresh) if fresh.terminal.is_none() => {
+                fresh.terminal = Some(Terminal::new(term, col_width, row_height));
+                session.channel_success(channel)
+            }
+            _ => session.channel_failure(channel),
+        }
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single_connection: bool,
+        _x11_auth_protocol: &str,
+        _x11_auth_cookie: &str,
+        _x11_screen_number: u32,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        session.channel_failure(channel)
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        variable_name: &str,
+        variable_value: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let fresh = self.channels.get_mut(&channel).and_then(|entry| entry.fresh.as_mut());
+        let kept =
+            fresh.is_some_and(|fresh| fresh.environment.add(variable_name, variable_value));
+        if kept { session.channel_success(channel) } else { session.channel_failure(channel) }
+    }
+
+    async fn shell_request(
+        &mut self,
+        channel: ChannelId,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.start(channel, Request::Shell, session)
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        data: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.start(channel, Request::Exec(Bytes::copy_from_slice(data)), session)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let text = if name == "sftp" {
+            "sftp is not available yet; use ssh HOST 'cat > FILE' < FILE, or scp -O".to_owned()
+        } else {
+            let shown: String = expacti_protocol::one_line(name).chars().take(64).collect();
+            format!("the subsystem {shown:?} is refused")
+        };
+        self.end(channel, &text, session)
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        col_width: u32,
+        row_height: u32,
+        _pix_width: u32,
+        _pix_height: u32,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.control(channel, Control::Resize(Size::clamped(col_width, row_height)));
+        session.channel_success(channel)
+    }
+
+    async fn agent_request(
+        &mut self,
+        channel: ChannelId,
+        session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        Self::explain(channel, "agent forwarding is refused", session)?;
+        Ok(false)
+    }
+
+    async fn signal(
+        &mut self,
+        channel: ChannelId,
+        signal: Sig,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if let Some(signal) = Signal::parse(&signal) {
+            self.control(channel, Control::Signal(signal));
+        }
+        Ok(())
+    }
+
+    // ---- forwarding
+
+    async fn tcpip_forward(
+        &mut self,
+        _address: &str,
+        _port: &mut u32,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        Ok(false)
+    }
+
+    async fn cancel_tcpip_forward(
+        &mut self,
+        _address: &str,
+        _port: u32,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        Ok(false)
+    }
+
+    async fn streamlocal_forward(
+        &mut self,
+        _socket_path: &str,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        Ok(false)
+    }
+
+    async fn cancel_streamlocal_forward(
+        &mut self,
+        _socket_path: &str,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        Ok(false)
+    }
+}
+
+async fn open(connection: &Connection) {
+    if connection.pool.checked().await.is_ok() {
+        connection.current().await.ok();
+    }
+}

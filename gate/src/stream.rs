@@ -1,0 +1,122 @@
+//! The socket of a client as russh reads it: bytes that were read with the head line come first,
+//! reading pauses when [`Flow`] says so, and TCP acknowledges at once. It must never alter a byte.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::flow::Flow;
+
+/// How often a paused socket is checked for a peer that has gone.
+const PEER_CHECK: Duration = Duration::from_millis(200);
+
+/// A client's or a target's socket.
+pub(crate) struct Stream<S> {
+    inner: S,
+    prefix: Bytes,
+    flow: Option<Arc<Flow>>,
+    tick: Option<Pin<Box<tokio::time::Sleep>>>,
+    tcp: Option<OwnedFd>,
+}
+
+impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Stream<S> {
+    /// A client's socket.
+    pub(crate) fn client(inner: S, prefix: Bytes, flow: Arc<Flow>) -> Self {
+        let tcp = tcp_fd(&inner);
+        Self { inner, prefix, flow: Some(flow), tick: None, tcp }
+    }
+
+    /// A target's socket.
+    pub(crate) fn target(inner: S) -> Self {
+        let tcp = tcp_fd(&inner);
+        Self { inner, prefix: Bytes::new(), flow: None, tick: None, tcp }
+    }
+
+    /// Whether the peer has closed its side, though there may be unread bytes.
+    fn peer_gone(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let fd = self.inner.as_fd();
+        let watched = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        let mut fds = [PollFd::new(&fd, watched)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match poll(&mut fds, Some(&now)) {
+            Ok(_) => fds.iter().any(|f| f.revents().intersects(watched)),
+            Err(_) => true,
+        }
+    }
+}
+
+/// A TCP socket's descriptor, to re-arm TCP_QUICKACK by (the kernel clears it as it pleases):
+/// delayed acknowledgements cost about 40 ms for each of several round trips of a new connection.
+fn tcp_fd(socket: &impl AsFd) -> Option<OwnedFd> {
+    rustix::net::sockopt::set_tcp_quickack(socket, true).ok()?;
+    socket.as_fd().try_clone_to_owned().ok()
+}
+
+impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.prefix.has_remaining() {
+            let n = this.prefix.remaining().min(buf.remaining());
+            buf.put_slice(&this.prefix.split_to(n));
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(flow) = &this.flow
+            && !flow.may_read(cx.waker())
+        {
+            // A client that is killed while it waits must be noticed: its command is withdrawn.
+            if !this.peer_gone() {
+                let tick = this.tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(PEER_CHECK)));
+                while tick.as_mut().poll(cx).is_ready() {
+                    tick.as_mut().reset(tokio::time::Instant::now() + PEER_CHECK);
+                }
+                return Poll::Pending;
+            }
+        }
+        let result = Pin::new(&mut this.inner).poll_read(cx, buf);
+        if let (Poll::Ready(Ok(())), Some(fd)) = (&result, &this.tcp) {
+            rustix::net::sockopt::set_tcp_quickack(fd, true).ok();
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,120 @@
+//! Items under review and what becomes of them. An [`Approved`] is made from a [`Held`] item and
+//! the broker's word that exactly these bytes were released, and in no other way.
+
+use bytes::Bytes;
+use expacti_protocol::command::StdinTreatment;
+use expacti_protocol::digest::Digest;
+use expacti_protocol::ids::{CommandId, SessionId};
+
+use crate::environment::Environment;
+use crate::link::Released;
+use crate::terminal::Terminal;
+
+/// What goes to the target around the bytes; reviewed and approved with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Context {
+    /// The terminal, when one was asked for.
+    pub(crate) terminal: Option<Terminal>,
+    /// The client's variables.
+    pub(crate) environment: Environment,
+    /// How standard input is treated, as the broker said when it took the submission.
+    pub(crate) stdin: StdinTreatment,
+    /// The bytes are the standard input of a login shell, not a command.
+    pub(crate) login_shell: bool,
+}
+
+/// Bytes that wait for a decision. Nothing can take them out again but [`Held::release`].
+#[derive(Debug)]
+pub(crate) struct Held {
+    id: CommandId,
+    session: SessionId,
+    bytes: Bytes,
+    sha256: Digest,
+    context: Context,
+}
+
+impl Held {
+    /// An item that the broker has taken under this id.
+    pub(crate) fn new(id: CommandId, session: SessionId, bytes: Bytes, context: Context) -> Self {
+        let sha256 = Digest::of(&bytes);
+        Self { id, session, bytes, sha256, context }
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &CommandId {
+        &self.id
+    }
+
+    /// Its session.
+    pub(crate) fn session(&self) -> &SessionId {
+        &self.session
+    }
+
+    /// SHA-256 of its bytes.
+    pub(crate) fn sha256(&self) -> Digest {
+        self.sha256
+    }
+
+    /// Lets the item go if the proof is about exactly this one: same id, same session, same
+    /// bytes. Consumes item and proof. Otherwise the item is gone and nothing was approved.
+    pub(crate) fn release(self, proof: Released) -> Option<Approved> {
+        let fits = proof.id() == &self.id
+            && proof.session() == &self.session
+            && proof.sha256() == Digest::of(&self.bytes);
+        fits.then_some(Approved { bytes: self.bytes, context: self.context })
+    }
+}
+
+/// Bytes that the broker released, to be sent once: not `Clone`, consumed by the delivery.
+#[derive(Debug)]
+pub(crate) struct Approved {
+    bytes: Bytes,
+    context: Context,
+}
+
+impl Approved {
+    /// What goes around the bytes.
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// For the delivery, which is in the parent module.
+    pub(super) fn into_parts(self) -> (Bytes, Context) {
+        (self.bytes, self.context)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn held(bytes: &'static [u8]) -> Held {
+        let context = Context {
+            terminal: None,
+            environment: Environment::default(),
+            stdin: StdinTreatment::Data,
+            login_shell: false,
+        };
+        Held::new(CommandId::new(), SessionId::new(), Bytes::from_static(bytes), context)
+    }
+
+    #[test]
+    fn only_the_exact_proof_releases() {
+        let proof = |h: &Held| Released::for_test(h.id(), h.session(), h.sha256());
+        let item = held(b"uname -a");
+        let right = proof(&item);
+        assert_eq!(item.release(right).unwrap().into_parts().0.as_ref(), b"uname -a");
+
+        let item = held(b"uname -a");
+        let other_id = Released::for_test(&CommandId::new(), item.session(), item.sha256());
+        assert!(item.release(other_id).is_none());
+        let item = held(b"uname -a");
+        let other_session = Released::for_test(item.id(), &SessionId::new(), item.sha256());
+        assert!(item.release(other_session).is_none());
+        let item = held(b"uname -a");
+        let other_bytes =
+            Released::for_test(item.id(), item.session(), Digest::of(b"uname -a "));
+        assert!(item.release(other_bytes).is_none());
+    }
+}

@@ -1,0 +1,324 @@
+//! Logging in on a target, as `ssh` would for the user: agent keys, identity files, certificates.
+//! Nothing the agent sent is used here, and a private key never leaves this process or its agent.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use russh::MethodKind;
+use russh::client::{AuthResult, Handle};
+use russh::keys::agent::AgentIdentity;
+use russh::keys::agent::client::AgentClient;
+use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
+use tokio::net::UnixStream;
+
+use super::{ConnectError, Login, Target, TargetHandler};
+
+type Agent = AgentClient<UnixStream>;
+
+/// What the attempts so far came to.
+struct Attempt<'a> {
+    handle: &'a mut Handle<TargetHandler>,
+    user: &'a str,
+    methods: Vec<MethodKind>,
+    tried: usize,
+    notes: Vec<String>,
+}
+
+fn broken(error: &russh::Error) -> ConnectError {
+    ConnectError(format!("the login on the target failed: {error}"))
+}
+
+/// Logs in, or says why not and what would help.
+pub(super) async fn login(
+    handle: &mut Handle<TargetHandler>,
+    target: &Target,
+) -> Result<(), ConnectError> {
+    let mut attempt = Attempt {
+        handle,
+        user: &target.user,
+        methods: vec![MethodKind::PublicKey],
+        tried: 0,
+        notes: Vec::new(),
+    };
+    let done = match &target.login {
+        Login::Own(keys) => own(&mut attempt, keys).await?,
+        Login::User { identity_files, certificate_files, identities_only, agent } => {
+            let certificates = certificates(identity_files, certificate_files);
+            let files = identities(identity_files);
+            let agent = connect_agent(agent.as_deref(), &mut attempt.notes).await;
+            user(&mut attempt, &files, &certificates, *identities_only, agent).await?
+        }
+    };
+    if done || attempt.none().await? {
+        return Ok(());
+    }
+    Err(attempt.explain(target))
+}
+
+impl Attempt<'_> {
+    fn settle(&mut self, result: AuthResult) -> bool {
+        match result {
+            AuthResult::Success => true,
+            AuthResult::Failure { remaining_methods, partial_success } => {
+                self.methods = remaining_methods.iter().copied().collect();
+                if partial_success {
+                    self.notes.push("the key was accepted, but the target wants more".to_owned());
+                }
+                false
+            }
+        }
+    }
+
+    fn over(&self) -> bool {
+        self.handle.is_closed() || !self.methods.contains(&MethodKind::PublicKey)
+    }
+
+    async fn rsa_hash(&self, algorithm: &Algorithm) -> Option<HashAlg> {
+        if !matches!(algorithm, Algorithm::Rsa { .. }) {
+            return None;
+        }
+        match self.handle.best_supported_rsa_hash().await {
+            Ok(Some(Some(hash))) => Some(hash),
+            // Without server-sig-algs SHA-512 is tried; SHA-1 never is.
+            _ => Some(HashAlg::Sha512),
+        }
+    }
+
+    async fn key(&mut self, key: &Arc<PrivateKey>) -> Result<bool, ConnectError> {
+        self.tried += 1;
+        let hash = self.rsa_hash(&key.algorithm()).await;
+        let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
+        let result = self.handle.authenticate_publickey(self.user, key).await;
+        Ok(self.settle(result.map_err(|e| broken(&e))?))
+    }
+
+    async fn certificate(
+        &mut self,
+        key: &Arc<PrivateKey>,
+        certificate: &Certificate,
+    ) -> Result<bool, ConnectError> {
+        self.tried += 1;
+        let result = self
+            .handle
+            .authenticate_openssh_cert(self.user, Arc::clone(key), certificate.clone())
+            .await;
+        Ok(self.settle(result.map_err(|e| broken(&e))?))
+    }
+
+    async fn agent(
+        &mut self,
+        agent: &mut Agent,
+        identity: &AgentIdentity,
+        certificate: Option<&Certificate>,
+    ) -> Result<bool, ConnectError> {
+        self.tried += 1;
+        let hash = self.rsa_hash(&identity.public_key().algorithm()).await;
+        let result = match (identity, certificate) {
+            (AgentIdentity::Certificate { certificate, .. }, _) | (_, Some(certificate)) => {
+                let certificate = certificate.clone();
+                self.handle.authenticate_certificate_with(self.user, certificate, hash, agent).await
+            }
+            (AgentIdentity::PublicKey { key, .. }, None) => {
+                self.handle
+                    .authenticate_publickey_with(self.user, key.clone(), hash, agent)
+                    .await
+            }
+        };
+        match result {
+            Ok(result) => Ok(self.settle(result)),
+            Err(error) => {
+                self.notes.push(format!("the agent did not sign: {error}"));
+                Ok(false)
+            }
+        }
+    }
+
+    async fn none(&mut self) -> Result<bool, ConnectError> {
+        if self.handle.is_closed() {
+            return Ok(false);
+        }
+        let result = self.handle.authenticate_none(self.user).await;
+        Ok(self.settle(result.map_err(|e| broken(&e))?))
+    }
+
+    fn explain(&self, target: &Target) -> ConnectError {
+        let names: Vec<&str> = self.methods.iter().map(Into::into).collect();
+        let mut text = format!("{}@{}: Permission denied", target.user, target.display());
+        if !names.is_empty() {
+            text.push_str(&format!(" ({})", names.join(",")));
+        }
+        if self.tried == 0 && self.notes.is_empty() {
+            text.push_str("; no key was found to log in with: check IdentityFile and ssh-agent");
+        }
+        if !self.methods.contains(&MethodKind::PublicKey)
+            && self
+                .methods
+                .iter()
+                .any(|m| matches!(m, MethodKind::Password | MethodKind::KeyboardInteractive))
+        {
+            text.push_str("; the gate logs in with keys only: install one with ssh-copy-id");
+        }
+        for note in &self.notes {
+            text.push_str("; ");
+            text.push_str(note);
+        }
+        ConnectError(text)
+    }
+}
+
+async fn own(attempt: &mut Attempt<'_>, keys: &[Arc<PrivateKey>]) -> Result<bool, ConnectError> {
+    for key in keys {
+        if attempt.over() {
+            break;
+        }
+        if attempt.key(key).await? {
+            return Ok(true);
+        }
+    }
+    if keys.is_empty() {
+        attempt.notes.push("the gate has no key of its own: start it with --identity".to_owned());
+    }
+    Ok(false)
+}
+
+/// One `IdentityFile`.
+struct Identity {
+    path: PathBuf,
+    public: Option<PublicKey>,
+    private: Result<Arc<PrivateKey>, String>,
+}
+
+fn identities(files: &[PathBuf]) -> Vec<Identity> {
+    files
+        .iter()
+        .map(|path| {
+            let private = match crate::keys::load_private_key(path) {
+                Ok(key) => Ok(Arc::new(key)),
+                Err(russh::keys::Error::KeyIsEncrypted) => Err(format!(
+                    "{} is encrypted and not in the agent: run ssh-add {}",
+                    path.display(),
+                    path.display()
+                )),
+                Err(error) => Err(format!("{} cannot be used: {error}", path.display())),
+            };
+            let public = match &private {
+                Ok(key) => Some(key.public_key().clone()),
+                Err(_) => read_public(path),
+            };
+            Identity { path: path.clone(), public, private }
+        })
+        .collect()
+}
+
+/// The public half beside a private key, or the file itself when it is a public key: that is how
+/// `IdentityFile` points at one key of the agent.
+fn read_public(path: &Path) -> Option<PublicKey> {
+    let beside = with_suffix(path, ".pub");
+    [beside.as_path(), path].iter().find_map(|p| {
+        let text = std::fs::read_to_string(p).ok()?;
+        PublicKey::from_openssh(text.trim()).ok()
+    })
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn certificates(identity_files: &[PathBuf], certificate_files: &[PathBuf]) -> Vec<Certificate> {
+    let beside = identity_files.iter().map(|p| with_suffix(p, "-cert.pub"));
+    certificate_files
+        .iter()
+        .cloned()
+        .chain(beside)
+        .filter_map(|p| {
+            let text = std::fs::read_to_string(p).ok()?;
+            Certificate::from_openssh(text.trim()).ok()
+        })
+        .collect()
+}
+
+async fn connect_agent(socket: Option<&Path>, notes: &mut Vec<String>) -> Option<Agent> {
+    let socket = socket?;
+    match AgentClient::connect_uds(socket).await {
+        Ok(agent) => Some(agent),
+        Err(error) => {
+            let what = "the ssh-agent cannot be reached";
+            notes.push(format!("{what} at {}: {error}", socket.display()));
+            None
+        }
+    }
+}
+
+/// In the order of `ssh`: identity files whose key is in the agent, the agent's other keys (unless
+/// `IdentitiesOnly`), the remaining identity files.
+async fn user(
+    attempt: &mut Attempt<'_>,
+    files: &[Identity],
+    certificates: &[Certificate],
+    identities_only: bool,
+    mut agent: Option<Agent>,
+) -> Result<bool, ConnectError> {
+    let mut in_agent: Vec<AgentIdentity> = match &mut agent {
+        Some(agent) => agent.request_identities().await.unwrap_or_else(|error| {
+            attempt.notes.push(format!("the ssh-agent does not list its keys: {error}"));
+            Vec::new()
+        }),
+        None => Vec::new(),
+    };
+    let place = |identity: &AgentIdentity| {
+        let key = identity.public_key();
+        files
+            .iter()
+            .position(|f| f.public.as_ref().is_some_and(|p| p.key_data() == key.key_data()))
+            .unwrap_or(usize::MAX)
+    };
+    in_agent.retain(|identity| !identities_only || place(identity) != usize::MAX);
+    in_agent.sort_by_key(place);
+
+    let mut done = HashSet::new();
+    if let Some(agent) = &mut agent {
+        for identity in &in_agent {
+            let key = identity.public_key().into_owned();
+            let own = certificates.iter().find(|c| c.public_key() == key.key_data());
+            if let Some(certificate) = own
+                && !attempt.over()
+                && attempt.agent(agent, identity, Some(certificate)).await?
+            {
+                return Ok(true);
+            }
+            if !attempt.over() && attempt.agent(agent, identity, None).await? {
+                return Ok(true);
+            }
+            done.insert(key.fingerprint(HashAlg::Sha256).to_string());
+        }
+    }
+    for file in files {
+        let known = file.public.as_ref().map(|p| p.fingerprint(HashAlg::Sha256).to_string());
+        if known.is_some_and(|k| done.contains(&k)) {
+            continue;
+        }
+        match &file.private {
+            Ok(key) => {
+                let own =
+                    certificates.iter().find(|c| c.public_key() == key.public_key().key_data());
+                if let Some(certificate) = own
+                    && !attempt.over()
+                    && attempt.certificate(key, certificate).await?
+                {
+                    return Ok(true);
+                }
+                if !attempt.over() && attempt.key(key).await? {
+                    return Ok(true);
+                }
+            }
+            Err(note) => {
+                tracing::debug!(path = %file.path.display(), %note, "identity skipped");
+                attempt.notes.push(note.clone());
+            }
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,130 @@
+//! The connections to the target that one client connection has: one per running channel, the
+//! first begun before anyone asked, idle ones used again. Never shared between clients.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Checked, ConnectError, Target, connect};
+use crate::target::{TargetChannel, TargetConnection};
+
+/// Idle connections kept.
+const IDLE: usize = 4;
+
+type Connected = Result<TargetConnection, ConnectError>;
+
+/// See the module.
+pub(crate) struct Pool {
+    target: Arc<Target>,
+    cancel: CancellationToken,
+    warm: Mutex<Option<JoinHandle<Connected>>>,
+    idle: Mutex<Vec<TargetConnection>>,
+    checked: watch::Sender<Option<Result<Checked, ConnectError>>>,
+}
+
+/// A connection in use by one channel.
+pub(crate) struct Lease {
+    connection: TargetConnection,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pool {
+    /// Begins the first connection at once; `cancel` ends all.
+    pub(crate) fn new(target: Arc<Target>, cancel: CancellationToken) -> Arc<Self> {
+        let pool = Arc::new(Self {
+            target,
+            cancel,
+            warm: Mutex::new(None),
+            idle: Mutex::default(),
+            checked: watch::channel(None).0,
+        });
+        let first = Arc::clone(&pool);
+        *lock(&pool.warm) = Some(tokio::spawn(async move { first.connect().await }));
+        pool
+    }
+
+    async fn connect(&self) -> Connected {
+        let result = tokio::select! {
+            result = connect(&self.target) => result,
+            () = self.cancel.cancelled() => Err(ConnectError("the client went away".to_owned())),
+        };
+        let news = result.as_ref().map(|(_, checked)| checked.clone()).map_err(Clone::clone);
+        if let Err(error) = &news {
+            tracing::info!(target = %self.target.display(), %error, "no connection to the target");
+        }
+        self.checked.send_replace(Some(news));
+        result.map(|(connection, _)| connection)
+    }
+
+    /// What became of the latest connection; waits for the first.
+    pub(crate) async fn checked(&self) -> Result<Checked, ConnectError> {
+        let mut checked = self.checked.subscribe();
+        match checked.wait_for(Option::is_some).await {
+            Ok(news) => match &*news {
+                Some(result) => result.clone(),
+                None => Err(ConnectError("no connection to the target".to_owned())),
+            },
+            Err(_) => Err(ConnectError("no connection to the target".to_owned())),
+        }
+    }
+
+    /// A connection of one's own with an open session channel on it.
+    pub(crate) async fn channel(&self) -> Result<(Lease, TargetChannel), ConnectError> {
+        let warm = lock(&self.warm).take();
+        if let Some(warm) = warm {
+            let connection = warm
+                .await
+                .unwrap_or_else(|_| Err(ConnectError("connecting to the target failed".into())))?;
+            return self.open(connection).await;
+        }
+        loop {
+            let Some(connection) = lock(&self.idle).pop() else { break };
+            if connection.is_closed() {
+                continue;
+            }
+            // An idle connection may have died unnoticed: try, and connect anew if it has.
+            if let Ok(opened) = self.open(connection).await {
+                return Ok(opened);
+            }
+        }
+        let connection = self.connect().await?;
+        self.open(connection).await
+    }
+
+    async fn open(
+        &self,
+        connection: TargetConnection,
+    ) -> Result<(Lease, TargetChannel), ConnectError> {
+        let opening = tokio::time::timeout(self.target.connect_timeout, connection.open());
+        match opening.await {
+            Ok(Ok(channel)) => Ok((Lease { connection }, channel)),
+            Ok(Err(error)) => Err(ConnectError(format!(
+                "{} refused to open a session: {error}",
+                self.target.display()
+            ))),
+            Err(_) => Err(ConnectError(format!(
+                "{} did not open a session in time",
+                self.target.display()
+            ))),
+        }
+    }
+
+    /// Gives back a connection whose channel was closed cleanly.
+    pub(crate) fn give_back(&self, lease: Lease) {
+        let mut idle = lock(&self.idle);
+        if !self.cancel.is_cancelled() && !lease.connection.is_closed() && idle.len() < IDLE {
+            idle.push(lease.connection);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
