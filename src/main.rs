@@ -1,1 +1,40 @@
-fn main() {}
+//! The `expacti` command: parses and dispatches, nothing else.
+
+#![forbid(unsafe_code)]
+
+mod broker;
+mod cli;
+mod cmd;
+mod config;
+mod daemon;
+mod failure;
+mod print;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    // What wrap starts again of itself; not part of the command line for people.
+    if let Some(status) = expacti_shim::helper(&args) {
+        return ExitCode::from(status);
+    }
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let status = if e.use_stderr() { expacti_protocol::exit::USAGE } else { 0 };
+            let _ = e.print();
+            return ExitCode::from(status);
+        }
+    };
+    // One crypto backend for everything; an error means that it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match cmd::run(cli) {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            failure.report();
+            ExitCode::from(failure.status())
+        }
+    }
+}

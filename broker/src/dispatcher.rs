@@ -8,6 +8,7 @@ use std::time::Duration;
 use expacti_protocol::gate::GateEvent;
 use expacti_protocol::reviewer::ReviewerEvent;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::life::{GateId, Life, Now, Out, Refusal};
@@ -107,6 +108,8 @@ pub(crate) struct Dispatcher {
     store: Store,
     clients: Clients,
     jobs: mpsc::Receiver<Run>,
+    stop: CancellationToken,
+    entries_at_start: u64,
 }
 
 impl Dispatcher {
@@ -114,16 +117,21 @@ impl Dispatcher {
     pub(crate) async fn new(
         mut life: Life,
         mut store: Store,
+        stop: CancellationToken,
     ) -> Result<(Self, Handle), crate::StoreError> {
+        let entries_at_start = life.committed_entries();
         store.write(&life.writes).await?;
         life.writes.clear();
         life.outs.clear();
         life.commit();
         let (sender, jobs) = mpsc::channel(QUEUE);
-        Ok((Self { life, store, clients: Clients::default(), jobs }, Handle { jobs: sender }))
+        Ok((
+            Self { life, store, clients: Clients::default(), jobs, stop, entries_at_start },
+            Handle { jobs: sender },
+        ))
     }
 
-    /// Works until every handle is gone.
+    /// Works until every handle is gone or it is stopped.
     pub(crate) async fn serve(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut retry_tick = None;
@@ -140,6 +148,8 @@ impl Dispatcher {
                 }
             };
             tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
                 count = self.jobs.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
                         break;
@@ -156,10 +166,23 @@ impl Dispatcher {
                 }
             }
         }
-        // A last signed word, so that the log of a clean stop has a proven end.
-        let now = Now::read();
-        if self.life.job(|life| life.checkpoint(now)).is_ok() {
-            let _ = self.store.write(&self.life.writes).await;
+        self.end().await;
+    }
+
+    /// Denies what waits, and signs a last checkpoint, so that the log of a clean stop has a
+    /// proven end.
+    async fn end(&mut self) {
+        let end: Run = Box::new(|life, _, now| {
+            let result = life.job(|life| life.end(now));
+            (result.is_ok(), Box::new(|_| ()))
+        });
+        self.work([end]).await;
+        if self.life.chain.len() > self.entries_at_start {
+            let sign: Run = Box::new(|life, _, now| {
+                let result = life.job(|life| life.checkpoint(now));
+                (result.is_ok(), Box::new(|_| ()))
+            });
+            self.work([sign]).await;
         }
     }
 

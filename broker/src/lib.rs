@@ -22,6 +22,7 @@ use expacti_protocol::home::Home;
 use expacti_protocol::http::{NewPrincipal, PrincipalCreated};
 use expacti_protocol::principal::Role;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub use files::{private_dir, write_private};
 pub use keys::{KeyError, check_checkpoint};
@@ -91,6 +92,7 @@ pub struct Broker {
     pub(crate) recordings: Recordings,
     pub(crate) shared: Arc<server::Shared>,
     done: watch::Receiver<bool>,
+    stop: CancellationToken,
 }
 
 impl Broker {
@@ -114,19 +116,20 @@ impl Broker {
             config.default_timeout,
             Now::read(),
         )?;
-        let (dispatcher, handle) = Dispatcher::new(life, store).await?;
+        let stop = CancellationToken::new();
+        let (dispatcher, handle) = Dispatcher::new(life, store, stop.clone()).await?;
         let (finished, done) = watch::channel(false);
         tokio::spawn(async move {
             dispatcher.serve().await;
             let _ = finished.send(true);
         });
-        Ok(Self { handle, reader, recordings, shared: Arc::default(), done })
+        Ok(Self { handle, reader, recordings, shared: Arc::default(), done, stop })
     }
 
-    /// Lets go of the broker and waits until everything is written.
+    /// Stops the broker: what waits is denied, and everything is written when this returns.
     pub async fn close(self) {
-        let Self { handle, mut done, .. } = self;
-        drop(handle);
+        let Self { stop, mut done, .. } = self;
+        stop.cancel();
         let wait = async { while !*done.borrow() && done.changed().await.is_ok() {} };
         let _ = tokio::time::timeout(Duration::from_secs(10), wait).await;
     }

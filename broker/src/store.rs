@@ -121,6 +121,8 @@ impl Store {
         if let Some(row) = last {
             let seq: i64 = row.try_get(0)?;
             let line: String = row.try_get(1)?;
+            loaded.ends_in_checkpoint = serde_json::from_str::<serde_json::Value>(&line)
+                .is_ok_and(|v| v.get("kind").is_some_and(|k| k == "checkpoint"));
             loaded.chain = Chain::after(u64::try_from(seq).unwrap_or(0), line.as_bytes());
         }
         for text in self

@@ -87,6 +87,8 @@ pub(crate) struct LiveSession {
 pub(crate) struct Life {
     pub(crate) chain: Chain,
     committed_chain: Chain,
+    /// How long the log was after its last checkpoint.
+    checkpointed: u64,
     pub(crate) commands: Table<CommandId, Live>,
     pub(crate) sessions: Table<SessionId, LiveSession>,
     pub(crate) baselines: Table<String, History>,
@@ -108,6 +110,7 @@ pub(crate) struct Life {
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) chain: Chain,
+    pub(crate) ends_in_checkpoint: bool,
     pub(crate) open_commands: Vec<CommandView>,
     pub(crate) open_sessions: Vec<SessionView>,
     pub(crate) baselines: HashMap<String, History>,
@@ -130,6 +133,7 @@ impl Life {
     ) -> Result<Self, Refusal> {
         let mut life = Self {
             committed_chain: loaded.chain.clone(),
+            checkpointed: if loaded.ends_in_checkpoint { loaded.chain.len() } else { 0 },
             chain: loaded.chain,
             commands: Table::default(),
             sessions: Table::default(),
@@ -170,6 +174,11 @@ impl Life {
             life.recover_session(view, now)?;
         }
         Ok(life)
+    }
+
+    /// How many entries of the log are known to be on disk.
+    pub(crate) fn committed_entries(&self) -> u64 {
+        self.committed_chain.len()
     }
 
     fn each_table(&mut self, mut f: impl FnMut(&mut dyn Undo)) {
@@ -222,6 +231,10 @@ impl Life {
     pub(crate) fn rollback(&mut self) {
         self.each_table(|t| t.rollback());
         self.chain = self.committed_chain.clone();
+        // A checkpoint that did not happen must not save the next one.
+        if self.checkpointed > self.chain.len() {
+            self.checkpointed = 0;
+        }
         self.snapshot = Arc::clone(&self.committed_snapshot);
         self.writes.clear();
         self.outs.clear();
@@ -264,8 +277,11 @@ impl Life {
         Ok(())
     }
 
-    /// A checkpoint: everything up to now is signed.
+    /// A checkpoint: everything up to now is signed. Nothing new needs no new signature.
     pub(crate) fn checkpoint(&mut self, now: Now) -> Result<(), Refusal> {
+        if self.checkpointed == self.chain.len() && !self.chain.is_empty() {
+            return Ok(());
+        }
         let open = Entry::new("checkpoint", &now.rfc3339()).with("key", self.signer.public_key());
         let message =
             self.chain.checkpoint_message(&open).map_err(|e| Refusal::failed(e.to_string()))?;
@@ -273,7 +289,9 @@ impl Life {
             .signer
             .sign(&message)
             .map_err(|e| Refusal::failed(format!("failed to sign a checkpoint: {e}")))?;
-        self.audit(&open.with("signature", signature))
+        self.audit(&open.with("signature", signature))?;
+        self.checkpointed = self.chain.len();
+        Ok(())
     }
 
     /// Has a command's present state written and told, with its compare-and-set on disk.

@@ -137,6 +137,15 @@ impl Life {
         Ok(())
     }
 
+    /// The broker stops: everything open is ended.
+    pub(crate) fn end(&mut self, now: Now) -> Result<(), Refusal> {
+        let sessions: Vec<_> = self.sessions.iter().map(|(id, _)| id.clone()).collect();
+        for id in sessions {
+            self.end_session(&id, "the broker stopped", now)?;
+        }
+        Ok(())
+    }
+
     /// A reviewer ends a session.
     pub(crate) fn kill(&mut self, by: &Peer, id: &SessionId, now: Now) -> Result<(), Refusal> {
         if !by.may_decide() {

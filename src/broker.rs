@@ -1,0 +1,78 @@
+//! The way to the broker for commands: a running one, or, for what needs none, the data directory
+//! itself behind a private socket of this process.
+
+use expacti_broker::Broker;
+use expacti_protocol::client::{Client, ClientError, Endpoint};
+use expacti_protocol::http::Status;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::daemon;
+use crate::failure::Failure;
+
+/// A client, and what must live as long as it.
+pub(crate) struct Link {
+    /// Talks to the broker.
+    pub(crate) client: Client,
+    offline: Option<Offline>,
+}
+
+struct Offline {
+    broker: Broker,
+    stop: CancellationToken,
+    socket: std::path::PathBuf,
+    _lock: daemon::Lock,
+}
+
+impl Link {
+    /// The running broker.
+    pub(crate) fn online(config: &Config) -> Result<Self, Failure> {
+        Ok(Self { client: Client::new(config.endpoint()?)?, offline: None })
+    }
+
+    /// The running broker, or the data directory when none runs on this machine.
+    pub(crate) async fn any(config: &Config) -> Result<Self, Failure> {
+        let link = Self::online(config)?;
+        if !config.is_local() {
+            return Ok(link);
+        }
+        match link.client.get::<Status>("/v1/status").await {
+            Err(ClientError::Unreachable { .. }) => {}
+            _ => return Ok(link),
+        }
+        daemon::prepare(&config.home)?;
+        let Some(lock) = daemon::try_lock(&config.home)? else {
+            // It is starting or stopping: its answer, or its failure, is the right one.
+            return Ok(link);
+        };
+        if std::env::var_os(expacti_protocol::uplink::WRAP_ENV).is_some() {
+            return Err(Failure::new(
+                expacti_protocol::exit::REFUSED,
+                "a program run by expacti wrap may not open the broker's data",
+            ));
+        }
+        let broker = Broker::open(daemon::broker_config(config)?)
+            .await
+            .map_err(|e| Failure::new(1, e.to_string()))?;
+        let socket = config
+            .home
+            .broker_socket()
+            .with_file_name(format!("offline-{}.sock", std::process::id()));
+        let listener = daemon::bind(&socket)?;
+        let (serving, stop) = (broker.clone(), CancellationToken::new());
+        let inner = stop.clone();
+        tokio::spawn(async move { serving.serve_unix(listener, inner).await });
+        let client = Client::new(Endpoint::unix(&socket).with_token(config.token()?))?;
+        Ok(Self { client, offline: Some(Offline { broker, stop, socket, _lock: lock }) })
+    }
+
+    /// Ends the link; what was done offline is written.
+    pub(crate) async fn close(self) {
+        if let Some(offline) = self.offline {
+            offline.stop.cancel();
+            let _ = std::fs::remove_file(&offline.socket);
+            drop(self.client);
+            offline.broker.close().await;
+        }
+    }
+}

@@ -1,0 +1,567 @@
+//! The command line: only clap types and their help.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// expacti puts a person in the loop before an AI agent's command runs on a real server.
+#[derive(Debug, Parser)]
+#[command(
+    name = "expacti",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  expacti wrap -- ssh web-1 'systemctl restart nginx'   hold the command until it is reviewed\n  expacti review                                        decide: a allows, d denies\n  expacti demo                                          see the whole thing on this machine\n\nExit status: 0 done, 1 failed, 2 usage, 4 not found, 5 refused or too late, 6 broker unreachable,\n77 command denied, 78 timed out, 79 the gate could not decide."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The broker: unix:///path, http://host:port or https://host:port. Default: the one of this
+    /// machine
+    #[arg(long, global = true, env = "EXPACTI_BROKER", value_name = "URL", hide_env_values = true)]
+    pub(crate) broker: Option<String>,
+    /// A file that holds the token to show the broker (or set EXPACTI_TOKEN)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Print one JSON document instead of text for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a program with its SSH connections held for review
+    #[command(
+        after_help = "Examples:\n  expacti wrap -- ssh -p 2200 deploy@web-1 'uname -a'\n  expacti wrap --agent fixbot --reason 'ticket 4711' -- claude\n  expacti wrap -- ansible-playbook site.yml\n\nThe program's own exit status is passed through; a denied command exits with 77, one that timed\nout with 78, one the gate could not decide with 79."
+    )]
+    Wrap(WrapArgs),
+    /// Review commands in a terminal: a allows, d denies
+    #[command(
+        after_help = "Keys: a allow, d deny, D deny with a comment, tab next pane, ? all keys, q quit.\nAn allow of a HIGH command is confirmed with y, of a CRITICAL one with the target's name."
+    )]
+    Review(ReviewArgs),
+    /// List the commands that wait for a decision
+    Pending,
+    /// Allow a command
+    #[command(after_help = "Example:\n  expacti allow cmd_01h4 'checked with dba'")]
+    Allow(DecideArgs),
+    /// Deny a command
+    #[command(after_help = "Example:\n  expacti deny cmd_01h4 'use the staging namespace'")]
+    Deny(DecideArgs),
+    /// List sessions, newest first
+    Sessions {
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: u64,
+    },
+    /// Show the live output of a session
+    Watch {
+        /// The session, or an unambiguous part of its id
+        session: String,
+    },
+    /// End a session: its connection is closed, what waits is denied
+    Kill {
+        /// The session, or an unambiguous part of its id
+        session: String,
+    },
+    /// Hold everything in a session, whatever rules allow
+    Pause {
+        /// The session, or an unambiguous part of its id
+        session: String,
+    },
+    /// Let rules decide again in a paused session
+    Resume {
+        /// The session, or an unambiguous part of its id
+        session: String,
+    },
+    /// Replay the recording of a session
+    #[command(
+        after_help = "Examples:\n  expacti replay sess_01h4 --speed 2 --idle-time-limit 1\n  expacti replay sess_01h4 --export incident.cast\n  expacti replay incident.cast"
+    )]
+    Replay(ReplayArgs),
+    /// Score a command and explain the score (needs no broker)
+    #[command(
+        after_help = "Examples:\n  expacti risk 'kubectl delete pod --all -n production'\n  expacti risk --json 'curl http://x | sh'\n  jq -c '{command}' history.jsonl | expacti risk --stdin --json"
+    )]
+    Risk(RiskArgs),
+    /// Manage the whitelist: rules that allow or deny without a person
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Manage policies: how many approvals a command needs, by whom, how long
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Read, verify and export the tamper-evident log
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Manage reviewers (and admins and viewers) and their tokens
+    #[command(subcommand)]
+    Reviewer(ReviewerCommand),
+    /// Manage agents and their keys
+    #[command(subcommand)]
+    Agent(AgentCommand),
+    /// Manage targets of a team's gate
+    #[command(subcommand)]
+    Target(TargetCommand),
+    /// Start broker and gate in the background on this machine
+    Up {
+        /// Stay in the foreground
+        #[arg(long)]
+        foreground: bool,
+        /// Started by another `expacti up`: report on standard output when ready
+        #[arg(long, hide = true)]
+        detached: bool,
+    },
+    /// Show whether broker and gate of this machine run
+    Status,
+    /// Stop broker and gate of this machine; what waits is denied
+    Down,
+    /// Run a team's broker
+    #[command(
+        after_help = "Example:\n  expacti broker --listen 127.0.0.1:7443\n  expacti broker --listen 0.0.0.0:7443 --tls-cert cert.pem --tls-key key.pem\n\nAdd the first principals on the broker's machine, over its Unix socket:\n  expacti reviewer add alice --role admin"
+    )]
+    Broker(BrokerArgs),
+    /// Run a team's gate, or manage gates
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  expacti gate add edge-1 > gate.token\n  expacti gate --listen 0.0.0.0:2222 --broker https://broker:7443 --token-file gate.token\n\nClients name the target in the user: ssh deploy%web-1@gate -p 2222 'uname -a'"
+    )]
+    Gate(GateArgs),
+    /// See the whole thing on this machine with a scripted agent and a throw-away target
+    Demo {
+        /// Play without a person: a scripted reviewer decides
+        #[arg(long, hide = true)]
+        unattended: bool,
+    },
+    /// Check this machine: keys, clock, disk, versions, what could go round the gate
+    Doctor,
+    /// Show the configuration and where each value came from
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script
+    #[command(
+        after_help = "Example:\n  expacti completions bash > ~/.local/share/bash-completion/completions/expacti"
+    )]
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all pages into a directory
+    Man {
+        /// Write expacti.1 and one page per command here
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WrapArgs {
+    /// The agent's name, as reviewers and rules see it [default: the program's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// Why the agent works there, for the reviewer
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReviewArgs {
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// No desktop notifications
+    #[arg(long)]
+    pub(crate) no_notify: bool,
+    /// No terminal bell
+    #[arg(long)]
+    pub(crate) no_bell: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DecideArgs {
+    /// The command, or an unambiguous part of its id
+    pub(crate) id: String,
+    /// What to tell the agent, and the log
+    pub(crate) comment: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The session, an unambiguous part of its id, or a recording file
+    pub(crate) session: String,
+    /// Playback speed: 2 is twice as fast
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    pub(crate) speed: f64,
+    /// Cut pauses to so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) idle_time_limit: Option<f64>,
+    /// Write the recording (asciicast v2) to a file instead; - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub(crate) ascii: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RiskArgs {
+    /// The command
+    #[arg(required_unless_present = "stdin", conflicts_with = "stdin", allow_hyphen_values = true)]
+    pub(crate) command: Option<String>,
+    /// Read JSON lines {"command":"…","target":"…","cwd":"…"} and answer each with one line
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// The target it would run on
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// The working directory it would run in
+    #[arg(long)]
+    pub(crate) cwd: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Add a rule
+    #[command(
+        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'looks only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n\nA glob's * stands for one plain word part, never for an operator, substitution or further flag."
+    )]
+    Add(RuleAddArgs),
+    /// List the rules
+    List,
+    /// Remove a rule
+    Remove {
+        /// The rule's id
+        id: String,
+    },
+    /// Say what the rules would do with a command
+    Test {
+        /// The command
+        #[arg(allow_hyphen_values = true)]
+        command: String,
+        /// On this target
+        #[arg(long)]
+        target: Option<String>,
+        /// For this agent
+        #[arg(long)]
+        agent: Option<String>,
+        /// As this user
+        #[arg(long)]
+        user: Option<String>,
+    },
+    /// Propose narrow rules from what was approved repeatedly
+    Suggest,
+    /// Show what a rule would have let through in the recorded history
+    Backtest(RuleAddArgs),
+    /// Add the rules of a file made by `rules export`
+    Import {
+        /// The file; - for standard input
+        file: PathBuf,
+    },
+    /// Print all rules as JSON
+    Export,
+    /// Add the built-in rules for commands that only look
+    Defaults,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "pattern", required = true, multiple = false, args = ["exact", "glob", "regex"])]
+pub(crate) struct RuleAddArgs {
+    /// Match this text and no other
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
+    pub(crate) exact: Option<String>,
+    /// Match word by word; * stands for part of one plain word, ** for any further plain words
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
+    pub(crate) glob: Option<String>,
+    /// Match this regular expression, anchored at both ends
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
+    pub(crate) regex: Option<String>,
+    /// Deny instead of allow; deny wins over allow
+    #[arg(long)]
+    pub(crate) deny: bool,
+    /// End after this time: 30m, 12h, 7d
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) ttl: Option<String>,
+    /// Only on targets like this
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) target: Option<String>,
+    /// Only for agents like this
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) agent: Option<String>,
+    /// Only as target users like this
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) user: Option<String>,
+    /// Only in working directories like this
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) cwd: Option<String>,
+    /// Why the rule is there
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum PolicyType {
+    /// One reviewer
+    Any,
+    /// At least --min of --group
+    Quorum,
+    /// Every member of --group
+    All,
+    /// At least --min with --role
+    Role,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub(crate) enum LevelArg {
+    /// 0 to 24
+    Low,
+    /// 25 to 49
+    Medium,
+    /// 50 to 74
+    High,
+    /// 75 to 100
+    Critical,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Add a policy; the most specific match wins, a tie goes to the stricter
+    #[command(
+        visible_alias = "set",
+        after_help = "Examples:\n  expacti policy add --type quorum --min 2 --group alice,bob,carol --match 'kubectl delete **'\n  expacti policy add --type role --role admin --match '*' --min-level CRITICAL --timeout 5m"
+    )]
+    Add(PolicyAddArgs),
+    /// List the policies
+    List,
+    /// Remove a policy
+    Remove {
+        /// The policy's id
+        id: String,
+    },
+    /// Say what a command would need
+    Test {
+        /// The command
+        #[arg(allow_hyphen_values = true)]
+        command: String,
+        /// On this target
+        #[arg(long)]
+        target: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyAddArgs {
+    /// Who must approve
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: PolicyType,
+    /// How many must approve
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) min: u32,
+    /// The people who may, by name
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) group: Vec<String>,
+    /// The role they need
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<String>,
+    /// Commands like this; * matches every command
+    #[arg(long = "match", value_name = "PATTERN", default_value = "*", allow_hyphen_values = true)]
+    pub(crate) pattern: String,
+    /// Only on targets like this
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) target: Option<String>,
+    /// Only as target users like this
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) user: Option<String>,
+    /// Only from this level on
+    #[arg(long, value_name = "LEVEL", ignore_case = true)]
+    pub(crate) min_level: Option<LevelArg>,
+    /// Time to decide, 5s to 24h
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) timeout: Option<String>,
+    /// Also ask these people after --escalate-after
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", requires = "escalate_after")]
+    pub(crate) escalate_to: Vec<String>,
+    /// When to ask them
+    #[arg(long, value_name = "DURATION", requires = "escalate_to")]
+    pub(crate) escalate_after: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Show the log
+    Log {
+        /// The last so many entries
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: u64,
+        /// Go on with new entries as they come
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Verify the chain; exit status 1 and the first bad entry when it is broken
+    #[command(
+        after_help = "Examples:\n  expacti audit verify\n  expacti audit verify --file audit.jsonl --key 'ssh-ed25519 AAAA…'\n\nA file is verified offline. It must end in a checkpoint, as `audit export` makes it; --key says\nwhose signature to accept."
+    )]
+    Verify {
+        /// An exported log instead of the broker's
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// The broker's public key that must have signed the checkpoints
+        #[arg(long, value_name = "KEY", requires = "file")]
+        key: Option<String>,
+    },
+    /// Write the whole log as canonical JSON lines, with a signed checkpoint at the end
+    Export {
+        /// Write to this file instead of standard output
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RoleArg {
+    /// Decides and administers
+    Admin,
+    /// Decides
+    Reviewer,
+    /// Looks
+    Viewer,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReviewerCommand {
+    /// Add a person; their token is printed once
+    Add {
+        /// The person's name
+        name: String,
+        /// What they may do
+        #[arg(long, default_value = "reviewer")]
+        role: RoleArg,
+    },
+    /// List people
+    List,
+    /// Remove a person: their token is worth nothing from now on
+    Remove {
+        /// The person's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// Add an agent that logs in to the gate with a key
+    Add {
+        /// The agent's name
+        name: String,
+        /// Its public key file
+        #[arg(long, value_name = "FILE.pub")]
+        key: PathBuf,
+        /// The person who answers for it, and so never decides on its commands
+        #[arg(long, value_name = "NAME")]
+        owner: Option<String>,
+    },
+    /// List agents
+    List,
+    /// Remove an agent
+    Remove {
+        /// The agent's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TargetCommand {
+    /// Add a target
+    #[command(
+        after_help = "Example:\n  expacti target add web-1 deploy@10.0.0.7:22 --host-key \"$(ssh-keyscan -t ed25519 10.0.0.7 2>/dev/null | cut -d' ' -f2-)\""
+    )]
+    Add {
+        /// The name agents use
+        name: String,
+        /// user@host:port
+        address: String,
+        /// Its host key, "ssh-ed25519 AAAA…", or a file with one a line; may be given again
+        #[arg(long, required = true, value_name = "KEY")]
+        host_key: Vec<String>,
+        /// A tag that rules, policies and scores know: production, staging …
+        #[arg(long, value_name = "TAG")]
+        tag: Vec<String>,
+    },
+    /// List targets
+    List,
+    /// Remove a target
+    Remove {
+        /// The target's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BrokerArgs {
+    /// Where to listen for reviewers and gates
+    #[arg(long, default_value = "127.0.0.1:7443", value_name = "ADDRESS")]
+    pub(crate) listen: String,
+    /// The database: sqlite:PATH
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
+    /// The directory of recordings
+    #[arg(long, value_name = "PATH")]
+    pub(crate) recordings: Option<PathBuf>,
+    /// The certificate chain, PEM; without it only loopback addresses are listened on
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GateArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<GateCommand>,
+    /// Where to listen for SSH
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// The target of clients that name none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) default_target: Option<String>,
+    /// A private key the gate logs in to targets with; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Vec<PathBuf>,
+    /// The gate's host key; made when it does not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) host_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GateCommand {
+    /// Add a gate; its token is printed once
+    Add {
+        /// The gate's name
+        name: String,
+    },
+    /// List gates
+    List,
+    /// Remove a gate
+    Remove {
+        /// The gate's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the effective values and where each came from
+    Show,
+}

@@ -1,0 +1,216 @@
+//! `expacti reviewer`, `agent`, `target`, `gate add`: who and what the broker knows.
+
+use expacti_protocol::http::{NewPrincipal, PrincipalCreated, PrincipalView, Target};
+use expacti_protocol::principal::Role;
+
+use crate::broker::Link;
+use crate::cli::{AgentCommand, GateCommand, ReviewerCommand, RoleArg, TargetCommand};
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+use crate::print;
+
+/// `expacti reviewer`.
+pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bool) -> Outcome {
+    match command {
+        ReviewerCommand::Add { name, role } => {
+            let role = match role {
+                RoleArg::Admin => Role::Admin,
+                RoleArg::Reviewer => Role::Reviewer,
+                RoleArg::Viewer => Role::Viewer,
+            };
+            add(config, NewPrincipal { name, role, public_key: None, owner: None }, json).await
+        }
+        ReviewerCommand::List => {
+            list(config, &[Role::Admin, Role::Owner, Role::Reviewer, Role::Viewer], json).await
+        }
+        ReviewerCommand::Remove { name } => remove(config, &name, json).await,
+    }
+}
+
+/// `expacti agent`.
+pub(crate) async fn agent(config: &Config, command: AgentCommand, json: bool) -> Outcome {
+    match command {
+        AgentCommand::Add { name, key, owner } => {
+            let text = std::fs::read_to_string(&key)
+                .map_err(|e| Failure::new(1, format!("failed to read {}: {e}", key.display())))?;
+            let new = NewPrincipal { name, role: Role::Agent, public_key: Some(text), owner };
+            add(config, new, json).await
+        }
+        AgentCommand::List => list(config, &[Role::Agent], json).await,
+        AgentCommand::Remove { name } => remove(config, &name, json).await,
+    }
+}
+
+/// `expacti gate add`, `list`, `remove`.
+pub(crate) async fn gate(config: &Config, command: GateCommand, json: bool) -> Outcome {
+    match command {
+        GateCommand::Add { name } => {
+            add(
+                config,
+                NewPrincipal { name, role: Role::Gate, public_key: None, owner: None },
+                json,
+            )
+            .await
+        }
+        GateCommand::List => list(config, &[Role::Gate], json).await,
+        GateCommand::Remove { name } => remove(config, &name, json).await,
+    }
+}
+
+async fn add(config: &Config, new: NewPrincipal, json: bool) -> Outcome {
+    let link = Link::any(config).await?;
+    let created: Result<PrincipalCreated, _> = link.client.post("/v1/principals", &new).await;
+    link.close().await;
+    let created = created?;
+    if json {
+        print::json(&created)?;
+    } else {
+        print::note(&format!("added {} ({})", created.principal.name, created.principal.role));
+        if let Some(token) = &created.token {
+            print::note("its token, shown only now:");
+            print::line(token)?;
+        }
+    }
+    Ok(0)
+}
+
+async fn list(config: &Config, roles: &[Role], json: bool) -> Outcome {
+    let link = Link::any(config).await?;
+    let all: Result<Vec<PrincipalView>, _> = link.client.get("/v1/principals").await;
+    link.close().await;
+    let all: Vec<_> = all?.into_iter().filter(|p| roles.contains(&p.role)).collect();
+    if json {
+        print::json(&all)?;
+        return Ok(0);
+    }
+    let rows: Vec<_> = all
+        .iter()
+        .map(|p| {
+            vec![
+                p.name.clone(),
+                p.role.to_string(),
+                print::time(p.created_at),
+                p.owner.clone().unwrap_or_else(|| "-".to_owned()),
+                p.public_key.clone().unwrap_or_else(|| "-".to_owned()),
+            ]
+        })
+        .collect();
+    print::table(&["NAME", "ROLE", "ADDED", "OWNER", "KEY"], &rows)?;
+    Ok(0)
+}
+
+/// Names go into a path: only what a name may hold.
+fn name_in_path(name: &str) -> Result<&str, Failure> {
+    if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_@".contains(c)) {
+        Ok(name)
+    } else {
+        Err(Failure::new(
+            expacti_protocol::exit::NOT_FOUND,
+            format!("no such name: {}", print::safe(name)),
+        ))
+    }
+}
+
+async fn remove(config: &Config, name: &str, json: bool) -> Outcome {
+    let link = Link::any(config).await?;
+    let removed: Result<PrincipalView, _> =
+        link.client.delete(&format!("/v1/principals/{}", name_in_path(name)?)).await;
+    link.close().await;
+    let removed = removed?;
+    if json {
+        print::json(&removed)?;
+    } else {
+        print::line(&format!("removed {}", removed.name))?;
+    }
+    Ok(0)
+}
+
+/// `expacti target`.
+pub(crate) async fn target(config: &Config, command: TargetCommand, json: bool) -> Outcome {
+    let link = Link::any(config).await?;
+    let result = target_command(&link, command, json).await;
+    link.close().await;
+    result
+}
+
+async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outcome {
+    match command {
+        TargetCommand::Add { name, address, host_key, tag } => {
+            let target = target_of(name, &address, host_key, tag)?;
+            let target: Target = link.client.post("/v1/targets", &target).await?;
+            if json {
+                print::json(&target)?;
+            } else {
+                print::line(&format!(
+                    "added {}  {}@{}:{}",
+                    target.name, target.user, target.host, target.port
+                ))?;
+            }
+        }
+        TargetCommand::List => {
+            let all: Vec<Target> = link.client.get("/v1/targets").await?;
+            if json {
+                print::json(&all)?;
+            } else {
+                let rows: Vec<_> = all
+                    .iter()
+                    .map(|t| {
+                        vec![
+                            print::safe(&t.name),
+                            print::safe(&format!("{}@{}:{}", t.user, t.host, t.port)),
+                            print::safe(&t.tags.join(",")),
+                        ]
+                    })
+                    .collect();
+                print::table(&["NAME", "ADDRESS", "TAGS"], &rows)?;
+            }
+        }
+        TargetCommand::Remove { name } => {
+            let target: Target =
+                link.client.delete(&format!("/v1/targets/{}", name_in_path(&name)?)).await?;
+            if json {
+                print::json(&target)?;
+            } else {
+                print::line(&format!("removed {}", target.name))?;
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn target_of(
+    name: String,
+    address: &str,
+    keys: Vec<String>,
+    tags: Vec<String>,
+) -> Result<Target, Failure> {
+    let wrong = || Failure::usage(format!("{address:?} is not user@host or user@host:port"));
+    let (user, rest) = address.rsplit_once('@').ok_or_else(wrong)?;
+    let (host, port) = match rest.strip_prefix('[') {
+        Some(v6) => {
+            let (host, rest) = v6.split_once(']').ok_or_else(wrong)?;
+            (host, rest.strip_prefix(':').map(str::to_owned))
+        }
+        None => match rest.split_once(':') {
+            Some((host, port)) => (host, Some(port.to_owned())),
+            None => (rest, None),
+        },
+    };
+    let port = port.map_or(Ok(22), |p| p.parse().map_err(|_| wrong()))?;
+    if user.is_empty() || host.is_empty() {
+        return Err(wrong());
+    }
+    let mut host_keys = Vec::new();
+    for key in keys {
+        let text = if key.contains(' ') {
+            key
+        } else {
+            std::fs::read_to_string(&key)
+                .map_err(|e| Failure::new(1, format!("failed to read the host key {key}: {e}")))?
+        };
+        for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+            host_keys.push(line.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
+        }
+    }
+    Ok(Target { name, user: user.to_owned(), host: host.to_owned(), port, host_keys, tags })
+}

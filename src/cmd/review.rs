@@ -1,0 +1,43 @@
+//! `expacti review`.
+
+use expacti_tui::{Confirm, KeyMap, ReviewOptions};
+
+use crate::cli::ReviewArgs;
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+
+/// Opens the reviewer's screen; on this machine broker and gate are started when they do not run.
+pub(crate) fn run(config: &Config, args: ReviewArgs) -> Outcome {
+    if config.is_local() {
+        crate::daemon::up(config)?;
+    }
+    let (ascii, notify, bell) = config.review();
+    let keymap = match config.section("review.keys") {
+        Some(text) => toml::from_str::<KeyMap>(&text).map_err(|e| {
+            Failure::usage(format!("the section [review.keys] of the configuration: {e}"))
+        })?,
+        None => KeyMap::default(),
+    };
+    let confirm = match config.section("review.confirm") {
+        Some(text) => toml::from_str::<Confirm>(&text).map_err(|e| {
+            Failure::usage(format!("the section [review.confirm] of the configuration: {e}"))
+        })?,
+        None => Confirm::default(),
+    };
+    let options = ReviewOptions {
+        ascii: ascii || args.ascii,
+        no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
+        notify: notify && !args.no_notify,
+        bell: bell && !args.no_bell,
+        keymap,
+        confirm,
+        ..ReviewOptions::new(config.endpoint()?)
+    };
+    match crate::cmd::runtime()?.block_on(expacti_tui::review(options)) {
+        Ok(()) => Ok(0),
+        Err(e) => Err(match e.downcast::<expacti_protocol::client::ClientError>() {
+            Ok(client) => client.into(),
+            Err(other) => other.into(),
+        }),
+    }
+}

@@ -1,0 +1,97 @@
+//! `expacti risk`.
+
+use std::io::{BufRead as _, BufWriter, Write as _};
+
+use expacti_engine::{Assessment, Context, RiskTables};
+use serde::Deserialize;
+
+use crate::cli::RiskArgs;
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+use crate::print;
+
+#[derive(Deserialize)]
+struct Question {
+    command: String,
+    target: Option<String>,
+    cwd: Option<String>,
+}
+
+/// Scores one command, or every line of standard input.
+pub(crate) fn run(config: &Config, args: RiskArgs, json: bool) -> Outcome {
+    let tables = match config.section("risk") {
+        Some(text) => RiskTables::with_overrides(&text)
+            .map_err(|e| Failure::usage(format!("the section [risk] of the configuration: {e}")))?,
+        None => RiskTables::builtin().clone(),
+    };
+    let context = |target: Option<String>, cwd: Option<String>| Context {
+        target: target.unwrap_or_default(),
+        cwd,
+        now: expacti_protocol::now_micros(),
+        ..Context::default()
+    };
+    if let Some(command) = args.command {
+        let assessment = tables.assess(command.as_bytes(), &context(args.target, args.cwd));
+        if json {
+            print::json(&assessment)?;
+        } else {
+            explain(&assessment)?;
+        }
+        return Ok(0);
+    }
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    for (number, line) in std::io::stdin().lock().lines().enumerate() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let question: Question = serde_json::from_str(&line).map_err(|e| {
+            Failure::new(1, format!("line {} of standard input is not a command: {e}", number + 1))
+        })?;
+        let target = question.target.or_else(|| args.target.clone());
+        let cwd = question.cwd.or_else(|| args.cwd.clone());
+        let assessment = tables.assess(question.command.as_bytes(), &context(target, cwd));
+        if json {
+            serde_json::to_writer(&mut out, &assessment)?;
+            writeln!(out)?;
+        } else {
+            writeln!(
+                out,
+                "{:3} {:8} {}",
+                assessment.score,
+                assessment.level,
+                print::safe(&assessment.command)
+            )?;
+        }
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+fn explain(assessment: &Assessment) -> std::io::Result<()> {
+    print::line(&format!(
+        "{} {}  {}",
+        assessment.score,
+        print::level(assessment.level),
+        print::safe(&assessment.command)
+    ))?;
+    for term in &assessment.terms {
+        let bytes =
+            assessment.command.as_bytes().get(term.span[0]..term.span[1]).unwrap_or_default();
+        let text = print::safe(&String::from_utf8_lossy(bytes));
+        let text: String = text.chars().take(60).collect();
+        print::line(&format!(
+            "  {:+4}  {:28} {}   {}",
+            term.points,
+            term.name,
+            print::safe(&term.why),
+            text
+        ))?;
+    }
+    if assessment.uninspectable {
+        print::line(
+            "  not all of it could be looked into: treated as at least HIGH, never allowed by a rule",
+        )?;
+    }
+    Ok(())
+}

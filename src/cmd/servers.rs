@@ -1,0 +1,109 @@
+//! `expacti broker`, `expacti gate`: the two servers of a team's deployment.
+
+use std::net::ToSocketAddrs as _;
+use std::path::PathBuf;
+
+use expacti_broker::Broker;
+use expacti_gate::{Gate, GateConfig, load_or_create_host_key};
+use tokio::net::TcpListener;
+
+use crate::cli::{BrokerArgs, GateArgs};
+use crate::config::Config;
+use crate::daemon;
+use crate::failure::{Failure, Outcome};
+use crate::print;
+
+fn failed(what: &str) -> impl Fn(&dyn std::fmt::Display) -> Failure + '_ {
+    move |e| Failure::new(1, format!("failed to {what}: {e}"))
+}
+
+/// `expacti broker`.
+pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
+    daemon::prepare(&config.home)?;
+    let Some(_lock) = daemon::try_lock(&config.home)? else {
+        return Err(Failure::new(1, "a broker runs on this data directory already"));
+    };
+    crate::cmd::log_to_stderr();
+    let mut settings = daemon::broker_config(config)?;
+    if let Some(url) = &args.database {
+        let path = url.strip_prefix("sqlite:").ok_or_else(|| {
+            Failure::usage(format!("{url:?}: this version keeps its data in sqlite:PATH"))
+        })?;
+        settings.database = PathBuf::from(path);
+    }
+    if let Some(path) = args.recordings {
+        settings.recordings = path;
+    }
+    let listen = &args.listen;
+    let addresses: Vec<_> = listen
+        .to_socket_addrs()
+        .map_err(|e| Failure::usage(format!("--listen {listen}: {e}")))?
+        .collect();
+    if args.tls_cert.is_none() && !addresses.iter().all(|a| a.ip().is_loopback()) {
+        return Err(Failure::usage(format!(
+            "--listen {listen}: without --tls-cert and --tls-key tokens would cross the network in \
+             clear; listen on a loopback address or give a certificate"
+        )));
+    }
+    crate::cmd::runtime()?.block_on(async {
+        let tcp = std::net::TcpListener::bind(addresses.as_slice())
+            .map_err(|e| failed(&format!("listen on {listen}"))(&e))?;
+        let address = tcp.local_addr()?;
+        tcp.set_nonblocking(true)?;
+        let broker = Broker::open(settings).await.map_err(|e| Failure::new(1, e.to_string()))?;
+        let socket = daemon::bind(&config.home.broker_socket())?;
+        let stop = broker.shutdown_requested();
+        let (local, local_stop) = (broker.clone(), stop.clone());
+        let unix = tokio::spawn(async move { local.serve_unix(socket, local_stop).await });
+        let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+        print::note(&format!("the broker listens on {scheme}://{address} and on its Unix socket"));
+        let serving = async {
+            match (&args.tls_cert, &args.tls_key) {
+                (Some(cert), Some(key)) => broker.serve_tls(tcp, cert, key, stop.clone()).await,
+                _ => broker.serve_tcp(TcpListener::from_std(tcp)?, stop.clone()).await,
+            }
+        };
+        let result = tokio::select! {
+            result = serving => result,
+            () = daemon::wait_for_stop(&stop) => Ok(()),
+        };
+        stop.cancel();
+        let _ = unix.await;
+        let _ = std::fs::remove_file(config.home.broker_socket());
+        broker.close().await;
+        result.map_err(|e| failed("serve")(&e))?;
+        Ok(0)
+    })
+}
+
+/// `expacti gate`.
+pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
+    let Some(listen) = args.listen else {
+        return Err(Failure::usage(
+            "--listen ADDRESS is needed, for example --listen 0.0.0.0:2222",
+        ));
+    };
+    crate::cmd::log_to_stderr();
+    let key_path = args.host_key.unwrap_or_else(|| config.home.keys().join("gate_ed25519"));
+    let host_key =
+        load_or_create_host_key(&key_path).map_err(|e| Failure::new(1, e.to_string()))?;
+    let fingerprint = host_key.public_key().fingerprint(russh::keys::HashAlg::Sha256);
+    let mut settings = GateConfig::new(host_key, config.endpoint()?);
+    settings.identities = args.identity;
+    settings.default_target = args.default_target;
+    crate::cmd::runtime()?.block_on(async {
+        let listener = TcpListener::bind(&listen)
+            .await
+            .map_err(|e| failed(&format!("listen on {listen}"))(&e))?;
+        let address = listener.local_addr()?;
+        let gate = Gate::new(settings).map_err(|e| Failure::new(1, e.to_string()))?;
+        let stop = tokio_util::sync::CancellationToken::new();
+        print::note(&format!("the gate listens on {address}, host key {fingerprint}"));
+        let result = tokio::select! {
+            result = gate.serve_tcp(listener, stop.clone()) => result.map_err(|e| Failure::new(1, e.to_string())),
+            () = daemon::wait_for_stop(&stop) => Ok(()),
+        };
+        stop.cancel();
+        result.map(|()| 0)
+    })
+}

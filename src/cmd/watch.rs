@@ -1,0 +1,58 @@
+//! `expacti watch`: the live output of a session, as its agent sees it.
+
+use std::io::Write as _;
+
+use expacti_protocol::client::{ClientError, connect};
+use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
+use expacti_protocol::session::SessionView;
+
+use crate::broker::Link;
+use crate::cmd::decide::urlencode;
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+use crate::print;
+
+/// Shows a session until it ends. Output passes unchanged only to a terminal's emulator: what it
+/// could do to the terminal, the agent's own could, too.
+pub(crate) async fn run(config: &Config, session: &str) -> Outcome {
+    let link = Link::online(config)?;
+    let view: SessionView =
+        link.client.get(&format!("/v1/sessions/{}", urlencode(session)?)).await?;
+    if view.closed_at.is_some() {
+        return Err(Failure::new(
+            expacti_protocol::exit::REFUSED,
+            format!("session {} is over; see: expacti replay {}", view.id, view.id),
+        ));
+    }
+    let endpoint = config.endpoint()?;
+    let (mut sender, mut receiver) =
+        connect::<ReviewerRequest, ReviewerEvent>(&endpoint, "/v1/ws/reviewer").await?;
+    sender.send(&ReviewerRequest::Watch { r#ref: Some(1), session_id: view.id.clone() }).await?;
+    print::note(&format!("watching {}; stop with ^C", view.id));
+    while let Some(event) = receiver.recv().await {
+        match event? {
+            ReviewerEvent::SessionOutput { session_id, data, .. } if session_id == view.id => {
+                let bytes = decode(&data)?;
+                let mut out = std::io::stdout().lock();
+                out.write_all(&bytes)?;
+                out.flush()?;
+            }
+            ReviewerEvent::SessionClosed(closed) if closed.id == view.id => {
+                print::note("the session ended");
+                return Ok(0);
+            }
+            ReviewerEvent::Error { code, message, .. } => {
+                return Err(ClientError::Refused { code, message }.into());
+            }
+            _ => {}
+        }
+    }
+    Err(Failure::new(expacti_protocol::exit::UNREACHABLE, "the broker closed the connection"))
+}
+
+fn decode(data: &str) -> Result<Vec<u8>, Failure> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD
+        .decode(data)
+        .map_err(|_| Failure::new(1, "the broker sent output that is not base64"))
+}

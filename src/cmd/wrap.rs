@@ -1,0 +1,27 @@
+//! `expacti wrap`.
+
+use expacti_shim::WrapOptions;
+
+use crate::cli::WrapArgs;
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+
+/// Starts broker and gate when they do not run, then the program.
+pub(crate) fn run(config: &Config, args: WrapArgs) -> Outcome {
+    if !config.is_local() {
+        return Err(Failure::usage(
+            "wrap uses the broker of this machine: unset EXPACTI_BROKER. For a team's gate, use \
+             plain ssh: ssh user%target@gate",
+        ));
+    }
+    crate::daemon::up(config)?;
+    let options = WrapOptions {
+        agent: args.agent.or_else(|| config.agent()),
+        reason: args.reason,
+        program: args.program,
+        home: config.home.clone(),
+        expacti: std::env::current_exe()?,
+        broker: config.endpoint()?,
+    };
+    expacti_shim::wrap(options).map_err(|e| Failure::new(e.exit_status(), e.to_string()))
+}

@@ -1,0 +1,271 @@
+//! The configuration: file < environment < flag, and where each value came from.
+
+use std::path::{Path, PathBuf};
+
+use expacti_protocol::client::{Endpoint, Token};
+use expacti_protocol::home::Home;
+use toml::{Table, Value};
+
+use crate::cli::Global;
+use crate::failure::Failure;
+
+/// Every key of `config.toml` with what it means; sections are tables of their own.
+const KEYS: &[(&str, &str)] = &[
+    ("agent", "the name of wrapped programs' agent"),
+    ("broker", "the broker's address"),
+    ("review.ascii", "draw with ASCII characters only"),
+    ("review.bell", "ring the terminal bell for new requests"),
+    (
+        "review.confirm",
+        "what an allow needs per level: low, medium, high, critical = none | y | target-name",
+    ),
+    ("review.keys", "the key map"),
+    ("review.notify", "desktop notifications"),
+    ("risk", "changes to the risk tables"),
+    ("timeout", "time to decide where no policy says otherwise, 5s to 24h"),
+    ("token_file", "the file of the token to show the broker"),
+];
+
+/// The effective configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Where everything lives.
+    pub(crate) home: Home,
+    file: PathBuf,
+    table: Table,
+    broker: Option<(String, &'static str)>,
+    token_file: Option<(PathBuf, &'static str)>,
+}
+
+/// One value for `config show`.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Shown {
+    key: String,
+    value: serde_json::Value,
+    from: String,
+}
+
+impl Config {
+    /// Reads the file and lays environment and flags over it.
+    pub(crate) fn load(global: &Global) -> Result<Self, Failure> {
+        let uid = rustix::process::geteuid().as_raw();
+        let home = Home::from_env(|name| std::env::var(name).ok(), uid)
+            .map_err(|e| Failure::usage(e.to_string()))?;
+        let file = home.config_file();
+        let table = match std::fs::read_to_string(&file) {
+            Ok(text) => parse(&file, &text)?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Table::new(),
+            Err(e) => {
+                return Err(Failure::new(1, format!("failed to read {}: {e}", file.display())));
+            }
+        };
+        let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
+        // clap has read the environment for the flag; tell the two apart for `config show`.
+        let broker = match &global.broker {
+            Some(url) => {
+                let env = std::env::var("EXPACTI_BROKER").ok();
+                let from = if env.as_ref() == Some(url) { "EXPACTI_BROKER" } else { "--broker" };
+                Some((url.clone(), from))
+            }
+            None => text("broker").map(|url| (url, "file")),
+        };
+        let token_file = match &global.token_file {
+            Some(path) => Some((path.clone(), "--token-file")),
+            None => text("token_file").map(|path| (PathBuf::from(path), "file")),
+        };
+        Ok(Self { home, file, table, broker, token_file })
+    }
+
+    /// Whether the broker is the one of this machine, which starts by itself.
+    pub(crate) fn is_local(&self) -> bool {
+        self.broker.is_none()
+    }
+
+    /// The broker to talk to, and as whom.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, Failure> {
+        let endpoint = match &self.broker {
+            Some((url, _)) => Endpoint::parse(url)?,
+            None => Endpoint::unix(self.home.broker_socket()),
+        };
+        Ok(endpoint.with_token(self.token()?))
+    }
+
+    /// The token, from `--token-file` or `EXPACTI_TOKEN`.
+    pub(crate) fn token(&self) -> Result<Option<Token>, Failure> {
+        let env = std::env::var("EXPACTI_TOKEN").ok().filter(|t| !t.trim().is_empty());
+        match (&self.token_file, env) {
+            (Some((_, "file")), Some(token)) | (None, Some(token)) => Ok(Some(Token::new(&token))),
+            (Some((path, _)), _) => match std::fs::read_to_string(path) {
+                Ok(text) if !text.trim().is_empty() => Ok(Some(Token::new(&text))),
+                Ok(_) => Err(Failure::usage(format!("the token file {} is empty", path.display()))),
+                Err(e) => Err(Failure::usage(format!(
+                    "failed to read the token file {}: {e}",
+                    path.display()
+                ))),
+            },
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn at(&self, key: &str) -> Option<&Value> {
+        let mut value = None;
+        let mut table = Some(&self.table);
+        for part in key.split('.') {
+            value = table?.get(part);
+            table = value.and_then(Value::as_table);
+        }
+        value
+    }
+
+    fn bool(&self, key: &str, default: bool) -> bool {
+        self.at(key).and_then(Value::as_bool).unwrap_or(default)
+    }
+
+    /// `agent`.
+    pub(crate) fn agent(&self) -> Option<String> {
+        self.at("agent").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// `timeout` in seconds.
+    pub(crate) fn timeout(&self) -> Result<u64, Failure> {
+        let Some(text) = self.at("timeout").and_then(Value::as_str) else { return Ok(60) };
+        let seconds = crate::print::seconds(text)?;
+        if (5..=86_400).contains(&seconds) {
+            Ok(seconds)
+        } else {
+            Err(Failure::usage(format!(
+                "{}: timeout = {text:?} must be 5s to 24h",
+                self.file.display()
+            )))
+        }
+    }
+
+    /// `review.ascii`, `review.notify`, `review.bell`.
+    pub(crate) fn review(&self) -> (bool, bool, bool) {
+        (
+            self.bool("review.ascii", false),
+            self.bool("review.notify", true),
+            self.bool("review.bell", true),
+        )
+    }
+
+    /// A section as TOML text for whoever reads it in full.
+    pub(crate) fn section(&self, key: &str) -> Option<String> {
+        self.at(key).and_then(Value::as_table).and_then(|t| toml::to_string(t).ok())
+    }
+
+    /// Every effective value.
+    pub(crate) fn show(&self) -> Result<Vec<Shown>, Failure> {
+        let file = self.file.display().to_string();
+        let mut all: Vec<Shown> = Vec::new();
+        let [config, data, runtime] = self.home.dirs().map(|d| d.display().to_string());
+        let home =
+            if std::env::var_os("EXPACTI_HOME").is_some() { "EXPACTI_HOME" } else { "default" };
+        for (key, dir) in [("config_dir", config), ("data_dir", data), ("runtime_dir", runtime)] {
+            all.push(Shown { key: key.to_owned(), value: dir.into(), from: home.to_owned() });
+        }
+        for (key, _) in KEYS {
+            let (value, from) = match (*key, self.at(key)) {
+                ("broker", _) => match &self.broker {
+                    Some((url, from)) => (url.clone().into(), (*from).to_owned()),
+                    None => (self.endpoint()?.display().into(), "default".to_owned()),
+                },
+                ("token_file", _) => match &self.token_file {
+                    Some((path, from)) => (path.display().to_string().into(), (*from).to_owned()),
+                    None => (serde_json::Value::Null, "default".to_owned()),
+                },
+                (_, Some(value)) => (serde_json::to_value(value)?, "file".to_owned()),
+                ("timeout", None) => ("60s".into(), "default".to_owned()),
+                ("review.notify" | "review.bell", None) => (true.into(), "default".to_owned()),
+                ("review.ascii", None) => (false.into(), "default".to_owned()),
+                (_, None) => (serde_json::Value::Null, "default".to_owned()),
+            };
+            let from = if from == "file" { file.clone() } else { from };
+            all.push(Shown { key: (*key).to_owned(), value, from });
+        }
+        let token = std::env::var_os("EXPACTI_TOKEN").is_some();
+        all.push(Shown {
+            key: "token".to_owned(),
+            value: if token { "(set)".into() } else { serde_json::Value::Null },
+            from: if token { "EXPACTI_TOKEN" } else { "default" }.to_owned(),
+        });
+        Ok(all)
+    }
+}
+
+impl Shown {
+    /// One row for people.
+    pub(crate) fn row(&self) -> Vec<String> {
+        let value = match &self.value {
+            serde_json::Value::String(s) => crate::print::safe(s),
+            serde_json::Value::Null => "-".to_owned(),
+            other => crate::print::safe(&other.to_string()),
+        };
+        vec![self.key.clone(), value, self.from.clone()]
+    }
+}
+
+fn parse(file: &Path, text: &str) -> Result<Table, Failure> {
+    let wrong = |what: String| Failure::usage(format!("{}: {what}", file.display()));
+    let table: Table = text.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
+    check(&table, "").map_err(wrong)?;
+    Ok(table)
+}
+
+/// Refuses keys that mean nothing and values of the wrong kind.
+fn check(table: &Table, above: &str) -> Result<(), String> {
+    for (name, value) in table {
+        let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+        match KEYS.iter().find(|(known, _)| *known == key) {
+            Some((known, what)) => {
+                let good = match *known {
+                    "review.ascii" | "review.bell" | "review.notify" => value.is_bool(),
+                    "review.confirm" | "review.keys" | "risk" => value.is_table(),
+                    _ => value.is_str(),
+                };
+                if !good {
+                    return Err(format!("{key} ({what}) cannot be {value}"));
+                }
+            }
+            None if value.as_table().is_some_and(|_| {
+                KEYS.iter().any(|(known, _)| known.starts_with(&format!("{key}.")))
+            }) =>
+            {
+                if let Some(inner) = value.as_table() {
+                    check(inner, &key)?;
+                }
+            }
+            None => {
+                let nearest = KEYS
+                    .iter()
+                    .map(|(known, _)| (strsim::damerau_levenshtein(known, &key), *known))
+                    .min()
+                    .map_or("", |(_, known)| known);
+                return Err(format!("unknown key {key:?}; did you mean {nearest:?}?"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_name_the_nearest() {
+        let bad = |text: &str| parse(Path::new("c"), text).unwrap_err();
+        for (text, expected) in [
+            ("timout = '5s'", "\"timeout\""),
+            ("[review]\nbel = true", "\"review.bell\""),
+            ("broker = 7", "cannot be 7"),
+            ("broker = ", "c: TOML"),
+        ] {
+            let message = format!("{:?}", bad(text));
+            let expected = expected.replace('"', "\\\"");
+            assert!(message.contains(&expected), "{message}");
+        }
+        parse(Path::new("c"), "timeout='5s'\n[review.keys]\nallow='x'\n[risk]\nx=1").unwrap();
+    }
+}

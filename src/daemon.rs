@@ -1,0 +1,294 @@
+//! The background process of this machine: broker and gate in one, behind Unix sockets.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use expacti_broker::{Broker, BrokerConfig, private_dir, write_private};
+use expacti_engine::RiskTables;
+use expacti_gate::{Gate, GateConfig, known_hosts_line, load_or_create_host_key};
+use expacti_protocol::client::{Client, Endpoint, Token};
+use expacti_protocol::home::{GATE_HOST_ALIAS, Home};
+use expacti_protocol::http::Status;
+use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+
+/// How long the background process may take to be ready, or to stop.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The longest path of a Unix socket: `sun_path` has 108 bytes on Linux, 104 on macOS.
+const MAX_SOCKET_PATH: usize = 103;
+
+/// The lock that one background process holds as long as it lives.
+pub(crate) struct Lock {
+    _guard: fd_lock::RwLockWriteGuard<'static, File>,
+}
+
+/// Makes the directories of an installation.
+pub(crate) fn prepare(home: &Home) -> Result<(), Failure> {
+    for dir in home.dirs() {
+        private_dir(dir)
+            .map_err(|e| Failure::new(1, format!("failed to make {}: {e}", dir.display())))?;
+    }
+    for socket in [home.broker_socket(), home.gate_socket()] {
+        if socket.as_os_str().len() > MAX_SOCKET_PATH {
+            return Err(Failure::usage(format!(
+                "the socket path {} is longer than the system allows ({MAX_SOCKET_PATH} bytes): \
+                 choose a shorter EXPACTI_HOME",
+                socket.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the lock; `None` when another process holds it.
+pub(crate) fn try_lock(home: &Home) -> Result<Option<Lock>, Failure> {
+    let path = home.lock_file();
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|e| Failure::new(1, format!("failed to open {}: {e}", path.display())))?;
+    // One lock a process, held to its end: leaking it is what is wanted.
+    let lock: &'static mut fd_lock::RwLock<File> = Box::leak(Box::new(fd_lock::RwLock::new(file)));
+    match lock.try_write() {
+        Ok(guard) => Ok(Some(Lock { _guard: guard })),
+        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
+        Err(e) => Err(Failure::new(1, format!("failed to lock {}: {e}", path.display()))),
+    }
+}
+
+/// The status of the broker behind an endpoint.
+pub(crate) async fn status(endpoint: Endpoint) -> Result<Status, Failure> {
+    Ok(Client::new(endpoint)?.get("/v1/status").await?)
+}
+
+/// Starts the background process unless it runs, and waits until it is ready.
+pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
+    prepare(&config.home)?;
+    let runtime = crate::cmd::runtime()?;
+    let endpoint = Endpoint::unix(config.home.broker_socket());
+    let began = Instant::now();
+    loop {
+        if let Ok(status) = runtime.block_on(status(endpoint.clone())) {
+            return Ok(status);
+        }
+        start(config)?;
+        if began.elapsed() > PATIENCE {
+            return Err(Failure::new(
+                1,
+                format!("broker and gate did not start; see {}", config.home.log_file().display()),
+            ));
+        }
+    }
+}
+
+/// Starts one background process and waits for its word. It is started by way of a process that
+/// ends at once, so that it is nobody's child: not of a wrap that ends what it left running.
+fn start(config: &Config) -> Result<(), Failure> {
+    let fail = |what: &str, e: std::io::Error| Failure::new(1, format!("failed to {what}: {e}"));
+    let log_path = config.home.log_file();
+    let mut log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&log_path)
+        .map_err(|e| fail(&format!("open {}", log_path.display()), e))?;
+    let before = log.seek(SeekFrom::End(0)).unwrap_or(0);
+    let expacti = std::env::current_exe().map_err(|e| fail("find this program", e))?;
+    let mut child = Command::new("sh")
+        .args(["-c", "\"$0\" up --foreground --detached &"])
+        .arg(expacti)
+        .env_remove("EXPACTI_TOKEN")
+        .env_remove("EXPACTI_BROKER")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .map_err(|e| fail("start broker and gate", e))?;
+    let mut word = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout)
+            .read_line(&mut word)
+            .map_err(|e| fail("hear from broker and gate", e))?;
+    }
+    child.wait().map_err(|e| fail("start broker and gate", e))?;
+    match word.trim() {
+        "ready" => Ok(()),
+        // Another process is starting them at this moment: look again.
+        "locked" => {
+            std::thread::sleep(Duration::from_millis(20));
+            Ok(())
+        }
+        _ => {
+            let mut said = String::new();
+            if let Ok(mut file) = File::open(&log_path)
+                && file.seek(SeekFrom::Start(before)).is_ok()
+            {
+                let _ = file.take(4096).read_to_string(&mut said);
+            }
+            let said = said.trim();
+            let log = log_path.display();
+            Err(Failure::new(
+                1,
+                if said.is_empty() {
+                    format!("broker and gate did not start; see {log}")
+                } else {
+                    format!("broker and gate did not start: {said} (log: {log})")
+                },
+            ))
+        }
+    }
+}
+
+/// Binds a private socket; one that a dead process left is replaced. The caller holds the lock.
+pub(crate) fn bind(path: &Path) -> Result<UnixListener, Failure> {
+    let fail =
+        |e: std::io::Error| Failure::new(1, format!("failed to listen on {}: {e}", path.display()));
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fail(e)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(fail)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
+    Ok(listener)
+}
+
+/// What the configuration makes of a broker.
+pub(crate) fn broker_config(config: &Config) -> Result<BrokerConfig, Failure> {
+    let mut broker = BrokerConfig::of_home(&config.home);
+    broker.default_timeout = Duration::from_secs(config.timeout()?);
+    if let Some(text) = config.section("risk") {
+        broker.tables = RiskTables::with_overrides(&text)
+            .map_err(|e| Failure::usage(format!("the section [risk] of the configuration: {e}")))?;
+    }
+    Ok(broker)
+}
+
+/// Broker and gate in this process, until asked to stop.
+pub(crate) async fn serve(
+    config: &Config,
+    broker_config: BrokerConfig,
+    ready: impl FnOnce(),
+) -> Outcome {
+    let home = &config.home;
+    let broker = Broker::open(broker_config).await.map_err(|e| Failure::new(1, e.to_string()))?;
+    broker.warn("anything running as you can approve".to_owned());
+    let key = load_or_create_host_key(&home.keys().join("gate_ed25519"))
+        .map_err(|e| Failure::new(1, e.to_string()))?;
+    let line = known_hosts_line(GATE_HOST_ALIAS, &key);
+    write_private(&home.gate_known_hosts(), format!("{}\n", line.trim_end()).as_bytes())?;
+    let broker_socket = bind(&home.broker_socket())?;
+    let gate_socket = bind(&home.gate_socket())?;
+
+    let token = broker.local_gate_token().map_err(|e| Failure::new(1, e.to_string()))?;
+    let endpoint = Endpoint::unix(home.broker_socket()).with_token(Some(Token::new(&token)));
+    let stop = broker.shutdown_requested();
+    let serving = {
+        let (broker, stop) = (broker.clone(), CancellationToken::new());
+        let inner = stop.clone();
+        (tokio::spawn(async move { broker.serve_unix(broker_socket, inner).await }), stop)
+    };
+    let gate =
+        Gate::new(GateConfig::new(key, endpoint)).map_err(|e| Failure::new(1, e.to_string()))?;
+    let gate_stop = stop.clone();
+    let gating = tokio::spawn(async move {
+        gate.serve_unix(gate_socket, gate_stop).await.map_err(|e| e.to_string())
+    });
+    ready();
+    wait_for_stop(&stop).await;
+    stop.cancel();
+    // The gate first: what it holds is denied while the broker can still write it down.
+    let _ = tokio::time::timeout(Duration::from_secs(5), gating).await;
+    serving.1.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(2), serving.0).await;
+    for socket in [home.gate_socket(), home.broker_socket()] {
+        let _ = std::fs::remove_file(socket);
+    }
+    broker.close().await;
+    Ok(0)
+}
+
+/// Waits for a request to stop: from an owner, SIGTERM or SIGINT.
+pub(crate) async fn wait_for_stop(stop: &CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (term, int) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut term), Ok(mut int)) = (term, int) else { return stop.cancelled().await };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// `expacti up --foreground`.
+pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
+    prepare(&config.home)?;
+    let mut out = std::io::stdout();
+    let Some(_lock) = try_lock(&config.home)? else {
+        if detached {
+            writeln!(out, "locked")?;
+            return Ok(0);
+        }
+        return Err(Failure::new(1, "broker and gate run already (see `expacti status`)"));
+    };
+    if detached {
+        // Away from the terminal and the process group of whoever started us.
+        let _ = rustix::process::setsid();
+        let _ = std::env::set_current_dir("/");
+    }
+    crate::cmd::log_to_stderr();
+    let broker = broker_config(config)?;
+    crate::cmd::runtime()?.block_on(serve(config, broker, || {
+        if detached {
+            let _ = writeln!(out, "ready");
+            if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
+                let _ = rustix::stdio::dup2_stdout(null);
+            }
+        } else {
+            crate::print::note("broker and gate are ready; stop them with ^C or `expacti down`");
+        }
+    }))
+}
+
+/// `expacti down`.
+pub(crate) fn down(config: &Config) -> Outcome {
+    let runtime = crate::cmd::runtime()?;
+    let client = Client::new(Endpoint::unix(config.home.broker_socket()))?;
+    let asked: Result<(), _> = runtime.block_on(client.post("/v1/shutdown", &()));
+    match asked {
+        Ok(()) => {}
+        Err(expacti_protocol::client::ClientError::Unreachable { .. }) => {
+            if config.home.lock_file().exists() && try_lock(&config.home)?.is_none() {
+                return Err(Failure::new(
+                    1,
+                    format!(
+                        "a process holds {} but does not answer",
+                        config.home.lock_file().display()
+                    ),
+                ));
+            }
+            crate::print::note("broker and gate were not running");
+            return Ok(0);
+        }
+        Err(e) => return Err(e.into()),
+    }
+    let began = Instant::now();
+    while try_lock(&config.home)?.is_none() {
+        if began.elapsed() > PATIENCE {
+            return Err(Failure::new(1, "broker and gate did not stop in time"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    crate::print::note("broker and gate stopped");
+    Ok(0)
+}

@@ -1,0 +1,66 @@
+//! Why a command failed, as one message on standard error and one exit status.
+
+use expacti_protocol::client::ClientError;
+use expacti_protocol::exit;
+
+/// A failure that ends the program.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: u8,
+    message: String,
+}
+
+/// The result of a command: its exit status.
+pub(crate) type Outcome = Result<u8, Failure>;
+
+impl Failure {
+    /// A failure with its own exit status.
+    pub(crate) fn new(status: u8, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    /// Wrong usage.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(exit::USAGE, message)
+    }
+
+    /// The exit status.
+    pub(crate) fn status(&self) -> u8 {
+        self.status
+    }
+
+    /// Says it.
+    pub(crate) fn report(&self) {
+        if !self.message.is_empty() {
+            crate::print::note(&self.message);
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::new(error.exit_status(), error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            // Whoever read our output has seen enough.
+            return Self::new(0, "");
+        }
+        Self::new(exit::FAILED, error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(exit::FAILED, format!("{error:#}"))
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(exit::FAILED, error.to_string())
+    }
+}

@@ -1,0 +1,116 @@
+//! What people and programs read: data on standard output, everything else on standard error.
+
+use std::io::{self, Write as _};
+
+use anstream::stream::IsTerminal as _;
+use expacti_engine::{Level, make_visible};
+use serde::Serialize;
+
+/// A line on standard error.
+pub(crate) fn note(message: &str) {
+    let _ = writeln!(anstream::stderr(), "expacti: {message}");
+}
+
+/// One JSON document on standard output.
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)
+}
+
+/// A line on standard output.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    writeln!(anstream::stdout(), "{text}")
+}
+
+/// Text from elsewhere made safe for a terminal: nothing in it can move the cursor.
+pub(crate) fn safe(text: &str) -> String {
+    make_visible(text.as_bytes()).text.replace('\n', "⏎")
+}
+
+/// The word for a level, coloured.
+pub(crate) fn level(level: Level) -> String {
+    let (word, style) = match level {
+        Level::Low => ("LOW", ""),
+        Level::Medium => ("MEDIUM", "\x1b[33m"),
+        Level::High => ("HIGH", "\x1b[1;33m"),
+        Level::Critical => ("CRITICAL", "\x1b[1;31m"),
+    };
+    format!("{style}{word}\x1b[0m")
+}
+
+/// Rows in columns, each as wide as its longest cell; the last is not padded.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let width = |text: &str| unicode_width::UnicodeWidthStr::width(plain(text).as_str());
+    let mut widths: Vec<usize> = head.iter().map(|h| h.len()).collect();
+    for row in rows {
+        for (w, cell) in widths.iter_mut().zip(row) {
+            *w = (*w).max(width(cell));
+        }
+    }
+    let mut out = anstream::stdout();
+    let head: Vec<String> = head.iter().map(|h| format!("\x1b[1m{h}\x1b[0m")).collect();
+    for row in std::iter::once(&head).chain(rows) {
+        let mut text = String::new();
+        for (i, cell) in row.iter().enumerate() {
+            text.push_str(cell);
+            if i + 1 < row.len() {
+                let pad = widths.get(i).copied().unwrap_or(0).saturating_sub(width(cell)) + 2;
+                text.extend(std::iter::repeat_n(' ', pad));
+            }
+        }
+        writeln!(out, "{text}")?;
+    }
+    Ok(())
+}
+
+/// A text without our own colour sequences.
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+/// Whether standard output is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// How long ago, or until: `41s`, `3m`, `2h`, `5d`.
+pub(crate) fn span(seconds: i64) -> String {
+    let s = seconds.max(0);
+    match s {
+        0..=119 => format!("{s}s"),
+        120..=7199 => format!("{}m", s / 60),
+        7200..=172_799 => format!("{}h", s / 3600),
+        _ => format!("{}d", s / 86_400),
+    }
+}
+
+/// A time for people, in the local zone.
+pub(crate) fn time(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(
+        |_| "?".to_owned(),
+        |t| t.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}
+
+/// Reads `90s`, `5m`, `7d`, `1h30m`.
+pub(crate) fn seconds(text: &str) -> Result<u64, crate::failure::Failure> {
+    let wrong = || {
+        crate::failure::Failure::usage(format!(
+            "{text:?} is not a duration: write 90s, 5m, 12h or 7d"
+        ))
+    };
+    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
+    let total = span
+        .total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours()))
+        .map_err(|_| wrong())?;
+    if total < 1.0 {
+        return Err(wrong());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at least 1, and a jiff span is far below 2^64 s"
+    )]
+    Ok(total as u64)
+}
