@@ -98,7 +98,7 @@ fn await_foreground() {
 }
 
 fn lead(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
-    let (_sender, events) = signals::collect()?;
+    let events = signals::collect()?;
     let expacti = std::env::current_exe().map_err(WrapError::io("find this executable"))?;
     let started = Command::new(expacti)
         .args(arguments(FOREGROUND, Path::new(program), args))

@@ -126,6 +126,7 @@ fn create_in(base: &Path) -> std::io::Result<tempfile::TempDir> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(base)?;
     // The private `ssh` is a script: it cannot run from a file system mounted noexec.
+    #[cfg(target_os = "linux")]
     if rustix::fs::statvfs(base)?.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC) {
         return Err(std::io::Error::other("the file system is mounted noexec"));
     }
@@ -173,6 +174,7 @@ pub(crate) fn environment(
         ("PATH", Some(path)),
         // A reviewer's token is nothing for an agent.
         ("EXPACTI_TOKEN", None),
+        ("AUTOSSH_PATH", Some(ssh.clone().into())),
         ("ANSIBLE_SSH_EXECUTABLE", Some(ssh.clone().into())),
         ("ANSIBLE_SCP_EXECUTABLE", Some(context.dir.join("scp").into())),
         ("ANSIBLE_SFTP_EXECUTABLE", Some(context.dir.join("sftp").into())),

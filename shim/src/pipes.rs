@@ -13,7 +13,7 @@ use crate::wrap::{Launch, settle};
 
 /// Runs the program to its end.
 pub(crate) fn run(launch: &Launch) -> Result<u8, WrapError> {
-    let (_sender, events) = signals::collect()?;
+    let events = signals::collect()?;
     let mut command = Command::new(&launch.expacti);
     command.args(child::arguments(PIPED, &launch.program, &launch.args));
     for (name, value) in &launch.environment {

@@ -1,7 +1,7 @@
 //! Signals to this process as a queue. What the process was started to ignore (`nohup`, a background
 //! job of a script) stays ignored, here and in the program.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 
 use rustix::process::Signal;
 use signal_hook::consts::{
@@ -18,8 +18,6 @@ use crate::error::WrapError;
 pub(crate) enum Event {
     /// A child ended or was stopped.
     Child,
-    /// The output of the terminal came to its end.
-    OutputEnded,
     /// The size of the terminal changed.
     Resized,
     /// A signal meant for the program.
@@ -35,13 +33,12 @@ pub(crate) enum Event {
 const PASSED: [i32; 8] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2];
 
 /// Starts to collect signals; from now on none of them ends this process.
-pub(crate) fn collect() -> Result<(Sender<Event>, Receiver<Event>), WrapError> {
+pub(crate) fn collect() -> Result<Receiver<Event>, WrapError> {
     let ignored = ignored();
     let wanted = PASSED.into_iter().chain([SIGCHLD, SIGWINCH]).filter(|s| !ignored.contains(s));
     let mut signals = SignalsInfo::<WithOrigin>::new(wanted)
         .map_err(WrapError::io("set up the handling of signals"))?;
-    let (sender, receiver) = channel();
-    let events = sender.clone();
+    let (events, receiver) = channel();
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
@@ -63,7 +60,7 @@ pub(crate) fn collect() -> Result<(Sender<Event>, Receiver<Event>), WrapError> {
             }
         })
         .map_err(WrapError::io("start the thread that handles signals"))?;
-    Ok((sender, receiver))
+    Ok(receiver)
 }
 
 /// The signals that this process was started to ignore; without `/proc` none is known.

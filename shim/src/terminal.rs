@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::mpsc::{Receiver, Sender};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
@@ -99,7 +99,7 @@ pub(crate) fn run(launch: &mut Launch, context: &Context) -> Result<u8, WrapErro
     inherit_settings(pair.master.as_ref(), &outer.saved);
     let reader = pair.master.try_clone_reader().map_err(pty("read from the pseudo-terminal"))?;
     let writer = pair.master.take_writer().map_err(pty("write to the pseudo-terminal"))?;
-    let (sender, events) = signals::collect()?;
+    let events = signals::collect()?;
     let started = pair.slave.spawn_command(command(launch)?).map_err(pty("start the program"))?;
     drop(pair.slave);
     let pid = started
@@ -108,12 +108,12 @@ pub(crate) fn run(launch: &mut Launch, context: &Context) -> Result<u8, WrapErro
         .and_then(Pid::from_raw)
         .ok_or_else(|| WrapError::Usage("the program has no process number".to_owned()))?;
     outer.enter();
-    copy_output(reader, sender)?;
+    let output = copy_output(reader)?;
     copy_input(writer)?;
     let status = watch(pid, &events, pair.master.as_ref(), &mut outer)?;
-    // Before anything else that can take time: the terminal is the user's again.
     settle(launch, &events);
-    await_output(&events);
+    // It has ended when its sender is gone.
+    let _ = output.recv_timeout(LAST_OUTPUT);
     outer.leave();
     guard.dismiss();
     Ok(status)
@@ -170,7 +170,7 @@ fn watch(
             Ok(Event::Signal { signal, .. }) => {
                 let _ = kill_process(pid, signal);
             }
-            Ok(Event::Child | Event::OutputEnded) => {}
+            Ok(Event::Child) => {}
             Err(_) => return Err(WrapError::Usage("the handling of signals ended".to_owned())),
         }
     }
@@ -182,7 +182,9 @@ fn resume(pid: Pid, master: &dyn MasterPty, outer: &mut Outer) {
     let _ = kill_process(pid, Signal::CONT);
 }
 
-fn copy_output(mut from: Box<dyn Read + Send>, ended: Sender<Event>) -> Result<(), WrapError> {
+/// Shows what the program writes; the receiver is cut off at its end.
+fn copy_output(mut from: Box<dyn Read + Send>) -> Result<Receiver<()>, WrapError> {
+    let (until_end, ended) = channel();
     thread("output", move || {
         let mut buffer = vec![0; 64 * 1024];
         let mut out = std::io::stdout().as_fd().try_clone_to_owned().map(File::from).ok();
@@ -197,8 +199,9 @@ fn copy_output(mut from: Box<dyn Read + Send>, ended: Sender<Event>) -> Result<(
                 out = None;
             }
         }
-        let _ = ended.send(Event::OutputEnded);
-    })
+        drop(until_end);
+    })?;
+    Ok(ended)
 }
 
 fn copy_input(mut to: Box<dyn Write + Send>) -> Result<(), WrapError> {
@@ -232,14 +235,4 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), WrapEr
         .spawn(work)
         .map(drop)
         .map_err(WrapError::io(format!("start the {name} thread")))
-}
-
-fn await_output(events: &Receiver<Event>) {
-    let deadline = Instant::now() + LAST_OUTPUT;
-    while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-        match events.recv_timeout(left) {
-            Ok(Event::OutputEnded) | Err(_) => return,
-            Ok(_) => {}
-        }
-    }
 }

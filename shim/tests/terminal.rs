@@ -204,18 +204,14 @@ fn stopped_and_continued_as_a_job() {
 fn a_shell_has_job_control() {
     let world = World::new();
     let mut terminal = Terminal::run_program(&world, &["bash", "--norc", "-i"]);
-    terminal.types("sleep 100\r");
-    until("sleep runs", || {
-        let shown = terminal.shown.lock().unwrap();
-        shown.contains("sleep 100\r\n").then_some(())
-    });
-    // Typed until the foreground job is there to take it.
-    let shown = Arc::clone(&terminal.shown);
-    until("the job is stopped", || {
-        terminal.types("\x1a");
-        shown.lock().unwrap().contains("Stopped").then_some(())
-    });
-    terminal.types("kill %1; exit 7\r");
+    // What is typed before the prompt is there would be the outer terminal's.
+    terminal.shows("# ");
+    terminal.types("sh -c 'echo started; exec sleep 100'\r");
+    terminal.shows("\rstarted\r\n");
+    terminal.types("\x1a");
+    terminal.shows("Stopped");
+    terminal.types("fg\r");
+    terminal.types("\x03");
     terminal.types("exit 7\r");
     assert_eq!(terminal.ends(), 7);
     assert!(!terminal.shown.lock().unwrap().contains("no job control"));
