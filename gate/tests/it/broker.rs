@@ -1,0 +1,244 @@
+//! A scripted broker on a Unix socket: says what the test tells it to, remembers what it heard.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use expacti_protocol::PROTOCOL_VERSION;
+use expacti_protocol::command::{CommandState, Outcome, StdinTreatment, Submission};
+use expacti_protocol::gate::{Decision, DecisionKind, GateEvent, GateRequest};
+use expacti_protocol::ids::{CommandId, SessionId};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, watch};
+use tokio_tungstenite::tungstenite::Message;
+
+/// How the broker behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Allows and releases at once.
+    Auto,
+    /// Waits for the test; answers `release`.
+    Manual,
+    /// Allows at once without `released`, and never answers `release`.
+    StuckRelease,
+    /// Does not even answer `submit`.
+    Mute,
+}
+
+#[derive(Debug, Clone)]
+pub struct Item {
+    pub id: CommandId,
+    pub submission: Submission,
+}
+
+struct State {
+    mode: Mutex<Mode>,
+    timeout: Mutex<u64>,
+    log: watch::Sender<Vec<GateRequest>>,
+    items: watch::Sender<Vec<Item>>,
+    out: Mutex<Option<mpsc::UnboundedSender<Option<GateEvent>>>>,
+    refusing: Mutex<bool>,
+}
+
+#[derive(Clone)]
+pub struct Broker {
+    state: Arc<State>,
+    pub path: PathBuf,
+    task: Arc<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.task) == 1 {
+            self.task.abort();
+        }
+    }
+}
+
+impl Broker {
+    pub fn start(dir: &Path, mode: Mode) -> Self {
+        let path = dir.join("broker.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let state = Arc::new(State {
+            mode: Mutex::new(mode),
+            timeout: Mutex::new(60),
+            log: watch::channel(Vec::new()).0,
+            items: watch::channel(Vec::new()).0,
+            out: Mutex::new(None),
+            refusing: Mutex::new(false),
+        });
+        let serving = Arc::clone(&state);
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                if *serving.refusing.lock().unwrap() {
+                    continue;
+                }
+                tokio::spawn(serve(Arc::clone(&serving), stream));
+            }
+        });
+        Self { state, path, task: Arc::new(task) }
+    }
+
+    pub fn set_mode(&self, mode: Mode) {
+        *self.state.mode.lock().unwrap() = mode;
+    }
+
+    pub fn set_timeout(&self, seconds: u64) {
+        *self.state.timeout.lock().unwrap() = seconds;
+    }
+
+    /// Cuts the link; with `stay_away` no new one is accepted.
+    pub fn cut(&self, stay_away: bool) {
+        *self.state.refusing.lock().unwrap() = stay_away;
+        if let Some(out) = &*self.state.out.lock().unwrap() {
+            out.send(None).ok();
+        }
+    }
+
+    pub fn say(&self, event: GateEvent) {
+        self.state.out.lock().unwrap().as_ref().unwrap().send(Some(event)).ok();
+    }
+
+    /// Waits for the n-th submission (from 0).
+    pub async fn item(&self, n: usize) -> Item {
+        let mut items = self.state.items.subscribe();
+        let wait = items.wait_for(|items| items.len() > n);
+        let items = tokio::time::timeout(Duration::from_secs(20), wait);
+        items.await.expect("a submission").unwrap()[n].clone()
+    }
+
+    pub fn items(&self) -> Vec<Item> {
+        self.state.items.borrow().clone()
+    }
+
+    pub fn log(&self) -> Vec<GateRequest> {
+        self.state.log.borrow().clone()
+    }
+
+    /// Waits until the broker has heard something.
+    pub async fn heard<T>(&self, what: &str, f: impl Fn(&GateRequest) -> Option<T>) -> T {
+        let mut log = self.state.log.subscribe();
+        let wait = log.wait_for(|log| log.iter().any(|r| f(r).is_some()));
+        let log = tokio::time::timeout(Duration::from_secs(20), wait)
+            .await
+            .unwrap_or_else(|_| panic!("never heard {what}: {:?}", self.log()))
+            .unwrap();
+        log.iter().find_map(f).unwrap()
+    }
+
+    pub async fn outcome(&self, id: &CommandId) -> Outcome {
+        self.heard("finished", |r| match r {
+            GateRequest::Finished { id: i, outcome, .. } if i == id => Some(outcome.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub fn decision(item: &Item, allow: bool, comment: Option<&str>) -> Decision {
+        Decision {
+            id: item.id.clone(),
+            allow,
+            comment: comment.map(str::to_owned),
+            sha256: item.submission.sha256,
+            session_id: item.submission.session_id.clone(),
+            decided_by: "alice".to_owned(),
+            kind: DecisionKind::Reviewer,
+            released: false,
+            signatures: Vec::new(),
+        }
+    }
+
+    pub fn allow(&self, item: &Item) {
+        self.say(GateEvent::Decision(Self::decision(item, true, None)));
+    }
+
+    pub fn deny(&self, item: &Item, comment: &str) {
+        self.say(GateEvent::Decision(Self::decision(item, false, Some(comment))));
+    }
+}
+
+fn treatment(command: &str) -> StdinTreatment {
+    let code = ["bash", "sh", "python3"];
+    if command.split_whitespace().next().is_some_and(|word| code.contains(&word)) {
+        StdinTreatment::Code
+    } else {
+        StdinTreatment::Data
+    }
+}
+
+async fn serve(state: Arc<State>, stream: UnixStream) {
+    let Ok(socket) = tokio_tungstenite::accept_async(stream).await else { return };
+    let (mut sink, mut source) = socket.split();
+    let (out, mut out_rx) = mpsc::unbounded_channel::<Option<GateEvent>>();
+    *state.out.lock().unwrap() = Some(out.clone());
+    let hello = GateEvent::Hello { protocol: PROTOCOL_VERSION, version: "test".to_owned() };
+    out.send(Some(hello)).unwrap();
+    loop {
+        tokio::select! {
+            event = out_rx.recv() => match event {
+                Some(Some(event)) => {
+                    let text = serde_json::to_string(&event).unwrap();
+                    if sink.send(Message::text(text)).await.is_err() {
+                        return;
+                    }
+                }
+                _ => return,
+            },
+            message = source.next() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    let request: GateRequest = serde_json::from_str(&text).unwrap();
+                    state.log.send_modify(|log| log.push(request.clone()));
+                    for event in answer(&state, request) {
+                        out.send(Some(event)).ok();
+                    }
+                }
+                Some(Ok(_)) => {}
+                _ => return,
+            },
+        }
+    }
+}
+
+fn answer(state: &State, request: GateRequest) -> Vec<GateEvent> {
+    let mode = *state.mode.lock().unwrap();
+    match request {
+        GateRequest::OpenSession { r#ref, .. } => {
+            vec![GateEvent::Ack { r#ref, session_id: Some(SessionId::new()) }]
+        }
+        GateRequest::CloseSession { r#ref, .. }
+        | GateRequest::Withdraw { r#ref, .. }
+        | GateRequest::Finished { r#ref, .. } => {
+            vec![GateEvent::Ack { r#ref, session_id: None }]
+        }
+        GateRequest::Release { r#ref, id, .. } if mode != Mode::StuckRelease => {
+            vec![GateEvent::Released { r#ref, id }]
+        }
+        GateRequest::Submit { r#ref, submission } if mode != Mode::Mute => {
+            let id = CommandId::new();
+            let item = Item { id: id.clone(), submission: *submission };
+            let stdin = treatment(&item.submission.text.command);
+            let submitted = GateEvent::Submitted {
+                r#ref,
+                id,
+                state: CommandState::Pending,
+                risk_score: 82,
+                level: serde_json::from_str("\"CRITICAL\"").unwrap(),
+                timeout_seconds: *state.timeout.lock().unwrap(),
+                stdin,
+                unattended: false,
+            };
+            let mut events = vec![submitted];
+            if mode == Mode::Auto || mode == Mode::StuckRelease {
+                let mut decision = Broker::decision(&item, true, None);
+                decision.released = mode == Mode::Auto;
+                decision.kind = DecisionKind::Rule;
+                events.push(GateEvent::Decision(decision));
+            }
+            state.items.send_modify(|items| items.push(item));
+            events
+        }
+        _ => Vec::new(),
+    }
+}

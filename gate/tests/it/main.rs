@@ -1,0 +1,13 @@
+//! The gate between a real OpenSSH client and a real sshd, with a scripted broker.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod broker;
+mod exec;
+mod trial;

@@ -1,0 +1,252 @@
+//! One test's world: sshd on 127.0.0.1, a gate on a Unix socket, a home for ssh.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use expacti_gate::{Gate, GateConfig, Limits, known_hosts_line, load_or_create_host_key};
+use expacti_protocol::client::Endpoint;
+use expacti_protocol::uplink::{TargetRoute, Uplink};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixListener;
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{Broker, Mode};
+
+pub struct Sshd {
+    child: std::process::Child,
+    pub port: u16,
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub fn keygen(path: &Path, kind: &str) {
+    let done = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-N", "", "-C", "test", "-f"])
+        .arg(path)
+        .status()
+        .expect("ssh-keygen: install openssh-client");
+    assert!(done.success());
+}
+
+impl Sshd {
+    pub fn start(dir: &Path, extra: &str) -> Option<Self> {
+        let program = Path::new("/usr/sbin/sshd");
+        if !program.exists() {
+            eprintln!("skipped: /usr/sbin/sshd is missing; install openssh-server");
+            return None;
+        }
+        std::fs::create_dir_all("/run/sshd").ok();
+        for kind in ["ed25519", "ecdsa"] {
+            keygen(&dir.join(format!("host_{kind}")), kind);
+        }
+        for _ in 0..5 {
+            let port = free_port();
+            let config = format!(
+                "Port {port}\nListenAddress 127.0.0.1\nHostKey {d}/host_ed25519\n\
+                 HostKey {d}/host_ecdsa\nAuthorizedKeysFile {d}/id.pub\nStrictModes no\n\
+                 UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+                 PidFile none\nAcceptEnv LANG LC_*\nMaxSessions 50\nMaxStartups 200\n\
+                 PermitRootLogin yes\nPermitUserEnvironment no\nPrintMotd no\n{extra}\n",
+                d = dir.display()
+            );
+            std::fs::write(dir.join("sshd_config"), config).unwrap();
+            let log = std::fs::File::create(dir.join("sshd.log")).unwrap();
+            let mut child = std::process::Command::new(program)
+                .args(["-D", "-e", "-f"])
+                .arg(dir.join("sshd_config"))
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .unwrap();
+            for _ in 0..500 {
+                if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                    return Some(Self { child, port });
+                }
+                if child.try_wait().unwrap().is_some() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            child.kill().ok();
+            child.wait().ok();
+        }
+        let log = std::fs::read_to_string(dir.join("sshd.log")).unwrap_or_default();
+        panic!("sshd does not start: {log}");
+    }
+}
+
+/// Passes a connected socket to ssh after the head was exchanged (ProxyUseFdpass).
+const HELPER: &str = r#"
+import socket, sys, array
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(open(sys.argv[2], "rb").read())
+line = b""
+while not line.endswith(b"\n"):
+    c = s.recv(1)
+    if not c:
+        sys.exit("the gate closed the connection")
+    line += c
+if b'"ok":true' not in line:
+    sys.exit(line.decode())
+out = socket.socket(fileno=1)
+socket.send_fds(out, [b"\0"], [s.fileno()])
+"#;
+
+pub struct Trial {
+    pub broker: Broker,
+    pub gate: Arc<Gate>,
+    pub sshd: Sshd,
+    shutdown: CancellationToken,
+    pub dir: tempfile::TempDir,
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+pub fn user() -> String {
+    let out = std::process::Command::new("id").arg("-un").output().unwrap();
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
+}
+
+impl Trial {
+    /// `None` when sshd is not installed.
+    pub async fn new(mode: Mode) -> Option<Self> {
+        Self::with(mode, Limits::default(), "").await
+    }
+
+    pub async fn with(mode: Mode, limits: Limits, sshd_extra: &str) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        keygen(&dir.path().join("id"), "ed25519");
+        let sshd = Sshd::start(dir.path(), sshd_extra)?;
+        let broker = Broker::start(dir.path(), mode);
+        let host_key = load_or_create_host_key(&dir.path().join("gate_key")).unwrap();
+        std::fs::write(
+            dir.path().join("gate_known_hosts"),
+            known_hosts_line("expacti-gate", &host_key),
+        )
+        .unwrap();
+        let mut config = GateConfig::new(host_key, Endpoint::unix(&broker.path));
+        config.limits = limits;
+        let gate = Arc::new(Gate::new(config).unwrap());
+        let socket = UnixListener::bind(dir.path().join("gate.sock")).unwrap();
+        let shutdown = CancellationToken::new();
+        let trial = Self { broker, gate, sshd, shutdown, dir };
+        trial.serve(socket);
+        std::fs::write(trial.path("helper.py"), HELPER).unwrap();
+        let key = std::fs::read_to_string(trial.path("host_ed25519.pub")).unwrap();
+        let line = format!("[127.0.0.1]:{} {key}", trial.sshd.port);
+        std::fs::write(trial.path("known_hosts"), line).unwrap();
+        trial.head(|_| {});
+        tokio::time::timeout(Duration::from_secs(10), trial.gate.linked()).await.unwrap();
+        Some(trial)
+    }
+
+    fn serve(&self, socket: UnixListener) {
+        let (gate, shutdown) = (Arc::clone(&self.gate), self.shutdown.clone());
+        tokio::spawn(async move { gate.serve_unix(socket, shutdown).await });
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes the head line with changes.
+    pub fn head(&self, change: impl FnOnce(&mut Uplink)) {
+        let route = TargetRoute {
+            alias: "target".to_owned(),
+            host: "127.0.0.1".to_owned(),
+            port: self.sshd.port,
+            user: user(),
+            identity_files: vec![self.path("id").display().to_string()],
+            known_hosts_files: vec![self.path("known_hosts").display().to_string()],
+            ..TargetRoute::default()
+        };
+        let mut uplink = Uplink {
+            protocol: expacti_protocol::PROTOCOL_VERSION,
+            agent: "test".to_owned(),
+            program: vec!["ssh".to_owned()],
+            route,
+            ..Uplink::default()
+        };
+        change(&mut uplink);
+        let mut line = serde_json::to_vec(&uplink).unwrap();
+        line.push(b'\n');
+        std::fs::write(self.path("head.json"), line).unwrap();
+    }
+
+    /// An ssh client whose connection goes through the gate.
+    pub fn ssh(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("ssh");
+        command
+            .arg("-F/dev/null")
+            .arg(format!(
+                "-oProxyCommand=python3 {} {} {}",
+                self.path("helper.py").display(),
+                self.path("gate.sock").display(),
+                self.path("head.json").display()
+            ))
+            .arg("-oProxyUseFdpass=yes")
+            .arg("-oHostKeyAlias=expacti-gate")
+            .arg(format!("-oUserKnownHostsFile={}", self.path("gate_known_hosts").display()))
+            .arg("-oGlobalKnownHostsFile=/dev/null")
+            .arg("-oStrictHostKeyChecking=yes")
+            .arg("-oBatchMode=yes")
+            .arg("-oLogLevel=ERROR")
+            .arg("-oIdentityFile=/dev/null")
+            .args(args)
+            .env_remove("SSH_AUTH_SOCK")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    pub fn spawn(&self, args: &[&str]) -> Child {
+        self.ssh(args).spawn().unwrap()
+    }
+
+    pub async fn run(&self, args: &[&str]) -> Output {
+        finish(self.spawn(args)).await
+    }
+
+    pub async fn run_with(&self, args: &[&str], input: &[u8]) -> Output {
+        let mut child = self.ssh(args).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        let writer = tokio::spawn(async move {
+            stdin.write_all(&input).await.ok();
+        });
+        let out = finish(child).await;
+        writer.abort();
+        out
+    }
+}
+
+pub async fn finish(child: Child) -> Output {
+    tokio::time::timeout(Duration::from_secs(60), child.wait_with_output())
+        .await
+        .expect("ssh ends in time")
+        .unwrap()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
