@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use crate::client::{ClientWriter, Exit};
 use crate::environment::Environment;
 use crate::inbox::{Inbox, Taken};
-use crate::life::{Event, Life, Step};
-use crate::link::OpenSession;
+use crate::life::{End, Event, Life, Step};
+use crate::link::{Decided, OpenSession};
 use crate::message::Refusal;
 use crate::running;
 use crate::session::Connection;
@@ -294,7 +294,8 @@ impl Hold<'_> {
                     status.erase().await;
                     return Outcomes::Approved(id, approved);
                 }
-                Step::End(end) => {
+                Step::End(mut end) => {
+                    late(&mut events, &mut end);
                     if let Some((id, reason)) = end.withdraw {
                         link.withdraw(session.epoch, id, reason);
                     }
@@ -319,11 +320,29 @@ impl Hold<'_> {
     }
 }
 
+/// The item has ended here; what the broker has said meanwhile must not be left open there. What
+/// it says from now on finds the queue closed, and the link answers it.
+fn late(events: &mut mpsc::UnboundedReceiver<Event>, end: &mut End) {
+    events.close();
+    let why = "the agent took it back";
+    while let Ok(event) = events.try_recv() {
+        match event {
+            Event::Submitted(news) => end.withdraw = Some((news.id, why)),
+            Event::Released(proof) => end.unsent = Some((proof.id().clone(), why)),
+            Event::Decided(Decided { released: Some(proof), .. }) => {
+                end.unsent = Some((proof.id().clone(), why));
+            }
+            Event::Decided(_) => end.withdraw = None,
+            _ => {}
+        }
+    }
+    if end.unsent.is_some() {
+        end.withdraw = None;
+    }
+}
+
 fn ends(signal: Signal) -> bool {
-    matches!(
-        signal,
-        Signal::Int | Signal::Term | Signal::Hup | Signal::Quit | Signal::Kill
-    )
+    matches!(signal, Signal::Int | Signal::Term | Signal::Hup | Signal::Quit | Signal::Kill)
 }
 
 async fn next_control(

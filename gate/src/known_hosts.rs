@@ -42,7 +42,11 @@ pub(crate) fn lookup(text: &str, file: &str, name: &str) -> Vec<Entry> {
 
 /// The name under which `ssh` files a host.
 pub(crate) fn host_name(host: &str, port: u16) -> String {
-    if port == 22 { host.to_ascii_lowercase() } else { format!("[{}]:{port}", host.to_ascii_lowercase()) }
+    if port == 22 {
+        host.to_ascii_lowercase()
+    } else {
+        format!("[{}]:{port}", host.to_ascii_lowercase())
+    }
 }
 
 /// The line that records a key, hashed when wanted.

@@ -43,10 +43,7 @@ impl Refusal {
 
     /// The target cannot be reached, or refused the login.
     pub(crate) fn target(why: &str) -> Self {
-        Self {
-            message: format!("expacti: {}", one_line(why)),
-            status: exit::CONNECTION_FAILED,
-        }
+        Self { message: format!("expacti: {}", one_line(why)), status: exit::CONNECTION_FAILED }
     }
 
     /// Something the gate does not do.

@@ -39,9 +39,7 @@ pub(crate) async fn pump(
             return exit.map_or(Ended::Lost, Ended::Exited);
         };
         let passed = match message {
-            ChannelMsg::Data { data } => {
-                pass(client, recorder, Stream::Stdout, data).await
-            }
+            ChannelMsg::Data { data } => pass(client, recorder, Stream::Stdout, data).await,
             ChannelMsg::ExtendedData { data, ext: 1 } => {
                 pass(client, recorder, Stream::Stderr, data).await
             }

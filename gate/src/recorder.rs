@@ -51,7 +51,8 @@ impl Recorder {
             Some(limit) => usize::try_from(limit.saturating_sub(before)).unwrap_or(usize::MAX),
         };
         let kept = bytes.get(..room).unwrap_or(bytes);
-        let cut = kept.len() < bytes.len() && !std::mem::replace(truncated, *truncated || kept.len() < bytes.len());
+        let cut = kept.len() < bytes.len()
+            && !std::mem::replace(truncated, *truncated || kept.len() < bytes.len());
         let link = &self.connection.shared.link;
         for piece in kept.chunks(PIECE) {
             self.in_time(link.output(&self.session, stream, piece)).await;

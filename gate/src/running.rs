@@ -153,9 +153,10 @@ fn judge(
         Stop::Ended(Ended::ClientGone) | Stop::Gone => {
             (lost("the client went away while the command ran"), Err(None))
         }
-        Stop::Refused(refusal) => {
-            (lost("its standard input was not approved: the channel was closed"), Err(Some(refusal)))
-        }
+        Stop::Refused(refusal) => (
+            lost("its standard input was not approved: the channel was closed"),
+            Err(Some(refusal)),
+        ),
     }
 }
 

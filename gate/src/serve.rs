@@ -171,8 +171,7 @@ async fn converse<S: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static>(
     let logged_in = CancellationToken::new();
     let login = shared.limits.login;
     let stream = Stream::client(stream, rest, Arc::clone(&flow));
-    let handler =
-        GateHandler::new(shared, entrance, flow, cancel.clone(), peer, logged_in.clone());
+    let handler = GateHandler::new(shared, entrance, flow, cancel.clone(), peer, logged_in.clone());
     let session = async {
         match russh::server::run_stream(config, stream, handler).await {
             Ok(session) => {

@@ -118,7 +118,12 @@ impl GateHandler {
     }
 
     /// Ends a channel on which nothing was started.
-    fn end(&mut self, id: ChannelId, text: &str, session: &mut Session) -> Result<(), russh::Error> {
+    fn end(
+        &mut self,
+        id: ChannelId,
+        text: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
         let fresh = self.channels.get_mut(&id).and_then(|entry| entry.fresh.take());
         if fresh.is_none() {
             return session.channel_failure(id);
@@ -315,12 +320,8 @@ impl Handler for GateHandler {
         // The reading half is dropped: input comes through `data` below, where nothing waits.
         let (_, half) = channel.split();
         let (control, receiver) = mpsc::unbounded_channel();
-        let fresh = Fresh {
-            half,
-            control: receiver,
-            terminal: None,
-            environment: Environment::default(),
-        };
+        let fresh =
+            Fresh { half, control: receiver, terminal: None, environment: Environment::default() };
         let entry = Entry {
             inbox: Arc::new(Inbox::new(Arc::clone(&self.flow))),
             control,
@@ -466,8 +467,7 @@ impl Handler for GateHandler {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let fresh = self.channels.get_mut(&channel).and_then(|entry| entry.fresh.as_mut());
-        let kept =
-            fresh.is_some_and(|fresh| fresh.environment.add(variable_name, variable_value));
+        let kept = fresh.is_some_and(|fresh| fresh.environment.add(variable_name, variable_value));
         if kept { session.channel_success(channel) } else { session.channel_failure(channel) }
     }
 

@@ -76,7 +76,8 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncRead for Stream<S> {
         {
             // A client that is killed while it waits must be noticed: its command is withdrawn.
             if !this.peer_gone() {
-                let tick = this.tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(PEER_CHECK)));
+                let tick =
+                    this.tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(PEER_CHECK)));
                 while tick.as_mut().poll(cx).is_ready() {
                     tick.as_mut().reset(tokio::time::Instant::now() + PEER_CHECK);
                 }

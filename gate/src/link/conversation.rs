@@ -304,14 +304,8 @@ impl Task {
                 if let Some(Awaited::Submit { session, events }) = self.awaited.remove(&r#ref) {
                     let timeout = Duration::from_secs(timeout_seconds);
                     let level = level.to_string();
-                    let news = Submitted {
-                        id: id.clone(),
-                        risk_score,
-                        level,
-                        timeout,
-                        stdin,
-                        unattended,
-                    };
+                    let news =
+                        Submitted { id: id.clone(), risk_score, level, timeout, stdin, unattended };
                     if events.send(Event::Submitted(news)).is_err() {
                         let reason = "the agent took it back".to_owned();
                         let r#ref = self.state.next_ref();

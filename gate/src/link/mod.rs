@@ -76,10 +76,26 @@ enum Ask {
         kill: CancellationToken,
         reply: oneshot::Sender<Result<OpenSession, LinkError>>,
     },
-    Submit { epoch: u64, submission: Box<Submission>, events: mpsc::UnboundedSender<Event> },
-    Withdraw { epoch: u64, id: CommandId, reason: String },
-    Release { epoch: u64, id: CommandId, session: SessionId, sha256: Digest },
-    Close { epoch: u64, session: SessionId },
+    Submit {
+        epoch: u64,
+        submission: Box<Submission>,
+        events: mpsc::UnboundedSender<Event>,
+    },
+    Withdraw {
+        epoch: u64,
+        id: CommandId,
+        reason: String,
+    },
+    Release {
+        epoch: u64,
+        id: CommandId,
+        session: SessionId,
+        sha256: Digest,
+    },
+    Close {
+        epoch: u64,
+        session: SessionId,
+    },
 }
 
 /// Messages whose order among the output of a session matters.

@@ -113,8 +113,7 @@ mod tests {
         let other_session = Released::for_test(item.id(), &SessionId::new(), item.sha256());
         assert!(item.release(other_session).is_none());
         let item = held(b"uname -a");
-        let other_bytes =
-            Released::for_test(item.id(), item.session(), Digest::of(b"uname -a "));
+        let other_bytes = Released::for_test(item.id(), item.session(), Digest::of(b"uname -a "));
         assert!(item.release(other_bytes).is_none());
     }
 }

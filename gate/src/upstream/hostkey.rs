@@ -65,19 +65,14 @@ impl Report {
     }
 }
 
-fn append(
-    file: &std::path::Path,
-    name: &str,
-    key: &PublicKey,
-    hash: bool,
-) -> std::io::Result<()> {
+fn append(file: &std::path::Path, name: &str, key: &PublicKey, hash: bool) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let text = line(name, key, hash).ok_or_else(|| std::io::Error::other("unusable key"))?;
-    let needs_newline = std::fs::read(file).is_ok_and(|old| !old.is_empty() && !old.ends_with(b"\n"));
+    let needs_newline =
+        std::fs::read(file).is_ok_and(|old| !old.is_empty() && !old.ends_with(b"\n"));
     let text = if needs_newline { format!("\n{text}") } else { text };
-    let mut out =
-        std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
+    let mut out = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
     out.write_all(text.as_bytes())
 }
 
@@ -197,9 +192,7 @@ impl Check {
         let revoked = self.entries.iter().chain(&self.portless).find(|e| {
             e.marker == Marker::Revoked
                 && (e.key.key_data() == key.key_data()
-                    || shown
-                        .certificate()
-                        .is_some_and(|c| e.key.key_data() == c.signature_key()))
+                    || shown.certificate().is_some_and(|c| e.key.key_data() == c.signature_key()))
         });
         if let Some(entry) = revoked {
             return Err(format!(

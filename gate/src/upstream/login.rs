@@ -120,9 +120,7 @@ impl Attempt<'_> {
                 self.handle.authenticate_certificate_with(self.user, certificate, hash, agent).await
             }
             (AgentIdentity::PublicKey { key, .. }, None) => {
-                self.handle
-                    .authenticate_publickey_with(self.user, key.clone(), hash, agent)
-                    .await
+                self.handle.authenticate_publickey_with(self.user, key.clone(), hash, agent).await
             }
         };
         match result {

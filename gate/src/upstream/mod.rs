@@ -121,7 +121,11 @@ impl Target {
 
     /// As messages name it.
     pub(crate) fn display(&self) -> String {
-        if self.port == 22 { self.host.clone() } else { format!("{} port {}", self.host, self.port) }
+        if self.port == 22 {
+            self.host.clone()
+        } else {
+            format!("{} port {}", self.host, self.port)
+        }
     }
 }
 

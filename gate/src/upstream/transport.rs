@@ -24,9 +24,8 @@ pub(super) enum Transport {
 }
 
 pub(super) async fn open(target: &Target) -> Result<Transport, ConnectError> {
-    let failed = |e: std::io::Error| {
-        ConnectError(format!("cannot connect to {}: {e}", target.display()))
-    };
+    let failed =
+        |e: std::io::Error| ConnectError(format!("cannot connect to {}: {e}", target.display()));
     match &target.transport {
         None => {
             let stream = tcp(target).await.map_err(failed)?;

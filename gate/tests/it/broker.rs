@@ -190,8 +190,13 @@ async fn serve(state: Arc<State>, stream: UnixStream) {
                 Some(Ok(Message::Text(text))) => {
                     let request: GateRequest = serde_json::from_str(&text).unwrap();
                     state.log.send_modify(|log| log.push(request.clone()));
-                    for event in answer(&state, request) {
+                    let (events, item) = answer(&state, request);
+                    for event in events {
                         out.send(Some(event)).ok();
+                    }
+                    // Only now may the test decide: a decision follows `submitted`.
+                    if let Some(item) = item {
+                        state.items.send_modify(|items| items.push(item));
                     }
                 }
                 Some(Ok(_)) => {}
@@ -201,9 +206,10 @@ async fn serve(state: Arc<State>, stream: UnixStream) {
     }
 }
 
-fn answer(state: &State, request: GateRequest) -> Vec<GateEvent> {
+fn answer(state: &State, request: GateRequest) -> (Vec<GateEvent>, Option<Item>) {
     let mode = *state.mode.lock().unwrap();
-    match request {
+    let mut taken = None;
+    let events = match request {
         GateRequest::OpenSession { r#ref, .. } => {
             vec![GateEvent::Ack { r#ref, session_id: Some(SessionId::new()) }]
         }
@@ -236,9 +242,10 @@ fn answer(state: &State, request: GateRequest) -> Vec<GateEvent> {
                 decision.kind = DecisionKind::Rule;
                 events.push(GateEvent::Decision(decision));
             }
-            state.items.send_modify(|items| items.push(item));
+            taken = Some(item);
             events
         }
         _ => Vec::new(),
-    }
+    };
+    (events, taken)
 }
