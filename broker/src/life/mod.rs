@@ -12,6 +12,8 @@ mod sessions;
 mod stdin;
 mod submit;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -1,0 +1,546 @@
+//! Whatever happens in whatever order: a command is released at most once, only after an allow
+//! by somebody entitled, and never after its deadline, withdrawal or denial.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use expacti_engine::{Effect, MatchKind, Policy, PolicyKind, RiskTables, Rule, Scope};
+use expacti_protocol::command::{CommandState, CommandText, ItemKind, Outcome, Submission};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::{Decision, GateEvent};
+use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::principal::Role;
+use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
+use expacti_protocol::session::{Pty, SessionInfo};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+#[derive(Clone, Default)]
+struct FakeRecorder {
+    broken: Arc<AtomicBool>,
+}
+
+impl Recorder for FakeRecorder {
+    fn start(&self, _: &SessionId, _: Option<&Pty>, _: Now) -> Result<(), String> {
+        if self.broken.load(Ordering::Relaxed) { Err("disk full".into()) } else { Ok(()) }
+    }
+    fn mark(&self, session: &SessionId, _: &str, now: Now) -> Result<f64, String> {
+        self.start(session, None, now).map(|()| 1.0)
+    }
+    fn failure(&self, _: &SessionId) -> Option<String> {
+        None
+    }
+}
+
+struct FakeSigner;
+
+impl Signer for FakeSigner {
+    fn public_key(&self) -> &str {
+        "ssh-ed25519 AAAA"
+    }
+    fn sign(&self, _: &str) -> Result<String, String> {
+        Ok("signature".into())
+    }
+}
+
+/// A broker without disk or network, and a clock that is set by hand.
+struct World {
+    life: Life,
+    recorder: FakeRecorder,
+    now: Now,
+    /// Everything that is on disk.
+    disk: Vec<Write>,
+    /// Everything that gates were told.
+    told: Vec<(GateId, GateEvent)>,
+}
+
+const GATE: GateId = GateId(1);
+
+fn peer(name: &str, role: Role) -> Peer {
+    Peer { name: name.into(), role, inside_wrap: false }
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(Loaded::default())
+    }
+
+    fn with(loaded: Loaded) -> Self {
+        let recorder = FakeRecorder::default();
+        let now = Now { micros: 1_774_072_257_000_000, mono: Instant::now() };
+        let life = Life::new(
+            loaded,
+            RiskTables::default(),
+            Box::new(recorder.clone()),
+            Box::new(FakeSigner),
+            Duration::from_secs(60),
+            now,
+        )
+        .unwrap();
+        let mut world = Self { life, recorder, now, disk: Vec::new(), told: Vec::new() };
+        world.settle(true);
+        world
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.mono += time;
+        self.now.micros += i64::try_from(time.as_micros()).unwrap();
+    }
+
+    /// The end of a batch: the disk took it, or it did not.
+    fn settle(&mut self, written: bool) {
+        let writes = std::mem::take(&mut self.life.writes);
+        let outs = std::mem::take(&mut self.life.outs);
+        if written {
+            self.disk.extend(writes);
+            self.life.commit();
+            self.told.extend(outs.into_iter().filter_map(|o| match o {
+                Out::Gate(gate, event) => Some((gate, event)),
+                Out::Review(_) => None,
+            }));
+        } else {
+            self.life.rollback();
+        }
+    }
+
+    fn run<T>(
+        &mut self,
+        job: impl FnOnce(&mut Life, Now) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let now = self.now;
+        let result = self.life.job(|life| job(life, now));
+        self.settle(true);
+        result
+    }
+
+    fn session(&mut self) -> SessionId {
+        let info = SessionInfo {
+            agent: "bot".into(),
+            owner: Some("boss".into()),
+            target: "web-1".into(),
+            user: "deploy".into(),
+            ..SessionInfo::default()
+        };
+        self.run(|life, now| life.open_session(GATE, info, now)).unwrap()
+    }
+
+    fn submit(&mut self, session: &SessionId, command: &str) -> CommandId {
+        match self.run(|life, now| life.submit(GATE, 1, submission(session, command), now)) {
+            Ok(GateEvent::Submitted { id, .. }) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn decide(&mut self, by: &Peer, id: &CommandId, allow: bool) -> Result<CommandState, Refusal> {
+        let message = message(id, allow);
+        self.run(|life, now| life.decide(by, &message, now)).map(|v| v.state)
+    }
+
+    fn release(
+        &mut self,
+        id: &CommandId,
+        session: &SessionId,
+        command: &str,
+    ) -> Result<(), Refusal> {
+        let digest = Digest::of(command.as_bytes());
+        self.run(|life, now| life.release(GATE, id, session, digest, now))
+    }
+
+    fn decisions(&self) -> Vec<&Decision> {
+        self.told
+            .iter()
+            .filter_map(|(_, e)| if let GateEvent::Decision(d) = e { Some(d) } else { None })
+            .collect()
+    }
+
+    /// The kinds of entries about each command, in order, as they are on disk.
+    fn entries(&self) -> HashMap<String, Vec<(String, Value)>> {
+        let mut all: HashMap<String, Vec<(String, Value)>> = HashMap::new();
+        for write in &self.disk {
+            if let Write::Audit { line, .. } = write {
+                let entry: Value = serde_json::from_str(line).unwrap();
+                if let Some(id) = entry["command_id"].as_str() {
+                    let kind = entry["kind"].as_str().unwrap().to_owned();
+                    all.entry(id.to_owned()).or_default().push((kind, entry.clone()));
+                }
+            }
+        }
+        all
+    }
+}
+
+fn submission(session: &SessionId, command: &str) -> Submission {
+    Submission {
+        session_id: session.clone(),
+        kind: ItemKind::Exec,
+        parent: None,
+        text: CommandText::new(command.as_bytes()),
+        sha256: Digest::of(command.as_bytes()),
+        cwd: "~".into(),
+        pty: None,
+        dropped_env: Vec::new(),
+        env: Vec::new(),
+        notes: Vec::new(),
+        ready: true,
+    }
+}
+
+fn message(id: &CommandId, allow: bool) -> DecisionMessage {
+    DecisionMessage {
+        r#ref: None,
+        id: id.clone(),
+        allow,
+        comment: None,
+        sha256: None,
+        revision: None,
+        signature: None,
+    }
+}
+
+fn code<T>(result: Result<T, Refusal>) -> ErrorCode {
+    match result {
+        Ok(_) => panic!("was accepted"),
+        Err(refusal) => refusal.code,
+    }
+}
+
+#[test]
+fn a_command_is_allowed_released_and_finished_once() {
+    let mut w = World::new();
+    let session = w.session();
+    let id = w.submit(&session, "uname -a");
+    let alice = peer("alice", Role::Reviewer);
+    assert_eq!(code(w.release(&id, &session, "uname -a")), ErrorCode::TooLate, "not decided yet");
+    assert_eq!(w.decide(&alice, &id, true).unwrap(), CommandState::Allowed);
+    assert_eq!(code(w.decide(&alice, &id, false)), ErrorCode::TooLate);
+    assert_eq!(code(w.release(&id, &session, "uname -r")), ErrorCode::Mismatch);
+    assert_eq!(code(w.release(&id, &SessionId::new(), "uname -a")), ErrorCode::NotEntitled);
+    w.release(&id, &session, "uname -a").unwrap();
+    assert_eq!(code(w.release(&id, &session, "uname -a")), ErrorCode::TooLate);
+    let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
+    w.run(|life, now| life.finished(GATE, &id, outcome, now)).unwrap();
+    let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
+    assert_eq!(kinds, ["command_submitted", "decision", "released", "finished"]);
+}
+
+#[test]
+fn who_may_decide() {
+    let mut w = World::new();
+    let session = w.session();
+    let id = w.submit(&session, "id");
+    let wrapped = Peer { inside_wrap: true, ..peer("root", Role::Owner) };
+    for nobody in [
+        peer("bot", Role::Reviewer),
+        peer("boss", Role::Admin),
+        peer("v", Role::Viewer),
+        peer("g", Role::Gate),
+        peer("a", Role::Agent),
+        wrapped,
+    ] {
+        assert_eq!(code(w.decide(&nobody, &id, true)), ErrorCode::NotEntitled, "{nobody:?}");
+        assert_eq!(code(w.decide(&nobody, &id, false)), ErrorCode::NotEntitled, "{nobody:?}");
+    }
+    let other = DecisionMessage { sha256: Some(Digest::of(b"other")), ..message(&id, true) };
+    let alice = peer("alice", Role::Reviewer);
+    assert_eq!(code(w.run(|l, now| l.decide(&alice, &other, now))), ErrorCode::Mismatch);
+    let future = DecisionMessage { revision: Some(99), ..message(&id, true) };
+    assert_eq!(code(w.run(|l, now| l.decide(&alice, &future, now))), ErrorCode::Mismatch);
+    assert_eq!(code(w.decide(&alice, &CommandId::new(), true)), ErrorCode::NotFound);
+    w.decide(&alice, &id, true).unwrap();
+}
+
+#[test]
+fn the_deadline_holds_even_when_the_timer_is_late() {
+    let mut w = World::new();
+    let session = w.session();
+    let id = w.submit(&session, "id");
+    // The wall clock jumps back a day: the deadline does not move.
+    w.now.micros -= 86_400_000_000;
+    w.now.mono += Duration::from_secs(60);
+    assert_eq!(code(w.decide(&peer("alice", Role::Reviewer), &id, true)), ErrorCode::TooLate);
+    w.run(Life::tick).unwrap();
+    let entries = w.entries();
+    let (kind, entry) = entries[id.as_str()].last().unwrap();
+    assert_eq!((kind.as_str(), entry["decided_by"].as_str()), ("decision", Some("system:timeout")));
+    assert!(w.life.next_deadline().is_none());
+}
+
+#[test]
+fn an_approval_does_not_lie_around() {
+    let mut w = World::new();
+    let session = w.session();
+    let id = w.submit(&session, "id");
+    w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
+    w.pass(RELEASE_WINDOW);
+    assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::TooLate);
+    w.run(Life::tick).unwrap();
+    assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::NotFound);
+}
+
+#[test]
+fn quorum_counts_people_and_one_deny_denies() {
+    let mut w = World::new();
+    let policy = Policy {
+        id: String::new(),
+        kind: PolicyKind::Quorum,
+        min: 2,
+        group: vec!["alice".into(), "bob".into(), "carol".into()],
+        role: None,
+        pattern: "*".into(),
+        target: None,
+        user: None,
+        tags: Vec::new(),
+        min_level: None,
+        hours: None,
+        timeout_seconds: None,
+        escalate_after_seconds: None,
+        escalate_to: Vec::new(),
+    };
+    w.run(|l, now| l.add_policy(&peer("root", Role::Owner), policy, now)).unwrap();
+    let session = w.session();
+    let (alice, bob) = (peer("alice", Role::Reviewer), peer("bob", Role::Reviewer));
+    let id = w.submit(&session, "id");
+    assert_eq!(w.decide(&alice, &id, true).unwrap(), CommandState::Pending);
+    assert_eq!(code(w.decide(&alice, &id, true)), ErrorCode::TooLate, "one vote a person");
+    assert_eq!(w.decide(&peer("eve", Role::Reviewer), &id, true).unwrap(), CommandState::Pending);
+    assert_eq!(w.decide(&bob, &id, true).unwrap(), CommandState::Allowed);
+    let id = w.submit(&session, "id -u");
+    w.decide(&alice, &id, true).unwrap();
+    assert_eq!(
+        w.decide(&alice, &id, false).unwrap(),
+        CommandState::Denied,
+        "a changed mind denies"
+    );
+}
+
+#[test]
+fn a_rule_releases_in_the_same_transaction_and_a_pause_stops_it() {
+    let mut w = World::new();
+    let rule = Rule {
+        id: String::new(),
+        kind: MatchKind::Exact,
+        pattern: "uptime".into(),
+        effect: Effect::Allow,
+        scope: Scope::default(),
+        reason: None,
+        author: String::new(),
+        created_at: 0,
+        expires_at: None,
+        hits: 0,
+    };
+    w.run(|l, now| l.add_rule(&peer("root", Role::Owner), rule, now)).unwrap();
+    let session = w.session();
+    w.submit(&session, "uptime");
+    let decisions = w.decisions();
+    assert_eq!(decisions.len(), 1);
+    assert!(decisions[0].allow && decisions[0].released);
+    assert!(decisions[0].decided_by.starts_with("whitelist:rule_"));
+    let by = peer("alice", Role::Reviewer);
+    w.run(|l, now| l.pause(&by, &session, true, now)).unwrap();
+    let id = w.submit(&session, "uptime");
+    assert_eq!(w.life.commands.get(&id).unwrap().view.state, CommandState::Pending);
+    assert_eq!(w.life.rule_list()[0].hits, 1);
+}
+
+#[test]
+fn a_broken_recorder_denies() {
+    let mut w = World::new();
+    let session = w.session();
+    let waiting = w.submit(&session, "id");
+    w.recorder.broken.store(true, Ordering::Relaxed);
+    let id = w.submit(&session, "uname");
+    let entries = w.entries();
+    let (_, entry) = entries[id.as_str()].last().unwrap();
+    assert_eq!(entry["decided_by"], "system:fail-closed");
+    assert!(entry["comment"].as_str().unwrap().contains("disk full"));
+    w.decide(&peer("alice", Role::Reviewer), &waiting, true).unwrap();
+    assert_eq!(code(w.release(&waiting, &session, "id")), ErrorCode::Failed);
+}
+
+#[test]
+fn a_restart_denies_the_undecided_and_does_not_know_the_released() {
+    let mut w = World::new();
+    let session = w.session();
+    let pending = w.submit(&session, "a");
+    let allowed = w.submit(&session, "b");
+    let released = w.submit(&session, "c");
+    let alice = peer("alice", Role::Reviewer);
+    w.decide(&alice, &allowed, true).unwrap();
+    w.decide(&alice, &released, true).unwrap();
+    w.release(&released, &session, "c").unwrap();
+    let loaded = Loaded {
+        chain: w.life.chain.clone(),
+        open_commands: w.life.open_commands(),
+        open_sessions: w.life.open_sessions(),
+        ..Loaded::default()
+    };
+    let again = World::with(loaded);
+    let entries = again.entries();
+    let last = |id: &CommandId| entries[id.as_str()].last().unwrap().clone();
+    assert_eq!(last(&pending).1["decided_by"], "system:fail-closed");
+    assert_eq!(last(&allowed).0, "withdrawn");
+    assert_eq!(last(&released).0, "unknown");
+    assert_eq!(again.life.commands.len(), 0);
+    assert_eq!(again.life.sessions.len(), 0);
+}
+
+#[test]
+fn nothing_of_a_refused_job_remains() {
+    let mut w = World::new();
+    let before = (w.life.chain.clone(), w.disk.len());
+    let bad = Policy {
+        id: String::new(),
+        kind: PolicyKind::Any,
+        min: 1,
+        group: Vec::new(),
+        role: None,
+        pattern: "*".into(),
+        target: None,
+        user: None,
+        tags: Vec::new(),
+        min_level: None,
+        hours: None,
+        timeout_seconds: Some(1),
+        escalate_after_seconds: None,
+        escalate_to: Vec::new(),
+    };
+    assert_eq!(
+        code(w.run(|l, now| l.add_policy(&peer("root", Role::Owner), bad, now))),
+        ErrorCode::Invalid
+    );
+    assert_eq!((w.life.chain.clone(), w.disk.len()), before);
+    assert!(w.life.policy_list().is_empty());
+}
+
+/// One thing that can happen.
+#[derive(Debug, Clone)]
+enum Step {
+    Decide { who: usize, which: usize, allow: bool },
+    Finish { which: usize },
+    GateGone,
+    Pass { seconds: u64 },
+    Record { broken: bool },
+    Release { which: usize, as_submitted: bool },
+    Submit { command: usize },
+    Tick,
+    Withdraw { which: usize },
+}
+
+fn step() -> impl Strategy<Value = (Step, bool)> {
+    let step = prop_oneof![
+        4 => (0..5_usize, 0..8_usize, any::<bool>())
+            .prop_map(|(who, which, allow)| Step::Decide { who, which, allow }),
+        2 => (0..8_usize).prop_map(|which| Step::Finish { which }),
+        1 => Just(Step::GateGone),
+        2 => (0..40_u64).prop_map(|seconds| Step::Pass { seconds }),
+        1 => any::<bool>().prop_map(|broken| Step::Record { broken }),
+        4 => (0..8_usize, prop::bool::weighted(0.8))
+            .prop_map(|(which, as_submitted)| Step::Release { which, as_submitted }),
+        4 => (0..3_usize).prop_map(|command| Step::Submit { command }),
+        2 => Just(Step::Tick),
+        1 => (0..8_usize).prop_map(|which| Step::Withdraw { which }),
+    ];
+    (step, prop::bool::weighted(0.85))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn released_at_most_once_and_only_after_an_allow(steps in prop::collection::vec(step(), 1..60)) {
+        let mut w = World::new();
+        let mut session = w.session();
+        let people = [
+            peer("alice", Role::Reviewer),
+            peer("bob", Role::Admin),
+            peer("bot", Role::Reviewer),
+            peer("viewer", Role::Viewer),
+            peer("gate", Role::Gate),
+        ];
+        let commands = ["id", "uname -a", "rm -rf /srv"];
+        let mut known: Vec<(CommandId, SessionId, usize)> = Vec::new();
+        for (step, written) in steps {
+            let now = w.now;
+            let at = |i: usize| known.get(i).cloned();
+            match step {
+                Step::Submit { command } => {
+                    let job = submission(&session, commands[command]);
+                    if let Ok(GateEvent::Submitted { id, .. }) = w.life.job(|l| l.submit(GATE, 1, job, now)) {
+                        if written {
+                            known.push((id, session.clone(), command));
+                        }
+                    }
+                }
+                Step::Decide { who, which, allow } => if let Some((id, ..)) = at(which) {
+                    let _ = w.life.job(|l| l.decide(&people[who], &message(&id, allow), now));
+                },
+                Step::Release { which, as_submitted } => if let Some((id, session, command)) = at(which) {
+                    let bytes = if as_submitted { commands[command] } else { "rm -rf /" };
+                    let digest = Digest::of(bytes.as_bytes());
+                    let done = w.life.job(|l| l.release(GATE, &id, &session, digest, now));
+                    prop_assert!(as_submitted || done.is_err());
+                },
+                Step::Finish { which } => if let Some((id, ..)) = at(which) {
+                    let _ = w.life.job(|l| l.finished(GATE, &id, Outcome::default(), now));
+                },
+                Step::Withdraw { which } => if let Some((id, ..)) = at(which) {
+                    let _ = w.life.job(|l| l.withdraw(GATE, &id, "^C", now));
+                },
+                Step::GateGone => {
+                    let _ = w.life.job(|l| l.gate_gone(GATE, now));
+                }
+                Step::Pass { seconds } => w.pass(Duration::from_secs(seconds)),
+                Step::Record { broken } => w.recorder.broken.store(broken, Ordering::Relaxed),
+                Step::Tick => { let _ = w.life.job(|l| l.tick(now)); }
+            }
+            w.settle(written);
+            if w.life.sessions.get(&session).is_none() {
+                session = w.session();
+            }
+        }
+        for (id, entries) in w.entries() {
+            let mut allowed = false;
+            let mut over = false;
+            let mut released = 0;
+            for (kind, entry) in &entries {
+                prop_assert!(!over, "{id}: {kind} after the end");
+                match kind.as_str() {
+                    "command_submitted" | "vote" => {}
+                    "decision" => {
+                        prop_assert!(!allowed || entry["decided_by"] == "system:fail-closed");
+                        allowed = entry["decision"] == "allow";
+                        over = !allowed;
+                        if allowed {
+                            let by = entry["decided_by"].as_str().unwrap();
+                            prop_assert!(by == "alice" || by == "bob", "{by}");
+                        }
+                    }
+                    "released" => {
+                        prop_assert!(allowed);
+                        released += 1;
+                    }
+                    "withdrawn" => over = true,
+                    "finished" | "unknown" => {
+                        prop_assert_eq!(released, 1);
+                        over = true;
+                    }
+                    other => prop_assert!(false, "{other}"),
+                }
+            }
+            prop_assert!(released <= 1);
+        }
+        // The chain on disk is whole, whatever was rolled back.
+        let lines: Vec<&String> = w.disk.iter().filter_map(|d| match d {
+            Write::Audit { line, .. } => Some(line),
+            _ => None,
+        }).collect();
+        let tail = expacti_audit::Tail::Head { seq: lines.len() as u64, hash: w.life.chain.head() };
+        expacti_audit::verify(&lines, tail, &|_| Ok(())).unwrap();
+    }
+}
