@@ -84,3 +84,51 @@ impl fmt::Display for Category {
         f.pad(self.as_str())
     }
 }
+
+impl Category {
+    /// The category of a name in messages and JSON.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [
+            Self::Inspection,
+            Self::FileWrite,
+            Self::FileDeletion,
+            Self::Disk,
+            Self::Permissions,
+            Self::Identity,
+            Self::Service,
+            Self::Packages,
+            Self::Network,
+            Self::CodeExecution,
+            Self::VersionControl,
+            Self::Kubernetes,
+            Self::Infrastructure,
+            Self::Database,
+            Self::Unknown,
+        ]
+        .into_iter()
+        .find(|category| category.as_str() == name)
+    }
+}
+
+impl Category {
+    /// What a command of this category does, in a few words for the reviewer.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::Inspection => "only looks",
+            Self::FileWrite => "writes files",
+            Self::FileDeletion => "deletes files",
+            Self::Disk => "works on disks and file systems",
+            Self::Permissions => "changes modes or owners",
+            Self::Identity => "changes users, credentials or privilege",
+            Self::Service => "controls services, processes or power",
+            Self::Packages => "manages software packages",
+            Self::Network => "uses the network",
+            Self::CodeExecution => "runs code",
+            Self::VersionControl => "version control",
+            Self::Kubernetes => "manages Kubernetes",
+            Self::Infrastructure => "manages containers or infrastructure",
+            Self::Database => "works on a database",
+            Self::Unknown => "no table knows this program",
+        }
+    }
+}

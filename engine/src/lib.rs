@@ -12,6 +12,7 @@ mod policy;
 mod risk;
 mod rules;
 mod secrets;
+mod tables;
 mod visible;
 
 pub use anomaly::{Anomaly, Event, History, detect};
@@ -23,10 +24,11 @@ pub use level::Level;
 pub use policy::{
     Policy, PolicyError, PolicyKind, PolicySet, Requirement, Tally, Vote, Voter, tally,
 };
-pub use risk::{RiskTables, TablesError, assess};
+pub use risk::assess;
 pub use rules::{
     Approved, Backtest, Closest, Effect, MatchKind, Outcome, Rule, RuleError, RuleSet, RuleVerdict,
     Scope, Suggestion, backtest, check_rule, default_rules, suggest,
 };
 pub use secrets::{Masked, mask_secrets};
+pub use tables::{RiskTables, TablesError};
 pub use visible::{Hidden, Shown, make_visible};

@@ -12,5 +12,23 @@ pub struct Masked {
 /// Replaces passwords, tokens and keys by `•••`.
 #[must_use]
 pub fn mask_secrets(command: &[u8]) -> Masked {
-    Masked { text: String::from_utf8_lossy(command).into_owned(), masked: false }
+    let text = String::from_utf8_lossy(command).into_owned();
+    let found = find(&text);
+    if found.is_empty() {
+        return Masked { text, masked: false };
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut end = 0;
+    for range in found {
+        out.push_str(text.get(end..range.start).unwrap_or(""));
+        out.push_str("•••");
+        end = range.end;
+    }
+    out.push_str(text.get(end..).unwrap_or(""));
+    Masked { text: out, masked: true }
+}
+
+/// Where secrets are: byte ranges, in order, apart from each other.
+pub(crate) fn find(_text: &str) -> Vec<std::ops::Range<usize>> {
+    Vec::new()
 }

@@ -17,7 +17,7 @@ mod types;
 mod words;
 
 pub(crate) use types::{
-    Assignment, Place, Problem, Redirect, RedirectOp, Script, Simple, Span, Word,
+    Place, Problem, RedirectOp, Script, Simple, Span, Word,
 };
 
 use std::collections::HashMap;

@@ -1,0 +1,88 @@
+//! Scores a command, 0-100, every point explained. It must never score unread text below HIGH.
+
+mod code;
+mod deception;
+mod draft;
+mod host;
+mod line;
+mod operands;
+mod segment;
+mod sql;
+mod target;
+mod unwrap;
+
+use crate::parse::{self, Span};
+use crate::tables::RiskTables;
+use crate::{Assessment, Category, Context, Level, Segment};
+use draft::{Causes, Draft, count, name};
+
+/// Scores a command with the built-in tables.
+#[must_use]
+pub fn assess(command: &[u8], context: &Context) -> Assessment {
+    RiskTables::builtin().assess(command, context)
+}
+
+impl RiskTables {
+    /// Scores a command.
+    #[must_use]
+    pub fn assess(&self, command: &[u8], context: &Context) -> Assessment {
+        let text = String::from_utf8_lossy(command).into_owned();
+        let whole = (0, text.len());
+        let mut line = Causes::default();
+        if matches!(text, ref t if t.len() != command.len() || t.as_bytes() != command) {
+            line.add(name::DECEPTION, whole, "bytes that are not UTF-8");
+            line.add(name::UNINSPECTABLE, whole, "bytes that are not UTF-8");
+        }
+        let mut shared = parse::read(&text);
+        let mut scorer = unwrap::Scorer::new(self, context, &mut shared);
+        scorer.run();
+        let drafts = scorer.finish();
+        line::causes(self, &text, context, &mut shared, &drafts, &mut line);
+        self.conclude(text, drafts, &line, whole)
+    }
+
+    fn conclude(&self, text: String, mut drafts: Vec<Draft>, line: &Causes, whole: Span) -> Assessment {
+        if drafts.is_empty() {
+            drafts.push(Draft {
+                program: None,
+                argv: Vec::new(),
+                category: Category::Inspection,
+                base_span: whole,
+                span: whole,
+                via: Vec::new(),
+                causes: Causes::default(),
+                reducers: Causes::default(),
+            });
+        }
+        let void = line.voids_reducers() || drafts.iter().any(|draft| draft.causes.voids_reducers());
+        let nothing = Causes::default();
+        let mut best: Option<(u8, i32, Vec<crate::Term>, Category)> = None;
+        let mut segments = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let (terms, score) = count(&draft, line, &self.points, void);
+            let sum: i32 = terms.iter().map(|term| term.points).sum();
+            if best.as_ref().is_none_or(|(_, most, _, _)| sum > *most) {
+                best = Some((score, sum, terms, draft.category));
+            }
+            let (_, own) = count(&draft, &nothing, &self.points, void);
+            segments.push(Segment {
+                program: draft.program,
+                argv: draft.argv,
+                category: draft.category,
+                score: own,
+                span: [draft.span.0, draft.span.1],
+                via: draft.via,
+            });
+        }
+        let (score, _, terms, category) = best.unwrap_or((100, 100, Vec::new(), Category::Unknown));
+        Assessment {
+            command: text,
+            score,
+            level: Level::of(score),
+            category,
+            terms,
+            segments,
+            uninspectable: line.has(name::UNINSPECTABLE),
+        }
+    }
+}

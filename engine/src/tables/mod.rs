@@ -1,0 +1,143 @@
+//! What the engine knows about programs, as data: one TOML file per category beside this file, and
+//! the same format for a user's own. It must never decide how points add up.
+
+mod effects;
+mod load;
+mod pattern;
+mod places;
+
+pub(crate) use effects::{Effect, EffectSet};
+pub(crate) use load::Points;
+pub use load::TablesError;
+pub(crate) use pattern::{Arguments, Pattern, wildcard};
+pub(crate) use places::Places;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use serde::Deserialize;
+
+use crate::Category;
+
+/// The tables the scorer reads: programs, points, paths and hosts.
+#[derive(Clone, Debug)]
+pub struct RiskTables {
+    pub(crate) programs: HashMap<String, Arc<Program>>,
+    pub(crate) points: Points,
+    pub(crate) places: Places,
+}
+
+/// A language code is given in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Language {
+    Awk,
+    /// Any other language: read for calls that run commands, delete, or connect.
+    Code,
+    Editor,
+    Mongo,
+    Redis,
+    Sed,
+    Shell,
+    Sql,
+}
+
+/// Which operands a program writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Writes {
+    All,
+    Last,
+    #[default]
+    None,
+    /// All but the first, which is a mode or an owner.
+    Rest,
+}
+
+/// How a program runs another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Wraps {
+    /// `alias x='...'`.
+    Alias,
+    /// Only after `--`, or after `skip` operands.
+    Dashes,
+    /// `find ... -exec CMD ;`.
+    Find,
+    /// All operands joined are a shell line.
+    Joined,
+    /// The operands after `skip` are a command of their own.
+    Rest,
+    /// `ssh HOST CMD...`.
+    Ssh,
+    /// The first operand is a shell line.
+    Text,
+    /// As `rest`, with more arguments to come from elsewhere.
+    Xargs,
+}
+
+/// What is known about one program.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) category: Category,
+    /// Holds for every use.
+    pub(crate) is: EffectSet,
+    pub(crate) on: Vec<(Pattern, EffectSet)>,
+    /// Options whose value is the next word.
+    pub(crate) values: Vec<String>,
+    /// Options are long even with a single dash.
+    pub(crate) long: bool,
+    pub(crate) writes: Writes,
+    pub(crate) writes_to: Vec<String>,
+    pub(crate) code: Vec<(String, Language)>,
+    pub(crate) stdin: Option<Language>,
+    pub(crate) script: Option<Language>,
+    pub(crate) wraps: Option<Wraps>,
+    /// Verbs that must come first for `wraps` to hold, e.g. `exec` of `docker`.
+    pub(crate) wraps_on: Vec<String>,
+    pub(crate) skip: usize,
+}
+
+static BUILTIN: LazyLock<RiskTables> = LazyLock::new(load::builtin);
+
+impl RiskTables {
+    /// The tables that come with the engine.
+    #[must_use]
+    pub fn builtin() -> &'static Self {
+        &BUILTIN
+    }
+
+    /// The built-in tables with a user's changes, in TOML; the format is in `docs/RISK.md`.
+    ///
+    /// # Errors
+    /// Names the key that is unknown or has a wrong value.
+    pub fn with_overrides(toml: &str) -> Result<Self, TablesError> {
+        load::with_overrides(toml)
+    }
+
+    /// How many programs the tables know, aliases included.
+    #[must_use]
+    pub fn program_count(&self) -> usize {
+        self.programs.len()
+    }
+
+    pub(crate) fn program(&self, name: &str) -> Option<&Program> {
+        self.programs.get(name).map(Arc::as_ref).or_else(|| {
+            // `python3.12`, `mkfs.ext4`, `gcc-13`: the version is not part of what it does.
+            let base = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+            if base.len() < name.len() && !base.is_empty() {
+                if let Some(program) = self.programs.get(base) {
+                    return Some(program);
+                }
+            }
+            let stem = name.split_once('.')?.0;
+            matches!(stem, "mkfs" | "fsck").then(|| self.programs.get(stem).map(Arc::as_ref))?
+        })
+    }
+}
+
+impl Default for RiskTables {
+    fn default() -> Self {
+        Self::builtin().clone()
+    }
+}

@@ -1,0 +1,369 @@
+//! Patterns over arguments, `push -f|--force`, and the arguments they are matched against.
+//! It must never match a reducer loosely, nor miss an option for being abbreviated or clustered.
+
+use super::{Effect, EffectSet, Program, Wraps};
+use crate::parse::Word;
+
+/// One option as it was given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flag<'a> {
+    /// With its dashes, without `=value`.
+    pub(crate) name: &'a str,
+    pub(crate) value: Option<&'a str>,
+    /// Which word.
+    pub(crate) at: usize,
+    /// Which word holds the value.
+    pub(crate) value_at: usize,
+}
+
+/// The arguments of one command, told apart.
+#[derive(Debug, Default)]
+pub(crate) struct Arguments<'a> {
+    pub(crate) flags: Vec<Flag<'a>>,
+    /// Operands: text and which word.
+    pub(crate) operands: Vec<(&'a str, usize)>,
+    /// Operands that may be the value of an option the tables do not know.
+    doubtful: usize,
+}
+
+impl<'a> Arguments<'a> {
+    /// Tells options, their values and operands apart.
+    pub(crate) fn of(words: &'a [Word], program: Option<&Program>) -> Self {
+        let mut out = Self::default();
+        let takes_value = |flag: &str| program.is_some_and(|p| p.values.iter().any(|v| v == flag));
+        let long = program.is_some_and(|p| p.long);
+        let mut at = 1;
+        let mut only_operands = false;
+        let mut after_unknown = false;
+        let wraps = program.and_then(|p| p.wraps);
+        let mut most = match (wraps, program) {
+            (Some(Wraps::Rest | Wraps::Xargs), Some(program)) => program.skip + 1,
+            (Some(Wraps::Ssh), _) => 2,
+            _ => usize::MAX,
+        };
+        let dashes = wraps == Some(Wraps::Dashes);
+        while let Some(word) = words.get(at) {
+            let text = word.text.as_str();
+            // What belongs to the inner command is not looked at here.
+            if out.operands.len() >= most {
+                break;
+            }
+            if dashes
+                && let Some(program) = program
+                && let Some(verb) = out.operands.iter().take(2).position(|(text, _)| program.wraps_on.iter().any(|on| on == text))
+            {
+                most = most.min(program.skip.max(1) + verb + 1);
+                if text == "--" {
+                    break;
+                }
+            }
+            let here = at;
+            at += 1;
+            if only_operands || !text.starts_with(['-', '+']) || text.len() < 2 || (text.starts_with('+') && !long) {
+                if after_unknown && out.operands.len() == out.doubtful {
+                    out.doubtful += 1;
+                }
+                after_unknown = false;
+                if most != usize::MAX && !dashes && is_assignment(text) {
+                    continue;
+                }
+                out.operands.push((text, here));
+                continue;
+            }
+            if text == "--" {
+                only_operands = true;
+                continue;
+            }
+            let (name, mut value) = match text.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (text, None),
+            };
+            let mut value_at = here;
+            let mut next = |value_at: &mut usize| {
+                let word = words.get(at)?;
+                *value_at = at;
+                at += 1;
+                Some(word.text.as_str())
+            };
+            if name.starts_with("--") || long || name.len() == 2 {
+                if value.is_none() && takes_value(name) {
+                    value = next(&mut value_at);
+                } else {
+                    after_unknown = value.is_none();
+                }
+                out.flags.push(Flag { name, value, at: here, value_at });
+                continue;
+            }
+            // `-rf`, `-n5`, `-Ddebug`: letters until one takes the rest as its value. The whole is
+            // kept too, for programs with long options behind one dash.
+            out.flags.push(Flag { name, value, at: here, value_at });
+            after_unknown = true;
+            let letters = text.get(1..).unwrap_or("");
+            for (offset, letter) in letters.char_indices() {
+                if !letter.is_ascii_alphanumeric() {
+                    break;
+                }
+                let rest = letters.get(offset + letter.len_utf8()..).unwrap_or("");
+                let short = letter_flag(letter);
+                let mut value = None;
+                let mut value_at = here;
+                let stops = takes_value(short);
+                if stops {
+                    value = if rest.is_empty() {
+                        after_unknown = false;
+                        next(&mut value_at)
+                    } else {
+                        Some(rest.strip_prefix('=').unwrap_or(rest))
+                    };
+                }
+                out.flags.push(Flag { name: short, value, at: here, value_at });
+                if stops {
+                    after_unknown = false;
+                    break;
+                }
+            }
+        }
+        out
+    }
+
+    pub(crate) fn has(&self, names: &[&str]) -> Option<&Flag<'a>> {
+        self.flags.iter().find(|flag| names.contains(&flag.name))
+    }
+
+    pub(crate) fn operand(&self, at: usize) -> Option<&'a str> {
+        self.operands.get(at).map(|(text, _)| *text)
+    }
+}
+
+/// `NAME=value` in front of the inner command of `env` or `sudo`.
+fn is_assignment(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    })
+}
+
+fn letter_flag(letter: char) -> &'static str {
+    const FLAGS: &str = "-0-1-2-3-4-5-6-7-8-9-A-B-C-D-E-F-G-H-I-J-K-L-M-N-O-P-Q-R-S-T-U-V-W-X-Y-Z-a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s-t-u-v-w-x-y-z";
+    let index = match letter {
+        '0'..='9' => u32::from(letter) - u32::from('0'),
+        'A'..='Z' => u32::from(letter) - u32::from('A') + 10,
+        'a'..='z' => u32::from(letter) - u32::from('a') + 36,
+        _ => return "",
+    } as usize;
+    FLAGS.get(index * 2..index * 2 + 2).unwrap_or("")
+}
+
+/// One part of a pattern; the alternatives stand for each other.
+#[derive(Clone, Debug)]
+pub(crate) enum Token {
+    /// The next operand.
+    Operand(Vec<String>),
+    /// Any operand after those already matched.
+    Anywhere(Vec<String>),
+    /// An option anywhere, with a value where one is given.
+    Flag(Vec<(String, Option<String>)>),
+    /// None of these options.
+    Without(Vec<String>),
+    /// No operand is left.
+    End,
+}
+
+/// A pattern over arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    tokens: Vec<Token>,
+    pub(crate) text: String,
+    exact: bool,
+}
+
+impl Pattern {
+    /// Reads `push -f|--force`, `.. delete-*`, `-X=DELETE|PUT`, `!--dry-run`, `$`.
+    pub(crate) fn parse(text: &str, effects: EffectSet) -> Self {
+        let tokens = text
+            .split_whitespace()
+            .map(|word| {
+                let list = |text: &str| text.split('|').map(str::to_owned).collect::<Vec<_>>();
+                if word == "$" {
+                    Token::End
+                } else if let Some(rest) = word.strip_prefix("..").filter(|rest| !rest.is_empty()) {
+                    Token::Anywhere(list(rest))
+                } else if let Some(rest) = word.strip_prefix('!') {
+                    Token::Without(list(rest))
+                } else if word.starts_with('-') && word.len() > 1 {
+                    let mut last: Option<String> = None;
+                    Token::Flag(
+                        list(word)
+                            .into_iter()
+                            .map(|one| match one.split_once('=') {
+                                Some((name, value)) => {
+                                    last = Some(name.to_owned());
+                                    (name.to_owned(), Some(value.to_owned()))
+                                }
+                                // `-X=DELETE|PUT`: further values of the same option.
+                                None if !one.starts_with('-') => {
+                                    (last.clone().unwrap_or_default(), Some(one))
+                                }
+                                None => (one, None),
+                            })
+                            .collect(),
+                    )
+                } else {
+                    Token::Operand(list(word))
+                }
+            })
+            .collect();
+        Self { tokens, text: text.to_owned(), exact: effects.lowers() }
+    }
+
+    /// Which word caused the match, if any; 0 is the program itself.
+    pub(crate) fn matches(&self, arguments: &Arguments<'_>, long: bool) -> Option<usize> {
+        let first = self.matches_from(arguments, 0, long);
+        // An unknown option may have taken its value from among the operands.
+        if first.is_none() && arguments.doubtful > 0 && !self.exact {
+            return (1..=arguments.doubtful.min(3)).find_map(|skip| self.matches_from(arguments, skip, long));
+        }
+        first
+    }
+
+    fn matches_from(&self, arguments: &Arguments<'_>, skip: usize, long: bool) -> Option<usize> {
+        let mut operand = skip;
+        let mut cause = 0;
+        for token in &self.tokens {
+            match token {
+                Token::Operand(words) => {
+                    let (text, at) = arguments.operands.get(operand)?;
+                    if !words.iter().any(|word| wildcard(word, text)) {
+                        return None;
+                    }
+                    cause = *at;
+                    operand += 1;
+                }
+                Token::Anywhere(words) => {
+                    let found = arguments
+                        .operands
+                        .get(operand..)?
+                        .iter()
+                        .position(|(text, _)| words.iter().any(|word| wildcard(word, text)))?;
+                    cause = arguments.operands.get(operand + found)?.1;
+                    operand += found + 1;
+                }
+                Token::Flag(names) => {
+                    let flag = arguments.flags.iter().find(|flag| {
+                        names.iter().any(|(name, value)| {
+                            self.same_flag(name, flag.name, long)
+                                && value.as_ref().is_none_or(|wanted| {
+                                    flag.value.is_some_and(|given| wildcard(wanted, given))
+                                })
+                        })
+                    })?;
+                    cause = flag.at;
+                }
+                Token::Without(names) => {
+                    if arguments.flags.iter().any(|flag| names.iter().any(|name| name == flag.name)) {
+                        return None;
+                    }
+                }
+                Token::End => {
+                    if operand < arguments.operands.len() {
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(cause)
+    }
+
+    fn same_flag(&self, pattern: &str, given: &str, _long: bool) -> bool {
+        pattern == given
+            || (!self.exact
+                && pattern.starts_with("--")
+                && given.len() >= 3
+                && given.starts_with("--")
+                && pattern.starts_with(given))
+            || (pattern.contains('*') && wildcard(pattern, given))
+    }
+}
+
+/// Matches `*` as any run of characters and `?` as one, in bounded time.
+pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
+    if !pattern.contains(['*', '?']) {
+        return pattern == text;
+    }
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut star = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&c) if c == b'?' || text.get(t) == Some(&c) => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    p = at + 1;
+                    t = from + 1;
+                    star = Some((at, from + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.iter().skip(p).all(|c| *c == b'*')
+}
+
+impl Program {
+    /// Every effect of a use, with the word that caused it; the program itself is word 0.
+    pub(crate) fn effects(&self, arguments: &Arguments<'_>) -> Vec<(Effect, usize)> {
+        let mut out: Vec<(Effect, usize)> = Vec::new();
+        let mut add = |set: EffectSet, cause: usize| {
+            for effect in set.iter() {
+                if !out.iter().any(|(known, _)| *known == effect) {
+                    out.push((effect, cause));
+                }
+            }
+        };
+        add(self.is, 0);
+        for (pattern, set) in &self.on {
+            if let Some(cause) = pattern.matches(arguments, self.long) {
+                add(*set, cause);
+            }
+        }
+        out
+    }
+
+    /// The category of a use: the highest of those that apply, unless the use only reads.
+    pub(crate) fn category_of(&self, arguments: &Arguments<'_>) -> crate::Category {
+        let mut category = self.category;
+        let mut changed = false;
+        for (pattern, set) in &self.on {
+            if let Some(new) = set.category
+                && pattern.matches(arguments, self.long).is_some()
+                && (!changed || new.base() > category.base())
+            {
+                category = new;
+                changed = true;
+            }
+        }
+        category
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::wildcard;
+
+    #[test]
+    fn wildcards_match_whole_words() {
+        assert!(wildcard("delete-*", "delete-stack"));
+        assert!(wildcard("*", ""));
+        assert!(wildcard("a?c", "abc"));
+        assert!(!wildcard("delete", "delete-stack"));
+        assert!(!wildcard("a*b", "acbd"));
+        assert!(!wildcard(&"*a".repeat(50), &"b".repeat(10_000)));
+    }
+}
