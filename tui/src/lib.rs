@@ -17,3 +17,7 @@ mod view;
 pub use keymap::{Action, KeyMap, KeyMapError};
 pub use model::{Confirm, ConfirmKind};
 pub use run::{ReviewOptions, review};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests;

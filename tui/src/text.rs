@@ -101,8 +101,6 @@ pub(crate) fn fit(text: &str, columns: usize, ascii: bool) -> String {
 /// What a piece of a command is, for drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece {
-    /// Plain text.
-    Plain,
     /// The name of a character that would not have been seen.
     Hidden,
     /// A character outside ASCII.
@@ -262,13 +260,29 @@ impl Shown {
         let columns = columns.max(2);
         let mut rows = Vec::new();
         let (mut start, mut used) = (0, 0);
+        let mut names = self.marks.iter().filter(|(_, p)| *p == Piece::Hidden).peekable();
+        // Up to where the text belongs to a name that is already counted.
+        let mut counted = 0;
         for (at, c) in self.text.char_indices() {
             if c == '\n' {
                 rows.push(start..at);
                 (start, used) = (at + 1, 0);
                 continue;
             }
-            let w = c.width().unwrap_or(1);
+            if at < counted {
+                continue;
+            }
+            while names.next_if(|(range, _)| range.end <= at).is_some() {}
+            let mut w = c.width().unwrap_or(1);
+            if names.peek().is_some_and(|(range, _)| range.contains(&at)) {
+                // The name of a character stays on one row, where it fits.
+                let rest = self.text.get(at..).unwrap_or_default();
+                let name = rest.split_inclusive(['⟩', '>']).next().unwrap_or_default();
+                if width(name) <= columns {
+                    w = width(name);
+                    counted = at + name.len();
+                }
+            }
             if used + w > columns {
                 rows.push(start..at);
                 (start, used) = (at, 0);
@@ -350,6 +364,10 @@ mod tests {
         assert_eq!(rows, ["aaaa", "", "日本", "語 x"]);
         assert_eq!(shown.lines, 3);
         assert_eq!(Shown::new(b"", false).wrap(4), vec![0..0]);
+        let shown = Shown::new(b"abcd\x01\x02x", false);
+        let rows: Vec<&str> = shown.wrap(10).into_iter().map(|r| &shown.text()[r]).collect();
+        assert_eq!(rows, ["abcd", "⟨U+0001⟩", "⟨U+0002⟩x"], "names are not broken");
+        assert_eq!(shown.wrap(5).iter().map(|r| r.len()).sum::<usize>(), shown.text().len());
     }
 
     #[test]

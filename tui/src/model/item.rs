@@ -128,13 +128,13 @@ impl Item {
         };
         let exact = decoded && Digest::of(&bytes) == view.sha256;
         let s = &view.session;
-        let group = Digest::of(
-            format!(
-                "{}\0{}\0{}\0{}\0{}\0{}\0{:?}",
-                view.sha256, s.agent, s.target, s.host, s.user, view.cwd, view.kind
-            )
-            .as_bytes(),
+        // All that a reviewer judges by; what differs in any of it is another row.
+        let key = (
+            (exact, Digest::of(&bytes).to_string(), format!("{:?}", view.kind)),
+            (&s.agent, &s.target, &s.host, s.port, &s.user, &s.reason, &view.cwd),
+            (&view.env, &view.parent, view.risk_score, view.retry_of_denied, view.anomaly),
         );
+        let group = Digest::of(format!("{key:?}").as_bytes());
         Self {
             command: Shown::new(&bytes, ascii),
             exact,

@@ -90,7 +90,3 @@ fn seen(model: &mut Model, request: Option<&DrawnRequest>) {
 pub(crate) fn decided_here(stage: &Stage) -> bool {
     matches!(stage, Stage::Held { .. } | Stage::Sent { .. } | Stage::Done { .. })
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

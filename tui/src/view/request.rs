@@ -249,45 +249,51 @@ fn facts(
     let theme = model.theme;
     let c = &item.command;
     let dot = theme.pick(" · ", " - ");
-    let seen = item.end_seen() || scroll + view >= rows;
-    let mut spans = vec![Span::raw("  ")];
-    let lines = if c.lines == 1 { "1 line".to_owned() } else { format!("{} lines", c.lines) };
+    // (text, style, how soon it goes when there is no room; 0 stays)
+    let mut parts: Vec<(String, Style, u8)> = Vec::new();
     if rows > view {
-        let text = format!("rows {}-{} of {rows}{dot}", scroll + 1, scroll + view);
-        spans.push(Span::styled(text, theme.strong()));
+        parts.push((format!("rows {}-{}/{rows}", scroll + 1, scroll + view), theme.strong(), 4));
     }
-    let plain = format!("{lines}{dot}{}", bytes(c.bytes));
-    spans.push(Span::styled(plain, if c.lines > 1 { theme.strong() } else { theme.dim() }));
-    spans.push(Span::styled(dot, theme.dim()));
+    if c.lines > 1 {
+        parts.push((format!("{} lines", c.lines), theme.strong(), 1));
+    } else {
+        parts.push(("1 line".to_owned(), theme.dim(), 3));
+    }
+    parts.push((bytes(c.bytes), theme.dim(), 2));
     match (c.hidden, c.foreign) {
-        (0, 0) if columns >= 50 => {
-            spans.push(Span::styled("no hidden characters", theme.dim()));
-            spans.push(Span::styled(dot, theme.dim()));
-        }
-        (0, 0) => {}
+        (0, 0) => parts.push(("no hidden characters".to_owned(), theme.dim(), 6)),
         (hidden, foreign) => {
             if hidden > 0 {
                 let s = if hidden == 1 { "" } else { "s" };
-                spans.push(Span::styled(format!("{hidden} hidden character{s}"), theme.error()));
-                spans.push(Span::styled(dot, theme.dim()));
+                parts.push((format!("{hidden} hidden char{s}"), theme.error(), 0));
             }
             if foreign > 0 {
-                spans.push(Span::styled(format!("{foreign} not ASCII"), theme.warn()));
-                spans.push(Span::styled(dot, theme.dim()));
+                parts.push((format!("{foreign} not ASCII"), theme.warn(), 5));
             }
         }
     }
-    if seen {
+    if item.end_seen() || scroll + view >= rows {
         let percent = item.seen_percent();
-        let part = if percent < 100 && rows > view {
-            format!(" ({percent}% read)")
-        } else {
-            String::new()
+        let part = match percent {
+            100 => String::new(),
+            _ if rows <= view => String::new(),
+            n => format!(" ({n}% read)"),
         };
-        spans.push(Span::styled(format!("end shown {}{part}", theme.pick("✓", "ok")), theme.ok()));
+        parts.push((format!("end shown {}{part}", theme.pick("✓", "ok")), theme.ok(), 0));
     } else {
         let key = model.keymap.key(Action::PageDown);
-        spans.push(Span::styled(format!("end NOT shown: {key} pages"), theme.error()));
+        parts.push((format!("end NOT shown ({key})"), theme.error(), 0));
+    }
+    while 2 + parts.iter().map(|p| width(&p.0) + 3).sum::<usize>() > columns + 3 {
+        let Some(first) = parts.iter().map(|p| p.2).max().filter(|p| *p > 0) else { break };
+        parts.retain(|p| p.2 != first);
+    }
+    let mut spans = vec![Span::raw("  ")];
+    for (i, (text, style, _)) in parts.into_iter().enumerate() {
+        if i > 0 {
+            spans.push(Span::styled(dot, theme.dim()));
+        }
+        spans.push(Span::styled(text, style));
     }
     Line::from(spans)
 }

@@ -1,0 +1,206 @@
+//! Fast fingers: whatever is pressed and pasted while requests come and go, nothing is allowed
+//! that was not on the screen, long enough, when the key for it was pressed.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use expacti_protocol::command::{CommandState, CommandView};
+use proptest::prelude::*;
+
+use super::{Bench, request};
+use crate::model::{LinkMsg, Msg};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Key(char),
+    Burst(String),
+    Enter,
+    Esc,
+    Paste(String),
+    New(u8),
+    Revise(u8),
+    End(u8),
+    Wait(u64),
+    Blind(bool),
+    Drop,
+    Resize(u16, u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let keys =
+        prop::sample::select("aaaaaaayyyyyddDDunjkgG /?mKcC124 web-1b".chars().collect::<Vec<_>>());
+    prop_oneof![
+        8 => keys.clone().prop_map(Step::Key),
+        2 => prop::collection::vec(keys, 2..12).prop_map(|k| Step::Burst(k.into_iter().collect())),
+        1 => Just(Step::Burst("web-1\n".into())),
+        1 => Just(Step::Enter),
+        1 => Just(Step::Esc),
+        1 => prop::sample::select(vec!["a", "y", "ay\n", "web-1\n"]).prop_map(|t| Step::Paste(t.into())),
+        4 => (0u8..100).prop_map(Step::New),
+        1 => (0u8..20).prop_map(Step::Revise),
+        1 => (0u8..20).prop_map(Step::End),
+        6 => prop::sample::select(vec![0, 20, 100, 300, 499, 500, 501, 700, 2_000, 2_100]).prop_map(Step::Wait),
+        1 => any::<bool>().prop_map(Step::Blind),
+        1 => Just(Step::Drop),
+        1 => prop::sample::select(vec![(100, 28), (80, 24), (40, 12), (30, 8)]).prop_map(|(c, r)| Step::Resize(c, r)),
+    ]
+}
+
+/// What the screen itself shows, read from its cells: nothing the model says is believed here.
+#[derive(Default)]
+struct Witness {
+    shown: Option<(String, u64)>,
+    /// Requests for which "allow" was pressed after half a second of being shown.
+    earned: Vec<String>,
+    /// Of these, the ones whose second step was taken while they were still shown.
+    confirmed: Vec<String>,
+    changed_at: Option<u64>,
+}
+
+impl Witness {
+    fn look(&mut self, b: &Bench) {
+        let text = b.text();
+        let id = text.split("Request ").nth(1).and_then(|t| t.get(..4)).map(str::to_owned);
+        match (&self.shown, id) {
+            (Some((shown, _)), Some(id)) if *shown == id => {}
+            (_, Some(id)) => self.shown = Some((id, b.model.now)),
+            (_, None) => self.shown = None,
+        }
+    }
+
+    fn press(&mut self, now: u64) {
+        if let Some((id, since)) = &self.shown {
+            let since = since.max(self.changed_at.as_ref().unwrap_or(&0));
+            if now >= since + 500 {
+                self.earned.push(id.clone());
+            }
+        }
+    }
+
+    fn confirm(&mut self) {
+        if let Some((id, _)) = &self.shown {
+            if self.earned.contains(id) {
+                self.confirmed.push(id.clone());
+            }
+        }
+    }
+}
+
+fn key(b: &mut Bench, w: &mut Witness, code: KeyCode) {
+    match code {
+        KeyCode::Char('a') => w.press(b.model.now),
+        KeyCode::Char('y') | KeyCode::Enter => w.confirm(),
+        _ => {}
+    }
+    b.msg(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+    if !b.blind {
+        w.look(b);
+    }
+}
+
+fn check(steps: Vec<Step>) {
+    let mut b = Bench::new(80, 24);
+    let mut w = Witness::default();
+    let mut views: Vec<CommandView> = Vec::new();
+    for step in steps {
+        match step {
+            Step::Key(c) => key(&mut b, &mut w, KeyCode::Char(c)),
+            Step::Burst(keys) => {
+                for c in keys.chars() {
+                    let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
+                    key(&mut b, &mut w, code);
+                }
+            }
+            Step::Enter => key(&mut b, &mut w, KeyCode::Enter),
+            Step::Esc => key(&mut b, &mut w, KeyCode::Esc),
+            Step::Paste(text) => b.msg(Msg::Paste(text)),
+            Step::New(score) => {
+                let mut view = request(&format!("{:04}", views.len()), score);
+                view.deadline_ms += i64::try_from(b.model.now).unwrap();
+                b.pending(&view);
+                views.push(view);
+            }
+            Step::Revise(n) => {
+                if let Some(view) = views.get_mut(usize::from(n)) {
+                    view.revision += 1;
+                    let view = view.clone();
+                    if view.state == CommandState::Pending {
+                        w.changed_at = Some(b.model.now);
+                    }
+                    b.updated(&view);
+                }
+            }
+            Step::End(n) => {
+                if let Some(view) = views.get_mut(usize::from(n)) {
+                    view.revision += 1;
+                    view.state = CommandState::Expired;
+                    let view = view.clone();
+                    b.updated(&view);
+                }
+            }
+            Step::Wait(ms) => {
+                let end = b.model.now + ms;
+                while b.model.now < end {
+                    let to = (b.model.now + 100).min(end);
+                    b.msg(Msg::Now(to));
+                    if !b.blind {
+                        w.look(&b);
+                    }
+                }
+            }
+            Step::Blind(blind) => b.blind = blind,
+            Step::Drop => {
+                b.msg(Msg::Link(LinkMsg::Down { why: "gone".into(), retry_in: 100 }));
+                b.connect();
+                for view in views.clone().iter().filter(|v| v.state == CommandState::Pending) {
+                    b.pending(view);
+                }
+                b.event(expacti_protocol::reviewer::ReviewerEvent::Synced);
+                w.changed_at = Some(b.model.now);
+            }
+            Step::Resize(cols, rows) => {
+                b.terminal.backend_mut().resize(cols, rows);
+                b.msg(Msg::Resized);
+            }
+        }
+        if !b.blind {
+            w.look(&b);
+        }
+    }
+    b.blind = false;
+    b.wait(5_000);
+    let mut seen = Vec::new();
+    for d in b.decisions().into_iter().filter(|d| d.allow) {
+        let id = d.id.short().to_owned();
+        let view = views.iter().find(|v| v.id == d.id).expect("a request that was sent");
+        assert!(w.earned.contains(&id), "{id} was allowed without having been shown");
+        if view.risk_score >= 50 {
+            assert!(w.confirmed.contains(&id), "{id} was allowed without its second step");
+        }
+        let key = (id, d.revision);
+        assert!(!seen.contains(&key) || view.state == CommandState::Pending, "allowed twice");
+        seen.push(key);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_allow_that_was_not_armed(steps in prop::collection::vec(step(), 1..60)) {
+        check(steps);
+    }
+}
+
+#[test]
+fn the_witness_sees_a_real_allow() {
+    let mut b = Bench::new(120, 35);
+    let mut w = Witness::default();
+    b.pending(&request("0001", 10));
+    w.look(&b);
+    for _ in 0..6 {
+        b.wait(100);
+        w.look(&b);
+    }
+    key(&mut b, &mut w, KeyCode::Char('a'));
+    assert_eq!(b.allowed(), ["0001"]);
+    assert_eq!(w.earned, ["0001"]);
+}

@@ -1,0 +1,138 @@
+//! Notifications, filter, reconnects and wake-ups.
+
+use expacti_protocol::reviewer::ReviewerEvent;
+
+use super::{Bench, request, support};
+use crate::model::{Effect, Notice};
+
+fn notices(b: &Bench) -> Vec<&Notice> {
+    b.effects
+        .iter()
+        .filter_map(|e| match e {
+            Effect::Notify(n) => Some(n),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn people_are_told_but_not_flooded() {
+    let mut b = Bench::new(120, 35);
+    b.model.attention.desktop = true;
+    b.model.attention.bell = true;
+    for i in 0..50 {
+        b.pending(&request(&format!("{i:04}"), 10 + i));
+        b.wait(20);
+    }
+    b.wait(3_000);
+    let told = notices(&b);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0].title, "LOW: fixbot on web-1");
+    assert_eq!(told[1].title, "49 requests wait, the worst is HIGH");
+    assert_eq!(b.effects.iter().filter(|e| **e == Effect::Bell).count(), 2);
+    b.keys("m");
+    b.pending(&request("0099", 90));
+    b.wait(10_000);
+    assert_eq!(notices(&b).len(), 2, "muted");
+}
+
+#[test]
+fn notifications_hold_no_secrets() {
+    let mut b = Bench::new(120, 35);
+    b.model.attention.desktop = true;
+    let web = support::session("7c1a", "fixbot", "web-1");
+    let mut view = support::request("0001", &web, "mysql -psecret", 60, 60);
+    view.masked = Some("mysql -p•••".into());
+    b.pending(&view);
+    b.wait(100);
+    let told = notices(&b);
+    assert!(told[0].body.contains("•••") && !told[0].body.contains("secret"), "{told:?}");
+    assert!(told[0].urgent);
+}
+
+#[test]
+fn requests_known_from_before_are_not_told_again() {
+    let mut b = Bench::new(120, 35);
+    b.model.attention.desktop = true;
+    let view = request("0001", 10);
+    b.pending(&view);
+    b.wait(5_000);
+    b.connect();
+    b.pending(&view);
+    b.event(ReviewerEvent::Synced);
+    b.wait(5_000);
+    assert_eq!(notices(&b).len(), 1);
+}
+
+#[test]
+fn the_filter_says_what_it_hides() {
+    let mut b = Bench::new(120, 35);
+    b.pending(&request("0001", 10));
+    b.pending(&request("0002", 60));
+    b.pending(&request("0003", 90));
+    b.keys("/level:high\n");
+    assert_eq!(b.model.queue().len(), 2);
+    assert!(b.shows("1 hidden by the filter") && b.shows("filter: level:high"), "{}", b.text());
+    assert_eq!(b.selected(), "0001", "the filter does not move the selection");
+    b.keys("/");
+    b.code(crossterm::event::KeyCode::Esc);
+    assert_eq!(b.model.queue().len(), 3);
+    for (filter, rows) in [("app-0003", 1), ("target:web", 3), ("agent:nobody", 0), ("anomaly", 0)]
+    {
+        b.model.filter = filter.into();
+        assert_eq!(b.model.queue().len(), rows, "{filter}");
+    }
+}
+
+#[test]
+fn idle_means_asleep() {
+    let mut b = Bench::new(120, 35);
+    b.wait(10_000);
+    let wake = b.model.next_wake().unwrap() - b.model.now;
+    assert!(wake > 1_000, "nothing counts down, and yet a wake-up in {wake} ms");
+    b.pending(&request("0001", 10));
+    b.wait(5_000);
+    let wake = b.model.next_wake().unwrap() - b.model.now;
+    assert!((1..=1_000).contains(&wake), "{wake}");
+}
+
+#[test]
+fn sessions_are_watched_one_at_a_time() {
+    let mut b = Bench::new(120, 35);
+    for (id, target) in [("000a", "web-1"), ("000b", "db-2")] {
+        let s = support::session(id, "bot", target);
+        b.event(ReviewerEvent::SessionOpened(Box::new(s)));
+    }
+    b.wait(600);
+    assert_eq!(b.model.live.len(), 1);
+    b.keys("2jkjkj");
+    b.wait(600);
+    assert_eq!(b.model.live.len(), 1);
+    let watches: Vec<_> = b
+        .effects
+        .iter()
+        .filter(|e| {
+            matches!(e, Effect::Send(expacti_protocol::reviewer::ReviewerRequest::Watch { .. }))
+        })
+        .collect();
+    assert!(watches.len() <= 3, "resting, not passing by, is watched: {watches:?}");
+}
+
+#[test]
+fn a_closed_decision_leaves_the_queue() {
+    let mut b = Bench::new(120, 35);
+    let view = request("0001", 10);
+    b.pending(&view);
+    b.wait(600);
+    b.keys("d");
+    let mut done = view.clone();
+    done.revision += 1;
+    done.state = expacti_protocol::command::CommandState::Denied;
+    b.updated(&done);
+    assert!(b.shows("✗ denied"), "{}", b.text());
+    assert!(b.shows("Nothing to review") && b.shows("last: 14:22:07 denied"), "{}", b.text());
+    b.wait(5_000);
+    assert!(b.model.items.is_empty());
+    b.pending(&request("0002", 10));
+    assert_eq!(b.selected(), "0002");
+}
