@@ -39,10 +39,12 @@ pub struct Limits {
     pub script: usize,
     /// Silence after which standard input that is code becomes an item though no EOF came.
     pub script_idle: Duration,
-    /// Input of one connection that is buffered before the gate stops reading from the client.
+    /// Input of one connection that is kept in memory before the gate stops reading from the
+    /// client, in bytes.
     pub buffered: usize,
-    /// Input of one connection past which the channel that holds it is closed.
-    pub buffered_max: usize,
+    /// Input of one channel that may wait in a temporary file where pausing would stall something
+    /// else, in bytes; past it the channel is closed.
+    pub spilled: u64,
     /// Output of a command without a terminal that is recorded, per stream, in bytes.
     pub recorded: u64,
     /// How long the recording may lag before the session's commands are denied.
@@ -64,7 +66,7 @@ impl Default for Limits {
             script: 1024 * 1024,
             script_idle: Duration::from_secs(2),
             buffered: 1024 * 1024,
-            buffered_max: 8 * 1024 * 1024,
+            spilled: 4 << 30,
             recorded: 1024 * 1024,
             recording_lag: Duration::from_secs(10),
         }

@@ -1,7 +1,10 @@
-//! What a client sent on one channel and nobody has taken yet. It must never give bytes to anyone
-//! but the owner of the channel, who may only submit or, once granted, forward them.
+//! What a client sent on one channel and nobody has taken yet, in order: first in memory, past a
+//! bound in a nameless temporary file. It must never give bytes to anyone but the owner of the
+//! channel, who may only submit them or, once granted, forward them.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -9,13 +12,25 @@ use tokio::sync::Notify;
 
 use crate::flow::Flow;
 
+/// Bytes read back from the file at once.
+const PIECE: u64 = 64 * 1024;
+
 #[derive(Default)]
 struct State {
     queue: VecDeque<Bytes>,
     bytes: usize,
+    spill: Option<Spill>,
     eof: bool,
-    overflow: bool,
-    discarding: bool,
+    /// Nothing is taken in any more.
+    closed: bool,
+}
+
+/// The part of the input that did not fit into memory. The file has no name: nobody else can
+/// open it, and it is gone with the process.
+struct Spill {
+    file: File,
+    read: u64,
+    written: u64,
 }
 
 /// The input of one channel.
@@ -34,6 +49,29 @@ pub(crate) enum Taken {
     Eof,
 }
 
+impl Spill {
+    fn push(state: &mut Option<Self>, bytes: &[u8], max: u64) -> std::io::Result<()> {
+        let spill = match state {
+            Some(spill) => spill,
+            None => state.insert(Self { file: tempfile::tempfile()?, read: 0, written: 0 }),
+        };
+        if spill.written - spill.read + bytes.len() as u64 > max {
+            return Err(std::io::Error::other("the limit is reached"));
+        }
+        spill.file.write_all_at(bytes, spill.written)?;
+        spill.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn pop(&mut self) -> std::io::Result<Bytes> {
+        let n = (self.written - self.read).min(PIECE);
+        let mut piece = vec![0; usize::try_from(n).unwrap_or(0)];
+        self.file.read_exact_at(&mut piece, self.read)?;
+        self.read += n;
+        Ok(piece.into())
+    }
+}
+
 impl Inbox {
     /// An empty inbox of a connection.
     pub(crate) fn new(flow: Arc<Flow>) -> Self {
@@ -44,21 +82,31 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in bytes; never waits. False when they do not fit: the channel has to be closed.
+    /// Takes in bytes; never waits. False when they cannot be kept: the channel has to be closed.
     pub(crate) fn push(&self, bytes: Bytes) -> bool {
-        let fits = {
+        let kept = {
             let mut state = self.lock();
-            if state.discarding || state.overflow || bytes.is_empty() {
+            if state.closed || bytes.is_empty() {
                 return true;
             }
-            let fits = self.flow.add(bytes.len());
-            state.bytes += bytes.len();
-            state.queue.push_back(bytes);
-            state.overflow = !fits;
-            fits
+            if state.spill.is_some() || self.flow.is_full() {
+                match Spill::push(&mut state.spill, &bytes, self.flow.spill()) {
+                    Ok(()) => true,
+                    Err(error) => {
+                        tracing::warn!(%error, "input of a channel cannot be kept");
+                        state.closed = true;
+                        false
+                    }
+                }
+            } else {
+                self.flow.add(bytes.len());
+                state.bytes += bytes.len();
+                state.queue.push_back(bytes);
+                true
+            }
         };
         self.changed.notify_one();
-        fits
+        kept
     }
 
     /// The client has sent all it will.
@@ -71,8 +119,9 @@ impl Inbox {
     pub(crate) fn discard(&self) {
         let freed = {
             let mut state = self.lock();
-            state.discarding = true;
+            state.closed = true;
             state.queue.clear();
+            state.spill = None;
             std::mem::take(&mut state.bytes)
         };
         self.flow.remove(freed);
@@ -82,32 +131,39 @@ impl Inbox {
     /// The next bytes, or the end. One caller at a time.
     pub(crate) async fn next(&self) -> Taken {
         loop {
-            let taken = {
-                let mut state = self.lock();
-                let next = state.queue.pop_front();
-                if let Some(bytes) = &next {
-                    state.bytes = state.bytes.saturating_sub(bytes.len());
-                }
-                match next {
-                    Some(bytes) => Some(Taken::Bytes(bytes)),
-                    None if state.eof => Some(Taken::Eof),
-                    None => None,
-                }
-            };
-            match taken {
-                Some(Taken::Bytes(bytes)) => {
-                    self.flow.remove(bytes.len());
-                    return Taken::Bytes(bytes);
-                }
-                Some(Taken::Eof) => return Taken::Eof,
-                None => self.changed.notified().await,
+            if let Some(taken) = self.take() {
+                return taken;
             }
+            self.changed.notified().await;
         }
     }
 
-    /// Whether more came than is allowed.
-    pub(crate) fn overflowed(&self) -> bool {
-        self.lock().overflow
+    fn take(&self) -> Option<Taken> {
+        let mut state = self.lock();
+        if let Some(bytes) = state.queue.pop_front() {
+            state.bytes = state.bytes.saturating_sub(bytes.len());
+            drop(state);
+            self.flow.remove(bytes.len());
+            return Some(Taken::Bytes(bytes));
+        }
+        if let Some(spill) = &mut state.spill {
+            let popped = spill.pop();
+            if spill.read == spill.written {
+                state.spill = None;
+            }
+            match popped {
+                Ok(bytes) => return Some(Taken::Bytes(bytes)),
+                Err(error) => {
+                    // A gap must not look like the stream: nothing more is given out, no EOF
+                    // either, and the command waits for its client to give up.
+                    tracing::error!(%error, "input of a channel was lost; it is not passed on");
+                    state.spill = None;
+                    state.closed = true;
+                    state.eof = false;
+                }
+            }
+        }
+        state.eof.then_some(Taken::Eof)
     }
 
     /// Waits until the waiting bytes hold a `^C`. Not while another waits for [`Inbox::next`].
@@ -117,8 +173,7 @@ impl Inbox {
         }
     }
 
-    /// Whether the waiting bytes hold a `^C`.
-    pub(crate) fn holds_interrupt(&self) -> bool {
+    fn holds_interrupt(&self) -> bool {
         self.lock().queue.iter().any(|bytes| bytes.contains(&3))
     }
 }
@@ -130,8 +185,10 @@ impl Drop for Inbox {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[tokio::test]
@@ -142,20 +199,51 @@ mod tests {
         assert!(inbox.push(Bytes::from_static(b"\x03e")));
         assert!(inbox.holds_interrupt());
         inbox.push_eof();
-        assert!(!flow.may_read(std::task::Waker::noop()));
+        assert!(flow.is_full());
         assert_eq!(inbox.next().await, Taken::Bytes(Bytes::from_static(b"abc")));
-        assert!(flow.may_read(std::task::Waker::noop()));
+        assert!(!flow.is_full());
         assert_eq!(inbox.next().await, Taken::Bytes(Bytes::from_static(b"\x03e")));
         assert_eq!(inbox.next().await, Taken::Eof);
     }
 
     #[test]
-    fn overflow_is_told_once_and_discard_frees() {
+    fn past_all_bounds_it_refuses() {
         let flow = Arc::new(Flow::new(4, 8));
         let inbox = Inbox::new(Arc::clone(&flow));
-        assert!(!inbox.push(Bytes::from_static(b"123456789")));
-        assert!(inbox.overflowed());
+        assert!(inbox.push(Bytes::from_static(b"1234")));
+        assert!(inbox.push(Bytes::from_static(b"12345678")));
+        assert!(!inbox.push(Bytes::from_static(b"9")));
         inbox.discard();
-        assert!(flow.add(8));
+        assert!(!flow.is_full());
+        assert!(inbox.push(Bytes::from_static(b"ignored")));
+    }
+
+    proptest! {
+        /// Whatever the bounds and the rhythm, what comes out is what went in.
+        #[test]
+        fn a_stream_stays_a_stream(
+            pieces in proptest::collection::vec((1usize..200, any::<bool>()), 1..60),
+            limit in 1usize..300,
+        ) {
+            let inbox = Inbox::new(Arc::new(Flow::new(limit, 1 << 20)));
+            let (mut sent, mut got) = (Vec::new(), Vec::new());
+            for (n, read) in pieces {
+                let start = sent.len();
+                sent.extend((start..start + n).map(|i| (i % 251) as u8));
+                prop_assert!(inbox.push(Bytes::copy_from_slice(&sent[start..])));
+                if read && let Some(Taken::Bytes(bytes)) = inbox.take() {
+                    got.extend_from_slice(&bytes);
+                }
+            }
+            inbox.push_eof();
+            loop {
+                match inbox.take() {
+                    Some(Taken::Bytes(bytes)) => got.extend_from_slice(&bytes),
+                    Some(Taken::Eof) => break,
+                    None => panic!("the end is missing"),
+                }
+            }
+            prop_assert_eq!(got, sent);
+        }
     }
 }

@@ -109,15 +109,9 @@ async fn local(
         client: None,
         host_key: None,
     };
-    let flow = Arc::new(Flow::new(shared.limits.buffered, shared.limits.buffered_max));
-    let connection = Connection::new(
-        Arc::clone(&shared),
-        Arc::clone(&flow),
-        cancel.clone(),
-        target,
-        info,
-        uplink.status_line,
-    );
+    let flow = Arc::new(Flow::new(shared.limits.buffered, shared.limits.spilled));
+    let connection =
+        Connection::new(Arc::clone(&shared), cancel.clone(), target, info, uplink.status_line);
     let entrance = Entrance::Local(connection);
     converse(shared, config, stream, rest, entrance, flow, cancel, None).await;
 }
@@ -145,7 +139,7 @@ pub(crate) async fn tcp(
         let (shared, config) = (Arc::clone(&shared), Arc::clone(&config));
         let cancel = shutdown.child_token();
         tokio::spawn(async move {
-            let flow = Arc::new(Flow::new(shared.limits.buffered, shared.limits.buffered_max));
+            let flow = Arc::new(Flow::new(shared.limits.buffered, shared.limits.spilled));
             let entrance = Entrance::Team(Box::<Team>::default());
             let rest = Bytes::new();
             converse(shared, config, stream, rest, entrance, flow, cancel, Some(peer)).await;

@@ -271,13 +271,8 @@ impl Handler for GateHandler {
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), Self::Error> {
         if let Some(agent) = self.agent.take() {
             let client = String::from_utf8_lossy(session.remote_sshid()).into_owned();
-            let connection = agent.connect(
-                Arc::clone(&self.shared),
-                Arc::clone(&self.flow),
-                self.cancel.clone(),
-                self.peer,
-                &client,
-            );
+            let connection =
+                agent.connect(Arc::clone(&self.shared), self.cancel.clone(), self.peer, &client);
             self.connection = Some(connection);
         }
         self.logged_in.cancel();

@@ -9,7 +9,6 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Shared;
-use crate::flow::Flow;
 use crate::link::{LinkError, OpenSession};
 use crate::message::Refusal;
 use crate::upstream::{Pool, Target};
@@ -17,7 +16,6 @@ use crate::upstream::{Pool, Target};
 /// What the channels of one client connection share.
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) flow: Arc<Flow>,
     /// The connection is over: by the client, a reviewer's kill, or the gate's end.
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<Pool>,
@@ -32,7 +30,6 @@ impl Connection {
     /// Begins connecting to the target.
     pub(crate) fn new(
         shared: Arc<Shared>,
-        flow: Arc<Flow>,
         cancel: CancellationToken,
         target: Target,
         info: SessionInfo,
@@ -41,7 +38,6 @@ impl Connection {
         let pool = Pool::new(Arc::new(target), cancel.clone());
         Arc::new(Self {
             shared,
-            flow,
             cancel,
             pool,
             status_line,

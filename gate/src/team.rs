@@ -11,7 +11,6 @@ use russh::keys::PublicKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Shared;
-use crate::flow::Flow;
 use crate::session::Connection;
 use crate::upstream::{HostKeys, Login, Target};
 
@@ -133,7 +132,6 @@ impl VerifiedAgent {
     pub(crate) fn connect(
         self,
         shared: Arc<Shared>,
-        flow: Arc<Flow>,
         cancel: CancellationToken,
         peer: Option<SocketAddr>,
         client: &str,
@@ -152,7 +150,7 @@ impl VerifiedAgent {
             client: Some(client),
             host_key: None,
         };
-        Connection::new(shared, flow, cancel, self.target, info, false)
+        Connection::new(shared, cancel, self.target, info, false)
     }
 }
 
