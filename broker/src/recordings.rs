@@ -137,6 +137,18 @@ impl Recorder for Recordings {
         recording.event(now.micros, "m", label)
     }
 
+    fn show(&self, session: &SessionId, line: &str, now: Now) -> Result<(), String> {
+        let mut open = self.lock();
+        let recording = open.get_mut(session).ok_or("the session has no recording")?;
+        recording.event(now.micros, "o", line)?;
+        let _ = recording.live.send(Live::Output {
+            stream: Stream::Stdout,
+            offset: recording.last,
+            data: line.as_bytes().into(),
+        });
+        Ok(())
+    }
+
     fn failure(&self, session: &SessionId) -> Option<String> {
         self.lock().get(session).and_then(|r| r.failure.clone())
     }

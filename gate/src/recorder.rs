@@ -1,6 +1,7 @@
 //! Recording of what one command says. It holds the output back rather than lose a piece in
 //! silence, and says so in the recording when it leaves something out on purpose.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use expacti_protocol::digest::{StreamDigest, StreamSummary};
@@ -53,8 +54,9 @@ impl Recorder {
         let kept = bytes.get(..room).unwrap_or(bytes);
         let cut = kept.len() < bytes.len()
             && !std::mem::replace(truncated, *truncated || kept.len() < bytes.len());
+        let shown = if self.limit.is_some() { carriage_returns(kept) } else { kept.into() };
         let link = &self.connection.shared.link;
-        for piece in kept.chunks(PIECE) {
+        for piece in shown.chunks(PIECE) {
             self.in_time(link.output(&self.session, stream, piece)).await;
         }
         if cut {
@@ -85,5 +87,34 @@ impl Recorder {
     /// Length and digest of standard output and standard error.
     pub(crate) fn summaries(&self) -> (StreamSummary, StreamSummary) {
         (self.stdout.summary(), self.stderr.summary())
+    }
+}
+
+/// Output without a terminal as a terminal would show it: without the carriage return that a
+/// terminal's line discipline adds, a player would draw a staircase.
+fn carriage_returns(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if !bytes.contains(&b'\n') {
+        return Cow::Borrowed(bytes);
+    }
+    let mut shown = Vec::with_capacity(bytes.len() + bytes.len() / 16);
+    let mut last = 0;
+    for &byte in bytes {
+        if byte == b'\n' && last != b'\r' {
+            shown.push(b'\r');
+        }
+        shown.push(byte);
+        last = byte;
+    }
+    Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::carriage_returns;
+
+    #[test]
+    fn lines_without_a_terminal_begin_at_the_left() {
+        assert_eq!(&*carriage_returns(b"a\nb\r\nc\n"), b"a\r\nb\r\nc\r\n");
+        assert_eq!(&*carriage_returns(b"abc"), b"abc");
     }
 }

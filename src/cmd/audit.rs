@@ -149,7 +149,6 @@ fn describe(entry: &Value) -> String {
         ("agent", "agent "),
         ("target", "on "),
         ("rule", ""),
-        ("policy", ""),
         ("principal", ""),
         ("command", "$ "),
         ("comment", "— "),

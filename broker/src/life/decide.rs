@@ -3,7 +3,7 @@
 
 use expacti_audit::Entry;
 use expacti_engine::{Event, Tally, Vote, Voter, tally};
-use expacti_protocol::command::{CommandState, CommandView, Outcome, VoteView};
+use expacti_protocol::command::{CommandState, CommandView, ItemKind, Outcome, VoteView};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::ids::{CommandId, SessionId};
@@ -206,7 +206,10 @@ impl Life {
         let (view, bytes, signatures) =
             (live.view.clone(), live.bytes.clone(), live.signatures.clone());
         if !allow {
-            let _ = self.recorder.mark(&view.session_id, &format!("denied by {by}"), now);
+            let text = view.masked.as_ref().unwrap_or(&view.text.command);
+            let text = expacti_engine::make_visible(text.as_bytes()).text;
+            let label = format!("denied by {by}: {text}");
+            let _ = self.recorder.mark(&view.session_id, &label, now);
         }
         if let Some(session) = self.sessions.get_mut(&view.session_id) {
             session.history.observe(&Event::Decided { command: &bytes, allow });
@@ -288,10 +291,36 @@ impl Life {
             return Err(Refusal::new(ErrorCode::TooLate, "the approval was not used in time"));
         }
         let label = format!("allowed by {}", live.view.decided_by.as_deref().unwrap_or("?"));
-        match self.recorder.mark(session, &label, now) {
+        match self.mark_released(id, session, &label, now) {
             Ok(offset) => self.set_released(id, offset, now),
             Err(why) => Err(Refusal::failed(format!("recording failed: {why}"))),
         }
+    }
+
+    /// Marks the decision in the recording. Output without a terminal does not show which command
+    /// it belongs to: there the recording says so.
+    pub(crate) fn mark_released(
+        &self,
+        id: &CommandId,
+        session: &SessionId,
+        label: &str,
+        now: Now,
+    ) -> Result<f64, String> {
+        let Some(live) = self.commands.get(id) else {
+            return Err("the command is gone".to_owned());
+        };
+        let view = &live.view;
+        let text = view.masked.as_ref().unwrap_or(&view.text.command);
+        let text = expacti_engine::make_visible(text.as_bytes()).text;
+        let offset = self.recorder.mark(session, &format!("{label}: {text}"), now)?;
+        if view.pty.is_none() {
+            let line = match view.kind {
+                ItemKind::Exec => format!("\x1b[2m$ {}\x1b[0m\r\n", text.replace('\n', "\r\n> ")),
+                ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => return Ok(offset),
+            };
+            self.recorder.show(session, &line, now)?;
+        }
+        Ok(offset)
     }
 
     /// Allowed becomes released.

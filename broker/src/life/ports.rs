@@ -104,6 +104,8 @@ pub(crate) trait Recorder: Send {
     fn start(&self, session: &SessionId, pty: Option<&Pty>, now: Now) -> Result<(), String>;
     /// Writes a marker; the offset in seconds at which it stands.
     fn mark(&self, session: &SessionId, label: &str, now: Now) -> Result<f64, String>;
+    /// Writes a line of ours into the output.
+    fn show(&self, session: &SessionId, line: &str, now: Now) -> Result<(), String>;
     /// Why the recording can no longer be written, if it cannot.
     fn failure(&self, session: &SessionId) -> Option<String>;
 }

@@ -12,7 +12,7 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
 use expacti_protocol::ids::CommandId;
 
-use super::{GateId, Life, Live, Now, Refusal, stdin};
+use super::{GateId, Life, Live, Now, Out, Refusal, stdin};
 
 /// The longest item in bytes. Past it the gate refuses by itself.
 const MAX_ITEM: usize = 1024 * 1024;
@@ -96,6 +96,7 @@ impl Life {
         let (deadline, level, score) =
             (now.mono + Duration::from_secs(view.timeout_seconds), view.level, view.risk_score);
         let (stdin, timeout_seconds) = (view.stdin, view.timeout_seconds);
+        let news = self.outs.len();
         self.commands.insert(
             id.clone(),
             Live {
@@ -135,6 +136,9 @@ impl Life {
             }
         }
         let state = self.commands.get(&id).map_or(CommandState::Denied, |c| c.view.state);
+        if state != CommandState::Pending {
+            self.keep_last_news(news);
+        }
         Ok(GateEvent::Submitted {
             r#ref,
             id,
@@ -145,6 +149,18 @@ impl Life {
             stdin,
             unattended: self.reviewers == 0,
         })
+    }
+
+    /// A command that was decided at once never waited: reviewers hear its end only.
+    fn keep_last_news(&mut self, from: usize) {
+        let is_news = |out: &Out| matches!(out, Out::Review(_));
+        let last = self.outs.iter().rposition(is_news);
+        let mut at = 0;
+        self.outs.retain(|out| {
+            let keep = at < from || Some(at) == last || !is_news(out);
+            at += 1;
+            keep
+        });
     }
 
     fn view_of(
@@ -228,7 +244,7 @@ impl Life {
             let session = self.commands.get(id).map(|c| c.view.session_id.clone());
             let offset = session.map_or_else(
                 || Err("the session is gone".to_owned()),
-                |s| self.recorder.mark(&s, &format!("allowed by {by}"), now),
+                |s| self.mark_released(id, &s, &format!("allowed by {by}"), now),
             );
             match offset {
                 Ok(offset) => self.set_released(id, offset, now)?,

@@ -33,6 +33,9 @@ impl Recorder for FakeRecorder {
     fn mark(&self, session: &SessionId, _: &str, now: Now) -> Result<f64, String> {
         self.start(session, None, now).map(|()| 1.0)
     }
+    fn show(&self, session: &SessionId, _: &str, now: Now) -> Result<(), String> {
+        self.start(session, None, now)
+    }
     fn failure(&self, _: &SessionId) -> Option<String> {
         None
     }
