@@ -197,3 +197,6 @@ fn ended(state: &State, refusal: Option<Refusal>, withdraw: Option<&'static str>
     };
     Step::End(end)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,4 +10,8 @@
 
 mod broker;
 mod exec;
+mod latency;
+mod login;
+mod mux;
+mod requests;
 mod trial;

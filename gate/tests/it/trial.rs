@@ -41,6 +41,28 @@ pub fn keygen(path: &Path, kind: &str) {
 }
 
 impl Sshd {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills the server and every process below it.
+    pub fn kill_all(&mut self) {
+        fn below(pid: u32, found: &mut Vec<u32>) {
+            let path = format!("/proc/{pid}/task/{pid}/children");
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            for child in text.split_whitespace().filter_map(|w| w.parse().ok()) {
+                found.push(child);
+                below(child, found);
+            }
+        }
+        // From the top, so that no server is left to report how a command died.
+        let mut found = vec![self.child.id()];
+        below(self.child.id(), &mut found);
+        for pid in found {
+            std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().ok();
+        }
+    }
+
     pub fn start(dir: &Path, extra: &str) -> Option<Self> {
         let program = Path::new("/usr/sbin/sshd");
         if !program.exists() {
@@ -49,7 +71,10 @@ impl Sshd {
         }
         std::fs::create_dir_all("/run/sshd").ok();
         for kind in ["ed25519", "ecdsa"] {
-            keygen(&dir.join(format!("host_{kind}")), kind);
+            let path = dir.join(format!("host_{kind}"));
+            if !path.exists() {
+                keygen(&path, kind);
+            }
         }
         for _ in 0..5 {
             let port = free_port();
@@ -112,6 +137,7 @@ pub struct Trial {
     pub sshd: Sshd,
     shutdown: CancellationToken,
     pub dir: tempfile::TempDir,
+    extra: String,
 }
 
 impl Drop for Trial {
@@ -147,7 +173,8 @@ impl Trial {
         let gate = Arc::new(Gate::new(config).unwrap());
         let socket = UnixListener::bind(dir.path().join("gate.sock")).unwrap();
         let shutdown = CancellationToken::new();
-        let trial = Self { broker, gate, sshd, shutdown, dir };
+        let extra = sshd_extra.to_owned();
+        let trial = Self { broker, gate, sshd, shutdown, dir, extra };
         trial.serve(socket);
         std::fs::write(trial.path("helper.py"), HELPER).unwrap();
         let key = std::fs::read_to_string(trial.path("host_ed25519.pub")).unwrap();
@@ -161,6 +188,11 @@ impl Trial {
     fn serve(&self, socket: UnixListener) {
         let (gate, shutdown) = (Arc::clone(&self.gate), self.shutdown.clone());
         tokio::spawn(async move { gate.serve_unix(socket, shutdown).await });
+    }
+
+    /// A new server (on another port) with the same configuration.
+    pub fn restart_sshd(&mut self) {
+        self.sshd = Sshd::start(self.dir.path(), &self.extra).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -238,6 +270,12 @@ impl Trial {
         writer.abort();
         out
     }
+}
+
+/// The public half of a key that has nothing to do with the server.
+pub fn other_key(t: &Trial, name: &str) -> String {
+    keygen(&t.path(name), "ed25519");
+    std::fs::read_to_string(t.path(&format!("{name}.pub"))).unwrap()
 }
 
 pub async fn finish(child: Child) -> Output {
