@@ -90,7 +90,7 @@ impl Reader<'_> {
                     command.background = true;
                 }
             }
-            (b'\n' | b')', _) => {}
+            (b'\n' | b')' | b'#', _) => {}
             _ if self.done() => {}
             _ => {
                 let bare = self.bare();

@@ -16,9 +16,7 @@ mod simple;
 mod types;
 mod words;
 
-pub(crate) use types::{
-    Place, Problem, RedirectOp, Script, Simple, Span, Word,
-};
+pub(crate) use types::{Place, Problem, RedirectOp, Script, Simple, Span, Word};
 
 use std::collections::HashMap;
 

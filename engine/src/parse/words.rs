@@ -106,7 +106,9 @@ impl Reader<'_> {
 
     fn plain(&mut self, word: &mut Builder, c: u8) {
         match c {
-            b'*' | b'?' | b'[' => word.flags.glob = true,
+            b'*' | b'?' => word.flags.glob = true,
+            // A bracket is a pattern only if it is closed; `[` alone is a program.
+            b'[' if self.closes_bracket() => word.flags.glob = true,
             b'{' | b'}' | b',' => word.braces.push(word.text.len()),
             _ => {}
         }
@@ -124,6 +126,11 @@ impl Reader<'_> {
             self.pos += 1;
         }
         word.text.push_str(self.text.get(from..self.pos).unwrap_or(""));
+    }
+
+    fn closes_bracket(&self) -> bool {
+        let rest = self.text.as_bytes().get(self.pos + 1..).unwrap_or(&[]);
+        rest.iter().take(64).take_while(|b| !b" \t\n;|&<>()".contains(b)).any(|b| *b == b']')
     }
 
     fn escape(&mut self, word: &mut Builder) {

@@ -29,37 +29,131 @@ impl Seen {
 
 /// Calls that run a shell line or a program.
 const RUNS: [&str; 27] = [
-    "system", "popen", "subprocess", "Popen", "check_output", "check_call", "getoutput", "execSync",
-    "spawnSync", "execFile", "child_process", "shell_exec", "passthru", "proc_open", "pcntl_exec",
-    "IO.popen", "Open3", "execl", "execv", "execve", "execlp", "execvp", "spawn", "Runtime", "ProcessBuilder",
-    "%x", "qx",
+    "system",
+    "popen",
+    "subprocess",
+    "Popen",
+    "check_output",
+    "check_call",
+    "getoutput",
+    "execSync",
+    "spawnSync",
+    "execFile",
+    "child_process",
+    "shell_exec",
+    "passthru",
+    "proc_open",
+    "pcntl_exec",
+    "IO.popen",
+    "Open3",
+    "execl",
+    "execv",
+    "execve",
+    "execlp",
+    "execvp",
+    "spawn",
+    "Runtime",
+    "ProcessBuilder",
+    "%x",
+    "qx",
 ];
 /// Calls that delete.
 const DELETES: [&str; 17] = [
-    "rmtree", "os.remove", "os.unlink", "os.rmdir", "os.removedirs", "unlink", "FileUtils.rm", "File.delete", "Dir.delete",
-    "rm_rf", "rmSync", "unlinkSync", "rmdirSync", "fs.rm", "rmdir", "removedirs", ".unlink(",
+    "rmtree",
+    "os.remove",
+    "os.unlink",
+    "os.rmdir",
+    "os.removedirs",
+    "unlink",
+    "FileUtils.rm",
+    "File.delete",
+    "Dir.delete",
+    "rm_rf",
+    "rmSync",
+    "unlinkSync",
+    "rmdirSync",
+    "fs.rm",
+    "rmdir",
+    "removedirs",
+    ".unlink(",
 ];
 /// Of these, the ones that take a whole tree.
 const TREES: [&str; 5] = ["rmtree", "rm_rf", "rm_r", "recursive", "removedirs"];
 const NETWORK: [&str; 22] = [
-    "socket", "urllib", "requests.", "http.client", "httpx", "urlopen", "Net::HTTP", "open-uri", "LWP::", "IO::Socket",
-    "fetch(", "XMLHttpRequest", "net.connect", "net.Socket", "fsockopen", "curl_init", "file_get_contents('http", "TCPSocket",
-    "/inet/tcp", "/dev/tcp", "smtplib", "paramiko",
+    "socket",
+    "urllib",
+    "requests.",
+    "http.client",
+    "httpx",
+    "urlopen",
+    "Net::HTTP",
+    "open-uri",
+    "LWP::",
+    "IO::Socket",
+    "fetch(",
+    "XMLHttpRequest",
+    "net.connect",
+    "net.Socket",
+    "fsockopen",
+    "curl_init",
+    "file_get_contents('http",
+    "TCPSocket",
+    "/inet/tcp",
+    "/dev/tcp",
+    "smtplib",
+    "paramiko",
 ];
 const WRITES: [&str; 13] = [
-    "'w'", "\"w\"", "'a'", "\"a\"", "'wb'", "\"wb\"", "write_text", "writeFile", "file_put_contents", "File.write", "'w+'", "shutil.copy", "shutil.move",
+    "'w'",
+    "\"w\"",
+    "'a'",
+    "\"a\"",
+    "'wb'",
+    "\"wb\"",
+    "write_text",
+    "writeFile",
+    "file_put_contents",
+    "File.write",
+    "'w+'",
+    "shutil.copy",
+    "shutil.move",
 ];
 const DECODES: [&str; 14] = [
-    "b64decode", "base64_decode", "fromhex", "unhexlify", "decode64", "atob", "decode('base64", "codecs.decode", "zlib.decompress",
-    "gzinflate", "marshal.loads", "'base64')", "\"base64\")", "unpack(",
+    "b64decode",
+    "base64_decode",
+    "fromhex",
+    "unhexlify",
+    "decode64",
+    "atob",
+    "decode('base64",
+    "codecs.decode",
+    "zlib.decompress",
+    "gzinflate",
+    "marshal.loads",
+    "'base64')",
+    "\"base64\")",
+    "unpack(",
 ];
-const EVALUATES: [&str; 8] = ["exec(", "eval(", "compile(", "__import__", "assert(", "create_function", "Function(", "eval "];
+const EVALUATES: [&str; 8] = [
+    "exec(",
+    "eval(",
+    "compile(",
+    "__import__",
+    "assert(",
+    "create_function",
+    "Function(",
+    "eval ",
+];
 
 /// Reads code in a general language.
 pub(crate) fn code(text: &str) -> Seen {
     let mut seen = Seen::default();
     let has = |list: &[&str]| list.iter().any(|needle| text.contains(needle));
-    let calls = has(&RUNS) || text.contains('`') || text.contains("exec ") || text.contains("exec(") || text.contains("exec \"");
+    let calls = has(&RUNS)
+        || text.contains('`')
+        || text.contains("exec ")
+        || text.contains("exec(")
+        || text.contains("exec \"");
     if calls {
         seen.runs = true;
         seen.add(Effect::Exec, "the code runs other programs");
@@ -70,7 +164,8 @@ pub(crate) fn code(text: &str) -> Seen {
             }
         }
         // `subprocess.run(["rm", "-rf", "/"])`: the list is a command too.
-        let list: Vec<String> = seen.shell.iter().filter(|text| !text.contains(' ')).cloned().collect();
+        let list: Vec<String> =
+            seen.shell.iter().filter(|text| !text.contains(' ')).cloned().collect();
         if list.len() > 1 {
             seen.shell.push(list.join(" "));
         }
@@ -85,7 +180,8 @@ pub(crate) fn code(text: &str) -> Seen {
         if has(&TREES) {
             seen.add(Effect::Recursive, "the code deletes whole trees");
         }
-        seen.targets = literals(text).into_iter().filter(|text| text.starts_with(['/', '~', '.'])).collect();
+        seen.targets =
+            literals(text).into_iter().filter(|text| text.starts_with(['/', '~', '.'])).collect();
     }
     if has(&NETWORK) {
         seen.network = true;
@@ -94,48 +190,88 @@ pub(crate) fn code(text: &str) -> Seen {
         seen.writes = true;
         seen.targets.extend(literals(text).into_iter().filter(|text| text.starts_with(['/', '~'])));
     }
-    if has(&EVALUATES) && (has(&DECODES) || has(&NETWORK) || text.contains("chr(") || text.contains("[::-1]")) {
+    if has(&EVALUATES)
+        && (has(&DECODES) || has(&NETWORK) || text.contains("chr(") || text.contains("[::-1]"))
+    {
         seen.add(Effect::Obfuscation, "the code decodes and runs text that cannot be read here");
         seen.add(Effect::Unseen, "what is run cannot be seen");
     }
     if text.contains("setuid(") || text.contains("setgid(") || text.contains("setreuid") {
         seen.add(Effect::Privilege, "the code changes its user");
     }
-    if text.contains("pty.spawn") || (seen.network && text.contains("dup2")) || (text.contains("socket") && calls) || (text.contains("TCPSocket") && calls) || (text.contains("fsockopen") && calls) {
+    if text.contains("pty.spawn")
+        || (seen.network && text.contains("dup2"))
+        || (text.contains("socket") && calls)
+        || (text.contains("TCPSocket") && calls)
+        || (text.contains("fsockopen") && calls)
+    {
         seen.add(Effect::Hijack, "the code gives a shell to someone else");
         if seen.network {
             seen.add(Effect::Critical, "a reverse shell");
         }
     }
-    if text.contains("os.fork()") && (text.contains("while") || text.contains("for")) || text.contains("fork while") || text.contains("while fork") {
+    if text.contains("os.fork()") && (text.contains("while") || text.contains("for"))
+        || text.contains("fork while")
+        || text.contains("while fork")
+    {
         seen.add(Effect::Catastrophic, "a fork bomb");
     }
     seen
 }
 
-/// Reads an awk program; `None` where it only computes and prints.
+/// Reads an awk program.
 pub(crate) fn awk(text: &str) -> Seen {
     let mut seen = Seen::default();
-    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    if compact.contains("system(") || compact.contains("|getline") || compact.contains("|&") || compact.contains("|\"") || compact.contains("\"|") && compact.contains("print|") {
+    let bare = without_literals(text);
+    let compact: String = bare.chars().filter(|c| !c.is_whitespace()).collect();
+    let pipes = compact.replace("||", "");
+    if compact.contains("system(") || pipes.contains('|') {
         seen.runs = true;
         seen.add(Effect::Exec, "the awk program runs other programs");
         seen.shell = literals(text);
     }
-    if compact.contains("/inet/") {
+    if text.contains("/inet/") {
         seen.network = true;
         seen.add(Effect::Hijack, "the awk program opens a connection");
     }
-    if compact.contains(">\"") || compact.contains(">>") || (compact.contains("print>") || compact.contains("\">$")) {
-        // A comparison with a string looks alike; writing a file is the careful reading.
-        let redirected = text.split('>').skip(1).any(|after| after.trim_start().starts_with(['"', '>', '(']) )
-            && text.contains("print");
-        if redirected {
-            seen.writes = true;
-            seen.targets = literals(text).into_iter().filter(|text| text.starts_with('/')).collect();
-        }
+    // `print > "file"`; elsewhere `>` compares.
+    let writes = bare.split("print").skip(1).any(|statement| {
+        let statement = statement.split([';', '}', '\n']).next().unwrap_or("");
+        statement.rsplit_once(')').map_or(statement, |(_, rest)| rest).contains('>')
+    });
+    if writes {
+        seen.writes = true;
+        seen.targets = literals(text).into_iter().filter(|text| text.starts_with('/')).collect();
     }
     seen
+}
+
+/// An awk program without its strings and regular expressions.
+fn without_literals(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut last = '(';
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        let regex =
+            c == '/' && matches!(last, '(' | ',' | '~' | '!' | '{' | '}' | ';' | '&' | '|' | '\n');
+        if c == '"' || regex {
+            while let Some(inner) = chars.next() {
+                if inner == '\\' {
+                    chars.next();
+                } else if inner == c {
+                    break;
+                }
+            }
+            last = '"';
+            out.push('"');
+            continue;
+        }
+        if !c.is_whitespace() || c == '\n' {
+            last = c;
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// Reads a sed script.
@@ -143,7 +279,9 @@ pub(crate) fn sed(text: &str) -> Seen {
     let mut seen = Seen::default();
     for command in text.split(['\n', ';']) {
         let command = command.trim();
-        let body = command.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '$' | ',' | '!' | ' ' | '{' | '~' | '+'));
+        let body = command.trim_start_matches(|c: char| {
+            c.is_ascii_digit() || matches!(c, '$' | ',' | '!' | ' ' | '{' | '~' | '+')
+        });
         if let Some(rest) = body.strip_prefix("e ").or_else(|| (body == "e").then_some("")) {
             seen.runs = true;
             seen.add(Effect::Exec, "the sed script runs a command");
@@ -159,7 +297,11 @@ pub(crate) fn sed(text: &str) -> Seen {
     while let Some(at) = rest.find('s') {
         let after = rest.get(at + 1..).unwrap_or("");
         rest = after;
-        let Some(delimiter) = after.chars().next().filter(|c| !c.is_alphanumeric() && !c.is_whitespace() && *c != '\\') else {
+        let Some(delimiter) = after
+            .chars()
+            .next()
+            .filter(|c| !c.is_alphanumeric() && !c.is_whitespace() && *c != '\\')
+        else {
             continue;
         };
         let mut parts = 0;
@@ -213,7 +355,9 @@ pub(crate) fn editor(text: &str) -> Seen {
         seen.add(Effect::Exec, "the editor runs a command");
         seen.shell.push(shell.to_owned());
     } else if ["shell", "terminal", "sh"].contains(&command)
-        || ["py", "python", "lua", "ruby", "perl", "call system", "call "].iter().any(|verb| command.starts_with(verb))
+        || ["py", "python", "lua", "ruby", "perl", "call system", "call "]
+            .iter()
+            .any(|verb| command.starts_with(verb))
     {
         seen.runs = true;
         seen.add(Effect::Exec, "the editor runs code");
@@ -277,7 +421,11 @@ mod tests {
             "import subprocess; subprocess.run(['rm', '-rf', '/'])",
             "%x(rm -rf /)",
         ] {
-            assert!(code(text).shell.iter().any(|line| line == "rm -rf /"), "{text}: {:?}", code(text));
+            assert!(
+                code(text).shell.iter().any(|line| line == "rm -rf /"),
+                "{text}: {:?}",
+                code(text)
+            );
         }
         assert!(code("print(1)").shell.is_empty());
     }

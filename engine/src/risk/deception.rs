@@ -19,7 +19,10 @@ pub(crate) fn find(text: &str) -> Option<(Span, String)> {
         }
     }
     let mut offset = 0;
-    for token in text.split_inclusive(|c: char| c.is_whitespace() || matches!(c, '/' | '=' | ';' | '|' | '&' | '"' | '\'' | ',' | '(' | ')' | ':' | '.')) {
+    for token in text.split_inclusive(|c: char| {
+        c.is_whitespace()
+            || matches!(c, '/' | '=' | ';' | '|' | '&' | '"' | '\'' | ',' | '(' | ')' | ':' | '.')
+    }) {
         if !token.is_ascii() && looks_ascii(token) {
             let word = token.trim_end();
             return Some((
@@ -50,7 +53,10 @@ fn looks_ascii(token: &str) -> bool {
     }
     // Typographic quotes and dots in prose are no letters; dashes and slashes are operators.
     let deceptive = word.chars().any(|c| {
-        !c.is_ascii() && (c.is_alphanumeric() || ascii_of(c.encode_utf8(&mut [0; 4])).contains(['-', '/', '\\', '|', ';', '&', '$', '~', '<', '>']))
+        !c.is_ascii()
+            && (c.is_alphanumeric()
+                || ascii_of(c.encode_utf8(&mut [0; 4]))
+                    .contains(['-', '/', '\\', '|', ';', '&', '$', '~', '<', '>']))
     });
     deceptive && read.is_ascii() && read.bytes().any(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
@@ -63,7 +69,10 @@ pub(crate) fn padding(text: &str) -> Option<(Span, String)> {
     for (at, byte) in text.bytes().enumerate() {
         run = if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') { run + 1 } else { 0 };
         if run == RUN {
-            return Some(((at + 1 - RUN, at + 1), format!("{RUN} or more blanks in a row push text out of sight")));
+            return Some((
+                (at + 1 - RUN, at + 1),
+                format!("{RUN} or more blanks in a row push text out of sight"),
+            ));
         }
     }
     (text.len() > LONG).then(|| ((0, text.len()), format!("{} bytes are hard to read", text.len())))
@@ -75,10 +84,27 @@ mod tests {
 
     #[test]
     fn look_alikes_are_found_and_other_languages_are_not() {
-        for deceptive in ["гm -rf /", "rm –rf /", "echo \u{202e}x", "ls\u{a0}-la", "ｒｍ x", "cat /еtc/passwd", "a\x1b[2Kb", "rm x\r"] {
+        for deceptive in [
+            "гm -rf /",
+            "rm –rf /",
+            "echo \u{202e}x",
+            "ls\u{a0}-la",
+            "ｒｍ x",
+            "cat /еtc/passwd",
+            "a\x1b[2Kb",
+            "rm x\r",
+        ] {
             assert!(find(deceptive).is_some(), "{deceptive:?}");
         }
-        for fine in ["echo grün", "echo 'Привет, мир'", "echo 日本語", "touch café.txt", "echo “quoted”", "a\tb\nc", "echo naïve…"] {
+        for fine in [
+            "echo grün",
+            "echo 'Привет, мир'",
+            "echo 日本語",
+            "touch café.txt",
+            "echo “quoted”",
+            "a\tb\nc",
+            "echo naïve…",
+        ] {
             assert!(find(fine).is_none(), "{fine:?}");
         }
     }

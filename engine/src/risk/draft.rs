@@ -115,9 +115,16 @@ impl Causes {
 
     /// Whether something voids the reducers.
     pub(crate) fn voids_reducers(&self) -> bool {
-        [name::OBFUSCATION, name::PIPE, name::INDIRECT, name::DECEPTION, name::HIJACK, name::TAMPERING]
-            .iter()
-            .any(|name| self.has(name))
+        [
+            name::OBFUSCATION,
+            name::PIPE,
+            name::INDIRECT,
+            name::DECEPTION,
+            name::HIJACK,
+            name::TAMPERING,
+        ]
+        .iter()
+        .any(|name| self.has(name))
     }
 }
 

@@ -3,7 +3,9 @@
 /// The host of a URL, `user@host:path` or a bare address; `None` for anything that is not one.
 pub(crate) fn host_of(text: &str) -> Option<&str> {
     if let Some((scheme, rest)) = text.split_once("://") {
-        if scheme == "file" || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
+        if scheme == "file"
+            || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        {
             return None;
         }
         let authority = rest.split(['/', '?', '#']).next()?;
@@ -15,16 +17,18 @@ pub(crate) fn host_of(text: &str) -> Option<&str> {
         None => (None, start),
     };
     let bare = without_port(host);
-    if bare.is_empty() || !bare.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b)) {
+    if bare.is_empty() || !bare.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
+    {
         return None;
     }
     let looks = user.is_some_and(|user| !user.is_empty())
         || is_ip(bare)
         || (bare.contains('.')
             && bare.split('.').all(|label| !label.is_empty())
-            && bare.rsplit('.').next().is_some_and(|top| {
-                top.len() >= 2 && top.bytes().all(|b| b.is_ascii_alphabetic())
-            }))
+            && bare
+                .rsplit('.')
+                .next()
+                .is_some_and(|top| top.len() >= 2 && top.bytes().all(|b| b.is_ascii_alphabetic())))
         || bare == "localhost"
         || (host.len() > bare.len() && text.contains(':') && !text.starts_with('.'));
     looks.then_some(bare)
@@ -46,7 +50,8 @@ pub(crate) fn is_ip(host: &str) -> bool {
         return true;
     }
     // 0x7f000001, 2130706433: one number is an address too.
-    host.strip_prefix("0x").is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    host.strip_prefix("0x")
+        .is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
         || (host.len() >= 8 && host.bytes().all(|b| b.is_ascii_digit()))
 }
 

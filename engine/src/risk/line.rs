@@ -1,21 +1,32 @@
 //! What holds for the whole line: deception, padding, substitution, obfuscation, and whether it
 //! could be read at all. It must never make a line look better than its worst part.
 
-use crate::{Context, RiskTables};
 use crate::parse::{self, Shared, output::base_name};
+use crate::{Context, RiskTables};
 
-use super::draft::{Causes, Draft, name};
 use super::deception;
+use super::draft::{Causes, Draft, name};
 
 /// Shells whose grammar is the one that is read here.
 const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh"];
 /// Programs that turn data into other text.
-const DECODERS: [&str; 8] = ["base64", "base32", "basenc", "xxd", "uudecode", "rev", "openssl", "gzip"];
+const DECODERS: [&str; 8] =
+    ["base64", "base32", "basenc", "xxd", "uudecode", "rev", "openssl", "gzip"];
 /// Programs that run what they are given.
-const RUNNERS: [&str; 14] = ["sh", "bash", "zsh", "dash", "ash", "ksh", "eval", "source", ".", "python", "python3", "perl", "ruby", "node"];
+const RUNNERS: [&str; 14] = [
+    "sh", "bash", "zsh", "dash", "ash", "ksh", "eval", "source", ".", "python", "python3", "perl",
+    "ruby", "node",
+];
 
 /// Collects what holds for the whole line.
-pub(super) fn causes(tables: &RiskTables, text: &str, context: &Context, shared: &mut Shared, drafts: &[Draft], line: &mut Causes) {
+pub(super) fn causes(
+    tables: &RiskTables,
+    text: &str,
+    context: &Context,
+    shared: &mut Shared,
+    drafts: &[Draft],
+    line: &mut Causes,
+) {
     let whole = (0, text.len());
     if let Some((span, why)) = deception::find(text) {
         line.add(name::DECEPTION, span, why);
@@ -34,20 +45,37 @@ pub(super) fn causes(tables: &RiskTables, text: &str, context: &Context, shared:
     if let Some(shell) = &context.shell
         && !SHELLS.contains(&base_name(shell))
     {
-        line.add(name::UNINSPECTABLE, whole, format!("the target's shell is {shell}, whose language is not read here"));
+        line.add(
+            name::UNINSPECTABLE,
+            whole,
+            format!("the target's shell is {shell}, whose language is not read here"),
+        );
     }
     if context.pty
         && let Some(at) = text.find('!')
-        && text.get(at + 1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '!' | '?' | '$' | '-' | '*')))
+        && text.get(at + 1..).is_some_and(|rest| {
+            rest.starts_with(|c: char| {
+                c.is_ascii_alphanumeric() || matches!(c, '!' | '?' | '$' | '-' | '*')
+            })
+        })
     {
-        line.add(name::UNINSPECTABLE, (at, at + 1), "in a terminal `!` brings back an earlier command");
+        line.add(
+            name::UNINSPECTABLE,
+            (at, at + 1),
+            "in a terminal `!` brings back an earlier command",
+        );
     }
     if let Some(span) = script.substitutions.first() {
         line.add(name::INDIRECT, *span, "part of the line is made by running another command");
     }
     let computed = drafts.iter().find(|draft| draft.causes.has(name::UNINSPECTABLE));
     if let Some(draft) = computed {
-        let span = draft.causes.list.iter().find(|cause| cause.name == name::UNINSPECTABLE).map_or(whole, |cause| cause.span);
+        let span = draft
+            .causes
+            .list
+            .iter()
+            .find(|cause| cause.name == name::UNINSPECTABLE)
+            .map_or(whole, |cause| cause.span);
         line.add(name::UNINSPECTABLE, span, "part of what runs cannot be seen");
     }
     fork_bomb(shared, line);
@@ -85,19 +113,35 @@ fn decoded(shared: &Shared, drafts: &[Draft], line: &mut Causes) {
     };
     let decodes = |draft: &&Draft| {
         let asked = draft.argv.iter().any(|word| {
-            matches!(word.as_str(), "-d" | "-D" | "--decode" | "-r" | "-rp" | "-pr" | "-di" | "-id" | "-dc" | "-cd" | "-A")
-                || word.starts_with("-d")
+            matches!(
+                word.as_str(),
+                "-d" | "-D"
+                    | "--decode"
+                    | "-r"
+                    | "-rp"
+                    | "-pr"
+                    | "-di"
+                    | "-id"
+                    | "-dc"
+                    | "-cd"
+                    | "-A"
+            ) || word.starts_with("-d")
         });
-        named(draft, &DECODERS) && (asked || draft.program.as_deref() == Some("rev") || draft.program.as_deref() == Some("uudecode"))
+        named(draft, &DECODERS)
+            && (asked
+                || draft.program.as_deref() == Some("rev")
+                || draft.program.as_deref() == Some("uudecode"))
     };
     let Some(decoder) = drafts.iter().find(decodes) else { return };
     let runs = drafts.iter().any(|draft| {
-        named(&draft, &RUNNERS) && (draft.causes.has(name::PIPE) || draft.causes.has(name::INDIRECT))
+        named(&draft, &RUNNERS)
+            && (draft.causes.has(name::PIPE) || draft.causes.has(name::INDIRECT))
             || draft.causes.has(name::UNINSPECTABLE)
             || draft.via.iter().any(|via| RUNNERS.contains(&via.as_str()))
     });
     let in_substitution = shared.script.commands.iter().any(|command| {
-        command.in_substitution && command.words.first().is_some_and(|word| DECODERS.contains(&base_name(&word.text)))
+        command.in_substitution
+            && command.words.first().is_some_and(|word| DECODERS.contains(&base_name(&word.text)))
     }) && drafts.iter().any(|draft| draft.causes.has(name::INDIRECT));
     if runs || in_substitution {
         line.add(name::OBFUSCATION, decoder.span, "text is decoded and run");

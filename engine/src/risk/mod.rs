@@ -41,7 +41,13 @@ impl RiskTables {
         self.conclude(text, drafts, &line, whole)
     }
 
-    fn conclude(&self, text: String, mut drafts: Vec<Draft>, line: &Causes, whole: Span) -> Assessment {
+    fn conclude(
+        &self,
+        text: String,
+        mut drafts: Vec<Draft>,
+        line: &Causes,
+        whole: Span,
+    ) -> Assessment {
         if drafts.is_empty() {
             drafts.push(Draft {
                 program: None,
@@ -54,7 +60,8 @@ impl RiskTables {
                 reducers: Causes::default(),
             });
         }
-        let void = line.voids_reducers() || drafts.iter().any(|draft| draft.causes.voids_reducers());
+        let void =
+            line.voids_reducers() || drafts.iter().any(|draft| draft.causes.voids_reducers());
         let nothing = Causes::default();
         let mut best: Option<(u8, i32, Vec<crate::Term>, Category)> = None;
         let mut segments = Vec::with_capacity(drafts.len());

@@ -33,6 +33,10 @@ pub(super) fn targets(
         return;
     }
     let destructive = draft.causes.has(name::DESTRUCTIVE);
+    // A use that only looks: `sgdisk --print /dev/sda`.
+    if draft.category == Category::Inspection && program.category != Category::Inspection {
+        return;
+    }
     let mut operands: Vec<usize> = if find {
         if !destructive {
             return;
@@ -41,14 +45,22 @@ pub(super) fn targets(
             .operands
             .iter()
             .map(|(_, at)| *at)
-            .take_while(|at| *at < unit.words.iter().position(|word| word.text.starts_with(['-', '(', '!'])).unwrap_or(usize::MAX))
+            .take_while(|at| {
+                *at < unit
+                    .words
+                    .iter()
+                    .position(|word| word.text.starts_with(['-', '(', '!']))
+                    .unwrap_or(usize::MAX)
+            })
             .collect()
     } else {
         let all: Vec<usize> = arguments.operands.iter().map(|(_, at)| *at).collect();
-        let to_directory = program.writes_to.iter().any(|option| arguments.has(&[option.as_str()]).is_some());
+        let to_directory =
+            program.writes_to.iter().any(|option| arguments.has(&[option.as_str()]).is_some());
         match program.writes {
             Writes::All => all,
-            Writes::Rest => all.get(1..).unwrap_or(&[]).to_vec(),
+            Writes::Rest if all.len() > 1 => all.get(1..).unwrap_or(&[]).to_vec(),
+            Writes::Rest => all,
             Writes::Last if to_directory || all.len() < 2 && program_name != "ln" => Vec::new(),
             Writes::Last => all.last().copied().into_iter().collect(),
             Writes::None => Vec::new(),
@@ -76,7 +88,9 @@ pub(super) fn targets(
         }
         if let Some(key) = option.strip_suffix('=') {
             for word in unit.words.iter().skip(1) {
-                if let Some(value) = word.text.strip_prefix(key).and_then(|rest| rest.strip_prefix('=')) {
+                if let Some(value) =
+                    word.text.strip_prefix(key).and_then(|rest| rest.strip_prefix('='))
+                {
                     found.push(Target { word, path: resolve(value, unit.cwd), removed: false });
                 }
             }
@@ -84,8 +98,17 @@ pub(super) fn targets(
     }
     found.retain(|target| target.path != "-");
     // `dd` without an output, or to a plain file, only copies.
-    if program_name == "dd" && !found.iter().any(|target| scorer.tables.places.is_device(&target.path)) {
+    if program_name == "dd"
+        && !found.iter().any(|target| scorer.tables.places.is_device(&target.path))
+    {
         draft.category = if found.is_empty() { Category::Inspection } else { Category::FileWrite };
+    }
+    if matches!(program_name, "mv" | "gmv")
+        && let Some(target) = found.iter().find(|target| target.path == "/dev/null")
+    {
+        draft.category = Category::FileDeletion;
+        draft.causes.add(name::DESTRUCTIVE, target.word.span, "what is moved there is gone");
+        draft.causes.add(name::FORCE, target.word.span, "nothing brings it back");
     }
     if !found.is_empty() && draft.category.base() == 0 && program.wraps.is_none() {
         draft.category = Category::FileWrite;
@@ -93,17 +116,33 @@ pub(super) fn targets(
     judge(scorer, unit, program_name, &found, draft);
 }
 
-fn judge(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, found: &[Target<'_>], draft: &mut Draft) {
+fn judge(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    program_name: &str,
+    found: &[Target<'_>],
+    draft: &mut Draft,
+) {
     let places = &scorer.tables.places;
     let destructive = draft.causes.has(name::DESTRUCTIVE);
-    let recursive = draft.causes.has(name::RECURSIVE);
+    let recursive = draft.causes.has(name::RECURSIVE) || program_name == "find";
     let moves = matches!(program_name, "mv" | "gmv");
     for (at, Target { word, path, removed }) in found.iter().enumerate() {
         let span = word.span;
-        if places.is_device(path) && (destructive || matches!(draft.category, Category::FileWrite | Category::Disk | Category::FileDeletion)) {
+        if places.is_device(path)
+            && (destructive
+                || matches!(
+                    draft.category,
+                    Category::FileWrite | Category::Disk | Category::FileDeletion
+                ))
+        {
             let raw = destructive || program_name == "dd" || draft.category != Category::Disk;
             if raw {
-                draft.causes.raise(95, span, format!("{program_name} overwrites the device {path}"));
+                draft.causes.raise(
+                    95,
+                    span,
+                    format!("{program_name} overwrites the device {path}"),
+                );
             }
         }
         if places.is_system(path) {
@@ -112,8 +151,15 @@ fn judge(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, found: &[Targ
         if places.is_persistence(path) && draft.category != Category::Inspection {
             draft.causes.add(name::PERSISTENCE, span, format!("{path} acts later, by itself"));
         }
-        if places.is_tamper(path) && draft.category != Category::Inspection {
-            draft.causes.add(name::TAMPERING, span, format!("{path} belongs to logs, audit or protection"));
+        if places.is_tamper(path)
+            && draft.category != Category::Inspection
+            && !rotated(program_name, unit.words)
+        {
+            draft.causes.add(
+                name::TAMPERING,
+                span,
+                format!("{path} belongs to logs, audit or protection"),
+            );
         }
         if (destructive || recursive || moves) && is_home(path) {
             draft.causes.add(name::HOME, span, format!("{path} is somebody's whole home"));
@@ -123,8 +169,16 @@ fn judge(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, found: &[Targ
         }
         let permissions = draft.category == Category::Permissions;
         let narrowed = program_name == "find" && segment::find_is_narrowed(unit.words);
-        if *removed && !narrowed && is_core(path) && ((destructive || permissions) && recursive || (moves && at + 1 < found.len())) {
-            draft.causes.raise(95, span, format!("{program_name} takes {path} and the system with it"));
+        if *removed
+            && !narrowed
+            && is_core(path)
+            && ((destructive || permissions) && recursive || (moves && at + 1 < found.len()))
+        {
+            draft.causes.raise(
+                95,
+                span,
+                format!("{program_name} takes {path} and the system with it"),
+            );
         }
         if *removed && (destructive || moves && at + 1 < found.len()) && places.is_vital(path) {
             draft.causes.raise(95, span, format!("nobody can log in or boot without {path}"));
@@ -135,7 +189,11 @@ fn judge(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, found: &[Targ
             draft.causes.add(name::OPEN_ENDED, word.span, format!("pattern {}", word.text));
         }
         if found.is_empty() {
-            draft.causes.add(name::WIDE, draft.base_span, "everything beneath the working directory");
+            draft.causes.add(
+                name::WIDE,
+                draft.base_span,
+                "everything beneath the working directory",
+            );
         }
     }
     copies_nothing(unit, program_name, found, draft, places);
@@ -150,7 +208,13 @@ fn judge(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, found: &[Targ
 }
 
 /// `cp /dev/null /etc/passwd` empties what it writes.
-fn copies_nothing(unit: &Unit<'_>, program_name: &str, found: &[Target<'_>], draft: &mut Draft, places: &crate::tables::Places) {
+fn copies_nothing(
+    unit: &Unit<'_>,
+    program_name: &str,
+    found: &[Target<'_>],
+    draft: &mut Draft,
+    places: &crate::tables::Places,
+) {
     if program_name != "cp" || !unit.words.iter().any(|word| word.text == "/dev/null") {
         return;
     }
@@ -160,10 +224,18 @@ fn copies_nothing(unit: &Unit<'_>, program_name: &str, found: &[Target<'_>], dra
 }
 
 /// `tee /etc/passwd` without `-a`, and writing `/proc/sysrq-trigger`.
-fn overwrites(scorer: &Scorer<'_>, program_name: &str, unit: &Unit<'_>, found: &[Target<'_>], draft: &mut Draft) {
+fn overwrites(
+    scorer: &Scorer<'_>,
+    program_name: &str,
+    unit: &Unit<'_>,
+    found: &[Target<'_>],
+    draft: &mut Draft,
+) {
     let appends = unit.words.iter().any(|word| matches!(word.text.as_str(), "-a" | "--append"));
     for target in found.iter().filter(|_| matches!(program_name, "tee" | "sponge")) {
-        if target.path == "/proc/sysrq-trigger" || (!appends && scorer.tables.places.is_vital(&target.path)) {
+        if target.path == "/proc/sysrq-trigger"
+            || (!appends && scorer.tables.places.is_vital(&target.path))
+        {
             draft.causes.raise(95, target.word.span, format!("overwrites {}", target.path));
         }
     }
@@ -173,22 +245,51 @@ fn overwrites(scorer: &Scorer<'_>, program_name: &str, unit: &Unit<'_>, found: &
 fn wide_or_open(word: &Word, path: &str, draft: &mut Draft) {
     let text = word.text.as_str();
     let last = text.rsplit('/').next().unwrap_or(text);
-    if (word.flags.glob && matches!(last, "*" | ".*" | "*.*" | "**" | "?*")) || matches!(text, "." | "./" | ".." | "../") {
+    if (word.flags.glob && matches!(last, "*" | ".*" | "*.*" | "**" | "?*"))
+        || matches!(text, "." | "./" | ".." | "../")
+    {
         draft.causes.add(name::WIDE, word.span, format!("{text} is everything there"));
     } else if word.flags.glob {
         draft.causes.add(name::OPEN_ENDED, word.span, format!("pattern {text}"));
     }
-    if word.flags.dynamic && !word.flags.glob && (!word.flags.quoted || word.flags.substitution) && !path.starts_with('~') {
+    if word.flags.dynamic
+        && !word.flags.glob
+        && (!word.flags.quoted || word.flags.substitution)
+        && !path.starts_with('~')
+    {
         draft.causes.add(name::OPEN_ENDED, word.span, format!("{text} is only known when it runs"));
     }
     // `rm -rf "$DIR"/*` is the root where the variable is empty.
-    if word.flags.dynamic && text.starts_with('$') && (text.ends_with('/') || text.ends_with("/*")) && !path.starts_with('~') {
-        draft.causes.add(name::WIDE, word.span, format!("{text} is everything if the variable is empty"));
+    if word.flags.dynamic
+        && text.starts_with('$')
+        && (text.ends_with('/') || text.ends_with("/*"))
+        && !path.starts_with('~')
+    {
+        draft.causes.add(
+            name::WIDE,
+            word.span,
+            format!("{text} is everything if the variable is empty"),
+        );
     }
 }
 
+/// Only rotated logs are found, which are cleaned up every day.
+fn rotated(program_name: &str, words: &[Word]) -> bool {
+    program_name == "find"
+        && pattern_of_find(words).is_some_and(|word| {
+            [".gz", ".xz", ".bz2", ".zst", ".old", ".[0-9]", ".1"]
+                .iter()
+                .any(|end| word.text.ends_with(end))
+        })
+}
+
 fn pattern_of_find(words: &[Word]) -> Option<&Word> {
-    let at = words.iter().position(|word| matches!(word.text.as_str(), "-name" | "-iname" | "-path" | "-ipath" | "-regex" | "-iregex" | "-wholename"))?;
+    let at = words.iter().position(|word| {
+        matches!(
+            word.text.as_str(),
+            "-name" | "-iname" | "-path" | "-ipath" | "-regex" | "-iregex" | "-wholename"
+        )
+    })?;
     words.get(at + 1).filter(|word| word.text.contains(['*', '?', '[', '.']))
 }
 
@@ -209,7 +310,12 @@ pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, d
         if redirect.op == RedirectOp::Read {
             continue;
         }
-        if matches!(path.as_str(), "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/zero") || path.starts_with("/dev/fd/") || path.starts_with("/dev/pts") {
+        if matches!(
+            path.as_str(),
+            "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/zero"
+        ) || path.starts_with("/dev/fd/")
+            || path.starts_with("/dev/pts")
+        {
             continue;
         }
         if draft.category.base() < Category::FileWrite.base() {
@@ -233,15 +339,31 @@ pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, d
             draft.causes.add(name::PERSISTENCE, span, format!("{path} acts later, by itself"));
         }
         if places.is_tamper(&path) {
-            draft.causes.add(name::TAMPERING, span, format!("{path} belongs to logs, audit or protection"));
+            draft.causes.add(
+                name::TAMPERING,
+                span,
+                format!("{path} belongs to logs, audit or protection"),
+            );
         }
-        let empties = simple.words.first().is_none_or(|word| matches!(word.text.as_str(), ":" | "true"))
-            || simple.words.iter().all(|word| matches!(word.text.as_str(), "cat" | "/dev/null" | "echo" | "printf" | "-n" | ""));
+        let empties = simple
+            .words
+            .first()
+            .is_none_or(|word| matches!(word.text.as_str(), ":" | "true"))
+            || simple.words.iter().all(|word| {
+                matches!(word.text.as_str(), "cat" | "/dev/null" | "echo" | "printf" | "-n" | "")
+            });
         if truncates && empties && !simple.compound {
             draft.causes.add(name::DESTRUCTIVE, span, format!("empties {path}"));
         }
+        if truncates && !empties && !places.is_temporary(&path) {
+            draft.causes.add(name::FORCE, span, format!("{path} is replaced without asking"));
+        }
         if redirect.target.known() && places.is_temporary(&path) && simple.redirects.len() == 1 {
-            draft.reducers.add(name::DEVELOPMENT, span, "stays within temporary or development files");
+            draft.reducers.add(
+                name::DEVELOPMENT,
+                span,
+                "stays within temporary or development files",
+            );
         }
     }
 }
@@ -254,7 +376,10 @@ fn network_redirect(unit: &Unit<'_>, path: &str, span: Span, draft: &mut Draft) 
     }
     let shell = unit.words.first().is_none_or(|word| {
         let base = crate::parse::output::base_name(&word.text);
-        matches!(base, "bash" | "sh" | "zsh" | "dash" | "ksh" | "exec" | "python" | "python3" | "perl" | "0")
+        matches!(
+            base,
+            "bash" | "sh" | "zsh" | "dash" | "ksh" | "exec" | "python" | "python3" | "perl" | "0"
+        )
     });
     draft.causes.add(name::HIJACK, span, "a command is wired to a network connection");
     if shell {
@@ -263,12 +388,20 @@ fn network_redirect(unit: &Unit<'_>, path: &str, span: Span, draft: &mut Draft) 
 }
 
 /// Variables that make programs run something else, and variables that switch the history off.
-pub(super) fn assignments(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, draft: &mut Draft) {
+pub(super) fn assignments(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    simple: &Simple,
+    draft: &mut Draft,
+) {
     for assignment in &simple.assignments {
         variable(scorer, &assignment.name, &assignment.value.text, assignment.span, draft);
     }
     let program = unit.words.first().map_or("", |word| word.text.as_str());
-    if matches!(program, "export" | "declare" | "typeset" | "readonly" | "env" | "sudo" | "local" | "doas") {
+    if matches!(
+        program,
+        "export" | "declare" | "typeset" | "readonly" | "env" | "sudo" | "local" | "doas"
+    ) {
         for word in unit.words.iter().skip(1) {
             if let Some((name, value)) = word.text.split_once('=') {
                 variable(scorer, name, value, word.span, draft);
@@ -276,7 +409,10 @@ pub(super) fn assignments(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple,
         }
     }
     if matches!(program, "unset" | "export" | "declare")
-        && let Some(word) = unit.words.iter().skip(1).find(|word| matches!(word.text.as_str(), "HISTFILE" | "HISTSIZE" | "PROMPT_COMMAND"))
+        && let Some(word) =
+            unit.words.iter().skip(1).find(|word| {
+                matches!(word.text.as_str(), "HISTFILE" | "HISTSIZE" | "PROMPT_COMMAND")
+            })
     {
         draft.causes.add(name::TAMPERING, word.span, "switches the history off");
     }
@@ -285,25 +421,81 @@ pub(super) fn assignments(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple,
 fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, draft: &mut Draft) {
     let hijacks = matches!(
         name,
-        "LD_PRELOAD" | "LD_LIBRARY_PATH" | "LD_AUDIT" | "BASH_ENV" | "ENV" | "PROMPT_COMMAND" | "PS4" | "SHELLOPTS" | "BASHOPTS"
-            | "PERL5OPT" | "PERL5LIB" | "PERL5DB" | "RUBYOPT" | "RUBYLIB" | "NODE_OPTIONS" | "PYTHONSTARTUP" | "PYTHONHOME"
-            | "PYTHONINSPECT" | "JAVA_TOOL_OPTIONS" | "_JAVA_OPTIONS" | "PAGER" | "MANPAGER" | "LESSOPEN" | "LESSCLOSE"
-            | "EDITOR" | "VISUAL" | "BROWSER" | "DYLD_INSERT_LIBRARIES" | "DYLD_LIBRARY_PATH" | "GCONV_PATH" | "TAR_OPTIONS"
-            | "SSH_ASKPASS" | "RSYNC_RSH" | "GIT_SSH" | "GIT_SSH_COMMAND" | "GIT_EXEC_PATH" | "GIT_PAGER" | "GIT_EDITOR"
-            | "GIT_EXTERNAL_DIFF" | "GIT_ASKPASS" | "GIT_PROXY_COMMAND" | "GIT_TEMPLATE_DIR" | "GIT_CONFIG_COUNT" | "GIT_CONFIG"
-            | "GIT_CONFIG_GLOBAL" | "GIT_CONFIG_SYSTEM" | "GIT_SEQUENCE_EDITOR" | "GIT_CONFIG_PARAMETERS" | "KUBE_EDITOR" | "SYSTEMD_PAGER"
-            | "SYSTEMD_EDITOR" | "PSQL_EDITOR" | "PSQL_PAGER" | "CLASSPATH" | "ZDOTDIR"
+        "LD_PRELOAD"
+            | "LD_LIBRARY_PATH"
+            | "LD_AUDIT"
+            | "BASH_ENV"
+            | "ENV"
+            | "PROMPT_COMMAND"
+            | "PS4"
+            | "SHELLOPTS"
+            | "BASHOPTS"
+            | "PERL5OPT"
+            | "PERL5LIB"
+            | "PERL5DB"
+            | "RUBYOPT"
+            | "RUBYLIB"
+            | "NODE_OPTIONS"
+            | "PYTHONSTARTUP"
+            | "PYTHONHOME"
+            | "PYTHONINSPECT"
+            | "JAVA_TOOL_OPTIONS"
+            | "_JAVA_OPTIONS"
+            | "PAGER"
+            | "MANPAGER"
+            | "LESSOPEN"
+            | "LESSCLOSE"
+            | "EDITOR"
+            | "VISUAL"
+            | "BROWSER"
+            | "DYLD_INSERT_LIBRARIES"
+            | "DYLD_LIBRARY_PATH"
+            | "GCONV_PATH"
+            | "TAR_OPTIONS"
+            | "SSH_ASKPASS"
+            | "RSYNC_RSH"
+            | "GIT_SSH"
+            | "GIT_SSH_COMMAND"
+            | "GIT_EXEC_PATH"
+            | "GIT_PAGER"
+            | "GIT_EDITOR"
+            | "GIT_EXTERNAL_DIFF"
+            | "GIT_ASKPASS"
+            | "GIT_PROXY_COMMAND"
+            | "GIT_TEMPLATE_DIR"
+            | "GIT_CONFIG_COUNT"
+            | "GIT_CONFIG"
+            | "GIT_CONFIG_GLOBAL"
+            | "GIT_CONFIG_SYSTEM"
+            | "GIT_SEQUENCE_EDITOR"
+            | "GIT_CONFIG_PARAMETERS"
+            | "KUBE_EDITOR"
+            | "SYSTEMD_PAGER"
+            | "SYSTEMD_EDITOR"
+            | "PSQL_EDITOR"
+            | "PSQL_PAGER"
+            | "CLASSPATH"
+            | "ZDOTDIR"
     ) || name.starts_with("BASH_FUNC_")
         || name.starts_with("GIT_CONFIG_KEY")
         || (name.starts_with("npm_config_") && name.ends_with("shell"));
     // A pager that only prints is the usual way to switch paging off.
-    let harmless = matches!(value, "" | "cat" | "less" | "more" | "vim" | "vi" | "nano" | "true" | "less -R") && !name.starts_with("LD_");
+    let harmless =
+        matches!(value, "" | "cat" | "less" | "more" | "vim" | "vi" | "nano" | "true" | "less -R")
+            && !name.starts_with("LD_");
     // Adding to the end of the path changes nothing that is found already.
     let appends = value.starts_with("$PATH:") || value.starts_with("${PATH}:");
     if (hijacks && !harmless) || (name == "PATH" && !appends) {
-        draft.causes.add(name::HIJACK, span, format!("{name} makes programs run or load something else"));
+        draft.causes.add(
+            name::HIJACK,
+            span,
+            format!("{name} makes programs run or load something else"),
+        );
     }
-    if matches!(name, "HISTFILE" | "HISTSIZE" | "HISTFILESIZE" | "HISTCONTROL" | "HISTIGNORE" | "AUDITD") {
+    if matches!(
+        name,
+        "HISTFILE" | "HISTSIZE" | "HISTFILESIZE" | "HISTCONTROL" | "HISTIGNORE" | "AUDITD"
+    ) {
         let off = matches!(value, "" | "0" | "/dev/null" | "*" | "ignorespace" | "ignoreboth");
         if off || name == "HISTFILE" {
             draft.causes.add(name::TAMPERING, span, format!("{name} switches the history off"));
@@ -312,29 +504,112 @@ fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, draft: &mu
     secret(scorer, value, span, draft);
 }
 
+/// Data that leaves for a host on no list: a remote destination of `scp` and `rsync`, an answer
+/// smuggled into a name that is looked up, standard input of `nc` and `ssh`.
+fn leaves(
+    unit: &Unit<'_>,
+    program: &str,
+    simple: Option<&Simple>,
+    arguments: &Arguments<'_>,
+    draft: &mut Draft,
+) {
+    let Some(cause) =
+        draft.causes.list.iter().find(|cause| cause.name == name::UNLISTED_HOST).cloned()
+    else {
+        return;
+    };
+    let last = arguments.operands.last().map_or("", |(text, _)| *text);
+    let fed = unit.simple.or(simple).is_some_and(|simple| {
+        simple.stage > 0 || simple.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read)
+    });
+    let sends = match program {
+        "scp" | "rsync" | "pscp" => {
+            arguments.operands.len() > 1 && host_of(last).is_some() && last.contains(':')
+        }
+        "sftp" | "nc" | "ncat" | "netcat" | "socat" | "telnet" | "ftp" => fed,
+        _ => false,
+    };
+    if sends {
+        draft.causes.raise(50, cause.span, format!("data leaves: {}", cause.why));
+    }
+}
+
 /// Hosts a network program talks to.
-pub(super) fn hosts(scorer: &Scorer<'_>, unit: &Unit<'_>, arguments: &Arguments<'_>, draft: &mut Draft) {
+pub(super) fn hosts(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    arguments: &Arguments<'_>,
+    draft: &mut Draft,
+) {
     let listed = |host: &str| {
         scorer.tables.places.hosts.iter().any(|pattern| crate::tables::wildcard(pattern, host))
     };
-    let ssh = unit.words.first().is_some_and(|word| matches!(crate::parse::output::base_name(&word.text), "ssh" | "mosh" | "autossh" | "ssh-copy-id" | "telnet" | "nc" | "ncat" | "netcat" | "ftp" | "rlogin" | "rsh"));
+    let ssh = unit.words.first().is_some_and(|word| {
+        matches!(
+            crate::parse::output::base_name(&word.text),
+            "ssh"
+                | "mosh"
+                | "autossh"
+                | "ssh-copy-id"
+                | "telnet"
+                | "nc"
+                | "ncat"
+                | "netcat"
+                | "ftp"
+                | "rlogin"
+                | "rsh"
+        )
+    });
     for (nth, (text, at)) in arguments.operands.iter().enumerate() {
         let host = host_of(text).or_else(|| {
-            (ssh && nth == 0 && !text.is_empty() && !text.contains(['/', ' ']) && text.parse::<u16>().is_err()).then_some(*text)
+            (ssh && nth == 0
+                && !text.is_empty()
+                && !text.contains(['/', ' '])
+                && text.parse::<u16>().is_err())
+            .then_some(*text)
         });
         let Some(host) = host else { continue };
-        if listed(host) {
+        // Looking a name up tells nobody much.
+        if listed(host) || draft.category == Category::Inspection {
             continue;
         }
         let span = unit.words.get(*at).map_or(draft.base_span, |word| word.span);
-        let why = if is_ip(host) { format!("{host} is a bare address") } else { format!("{host} is on no list of known hosts") };
+        let why = if is_ip(host) {
+            format!("{host} is a bare address")
+        } else {
+            format!("{host} is on no list of known hosts")
+        };
         draft.causes.add(name::UNLISTED_HOST, span, why);
-        return;
+        break;
+    }
+    let program = unit.words.first().map_or("", |word| crate::parse::output::base_name(&word.text));
+    let simple = scorer.shared.script.commands.get(unit.index);
+    leaves(unit, program, simple, arguments, draft);
+    if matches!(program, "dig" | "nslookup" | "host" | "drill" | "ping")
+        && let Some(word) = unit
+            .words
+            .iter()
+            .skip(1)
+            .find(|word| word.flags.substitution && word.flags.unknown_output)
+    {
+        draft.category = Category::Network;
+        draft.causes.add(
+            name::UNLISTED_HOST,
+            word.span,
+            "what is looked up carries the output of a command",
+        );
+        draft.causes.raise(50, word.span, "data leaves in the name that is looked up");
     }
 }
 
 /// A shell or another interpreter, and where its code comes from.
-pub(super) fn interpreter(scorer: &Scorer<'_>, unit: &Unit<'_>, program: &Program, arguments: &Arguments<'_>, draft: &mut Draft) {
+pub(super) fn interpreter(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    program: &Program,
+    arguments: &Arguments<'_>,
+    draft: &mut Draft,
+) {
     let Some(simple) = scorer.shared.script.commands.get(unit.index) else { return };
     let first = unit.words.first().map_or(draft.base_span, |word| word.span);
     // `bash <(curl ...)`, `. <(...)`: the script is made while it runs.
@@ -352,26 +627,47 @@ pub(super) fn interpreter(scorer: &Scorer<'_>, unit: &Unit<'_>, program: &Progra
         draft.causes.add(name::UNINSPECTABLE, word.span, "the code that runs cannot be seen");
     }
     let Some(language) = program.stdin else { return };
-    let has_code = program.code.iter().any(|(option, _)| option.starts_with('-') && arguments.has(&[option.as_str()]).is_some())
+    let has_code = program
+        .code
+        .iter()
+        .any(|(option, _)| option.starts_with('-') && arguments.has(&[option.as_str()]).is_some())
         || arguments.has(&["-m"]).is_some()
-        || program.code.iter().any(|(option, _)| matches!(option.as_str(), "2") && arguments.operands.len() > 1)
+        || program
+            .code
+            .iter()
+            .any(|(option, _)| matches!(option.as_str(), "2") && arguments.operands.len() > 1)
         || program.code.iter().any(|(option, _)| option == "*" && !arguments.operands.is_empty());
     let operand_is_script = program.script.is_some()
-        && arguments.operand(0).is_some_and(|script| !matches!(script, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0"))
+        && arguments.operand(0).is_some_and(|script| {
+            !matches!(script, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
+        })
         && arguments.has(&["-s"]).is_none();
     if has_code || operand_is_script || helps(unit.words) {
         return;
     }
-    let redirected = simple.redirects.iter().any(|redirect| redirect.fd == Some(0) && !matches!(redirect.op, RedirectOp::Dup));
+    let redirected = simple
+        .redirects
+        .iter()
+        .any(|redirect| redirect.fd == Some(0) && !matches!(redirect.op, RedirectOp::Dup));
     let piped = simple.stage > 0 && !redirected;
     let runs_code = !matches!(language, Language::Sql | Language::Redis | Language::Mongo);
     if piped && runs_code {
         draft.causes.add(name::PIPE, first, "what is piped in is run");
         if crate::parse::output::before(&scorer.shared.script, unit.index).is_none() {
-            draft.causes.add(name::UNINSPECTABLE, first, "the code that is piped in cannot be seen");
+            draft.causes.add(
+                name::UNINSPECTABLE,
+                first,
+                "the code that is piped in cannot be seen",
+            );
         }
-    } else if piped || redirected && simple.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read) {
-        draft.causes.add(name::UNINSPECTABLE, first, "what is read from standard input cannot be seen");
+    } else if piped
+        || redirected && simple.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read)
+    {
+        draft.causes.add(
+            name::UNINSPECTABLE,
+            first,
+            "what is read from standard input cannot be seen",
+        );
     }
     if scorer.context.has_stdin_script && unit.index == 0 && runs_code && !piped && !redirected {
         draft.causes.add(name::PIPE, first, "the script on standard input is run");
@@ -386,12 +682,39 @@ fn helps(words: &[Word]) -> bool {
 pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft) {
     let program = unit.words.first().map_or("", |word| crate::parse::output::base_name(&word.text));
     // These look at the name of a file, not into it; these print what they are given.
-    let names_only = matches!(program, "ls" | "stat" | "test" | "[" | "dirname" | "basename" | "realpath" | "mkdir" | "cd" | "echo" | "printf" | "find" | "locate" | "tree" | "du" | "ssh" | "which");
+    let names_only = matches!(
+        program,
+        "ls" | "stat"
+            | "test"
+            | "["
+            | "dirname"
+            | "basename"
+            | "realpath"
+            | "mkdir"
+            | "cd"
+            | "echo"
+            | "printf"
+            | "locate"
+            | "tree"
+            | "du"
+            | "ssh"
+            | "which"
+    );
+    let names_only = names_only
+        || (program == "find" && !unit.words.iter().any(|word| word.text.starts_with("-exec")));
     let searches = matches!(program, "grep" | "egrep" | "rg" | "ag" | "sed" | "awk");
     for (nth, word) in unit.words.iter().enumerate() {
         let text = word.text.as_str();
-        if nth > 0 && !names_only && !(searches && nth == 1) && text.len() < 1024 && !text.contains(' ') {
-            let value = text.split_once('=').filter(|(option, _)| option.starts_with('-')).map_or(text, |(_, value)| value);
+        if nth > 0
+            && !names_only
+            && !(searches && nth == 1)
+            && text.len() < 1024
+            && !text.contains(' ')
+        {
+            let value = text
+                .split_once('=')
+                .filter(|(option, _)| option.starts_with('-'))
+                .map_or(text, |(_, value)| value);
             let value = value.trim_start_matches('@');
             let path = resolve(value, unit.cwd.filter(|_| value.contains('/')));
             secret(scorer, &path, word.span, draft);
@@ -401,7 +724,11 @@ pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft
         }
         let path_like = nth == 0 || text.starts_with(['/', '~']);
         if word.flags.encoded || (word.flags.disguised && path_like) {
-            draft.causes.add(name::OBFUSCATION, word.span, format!("written so that {text} is hard to see"));
+            draft.causes.add(
+                name::OBFUSCATION,
+                word.span,
+                format!("written so that {text} is hard to see"),
+            );
         }
     }
     if let Some(simple) = unit.simple {

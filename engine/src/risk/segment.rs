@@ -7,7 +7,7 @@ use crate::tables::{Arguments, Effect, Program, Wraps, wildcard};
 
 use super::draft::{Causes, Draft, name};
 use super::operands;
-use super::sql::Statements;
+use super::sql::{self, Statements};
 use super::unwrap::{Scorer, Unit};
 use super::{code, deception};
 
@@ -52,10 +52,18 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> Draft {
             draft.program = Some(base_name(&word.text).to_owned());
             // A name put together while it runs hides what it is, even where it can be followed.
             if word.flags.expanded {
-                draft.causes.add(name::INDIRECT, word.span, "the program's name is put together while it runs");
+                draft.causes.add(
+                    name::INDIRECT,
+                    word.span,
+                    "the program's name is put together while it runs",
+                );
             }
             if word.flags.brace {
-                draft.causes.add(name::OBFUSCATION, word.span, "the program's name comes out of braces");
+                draft.causes.add(
+                    name::OBFUSCATION,
+                    word.span,
+                    "the program's name comes out of braces",
+                );
             }
         }
     }
@@ -85,7 +93,20 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
     let Some(program) = scorer.tables.program(program_name) else {
         // A function of the line itself: its body is scored where it stands.
         let own = scorer.shared.script.functions.iter().any(|function| function == program_name);
-        draft.category = if own || program_name.is_empty() { Category::Inspection } else { Category::Unknown };
+        let statement = draft.argv.join(" ");
+        if !own && sql::looks_like_statement(&statement) {
+            draft.category = Category::Database;
+            let span = draft.span;
+            let found = if statement.to_ascii_lowercase().starts_with("flush") {
+                sql::redis(&statement)
+            } else {
+                sql::sql(&statement)
+            };
+            add_statements(draft, &found, span, program_name);
+            return;
+        }
+        draft.category =
+            if own || program_name.is_empty() { Category::Inspection } else { Category::Unknown };
         if program_name.starts_with('-') {
             draft.category = Category::Inspection;
         }
@@ -96,7 +117,16 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
     // What a program only stands in for is scored as such, and not for the words it hands on.
     let effects = program.effects(&arguments);
     let reads_only = effects.iter().all(|(effect, _)| {
-        matches!(effect, Effect::Read | Effect::Host | Effect::Dry | Effect::Help | Effect::Force | Effect::Recursive | Effect::Secret)
+        matches!(
+            effect,
+            Effect::Read
+                | Effect::Host
+                | Effect::Dry
+                | Effect::Help
+                | Effect::Force
+                | Effect::Recursive
+                | Effect::Secret
+        )
     });
     for (effect, at) in &effects {
         let span = unit.words.get(*at).map_or(first, |word| word.span);
@@ -104,7 +134,11 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
         apply(*effect, span, word, program_name, reads_only, draft);
     }
     if helps(unit.words, program) {
-        draft.reducers.add(name::HELP, unit.words.get(1).map_or(first, |word| word.span), "only prints help or a version");
+        draft.reducers.add(
+            name::HELP,
+            unit.words.get(1).map_or(first, |word| word.span),
+            "only prints help or a version",
+        );
     }
     if effects.iter().any(|(effect, _)| *effect == Effect::Host) {
         operands::hosts(scorer, unit, &arguments, draft);
@@ -114,31 +148,58 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
 }
 
 /// Turns an effect of the tables into a modifier.
-pub(crate) fn apply(effect: Effect, span: Span, word: &str, program: &str, reads_only: bool, draft: &mut Draft) {
+pub(crate) fn apply(
+    effect: Effect,
+    span: Span,
+    word: &str,
+    program: &str,
+    reads_only: bool,
+    draft: &mut Draft,
+) {
     let causes = &mut draft.causes;
-    let by = if word == program || word.is_empty() { program.to_owned() } else { format!("{program} {word}") };
+    let by = if word == program || word.is_empty() {
+        program.to_owned()
+    } else {
+        format!("{program} {word}")
+    };
     match effect {
         Effect::Destructive => causes.add(name::DESTRUCTIVE, span, format!("{by} destroys")),
         Effect::Wide => causes.add(name::WIDE, span, format!("{by} takes everything with it")),
-        Effect::Recursive => causes.add(name::RECURSIVE, span, format!("{by} goes through whole trees")),
+        Effect::Recursive => {
+            causes.add(name::RECURSIVE, span, format!("{by} goes through whole trees"))
+        }
         Effect::Force => causes.add(name::FORCE, span, format!("{by} asks nobody")),
         Effect::Privilege => causes.add(name::PRIVILEGE, span, format!("{by} raises privilege")),
-        Effect::Exec => causes.add(name::INDIRECT, span, format!("{by} runs something given as data")),
-        Effect::Hijack => causes.add(name::HIJACK, span, format!("{by} makes a program run something else")),
-        Effect::Persist => causes.add(name::PERSISTENCE, span, format!("{by} stays in place and acts later")),
-        Effect::Tamper => causes.add(name::TAMPERING, span, format!("{by} touches logs, audit or protection")),
+        Effect::Exec => {
+            causes.add(name::INDIRECT, span, format!("{by} runs something given as data"))
+        }
+        Effect::Hijack => {
+            causes.add(name::HIJACK, span, format!("{by} makes a program run something else"))
+        }
+        Effect::Persist => {
+            causes.add(name::PERSISTENCE, span, format!("{by} stays in place and acts later"))
+        }
+        Effect::Tamper => {
+            causes.add(name::TAMPERING, span, format!("{by} touches logs, audit or protection"))
+        }
         Effect::Safety => causes.add(name::SAFETY, span, format!("{by} removes a safety switch")),
         Effect::Secret => causes.add(name::SECRET, span, format!("{by} handles secrets")),
         Effect::Obfuscation => causes.add(name::OBFUSCATION, span, format!("{by} hides what runs")),
-        Effect::Unseen => causes.add(name::UNINSPECTABLE, span, format!("{by}: what runs cannot be seen")),
-        Effect::System => causes.add(name::SYSTEM, span, format!("{by} writes where the system lives")),
+        Effect::Unseen => {
+            causes.add(name::UNINSPECTABLE, span, format!("{by}: what runs cannot be seen"))
+        }
+        Effect::System => {
+            causes.add(name::SYSTEM, span, format!("{by} writes where the system lives"))
+        }
         Effect::Catastrophic => causes.raise(95, span, format!("{by} takes the system with it")),
         Effect::Critical => causes.raise(75, span, format!("{by} cannot be undone")),
         Effect::High => causes.raise(50, span, by),
         Effect::Host => {}
         Effect::Dry => draft.reducers.add(name::DRY_RUN, span, "only says what it would do"),
         Effect::Help => draft.reducers.add(name::HELP, span, "only prints help or a version"),
-        Effect::Read if reads_only => draft.reducers.add(name::READ_ONLY, span, format!("{by} only reads")),
+        Effect::Read if reads_only => {
+            draft.reducers.add(name::READ_ONLY, span, format!("{by} only reads"))
+        }
         Effect::Read => {}
     }
 }
@@ -150,7 +211,11 @@ fn helps(words: &[Word], program: &Program) -> bool {
     }
     match words {
         [_, only] | [_, _, only] => {
-            only.known() && matches!(only.text.as_str(), "--help" | "--version" | "-help" | "-version" | "--usage")
+            only.known()
+                && matches!(
+                    only.text.as_str(),
+                    "--help" | "--version" | "-help" | "-version" | "--usage"
+                )
         }
         _ => false,
     }
@@ -160,16 +225,23 @@ fn helps(words: &[Word], program: &Program) -> bool {
 fn score_computed(scorer: &Scorer<'_>, unit: &Unit<'_>, word: &Word, draft: &mut Draft) {
     draft.category = Category::CodeExecution;
     draft.causes.add(name::INDIRECT, word.span, "the program's name is only known when it runs");
-    draft.causes.add(name::UNINSPECTABLE, word.span, "the program's name is only known when it runs");
+    draft.causes.add(
+        name::UNINSPECTABLE,
+        word.span,
+        "the program's name is only known when it runs",
+    );
     let pattern = base_name(&word.text);
     if word.flags.glob && !word.flags.dynamic {
         draft.causes.add(name::OBFUSCATION, word.span, "a wildcard stands for the program's name");
     }
     let fits = |name: &str| {
-        word.flags.dynamic || word.text.starts_with('~') || wildcard(pattern, name) || pattern.contains('[')
+        word.flags.dynamic
+            || word.text.starts_with('~')
+            || wildcard(&without_brackets(pattern), name)
     };
     for suspect in SUSPECTS.iter().filter(|suspect| fits(suspect)) {
-        let mut tried = Draft { causes: Causes::default(), reducers: Causes::default(), ..draft.clone() };
+        let mut tried =
+            Draft { causes: Causes::default(), reducers: Causes::default(), ..draft.clone() };
         score_named(scorer, unit, suspect, &mut tried);
         if let Some(floor) = tried.causes.floor.filter(|floor| floor.at_least >= 95) {
             draft.causes.raise(floor.at_least, floor.span, format!("as {suspect} {}", floor.why));
@@ -182,14 +254,55 @@ fn score_computed(scorer: &Scorer<'_>, unit: &Unit<'_>, word: &Word, draft: &mut
     }
 }
 
+/// `r[m]` as `r?`: what any character in the brackets could be.
+fn without_brackets(pattern: &str) -> String {
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('[') {
+        out.push_str(before);
+        out.push('?');
+        rest = after.split_once(']').map_or("", |(_, rest)| rest);
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Whether `find` is given tests that leave part of what is there.
 pub(crate) fn find_is_narrowed(words: &[Word]) -> bool {
     words.iter().any(|word| {
         matches!(
             word.text.as_str(),
-            "-name" | "-iname" | "-path" | "-ipath" | "-regex" | "-iregex" | "-mtime" | "-mmin" | "-ctime" | "-cmin" | "-atime"
-                | "-amin" | "-newer" | "-size" | "-empty" | "-user" | "-group" | "-perm" | "-inum" | "-nouser" | "-nogroup"
-                | "-wholename" | "-iwholename" | "-samefile" | "-links" | "-uid" | "-gid" | "-newermt" | "-executable" | "-lname" | "-xtype"
+            "-name"
+                | "-iname"
+                | "-path"
+                | "-ipath"
+                | "-regex"
+                | "-iregex"
+                | "-mtime"
+                | "-mmin"
+                | "-ctime"
+                | "-cmin"
+                | "-atime"
+                | "-amin"
+                | "-newer"
+                | "-size"
+                | "-empty"
+                | "-user"
+                | "-group"
+                | "-perm"
+                | "-inum"
+                | "-nouser"
+                | "-nogroup"
+                | "-wholename"
+                | "-iwholename"
+                | "-samefile"
+                | "-links"
+                | "-uid"
+                | "-gid"
+                | "-newermt"
+                | "-executable"
+                | "-lname"
+                | "-xtype"
         )
     })
 }
@@ -197,12 +310,16 @@ pub(crate) fn find_is_narrowed(words: &[Word]) -> bool {
 /// Adds what statements do to the draft of the program that runs them.
 pub(crate) fn statements(scorer: &mut Scorer<'_>, found: &Statements, span: Span) {
     let Some(draft) = scorer.drafts.last_mut() else { return };
+    let program = draft.program.clone().unwrap_or_default();
+    add_statements(draft, found, span, &program);
+}
+
+fn add_statements(draft: &mut Draft, found: &Statements, span: Span, program: &str) {
     if let Some(category) = found.category {
         draft.category = category;
     }
-    let program = draft.program.clone().unwrap_or_default();
     for (effect, _) in &found.effects {
-        apply(*effect, span, "statement", &program, false, draft);
+        apply(*effect, span, "statement", program, false, draft);
     }
     if found.reads && !draft.causes.has(name::DESTRUCTIVE) && !draft.causes.has(name::INDIRECT) {
         draft.reducers.add(name::READ_ONLY, span, "every statement only reads");
@@ -247,5 +364,8 @@ pub(crate) fn seen(scorer: &mut Scorer<'_>, seen: &code::Seen, span: Span) {
 
 /// Whether a program is looked through, so that its own operands are not files.
 pub(crate) fn hands_on(program: &Program) -> bool {
-    matches!(program.wraps, Some(Wraps::Rest | Wraps::Xargs | Wraps::Joined | Wraps::Text | Wraps::Alias | Wraps::Ssh))
+    matches!(
+        program.wraps,
+        Some(Wraps::Rest | Wraps::Xargs | Wraps::Joined | Wraps::Text | Wraps::Alias | Wraps::Ssh)
+    )
 }

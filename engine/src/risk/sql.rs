@@ -44,8 +44,10 @@ pub(crate) fn sql(text: &str) -> Statements {
         let has = |word: &str| words.iter().any(|w| w == word);
         let mut read = false;
         match first.as_str() {
-            "SELECT" | "WITH" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" | "VALUES" | "TABLE" | "USE" | "ANALYZE" | "PRAGMA" | "HELP" | "STATUS" => {
-                read = !has("INTO") || has("FROM") && !has("OUTFILE") && !has("DUMPFILE") && first == "SHOW";
+            "SELECT" | "WITH" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" | "VALUES" | "TABLE"
+            | "USE" | "ANALYZE" | "PRAGMA" | "HELP" | "STATUS" => {
+                read = !has("INTO")
+                    || has("FROM") && !has("OUTFILE") && !has("DUMPFILE") && first == "SHOW";
                 if has("DELETE") || has("UPDATE") || has("INSERT") || has("DROP") {
                     read = false;
                     out.add(Effect::Destructive, span);
@@ -53,13 +55,31 @@ pub(crate) fn sql(text: &str) -> Statements {
                 if has("OUTFILE") || has("DUMPFILE") {
                     out.add(Effect::Hijack, span);
                 }
-                for word in ["PG_READ_FILE", "PG_READ_BINARY_FILE", "LOAD_FILE", "LO_IMPORT", "READFILE", "PG_LS_DIR", "PG_SHADOW", "PG_AUTHID", "MYSQL.USER"] {
+                for word in [
+                    "PG_READ_FILE",
+                    "PG_READ_BINARY_FILE",
+                    "LOAD_FILE",
+                    "LO_IMPORT",
+                    "READFILE",
+                    "PG_LS_DIR",
+                    "PG_SHADOW",
+                    "PG_AUTHID",
+                    "MYSQL.USER",
+                ] {
                     if has(word) {
                         read = false;
                         out.add(Effect::Secret, span);
                     }
                 }
-                for word in ["SYS_EXEC", "SYS_EVAL", "DBLINK_EXEC", "LO_EXPORT", "LOAD_EXTENSION", "WRITEFILE", "EDIT"] {
+                for word in [
+                    "SYS_EXEC",
+                    "SYS_EVAL",
+                    "DBLINK_EXEC",
+                    "LO_EXPORT",
+                    "LOAD_EXTENSION",
+                    "WRITEFILE",
+                    "EDIT",
+                ] {
                     if has(word) {
                         read = false;
                         out.add(Effect::Hijack, span);
@@ -122,7 +142,13 @@ pub(crate) fn sql(text: &str) -> Statements {
                 out.category = Some(Category::Identity);
                 out.add(Effect::Persist, span);
             }
-            "CREATE" if has("FUNCTION") || has("PROCEDURE") || has("EXTENSION") || has("TRIGGER") || has("LANGUAGE") => {
+            "CREATE"
+                if has("FUNCTION")
+                    || has("PROCEDURE")
+                    || has("EXTENSION")
+                    || has("TRIGGER")
+                    || has("LANGUAGE") =>
+            {
                 out.add(Effect::Exec, span);
             }
             "COPY" if has("PROGRAM") => {
@@ -135,21 +161,55 @@ pub(crate) fn sql(text: &str) -> Statements {
                     out.add(Effect::Wide, span);
                 }
             }
-            "DO" | "CALL" | "EXEC" | "EXECUTE" | "XP_CMDSHELL" | "LOAD" | "SOURCE" | "\\." | ".READ" | "\\I" | "ATTACH" => {
+            "DO" | "CALL" | "EXEC" | "EXECUTE" | "XP_CMDSHELL" | "LOAD" | "SOURCE" | "\\."
+            | ".READ" | "\\I" | "ATTACH" => {
                 out.add(Effect::Exec, span);
                 if has("XP_CMDSHELL") {
                     out.add(Effect::Hijack, span);
                 }
             }
-            "SET" if has("GLOBAL") || has("PASSWORD") || has("SUPER_READ_ONLY") || has("SQL_LOG_BIN") => {
+            "SET"
+                if has("GLOBAL")
+                    || has("PASSWORD")
+                    || has("SUPER_READ_ONLY")
+                    || has("SQL_LOG_BIN") =>
+            {
                 out.add(Effect::Safety, span);
             }
             "SET" | "BEGIN" | "COMMIT" | "ROLLBACK" | "START" => {}
-            meta if meta.starts_with("\\!") || meta == "SYSTEM" || meta == ".SHELL" || meta == ".SYSTEM" => {
+            meta if meta.starts_with("\\!")
+                || meta == "SYSTEM"
+                || meta == ".SHELL"
+                || meta == ".SYSTEM" =>
+            {
                 out.add(Effect::Exec, span);
                 out.add(Effect::Hijack, span);
             }
-            meta if meta.starts_with("\\D") || matches!(meta, "\\L" | "\\CONNINFO" | "\\X" | "\\TIMING" | "\\S" | "\\Q" | "\\C" | "\\PSET" | "\\T" | "\\G" | ".TABLES" | ".SCHEMA" | ".HEADERS" | ".MODE" | ".DATABASES" | ".INDEXES" | ".DUMP" | ".HELP" | ".EXIT" | ".QUIT") => {
+            meta if meta.starts_with("\\D")
+                || matches!(
+                    meta,
+                    "\\L"
+                        | "\\CONNINFO"
+                        | "\\X"
+                        | "\\TIMING"
+                        | "\\S"
+                        | "\\Q"
+                        | "\\C"
+                        | "\\PSET"
+                        | "\\T"
+                        | "\\G"
+                        | ".TABLES"
+                        | ".SCHEMA"
+                        | ".HEADERS"
+                        | ".MODE"
+                        | ".DATABASES"
+                        | ".INDEXES"
+                        | ".DUMP"
+                        | ".HELP"
+                        | ".EXIT"
+                        | ".QUIT"
+                ) =>
+            {
                 read = true;
             }
             _ => {}
@@ -160,12 +220,53 @@ pub(crate) fn sql(text: &str) -> Statements {
     out
 }
 
+/// Whether a line is a statement typed at a database's own prompt.
+pub(crate) fn looks_like_statement(text: &str) -> bool {
+    let words: Vec<String> = text.split_whitespace().take(8).map(str::to_ascii_lowercase).collect();
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    let object = matches!(
+        word(1).trim_end_matches(';'),
+        "table"
+            | "database"
+            | "schema"
+            | "index"
+            | "view"
+            | "role"
+            | "user"
+            | "column"
+            | "function"
+            | "sequence"
+            | "trigger"
+            | "extension"
+            | "type"
+            | "keyspace"
+            | "tablespace"
+            | "procedure"
+            | "materialized"
+            | "collection"
+            | "policy"
+            | "domain"
+    );
+    match word(0) {
+        "drop" | "alter" | "create" => object,
+        "truncate" => word(1) == "table",
+        "flushall" | "flushdb" => words.len() <= 2,
+        "delete" => word(1) == "from",
+        "insert" => word(1) == "into",
+        "update" => words.iter().any(|word| word == "set"),
+        "grant" | "revoke" => {
+            words.iter().any(|word| word == "on" || word == "to" || word == "from")
+        }
+        _ => false,
+    }
+}
+
 /// `WHERE 1=1` and its kind select everything.
 fn tautology(statement: &str) -> bool {
     let compact: String = statement.to_ascii_lowercase().split_whitespace().collect();
-    ["where1=1", "wheretrue", "where1", "where'1'='1'", "where1<2", "or1=1"].iter().any(|t| {
-        compact.ends_with(t)
-    })
+    ["where1=1", "wheretrue", "where1", "where'1'='1'", "where1<2", "or1=1"]
+        .iter()
+        .any(|t| compact.ends_with(t))
 }
 
 fn strip_comments(statement: &str) -> String {
@@ -178,10 +279,7 @@ fn strip_comments(statement: &str) -> String {
         rest = after.find("*/").and_then(|end| after.get(end + 2..)).unwrap_or("");
     }
     out.push_str(rest);
-    out.lines()
-        .map(|line| line.split("--").next().unwrap_or(""))
-        .collect::<Vec<_>>()
-        .join(" ")
+    out.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join(" ")
 }
 
 /// Reads Redis commands, one a line.
@@ -192,7 +290,8 @@ pub(crate) fn redis(text: &str) -> Statements {
     for line in text.split('\n') {
         let span = (offset, offset + line.len());
         offset += line.len() + 1;
-        let words: Vec<String> = line.split_whitespace().take(8).map(str::to_ascii_uppercase).collect();
+        let words: Vec<String> =
+            line.split_whitespace().take(8).map(str::to_ascii_uppercase).collect();
         let Some(first) = words.first() else { continue };
         any = true;
         let second = words.get(1).map_or("", String::as_str);
@@ -205,7 +304,8 @@ pub(crate) fn redis(text: &str) -> Statements {
                     out.add(Effect::Critical, span);
                 }
             }
-            "DEL" | "UNLINK" | "HDEL" | "LTRIM" | "ZREM" | "SREM" | "EXPIRE" | "XTRIM" | "RENAME" | "MIGRATE" | "MOVE" => {
+            "DEL" | "UNLINK" | "HDEL" | "LTRIM" | "ZREM" | "SREM" | "EXPIRE" | "XTRIM"
+            | "RENAME" | "MIGRATE" | "MOVE" => {
                 out.add(Effect::Destructive, span);
             }
             "SHUTDOWN" | "FAILOVER" | "RESET" => {
@@ -215,11 +315,14 @@ pub(crate) fn redis(text: &str) -> Statements {
             "CONFIG" if second == "GET" => read = true,
             "CONFIG" => {
                 out.add(Effect::Safety, span);
-                if words.iter().any(|w| matches!(w.as_str(), "DIR" | "DBFILENAME" | "REQUIREPASS" | "PROTECTED-MODE")) {
+                if words.iter().any(|w| {
+                    matches!(w.as_str(), "DIR" | "DBFILENAME" | "REQUIREPASS" | "PROTECTED-MODE")
+                }) {
                     out.add(Effect::Hijack, span);
                 }
             }
-            "EVAL" | "EVALSHA" | "SCRIPT" | "FCALL" | "FUNCTION" | "MODULE" | "SLAVEOF" | "REPLICAOF" => {
+            "EVAL" | "EVALSHA" | "SCRIPT" | "FCALL" | "FUNCTION" | "MODULE" | "SLAVEOF"
+            | "REPLICAOF" => {
                 out.add(Effect::Exec, span);
                 if matches!(first.as_str(), "MODULE" | "SLAVEOF" | "REPLICAOF") {
                     out.add(Effect::Hijack, span);
@@ -228,14 +331,25 @@ pub(crate) fn redis(text: &str) -> Statements {
                     out.add(Effect::Destructive, span);
                 }
             }
-            "ACL" if !matches!(second, "LIST" | "WHOAMI" | "USERS" | "GETUSER" | "CAT") => out.add(Effect::Privilege, span),
-            "CLUSTER" if matches!(second, "RESET" | "FORGET" | "FAILOVER" | "DELSLOTS" | "FLUSHSLOTS") => {
+            "ACL" if !matches!(second, "LIST" | "WHOAMI" | "USERS" | "GETUSER" | "CAT") => {
+                out.add(Effect::Privilege, span)
+            }
+            "CLUSTER"
+                if matches!(
+                    second,
+                    "RESET" | "FORGET" | "FAILOVER" | "DELSLOTS" | "FLUSHSLOTS"
+                ) =>
+            {
                 out.add(Effect::Destructive, span);
                 out.add(Effect::Wide, span);
             }
             "CLIENT" if second == "KILL" => out.add(Effect::Destructive, span),
             "DEBUG" => out.add(Effect::Destructive, span),
-            "GET" | "MGET" | "KEYS" | "SCAN" | "INFO" | "PING" | "TTL" | "PTTL" | "TYPE" | "EXISTS" | "HGET" | "HGETALL" | "HKEYS" | "LRANGE" | "LLEN" | "SMEMBERS" | "SCARD" | "ZRANGE" | "ZCARD" | "DBSIZE" | "CLIENT" | "CLUSTER" | "MONITOR" | "SLOWLOG" | "MEMORY" | "TIME" | "ECHO" | "COMMAND" | "STRLEN" | "ROLE" | "XRANGE" | "XLEN" | "XINFO" | "LASTSAVE" | "ACL" | "RANDOMKEY" | "OBJECT" => {
+            "GET" | "MGET" | "KEYS" | "SCAN" | "INFO" | "PING" | "TTL" | "PTTL" | "TYPE"
+            | "EXISTS" | "HGET" | "HGETALL" | "HKEYS" | "LRANGE" | "LLEN" | "SMEMBERS"
+            | "SCARD" | "ZRANGE" | "ZCARD" | "DBSIZE" | "CLIENT" | "CLUSTER" | "MONITOR"
+            | "SLOWLOG" | "MEMORY" | "TIME" | "ECHO" | "COMMAND" | "STRLEN" | "ROLE" | "XRANGE"
+            | "XLEN" | "XINFO" | "LASTSAVE" | "ACL" | "RANDOMKEY" | "OBJECT" => {
                 read = true;
             }
             _ => {}
@@ -261,14 +375,24 @@ pub(crate) fn mongo(text: &str) -> Statements {
         out.add(Effect::Destructive, at);
         out.add(Effect::Wide, at);
     }
-    if has("delete") || has("remove(") || has("findOneAndDelete") || has("dropIndex") || has("dropUser") {
+    if has("delete")
+        || has("remove(")
+        || has("findOneAndDelete")
+        || has("dropIndex")
+        || has("dropUser")
+    {
         out.add(Effect::Destructive, at);
     }
     if has("updateMany({}") || has("update({}") {
         out.add(Effect::Destructive, at);
         out.add(Effect::Wide, at);
     }
-    if has("shutdownServer") || has("fsyncLock") || has("replSetStepDown") || has("rs.stepDown") || has("killOp") {
+    if has("shutdownServer")
+        || has("fsyncLock")
+        || has("replSetStepDown")
+        || has("rs.stepDown")
+        || has("killOp")
+    {
         out.add(Effect::Destructive, at);
     }
     if has("createUser") || has("grantRoles") || has("updateUser") || has("changeUserPassword") {
@@ -278,8 +402,27 @@ pub(crate) fn mongo(text: &str) -> Statements {
     if has("child_process") || has("require(") || has("runProgram") || has("load(") {
         out.add(Effect::Exec, at);
     }
-    let read = ["find(", "findOne(", "count", "show", "stats(", "getCollectionNames", "aggregate(", "serverStatus", "rs.status", "listCollections", "getIndexes", "distinct(", "version("];
-    out.reads = out.effects.is_empty() && !has("insert") && !has("update") && !has("$out") && !has("$merge") && read.iter().any(|verb| has(verb));
+    let read = [
+        "find(",
+        "findOne(",
+        "count",
+        "show",
+        "stats(",
+        "getCollectionNames",
+        "aggregate(",
+        "serverStatus",
+        "rs.status",
+        "listCollections",
+        "getIndexes",
+        "distinct(",
+        "version(",
+    ];
+    out.reads = out.effects.is_empty()
+        && !has("insert")
+        && !has("update")
+        && !has("$out")
+        && !has("$merge")
+        && read.iter().any(|verb| has(verb));
     out
 }
 

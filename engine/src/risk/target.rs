@@ -39,17 +39,41 @@ pub(crate) fn resolve(path: &str, cwd: Option<&str>) -> String {
 
 /// Directories the system or all of its users' data live in.
 const CORE: [&str; 30] = [
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root",
-    "/sbin", "/srv", "/sys", "/usr", "/var", "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local",
-    "/usr/sbin", "/usr/share", "/var/lib", "/System", "/Users", "/Library", "/Applications", "/efi",
-    "/mnt", "/media",
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/proc",
+    "/root",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/usr",
+    "/var",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local",
+    "/usr/sbin",
+    "/usr/share",
+    "/var/lib",
+    "/System",
+    "/Users",
+    "/Library",
+    "/Applications",
+    "/efi",
+    "/mnt",
+    "/media",
 ];
 
 /// Whether a resolved path is one of these directories or everything in one.
 pub(crate) fn is_core(path: &str) -> bool {
-    let trimmed = path
-        .trim_end_matches(['*', '.', '?', '/'])
-        .trim_end_matches("/{");
+    let trimmed = path.trim_end_matches(['*', '.', '?', '/']).trim_end_matches("/{");
     let directory = if trimmed.is_empty() && path.starts_with('/') { "/" } else { trimmed };
     // `/e*` is not `/e`; only whole components may have been cut.
     let cut = path.get(directory.len()..).unwrap_or("");

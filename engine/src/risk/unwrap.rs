@@ -45,7 +45,11 @@ pub(crate) struct Scorer<'a> {
 const MAX_WRAPPERS: usize = 16;
 
 impl<'a> Scorer<'a> {
-    pub(crate) fn new(tables: &'a RiskTables, context: &'a Context, shared: &'a mut Shared) -> Self {
+    pub(crate) fn new(
+        tables: &'a RiskTables,
+        context: &'a Context,
+        shared: &'a mut Shared,
+    ) -> Self {
         Self {
             tables,
             context,
@@ -60,7 +64,8 @@ impl<'a> Scorer<'a> {
         let mut index = 0;
         while let Some(slot) = self.shared.script.commands.get_mut(index) {
             let simple = std::mem::take(slot);
-            let inherit = self.inherits.get(simple.inherit.unwrap_or(0)).cloned().unwrap_or_default();
+            let inherit =
+                self.inherits.get(simple.inherit.unwrap_or(0)).cloned().unwrap_or_default();
             // Later stages of a pipeline look at the earlier ones, so this goes back first.
             let words = simple.words.clone();
             self.put_back(index, simple);
@@ -106,7 +111,11 @@ impl<'a> Scorer<'a> {
         let Some(program) = tables.program(&program_name) else {
             // `time -f %e cmd` where `time` is the shell's own word.
             if program_name.starts_with('-') {
-                let rest: Vec<Word> = words.iter().skip_while(|word| word.text.starts_with(['-', '%'])).cloned().collect();
+                let rest: Vec<Word> = words
+                    .iter()
+                    .skip_while(|word| word.text.starts_with(['-', '%']))
+                    .cloned()
+                    .collect();
                 if !rest.is_empty() {
                     self.inner(index, &rest, inherit, &program_name, |_| {});
                 }
@@ -252,10 +261,16 @@ impl<'a> Scorer<'a> {
             [] => {}
             [word] => self.nested(&word.text.clone(), word.place(), outer, via),
             [first, .., last] => {
-                let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-                let verbatim = words.iter().all(|word| word.verbatim.is_some() && !word.flags.quoted)
-                    && last.span.1.saturating_sub(first.span.0) == text.len();
-                let place = if verbatim { Place::At(first.span.0) } else { Place::Fixed((first.span.0, last.span.1)) };
+                let text =
+                    words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+                let verbatim =
+                    words.iter().all(|word| word.verbatim.is_some() && !word.flags.quoted)
+                        && last.span.1.saturating_sub(first.span.0) == text.len();
+                let place = if verbatim {
+                    Place::At(first.span.0)
+                } else {
+                    Place::Fixed((first.span.0, last.span.1))
+                };
                 self.nested(&text, place, outer, via);
             }
         }
@@ -272,13 +287,18 @@ impl<'a> Scorer<'a> {
         let mut at = 0;
         while let Some(word) = words.get(at) {
             at += 1;
-            if !matches!(word.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir" | "-x" | "-X" | "--exec" | "--exec-batch") {
+            if !matches!(
+                word.text.as_str(),
+                "-exec" | "-execdir" | "-ok" | "-okdir" | "-x" | "-X" | "--exec" | "--exec-batch"
+            ) {
                 continue;
             }
             let mut inner: Vec<Word> = Vec::new();
             while let Some(word) = words.get(at) {
                 at += 1;
-                if word.text == ";" || (word.text == "+" && inner.last().is_some_and(|last| last.text == "{}")) {
+                if word.text == ";"
+                    || (word.text == "+" && inner.last().is_some_and(|last| last.text == "{}"))
+                {
                     break;
                 }
                 inner.push(word.clone());
@@ -307,10 +327,12 @@ impl<'a> Scorer<'a> {
 
     /// Adds what `xargs` reads, where that is constant.
     fn complete(&mut self, index: usize, inner: &mut Vec<Word>, arguments: &Arguments<'_>) {
-        let input = output::before(&self.shared.script, index).or_else(|| self.constant_stdin(index));
+        let input =
+            output::before(&self.shared.script, index).or_else(|| self.constant_stdin(index));
         let Some(input) = input else { return };
         let Some(last) = inner.last().cloned() else { return };
-        let replace = arguments.has(&["-I", "-i", "--replace"]).and_then(|flag| flag.value).unwrap_or("{}");
+        let replace =
+            arguments.has(&["-I", "-i", "--replace"]).and_then(|flag| flag.value).unwrap_or("{}");
         let word = |text: &str| Word { text: text.to_owned(), span: last.span, ..Word::default() };
         if let Some(slot) = inner.iter_mut().find(|word| word.text == replace) {
             slot.text = input.trim().to_owned();
@@ -360,15 +382,28 @@ impl<'a> Scorer<'a> {
                     if let Some((_, from)) = arguments.operands.first() {
                         let rest = words.get(*from..).unwrap_or(&[]);
                         if let [first, .., last] | [first @ last] = rest {
-                            let text = rest.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-                            texts.push(Word { text, span: (first.span.0, last.span.1), ..first.clone() });
+                            let text = rest
+                                .iter()
+                                .map(|word| word.text.as_str())
+                                .collect::<Vec<_>>()
+                                .join(" ");
+                            texts.push(Word {
+                                text,
+                                span: (first.span.0, last.span.1),
+                                ..first.clone()
+                            });
                         }
                     }
                 }
-                "+*" => texts.extend(words.iter().skip(1).filter(|word| word.text.starts_with('+')).cloned()),
+                "+*" => texts.extend(
+                    words.iter().skip(1).filter(|word| word.text.starts_with('+')).cloned(),
+                ),
                 option if option.starts_with('-') => {
                     for flag in arguments.flags.iter().filter(|flag| flag.name == option) {
-                        let (Some(value), Some(word)) = (flag.value, words.get(flag.value_at)) else { continue };
+                        let (Some(value), Some(word)) = (flag.value, words.get(flag.value_at))
+                        else {
+                            continue;
+                        };
                         let mut word = word.clone();
                         if word.text != value {
                             word.text = value.to_owned();
@@ -404,16 +439,24 @@ impl<'a> Scorer<'a> {
         }
         let seen = match language {
             Language::Shell => {
-                let whole_unknown = word.flags.dynamic && word.text.starts_with(['$', '`']) && !word.text.contains(' ');
+                let whole_unknown = word.flags.dynamic
+                    && word.text.starts_with(['$', '`'])
+                    && !word.text.contains(' ');
                 if whole_unknown {
                     self.note(name::INDIRECT, word.span, "code is taken from a variable");
                     self.note(name::UNINSPECTABLE, word.span, "the code that runs cannot be seen");
                 }
                 return self.nested(&word.text.clone(), word.place(), outer, via);
             }
-            Language::Sql => return segment::statements(self, &super::sql::sql(&word.text), word.span),
-            Language::Redis => return segment::statements(self, &super::sql::redis(&word.text), word.span),
-            Language::Mongo => return segment::statements(self, &super::sql::mongo(&word.text), word.span),
+            Language::Sql => {
+                return segment::statements(self, &super::sql::sql(&word.text), word.span);
+            }
+            Language::Redis => {
+                return segment::statements(self, &super::sql::redis(&word.text), word.span);
+            }
+            Language::Mongo => {
+                return segment::statements(self, &super::sql::mongo(&word.text), word.span);
+            }
             Language::Awk => code::awk(&word.text),
             Language::Sed => code::sed(&word.text),
             Language::Editor => code::editor(&word.text),
@@ -433,7 +476,23 @@ impl<'a> Scorer<'a> {
     pub(crate) fn runs_network(&self) -> bool {
         self.shared.script.commands.iter().any(|command| {
             command.words.iter().take(3).any(|word| {
-                matches!(output::base_name(&word.text), "curl" | "wget" | "fetch" | "aria2c" | "nc" | "ncat" | "netcat" | "socat" | "http" | "lynx" | "GET" | "ftp" | "dig" | "openssl")
+                matches!(
+                    output::base_name(&word.text),
+                    "curl"
+                        | "wget"
+                        | "fetch"
+                        | "aria2c"
+                        | "nc"
+                        | "ncat"
+                        | "netcat"
+                        | "socat"
+                        | "http"
+                        | "lynx"
+                        | "GET"
+                        | "ftp"
+                        | "dig"
+                        | "openssl"
+                )
             })
         })
     }
@@ -448,20 +507,24 @@ impl<'a> Scorer<'a> {
         arguments: &Arguments<'_>,
         outer: &Inherit,
     ) {
-        let has_code = program.code.iter().any(|(option, _)| arguments.has(&[option.as_str()]).is_some());
-        let has_script = arguments
-            .operand(0)
-            .is_some_and(|script| !matches!(script, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0"))
-            && arguments.has(&["-s"]).is_none();
+        let has_code =
+            program.code.iter().any(|(option, _)| arguments.has(&[option.as_str()]).is_some());
+        let has_script = arguments.operand(0).is_some_and(|script| {
+            !matches!(script, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
+        }) && arguments.has(&["-s"]).is_none();
         if has_code || (has_script && program.script.is_some()) {
             return;
         }
         let Some(simple) = self.shared.script.commands.get(index) else { return };
         let span = words.first().map_or(simple.span, |word| word.span);
-        if let Some(redirect) = simple.redirects.iter().rev().find(|redirect| redirect.fd == Some(0)) {
+        if let Some(redirect) =
+            simple.redirects.iter().rev().find(|redirect| redirect.fd == Some(0))
+        {
             let word = match redirect.op {
                 RedirectOp::HereString => Some(redirect.target.clone()),
-                RedirectOp::HereDoc => redirect.body.and_then(|at| self.shared.script.bodies.get(at)).cloned(),
+                RedirectOp::HereDoc => {
+                    redirect.body.and_then(|at| self.shared.script.bodies.get(at)).cloned()
+                }
                 _ => None,
             };
             if let Some(word) = word {

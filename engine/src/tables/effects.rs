@@ -83,10 +83,14 @@ impl EffectSet {
                     Category::named(name).ok_or_else(|| format!("unknown category {name:?}"))?,
                 );
             } else if word != "none" {
-                let (_, effect) = NAMES.iter().find(|(name, _)| *name == word).ok_or_else(|| {
-                    let known: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-                    format!("unknown effect {word:?}: use {}, none or category:NAME", known.join(", "))
-                })?;
+                let (_, effect) =
+                    NAMES.iter().find(|(name, _)| *name == word).ok_or_else(|| {
+                        let known: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+                        format!(
+                            "unknown effect {word:?}: use {}, none or category:NAME",
+                            known.join(", ")
+                        )
+                    })?;
                 set.insert(*effect);
             }
         }
@@ -103,8 +107,9 @@ impl EffectSet {
 
     /// Whether nothing but reducers is in it; only then options must be spelled out in full.
     pub(crate) fn lowers(self) -> bool {
-        let reducers = (1 << Effect::Dry as u32) | (1 << Effect::Help as u32) | (1 << Effect::Read as u32);
-        self.bits & reducers != 0
+        let reducers =
+            (1 << Effect::Dry as u32) | (1 << Effect::Help as u32) | (1 << Effect::Read as u32);
+        self.bits & reducers != 0 || self.category == Some(Category::Inspection)
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Effect> {

@@ -151,18 +151,15 @@ pub(super) fn builtin() -> RiskTables {
 }
 
 pub(super) fn with_overrides(text: &str) -> Result<RiskTables, TablesError> {
-    let overrides: Overrides = toml::from_str(text).map_err(|error| TablesError {
-        message: error.to_string(),
-    })?;
+    let overrides: Overrides =
+        toml::from_str(text).map_err(|error| TablesError { message: error.to_string() })?;
     let mut tables = RiskTables::builtin().clone();
     if let Some(points) = overrides.points {
         tables.points = points;
     }
     tables.places.extend(overrides.places);
     for (name, entry) in overrides.program {
-        let message = |message| TablesError {
-            message: format!("program.{name}: {message}"),
-        };
+        let message = |message| TablesError { message: format!("program.{name}: {message}") };
         tables.add(&name, entry, Category::Unknown).map_err(message)?;
     }
     Ok(tables)
@@ -202,17 +199,16 @@ impl RiskTables {
             program.is = EffectSet::parse(&entry.is)?;
         }
         let mut on: Vec<(String, String)> = entry.on.into_iter().collect();
-        for (options, effect) in [
-            (&entry.recursive, "recursive"),
-            (&entry.force, "force"),
-            (&entry.dry, "dry"),
-        ] {
-            if !options.is_empty() {
-                on.push((words(options).join("|"), effect.to_owned()));
+        for (options, effect) in
+            [(&entry.recursive, "recursive"), (&entry.force, "force"), (&entry.dry, "dry")]
+        {
+            for option in words(options) {
+                on.push((option, effect.to_owned()));
             }
         }
         for (pattern, effects) in on {
-            let set = EffectSet::parse(&effects).map_err(|error| format!("on.{pattern:?}: {error}"))?;
+            let set =
+                EffectSet::parse(&effects).map_err(|error| format!("on.{pattern:?}: {error}"))?;
             let pattern = Pattern::parse(&pattern, set);
             program.on.retain(|(old, _)| old.text != pattern.text);
             program.on.push((pattern, set));

@@ -50,7 +50,11 @@ impl<'a> Arguments<'a> {
             }
             if dashes
                 && let Some(program) = program
-                && let Some(verb) = out.operands.iter().take(2).position(|(text, _)| program.wraps_on.iter().any(|on| on == text))
+                && let Some(verb) = out
+                    .operands
+                    .iter()
+                    .take(2)
+                    .position(|(text, _)| program.wraps_on.iter().any(|on| on == text))
             {
                 most = most.min(program.skip.max(1) + verb + 1);
                 if text == "--" {
@@ -59,7 +63,11 @@ impl<'a> Arguments<'a> {
             }
             let here = at;
             at += 1;
-            if only_operands || !text.starts_with(['-', '+']) || text.len() < 2 || (text.starts_with('+') && !long) {
+            if only_operands
+                || !text.starts_with(['-', '+'])
+                || text.len() < 2
+                || (text.starts_with('+') && !long)
+            {
                 if after_unknown && out.operands.len() == out.doubtful {
                     out.doubtful += 1;
                 }
@@ -160,8 +168,8 @@ pub(crate) enum Token {
     Operand(Vec<String>),
     /// Any operand after those already matched.
     Anywhere(Vec<String>),
-    /// An option anywhere, with a value where one is given.
-    Flag(Vec<(String, Option<String>)>),
+    /// One of these options anywhere, with one of these values where some are given.
+    Flag(Vec<String>, Option<Vec<String>>),
     /// None of these options.
     Without(Vec<String>),
     /// No operand is left.
@@ -190,23 +198,12 @@ impl Pattern {
                 } else if let Some(rest) = word.strip_prefix('!') {
                     Token::Without(list(rest))
                 } else if word.starts_with('-') && word.len() > 1 {
-                    let mut last: Option<String> = None;
-                    Token::Flag(
-                        list(word)
-                            .into_iter()
-                            .map(|one| match one.split_once('=') {
-                                Some((name, value)) => {
-                                    last = Some(name.to_owned());
-                                    (name.to_owned(), Some(value.to_owned()))
-                                }
-                                // `-X=DELETE|PUT`: further values of the same option.
-                                None if !one.starts_with('-') => {
-                                    (last.clone().unwrap_or_default(), Some(one))
-                                }
-                                None => (one, None),
-                            })
-                            .collect(),
-                    )
+                    // `-X|--request=DELETE|PUT`: any of these options with any of these values.
+                    let (names, values) = match word.split_once('=') {
+                        Some((names, values)) => (names, Some(list(values))),
+                        None => (word, None),
+                    };
+                    Token::Flag(list(names), values)
                 } else {
                     Token::Operand(list(word))
                 }
@@ -216,23 +213,24 @@ impl Pattern {
     }
 
     /// Which word caused the match, if any; 0 is the program itself.
-    pub(crate) fn matches(&self, arguments: &Arguments<'_>, long: bool) -> Option<usize> {
-        let first = self.matches_from(arguments, 0, long);
+    pub(crate) fn matches(&self, arguments: &Arguments<'_>) -> Option<usize> {
+        let first = self.matches_from(arguments, 0);
         // An unknown option may have taken its value from among the operands.
         if first.is_none() && arguments.doubtful > 0 && !self.exact {
-            return (1..=arguments.doubtful.min(3)).find_map(|skip| self.matches_from(arguments, skip, long));
+            return (1..=arguments.doubtful.min(3))
+                .find_map(|skip| self.matches_from(arguments, skip));
         }
         first
     }
 
-    fn matches_from(&self, arguments: &Arguments<'_>, skip: usize, long: bool) -> Option<usize> {
+    fn matches_from(&self, arguments: &Arguments<'_>, skip: usize) -> Option<usize> {
         let mut operand = skip;
         let mut cause = 0;
         for token in &self.tokens {
             match token {
                 Token::Operand(words) => {
                     let (text, at) = arguments.operands.get(operand)?;
-                    if !words.iter().any(|word| wildcard(word, text)) {
+                    if !words.iter().any(|word| fits(word, text)) {
                         return None;
                     }
                     cause = *at;
@@ -243,23 +241,24 @@ impl Pattern {
                         .operands
                         .get(operand..)?
                         .iter()
-                        .position(|(text, _)| words.iter().any(|word| wildcard(word, text)))?;
+                        .position(|(text, _)| words.iter().any(|word| fits(word, text)))?;
                     cause = arguments.operands.get(operand + found)?.1;
                     operand += found + 1;
                 }
-                Token::Flag(names) => {
+                Token::Flag(names, values) => {
                     let flag = arguments.flags.iter().find(|flag| {
-                        names.iter().any(|(name, value)| {
-                            self.same_flag(name, flag.name, long)
-                                && value.as_ref().is_none_or(|wanted| {
-                                    flag.value.is_some_and(|given| wildcard(wanted, given))
+                        names.iter().any(|name| self.same_flag(name, flag.name))
+                            && values.as_ref().is_none_or(|values| {
+                                flag.value.is_some_and(|given| {
+                                    values.iter().any(|value| wildcard(value, given))
                                 })
-                        })
+                            })
                     })?;
                     cause = flag.at;
                 }
                 Token::Without(names) => {
-                    if arguments.flags.iter().any(|flag| names.iter().any(|name| name == flag.name)) {
+                    if arguments.flags.iter().any(|flag| names.iter().any(|name| name == flag.name))
+                    {
                         return None;
                     }
                 }
@@ -273,7 +272,7 @@ impl Pattern {
         Some(cause)
     }
 
-    fn same_flag(&self, pattern: &str, given: &str, _long: bool) -> bool {
+    fn same_flag(&self, pattern: &str, given: &str) -> bool {
         pattern == given
             || (!self.exact
                 && pattern.starts_with("--")
@@ -282,6 +281,14 @@ impl Pattern {
                 && pattern.starts_with(given))
             || (pattern.contains('*') && wildcard(pattern, given))
     }
+}
+
+/// An operand against one alternative; `<all>` is whatever stands for everything.
+fn fits(pattern: &str, text: &str) -> bool {
+    if pattern == "<all>" {
+        return matches!(text, "." | "./" | "*" | ":/" | "./*" | "/" | "..");
+    }
+    wildcard(pattern, text)
 }
 
 /// Matches `*` as any run of characters and `?` as one, in bounded time.
@@ -328,7 +335,7 @@ impl Program {
         };
         add(self.is, 0);
         for (pattern, set) in &self.on {
-            if let Some(cause) = pattern.matches(arguments, self.long) {
+            if let Some(cause) = pattern.matches(arguments) {
                 add(*set, cause);
             }
         }
@@ -341,7 +348,7 @@ impl Program {
         let mut changed = false;
         for (pattern, set) in &self.on {
             if let Some(new) = set.category
-                && pattern.matches(arguments, self.long).is_some()
+                && pattern.matches(arguments).is_some()
                 && (!changed || new.base() > category.base())
             {
                 category = new;
