@@ -275,9 +275,10 @@ pub(crate) enum RulesCommand {
     Defaults,
 }
 
+/// What a rule matches; a group of its own, since clap counts every field of a struct to its group.
 #[derive(Debug, Args)]
-#[group(id = "pattern", required = true, multiple = false, args = ["exact", "glob", "regex"])]
-pub(crate) struct RuleAddArgs {
+#[group(id = "pattern", required = true, multiple = false)]
+pub(crate) struct PatternArgs {
     /// Match this text and no other
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub(crate) exact: Option<String>,
@@ -287,6 +288,12 @@ pub(crate) struct RuleAddArgs {
     /// Match this regular expression, anchored at both ends
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub(crate) regex: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RuleAddArgs {
+    #[command(flatten)]
+    pub(crate) pattern: PatternArgs,
     /// Deny instead of allow; deny wins over allow
     #[arg(long)]
     pub(crate) deny: bool,

@@ -161,7 +161,7 @@ async fn history(link: &Link) -> Result<Vec<Approved>, Failure> {
 }
 
 fn rule_of(args: RuleAddArgs) -> Result<Rule, Failure> {
-    let (kind, pattern) = match (args.exact, args.glob, args.regex) {
+    let (kind, pattern) = match (args.pattern.exact, args.pattern.glob, args.pattern.regex) {
         (Some(text), _, _) => (MatchKind::Exact, text),
         (_, Some(text), _) => (MatchKind::Glob, text),
         (_, _, Some(text)) => (MatchKind::Regex, text),
