@@ -476,8 +476,7 @@ impl Trial {
         for process in self.processes() {
             eprintln!("{} {}", process.pid, process.argv.join(" "));
         }
-        eprintln!("--- sshd\n{}", tail(&self.sshd.log()));
-        for file in logs(&self.home()) {
+        for file in logs(self.dir()) {
             let text = fs::read(&file).unwrap_or_default();
             eprintln!("--- {}\n{}", file.display(), tail(&String::from_utf8_lossy(&text)));
         }
