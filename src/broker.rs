@@ -51,6 +51,7 @@ impl Link {
                 "a program run by expacti wrap may not open the broker's data",
             ));
         }
+        daemon::keep_private();
         let broker = Broker::open(daemon::broker_config(config)?)
             .await
             .map_err(|e| Failure::new(1, e.to_string()))?;

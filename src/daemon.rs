@@ -30,6 +30,11 @@ pub(crate) struct Lock {
     _guard: fd_lock::RwLockWriteGuard<'static, File>,
 }
 
+/// From now on this process makes files that only their owner may read, SQLite's own included.
+pub(crate) fn keep_private() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
 /// Makes the directories of an installation.
 pub(crate) fn prepare(home: &Home) -> Result<(), Failure> {
     for dir in home.dirs() {
@@ -246,6 +251,7 @@ pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
         let _ = rustix::process::setsid();
         let _ = std::env::set_current_dir("/");
     }
+    keep_private();
     crate::cmd::log_to_stderr();
     let broker = broker_config(config)?;
     crate::cmd::runtime()?.block_on(serve(config, broker, || {

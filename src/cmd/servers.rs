@@ -23,6 +23,7 @@ pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
     let Some(_lock) = daemon::try_lock(&config.home)? else {
         return Err(Failure::new(1, "a broker runs on this data directory already"));
     };
+    daemon::keep_private();
     crate::cmd::log_to_stderr();
     let mut settings = daemon::broker_config(config)?;
     if let Some(url) = &args.database {

@@ -36,6 +36,7 @@ pub(crate) fn run(unattended: bool) -> Outcome {
     if !unattended && !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
         return Err(Failure::usage("the demo needs a terminal to show the reviewer's screen in"));
     }
+    daemon::keep_private();
     let dir = tempfile::Builder::new()
         .prefix("expacti-demo-")
         .tempdir()
