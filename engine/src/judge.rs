@@ -35,8 +35,13 @@ pub struct Verdict {
 #[must_use]
 pub fn judge(snapshot: &Snapshot, command: &[u8], context: &Context, history: &History) -> Verdict {
     let assessment = snapshot.tables.assess(command, context);
-    let rule = snapshot.rules.judge(command, context);
+    // The line is read once: the rules that deny look at the commands the scorer found.
+    let rule = snapshot.rules.judge_with(command, context, || {
+        assessment.segments.iter().map(|segment| segment.argv.clone()).collect()
+    });
     let anomalies = detect(history, command, &assessment, context);
-    let requirement = snapshot.policies.select(command, context, assessment.level);
+    let requirement = snapshot.policies.select_with(context, assessment.level, || {
+        assessment.segments.iter().map(|segment| segment.argv.clone()).collect()
+    });
     Verdict { assessment, rule, anomalies, requirement }
 }

@@ -77,7 +77,6 @@ impl Reader<'_> {
             redirects,
             span: self.place.map((start, self.pos)),
             scope: self.scope,
-            depth: self.depth,
             pipeline,
             stage,
             in_substitution: self.in_substitution,

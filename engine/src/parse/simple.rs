@@ -13,7 +13,6 @@ impl Reader<'_> {
         let start = self.pos;
         let mut command = Simple {
             scope: self.scope,
-            depth: self.depth,
             pipeline,
             stage,
             in_substitution: self.in_substitution,

@@ -119,8 +119,6 @@ pub(crate) struct Simple {
     pub(crate) pipeline: usize,
     /// Place within the pipeline.
     pub(crate) stage: usize,
-    /// How deep it is nested.
-    pub(crate) depth: usize,
     /// What wrappers around the text it was read from say about it; see the scorer.
     pub(crate) inherit: Option<usize>,
     /// Runs inside a substitution.

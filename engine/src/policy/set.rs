@@ -1,13 +1,27 @@
 //! Chooses the policy of a command. It must never choose the weaker of two equals.
 
-use super::types::{Policy, PolicyError, Requirement};
+use std::cmp::Ordering;
+
+use super::types::{Policy, PolicyError, PolicyKind, Requirement};
+use crate::rules::{GlobPattern, every_command};
+use crate::tables::wildcard;
 use crate::{Context, Level};
 
-/// Policies, checked.
+/// Policies, checked and compiled.
 #[derive(Clone, Debug, Default)]
 pub struct PolicySet {
     policies: Vec<Policy>,
+    compiled: Vec<Compiled>,
 }
+
+#[derive(Clone, Debug)]
+struct Compiled {
+    /// `None` is `*`, every command.
+    pattern: Option<GlobPattern>,
+}
+
+/// Seconds people have where nothing else is said.
+const DEFAULT_TIMEOUT: u64 = 60;
 
 impl PolicySet {
     /// Checks policies.
@@ -15,15 +29,13 @@ impl PolicySet {
     /// # Errors
     /// Names the first policy that can never be met or has a value out of bounds.
     pub fn build(policies: Vec<Policy>) -> Result<Self, PolicyError> {
+        let mut compiled = Vec::with_capacity(policies.len());
         for policy in &policies {
-            if policy.timeout_seconds.is_some_and(|s| !(5..=86_400).contains(&s)) {
-                return Err(PolicyError {
-                    id: policy.id.clone(),
-                    message: "the timeout must be 5 to 86400 seconds".to_owned(),
-                });
-            }
+            compiled.push(
+                check(policy).map_err(|message| PolicyError { id: policy.id.clone(), message })?,
+            );
         }
-        Ok(Self { policies })
+        Ok(Self { policies, compiled })
     }
 
     /// The policies, as given.
@@ -32,25 +44,306 @@ impl PolicySet {
         &self.policies
     }
 
-    /// What a command of a level needs.
+    /// What a command of a level needs. The most specific policy wins, of two equals the stricter;
+    /// without any, one reviewer within 60 s.
     #[must_use]
-    pub fn select(&self, _command: &[u8], context: &Context, level: Level) -> Requirement {
-        self.policies
+    pub fn select(&self, command: &[u8], context: &Context, level: Level) -> Requirement {
+        self.select_with(context, level, || every_command(command))
+    }
+
+    /// As [`Self::select`], with the commands of the line as somebody has read them already.
+    pub(crate) fn select_with(
+        &self,
+        context: &Context,
+        level: Level,
+        commands: impl FnOnce() -> Vec<Vec<String>>,
+    ) -> Requirement {
+        if self.policies.is_empty() {
+            return Requirement::default();
+        }
+        let here: Vec<(&Policy, &Compiled)> = self
+            .policies
             .iter()
-            .find(|policy| {
-                policy.min_level.is_none_or(|min| level >= min)
-                    && policy.tags.iter().all(|tag| context.tags.contains(tag))
-            })
-            .map_or_else(Requirement::default, |policy| Requirement {
-                policy: Some(policy.id.clone()),
-                kind: policy.kind,
-                min: policy.min.max(1),
-                group: policy.group.clone(),
-                role: policy.role.clone(),
-                timeout_seconds: policy.timeout_seconds.unwrap_or(60),
-                escalate_after_seconds: policy.escalate_after_seconds,
-                escalate_to: policy.escalate_to.clone(),
-                why: format!("policy {}", policy.id),
-            })
+            .zip(&self.compiled)
+            .filter(|(policy, _)| applies_here(policy, context, level))
+            .collect();
+        let commands = if here.iter().any(|(_, compiled)| compiled.pattern.is_some()) {
+            commands()
+        } else {
+            Vec::new()
+        };
+        // A pattern without `**` at its end still covers the longer line: `kubectl delete *` is about
+        // deleting, not about lines of three words.
+        let covers =
+            |pattern: &GlobPattern| commands.iter().any(|words| covers_prefix(pattern, words));
+        here.into_iter()
+            .filter(|(_, compiled)| compiled.pattern.as_ref().is_none_or(covers))
+            .max_by(|a, b| rank(a.0, a.1).cmp(&rank(b.0, b.1)).then_with(|| stricter(a.0, b.0)))
+            .map_or_else(Requirement::default, |(policy, _)| requirement(policy))
+    }
+}
+
+fn covers_prefix(pattern: &GlobPattern, words: &[String]) -> bool {
+    let length = pattern.words().len();
+    // A last `*` may stand for nothing as well.
+    let last_open = pattern.words().last().is_some_and(|word| word == "*");
+    if last_open && words.len() + 1 == length {
+        let mut padded = words.to_vec();
+        padded.push(String::new());
+        return pattern.covers(&padded);
+    }
+    // Options may stand between the program and its verb: `kubectl -n prod delete pod x`.
+    let without_options: Vec<String> =
+        words.iter().filter(|word| !word.starts_with('-')).cloned().collect();
+    let pattern_has_options = pattern.words().iter().any(|word| word.starts_with('-'));
+    let fits = |words: &[String]| words.get(..length).is_some_and(|head| pattern.covers(head));
+    fits(words)
+        || (!pattern_has_options && (fits(&without_options) || skipping_values(pattern, words)))
+}
+
+/// As above, leaving out that an option may have a value: every word of the pattern in its order.
+fn skipping_values(pattern: &GlobPattern, words: &[String]) -> bool {
+    let mut rest = words.iter();
+    let Some(program) = rest.next() else { return false };
+    let (Some(first), literal) = (pattern.words().first(), pattern.words().get(1..).unwrap_or(&[]))
+    else {
+        return false;
+    };
+    wildcard(first, crate::parse::output::base_name(program))
+        && literal
+            .iter()
+            .filter(|word| *word != "*")
+            .all(|wanted| rest.any(|word| wildcard(wanted, word)))
+}
+
+fn check(policy: &Policy) -> Result<Compiled, String> {
+    if policy.id.is_empty() {
+        return Err("a policy needs an id".to_owned());
+    }
+    if policy.timeout_seconds.is_some_and(|s| !(5..=86_400).contains(&s)) {
+        return Err("the timeout must be 5 to 86400 seconds".to_owned());
+    }
+    let timeout = policy.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT);
+    if policy.escalate_after_seconds.is_some_and(|s| s == 0 || s >= timeout) {
+        return Err(format!("escalation must come before the timeout of {timeout} s"));
+    }
+    if policy.escalate_after_seconds.is_some() && policy.escalate_to.is_empty() {
+        return Err("escalate_to names nobody".to_owned());
+    }
+    if policy.hours.is_some_and(|(from, to)| from > 23 || to > 24) {
+        return Err("hours are 0 to 24".to_owned());
+    }
+    let mut people = policy.group.clone();
+    people.sort();
+    people.dedup();
+    match policy.kind {
+        PolicyKind::Any => {}
+        PolicyKind::Quorum => {
+            if policy.min == 0 {
+                return Err("min must be at least 1".to_owned());
+            }
+            if people.len() < policy.min as usize {
+                return Err(format!(
+                    "{} of a group of {} can never approve; name more people or lower min",
+                    policy.min,
+                    people.len()
+                ));
+            }
+        }
+        PolicyKind::All => {
+            if people.is_empty() {
+                return Err("`all` needs a group".to_owned());
+            }
+        }
+        PolicyKind::Role => {
+            if policy.min == 0 {
+                return Err("min must be at least 1".to_owned());
+            }
+            if policy.role.as_ref().is_none_or(String::is_empty) {
+                return Err("`role` needs a role".to_owned());
+            }
+        }
+    }
+    let pattern = match policy.pattern.trim() {
+        "" => return Err("the pattern is empty; `*` is every command".to_owned()),
+        "*" | "**" => None,
+        pattern => Some(GlobPattern::parse(pattern)?),
+    };
+    Ok(Compiled { pattern })
+}
+
+fn applies_here(policy: &Policy, context: &Context, level: Level) -> bool {
+    let part =
+        |pattern: &Option<String>, value: &str| pattern.as_ref().is_none_or(|p| wildcard(p, value));
+    policy.min_level.is_none_or(|min| level >= min)
+        && policy.tags.iter().all(|tag| context.tags.contains(tag))
+        && part(&policy.target, &context.target)
+        && part(&policy.user, &context.user)
+        && policy.hours.is_none_or(|hours| within(hours, context.now))
+}
+
+/// Whether a time, in microseconds, lies between two hours of the day, UTC.
+fn within((from, to): (u8, u8), now: i64) -> bool {
+    let hour = now.div_euclid(3_600_000_000).rem_euclid(24);
+    let (from, to) = (i64::from(from), i64::from(to));
+    if from == to {
+        true
+    } else if from < to {
+        (from..to).contains(&hour)
+    } else {
+        hour >= from || hour < to
+    }
+}
+
+/// How specific a policy is: its pattern first, then everything else it asks for.
+fn rank(policy: &Policy, compiled: &Compiled) -> (usize, usize, usize) {
+    let (literal, words) = compiled.pattern.as_ref().map_or((0, 0), GlobPattern::weight);
+    let narrow = |pattern: &Option<String>| {
+        pattern.as_ref().map_or(0, |p| if p.contains(['*', '?']) { 1 } else { 2 })
+    };
+    let around = narrow(&policy.target)
+        + narrow(&policy.user)
+        + policy.tags.len()
+        + policy.min_level.map_or(0, |level| level as usize)
+        + usize::from(policy.hours.is_some());
+    (literal, words, around)
+}
+
+/// Which of two policies is harder to satisfy.
+fn stricter(a: &Policy, b: &Policy) -> Ordering {
+    let people = |policy: &Policy| match policy.kind {
+        PolicyKind::Any => 1,
+        PolicyKind::Quorum | PolicyKind::Role => policy.min.max(1),
+        PolicyKind::All => u32::try_from(policy.group.len()).unwrap_or(u32::MAX).max(1),
+    };
+    let order = |policy: &Policy| match policy.kind {
+        PolicyKind::Any if policy.group.is_empty() => 0,
+        PolicyKind::Any => 1,
+        PolicyKind::Quorum => 2,
+        PolicyKind::Role => 3,
+        PolicyKind::All => 4,
+    };
+    let time =
+        |policy: &Policy| std::cmp::Reverse(policy.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT));
+    people(a)
+        .cmp(&people(b))
+        .then_with(|| order(a).cmp(&order(b)))
+        .then_with(|| time(a).cmp(&time(b)))
+        .then_with(|| b.id.cmp(&a.id))
+}
+
+fn requirement(policy: &Policy) -> Requirement {
+    let mut group = policy.group.clone();
+    group.sort();
+    group.dedup();
+    let min = match policy.kind {
+        PolicyKind::Any => 1,
+        PolicyKind::Quorum | PolicyKind::Role => policy.min.max(1),
+        PolicyKind::All => u32::try_from(group.len()).unwrap_or(u32::MAX).max(1),
+    };
+    let who = match (policy.kind, &policy.role) {
+        (PolicyKind::Any, _) if group.is_empty() => "any one reviewer".to_owned(),
+        (PolicyKind::Any, _) => format!("any one of {}", group.join(", ")),
+        (PolicyKind::Quorum, _) => format!("{min} of {}", group.join(", ")),
+        (PolicyKind::All, _) => format!("all of {}", group.join(", ")),
+        (PolicyKind::Role, role) => {
+            format!("{min} with the role {}", role.as_deref().unwrap_or(""))
+        }
+    };
+    Requirement {
+        policy: Some(policy.id.clone()),
+        kind: policy.kind,
+        min,
+        group,
+        role: policy.role.clone(),
+        timeout_seconds: policy.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT),
+        escalate_after_seconds: policy.escalate_after_seconds,
+        escalate_to: policy.escalate_to.clone(),
+        why: format!("policy {} ({}): {who}", policy.id, policy.pattern),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn policy(id: &str, kind: PolicyKind, min: u32, pattern: &str) -> Policy {
+        Policy {
+            id: id.to_owned(),
+            kind,
+            min,
+            group: vec!["ann".to_owned(), "bob".to_owned(), "cat".to_owned()],
+            role: Some("admin".to_owned()),
+            pattern: pattern.to_owned(),
+            target: None,
+            user: None,
+            tags: Vec::new(),
+            min_level: None,
+            hours: None,
+            timeout_seconds: None,
+            escalate_after_seconds: None,
+            escalate_to: Vec::new(),
+        }
+    }
+
+    fn chosen(policies: Vec<Policy>, command: &str) -> Option<String> {
+        let set = PolicySet::build(policies).unwrap();
+        set.select(command.as_bytes(), &Context::default(), Level::Low).policy
+    }
+
+    #[test]
+    fn the_most_specific_wins_and_ties_go_to_the_stricter() {
+        let all = || {
+            vec![
+                policy("every", PolicyKind::Any, 1, "*"),
+                policy("delete", PolicyKind::Quorum, 2, "kubectl delete *"),
+                policy("delete-all", PolicyKind::All, 1, "kubectl delete *"),
+                policy("kubectl", PolicyKind::Role, 1, "kubectl *"),
+            ]
+        };
+        assert_eq!(chosen(all(), "kubectl delete pod x").as_deref(), Some("delete-all"));
+        assert_eq!(chosen(all(), "sudo kubectl delete pod x").as_deref(), Some("delete-all"));
+        assert_eq!(chosen(all(), "kubectl -n prod delete pod x").as_deref(), Some("delete-all"));
+        assert_eq!(chosen(all(), "ls; sh -c 'kubectl delete ns y'").as_deref(), Some("delete-all"));
+        assert_eq!(chosen(all(), "kubectl get pods").as_deref(), Some("kubectl"));
+        assert_eq!(chosen(all(), "ls").as_deref(), Some("every"));
+        assert_eq!(chosen(Vec::new(), "ls"), None);
+    }
+
+    #[test]
+    fn hours_level_and_tags_narrow_a_policy() {
+        assert!(
+            within((22, 6), 23 * 3_600_000_000)
+                && within((22, 6), 0)
+                && !within((22, 6), 12 * 3_600_000_000)
+        );
+        let mut night = policy("night", PolicyKind::Any, 1, "*");
+        night.min_level = Some(Level::High);
+        night.tags = vec!["prod".to_owned()];
+        let set = PolicySet::build(vec![night]).unwrap();
+        let mut context = Context::default();
+        assert_eq!(set.select(b"ls", &context, Level::Critical).policy, None);
+        context.tags.push("prod".to_owned());
+        assert_eq!(set.select(b"ls", &context, Level::Medium).policy, None);
+        assert_eq!(set.select(b"ls", &context, Level::Critical).policy.as_deref(), Some("night"));
+    }
+
+    #[test]
+    fn policies_nobody_can_meet_are_refused() {
+        let wrong = |change: fn(&mut Policy)| {
+            let mut policy = policy("p", PolicyKind::Quorum, 2, "*");
+            change(&mut policy);
+            PolicySet::build(vec![policy]).is_err()
+        };
+        assert!(wrong(|p| p.min = 4));
+        assert!(wrong(|p| p.group = vec!["ann".to_owned(), "ann".to_owned()]));
+        assert!(wrong(|p| p.min = 0));
+        assert!(wrong(|p| p.timeout_seconds = Some(4)));
+        assert!(wrong(|p| p.escalate_after_seconds = Some(60)));
+        assert!(wrong(|p| (p.kind, p.role) = (PolicyKind::Role, None)));
+        assert!(wrong(|p| (p.kind, p.group) = (PolicyKind::All, Vec::new())));
+        assert!(wrong(|p| p.pattern = "ls; rm".to_owned()));
+        assert!(!wrong(|_| {}));
     }
 }

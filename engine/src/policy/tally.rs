@@ -76,3 +76,61 @@ pub fn tally(requirement: &Requirement, votes: &[Vote]) -> Tally {
         may_still: members.difference(&counted).map(|name| (*name).to_owned()).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vote(person: &str, role: &str, allow: bool) -> Vote {
+        Vote { voter: Voter { person: person.to_owned(), roles: vec![role.to_owned()] }, allow }
+    }
+
+    fn requirement(kind: PolicyKind, min: u32, group: &[&str]) -> Requirement {
+        Requirement {
+            kind,
+            min,
+            group: group.iter().map(|name| (*name).to_owned()).collect(),
+            role: Some("admin".to_owned()),
+            ..Requirement::default()
+        }
+    }
+
+    #[test]
+    fn people_count_once_and_one_deny_denies() {
+        let quorum = requirement(PolicyKind::Quorum, 2, &["ann", "bob", "cat"]);
+        let ann = vote("ann", "reviewer", true);
+        assert_eq!(
+            tally(&quorum, &[ann.clone(), ann.clone(), vote("eve", "reviewer", true)]),
+            Tally::Open { have: 1, need: 2, may_still: vec!["bob".to_owned(), "cat".to_owned()] }
+        );
+        assert_eq!(tally(&quorum, &[ann.clone(), vote("bob", "reviewer", true)]), Tally::Allowed);
+        assert_eq!(
+            tally(&quorum, &[ann.clone(), vote("bob", "x", true), vote("cat", "x", false)]),
+            Tally::Denied
+        );
+        let all = requirement(PolicyKind::All, 1, &["ann", "bob"]);
+        assert!(matches!(
+            tally(&all, std::slice::from_ref(&ann)),
+            Tally::Open { have: 1, need: 2, .. }
+        ));
+        let role = requirement(PolicyKind::Role, 1, &[]);
+        assert!(matches!(tally(&role, &[ann]), Tally::Open { have: 0, need: 1, .. }));
+        assert_eq!(tally(&role, &[vote("dan", "admin", true)]), Tally::Allowed);
+    }
+
+    #[test]
+    fn what_nobody_can_meet_never_allows() {
+        let everyone = [vote("ann", "admin", true), vote("bob", "admin", true)];
+        for requirement in [
+            requirement(PolicyKind::Quorum, 3, &["ann", "bob"]),
+            requirement(PolicyKind::Quorum, 0, &[]),
+            requirement(PolicyKind::All, 0, &[]),
+            Requirement { role: None, ..requirement(PolicyKind::Role, 1, &[]) },
+        ] {
+            assert!(
+                matches!(tally(&requirement, &everyone), Tally::Open { .. }),
+                "{requirement:?}"
+            );
+        }
+    }
+}

@@ -93,3 +93,12 @@ impl RiskTables {
         }
     }
 }
+
+/// The words of every simple command in a line, wrappers looked through.
+pub(crate) fn commands_of(text: &str) -> Vec<Vec<String>> {
+    let context = Context::default();
+    let mut shared = parse::read(text);
+    let mut scorer = unwrap::Scorer::new(RiskTables::builtin(), &context, &mut shared);
+    scorer.run();
+    scorer.finish().into_iter().map(|draft| draft.argv).collect()
+}

@@ -715,7 +715,9 @@ pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft
                 .split_once('=')
                 .filter(|(option, _)| option.starts_with('-'))
                 .map_or(text, |(_, value)| value);
-            let value = value.trim_start_matches('@');
+            // `@file` and `name=@file` are read by what they are given to.
+            let value =
+                value.rsplit_once("=@").map_or(value, |(_, file)| file).trim_start_matches('@');
             let path = resolve(value, unit.cwd.filter(|_| value.contains('/')));
             secret(scorer, &path, word.span, draft);
         }

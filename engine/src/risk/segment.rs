@@ -206,7 +206,10 @@ pub(crate) fn apply(
 
 /// `--help` or `--version` as the only argument, or the last one after a verb.
 fn helps(words: &[Word], program: &Program) -> bool {
-    if program.wraps.is_some() || program.stdin.is_some() && words.len() > 2 {
+    // `python3 --version` reads no script; `python3 x --version` does.
+    if program.wraps.is_some_and(|wraps| wraps != Wraps::Dashes)
+        || program.stdin.is_some() && words.len() > 2
+    {
         return false;
     }
     match words {

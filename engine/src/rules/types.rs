@@ -154,4 +154,10 @@ pub struct Backtest {
     pub against_people: usize,
     /// Some of the commands it would have decided.
     pub examples: Vec<String>,
+    /// Some of the commands it would have decided otherwise than a person did.
+    #[serde(default)]
+    pub contradicted: Vec<String>,
+    /// The highest risk level among them.
+    #[serde(default)]
+    pub highest: Option<crate::Level>,
 }
