@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{ClientWriter, Exit};
 use crate::environment::Environment;
+use crate::flow::OpenChannel;
 use crate::inbox::{Inbox, Taken};
 use crate::life::{End, Event, Life, Step};
 use crate::link::{Decided, OpenSession};
@@ -51,6 +52,7 @@ pub(crate) struct Channel {
     pub(crate) gone: CancellationToken,
     pub(crate) terminal: Option<Terminal>,
     pub(crate) environment: Environment,
+    pub(crate) _open: OpenChannel,
 }
 
 /// An item to be held.

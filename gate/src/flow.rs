@@ -1,11 +1,14 @@
 //! How much input of one connection is in memory, and whether to go on reading from its client.
 //! russh hands out window of its own accord, so the gate holds back at the socket instead. It
-//! must never hold back while that would stall something else: other channels of the connection,
-//! or output that waits for a window adjustment which stands behind the input.
+//! must never hold back for good while that would stall something else: other channels of the
+//! connection, or output that waits for a window adjustment which stands behind the input.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
+
+/// Input in files past which a paused socket is not read at all.
+const TRICKLE_MAX: u64 = 256 * 1024 * 1024;
 
 /// The state shared between a connection's socket and its channels.
 #[derive(Debug)]
@@ -13,6 +16,7 @@ pub(crate) struct Flow {
     limit: usize,
     spill: u64,
     buffered: AtomicUsize,
+    spilled: AtomicU64,
     starved: AtomicUsize,
     channels: AtomicUsize,
     waker: Mutex<Option<Waker>>,
@@ -26,6 +30,7 @@ impl Flow {
             limit,
             spill,
             buffered: AtomicUsize::new(0),
+            spilled: AtomicU64::new(0),
             starved: AtomicUsize::new(0),
             channels: AtomicUsize::new(0),
             waker: Mutex::new(None),
@@ -51,6 +56,21 @@ impl Flow {
     /// How much one channel may put into a file.
     pub(crate) fn spill(&self) -> u64 {
         self.spill
+    }
+
+    /// Counts input that went into a file.
+    pub(crate) fn add_spilled(&self, bytes: usize) {
+        self.spilled.fetch_add(bytes as u64, Ordering::AcqRel);
+    }
+
+    /// Counts input that left a file.
+    pub(crate) fn remove_spilled(&self, bytes: u64) {
+        self.spilled.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    /// Whether a paused socket may be read a little.
+    pub(crate) fn may_trickle(&self) -> bool {
+        self.spilled.load(Ordering::Acquire) < TRICKLE_MAX
     }
 
     /// Whether the socket may be read; if not, `waker` is called when it may be.
@@ -87,15 +107,20 @@ impl Flow {
         Starved(self)
     }
 
-    /// One more channel is open, until the matching [`Flow::channel_closed`].
-    pub(crate) fn channel_opened(&self) {
+    /// One more channel is open, until the guard is dropped.
+    pub(crate) fn channel(self: &Arc<Self>) -> OpenChannel {
         self.channels.fetch_add(1, Ordering::AcqRel);
         self.wake();
+        OpenChannel(Arc::clone(self))
     }
+}
 
-    /// One channel less.
-    pub(crate) fn channel_closed(&self) {
-        self.channels.fetch_sub(1, Ordering::AcqRel);
+/// See [`Flow::channel`].
+pub(crate) struct OpenChannel(Arc<Flow>);
+
+impl Drop for OpenChannel {
+    fn drop(&mut self) {
+        self.0.channels.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -114,9 +139,9 @@ mod tests {
 
     #[test]
     fn pauses_when_full_unless_something_would_stall() {
-        let flow = Flow::new(10, 30);
+        let flow = Arc::new(Flow::new(10, 30));
         let waker = Waker::noop();
-        flow.channel_opened();
+        let _first = flow.channel();
         assert!(flow.may_read(waker));
         flow.add(12);
         assert!(!flow.may_read(waker));
@@ -125,9 +150,9 @@ mod tests {
             assert!(flow.may_read(waker));
         }
         assert!(!flow.may_read(waker));
-        flow.channel_opened();
+        let second = flow.channel();
         assert!(flow.may_read(waker), "a neighbour must not wait");
-        flow.channel_closed();
+        drop(second);
         assert!(!flow.may_read(waker));
         flow.remove(12);
         assert!(flow.may_read(waker));

@@ -91,7 +91,10 @@ impl Inbox {
             }
             if state.spill.is_some() || self.flow.is_full() {
                 match Spill::push(&mut state.spill, &bytes, self.flow.spill()) {
-                    Ok(()) => true,
+                    Ok(()) => {
+                        self.flow.add_spilled(bytes.len());
+                        true
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "input of a channel cannot be kept");
                         state.closed = true;
@@ -121,7 +124,9 @@ impl Inbox {
             let mut state = self.lock();
             state.closed = true;
             state.queue.clear();
-            state.spill = None;
+            if let Some(spill) = state.spill.take() {
+                self.flow.remove_spilled(spill.written - spill.read);
+            }
             std::mem::take(&mut state.bytes)
         };
         self.flow.remove(freed);
@@ -147,13 +152,18 @@ impl Inbox {
             return Some(Taken::Bytes(bytes));
         }
         if let Some(spill) = &mut state.spill {
+            let waiting = spill.written - spill.read;
             let popped = spill.pop();
             if spill.read == spill.written {
                 state.spill = None;
             }
             match popped {
-                Ok(bytes) => return Some(Taken::Bytes(bytes)),
+                Ok(bytes) => {
+                    self.flow.remove_spilled(bytes.len() as u64);
+                    return Some(Taken::Bytes(bytes));
+                }
                 Err(error) => {
+                    self.flow.remove_spilled(waiting);
                     // A gap must not look like the stream: nothing more is given out, no EOF
                     // either, and the command waits for its client to give up.
                     tracing::error!(%error, "input of a channel was lost; it is not passed on");

@@ -93,14 +93,17 @@ pub(crate) async fn run(
         }
     };
     let (outcome, verdict) = judge(stop, &writer, &recorder, started);
-    // The agent first: what follows is bookkeeping.
-    if let Ok(exit) = &verdict {
-        finish(&channel.client, &channel.gone, exit).await;
-    }
-    for id in items.into_inner() {
-        link.finished(id, outcome.clone()).await;
-    }
-    close(channel, lease, &writer, &mut reader, verdict.is_ok()).await;
+    let told = async {
+        if let Ok(exit) = &verdict {
+            finish(&channel.client, &channel.gone, exit).await;
+        }
+        for id in items.into_inner() {
+            link.finished(id, outcome.clone()).await;
+        }
+    };
+    // Side by side: the agent need not wait for the target's goodbye, and the connection is free
+    // again by the time the agent asks for more.
+    tokio::join!(told, close(channel, lease, &writer, &mut reader, verdict.is_ok()));
     match verdict {
         Ok(_) => None,
         Err(refusal) => refusal,
@@ -275,9 +278,8 @@ async fn close(
     reader: &mut ChannelReadHalf,
     clean: bool,
 ) {
-    if writer.constant(GateConst::Close).await.is_err() || !clean {
-        return;
-    }
+    // The target closes first after a clean end, and russh answers it: a close of ours that
+    // crosses it on the way would hide it.
     let closed = async {
         while let Some(message) = reader.wait().await {
             if matches!(message, russh::ChannelMsg::Close) {
@@ -286,7 +288,9 @@ async fn close(
         }
         false
     };
-    if tokio::time::timeout(CLOSING, closed).await == Ok(true) {
+    if clean && tokio::time::timeout(CLOSING, closed).await == Ok(true) {
         channel.connection.pool.give_back(lease);
+    } else {
+        writer.constant(GateConst::Close).await.ok();
     }
 }

@@ -20,7 +20,7 @@ use crate::channel::{self, Control, Request};
 use crate::client::ClientWriter;
 use crate::config::Shared;
 use crate::environment::Environment;
-use crate::flow::Flow;
+use crate::flow::{Flow, OpenChannel};
 use crate::inbox::Inbox;
 use crate::session::Connection;
 use crate::target::Signal;
@@ -49,6 +49,7 @@ struct Fresh {
     control: mpsc::UnboundedReceiver<Control>,
     terminal: Option<Terminal>,
     environment: Environment,
+    open: OpenChannel,
 }
 
 /// One client connection.
@@ -138,7 +139,6 @@ impl GateHandler {
     fn forget(&mut self, id: ChannelId) {
         if let Some(entry) = self.channels.remove(&id) {
             entry.gone.cancel();
-            self.flow.channel_closed();
         }
     }
 
@@ -195,6 +195,7 @@ fn task(
         gone: entry.gone.clone(),
         terminal: fresh.terminal,
         environment: fresh.environment,
+        _open: fresh.open,
     }
 }
 
@@ -307,6 +308,8 @@ impl Handler for GateHandler {
             reply.reject(REFUSED).await;
             return Ok(());
         }
+        // russh does not report the end of a channel that the gate closed first.
+        self.channels.retain(|_, entry| !entry.control.is_closed());
         if self.channels.len() >= self.shared.limits.channels {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
@@ -315,8 +318,13 @@ impl Handler for GateHandler {
         // The reading half is dropped: input comes through `data` below, where nothing waits.
         let (_, half) = channel.split();
         let (control, receiver) = mpsc::unbounded_channel();
-        let fresh =
-            Fresh { half, control: receiver, terminal: None, environment: Environment::default() };
+        let fresh = Fresh {
+            half,
+            control: receiver,
+            terminal: None,
+            environment: Environment::default(),
+            open: self.flow.channel(),
+        };
         let entry = Entry {
             inbox: Arc::new(Inbox::new(Arc::clone(&self.flow))),
             control,
@@ -324,7 +332,6 @@ impl Handler for GateHandler {
             fresh: Some(fresh),
         };
         self.channels.insert(id, entry);
-        self.flow.channel_opened();
         reply.accept().await;
         Ok(())
     }

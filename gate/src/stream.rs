@@ -13,8 +13,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::flow::Flow;
 
-/// How often a paused socket is checked for a peer that has gone.
-const PEER_CHECK: Duration = Duration::from_millis(200);
+/// How often a paused socket is looked at again.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What is read from a paused socket at each tick, in bytes: what stands behind the input (a new
+/// channel of a shared connection, a keepalive, a signal) must come through in the end.
+const TRICKLE: usize = 256 * 1024;
 
 /// A client's or a target's socket.
 pub(crate) struct Stream<S> {
@@ -22,6 +26,7 @@ pub(crate) struct Stream<S> {
     prefix: Bytes,
     flow: Option<Arc<Flow>>,
     tick: Option<Pin<Box<tokio::time::Sleep>>>,
+    allowance: usize,
     tcp: Option<OwnedFd>,
 }
 
@@ -29,13 +34,13 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Stream<S> {
     /// A client's socket.
     pub(crate) fn client(inner: S, prefix: Bytes, flow: Arc<Flow>) -> Self {
         let tcp = tcp_fd(&inner);
-        Self { inner, prefix, flow: Some(flow), tick: None, tcp }
+        Self { inner, prefix, flow: Some(flow), tick: None, allowance: 0, tcp }
     }
 
     /// A target's socket.
     pub(crate) fn target(inner: S) -> Self {
         let tcp = tcp_fd(&inner);
-        Self { inner, prefix: Bytes::new(), flow: None, tick: None, tcp }
+        Self { inner, prefix: Bytes::new(), flow: None, tick: None, allowance: 0, tcp }
     }
 
     /// Whether the peer has closed its side, though there may be unread bytes.
@@ -75,16 +80,20 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncRead for Stream<S> {
             && !flow.may_read(cx.waker())
         {
             // A client that is killed while it waits must be noticed: its command is withdrawn.
-            if !this.peer_gone() {
-                let tick =
-                    this.tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(PEER_CHECK)));
+            if this.allowance == 0 && !this.peer_gone() {
+                let tick = this.tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(TICK)));
                 while tick.as_mut().poll(cx).is_ready() {
-                    tick.as_mut().reset(tokio::time::Instant::now() + PEER_CHECK);
+                    tick.as_mut().reset(tokio::time::Instant::now() + TICK);
+                    this.allowance = if flow.may_trickle() { TRICKLE } else { 0 };
                 }
-                return Poll::Pending;
+                if this.allowance == 0 {
+                    return Poll::Pending;
+                }
             }
         }
+        let before = buf.filled().len();
         let result = Pin::new(&mut this.inner).poll_read(cx, buf);
+        this.allowance = this.allowance.saturating_sub(buf.filled().len() - before);
         if let (Poll::Ready(Ok(())), Some(fd)) = (&result, &this.tcp) {
             rustix::net::sockopt::set_tcp_quickack(fd, true).ok();
         }

@@ -426,7 +426,7 @@ async fn write(
                 None => break,
             },
             item = bulk.recv() => match item {
-                Some(Bulk::Recording { epoch: e, message }) if e == epoch => message,
+                Some(Bulk::Recording { epoch: e, message }) if e == epoch => *message,
                 Some(Bulk::Recording { .. }) => continue,
                 Some(Bulk::Finished(id)) => match finished(&state, id) {
                     Some(request) => request,

@@ -100,7 +100,7 @@ enum Ask {
 
 /// Messages whose order among the output of a session matters.
 enum Bulk {
-    Recording { epoch: u64, message: GateRequest },
+    Recording { epoch: u64, message: Box<GateRequest> },
     Finished(CommandId),
 }
 
@@ -240,20 +240,25 @@ impl Link {
             time_us: now_micros(),
             data: base64::engine::general_purpose::STANDARD.encode(bytes),
         };
-        self.bulk.send(Bulk::Recording { epoch: session.epoch, message }).await.ok();
+        self.record(session, message).await;
+    }
+
+    async fn record(&self, session: &OpenSession, message: GateRequest) {
+        let (epoch, message) = (session.epoch, Box::new(message));
+        self.bulk.send(Bulk::Recording { epoch, message }).await.ok();
     }
 
     /// Records a change of the terminal's size.
     pub(crate) async fn resize(&self, session: &OpenSession, cols: u32, rows: u32) {
         let (session_id, time_us) = (session.id.clone(), now_micros());
         let message = GateRequest::Resize { session_id, time_us, cols, rows };
-        self.bulk.send(Bulk::Recording { epoch: session.epoch, message }).await.ok();
+        self.record(session, message).await;
     }
 
     /// Records a marker.
     pub(crate) async fn marker(&self, session: &OpenSession, label: String) {
         let (session_id, time_us) = (session.id.clone(), now_micros());
         let message = GateRequest::Marker { session_id, time_us, label };
-        self.bulk.send(Bulk::Recording { epoch: session.epoch, message }).await.ok();
+        self.record(session, message).await;
     }
 }

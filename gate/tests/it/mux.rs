@@ -35,12 +35,19 @@ async fn exit_statuses_through_a_master() {
         assert_eq!(out.status.code(), Some(code), "{n}: {}", text(&out.stderr));
         assert_eq!(text(&out.stdout), format!("{n}\n"));
     }
+    // One after the other they share one connection to the target.
+    let logins = || {
+        let log = std::fs::read_to_string(t.path("sshd.log")).unwrap();
+        log.matches("Accepted publickey").count()
+    };
+    assert_eq!(logins(), 1);
     // Side by side.
     let runs: Vec<_> = (0..8).map(|n| format!("sleep 0.1; exit {n}")).collect();
     let runs = runs.iter().map(|command| through(&t, command));
     for (n, out) in futures_util::future::join_all(runs).await.into_iter().enumerate() {
         assert_eq!(out.status.code(), i32::try_from(n).ok());
     }
+    assert!(logins() <= 8, "{}", logins());
     drop(master);
 }
 
