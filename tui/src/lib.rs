@@ -1,11 +1,15 @@
 //! The reviewer's screen: `review` and `replay`. It must never decide by itself, nor let a byte of
 //! an agent's reach the terminal other than as a clean cell.
 
+mod fetch;
 mod filter;
 mod keymap;
 mod link;
 mod model;
 mod notify;
+mod player;
+mod propose;
+pub mod recording;
 mod run;
 mod screen;
 mod terminal;
@@ -16,6 +20,8 @@ mod view;
 
 pub use keymap::{Action, KeyMap, KeyMapError};
 pub use model::{Confirm, ConfirmKind};
+pub use player::standalone::{ReplayOptions, replay};
+pub use recording::Recording;
 pub use run::{ReviewOptions, review};
 
 #[cfg(test)]

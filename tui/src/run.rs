@@ -8,7 +8,6 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use crossterm::event::{Event, EventStream};
 use expacti_protocol::client::{Client, Endpoint};
-use expacti_protocol::command::CommandView;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -304,13 +303,8 @@ impl Screen {
         let Some(client) = self.client.clone() else { return };
         let answers = self.answers.clone();
         tokio::spawn(async move {
-            let answer = match &what {
-                Fetch::Past(session) => client
-                    .get::<Vec<CommandView>>(&format!("/v1/commands?session_id={session}&limit=12"))
-                    .await
-                    .map(Answer::Commands),
-            };
-            let _ = answers.send((what, answer.map_err(|e| e.to_string()))).await;
+            let answer = crate::fetch::fetch(&client, &what).await;
+            let _ = answers.send((what, answer)).await;
         });
     }
 

@@ -85,17 +85,41 @@ pub(crate) struct Area {
 }
 
 /// Something to ask the broker for over HTTP.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fetch {
     /// The last commands of a session.
     Past(SessionId),
+    /// The recording of a session.
+    Recording(SessionId),
+    /// What was decided, newest first.
+    History,
+    /// The rules.
+    Rules,
+    /// The end of the audit log.
+    Audit,
+    /// Rules worth proposing for a command.
+    Candidates(Box<expacti_protocol::command::CommandView>),
+    /// Add a rule.
+    AddRule(Box<expacti_engine::Rule>),
+    /// Pause a session, or let it go on.
+    Pause(SessionId, bool),
 }
 
 /// What the broker answered.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// Commands, newest last.
+    /// Commands.
     Commands(Vec<expacti_protocol::command::CommandView>),
+    /// A recording.
+    Recording(std::sync::Arc<crate::recording::Recording>),
+    /// Rules.
+    Rules(Vec<expacti_engine::Rule>),
+    /// Lines of text, not clean.
+    Lines(Vec<String>),
+    /// Rules worth proposing.
+    Candidates(Vec<crate::propose::Candidate>),
+    /// It was done; one line that says so.
+    Done(String),
 }
 
 /// A desktop notification.

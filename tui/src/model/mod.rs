@@ -2,6 +2,7 @@
 //! hold a string of the broker's for drawing that was not made clean on the way in.
 
 mod item;
+mod list;
 mod message;
 mod sessions;
 
@@ -14,10 +15,12 @@ use expacti_protocol::principal::Role;
 use tui_input::Input;
 
 pub(crate) use item::{Item, Past, Stage, result};
+pub(crate) use list::{Draft, List, Tone, audit_row, history_row, rule_row};
 pub(crate) use message::{Answer, Area, Drawn, DrawnRequest, Effect, Fetch, LinkMsg, Msg, Notice};
 pub(crate) use sessions::{Live, Session};
 
 use crate::keymap::KeyMap;
+use crate::player::Player;
 use crate::theme::Theme;
 
 /// Milliseconds of a clock that only goes forward; its zero means nothing.
@@ -30,6 +33,8 @@ pub(crate) const ARMING: Millis = 500;
 pub(crate) const HOLD: Millis = 2_000;
 /// How long a row of something decided stays in the queue.
 pub(crate) const LINGER: Millis = 4_000;
+/// Sessions side by side at most.
+pub(crate) const TILES: usize = 6;
 /// How long a hint stays.
 pub(crate) const HINT: Millis = 4_000;
 
@@ -133,10 +138,27 @@ pub(crate) enum Mode {
     Comment(CommandId, Input),
     /// An allow waits for its second step.
     Confirm(Box<Confirming>),
-    /// Ending a session waits for `y`.
-    ConfirmKill(SessionId, Millis),
+    /// Ending, pausing or resuming a session waits for `y`.
+    ConfirmSession(SessionId, Control, Millis),
     /// The keys are shown.
     Help(usize),
+    /// A recording is played.
+    Replay(Box<Player>),
+    /// A list over the whole screen.
+    List(Box<List>),
+    /// A rule is being proposed.
+    Rule(Box<Draft>),
+}
+
+/// What can be done to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// End it.
+    Kill,
+    /// Hold everything, rules or not.
+    Pause,
+    /// Let rules decide again.
+    Resume,
 }
 
 /// An allow that waits for its second step; bound to exactly what was shown.
@@ -277,8 +299,12 @@ pub(crate) struct Model {
     pub next_ref: u64,
     /// Since when the live pane wants another session than it shows.
     pub watch_since: Millis,
-    /// The session the live pane wants.
-    pub watch_wanted: Option<SessionId>,
+    /// The sessions the live pane wants.
+    pub watch_wanted: Vec<SessionId>,
+    /// The recording that was asked for, and where it is to begin.
+    pub replay_wanted: Option<(SessionId, Option<f64>)>,
+    /// Several sessions are shown side by side.
+    pub tiles: bool,
     /// To be stopped, when the loop comes round.
     pub suspend: bool,
     /// Whether the terminal has our attention (focus events).
@@ -324,7 +350,9 @@ impl Model {
             attention: Attention::default(),
             next_ref: 1,
             watch_since: 0,
-            watch_wanted: None,
+            watch_wanted: Vec::new(),
+            replay_wanted: None,
+            tiles: false,
             suspend: false,
             focused: true,
         }
@@ -406,8 +434,11 @@ impl Model {
         if let Mode::Confirm(c) = &self.mode {
             wakes.push(c.opened.max(self.pressed_at.unwrap_or(0)) + ARMING);
         }
-        if let Mode::ConfirmKill(_, opened) = &self.mode {
-            wakes.push(opened + ARMING);
+        match &self.mode {
+            Mode::ConfirmSession(_, _, opened) => wakes.push(opened + ARMING),
+            Mode::Rule(draft) => wakes.push(draft.since + ARMING),
+            Mode::Replay(player) => wakes.extend(player.next_wake()),
+            _ => {}
         }
         let mut counting = !matches!(self.link, Link::Up { .. });
         for item in self.items.values() {
@@ -431,7 +462,7 @@ impl Model {
             wakes.push(self.now + 60_000 - into);
         }
         wakes.extend(self.hint.as_ref().map(|h| h.until));
-        if self.watch_wanted.as_ref() != self.live_session() || self.watch_due().is_some() {
+        if self.watch_wanted != self.live_sessions() || self.watch_due().is_some() {
             wakes.push(self.watch_since + crate::update::WATCH_REST);
         }
         if !self.attention.untold.is_empty() {
@@ -440,10 +471,20 @@ impl Model {
         wakes.into_iter().filter(|w| *w > self.now).min()
     }
 
-    /// The session that is to be watched but is not yet.
+    /// The sessions whose terminals belong on the screen.
+    pub(crate) fn live_sessions(&self) -> Vec<SessionId> {
+        if !self.tiles {
+            return self.live_session().cloned().into_iter().collect();
+        }
+        let rows = self.session_rows().into_iter();
+        rows.filter(|s| s.view.closed_at.is_none()).take(TILES).map(|s| s.view.id.clone()).collect()
+    }
+
+    /// A session that is to be watched but is not yet.
     pub(crate) fn watch_due(&self) -> Option<&SessionId> {
-        let wanted = self.watch_wanted.as_ref()?;
-        let known = self.sessions.get(wanted).is_some_and(|s| s.view.closed_at.is_none());
-        (known && !self.live.contains_key(wanted)).then_some(wanted)
+        self.watch_wanted.iter().find(|id| {
+            let open = self.sessions.get(*id).is_some_and(|s| s.view.closed_at.is_none());
+            open && !self.live.contains_key(*id)
+        })
     }
 }

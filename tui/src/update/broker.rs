@@ -1,11 +1,12 @@
 //! News from the broker. It must never move the reviewer's selection away from a request.
 
 use expacti_protocol::command::{CommandState, CommandView};
+use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
 
 use super::{decide, hint, watch};
-use crate::model::{Answer, Effect, Fetch, Item, Link, LinkMsg, Mode, Model, Past, Session, Stage};
+use crate::model::{Answer, Effect, Item, Link, LinkMsg, Mode, Model, Past, Session, Stage};
 use crate::text::clean;
 
 /// Commands of a session that are remembered.
@@ -143,7 +144,7 @@ fn remember(model: &mut Model, item: &Item) {
     keep(model, &item.view().session_id.clone(), item.past());
 }
 
-fn keep(model: &mut Model, session: &expacti_protocol::ids::SessionId, past: Past) {
+fn keep(model: &mut Model, session: &SessionId, past: Past) {
     let list = model.past.entry(session.clone()).or_default();
     list.retain(|p| p.id != past.id);
     let at = list.partition_point(|p| (p.at, &p.id) < (past.at, &past.id));
@@ -156,7 +157,7 @@ fn keep(model: &mut Model, session: &expacti_protocol::ids::SessionId, past: Pas
 fn session(model: &mut Model, view: SessionView) {
     let id = view.id.clone();
     if view.closed_at.is_some() {
-        if let Mode::ConfirmKill(asked, _) = &model.mode {
+        if let Mode::ConfirmSession(asked, ..) = &model.mode {
             if *asked == id {
                 model.mode = Mode::Normal;
                 hint(model, "the session has ended", false);
@@ -217,17 +218,14 @@ fn answered(model: &mut Model, r#ref: Option<u64>, refused: Option<String>) {
     }
 }
 
-pub(super) fn fetched(model: &mut Model, what: &Fetch, answer: Result<Answer, String>) {
-    match (what, answer) {
-        (Fetch::Past(session), Ok(Answer::Commands(commands))) => {
-            for view in commands {
-                let past = &view.session_id == session && view.state != CommandState::Pending;
-                if past && !model.items.contains_key(&view.id) {
-                    remember(model, &Item::new(view, model.theme.ascii));
-                }
-            }
+/// What the broker knows of a session from before we came.
+pub(super) fn past(model: &mut Model, session: &SessionId, answer: Result<Answer, String>) {
+    // A broker that does not know the request: the past begins with the connection.
+    let Ok(Answer::Commands(commands)) = answer else { return };
+    for view in commands {
+        let past = &view.session_id == session && view.state != CommandState::Pending;
+        if past && !model.items.contains_key(&view.id) {
+            remember(model, &Item::new(view, model.theme.ascii));
         }
-        // A broker that does not know the request: the past begins with the connection.
-        (Fetch::Past(_), Err(_)) => {}
     }
 }

@@ -402,7 +402,7 @@ pub(crate) fn disconnected(model: &mut Model) {
         }
     }
     model.on_screen = None;
-    if matches!(model.mode, Mode::Confirm(_) | Mode::ConfirmKill(..)) {
+    if matches!(model.mode, Mode::Confirm(_) | Mode::ConfirmSession(..)) {
         model.mode = Mode::Normal;
     }
     debug_assert!(!matches!(model.link, Link::Up { synced: true }));

@@ -3,13 +3,14 @@
 use crossterm::event::{
     Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
+use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerRequest;
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler as _;
 
-use super::{decide, hint};
+use super::{decide, hint, screens};
 use crate::keymap::Action;
-use crate::model::{ARMING, Effect, Mode, Model, Pane};
+use crate::model::{ARMING, Control, Effect, Fetch, Mode, Model, Pane};
 use crate::text::clean;
 
 /// The longest text a field takes, in bytes (a comment's limit on the wire is 4,000).
@@ -63,22 +64,35 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
                 _ => field(&mut confirming.input, key),
             }
         }
-        Mode::ConfirmKill(session, opened) => {
-            let (session, early) = (session.clone(), model.now < *opened + ARMING);
+        Mode::Replay(_) => screens::replay_key(model, key),
+        Mode::List(_) => screens::list_key(model, key, effects),
+        Mode::Rule(_) => screens::rule_key(model, key, effects),
+        Mode::ConfirmSession(session, what, opened) => {
+            let (session, what, early) = (session.clone(), *what, model.now < *opened + ARMING);
             if key.code == KeyCode::Char('y') && key.modifiers.is_empty() {
                 if early {
                     return hint(model, "look first: then confirm", false);
                 }
                 model.mode = Mode::Normal;
-                let r#ref = Some(model.next_ref);
-                model.next_ref += 1;
-                effects.push(Effect::Send(ReviewerRequest::Kill { r#ref, session_id: session }));
-                hint(model, "ending the session …", false);
+                control(model, session, what, effects);
             } else {
                 model.mode = Mode::Normal;
-                hint(model, "the session goes on", false);
+                hint(model, "nothing was done to the session", false);
             }
         }
+    }
+}
+
+fn control(model: &mut Model, session_id: SessionId, what: Control, effects: &mut Vec<Effect>) {
+    match what {
+        Control::Kill => {
+            let r#ref = Some(model.next_ref);
+            model.next_ref += 1;
+            effects.push(Effect::Send(ReviewerRequest::Kill { r#ref, session_id }));
+            hint(model, "ending the session …", false);
+        }
+        Control::Pause => effects.push(Effect::Fetch(Fetch::Pause(session_id, true))),
+        Control::Resume => effects.push(Effect::Fetch(Fetch::Pause(session_id, false))),
     }
 }
 
@@ -89,7 +103,7 @@ fn cancel(model: &mut Model) {
 }
 
 /// A key in a text field.
-fn field(input: &mut Input, key: KeyEvent) {
+pub(super) fn field(input: &mut Input, key: KeyEvent) {
     let inserts = matches!(key.code, KeyCode::Char(_));
     if !inserts || input.value().len() < FIELD {
         input.handle_event(&Event::Key(key));
@@ -208,7 +222,8 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Filter => {
             model.mode = Mode::Filter(Input::new(model.filter.clone()));
         }
-        Action::Kill => kill(model),
+        Action::Kill => ask_control(model, false),
+        Action::Pause => ask_control(model, true),
         Action::CopyCommand => {
             // The exact text, not what is shown of it: it is for a clipboard, not for a terminal.
             if let Some(item) = model.item() {
@@ -231,12 +246,15 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Redraw => effects.push(Effect::Redraw),
         Action::Suspend => effects.push(Effect::Suspend),
         Action::Quit => effects.push(Effect::Quit),
-        Action::Rule
-        | Action::Replay
-        | Action::Tiles
-        | Action::History
-        | Action::Rules
-        | Action::Audit => hint(model, "not available yet", false),
+        Action::Rule => screens::propose(model, effects),
+        Action::Replay => screens::replay(model, effects),
+        Action::Tiles => {
+            model.tiles = !model.tiles;
+            model.pane = if model.tiles { Pane::Live } else { Pane::Queue };
+        }
+        Action::History => screens::list(model, Fetch::History, "History", effects),
+        Action::Rules => screens::list(model, Fetch::Rules, "Rules", effects),
+        Action::Audit => screens::list(model, Fetch::Audit, "Audit log", effects),
     }
 }
 
@@ -332,6 +350,9 @@ fn open(model: &mut Model) {
 fn back(model: &mut Model) {
     if !model.troubles.is_empty() {
         model.troubles.clear();
+    } else if model.tiles {
+        model.tiles = false;
+        model.pane = Pane::Queue;
     } else if model.pane != Pane::Queue {
         model.pane = Pane::Queue;
     } else if !model.filter.is_empty() {
@@ -340,19 +361,28 @@ fn back(model: &mut Model) {
     model.hint = None;
 }
 
-/// The session the reviewer means: the selected one, or that of the request.
-fn kill(model: &mut Model) {
+/// Asks before a session is ended, paused or resumed: the selected one, or that of the request.
+fn ask_control(model: &mut Model, pause: bool) {
     let session = match model.pane {
         Pane::Sessions => model.session.clone(),
         Pane::Live => model.live_session().cloned(),
         Pane::Queue | Pane::Request => model.item().map(|i| i.view().session_id.clone()),
     };
-    let open =
-        session.filter(|id| model.sessions.get(id).is_some_and(|s| s.view.closed_at.is_none()));
+    let open = session.and_then(|id| {
+        let s = model.sessions.get(&id).filter(|s| s.view.closed_at.is_none())?;
+        Some((id, s.view.paused))
+    });
     match open {
         Some(_) if !model.connected() => hint(model, "not connected", true),
         Some(_) if !model.role.may_decide() => hint(model, "your role only looks", false),
-        Some(id) => model.mode = Mode::ConfirmKill(id, model.now),
+        Some((id, paused)) => {
+            let what = match (pause, paused) {
+                (false, _) => Control::Kill,
+                (true, false) => Control::Pause,
+                (true, true) => Control::Resume,
+            };
+            model.mode = Mode::ConfirmSession(id, what, model.now);
+        }
         None => hint(model, "no open session is selected", false),
     }
 }

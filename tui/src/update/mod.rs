@@ -4,13 +4,16 @@
 mod broker;
 mod decide;
 mod keys;
+mod screens;
 mod watch;
 
 pub(crate) use decide::Lock;
 pub(crate) use decide::{allow_lock, deny_lock};
 pub(crate) use watch::{TELL_REST, WATCH_REST};
 
-use crate::model::{DrawnRequest, Effect, HINT, Hint, LINGER, Mode, Model, Msg, OnScreen, Stage};
+use crate::model::{
+    DrawnRequest, Effect, Fetch, HINT, Hint, LINGER, Mode, Model, Msg, OnScreen, Stage,
+};
 use crate::text::clean;
 
 /// Takes in one message.
@@ -29,7 +32,8 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.scroll = model.scroll.min(drawn.max_scroll);
             model.drawn = drawn;
         }
-        Msg::Fetched(what, answer) => broker::fetched(model, &what, answer),
+        Msg::Fetched(Fetch::Past(session), answer) => broker::past(model, &session, answer),
+        Msg::Fetched(what, answer) => screens::fetched(model, &what, answer),
     }
     watch::follow(model, &mut effects);
     effects
@@ -55,6 +59,9 @@ fn tick(model: &mut Model, now: u64, effects: &mut Vec<Effect>) {
     });
     if model.items.len() != before {
         decide::select_if_none(model);
+    }
+    if let Mode::Replay(player) = &mut model.mode {
+        player.tick(now);
     }
     watch::tell(model, effects);
 }

@@ -20,7 +20,7 @@ pub(super) fn follow(model: &mut Model, effects: &mut Vec<Effect>) {
     if !model.connected() {
         return;
     }
-    let wanted = model.live_session().cloned();
+    let wanted = model.live_sessions();
     if wanted != model.watch_wanted {
         model.watch_wanted = wanted;
         model.watch_since = model.now;
@@ -29,12 +29,17 @@ pub(super) fn follow(model: &mut Model, effects: &mut Vec<Effect>) {
         return;
     }
     let stale: Vec<SessionId> =
-        model.live.keys().filter(|id| Some(*id) != model.watch_wanted.as_ref()).cloned().collect();
+        model.live.keys().filter(|id| !model.watch_wanted.contains(id)).cloned().collect();
     for session_id in stale {
         model.live.remove(&session_id);
         effects.push(Effect::Send(ReviewerRequest::Unwatch { r#ref: None, session_id }));
     }
-    let Some(session_id) = model.watch_due().cloned() else { return };
+    while let Some(session_id) = model.watch_due().cloned() {
+        watch(model, session_id, effects);
+    }
+}
+
+fn watch(model: &mut Model, session_id: SessionId, effects: &mut Vec<Effect>) {
     let size = model
         .items
         .values()

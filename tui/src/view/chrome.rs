@@ -120,10 +120,10 @@ pub(super) fn footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             spans.push(Span::styled(model.theme.pick("▏", "_"), model.theme.key()));
             spans.push(Span::styled("   enter keeps  esc clears", model.theme.dim()));
         }
-        Mode::Comment(..) | Mode::Confirm(_) | Mode::ConfirmKill(..) => {
+        Mode::Comment(..) | Mode::Confirm(_) | Mode::ConfirmSession(..) => {
             spans.push(Span::styled("esc cancels", model.theme.dim()));
         }
-        Mode::Help(_) | Mode::Normal => {
+        Mode::Help(_) | Mode::Normal | Mode::Replay(_) | Mode::List(_) | Mode::Rule(_) => {
             let allow = crate::update::allow_lock(model);
             let deny = crate::update::deny_lock(model);
             let held = model.items.values().any(|i| matches!(i.stage, Stage::Held { .. }));
@@ -142,7 +142,9 @@ pub(super) fn footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
                 spans.extend(hint(model, Action::NextRequest, true));
             }
             if matches!(model.pane, Pane::Sessions | Pane::Live) {
+                spans.extend(hint(model, Action::Replay, true));
                 spans.extend(hint(model, Action::Kill, true));
+                spans.extend(hint(model, Action::Tiles, true));
             }
             spans.extend(hint(model, Action::NextPane, true));
             spans.extend(hint(model, Action::Filter, true));

@@ -4,7 +4,7 @@
 use ratatui::text::{Line, Span};
 
 use super::shown;
-use crate::model::{ARMING, Mode, Model};
+use crate::model::{ARMING, Control, Mode, Model};
 use crate::text::{clean, fit, width};
 
 /// The rows of the question that is open now.
@@ -65,16 +65,29 @@ pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
             )),
             typed(" > ", input.value()),
         ],
-        Mode::ConfirmKill(id, opened) => {
+        Mode::ConfirmSession(id, control, opened) => {
             let Some(session) = model.sessions.get(id) else { return Vec::new() };
             let ready = model.now >= opened + ARMING;
-            let what = if ready { "press y to end it" } else { "look first …" };
+            let what = if ready { "press y" } else { "look first …" };
+            let word = match control {
+                Control::Kill => "END",
+                Control::Pause => "PAUSE",
+                Control::Resume => "RESUME",
+            };
             let who = format!("{} on {}", session.agent, session.target);
             vec![bar(shown(
                 model,
-                &format!(" END SESSION {} of {who}?   {what}   any other key cancels", id.short()),
+                &format!(
+                    " {word} SESSION {} of {who}?   {what}   any other key cancels",
+                    id.short()
+                ),
             ))]
         }
-        Mode::Normal | Mode::Filter(_) | Mode::Help(_) => Vec::new(),
+        Mode::Normal
+        | Mode::Filter(_)
+        | Mode::Help(_)
+        | Mode::Replay(_)
+        | Mode::List(_)
+        | Mode::Rule(_) => Vec::new(),
     }
 }

@@ -6,15 +6,52 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{panel, put};
+use expacti_protocol::ids::SessionId;
+
 use crate::model::{Area, Drawn, Model, Pane};
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
+    one(model, model.live_session(), frame, area, drawn);
+}
+
+/// Several sessions side by side.
+pub(super) fn tiles(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
+    let sessions = model.live_sessions();
+    let across: u16 = if sessions.len() > 1 && area.width >= 100 { 2 } else { 1 };
+    let down = u16::try_from(sessions.len().max(1)).unwrap_or(1).div_ceil(across);
+    let down = down.min((area.height / 4).max(1));
+    for row in 0..down {
+        for column in 0..across {
+            let nth = usize::from(row * across + column);
+            if nth > 0 && nth >= sessions.len() {
+                continue;
+            }
+            let (left, right) = (area.width * column / across, area.width * (column + 1) / across);
+            let (top, bottom) = (area.height * row / down, area.height * (row + 1) / down);
+            let rect = Rect::new(area.x + left, area.y + top, right - left, bottom - top);
+            one(model, sessions.get(nth), frame, rect, drawn);
+        }
+    }
+}
+
+fn one(
+    model: &Model,
+    session: Option<&SessionId>,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    drawn: &mut Drawn,
+) {
     let theme = model.theme;
-    let session = model.live_session();
     let live = session.and_then(|id| model.live.get(id));
     let mut title = vec![Span::raw("Live".to_owned())];
     if let Some(id) = session {
         title.push(Span::raw(format!(" {}", id.short())));
+        if let Some(s) = model.sessions.get(id) {
+            let who = super::shown(model, &format!(" {} {}", s.agent, s.target));
+            let who =
+                crate::text::fit(&who, usize::from(area.width).saturating_sub(30), theme.ascii);
+            title.push(Span::raw(who));
+        }
     }
     if let Some(live) = live {
         let (cols, rows) = live.screen.size();

@@ -2,6 +2,7 @@
 
 mod chrome;
 mod dialog;
+mod list;
 mod live;
 mod queue;
 mod request;
@@ -32,6 +33,9 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Drawn {
         chrome::help(model, frame, all, scroll);
         return drawn;
     }
+    if covers(model, frame, all, &mut drawn) {
+        return drawn;
+    }
     if all.width >= 80 && all.height >= 20 {
         full(model, frame, all, &mut drawn);
     } else {
@@ -41,7 +45,35 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Drawn {
         chrome::freeze(frame, all);
         chrome::disconnected(model, frame, all);
     }
+    if let Mode::Rule(draft) = &model.mode {
+        list::draft(model, draft, frame, all);
+        // It covers what a decision would rest on.
+        drawn.request = None;
+    }
     drawn
+}
+
+/// Screens that take all the room: a replay, a list. What waits stays in sight above.
+fn covers(model: &Model, frame: &mut Frame<'_>, all: Rect, drawn: &mut Drawn) -> bool {
+    if !matches!(model.mode, Mode::Replay(_) | Mode::List(_)) {
+        return false;
+    }
+    let notes: Vec<Line<'_>> =
+        chrome::note_lines(model, usize::from(all.width)).into_iter().take(1).collect();
+    let [header, body, note] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Min(1),
+        Constraint::Length(u16::try_from(notes.len()).unwrap_or(0)),
+    ])
+    .areas(all);
+    chrome::header(model, frame, header);
+    match &model.mode {
+        Mode::Replay(player) => crate::player::draw(player, model.theme, frame, body),
+        Mode::List(list) => list::draw(model, list, frame, body, drawn),
+        _ => {}
+    }
+    chrome::notes(frame, note, notes);
+    true
 }
 
 /// Header, panes, footer.
@@ -80,6 +112,9 @@ fn columns(model: &Model, frame: &mut Frame<'_>, body: Rect, drawn: &mut Drawn) 
         Layout::vertical([Constraint::Min(4), Constraint::Length(sessions)]).areas(left);
     queue::draw(model, frame, queue, drawn);
     sessions::draw(model, frame, sessions, drawn);
+    if model.tiles {
+        return live::tiles(model, frame, right, drawn);
+    }
     let want = request::height(model, right.width);
     let live = if model.pane == Pane::Live { body.height * 2 / 3 } else { body.height / 4 };
     let most = body.height.saturating_sub(live.max(5));
@@ -97,14 +132,19 @@ fn stacked(model: &Model, frame: &mut Frame<'_>, body: Rect, drawn: &mut Drawn) 
     let [upper, lower] =
         Layout::vertical([Constraint::Length(top), Constraint::Min(4)]).areas(body);
     match model.pane {
-        Pane::Queue | Pane::Request => {
+        Pane::Queue | Pane::Request if !model.tiles => {
             queue::draw(model, frame, upper, drawn);
             request::draw(model, frame, lower, drawn);
+        }
+        _ if model.tiles => {
+            queue::draw(model, frame, upper, drawn);
+            live::tiles(model, frame, lower, drawn);
         }
         Pane::Sessions | Pane::Live => {
             sessions::draw(model, frame, upper, drawn);
             live::draw(model, frame, lower, drawn);
         }
+        Pane::Queue | Pane::Request => {}
     }
 }
 

@@ -1,0 +1,197 @@
+//! Lists over the whole screen: history, rules, audit log; and a rule being proposed. It must
+//! never hold a row that is not clean.
+
+use expacti_engine::Level;
+use expacti_protocol::command::{CommandState, CommandView};
+use expacti_protocol::ids::{CommandId, SessionId};
+use tui_input::Input;
+
+use super::{Fetch, Millis, result};
+use crate::propose::{Candidate, TERMS};
+use crate::text::clean;
+
+/// How a piece of a row is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As text.
+    Plain,
+    /// Less.
+    Dim,
+    /// It went well.
+    Good,
+    /// It did not.
+    Bad,
+    /// A level.
+    Level(Level),
+}
+
+/// One row.
+#[derive(Debug)]
+pub(crate) struct ListRow {
+    /// A time to show before it, in seconds since the Unix epoch.
+    pub at: Option<i64>,
+    /// Pieces of clean text.
+    pub pieces: Vec<(Tone, String)>,
+    /// The recording it belongs to, and where in it.
+    pub session: Option<(SessionId, Option<f64>)>,
+    /// What `copy` copies.
+    pub copy: String,
+}
+
+/// A list over the whole screen.
+#[derive(Debug)]
+pub(crate) struct List {
+    /// What it shows.
+    pub what: Fetch,
+    /// Its name.
+    pub title: &'static str,
+    /// Its rows.
+    pub rows: Vec<ListRow>,
+    /// The selected row among those that match.
+    pub at: usize,
+    /// The filter that is being typed.
+    pub typing: Option<Input>,
+    /// The filter.
+    pub filter: String,
+    /// Why there are no rows.
+    pub note: Option<String>,
+}
+
+impl List {
+    /// A list that waits for its rows.
+    pub(crate) fn new(what: Fetch, title: &'static str) -> Self {
+        Self {
+            what,
+            title,
+            rows: Vec::new(),
+            at: 0,
+            typing: None,
+            filter: String::new(),
+            note: Some("loading …".to_owned()),
+        }
+    }
+
+    /// The rows that match the filter.
+    pub(crate) fn shown(&self) -> Vec<&ListRow> {
+        let words: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
+        self.rows
+            .iter()
+            .filter(|row| {
+                words.iter().all(|w| row.pieces.iter().any(|(_, t)| t.to_lowercase().contains(w)))
+            })
+            .collect()
+    }
+}
+
+/// A command of the history.
+pub(crate) fn history_row(view: &CommandView) -> ListRow {
+    let (result, good) = result(view.state, view.outcome.as_ref());
+    let by = view.decided_by.as_deref().unwrap_or_default();
+    let comment = view.comment.as_deref().map(|c| format!(" “{c}”")).unwrap_or_default();
+    let ran = matches!(view.state, CommandState::Finished | CommandState::Released);
+    let target = clean(&view.session.target, 24);
+    ListRow {
+        at: Some(view.timestamp),
+        pieces: vec![
+            (Tone::Level(view.level), String::new()),
+            (if good && ran { Tone::Good } else { Tone::Bad }, format!("{result:<9}")),
+            (Tone::Dim, format!("{:<16}", clean(by, 24))),
+            (Tone::Plain, format!("{target:<10}")),
+            (Tone::Plain, clean(&view.text.command, 300)),
+            (Tone::Dim, clean(&comment, 200)),
+        ],
+        session: Some((view.session_id.clone(), view.recording_offset)),
+        copy: view.id.to_string(),
+    }
+}
+
+/// A rule.
+pub(crate) fn rule_row(rule: &expacti_engine::Rule, now_us: i64) -> ListRow {
+    let effect = match rule.effect {
+        expacti_engine::Effect::Allow => (Tone::Good, "allow "),
+        expacti_engine::Effect::Deny => (Tone::Bad, "deny  "),
+    };
+    let kind = format!("{:?}", rule.kind).to_lowercase();
+    let expiry = match rule.expires_at {
+        None => "no expiry".to_owned(),
+        Some(at) if at <= now_us => "expired".to_owned(),
+        Some(at) => {
+            let hours = (at - now_us) / 3_600_000_000;
+            if hours >= 48 { format!("{} d left", hours / 24) } else { format!("{hours} h left") }
+        }
+    };
+    let scope: Vec<String> = [
+        ("agent", &rule.scope.agent),
+        ("target", &rule.scope.target),
+        ("user", &rule.scope.user),
+        ("cwd", &rule.scope.cwd),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)))
+    .collect();
+    let scope = if scope.is_empty() { "everywhere".to_owned() } else { scope.join(", ") };
+    ListRow {
+        at: None,
+        pieces: vec![
+            (effect.0, effect.1.to_owned()),
+            (Tone::Dim, format!("{kind:<6}")),
+            (Tone::Dim, format!("{:>6}×  {expiry:<10}", rule.hits)),
+            (Tone::Plain, clean(&rule.pattern, 300)),
+            (Tone::Dim, clean(&format!("  {scope}  {}", rule.author), 200)),
+        ],
+        session: None,
+        copy: rule.id.clone(),
+    }
+}
+
+/// An entry of the audit log: a line of JSON.
+pub(crate) fn audit_row(line: &str) -> ListRow {
+    let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+    let field = |name: &str| match value.get(name) {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(serde_json::Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    let allowed = match field("decision").as_str() {
+        "allow" | "allowed" => Tone::Good,
+        "" => Tone::Plain,
+        _ => Tone::Bad,
+    };
+    ListRow {
+        at: None,
+        pieces: vec![
+            (Tone::Dim, clean(&format!("{:>6} {} ", field("seq"), field("time")), 60)),
+            (allowed, clean(&format!("{:<18}", field("kind")), 40)),
+            (Tone::Dim, clean(&format!("{:<16}", field("decided_by")), 40)),
+            (Tone::Plain, clean(&field("command"), 300)),
+            (Tone::Dim, clean(&format!(" {}", field("comment")), 200)),
+        ],
+        session: field("session_id")
+            .parse()
+            .ok()
+            .map(|id| (id, value.get("recording_offset").and_then(serde_json::Value::as_f64))),
+        copy: line.to_owned(),
+    }
+}
+
+/// A rule being proposed.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// For which command.
+    pub id: CommandId,
+    /// The rules to choose from; none while they are worked out.
+    pub candidates: Option<Vec<Candidate>>,
+    /// Which is chosen.
+    pub at: usize,
+    /// How long it holds: an index into [`TERMS`].
+    pub term: usize,
+    /// Since when the present choice is on the screen.
+    pub since: Millis,
+}
+
+impl Draft {
+    /// Hours the rule holds.
+    pub(crate) fn hours(&self) -> u32 {
+        TERMS.get(self.term).copied().unwrap_or(8)
+    }
+}

@@ -1,0 +1,323 @@
+//! Plays a recording: time, position, seeking. It must never hold up the screen: what takes long
+//! is done ahead, on a thread of its own.
+
+mod keyframes;
+pub(crate) mod standalone;
+mod view;
+
+use std::sync::Arc;
+
+use tui_input::Input;
+
+pub(crate) use keyframes::Index;
+pub(crate) use view::draw;
+
+use crate::model::Millis;
+use crate::recording::{Kind, Recording, size};
+use crate::screen::Screen;
+
+/// Speeds of the keys `<` and `>`.
+const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0, 16.0, 32.0];
+
+/// A recording at some moment.
+#[derive(Debug)]
+pub(crate) struct Player {
+    pub(crate) recording: Arc<Recording>,
+    /// When each event is played: the recording's times with long pauses cut.
+    times: Vec<f64>,
+    /// Chapters: index of the event, time, label (clean).
+    pub(crate) chapters: Vec<(usize, f64, String)>,
+    index: Index,
+    pub(crate) screen: Screen,
+    /// Events that were applied.
+    position: usize,
+    /// Seconds since the beginning.
+    pub(crate) time: f64,
+    pub(crate) playing: bool,
+    pub(crate) speed: f64,
+    /// When `time` was last brought up to date.
+    clock: Millis,
+    /// What is shown above.
+    pub(crate) title: String,
+    /// The field of a search that is being typed.
+    pub(crate) search: Option<Input>,
+    needle: String,
+    /// A word about the last key.
+    pub(crate) note: Option<String>,
+}
+
+/// What a key did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The player goes on.
+    Stays,
+    /// The reviewer is done.
+    Leaves,
+}
+
+impl Player {
+    /// A player at the beginning of a recording. `limit`: pauses longer than this, in seconds, are
+    /// cut to it; the recording's own limit otherwise.
+    pub(crate) fn new(
+        recording: Arc<Recording>,
+        title: &str,
+        speed: f64,
+        limit: Option<f64>,
+        now: Millis,
+    ) -> Self {
+        let limit = limit.or(recording.header.idle_time_limit).filter(|l| *l > 0.0);
+        let mut times = Vec::with_capacity(recording.events.len());
+        let (mut at, mut last) = (0.0, 0.0);
+        for event in &recording.events {
+            let pause: f64 = event.time - last;
+            at += limit.map_or(pause, |l| pause.min(l));
+            last = event.time;
+            times.push(at);
+        }
+        let chapters = recording
+            .events
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.kind == Kind::Marker)
+            .map(|(i, e)| {
+                let label = crate::text::clean(recording.data(e), 200);
+                (i, times.get(i).copied().unwrap_or(0.0), label)
+            })
+            .collect();
+        let index = Index::build(recording.clone());
+        let (cols, rows) = (recording.header.cols, recording.header.rows);
+        Self {
+            screen: Screen::new(cols.into(), rows.into()),
+            recording,
+            times,
+            chapters,
+            index,
+            position: 0,
+            time: 0.0,
+            playing: true,
+            speed: if speed.is_finite() && speed > 0.0 { speed.clamp(0.05, 100.0) } else { 1.0 },
+            clock: now,
+            title: crate::text::clean(title, 120),
+            search: None,
+            needle: String::new(),
+            note: None,
+        }
+    }
+
+    /// Seconds it takes at speed 1.
+    pub(crate) fn duration(&self) -> f64 {
+        self.times.last().copied().unwrap_or(0.0)
+    }
+
+    /// Lets time pass.
+    pub(crate) fn tick(&mut self, now: Millis) {
+        let passed = now.saturating_sub(self.clock) as f64 / 1000.0;
+        self.clock = now;
+        if !self.playing {
+            return;
+        }
+        self.time = (self.time + passed * self.speed).min(self.duration());
+        let target = self.times.partition_point(|t| *t <= self.time);
+        self.go(target);
+        if self.position >= self.times.len() {
+            self.playing = false;
+        }
+    }
+
+    /// When something changes next.
+    pub(crate) fn next_wake(&self) -> Option<Millis> {
+        if !self.playing {
+            return None;
+        }
+        let next = self.times.get(self.position).copied().unwrap_or(self.time);
+        let wait = ((next - self.time) / self.speed * 1000.0).ceil().clamp(10.0, 250.0);
+        Some(self.clock + wait as Millis)
+    }
+
+    /// Brings the terminal to where `target` events were applied.
+    fn go(&mut self, target: usize) {
+        let target = target.min(self.recording.events.len());
+        let near = self.index.before(target);
+        let from = match near {
+            // Forward, without a keyframe in between: simply on.
+            Some((at, _)) if self.position <= target && at <= self.position => self.position,
+            Some((at, screen)) => {
+                self.screen = screen;
+                at
+            }
+            None if self.position <= target => self.position,
+            None => {
+                let h = &self.recording.header;
+                self.screen = Screen::new(h.cols.into(), h.rows.into());
+                0
+            }
+        };
+        for event in self.recording.events.get(from..target).unwrap_or_default() {
+            apply(&mut self.screen, &self.recording, event);
+        }
+        self.position = target;
+    }
+
+    /// To a moment.
+    pub(crate) fn seek(&mut self, time: f64) {
+        self.time = time.clamp(0.0, self.duration());
+        let target = self.times.partition_point(|t| *t <= self.time);
+        self.go(target);
+    }
+
+    /// To a moment of the recording as it was, pauses included.
+    pub(crate) fn seek_recorded(&mut self, time: f64) {
+        let event = self.recording.events.partition_point(|e| e.time < time);
+        let at = self.times.get(event).copied().unwrap_or_else(|| self.duration());
+        self.playing = false;
+        self.seek(at);
+    }
+
+    /// To just after an event.
+    fn seek_event(&mut self, event: usize) {
+        self.time = self.times.get(event).copied().unwrap_or(self.time);
+        self.go(event + 1);
+    }
+
+    /// One frame on, or back.
+    fn step(&mut self, forward: bool) {
+        self.playing = false;
+        let visible = |e: &crate::recording::Event| matches!(e.kind, Kind::Output | Kind::Resize);
+        let events = &self.recording.events;
+        let to = if forward {
+            events.iter().skip(self.position).position(visible).map(|n| self.position + n)
+        } else {
+            let before = self.position.saturating_sub(1);
+            events.get(..before).unwrap_or_default().iter().rposition(visible)
+        };
+        match to {
+            Some(event) => self.seek_event(event),
+            None if !forward => self.seek(0.0),
+            None => {}
+        }
+    }
+
+    /// The chapter that is being played.
+    pub(crate) fn chapter(&self) -> Option<usize> {
+        self.chapters.partition_point(|(event, ..)| *event < self.position).checked_sub(1)
+    }
+
+    fn turn(&mut self, forward: bool) {
+        let to = if forward {
+            self.chapters.iter().find(|(event, ..)| *event >= self.position)
+        } else {
+            // From within a chapter first to its beginning.
+            let last = self.position.saturating_sub(1);
+            self.chapters.iter().rfind(|(event, time, _)| {
+                *event < last && (*time < self.time - 1.0 || !self.playing)
+            })
+        };
+        match to.map(|c| c.0) {
+            Some(event) => self.seek_event(event),
+            None if forward => self.seek(self.duration()),
+            None => self.seek(0.0),
+        }
+    }
+
+    fn faster(&mut self, up: bool) {
+        let next = if up {
+            SPEEDS.iter().find(|s| **s > self.speed + 1e-9)
+        } else {
+            SPEEDS.iter().rfind(|s| **s < self.speed - 1e-9)
+        };
+        self.speed = next.copied().unwrap_or(self.speed);
+    }
+
+    fn find(&mut self) {
+        if self.needle.is_empty() {
+            return;
+        }
+        let found = self.recording.find(&self.needle, self.position);
+        match found.or_else(|| self.recording.find(&self.needle, 0)) {
+            Some(event) => {
+                self.playing = false;
+                self.note = (event < self.position).then(|| "from the beginning".to_owned());
+                self.seek_event(event);
+            }
+            None => self.note = Some("not found".to_owned()),
+        }
+    }
+
+    /// A key.
+    pub(crate) fn key(&mut self, key: crossterm::event::KeyEvent) -> Outcome {
+        use crossterm::event::{Event, KeyCode as K, KeyEventKind, KeyModifiers};
+        use tui_input::backend::crossterm::EventHandler as _;
+        if key.kind == KeyEventKind::Release {
+            return Outcome::Stays;
+        }
+        self.note = None;
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        if let Some(input) = &mut self.search {
+            match key.code {
+                K::Enter => {
+                    self.needle = input.value().to_owned();
+                    self.search = None;
+                    self.find();
+                }
+                K::Esc => self.search = None,
+                K::Char('c') if ctrl => self.search = None,
+                _ if input.value().len() < 200 || !matches!(key.code, K::Char(_)) => {
+                    input.handle_event(&Event::Key(key));
+                }
+                _ => {}
+            }
+            return Outcome::Stays;
+        }
+        match key.code {
+            K::Char('q') | K::Esc => return Outcome::Leaves,
+            K::Char('c') if ctrl => return Outcome::Leaves,
+            K::Char(' ') => {
+                if !self.playing && self.position >= self.times.len() {
+                    self.seek(0.0);
+                }
+                self.playing = !self.playing;
+            }
+            K::Char('.') => self.step(true),
+            K::Char(',') => self.step(false),
+            K::Char(']') | K::Down | K::Tab => self.turn(true),
+            K::Char('[') | K::Up | K::BackTab => self.turn(false),
+            K::Right => self.seek(self.time + if ctrl { 60.0 } else { 5.0 }),
+            K::Left => self.seek(self.time - if ctrl { 60.0 } else { 5.0 }),
+            K::Home => self.seek(0.0),
+            K::End => self.seek(self.duration()),
+            K::Char('>' | '+') => self.faster(true),
+            K::Char('<' | '-') => self.faster(false),
+            K::Char('/') => self.search = Some(Input::default()),
+            K::Char('n') => self.find(),
+            K::Char(c) => {
+                if let Some(tenth) = c.to_digit(10) {
+                    self.seek(self.duration() * f64::from(tenth) / 10.0);
+                }
+            }
+            _ => {}
+        }
+        Outcome::Stays
+    }
+
+    /// Whether every keyframe is there.
+    #[cfg(test)]
+    pub(crate) fn indexed(&self) -> bool {
+        self.index.done()
+    }
+}
+
+/// What an event does to the terminal.
+fn apply(screen: &mut Screen, recording: &Recording, event: &crate::recording::Event) {
+    match event.kind {
+        Kind::Output => screen.feed_str(recording.data(event)),
+        Kind::Resize => {
+            if let Some((cols, rows)) = size(recording.data(event)) {
+                screen.resize(cols.into(), rows.into());
+            }
+        }
+        Kind::Input | Kind::Marker | Kind::Exit | Kind::Other(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

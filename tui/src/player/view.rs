@@ -1,0 +1,155 @@
+//! Draws a player. It must never let the recording draw outside its box.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Widget as _};
+
+use super::Player;
+use crate::text::{clean, duration, fit, to_ascii, width};
+use crate::theme::Theme;
+
+const CHAPTERS: u16 = 34;
+
+pub(crate) fn draw(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let [body, bar, keys] =
+        Layout::vertical([Constraint::Min(1), Constraint::Length(1), Constraint::Length(1)])
+            .areas(area);
+    let cols = u16::try_from(player.screen.size().0).unwrap_or(u16::MAX);
+    // The list of chapters takes room that the terminal does not need, or a wide screen has.
+    let spare = body.width.saturating_sub(cols.saturating_add(2));
+    let list = !player.chapters.is_empty() && (spare >= CHAPTERS || body.width >= 110);
+    let side = if list { CHAPTERS.max(spare.min(60)) } else { 0 };
+    let [main, side] =
+        Layout::horizontal([Constraint::Min(1), Constraint::Length(side)]).areas(body);
+    terminal(player, theme, frame, main);
+    if list {
+        chapters(player, theme, frame, side);
+    }
+    progress(player, theme, frame, bar);
+    let line = footer(player, theme);
+    frame.buffer_mut().set_line(keys.x, keys.y, &line, keys.width);
+}
+
+fn clean_for(theme: Theme, text: &str) -> String {
+    if theme.ascii { to_ascii(text).into_owned() } else { text.to_owned() }
+}
+
+fn boxed(theme: Theme, title: String, style: Style) -> Block<'static> {
+    Block::new()
+        .borders(Borders::ALL)
+        .border_set(theme.border_set())
+        .border_style(style)
+        .title(title)
+}
+
+fn terminal(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let (cols, rows) = player.screen.size();
+    let dot = theme.pick("·", "-");
+    let title = format!(" {} {dot} {cols}x{rows} ", clean_for(theme, &player.title));
+    let block = boxed(
+        theme,
+        fit(&title, usize::from(area.width.saturating_sub(2)), theme.ascii),
+        theme.border_focused(),
+    );
+    let inside = block.inner(area);
+    block.render(area, frame.buffer_mut());
+    player.screen.draw(inside, frame.buffer_mut(), theme.colour, true);
+    if theme.ascii {
+        for y in inside.top()..inside.bottom() {
+            for x in inside.left()..inside.right() {
+                if let Some(cell) = frame.buffer_mut().cell_mut((x, y)) {
+                    if !cell.symbol().is_ascii() {
+                        cell.set_symbol("?");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn chapters(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let block = boxed(theme, format!(" Chapters {} ", player.chapters.len()), theme.border());
+    let inside = block.inner(area);
+    block.render(area, frame.buffer_mut());
+    let current = player.chapter();
+    let height = usize::from(inside.height);
+    let first = current.map_or(0, |c| (c + 1).saturating_sub(height));
+    for (y, (i, (_, time, label))) in
+        (inside.top()..inside.bottom()).zip(player.chapters.iter().enumerate().skip(first))
+    {
+        let here = Some(i) == current;
+        let style = if here { theme.strong() } else { Style::new() };
+        let mark = if here { ">" } else { " " };
+        let head = format!("{mark}{:>5} ", duration(*time as i64));
+        let room = usize::from(inside.width).saturating_sub(width(&head));
+        let line = Line::from(vec![
+            Span::styled(head, if here { theme.key() } else { theme.dim() }),
+            Span::styled(fit(&clean_for(theme, label), room, theme.ascii), style),
+        ]);
+        frame.buffer_mut().set_line(inside.x, y, &line, inside.width);
+    }
+}
+
+fn progress(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let whole = player.duration();
+    let state = if player.playing { theme.pick("▶", ">") } else { theme.pick("⏸", "=") };
+    let left = format!(" {state} {} ", duration(player.time as i64));
+    let right = format!(" {}  {}x ", duration(whole as i64), player.speed);
+    let columns = usize::from(area.width).saturating_sub(width(&left) + width(&right));
+    let place = |time: f64| {
+        if whole <= 0.0 {
+            0
+        } else {
+            ((time / whole) * (columns.saturating_sub(1)) as f64) as usize
+        }
+    };
+    let mut bar: Vec<&str> = vec![theme.pick("─", "-"); columns];
+    let at = place(player.time);
+    for cell in bar.iter_mut().take(at) {
+        *cell = theme.pick("━", "=");
+    }
+    for (_, time, _) in &player.chapters {
+        if let Some(cell) = bar.get_mut(place(*time)) {
+            *cell = theme.pick("◆", "*");
+        }
+    }
+    if let Some(cell) = bar.get_mut(at) {
+        *cell = theme.pick("●", "O");
+    }
+    let line = Line::from(vec![
+        Span::styled(left, theme.strong()),
+        Span::styled(bar.concat(), theme.label()),
+        Span::styled(right, theme.dim()),
+    ]);
+    frame.buffer_mut().set_line(area.x, area.y, &line, area.width);
+}
+
+fn footer(player: &Player, theme: Theme) -> Line<'static> {
+    if let Some(input) = &player.search {
+        return Line::from(vec![
+            Span::styled(" /", theme.key()),
+            Span::raw(clean_for(theme, &clean(input.value(), 200))),
+            Span::styled(theme.pick("▏", "_"), theme.key()),
+        ]);
+    }
+    let mut spans = vec![Span::raw(" ")];
+    if let Some(note) = &player.note {
+        spans.push(Span::styled(format!("{note}   "), theme.warn()));
+    }
+    for (key, word) in [
+        ("space", if player.playing { "pause" } else { "play" }),
+        (theme.pick("←→", "left/right"), "5 s"),
+        ("[ ]", "chapter"),
+        (". ,", "frame"),
+        ("< >", "speed"),
+        ("0-9", "jump"),
+        ("/ n", "find"),
+        ("q", "back"),
+    ] {
+        spans.push(Span::styled(key, theme.key()));
+        spans.push(Span::raw(format!(" {word}  ")));
+    }
+    Line::from(spans)
+}

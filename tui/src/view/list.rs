@@ -1,0 +1,181 @@
+//! Lists over the whole screen, and the rule being proposed. It must never cut off the part of a
+//! rule that says what it lets through.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Clear, Widget as _};
+
+use super::{clock, put, shown, wrapped};
+use crate::keymap::Action;
+use crate::model::{ARMING, Draft, Drawn, List, Model, Tone};
+use crate::text::{clean, fit, width};
+use crate::theme::badge;
+
+fn boxed(model: &Model, frame: &mut Frame<'_>, area: Rect, title: String, foot: String) -> Rect {
+    let theme = model.theme;
+    let block = Block::new()
+        .borders(Borders::ALL)
+        .border_set(theme.border_set())
+        .border_style(theme.border_focused())
+        .title(title)
+        .title_bottom(foot);
+    let inside = block.inner(area);
+    block.render(area, frame.buffer_mut());
+    inside
+}
+
+pub(super) fn draw(
+    model: &Model,
+    list: &List,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    drawn: &mut Drawn,
+) {
+    let theme = model.theme;
+    let rows = list.shown();
+    let key = |action| model.keymap.key(action);
+    let title = format!(" {} {} ", list.title, rows.len());
+    let foot = match &list.typing {
+        Some(input) => {
+            format!(" /{}{} ", shown(model, &clean(input.value(), 60)), theme.pick("▏", "_"))
+        }
+        None => {
+            let filter = match list.filter.as_str() {
+                "" => String::new(),
+                f => format!("filter: {}   ", shown(model, &clean(f, 40))),
+            };
+            format!(
+                " {filter}{} replay  {} filter  {} copy  {} back ",
+                key(Action::Replay),
+                key(Action::Filter),
+                key(Action::CopyId),
+                key(Action::Back)
+            )
+        }
+    };
+    let inside = boxed(model, frame, area, title, foot);
+    let height = usize::from(inside.height);
+    drawn.page = height;
+    if let Some(note) = &list.note {
+        put(frame, inside, 0, &Line::styled(format!(" {}", shown(model, note)), theme.dim()));
+    }
+    let first = (list.at + 1).saturating_sub(height);
+    for (y, (i, row)) in (0..inside.height).zip(rows.iter().enumerate().skip(first)) {
+        let here = i == list.at;
+        let mut spans = vec![Span::styled(if here { ">" } else { " " }, theme.key())];
+        if let Some(at) = row.at {
+            spans.push(Span::styled(format!("{} ", clock(model, at)), theme.dim()));
+        }
+        for (tone, text) in &row.pieces {
+            let style = match tone {
+                Tone::Plain => Style::new(),
+                Tone::Dim => theme.dim(),
+                Tone::Good => theme.ok(),
+                Tone::Bad => theme.warn(),
+                Tone::Level(level) => {
+                    let (word, shape) = badge(*level, theme.ascii);
+                    spans.push(Span::styled(
+                        format!("{word} {}", shape.trim_end()),
+                        theme.level(*level),
+                    ));
+                    spans.push(Span::raw(" ".repeat(4 - width(shape.trim_end()))));
+                    continue;
+                }
+            };
+            let style = if here { style.patch(theme.strong()) } else { style };
+            spans.push(Span::styled(format!("{} ", shown(model, text)), style));
+        }
+        put(frame, inside, y, &Line::from(spans));
+    }
+}
+
+/// The rule that is being proposed, over everything else.
+pub(super) fn draft(model: &Model, draft: &Draft, frame: &mut Frame<'_>, all: Rect) {
+    let theme = model.theme;
+    let columns = usize::from(all.width).saturating_sub(8).clamp(20, 92);
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    match &draft.candidates {
+        None => lines.push(Line::styled("looking at what was decided before …", theme.dim())),
+        Some(list) if list.is_empty() => {
+            lines.push(Line::raw("No rule can match this safely: it is more than plain words."));
+        }
+        Some(list) => {
+            for (i, c) in list.iter().enumerate() {
+                let here = i == draft.at;
+                let kind = format!("{:?}", c.rule.kind).to_lowercase();
+                let head = format!("{} {kind:<6} ", if here { ">" } else { " " });
+                let pattern = shown(model, &clean(&c.rule.pattern, 400));
+                let style = if here { theme.strong() } else { theme.dim() };
+                for (n, row) in wrapped(&pattern, columns - 9, 4).into_iter().enumerate() {
+                    let head = if n == 0 { head.clone() } else { " ".repeat(9) };
+                    lines.push(Line::from(vec![
+                        Span::styled(head, theme.key()),
+                        Span::styled(row, style),
+                    ]));
+                }
+            }
+            if let Some(c) = list.get(draft.at) {
+                let s = &c.rule.scope;
+                let scope: Vec<String> =
+                    [("agent", &s.agent), ("target", &s.target), ("user", &s.user), ("in", &s.cwd)]
+                        .into_iter()
+                        .filter_map(|(n, v)| Some(format!("{n} {}", v.as_ref()?)))
+                        .collect();
+                let field = |label: &str, text: &str, style: Style| {
+                    let text = fit(
+                        &shown(model, &clean(text, 300)),
+                        columns.saturating_sub(10),
+                        theme.ascii,
+                    );
+                    Line::from(vec![
+                        Span::styled(format!("{label:<10}"), theme.label()),
+                        Span::styled(text, style),
+                    ])
+                };
+                lines.push(Line::raw(""));
+                lines.push(field("WHY", &c.why, Style::new()));
+                lines.push(field("WHERE", &scope.join(", "), Style::new()));
+                let hours = draft.hours();
+                let term = if hours >= 48 {
+                    format!("{} days", hours / 24)
+                } else {
+                    format!("{hours} hours")
+                };
+                lines.push(field(
+                    "FOR",
+                    &format!("{term}   (left, right: shorter, longer)"),
+                    Style::new(),
+                ));
+                let b = &c.backtest;
+                let text = format!(
+                    "of {} commands people decided it would have let through {}, {} of them denied by a person",
+                    b.total, b.matched, b.against_people
+                );
+                let style = if b.against_people > 0 { theme.error() } else { Style::new() };
+                for (n, row) in wrapped(&text, columns - 10, 3).into_iter().enumerate() {
+                    lines.push(field(if n == 0 { "BACKTEST" } else { "" }, &row, style));
+                }
+                for example in b.examples.iter().take(3) {
+                    lines.push(field("", &format!("$ {example}"), theme.dim()));
+                }
+            }
+        }
+    }
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let area = super::chrome::centred(all, u16::try_from(columns + 4).unwrap_or(all.width), height);
+    frame.render_widget(Clear, area);
+    let ready = draft.candidates.as_ref().is_some_and(|c| !c.is_empty());
+    let foot = match (ready, model.now >= draft.since + ARMING) {
+        (true, true) => " press y to add the rule   any other key leaves ",
+        (true, false) => " look first … ",
+        _ => " any key leaves ",
+    };
+    let title = " Allow this in future without asking ".to_owned();
+    let inside = boxed(model, frame, area, title, shown(model, foot));
+    let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
+    for (y, line) in (0..inside.height).zip(&lines) {
+        put(frame, inside, y, line);
+    }
+}
