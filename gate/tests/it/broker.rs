@@ -1,5 +1,6 @@
 //! A scripted broker on a Unix socket: says what the test tells it to, remembers what it heard.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,8 +8,10 @@ use std::time::Duration;
 use expacti_protocol::PROTOCOL_VERSION;
 use expacti_protocol::command::{CommandState, Outcome, StdinTreatment, Submission};
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent, GateRequest};
+use expacti_protocol::http::{AgentKeyQuery, PrincipalView, Target};
 use expacti_protocol::ids::{CommandId, SessionId};
 use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
@@ -39,6 +42,8 @@ struct State {
     items: watch::Sender<Vec<Item>>,
     out: Mutex<Option<mpsc::UnboundedSender<Option<GateEvent>>>>,
     refusing: Mutex<bool>,
+    agents: Mutex<HashMap<String, PrincipalView>>,
+    targets: Mutex<Vec<Target>>,
 }
 
 #[derive(Clone)]
@@ -67,6 +72,8 @@ impl Broker {
             items: watch::channel(Vec::new()).0,
             out: Mutex::new(None),
             refusing: Mutex::new(false),
+            agents: Mutex::default(),
+            targets: Mutex::default(),
         });
         let serving = Arc::clone(&state);
         let task = tokio::spawn(async move {
@@ -87,6 +94,14 @@ impl Broker {
 
     pub fn set_timeout(&self, seconds: u64) {
         *self.state.timeout.lock().unwrap() = seconds;
+    }
+
+    pub fn add_agent(&self, key: &str, principal: PrincipalView) {
+        self.state.agents.lock().unwrap().insert(key.to_owned(), principal);
+    }
+
+    pub fn set_targets(&self, targets: Vec<Target>) {
+        *self.state.targets.lock().unwrap() = targets;
     }
 
     /// Cuts the link; with `stay_away` no new one is accepted.
@@ -159,6 +174,51 @@ impl Broker {
     }
 }
 
+/// Whether the request is for the WebSocket; Unix sockets cannot be peeked at with tokio.
+async fn upgrade(stream: &UnixStream) -> bool {
+    stream.readable().await.ok();
+    let mut head = [0u8; 32];
+    let n = rustix::net::recv(stream, &mut head[..], rustix::net::RecvFlags::PEEK)
+        .map_or(0, |(n, _)| n);
+    head[..n].starts_with(b"GET /v1/ws/gate")
+}
+
+/// The two requests of team mode, in the simplest HTTP there is.
+async fn http(state: &State, mut stream: UnixStream) {
+    let mut request = Vec::new();
+    let (head, body) = loop {
+        if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
+            return;
+        }
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head
+            .lines()
+            .find_map(|l| {
+                l.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
+            })
+            .unwrap_or(0);
+        if body.len() >= length {
+            break (head.to_owned(), body.to_owned());
+        }
+    };
+    let (status, answer) = if head.starts_with("GET /v1/targets ") {
+        (200, serde_json::to_string(&*state.targets.lock().unwrap()).unwrap())
+    } else {
+        let query: AgentKeyQuery = serde_json::from_str(&body).unwrap();
+        match state.agents.lock().unwrap().get(&query.public_key) {
+            Some(agent) => (200, serde_json::to_string(agent).unwrap()),
+            None => (404, "{\"code\":\"not_found\",\"message\":\"no such agent\"}".to_owned()),
+        }
+    };
+    let text = format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{answer}",
+        answer.len()
+    );
+    stream.write_all(text.as_bytes()).await.ok();
+}
+
 fn treatment(command: &str) -> StdinTreatment {
     let code = ["bash", "sh", "python3"];
     if command.split_whitespace().next().is_some_and(|word| code.contains(&word)) {
@@ -169,6 +229,9 @@ fn treatment(command: &str) -> StdinTreatment {
 }
 
 async fn serve(state: Arc<State>, stream: UnixStream) {
+    if !upgrade(&stream).await {
+        return http(&state, stream).await;
+    }
     let Ok(socket) = tokio_tungstenite::accept_async(stream).await else { return };
     let (mut sink, mut source) = socket.split();
     let (out, mut out_rx) = mpsc::unbounded_channel::<Option<GateEvent>>();

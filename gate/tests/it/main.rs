@@ -14,4 +14,5 @@ mod latency;
 mod login;
 mod mux;
 mod requests;
+mod team;
 mod trial;
