@@ -205,14 +205,16 @@ pub(crate) async fn serve(
     };
     let gate =
         Gate::new(GateConfig::new(key, endpoint)).map_err(|e| Failure::new(1, e.to_string()))?;
-    let gate_stop = stop.clone();
+    let gate_stop = CancellationToken::new();
+    let inner = gate_stop.clone();
     let gating = tokio::spawn(async move {
-        gate.serve_unix(gate_socket, gate_stop).await.map_err(|e| e.to_string())
+        gate.serve_unix(gate_socket, inner).await.map_err(|e| e.to_string())
     });
     ready();
     wait_for_stop(&stop).await;
-    stop.cancel();
-    // The gate first: what it holds is denied while the broker can still write it down.
+    // What waits is denied while the gate can tell the agents; then the gate, then the broker.
+    broker.drain().await;
+    gate_stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), gating).await;
     serving.1.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(2), serving.0).await;

@@ -126,6 +126,19 @@ impl Broker {
         Ok(Self { handle, reader, recordings, shared: Arc::default(), done, stop })
     }
 
+    /// Denies what waits, takes nothing new, and gives gates a moment to tell their agents.
+    pub async fn drain(&self) {
+        if self.handle.run(|life, _, now| life.drain(now)).await.is_err() {
+            return;
+        }
+        let idle = async {
+            while self.handle.run(|life, _, _| Ok(life.sessions.len())).await.is_ok_and(|n| n > 0) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(500), idle).await;
+    }
+
     /// Stops the broker: what waits is denied, and everything is written when this returns.
     pub async fn close(self) {
         let Self { stop, mut done, .. } = self;

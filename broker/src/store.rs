@@ -4,6 +4,8 @@
 //! none of it.
 
 use std::collections::HashMap;
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -53,6 +55,16 @@ fn options(path: &Path) -> Result<SqliteConnectOptions, StoreError> {
         .foreign_keys(true))
 }
 
+/// Makes the database readable by its owner only. SQLite gives its other files the same mode.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let mode = file.metadata()?.permissions().mode();
+    if mode & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(mode & 0o700))?;
+    }
+    Ok(())
+}
+
 /// The writing end; there is one.
 pub(crate) struct Store {
     conn: SqliteConnection,
@@ -68,6 +80,7 @@ pub(crate) struct Reader {
 impl Store {
     /// Opens (and creates or migrates) the database.
     pub(crate) async fn open(path: &Path) -> Result<(Self, Reader), StoreError> {
+        private_file(path).map_err(sqlx::Error::Io)?;
         let options = options(path)?;
         let mut conn = SqliteConnection::connect_with(&options).await?;
         MIGRATIONS.run(&mut conn).await?;

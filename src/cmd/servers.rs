@@ -53,7 +53,7 @@ pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
         tcp.set_nonblocking(true)?;
         let broker = Broker::open(settings).await.map_err(|e| Failure::new(1, e.to_string()))?;
         let socket = daemon::bind(&config.home.broker_socket())?;
-        let stop = broker.shutdown_requested();
+        let stop = tokio_util::sync::CancellationToken::new();
         let (local, local_stop) = (broker.clone(), stop.clone());
         let unix = tokio::spawn(async move { local.serve_unix(socket, local_stop).await });
         let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
@@ -64,9 +64,13 @@ pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
                 _ => broker.serve_tcp(TcpListener::from_std(tcp)?, stop.clone()).await,
             }
         };
+        let asked = broker.shutdown_requested();
         let result = tokio::select! {
             result = serving => result,
-            () = daemon::wait_for_stop(&stop) => Ok(()),
+            () = daemon::wait_for_stop(&asked) => {
+                broker.drain().await;
+                Ok(())
+            }
         };
         stop.cancel();
         let _ = unix.await;

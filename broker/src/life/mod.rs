@@ -102,6 +102,8 @@ pub(crate) struct Life {
     committed_snapshot: Arc<Snapshot>,
     pub(crate) default_timeout: Duration,
     pub(crate) reviewers: usize,
+    /// The broker is about to stop: nothing new is taken.
+    pub(crate) stopping: bool,
     pub(crate) recorder: Box<dyn Recorder>,
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) writes: Vec<Write>,
@@ -148,6 +150,7 @@ impl Life {
             committed_snapshot: Arc::default(),
             default_timeout,
             reviewers: 0,
+            stopping: false,
             recorder,
             signer,
             writes: Vec::new(),

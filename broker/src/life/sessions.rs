@@ -137,6 +137,18 @@ impl Life {
         Ok(())
     }
 
+    /// The broker is about to stop: what waits is denied while its gate can still tell the agent,
+    /// and nothing new is taken.
+    pub(crate) fn drain(&mut self, now: Now) -> Result<(), Refusal> {
+        self.stopping = true;
+        let pending: Vec<_> = self.pending().map(|view| view.id.clone()).collect();
+        for id in pending {
+            let why = "the broker is stopping";
+            self.deny(&id, "system:fail-closed", why, DecisionKind::FailClosed, now)?;
+        }
+        Ok(())
+    }
+
     /// The broker stops: everything open is ended.
     pub(crate) fn end(&mut self, now: Now) -> Result<(), Refusal> {
         let sessions: Vec<_> = self.sessions.iter().map(|(id, _)| id.clone()).collect();

@@ -33,6 +33,9 @@ impl Life {
         submission: Submission,
         now: Now,
     ) -> Result<GateEvent, Refusal> {
+        if self.stopping {
+            return Err(Refusal::failed("the broker is stopping"));
+        }
         let bytes: Arc<[u8]> =
             submission.text.bytes().map_err(|e| Refusal::invalid(e.to_string()))?.into();
         if bytes.len() > MAX_ITEM {
