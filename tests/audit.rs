@@ -108,17 +108,15 @@ fn any_change_is_found_and_named() -> Result<()> {
         );
     };
     for index in 1..last {
-        let bytes = lines[index].len();
-        for (at, bit) in [(1, 0), (bytes / 2, 1), (bytes - 3, 2)] {
-            // The last byte but two is inside the last value; the first is inside the first name.
-            let outcome = tampered(&|changed| changed[index][at] ^= 1 << bit)?;
-            named(&outcome, &[seq(index), seq(index + 1)]);
-        }
-        let outcome = tampered(&|changed| drop(changed.remove(index)))?;
+        // The first byte is inside the first name, the last but two inside the last value.
+        let at = [1, lines[index].len() / 2, lines[index].len() - 3][index % 3];
+        let outcome = tampered(&|changed| changed[index][at] ^= 1 << (index % 7))?;
         named(&outcome, &[seq(index), seq(index + 1)]);
-        let outcome = tampered(&|changed| changed.swap(index, index + 1))?;
-        named(&outcome, &[seq(index), seq(index + 1)]);
-        let outcome = tampered(&|changed| changed.insert(index, changed[index].clone()))?;
+        let outcome = match index % 3 {
+            0 => tampered(&|changed| drop(changed.remove(index)))?,
+            1 => tampered(&|changed| changed.swap(index, index + 1))?,
+            _ => tampered(&|changed| changed.insert(index, changed[index].clone()))?,
+        };
         named(&outcome, &[seq(index), seq(index + 1)]);
     }
     Ok(())
