@@ -84,6 +84,7 @@ impl Channel {
         let gone = self.gone.clone();
         if let Some(refusal) = self.serve(request).await {
             self.inbox.discard();
+            self.connection.note(&refusal.message).await;
             tokio::select! {
                 _ = self.client.refuse(&refusal) => {}
                 () = gone.cancelled() => {}
@@ -280,7 +281,10 @@ impl Hold<'_> {
                 }
                 () = status.tick() => continue,
             };
-            let withdrawn = matches!(event, Event::Withdrawn(_));
+            let withdrawn = match &event {
+                Event::Withdrawn(reason) => Some(*reason),
+                _ => None,
+            };
             if let Event::Submitted(news) = &event {
                 let now = Instant::now();
                 deadline = now + news.timeout + limits.deadline_grace;
@@ -297,7 +301,7 @@ impl Hold<'_> {
                     return Outcomes::Approved(id, approved);
                 }
                 Step::End(mut end) => {
-                    late(&mut events, &mut end);
+                    late(&mut events, &mut end, withdrawn.unwrap_or("no longer wanted"));
                     if let Some((id, reason)) = end.withdraw {
                         link.withdraw(session.epoch, id, reason);
                     }
@@ -308,7 +312,7 @@ impl Hold<'_> {
                     status.erase().await;
                     return match end.refusal {
                         Some(refusal) => Outcomes::Refused(refusal),
-                        None if withdrawn && !self.gone.is_cancelled() => {
+                        None if withdrawn.is_some() && !self.gone.is_cancelled() => {
                             Outcomes::Refused(Refusal {
                                 message: "expacti: command withdrawn".to_owned(),
                                 status: 130,
@@ -324,9 +328,8 @@ impl Hold<'_> {
 
 /// The item has ended here; what the broker has said meanwhile must not be left open there. What
 /// it says from now on finds the queue closed, and the link answers it.
-fn late(events: &mut mpsc::UnboundedReceiver<Event>, end: &mut End) {
+fn late(events: &mut mpsc::UnboundedReceiver<Event>, end: &mut End, why: &'static str) {
     events.close();
-    let why = "the agent took it back";
     while let Ok(event) = events.try_recv() {
         match event {
             Event::Submitted(news) => end.withdraw = Some((news.id, why)),

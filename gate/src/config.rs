@@ -9,9 +9,13 @@ use expacti_protocol::client::{Client, ClientError, Endpoint};
 use russh::keys::PrivateKey;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::link::{Link, LinkStatus};
 use crate::serve;
+
+/// How long a stopping gate waits for its connections and reports.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// Bounds on what one gate takes on. The defaults suit both modes.
 #[derive(Debug, Clone)]
@@ -128,6 +132,8 @@ pub(crate) struct Shared {
     pub(crate) identities: Vec<Arc<PrivateKey>>,
     pub(crate) default_target: Option<String>,
     pub(crate) slots: Arc<tokio::sync::Semaphore>,
+    /// Every task that may have something to report.
+    pub(crate) tasks: TaskTracker,
 }
 
 /// A gate. Dropping it cuts the link to the broker, and with it every connection's hope.
@@ -163,12 +169,14 @@ impl Gate {
             identities,
             default_target: config.default_target,
             slots,
+            tasks: TaskTracker::new(),
         });
         Ok(Self { shared, stop })
     }
 
     /// Serves the shims of this user on a Unix socket until `shutdown`; then closes every
-    /// connection. Only peers with the gate's own uid are let in.
+    /// connection and returns when the broker knows what became of the commands, or after a few
+    /// seconds. Only peers with the gate's own uid are let in.
     ///
     /// # Errors
     /// When the socket fails for good.
@@ -177,10 +185,12 @@ impl Gate {
         listener: UnixListener,
         shutdown: CancellationToken,
     ) -> Result<(), GateError> {
-        serve::unix(Arc::clone(&self.shared), listener, shutdown).await
+        serve::unix(Arc::clone(&self.shared), listener, shutdown).await?;
+        self.settle().await;
+        Ok(())
     }
 
-    /// Serves the agents of a team over TCP until `shutdown`; then closes every connection.
+    /// Serves the agents of a team over TCP until `shutdown`; then as [`Gate::serve_unix`].
     ///
     /// # Errors
     /// When the socket fails for good.
@@ -189,7 +199,22 @@ impl Gate {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> Result<(), GateError> {
-        serve::tcp(Arc::clone(&self.shared), listener, shutdown).await
+        serve::tcp(Arc::clone(&self.shared), listener, shutdown).await?;
+        self.settle().await;
+        Ok(())
+    }
+
+    /// Waits for the ends of connections and for their reports to arrive.
+    async fn settle(&self) {
+        let settled = async {
+            // Both serve functions may be ending: whoever closes first does no harm.
+            self.shared.tasks.close();
+            self.shared.tasks.wait().await;
+            self.shared.link.reported().await;
+        };
+        if tokio::time::timeout(SETTLE, settled).await.is_err() {
+            tracing::warn!("the gate stops although not everything was reported to the broker");
+        }
     }
 
     /// Whether the broker is there.

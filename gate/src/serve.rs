@@ -77,7 +77,7 @@ pub(crate) async fn unix(
         };
         let (shared, config) = (Arc::clone(&shared), Arc::clone(&config));
         let cancel = shutdown.child_token();
-        tokio::spawn(async move {
+        shared.tasks.clone().spawn(async move {
             local(shared, config, stream, cancel).await;
             drop(slot);
         });
@@ -138,7 +138,7 @@ pub(crate) async fn tcp(
         }
         let (shared, config) = (Arc::clone(&shared), Arc::clone(&config));
         let cancel = shutdown.child_token();
-        tokio::spawn(async move {
+        shared.tasks.clone().spawn(async move {
             let flow = Arc::new(Flow::new(shared.limits.buffered, shared.limits.spilled));
             let entrance = Entrance::Team(Box::<Team>::default());
             let rest = Bytes::new();

@@ -106,7 +106,7 @@ impl GateHandler {
         match started {
             Some(channel) => {
                 session.channel_success(id)?;
-                tokio::spawn(channel.run(request));
+                self.shared.tasks.spawn(channel.run(request));
                 Ok(())
             }
             None => session.channel_failure(id),
@@ -280,7 +280,7 @@ impl Handler for GateHandler {
         if let Some(connection) = self.connection.clone() {
             // The reviewer sees the session at once, and the first command need not wait for it.
             let cancel = self.cancel.clone();
-            tokio::spawn(async move {
+            self.shared.tasks.spawn(async move {
                 tokio::select! {
                     _ = open(&connection) => {}
                     () = cancel.cancelled() => {}

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use expacti_protocol::gate::Stream;
 use expacti_protocol::session::SessionInfo;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -73,6 +74,19 @@ impl Connection {
         Ok(opened)
     }
 
+    /// Records words of the gate that the agent reads.
+    pub(crate) async fn note(&self, message: &str) {
+        let current = self.current.lock().await.clone();
+        if let Some(open) = current.filter(|open| self.shared.link.is_current(open.epoch)) {
+            let text = format!("{message}\r\n");
+            let lag = self.shared.limits.recording_lag;
+            let queued = self.shared.link.output(&open, Stream::Stdout, text.as_bytes());
+            if tokio::time::timeout(lag, queued).await.is_err() {
+                self.recording_failed();
+            }
+        }
+    }
+
     /// The recording cannot keep up: no further command of this session is allowed.
     pub(crate) fn recording_failed(&self) {
         if !self.lagging.swap(true, Ordering::AcqRel) {
@@ -83,8 +97,9 @@ impl Connection {
     /// The client is gone.
     pub(crate) async fn close(&self) {
         self.cancel.cancel();
-        if let Some(open) = self.current.lock().await.take() {
-            self.shared.link.close(open);
+        let open = self.current.lock().await.take();
+        if let Some(open) = open {
+            self.shared.link.close(open).await;
         }
     }
 }

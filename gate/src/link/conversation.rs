@@ -26,9 +26,17 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 const HELLO: Duration = Duration::from_secs(10);
 
 enum Awaited {
-    Open { kill: CancellationToken, reply: oneshot::Sender<Result<OpenSession, LinkError>> },
-    Submit { session: SessionId, events: mpsc::UnboundedSender<Event> },
+    Open {
+        kill: CancellationToken,
+        reply: oneshot::Sender<Result<OpenSession, LinkError>>,
+    },
+    Submit {
+        session: SessionId,
+        events: mpsc::UnboundedSender<Event>,
+    },
     Release(ReleaseAsked),
+    /// Dropped when the answer, whatever it is, has come.
+    Close(#[expect(dead_code, reason = "its drop is the message")] oneshot::Sender<()>),
 }
 
 struct Item {
@@ -210,7 +218,7 @@ impl Task {
             match awaited {
                 Awaited::Open { reply, .. } => drop(reply.send(Err(LinkError::Down))),
                 Awaited::Submit { events, .. } => drop(events.send(Event::LinkLost)),
-                Awaited::Release(_) => {}
+                Awaited::Release(_) | Awaited::Close(_) => {}
             }
         }
         for (_, item) in self.items.drain() {
@@ -267,9 +275,10 @@ impl Task {
                 self.awaited.insert(r#ref, Awaited::Release(asked));
                 self.say(GateRequest::Release { r#ref, id, session_id: session, sha256 });
             }
-            Ask::Close { epoch, session } => {
+            Ask::Close { epoch, session, done } => {
                 self.kills.remove(&session);
                 if epoch == self.epoch {
+                    self.awaited.insert(r#ref, Awaited::Close(done));
                     self.say(GateRequest::CloseSession { r#ref, session_id: session });
                 }
             }
@@ -354,7 +363,9 @@ impl Task {
                             item.events.send(Event::Refused(message)).ok();
                         }
                     }
-                    None => tracing::debug!(%message, "the broker refused a request"),
+                    Some(Awaited::Close(_)) | None => {
+                        tracing::debug!(%message, "the broker refused a request");
+                    }
                 }
             }
             GateEvent::Kill { session_id, by } => {

@@ -95,6 +95,7 @@ enum Ask {
     Close {
         epoch: u64,
         session: SessionId,
+        done: oneshot::Sender<()>,
     },
 }
 
@@ -213,9 +214,11 @@ impl Link {
         self.asks.send(Ask::Release { epoch, id, session, sha256 }).ok();
     }
 
-    /// Closes a session.
-    pub(crate) fn close(&self, session: OpenSession) {
-        self.asks.send(Ask::Close { epoch: session.epoch, session: session.id }).ok();
+    /// Closes a session; returns when the broker knows, or cannot be told.
+    pub(crate) async fn close(&self, session: OpenSession) {
+        let (done, closed) = oneshot::channel();
+        self.asks.send(Ask::Close { epoch: session.epoch, session: session.id, done }).ok();
+        closed.await.ok();
     }
 
     /// Reports how a released command ended, now or when the broker is back.
@@ -230,6 +233,13 @@ impl Link {
         }
         // While the link is down the queue is emptied; the map is what counts.
         self.bulk.send(Bulk::Finished(id)).await.ok();
+    }
+
+    /// Waits until the broker has acknowledged every outcome.
+    pub(crate) async fn reported(&self) {
+        while !self.state.finished().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Records output (or input) of a session.

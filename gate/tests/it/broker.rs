@@ -176,11 +176,21 @@ impl Broker {
 
 /// Whether the request is for the WebSocket; Unix sockets cannot be peeked at with tokio.
 async fn upgrade(stream: &UnixStream) -> bool {
-    stream.readable().await.ok();
+    let expected = b"GET /v1/ws/gate";
     let mut head = [0u8; 32];
-    let n = rustix::net::recv(stream, &mut head[..], rustix::net::RecvFlags::PEEK)
-        .map_or(0, |(n, _)| n);
-    head[..n].starts_with(b"GET /v1/ws/gate")
+    loop {
+        let peek = rustix::net::RecvFlags::PEEK;
+        let peeked = stream
+            .async_io(tokio::io::Interest::READABLE, || {
+                Ok(rustix::net::recv(stream, &mut head[..], peek)?.0)
+            })
+            .await;
+        match peeked {
+            Ok(n) if n >= expected.len() => return head.starts_with(expected),
+            Ok(0) | Err(_) => return false,
+            Ok(_) => tokio::task::yield_now().await,
+        }
+    }
 }
 
 /// The two requests of team mode, in the simplest HTTP there is.

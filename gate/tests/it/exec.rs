@@ -235,9 +235,11 @@ async fn a_client_that_goes_away_withdraws() {
     let mut child = t.spawn(&["target", &marker(&t)]);
     let item = t.broker.item(0).await;
     child.kill().await.unwrap();
-    assert_eq!(
-        t.broker.heard("withdraw", is_withdraw(&item)).await,
-        "the client closed the channel"
+    let reason = t.broker.heard("withdraw", is_withdraw(&item)).await;
+    // The second when the broker's answer to the submission had not been read yet.
+    assert!(
+        ["the client closed the channel", "the agent took it back"].contains(&reason.as_str()),
+        "{reason}"
     );
     t.broker.allow(&item);
     t.broker

@@ -24,6 +24,14 @@ async fn latency() {
         t.run(&[&control, "target", "true"]).await;
         eprintln!("open connection: {:?}", started.elapsed());
     }
+    let handle = crate::raw::connect(&t).await;
+    for _ in 0..8 {
+        let started = Instant::now();
+        let mut channel = handle.channel_open_session().await.unwrap();
+        channel.exec(true, "true").await.unwrap();
+        crate::raw::drain(&mut channel).await;
+        eprintln!("exec on an open connection, no ssh process: {:?}", started.elapsed());
+    }
     for _ in 0..5 {
         let mut command = tokio::process::Command::new("ssh");
         command

@@ -13,6 +13,7 @@ mod exec;
 mod latency;
 mod login;
 mod mux;
+mod raw;
 mod requests;
 mod team;
 mod trial;

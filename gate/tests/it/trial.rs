@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use expacti_gate::{Gate, GateConfig, Limits, known_hosts_line, load_or_create_host_key};
+use expacti_gate::{
+    Gate, GateConfig, GateError, Limits, known_hosts_line, load_or_create_host_key,
+};
 use expacti_protocol::client::Endpoint;
 use expacti_protocol::uplink::{TargetRoute, Uplink};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixListener;
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, Mode};
@@ -138,6 +141,7 @@ pub struct Trial {
     shutdown: CancellationToken,
     pub dir: tempfile::TempDir,
     extra: String,
+    serving: Mutex<Option<JoinHandle<Result<(), GateError>>>>,
 }
 
 impl Drop for Trial {
@@ -174,7 +178,7 @@ impl Trial {
         let socket = UnixListener::bind(dir.path().join("gate.sock")).unwrap();
         let shutdown = CancellationToken::new();
         let extra = sshd_extra.to_owned();
-        let trial = Self { broker, gate, sshd, shutdown, dir, extra };
+        let trial = Self { broker, gate, sshd, shutdown, dir, extra, serving: Mutex::default() };
         trial.serve(socket);
         std::fs::write(trial.path("helper.py"), HELPER).unwrap();
         let key = std::fs::read_to_string(trial.path("host_ed25519.pub")).unwrap();
@@ -187,7 +191,15 @@ impl Trial {
 
     fn serve(&self, socket: UnixListener) {
         let (gate, shutdown) = (Arc::clone(&self.gate), self.shutdown.clone());
-        tokio::spawn(async move { gate.serve_unix(socket, shutdown).await });
+        let task = tokio::spawn(async move { gate.serve_unix(socket, shutdown).await });
+        *self.serving.lock().unwrap() = Some(task);
+    }
+
+    /// Stops the gate and waits until it says that it has stopped.
+    pub async fn stop(&self) {
+        self.shutdown.cancel();
+        let task = self.serving.lock().unwrap().take().unwrap();
+        task.await.unwrap().unwrap();
     }
 
     /// A new server (on another port) with the same configuration.
