@@ -105,7 +105,7 @@ fn filter_text(command: &Simple, input: &str) -> Option<String> {
     let arguments: Vec<&str> = command.words.iter().map(|word| word.text.as_str()).collect();
     let (program, rest) = arguments.split_first()?;
     match (base_name(program), rest) {
-        ("cat" | "tee", []) | ("cat", ["-"]) => Some(input.to_owned()),
+        ("tee", _) | ("cat", []) | ("cat", ["-"]) => Some(input.to_owned()),
         ("rev", []) => Some(
             input
                 .lines()

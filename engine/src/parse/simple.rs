@@ -92,8 +92,21 @@ impl Reader<'_> {
             "set" => {
                 let values: Vec<&Word> =
                     arguments.iter().filter(|word| word.text != "--").collect();
+                let known = values.iter().all(|word| word.known());
+                if arguments.iter().any(|word| word.text == "--") {
+                    let all = values.iter().map(|word| word.text.clone()).collect();
+                    let value = if known { Value::Many(all) } else { Value::Unknown };
+                    self.shared.variables.insert("@".to_owned(), value);
+                }
                 for (at, word) in values.iter().enumerate().take(9) {
                     self.set(&format!("{}", at + 1), word, &word.span);
+                }
+            }
+            "read" if matches!(command.redirects.as_slice(), [one] if one.op == RedirectOp::HereString) => {
+                if let (Some(redirect), Some(name)) = (command.redirects.first(), arguments.last())
+                {
+                    let name = name.text.clone();
+                    self.set(&name, &redirect.target, &redirect.span);
                 }
             }
             "read" | "unset" | "mapfile" | "readarray" | "getopts" | "let" | "printf" => {

@@ -56,6 +56,8 @@ pub(crate) struct Word {
     pub(crate) span: Span,
     /// In the text its scope stands in.
     pub(crate) raw: Span,
+    /// What a process substitution prints, where that is constant.
+    pub(crate) printed: Option<Box<str>>,
     /// Where `text` begins in the reviewer's bytes, if it stands there unchanged.
     pub(crate) verbatim: Option<usize>,
     pub(crate) flags: WordFlags,

@@ -14,6 +14,7 @@ pub(super) struct Builder {
     /// The word is nothing but an expansion to several words.
     pub(super) many: Option<Vec<String>>,
     pieces: usize,
+    printed: Option<Box<str>>,
 }
 
 impl Reader<'_> {
@@ -63,7 +64,9 @@ impl Reader<'_> {
             }
             return;
         }
-        out.push(self.one(builder.text, builder.flags, raw));
+        let mut word = self.one(builder.text, builder.flags, raw);
+        word.printed = builder.printed;
+        out.push(word);
     }
 
     fn one(&self, text: String, flags: WordFlags, raw: Span) -> Word {
@@ -74,7 +77,7 @@ impl Reader<'_> {
                 && self.slice(raw.0 + 1, raw.1 - 1) == text)
                 .then_some(base + raw.0 + 1),
         };
-        Word { span: self.place.map(raw), raw, text, verbatim, flags }
+        Word { span: self.place.map(raw), raw, text, verbatim, flags, printed: None }
     }
 
     fn word_text(&mut self, start: usize) -> Option<Builder> {
@@ -296,10 +299,13 @@ impl Reader<'_> {
                 || matches!(c, b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!') =>
             {
                 self.pos = start + 2;
-                word.flags.dynamic = true;
-                word.flags.expanded = true;
-                word.flags.split |= !quoted;
-                self.push_raw(word, start);
+                // Known only after `set --`, and never inside a function, which has its own.
+                let name = match c {
+                    b'*' => "@",
+                    _ if self.function.is_some() => "",
+                    _ => self.text.get(start + 1..start + 2).unwrap_or(""),
+                };
+                self.variable(word, start, name, quoted);
             }
             _ => {
                 word.text.push('$');
@@ -396,12 +402,16 @@ impl Reader<'_> {
         let start = self.pos;
         self.pos = start + 2;
         word.pieces += 1;
-        self.nested_scope(|reader| reader.list(&[]));
+        let first = self.shared.script.commands.len();
+        let scope = self.nested_scope(|reader| reader.list(&[]));
         self.close_paren(start);
         let span = self.place.map((start, self.pos));
         self.shared.script.substitutions.push(span);
+        let commands = self.shared.script.commands.get(first..).unwrap_or(&[]);
+        let own: Vec<_> = commands.iter().filter(|command| command.scope == scope).collect();
+        word.printed = output::of(&own, &self.shared.script.bodies).map(String::into_boxed_str);
         word.flags.substitution = true;
-        word.flags.unknown_output = true;
+        word.flags.unknown_output |= word.printed.is_none();
         word.flags.dynamic = true;
         word.flags.expanded = true;
         self.push_raw(word, start);

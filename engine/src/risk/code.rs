@@ -28,7 +28,7 @@ impl Seen {
 }
 
 /// Calls that run a shell line or a program.
-const RUNS: [&str; 27] = [
+const RUNS: [&str; 28] = [
     "system",
     "popen",
     "subprocess",
@@ -40,6 +40,7 @@ const RUNS: [&str; 27] = [
     "spawnSync",
     "execFile",
     "child_process",
+    "os.execute",
     "shell_exec",
     "passthru",
     "proc_open",
@@ -170,8 +171,10 @@ pub(crate) fn code(text: &str) -> Seen {
             seen.shell.push(list.join(" "));
         }
         // The rest of `exec rm -rf /` in Tcl and its kind.
-        for (from, _) in text.match_indices("exec ") {
-            seen.shell.push(text.get(from + 5..).unwrap_or("").to_owned());
+        for verb in ["exec ", "spawn "] {
+            for (from, _) in text.match_indices(verb) {
+                seen.shell.push(text.get(from + verb.len()..).unwrap_or("").to_owned());
+            }
         }
         seen.shell.truncate(16);
     }

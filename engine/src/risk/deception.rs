@@ -37,20 +37,22 @@ pub(crate) fn find(text: &str) -> Option<(Span, String)> {
 
 /// The ASCII text a word would be read as.
 pub(crate) fn ascii_of(word: &str) -> String {
-    skeleton(word).collect()
-}
-
-/// Whether a non-ASCII word would be read as an ASCII one.
-fn looks_ascii(token: &str) -> bool {
-    let word: String = token.chars().filter(|c| !c.is_whitespace()).collect();
     let mut read = String::new();
     for c in word.chars() {
+        // The skeleton of an ASCII letter may be two others (`m` is `rn`); those stay.
         if c.is_ascii() {
             read.push(c);
         } else {
             read.extend(skeleton(c.encode_utf8(&mut [0; 4])));
         }
     }
+    read
+}
+
+/// Whether a non-ASCII word would be read as an ASCII one.
+fn looks_ascii(token: &str) -> bool {
+    let word: String = token.chars().filter(|c| !c.is_whitespace()).collect();
+    let read = ascii_of(&word);
     // Typographic quotes and dots in prose are no letters; dashes and slashes are operators.
     let deceptive = word.chars().any(|c| {
         !c.is_ascii()

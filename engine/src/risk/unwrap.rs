@@ -39,6 +39,8 @@ pub(crate) struct Scorer<'a> {
     inherits: Vec<Inherit>,
     pub(crate) drafts: Vec<Draft>,
     cwd: Option<String>,
+    /// Files the line itself writes, and what into them: they may be run further on.
+    written: Vec<(String, String)>,
 }
 
 /// How deep wrappers are looked through.
@@ -57,6 +59,7 @@ impl<'a> Scorer<'a> {
             inherits: vec![Inherit::default()],
             drafts: Vec::new(),
             cwd: context.cwd.clone(),
+            written: Vec::new(),
         }
     }
 
@@ -71,6 +74,7 @@ impl<'a> Scorer<'a> {
             self.put_back(index, simple);
             self.unit(index, &words, &inherit, true);
             self.follow_cd(&words);
+            self.follow_writes(index, &inherit);
             index += 1;
         }
     }
@@ -93,6 +97,80 @@ impl<'a> Scorer<'a> {
         }
     }
 
+    /// `echo 'rm -rf /' > x; sh x`: what a file is given may run later in the line, or by itself.
+    fn follow_writes(&mut self, index: usize, inherit: &Inherit) {
+        let Some(simple) = self.shared.script.commands.get(index) else { return };
+        let target = simple
+            .redirects
+            .iter()
+            .filter(|redirect| matches!(redirect.op, RedirectOp::Write | RedirectOp::Append))
+            .map(|redirect| &redirect.target)
+            .chain(
+                simple
+                    .words
+                    .first()
+                    .filter(|word| word.text == "tee")
+                    .and_then(|_| simple.words.last()),
+            )
+            .find(|word| word.known());
+        let Some(target) = target else { return };
+        let path = super::target::resolve(&target.text, self.cwd.as_deref());
+        let span = target.span;
+        let mut alone = simple.clone();
+        alone.redirects.retain(|redirect| {
+            !matches!(redirect.op, RedirectOp::Write | RedirectOp::Append | RedirectOp::Dup)
+        });
+        let text = if alone.stage == 0 {
+            output::of(&[&alone], &self.shared.script.bodies)
+        } else {
+            output::before(&self.shared.script, index)
+        };
+        let Some(text) = text else { return };
+        if self.tables.places.is_persistence(&path) {
+            self.cron(&text, Place::Fixed(span), inherit, "later");
+        }
+        if self.written.len() < 64 {
+            self.written.push((path, text));
+        }
+    }
+
+    /// Runs what the line wrote into a file, if the file is run.
+    fn run_written(&mut self, path: &str, span: Span, outer: &Inherit, via: &str) {
+        let path = super::target::resolve(path, self.cwd.as_deref());
+        let texts: Vec<String> = self
+            .written
+            .iter()
+            .filter(|(written, _)| *written == path)
+            .map(|(_, text)| text.clone())
+            .collect();
+        for text in texts.into_iter().take(4) {
+            self.nested(&text, Place::Fixed(span), outer, via);
+        }
+    }
+
+    /// Lines of a crontab, or of any file that runs later: fields of time are left out.
+    fn cron(&mut self, text: &str, place: Place, outer: &Inherit, via: &str) {
+        for line in text.lines().take(32) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let timed = fields.get(..5).is_some_and(|five| {
+                five.iter()
+                    .all(|field| field.bytes().all(|b| b.is_ascii_digit() || b"*/,-".contains(&b)))
+            });
+            let skip = if timed { 5 } else { usize::from(line.starts_with('@')) };
+            let command = fields.get(skip..).unwrap_or(&[]).join(" ");
+            if !command.is_empty() && !command.starts_with('#') {
+                self.nested(&command, place, outer, via);
+            }
+            // `/etc/crontab` names a user in front.
+            if timed && let Some(rest) = fields.get(skip + 1..) {
+                let first = rest.first().map_or("", |word| output::base_name(word));
+                if self.tables.program(first).is_some() {
+                    self.nested(&rest.join(" "), place, outer, via);
+                }
+            }
+        }
+    }
+
     fn unit(&mut self, index: usize, words: &[Word], inherit: &Inherit, outermost: bool) {
         let simple = if outermost { self.shared.script.commands.get(index).cloned() } else { None };
         let cwd = self.cwd.clone();
@@ -108,6 +186,12 @@ impl<'a> Scorer<'a> {
         }
         let tables = self.tables;
         let program_name = segment::program_name(words);
+        if let Some(word) = words.first().filter(|word| word.known() && word.text.contains('/')) {
+            self.run_written(&word.text.clone(), word.span, inherit, &program_name);
+        }
+        if words.first().is_some_and(|word| word.flags.dynamic) {
+            self.look_at_literals(words, inherit);
+        }
         let Some(program) = tables.program(&program_name) else {
             // `time -f %e cmd` where `time` is the shell's own word.
             if program_name.starts_with('-') {
@@ -125,7 +209,17 @@ impl<'a> Scorer<'a> {
         let arguments = Arguments::of(words, Some(program));
         self.look_through(index, words, program, &program_name, &arguments, inherit);
         self.look_into_code(index, words, program, &program_name, &arguments, inherit);
-        if program.stdin == Some(Language::Shell) {
+        self.look_at_hijacks(&arguments, words, inherit, &program_name);
+        if program.script.is_some()
+            && let Some((_, at)) = arguments.operands.first()
+            && let Some(word) = words.get(*at)
+        {
+            if let Some(printed) = word.printed.clone() {
+                self.nested(&printed, Place::Fixed(word.span), inherit, &program_name);
+            }
+            self.run_written(&word.text.clone(), word.span, inherit, &program_name);
+        }
+        if matches!(program.stdin, Some(Language::Shell | Language::Cron)) {
             self.look_at_stdin(index, words, program, &program_name, &arguments, inherit);
         }
     }
@@ -229,7 +323,10 @@ impl<'a> Scorer<'a> {
             Wraps::Find => self.find_exec(index, words, via, outer),
             Wraps::Joined => {
                 let from = arguments.operands.first().map_or(words.len(), |(_, at)| *at);
-                let from = from + usize::from(!program.wraps_on.is_empty());
+                let verb = arguments
+                    .operand(0)
+                    .is_some_and(|verb| program.wraps_on.iter().any(|on| on == verb));
+                let from = from + usize::from(verb);
                 self.joined(words.get(from..).unwrap_or(&[]), outer, via);
             }
             Wraps::Ssh => {
@@ -252,6 +349,45 @@ impl<'a> Scorer<'a> {
                     }
                 }
             }
+        }
+    }
+
+    /// Values of options that make a program run something: `-c core.pager='...'`, `exec=...`.
+    fn look_at_hijacks(
+        &mut self,
+        arguments: &Arguments<'_>,
+        words: &[Word],
+        outer: &Inherit,
+        via: &str,
+    ) {
+        if !self.drafts.last().is_some_and(|draft| draft.causes.has(name::HIJACK)) {
+            return;
+        }
+        for flag in &arguments.flags {
+            let (Some(value), Some(word)) = (flag.value, words.get(flag.value_at)) else {
+                continue;
+            };
+            let text = value.rsplit_once("exec=").map_or(value, |(_, text)| text);
+            let text = text
+                .split_once('=')
+                .filter(|(key, _)| !key.contains(' '))
+                .map_or(text, |(_, text)| text);
+            self.maybe_shell(text.trim_start_matches('!'), word.span, outer, via);
+        }
+    }
+
+    /// Literal arguments of a program nobody knows the name of, which may be a shell.
+    fn look_at_literals(&mut self, words: &[Word], outer: &Inherit) {
+        for word in words.iter().skip(1).filter(|word| word.text.contains(' ')) {
+            self.maybe_shell(&word.text.clone(), word.span, outer, "?");
+        }
+    }
+
+    /// Reads a text as shell if it begins like a command.
+    fn maybe_shell(&mut self, text: &str, span: Span, outer: &Inherit, via: &str) {
+        let first = text.split_whitespace().next().unwrap_or("");
+        if self.tables.program(output::base_name(first)).is_some() {
+            self.nested(text, Place::Fixed(span), outer, via);
         }
     }
 
@@ -329,7 +465,7 @@ impl<'a> Scorer<'a> {
     fn complete(&mut self, index: usize, inner: &mut Vec<Word>, arguments: &Arguments<'_>) {
         let input =
             output::before(&self.shared.script, index).or_else(|| self.constant_stdin(index));
-        let Some(input) = input else { return };
+        let Some(input) = input else { return self.complete_from_find(index, inner) };
         let Some(last) = inner.last().cloned() else { return };
         let replace =
             arguments.has(&["-I", "-i", "--replace"]).and_then(|flag| flag.value).unwrap_or("{}");
@@ -339,6 +475,28 @@ impl<'a> Scorer<'a> {
         } else {
             inner.extend(input.split_whitespace().take(64).map(word));
         }
+    }
+
+    /// `find / | xargs rm -rf`: unnarrowed, the start itself is among what is found.
+    fn complete_from_find(&self, index: usize, inner: &mut Vec<Word>) {
+        let commands = &self.shared.script.commands;
+        let Some(this) = commands.get(index) else { return };
+        let before =
+            commands.get(..index).unwrap_or(&[]).iter().rev().find(|command| {
+                command.pipeline == this.pipeline && command.stage + 1 == this.stage
+            });
+        let Some(find) =
+            before.filter(|command| {
+                command.words.first().is_some_and(|word| {
+                    matches!(output::base_name(&word.text), "find" | "fd" | "ls")
+                }) && !segment::find_is_narrowed(&command.words)
+            })
+        else {
+            return;
+        };
+        let starts =
+            find.words.iter().skip(1).take_while(|word| !word.text.starts_with(['-', '(', '!']));
+        inner.extend(starts.cloned());
     }
 
     fn constant_stdin(&self, index: usize) -> Option<String> {
@@ -438,6 +596,7 @@ impl<'a> Scorer<'a> {
             self.note(name::UNINSPECTABLE, word.span, "the code that runs cannot be seen");
         }
         let seen = match language {
+            Language::Cron => return self.cron(&word.text.clone(), word.place(), outer, via),
             Language::Shell => {
                 let whole_unknown = word.flags.dynamic
                     && word.text.starts_with(['$', '`'])
@@ -465,10 +624,7 @@ impl<'a> Scorer<'a> {
         segment::seen(self, &seen, word.span);
         for text in &seen.shell {
             // A literal is a shell line only if it begins like one.
-            let first = text.split_whitespace().next().unwrap_or("");
-            if self.tables.program(output::base_name(first)).is_some() {
-                self.nested(text, Place::Fixed(word.span), outer, via);
-            }
+            self.maybe_shell(text, word.span, outer, via);
         }
     }
 
@@ -527,13 +683,21 @@ impl<'a> Scorer<'a> {
                 }
                 _ => None,
             };
-            if let Some(word) = word {
-                self.code(&word, Language::Shell, outer, via);
+            match word {
+                Some(word) if program.stdin == Some(Language::Cron) => {
+                    self.cron(&word.text.clone(), word.place(), outer, via)
+                }
+                Some(word) => self.code(&word, Language::Shell, outer, via),
+                None => {}
             }
             return;
         }
         if let Some(text) = output::before(&self.shared.script, index) {
-            self.nested(&text, Place::Fixed(span), outer, via);
+            if program.stdin == Some(Language::Cron) {
+                self.cron(&text, Place::Fixed(span), outer, via);
+            } else {
+                self.nested(&text, Place::Fixed(span), outer, via);
+            }
         }
     }
 }

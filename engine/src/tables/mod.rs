@@ -32,6 +32,8 @@ pub struct RiskTables {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Language {
     Awk,
+    /// Shell lines behind five fields of time.
+    Cron,
     /// Any other language: read for calls that run commands, delete, or connect.
     Code,
     Editor,

@@ -1,0 +1,140 @@
+//! How long a judgement takes: typical lines, the caps, ten and ten thousand rules.
+//! Run with `cargo bench -p expacti-engine`; prints p50, p99 and the worst, in microseconds.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use expacti_engine::{
+    Context, Effect, Event, History, MatchKind, Policy, PolicyKind, PolicySet, RiskTables, Rule, RuleSet, Scope, Snapshot,
+    judge,
+};
+
+const TYPICAL: [&str; 12] = [
+    "ls -la /var/www",
+    "kubectl get pods -n staging",
+    "systemctl status nginx --no-pager",
+    "git log --oneline -n 5",
+    "cat /etc/nginx/nginx.conf | grep -n server_name",
+    "docker compose -f docker-compose.yml up -d web",
+    "find /var/log -name '*.gz' -mtime +30 -delete",
+    "sudo apt-get install -y nginx",
+    "psql -h db -c 'select count(*) from users where active'",
+    "for f in *.log; do gzip -9 \"$f\"; done",
+    "tar czf /backup/app-$(date +%F).tar.gz /srv/app",
+    "curl -fsSL https://example.com/install.sh | sudo bash",
+];
+
+fn rule(n: usize) -> Rule {
+    let (kind, pattern) = match n % 4 {
+        0 => (MatchKind::Exact, format!("systemctl status unit-{n} --no-pager")),
+        1 => (MatchKind::Glob, format!("kubectl get pods -n team-{n}-*")),
+        2 => (MatchKind::Glob, format!("tool-{n} run *")),
+        _ => (MatchKind::Regex, format!("cat /srv/app-{n}/logs/[a-z0-9-]+\\.log")),
+    };
+    Rule {
+        id: format!("r{n}"),
+        kind,
+        pattern,
+        effect: if n % 50 == 7 { Effect::Deny } else { Effect::Allow },
+        scope: Scope::default(),
+        reason: None,
+        author: "bench".to_owned(),
+        created_at: 0,
+        expires_at: None,
+        hits: 0,
+    }
+}
+
+fn snapshot(rules: usize) -> Snapshot {
+    let policy = Policy {
+        id: "delete".to_owned(),
+        kind: PolicyKind::Any,
+        min: 1,
+        group: Vec::new(),
+        role: None,
+        pattern: "kubectl delete *".to_owned(),
+        target: None,
+        user: None,
+        tags: Vec::new(),
+        min_level: None,
+        hours: None,
+        timeout_seconds: None,
+        escalate_after_seconds: None,
+        escalate_to: Vec::new(),
+    };
+    Snapshot {
+        tables: RiskTables::builtin().clone(),
+        rules: RuleSet::build((0..rules).map(rule).collect()).unwrap(),
+        policies: PolicySet::build(vec![policy]).unwrap(),
+    }
+}
+
+fn report(name: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
+    println!("{name:44} p50 {:9.2} us   p99 {:9.2} us   worst {:9.2} us", at(0.5), at(0.99), at(1.0));
+}
+
+fn measure(name: &str, rounds: usize, lines: &[&str], snapshot: &Snapshot, history: &History) {
+    let context = Context { agent: "bot".to_owned(), target: "web-1".to_owned(), ..Context::default() };
+    let mut times = Vec::with_capacity(rounds * lines.len());
+    for round in 0..rounds + 20 {
+        for line in lines {
+            let start = Instant::now();
+            black_box(judge(snapshot, black_box(line.as_bytes()), &context, history));
+            if round >= 20 {
+                times.push(start.elapsed());
+            }
+        }
+    }
+    report(name, times);
+}
+
+fn main() {
+    let mut history = History::default();
+    for line in TYPICAL {
+        let context = Context::default();
+        let assessment = RiskTables::builtin().assess(line.as_bytes(), &context);
+        history.observe(&Event::Submitted { command: line.as_bytes(), context: &context, assessment: &assessment });
+    }
+    for rules in [10, 10_000] {
+        let start = Instant::now();
+        let snapshot = snapshot(rules);
+        println!("{rules} rules compiled in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+        for line in TYPICAL {
+            measure(&format!("{rules:>6} rules: {}", &line[..line.len().min(28)]), 300, &[line], &snapshot, &history);
+        }
+        measure(&format!("{rules:>6} rules: all typical lines"), 500, &TYPICAL, &snapshot, &history);
+    }
+    let snapshot = snapshot(10_000);
+    let caps: Vec<(&str, String)> = vec![
+        ("64 KiB of words", "echo ".to_owned() + &"abc ".repeat(16_380)),
+        ("64 KiB of commands", "rm x; ".repeat(10_922)),
+        ("64 KiB script", "for f in *.log; do if [ -f \"$f\" ]; then gzip -9 \"$f\" && mv \"$f.gz\" /backup/; fi; done\n".repeat(750)),
+        ("64 KiB of $(", "$(".repeat(32_767)),
+        ("64 KiB of ((", "((".repeat(32_767)),
+        ("64 KiB of `", "`".repeat(65_535)),
+        ("64 KiB of ${a:-", "${a:-".repeat(13_106)),
+        ("64 KiB of {a,b}", "echo ".to_owned() + &"{a,b}".repeat(13_000)),
+        ("64 KiB of quotes", "'\"".repeat(32_767)),
+        ("64 KiB here-documents", "cat <<E\nx\nE\n".repeat(5_400)),
+        ("64 KiB nested sh -c", format!("sh -c '{}'", "sudo rm -rf /x; ".repeat(4_000))),
+        ("64 KiB pipes", "cat x | ".repeat(8_000) + "cat"),
+        ("8 KiB script", "if [ -f x ]; then echo y; fi\n".repeat(45)),
+        ("11 levels of $(", "echo $(".repeat(11) + "id" + &")".repeat(11)),
+        ("64 KiB of non-ASCII", "echo 'дом' ".repeat(4_600)),
+        ("64 KiB one word", "a".repeat(65_530)),
+        ("64 KiB awk", format!("awk '{}'", "{print $1 \"x\"} ".repeat(4_300))),
+        ("64 KiB sed", format!("sed '{}'", "s/a/b/;".repeat(9_000))),
+        ("64 KiB python", format!("python -c '{}'", "os.system(\"x y\");".repeat(3_600))),
+        ("64 KiB sql", format!("psql -c '{}'", "select 1 from t; ".repeat(3_800))),
+        ("64 KiB passwords", "x --password=abcdef1 ".repeat(3_100)),
+        ("64 KiB assignments", "a=b;".repeat(16_000)),
+        ("64 KiB find -exec", "find / -exec rm {} ; ".repeat(3_100)),
+        ("64 KiB git options", format!("git {}", "-c a=b ".repeat(9_000))),
+    ];
+    for (name, line) in &caps {
+        measure(name, 10, &[line.as_str()], &snapshot, &history);
+    }
+}
