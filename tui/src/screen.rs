@@ -92,6 +92,7 @@ impl Screen {
     }
 
     /// The visible rows as text.
+    #[cfg(test)]
     pub(crate) fn rows(&self) -> Vec<String> {
         self.terminal.screen().visible_lines().map(|l| l.text().trim_end().to_owned()).collect()
     }
@@ -117,10 +118,10 @@ impl Screen {
                 if let Some(target) = buffer.cell_mut((px, py)) {
                     target.set_char(safe(cell.char(), w)).set_style(style(cell.pen(), colour));
                 }
-                if w == 2 {
-                    if let Some(target) = buffer.cell_mut((px + 1, py)) {
-                        target.set_symbol(" ").set_style(style(cell.pen(), colour));
-                    }
+                if w == 2
+                    && let Some(target) = buffer.cell_mut((px + 1, py))
+                {
+                    target.set_symbol(" ").set_style(style(cell.pen(), colour));
                 }
                 x += w;
             }

@@ -113,16 +113,14 @@ impl Tty {
     /// Takes the terminal again, and draws everything afresh.
     pub(crate) fn again(&mut self) -> io::Result<()> {
         take()?;
-        self.terminal.clear()
+        self.clear()
     }
 
     /// Draws everything afresh.
     pub(crate) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
-    }
-
-    /// Columns and rows.
-    pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
-        self.terminal.size().map(|s| (s.width, s.height))
+        // `Terminal::clear` asks the terminal where its cursor is and waits for an answer, which
+        // the key reader takes away. Resizing to the present size clears without asking.
+        let size = self.terminal.size()?;
+        self.terminal.resize(ratatui::layout::Rect::new(0, 0, size.width, size.height))
     }
 }

@@ -152,19 +152,23 @@ pub(crate) fn audit_row(line: &str) -> ListRow {
         Some(serde_json::Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
-    let allowed = match field("decision").as_str() {
+    let tone = match field("decision").as_str() {
         "allow" | "allowed" => Tone::Good,
         "" => Tone::Plain,
         _ => Tone::Bad,
     };
+    // RFC 3339: the date is the same for most of what is on the screen.
+    let time = field("time");
+    let time = time.split_once('T').map_or(time.as_str(), |(_, t)| t.get(..8).unwrap_or(t));
+    let what = format!("{} {}", field("kind").replace('_', " "), field("decision"));
     ListRow {
         at: None,
         pieces: vec![
-            (Tone::Dim, clean(&format!("{:>6} {} ", field("seq"), field("time")), 60)),
-            (allowed, clean(&format!("{:<18}", field("kind")), 40)),
-            (Tone::Dim, clean(&format!("{:<16}", field("decided_by")), 40)),
+            (Tone::Dim, clean(&format!("{:>6} {time}", field("seq")), 40)),
+            (tone, clean(&format!("{:<17}", what.trim_end()), 40)),
+            (Tone::Dim, clean(&format!("{:<8}", field("decided_by")), 24)),
             (Tone::Plain, clean(&field("command"), 300)),
-            (Tone::Dim, clean(&format!(" {}", field("comment")), 200)),
+            (Tone::Dim, clean(&field("comment"), 200)),
         ],
         session: field("session_id")
             .parse()

@@ -59,10 +59,10 @@ fn terminal(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     if theme.ascii {
         for y in inside.top()..inside.bottom() {
             for x in inside.left()..inside.right() {
-                if let Some(cell) = frame.buffer_mut().cell_mut((x, y)) {
-                    if !cell.symbol().is_ascii() {
-                        cell.set_symbol("?");
-                    }
+                if let Some(cell) = frame.buffer_mut().cell_mut((x, y))
+                    && !cell.symbol().is_ascii()
+                {
+                    cell.set_symbol("?");
                 }
             }
         }

@@ -76,10 +76,10 @@ impl Witness {
     }
 
     fn confirm(&mut self) {
-        if let Some((id, _)) = &self.shown {
-            if self.earned.contains(id) {
-                self.confirmed.push(id.clone());
-            }
+        if let Some((id, _)) = &self.shown
+            && self.earned.contains(id)
+        {
+            self.confirmed.push(id.clone());
         }
     }
 }

@@ -4,6 +4,7 @@ mod decisions;
 mod fingers;
 mod hostile;
 mod pictures;
+mod screens;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod upkeep;

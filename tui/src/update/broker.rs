@@ -156,13 +156,12 @@ fn keep(model: &mut Model, session: &SessionId, past: Past) {
 
 fn session(model: &mut Model, view: SessionView) {
     let id = view.id.clone();
-    if view.closed_at.is_some() {
-        if let Mode::ConfirmSession(asked, ..) = &model.mode {
-            if *asked == id {
-                model.mode = Mode::Normal;
-                hint(model, "the session has ended", false);
-            }
-        }
+    if view.closed_at.is_some()
+        && let Mode::ConfirmSession(asked, ..) = &model.mode
+        && *asked == id
+    {
+        model.mode = Mode::Normal;
+        hint(model, "the session has ended", false);
     }
     model.sessions.insert(id.clone(), Session::new(view));
     if model.session.is_none() {

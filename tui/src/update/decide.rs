@@ -311,6 +311,8 @@ pub(crate) fn undo(model: &mut Model) {
         item.stage = Stage::Open;
     }
     model.last = None;
+    // No other request came under the finger.
+    model.decided_at = None;
     select(model, Some(id));
     model.pressed_at = Some(model.now);
     hint(model, "taken back: nothing was sent", false);

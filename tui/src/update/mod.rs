@@ -80,11 +80,11 @@ fn seen(model: &mut Model, request: Option<&DrawnRequest>) {
         model.on_screen =
             Some(OnScreen { id: request.id.clone(), revision: request.revision, since: model.now });
     }
-    if let Some(item) = model.items.get_mut(&request.id) {
-        if item.view().revision == request.revision {
-            for row in &request.rows {
-                item.saw(row);
-            }
+    if let Some(item) = model.items.get_mut(&request.id)
+        && item.view().revision == request.revision
+    {
+        for row in &request.rows {
+            item.saw(row);
         }
     }
     let troubles = &mut model.troubles;

@@ -63,11 +63,11 @@ pub(super) fn fetched(model: &mut Model, what: &Fetch, answer: Result<Answer, St
         }
         Ok(Answer::Candidates(candidates)) => {
             let now = model.now;
-            if let (Mode::Rule(draft), Fetch::Candidates(view)) = (&mut model.mode, what) {
-                if draft.id == view.id {
-                    draft.candidates = Some(candidates);
-                    draft.since = now;
-                }
+            if let (Mode::Rule(draft), Fetch::Candidates(view)) = (&mut model.mode, what)
+                && draft.id == view.id
+            {
+                draft.candidates = Some(candidates);
+                draft.since = now;
             }
         }
         Ok(Answer::Done(text)) => hint(model, text, false),

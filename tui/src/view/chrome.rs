@@ -107,58 +107,88 @@ pub(super) fn notes(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'_>>) {
     }
 }
 
-/// The keys that work now.
+/// The keys that work now, as many as fit.
 pub(super) fn footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let mut spans = vec![Span::raw(" ")];
-    let hint = |model: &Model, action: Action, on: bool| {
-        key_word(model, &model.keymap.key(action), action.word(), on)
-    };
-    match &model.mode {
-        Mode::Filter(input) => {
-            spans.push(Span::styled("/", model.theme.key()));
-            spans.push(Span::raw(shown(model, &crate::text::clean(input.value(), 200))));
-            spans.push(Span::styled(model.theme.pick("▏", "_"), model.theme.key()));
-            spans.push(Span::styled("   enter keeps  esc clears", model.theme.dim()));
-        }
+    let theme = model.theme;
+    let line = match &model.mode {
+        Mode::Filter(input) => Line::from(vec![
+            Span::styled(" /", theme.key()),
+            Span::raw(shown(model, &crate::text::clean(input.value(), 200))),
+            Span::styled(theme.pick("▏", "_"), theme.key()),
+            Span::styled("   enter keeps  esc clears", theme.dim()),
+        ]),
         Mode::Comment(..) | Mode::Confirm(_) | Mode::ConfirmSession(..) => {
-            spans.push(Span::styled("esc cancels", model.theme.dim()));
+            Line::styled(" esc cancels", theme.dim())
         }
         Mode::Help(_) | Mode::Normal | Mode::Replay(_) | Mode::List(_) | Mode::Rule(_) => {
-            let allow = crate::update::allow_lock(model);
-            let deny = crate::update::deny_lock(model);
-            let held = model.items.values().any(|i| matches!(i.stage, Stage::Held { .. }));
-            if held {
-                spans.extend(hint(model, Action::Undo, true));
-            }
-            let open = model.item().is_some_and(|i| i.gone_at.is_none());
-            if open {
-                spans.extend(hint(model, Action::Allow, allow.is_none()));
-                spans.extend(hint(model, Action::Deny, deny.is_none()));
-                if allow == Some(Lock::EndNotSeen) || model.pane == Pane::Request {
-                    spans.extend(hint(model, Action::PageDown, true));
-                }
-                spans.extend(hint(model, Action::DenyComment, deny.is_none()));
-            } else if model.item().is_some() {
-                spans.extend(hint(model, Action::NextRequest, true));
-            }
-            if matches!(model.pane, Pane::Sessions | Pane::Live) {
-                spans.extend(hint(model, Action::Replay, true));
-                spans.extend(hint(model, Action::Kill, true));
-                spans.extend(hint(model, Action::Tiles, true));
-            }
-            spans.extend(hint(model, Action::NextPane, true));
-            spans.extend(hint(model, Action::Filter, true));
-            spans.extend(hint(model, Action::Help, true));
-            spans.extend(hint(model, Action::Quit, true));
+            keys(model, usize::from(area.width))
         }
-    }
-    put(frame, area, 0, &Line::from(spans));
+    };
+    put(frame, area, 0, &line);
     if !model.filter.is_empty() && !matches!(model.mode, Mode::Filter(_)) {
         let text = format!(" filter: {} ", shown(model, &crate::text::clean(&model.filter, 30)));
         let w = u16::try_from(width(&text)).unwrap_or(0).min(area.width);
         let x = area.right().saturating_sub(w);
-        frame.buffer_mut().set_stringn(x, area.y, text, usize::from(w), model.theme.alarm());
+        frame.buffer_mut().set_stringn(x, area.y, text, usize::from(w), theme.alarm());
     }
+}
+
+fn keys(model: &Model, columns: usize) -> Line<'static> {
+    let allow = crate::update::allow_lock(model);
+    let deny = crate::update::deny_lock(model).is_none();
+    let held = model.items.values().any(|i| matches!(i.stage, Stage::Held { .. }));
+    let open = model.item().is_some_and(|i| i.gone_at.is_none());
+    let sessions = matches!(model.pane, Pane::Sessions | Pane::Live);
+    // (action, word, works now)
+    let word = Action::word;
+    let mut hints: Vec<(Action, &'static str, bool)> = Vec::new();
+    if held {
+        hints.push((Action::Undo, word(Action::Undo), true));
+    }
+    if open {
+        // The same width in every state: nothing moves while the request is being armed.
+        let state = match &allow {
+            None => "allow",
+            Some(Lock::Arming(_) | Lock::NotShown | Lock::JustDecided) => "wait ",
+            Some(_) => "lock ",
+        };
+        hints.push((Action::Allow, state, allow.is_none()));
+        hints.push((Action::Deny, word(Action::Deny), deny));
+        if allow == Some(Lock::EndNotSeen) || model.pane == Pane::Request {
+            hints.push((Action::PageDown, word(Action::PageDown), true));
+        }
+    } else if model.item().is_some() {
+        hints.push((Action::NextRequest, word(Action::NextRequest), true));
+    }
+    // Help has its place whatever else there is.
+    let help = (Action::Help, word(Action::Help), true);
+    let first = hints.len();
+    if open && !sessions {
+        hints.push((Action::DenyComment, word(Action::DenyComment), deny));
+        let rule = model.role.may_administer()
+            && model.item().is_some_and(|i| i.level() < expacti_engine::Level::High);
+        if rule {
+            hints.push((Action::Rule, word(Action::Rule), true));
+        }
+    }
+    let more: &[Action] =
+        if sessions { &[Action::Replay, Action::Kill, Action::Pause, Action::Tiles] } else { &[] };
+    let rest = [Action::NextPane, Action::Replay, Action::Filter, Action::Quit];
+    for action in more.iter().chain(rest.iter().filter(|a| !more.contains(a))) {
+        hints.push((*action, word(*action), true));
+    }
+    let need = |h: &(Action, &'static str, bool)| width(&model.keymap.key(h.0)) + width(h.1) + 3;
+    let mut used = 1 + need(&help);
+    let mut spans = vec![Span::raw(" ")];
+    for (i, hint) in hints.iter().enumerate() {
+        if used + need(hint) > columns + 2 && i >= first {
+            break;
+        }
+        used += need(hint);
+        spans.extend(key_word(model, &model.keymap.key(hint.0), hint.1, hint.2));
+    }
+    spans.extend(key_word(model, &model.keymap.key(help.0), help.1, help.2));
+    Line::from(spans)
 }
 
 /// Everything under the frozen state is grey.

@@ -57,7 +57,11 @@ fn row(model: &Model, session: &Session, columns: usize) -> Line<'static> {
         Span::styled(format!("{dot} "), if open { theme.ok() } else { theme.dim() }),
     ];
     let room = columns.saturating_sub(3 + width(&state) + 2);
-    let name = format!("{} {} {}", session.view.id.short(), session.agent, session.target);
+    let mut name = format!("{} {} {}", session.view.id.short(), session.agent, session.target);
+    if let Some(last) = session.last.as_ref().filter(|_| columns >= 60) {
+        name.push_str("  ");
+        name.push_str(last);
+    }
     let name = fit(&shown(model, &name), room, theme.ascii);
     let gap = columns.saturating_sub(3 + width(&name) + width(&state) + 1);
     let mut spans = head;

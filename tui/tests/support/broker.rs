@@ -13,21 +13,21 @@ use tokio::sync::broadcast;
 use tokio_tungstenite::tungstenite::Message;
 
 #[derive(Default)]
-pub struct State {
+pub(crate) struct State {
     pub sessions: Vec<SessionView>,
     pub commands: Vec<CommandView>,
     pub decisions: Vec<DecisionMessage>,
 }
 
 #[derive(Clone)]
-pub struct FakeBroker {
+pub(crate) struct FakeBroker {
     pub state: Arc<Mutex<State>>,
     news: broadcast::Sender<ReviewerEvent>,
     drop_all: broadcast::Sender<()>,
 }
 
 impl FakeBroker {
-    pub fn listen(path: &Path) -> Self {
+    pub(crate) fn listen(path: &Path) -> Self {
         let listener = UnixListener::bind(path).expect("bind");
         let broker = Self {
             state: Arc::default(),
@@ -43,16 +43,16 @@ impl FakeBroker {
         broker
     }
 
-    pub fn tell(&self, event: ReviewerEvent) {
+    pub(crate) fn tell(&self, event: ReviewerEvent) {
         let _ = self.news.send(event);
     }
 
-    pub fn add(&self, view: CommandView) {
+    pub(crate) fn add(&self, view: CommandView) {
         self.state.lock().unwrap().commands.push(view.clone());
         self.tell(ReviewerEvent::PendingCommand(Box::new(view)));
     }
 
-    pub fn disconnect_all(&self) {
+    pub(crate) fn disconnect_all(&self) {
         let _ = self.drop_all.send(());
     }
 

@@ -1,13 +1,15 @@
 //! Requests and a broker for tests and examples: says what the real one would, decides nothing.
 #![allow(
     dead_code,
+    missing_docs,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing
 )]
 
-pub mod broker;
+pub(super) mod broker;
 
 use expacti_engine::{Anomaly, Closest, Level, Requirement, Term};
 use expacti_protocol::command::{CommandState, CommandText, CommandView, ItemKind, StdinTreatment};
@@ -16,20 +18,20 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::session::{SessionInfo, SessionView};
 
 /// The broker's clock when tests begin: 2026-03-21 14:22:07 UTC, in milliseconds.
-pub const T0: i64 = 1_774_102_927_000;
+pub(super) const T0: i64 = 1_774_102_927_000;
 
 /// A command id ending in those four letters.
-pub fn cmd(short: &str) -> CommandId {
+pub(super) fn cmd(short: &str) -> CommandId {
     format!("cmd_01h455vb4pex5vsknk084s{short:0>4}").parse().unwrap()
 }
 
 /// A session id ending in those four letters.
-pub fn sess(short: &str) -> SessionId {
+pub(super) fn sess(short: &str) -> SessionId {
     format!("sess_01h455vb4pex5vsknk084s{short:0>4}").parse().unwrap()
 }
 
 /// An open session.
-pub fn session(short: &str, agent: &str, target: &str) -> SessionView {
+pub(super) fn session(short: &str, agent: &str, target: &str) -> SessionView {
     SessionView {
         id: sess(short),
         info: SessionInfo {
@@ -53,7 +55,13 @@ pub fn session(short: &str, agent: &str, target: &str) -> SessionView {
 }
 
 /// A request that waits, with a score and `left` seconds to decide.
-pub fn request(id: &str, of: &SessionView, command: &str, score: u8, left: i64) -> CommandView {
+pub(super) fn request(
+    id: &str,
+    of: &SessionView,
+    command: &str,
+    score: u8,
+    left: i64,
+) -> CommandView {
     CommandView {
         id: cmd(id),
         session_id: of.id.clone(),
@@ -97,13 +105,13 @@ pub fn request(id: &str, of: &SessionView, command: &str, score: u8, left: i64) 
 }
 
 /// A contribution to the score, caused by `part` of the command.
-pub fn term(view: &CommandView, points: i32, name: &str, part: &str) -> Term {
+pub(super) fn term(view: &CommandView, points: i32, name: &str, part: &str) -> Term {
     let at = view.text.command.find(part).unwrap_or(0);
     Term { name: name.into(), points, span: [at, at + part.len()], why: name.into() }
 }
 
 /// The picture of the specification: three requests, three sessions.
-pub fn scene() -> (Vec<SessionView>, Vec<CommandView>) {
+pub(super) fn scene() -> (Vec<SessionView>, Vec<CommandView>) {
     let web = session("7c1a", "fixbot", "web-1");
     let db = session("51de", "opsbot", "db-2");
     let mut old = session("19ab", "fixbot", "web-1");
