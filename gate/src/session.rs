@@ -64,6 +64,7 @@ impl Connection {
         info.host_key = self.pool.checked().await.ok().map(|checked| checked.host_key);
         let opened = link.open(info, self.cancel.clone()).await.map_err(|error| match error {
             LinkError::Down => Refusal::unreachable(),
+            LinkError::Mute => Refusal::undecided(&error.to_string()),
             LinkError::Refused(why) => Refusal::undecided(&why),
         })?;
         if current.is_some() {

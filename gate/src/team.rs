@@ -109,7 +109,10 @@ fn resolve(shared: &Shared, record: TargetRecord, login: Option<&str>) -> Option
         return None;
     }
     let user = login.unwrap_or(&record.user).to_owned();
-    if user.is_empty() || user.len() > 64 || user.chars().any(char::is_control) {
+    // The agent may have chosen it, and it is the one thing of its choice that a target hears
+    // before anything is approved: a plain name and nothing else.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-@".contains(&b);
+    if user.is_empty() || user.len() > 64 || user.starts_with('-') || !user.bytes().all(plain) {
         return None;
     }
     Some(Target {

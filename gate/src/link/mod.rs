@@ -64,6 +64,9 @@ pub(crate) enum LinkError {
     /// The link is down.
     #[error("broker unreachable")]
     Down,
+    /// The broker does not answer.
+    #[error("the broker did not answer")]
+    Mute,
     /// The broker refused.
     #[error("{0}")]
     Refused(String),
@@ -131,6 +134,7 @@ pub(crate) struct Link {
     status: watch::Receiver<LinkStatus>,
     state: Arc<State>,
     wait: Duration,
+    answer: Duration,
 }
 
 /// Outcomes kept for a broker that stays away; beyond it the oldest are given up.
@@ -155,7 +159,7 @@ impl Link {
                 () = stop.cancelled() => {}
             }
         });
-        Self { asks, bulk, status, state, wait: limits.link_wait }
+        Self { asks, bulk, status, state, wait: limits.link_wait, answer: limits.answer }
     }
 
     /// Whether the broker is there.
@@ -187,7 +191,10 @@ impl Link {
         let (reply, answer) = oneshot::channel();
         let ask = Ask::Open { info: Box::new(info), kill, reply };
         self.asks.send(ask).map_err(|_| LinkError::Down)?;
-        answer.await.unwrap_or(Err(LinkError::Down))
+        match tokio::time::timeout(self.answer, answer).await {
+            Ok(answered) => answered.unwrap_or(Err(LinkError::Down)),
+            Err(_) => Err(LinkError::Mute),
+        }
     }
 
     /// Submits an item; what happens to it comes as events, `LinkLost` included.

@@ -27,6 +27,8 @@ pub enum Mode {
     StuckRelease,
     /// Does not even answer `submit`.
     Mute,
+    /// Does not answer `open_session` either.
+    Deaf,
 }
 
 #[derive(Debug, Clone)]
@@ -283,7 +285,7 @@ fn answer(state: &State, request: GateRequest) -> (Vec<GateEvent>, Option<Item>)
     let mode = *state.mode.lock().unwrap();
     let mut taken = None;
     let events = match request {
-        GateRequest::OpenSession { r#ref, .. } => {
+        GateRequest::OpenSession { r#ref, .. } if mode != Mode::Deaf => {
             vec![GateEvent::Ack { r#ref, session_id: Some(SessionId::new()) }]
         }
         GateRequest::CloseSession { r#ref, .. }
@@ -294,7 +296,7 @@ fn answer(state: &State, request: GateRequest) -> (Vec<GateEvent>, Option<Item>)
         GateRequest::Release { r#ref, id, .. } if mode != Mode::StuckRelease => {
             vec![GateEvent::Released { r#ref, id }]
         }
-        GateRequest::Submit { r#ref, submission } if mode != Mode::Mute => {
+        GateRequest::Submit { r#ref, submission } if mode != Mode::Mute && mode != Mode::Deaf => {
             let id = CommandId::new();
             let item = Item { id: id.clone(), submission: *submission };
             let stdin = treatment(&item.submission.text.command);

@@ -166,7 +166,7 @@ async fn the_gates_own_deadline_and_answer_times() {
     t.broker.heard("withdraw", is_withdraw(&item)).await;
     // Approved after the deadline: nothing.
     t.broker.allow(&item);
-    for mode in [Mode::StuckRelease, Mode::Mute] {
+    for mode in [Mode::StuckRelease, Mode::Mute, Mode::Deaf] {
         t.broker.set_mode(mode);
         let out = t.run(&["target", &marker(&t)]).await;
         assert_eq!(out.status.code(), Some(79), "{mode:?}");
@@ -322,6 +322,27 @@ async fn sixty_four_mebibytes_each_way() {
         .sum();
     // Each line feed of the random bytes is shown with a carriage return.
     assert!((1 << 20..(1 << 20) + 8192).contains(&recorded), "{recorded}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_exchanged_anew_in_the_middle() {
+    let Some(t) = Trial::with(Mode::Auto, Default::default(), "RekeyLimit 3M").await else {
+        return;
+    };
+    let data: Vec<u8> = (0..12u32 << 20).map(|i| (i % 253) as u8).collect();
+    let out = t.run_with(&["-oRekeyLimit=2M", "target", "cat"], &data).await;
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(out.stdout == data);
+    // Rekeying does not disturb what is held either.
+    t.broker.set_mode(Mode::Manual);
+    let task = async {
+        let item = t.broker.item(1).await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        t.broker.allow(&item);
+    };
+    let (out, ()) = tokio::join!(t.run_with(&["-oRekeyLimit=1M", "target", "cat"], &data), task);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(out.stdout == data);
 }
 
 #[tokio::test(flavor = "multi_thread")]
