@@ -163,9 +163,10 @@ mod tests {
 
     #[test]
     fn names_in_parentheses() {
-        let line = "77 (a) S 1 (b) c)) R 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 4242 23";
+        // The numbers are those of the fields in proc_pid_stat(5).
+        let line = "77 (a) S 1 (b) c)) R 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 4242 23";
         let stat = parse_stat(line).unwrap();
-        assert_eq!(stat, Stat { state: 'R', parent: 5, session: 7, started: 4242 });
+        assert_eq!(stat, Stat { state: 'R', parent: 4, session: 6, started: 4242 });
         for bad in ["", "77 (a", "77 (a) S", "77 (a) S x 6 7", "77 (a) S 5 6 7 8 9"] {
             assert_eq!(parse_stat(bad), None, "{bad}");
         }

@@ -166,11 +166,18 @@ fn register(options: &WrapOptions, context: &Context) -> Result<(), WrapError> {
 
 /// Waits for what went to the background on purpose, then ends what is left.
 pub(crate) fn settle(launch: &Launch, events: &Receiver<Event>) {
-    while launch.background {
+    if launch.background {
+        await_background(launch, events);
+    }
+    process::end_descendants(&launch.except, GRACE);
+}
+
+fn await_background(launch: &Launch, events: &Receiver<Event>) {
+    loop {
         while process::next_change().is_some() {}
         let left = process::descendants(&launch.except);
         if left.is_empty() {
-            break;
+            return;
         }
         match events.recv() {
             Ok(Event::Signal { signal, .. }) => {
@@ -179,8 +186,7 @@ pub(crate) fn settle(launch: &Launch, events: &Receiver<Event>) {
                 }
             }
             Ok(_) => {}
-            Err(_) => break,
+            Err(_) => return,
         }
     }
-    process::end_descendants(&launch.except, GRACE);
 }

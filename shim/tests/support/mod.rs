@@ -23,13 +23,18 @@ use russh::{Channel, ChannelId};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Waits until `ready` gives something.
-pub(crate) fn until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
+    until_or(|| what.to_owned(), ready)
+}
+
+/// The same, with words that are only found when it fails.
+pub(crate) fn until_or<T>(what: impl Fn() -> String, mut ready: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         if let Some(value) = ready() {
             return value;
         }
-        assert!(Instant::now() < deadline, "not in time: {what}");
+        assert!(Instant::now() < deadline, "not in time: {}", what());
         std::thread::sleep(Duration::from_millis(5));
     }
 }
