@@ -260,7 +260,7 @@ impl Hold<'_> {
                 Some(asked) = next_control(&mut control) => match asked {
                     Control::Signal(s) if ends(s) => Event::Withdrawn("the client sent a signal"),
                     Control::Signal(_) => continue,
-                    // The reviewer saw another size; the target hears of it once it runs.
+                    // The target hears of it when the command runs.
                     Control::Resize(size) => {
                         if let Some(terminal) = terminal.as_mut() {
                             terminal.resized(size);

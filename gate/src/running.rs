@@ -43,6 +43,7 @@ pub(crate) async fn run(
 ) -> Option<Refusal> {
     let started = Instant::now();
     let link = channel.connection.shared.link.clone();
+    let reviewed = approved.size();
     let delivered = tokio::select! {
         delivered = target.deliver(approved) => delivered,
         () = channel.gone.cancelled() => {
@@ -62,6 +63,10 @@ pub(crate) async fn run(
         Recorder::new(std::sync::Arc::clone(&channel.connection), session.clone(), terminal);
     if let Some(size) = channel.terminal.as_ref().map(Terminal::size) {
         recorder.resize(size).await;
+        if reviewed != Some(size) {
+            // It changed while the command was held.
+            writer.constant(GateConst::WindowChange(size)).await.ok();
+        }
     }
     // Items of standard input that were delivered: they end with the command.
     let items = Mutex::new(vec![id.clone()]);

@@ -8,7 +8,7 @@ use expacti_protocol::ids::{CommandId, SessionId};
 
 use crate::environment::Environment;
 use crate::link::Released;
-use crate::terminal::Terminal;
+use crate::terminal::{Size, Terminal};
 
 /// What goes to the target around the bytes; reviewed and approved with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,11 @@ pub(crate) struct Approved {
 }
 
 impl Approved {
+    /// The terminal's size as it was reviewed.
+    pub(crate) fn size(&self) -> Option<Size> {
+        self.context.terminal.as_ref().map(Terminal::size)
+    }
+
     /// What goes around the bytes.
     pub(super) fn context(&self) -> &Context {
         &self.context

@@ -15,5 +15,6 @@ mod login;
 mod mux;
 mod raw;
 mod requests;
+mod target;
 mod team;
 mod trial;

@@ -27,9 +27,10 @@ async fn through(t: &Trial, command: &str) -> std::process::Output {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exit_statuses_through_a_master() {
+    // More commands than `Limits::channels`: ended ones must not count.
     let Some(t) = Trial::new(Mode::Auto).await else { return };
     let master = master(&t).await;
-    for n in 0..100 {
+    for n in 0..70 {
         let code = (n * 37) % 256;
         let out = through(&t, &format!("echo {n}; exit {code}")).await;
         assert_eq!(out.status.code(), Some(code), "{n}: {}", text(&out.stderr));

@@ -41,9 +41,9 @@ pub async fn connect(t: &Trial) -> Handle<Trusting> {
 
 #[derive(Debug, Default)]
 pub struct Seen {
-    out: Vec<u8>,
-    err: Vec<u8>,
-    status: Option<u32>,
+    pub out: Vec<u8>,
+    pub err: Vec<u8>,
+    pub status: Option<u32>,
     replies: Vec<bool>,
 }
 
