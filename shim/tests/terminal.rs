@@ -195,8 +195,7 @@ fn the_terminal_comes_back_after_any_death() {
 #[test]
 fn stopped_and_continued_as_a_job() {
     let world = World::new();
-    let mut terminal =
-        Terminal::run(&world, "echo ready; sleep 0.3; read line; echo \"got <$line>\"; exit 3");
+    let mut terminal = Terminal::run(&world, "echo ready; read line; echo \"got <$line>\"; exit 3");
     terminal.shows("ready");
     until("raw mode", || terminal.is_raw().then_some(()));
     terminal.types("\x1a");
