@@ -2,7 +2,7 @@
 //! says that it is released, and only then lets its exact bytes go to the target.
 //!
 //! It must never let a byte that the agent sent reach the target before that. The one place that
-//! can write to a target is [`target`]; it takes approved items, constants, and data covered by a
+//! can write to a target is `target`; it takes approved items, constants, and data covered by a
 //! grant, and nothing else. Whatever fails on the way, the command does not run.
 
 mod channel;

@@ -71,7 +71,8 @@ async fn interrupt_in_a_terminal_withdraws() {
             _ => None,
         })
         .await;
-    assert_eq!(reason, "^C");
+    // The second when the broker's answer to the submission had not been read yet.
+    assert!(["^C", "the agent took it back"].contains(&reason.as_str()), "{reason}");
     t.broker.allow(&item);
     let out = finish(child).await;
     assert_eq!(out.status.code(), Some(130));
