@@ -172,7 +172,9 @@ async fn suspend_resume_resize_and_signals() {
     broker.add(request("0001", "uptime", 5));
     t.wait_for("Request 0001");
     t.keys(&["C-z"]);
-    t.wait_for("shell: ");
+    t.wait("the shell", |text| {
+        text.contains("Stopped") && text.lines().any(|l| l.starts_with("shell:"))
+    });
     t.keys(&["-l", "echo cooked $((40+2))"]);
     t.keys(&["Enter"]);
     t.wait_for("cooked 42");

@@ -5,6 +5,7 @@ mod fingers;
 mod hostile;
 mod pictures;
 mod screens;
+mod speed;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod upkeep;
