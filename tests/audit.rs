@@ -127,19 +127,16 @@ fn a_change_in_the_database_is_found() -> Result<()> {
     let t = trial!()?;
     lived_in(&t)?;
     t.expacti(&["down"])?.expect_code(0)?;
-    let database = t.home().join("expacti.db");
-    let bytes = fs::read(&database)?;
-    let needle = b"rm -rf /nowhere";
-    let mut changed = bytes.clone();
-    let mut hits = 0;
-    for at in 0..bytes.len() - needle.len() {
-        if &bytes[at..at + needle.len()] == needle {
-            changed[at + 4] = b'x';
-            hits += 1;
-        }
-    }
-    assert!(hits > 0, "the command is not in the database as text");
-    fs::write(&database, changed)?;
+    // What somebody with the file can do: take the trigger away and rewrite history.
+    let rewrite = "import sqlite3, sys\n\
+                   db = sqlite3.connect(sys.argv[1])\n\
+                   db.execute('DROP TRIGGER audit_is_never_updated')\n\
+                   change = \"UPDATE audit SET line = replace(line, '/nowhere', '/harmless')\"\n\
+                   print(db.execute(change + \" WHERE line LIKE '%/nowhere%'\").rowcount)\n\
+                   db.commit()\n";
+    let database = t.home().join("expacti.db").display().to_string();
+    let rewritten = t.direct(&["python3", "-c", rewrite, &database]).run()?;
+    assert_ne!(rewritten.expect_code(0)?.out().trim(), "0", "nothing was rewritten");
     let outcome = t.expacti(&["audit", "verify"])?;
     assert_eq!(outcome.code(), 1, "{}", outcome.describe());
     Ok(())

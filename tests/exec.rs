@@ -214,7 +214,7 @@ fn client_options_are_honoured() -> Result<()> {
         &["-o", "ServerAliveInterval=30", "-oLogLevel=QUIET"],
         &["-C"],
         &["-x", "-a"],
-        &["-c", "aes128-gcm@openssh.com", "-m", "hmac-sha2-256"],
+        &["-c", "aes256-gcm@openssh.com", "-m", "hmac-sha2-256"],
     ];
     for words in options {
         let mut argv = vec!["ssh"];

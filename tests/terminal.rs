@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use expacti_harness::{Tmux, Trial, kill, trial, until};
 use rustix::process::Signal;
 
@@ -54,9 +54,7 @@ fn a_reviewer_allows_and_denies() -> Result<()> {
     let held = t.wait_pending()?;
     screen.wait_for("echo ran")?;
     assert!(!first.exists());
-    screen.keys(&["a"])?;
-    let allowed = until("the decision", || decided(&t, &screen, &held.id))?;
-    assert_eq!(allowed, "released");
+    press(&t, &screen, "a", &held.id, "released")?;
     run.wait()?.expect_code(0)?;
     assert_eq!(first.count(), 1);
 
@@ -72,9 +70,9 @@ fn a_reviewer_allows_and_denies() -> Result<()> {
     assert!(!second.exists());
 
     let run = t.wrap(&["ssh", "target", &third.touch()]).spawn()?;
-    t.wait_pending()?;
+    let held = t.wait_pending()?;
     screen.wait_for("third")?;
-    screen.keys(&["d"])?;
+    press(&t, &screen, "d", &held.id, "decision")?;
     run.wait()?.expect_code(77)?;
     assert!(!third.exists());
 
@@ -83,16 +81,13 @@ fn a_reviewer_allows_and_denies() -> Result<()> {
     Ok(())
 }
 
-/// The state after a decision; a high risk asks for a confirmation.
-fn decided(t: &Trial, screen: &Tmux, id: &str) -> Result<Option<String>> {
-    let life = t.life(id)?;
-    if life.iter().any(|kind| kind == "released") {
-        return Ok(Some("released".to_owned()));
-    }
-    if screen.capture()?.contains("y ") {
-        screen.keys(&["y"])?;
-    }
-    Ok(None)
+/// Presses a key until it counts: a request that has just appeared asks to look first.
+fn press(t: &Trial, screen: &Tmux, key: &str, id: &str, kind: &str) -> Result<()> {
+    until(&format!("{kind} after {key}"), || {
+        screen.keys(&[key])?;
+        Ok(t.life(id)?.iter().any(|found| found == kind).then_some(()))
+    })
+    .with_context(|| format!("the screen:\n{}", screen.capture().unwrap_or_default()))
 }
 
 #[test]

@@ -145,7 +145,13 @@ impl Tmux {
             // The pane is dead when its terminal closes; the status comes with SIGCHLD, maybe later.
             let status = words.next().unwrap_or_default().parse::<i32>();
             let signal = words.next().unwrap_or_default().parse::<i32>();
-            Ok(status.ok().or(signal.ok().map(|signal| 128 + signal)))
+            let code = status.ok().or(signal.ok().map(|signal| 128 + signal));
+            if code.is_none() {
+                // tmux may miss the signal when the terminal closes first; a child of its own that
+                // ends makes it look for all that ended.
+                self.run(&["run-shell", "true"])?;
+            }
+            Ok(code)
         })
         .with_context(|| format!("the screen:\n{}", self.capture().unwrap_or_default()))
     }
