@@ -6,8 +6,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use expacti_engine::{
-    Context, Effect, Event, History, MatchKind, Policy, PolicyKind, PolicySet, RiskTables, Rule, RuleSet, Scope, Snapshot,
-    judge,
+    Context, Effect, Event, History, MatchKind, Policy, PolicyKind, PolicySet, RiskTables, Rule,
+    RuleSet, Scope, Snapshot, judge,
 };
 
 const TYPICAL: [&str; 12] = [
@@ -73,11 +73,17 @@ fn snapshot(rules: usize) -> Snapshot {
 fn report(name: &str, mut times: Vec<Duration>) {
     times.sort();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
-    println!("{name:44} p50 {:9.2} us   p99 {:9.2} us   worst {:9.2} us", at(0.5), at(0.99), at(1.0));
+    println!(
+        "{name:44} p50 {:9.2} us   p99 {:9.2} us   worst {:9.2} us",
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
 }
 
 fn measure(name: &str, rounds: usize, lines: &[&str], snapshot: &Snapshot, history: &History) {
-    let context = Context { agent: "bot".to_owned(), target: "web-1".to_owned(), ..Context::default() };
+    let context =
+        Context { agent: "bot".to_owned(), target: "web-1".to_owned(), ..Context::default() };
     let mut times = Vec::with_capacity(rounds * lines.len());
     for round in 0..rounds + 20 {
         for line in lines {
@@ -96,16 +102,32 @@ fn main() {
     for line in TYPICAL {
         let context = Context::default();
         let assessment = RiskTables::builtin().assess(line.as_bytes(), &context);
-        history.observe(&Event::Submitted { command: line.as_bytes(), context: &context, assessment: &assessment });
+        history.observe(&Event::Submitted {
+            command: line.as_bytes(),
+            context: &context,
+            assessment: &assessment,
+        });
     }
     for rules in [10, 10_000] {
         let start = Instant::now();
         let snapshot = snapshot(rules);
         println!("{rules} rules compiled in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
         for line in TYPICAL {
-            measure(&format!("{rules:>6} rules: {}", &line[..line.len().min(28)]), 300, &[line], &snapshot, &history);
+            measure(
+                &format!("{rules:>6} rules: {}", &line[..line.len().min(28)]),
+                300,
+                &[line],
+                &snapshot,
+                &history,
+            );
         }
-        measure(&format!("{rules:>6} rules: all typical lines"), 500, &TYPICAL, &snapshot, &history);
+        measure(
+            &format!("{rules:>6} rules: all typical lines"),
+            500,
+            &TYPICAL,
+            &snapshot,
+            &history,
+        );
     }
     let snapshot = snapshot(10_000);
     let caps: Vec<(&str, String)> = vec![

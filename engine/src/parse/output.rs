@@ -23,14 +23,20 @@ pub(crate) fn of(commands: &[&Simple], bodies: &[Word]) -> Option<String> {
     (text.len() <= MAX).then_some(text)
 }
 
-/// What the pipeline feeds into its stage at `index`.
-pub(crate) fn before(script: &Script, index: usize) -> Option<String> {
-    let this = script.commands.get(index)?;
+/// What the pipeline feeds into `this`, which stands at `index`.
+pub(crate) fn before(script: &Script, index: usize, this: &Simple) -> Option<String> {
+    /// Substitutions put commands of their own between the stages; this many are looked at.
+    const WINDOW: usize = 48;
+    if this.stage == 0 || this.stage > 8 {
+        return None;
+    }
     let earlier: Vec<&Simple> = script
         .commands
-        .get(..index)?
+        .get(index.saturating_sub(WINDOW)..index)?
         .iter()
-        .filter(|command| command.pipeline == this.pipeline && !command.compound)
+        .filter(|command| {
+            command.pipeline == this.pipeline && !command.compound && !command.words.is_empty()
+        })
         .collect();
     (earlier.len() == this.stage).then(|| of(&earlier, &script.bodies))?
 }

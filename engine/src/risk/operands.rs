@@ -345,11 +345,11 @@ pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, d
                 format!("{path} belongs to logs, audit or protection"),
             );
         }
-        let empties = simple
+        let empties = unit
             .words
             .first()
             .is_none_or(|word| matches!(word.text.as_str(), ":" | "true"))
-            || simple.words.iter().all(|word| {
+            || unit.words.iter().all(|word| {
                 matches!(word.text.as_str(), "cat" | "/dev/null" | "echo" | "printf" | "-n" | "")
             });
         if truncates && empties && !simple.compound {
@@ -506,20 +506,14 @@ fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, draft: &mu
 
 /// Data that leaves for a host on no list: a remote destination of `scp` and `rsync`, an answer
 /// smuggled into a name that is looked up, standard input of `nc` and `ssh`.
-fn leaves(
-    unit: &Unit<'_>,
-    program: &str,
-    simple: Option<&Simple>,
-    arguments: &Arguments<'_>,
-    draft: &mut Draft,
-) {
+fn leaves(unit: &Unit<'_>, program: &str, arguments: &Arguments<'_>, draft: &mut Draft) {
     let Some(cause) =
         draft.causes.list.iter().find(|cause| cause.name == name::UNLISTED_HOST).cloned()
     else {
         return;
     };
     let last = arguments.operands.last().map_or("", |(text, _)| *text);
-    let fed = unit.simple.or(simple).is_some_and(|simple| {
+    let fed = Some(unit.host).is_some_and(|simple| {
         simple.stage > 0 || simple.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read)
     });
     let sends = match program {
@@ -583,8 +577,7 @@ pub(super) fn hosts(
         break;
     }
     let program = unit.words.first().map_or("", |word| crate::parse::output::base_name(&word.text));
-    let simple = scorer.shared.script.commands.get(unit.index);
-    leaves(unit, program, simple, arguments, draft);
+    leaves(unit, program, arguments, draft);
     if matches!(program, "dig" | "nslookup" | "host" | "drill" | "ping")
         && let Some(word) = unit
             .words
@@ -610,7 +603,7 @@ pub(super) fn interpreter(
     arguments: &Arguments<'_>,
     draft: &mut Draft,
 ) {
-    let Some(simple) = scorer.shared.script.commands.get(unit.index) else { return };
+    let simple = unit.host;
     let first = unit.words.first().map_or(draft.base_span, |word| word.span);
     // `bash <(curl ...)`, `. <(...)`: the script is made while it runs.
     if program.script.is_some()
@@ -653,7 +646,7 @@ pub(super) fn interpreter(
     let runs_code = !matches!(language, Language::Sql | Language::Redis | Language::Mongo);
     if piped && runs_code {
         draft.causes.add(name::PIPE, first, "what is piped in is run");
-        if crate::parse::output::before(&scorer.shared.script, unit.index).is_none() {
+        if crate::parse::output::before(&scorer.shared.script, unit.index, unit.host).is_none() {
             draft.causes.add(
                 name::UNINSPECTABLE,
                 first,
@@ -703,7 +696,7 @@ pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft
     let names_only = names_only
         || (program == "find" && !unit.words.iter().any(|word| word.text.starts_with("-exec")));
     let searches = matches!(program, "grep" | "egrep" | "rg" | "ag" | "sed" | "awk");
-    for (nth, word) in unit.words.iter().enumerate() {
+    for (nth, word) in unit.words.iter().enumerate().take(crate::tables::MAX_WORDS) {
         let text = word.text.as_str();
         if nth > 0
             && !names_only

@@ -3,7 +3,7 @@
 
 use crate::Category;
 use crate::parse::{Span, Word, output::base_name};
-use crate::tables::{Arguments, Effect, Program, Wraps, wildcard};
+use crate::tables::{Arguments, Effect, MAX_WORDS, Program, Wraps, wildcard};
 
 use super::draft::{Causes, Draft, name};
 use super::operands;
@@ -66,6 +66,13 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> Draft {
                 );
             }
         }
+    }
+    if words.len() > MAX_WORDS {
+        draft.causes.add(
+            name::UNINSPECTABLE,
+            draft.base_span,
+            format!("{} words are too many to be read", words.len()),
+        );
     }
     inherited(unit, &mut draft);
     if let Some(simple) = unit.simple {

@@ -27,6 +27,8 @@ pub(crate) struct Unit<'a> {
     pub(crate) inherit: &'a Inherit,
     /// Assignments and redirections count for the outermost command only.
     pub(crate) simple: Option<&'a Simple>,
+    /// The command this one is, or stands in.
+    pub(crate) host: &'a Simple,
     pub(crate) index: usize,
     pub(crate) cwd: Option<&'a str>,
 }
@@ -66,22 +68,19 @@ impl<'a> Scorer<'a> {
     pub(crate) fn run(&mut self) {
         let mut index = 0;
         while let Some(slot) = self.shared.script.commands.get_mut(index) {
-            let simple = std::mem::take(slot);
+            let mut simple = std::mem::take(slot);
             let inherit =
                 self.inherits.get(simple.inherit.unwrap_or(0)).cloned().unwrap_or_default();
-            // Later stages of a pipeline look at the earlier ones, so this goes back first.
-            let words = simple.words.clone();
-            self.put_back(index, simple);
-            self.unit(index, &words, &inherit, true);
+            let words = std::mem::take(&mut simple.words);
+            self.unit(index, &simple, &words, &inherit, true);
             self.follow_cd(&words);
-            self.follow_writes(index, &inherit);
+            simple.words = words;
+            self.follow_writes(index, &simple, &inherit);
+            // Later stages of a pipeline look at the earlier ones.
+            if let Some(slot) = self.shared.script.commands.get_mut(index) {
+                *slot = simple;
+            }
             index += 1;
-        }
-    }
-
-    fn put_back(&mut self, index: usize, simple: Simple) {
-        if let Some(slot) = self.shared.script.commands.get_mut(index) {
-            *slot = simple;
         }
     }
 
@@ -98,8 +97,8 @@ impl<'a> Scorer<'a> {
     }
 
     /// `echo 'rm -rf /' > x; sh x`: what a file is given may run later in the line, or by itself.
-    fn follow_writes(&mut self, index: usize, inherit: &Inherit) {
-        let Some(simple) = self.shared.script.commands.get(index) else { return };
+    fn follow_writes(&mut self, index: usize, simple: &Simple, inherit: &Inherit) {
+        let host = simple;
         let target = simple
             .redirects
             .iter()
@@ -123,7 +122,7 @@ impl<'a> Scorer<'a> {
         let text = if alone.stage == 0 {
             output::of(&[&alone], &self.shared.script.bodies)
         } else {
-            output::before(&self.shared.script, index)
+            output::before(&self.shared.script, index, host)
         };
         let Some(text) = text else { return };
         if self.tables.places.is_persistence(&path) {
@@ -171,10 +170,17 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    fn unit(&mut self, index: usize, words: &[Word], inherit: &Inherit, outermost: bool) {
-        let simple = if outermost { self.shared.script.commands.get(index).cloned() } else { None };
+    fn unit(
+        &mut self,
+        index: usize,
+        host: &Simple,
+        words: &[Word],
+        inherit: &Inherit,
+        outermost: bool,
+    ) {
+        let simple = outermost.then_some(host);
         let cwd = self.cwd.clone();
-        let unit = Unit { words, inherit, simple: simple.as_ref(), index, cwd: cwd.as_deref() };
+        let unit = Unit { words, inherit, simple, host, index, cwd: cwd.as_deref() };
         let draft = segment::score(self, &unit);
         let span = draft.span;
         self.drafts.push(draft);
@@ -201,14 +207,14 @@ impl<'a> Scorer<'a> {
                     .cloned()
                     .collect();
                 if !rest.is_empty() {
-                    self.inner(index, &rest, inherit, &program_name, |_| {});
+                    self.inner((index, host), &rest, inherit, &program_name, |_| {});
                 }
             }
             return;
         };
         let arguments = Arguments::of(words, Some(program));
-        self.look_through(index, words, program, &program_name, &arguments, inherit);
-        self.look_into_code(index, words, program, &program_name, &arguments, inherit);
+        self.look_through((index, host), words, program, &program_name, &arguments, inherit);
+        self.look_into_code(words, program, &program_name, &arguments, inherit);
         self.look_at_hijacks(&arguments, words, inherit, &program_name);
         if program.script.is_some()
             && let Some((_, at)) = arguments.operands.first()
@@ -220,7 +226,7 @@ impl<'a> Scorer<'a> {
             self.run_written(&word.text.clone(), word.span, inherit, &program_name);
         }
         if matches!(program.stdin, Some(Language::Shell | Language::Cron)) {
-            self.look_at_stdin(index, words, program, &program_name, &arguments, inherit);
+            self.look_at_stdin((index, host), words, program, &program_name, &arguments, inherit);
         }
     }
 
@@ -233,7 +239,7 @@ impl<'a> Scorer<'a> {
 
     fn inner(
         &mut self,
-        index: usize,
+        (index, host): (usize, &Simple),
         words: &[Word],
         outer: &Inherit,
         via: &str,
@@ -243,7 +249,7 @@ impl<'a> Scorer<'a> {
         inherit.via.push(via.to_owned());
         inherit.depth += 1;
         change(&mut inherit);
-        self.unit(index, words, &inherit, false);
+        self.unit(index, host, words, &inherit, false);
     }
 
     /// Reads a nested shell text; its commands are scored when the loop reaches them.
@@ -267,7 +273,7 @@ impl<'a> Scorer<'a> {
 
     fn look_through(
         &mut self,
-        index: usize,
+        (index, host): (usize, &Simple),
         words: &[Word],
         program: &Program,
         via: &str,
@@ -290,9 +296,9 @@ impl<'a> Scorer<'a> {
                 let Some(first) = first_inner(arguments, program.skip) else { return };
                 let mut inner: Vec<Word> = words.get(first..).unwrap_or(&[]).to_vec();
                 if wraps == Wraps::Xargs {
-                    self.complete(index, &mut inner, arguments);
+                    self.complete((index, host), &mut inner, arguments);
                 }
-                self.inner(index, &inner, outer, via, |inherit| {
+                self.inner((index, host), &inner, outer, via, |inherit| {
                     if privileged {
                         inherit.privileged.get_or_insert(span);
                     }
@@ -317,10 +323,12 @@ impl<'a> Scorer<'a> {
                 };
                 let inner = words.get(first..).unwrap_or(&[]);
                 if !inner.is_empty() {
-                    self.inner(index, inner, outer, via, |inherit| inherit.elsewhere = true);
+                    self.inner((index, host), inner, outer, via, |inherit| {
+                        inherit.elsewhere = true
+                    });
                 }
             }
-            Wraps::Find => self.find_exec(index, words, via, outer),
+            Wraps::Find => self.find_exec((index, host), words, via, outer),
             Wraps::Joined => {
                 let from = arguments.operands.first().map_or(words.len(), |(_, at)| *at);
                 let verb = arguments
@@ -413,7 +421,13 @@ impl<'a> Scorer<'a> {
     }
 
     /// `find / -exec rm {} ;`: `{}` stands for everything beneath the start.
-    fn find_exec(&mut self, index: usize, words: &[Word], via: &str, outer: &Inherit) {
+    fn find_exec(
+        &mut self,
+        (index, host): (usize, &Simple),
+        words: &[Word],
+        via: &str,
+        outer: &Inherit,
+    ) {
         let starts: Vec<&Word> = words
             .iter()
             .skip(1)
@@ -455,17 +469,22 @@ impl<'a> Scorer<'a> {
                 continue;
             }
             let span = word.span;
-            self.inner(index, &inner, outer, via, |inherit| {
+            self.inner((index, host), &inner, outer, via, |inherit| {
                 inherit.more_arguments.get_or_insert(span);
             });
         }
     }
 
     /// Adds what `xargs` reads, where that is constant.
-    fn complete(&mut self, index: usize, inner: &mut Vec<Word>, arguments: &Arguments<'_>) {
+    fn complete(
+        &mut self,
+        (index, host): (usize, &Simple),
+        inner: &mut Vec<Word>,
+        arguments: &Arguments<'_>,
+    ) {
         let input =
-            output::before(&self.shared.script, index).or_else(|| self.constant_stdin(index));
-        let Some(input) = input else { return self.complete_from_find(index, inner) };
+            output::before(&self.shared.script, index, host).or_else(|| self.constant_stdin(host));
+        let Some(input) = input else { return self.complete_from_find((index, host), inner) };
         let Some(last) = inner.last().cloned() else { return };
         let replace =
             arguments.has(&["-I", "-i", "--replace"]).and_then(|flag| flag.value).unwrap_or("{}");
@@ -478,9 +497,9 @@ impl<'a> Scorer<'a> {
     }
 
     /// `find / | xargs rm -rf`: unnarrowed, the start itself is among what is found.
-    fn complete_from_find(&self, index: usize, inner: &mut Vec<Word>) {
+    fn complete_from_find(&self, (index, host): (usize, &Simple), inner: &mut Vec<Word>) {
         let commands = &self.shared.script.commands;
-        let Some(this) = commands.get(index) else { return };
+        let this = host;
         let before =
             commands.get(..index).unwrap_or(&[]).iter().rev().find(|command| {
                 command.pipeline == this.pipeline && command.stage + 1 == this.stage
@@ -499,8 +518,7 @@ impl<'a> Scorer<'a> {
         inner.extend(starts.cloned());
     }
 
-    fn constant_stdin(&self, index: usize) -> Option<String> {
-        let simple = self.shared.script.commands.get(index)?;
+    fn constant_stdin(&self, simple: &Simple) -> Option<String> {
         let redirect = simple.redirects.iter().rev().find(|redirect| redirect.fd == Some(0))?;
         let word = match redirect.op {
             RedirectOp::HereString => &redirect.target,
@@ -513,7 +531,6 @@ impl<'a> Scorer<'a> {
     /// Code given in options or operands.
     fn look_into_code(
         &mut self,
-        _index: usize,
         words: &[Word],
         program: &Program,
         via: &str,
@@ -656,7 +673,7 @@ impl<'a> Scorer<'a> {
     /// A shell without code of its own runs what it reads.
     fn look_at_stdin(
         &mut self,
-        index: usize,
+        (index, host): (usize, &Simple),
         words: &[Word],
         program: &Program,
         via: &str,
@@ -671,7 +688,7 @@ impl<'a> Scorer<'a> {
         if has_code || (has_script && program.script.is_some()) {
             return;
         }
-        let Some(simple) = self.shared.script.commands.get(index) else { return };
+        let simple = host;
         let span = words.first().map_or(simple.span, |word| word.span);
         if let Some(redirect) =
             simple.redirects.iter().rev().find(|redirect| redirect.fd == Some(0))
@@ -692,7 +709,7 @@ impl<'a> Scorer<'a> {
             }
             return;
         }
-        if let Some(text) = output::before(&self.shared.script, index) {
+        if let Some(text) = output::before(&self.shared.script, index, host) {
             if program.stdin == Some(Language::Cron) {
                 self.cron(&text, Place::Fixed(span), outer, via);
             } else {

@@ -20,52 +20,106 @@ pub struct RuleSet {
     exact: HashMap<Box<[u8]>, Vec<usize>>,
     allow: Globs,
     deny: Globs,
-    /// All regular expressions in one automaton; pattern N belongs to rule `regex_rules[N]`.
-    regex: Option<Regex>,
-    regex_rules: Vec<usize>,
+    /// Regular expressions by the literal program they begin with; the rest under `""`.
+    expressions: HashMap<Box<str>, Expressions>,
     denies: bool,
 }
 
-/// Glob patterns by their first word.
+/// Glob patterns, found by their words: what a lookup costs does not depend on how many there are.
 #[derive(Clone, Debug, Default)]
 struct Globs {
     patterns: Vec<(usize, GlobPattern)>,
-    /// By program and second word.
-    by_two: HashMap<(Box<str>, Box<str>), Vec<usize>>,
-    /// By program, where the second word is open.
-    by_one: HashMap<Box<str>, Vec<usize>>,
-    /// The program itself is open.
-    open: Vec<usize>,
+    root: Node,
+}
+
+/// What may follow a row of literal words.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    literal: HashMap<Box<str>, Node>,
+    /// Patterns that go on with a wildcard, by the literal text in front of it.
+    open: HashMap<Box<str>, Vec<usize>>,
+    /// The lengths of these texts, without repetition.
+    lengths: Vec<usize>,
+    /// Patterns that end here, or go on with `**`.
+    ends: Vec<usize>,
 }
 
 impl Globs {
     fn add(&mut self, rule: usize, pattern: GlobPattern) {
         let at = self.patterns.len();
-        let literal = |word: &String| !word.contains(['*', '?']);
-        match (pattern.program(), pattern.words().get(1)) {
-            (Some(program), Some(second)) if literal(second) => {
-                self.by_two.entry((program.into(), second.as_str().into())).or_default().push(at);
+        let mut node = &mut self.root;
+        let mut open = None;
+        for word in pattern.words() {
+            if let Some(wild) = word.find(['*', '?']) {
+                open = Some(word.get(..wild).unwrap_or(""));
+                break;
             }
-            (Some(program), _) => self.by_one.entry(program.into()).or_default().push(at),
-            (None, _) => self.open.push(at),
+            node = node.literal.entry(word.as_str().into()).or_default();
+        }
+        match open {
+            Some(prefix) => {
+                node.open.entry(prefix.into()).or_default().push(at);
+                if !node.lengths.contains(&prefix.len()) {
+                    node.lengths.push(prefix.len());
+                }
+            }
+            None => node.ends.push(at),
         }
         self.patterns.push((rule, pattern));
     }
 
-    fn candidates<'a>(
-        &'a self,
-        words: &'a [String],
-        program: &'a str,
-    ) -> impl Iterator<Item = &'a (usize, GlobPattern)> {
-        let second = words.get(1).map_or("", String::as_str);
-        let two = self.by_two.get(&(program.into(), second.into()));
-        let one = self.by_one.get(program);
-        two.into_iter()
-            .chain(one)
-            .chain(std::iter::once(&self.open))
-            .flatten()
-            .filter_map(|at| self.patterns.get(*at))
+    /// The patterns that can match words beginning with `program`.
+    fn candidates<'a>(&'a self, words: &[String], program: &str) -> Vec<&'a (usize, GlobPattern)> {
+        let mut out = Vec::new();
+        let mut node = &self.root;
+        for at in 0..=words.len() {
+            out.extend(node.ends.iter().filter_map(|at| self.patterns.get(*at)));
+            let Some(word) = words.get(at) else { break };
+            let word = if at == 0 { program } else { word.as_str() };
+            for length in &node.lengths {
+                let found = word.get(..*length).and_then(|prefix| node.open.get(prefix));
+                out.extend(found.into_iter().flatten().filter_map(|at| self.patterns.get(*at)));
+            }
+            match node.literal.get(word) {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        out
     }
+
+    /// Some patterns near the words: those beneath the deepest point the words lead to.
+    fn near<'a>(&'a self, words: &[String], most: usize) -> Vec<&'a (usize, GlobPattern)> {
+        let mut node = &self.root;
+        for (at, word) in words.iter().enumerate() {
+            match node.literal.get(word.as_str()) {
+                Some(next) => node = next,
+                None if at == 0 => return Vec::new(),
+                None => break,
+            }
+        }
+        let mut out = Vec::new();
+        let mut stack = vec![node];
+        while let Some(node) = stack.pop() {
+            let here = node.ends.iter().chain(node.open.values().flatten());
+            for at in here {
+                if out.len() >= most {
+                    return out;
+                }
+                out.extend(self.patterns.get(*at));
+            }
+            stack.extend(node.literal.values().take(most));
+        }
+        out
+    }
+}
+
+/// Regular expressions that begin with the same program.
+#[derive(Clone, Debug)]
+struct Expressions {
+    regex: Regex,
+    /// Pattern N belongs to this rule.
+    rules: Vec<usize>,
 }
 
 impl RuleSet {
@@ -75,7 +129,7 @@ impl RuleSet {
     /// Names the first rule that cannot be compiled and what is wrong with it.
     pub fn build(rules: Vec<Rule>) -> Result<Self, RuleError> {
         let mut set = Self::default();
-        let mut expressions = Vec::new();
+        let mut expressions: HashMap<Box<str>, (Vec<String>, Vec<usize>)> = HashMap::new();
         for (at, rule) in rules.iter().enumerate() {
             let wrong = |message: String| RuleError { id: rule.id.clone(), message };
             if rule.pattern.trim().is_empty() {
@@ -107,23 +161,25 @@ impl RuleSet {
                     }
                 }
                 MatchKind::Regex => {
-                    expressions.push(compile_check(&rule.pattern).map_err(wrong)?);
-                    set.regex_rules.push(at);
+                    let anchored = compile_check(&rule.pattern).map_err(wrong)?;
+                    let group =
+                        expressions.entry(literal_program(&rule.pattern).into()).or_default();
+                    group.0.push(anchored);
+                    group.1.push(at);
                 }
             }
             set.denies |= rule.effect == Effect::Deny;
         }
-        if !expressions.is_empty() {
-            set.regex = Some(build_regex(&expressions).map_err(|message| {
-                RuleError {
-                    id: set
-                        .regex_rules
-                        .first()
-                        .and_then(|at| rules.get(*at))
-                        .map_or_else(String::new, |rule| rule.id.clone()),
-                    message,
-                }
-            })?);
+        for (program, (patterns, members)) in expressions {
+            let id = || {
+                members
+                    .first()
+                    .and_then(|at| rules.get(*at))
+                    .map_or_else(String::new, |rule| rule.id.clone())
+            };
+            let regex =
+                build_regex(&patterns).map_err(|message| RuleError { id: id(), message })?;
+            set.expressions.insert(program, Expressions { regex, rules: members });
         }
         set.rules = rules;
         Ok(set)
@@ -175,6 +231,7 @@ impl RuleSet {
         let found = self
             .allow
             .candidates(&words, program)
+            .into_iter()
             .find(|(at, pattern)| {
                 pattern.matches(&words)
                     && self.rules.get(*at).is_some_and(|rule| holds(rule, context))
@@ -225,6 +282,7 @@ impl RuleSet {
             let program = base(words.first()?);
             self.deny
                 .candidates(words, program)
+                .into_iter()
                 .chain(self.deny.candidates(words, words.first()?))
                 .find(|(at, pattern)| {
                     pattern.covers(words)
@@ -235,14 +293,25 @@ impl RuleSet {
     }
 
     fn regex_matches(&self, command: &[u8]) -> Vec<&Rule> {
-        let Some(regex) = &self.regex else { return Vec::new() };
-        let mut found = regex_automata::PatternSet::new(regex.pattern_len());
-        let input = Input::new(command).anchored(Anchored::Yes);
-        regex.which_overlapping_matches(&input, &mut found);
-        found
-            .iter()
-            .filter_map(|pattern| self.rules.get(*self.regex_rules.get(pattern.as_usize())?))
-            .collect()
+        if self.expressions.is_empty() {
+            return Vec::new();
+        }
+        let program = command.split(|b| *b == b' ').next().unwrap_or(b"");
+        let own = std::str::from_utf8(program).ok().filter(|program| !program.is_empty());
+        let groups =
+            [own.and_then(|program| self.expressions.get(program)), self.expressions.get("")];
+        let mut out = Vec::new();
+        for group in groups.into_iter().flatten() {
+            let mut found = regex_automata::PatternSet::new(group.regex.pattern_len());
+            let input = Input::new(command).anchored(Anchored::Yes);
+            group.regex.which_overlapping_matches(&input, &mut found);
+            out.extend(
+                found
+                    .iter()
+                    .filter_map(|pattern| self.rules.get(*group.rules.get(pattern.as_usize())?)),
+            );
+        }
+        out
     }
 
     fn allowed_by_regex(&self, command: &[u8], context: &Context) -> Option<&Rule> {
@@ -253,15 +322,14 @@ impl RuleSet {
 
     /// The allow rule for the same program that differs least.
     fn closest(&self, words: &[String], context: &Context) -> Option<Closest> {
-        let program = words.first()?;
         let now = context.now;
         self.allow
-            .candidates(words, program)
+            .near(words, 64)
+            .into_iter()
             .filter_map(|(at, pattern)| Some((self.rules.get(*at)?, pattern)))
             .filter(|(rule, _)| rule.expires_at.is_none_or(|expires| now < expires))
-            .take(64)
             .map(|(rule, pattern)| (rule, difference(pattern, words, rule, context)))
-            .min_by_key(|(_, differs)| differs.len())
+            .min_by(|a, b| a.1.len().cmp(&b.1.len()).then_with(|| a.0.id.cmp(&b.0.id)))
             .map(|(rule, differs)| Closest { rule: rule.id.clone(), differs: differs.join(", ") })
     }
 }
@@ -322,6 +390,18 @@ fn difference(
         out.push("the order of the words".to_owned());
     }
     out
+}
+
+/// The program an expression can only begin with: `cat ` in `cat /srv/[a-z]+`; empty where that is
+/// not certain.
+fn literal_program(pattern: &str) -> &str {
+    let Some((program, rest)) = pattern.split_once(' ') else { return "" };
+    let literal = !program.is_empty()
+        && program.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/'));
+    // A quantifier would make the blank optional, an alternative the whole beginning.
+    let certain =
+        !rest.starts_with(['*', '?', '{']) && !pattern.contains('|') && !pattern.contains("(?");
+    if literal && certain { program } else { "" }
 }
 
 /// Checks one expression and wraps it so that it is anchored at both ends.

@@ -9,7 +9,7 @@ mod places;
 pub(crate) use effects::{Effect, EffectSet};
 pub(crate) use load::Points;
 pub use load::TablesError;
-pub(crate) use pattern::{Arguments, Pattern, wildcard};
+pub(crate) use pattern::{Arguments, MAX_WORDS, Pattern, wildcard};
 pub(crate) use places::Places;
 
 use std::collections::HashMap;

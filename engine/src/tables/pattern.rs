@@ -4,6 +4,9 @@
 use super::{Effect, EffectSet, Program, Wraps};
 use crate::parse::Word;
 
+/// The most words of one command that are told apart; a longer one is not inspectable.
+pub(crate) const MAX_WORDS: usize = 512;
+
 /// One option as it was given.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flag<'a> {
@@ -42,7 +45,7 @@ impl<'a> Arguments<'a> {
             _ => usize::MAX,
         };
         let dashes = wraps == Some(Wraps::Dashes);
-        while let Some(word) = words.get(at) {
+        while let Some(word) = words.get(at).filter(|_| at < MAX_WORDS) {
             let text = word.text.as_str();
             // What belongs to the inner command is not looked at here.
             if out.operands.len() >= most {

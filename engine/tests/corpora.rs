@@ -1,0 +1,103 @@
+//! Measures the engine over public corpora of commands, where `EXPACTI_CORPORA` names their folder.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+use std::collections::BTreeMap;
+
+use expacti_engine::{Assessment, Context, Level, Outcome, RuleSet, assess, default_rules};
+
+struct Line {
+    command: String,
+    label: String,
+    programs: Vec<String>,
+    valid: bool,
+}
+
+fn load(name: &str) -> Option<Vec<Line>> {
+    let Some(folder) = std::env::var_os("EXPACTI_CORPORA") else {
+        println!("skipped: EXPACTI_CORPORA is not set");
+        return None;
+    };
+    let text = std::fs::read_to_string(std::path::Path::new(&folder).join(name)).ok()?;
+    let line = |line: &str| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        Line {
+            command: value["command"].as_str().unwrap().to_owned(),
+            label: value["label"].as_str().unwrap_or_default().to_owned(),
+            programs: value["programs"].as_array().map_or_else(Vec::new, |list| {
+                list.iter().filter_map(|p| p.as_str().map(str::to_owned)).collect()
+            }),
+            valid: value["valid"].as_bool().unwrap_or(true),
+        }
+    };
+    Some(text.lines().map(line).collect())
+}
+
+fn score(line: &Line) -> Assessment {
+    assess(line.command.as_bytes(), &Context::default())
+}
+
+#[test]
+fn risky_lines_are_at_least_medium() {
+    let Some(lines) = load("shellfirm.jsonl") else { return };
+    let risky: Vec<Assessment> =
+        lines.iter().filter(|line| line.label == "risky").map(score).collect();
+    let low = risky.iter().filter(|a| a.level < Level::Medium).count();
+    println!(
+        "{} risky lines, {low} below MEDIUM, {} below HIGH",
+        risky.len(),
+        risky.iter().filter(|a| a.level < Level::High).count()
+    );
+    assert!(low * 100 <= risky.len(), "{low} of {}", risky.len());
+}
+
+#[test]
+fn everyday_lines_that_only_read_are_seldom_high() {
+    for name in ["nl2bash.jsonl", "tldr.jsonl"] {
+        let Some(lines) = load(name) else { return };
+        let mut levels: BTreeMap<Level, usize> = BTreeMap::new();
+        let mut reading = 0;
+        let mut high = 0;
+        for assessment in lines.iter().map(score) {
+            *levels.entry(assessment.level).or_default() += 1;
+            let reads = assessment
+                .segments
+                .iter()
+                .all(|segment| segment.category == expacti_engine::Category::Inspection);
+            reading += usize::from(reads);
+            high += usize::from(reads && assessment.level >= Level::High);
+        }
+        println!("{name}: {levels:?}; of {reading} that only read {high} are HIGH or above");
+        assert!(high * 100 <= reading * 3, "{high} of {reading}");
+    }
+}
+
+#[test]
+fn the_default_rules_allow_no_line_of_an_attack() {
+    let Some(lines) = load("atomic-red-team.jsonl") else { return };
+    let set = RuleSet::build(default_rules()).unwrap();
+    for line in &lines {
+        let verdict = set.judge(line.command.as_bytes(), &Context::default());
+        assert_ne!(verdict.verdict, Outcome::Allow, "{}", line.command);
+    }
+}
+
+#[test]
+fn every_program_of_the_parser_cases_is_found() {
+    let Some(lines) = load("parser-cases.jsonl") else { return };
+    for line in &lines {
+        let assessment = score(line);
+        assert!(line.valid || assessment.uninspectable, "{}", line.command);
+        let mut found: Vec<&str> =
+            assessment.segments.iter().map(|s| s.program.as_deref().unwrap_or("?")).collect();
+        for program in &line.programs {
+            // The corpus writes odd characters as escapes, and `?` for a name that is made at run time,
+            // which here may be followed to what it is.
+            if program == "?" || program.contains('\\') {
+                continue;
+            }
+            let at = found.iter().position(|name| name == program);
+            assert!(at.is_some(), "{program} not found in {:?}: {found:?}", line.command);
+            found.swap_remove(at.unwrap());
+        }
+    }
+}
