@@ -111,7 +111,8 @@ fn round(t: &Trial, number: u64, victim: Victim, stop: bool, moment: Duration) -
     }
     if stop {
         thread::sleep(Duration::from_millis(300));
-        for process in &hit {
+        // Wrap stops with its program, as a shell's job does, and goes on when it is told to.
+        for process in hit.iter().chain(&Victim::Shim.find(t)) {
             kill(process.pid, Signal::CONT)?;
         }
     }

@@ -10,7 +10,8 @@ use crate::context::{self, Context};
 use crate::error::WrapError;
 use crate::resolve::{Surroundings, resolve};
 use crate::uplink::Head;
-use crate::{command, copy, options};
+use crate::wrap::Launch;
+use crate::{command, copy, options, pipes, process};
 
 /// The client and its arguments for one command line of `ssh`.
 #[derive(Debug)]
@@ -64,10 +65,11 @@ pub(crate) fn tag_is_known(ssh: &Path) -> bool {
     probe.output().is_ok_and(|out| out.status.success())
 }
 
-/// `expacti __ssh CONTEXT ARGS…`: becomes the client; returns an exit status when it cannot.
+/// `expacti __ssh CONTEXT ARGS…`: becomes the client, or runs it when somebody must watch whether
+/// its output is still read; returns an exit status when it cannot become it.
 pub fn nested_ssh(context: &Path, args: &[OsString]) -> u8 {
     match ssh(context, args) {
-        Ok(never) => match never {},
+        Ok(status) => status,
         Err(e) => {
             crate::say(&e);
             e.exit_status()
@@ -87,8 +89,9 @@ pub fn nested_copy(helper: &OsStr, context: &Path, args: &[OsString]) -> u8 {
     }
 }
 
-fn ssh(file: &Path, args: &[OsString]) -> Result<std::convert::Infallible, WrapError> {
+fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
     let context = Context::load(file)?;
+    let mut background = false;
     let args = match read(context.ssh()?, args, Origin::Program)? {
         Invocation::Inform(args) => args,
         Invocation::Connect(request) => {
@@ -96,10 +99,25 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<std::convert::Infallible, WrapE
                 request.notes.iter().for_each(|note| crate::say(note));
             }
             let status_line = rustix::termios::isatty(std::io::stderr());
-            prepare(&context, &request, status_line)?.args
+            let prepared = prepare(&context, &request, status_line)?;
+            background = prepared.background;
+            prepared.args
         }
     };
-    become_program(context.ssh()?.to_path_buf(), &args)
+    let client = context.ssh()?.to_path_buf();
+    // A client in the background closes its output itself.
+    if pipes::has_reader() && !background {
+        return pipes::run(&Launch {
+            expacti: context.expacti.clone(),
+            program: client,
+            args,
+            environment: vec![("SHELL", Some("/bin/sh".into()))],
+            client: true,
+            background: false,
+            except: process::children(),
+        });
+    }
+    match become_program(client, &args)? {}
 }
 
 fn copy(

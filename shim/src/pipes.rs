@@ -1,8 +1,15 @@
 //! Runs the program without a terminal of its own: it inherits standard input, output and error as
 //! they are, and this process never touches a byte of them.
 
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::child::{self, PIPED};
@@ -10,6 +17,37 @@ use crate::error::WrapError;
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
 use crate::wrap::{Launch, settle};
+
+/// How long a client whose output nobody reads any more may take to end by itself.
+const UNREAD: Duration = Duration::from_secs(1);
+
+/// Whether standard output is a pipe or a socket, whose reader can go away.
+pub(crate) fn has_reader() -> bool {
+    let Ok(fd) = std::io::stdout().as_fd().try_clone_to_owned() else { return false };
+    File::from(fd).metadata().is_ok_and(|m| m.file_type().is_fifo() || m.file_type().is_socket())
+}
+
+/// Ends a client of `ssh` whose output nobody reads any more, as in `ssh host yes | head`.
+///
+/// OpenSSH's client ignores SIGPIPE and tells a server of its own kind by a message
+/// (`eow@openssh.com`) that not every server can hear; without it, it reads on for ever.
+fn end_when_unread(client: Pid, over: Arc<AtomicBool>) {
+    std::thread::spawn(move || {
+        let stdout = std::io::stdout();
+        let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+        loop {
+            match poll(&mut fds, None) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+                Ok(_) => break,
+            }
+        }
+        std::thread::sleep(UNREAD);
+        if !over.load(Ordering::SeqCst) {
+            let _ = kill_process(client, Signal::TERM);
+        }
+    });
+}
 
 /// Runs the program to its end.
 pub(crate) fn run(launch: &Launch) -> Result<u8, WrapError> {
@@ -26,8 +64,13 @@ pub(crate) fn run(launch: &Launch) -> Result<u8, WrapError> {
         .spawn()
         .map_err(|source| WrapError::NotExecutable { program: launch.expacti.clone(), source })?;
     let pid = Pid::from_child(&started);
+    let over = Arc::new(AtomicBool::new(false));
+    if launch.client && has_reader() {
+        end_when_unread(pid, Arc::clone(&over));
+    }
     let status = loop {
         if let Some(status) = changes(pid) {
+            over.store(true, Ordering::SeqCst);
             break status;
         }
         match events.recv() {

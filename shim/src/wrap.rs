@@ -44,6 +44,8 @@ pub(crate) struct Launch {
     pub(crate) program: PathBuf,
     pub(crate) args: Vec<OsString>,
     pub(crate) environment: Vec<(&'static str, Option<OsString>)>,
+    /// The program is the client of `ssh` itself.
+    pub(crate) client: bool,
     /// The program sends itself to the background (`ssh -f`): its end is not the end.
     pub(crate) background: bool,
     /// Children that do not belong to the program.
@@ -93,6 +95,7 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
         program: found,
         args: args.to_vec(),
         environment: environment(&context, &|name| std::env::var_os(name)),
+        client: false,
         background: false,
         except,
     };
@@ -102,6 +105,7 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
             let status_line = rustix::termios::isatty(std::io::stderr());
             let prepared = nested::prepare(&context, &request, status_line)?;
             launch.args = prepared.args;
+            launch.client = true;
             launch.background = prepared.background;
             // The client runs the uplink with `$SHELL -c`; see `nested`.
             launch.environment.push(("SHELL", Some("/bin/sh".into())));
