@@ -28,6 +28,7 @@ async fn ask(client: &Client, what: &Fetch) -> anyhow::Result<Answer> {
             let path = format!("/v1/commands?session={session}&limit=12");
             Answer::Commands(client.get(&path).await?)
         }
+        Fetch::Sessions => Answer::Sessions(client.get("/v1/sessions?limit=30").await?),
         Fetch::Recording(session) => {
             let path = format!("/v1/sessions/{session}/recording");
             let bytes = client.get_bytes(&path).await?;

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use crossterm::event::{Event, EventStream};
 use expacti_protocol::client::{Client, Endpoint};
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -82,10 +82,15 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
         );
     }
     let link = Link::open(options.broker.clone()).await?;
+    let signals = Signals::heard()?;
     let tty = Tty::take().context("failed to take the terminal")?;
     let mut model = Model::new(
         Theme { colour: !options.no_color, ascii: options.ascii },
-        &options.broker.display(),
+        // Which socket it is tells a reviewer nothing; errors name it.
+        match options.broker.display().as_str() {
+            unix if unix.starts_with("unix:") => "this machine",
+            remote => remote,
+        },
     );
     model.zone = jiff::tz::TimeZone::system();
     model.keymap = options.keymap;
@@ -109,7 +114,27 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
         quit: false,
     };
     let quit = options.quit_when.unwrap_or_default();
-    screen.run(&quit).await
+    screen.run(&quit, signals).await
+}
+
+/// The signals that end or continue the screen. Heard before the terminal is taken: one that comes
+/// in between must not end the process with the terminal raw.
+struct Signals {
+    term: Signal,
+    hup: Signal,
+    int: Signal,
+    cont: Signal,
+}
+
+impl Signals {
+    fn heard() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            hup: signal(SignalKind::hangup())?,
+            int: signal(SignalKind::interrupt())?,
+            cont: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+        })
+    }
 }
 
 struct Screen {
@@ -129,12 +154,9 @@ struct Screen {
 }
 
 impl Screen {
-    async fn run(&mut self, quit: &CancellationToken) -> anyhow::Result<()> {
+    async fn run(&mut self, quit: &CancellationToken, signals: Signals) -> anyhow::Result<()> {
+        let Signals { mut term, mut hup, mut int, mut cont } = signals;
         let mut keys = EventStream::new();
-        let mut term = signal(SignalKind::terminate())?;
-        let mut hup = signal(SignalKind::hangup())?;
-        let mut int = signal(SignalKind::interrupt())?;
-        let mut cont = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
         let mut drawn_at: Option<Instant> = None;
         while !self.quit {
             let now = Instant::now();
@@ -309,7 +331,7 @@ impl Screen {
     }
 
     /// To the shell, until it lets us go on.
-    async fn suspend(&mut self, cont: &mut tokio::signal::unix::Signal) -> anyhow::Result<()> {
+    async fn suspend(&mut self, cont: &mut Signal) -> anyhow::Result<()> {
         restore();
         // The whole job, as the terminal's own ^Z would. Without a shell that could continue it,
         // the system ignores this.

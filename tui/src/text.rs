@@ -72,6 +72,35 @@ fn split_clusters(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Clean text with our long ids cut to what the screen shows of them elsewhere, too: `rule
+/// 02q9`, the last four letters, which every command of ours takes for the id.
+pub(crate) fn short_ids(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('_') {
+        let (head, tail) = rest.split_at(at);
+        let id = tail.get(1..27).filter(|id| {
+            id.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+                && !tail.get(27..28).is_some_and(|c| c.bytes().all(|b| b.is_ascii_alphanumeric()))
+        });
+        let known = ["cmd", "rule", "sess", "pol", "prn"].iter().any(|p| head.ends_with(p));
+        out.push_str(head);
+        match id.filter(|_| known) {
+            Some(id) => {
+                out.push(' ');
+                out.push_str(id.get(22..).unwrap_or_default());
+                rest = tail.get(27..).unwrap_or_default();
+            }
+            None => {
+                out.push('_');
+                rest = tail.get(1..).unwrap_or_default();
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Columns that clean text takes.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
@@ -368,6 +397,16 @@ mod tests {
         let rows: Vec<&str> = shown.wrap(10).into_iter().map(|r| &shown.text()[r]).collect();
         assert_eq!(rows, ["abcd", "⟨U+0001⟩", "⟨U+0002⟩x"], "names are not broken");
         assert_eq!(shown.wrap(5).iter().map(|r| r.len()).sum::<usize>(), shown.text().len());
+    }
+
+    #[test]
+    fn ids_are_cut_to_their_end() {
+        let rule = "whitelist:rule_01h455vb4pex5vsknk084sn02q";
+        assert_eq!(short_ids(rule), "whitelist:rule 2q".replace("2q", "n02q"));
+        assert_eq!(short_ids(&format!("({rule}, x_y)")), "(whitelist:rule n02q, x_y)");
+        for same in ["rule_01h4", "my_rule_", "_", "x_01h455vb4pex5vsknk084sn02q", "rule_é"] {
+            assert_eq!(short_ids(same), same);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 
 use super::Millis;
-use crate::text::{Shown, clean};
+use crate::text::{Shown, clean, short_ids};
 
 /// What this reviewer did with the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -284,7 +284,7 @@ impl Card {
         let decided = view.decided_by.as_deref().map(|by| {
             let comment = view.comment.as_deref().unwrap_or_default();
             let dash = if comment.is_empty() { "" } else { " — " };
-            clean(&format!("{by}{dash}{comment}"), 300)
+            short_ids(&clean(&format!("{by}{dash}{comment}"), 300))
         });
         Self {
             target: clean(&format!("{}@{}", s.user, s.target), 120),
@@ -309,8 +309,11 @@ impl Card {
                 .take(8)
                 .map(|a| (clean(&a.name, 40), clean(&a.evidence, 240)))
                 .collect(),
-            closest: view.closest.as_ref().map(|c| (clean(&c.rule, 40), clean(&c.differs, 240))),
-            rule_why: clean(&view.rule_why, 240),
+            closest: view
+                .closest
+                .as_ref()
+                .map(|c| (short_ids(&clean(&c.rule, 40)), clean(&c.differs, 240))),
+            rule_why: short_ids(&clean(&view.rule_why, 240)),
             requirement,
             votes: view
                 .votes

@@ -8,7 +8,7 @@ use tui_input::Input;
 
 use super::{Fetch, Millis, result};
 use crate::propose::{Candidate, TERMS};
-use crate::text::clean;
+use crate::text::{clean, short_ids};
 
 /// How a piece of a row is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub(crate) fn history_row(view: &CommandView) -> ListRow {
         pieces: vec![
             (Tone::Level(view.level), String::new()),
             (if good && ran { Tone::Good } else { Tone::Bad }, format!("{result:<9}")),
-            (Tone::Dim, format!("{:<16}", clean(by, 24))),
+            (Tone::Dim, format!("{:<14}", short_ids(&clean(by, 60)))),
             (Tone::Plain, format!("{target:<10}")),
             (Tone::Plain, clean(&view.text.command, 300)),
             (Tone::Dim, clean(&comment, 200)),
@@ -166,7 +166,7 @@ pub(crate) fn audit_row(line: &str) -> ListRow {
         pieces: vec![
             (Tone::Dim, clean(&format!("{:>6} {time}", field("seq")), 40)),
             (tone, clean(&format!("{:<17}", what.trim_end()), 40)),
-            (Tone::Dim, clean(&format!("{:<8}", field("decided_by")), 24)),
+            (Tone::Dim, format!("{:<8}", short_ids(&clean(&field("decided_by"), 60)))),
             (Tone::Plain, clean(&field("command"), 300)),
             (Tone::Dim, clean(&field("comment"), 200)),
         ],

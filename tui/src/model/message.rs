@@ -89,6 +89,8 @@ pub(crate) struct Area {
 pub(crate) enum Fetch {
     /// The last commands of a session.
     Past(SessionId),
+    /// Sessions of the past.
+    Sessions,
     /// The recording of a session.
     Recording(SessionId),
     /// What was decided, newest first.
@@ -110,6 +112,8 @@ pub(crate) enum Fetch {
 pub(crate) enum Answer {
     /// Commands.
     Commands(Vec<expacti_protocol::command::CommandView>),
+    /// Sessions.
+    Sessions(Vec<expacti_protocol::session::SessionView>),
     /// A recording.
     Recording(std::sync::Arc<crate::recording::Recording>),
     /// Rules.

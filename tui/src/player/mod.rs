@@ -80,7 +80,7 @@ impl Player {
             .enumerate()
             .filter(|(_, e)| e.kind == Kind::Marker)
             .map(|(i, e)| {
-                let label = crate::text::clean(recording.data(e), 200);
+                let label = crate::text::short_ids(&crate::text::clean(recording.data(e), 200));
                 (i, times.get(i).copied().unwrap_or(0.0), label)
             })
             .collect();

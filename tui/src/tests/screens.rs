@@ -20,7 +20,7 @@ fn fetches(b: &Bench) -> Vec<Fetch> {
     b.effects
         .iter()
         .filter_map(|e| match e {
-            Effect::Fetch(f) if !matches!(f, Fetch::Past(_)) => Some(f.clone()),
+            Effect::Fetch(f) if !matches!(f, Fetch::Past(_) | Fetch::Sessions) => Some(f.clone()),
             _ => None,
         })
         .collect()
@@ -245,4 +245,17 @@ fn closed_questions_leave_no_trace() {
     let after = b.text();
     let command = "find /var/log -name '*.gz' -mtime +30 -delete";
     assert!(before.contains(command) && after.contains(command), "{after}");
+}
+
+#[test]
+fn sessions_of_the_past_can_be_replayed() {
+    let mut b = scene(120, 35, COLOUR);
+    let asked = b.effects.iter().filter(|e| **e == Effect::Fetch(Fetch::Sessions)).count();
+    assert_eq!(asked, 1);
+    let mut old = support::session("00aa", "oldbot", "db-1");
+    old.closed_at = Some(support::T0 / 1000 - 500);
+    let open = support::session("00bb", "stale", "db-1");
+    b.msg(Msg::Fetched(Fetch::Sessions, Ok(Answer::Sessions(vec![old, open]))));
+    assert!(b.shows("oldbot") && !b.shows("stale"), "{}", b.text());
+    assert_eq!(b.selected(), "8f21");
 }

@@ -6,7 +6,7 @@ use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
 
 use super::{decide, hint, watch};
-use crate::model::{Answer, Effect, Item, Link, LinkMsg, Mode, Model, Past, Session, Stage};
+use crate::model::{Answer, Effect, Fetch, Item, Link, LinkMsg, Mode, Model, Past, Session, Stage};
 use crate::text::clean;
 
 /// Commands of a session that are remembered.
@@ -48,7 +48,10 @@ fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
             model.broker_offset = now_ms - i64::try_from(model.now).unwrap_or(i64::MAX);
             model.warnings = warnings.iter().take(5).map(|w| clean(w, 200)).collect();
         }
-        ReviewerEvent::Synced => synced(model),
+        ReviewerEvent::Synced => {
+            synced(model);
+            effects.push(Effect::Fetch(Fetch::Sessions));
+        }
         ReviewerEvent::PendingCommand(view) => {
             model.fresh.insert(view.id.clone());
             let known = model.items.contains_key(&view.id);
@@ -225,6 +228,17 @@ pub(super) fn past(model: &mut Model, session: &SessionId, answer: Result<Answer
         let past = &view.session_id == session && view.state != CommandState::Pending;
         if past && !model.items.contains_key(&view.id) {
             remember(model, &Item::new(view, model.theme.ascii));
+        }
+    }
+}
+
+/// Sessions that ended before we came: their recordings can be replayed.
+pub(super) fn past_sessions(model: &mut Model, answer: Result<Answer, String>) {
+    let Ok(Answer::Sessions(sessions)) = answer else { return };
+    for view in sessions {
+        // Open ones come by themselves; this answer may be older than what came since.
+        if view.closed_at.is_some() && !model.sessions.contains_key(&view.id) {
+            session(model, view);
         }
     }
 }

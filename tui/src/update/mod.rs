@@ -33,6 +33,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.drawn = drawn;
         }
         Msg::Fetched(Fetch::Past(session), answer) => broker::past(model, &session, answer),
+        Msg::Fetched(Fetch::Sessions, answer) => broker::past_sessions(model, answer),
         Msg::Fetched(what, answer) => screens::fetched(model, &what, answer),
     }
     watch::follow(model, &mut effects);

@@ -102,7 +102,9 @@ fn rows(model: &mut Model, what: &Fetch, answer: Answer) {
         }
         Answer::Rules(rules) => rules.iter().rev().map(|r| rule_row(r, now_us)).collect(),
         Answer::Lines(lines) => lines.iter().rev().map(|l| audit_row(l)).collect(),
-        Answer::Recording(_) | Answer::Candidates(_) | Answer::Done(_) => return,
+        Answer::Recording(_) | Answer::Candidates(_) | Answer::Done(_) | Answer::Sessions(_) => {
+            return;
+        }
     };
     list.note = list.rows.is_empty().then(|| "nothing yet".to_owned());
 }

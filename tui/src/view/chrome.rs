@@ -149,6 +149,7 @@ fn keys(model: &Model, columns: usize) -> Line<'static> {
         // The same width in every state: nothing moves while the request is being armed.
         let state = match &allow {
             None => "allow",
+            Some(_) if model.tiles => "lock ",
             Some(Lock::Arming(_) | Lock::NotShown | Lock::JustDecided) => "wait ",
             Some(_) => "lock ",
         };

@@ -118,9 +118,11 @@ fn columns(model: &Model, frame: &mut Frame<'_>, body: Rect, drawn: &mut Drawn) 
     let want = request::height(model, right.width);
     let live = if model.pane == Pane::Live { body.height * 2 / 3 } else { body.height / 4 };
     let most = body.height.saturating_sub(live.max(5));
-    let [request, live] =
-        Layout::vertical([Constraint::Length(want.clamp(10.min(most), most)), Constraint::Min(4)])
-            .areas(right);
+    let [request, live] = Layout::vertical([
+        Constraint::Length(want.max(body.height * 9 / 20).min(most)),
+        Constraint::Min(4),
+    ])
+    .areas(right);
     request::draw(model, frame, request, drawn);
     live::draw(model, frame, live, drawn);
 }
