@@ -114,7 +114,7 @@ fn main() {
         println!("{rules} rules compiled in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
         for line in TYPICAL {
             measure(
-                &format!("{rules:>6} rules: {}", &line[..line.len().min(28)]),
+                &format!("{rules:>6} rules: {}", line.get(..28).unwrap_or(line)),
                 300,
                 &[line],
                 &snapshot,

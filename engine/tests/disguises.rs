@@ -161,7 +161,7 @@ fn no_disguise_scores_lower_than_plain() {
                 let line = if line.starts_with('#') {
                     format!("# comment\n{plain}")
                 } else {
-                    line.replace('@', &plain).replace('\u{4}', &plain)
+                    line.replace(['@', '\u{4}'], &plain)
                 };
                 let line = if line.contains(&plain) {
                     line

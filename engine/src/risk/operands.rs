@@ -70,10 +70,8 @@ pub(super) fn targets(
         operands = arguments.operands.iter().map(|(_, at)| *at).collect();
     }
     // An editor or sed writes its files only where it is told to.
-    if program_name == "sed" || program_name == "gsed" {
-        if draft.category == Category::FileWrite {
-            operands = arguments.operands.iter().skip(1).map(|(_, at)| *at).collect();
-        }
+    if matches!(program_name, "sed" | "gsed") && draft.category == Category::FileWrite {
+        operands = arguments.operands.iter().skip(1).map(|(_, at)| *at).collect();
     }
     let mut found: Vec<Target<'_>> = Vec::new();
     for at in operands {

@@ -115,11 +115,9 @@ pub(crate) fn sql(text: &str) -> Statements {
                     out.add(Effect::Wide, span);
                 }
             }
-            "UPDATE" => {
-                if !has("WHERE") || tautology(&clean) {
-                    out.add(Effect::Destructive, span);
-                    out.add(Effect::Wide, span);
-                }
+            "UPDATE" if !has("WHERE") || tautology(&clean) => {
+                out.add(Effect::Destructive, span);
+                out.add(Effect::Wide, span);
             }
             "ALTER" => {
                 if matches!(second, "USER" | "ROLE" | "LOGIN") {

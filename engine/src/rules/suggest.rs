@@ -14,14 +14,16 @@ const ENOUGH: usize = 3;
 const EXPIRES: i64 = 30 * 24 * 3600 * 1_000_000;
 const EXAMPLES: usize = 5;
 
+/// Agent, target, and the shape of the command.
+type Key = (String, String, Vec<String>);
+
 /// The narrowest rules that cover repeated approvals; `now` in microseconds since the epoch.
 ///
 /// Only plain commands below HIGH are proposed, for one agent and one target, and for 30 days.
 #[must_use]
 pub fn suggest(history: &[Approved], now: i64) -> Vec<Suggestion> {
     // Same program, same options, same number of words: only operands may differ.
-    let mut groups: BTreeMap<(String, String, Vec<String>), Vec<(&Approved, Vec<String>)>> =
-        BTreeMap::new();
+    let mut groups: BTreeMap<Key, Vec<(&Approved, Vec<String>)>> = BTreeMap::new();
     let mut denied: BTreeSet<Vec<String>> = BTreeSet::new();
     for entry in history {
         let Some(words) = plain_words(&entry.command) else { continue };

@@ -127,10 +127,11 @@ impl RiskTables {
         self.programs.get(name).map(Arc::as_ref).or_else(|| {
             // `python3.12`, `mkfs.ext4`, `gcc-13`: the version is not part of what it does.
             let base = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
-            if base.len() < name.len() && !base.is_empty() {
-                if let Some(program) = self.programs.get(base) {
-                    return Some(program);
-                }
+            if base.len() < name.len()
+                && !base.is_empty()
+                && let Some(program) = self.programs.get(base)
+            {
+                return Some(program);
             }
             let stem = name.split_once('.')?.0;
             matches!(stem, "mkfs" | "fsck").then(|| self.programs.get(stem).map(Arc::as_ref))?
