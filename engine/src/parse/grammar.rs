@@ -50,7 +50,7 @@ impl Reader<'_> {
                 continue;
             }
             if !self.charge(1) || self.shared.script.commands.len() > super::MAX_COMMANDS {
-                self.problem("more than 300 commands", self.pos);
+                self.problem("more than 200 commands", self.pos);
                 self.pos = self.text.len();
                 return;
             }
@@ -144,7 +144,7 @@ impl Reader<'_> {
             self.shared.script.operators += 1;
             stage += 1;
             if stage > super::MAX_COMMANDS {
-                self.problem("more than 300 commands", self.pos);
+                self.problem("more than 200 commands", self.pos);
                 self.pos = self.text.len();
                 return;
             }

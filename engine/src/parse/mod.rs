@@ -25,7 +25,7 @@ pub(crate) const MAX_BYTES: usize = 64 * 1024;
 /// The deepest nesting that is read.
 pub(crate) const MAX_DEPTH: usize = 32;
 /// The most simple commands that are read.
-pub(crate) const MAX_COMMANDS: usize = 300;
+pub(crate) const MAX_COMMANDS: usize = 200;
 /// The most bytes that are looked at, nested texts and look-ahead included.
 const MAX_WORK: usize = 8 * MAX_BYTES;
 

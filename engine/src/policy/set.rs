@@ -83,6 +83,45 @@ impl PolicySet {
     }
 }
 
+impl PolicySet {
+    /// The policies that a new set would remove or make easier to satisfy; such a change needs the
+    /// approval that these ask for.
+    #[must_use]
+    pub fn weakened_by(&self, new: &Self) -> Vec<&Policy> {
+        self.policies
+            .iter()
+            .filter(|old| match new.policies.iter().find(|policy| policy.id == old.id) {
+                None => true,
+                Some(policy) => {
+                    policy != *old
+                        && (!same_reach(old, policy)
+                            || stricter(policy, old).is_lt()
+                            || eases(old, policy))
+                }
+            })
+            .collect()
+    }
+}
+
+/// Whether two policies hold for the same commands.
+fn same_reach(a: &Policy, b: &Policy) -> bool {
+    a.pattern == b.pattern
+        && a.target == b.target
+        && a.user == b.user
+        && a.tags == b.tags
+        && a.min_level == b.min_level
+        && a.hours == b.hours
+}
+
+/// Whether a change lets in people who could not decide before.
+fn eases(old: &Policy, new: &Policy) -> bool {
+    old.kind != new.kind
+        || old.role != new.role
+        || new.group.iter().any(|person| !old.group.contains(person))
+        || (new.group.is_empty() && !old.group.is_empty())
+        || new.escalate_to.iter().any(|person| !old.escalate_to.contains(person))
+}
+
 fn covers_prefix(pattern: &GlobPattern, words: &[String]) -> bool {
     let length = pattern.words().len();
     // A last `*` may stand for nothing as well.
@@ -327,6 +366,24 @@ mod tests {
         context.tags.push("prod".to_owned());
         assert_eq!(set.select(b"ls", &context, Level::Medium).policy, None);
         assert_eq!(set.select(b"ls", &context, Level::Critical).policy.as_deref(), Some("night"));
+    }
+
+    #[test]
+    fn a_weaker_set_is_noticed() {
+        let old = PolicySet::build(vec![policy("p", PolicyKind::Quorum, 2, "rm *")]).unwrap();
+        let weaker = |change: fn(&mut Policy)| {
+            let mut changed = policy("p", PolicyKind::Quorum, 2, "rm *");
+            change(&mut changed);
+            let new = PolicySet::build(vec![changed]).unwrap();
+            !old.weakened_by(&new).is_empty()
+        };
+        assert!(weaker(|p| p.min = 1));
+        assert!(weaker(|p| p.pattern = "rm -rf *".to_owned()));
+        assert!(weaker(|p| p.group.push("eve".to_owned())));
+        assert!(weaker(|p| p.kind = PolicyKind::Any));
+        assert!(weaker(|p| p.min_level = Some(Level::High)));
+        assert!(!weaker(|_| {}) && !weaker(|p| p.min = 3));
+        assert!(!old.weakened_by(&PolicySet::default()).is_empty());
     }
 
     #[test]

@@ -484,6 +484,14 @@ fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, draft: &mu
     // Adding to the end of the path changes nothing that is found already.
     let appends = value.starts_with("$PATH:") || value.starts_with("${PATH}:");
     if (hijacks && !harmless) || (name == "PATH" && !appends) {
+        // Whatever the program is, these run other code inside it.
+        let inside = matches!(
+            name,
+            "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES" | "BASH_ENV" | "PROMPT_COMMAND"
+        );
+        if inside && draft.category.base() < Category::CodeExecution.base() {
+            draft.category = Category::CodeExecution;
+        }
         draft.causes.add(
             name::HIJACK,
             span,
@@ -577,11 +585,9 @@ pub(super) fn hosts(
     let program = unit.words.first().map_or("", |word| crate::parse::output::base_name(&word.text));
     leaves(unit, program, arguments, draft);
     if matches!(program, "dig" | "nslookup" | "host" | "drill" | "ping")
-        && let Some(word) = unit
-            .words
-            .iter()
-            .skip(1)
-            .find(|word| word.flags.substitution && word.flags.unknown_output)
+        && let Some(word) = unit.words.iter().skip(1).find(|word| {
+            word.flags.substitution && word.flags.unknown_output && !word.text.contains("name")
+        })
     {
         draft.category = Category::Network;
         draft.causes.add(
@@ -692,7 +698,9 @@ pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft
             | "which"
     );
     let names_only = names_only
-        || (program == "find" && !unit.words.iter().any(|word| word.text.starts_with("-exec")));
+        || (program == "find"
+            && !unit.host.in_substitution
+            && !unit.words.iter().any(|word| word.text.starts_with("-exec")));
     let searches = matches!(program, "grep" | "egrep" | "rg" | "ag" | "sed" | "awk");
     for (nth, word) in unit.words.iter().enumerate().take(crate::tables::MAX_WORDS) {
         let text = word.text.as_str();
