@@ -43,6 +43,9 @@ pub struct ReviewOptions {
     pub notify: bool,
     /// Ring the terminal's bell.
     pub bell: bool,
+    /// Hours of the local day without bell and notifications: from (inclusive), to (exclusive);
+    /// may wrap round midnight.
+    pub quiet_hours: Option<(u8, u8)>,
     /// One line of guidance at the top.
     pub banner: Option<String>,
     /// The keys.
@@ -62,6 +65,7 @@ impl ReviewOptions {
             no_color: false,
             notify: true,
             bell: true,
+            quiet_hours: None,
             banner: None,
             keymap: KeyMap::default(),
             confirm: Confirm::default(),
@@ -98,6 +102,7 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
     model.banner = options.banner.map(|b| crate::text::clean(&b, 300));
     model.attention.desktop = options.notify;
     model.attention.bell = options.bell;
+    model.attention.quiet = options.quiet_hours;
     let (answers, answered) = mpsc::channel(16);
     let mut screen = Screen {
         model,

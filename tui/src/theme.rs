@@ -132,7 +132,7 @@ impl Theme {
             }
             Level::High => self.fg(Color::Red).add_modifier(Modifier::BOLD),
             Level::Medium => self.fg(Color::Yellow),
-            Level::Low => self.fg(Color::Blue),
+            Level::Low => self.fg(Color::Cyan),
         }
     }
 

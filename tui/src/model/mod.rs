@@ -220,6 +220,8 @@ pub(crate) struct Attention {
     pub desktop: bool,
     /// The bell is wanted.
     pub bell: bool,
+    /// Hours of the day without bell and notifications: from (inclusive), to (exclusive).
+    pub(crate) quiet: Option<(u8, u8)>,
     /// Requests nobody was told of yet.
     pub untold: Vec<CommandId>,
     /// When people were last told.

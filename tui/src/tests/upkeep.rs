@@ -136,3 +136,16 @@ fn a_closed_decision_leaves_the_queue() {
     b.pending(&request("0002", 10));
     assert_eq!(b.selected(), "0002");
 }
+
+#[test]
+fn quiet_hours() {
+    // The tests' clock says 14:22.
+    for (hours, told) in [((14, 15), 0), ((22, 15), 0), ((15, 14), 1), ((9, 14), 1), ((0, 0), 1)] {
+        let mut b = Bench::new(120, 35);
+        b.model.attention.desktop = true;
+        b.model.attention.quiet = Some(hours);
+        b.pending(&request("0001", 90));
+        b.wait(100);
+        assert_eq!(notices(&b).len(), told, "{hours:?}");
+    }
+}

@@ -101,7 +101,7 @@ pub(super) fn tell(model: &mut Model, effects: &mut Vec<Effect>) {
         },
     };
     model.attention.told_at = Some(model.now);
-    if model.attention.muted {
+    if model.attention.muted || quiet(model) {
         return;
     }
     if model.attention.bell {
@@ -110,4 +110,12 @@ pub(super) fn tell(model: &mut Model, effects: &mut Vec<Effect>) {
     if model.attention.desktop {
         effects.push(Effect::Notify(notice));
     }
+}
+
+/// Whether it is one of the quiet hours where the reviewer is; they may wrap round midnight.
+fn quiet(model: &Model) -> bool {
+    let Some((from, to)) = model.attention.quiet else { return false };
+    let Ok(now) = jiff::Timestamp::from_millisecond(model.broker_now()) else { return false };
+    let hour = u8::try_from(now.to_zoned(model.zone.clone()).hour()).unwrap_or(0);
+    if from <= to { (from..to).contains(&hour) } else { hour >= from || hour < to }
 }

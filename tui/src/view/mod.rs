@@ -10,7 +10,7 @@ mod sessions;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget as _};
 
@@ -194,8 +194,15 @@ fn panel(
     let style = if focused { theme.border_focused() } else { theme.border() };
     let number = Pane::ALL.iter().position(|p| *p == pane).unwrap_or(0) + 1;
     let mut line = vec![Span::styled(format!(" {number} "), style)];
-    line.extend(title);
+    // A title is not as quiet as the box around it, unless it says so itself.
+    let lit = |span: Span<'_>| {
+        let dim = span.style.add_modifier.contains(Modifier::DIM);
+        let style = if dim { span.style } else { span.style.remove_modifier(Modifier::DIM) };
+        Span::styled(span.content.into_owned(), style)
+    };
+    line.extend(title.into_iter().map(lit));
     line.push(Span::raw(" "));
+    let foot: Vec<Span<'_>> = foot.into_iter().map(lit).collect();
     let block = Block::new()
         .borders(Borders::ALL)
         .border_set(theme.border_set())

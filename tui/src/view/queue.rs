@@ -58,8 +58,7 @@ fn row(model: &Model, item: &Item, count: usize, selected: bool, columns: usize)
         ),
         Span::raw(" ".repeat(4 - width(shape.trim_end()))),
     ];
-    let (status, style) = status(model, item);
-    spans.push(Span::styled(status, style));
+    spans.extend(status(model, item));
     if item.view().anomaly {
         spans.push(Span::styled("! ", theme.warn()));
     }
@@ -81,10 +80,10 @@ fn row(model: &Model, item: &Item, count: usize, selected: bool, columns: usize)
 }
 
 /// The countdown, or what has become of the request.
-fn status(model: &Model, item: &Item) -> (String, Style) {
+fn status(model: &Model, item: &Item) -> Vec<Span<'static>> {
     let theme = model.theme;
     let pad = |text: &str| format!("{text:<11}");
-    match (&item.stage, item.state()) {
+    let (text, style) = match (&item.stage, item.state()) {
         (Stage::Held { until, .. }, CommandState::Pending) => {
             let left = until.saturating_sub(model.now).div_ceil(1000);
             (
@@ -109,7 +108,13 @@ fn status(model: &Model, item: &Item) -> (String, Style) {
                 .min(5);
             let (full, empty) = (theme.pick("▓", "#"), theme.pick("░", "."));
             let bar = full.repeat(bars) + &empty.repeat(5 - bars);
-            (format!("{text:>4} {bar} "), theme.countdown(left, whole))
+            let style = theme.countdown(left, whole);
+            // With time enough the bar is quiet.
+            let quiet = if style == Style::new() { theme.dim() } else { style };
+            return vec![
+                Span::styled(format!("{text:>4} "), style),
+                Span::styled(format!("{bar} "), quiet),
+            ];
         }
         (_, state) => {
             let (text, good) = crate::model::result(state, item.view().outcome.as_ref());
@@ -119,5 +124,6 @@ fn status(model: &Model, item: &Item) -> (String, Style) {
                 if good { theme.ok() } else { theme.dim() },
             )
         }
-    }
+    };
+    vec![Span::styled(text, style)]
 }
