@@ -44,10 +44,10 @@ fn an_exported_recording_is_a_stock_asciicast() -> Result<()> {
         return Ok(());
     }
     // It wants a terminal of its own even to print a file.
-    let argv: Vec<_> = ["asciinema", "cat", &file].iter().map(Into::into).collect();
-    let stock = t.terminal_argv(&argv, (100, 30))?;
-    stock.wait_for("red")?;
-    assert_eq!(stock.wait_exit()?, 0);
+    let script = "asciinema cat \"$0\"; echo status=$?; read wait";
+    let argv: Vec<_> = ["sh", "-c", script, &file].iter().map(Into::into).collect();
+    let text = t.terminal_argv(&argv, (100, 30))?.wait_for("status=")?;
+    ensure!(text.contains("red") && text.contains("status=0"), "asciinema said:\n{text}");
     Ok(())
 }
 
