@@ -247,3 +247,16 @@ fn users_extend_the_tables() {
     let assessment = tables.assess(b"deploy-tool down --now", &Context::default());
     assert_eq!(assessment.score, 77, "{}", terms(&assessment));
 }
+
+#[test]
+fn a_script_on_standard_input_is_not_overlooked() {
+    let context = Context { has_stdin_script: true, ..Context::default() };
+    for command in ["", "bash -s", "sh", "python3 -"] {
+        let assessment = assess(command.as_bytes(), &context);
+        assert!(
+            assessment.uninspectable && assessment.level >= Level::High,
+            "{command:?}: {}",
+            terms(&assessment)
+        );
+    }
+}

@@ -8,7 +8,7 @@ use super::deception;
 use super::draft::{Causes, Draft, name};
 
 /// Shells whose grammar is the one that is read here.
-const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh"];
+pub(super) const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh"];
 /// Programs that turn data into other text.
 const DECODERS: [&str; 8] =
     ["base64", "base32", "basenc", "xxd", "uudecode", "rev", "openssl", "gzip"];
@@ -43,7 +43,7 @@ pub(super) fn causes(
         line.add(name::UNINSPECTABLE, problem.span, problem.why);
     }
     if let Some(shell) = &context.shell
-        && !SHELLS.contains(&base_name(shell))
+        && !super::reads_as_posix(context)
     {
         line.add(
             name::UNINSPECTABLE,

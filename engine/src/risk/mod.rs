@@ -1,10 +1,12 @@
 //! Scores a command, 0-100, every point explained. It must never score unread text below HIGH.
 
+mod around;
 mod code;
 mod deception;
 mod draft;
 mod host;
 mod line;
+mod nested;
 mod operands;
 mod segment;
 mod sql;
@@ -92,6 +94,14 @@ impl RiskTables {
             uninspectable: line.has(name::UNINSPECTABLE),
         }
     }
+}
+
+/// Whether the target's shell, where known, speaks the language that is read here.
+pub(crate) fn reads_as_posix(context: &Context) -> bool {
+    context
+        .shell
+        .as_deref()
+        .is_none_or(|shell| line::SHELLS.contains(&parse::output::base_name(shell)))
 }
 
 /// The words of every simple command in a line, wrappers looked through.

@@ -6,9 +6,9 @@ use crate::parse::{Span, Word, output::base_name};
 use crate::tables::{Arguments, Effect, MAX_WORDS, Program, Wraps, wildcard};
 
 use super::draft::{Causes, Draft, name};
-use super::operands;
 use super::sql::{self, Statements};
 use super::unwrap::{Scorer, Unit};
+use super::{around, operands};
 use super::{code, deception};
 
 /// Programs a computed name is tried as; only a catastrophe counts.
@@ -76,10 +76,10 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> Draft {
     }
     inherited(unit, &mut draft);
     if let Some(simple) = unit.simple {
-        operands::assignments(scorer, unit, simple, &mut draft);
-        operands::redirects(scorer, unit, simple, &mut draft);
+        around::assignments(scorer, unit, simple, &mut draft);
+        around::redirects(scorer, unit, simple, &mut draft);
     }
-    operands::everywhere(scorer, unit, &mut draft);
+    around::everywhere(scorer, unit, &mut draft);
     draft
 }
 
@@ -148,7 +148,7 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
         );
     }
     if effects.iter().any(|(effect, _)| *effect == Effect::Host) {
-        operands::hosts(scorer, unit, &arguments, draft);
+        around::hosts(scorer, unit, &arguments, draft);
     }
     operands::targets(scorer, unit, program_name, program, &arguments, draft);
     operands::interpreter(scorer, unit, program, &arguments, draft);

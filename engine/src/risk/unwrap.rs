@@ -2,11 +2,11 @@
 //! It must never drop the inner command, nor run deeper than the reader allows.
 
 use crate::Context;
-use crate::parse::{Place, RedirectOp, Shared, Simple, Span, Word, output, read_into};
+use crate::parse::{Place, Shared, Simple, Span, Word, output};
 use crate::tables::{Arguments, Language, Program, RiskTables, Wraps};
 
 use super::draft::{Draft, name};
-use super::{code, segment};
+use super::segment;
 
 /// What the wrappers around a command say about it.
 #[derive(Clone, Debug, Default)]
@@ -38,15 +38,15 @@ pub(crate) struct Scorer<'a> {
     pub(crate) tables: &'a RiskTables,
     pub(crate) context: &'a Context,
     pub(crate) shared: &'a mut Shared,
-    inherits: Vec<Inherit>,
+    pub(super) inherits: Vec<Inherit>,
     pub(crate) drafts: Vec<Draft>,
-    cwd: Option<String>,
+    pub(super) cwd: Option<String>,
     /// Files the line itself writes, and what into them: they may be run further on.
-    written: Vec<(String, String)>,
+    pub(super) written: Vec<(String, String)>,
 }
 
 /// How deep wrappers are looked through.
-const MAX_WRAPPERS: usize = 16;
+pub(super) const MAX_WRAPPERS: usize = 16;
 
 impl<'a> Scorer<'a> {
     pub(crate) fn new(
@@ -93,80 +93,6 @@ impl<'a> Scorer<'a> {
         let [program, directory, ..] = words else { return };
         if matches!(program.text.as_str(), "cd" | "pushd" | "chdir") && directory.known() {
             self.cwd = Some(super::target::resolve(&directory.text, self.cwd.as_deref()));
-        }
-    }
-
-    /// `echo 'rm -rf /' > x; sh x`: what a file is given may run later in the line, or by itself.
-    fn follow_writes(&mut self, index: usize, simple: &Simple, inherit: &Inherit) {
-        let host = simple;
-        let target = simple
-            .redirects
-            .iter()
-            .filter(|redirect| matches!(redirect.op, RedirectOp::Write | RedirectOp::Append))
-            .map(|redirect| &redirect.target)
-            .chain(
-                simple
-                    .words
-                    .first()
-                    .filter(|word| word.text == "tee")
-                    .and_then(|_| simple.words.last()),
-            )
-            .find(|word| word.known());
-        let Some(target) = target else { return };
-        let path = super::target::resolve(&target.text, self.cwd.as_deref());
-        let span = target.span;
-        let mut alone = simple.clone();
-        alone.redirects.retain(|redirect| {
-            !matches!(redirect.op, RedirectOp::Write | RedirectOp::Append | RedirectOp::Dup)
-        });
-        let text = if alone.stage == 0 {
-            output::of(&[&alone], &self.shared.script.bodies)
-        } else {
-            output::before(&self.shared.script, index, host)
-        };
-        let Some(text) = text else { return };
-        if self.tables.places.is_persistence(&path) {
-            self.cron(&text, Place::Fixed(span), inherit, "later");
-        }
-        if self.written.len() < 64 {
-            self.written.push((path, text));
-        }
-    }
-
-    /// Runs what the line wrote into a file, if the file is run.
-    fn run_written(&mut self, path: &str, span: Span, outer: &Inherit, via: &str) {
-        let path = super::target::resolve(path, self.cwd.as_deref());
-        let texts: Vec<String> = self
-            .written
-            .iter()
-            .filter(|(written, _)| *written == path)
-            .map(|(_, text)| text.clone())
-            .collect();
-        for text in texts.into_iter().take(4) {
-            self.nested(&text, Place::Fixed(span), outer, via);
-        }
-    }
-
-    /// Lines of a crontab, or of any file that runs later: fields of time are left out.
-    fn cron(&mut self, text: &str, place: Place, outer: &Inherit, via: &str) {
-        for line in text.lines().take(32) {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let timed = fields.get(..5).is_some_and(|five| {
-                five.iter()
-                    .all(|field| field.bytes().all(|b| b.is_ascii_digit() || b"*/,-".contains(&b)))
-            });
-            let skip = if timed { 5 } else { usize::from(line.starts_with('@')) };
-            let command = fields.get(skip..).unwrap_or(&[]).join(" ");
-            if !command.is_empty() && !command.starts_with('#') {
-                self.nested(&command, place, outer, via);
-            }
-            // `/etc/crontab` names a user in front.
-            if timed && let Some(rest) = fields.get(skip + 1..) {
-                let first = rest.first().map_or("", |word| output::base_name(word));
-                if self.tables.program(first).is_some() {
-                    self.nested(&rest.join(" "), place, outer, via);
-                }
-            }
         }
     }
 
@@ -250,25 +176,6 @@ impl<'a> Scorer<'a> {
         inherit.depth += 1;
         change(&mut inherit);
         self.unit(index, host, words, &inherit, false);
-    }
-
-    /// Reads a nested shell text; its commands are scored when the loop reaches them.
-    pub(crate) fn nested(&mut self, text: &str, place: Place, outer: &Inherit, via: &str) {
-        let mut inherit = outer.clone();
-        inherit.via.push(via.to_owned());
-        inherit.depth += 2;
-        if inherit.depth > MAX_WRAPPERS {
-            let span = place.map((0, text.len()));
-            self.note(name::UNINSPECTABLE, span, "code inside code inside code, too deep to read");
-            return;
-        }
-        let depth = inherit.depth;
-        let found = read_into(self.shared, text, place, depth, false);
-        self.inherits.push(inherit);
-        let id = self.inherits.len() - 1;
-        for command in self.shared.script.commands.get_mut(found).into_iter().flatten() {
-            command.inherit = Some(id);
-        }
     }
 
     fn look_through(
@@ -357,45 +264,6 @@ impl<'a> Scorer<'a> {
                     }
                 }
             }
-        }
-    }
-
-    /// Values of options that make a program run something: `-c core.pager='...'`, `exec=...`.
-    fn look_at_hijacks(
-        &mut self,
-        arguments: &Arguments<'_>,
-        words: &[Word],
-        outer: &Inherit,
-        via: &str,
-    ) {
-        if !self.drafts.last().is_some_and(|draft| draft.causes.has(name::HIJACK)) {
-            return;
-        }
-        for flag in &arguments.flags {
-            let (Some(value), Some(word)) = (flag.value, words.get(flag.value_at)) else {
-                continue;
-            };
-            let text = value.rsplit_once("exec=").map_or(value, |(_, text)| text);
-            let text = text
-                .split_once('=')
-                .filter(|(key, _)| !key.contains(' '))
-                .map_or(text, |(_, text)| text);
-            self.maybe_shell(text.trim_start_matches('!'), word.span, outer, via);
-        }
-    }
-
-    /// Literal arguments of a program nobody knows the name of, which may be a shell.
-    fn look_at_literals(&mut self, words: &[Word], outer: &Inherit) {
-        for word in words.iter().skip(1).filter(|word| word.text.contains(' ')) {
-            self.maybe_shell(&word.text.clone(), word.span, outer, "?");
-        }
-    }
-
-    /// Reads a text as shell if it begins like a command.
-    fn maybe_shell(&mut self, text: &str, span: Span, outer: &Inherit, via: &str) {
-        let first = text.split_whitespace().next().unwrap_or("");
-        if self.tables.program(output::base_name(first)).is_some() {
-            self.nested(text, Place::Fixed(span), outer, via);
         }
     }
 
@@ -516,206 +384,6 @@ impl<'a> Scorer<'a> {
         let starts =
             find.words.iter().skip(1).take_while(|word| !word.text.starts_with(['-', '(', '!']));
         inner.extend(starts.cloned());
-    }
-
-    fn constant_stdin(&self, simple: &Simple) -> Option<String> {
-        let redirect = simple.redirects.iter().rev().find(|redirect| redirect.fd == Some(0))?;
-        let word = match redirect.op {
-            RedirectOp::HereString => &redirect.target,
-            RedirectOp::HereDoc => self.shared.script.bodies.get(redirect.body?)?,
-            _ => return None,
-        };
-        word.known().then(|| word.text.clone())
-    }
-
-    /// Code given in options or operands.
-    fn look_into_code(
-        &mut self,
-        words: &[Word],
-        program: &Program,
-        via: &str,
-        arguments: &Arguments<'_>,
-        outer: &Inherit,
-    ) {
-        for (option, language) in &program.code {
-            let mut texts: Vec<Word> = Vec::new();
-            match option.as_str() {
-                "1" | "2" => {
-                    let at = usize::from(option == "2");
-                    let given = program.code.iter().any(|(other, _)| {
-                        other.starts_with('-') && arguments.has(&[other.as_str()]).is_some()
-                    });
-                    if !given
-                        && arguments.has(&["-f", "--file"]).is_none()
-                        && let Some((_, at)) = arguments.operands.get(at)
-                        && let Some(word) = words.get(*at)
-                    {
-                        texts.push(word.clone());
-                    }
-                }
-                "*" => {
-                    if let Some((_, from)) = arguments.operands.first() {
-                        let rest = words.get(*from..).unwrap_or(&[]);
-                        if let [first, .., last] | [first @ last] = rest {
-                            let text = rest
-                                .iter()
-                                .map(|word| word.text.as_str())
-                                .collect::<Vec<_>>()
-                                .join(" ");
-                            texts.push(Word {
-                                text,
-                                span: (first.span.0, last.span.1),
-                                ..first.clone()
-                            });
-                        }
-                    }
-                }
-                "+*" => texts.extend(
-                    words.iter().skip(1).filter(|word| word.text.starts_with('+')).cloned(),
-                ),
-                option if option.starts_with('-') => {
-                    for flag in arguments.flags.iter().filter(|flag| flag.name == option) {
-                        let (Some(value), Some(word)) = (flag.value, words.get(flag.value_at))
-                        else {
-                            continue;
-                        };
-                        let mut word = word.clone();
-                        if word.text != value {
-                            word.text = value.to_owned();
-                            word.verbatim = None;
-                        }
-                        texts.push(word);
-                    }
-                }
-                verb => {
-                    if arguments.operand(0) == Some(verb)
-                        && let Some((_, at)) = arguments.operands.get(1)
-                        && let Some(word) = words.get(*at)
-                    {
-                        texts.push(word.clone());
-                    }
-                }
-            }
-            for word in texts {
-                self.code(&word, *language, outer, via);
-            }
-        }
-    }
-
-    /// One piece of code in one language.
-    pub(crate) fn code(&mut self, word: &Word, language: Language, outer: &Inherit, via: &str) {
-        if word.flags.unknown_output && matches!(language, Language::Shell | Language::Code) {
-            let network = self.runs_network();
-            if network {
-                self.note(name::PIPE, word.span, "code fetched over the network is run");
-            }
-            self.note(name::INDIRECT, word.span, "code is made while it runs");
-            self.note(name::UNINSPECTABLE, word.span, "the code that runs cannot be seen");
-        }
-        let seen = match language {
-            Language::Cron => return self.cron(&word.text.clone(), word.place(), outer, via),
-            Language::Shell => {
-                let whole_unknown = word.flags.dynamic
-                    && word.text.starts_with(['$', '`'])
-                    && !word.text.contains(' ');
-                if whole_unknown {
-                    self.note(name::INDIRECT, word.span, "code is taken from a variable");
-                    self.note(name::UNINSPECTABLE, word.span, "the code that runs cannot be seen");
-                }
-                return self.nested(&word.text.clone(), word.place(), outer, via);
-            }
-            Language::Sql => {
-                return segment::statements(self, &super::sql::sql(&word.text), word.span);
-            }
-            Language::Redis => {
-                return segment::statements(self, &super::sql::redis(&word.text), word.span);
-            }
-            Language::Mongo => {
-                return segment::statements(self, &super::sql::mongo(&word.text), word.span);
-            }
-            Language::Awk => code::awk(&word.text),
-            Language::Sed => code::sed(&word.text),
-            Language::Editor => code::editor(&word.text),
-            Language::Code => code::code(&word.text),
-        };
-        segment::seen(self, &seen, word.span);
-        for text in &seen.shell {
-            // A literal is a shell line only if it begins like one.
-            self.maybe_shell(text, word.span, outer, via);
-        }
-    }
-
-    /// Whether a command of the line fetches something.
-    pub(crate) fn runs_network(&self) -> bool {
-        self.shared.script.commands.iter().any(|command| {
-            command.words.iter().take(3).any(|word| {
-                matches!(
-                    output::base_name(&word.text),
-                    "curl"
-                        | "wget"
-                        | "fetch"
-                        | "aria2c"
-                        | "nc"
-                        | "ncat"
-                        | "netcat"
-                        | "socat"
-                        | "http"
-                        | "lynx"
-                        | "GET"
-                        | "ftp"
-                        | "dig"
-                        | "openssl"
-                )
-            })
-        })
-    }
-
-    /// A shell without code of its own runs what it reads.
-    fn look_at_stdin(
-        &mut self,
-        (index, host): (usize, &Simple),
-        words: &[Word],
-        program: &Program,
-        via: &str,
-        arguments: &Arguments<'_>,
-        outer: &Inherit,
-    ) {
-        let has_code =
-            program.code.iter().any(|(option, _)| arguments.has(&[option.as_str()]).is_some());
-        let has_script = arguments.operand(0).is_some_and(|script| {
-            !matches!(script, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
-        }) && arguments.has(&["-s"]).is_none();
-        if has_code || (has_script && program.script.is_some()) {
-            return;
-        }
-        let simple = host;
-        let span = words.first().map_or(simple.span, |word| word.span);
-        if let Some(redirect) =
-            simple.redirects.iter().rev().find(|redirect| redirect.fd == Some(0))
-        {
-            let word = match redirect.op {
-                RedirectOp::HereString => Some(redirect.target.clone()),
-                RedirectOp::HereDoc => {
-                    redirect.body.and_then(|at| self.shared.script.bodies.get(at)).cloned()
-                }
-                _ => None,
-            };
-            match word {
-                Some(word) if program.stdin == Some(Language::Cron) => {
-                    self.cron(&word.text.clone(), word.place(), outer, via)
-                }
-                Some(word) => self.code(&word, Language::Shell, outer, via),
-                None => {}
-            }
-            return;
-        }
-        if let Some(text) = output::before(&self.shared.script, index, host) {
-            if program.stdin == Some(Language::Cron) {
-                self.cron(&text, Place::Fixed(span), outer, via);
-            } else {
-                self.nested(&text, Place::Fixed(span), outer, via);
-            }
-        }
     }
 }
 

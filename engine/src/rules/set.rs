@@ -226,6 +226,11 @@ impl RuleSet {
         let Some(words) = words else {
             return review("not plain words: only a rule for this exact text can allow it");
         };
+        if !crate::risk::reads_as_posix(context) {
+            return review(
+                "the target's shell is not read here: only a rule for this exact text can allow it",
+            );
+        }
         // The path is part of what is allowed: `/tmp/ls` is not `ls`.
         let program = words.first().map_or("", String::as_str);
         let found = self

@@ -1,0 +1,256 @@
+//! What rules allow and deny, bypass by bypass.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use expacti_engine::{
+    Context, Effect, MatchKind, Outcome, Rule, RuleSet, Scope, check_rule, default_rules,
+};
+
+fn rule(id: &str, kind: MatchKind, pattern: &str, effect: Effect) -> Rule {
+    Rule {
+        id: id.to_owned(),
+        kind,
+        pattern: pattern.to_owned(),
+        effect,
+        scope: Scope::default(),
+        reason: None,
+        author: "ann".to_owned(),
+        created_at: 0,
+        expires_at: None,
+        hits: 0,
+    }
+}
+
+fn allow(kind: MatchKind, pattern: &str) -> RuleSet {
+    RuleSet::build(vec![rule("r", kind, pattern, Effect::Allow)]).unwrap()
+}
+
+fn verdict(set: &RuleSet, command: &str) -> Outcome {
+    set.judge(command.as_bytes(), &Context::default()).verdict
+}
+
+#[test]
+fn known_bypasses_stay_with_a_person() {
+    let sets = [
+        allow(MatchKind::Glob, "ls *"),
+        allow(MatchKind::Glob, "ls **"),
+        allow(MatchKind::Regex, "ls .*"),
+        allow(MatchKind::Regex, "(?s)ls.*"),
+    ];
+    for tail in [
+        "; rm -rf /",
+        "&& id",
+        "|| id",
+        "| sh",
+        "& id",
+        "\nid",
+        "\rid",
+        "$(id)",
+        "`id`",
+        "<(id)",
+        "> /etc/passwd",
+        "< /etc/shadow",
+        "2>x",
+        "${x}",
+        "$x",
+        "{a,b}",
+        "*",
+        "~",
+        "?",
+        "[a]",
+        "\\x",
+        "#x",
+        "!x",
+        "x\u{0}",
+        "\u{202e}",
+        "а",
+        "\u{a0}",
+        "x\u{1b}[2K",
+        "'x",
+        "\"$(id)\"",
+        "\"x`id`\"",
+        "a\tb",
+        "$'x'",
+        "$\"x\"",
+        "^x^y",
+    ] {
+        for (at, set) in sets.iter().enumerate() {
+            assert_eq!(verdict(set, &format!("ls {tail}")), Outcome::Review, "{at}: {tail:?}");
+        }
+    }
+    for line in [
+        "X=1 ls a",
+        "LD_PRELOAD=x ls a",
+        "/tmp/ls a",
+        "./ls a",
+        "ls",
+        "lsx a",
+        "sudo ls a",
+        "LS a",
+        "time ls a",
+    ] {
+        assert_eq!(verdict(&sets[0], line), Outcome::Review, "{line}");
+    }
+    assert_eq!(verdict(&sets[0], "ls -la"), Outcome::Review);
+    assert_eq!(verdict(&sets[0], "ls /srv"), Outcome::Allow);
+    assert_eq!(verdict(&sets[0], "ls '/srv/a b'"), Outcome::Allow);
+    assert_eq!(verdict(&sets[1], "ls -la /srv /opt"), Outcome::Allow);
+}
+
+#[test]
+fn an_exact_rule_allows_that_text_and_no_other() {
+    let line = "cd /srv && git pull | tee log";
+    let set = allow(MatchKind::Exact, line);
+    assert_eq!(verdict(&set, line), Outcome::Allow);
+    for other in [
+        "cd /srv && git pull | tee log ",
+        " cd /srv && git pull | tee log",
+        "cd /srv && git pull | tee  log",
+        "cd /srv && git pull | tee log\n",
+    ] {
+        assert_eq!(verdict(&set, other), Outcome::Review, "{other:?}");
+    }
+}
+
+#[test]
+fn regular_expressions_are_anchored_and_ascii() {
+    let set = allow(MatchKind::Regex, r"tail -n \d+ /var/log/[a-z]+\.log");
+    assert_eq!(verdict(&set, "tail -n 50 /var/log/app.log"), Outcome::Allow);
+    for other in [
+        "tail -n 50 /var/log/app.log.1",
+        "xtail -n 50 /var/log/app.log",
+        "tail -n ５０ /var/log/app.log",
+        "tail -n 50 /var/log/app.log\n",
+    ] {
+        assert_eq!(verdict(&set, other), Outcome::Review, "{other:?}");
+    }
+    // An alternative must not escape the anchors.
+    let set = allow(MatchKind::Regex, "uptime|df -h");
+    assert_eq!(verdict(&set, "uptime"), Outcome::Allow);
+    assert_eq!(verdict(&set, "df -h"), Outcome::Allow);
+    assert_eq!(verdict(&set, "uptime -x"), Outcome::Review);
+    assert_eq!(verdict(&set, "rm df -h"), Outcome::Review);
+    for wrong in ["(", "a)|(b", "[z-a]", "x{99999999}"] {
+        assert!(check_rule(&rule("r", MatchKind::Regex, wrong, Effect::Allow)).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn deny_wins_however_the_command_is_wrapped() {
+    let set = RuleSet::build(vec![
+        rule("yes", MatchKind::Glob, "git **", Effect::Allow),
+        rule("exact-yes", MatchKind::Exact, "sudo git push --force; ls", Effect::Allow),
+        rule("no", MatchKind::Glob, "git push **", Effect::Deny),
+        rule("no-rm", MatchKind::Glob, "rm **", Effect::Deny),
+    ])
+    .unwrap();
+    assert_eq!(verdict(&set, "git status"), Outcome::Allow);
+    for denied in [
+        "git push",
+        "git push --force",
+        "/usr/bin/git push",
+        "sudo git push",
+        "sudo git push --force; ls",
+        "ls; git push",
+        "sh -c 'git push'",
+        "x=$(git push)",
+        "g\"i\"t push",
+        "rm x",
+        "find . -exec rm {} \\;",
+        "echo x | xargs rm",
+        "bash -c \"rm y\"",
+        "ssh h rm x",
+        "eval 'rm x'",
+    ] {
+        assert_eq!(verdict(&set, denied), Outcome::Deny, "{denied}");
+    }
+}
+
+#[test]
+fn scope_and_expiry_hold() {
+    let mut scoped = rule("r", MatchKind::Exact, "ls", Effect::Allow);
+    scoped.scope = Scope {
+        target: Some("web-*".to_owned()),
+        cwd: Some("/srv/*".to_owned()),
+        ..Scope::default()
+    };
+    scoped.expires_at = Some(100);
+    let set = RuleSet::build(vec![scoped]).unwrap();
+    let context = |target: &str, cwd: Option<&str>, now| Context {
+        target: target.to_owned(),
+        cwd: cwd.map(str::to_owned),
+        now,
+        ..Context::default()
+    };
+    let verdict = |context: Context| set.judge(b"ls", &context).verdict;
+    assert_eq!(verdict(context("web-1", Some("/srv/app"), 99)), Outcome::Allow);
+    assert_eq!(verdict(context("web-1", Some("/srv/app"), 100)), Outcome::Review);
+    assert_eq!(verdict(context("db-1", Some("/srv/app"), 99)), Outcome::Review);
+    assert_eq!(verdict(context("web-1", None, 99)), Outcome::Review);
+    assert_eq!(verdict(context("web-1", Some("/srv/../etc"), 99)), Outcome::Review);
+    assert_eq!(
+        verdict(Context { has_stdin_script: true, ..context("web-1", Some("/srv/app"), 99) }),
+        Outcome::Review
+    );
+    assert_eq!(
+        RuleSet::build(vec![rule("g", MatchKind::Glob, "ls *", Effect::Allow)])
+            .unwrap()
+            .judge(b"ls x", &Context { shell: Some("/bin/fish".to_owned()), ..Context::default() })
+            .verdict,
+        Outcome::Review
+    );
+}
+
+#[test]
+fn the_closest_rule_says_what_differs() {
+    let set = RuleSet::build(vec![
+        rule("logs", MatchKind::Glob, "find /var/log -name *", Effect::Allow),
+        rule("other", MatchKind::Glob, "find /srv -type f -newer *", Effect::Allow),
+    ])
+    .unwrap();
+    let found = set.judge(b"find /var/log -name '*.gz' -delete", &Context::default());
+    let closest = found.closest.unwrap();
+    assert_eq!((closest.rule.as_str(), closest.differs.as_str()), ("logs", "-delete"));
+}
+
+#[test]
+fn abuse_of_flags_is_never_allowed_by_default() {
+    let set = RuleSet::build(default_rules()).unwrap();
+    for line in [
+        "ls -la; sh",
+        "df -h --output=source,target",
+        "df -h -l",
+        "systemctl is-active nginx -H root@evil",
+        "systemctl is-active --host=x",
+        "basename -a x",
+        "sleep 1; sh",
+        "systemctl status nginx",
+        "find . -exec sh \\;",
+        "git log",
+        "tar cf x y",
+        "awk 'BEGIN{system(\"sh\")}'",
+        "man ls",
+        "less /etc/passwd",
+        "cat /etc/shadow",
+        "date -f /etc/shadow",
+        "env sh",
+        "nice sh",
+        "xargs sh",
+        "vi",
+        "sed -n 1p /etc/shadow",
+        "whoami",
+        "id",
+        "uname -a",
+        "ps aux",
+        "ip addr",
+        "hostname",
+        "netstat -an",
+        "dirname -z x",
+        "uptime\nsh",
+        "true;sh",
+        "pwd -P $(sh)",
+        "vmstat 1 5 > /etc/x",
+        "free -s 1",
+    ] {
+        assert_ne!(verdict(&set, line), Outcome::Allow, "{line}");
+    }
+}
