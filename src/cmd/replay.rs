@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use expacti_tui::{Recording, ReplayOptions};
+
 use crate::broker::Link;
 use crate::cli::ReplayArgs;
 use crate::cmd::decide::urlencode;
@@ -16,10 +18,16 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
         Ok(bytes) => bytes,
         Err(_) => {
             let link = Link::any(config).await?;
-            let fetched = link
-                .client
-                .get_bytes(&format!("/v1/sessions/{}/recording", urlencode(&args.session)?))
-                .await;
+            let id = urlencode(&args.session).map_err(|_| {
+                Failure::new(
+                    expacti_protocol::exit::NOT_FOUND,
+                    format!(
+                        "{} is neither a session nor a readable file",
+                        print::safe(&args.session)
+                    ),
+                )
+            });
+            let fetched = link.client.get_bytes(&format!("/v1/sessions/{}/recording", id?)).await;
             link.close().await;
             fetched?.to_vec()
         }
@@ -31,7 +39,24 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
                 .map_err(|e| Failure::new(1, format!("failed to write {}: {e}", path.display())))?;
             print::note(&format!("wrote {} bytes to {}", bytes.len(), path.display()));
         }
-        None => return Err(Failure::new(1, "not yet")),
+        None => play(&bytes, &args).await?,
     }
     Ok(0)
+}
+
+async fn play(bytes: &[u8], args: &ReplayArgs) -> Result<(), Failure> {
+    if !(args.speed.is_finite() && args.speed > 0.0) {
+        return Err(Failure::usage("--speed must be a number above 0"));
+    }
+    let recording = Recording::read(bytes)
+        .map_err(|e| Failure::new(1, format!("{} cannot be played: {e}", args.session)))?;
+    let options = ReplayOptions {
+        speed: args.speed,
+        idle_time_limit: args.idle_time_limit,
+        ascii: args.ascii,
+        no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
+        ..ReplayOptions::default()
+    };
+    expacti_tui::replay(recording, options).await?;
+    Ok(())
 }
