@@ -56,3 +56,25 @@ fn show(notices: &Receiver<Notice>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With a desktop, without one, or with one that hangs: the screen goes on.
+    #[test]
+    fn a_hundred_notices_take_no_time() {
+        let notifier = Notifier::start(true);
+        let began = std::time::Instant::now();
+        for i in 0..100 {
+            let (title, body) = (format!("test {i}"), "<b>&".to_owned());
+            notifier.show(Notice { title, body, urgent: i % 2 == 0 });
+        }
+        assert!(began.elapsed() < std::time::Duration::from_millis(500));
+        Notifier::start(false).show(Notice {
+            title: String::new(),
+            body: String::new(),
+            urgent: false,
+        });
+    }
+}

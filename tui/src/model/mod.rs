@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use expacti_engine::Level;
 use expacti_protocol::command::CommandState;
+use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use tui_input::Input;
@@ -303,6 +304,8 @@ pub(crate) struct Model {
     pub watch_since: Millis,
     /// The sessions the live pane wants.
     pub watch_wanted: Vec<SessionId>,
+    /// How often this reviewer allowed each group of identical requests.
+    pub(crate) approved: HashMap<Digest, u32>,
     /// The recording that was asked for, and where it is to begin.
     pub replay_wanted: Option<(SessionId, Option<f64>)>,
     /// Several sessions are shown side by side.
@@ -353,6 +356,7 @@ impl Model {
             next_ref: 1,
             watch_since: 0,
             watch_wanted: Vec::new(),
+            approved: HashMap::new(),
             replay_wanted: None,
             tiles: false,
             suspend: false,

@@ -28,7 +28,7 @@ pub(crate) fn draw(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: R
         chapters(player, theme, frame, side);
     }
     progress(player, theme, frame, bar);
-    let line = footer(player, theme);
+    let line = footer(player, theme, usize::from(keys.width));
     frame.buffer_mut().set_line(keys.x, keys.y, &line, keys.width);
 }
 
@@ -47,7 +47,9 @@ fn boxed(theme: Theme, title: String, style: Style) -> Block<'static> {
 fn terminal(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let (cols, rows) = player.screen.size();
     let dot = theme.pick("·", "-");
-    let title = format!(" {} {dot} {cols}x{rows} ", clean_for(theme, &player.title));
+    let name = clean_for(theme, &player.title);
+    let dot = if name.is_empty() { String::new() } else { format!(" {dot} ") };
+    let title = format!(" {name}{dot}{cols}x{rows} ");
     let block = boxed(
         theme,
         fit(&title, usize::from(area.width.saturating_sub(2)), theme.ascii),
@@ -126,7 +128,7 @@ fn progress(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     frame.buffer_mut().set_line(area.x, area.y, &line, area.width);
 }
 
-fn footer(player: &Player, theme: Theme) -> Line<'static> {
+fn footer(player: &Player, theme: Theme, columns: usize) -> Line<'static> {
     if let Some(input) = &player.search {
         return Line::from(vec![
             Span::styled(" /", theme.key()),
@@ -139,6 +141,7 @@ fn footer(player: &Player, theme: Theme) -> Line<'static> {
         spans.push(Span::styled(format!("{note}   "), theme.warn()));
     }
     for (key, word) in [
+        ("q", "back"),
         ("space", if player.playing { "pause" } else { "play" }),
         (theme.pick("←→", "left/right"), "5 s"),
         ("[ ]", "chapter"),
@@ -146,8 +149,11 @@ fn footer(player: &Player, theme: Theme) -> Line<'static> {
         ("< >", "speed"),
         ("0-9", "jump"),
         ("/ n", "find"),
-        ("q", "back"),
     ] {
+        let used: usize = spans.iter().map(|s| width(&s.content)).sum();
+        if used + width(key) + width(word) + 1 > columns {
+            break;
+        }
         spans.push(Span::styled(key, theme.key()));
         spans.push(Span::raw(format!(" {word}  ")));
     }

@@ -25,8 +25,9 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let keys =
-        prop::sample::select("aaaaaaayyyyyddDDunjkgG /?mKcC124 web-1b".chars().collect::<Vec<_>>());
+    let keys = prop::sample::select(
+        "aaaaaaaayyyyyyddDDunjkgG /?mKcC124 web-1brhRAtpwq.".chars().collect::<Vec<_>>(),
+    );
     prop_oneof![
         8 => keys.clone().prop_map(Step::Key),
         2 => prop::collection::vec(keys, 2..12).prop_map(|k| Step::Burst(k.into_iter().collect())),
@@ -98,6 +99,7 @@ fn key(b: &mut Bench, w: &mut Witness, code: KeyCode) {
 
 fn check(steps: Vec<Step>) {
     let mut b = Bench::new(80, 24);
+    b.model.role = expacti_protocol::principal::Role::Owner;
     let mut w = Witness::default();
     let mut views: Vec<CommandView> = Vec::new();
     for step in steps {
@@ -181,8 +183,13 @@ fn check(steps: Vec<Step>) {
     }
 }
 
+/// `PROPTEST_CASES=2000` for a longer run.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(64)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(),  failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_allow_that_was_not_armed(steps in prop::collection::vec(step(), 1..60)) {

@@ -149,3 +149,34 @@ fn quiet_hours() {
         assert_eq!(notices(&b).len(), told, "{hours:?}");
     }
 }
+
+#[test]
+fn repeated_approvals_offer_a_rule() {
+    let mut b = Bench::new(120, 35);
+    b.model.role = expacti_protocol::principal::Role::Owner;
+    for id in ["0001", "0002", "0003"] {
+        let mut view = request("0000", 10);
+        view.id = support::cmd(id);
+        b.pending(&view);
+        b.wait(600);
+        assert_eq!(b.shows("you allowed exactly this 2 times: w proposes"), id == "0003");
+        b.keys("a");
+        let r#ref = b.decisions().last().unwrap().r#ref;
+        b.event(ReviewerEvent::Ack { r#ref });
+    }
+}
+
+#[test]
+fn every_pane_is_reached_at_every_size() {
+    for (cols, rows) in [(120, 35), (80, 24), (40, 12)] {
+        let mut b =
+            super::pictures::scene(cols, rows, crate::theme::Theme { colour: true, ascii: false });
+        let mut titles = Vec::new();
+        for _ in 0..4 {
+            b.code(crossterm::event::KeyCode::Tab);
+            titles.push((b.shows("Sessions"), b.shows("Live"), b.shows("Request")));
+        }
+        let any = |f: fn(&(bool, bool, bool)) -> bool| titles.iter().any(f);
+        assert!(any(|t| t.0) && any(|t| t.1) && any(|t| t.2), "{cols}x{rows}");
+    }
+}

@@ -204,6 +204,9 @@ fn answered(model: &mut Model, r#ref: Option<u64>, refused: Option<String>) {
         (Some(item), None) => {
             if let Stage::Sent { allow, .. } = item.stage {
                 item.stage = Stage::Done { allow };
+                if allow {
+                    *model.approved.entry(item.group).or_default() += 1;
+                }
             }
         }
         (Some(item), Some(why)) => {

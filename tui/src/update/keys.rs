@@ -262,13 +262,10 @@ fn page(model: &Model) -> isize {
     isize::try_from(model.drawn.page.saturating_sub(1).max(1)).unwrap_or(1)
 }
 
+/// Every pane can be reached at every size: where not all are drawn, the chosen one is.
 fn turn(model: &mut Model, by: usize) {
-    let drawn: Vec<Pane> = Pane::ALL
-        .into_iter()
-        .filter(|p| model.drawn.areas.is_empty() || model.drawn.areas.iter().any(|a| a.pane == *p))
-        .collect();
-    let at = drawn.iter().position(|p| *p == model.pane).unwrap_or(0);
-    if let Some(pane) = drawn.get((at + by % drawn.len().max(1)) % drawn.len().max(1)) {
+    let at = Pane::ALL.iter().position(|p| *p == model.pane).unwrap_or(0);
+    if let Some(pane) = Pane::ALL.get((at + by) % Pane::ALL.len()) {
         model.pane = *pane;
     }
 }

@@ -19,6 +19,9 @@ use crate::theme::badge;
 /// Rows of the command that are kept even when everything else needs room.
 const COMMAND_ROWS: usize = 3;
 
+/// Allows of the same after which a rule is offered.
+const REPEATED: u32 = 2;
+
 /// Columns the command has inside a box of that width: borders, a space, the prompt.
 fn command_columns(outer: u16) -> usize {
     usize::from(outer.saturating_sub(2)).saturating_sub(4).max(2)
@@ -313,6 +316,12 @@ fn facts_below(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>>
         labelled(model, "UNUSUAL ", &shown(model, &names), theme.warn(), columns, 2, &mut lines);
     }
     approvals(model, item, columns, &mut lines);
+    let times = model.approved.get(&item.group).copied().unwrap_or(0);
+    if times >= REPEATED && item.level() < Level::High && model.role.may_administer() {
+        let key = model.keymap.key(Action::Rule);
+        let text = format!("you allowed exactly this {times} times: {key} proposes a rule");
+        labelled(model, "AGAIN ", &text, theme.ok(), columns, 1, &mut lines);
+    }
     for note in &card.notes {
         labelled(model, "NOTE ", &shown(model, note), theme.warn(), columns, 2, &mut lines);
     }
