@@ -436,6 +436,31 @@ impl Life {
         self.store(id, Some(CommandState::Released))
     }
 
+    /// A gate that was cut off reports the end of a command it was running: what nobody knew is
+    /// known after all. `view` is the command as the disk has it.
+    pub(crate) fn finished_after_all(
+        &mut self,
+        view: CommandView,
+        outcome: Outcome,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        if view.state != CommandState::Unknown {
+            return Err(too_late(&view));
+        }
+        if outcome.unknown.is_some() {
+            return Ok(());
+        }
+        let id = view.id.clone();
+        self.adopt(view, now);
+        let live = self.transition(&id, &[CommandState::Unknown], CommandState::Finished)?;
+        live.view.outcome = Some(outcome.clone());
+        let view = live.view.clone();
+        let entry = Self::outcome_fields(self.entry_for("finished", &view, now), &outcome)
+            .with_some("recording_offset", view.recording_offset);
+        self.audit(&entry)?;
+        self.store(&id, Some(CommandState::Unknown))
+    }
+
     pub(crate) fn outcome_fields(entry: Entry, outcome: &Outcome) -> Entry {
         let mut entry = entry
             .with_some("exit_status", outcome.exit_status)

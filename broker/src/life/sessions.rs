@@ -1,7 +1,6 @@
 //! Sessions and gates come and go; what they leave behind is ended, never run.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use expacti_audit::Entry;
 use expacti_engine::{Event, History};
@@ -216,21 +215,8 @@ impl Life {
 
     /// Ends a command that the last broker left open.
     pub(crate) fn recover_command(&mut self, view: CommandView, now: Now) -> Result<(), Refusal> {
-        let id = view.id.clone();
-        let bytes = view.text.bytes().unwrap_or_default().into();
-        let (state, session) = (view.state, view.session_id.clone());
-        self.commands.insert(
-            id.clone(),
-            Live {
-                view,
-                bytes,
-                gate: GateId(0),
-                deadline: Instant::now(),
-                voters: Vec::new(),
-                kind: None,
-                signatures: Vec::new(),
-            },
-        );
+        let (id, state, session) = (view.id.clone(), view.state, view.session_id.clone());
+        self.adopt(view, now);
         let why = "the broker restarted";
         match state {
             CommandState::Pending => self.decided(
@@ -248,6 +234,21 @@ impl Life {
             }
             _ => Err(Refusal::failed(format!("command {id} of session {session} is over already"))),
         }
+    }
+
+    /// Takes a command from the disk into memory, where no gate holds it.
+    pub(crate) fn adopt(&mut self, view: CommandView, now: Now) {
+        let bytes = view.text.bytes().unwrap_or_default().into();
+        let live = Live {
+            bytes,
+            gate: GateId(0),
+            deadline: now.mono,
+            voters: Vec::new(),
+            kind: None,
+            signatures: Vec::new(),
+            view,
+        };
+        self.commands.insert(live.view.id.clone(), live);
     }
 
     /// Closes a session that the last broker left open.

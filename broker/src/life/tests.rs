@@ -394,6 +394,33 @@ fn a_restart_denies_the_undecided_and_does_not_know_the_released() {
 }
 
 #[test]
+fn a_gate_that_was_cut_off_reports_the_end_after_all() {
+    let mut w = World::new();
+    let session = w.session();
+    let id = w.submit(&session, "id");
+    w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
+    w.release(&id, &session, "id").unwrap();
+    w.run(|life, now| life.gate_gone(GATE, now)).unwrap();
+    let stored = |w: &World| {
+        let view = w.disk.iter().rev().find_map(|d| match d {
+            Write::Command { id: of, view, .. } if *of == id => Some(view.clone()),
+            _ => None,
+        });
+        serde_json::from_str::<CommandView>(&view.unwrap()).unwrap()
+    };
+    let view = stored(&w);
+    assert_eq!(view.state, CommandState::Unknown);
+    let outcome = Outcome { exit_status: Some(3), ..Outcome::default() };
+    w.run(|life, now| life.finished_after_all(view, outcome.clone(), now)).unwrap();
+    let view = stored(&w);
+    assert_eq!((view.state, view.outcome.clone()), (CommandState::Finished, Some(outcome.clone())));
+    let again = w.run(|life, now| life.finished_after_all(view, outcome, now));
+    assert_eq!(code(again), ErrorCode::TooLate);
+    let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
+    assert_eq!(kinds, ["command_submitted", "decision", "released", "unknown", "finished"]);
+}
+
+#[test]
 fn nothing_of_a_refused_job_remains() {
     let mut w = World::new();
     let before = (w.life.chain.clone(), w.disk.len());

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::dispatcher::GATE_QUEUE;
-use crate::life::GateId;
+use crate::life::{GateId, Life};
 use crate::{Broker, Peer, Refusal};
 
 /// How often the broker says that it is there.
@@ -198,9 +198,27 @@ impl Link {
             }
             GateRequest::Finished { r#ref, id, outcome } => {
                 let then = self.answer(r#ref, move |()| GateEvent::Ack { r#ref, session_id: None });
-                handle
-                    .run_then(move |life, _, now| life.finished(gate, &id, outcome, now), then)
-                    .await
+                // Of a command that is over in memory the disk may still say "unknown".
+                let live = id.clone();
+                let known = handle.run(move |life, _, _| Ok(life.commands.get(&live).is_some()));
+                if known.await? {
+                    let job = move |life: &mut Life, _: &mut _, now| {
+                        life.finished(gate, &id, outcome, now)
+                    };
+                    return handle.run_then(job, then).await;
+                }
+                match self.broker.reader.command(id.as_str()).await? {
+                    Some(view) => {
+                        let job = move |life: &mut Life, _: &mut _, now| {
+                            life.finished_after_all(view, outcome, now)
+                        };
+                        handle.run_then(job, then).await
+                    }
+                    None => {
+                        then(Err(Refusal::not_found(format!("command {id}"))));
+                        Ok(())
+                    }
+                }
             }
             GateRequest::Output { session_id, stream, time_us, data } => {
                 let data = base64::engine::general_purpose::STANDARD
