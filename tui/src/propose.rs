@@ -2,7 +2,7 @@
 //! propose a rule that does not match the command, never ends, or holds everywhere.
 
 use expacti_engine::{
-    Approved, Backtest, Context, Effect, MatchKind, Outcome, Rule, RuleSet, Scope, backtest,
+    Approved, Backtest, Context, Effect, Level, MatchKind, Outcome, Rule, RuleSet, Scope, backtest,
     suggest,
 };
 use expacti_protocol::command::{CommandState, CommandView, ItemKind};
@@ -90,7 +90,9 @@ pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) 
             rule.effect == Effect::Allow
                 && judged.is_ok_and(|s| s.judge(&command, &context).verdict == Outcome::Allow)
         })
-        .take(MOST)
         .map(|(rule, why)| Candidate { backtest: backtest(&rule, &history), rule, why })
+        // What would have let HIGH through is not proposed from the screen.
+        .filter(|c| c.backtest.highest.is_none_or(|level| level < Level::High))
+        .take(MOST)
         .collect()
 }

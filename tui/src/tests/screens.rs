@@ -139,7 +139,7 @@ fn a_rule_is_proposed_with_its_backtest() {
         Candidate {
             rule: exact("systemctl status nginx"),
             why: "exactly this command".into(),
-            backtest: Backtest { total: 214, matched: 12, against_people: 0, examples: vec![] },
+            backtest: Backtest { total: 214, matched: 12, ..Backtest::default() },
         },
         Candidate {
             rule: Rule { kind: MatchKind::Glob, ..exact("systemctl status *") },
@@ -149,6 +149,8 @@ fn a_rule_is_proposed_with_its_backtest() {
                 matched: 31,
                 against_people: 1,
                 examples: vec!["systemctl status sshd".into()],
+                contradicted: vec!["systemctl status vault".into()],
+                highest: Some(expacti_engine::Level::Low),
             },
         },
     ];

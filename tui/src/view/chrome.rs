@@ -261,15 +261,51 @@ pub(super) fn help(model: &Model, frame: &mut Frame<'_>, all: Rect, scroll: usiz
     let rows = model.keymap.help();
     let two = inside.width >= 100;
     let per = if two { rows.len().div_ceil(2) } else { rows.len() };
-    let scroll = scroll.min(per.saturating_sub(usize::from(inside.height)));
+    let rules = rules_of_deciding(model);
+    let all_rows = per + 1 + rules.len();
+    let scroll = scroll.min(all_rows.saturating_sub(usize::from(inside.height)));
     let half = if two { inside.width / 2 } else { inside.width };
+    let keys_width = if inside.width >= 60 { 16 } else { 9 };
+    let place = |row: usize| row.checked_sub(scroll).and_then(|y| u16::try_from(y).ok());
     for (i, (keys, what)) in rows.iter().enumerate() {
         let (column, row) = (i / per.max(1), i % per.max(1));
-        let Some(y) = row.checked_sub(scroll).and_then(|y| u16::try_from(y).ok()) else { continue };
+        let Some(y) = place(row) else { continue };
         let x = inside.x + half * u16::try_from(column).unwrap_or(0);
         let area = Rect { x, width: half, ..inside };
-        let line =
-            Line::from(vec![Span::styled(format!(" {keys:>17}  "), theme.key()), Span::raw(*what)]);
+        let keys = fit(keys, keys_width, theme.ascii);
+        let line = Line::from(vec![
+            Span::styled(format!(" {keys:>keys_width$}  "), theme.key()),
+            Span::raw(*what),
+        ]);
         put(frame, area, y, &line);
     }
+    for (i, rule) in rules.iter().enumerate() {
+        let Some(y) = place(per + 1 + i) else { continue };
+        put(frame, inside, y, &Line::styled(format!(" {}", shown(model, rule)), theme.dim()));
+    }
+}
+
+/// What stands between a key and an allow.
+fn rules_of_deciding(model: &Model) -> Vec<String> {
+    use expacti_engine::Level;
+    let step = |level: Level| {
+        let what = match model.confirm.of(level) {
+            crate::model::ConfirmKind::None => "nothing more",
+            crate::model::ConfirmKind::Y => "y",
+            crate::model::ConfirmKind::TargetName => "the target's name",
+        };
+        format!("{level} {what}")
+    };
+    let [low, medium, high, critical] =
+        [Level::Low, Level::Medium, Level::High, Level::Critical].map(step);
+    vec![
+        format!("After {}: {low}; {medium}; {high}; {critical}.", model.keymap.key(Action::Allow)),
+        "A request takes an allow once it was on the screen for half a second.".to_owned(),
+        "A long command must have been on the screen to its last byte.".to_owned(),
+        format!(
+            "HIGH and above is sent after 2 s; until then {} takes it back.",
+            model.keymap.key(Action::Undo)
+        ),
+        "Enter, the mouse and pasted text never decide. Nobody decides: denied.".to_owned(),
+    ]
 }

@@ -157,8 +157,15 @@ pub(super) fn draft(model: &Model, draft: &Draft, frame: &mut Frame<'_>, all: Re
                 for (n, row) in wrapped(&text, columns - 10, 3).into_iter().enumerate() {
                     lines.push(field(if n == 0 { "BACKTEST" } else { "" }, &row, style));
                 }
-                for example in b.examples.iter().take(3) {
-                    lines.push(field("", &format!("$ {example}"), theme.dim()));
+                for denied in b.contradicted.iter().take(3) {
+                    lines.push(field("DENIED", denied, theme.error()));
+                }
+                let more = b.examples.iter().filter(|e| !b.contradicted.contains(e));
+                for (n, example) in more.take(3).enumerate() {
+                    lines.push(field(if n == 0 { "SUCH AS" } else { "" }, example, theme.dim()));
+                }
+                if let Some(level) = b.highest {
+                    lines.push(field("HIGHEST", level.as_str(), theme.level(level)));
                 }
             }
         }
