@@ -2,7 +2,6 @@
 
 use std::io::{self, Write as _};
 
-use anstream::stream::IsTerminal as _;
 use expacti_engine::{Level, make_visible};
 use serde::Serialize;
 
@@ -67,11 +66,6 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
 /// A text without our own colour sequences.
 fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
-}
-
-/// Whether standard output is a terminal.
-pub(crate) fn is_terminal() -> bool {
-    io::stdout().is_terminal()
 }
 
 /// How long ago, or until: `41s`, `3m`, `2h`, `5d`.

@@ -7,6 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use expacti_protocol::client::{Client, Endpoint};
+use expacti_protocol::exit;
 use expacti_protocol::home::Home;
 use expacti_protocol::uplink::WrapRegistration;
 use rustix::process::{Pid, kill_process};
@@ -121,7 +122,20 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     };
     process::end_descendants(&launch.except, GRACE);
     drop(dir);
+    if launch.client && matches!(status, Ok(exit::CONNECTION_FAILED)) && gate_is_gone(&context.gate)
+    {
+        // The client can only say that its connection broke.
+        crate::say(
+            &"the gate of this machine is gone: a command it held did not run; how one that ran \
+              ended is not known (`expacti audit log` says which)",
+        );
+    }
     status
+}
+
+/// Whether nobody answers on the gate's socket any more.
+fn gate_is_gone(socket: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(socket).is_err()
 }
 
 /// The program as the shell would find it.

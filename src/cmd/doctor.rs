@@ -8,10 +8,27 @@ use crate::config::Config;
 use crate::failure::Outcome;
 use crate::print;
 
+/// How a check ended.
+#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Result {
+    Ok,
+    /// Worth knowing; nothing is broken.
+    Note,
+    /// Something does not work.
+    Fail,
+}
+
+impl Result {
+    fn of(good: bool) -> Self {
+        if good { Self::Ok } else { Self::Fail }
+    }
+}
+
 #[derive(Serialize)]
 struct Check {
     name: &'static str,
-    ok: bool,
+    result: Result,
     what: String,
     advice: Option<&'static str>,
 }
@@ -23,20 +40,24 @@ pub(crate) fn run(config: &Config, json: bool) -> Outcome {
         print::json(&checks)?;
     } else {
         for check in &checks {
-            let mark = if check.ok { "\x1b[32mok\x1b[0m  " } else { "\x1b[1;33mlook\x1b[0m" };
+            let mark = match check.result {
+                Result::Ok => "\x1b[32mok\x1b[0m  ",
+                Result::Note => "\x1b[1;33mnote\x1b[0m",
+                Result::Fail => "\x1b[1;31mFAIL\x1b[0m",
+            };
             print::line(&format!("{mark}  {:<14} {}", check.name, check.what))?;
             if let Some(advice) = check.advice {
                 print::line(&format!("      {:<14} {advice}", ""))?;
             }
         }
     }
-    Ok(u8::from(checks.iter().any(|c| !c.ok)))
+    Ok(u8::from(checks.iter().any(|c| c.result == Result::Fail)))
 }
 
-fn checks(config: &Config) -> Result<Vec<Check>, crate::failure::Failure> {
+fn checks(config: &Config) -> std::result::Result<Vec<Check>, crate::failure::Failure> {
     let mut all = vec![Check {
         name: "version",
-        ok: true,
+        result: Result::Ok,
         what: format!("expacti {}", env!("CARGO_PKG_VERSION")),
         advice: None,
     }];
@@ -44,13 +65,13 @@ fn checks(config: &Config) -> Result<Vec<Check>, crate::failure::Failure> {
     all.push(match ssh {
         Ok(out) => Check {
             name: "ssh",
-            ok: true,
+            result: Result::Ok,
             what: String::from_utf8_lossy(&out.stderr).trim().to_owned(),
             advice: None,
         },
         Err(e) => Check {
             name: "ssh",
-            ok: false,
+            result: Result::Fail,
             what: format!("the OpenSSH client cannot be run: {e}"),
             advice: Some("install openssh-client: wrap runs the stock ssh"),
         },
@@ -58,7 +79,7 @@ fn checks(config: &Config) -> Result<Vec<Check>, crate::failure::Failure> {
     let prepared = crate::daemon::prepare(&config.home);
     all.push(Check {
         name: "directories",
-        ok: prepared.is_ok(),
+        result: Result::of(prepared.is_ok()),
         what: match &prepared {
             Ok(()) => config.home.dirs().map(|d| d.display().to_string()).join(" "),
             Err(f) => format!("{f:?}"),
@@ -71,7 +92,7 @@ fn checks(config: &Config) -> Result<Vec<Check>, crate::failure::Failure> {
         let free = stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024);
         all.push(Check {
             name: "disk",
-            ok: free >= 512,
+            result: Result::of(free >= 512),
             what: format!("{free} MiB free for database and recordings"),
             advice: (free < 512).then_some("with a full disk every command is denied"),
         });
@@ -80,20 +101,20 @@ fn checks(config: &Config) -> Result<Vec<Check>, crate::failure::Failure> {
     all.push(match &status {
         Ok(s) => Check {
             name: "broker",
-            ok: s.gates > 0,
+            result: Result::of(s.gates > 0),
             what: format!("runs, pid {}, {} gate(s), {} reviewer(s)", s.pid, s.gates, s.reviewers),
             advice: (s.gates == 0).then_some("no gate is connected: nothing can be delivered"),
         },
         Err(_) => Check {
             name: "broker",
-            ok: true,
+            result: Result::Ok,
             what: "does not run; wrap and review start it".to_owned(),
             advice: None,
         },
     });
     all.push(Check {
         name: "enforcement",
-        ok: false,
+        result: Result::Note,
         what: "this machine's mode: anything running as you can approve, or go round the gate".to_owned(),
         advice: Some("an agent that calls /usr/bin/ssh by itself is not held; to enforce, let the target accept only a team gate's key (README, \"For a team\")"),
     });

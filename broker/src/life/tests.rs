@@ -501,10 +501,10 @@ proptest! {
             match step {
                 Step::Submit { command } => {
                     let job = submission(&session, commands[command]);
-                    if let Ok(GateEvent::Submitted { id, .. }) = w.life.job(|l| l.submit(GATE, 1, job, now)) {
-                        if written {
-                            known.push((id, session.clone(), command));
-                        }
+                    if let Ok(GateEvent::Submitted { id, .. }) = w.life.job(|l| l.submit(GATE, 1, job, now))
+                        && written
+                    {
+                        known.push((id, session.clone(), command));
                     }
                 }
                 Step::Decide { who, which, allow } => if let Some((id, ..)) = at(which) {

@@ -33,7 +33,8 @@ fn failed<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Failure {
 /// Runs the demo until the reviewer quits.
 pub(crate) fn run(unattended: bool) -> Outcome {
     use std::io::IsTerminal as _;
-    if !unattended && !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if !unattended && !terminal {
         return Err(Failure::usage("the demo needs a terminal to show the reviewer's screen in"));
     }
     daemon::keep_private();
