@@ -312,8 +312,8 @@ pub(crate) struct Model {
     pub tiles: bool,
     /// To be stopped, when the loop comes round.
     pub suspend: bool,
-    /// Whether the terminal has our attention (focus events).
-    pub focused: bool,
+    /// When "quit" was pressed while an allow was held.
+    pub(crate) quit_asked: Option<Millis>,
 }
 
 impl Model {
@@ -360,7 +360,7 @@ impl Model {
             replay_wanted: None,
             tiles: false,
             suspend: false,
-            focused: true,
+            quit_asked: None,
         }
     }
 

@@ -629,3 +629,33 @@ fn an_older_state_does_not_undo_a_newer_one() {
     let item = b.model.items.get(&view.id).unwrap();
     assert_eq!((item.state(), &item.stage), (CommandState::Denied, &Stage::Open));
 }
+
+#[test]
+fn coming_back_to_the_window_arms_afresh() {
+    let mut b = Bench::new(120, 35);
+    b.pending(&request("0001", 10));
+    b.wait(600);
+    b.msg(Msg::Focus(false));
+    b.wait(5_000);
+    b.msg(Msg::Focus(true));
+    b.keys("a");
+    assert!(b.decisions().is_empty());
+    b.wait(500);
+    b.keys("a");
+    assert_eq!(b.allowed(), ["0001"]);
+}
+
+#[test]
+fn quitting_with_a_held_allow_asks_once() {
+    let quits = |b: &Bench| b.effects.iter().filter(|e| **e == Effect::Quit).count();
+    let mut b = Bench::new(120, 35);
+    b.pending(&request("0001", 60));
+    b.wait(600);
+    b.keys("a");
+    b.wait(600);
+    b.keys("yq");
+    assert_eq!(quits(&b), 0);
+    assert!(b.shows("an allow is still held"), "{}", b.text());
+    b.keys("q");
+    assert_eq!((quits(&b), b.decisions().len()), (1, 0));
+}

@@ -10,7 +10,7 @@ use tui_input::backend::crossterm::EventHandler as _;
 
 use super::{decide, hint, screens};
 use crate::keymap::Action;
-use crate::model::{ARMING, Control, Effect, Fetch, Mode, Model, Pane};
+use crate::model::{ARMING, Control, Effect, Fetch, HINT, Mode, Model, Pane, Stage};
 use crate::text::clean;
 
 /// The longest text a field takes, in bytes (a comment's limit on the wire is 4,000).
@@ -245,7 +245,7 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Help => model.mode = Mode::Help(0),
         Action::Redraw => effects.push(Effect::Redraw),
         Action::Suspend => effects.push(Effect::Suspend),
-        Action::Quit => effects.push(Effect::Quit),
+        Action::Quit => quit(model, effects),
         Action::Rule => screens::propose(model, effects),
         Action::Replay => screens::replay(model, effects),
         Action::Tiles => {
@@ -256,6 +256,17 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Rules => screens::list(model, Fetch::Rules, "Rules", effects),
         Action::Audit => screens::list(model, Fetch::Audit, "Audit log", effects),
     }
+}
+
+/// At once, but for an allow that is still held: leaving drops it, which must not be a surprise.
+fn quit(model: &mut Model, effects: &mut Vec<Effect>) {
+    let held = model.items.values().any(|i| matches!(i.stage, Stage::Held { .. }));
+    let asked = model.quit_asked.is_some_and(|at| model.now < at + HINT);
+    if held && !asked {
+        model.quit_asked = Some(model.now);
+        return hint(model, "an allow is still held: quit again drops it, unsent", true);
+    }
+    effects.push(Effect::Quit);
 }
 
 fn page(model: &Model) -> isize {

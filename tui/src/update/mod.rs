@@ -25,7 +25,12 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Paste(text) => keys::paste(model, &text),
         Msg::Mouse(mouse) => keys::mouse(model, mouse),
         Msg::Resized => {}
-        Msg::Focus(focused) => model.focused = focused,
+        Msg::Focus(gained) => {
+            // The first keys after coming back may have been meant for another window.
+            if gained {
+                model.pressed_at = Some(model.now);
+            }
+        }
         Msg::Link(news) => broker::link(model, news, &mut effects),
         Msg::Drawn(drawn) => {
             seen(model, drawn.request.as_ref());
