@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, thread, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use expacti_harness::{Verdict, digest, trial};
 
 const LONG: Duration = Duration::from_secs(180);
@@ -27,32 +27,53 @@ fn two_hundred_commands_give_the_same_bytes_as_without_the_gate() -> Result<()> 
         }
     }
     t.rule("--glob", &format!("{} *", noise.display()))?;
-    let control = format!("ControlPath={}", t.dir().join("cm").display());
-    let master = ["-o", &control, "-o", "ControlMaster=auto", "-o", "ControlPersist=60"];
     thread::scope(|scope| {
         let workers: Vec<_> = (0..2)
             .map(|worker| {
-                let (t, noise, master) = (&t, &noise, &master);
+                let (t, noise) = (&t, &noise);
                 scope.spawn(move || -> Result<()> {
+                    let control = t.dir().join(format!("cm{worker}"));
+                    let control = format!("ControlPath={}", control.display());
+                    let master =
+                        ["-o", &control, "-o", "ControlMaster=auto", "-o", "ControlPersist=60"];
                     for n in (worker..200).step_by(2) {
                         let command = format!("{} {n}", noise.display());
                         let mut args = master.to_vec();
                         args.extend(["target", &command]);
                         let gated = t.wrap(&["ssh", "target", &command]).run()?;
                         let direct = t.direct_ssh(&args).run()?;
-                        ensure!(direct.code() == n, "{}", direct.describe());
-                        ensure!(gated.code() == n, "{}", gated.describe());
-                        ensure!(gated.stdout == direct.stdout, "{}", gated.describe());
-                        ensure!(gated.stderr == direct.stderr, "{}", gated.describe());
+                        for (way, outcome) in [("direct", &direct), ("gate", &gated)] {
+                            for (stream, bytes) in
+                                [("out", &outcome.stdout), ("err", &outcome.stderr)]
+                            {
+                                let file = t.dir().join(format!("target/{stream}{n}"));
+                                same(&format!("{way} {stream}{n}"), bytes, &fs::read(file)?)?;
+                            }
+                            ensure!(outcome.code() == n, "{way} {n}: {}", outcome.code());
+                        }
                     }
+                    t.direct_ssh(&["-o", &control, "-O", "exit", "target"]).run()?;
                     Ok(())
                 })
             })
             .collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
-    })?;
-    t.direct_ssh(&["-o", &control, "-O", "exit", "target"]).run()?;
-    Ok(())
+    })
+}
+
+/// Names the first difference rather than printing the bytes.
+fn same(what: &str, found: &[u8], expected: &[u8]) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let at = found.iter().zip(expected).take_while(|(a, b)| a == b).count();
+    let next = &found[at..found.len().min(at + 200)];
+    bail!(
+        "{what}: {} bytes instead of {}, equal up to {at}, then {:?}",
+        found.len(),
+        expected.len(),
+        String::from_utf8_lossy(next)
+    )
 }
 
 fn lengths(n: usize) -> usize {
