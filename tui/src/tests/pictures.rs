@@ -107,6 +107,7 @@ fn moments() {
     insta::assert_snapshot!("comment", b.text());
     let mut b = scene(80, 24, colour);
     b.keys("2");
+    b.draw();
     insta::assert_snapshot!("sessions-80x24", b.text());
 }
 

@@ -208,6 +208,7 @@ fn tiles_show_several_sessions_and_decide_nothing() {
     b.keys("t");
     b.wait(600);
     assert_eq!(b.model.live.len(), 5);
+    assert!(!b.shows("a allow") && !b.shows("d deny"), "{}", b.text());
     insta::assert_snapshot!("tiles", b.text());
     b.keys("a");
     assert!(b.decisions().is_empty(), "the request is not on the screen");

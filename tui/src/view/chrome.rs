@@ -137,7 +137,9 @@ fn keys(model: &Model, columns: usize) -> Line<'static> {
     let allow = crate::update::allow_lock(model);
     let deny = crate::update::deny_lock(model).is_none();
     let held = model.items.values().any(|i| matches!(i.stage, Stage::Held { .. }));
-    let open = model.item().is_some_and(|i| i.gone_at.is_none());
+    // Only what is on the screen can be decided.
+    let shown = model.drawn.request.is_some();
+    let open = shown && model.item().is_some_and(|i| i.gone_at.is_none());
     let sessions = matches!(model.pane, Pane::Sessions | Pane::Live);
     // (action, word, works now)
     let word = Action::word;
@@ -149,7 +151,6 @@ fn keys(model: &Model, columns: usize) -> Line<'static> {
         // The same width in every state: nothing moves while the request is being armed.
         let state = match &allow {
             None => "allow",
-            Some(_) if model.tiles => "lock ",
             Some(Lock::Arming(_) | Lock::NotShown | Lock::JustDecided) => "wait ",
             Some(_) => "lock ",
         };
@@ -158,7 +159,7 @@ fn keys(model: &Model, columns: usize) -> Line<'static> {
         if allow == Some(Lock::EndNotSeen) || model.pane == Pane::Request {
             hints.push((Action::PageDown, word(Action::PageDown), true));
         }
-    } else if model.item().is_some() {
+    } else if shown && model.item().is_some() {
         hints.push((Action::NextRequest, word(Action::NextRequest), true));
     }
     // Help has its place whatever else there is.
