@@ -239,7 +239,11 @@ fn leaves(unit: &Unit<'_>, program: &str, arguments: &Arguments<'_>, draft: &mut
     };
     let last = arguments.operands.last().map_or("", |(text, _)| *text);
     let fed = Some(unit.host).is_some_and(|simple| {
-        simple.stage > 0 || simple.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read)
+        simple.stage > 0
+            || simple
+                .redirects
+                .iter()
+                .any(|redirect| redirect.fd == Some(0) && redirect.op != RedirectOp::Dup)
     });
     let sends = match program {
         "scp" | "rsync" | "pscp" => {
@@ -344,6 +348,12 @@ pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft
         || (program == "find"
             && !unit.host.in_substitution
             && !unit.words.iter().any(|word| word.text.starts_with("-exec")));
+    // A certificate is public; the keys that share its file's ending are not read by this verb.
+    let names_only = names_only
+        || (program == "openssl"
+            && unit.words.get(1).is_some_and(|word| {
+                matches!(word.text.as_str(), "x509" | "crl" | "verify" | "s_client")
+            }));
     let searches = matches!(program, "grep" | "egrep" | "rg" | "ag" | "sed" | "awk");
     for (nth, word) in unit.words.iter().enumerate().take(crate::tables::MAX_WORDS) {
         let text = word.text.as_str();

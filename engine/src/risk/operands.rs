@@ -95,7 +95,12 @@ pub(super) fn targets(
     }
     found.retain(|target| target.path != "-");
     // `dd` without an output, or to a plain file, only copies.
+    let reads_device = program_name == "dd"
+        && unit.words.iter().any(|word| {
+            word.text.strip_prefix("if=").is_some_and(|path| scorer.tables.places.is_device(path))
+        });
     if program_name == "dd"
+        && !reads_device
         && !found.iter().any(|target| scorer.tables.places.is_device(&target.path))
     {
         draft.category = if found.is_empty() { Category::Inspection } else { Category::FileWrite };
@@ -197,7 +202,9 @@ fn judge(
     overwrites(scorer, program_name, unit, found, draft);
     let confined = !found.is_empty()
         && found.iter().all(|target| target.word.known() && places.is_temporary(&target.path))
-        && !draft.causes.has(name::SYSTEM);
+        && ![name::SYSTEM, name::PRIVILEGE, name::PERSISTENCE, name::SECRET]
+            .iter()
+            .any(|name| draft.causes.has(name));
     if confined {
         let span = found.first().map_or(draft.base_span, |target| target.word.span);
         draft.reducers.add(name::DEVELOPMENT, span, "stays within temporary or development files");
