@@ -111,18 +111,13 @@ impl ClientError {
     }
 }
 
+/// The innermost cause: what the system said, without the layers it came through.
 fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
     }
-    text
+    innermost.to_string()
 }
 
 impl Endpoint {
@@ -176,7 +171,11 @@ impl Endpoint {
     }
 
     fn unreachable(&self, error: &dyn std::error::Error) -> ClientError {
-        ClientError::Unreachable { at: self.display(), why: chain(error) }
+        let mut why = chain(error);
+        if matches!(self.address, Address::Unix(_)) {
+            why.push_str(" (`expacti up` starts the broker of this machine)");
+        }
+        ClientError::Unreachable { at: self.display(), why }
     }
 }
 
