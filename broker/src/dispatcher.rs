@@ -35,6 +35,8 @@ pub(crate) struct Clients {
     next: u64,
     pub(crate) gates: HashMap<GateId, mpsc::Sender<GateEvent>>,
     pub(crate) reviewers: HashMap<u64, mpsc::Sender<ReviewerEvent>>,
+    /// As whom each of them is connected.
+    pub(crate) names: HashMap<u64, String>,
 }
 
 impl Clients {
@@ -42,6 +44,14 @@ impl Clients {
     pub(crate) fn number(&mut self) -> u64 {
         self.next = self.next.saturating_add(1);
         self.next
+    }
+
+    /// Ends every connection of a principal: without its sender a connection closes.
+    pub(crate) fn disconnect(&mut self, name: &str) {
+        let names = &self.names;
+        let other = |number: &u64| names.get(number).is_none_or(|n| n != name);
+        self.reviewers.retain(|number, _| other(number));
+        self.gates.retain(|gate, _| other(&gate.0));
     }
 
     fn send(&mut self, out: Out) {

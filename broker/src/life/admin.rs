@@ -246,7 +246,29 @@ impl Life {
             .with("principal", name)
             .with("by", by.name.as_str());
         self.audit(&entry)?;
+        if view.role == Role::Agent {
+            let open: Vec<_> = self
+                .sessions
+                .iter()
+                .filter(|(_, s)| s.view.info.agent == name)
+                .map(|(id, s)| (id.clone(), s.gate))
+                .collect();
+            for (id, gate) in open {
+                self.cut_off(&id, gate, &by.name, "the agent was removed", now)?;
+            }
+        }
         Ok(view)
+    }
+
+    /// Refuses a peer whose principal was removed (or is another now) since it connected.
+    pub(crate) fn still_known(&self, peer: &Peer) -> Result<(), Refusal> {
+        let known = peer.role == Role::Owner
+            || self.principals.get(&peer.name).is_some_and(|p| p.role == peer.role);
+        if known {
+            Ok(())
+        } else {
+            Err(Refusal::not_entitled(format!("{} ({}) was removed", peer.name, peer.role)))
+        }
     }
 
     /// The principals, by name.

@@ -433,7 +433,21 @@ impl Life {
         let entry = Self::outcome_fields(self.entry_for(to.as_str(), &view, now), &outcome)
             .with_some("recording_offset", view.recording_offset);
         self.audit(&entry)?;
-        self.store(id, Some(CommandState::Released))
+        self.store(id, Some(CommandState::Released))?;
+        // What still waits to be fed to it has nowhere to go.
+        let waiting: Vec<_> = self
+            .commands
+            .iter()
+            .filter(|(_, c)| {
+                c.view.parent.as_ref() == Some(id)
+                    && matches!(c.view.state, CommandState::Pending | CommandState::Allowed)
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for child in waiting {
+            self.end_undelivered(&child, "the command it belongs to has ended", now)?;
+        }
+        Ok(())
     }
 
     /// A gate that was cut off reports the end of a command it was running: what nobody knew is

@@ -71,9 +71,11 @@ impl Life {
             .commands
             .iter()
             .filter(|(_, c)| c.view.session_id == *id)
-            .map(|(id, c)| (id.clone(), c.view.state))
+            .map(|(id, _)| id.clone())
             .collect();
-        for (command, state) in open {
+        for command in open {
+            // The end of one may have ended another: its standard input.
+            let Some(state) = self.commands.get(&command).map(|c| c.view.state) else { continue };
             match state {
                 CommandState::Pending | CommandState::Allowed => {
                     self.end_undelivered(&command, why, now)?
@@ -167,8 +169,29 @@ impl Life {
         };
         let (gate, view) = (session.gate, session.view.clone());
         self.audit(&session_entry("session_killed", &view, now).with("by", by.name.as_str()))?;
-        self.deny_pending(id, &by.name, "the session was ended by the reviewer", now)?;
-        self.tell_gate(gate, GateEvent::Kill { session_id: id.clone(), by: by.name.clone() });
+        self.cut_off(id, gate, &by.name, "the session was ended by the reviewer", now)
+    }
+
+    /// Nothing of a session may be delivered from now on, and its gate is told to end it.
+    pub(crate) fn cut_off(
+        &mut self,
+        id: &SessionId,
+        gate: GateId,
+        by: &str,
+        why: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        self.deny_pending(id, by, why, now)?;
+        let allowed: Vec<_> = self
+            .commands
+            .iter()
+            .filter(|(_, c)| c.view.session_id == *id && c.view.state == CommandState::Allowed)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for command in allowed {
+            self.end_undelivered(&command, why, now)?;
+        }
+        self.tell_gate(gate, GateEvent::Kill { session_id: id.clone(), by: by.to_owned() });
         Ok(())
     }
 

@@ -207,7 +207,7 @@ impl Life {
             session,
             pty: submission.pty.clone(),
             stdin: match submission.kind {
-                ItemKind::Exec => stdin::treatment(&verdict.assessment),
+                ItemKind::Exec => stdin::treatment(&verdict.assessment, submission.pty.is_some()),
                 ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => StdinTreatment::Code,
             },
             dropped_env: submission.dropped_env.clone(),

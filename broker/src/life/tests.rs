@@ -12,6 +12,7 @@ use expacti_engine::{Effect, MatchKind, Policy, PolicyKind, RiskTables, Rule, Sc
 use expacti_protocol::command::{CommandState, CommandText, ItemKind, Outcome, Submission};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, GateEvent};
+use expacti_protocol::http::NewPrincipal;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
@@ -418,6 +419,82 @@ fn a_gate_that_was_cut_off_reports_the_end_after_all() {
     assert_eq!(code(again), ErrorCode::TooLate);
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "decision", "released", "unknown", "finished"]);
+}
+
+#[test]
+fn standard_input_that_waits_ends_with_its_command() {
+    let mut w = World::new();
+    let session = w.session();
+    let id = w.submit(&session, "bash");
+    w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
+    w.release(&id, &session, "bash").unwrap();
+    let mut script = submission(&session, "id");
+    (script.kind, script.parent) = (ItemKind::Stdin, Some(id.clone()));
+    let Ok(GateEvent::Submitted { id: child, .. }) =
+        w.run(|life, now| life.submit(GATE, 2, script, now))
+    else {
+        panic!("the script was not taken")
+    };
+    let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
+    w.run(|life, now| life.finished(GATE, &id, outcome, now)).unwrap();
+    let kinds: Vec<_> = w.entries()[child.as_str()].iter().map(|(k, _)| k.clone()).collect();
+    assert_eq!(kinds, ["command_submitted", "withdrawn"]);
+    assert_eq!(code(w.decide(&peer("alice", Role::Reviewer), &child, true)), ErrorCode::NotFound);
+}
+
+#[test]
+fn a_session_with_waiting_input_can_be_closed() {
+    let mut w = World::new();
+    let session = w.session();
+    let id = w.submit(&session, "bash");
+    w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
+    w.release(&id, &session, "bash").unwrap();
+    let mut script = submission(&session, "id");
+    (script.kind, script.parent) = (ItemKind::Stdin, Some(id));
+    w.run(|life, now| life.submit(GATE, 2, script, now)).unwrap();
+    w.run(|life, now| life.close_session(GATE, &session, now)).unwrap();
+    assert_eq!(w.life.commands.len(), 0);
+}
+
+#[test]
+fn nothing_of_a_killed_session_is_released() {
+    let mut w = World::new();
+    let session = w.session();
+    let id = w.submit(&session, "id");
+    let alice = peer("alice", Role::Reviewer);
+    w.decide(&alice, &id, true).unwrap();
+    w.run(|life, now| life.kill(&alice, &session, now)).unwrap();
+    assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::NotFound);
+    let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
+    assert_eq!(kinds, ["command_submitted", "decision", "withdrawn"]);
+}
+
+#[test]
+fn a_removed_principal_is_cut_off() {
+    let mut w = World::new();
+    let owner = peer("root", Role::Owner);
+    let add = |w: &mut World, name: &str, role, key: Option<&str>| {
+        let new = NewPrincipal {
+            name: name.into(),
+            role,
+            owner: None,
+            public_key: key.map(str::to_owned),
+        };
+        w.run(|life, now| life.add_principal(&peer("root", Role::Owner), new, None, now)).unwrap();
+    };
+    add(&mut w, "alice", Role::Reviewer, None);
+    add(&mut w, "bot", Role::Agent, Some("ssh-ed25519 AAAA"));
+    let alice = peer("alice", Role::Reviewer);
+    assert!(w.life.still_known(&alice).is_ok() && w.life.still_known(&owner).is_ok());
+    assert!(w.life.still_known(&peer("alice", Role::Admin)).is_err(), "another role");
+    let session = w.session();
+    let id = w.submit(&session, "id");
+    w.run(|life, now| life.remove_principal(&owner, "alice", now)).unwrap();
+    assert_eq!(code(w.life.still_known(&alice)), ErrorCode::NotEntitled);
+    w.run(|life, now| life.remove_principal(&owner, "bot", now)).unwrap();
+    assert!(w.decisions().iter().any(|d| d.id == id && !d.allow));
+    let killed = |(_, e): &(GateId, GateEvent)| matches!(e, GateEvent::Kill { session_id, .. } if *session_id == session);
+    assert!(w.told.iter().any(killed), "the gate was not told");
 }
 
 #[test]

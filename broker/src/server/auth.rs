@@ -69,7 +69,9 @@ async fn identify(broker: &Broker, conn: Conn, headers: &HeaderMap) -> Result<Pe
     let inside_wrap = match conn {
         Conn::Local { pid, .. } => {
             let wraps = broker.shared.wraps();
-            !wraps.is_empty() && pid.is_none_or(|pid| is_inside_wrap(pid.unsigned_abs(), &wraps))
+            // The marks count also when none is registered: a broker that was restarted has
+            // forgotten the wraps of the one before.
+            pid.is_none_or(|pid| is_inside_wrap(pid.unsigned_abs(), &wraps))
         }
         Conn::Remote => false,
     };

@@ -37,11 +37,12 @@ pub(super) async fn upgrade(
 
 async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let (sender, mut events) = mpsc::channel(GATE_QUEUE);
-    let attach = sender.clone();
+    let (attach, name) = (sender.clone(), peer.name.clone());
     let attached = broker
         .handle
         .run(move |_, clients, _| {
             let gate = GateId(clients.number());
+            clients.names.insert(gate.0, name);
             clients.gates.insert(gate, attach);
             Ok(gate)
         })
@@ -73,6 +74,7 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
         let gone = broker
             .handle
             .run(move |life, clients, now| {
+                clients.names.remove(&gate.0);
                 clients.gates.remove(&gate);
                 life.gate_gone(gate, now)
             })

@@ -1,7 +1,7 @@
 //! The HTTP endpoints. `docs/PROTOCOL.md` describes them.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use expacti_engine::{Policy, Rule};
@@ -17,6 +17,7 @@ use expacti_protocol::session::SessionView;
 use expacti_protocol::uplink::WrapRegistration;
 use serde::Deserialize;
 
+use super::Conn;
 use crate::life::{Recorder as _, too_late_for};
 use crate::{Broker, Peer, Refusal};
 
@@ -248,7 +249,13 @@ pub(super) async fn decide_one(
     message: DecisionMessage,
 ) -> Result<CommandView, Refusal> {
     let id = message.id.clone();
-    let decided = broker.handle.run(move |life, _, now| life.decide(&peer, &message, now)).await;
+    let decided = broker
+        .handle
+        .run(move |life, _, now| {
+            life.still_known(&peer)?;
+            life.decide(&peer, &message, now)
+        })
+        .await;
     match decided {
         Err(refusal) if refusal.code == expacti_protocol::reviewer::ErrorCode::NotFound => {
             match broker.reader.command(id.as_str()).await? {
@@ -442,7 +449,15 @@ pub(super) async fn remove_principal(
     peer: Peer,
     Path(name): Path<String>,
 ) -> Answer<PrincipalView> {
-    broker.handle.run(move |life, _, now| life.remove_principal(&peer, &name, now)).await.map(Json)
+    broker
+        .handle
+        .run(move |life, clients, now| {
+            let removed = life.remove_principal(&peer, &name, now)?;
+            clients.disconnect(&removed.name);
+            Ok(removed)
+        })
+        .await
+        .map(Json)
 }
 
 pub(super) async fn targets(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<Target>> {
@@ -489,11 +504,18 @@ pub(super) async fn agent_key(
 pub(super) async fn wrap(
     State(broker): State<Broker>,
     peer: Peer,
-    Json(wrap): Json<WrapRegistration>,
+    ConnectInfo(conn): ConnectInfo<Conn>,
+    Json(mut wrap): Json<WrapRegistration>,
 ) -> Answer<()> {
+    let Conn::Local { pid: Some(pid), .. } = conn else {
+        return Err(Refusal::not_entitled("wrap is registered on the broker's own socket"));
+    };
     if peer.role != Role::Owner {
         return Err(Refusal::not_entitled("wrap is registered on the broker's own socket"));
     }
+    // It speaks for itself, by the number the system gives it here: nobody is locked out by the
+    // number of somebody else.
+    wrap.pid = pid.unsigned_abs();
     broker.shared.add_wrap(wrap);
     Ok(Json(()))
 }

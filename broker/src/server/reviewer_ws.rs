@@ -61,10 +61,13 @@ async fn send(socket: &mut WebSocket, event: &ReviewerEvent) -> Result<(), ()> {
 
 async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let (sender, mut events) = mpsc::channel(REVIEWER_QUEUE);
+    let who = peer.clone();
     let attached = broker
         .handle
         .run(move |life, clients, now| {
+            life.still_known(&who)?;
             let number = clients.number();
+            clients.names.insert(number, who.name);
             clients.reviewers.insert(number, sender);
             Ok((number, now.micros.div_euclid(1000), life.open_sessions(), life.open_commands()))
         })
@@ -95,6 +98,7 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let _ = broker
         .handle
         .run(move |_, clients, _| {
+            clients.names.remove(&number);
             clients.reviewers.remove(&number);
             Ok(())
         })
@@ -167,8 +171,13 @@ async fn answer(
         }
         Ok(ReviewerRequest::Kill { r#ref, session_id }) => {
             let peer = peer.clone();
-            let killed =
-                broker.handle.run(move |life, _, now| life.kill(&peer, &session_id, now)).await;
+            let killed = broker
+                .handle
+                .run(move |life, _, now| {
+                    life.still_known(&peer)?;
+                    life.kill(&peer, &session_id, now)
+                })
+                .await;
             result(r#ref, killed)
         }
         Err(e) => ReviewerEvent::Error {
