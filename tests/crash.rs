@@ -9,38 +9,78 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use expacti_harness::{Process, Trial, Verdict, kill, trial, until};
+use expacti_harness::{Launch, Process, Team, Trial, Verdict, kill, trial, until};
 use rustix::process::Signal;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Victim {
-    /// Broker and gate.
-    Daemon,
+    /// A team's broker.
+    Broker,
     /// The agent's own ssh.
     Client,
-    /// `expacti wrap`.
-    Shim,
+    /// Broker and gate in one process.
+    Daemon,
+    /// A team's gate.
+    Gate,
     /// Whatever reviewer command runs at that moment.
     Reviewer,
+    /// `expacti wrap`.
+    Shim,
 }
 
-const VICTIMS: [Victim; 4] = [Victim::Daemon, Victim::Client, Victim::Shim, Victim::Reviewer];
+const LOCAL: [Victim; 4] = [Victim::Daemon, Victim::Client, Victim::Shim, Victim::Reviewer];
+const TEAM: [Victim; 4] = [Victim::Broker, Victim::Gate, Victim::Client, Victim::Reviewer];
 
 impl Victim {
     fn find(self, t: &Trial) -> Vec<Process> {
-        match self {
-            Self::Daemon => t.daemons(),
-            Self::Client => of(t, |process| process.program() == "ssh"),
-            Self::Shim => of(t, |process| process.has_arg("wrap")),
-            Self::Reviewer => {
-                of(t, |process| process.has_arg("allow") || process.has_arg("pending"))
-            }
-        }
+        let runs = |process: &Process, word: &str| {
+            process.argv.get(1).is_some_and(|argument| argument == word)
+        };
+        t.processes()
+            .into_iter()
+            .filter(|process| match self {
+                Self::Broker => runs(process, "broker"),
+                Self::Client => process.program() == "ssh",
+                Self::Daemon => runs(process, "up"),
+                Self::Gate => runs(process, "gate"),
+                Self::Reviewer => runs(process, "allow") || runs(process, "pending"),
+                Self::Shim => runs(process, "wrap"),
+            })
+            .collect()
     }
 }
 
-fn of(t: &Trial, wanted: impl Fn(&Process) -> bool) -> Vec<Process> {
-    t.processes().into_iter().filter(wanted).collect()
+/// How the agent reaches the target, and what must be started again after a blow.
+enum World<'t> {
+    Local(&'t Trial),
+    Team(&'t Trial, Box<Team<'t>>),
+}
+
+impl World<'_> {
+    fn trial(&self) -> &Trial {
+        match self {
+            Self::Local(t) | Self::Team(t, _) => t,
+        }
+    }
+
+    fn command(&self, command: &str) -> Result<Launch> {
+        match self {
+            Self::Local(t) => Ok(t.wrap(&["ssh", "target", command])),
+            Self::Team(_, team) => team.ssh(&[], &[command]),
+        }
+    }
+
+    /// Whatever the blow killed runs again afterwards.
+    fn mend(&mut self, victim: Option<Victim>) -> Result<()> {
+        match self {
+            Self::Local(t) => t.up(),
+            Self::Team(_, team) => match victim {
+                Some(Victim::Broker) => team.restart_broker(),
+                Some(Victim::Gate) => team.restart_gate(),
+                _ => Ok(()),
+            },
+        }
+    }
 }
 
 /// xorshift64: enough to choose victims and moments, and repeatable.
@@ -61,20 +101,31 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn crash_rounds_run_nothing_unreleased_and_nothing_twice() -> Result<()> {
+    let t = trial!()?;
+    rounds(World::Local(&t), LOCAL)
+}
+
+#[test]
+fn crash_rounds_of_a_team_run_nothing_unreleased_and_nothing_twice() -> Result<()> {
+    let t = trial!()?;
+    let team = Box::new(Team::start(&t)?);
+    rounds(World::Team(&t, team), TEAM)
+}
+
+fn rounds(mut world: World<'_>, victims: [Victim; 4]) -> Result<()> {
     let rounds = number("EXPACTI_CRASH_ROUNDS").unwrap_or(12);
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let seed = number("EXPACTI_CRASH_SEED").unwrap_or(now).max(1);
     println!("seed {seed}");
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let t = trial!()?;
-    let pace = pace(&t)?;
+    let pace = pace(&mut world)?;
     let mut ran = 0;
     for number in 0..rounds {
-        let victim = VICTIMS[usize::try_from(number)? % VICTIMS.len()];
+        let victim = victims[usize::try_from(number)? % victims.len()];
         let stop = random.below(3) == 0;
         let moment = Duration::from_micros(random.below(pace.as_micros() as u64));
         let what = format!("round {number}: {victim:?} stop={stop} after {moment:?}, seed {seed}");
-        let count = round(&t, number, victim, stop, moment).context(what.clone())?;
+        let count = round(&mut world, number, victim, stop, moment).context(what.clone())?;
         println!("{what}: ran {count} times");
         ran += count;
     }
@@ -82,14 +133,20 @@ fn crash_rounds_run_nothing_unreleased_and_nothing_twice() -> Result<()> {
     Ok(())
 }
 
-/// How long an undisturbed round takes here, so that the moments cover its whole life.
-fn pace(t: &Trial) -> Result<Duration> {
-    t.up()?;
+/// How long an undisturbed round takes here, so that the moments cover its whole life and little
+/// more. The first one also makes the connection to the target, which later ones share.
+fn pace(world: &mut World<'_>) -> Result<Duration> {
+    world.mend(None)?;
+    let t = world.trial();
     let marker = t.marker("pace");
     let _reviewer = t.auto_reviewer(Verdict::Allow);
-    let start = Instant::now();
-    t.wrap(&["ssh", "target", &command(&marker.touch())]).run()?.expect_code(0)?;
-    Ok(start.elapsed() * 11 / 10)
+    let mut shortest = Duration::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        world.command(&command(&marker.touch()))?.run()?.expect_code(0)?;
+        shortest = shortest.min(start.elapsed());
+    }
+    Ok(shortest)
 }
 
 /// A command with a life of its own after its effect.
@@ -97,12 +154,19 @@ fn command(touch: &str) -> String {
     format!("{touch}; sleep 0.1; echo done")
 }
 
-fn round(t: &Trial, number: u64, victim: Victim, stop: bool, moment: Duration) -> Result<usize> {
-    t.up()?;
+fn round(
+    world: &mut World<'_>,
+    number: u64,
+    victim: Victim,
+    stop: bool,
+    moment: Duration,
+) -> Result<usize> {
+    world.mend(None)?;
+    let t = world.trial();
     let marker = t.marker(&format!("round{number}"));
     let command = command(&marker.touch());
     let reviewer = t.auto_reviewer(Verdict::Allow);
-    let run = t.wrap(&["ssh", "target", &command]).spawn()?;
+    let run = world.command(&command)?.spawn()?;
     // The moment of the blow is the experiment; nothing waits for a condition here.
     thread::sleep(moment);
     let hit = victim.find(t);
@@ -119,7 +183,8 @@ fn round(t: &Trial, number: u64, victim: Victim, stop: bool, moment: Duration) -
     let outcome = run.wait()?;
     drop(reviewer);
     // What was killed is started again; nothing that comes back may run the command (again).
-    t.up()?;
+    world.mend((!stop).then_some(victim))?;
+    let t = world.trial();
     for left in t.pending()? {
         // The client is gone but the gate may not know yet: whatever is said now is too late or
         // is followed by a delivery to nobody.
