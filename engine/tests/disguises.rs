@@ -212,7 +212,11 @@ fn no_disguise_scores_lower_than_plain() {
 
 #[test]
 fn the_same_deletion_written_otherwise_is_as_grave() {
+    let many = format!("rm -rf {}/", "a ".repeat(600));
+    let more = format!("rm -rf {}/", "a ".repeat(3000));
     for line in [
+        many.as_str(),
+        more.as_str(),
         "rm -r -f /",
         "rm --recursive --force /",
         "rm --recurs --forc /",

@@ -62,6 +62,8 @@ impl Reader<'_> {
         if end == start {
             return;
         }
+        // The scorer calls this many uninspectable; what is kept is enough to say what it is.
+        command.words.truncate(1024);
         // A line continuation before the end belongs to no word.
         command.span = self.place.map((start, end));
         self.remember(&command);

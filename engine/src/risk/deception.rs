@@ -1,5 +1,7 @@
 //! Finds characters that make a command look like another one. It must never change the command.
 
+use std::collections::HashMap;
+
 use unicode_security::confusable_detection::skeleton;
 
 use crate::parse::Span;
@@ -19,11 +21,12 @@ pub(crate) fn find(text: &str) -> Option<(Span, String)> {
         }
     }
     let mut offset = 0;
+    let mut known = HashMap::new();
     for token in text.split_inclusive(|c: char| {
         c.is_whitespace()
             || matches!(c, '/' | '=' | ';' | '|' | '&' | '"' | '\'' | ',' | '(' | ')' | ':' | '.')
     }) {
-        if !token.is_ascii() && looks_ascii(token) {
+        if !token.is_ascii() && looks_ascii(token, &mut known) {
             let word = token.trim_end();
             return Some((
                 (offset, offset + word.len()),
@@ -49,18 +52,44 @@ pub(crate) fn ascii_of(word: &str) -> String {
     read
 }
 
+/// How one character is read.
+#[derive(Clone, Copy)]
+struct Reading {
+    /// As ASCII only.
+    ascii: bool,
+    /// As a letter, a digit or a dash.
+    letter: bool,
+    /// It is no ASCII, and what it is read as means something to a shell.
+    deceptive: bool,
+}
+
+impl Reading {
+    fn of(c: char) -> Self {
+        let mut buffer = [0; 4];
+        let read = if c.is_ascii() { c.to_string() } else { ascii_of(c.encode_utf8(&mut buffer)) };
+        let operator = ['-', '/', '\\', '|', ';', '&', '$', '~', '<', '>'];
+        Self {
+            ascii: read.is_ascii(),
+            letter: read.bytes().any(|b| b.is_ascii_alphanumeric() || b == b'-'),
+            // Typographic quotes and dots in prose are no letters; dashes and slashes are operators.
+            deceptive: !c.is_ascii() && (c.is_alphanumeric() || read.contains(operator)),
+        }
+    }
+}
+
 /// Whether a non-ASCII word would be read as an ASCII one.
-fn looks_ascii(token: &str) -> bool {
-    let word: String = token.chars().filter(|c| !c.is_whitespace()).collect();
-    let read = ascii_of(&word);
-    // Typographic quotes and dots in prose are no letters; dashes and slashes are operators.
-    let deceptive = word.chars().any(|c| {
-        !c.is_ascii()
-            && (c.is_alphanumeric()
-                || ascii_of(c.encode_utf8(&mut [0; 4]))
-                    .contains(['-', '/', '\\', '|', ';', '&', '$', '~', '<', '>']))
-    });
-    deceptive && read.is_ascii() && read.bytes().any(|b| b.is_ascii_alphanumeric() || b == b'-')
+fn looks_ascii(token: &str, known: &mut HashMap<char, Reading>) -> bool {
+    let mut letter = false;
+    let mut deceptive = false;
+    for c in token.chars().filter(|c| !c.is_whitespace()) {
+        let reading = *known.entry(c).or_insert_with(|| Reading::of(c));
+        if !reading.ascii {
+            return false;
+        }
+        letter |= reading.letter;
+        deceptive |= reading.deceptive;
+    }
+    letter && deceptive
 }
 
 /// Long runs of blanks, or a command too long to be read: why it counts as padded.

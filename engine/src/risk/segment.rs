@@ -73,6 +73,13 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> Draft {
             draft.base_span,
             format!("{} words are too many to be read", words.len()),
         );
+        if draft.causes.has(name::DESTRUCTIVE) {
+            draft.causes.raise(
+                95,
+                draft.base_span,
+                "any of its operands could be the system itself",
+            );
+        }
     }
     inherited(unit, &mut draft);
     if let Some(simple) = unit.simple {
