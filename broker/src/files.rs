@@ -25,7 +25,10 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 pub fn private_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let meta = std::fs::metadata(dir)?;
-    if meta.uid() != rustix::process::geteuid().as_raw() {
+    // A link of somebody else's, say in /tmp, could be turned elsewhere at any time.
+    let name = std::fs::symlink_metadata(dir)?;
+    let own = rustix::process::geteuid().as_raw();
+    if meta.uid() != own || ![0, own].contains(&name.uid()) {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             format!("{} belongs to another user", dir.display()),

@@ -45,12 +45,14 @@ pub(crate) async fn run(
     let link = channel.connection.shared.link.clone();
     let reviewed = approved.size();
     let delivered = tokio::select! {
-        delivered = target.deliver(approved) => delivered,
+        // A session that was killed a moment ago sends nothing.
+        biased;
         () = channel.gone.cancelled() => {
             // The request may have gone out in part or whole.
             link.finished(id, unknown("the client went away as the command was sent")).await;
             return None;
         }
+        delivered = target.deliver(approved) => delivered,
     };
     let Ok(Running { writer, mut reader, grant, initial }) = delivered else {
         let why = "the connection to the target was lost as the command was sent";

@@ -41,12 +41,21 @@ pub(crate) struct Request {
     pub(crate) command: Vec<OsString>,
     /// The file of `-F`.
     pub(crate) config: Option<OsString>,
+    /// An option says which machine the name stands for.
+    pub(crate) renamed: bool,
     /// `-f`: the client goes to the background.
     pub(crate) background: bool,
     /// `-v` was given: say what was left out.
     pub(crate) verbose: bool,
     /// What was left out.
     pub(crate) notes: Vec<String>,
+}
+
+impl Request {
+    /// The file of `-F`, unless it is `none`: a configuration that the agent may have written.
+    pub(crate) fn own_config(&self) -> Option<&OsString> {
+        self.config.as_ref().filter(|f| !f.eq_ignore_ascii_case("none"))
+    }
 }
 
 /// A command line as the client splits it.
@@ -155,6 +164,7 @@ impl Request {
         if keyword == "forkafterauthentication" && value.trim_matches('"') == "yes" {
             self.background = true;
         }
+        self.renamed |= keyword == "hostname" || keyword.starts_with("canonical");
         let off = options::is_off(value);
         let treatment = match treatment {
             // Switching off a proxy of the configuration is honoured.

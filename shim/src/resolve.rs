@@ -207,7 +207,13 @@ fn route(
     let port = settings.one("port").unwrap_or("22");
     let identity_agent = identity_agent(settings, &tokens, at)?;
     Ok(TargetRoute {
-        alias: tokens.given.clone(),
+        // Rules speak of targets by this name: it must not stand for another machine than in the
+        // user's own configuration.
+        alias: if request.renamed || request.own_config().is_some() {
+            tokens.host.clone()
+        } else {
+            tokens.given.clone()
+        },
         host: tokens.host.clone(),
         port: port.parse().map_err(|_| format!("{port:?} is not a port"))?,
         user: tokens.user.clone(),

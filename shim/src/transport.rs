@@ -18,13 +18,19 @@ pub(crate) fn transport(
     let command = if let Some(jumps) = settings.one("proxyjump") {
         jump(request, &tokens.percent(jumps)?, tokens, at)?
     } else if let Some(proxy) = settings.one("proxycommand") {
-        if request.config.as_ref().is_some_and(|f| !f.eq_ignore_ascii_case("none")) {
+        if request.own_config().is_some() {
             return Err("the file of -F has a ProxyCommand, which would replace the gate; put it \
                         in your ~/.ssh/config, or use ProxyJump"
                 .to_owned());
         }
         if settings.one("proxyusefdpass") == Some("yes") {
             return Err("a ProxyCommand with ProxyUseFdpass cannot be followed by the gate".into());
+        }
+        // A shell will read them, and the agent may have chosen them.
+        for value in [&tokens.host, &tokens.given, &tokens.key_name, &tokens.user] {
+            if value.starts_with('-') || value.contains(is_shell) {
+                return Err(format!("{value:?} cannot be put into the ProxyCommand {proxy:?}"));
+            }
         }
         let command = format!("exec {}", tokens.percent(proxy)?);
         vec!["/bin/sh".to_owned(), "-c".to_owned(), command]
@@ -37,6 +43,11 @@ pub(crate) fn transport(
     argv.extend(agent.map(|socket| format!("SSH_AUTH_SOCK={socket}")));
     argv.extend(command);
     Ok(Some(argv))
+}
+
+/// What OpenSSH, too, refuses in names that come from a command line.
+fn is_shell(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){}*?~#!".contains(c)
 }
 
 /// As OpenSSH builds it: the last hop is the destination, the hops before it go to `-J`.

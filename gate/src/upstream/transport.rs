@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use expacti_protocol::uplink::WRAP_ENV;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -78,6 +79,8 @@ fn child(argv: &[String]) -> std::io::Result<Transport> {
     let (program, args) = argv.split_first().ok_or_else(missing)?;
     let mut child = Command::new(program)
         .args(args)
+        // It runs on behalf of an agent, whoever named it: the broker takes no decision from it.
+        .env(WRAP_ENV, "gate")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -126,5 +129,21 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Child { input, .. } => Pin::new(input).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transport_carries_the_mark_of_a_wrap() {
+        let mut transport = child(&["/usr/bin/env".to_owned()]).unwrap();
+        let mut said = String::new();
+        transport.read_to_string(&mut said).await.unwrap();
+        assert!(said.lines().any(|l| l.starts_with(&format!("{WRAP_ENV}="))), "{said}");
     }
 }

@@ -116,6 +116,27 @@ fn everything_the_gate_needs() {
 }
 
 #[test]
+fn a_name_stands_for_the_users_machine_only() {
+    let files = Files::new("Host staging\n HostName 10.0.0.2\n");
+    let alias = |line: &str| files.resolve(line).unwrap().alias;
+    assert_eq!(alias("staging"), "staging");
+    assert_eq!(alias("-o HostName=prod staging"), "prod");
+    assert_eq!(alias("-o CanonicalizeHostname=no staging"), "10.0.0.2");
+    assert_eq!(files.resolve_as("staging", true).unwrap().alias, "10.0.0.2");
+}
+
+#[test]
+fn a_proxy_command_gets_no_shell_code_from_the_command_line() {
+    let files = Files::new("Host web\n ProxyCommand nc %h %p\nHost jump\n ProxyJump j\n");
+    assert!(files.resolve("web").is_ok());
+    for bad in ["x;id", "$(id)", "`id`", "x y", "-x", "a|b", "a&b", "a>b", "a\"b"] {
+        let line = format!("-o 'HostName={bad}' web");
+        let e = files.resolve(&line).unwrap_err();
+        assert!(e.contains("ProxyCommand") || e.contains("ssh -G"), "{bad}: {e}");
+    }
+}
+
+#[test]
 fn without_a_configuration() {
     let files = Files::new("");
     let route = files.resolve("-o UserKnownHostsFile=/dev/null ssh://u@h:99").unwrap();

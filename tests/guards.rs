@@ -1,0 +1,118 @@
+//! What keeps a wrapped program from deciding for itself, and code from passing for data.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+
+use anyhow::Result;
+use expacti_harness::{Trial, trial, until};
+use serde_json::json;
+
+/// The wrapped program's words for this binary.
+fn expacti(t: &Trial) -> String {
+    format!("'{}'", t.binary().display())
+}
+
+#[test]
+fn options_with_values_do_not_hide_a_script() -> Result<()> {
+    let t = trial!()?;
+    for (number, shell) in ["bash -euo pipefail", "python3 -W ignore"].into_iter().enumerate() {
+        let marker = t.marker(&format!("m{number}"));
+        let script = match number {
+            0 => format!("{}\n", marker.touch()),
+            _ => format!("import os\nos.system({:?})\n", marker.touch()),
+        };
+        let run = t.wrap(&["ssh", "target", shell]).stdin(script.clone()).spawn()?;
+        let command = t.wait_pending()?;
+        assert_eq!(command.command, shell);
+        t.allow(&command.id)?;
+        let held = until("the script to be held", || {
+            Ok(t.pending()?.into_iter().find(|item| item.command == script))
+        })?;
+        assert!(!marker.exists());
+        t.deny(&held.id, "no")?;
+        run.wait()?.expect_code(77)?;
+        assert!(!marker.exists());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_wrap_is_known_after_the_broker_restarts_and_without_one() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let expacti = expacti(&t);
+    let dir = t.dir().display().to_string();
+    let step = |name: &str| {
+        format!(
+            "while [ ! -e '{dir}/{name}' ]; do sleep 0.02; done\n\
+             env -u EXPACTI_WRAP {expacti} rules add --exact id; echo $? > '{dir}/{name}.new'\n\
+             mv '{dir}/{name}.new' '{dir}/{name}.status'\n"
+        )
+    };
+    let script = ["stopped", "restarted"].map(step).concat();
+    let run = t.wrap(&["sh", "-c", &script]).spawn()?;
+    let attempt = |name: &str| -> Result<String> {
+        fs::write(t.dir().join(name), "")?;
+        let status = t.dir().join(format!("{name}.status"));
+        until("the attempt to end", || Ok(fs::read_to_string(&status).ok()))
+    };
+    t.expacti(&["down"])?.expect_code(0)?;
+    assert_eq!(attempt("stopped")?, "5\n");
+    t.up()?;
+    assert_eq!(attempt("restarted")?, "5\n");
+    run.wait()?;
+    assert_eq!(t.expacti(&["rules", "list", "--json"])?.json()?, json!([]));
+    Ok(())
+}
+
+#[test]
+fn a_wrapped_program_cannot_shut_reviewers_out() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let body = json!({"pid": std::process::id(), "agent": "x"}).to_string();
+    let script = format!(
+        "import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect({:?})\nbody = {body:?}\n\
+         s.sendall(('POST /v1/wraps HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: application/json\\r\\n'\n\
+         'Connection: close\\r\\nContent-Length: %d\\r\\n\\r\\n' % len(body) + body).encode())\n\
+         print(s.recv(4096).decode().split()[1])\n",
+        t.home().join("broker.sock").display().to_string(),
+    );
+    t.wrap(&["python3", "-c", &script]).run()?.expect_stdout("200\n")?;
+    assert!(t.pending()?.is_empty());
+    t.expacti(&["rules", "list"])?.expect_code(0)?;
+    Ok(())
+}
+
+#[test]
+fn what_the_gate_starts_for_an_agent_may_not_administer() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let said = t.dir().join("said");
+    let add = format!(
+        "env -u EXPACTI_WRAP {} rules add --exact id > '{2}.new' 2>&1; echo $? >> '{2}.new'; \
+         mv '{2}.new' '{2}'; {1}",
+        expacti(&t),
+        "cat",
+        said.display(),
+    );
+    let head = json!({
+        "protocol": 1, "agent": "x", "program": ["x"],
+        "route": {
+            "alias": "x", "host": "127.0.0.1", "port": 22, "user": "x",
+            "transport": ["/bin/sh", "-c", add],
+        },
+    });
+    let script = format!(
+        "import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect({:?})\n\
+         s.sendall({:?}.encode() + b'\\n')\nprint(s.recv(4096).decode().strip())\ns.recv(4096)\n\
+         import os, time\nwhile not os.path.exists({:?}): time.sleep(0.02)\n",
+        t.home().join("gate.sock").display().to_string(),
+        head.to_string(),
+        said.display().to_string(),
+    );
+    t.wrap(&["python3", "-c", &script]).run()?;
+    let said = fs::read_to_string(&said)?;
+    assert!(said.ends_with("\n5\n"), "{said}");
+    assert_eq!(t.expacti(&["rules", "list", "--json"])?.json()?, json!([]));
+    Ok(())
+}
