@@ -17,6 +17,10 @@ use crate::{
 /// Marks what a session runs: a command outlives its connection and sshd then is not its parent.
 const MARK: &str = "EXPACTI_TARGET";
 
+/// Keeps bash (which reads ~/.bashrc below sshd at the first level) and zsh from the start-up files
+/// of the user who runs the tests: they may print, and take longer than all of a test.
+const NO_STARTUP: &str = "SHLVL=1 ZDOTDIR=/nonexistent";
+
 /// A running sshd with its own directory, keys and port; stopped with all its sessions on drop.
 #[derive(Debug)]
 pub struct Sshd {
@@ -194,7 +198,7 @@ fn configuration(dir: &Path, authorized: &Path, port: u16, options: &[&str]) -> 
          MaxStartups 1000\n\
          MaxSessions 1000\n\
          AcceptEnv LANG LC_*\n\
-         SetEnv {MARK}={dir}\n\
+         SetEnv {MARK}={dir} {NO_STARTUP}\n\
          Subsystem sftp internal-sftp\n\
          LogLevel VERBOSE\n"
     ));
