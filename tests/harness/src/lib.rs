@@ -24,6 +24,7 @@ mod team;
 mod tmux;
 mod trial;
 mod until;
+mod watchdog;
 
 pub use client::ClientHome;
 pub use digest::digest;

@@ -23,6 +23,7 @@ use crate::{
     sshd::Sshd,
     tmux::Tmux,
     until::until,
+    watchdog::Watchdog,
 };
 
 /// Marks every process of a trial, so that all of them can be found and ended by id.
@@ -75,6 +76,7 @@ pub struct Trial {
     sshd: Sshd,
     client: ClientHome,
     terminals: AtomicU32,
+    watchdog: Watchdog,
     // Last, so that it is removed when everything else has stopped.
     dir: TempDir,
 }
@@ -97,6 +99,7 @@ impl Trial {
             .with_context(|| format!("there is no binary at {}", binary.as_ref().display()))?;
         // A short name: Unix sockets lie below it and their paths end at 107 bytes.
         let dir = tempfile::Builder::new().prefix("xp-").tempdir()?;
+        let watchdog = Watchdog::start(dir.path())?;
         let client = ClientHome::create(&dir.path().join("home"))?;
         let authorized = dir.path().join("authorized_keys");
         fs::write(&authorized, client.authorized_line()?)?;
@@ -104,7 +107,7 @@ impl Trial {
         let sshd = Sshd::start(&dir.path().join("sshd"), &authorized, options)?;
         client.point_at(&sshd)?;
         fs::create_dir(dir.path().join("x"))?;
-        Ok(Self { binary, sshd, client, terminals: AtomicU32::new(0), dir })
+        Ok(Self { binary, sshd, client, terminals: AtomicU32::new(0), watchdog, dir })
     }
 
     /// The trial's directory.
@@ -490,6 +493,10 @@ impl Drop for Trial {
         if let Err(error) = self.stop() {
             eprintln!("failed to stop the trial: {error:#}");
         }
+        if let Err(error) = self.sshd.stop() {
+            eprintln!("failed to stop the target: {error:#}");
+        }
+        self.watchdog.dismiss();
     }
 }
 
