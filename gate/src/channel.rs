@@ -47,7 +47,7 @@ pub(crate) struct Channel {
     pub(crate) connection: Arc<Connection>,
     pub(crate) client: ClientWriter,
     pub(crate) inbox: Arc<Inbox>,
-    pub(crate) control: mpsc::UnboundedReceiver<Control>,
+    pub(crate) control: mpsc::Receiver<Control>,
     /// The client closed the channel, or the connection is over.
     pub(crate) gone: CancellationToken,
     pub(crate) terminal: Option<Terminal>,
@@ -223,7 +223,7 @@ impl Hold<'_> {
         session: &OpenSession,
         item: Item,
         terminal: &mut Option<Terminal>,
-        mut control: Option<&mut mpsc::UnboundedReceiver<Control>>,
+        mut control: Option<&mut mpsc::Receiver<Control>>,
         mut target: Option<&mut TargetChannel>,
     ) -> Outcomes {
         let limits = &self.connection.shared.limits;
@@ -350,9 +350,7 @@ fn ends(signal: Signal) -> bool {
     matches!(signal, Signal::Int | Signal::Term | Signal::Hup | Signal::Quit | Signal::Kill)
 }
 
-async fn next_control(
-    control: &mut Option<&mut mpsc::UnboundedReceiver<Control>>,
-) -> Option<Control> {
+async fn next_control(control: &mut Option<&mut mpsc::Receiver<Control>>) -> Option<Control> {
     match control {
         Some(control) => control.recv().await,
         None => std::future::pending().await,

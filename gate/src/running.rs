@@ -179,7 +179,7 @@ fn signal_name(signal: &russh::Sig) -> String {
 
 /// Signals and sizes, for as long as the command runs.
 async fn control(
-    control: &mut tokio::sync::mpsc::UnboundedReceiver<Control>,
+    control: &mut tokio::sync::mpsc::Receiver<Control>,
     writer: &TargetWriter,
     link: &Link,
     session: &OpenSession,

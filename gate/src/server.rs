@@ -38,15 +38,17 @@ pub(crate) enum Entrance {
 /// An open session channel.
 struct Entry {
     inbox: Arc<Inbox>,
-    control: mpsc::UnboundedSender<Control>,
+    control: mpsc::Sender<Control>,
     gone: CancellationToken,
     /// Present until a request has started the channel's task.
     fresh: Option<Fresh>,
+    /// It was told that agent forwarding is refused: once is enough.
+    explained: bool,
 }
 
 struct Fresh {
     half: ChannelWriteHalf<Msg>,
-    control: mpsc::UnboundedReceiver<Control>,
+    control: mpsc::Receiver<Control>,
     terminal: Option<Terminal>,
     environment: Environment,
     open: OpenChannel,
@@ -64,6 +66,9 @@ pub(crate) struct GateHandler {
     logged_in: CancellationToken,
     channels: HashMap<ChannelId, Entry>,
 }
+
+/// Signals and sizes of one channel that may wait while its target does not take them.
+const CONTROLS: usize = 256;
 
 const REFUSED: ChannelOpenFailure = ChannelOpenFailure::AdministrativelyProhibited;
 
@@ -170,7 +175,8 @@ impl GateHandler {
                     }
                 }
                 (Some(_), Control::Signal(_)) => {}
-                (None, asked) => drop(entry.control.send(asked)),
+                // Past the bound nobody is listening.
+                (None, asked) => drop(entry.control.try_send(asked)),
             }
         }
     }
@@ -317,7 +323,7 @@ impl Handler for GateHandler {
         let id = channel.id();
         // The reading half is dropped: input comes through `data` below, where nothing waits.
         let (_, half) = channel.split();
-        let (control, receiver) = mpsc::unbounded_channel();
+        let (control, receiver) = mpsc::channel(CONTROLS);
         let fresh = Fresh {
             half,
             control: receiver,
@@ -330,6 +336,7 @@ impl Handler for GateHandler {
             control,
             gone: self.cancel.child_token(),
             fresh: Some(fresh),
+            explained: false,
         };
         self.channels.insert(id, entry);
         reply.accept().await;
@@ -523,7 +530,11 @@ impl Handler for GateHandler {
         channel: ChannelId,
         session: &mut Session,
     ) -> Result<bool, Self::Error> {
-        Self::explain(channel, "agent forwarding is refused", session)?;
+        // What is said waits in memory for a client that does not read.
+        let entry = self.channels.get_mut(&channel);
+        if entry.is_some_and(|e| !std::mem::replace(&mut e.explained, true)) {
+            Self::explain(channel, "agent forwarding is refused", session)?;
+        }
         Ok(false)
     }
 
