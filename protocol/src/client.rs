@@ -68,6 +68,9 @@ pub enum ClientError {
         "{0:?} is not a broker's address: expected unix:///path, http://host:port or https://host:port"
     )]
     Address(String),
+    /// A token would cross the network where anybody can read it.
+    #[error("{0} would send the token over the network in clear: use https://")]
+    Clear(String),
     /// The answer is not what the protocol says.
     #[error("the broker at {at} gave an answer this version does not understand: {why}")]
     Garbled {
@@ -98,7 +101,7 @@ impl ClientError {
     /// The exit status that INTERFACE.md gives this failure.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Address(_) => crate::exit::USAGE,
+            Self::Address(_) | Self::Clear(_) => crate::exit::USAGE,
             Self::Garbled { .. } => crate::exit::FAILED,
             Self::Refused { code: ErrorCode::NotFound, .. } => crate::exit::NOT_FOUND,
             Self::Refused {
@@ -142,6 +145,15 @@ impl Endpoint {
             return Err(wrong());
         }
         let host = parsed.host_str().ok_or_else(wrong)?.to_owned();
+        let loopback = host == "localhost"
+            || host
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback());
+        if !tls && !loopback {
+            return Err(ClientError::Clear(url.to_owned()));
+        }
         let port = parsed.port_or_known_default().ok_or_else(wrong)?;
         Ok(Self { address: Address::Tcp { tls, host, port }, token: None })
     }
@@ -428,5 +440,45 @@ async fn handshake(
             })
         }
         Err(e) => Err(endpoint.unreachable(&e)),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in [
+            "unix:///run/x.sock",
+            "http://127.0.0.1:7443",
+            "http://localhost:1",
+            "http://[::1]:7443",
+            "https://broker:7443",
+        ] {
+            let endpoint = Endpoint::parse(good).unwrap();
+            assert_eq!(endpoint.display(), good);
+        }
+        for bad in [
+            "",
+            "foo",
+            "unix://x",
+            "ftp://h",
+            "http://u@localhost",
+            "https://h/path",
+            "https://h?q",
+        ] {
+            assert!(matches!(Endpoint::parse(bad), Err(ClientError::Address(_))), "{bad}");
+        }
+        for clear in ["http://broker:7443", "http://10.0.0.1", "http://[2001:db8::1]:1"] {
+            assert!(matches!(Endpoint::parse(clear), Err(ClientError::Clear(_))), "{clear}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_not_shown() {
+        let endpoint = Endpoint::unix("/x").with_token(Some(Token::new("secret\n")));
+        assert!(!format!("{endpoint:?}").contains("secret"));
     }
 }

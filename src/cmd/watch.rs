@@ -1,6 +1,6 @@
 //! `expacti watch`: the live output of a session, as its agent sees it.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use expacti_protocol::client::{ClientError, connect};
 use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
@@ -12,8 +12,9 @@ use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::print;
 
-/// Shows a session until it ends. Output passes unchanged only to a terminal's emulator: what it
-/// could do to the terminal, the agent's own could, too.
+/// Shows a session until it ends. On a terminal only its text is shown: the target's output could
+/// otherwise set the reviewer's title or clipboard, or answer for the keyboard. Redirected, the
+/// bytes are what they are. `expacti review` shows colours and the screen, drawn by itself.
 pub(crate) async fn run(config: &Config, session: &str) -> Outcome {
     let link = Link::online(config)?;
     let view: SessionView =
@@ -29,12 +30,20 @@ pub(crate) async fn run(config: &Config, session: &str) -> Outcome {
         connect::<ReviewerRequest, ReviewerEvent>(&endpoint, "/v1/ws/reviewer").await?;
     sender.send(&ReviewerRequest::Watch { r#ref: Some(1), session_id: view.id.clone() }).await?;
     print::note(&format!("watching {}; stop with ^C", view.id));
+    let terminal = std::io::stdout().is_terminal();
+    let mut strip = anstream::adapter::StripBytes::new();
     while let Some(event) = receiver.recv().await {
         match event? {
             ReviewerEvent::SessionOutput { session_id, data, .. } if session_id == view.id => {
                 let bytes = decode(&data)?;
                 let mut out = std::io::stdout().lock();
-                out.write_all(&bytes)?;
+                if terminal {
+                    for text in strip.strip_next(&bytes) {
+                        out.write_all(text)?;
+                    }
+                } else {
+                    out.write_all(&bytes)?;
+                }
                 out.flush()?;
             }
             ReviewerEvent::SessionClosed(closed) if closed.id == view.id => {
