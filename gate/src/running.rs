@@ -100,12 +100,17 @@ pub(crate) async fn run(
         }
     };
     let (outcome, verdict) = judge(stop, &writer, &recorder, started);
+    let items = items.into_inner();
+    // Before the agent hears of it: an agent that then leaves must not make the end unknown.
+    for id in &items {
+        link.ended(id.clone(), outcome.clone());
+    }
     let told = async {
         if let Ok(exit) = &verdict {
             finish(&channel.client, &channel.gone, exit).await;
         }
-        for id in items.into_inner() {
-            link.finished(id, outcome.clone()).await;
+        for id in items {
+            link.report(id).await;
         }
     };
     // Side by side: the agent need not wait for the target's goodbye, and the connection is free

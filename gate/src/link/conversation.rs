@@ -437,6 +437,10 @@ async fn write(
                 None => break,
             },
             item = bulk.recv() => match item {
+                Some(Bulk::Barrier(sent)) => {
+                    sent.send(()).ok();
+                    continue;
+                }
                 Some(Bulk::Recording { epoch: e, message }) if e == epoch => *message,
                 Some(Bulk::Recording { .. }) => continue,
                 Some(Bulk::Finished(id)) => match finished(&state, id) {
@@ -446,8 +450,14 @@ async fn write(
                 None => break,
             },
         };
+        // The end of a command that is known must not come after that of its session, which would
+        // make it unknown.
+        let before = match &request {
+            GateRequest::CloseSession { .. } => unreported(&state),
+            _ => Vec::new(),
+        };
         let sent = tokio::select! {
-            sent = sender.send(&request) => sent.is_ok(),
+            sent = send_all(&mut sender, before, &request) => sent,
             () = broken.cancelled() => false,
         };
         if !sent {
@@ -456,6 +466,32 @@ async fn write(
     }
     broken.cancel();
     bulk
+}
+
+/// Sends some reports and then a request; whether all of it went out.
+async fn send_all(
+    sender: &mut WsSender<GateRequest>,
+    before: Vec<GateRequest>,
+    request: &GateRequest,
+) -> bool {
+    for report in &before {
+        if sender.send(report).await.is_err() {
+            return false;
+        }
+    }
+    sender.send(request).await.is_ok()
+}
+
+/// The reports of all outcomes that were not sent on this connection.
+fn unreported(state: &State) -> Vec<GateRequest> {
+    let mut finished = state.finished();
+    let unsent = finished.iter_mut().filter(|(_, (_, sent))| sent.is_none());
+    let report = |(id, (outcome, sent)): (&CommandId, &mut (Outcome, Option<u64>))| {
+        let r#ref = state.next_ref();
+        *sent = Some(r#ref);
+        GateRequest::Finished { r#ref, id: id.clone(), outcome: outcome.clone() }
+    };
+    unsent.map(report).collect()
 }
 
 /// The report of an outcome, unless it was sent on this connection already.

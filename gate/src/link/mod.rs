@@ -104,8 +104,13 @@ enum Ask {
 
 /// Messages whose order among the output of a session matters.
 enum Bulk {
-    Recording { epoch: u64, message: Box<GateRequest> },
+    /// Answered when everything queued before it is sent, or dropped with the link.
+    Barrier(oneshot::Sender<()>),
     Finished(CommandId),
+    Recording {
+        epoch: u64,
+        message: Box<GateRequest>,
+    },
 }
 
 /// What the task shares with its handles.
@@ -223,6 +228,11 @@ impl Link {
 
     /// Closes a session; returns when the broker knows, or cannot be told.
     pub(crate) async fn close(&self, session: OpenSession) {
+        // Requests overtake recordings: what the session still has to record goes first.
+        let (sent, all_sent) = oneshot::channel();
+        if self.bulk.send(Bulk::Barrier(sent)).await.is_ok() {
+            all_sent.await.ok();
+        }
         let (done, closed) = oneshot::channel();
         self.asks.send(Ask::Close { epoch: session.epoch, session: session.id, done }).ok();
         closed.await.ok();
@@ -230,14 +240,23 @@ impl Link {
 
     /// Reports how a released command ended, now or when the broker is back.
     pub(crate) async fn finished(&self, id: CommandId, outcome: Outcome) {
-        {
-            let mut finished = self.state.finished();
-            if finished.len() >= MAX_FINISHED {
-                tracing::error!("too many unreported outcomes: the oldest is given up");
-                finished.pop_first();
-            }
-            finished.insert(id.clone(), (outcome, None));
+        self.ended(id.clone(), outcome);
+        self.report(id).await;
+    }
+
+    /// Notes how a released command ended. The broker hears of it before it hears that a session
+    /// was closed, and otherwise as soon as [`Link::report`] is called.
+    pub(crate) fn ended(&self, id: CommandId, outcome: Outcome) {
+        let mut finished = self.state.finished();
+        if finished.len() >= MAX_FINISHED {
+            tracing::error!("too many unreported outcomes: the oldest is given up");
+            finished.pop_first();
         }
+        finished.insert(id, (outcome, None));
+    }
+
+    /// Reports what was noted of a command, unless that was done meanwhile.
+    pub(crate) async fn report(&self, id: CommandId) {
         // While the link is down the queue is emptied; the map is what counts.
         self.bulk.send(Bulk::Finished(id)).await.ok();
     }
