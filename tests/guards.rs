@@ -49,8 +49,10 @@ fn a_wrap_is_known_after_the_broker_restarts_and_without_one() -> Result<()> {
              mv '{dir}/{name}.new' '{dir}/{name}.status'\n"
         )
     };
-    let script = ["stopped", "restarted"].map(step).concat();
+    let script = format!(": > '{dir}/begun'\n{}", ["stopped", "restarted"].map(step).concat());
     let run = t.wrap(&["sh", "-c", &script]).spawn()?;
+    // A wrap that finds no broker starts one or fails: here it is to have begun.
+    until("the wrapped program to begin", || Ok(t.dir().join("begun").exists().then_some(())))?;
     let attempt = |name: &str| -> Result<String> {
         fs::write(t.dir().join(name), "")?;
         let status = t.dir().join(format!("{name}.status"));
