@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use anyhow::Result;
-use expacti_harness::{Trial, trial, until};
+use anyhow::{Context, Result};
+use expacti_harness::{Entry, Trial, trial, until};
 
 /// Three lives: allowed, denied, whitelisted.
 fn lived_in(t: &Trial) -> Result<[String; 2]> {
@@ -22,6 +22,12 @@ fn lived_in(t: &Trial) -> Result<[String; 2]> {
         let log = t.audit()?;
         let count = |kind: &str| log.iter().filter(|entry| entry.kind == kind).count();
         Ok((count("finished") == 2 && count("session_closed") == 3).then_some(()))
+    })
+    .with_context(|| {
+        let log = t.audit().unwrap_or_default();
+        let line =
+            |entry: &Entry| format!("{} {:?} {:?}", entry.kind, entry.command_id, entry.more);
+        log.iter().map(line).collect::<Vec<_>>().join("\n")
     })?;
     Ok([allowed, denied])
 }

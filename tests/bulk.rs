@@ -4,7 +4,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, thread, time::Duration};
 
 use anyhow::{Result, bail, ensure};
-use expacti_harness::{Verdict, digest, trial};
+use expacti_harness::{Verdict, digest, trial, until};
 
 const LONG: Duration = Duration::from_secs(180);
 
@@ -58,7 +58,16 @@ fn two_hundred_commands_give_the_same_bytes_as_without_the_gate() -> Result<()> 
             })
             .collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
-    })
+    })?;
+    // Each client leaves at once: its leaving must not make a known end unknown.
+    let ends = until("the ends of all commands", || {
+        let ends: Vec<String> = t.audit()?.into_iter().map(|entry| entry.kind).collect();
+        let ends: Vec<String> =
+            ends.into_iter().filter(|kind| kind == "finished" || kind == "unknown").collect();
+        Ok((ends.len() == 200).then_some(ends))
+    })?;
+    assert!(ends.iter().all(|kind| kind == "finished"), "{ends:?}");
+    Ok(())
 }
 
 /// Names the first difference rather than printing the bytes.
@@ -100,7 +109,7 @@ fn all_exit_statuses_are_right_on_one_shared_connection() -> Result<()> {
     let shared = ["-o", &control, "target"];
     let master = ["-o", "ControlMaster=yes", "-o", &control, "-N", "target"];
     let master = t.gate_ssh(DIAL, &master)?.spawn()?;
-    expacti_harness::until("the shared connection", || {
+    until("the shared connection", || {
         let check = t.gate_ssh(DIAL, &["-O", "check", "-o", &control, "target"])?.run()?;
         Ok((check.code() == 0).then_some(()))
     })?;
@@ -183,7 +192,7 @@ fn a_reader_that_stops_early_ends_the_command() -> Result<()> {
     let script = format!("ssh -F {config} target 'yes' | head -n 3");
     let outcome = t.wrap(&["sh", "-c", &script]).run()?;
     outcome.expect_stdout("y\ny\ny\n")?;
-    expacti_harness::until("`yes` on the target to end", || {
+    until("`yes` on the target to end", || {
         Ok(t.sshd().commands().iter().all(|process| process.program() != "yes").then_some(()))
     })
 }

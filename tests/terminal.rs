@@ -61,7 +61,11 @@ fn a_reviewer_allows_and_denies() -> Result<()> {
     let run = t.wrap(&["ssh", "target", &second.touch()]).spawn()?;
     t.wait_pending()?;
     screen.wait_for("second")?;
-    screen.keys(&["D"])?;
+    until("the prompt for a comment", || {
+        screen.keys(&["D"])?;
+        Ok(screen.capture()?.contains("what to tell the agent").then_some(()))
+    })?;
+    screen.keys(&["C-u"])?;
     screen.type_text("not today")?;
     screen.wait_for("not today")?;
     screen.keys(&["Enter"])?;
