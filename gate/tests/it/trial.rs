@@ -84,6 +84,7 @@ impl Sshd {
             let config = format!(
                 "Port {port}\nListenAddress 127.0.0.1\nHostKey {d}/host_ed25519\n\
                  HostKey {d}/host_ecdsa\nAuthorizedKeysFile {d}/id.pub\nStrictModes no\n\
+                 SetEnv SHLVL=1 ZDOTDIR=/nonexistent\n\
                  UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
                  PidFile none\nAcceptEnv LANG LC_*\nMaxSessions 50\nMaxStartups 200\n\
                  PermitRootLogin yes\nPermitUserEnvironment no\nPrintMotd no\n{extra}\n",
