@@ -20,6 +20,9 @@ fn parse(text: &str) -> Result<(Value, Vec<Event>)> {
 #[test]
 fn an_exported_recording_is_a_stock_asciicast() -> Result<()> {
     let t = trial!()?;
+    if !t.has_terminals()? {
+        return Ok(());
+    }
     let coloured = "printf '\\033[31mred\\033[0m\\n'; stty size";
     let run = t.wrap(&["ssh", "-tt", "target", coloured]).spawn()?;
     let held = t.wait_pending()?;
@@ -54,6 +57,9 @@ fn an_exported_recording_is_a_stock_asciicast() -> Result<()> {
 #[test]
 fn replay_plays_what_the_agent_saw() -> Result<()> {
     let t = trial!()?;
+    if !t.has_terminals()? {
+        return Ok(());
+    }
     let _reviewer = t.auto_reviewer(Verdict::Allow);
     t.wrap(&["ssh", "-tt", "target", "echo seen"]).run()?.expect_code(0)?;
     let session = t.audit()?.into_iter().find_map(|entry| {

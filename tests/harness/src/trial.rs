@@ -207,6 +207,19 @@ impl Trial {
         self.direct(&argv)
     }
 
+    /// Whether the target can give terminals at all: an sshd that is not root needs a `/dev/pts` that
+    /// is mounted with `gid=tty`, which containers may lack. Says so when it cannot.
+    ///
+    /// # Errors
+    /// When ssh cannot be run.
+    pub fn has_terminals(&self) -> Result<bool> {
+        let has = self.direct_ssh(&["-tt", "target", "true"]).run()?.code() == 0;
+        if !has {
+            eprintln!("skipped: sshd cannot allocate terminals for this user on this machine");
+        }
+        Ok(has)
+    }
+
     /// Prepares `ssh ARGS...` straight to the local gate, without `wrap`: a stock client that may
     /// use ControlMaster. `dial` is the ProxyCommand that knows the gate's socket. Needs [`Self::up`].
     ///
