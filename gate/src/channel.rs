@@ -246,6 +246,8 @@ impl Hold<'_> {
             env: self.environment.kept().to_vec(),
             notes: item.notes,
             ready: true,
+            interactive: None,
+            preview: None,
         };
         let mut events = link.submit(session.epoch, submission);
         let mut life = Life::new(session.id.clone(), item.bytes, context);

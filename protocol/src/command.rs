@@ -21,6 +21,77 @@ pub enum ItemKind {
     Shell,
     /// Code on the standard input of an approved command.
     Stdin,
+    /// A line for the program in the foreground of an interactive shell, which is not at its
+    /// prompt.
+    Input,
+    /// Keys for a program that reads them one by one; `preview` shows them decoded.
+    Keys,
+    /// A control key of an interactive shell: end of input, suspend, quit.
+    Control,
+    /// A change of a file through SFTP: the text says what would be done, to which path, and
+    /// the size and SHA-256 of the content.
+    File,
+}
+
+/// What the gate knows of the remote terminal at the moment an item is submitted. It is for the
+/// reviewer; it never approves anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptLabel {
+    /// The shell that the gate set up is at its prompt and said so.
+    Verified,
+    /// As `Verified`, at the continuation prompt of an incomplete construct.
+    Continuation,
+    /// Something that looks like a prompt, or nothing is known.
+    Unverified,
+    /// A program runs and reads whole lines.
+    Cooked,
+    /// A program runs and reads lines without echo: most likely a password.
+    NoEcho,
+    /// A program runs and reads keys.
+    Raw,
+}
+
+impl PromptLabel {
+    /// The label in words, for reviewers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "at the prompt",
+            Self::Continuation => "at the continuation prompt",
+            Self::Unverified => "unverified prompt",
+            Self::Cooked => "input to a program",
+            Self::NoEcho => "input without echo",
+            Self::Raw => "keys to a program",
+        }
+    }
+}
+
+/// Where an item of an interactive shell would go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interactive {
+    /// What is known of the prompt.
+    pub label: PromptLabel,
+    /// The program in the foreground with its arguments (`psql -d shop`), when it is not the
+    /// shell that the gate set up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreground: Option<String>,
+    /// Typed while the echo was off: reviewers see it masked, nothing keeps it in clear.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
+    /// Allowing it may carry a [`Grant`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grantable: bool,
+}
+
+/// Permission to pass keys unreviewed to the program in the foreground: an ungated shell for as
+/// long as it lasts. It ends at the first of its limits, at the next prompt, when the session is
+/// killed, or when no reviewer watches any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Longest duration, in seconds; 1 to 3,600.
+    pub seconds: u64,
+    /// Most bytes; 1 to 16 MiB.
+    pub bytes: u64,
 }
 
 /// How the standard input of an `exec` request is treated.
@@ -166,6 +237,12 @@ pub struct Submission {
     /// The gate can deliver at once: an automatic allow is released in the same transaction.
     #[serde(default)]
     pub ready: bool,
+    /// Where an item of an interactive shell would go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interactive: Option<Interactive>,
+    /// What goes with the item for reading: decoded keys, a diff, the text of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
 }
 
 /// One reviewer's word on a command.
@@ -244,6 +321,15 @@ pub struct CommandView {
     /// What the gate wants the reviewer to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Where an item of an interactive shell would go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interactive: Option<Interactive>,
+    /// What goes with the item for reading: decoded keys, a diff, the text of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
+    /// The grant that came with the allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
     /// Why the rules did not decide, or which one did.
     pub rule_why: String,
     /// The nearest rule and how the command differs from it.
@@ -257,6 +343,9 @@ pub struct CommandView {
     /// Approvals still missing.
     #[serde(default)]
     pub approvals_missing: u32,
+    /// Who may still decide, by name, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_decide: Vec<String>,
     /// The deadline, in milliseconds since the Unix epoch.
     pub deadline_ms: i64,
     /// Whole time to decide, in seconds.

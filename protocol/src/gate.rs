@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{CommandState, Outcome, StdinTreatment, Submission};
+use crate::command::{CommandState, Grant, Outcome, StdinTreatment, Submission};
 use crate::digest::Digest;
 use crate::ids::{CommandId, SessionId};
 use crate::session::SessionInfo;
@@ -153,6 +153,9 @@ pub struct Decision {
     /// The `released` entry is on disk already: the gate need not ask for it.
     #[serde(default)]
     pub released: bool,
+    /// Keys that may pass unreviewed after the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
     /// Reviewers' signatures (SSHSIG, armored) over the decision, for the gate to verify.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<String>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::CommandView;
+use crate::command::{CommandView, Grant};
 use crate::digest::Digest;
 use crate::gate::Stream;
 use crate::ids::{CommandId, SessionId};
@@ -125,6 +125,9 @@ pub struct DecisionMessage {
     /// something the reviewer has not seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
+    /// With an allow of a grantable item: keys that may pass unreviewed after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
     /// The reviewer's signature: SSHSIG, armored, namespace `expacti-decision`, over the text of
     /// `docs/PROTOCOL.md`, "Signed decisions".
     #[serde(default, skip_serializing_if = "Option::is_none")]

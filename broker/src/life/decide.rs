@@ -316,7 +316,7 @@ impl Life {
         if view.pty.is_none() {
             let line = match view.kind {
                 ItemKind::Exec => format!("\x1b[2m$ {}\x1b[0m\r\n", text.replace('\n', "\r\n> ")),
-                ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => return Ok(offset),
+                _ => return Ok(offset),
             };
             self.recorder.show(session, &line, now)?;
         }

@@ -208,16 +208,20 @@ impl Life {
             pty: submission.pty.clone(),
             stdin: match submission.kind {
                 ItemKind::Exec => stdin::treatment(&verdict.assessment, submission.pty.is_some()),
-                ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => StdinTreatment::Code,
+                _ => StdinTreatment::Code,
             },
             dropped_env: submission.dropped_env.clone(),
             env: submission.env.clone(),
             notes: submission.notes.clone(),
+            interactive: submission.interactive.clone(),
+            preview: submission.preview.clone(),
+            grant: None,
             rule_why: verdict.rule.why.clone(),
             closest: verdict.rule.closest.clone(),
             requirement,
             votes: Vec::new(),
             approvals_missing: missing,
+            may_decide: Vec::new(),
             deadline_ms: now
                 .micros
                 .div_euclid(1000)
@@ -273,6 +277,7 @@ impl Life {
             decided_by: live.view.decided_by.clone().unwrap_or_default(),
             kind: live.kind.unwrap_or(DecisionKind::FailClosed),
             released,
+            grant: live.view.grant,
             signatures: live.signatures.clone(),
         });
         let gate = live.gate;

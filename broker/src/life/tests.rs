@@ -192,6 +192,8 @@ fn submission(session: &SessionId, command: &str) -> Submission {
         env: Vec::new(),
         notes: Vec::new(),
         ready: true,
+        interactive: None,
+        preview: None,
     }
 }
 
@@ -203,6 +205,7 @@ fn message(id: &CommandId, allow: bool) -> DecisionMessage {
         comment: None,
         sha256: None,
         revision: None,
+        grant: None,
         signature: None,
     }
 }

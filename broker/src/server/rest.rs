@@ -230,6 +230,7 @@ pub(super) async fn decide(
         comment: body.comment,
         sha256: body.sha256,
         revision: None,
+        grant: None,
         signature: body.signature,
     };
     decide_one(&broker, peer, message).await.map(Json)

@@ -84,6 +84,7 @@ impl World {
             decided_by: "alice".to_owned(),
             kind: DecisionKind::Reviewer,
             released: false,
+            grant: None,
             signatures: Vec::new(),
         };
         change(&mut decision);

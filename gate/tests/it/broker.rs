@@ -163,6 +163,7 @@ impl Broker {
             decided_by: "alice".to_owned(),
             kind: DecisionKind::Reviewer,
             released: false,
+            grant: None,
             signatures: Vec::new(),
         }
     }

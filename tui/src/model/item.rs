@@ -255,6 +255,10 @@ impl Card {
             ItemKind::Exec | ItemKind::Line => {}
             ItemKind::Shell => notes.push("a login shell: its script comes next".to_owned()),
             ItemKind::Stdin => notes.push("script on standard input".to_owned()),
+            ItemKind::Input => notes.push("input to a program".to_owned()),
+            ItemKind::Keys => notes.push("keys to a program".to_owned()),
+            ItemKind::Control => notes.push("a control key".to_owned()),
+            ItemKind::File => notes.push("a change of a file".to_owned()),
         }
         if view.uninspectable {
             notes.push("the engine could not look into all of it".to_owned());

@@ -257,6 +257,7 @@ fn send(
         comment,
         sha256: Some(item.view().sha256),
         revision: Some(revision),
+        grant: None,
         signature: None,
     }))
 }

@@ -1,0 +1,1 @@
+//! The line editor that the agent types at.
