@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use expacti_protocol::command::{CommandText, ItemKind, Outcome, StdinTreatment, Submission};
+use expacti_protocol::command::{
+    CommandText, Interactive, ItemKind, Outcome, StdinTreatment, Submission,
+};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{ClientWriter, Exit};
@@ -16,7 +18,7 @@ use crate::environment::Environment;
 use crate::flow::OpenChannel;
 use crate::inbox::{Inbox, Taken};
 use crate::life::{End, Event, Life, Step};
-use crate::link::{Decided, OpenSession};
+use crate::link::{Decided, OpenSession, Submitted};
 use crate::message::Refusal;
 use crate::running;
 use crate::session::Connection;
@@ -62,6 +64,9 @@ pub(crate) struct Item {
     pub(crate) bytes: Bytes,
     pub(crate) login_shell: bool,
     pub(crate) notes: Vec<String>,
+    pub(crate) cwd: Option<String>,
+    pub(crate) interactive: Option<Interactive>,
+    pub(crate) preview: Option<String>,
 }
 
 /// What became of a held item.
@@ -70,6 +75,10 @@ pub(crate) enum Outcomes {
     Approved(CommandId, Box<Approved>),
     /// Not to be delivered.
     Refused(Refusal),
+    /// Allowed, but it would no longer go where it was reviewed for: it was taken back.
+    Changed,
+    /// Taken back by the agent.
+    Withdrawn,
     /// Nobody is there any more.
     Gone,
 }
@@ -142,13 +151,14 @@ impl Channel {
                 inbox: &self.inbox,
                 gone: &self.gone,
                 environment: &self.environment,
+                watcher: None,
             };
             hold.run(&session, item, &mut self.terminal, Some(&mut self.control), Some(&mut target))
                 .await
         };
         match held {
             Outcomes::Refused(refusal) => Some(refusal),
-            Outcomes::Gone => None,
+            Outcomes::Gone | Outcomes::Changed | Outcomes::Withdrawn => None,
             Outcomes::Approved(id, approved) => {
                 running::run(self, session, lease, target, id, *approved, eof).await
             }
@@ -157,20 +167,32 @@ impl Channel {
 }
 
 impl Item {
+    /// Any item, without anything around it.
+    pub(crate) fn new(kind: ItemKind, bytes: Bytes) -> Self {
+        Self {
+            kind,
+            parent: None,
+            bytes,
+            login_shell: false,
+            notes: Vec::new(),
+            cwd: None,
+            interactive: None,
+            preview: None,
+        }
+    }
+
     fn command(bytes: Bytes) -> Self {
-        let kind = ItemKind::Exec;
-        Self { kind, parent: None, bytes, login_shell: false, notes: Vec::new() }
+        Self::new(ItemKind::Exec, bytes)
     }
 
     fn login_shell(bytes: Bytes) -> Self {
         let notes = vec!["login shell without a terminal".to_owned()];
-        Self { kind: ItemKind::Stdin, parent: None, bytes, login_shell: true, notes }
+        Self { login_shell: true, notes, ..Self::new(ItemKind::Stdin, bytes) }
     }
 
     /// Code for the standard input of a command that runs.
     pub(crate) fn stdin(parent: CommandId, bytes: Bytes) -> Self {
-        let (kind, parent) = (ItemKind::Stdin, Some(parent));
-        Self { kind, parent, bytes, login_shell: false, notes: Vec::new() }
+        Self { parent: Some(parent), ..Self::new(ItemKind::Stdin, bytes) }
     }
 }
 
@@ -214,6 +236,18 @@ pub(crate) struct Hold<'a> {
     pub(crate) inbox: &'a Inbox,
     pub(crate) gone: &'a CancellationToken,
     pub(crate) environment: &'a Environment,
+    /// For items of an interactive shell, whose context can change while they are held.
+    pub(crate) watcher: Option<&'a Watcher>,
+}
+
+/// How an item that is held talks with the interactive shell it would go to.
+pub(crate) struct Watcher {
+    /// The agent takes the item back.
+    pub(crate) withdraw: CancellationToken,
+    /// What the broker says when it has taken the item.
+    pub(crate) news: mpsc::UnboundedSender<Submitted>,
+    /// Asks whether the item would still go where it was reviewed for. No answer is a no.
+    pub(crate) check: mpsc::UnboundedSender<oneshot::Sender<bool>>,
 }
 
 impl Hold<'_> {
@@ -240,25 +274,31 @@ impl Hold<'_> {
             parent: item.parent,
             text: CommandText::new(&item.bytes),
             sha256: Digest::of(&item.bytes),
-            cwd: "~".to_owned(),
+            cwd: item.cwd.unwrap_or_else(|| "~".to_owned()),
             pty: terminal.as_ref().map(Terminal::info),
             dropped_env: self.environment.dropped().to_vec(),
             env: self.environment.kept().to_vec(),
             notes: item.notes,
             ready: true,
-            interactive: None,
-            preview: None,
+            interactive: item.interactive,
+            preview: item.preview,
         };
         let mut events = link.submit(session.epoch, submission);
-        let mut life = Life::new(session.id.clone(), item.bytes, context);
+        let mut life = match self.watcher {
+            Some(_) => Life::with_check(session.id.clone(), item.bytes, context),
+            None => Life::new(session.id.clone(), item.bytes, context),
+        };
+        let mut checking: Option<oneshot::Receiver<bool>> = None;
         let mut deadline = Instant::now() + limits.answer;
         let mut status = Line::new(self.client, terminal.is_some() || self.connection.status_line);
         let has_terminal = terminal.is_some();
+        let mut changed = false;
         loop {
             // Withdrawals come first: an approval that races one loses.
             let event = tokio::select! {
                 biased;
                 () = self.gone.cancelled() => Event::Withdrawn("the client closed the channel"),
+                () = taken_back(self.watcher) => Event::Withdrawn("^C"),
                 Some(asked) = next_control(&mut control) => match asked {
                     Control::Signal(s) if ends(s) => Event::Withdrawn("the client sent a signal"),
                     Control::Signal(_) => continue,
@@ -272,6 +312,11 @@ impl Hold<'_> {
                 },
                 () = self.inbox.interrupted(), if has_terminal && target.is_some() => {
                     Event::Withdrawn("^C")
+                }
+                still = answered(&mut checking) => {
+                    checking = None;
+                    changed = !still;
+                    Event::Checked(still)
                 }
                 event = events.recv() => event.unwrap_or(Event::LinkLost),
                 () = lost(&mut target), if target.is_some() => {
@@ -291,9 +336,20 @@ impl Hold<'_> {
                 let now = Instant::now();
                 deadline = now + news.timeout + limits.deadline_grace;
                 status.show(Status::new(news, now));
+                if let Some(watcher) = self.watcher {
+                    watcher.news.send(news.clone()).ok();
+                }
             }
             match life.on(event) {
                 Step::Wait => {}
+                Step::Check => {
+                    deadline = Instant::now() + limits.answer;
+                    let (ask, answer) = oneshot::channel();
+                    if let Some(watcher) = self.watcher {
+                        watcher.check.send(ask).ok();
+                    }
+                    checking = Some(answer);
+                }
                 Step::Release { id, session: session_id, sha256 } => {
                     deadline = Instant::now() + limits.answer;
                     link.release(session.epoch, id, session_id, sha256);
@@ -314,6 +370,10 @@ impl Hold<'_> {
                     status.erase().await;
                     return match end.refusal {
                         Some(refusal) => Outcomes::Refused(refusal),
+                        None if changed => Outcomes::Changed,
+                        None if self.watcher.is_some() && !self.gone.is_cancelled() => {
+                            Outcomes::Withdrawn
+                        }
                         None if withdrawn.is_some() && !self.gone.is_cancelled() => {
                             Outcomes::Refused(Refusal {
                                 message: "expacti: command withdrawn".to_owned(),
@@ -350,6 +410,21 @@ fn late(events: &mut mpsc::UnboundedReceiver<Event>, end: &mut End, why: &'stati
 
 fn ends(signal: Signal) -> bool {
     matches!(signal, Signal::Int | Signal::Term | Signal::Hup | Signal::Quit | Signal::Kill)
+}
+
+async fn taken_back(watcher: Option<&Watcher>) {
+    match watcher {
+        Some(watcher) => watcher.withdraw.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the context is still the reviewed one; a question that nobody answers is a no.
+async fn answered(checking: &mut Option<oneshot::Receiver<bool>>) -> bool {
+    match checking {
+        Some(answer) => answer.await.unwrap_or(false),
+        None => std::future::pending().await,
+    }
 }
 
 async fn next_control(control: &mut Option<&mut mpsc::Receiver<Control>>) -> Option<Control> {

@@ -21,6 +21,8 @@ pub(crate) enum Event {
     Decided(Decided),
     /// The release is on record.
     Released(Released),
+    /// The answer to [`Step::Check`]: whether the item would still go where it was reviewed for.
+    Checked(bool),
     /// The link to the broker broke.
     LinkLost,
     /// The agent took the command back, or went away.
@@ -38,6 +40,8 @@ pub(crate) enum Event {
 pub(crate) enum Step {
     /// Nothing.
     Wait,
+    /// Look whether the item would still go where it was reviewed for.
+    Check,
     /// Ask for the release.
     Release {
         /// Which item.
@@ -70,6 +74,8 @@ enum State {
     Submitting { session: SessionId, bytes: Bytes, context: Context },
     /// Waits for the decision.
     Pending(Held),
+    /// Allowed; it is being looked at whether the context is still the reviewed one.
+    Checking(Held),
     /// Allowed; the release is being recorded.
     Releasing(Held),
     /// Delivered or ended.
@@ -80,12 +86,19 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Life {
     state: State,
+    /// The context is looked at once more between the decision and the release.
+    checked: bool,
 }
 
 impl Life {
     /// An item about to be submitted.
     pub(crate) fn new(session: SessionId, bytes: Bytes, context: Context) -> Self {
-        Self { state: State::Submitting { session, bytes, context } }
+        Self { state: State::Submitting { session, bytes, context }, checked: false }
+    }
+
+    /// An item whose context can change while it is held, and is to be checked before its release.
+    pub(crate) fn with_check(session: SessionId, bytes: Bytes, context: Context) -> Self {
+        Self { checked: true, ..Self::new(session, bytes, context) }
     }
 
     /// Whether an answer of the broker is due (rather than a person's decision).
@@ -106,7 +119,17 @@ impl Life {
                 (state, Step::Wait)
             }
 
-            (State::Pending(held), Event::Decided(decided)) => decide(held, decided),
+            (State::Pending(held), Event::Decided(decided)) => decide(held, decided, self.checked),
+            (State::Checking(held), Event::Checked(true)) => release(held),
+            (state @ State::Checking(_), Event::Checked(false)) => {
+                let step = ended(&state, None, Some(CHANGED));
+                (State::Over, step)
+            }
+            (
+                state @ State::Checking(_),
+                Event::Decided(_) | Event::Released(_) | Event::Submitted(_),
+            ) => (state, Step::Wait),
+            (state, Event::Checked(_)) => (state, Step::Wait),
             // A release that nobody asked for is no release.
             (state @ State::Pending(_), Event::Released(_)) => (state, Step::Wait),
             (state @ State::Pending(_), Event::Submitted(_)) => (state, Step::Wait),
@@ -139,7 +162,10 @@ impl Life {
     }
 }
 
-fn decide(held: Held, mut decided: Decided) -> (State, Step) {
+/// Why an item was taken back that would have gone somewhere else.
+pub(crate) const CHANGED: &str = "context changed";
+
+fn decide(mut held: Held, mut decided: Decided, checked: bool) -> (State, Step) {
     let about_this = decided.id == *held.id()
         && decided.session == *held.session()
         && decided.sha256 == held.sha256();
@@ -152,9 +178,14 @@ fn decide(held: Held, mut decided: Decided) -> (State, Step) {
         let end = End { refusal: Some(refusal), withdraw: None, unsent: None };
         return (State::Over, Step::End(end));
     }
+    held.grant(decided.grant);
     if let Some(proof) = decided.released.take() {
         return (State::Over, send(held, proof));
     }
+    if checked { (State::Checking(held), Step::Check) } else { release(held) }
+}
+
+fn release(held: Held) -> (State, Step) {
     let step = Step::Release {
         id: held.id().clone(),
         session: held.session().clone(),
@@ -185,7 +216,7 @@ fn fail(state: State, refusal: Refusal, withdraw: Option<&'static str>) -> (Stat
 
 fn ended(state: &State, refusal: Option<Refusal>, withdraw: Option<&'static str>) -> Step {
     let end = match (state, withdraw) {
-        (State::Pending(held), Some(reason)) => {
+        (State::Pending(held) | State::Checking(held), Some(reason)) => {
             End { refusal, withdraw: Some((held.id().clone(), reason)), unsent: None }
         }
         // The release may be on disk: say so rather than leave it open for ever.

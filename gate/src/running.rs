@@ -79,6 +79,7 @@ pub(crate) async fn run(
             inbox: &channel.inbox,
             gone: &channel.gone,
             environment: &channel.environment,
+            watcher: None,
         };
         let feed = Feed { hold, writer: &writer, session: &session, items: &items };
         let output = pump(&mut reader, &channel.client, &mut recorder, terminal);
@@ -265,7 +266,7 @@ impl Feed<'_> {
                 let mut terminal = terminal.clone();
                 match self.hold.run(self.session, item, &mut terminal, None, None).await {
                     Outcomes::Refused(refusal) => return Some(refusal),
-                    Outcomes::Gone => return None,
+                    Outcomes::Gone | Outcomes::Changed | Outcomes::Withdrawn => return None,
                     Outcomes::Approved(id, approved) => {
                         self.items.lock().await.push(id);
                         if self.writer.stdin(*approved).await.is_err() {

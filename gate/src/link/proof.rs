@@ -1,6 +1,7 @@
 //! The broker's word as types. Their fields are private to this module and they are made only
 //! from messages that came over the link; a proof cannot be copied, so it is used once.
 
+use expacti_protocol::command::Grant;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, DecisionKind};
 use expacti_protocol::ids::{CommandId, SessionId};
@@ -22,6 +23,8 @@ pub(crate) struct Decided {
     pub(crate) allow: bool,
     pub(crate) comment: Option<String>,
     pub(crate) kind: DecisionKind,
+    /// Keys that may pass unreviewed after the item.
+    pub(crate) grant: Option<Grant>,
     /// The release is on disk already. Only this module can put a proof here.
     pub(crate) released: Option<Released>,
 }
@@ -82,6 +85,7 @@ impl Decided {
             allow: decision.allow,
             comment: decision.comment,
             kind: decision.kind,
+            grant: decision.grant,
             released,
         }
     }

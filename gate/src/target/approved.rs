@@ -2,7 +2,7 @@
 //! the broker's word that exactly these bytes were released, and in no other way.
 
 use bytes::Bytes;
-use expacti_protocol::command::StdinTreatment;
+use expacti_protocol::command::{Grant, StdinTreatment};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::{CommandId, SessionId};
 
@@ -31,13 +31,19 @@ pub(crate) struct Held {
     bytes: Bytes,
     sha256: Digest,
     context: Context,
+    grant: Option<Grant>,
 }
 
 impl Held {
     /// An item that the broker has taken under this id.
     pub(crate) fn new(id: CommandId, session: SessionId, bytes: Bytes, context: Context) -> Self {
         let sha256 = Digest::of(&bytes);
-        Self { id, session, bytes, sha256, context }
+        Self { id, session, bytes, sha256, context, grant: None }
+    }
+
+    /// The allow came with this grant.
+    pub(crate) fn grant(&mut self, grant: Option<Grant>) {
+        self.grant = grant;
     }
 
     /// Its id.
@@ -61,7 +67,8 @@ impl Held {
         let fits = proof.id() == &self.id
             && proof.session() == &self.session
             && proof.sha256() == Digest::of(&self.bytes);
-        fits.then_some(Approved { bytes: self.bytes, context: self.context })
+        let Self { bytes, context, grant, .. } = self;
+        fits.then_some(Approved { bytes, context, grant })
     }
 }
 
@@ -70,12 +77,18 @@ impl Held {
 pub(crate) struct Approved {
     bytes: Bytes,
     context: Context,
+    grant: Option<Grant>,
 }
 
 impl Approved {
     /// The terminal's size as it was reviewed.
     pub(crate) fn size(&self) -> Option<Size> {
         self.context.terminal.as_ref().map(Terminal::size)
+    }
+
+    /// The grant that came with the approval.
+    pub(super) fn grant(&self) -> Option<Grant> {
+        self.grant
     }
 
     /// What goes around the bytes.

@@ -29,6 +29,13 @@ pub(crate) struct Lease {
     connection: TargetConnection,
 }
 
+impl Lease {
+    /// A second channel on the same connection, for the gate's own questions to the target.
+    pub(crate) async fn side_channel(&self) -> Option<TargetChannel> {
+        self.connection.open().await.ok()
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
