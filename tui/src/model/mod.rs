@@ -135,8 +135,9 @@ pub(crate) enum Mode {
     Normal,
     /// Keys go into the filter.
     Filter(Input),
-    /// Keys go into the comment of a denial of that command.
-    Comment(CommandId, Input),
+    /// Keys go into the comment of a denial: of the command that was selected when it was opened,
+    /// or of none. Opened in any case: whoever begins to type must not type into the keys.
+    Comment(Option<CommandId>, Input),
     /// An allow waits for its second step.
     Confirm(Box<Confirming>),
     /// Ending, pausing or resuming a session waits for `y`.
@@ -310,6 +311,9 @@ pub(crate) struct Model {
     pub replay_wanted: Option<(SessionId, Option<f64>)>,
     /// Several sessions are shown side by side.
     pub tiles: bool,
+    /// A field into which a reviewer was typing has closed by itself: until the keys have rested,
+    /// that is until this moment, they mean nothing.
+    pub(crate) typing_until: Option<Millis>,
     /// To be stopped, when the loop comes round.
     pub suspend: bool,
     /// When "quit" was pressed while an allow was held.
@@ -359,6 +363,7 @@ impl Model {
             approved: HashMap::new(),
             replay_wanted: None,
             tiles: false,
+            typing_until: None,
             suspend: false,
             quit_asked: None,
         }

@@ -1,13 +1,16 @@
 //! Tests of the whole screen: messages in, what is drawn and sent out.
 
+mod arming;
 mod decisions;
 mod fingers;
 mod hostile;
 mod pictures;
 mod screens;
 mod speed;
+mod steps;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+mod typing;
 mod upkeep;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

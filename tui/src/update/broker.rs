@@ -163,7 +163,7 @@ fn session(model: &mut Model, view: SessionView) {
         && let Mode::ConfirmSession(asked, ..) = &model.mode
         && *asked == id
     {
-        model.mode = Mode::Normal;
+        decide::close_typing(model);
         hint(model, "the session has ended", false);
     }
     model.sessions.insert(id.clone(), Session::new(view));

@@ -181,33 +181,49 @@ pub(crate) fn deny(model: &mut Model, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The key "deny with a comment": opens the text field.
+/// The key "deny with a comment": opens the text field, whether or not there is something to deny
+/// now. What follows the key is text, and text must never be read as keys.
 pub(crate) fn deny_comment(model: &mut Model) {
-    let lock = deny_lock(model);
     model.pressed_at = Some(model.now);
-    match (lock, model.selected.clone()) {
-        (Some(lock), _) => hint(model, lock.text(), false),
-        (None, Some(id)) => model.mode = Mode::Comment(id, Input::default()),
-        (None, None) => {}
+    model.hint = None;
+    model.mode = Mode::Comment(model.selected.clone(), Input::default());
+}
+
+/// Why the comment that is being typed cannot be sent now.
+pub(crate) fn comment_lock(model: &Model, id: Option<&CommandId>) -> Option<Lock> {
+    let Some(item) = id.and_then(|id| model.items.get(id)) else { return Some(Lock::NoRequest) };
+    if let Some(lock) = open_lock(model, item) {
+        return Some(lock);
+    }
+    if matches!(item.stage, Stage::Sent { .. } | Stage::Done { allow: false }) {
+        return Some(Lock::Decided);
+    }
+    let shown = model.on_screen.as_ref().filter(|s| &s.id == item.id());
+    match shown {
+        None => Some(Lock::NotShown),
+        // Another one came under the finger: it must have been looked at.
+        Some(s) if model.decided_at.is_some_and(|at| s.since >= at) => {
+            let ready = s.since + ARMING;
+            (model.now < ready).then(|| Lock::Arming(ready - model.now))
+        }
+        Some(_) => None,
     }
 }
 
 /// Enter in the comment of a denial.
 pub(crate) fn commented(model: &mut Model, effects: &mut Vec<Effect>) {
     let Mode::Comment(id, input) = std::mem::take(&mut model.mode) else { return };
-    let lock = match model.items.get(&id) {
-        None => Some(Lock::NoRequest),
-        Some(item) if matches!(item.stage, Stage::Sent { .. }) => Some(Lock::Decided),
-        Some(item) => open_lock(model, item),
-    };
+    model.pressed_at = Some(model.now);
+    let lock = comment_lock(model, id.as_ref());
     if let Some(lock) = lock {
-        // The text is kept: the reviewer may want it for the next one.
         hint(model, format!("not sent: {}", lock.text()), true);
-        if lock == Lock::Disconnected {
+        if matches!(lock, Lock::Disconnected | Lock::NotShown | Lock::Arming(_)) {
+            // A moment later it can be sent: the text is kept.
             model.mode = Mode::Comment(id, input);
         }
         return;
     }
+    let Some(id) = id else { return };
     let comment = input.value().trim().to_owned();
     commit(model, &id, false, Some(comment).filter(|c| !c.is_empty()), effects);
 }
@@ -362,6 +378,14 @@ pub(crate) fn next_after(model: &Model, id: &CommandId) -> Option<CommandId> {
     after.iter().chain(before).map(|(item, _)| *item).find(|i| undecided(i)).map(|i| i.id().clone())
 }
 
+/// Closes a question by itself. The reviewer may be in the middle of an answer to it: the rest of
+/// it must not be read as keys.
+pub(crate) fn close_typing(model: &mut Model) {
+    model.mode = Mode::Normal;
+    model.pressed_at = Some(model.now);
+    model.typing_until = Some(model.now + ARMING);
+}
+
 /// Ends what depended on a request that changed: a second step, a held allow.
 pub(crate) fn changed(model: &mut Model, id: &CommandId) {
     let stale = match &model.mode {
@@ -372,7 +396,7 @@ pub(crate) fn changed(model: &mut Model, id: &CommandId) {
         _ => false,
     };
     if stale {
-        model.mode = Mode::Normal;
+        close_typing(model);
         hint(model, "not allowed: the request changed under the question", true);
     }
     let held = model.items.get(id).and_then(|i| match i.stage {
@@ -406,7 +430,7 @@ pub(crate) fn disconnected(model: &mut Model) {
     }
     model.on_screen = None;
     if matches!(model.mode, Mode::Confirm(_) | Mode::ConfirmSession(..)) {
-        model.mode = Mode::Normal;
+        close_typing(model);
     }
     debug_assert!(!matches!(model.link, Link::Up { synced: true }));
 }

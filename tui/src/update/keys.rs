@@ -21,6 +21,9 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
         return;
     }
     let ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    if still_typing(model) {
+        return;
+    }
     match &mut model.mode {
         Mode::Normal => {
             if let Some(action) = model.keymap.action(&key) {
@@ -38,6 +41,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
         Mode::Comment(_, input) => {
             if key.code == KeyCode::Esc || ctrl_c {
                 model.mode = Mode::Normal;
+                model.pressed_at = Some(model.now);
                 hint(model, "not denied", false);
             } else if key.code == KeyCode::Enter {
                 decide::commented(model, effects);
@@ -83,6 +87,17 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Whether the keys of a text whose field has closed by itself still come. Each one puts the end
+/// of it off.
+fn still_typing(model: &mut Model) -> bool {
+    let typing = model.typing_until.is_some_and(|until| model.now < until);
+    model.typing_until = typing.then_some(model.now + ARMING);
+    if typing {
+        model.pressed_at = Some(model.now);
+    }
+    typing
+}
+
 fn control(model: &mut Model, session_id: SessionId, what: Control, effects: &mut Vec<Effect>) {
     match what {
         Control::Kill => {
@@ -126,6 +141,9 @@ fn filter_key(model: &mut Model, key: KeyEvent, ctrl_c: bool) {
 }
 
 pub(super) fn paste(model: &mut Model, text: &str) {
+    if still_typing(model) {
+        return;
+    }
     let line = clean(&text.replace(['\n', '\r', '\t'], " "), FIELD);
     let insert = |input: &mut Input| {
         let room = FIELD.saturating_sub(input.value().len());

@@ -8,7 +8,7 @@ mod screens;
 mod watch;
 
 pub(crate) use decide::Lock;
-pub(crate) use decide::{allow_lock, deny_lock};
+pub(crate) use decide::{allow_lock, comment_lock, deny_lock};
 pub(crate) use watch::{TELL_REST, WATCH_REST};
 
 use crate::model::{

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use super::shown;
 use crate::model::{ARMING, Control, Mode, Model};
 use crate::text::{clean, fit, width};
+use crate::update::Lock;
 
 /// The rows of the question that is open now.
 pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
@@ -58,13 +59,20 @@ pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
                 ],
             }
         }
-        Mode::Comment(id, input) => vec![
-            bar(format!(
-                " DENY {}: what to tell the agent; enter denies, esc goes back",
-                id.short()
-            )),
-            typed(" > ", input.value()),
-        ],
+        Mode::Comment(id, input) => {
+            let lock = crate::update::comment_lock(model, id.as_ref());
+            let head = match (id, lock) {
+                (Some(id), None | Some(Lock::Arming(_) | Lock::NotShown)) => format!(
+                    " DENY {}: what to tell the agent; enter denies, esc goes back",
+                    id.short()
+                ),
+                (Some(id), Some(lock)) => {
+                    format!(" DENY {}? {}; esc goes back", id.short(), lock.text())
+                }
+                (None, _) => " NOTHING TO DENY: no request is selected; esc goes back".to_owned(),
+            };
+            vec![bar(shown(model, &head)), typed(" > ", input.value())]
+        }
         Mode::ConfirmSession(id, control, opened) => {
             let Some(session) = model.sessions.get(id) else { return Vec::new() };
             let ready = model.now >= opened + ARMING;
