@@ -5,6 +5,7 @@ mod code;
 mod deception;
 mod draft;
 mod host;
+mod items;
 mod line;
 mod nested;
 mod operands;
