@@ -114,6 +114,7 @@ impl Broker {
             Box::new(recordings.clone()),
             Box::new(signer),
             config.default_timeout,
+            server::owner_name(),
             Now::read(),
         )?;
         let stop = CancellationToken::new();

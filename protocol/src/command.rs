@@ -33,6 +33,22 @@ pub enum ItemKind {
     File,
 }
 
+impl ItemKind {
+    /// The kind's name on the wire and in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Exec => "exec",
+            Self::File => "file",
+            Self::Input => "input",
+            Self::Keys => "keys",
+            Self::Line => "line",
+            Self::Shell => "shell",
+            Self::Stdin => "stdin",
+        }
+    }
+}
+
 /// What the gate knows of the remote terminal at the moment an item is submitted. It is for the
 /// reviewer; it never approves anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -93,6 +109,28 @@ pub struct Grant {
     /// Most bytes; 1 to 16 MiB.
     pub bytes: u64,
 }
+
+impl Grant {
+    /// The longest duration, in seconds.
+    pub const MAX_SECONDS: u64 = 3600;
+    /// The most bytes: 16 MiB.
+    pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+    /// Whether both limits are within their bounds.
+    pub fn is_valid(self) -> bool {
+        (1..=Self::MAX_SECONDS).contains(&self.seconds)
+            && (1..=Self::MAX_BYTES).contains(&self.bytes)
+    }
+
+    /// The permission that is within both.
+    #[must_use]
+    pub fn smallest(self, other: Self) -> Self {
+        Self { seconds: self.seconds.min(other.seconds), bytes: self.bytes.min(other.bytes) }
+    }
+}
+
+/// What stands in the place of what was typed without echo; it does not tell the length.
+pub const SECRET_MASK: &str = "••••••";
 
 /// How the standard input of an `exec` request is treated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -135,6 +135,9 @@ pub struct DecisionBody {
     /// SHA-256 of the command as shown.
     #[serde(default)]
     pub sha256: Option<crate::digest::Digest>,
+    /// With an allow of a grantable item: keys that may pass unreviewed after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<crate::command::Grant>,
     /// The reviewer's signature.
     #[serde(default)]
     pub signature: Option<String>,

@@ -226,6 +226,9 @@ impl Life {
             .with_some("public_key", view.public_key.clone())
             .with_some("owner", view.owner.clone());
         self.audit(&entry)?;
+        if view.role.may_decide() {
+            self.tell_pending()?;
+        }
         Ok(view)
     }
 
@@ -246,6 +249,9 @@ impl Life {
             .with("principal", name)
             .with("by", by.name.as_str());
         self.audit(&entry)?;
+        if view.role.may_decide() && view.name != self.owner {
+            self.forget_votes(name, now)?;
+        }
         if view.role == Role::Agent {
             let open: Vec<_> = self
                 .sessions

@@ -2,14 +2,14 @@
 //! second changes nothing.
 
 use expacti_audit::Entry;
-use expacti_engine::{Event, Tally, Vote, Voter, tally};
-use expacti_protocol::command::{CommandState, CommandView, ItemKind, Outcome, VoteView};
+use expacti_engine::{Event, Tally};
+use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outcome, VoteView};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 
-use super::{GateId, Life, Live, Now, Peer, RELEASE_WINDOW, Refusal};
+use super::{Ballot, GateId, Life, Live, Now, Peer, RELEASE_WINDOW, Refusal, entitled};
 
 /// The longest comment in bytes.
 const MAX_COMMENT: usize = 4000;
@@ -28,6 +28,38 @@ fn too_late(view: &CommandView) -> Refusal {
 /// The refusal of a decision on a command that is over.
 pub(crate) fn too_late_for(view: &CommandView) -> Refusal {
     too_late(view)
+}
+
+/// A grant comes only with the allow of an item that can take one, and within bounds.
+fn check_grant(message: &DecisionMessage, view: &CommandView) -> Result<(), Refusal> {
+    let Some(grant) = message.grant else { return Ok(()) };
+    if !message.allow {
+        return Err(Refusal::invalid("a grant comes with an allow, not with a denial"));
+    }
+    if !view.interactive.as_ref().is_some_and(|i| i.grantable) {
+        return Err(Refusal::invalid(format!(
+            "command {} takes no grant: it is not for a program that reads keys",
+            view.id
+        )));
+    }
+    if !grant.is_valid() {
+        return Err(Refusal::invalid(format!(
+            "a grant is 1 to {} seconds and 1 to {} bytes",
+            Grant::MAX_SECONDS,
+            Grant::MAX_BYTES
+        )));
+    }
+    Ok(())
+}
+
+/// What all who approved have granted: the smallest of it, and nothing if one granted nothing.
+fn smallest_grant(ballots: &[Ballot]) -> Option<Grant> {
+    ballots
+        .iter()
+        .filter(|ballot| ballot.allow)
+        .map(|ballot| ballot.grant)
+        .reduce(|a, b| Some(a?.smallest(b?)))
+        .flatten()
 }
 
 impl Life {
@@ -80,13 +112,13 @@ impl Life {
                 format!("command {id} has no such revision yet"),
             ));
         }
-        let info = &live.view.session;
-        if by.name == info.agent || info.owner.as_deref() == Some(by.name.as_str()) {
+        if entitled::stands_behind(&by.name, &live.view) {
             return Err(Refusal::not_entitled(format!(
                 "{} stands behind this agent: somebody else must decide",
                 by.name
             )));
         }
+        check_grant(message, &live.view)?;
         self.vote(id, by, message, comment, now)
     }
 
@@ -98,22 +130,26 @@ impl Life {
         comment: Option<&str>,
         now: Now,
     ) -> Result<CommandView, Refusal> {
+        let voter = self.voter_of(by);
         let Some(live) = self.commands.get_mut(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
-        let voted = live.voters.iter().position(|(v, _)| v.person == by.name);
-        if message.allow && voted.is_some() {
+        let requirement = live.view.requirement.clone();
+        // Anybody who decides at all may deny; an approval must be one that counts.
+        if message.allow && !requirement.counts(&voter) {
+            return Err(Refusal::not_entitled(format!(
+                "the approval of {} does not count here: {}",
+                by.name, requirement.why
+            )));
+        }
+        if message.allow && live.ballots.iter().any(|b| b.voter.person == by.name) {
             return Err(Refusal::new(
                 ErrorCode::TooLate,
                 format!("{} has approved this already; somebody else must, too", by.name),
             ));
         }
-        live.voters.retain(|(v, _)| v.person != by.name);
-        let mut roles = vec![by.role.as_str().to_owned()];
-        if by.role == expacti_protocol::principal::Role::Owner {
-            roles.push("admin".to_owned());
-        }
-        live.voters.push((Voter { person: by.name.clone(), roles }, message.allow));
+        live.ballots.retain(|b| b.voter.person != by.name);
+        live.ballots.push(Ballot { voter, allow: message.allow, grant: message.grant });
         live.view.votes.retain(|v| v.by != by.name);
         live.view.votes.push(VoteView {
             by: by.name.clone(),
@@ -122,20 +158,14 @@ impl Life {
             comment: comment.map(str::to_owned),
         });
         live.signatures.extend(message.signature.clone());
-        let votes: Vec<Vote> = live
-            .voters
+        let ballots = live.ballots.clone();
+        let everyone = ballots
             .iter()
-            .map(|(voter, allow)| Vote { voter: voter.clone(), allow: *allow })
-            .collect();
-        let requirement = live.view.requirement.clone();
-        let everyone = live
-            .voters
-            .iter()
-            .filter(|(_, allow)| *allow == message.allow)
-            .map(|(v, _)| v.person.clone())
+            .filter(|ballot| ballot.allow == message.allow)
+            .map(|ballot| ballot.voter.person.as_str())
             .collect::<Vec<_>>()
             .join(",");
-        match tally(&requirement, &votes) {
+        match entitled::count(&requirement, &ballots) {
             Tally::Open { have, need, may_still } => {
                 live.view.approvals_missing = need.saturating_sub(have);
                 let view = live.view.clone();
@@ -146,12 +176,15 @@ impl Life {
                     .with("have", have)
                     .with("need", need)
                     .with("may_still", may_still)
+                    .with_some("grant_seconds", message.grant.map(|g| g.seconds))
+                    .with_some("grant_bytes", message.grant.map(|g| g.bytes))
                     .with_some("comment", comment)
                     .with_some("signature", message.signature.clone());
                 self.audit(&entry)?;
                 self.store(id, Some(CommandState::Pending))?;
             }
             Tally::Allowed => {
+                live.view.grant = smallest_grant(&ballots);
                 self.decided(id, true, &everyone, comment, DecisionKind::Reviewer, now)?;
                 self.send_decision(id, false);
             }
@@ -162,8 +195,52 @@ impl Life {
         }
         self.commands
             .get(id)
-            .map(|c| c.view.clone())
+            .map(Live::shown)
             .ok_or_else(|| Refusal::not_found(format!("command {id}")))
+    }
+
+    /// The first part of the time has passed: others may decide, too.
+    pub(crate) fn escalate(&mut self, id: &CommandId, now: Now) -> Result<(), Refusal> {
+        let Some(live) = self.commands.get_mut(id) else { return Ok(()) };
+        live.escalate_at = None;
+        live.view.requirement.escalated = true;
+        let to = live.view.requirement.escalate_to.clone();
+        live.view.requirement.why.push_str(&format!(", by now also {}", to.join(", ")));
+        let view = live.view.clone();
+        let entry = self
+            .entry_for("escalated", &view, now)
+            .with("to", to)
+            .with_some("after_seconds", view.requirement.escalate_after_seconds);
+        self.audit(&entry)?;
+        self.store(id, Some(CommandState::Pending))
+    }
+
+    /// A reviewer was removed: what they said about commands that still wait does not count.
+    pub(crate) fn forget_votes(&mut self, name: &str, now: Now) -> Result<(), Refusal> {
+        let pending: Vec<_> = self.pending().map(|view| view.id.clone()).collect();
+        for id in pending {
+            let Some(live) = self.commands.get_mut(&id) else { continue };
+            if live.ballots.iter().any(|b| b.voter.person == name) {
+                live.ballots.retain(|b| b.voter.person != name);
+                live.view.votes.retain(|v| v.by != name);
+                live.view.approvals_missing =
+                    entitled::missing(&live.view.requirement, &live.ballots);
+                let view = live.view.clone();
+                let entry = self
+                    .entry_for("vote_void", &view, now)
+                    .with("by", name)
+                    .with("comment", "the reviewer was removed");
+                self.audit(&entry)?;
+            }
+            self.store(&id, Some(CommandState::Pending))?;
+        }
+        Ok(())
+    }
+
+    /// Who may decide has changed.
+    pub(crate) fn tell_pending(&mut self) -> Result<(), Refusal> {
+        let pending: Vec<_> = self.pending().map(|view| view.id.clone()).collect();
+        pending.iter().try_for_each(|id| self.store(id, Some(CommandState::Pending)))
     }
 
     /// Denied by a rule or the system.
@@ -203,8 +280,8 @@ impl Life {
         live.view.approvals_missing = 0;
         live.kind = Some(kind);
         live.deadline = now.mono + RELEASE_WINDOW;
-        let (view, bytes, signatures) =
-            (live.view.clone(), live.bytes.clone(), live.signatures.clone());
+        let (view, bytes, signatures, secret) =
+            (live.view.clone(), live.bytes.clone(), live.signatures.clone(), live.blind.is_some());
         if !allow {
             let text = view.masked.as_ref().unwrap_or(&view.text.command);
             let text = expacti_engine::make_visible(text.as_bytes()).text;
@@ -212,9 +289,13 @@ impl Life {
             let _ = self.recorder.mark(&view.session_id, &label, now);
         }
         if let Some(session) = self.sessions.get_mut(&view.session_id) {
-            session.history.observe(&Event::Decided { command: &bytes, allow });
+            if !secret {
+                session.history.observe(&Event::Decided { command: &bytes, allow });
+            }
             if !allow {
                 session.view.denied = session.view.denied.saturating_add(1);
+            }
+            if !allow && !secret {
                 session.denied.insert(view.sha256.to_string());
             }
         }
@@ -229,6 +310,8 @@ impl Life {
             .with("risk_score", view.risk_score)
             .with("anomaly_reasons", view.anomaly_reasons.clone())
             .with("policy", view.requirement.why.as_str())
+            .with_some("grant_seconds", view.grant.map(|g| g.seconds))
+            .with_some("grant_bytes", view.grant.map(|g| g.bytes))
             .with_some("comment", comment)
             .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
             .with_some("signatures", (!signatures.is_empty()).then_some(signatures));
@@ -350,6 +433,7 @@ impl Life {
     ) -> Result<(), Refusal> {
         let live = self.transition(id, &[CommandState::Allowed], CommandState::Denied)?;
         live.view.allow = Some(false);
+        live.view.grant = None;
         live.view.decided_by = Some("system:fail-closed".to_owned());
         live.view.comment = Some(why.to_owned());
         live.kind = Some(DecisionKind::FailClosed);

@@ -7,13 +7,17 @@
 
 mod admin;
 mod decide;
+mod entitled;
 mod ports;
+mod secret;
 mod sessions;
 mod stdin;
 mod submit;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_items;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,7 +25,8 @@ use std::time::{Duration, Instant};
 
 use expacti_audit::{Chain, Entry};
 use expacti_engine::{History, Snapshot, Voter};
-use expacti_protocol::command::{CommandState, CommandView};
+use expacti_protocol::command::{CommandState, CommandText, CommandView, Grant};
+use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{DecisionKind, GateEvent};
 use expacti_protocol::http::{PrincipalView, Target};
 use expacti_protocol::ids::{CommandId, SessionId};
@@ -69,9 +74,47 @@ pub(crate) struct Live {
     pub(crate) gate: GateId,
     /// When the present state ends by itself.
     pub(crate) deadline: Instant,
-    pub(crate) voters: Vec<(Voter, bool)>,
+    /// When others are asked as well, while it waits.
+    pub(crate) escalate_at: Option<Instant>,
+    pub(crate) ballots: Vec<Ballot>,
     pub(crate) kind: Option<DecisionKind>,
     pub(crate) signatures: Vec<String>,
+    /// Of an item typed without echo: what is written down instead of the digest of its bytes,
+    /// which would let a password be guessed.
+    pub(crate) blind: Option<Digest>,
+}
+
+/// One reviewer's word.
+#[derive(Debug, Clone)]
+pub(crate) struct Ballot {
+    pub(crate) voter: Voter,
+    pub(crate) allow: bool,
+    pub(crate) grant: Option<Grant>,
+}
+
+impl Live {
+    /// The command as it is kept, and as it is shown once nobody needs its bytes to decide.
+    pub(crate) fn kept(&self) -> CommandView {
+        let mut kept = self.view.clone();
+        if let Some(blind) = self.blind {
+            secret::hide(&mut kept, blind);
+        } else if kept.state.is_final()
+            && let Some(masked) = kept.masked.take()
+        {
+            // The clear text was needed to decide and to run; it is not kept.
+            kept.text = CommandText { command: masked, command_base64: None };
+        }
+        kept
+    }
+
+    /// The command as reviewers see it.
+    pub(crate) fn shown(&self) -> CommandView {
+        if self.blind.is_some() && self.view.state != CommandState::Pending {
+            self.kept()
+        } else {
+            self.view.clone()
+        }
+    }
 }
 
 /// An open session.
@@ -101,6 +144,8 @@ pub(crate) struct Life {
     pub(crate) snapshot: Arc<Snapshot>,
     committed_snapshot: Arc<Snapshot>,
     pub(crate) default_timeout: Duration,
+    /// The name of the person the broker belongs to.
+    pub(crate) owner: String,
     pub(crate) reviewers: usize,
     /// The broker is about to stop: nothing new is taken.
     pub(crate) stopping: bool,
@@ -133,6 +178,7 @@ impl Life {
         recorder: Box<dyn Recorder>,
         signer: Box<dyn Signer>,
         default_timeout: Duration,
+        owner: String,
         now: Now,
     ) -> Result<Self, Refusal> {
         let mut life = Self {
@@ -149,6 +195,7 @@ impl Life {
             snapshot: Arc::new(Snapshot { tables, ..Snapshot::default() }),
             committed_snapshot: Arc::default(),
             default_timeout,
+            owner,
             reviewers: 0,
             stopping: false,
             recorder,
@@ -250,7 +297,10 @@ impl Life {
         self.commands
             .values()
             .filter(|c| matches!(c.view.state, CommandState::Pending | CommandState::Allowed))
-            .map(|c| c.deadline)
+            .map(|c| match c.escalate_at {
+                Some(at) if c.view.state == CommandState::Pending => at.min(c.deadline),
+                _ => c.deadline,
+            })
             .min()
     }
 
@@ -271,6 +321,18 @@ impl Life {
             } else {
                 self.end_undelivered(&id, "the gate did not release it in time", now)?;
             }
+        }
+        let due: Vec<_> = self
+            .commands
+            .iter()
+            .filter(|(_, c)| {
+                c.view.state == CommandState::Pending
+                    && c.escalate_at.is_some_and(|at| at <= now.mono)
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in due {
+            self.escalate(&id, now)?;
         }
         Ok(())
     }
@@ -305,19 +367,18 @@ impl Life {
         id: &CommandId,
         from: Option<CommandState>,
     ) -> Result<(), Refusal> {
+        let may_decide = match self.commands.get(id) {
+            Some(live) if live.view.state == CommandState::Pending => {
+                self.may_decide(&live.view, &live.ballots)
+            }
+            _ => Vec::new(),
+        };
         let Some(live) = self.commands.get_mut(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
+        live.view.may_decide = may_decide;
         live.view.revision = live.view.revision.saturating_add(1);
-        let view = live.view.clone();
-        let mut kept = view.clone();
-        if view.state.is_final()
-            && let Some(masked) = kept.masked.take()
-        {
-            // The clear text was needed to decide and to run; it is not kept.
-            kept.text =
-                expacti_protocol::command::CommandText { command: masked, command_base64: None };
-        }
+        let (view, kept) = (live.shown(), live.kept());
         let body = serde_json::to_string(&kept).map_err(|e| Refusal::failed(e.to_string()))?;
         self.writes.push(Write::Command {
             id: id.clone(),
@@ -342,7 +403,12 @@ impl Life {
             .with("command_id", view.id.as_str())
             .with("session_id", view.session_id.as_str())
             .with("command", text.as_str())
-            .with("command_sha256", view.sha256.to_string())
+            .with("command_sha256", self.written_digest(view).to_string())
+    }
+
+    /// The digest that is written down: never that of what was typed without echo.
+    fn written_digest(&self, view: &CommandView) -> Digest {
+        self.commands.get(&view.id).and_then(|live| live.blind).unwrap_or(view.sha256)
     }
 
     /// Tells the gate that holds a command.
@@ -367,7 +433,7 @@ impl Life {
 
     /// The open commands, oldest first.
     pub(crate) fn open_commands(&self) -> Vec<CommandView> {
-        let mut all: Vec<_> = self.commands.values().map(|c| c.view.clone()).collect();
+        let mut all: Vec<_> = self.commands.values().map(Live::shown).collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all
     }

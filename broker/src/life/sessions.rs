@@ -266,9 +266,12 @@ impl Life {
             bytes,
             gate: GateId(0),
             deadline: now.mono,
-            voters: Vec::new(),
+            escalate_at: None,
+            ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),
+            // The digest on the disk is blind already.
+            blind: view.interactive.as_ref().is_some_and(|i| i.secret).then_some(view.sha256),
             view,
         };
         self.commands.insert(live.view.id.clone(), live);

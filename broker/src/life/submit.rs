@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, Outcome as RuleOutcome, Tally, Verdict, judge, mask_secrets, tally,
+    Context, Event, Outcome as RuleOutcome, Reading, Verdict, judge_as, mask_secrets,
 };
-use expacti_protocol::command::{CommandState, CommandView, ItemKind, StdinTreatment, Submission};
+use expacti_protocol::command::{
+    CommandState, CommandView, Interactive, ItemKind, SECRET_MASK, StdinTreatment, Submission,
+};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
 use expacti_protocol::ids::CommandId;
 
-use super::{GateId, Life, Live, Now, Out, Refusal, stdin};
+use super::{GateId, Life, Live, Now, Out, Refusal, secret, stdin};
 
 /// The longest item in bytes. Past it the gate refuses by itself.
 const MAX_ITEM: usize = 1024 * 1024;
@@ -22,6 +24,24 @@ const MAX_OPEN_PER_SESSION: usize = 64;
 
 /// Open commands altogether; past it submissions are refused.
 const MAX_OPEN: usize = 10_000;
+
+/// How the engine is to read an item.
+fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> Reading<'_> {
+    let foreground = interactive.and_then(|i| i.foreground.as_deref());
+    match kind {
+        ItemKind::Control => Reading::Control { foreground },
+        ItemKind::Exec | ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => Reading::Command,
+        ItemKind::File => Reading::File,
+        ItemKind::Input => Reading::Input { foreground },
+        ItemKind::Keys => Reading::Keys { foreground },
+    }
+}
+
+/// The text with secrets masked, when it holds any.
+fn masked_text(bytes: &[u8]) -> Option<String> {
+    let masked = mask_secrets(bytes);
+    masked.masked.then_some(masked.text)
+}
 
 impl Life {
     /// Takes a submission; the answer to it. The decision, when there is one at once, follows in
@@ -58,6 +78,8 @@ impl Life {
         }
         let info = session.view.info.clone();
         let paused = session.view.paused;
+        let secret = submission.interactive.as_ref().is_some_and(|i| i.secret);
+        let blind = secret.then(|| secret::blind(&bytes)).transpose()?;
         let retry_of_denied = session.denied.contains(&submission.sha256.to_string());
         let context = Context {
             agent: info.agent.clone(),
@@ -65,31 +87,38 @@ impl Life {
             user: info.user.clone(),
             cwd: Some(submission.cwd.clone()),
             tags: session.tags.clone(),
-            pty: submission.pty.is_some(),
+            pty: submission.pty.is_some() || submission.kind == ItemKind::Line,
             now: now.micros,
             shell: None,
             has_stdin_script: submission.kind == ItemKind::Stdin,
         };
-        let verdict = judge(&self.snapshot, &bytes, &context, &session.history);
+        let reading = reading(submission.kind, submission.interactive.as_ref());
+        let verdict = judge_as(&self.snapshot, reading, &bytes, &context, &session.history);
         let view = self.view_of(&submission, &bytes, info, &verdict, retry_of_denied, now);
         let id = view.id.clone();
         if let Some(session) = self.sessions.get_mut(&submission.session_id) {
-            session.history.observe(&Event::Submitted {
-                command: &bytes,
-                context: &context,
-                assessment: &verdict.assessment,
-            });
+            // What an agent does in general is learnt from commands; a secret teaches nothing.
+            if matches!(reading, Reading::Command) && !secret {
+                session.history.observe(&Event::Submitted {
+                    command: &bytes,
+                    context: &context,
+                    assessment: &verdict.assessment,
+                });
+            }
             session.view.commands = session.view.commands.saturating_add(1);
             session.view.last_command =
                 Some(view.masked.clone().unwrap_or_else(|| view.text.command.clone()));
         }
-        let entry = self
-            .entry_for("command_submitted", &view, now)
+        let mut entry = self.entry_for("command_submitted", &view, now);
+        if let Some(blind) = blind {
+            entry = entry.with("command_sha256", blind.to_string());
+        }
+        let entry = entry
             .with("agent", view.session.agent.as_str())
             .with("target", view.session.target.as_str())
             .with("host", view.session.host.as_str())
             .with("user", view.session.user.as_str())
-            .with("item", format!("{:?}", view.kind).to_lowercase())
+            .with("item", view.kind.as_str())
             .with("risk_score", view.risk_score)
             .with("risk_level", view.level.as_str())
             .with("anomaly_reasons", view.anomaly_reasons.clone())
@@ -98,6 +127,10 @@ impl Life {
         self.audit(&entry)?;
         let (deadline, level, score) =
             (now.mono + Duration::from_secs(view.timeout_seconds), view.level, view.risk_score);
+        let escalate_at = view
+            .requirement
+            .escalate_after_seconds
+            .map(|seconds| now.mono + Duration::from_secs(seconds));
         let (stdin, timeout_seconds) = (view.stdin, view.timeout_seconds);
         let news = self.outs.len();
         self.commands.insert(
@@ -107,9 +140,11 @@ impl Life {
                 bytes,
                 gate,
                 deadline,
-                voters: Vec::new(),
+                escalate_at,
+                ballots: Vec::new(),
                 kind: None,
                 signatures: Vec::new(),
+                blind,
             },
         );
         self.store(&id, None)?;
@@ -175,21 +210,19 @@ impl Life {
         retry_of_denied: bool,
         now: Now,
     ) -> CommandView {
-        let masked = mask_secrets(bytes);
+        let secret = submission.interactive.as_ref().is_some_and(|i| i.secret);
+        let masked = if secret { Some(SECRET_MASK.to_owned()) } else { masked_text(bytes) };
         let mut requirement = verdict.requirement.clone();
         if requirement.policy.is_none() {
             requirement.timeout_seconds = self.default_timeout.as_secs();
         }
-        let missing = match tally(&requirement, &[]) {
-            Tally::Open { have, need, .. } => need.saturating_sub(have),
-            Tally::Allowed | Tally::Denied => 1,
-        };
+        let missing = requirement.needed();
         let timeout = requirement.timeout_seconds;
         CommandView {
             id: CommandId::new(),
             session_id: submission.session_id.clone(),
             text: submission.text.clone(),
-            masked: masked.masked.then_some(masked.text),
+            masked,
             sha256: submission.sha256,
             revision: 0,
             state: CommandState::Pending,
@@ -214,7 +247,7 @@ impl Life {
             env: submission.env.clone(),
             notes: submission.notes.clone(),
             interactive: submission.interactive.clone(),
-            preview: submission.preview.clone(),
+            preview: submission.preview.clone().filter(|_| !secret),
             grant: None,
             rule_why: verdict.rule.why.clone(),
             closest: verdict.rule.closest.clone(),

@@ -23,18 +23,28 @@ use serde_json::Value;
 use super::*;
 
 #[derive(Clone, Default)]
-struct FakeRecorder {
+pub(super) struct FakeRecorder {
     broken: Arc<AtomicBool>,
+    shown: Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+impl FakeRecorder {
+    /// Everything that went into a recording.
+    pub(super) fn shown(&self) -> Vec<String> {
+        self.shown.lock().unwrap().clone()
+    }
 }
 
 impl Recorder for FakeRecorder {
     fn start(&self, _: &SessionId, _: Option<&Pty>, _: Now) -> Result<(), String> {
         if self.broken.load(Ordering::Relaxed) { Err("disk full".into()) } else { Ok(()) }
     }
-    fn mark(&self, session: &SessionId, _: &str, now: Now) -> Result<f64, String> {
+    fn mark(&self, session: &SessionId, label: &str, now: Now) -> Result<f64, String> {
+        self.shown.lock().unwrap().push(label.to_owned());
         self.start(session, None, now).map(|()| 1.0)
     }
-    fn show(&self, session: &SessionId, _: &str, now: Now) -> Result<(), String> {
+    fn show(&self, session: &SessionId, line: &str, now: Now) -> Result<(), String> {
+        self.shown.lock().unwrap().push(line.to_owned());
         self.start(session, None, now)
     }
     fn failure(&self, _: &SessionId) -> Option<String> {
@@ -54,28 +64,30 @@ impl Signer for FakeSigner {
 }
 
 /// A broker without disk or network, and a clock that is set by hand.
-struct World {
-    life: Life,
-    recorder: FakeRecorder,
-    now: Now,
+pub(super) struct World {
+    pub(super) life: Life,
+    pub(super) recorder: FakeRecorder,
+    pub(super) now: Now,
     /// Everything that is on disk.
-    disk: Vec<Write>,
+    pub(super) disk: Vec<Write>,
     /// Everything that gates were told.
     told: Vec<(GateId, GateEvent)>,
+    /// Everything about commands that reviewers were told.
+    pub(super) reviewed: Vec<ReviewerEvent>,
 }
 
-const GATE: GateId = GateId(1);
+pub(super) const GATE: GateId = GateId(1);
 
-fn peer(name: &str, role: Role) -> Peer {
+pub(super) fn peer(name: &str, role: Role) -> Peer {
     Peer { name: name.into(), role, inside_wrap: false }
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(Loaded::default())
     }
 
-    fn with(loaded: Loaded) -> Self {
+    pub(super) fn with(loaded: Loaded) -> Self {
         let recorder = FakeRecorder::default();
         let now = Now { micros: 1_774_072_257_000_000, mono: Instant::now() };
         let life = Life::new(
@@ -84,15 +96,17 @@ impl World {
             Box::new(recorder.clone()),
             Box::new(FakeSigner),
             Duration::from_secs(60),
+            "root".into(),
             now,
         )
         .unwrap();
-        let mut world = Self { life, recorder, now, disk: Vec::new(), told: Vec::new() };
+        let mut world =
+            Self { life, recorder, now, disk: Vec::new(), told: Vec::new(), reviewed: Vec::new() };
         world.settle(true);
         world
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         self.now.mono += time;
         self.now.micros += i64::try_from(time.as_micros()).unwrap();
     }
@@ -104,16 +118,22 @@ impl World {
         if written {
             self.disk.extend(writes);
             self.life.commit();
-            self.told.extend(outs.into_iter().filter_map(|o| match o {
-                Out::Gate(gate, event) => Some((gate, event)),
-                Out::Review(_) => None,
-            }));
+            for out in outs {
+                match out {
+                    Out::Gate(gate, event) => self.told.push((gate, event)),
+                    Out::Review(
+                        event @ (ReviewerEvent::PendingCommand(_)
+                        | ReviewerEvent::CommandUpdated(_)),
+                    ) => self.reviewed.push(event),
+                    Out::Review(_) => {}
+                }
+            }
         } else {
             self.life.rollback();
         }
     }
 
-    fn run<T>(
+    pub(super) fn run<T>(
         &mut self,
         job: impl FnOnce(&mut Life, Now) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
@@ -123,7 +143,7 @@ impl World {
         result
     }
 
-    fn session(&mut self) -> SessionId {
+    pub(super) fn session(&mut self) -> SessionId {
         let info = SessionInfo {
             agent: "bot".into(),
             owner: Some("boss".into()),
@@ -134,19 +154,24 @@ impl World {
         self.run(|life, now| life.open_session(GATE, info, now)).unwrap()
     }
 
-    fn submit(&mut self, session: &SessionId, command: &str) -> CommandId {
+    pub(super) fn submit(&mut self, session: &SessionId, command: &str) -> CommandId {
         match self.run(|life, now| life.submit(GATE, 1, submission(session, command), now)) {
             Ok(GateEvent::Submitted { id, .. }) => id,
             other => panic!("{other:?}"),
         }
     }
 
-    fn decide(&mut self, by: &Peer, id: &CommandId, allow: bool) -> Result<CommandState, Refusal> {
+    pub(super) fn decide(
+        &mut self,
+        by: &Peer,
+        id: &CommandId,
+        allow: bool,
+    ) -> Result<CommandState, Refusal> {
         let message = message(id, allow);
         self.run(|life, now| life.decide(by, &message, now)).map(|v| v.state)
     }
 
-    fn release(
+    pub(super) fn release(
         &mut self,
         id: &CommandId,
         session: &SessionId,
@@ -156,7 +181,7 @@ impl World {
         self.run(|life, now| life.release(GATE, id, session, digest, now))
     }
 
-    fn decisions(&self) -> Vec<&Decision> {
+    pub(super) fn decisions(&self) -> Vec<&Decision> {
         self.told
             .iter()
             .filter_map(|(_, e)| if let GateEvent::Decision(d) = e { Some(d) } else { None })
@@ -164,7 +189,7 @@ impl World {
     }
 
     /// The kinds of entries about each command, in order, as they are on disk.
-    fn entries(&self) -> HashMap<String, Vec<(String, Value)>> {
+    pub(super) fn entries(&self) -> HashMap<String, Vec<(String, Value)>> {
         let mut all: HashMap<String, Vec<(String, Value)>> = HashMap::new();
         for write in &self.disk {
             if let Write::Audit { line, .. } = write {
@@ -179,7 +204,7 @@ impl World {
     }
 }
 
-fn submission(session: &SessionId, command: &str) -> Submission {
+pub(super) fn submission(session: &SessionId, command: &str) -> Submission {
     Submission {
         session_id: session.clone(),
         kind: ItemKind::Exec,
@@ -197,7 +222,7 @@ fn submission(session: &SessionId, command: &str) -> Submission {
     }
 }
 
-fn message(id: &CommandId, allow: bool) -> DecisionMessage {
+pub(super) fn message(id: &CommandId, allow: bool) -> DecisionMessage {
     DecisionMessage {
         r#ref: None,
         id: id.clone(),
@@ -210,7 +235,23 @@ fn message(id: &CommandId, allow: bool) -> DecisionMessage {
     }
 }
 
-fn code<T>(result: Result<T, Refusal>) -> ErrorCode {
+/// A rule that allows exactly this text.
+pub(super) fn rule(pattern: &str) -> Rule {
+    Rule {
+        id: String::new(),
+        kind: MatchKind::Exact,
+        pattern: pattern.into(),
+        effect: Effect::Allow,
+        scope: Scope::default(),
+        reason: None,
+        author: String::new(),
+        created_at: 0,
+        expires_at: None,
+        hits: 0,
+    }
+}
+
+pub(super) fn code<T>(result: Result<T, Refusal>) -> ErrorCode {
     match result {
         Ok(_) => panic!("was accepted"),
         Err(refusal) => refusal.code,
@@ -315,7 +356,8 @@ fn quorum_counts_people_and_one_deny_denies() {
     let id = w.submit(&session, "id");
     assert_eq!(w.decide(&alice, &id, true).unwrap(), CommandState::Pending);
     assert_eq!(code(w.decide(&alice, &id, true)), ErrorCode::TooLate, "one vote a person");
-    assert_eq!(w.decide(&peer("eve", Role::Reviewer), &id, true).unwrap(), CommandState::Pending);
+    let eve = peer("eve", Role::Reviewer);
+    assert_eq!(code(w.decide(&eve, &id, true)), ErrorCode::NotEntitled, "not of the group");
     assert_eq!(w.decide(&bob, &id, true).unwrap(), CommandState::Allowed);
     let id = w.submit(&session, "id -u");
     w.decide(&alice, &id, true).unwrap();
@@ -329,18 +371,7 @@ fn quorum_counts_people_and_one_deny_denies() {
 #[test]
 fn a_rule_releases_in_the_same_transaction_and_a_pause_stops_it() {
     let mut w = World::new();
-    let rule = Rule {
-        id: String::new(),
-        kind: MatchKind::Exact,
-        pattern: "uptime".into(),
-        effect: Effect::Allow,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-    };
+    let rule = rule("uptime");
     w.run(|l, now| l.add_rule(&peer("root", Role::Owner), rule, now)).unwrap();
     let session = w.session();
     w.submit(&session, "uptime");

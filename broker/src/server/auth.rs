@@ -32,6 +32,11 @@ pub(crate) fn is_alive(pid: u32) -> bool {
         .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }
 
+/// The name of the person the broker runs as.
+pub(crate) fn owner_name() -> String {
+    user_name(rustix::process::geteuid().as_raw())
+}
+
 fn user_name(uid: u32) -> String {
     match nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)) {
         Ok(Some(user)) => user.name,

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Broker, Refusal};
 
-pub(crate) use auth::{new_token, token_hash};
+pub(crate) use auth::{new_token, owner_name, token_hash};
 
 /// The largest body of a request in bytes.
 const MAX_BODY: usize = 4 * 1024 * 1024;

@@ -197,7 +197,7 @@ async fn find_command(broker: &Broker, id: &str) -> Result<CommandView, Refusal>
     let wanted: CommandId = id.parse().map_err(|_| Refusal::not_found(format!("command {id}")))?;
     let live = broker
         .handle
-        .run(move |life, _, _| Ok(life.commands.get(&wanted).map(|c| c.view.clone())))
+        .run(move |life, _, _| Ok(life.commands.get(&wanted).map(|c| c.shown())))
         .await?;
     match live {
         Some(view) => Ok(view),
@@ -230,7 +230,7 @@ pub(super) async fn decide(
         comment: body.comment,
         sha256: body.sha256,
         revision: None,
-        grant: None,
+        grant: body.grant,
         signature: body.signature,
     };
     decide_one(&broker, peer, message).await.map(Json)

@@ -84,22 +84,50 @@ impl PolicySet {
 }
 
 impl PolicySet {
-    /// The policies that a new set would remove or make easier to satisfy; such a change needs the
-    /// approval that these ask for.
+    /// The policies that a new set would remove, make easier to satisfy, or put a weaker one in
+    /// front of; such a change needs the approval that these ask for.
     #[must_use]
     pub fn weakened_by(&self, new: &Self) -> Vec<&Policy> {
+        let added: Vec<(&Policy, &Compiled)> = new
+            .policies
+            .iter()
+            .zip(&new.compiled)
+            .filter(|(policy, _)| !self.policies.iter().any(|old| old.id == policy.id))
+            .collect();
         self.policies
             .iter()
-            .filter(|old| match new.policies.iter().find(|policy| policy.id == old.id) {
-                None => true,
-                Some(policy) => {
-                    policy != *old
-                        && (!same_reach(old, policy)
-                            || stricter(policy, old).is_lt()
-                            || eases(old, policy))
-                }
+            .zip(&self.compiled)
+            .filter(|(old, compiled)| {
+                let changed = match new.policies.iter().find(|policy| policy.id == old.id) {
+                    None => true,
+                    Some(policy) => {
+                        policy != *old
+                            && (!same_reach(old, policy)
+                                || stricter(policy, old).is_lt()
+                                || eases(old, policy))
+                    }
+                };
+                changed
+                    || added.iter().any(|(policy, by)| {
+                        (stricter(policy, old).is_lt() || eases(old, policy))
+                            && rank(policy, by) >= rank(old, compiled)
+                            && may_overlap(compiled, by)
+                    })
             })
+            .map(|(old, _)| old)
             .collect()
+    }
+}
+
+/// Whether one command may fit both patterns; in doubt it does.
+fn may_overlap(a: &Compiled, b: &Compiled) -> bool {
+    let program = |compiled: &Compiled| {
+        let first = compiled.pattern.as_ref()?.words().first()?.clone();
+        (!first.contains(['*', '?'])).then(|| crate::parse::output::base_name(&first).to_owned())
+    };
+    match (program(a), program(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => true,
     }
 }
 
@@ -120,6 +148,14 @@ fn eases(old: &Policy, new: &Policy) -> bool {
         || new.group.iter().any(|person| !old.group.contains(person))
         || (new.group.is_empty() && !old.group.is_empty())
         || new.escalate_to.iter().any(|person| !old.escalate_to.contains(person))
+        || earlier(new.escalate_after_seconds, old.escalate_after_seconds)
+}
+
+fn earlier(new: Option<u64>, old: Option<u64>) -> bool {
+    match (new, old) {
+        (Some(new), Some(old)) => new < old,
+        (new, _) => new.is_some(),
+    }
 }
 
 fn covers_prefix(pattern: &GlobPattern, words: &[String]) -> bool {
@@ -298,6 +334,7 @@ fn requirement(policy: &Policy) -> Requirement {
         timeout_seconds: policy.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT),
         escalate_after_seconds: policy.escalate_after_seconds,
         escalate_to: policy.escalate_to.clone(),
+        escalated: false,
         why: format!("policy {} ({}): {who}", policy.id, policy.pattern),
     }
 }
@@ -384,6 +421,15 @@ mod tests {
         assert!(weaker(|p| p.min_level = Some(Level::High)));
         assert!(!weaker(|_| {}) && !weaker(|p| p.min = 3));
         assert!(!old.weakened_by(&PolicySet::default()).is_empty());
+        let with = |pattern: &str, kind, min| {
+            let all =
+                vec![policy("p", PolicyKind::Quorum, 2, "rm *"), policy("q", kind, min, pattern)];
+            !old.weakened_by(&PolicySet::build(all).unwrap()).is_empty()
+        };
+        assert!(with("rm -rf *", PolicyKind::Any, 1), "a weaker one in front of it");
+        assert!(with("rm *", PolicyKind::Quorum, 1));
+        assert!(!with("rm -rf *", PolicyKind::Quorum, 3));
+        assert!(!with("ls *", PolicyKind::Any, 1) && !with("*", PolicyKind::Any, 1));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::types::{PolicyKind, Requirement};
+use super::types::Requirement;
 
 /// A person who votes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,24 +49,16 @@ pub fn tally(requirement: &Requirement, votes: &[Vote]) -> Tally {
     if votes.iter().any(|vote| !vote.allow) {
         return Tally::Denied;
     }
-    let member = |person: &str| requirement.group.iter().any(|name| name == person);
     let counted: BTreeSet<&str> = votes
         .iter()
-        .filter(|vote| match requirement.kind {
-            PolicyKind::Any => requirement.group.is_empty() || member(&vote.voter.person),
-            PolicyKind::Quorum | PolicyKind::All => member(&vote.voter.person),
-            PolicyKind::Role => {
-                requirement.role.as_ref().is_some_and(|role| vote.voter.roles.contains(role))
-            }
-        })
+        .filter(|vote| requirement.counts(&vote.voter))
         .map(|vote| vote.voter.person.as_str())
         .collect();
-    let members: BTreeSet<&str> = requirement.group.iter().map(String::as_str).collect();
-    let need = match requirement.kind {
-        PolicyKind::Any => 1,
-        PolicyKind::Quorum | PolicyKind::Role => requirement.min.max(1) as usize,
-        PolicyKind::All => members.len().max(1),
-    };
+    let mut members: BTreeSet<&str> = requirement.group.iter().map(String::as_str).collect();
+    if requirement.escalated {
+        members.extend(requirement.escalate_to.iter().map(String::as_str));
+    }
+    let need = requirement.needed() as usize;
     if counted.len() >= need {
         return Tally::Allowed;
     }
@@ -78,7 +70,9 @@ pub fn tally(requirement: &Requirement, votes: &[Vote]) -> Tally {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
+    use super::super::types::PolicyKind;
     use super::*;
 
     fn vote(person: &str, role: &str, allow: bool) -> Vote {
@@ -116,6 +110,21 @@ mod tests {
         let role = requirement(PolicyKind::Role, 1, &[]);
         assert!(matches!(tally(&role, &[ann]), Tally::Open { have: 0, need: 1, .. }));
         assert_eq!(tally(&role, &[vote("dan", "admin", true)]), Tally::Allowed);
+    }
+
+    #[test]
+    fn those_asked_later_count_only_then_and_change_no_number() {
+        let mut all = requirement(PolicyKind::All, 1, &["ann", "bob"]);
+        all.escalate_to = vec!["dan".to_owned(), "eve".to_owned()];
+        let votes = [vote("ann", "reviewer", true), vote("dan", "reviewer", true)];
+        assert!(matches!(tally(&all, &votes), Tally::Open { have: 1, need: 2, .. }));
+        all.escalated = true;
+        assert_eq!(tally(&all, &votes), Tally::Allowed);
+        assert!(matches!(tally(&all, &votes[1..]), Tally::Open { have: 1, need: 2, .. }));
+        let mut role = requirement(PolicyKind::Role, 2, &[]);
+        role.escalate_to = vec!["dan".to_owned()];
+        role.escalated = true;
+        assert!(matches!(tally(&role, &votes), Tally::Open { have: 1, need: 2, .. }));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::tally::Voter;
 use crate::Level;
 
 /// How many must approve.
@@ -96,8 +97,41 @@ pub struct Requirement {
     pub escalate_after_seconds: Option<u64>,
     /// Which others.
     pub escalate_to: Vec<String>,
+    /// The others are asked as well by now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub escalated: bool,
     /// One line for people.
     pub why: String,
+}
+
+impl Requirement {
+    /// Whether this person's approval counts.
+    #[must_use]
+    pub fn counts(&self, voter: &Voter) -> bool {
+        let is_in = |list: &[String]| list.contains(&voter.person);
+        if self.escalated && is_in(&self.escalate_to) {
+            return true;
+        }
+        match self.kind {
+            PolicyKind::Any => self.group.is_empty() || is_in(&self.group),
+            PolicyKind::Quorum | PolicyKind::All => is_in(&self.group),
+            PolicyKind::Role => self.role.as_ref().is_some_and(|role| voter.roles.contains(role)),
+        }
+    }
+
+    /// How many approvals are needed. Those who are asked later may stand in for others, but make
+    /// it no more and no fewer.
+    #[must_use]
+    pub fn needed(&self) -> u32 {
+        match self.kind {
+            PolicyKind::Any => 1,
+            PolicyKind::Quorum | PolicyKind::Role => self.min.max(1),
+            PolicyKind::All => {
+                let people: std::collections::BTreeSet<&String> = self.group.iter().collect();
+                u32::try_from(people.len()).unwrap_or(u32::MAX).max(1)
+            }
+        }
+    }
 }
 
 impl Default for Requirement {
@@ -111,6 +145,7 @@ impl Default for Requirement {
             timeout_seconds: 60,
             escalate_after_seconds: None,
             escalate_to: Vec::new(),
+            escalated: false,
             why: "no policy matches: any one reviewer".to_owned(),
         }
     }

@@ -1,0 +1,212 @@
+//! Items of interactive shells, grants and who may decide.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::time::Duration;
+
+use expacti_engine::{Policy, PolicyKind};
+use expacti_protocol::command::{
+    Grant, Interactive, ItemKind, Outcome, PromptLabel, SECRET_MASK, Submission,
+};
+use expacti_protocol::http::NewPrincipal;
+use expacti_protocol::principal::Role;
+use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
+
+use super::tests::*;
+use super::*;
+
+fn interactive(secret: bool, grantable: bool) -> Option<Interactive> {
+    Some(Interactive {
+        label: if secret { PromptLabel::NoEcho } else { PromptLabel::Raw },
+        foreground: Some("vim x".into()),
+        secret,
+        grantable,
+    })
+}
+
+fn add(w: &mut World, name: &str, role: Role) -> Peer {
+    let new = NewPrincipal { name: name.into(), role, public_key: None, owner: None };
+    let hash = Some(name.to_owned());
+    w.run(|l, now| l.add_principal(&peer("root", Role::Owner), new, hash, now)).unwrap();
+    peer(name, role)
+}
+
+fn quorum(min: u32, group: &[&str]) -> Policy {
+    Policy {
+        id: String::new(),
+        kind: PolicyKind::Quorum,
+        min,
+        group: group.iter().map(|n| (*n).to_owned()).collect(),
+        role: None,
+        pattern: "*".into(),
+        target: None,
+        user: None,
+        tags: Vec::new(),
+        min_level: None,
+        hours: None,
+        timeout_seconds: None,
+        escalate_after_seconds: None,
+        escalate_to: Vec::new(),
+    }
+}
+
+fn send(w: &mut World, s: Submission) -> Result<CommandId, Refusal> {
+    match w.run(|life, now| life.submit(GATE, 1, s, now))? {
+        GateEvent::Submitted { id, .. } => Ok(id),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn keys(w: &mut World, session: &SessionId) -> CommandId {
+    let mut s = submission(session, "jj");
+    (s.kind, s.interactive) = (ItemKind::Keys, interactive(false, true));
+    send(w, s).unwrap()
+}
+
+fn view(w: &World, id: &CommandId) -> CommandView {
+    w.life.commands.get(id).unwrap().shown()
+}
+
+#[test]
+fn what_is_typed_without_echo_is_kept_nowhere() {
+    let mut w = World::new();
+    let session = w.session();
+    let password = "correct horse battery";
+    let mut s = submission(&session, password);
+    (s.kind, s.interactive) = (ItemKind::Input, interactive(true, false));
+    s.preview = Some(password.into());
+    let id = send(&mut w, s).unwrap();
+    let pending = view(&w, &id);
+    assert_eq!(pending.text.command, password, "whoever decides sees the bytes");
+    assert_eq!(pending.masked.as_deref(), Some(SECRET_MASK));
+    assert_eq!(pending.sha256, Digest::of(password.as_bytes()), "a decision is bound to them");
+    let alice = peer("alice", Role::Reviewer);
+    let exact = DecisionMessage { sha256: Some(pending.sha256), ..message(&id, true) };
+    let answer = w.run(|l, now| l.decide(&alice, &exact, now)).unwrap();
+    assert_eq!(answer.text.command, SECRET_MASK);
+    assert_eq!(w.decisions().last().unwrap().sha256, pending.sha256, "the gate needs the real one");
+    w.release(&id, &session, password).unwrap();
+    let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
+    w.run(|life, now| life.finished(GATE, &id, outcome, now)).unwrap();
+    w.run(Life::end).unwrap();
+    let disk = format!("{:?} {:?} {:?}", w.disk, w.reviewed.get(1..), w.recorder.shown());
+    let digest = Digest::of(password.as_bytes()).to_string();
+    assert!(!disk.contains(password) && !disk.contains("battery"), "{disk}");
+    assert!(!disk.contains(&digest), "a digest lets a password be guessed: {disk}");
+    let of = w.entries();
+    let all: Vec<_> = of[id.as_str()].iter().map(|(_, e)| e["command_sha256"].clone()).collect();
+    assert!(all.len() == 4 && all.iter().all(|d| *d == all[0]), "{all:?}");
+}
+
+#[test]
+fn a_grant_is_the_smallest_that_all_gave() {
+    let mut w = World::new();
+    let root = peer("root", Role::Owner);
+    let (ann, bob) = (add(&mut w, "ann", Role::Reviewer), add(&mut w, "bob", Role::Reviewer));
+    w.run(|l, now| l.add_policy(&root, quorum(2, &["ann", "bob"]), now)).unwrap();
+    let session = w.session();
+    let grant = |seconds, bytes| Some(Grant { seconds, bytes });
+    let vote = |w: &mut World, by: &Peer, id: &CommandId, grant| {
+        let message = DecisionMessage { grant, ..message(id, true) };
+        w.run(|l, now| l.decide(by, &message, now))
+    };
+    let id = keys(&mut w, &session);
+    vote(&mut w, &ann, &id, grant(300, 10)).unwrap();
+    vote(&mut w, &bob, &id, grant(60, 1000)).unwrap();
+    assert_eq!(w.decisions().last().unwrap().grant, grant(60, 10));
+    let (kind, entry) = w.entries()[id.as_str()].last().unwrap().clone();
+    assert_eq!((kind.as_str(), entry["grant_seconds"].as_u64()), ("decision", Some(60)));
+    assert_eq!(entry["grant_bytes"].as_u64(), Some(10));
+    let id = keys(&mut w, &session);
+    vote(&mut w, &ann, &id, grant(300, 10)).unwrap();
+    vote(&mut w, &bob, &id, None).unwrap();
+    assert_eq!(w.decisions().last().unwrap().grant, None);
+    let id = keys(&mut w, &session);
+    for bad in [grant(0, 1), grant(1, 0), grant(3601, 1), grant(1, Grant::MAX_BYTES + 1)] {
+        assert_eq!(code(vote(&mut w, &ann, &id, bad)), ErrorCode::Invalid);
+    }
+    let deny = DecisionMessage { grant: grant(1, 1), ..message(&id, false) };
+    assert_eq!(code(w.run(|l, now| l.decide(&ann, &deny, now))), ErrorCode::Invalid);
+    let id = w.submit(&session, "id");
+    assert_eq!(code(vote(&mut w, &ann, &id, grant(1, 1))), ErrorCode::Invalid);
+}
+
+#[test]
+fn no_rule_allows_input_or_keys() {
+    let mut w = World::new();
+    let rule = rule("jj");
+    w.run(|l, now| l.add_rule(&peer("root", Role::Owner), rule, now)).unwrap();
+    let session = w.session();
+    let id = keys(&mut w, &session);
+    assert_eq!(view(&w, &id).state, CommandState::Pending);
+    let mut s = submission(&session, "jj");
+    (s.kind, s.interactive) = (ItemKind::Input, interactive(false, false));
+    let id = send(&mut w, s).unwrap();
+    assert_eq!(view(&w, &id).state, CommandState::Pending);
+    let mut s = submission(&session, "jj");
+    s.kind = ItemKind::Line;
+    let id = send(&mut w, s).unwrap();
+    assert!(w.decisions().iter().any(|d| d.id == id && d.allow), "a line is a command");
+}
+
+#[test]
+fn who_may_still_decide_is_known_and_follows() {
+    let mut w = World::new();
+    let root = peer("root", Role::Owner);
+    let ann = add(&mut w, "ann", Role::Reviewer);
+    let bob = add(&mut w, "bob", Role::Reviewer);
+    add(&mut w, "boss", Role::Admin);
+    add(&mut w, "see", Role::Viewer);
+    let session = w.session();
+    let id = w.submit(&session, "id");
+    assert_eq!(view(&w, &id).may_decide, ["ann", "bob", "root"], "boss stands behind the agent");
+    w.decide(&ann, &id, false).unwrap();
+
+    w.run(|l, now| l.add_policy(&root, quorum(2, &["ann", "bob", "cat", "boss"]), now)).unwrap();
+    let id = w.submit(&session, "id");
+    assert_eq!(view(&w, &id).may_decide, ["ann", "bob"]);
+    let cat = add(&mut w, "cat", Role::Reviewer);
+    assert_eq!(view(&w, &id).may_decide, ["ann", "bob", "cat"]);
+    w.decide(&ann, &id, true).unwrap();
+    assert_eq!(
+        (view(&w, &id).may_decide, view(&w, &id).approvals_missing),
+        (vec!["bob".into(), "cat".into()], 1)
+    );
+    // Ann leaves: her approval does not help anybody any more.
+    w.run(|l, now| l.remove_principal(&root, "ann", now)).unwrap();
+    assert_eq!((view(&w, &id).approvals_missing, view(&w, &id).votes.len()), (2, 0));
+    assert_eq!(w.decide(&bob, &id, true).unwrap(), CommandState::Pending);
+    assert_eq!(view(&w, &id).may_decide, ["cat"]);
+    assert_eq!(w.decide(&cat, &id, true).unwrap(), CommandState::Allowed);
+    let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
+    assert_eq!(kinds, ["command_submitted", "vote", "vote_void", "vote", "decision"]);
+}
+
+#[test]
+fn others_are_asked_when_the_first_part_of_the_time_has_passed() {
+    let mut w = World::new();
+    let root = peer("root", Role::Owner);
+    let ann = add(&mut w, "ann", Role::Reviewer);
+    let dan = add(&mut w, "dan", Role::Reviewer);
+    let mut policy = quorum(1, &["ann"]);
+    (policy.escalate_after_seconds, policy.escalate_to) = (Some(20), vec!["dan".into()]);
+    w.run(|l, now| l.add_policy(&root, policy, now)).unwrap();
+    let session = w.session();
+    let id = w.submit(&session, "id");
+    assert_eq!(code(w.decide(&dan, &id, true)), ErrorCode::NotEntitled);
+    assert_eq!(w.life.next_deadline(), Some(w.now.mono + Duration::from_secs(20)));
+    w.pass(Duration::from_secs(20));
+    w.run(Life::tick).unwrap();
+    assert_eq!(view(&w, &id).may_decide, ["ann", "dan"]);
+    assert!(view(&w, &id).requirement.escalated);
+    w.run(Life::tick).unwrap();
+    assert_eq!(w.decide(&dan, &id, true).unwrap(), CommandState::Allowed);
+    let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
+    assert_eq!(kinds, ["command_submitted", "escalated", "decision"]);
+    // Nobody answers at all: it is denied at the deadline as ever.
+    let id = w.submit(&session, "id -u");
+    w.pass(Duration::from_secs(60));
+    w.run(Life::tick).unwrap();
+    assert_eq!(code(w.decide(&ann, &id, true)), ErrorCode::NotFound);
+    assert_eq!(w.decisions().last().unwrap().decided_by, "system:timeout");
+}
