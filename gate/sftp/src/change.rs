@@ -1,0 +1,412 @@
+//! A change as a reviewer decides on it: its text says what would be done, to which real path, to
+//! what is there now, and with which bytes. The text is a function of the change and binds it: two
+//! different changes never have the same text.
+
+use std::fmt::{self, Write as _};
+
+use crate::attrs::Attrs;
+use crate::path::RemotePath;
+use crate::step::Mode;
+
+/// What is at a path before the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Present {
+    /// Nothing.
+    Missing,
+    /// Something, with these attributes.
+    There(Attrs),
+}
+
+impl Present {
+    /// Its length in bytes, zero when nothing is there.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Missing => 0,
+            Self::There(attrs) => attrs.size.unwrap_or(0),
+        }
+    }
+}
+
+/// The bytes of an upload, without the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Length of all pieces, in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the bytes in the order of their offsets when they are one piece; otherwise of
+    /// each piece's offset and length (64 bits each, big-endian) followed by its bytes.
+    pub sha256: [u8; 32],
+    /// Offset and length of each piece, in order.
+    pub pieces: Vec<(u64, u64)>,
+}
+
+impl Content {
+    /// How many pieces have their place named in the text; the digest covers all.
+    const NAMED: usize = 16;
+
+    /// Whether the digest covers the places as well: they cannot be told from a single offset.
+    pub fn is_scattered(pieces: &[(u64, u64)]) -> bool {
+        pieces.len() > 1
+    }
+}
+
+/// A change of the target, or the reading of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Change {
+    Hardlink { old: RemotePath, new: RemotePath },
+    Mkdir { path: RemotePath, mode: Option<u32> },
+    Read { path: RemotePath, present: Present },
+    Remove { path: RemotePath, present: Present },
+    Rename { old: RemotePath, new: RemotePath, over: Present, posix: bool },
+    Rmdir { path: RemotePath },
+    Setstat { path: RemotePath, attrs: Attrs, present: Present, link: bool },
+    Symlink { target: RemotePath, link: RemotePath, openssh: bool },
+    Write(Box<Upload>),
+}
+
+/// A file with new content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Where, as the target resolved it.
+    pub path: RemotePath,
+    /// What is there.
+    pub present: Present,
+    /// How it is opened.
+    pub mode: Mode,
+    /// The permissions of a new file; the target's umask applies.
+    pub create: Option<u32>,
+    /// What is written.
+    pub content: Content,
+    /// Set after writing; a size cuts the file, or makes it longer.
+    pub attrs: Attrs,
+    /// Followed by an `fsync`.
+    pub sync: bool,
+}
+
+impl Change {
+    /// The path that counts most.
+    pub fn path(&self) -> &RemotePath {
+        match self {
+            Self::Hardlink { new, .. } | Self::Rename { new, .. } => new,
+            Self::Symlink { link, .. } => link,
+            Self::Write(upload) => &upload.path,
+            Self::Mkdir { path, .. }
+            | Self::Read { path, .. }
+            | Self::Remove { path, .. }
+            | Self::Rmdir { path }
+            | Self::Setstat { path, .. } => path,
+        }
+    }
+
+    /// Every path it touches.
+    pub fn paths(&self) -> Vec<&RemotePath> {
+        match self {
+            Self::Hardlink { old, new } | Self::Rename { old, new, .. } => vec![new, old],
+            Self::Symlink { target, link, .. } => vec![link, target],
+            _ => vec![self.path()],
+        }
+    }
+}
+
+/// One line: `sftp`, what is done, the path as one word of a shell, and the rest in plain words.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hardlink { old, new } => write!(f, "sftp hardlink {new} to {old}"),
+            Self::Mkdir { path, mode } => {
+                write!(f, "sftp mkdir {path}")?;
+                mode.map_or(Ok(()), |mode| write!(f, " mode {mode:04o}"))
+            }
+            Self::Read { path, present } => write!(f, "sftp read {path} {}", There(present)),
+            Self::Remove { path, present } => write!(f, "sftp remove {path} {}", There(present)),
+            Self::Rename { old, new, over, posix } => {
+                write!(f, "sftp rename {old} {new}")?;
+                match (over, posix) {
+                    (Present::There(_), true) => write!(f, " replacing {}", There(over)),
+                    (Present::There(_), false) => write!(f, " in place of {}", There(over)),
+                    (Present::Missing, true) => Ok(()),
+                    (Present::Missing, false) => f.write_str(" if free"),
+                }
+            }
+            Self::Rmdir { path } => write!(f, "sftp rmdir {path}"),
+            Self::Setstat { path, attrs, present, link } => {
+                write!(f, "sftp {} {path}", setstat_name(attrs))?;
+                if *link {
+                    f.write_str(" the link itself,")?;
+                }
+                let was = match present {
+                    Present::Missing => Attrs::default(),
+                    Present::There(was) => *was,
+                };
+                list(f, attrs, &was, "")
+            }
+            Self::Symlink { target, link, openssh } => {
+                write!(f, "sftp symlink {link} to {target}")?;
+                f.write_str(if *openssh { "" } else { " as the draft has it" })
+            }
+            Self::Write(upload) => upload.fmt(f),
+        }
+    }
+}
+
+fn setstat_name(attrs: &Attrs) -> &'static str {
+    match attrs {
+        Attrs { size: None, owner: None, mode: Some(_), times: None } => "chmod",
+        Attrs { size: None, owner: Some(_), mode: None, times: None } => "chown",
+        Attrs { size: None, owner: None, mode: None, times: Some(_) } => "touch",
+        Attrs { size: Some(_), owner: None, mode: None, times: None } => "truncate",
+        _ => "setstat",
+    }
+}
+
+/// The attributes to be set, each with what it was; `before` stands in front when there are any.
+fn list(f: &mut fmt::Formatter<'_>, attrs: &Attrs, was: &Attrs, before: &str) -> fmt::Result {
+    let mut words = Vec::new();
+    if let Some(mode) = attrs.permissions() {
+        let was = was.permissions().map(|was| format!(" was {was:04o}")).unwrap_or_default();
+        words.push(format!("mode {mode:04o}{was}"));
+    }
+    if let Some((user, group)) = attrs.owner {
+        let was = was.owner.map(|(u, g)| format!(" was {u}:{g}")).unwrap_or_default();
+        words.push(format!("owner {user}:{group}{was}"));
+    }
+    if let Some(bytes) = attrs.size {
+        let was = was.size.map(|was| format!(" was {was}")).unwrap_or_default();
+        words.push(format!("length {bytes} bytes{was}"));
+    }
+    if let Some((accessed, modified)) = attrs.times {
+        words.push(format!("atime {accessed} mtime {modified}"));
+    }
+    if words.is_empty() {
+        return Ok(());
+    }
+    write!(f, "{before} {}", words.join(", "))
+}
+
+struct There<'a>(&'a Present);
+
+impl fmt::Display for There<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Present::There(attrs) = self.0 else { return f.write_str("nothing") };
+        let kind = match attrs {
+            a if a.is_directory() => "directory",
+            a if a.is_link() => "symbolic link",
+            a if a.is_file() || a.mode.is_none() => "",
+            _ => "special file",
+        };
+        if kind.is_empty() {
+            write!(f, "{}", size(attrs.size.unwrap_or(0)))?;
+        } else {
+            f.write_str(kind)?;
+        }
+        attrs.permissions().map_or(Ok(()), |mode| write!(f, " mode {mode:04o}"))
+    }
+}
+
+impl fmt::Display for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, present, mode, create, content, attrs, sync } = self;
+        let hash = Hex(&content.sha256);
+        write!(f, "sftp write {path} {}", size(content.bytes))?;
+        match &content.pieces[..] {
+            [] | [(0, _)] => write!(f, ", sha256 {hash}")?,
+            [(offset, _)] => write!(f, " at offset {offset}, sha256 {hash}")?,
+            pieces => {
+                write!(f, " in {} pieces at", pieces.len())?;
+                for (offset, length) in pieces.iter().take(Content::NAMED) {
+                    write!(f, " {offset}+{length}")?;
+                }
+                let more = if pieces.len() > Content::NAMED { " and more" } else { "" };
+                write!(f, "{more}, sha256 of places and bytes {hash}")?;
+            }
+        }
+        match (mode, present) {
+            (Mode::New, _) => {
+                f.write_str(", new file")?;
+                if let Some(mode) = create {
+                    write!(f, " mode {mode:04o}")?;
+                }
+            }
+            (Mode::Replaced, present) => write!(f, ", replaces {}", There(present))?,
+            (Mode::Present, present) => write!(f, ", within {}", There(present))?,
+        }
+        list(f, attrs, &Attrs::default(), ", then sets")?;
+        f.write_str(if *sync { ", then syncs" } else { "" })
+    }
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A number of bytes as people read it; exact below 10 KiB.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 10 * 1024 {
+        return format!("{bytes} B");
+    }
+    let (mut tenths, mut unit) = (u128::from(bytes) * 10 / 1024, 0);
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS.get(unit).unwrap_or(&"EiB"))
+}
+
+/// The text of an item: the change's own line, or a summary and a line for each of several.
+pub fn text_of(changes: &[&Change]) -> String {
+    if let [change] = changes {
+        return change.to_string();
+    }
+    let bytes: u64 = changes
+        .iter()
+        .map(|change| match change {
+            Change::Write(upload) => upload.content.bytes,
+            _ => 0,
+        })
+        .sum();
+    let mut directories: Vec<_> = changes.iter().map(|c| c.path().directory()).collect();
+    directories.sort();
+    directories.dedup();
+    let to = match &directories[..] {
+        [one] => one.to_string(),
+        many => format!("{} directories", many.len()),
+    };
+    let mut text = format!("sftp upload {} files, {}, to {to}", changes.len(), size(bytes));
+    for change in changes {
+        write!(text, "\n{change}").ok();
+    }
+    text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RemotePath {
+        RemotePath::new(text.as_bytes().to_vec()).unwrap()
+    }
+
+    fn there(size: u64, mode: u32) -> Present {
+        Present::There(Attrs { size: Some(size), mode: Some(mode), ..Attrs::default() })
+    }
+
+    fn upload(name: &str) -> Upload {
+        Upload {
+            path: path(name),
+            present: Present::Missing,
+            mode: Mode::New,
+            create: Some(0o644),
+            content: Content { bytes: 3_400_000, sha256: [0xab; 32], pieces: vec![(0, 3_400_000)] },
+            attrs: Attrs::default(),
+            sync: false,
+        }
+    }
+
+    #[test]
+    fn texts() {
+        let hash = "ab".repeat(32);
+        let new = upload("/srv/app/x");
+        let mut replaced = upload("/srv/my app");
+        replaced.mode = Mode::Replaced;
+        replaced.present = there(12_288, 0o100_644);
+        replaced.attrs.mode = Some(0o755);
+        replaced.sync = true;
+        let mut resumed = upload("/x");
+        resumed.mode = Mode::Present;
+        resumed.present = there(5, 0o100_600);
+        resumed.content.pieces = vec![(5, 3_400_000)];
+        let mut scattered = resumed.clone();
+        scattered.content.pieces = vec![(0, 1), (7, 2)];
+        let attrs = |mode| Attrs { mode: Some(mode), ..Attrs::default() };
+        let (a, b) = (path("/a"), path("/b"));
+        for (change, text) in [
+            (
+                Change::Write(Box::new(new)),
+                format!("sftp write /srv/app/x 3.2 MiB, sha256 {hash}, new file mode 0644"),
+            ),
+            (
+                Change::Write(Box::new(replaced)),
+                format!(
+                    "sftp write '/srv/my app' 3.2 MiB, sha256 {hash}, replaces 12.0 KiB mode \
+                     0644, then sets mode 0755, then syncs"
+                ),
+            ),
+            (
+                Change::Write(Box::new(resumed)),
+                format!("sftp write /x 3.2 MiB at offset 5, sha256 {hash}, within 5 B mode 0600"),
+            ),
+            (
+                Change::Write(Box::new(scattered)),
+                format!(
+                    "sftp write /x 3.2 MiB in 2 pieces at 0+1 7+2, sha256 of places and bytes \
+                     {hash}, within 5 B mode 0600"
+                ),
+            ),
+            (
+                Change::Rename {
+                    old: a.clone(),
+                    new: b.clone(),
+                    over: there(7, 0o100_644),
+                    posix: true,
+                },
+                "sftp rename /a /b replacing 7 B mode 0644".to_owned(),
+            ),
+            (
+                Change::Setstat {
+                    path: a.clone(),
+                    attrs: attrs(0o4755),
+                    present: there(7, 0o100_644),
+                    link: false,
+                },
+                "sftp chmod /a mode 4755 was 0644".to_owned(),
+            ),
+            (
+                Change::Mkdir { path: a.clone(), mode: Some(0o755) },
+                "sftp mkdir /a mode 0755".into(),
+            ),
+            (
+                Change::Remove { path: a.clone(), present: there(7, 0o120_777) },
+                "sftp remove /a symbolic link mode 0777".to_owned(),
+            ),
+            (
+                Change::Symlink { target: path("../x"), link: a, openssh: true },
+                "sftp symlink /a to ../x".to_owned(),
+            ),
+            (
+                Change::Read { path: b, present: there(7, 0o100_600) },
+                "sftp read /b 7 B mode 0600".into(),
+            ),
+        ] {
+            assert_eq!(change.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn several() {
+        let changes = ["/srv/a", "/srv/b"].map(|p| Change::Write(Box::new(upload(p))));
+        let text = text_of(&changes.iter().collect::<Vec<_>>());
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("sftp upload 2 files, 6.4 MiB, to /srv"));
+        assert_eq!(lines.next(), Some(changes[0].to_string().as_str()));
+        assert_eq!(lines.count(), 1);
+    }
+
+    #[test]
+    fn sizes() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (10_239, "10239 B"),
+            (10_240, "10.0 KiB"),
+            (3_400_000, "3.2 MiB"),
+            (u64::MAX, "15.9 EiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The single packets by which an approved change is carried out. Only `target` in the gate sends
+//! them, and only for a change that was approved.
+
+use bytes::Bytes;
+
+use crate::attrs::Attrs;
+use crate::path::RemotePath;
+use crate::query::Extension;
+use crate::wire::{Packet, kind};
+
+/// How an approved write opens its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Must not be there, not even as a link.
+    New,
+    /// Must be there; what is in it stays.
+    Present,
+    /// Must be there; what is in it goes.
+    Replaced,
+}
+
+impl Mode {
+    fn flags(self) -> u32 {
+        const WRITE: u32 = 2;
+        const CREATE: u32 = 8;
+        const TRUNCATE: u32 = 16;
+        const EXCLUSIVE: u32 = 32;
+        match self {
+            Self::New => WRITE | CREATE | EXCLUSIVE,
+            Self::Present => WRITE,
+            Self::Replaced => WRITE | TRUNCATE,
+        }
+    }
+}
+
+/// One packet that changes something. Handles in it are the target's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Step<'a> {
+    Fsetstat {
+        handle: &'a Bytes,
+        attrs: Attrs,
+    },
+    Fsync {
+        handle: &'a Bytes,
+    },
+    Hardlink {
+        old: &'a RemotePath,
+        new: &'a RemotePath,
+    },
+    Lsetstat {
+        path: &'a RemotePath,
+        attrs: Attrs,
+    },
+    Mkdir {
+        path: &'a RemotePath,
+        attrs: Attrs,
+    },
+    OpenWrite {
+        path: &'a RemotePath,
+        mode: Mode,
+        attrs: Attrs,
+    },
+    PosixRename {
+        old: &'a RemotePath,
+        new: &'a RemotePath,
+    },
+    Remove {
+        path: &'a RemotePath,
+    },
+    Rename {
+        old: &'a RemotePath,
+        new: &'a RemotePath,
+    },
+    Rmdir {
+        path: &'a RemotePath,
+    },
+    Setstat {
+        path: &'a RemotePath,
+        attrs: Attrs,
+    },
+    /// In OpenSSH's order on the wire, or in the draft's.
+    Symlink {
+        target: &'a RemotePath,
+        link: &'a RemotePath,
+        openssh: bool,
+    },
+    Write {
+        handle: &'a Bytes,
+        offset: u64,
+        data: &'a [u8],
+    },
+}
+
+impl Step<'_> {
+    /// The packet with that id.
+    pub fn encode(&self, id: u32) -> Bytes {
+        let plain = |kind: u8, what: &[u8]| Packet::new(kind).u32(id).string(what);
+        let extended = |what: Extension| plain(kind::EXTENDED, what.name().as_bytes());
+        match self {
+            Self::Fsetstat { handle, attrs } => attrs.write(plain(kind::FSETSTAT, handle)),
+            Self::Fsync { handle } => extended(Extension::Fsync).string(handle),
+            Self::Hardlink { old, new } => {
+                extended(Extension::Hardlink).string(old.as_bytes()).string(new.as_bytes())
+            }
+            Self::Lsetstat { path, attrs } => {
+                attrs.write(extended(Extension::Lsetstat).string(path.as_bytes()))
+            }
+            Self::Mkdir { path, attrs } => attrs.write(plain(kind::MKDIR, path.as_bytes())),
+            Self::OpenWrite { path, mode, attrs } => {
+                attrs.write(plain(kind::OPEN, path.as_bytes()).u32(mode.flags()))
+            }
+            Self::PosixRename { old, new } => {
+                extended(Extension::PosixRename).string(old.as_bytes()).string(new.as_bytes())
+            }
+            Self::Remove { path } => plain(kind::REMOVE, path.as_bytes()),
+            Self::Rename { old, new } => plain(kind::RENAME, old.as_bytes()).string(new.as_bytes()),
+            Self::Rmdir { path } => plain(kind::RMDIR, path.as_bytes()),
+            Self::Setstat { path, attrs } => attrs.write(plain(kind::SETSTAT, path.as_bytes())),
+            Self::Symlink { target, link, openssh: true } => {
+                plain(kind::SYMLINK, target.as_bytes()).string(link.as_bytes())
+            }
+            Self::Symlink { target, link, openssh: false } => {
+                plain(kind::SYMLINK, link.as_bytes()).string(target.as_bytes())
+            }
+            Self::Write { handle, offset, data } => {
+                plain(kind::WRITE, handle).u64(*offset).string(data)
+            }
+        }
+        .finish()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::frame::Framer;
+    use crate::request::{OpenFlags, Parsed, Request};
+
+    #[test]
+    fn steps_read_as_what_they_are() {
+        let path = RemotePath::new(&b"/x"[..]).unwrap();
+        for (mode, flags) in [(Mode::New, 0x2a), (Mode::Present, 2), (Mode::Replaced, 0x12)] {
+            let attrs = Attrs { mode: Some(0o644), ..Attrs::default() };
+            let packet = Step::OpenWrite { path: &path, mode, attrs }.encode(5);
+            assert!(crate::query::tests::changes(&packet));
+            let mut framer = Framer::default();
+            framer.push(&packet);
+            let parsed = Parsed::from_frame(framer.next_frame().unwrap().unwrap());
+            let Parsed::Request(5, request) = parsed else { panic!("{parsed:?}") };
+            assert_eq!(
+                *request,
+                Request::Open { path: path.clone(), flags: OpenFlags(flags), attrs }
+            );
+        }
+    }
+}
