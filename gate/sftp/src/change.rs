@@ -108,29 +108,30 @@ impl Change {
     }
 }
 
-/// One line: `sftp`, what is done, the path as one word of a shell, and the rest in plain words.
+/// One line: `sftp`, what is done, the path as one word of a shell, a colon, and the rest in plain
+/// words. The broker scores the item by this form, and rules are written for it.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hardlink { old, new } => write!(f, "sftp hardlink {new} to {old}"),
             Self::Mkdir { path, mode } => {
                 write!(f, "sftp mkdir {path}")?;
-                mode.map_or(Ok(()), |mode| write!(f, " mode {mode:04o}"))
+                mode.map_or(Ok(()), |mode| write!(f, ": mode {mode:04o}"))
             }
-            Self::Read { path, present } => write!(f, "sftp read {path} {}", There(present)),
-            Self::Remove { path, present } => write!(f, "sftp remove {path} {}", There(present)),
+            Self::Read { path, present } => write!(f, "sftp read {path}: {}", There(present)),
+            Self::Remove { path, present } => write!(f, "sftp remove {path}: {}", There(present)),
             Self::Rename { old, new, over, posix } => {
-                write!(f, "sftp rename {old} {new}")?;
+                write!(f, "sftp rename {old} to {new}")?;
                 match (over, posix) {
-                    (Present::There(_), true) => write!(f, " replacing {}", There(over)),
-                    (Present::There(_), false) => write!(f, " in place of {}", There(over)),
+                    (Present::There(_), true) => write!(f, ": replacing {}", There(over)),
+                    (Present::There(_), false) => write!(f, ": in place of {}", There(over)),
                     (Present::Missing, true) => Ok(()),
-                    (Present::Missing, false) => f.write_str(" if free"),
+                    (Present::Missing, false) => f.write_str(": if free"),
                 }
             }
             Self::Rmdir { path } => write!(f, "sftp rmdir {path}"),
             Self::Setstat { path, attrs, present, link } => {
-                write!(f, "sftp {} {path}", setstat_name(attrs))?;
+                write!(f, "sftp {} {path}:", setstat_name(attrs))?;
                 if *link {
                     f.write_str(" the link itself,")?;
                 }
@@ -142,7 +143,7 @@ impl fmt::Display for Change {
             }
             Self::Symlink { target, link, openssh } => {
                 write!(f, "sftp symlink {link} to {target}")?;
-                f.write_str(if *openssh { "" } else { " as the draft has it" })
+                f.write_str(if *openssh { "" } else { ": as the draft has it" })
             }
             Self::Write(upload) => upload.fmt(f),
         }
@@ -153,7 +154,7 @@ fn setstat_name(attrs: &Attrs) -> &'static str {
     match attrs {
         Attrs { size: None, owner: None, mode: Some(_), times: None } => "chmod",
         Attrs { size: None, owner: Some(_), mode: None, times: None } => "chown",
-        Attrs { size: None, owner: None, mode: None, times: Some(_) } => "touch",
+        Attrs { size: None, owner: None, mode: None, times: Some(_) } => "utime",
         Attrs { size: Some(_), owner: None, mode: None, times: None } => "truncate",
         _ => "setstat",
     }
@@ -207,7 +208,7 @@ impl fmt::Display for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, present, mode, create, content, attrs, sync } = self;
         let hash = Hex(&content.sha256);
-        write!(f, "sftp write {path} {}", size(content.bytes))?;
+        write!(f, "sftp write {path}: {}", size(content.bytes))?;
         match &content.pieces[..] {
             [] | [(0, _)] => write!(f, ", sha256 {hash}")?,
             [(offset, _)] => write!(f, " at offset {offset}, sha256 {hash}")?,
@@ -328,23 +329,23 @@ mod tests {
         for (change, text) in [
             (
                 Change::Write(Box::new(new)),
-                format!("sftp write /srv/app/x 3.2 MiB, sha256 {hash}, new file mode 0644"),
+                format!("sftp write /srv/app/x: 3.2 MiB, sha256 {hash}, new file mode 0644"),
             ),
             (
                 Change::Write(Box::new(replaced)),
                 format!(
-                    "sftp write '/srv/my app' 3.2 MiB, sha256 {hash}, replaces 12.0 KiB mode \
+                    "sftp write \"/srv/my app\": 3.2 MiB, sha256 {hash}, replaces 12.0 KiB mode \
                      0644, then sets mode 0755, then syncs"
                 ),
             ),
             (
                 Change::Write(Box::new(resumed)),
-                format!("sftp write /x 3.2 MiB at offset 5, sha256 {hash}, within 5 B mode 0600"),
+                format!("sftp write /x: 3.2 MiB at offset 5, sha256 {hash}, within 5 B mode 0600"),
             ),
             (
                 Change::Write(Box::new(scattered)),
                 format!(
-                    "sftp write /x 3.2 MiB in 2 pieces at 0+1 7+2, sha256 of places and bytes \
+                    "sftp write /x: 3.2 MiB in 2 pieces at 0+1 7+2, sha256 of places and bytes \
                      {hash}, within 5 B mode 0600"
                 ),
             ),
@@ -355,7 +356,7 @@ mod tests {
                     over: there(7, 0o100_644),
                     posix: true,
                 },
-                "sftp rename /a /b replacing 7 B mode 0644".to_owned(),
+                "sftp rename /a to /b: replacing 7 B mode 0644".to_owned(),
             ),
             (
                 Change::Setstat {
@@ -364,15 +365,15 @@ mod tests {
                     present: there(7, 0o100_644),
                     link: false,
                 },
-                "sftp chmod /a mode 4755 was 0644".to_owned(),
+                "sftp chmod /a: mode 4755 was 0644".to_owned(),
             ),
             (
                 Change::Mkdir { path: a.clone(), mode: Some(0o755) },
-                "sftp mkdir /a mode 0755".into(),
+                "sftp mkdir /a: mode 0755".into(),
             ),
             (
                 Change::Remove { path: a.clone(), present: there(7, 0o120_777) },
-                "sftp remove /a symbolic link mode 0777".to_owned(),
+                "sftp remove /a: symbolic link mode 0777".to_owned(),
             ),
             (
                 Change::Symlink { target: path("../x"), link: a, openssh: true },
@@ -380,7 +381,7 @@ mod tests {
             ),
             (
                 Change::Read { path: b, present: there(7, 0o100_600) },
-                "sftp read /b 7 B mode 0600".into(),
+                "sftp read /b: 7 B mode 0600".into(),
             ),
         ] {
             assert_eq!(change.to_string(), text);

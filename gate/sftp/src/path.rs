@@ -107,15 +107,15 @@ impl fmt::Debug for RemotePath {
 }
 
 /// As one word of a shell, so that rules can match it and no two paths look the same: bare when
-/// it is plain, in single quotes when it has blanks or characters of the shell, in `$'…'` when it
-/// has control characters, quotes or bytes that are not UTF-8.
+/// it is plain, in double quotes when it has blanks or the like, in `$'…'` when it has characters that
+/// mean something within those, control characters or bytes that are not UTF-8.
 impl fmt::Display for RemotePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = std::str::from_utf8(&self.0).ok();
         match text {
             Some(text) if !text.is_empty() && text.chars().all(is_plain) => f.write_str(text),
-            Some(text) if !text.contains('\'') && !text.chars().any(is_hidden) => {
-                write!(f, "'{text}'")
+            Some(text) if !text.chars().any(|c| is_hidden(c) || "\"\\$`!".contains(c)) => {
+                write!(f, "\"{text}\"")
             }
             _ => {
                 f.write_str("$'")?;
@@ -177,13 +177,13 @@ mod tests {
         for (bytes, shown) in [
             (&b"/srv/app/x-1.2_3"[..], "/srv/app/x-1.2_3"),
             ("/srv/übung".as_bytes(), "/srv/übung"),
-            (b"/srv/my file", "'/srv/my file'"),
-            (b"/srv/$(touch p)", "'/srv/$(touch p)'"),
-            (b"/it's", "$'/it\\'s'"),
+            (b"/srv/my file", "\"/srv/my file\""),
+            (b"/it's", "\"/it's\""),
+            (b"/srv/$(touch p)'", "$'/srv/$(touch p)\\''"),
             (b"/a\nb\x1b[2K", "$'/a\\nb\\x1b[2K'"),
             (b"/\xff\xfe", "$'/\\xff\\xfe'"),
             ("/a\u{202e}b".as_bytes(), "$'/a\\xe2\\x80\\xaeb'"),
-            (b"", "''"),
+            (b"", "\"\""),
         ] {
             assert_eq!(path(bytes).to_string(), shown);
         }
