@@ -1,0 +1,75 @@
+//! Looks, over a channel of its own, at what reads the terminal: a constant script, whose answer
+//! is for the reviewer. It must never contain anything the agent chose.
+
+use super::provision::for_any_shell;
+
+const SCRIPT: &str = include_str!("shells/probe.sh");
+
+/// What reads the terminal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// The terminal echoes what is typed; without, a password is likely.
+    pub echo: bool,
+    /// The terminal hands on whole lines; without, keys.
+    pub canonical: bool,
+    /// The foreground program with its arguments (`psql -d shop`); `None` when it is the
+    /// provisioned shell itself.
+    pub foreground: Option<String>,
+    /// The foreground program's process id.
+    pub pid: Option<u32>,
+    /// Its user id.
+    pub uid: Option<u32>,
+    /// Its directory, where it may be seen.
+    pub cwd: Option<String>,
+}
+
+/// An exec request that looks at this terminal; `None` unless it can be one.
+pub fn probe_command(tty: &str) -> Option<String> {
+    valid_tty(tty).then(|| for_any_shell(&SCRIPT.replace("@TTY@", tty)))
+}
+
+/// Reads the answer; `None` if it is not one.
+pub fn parse_probe(output: &[u8]) -> Option<Probe> {
+    let text = String::from_utf8_lossy(output);
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim()).filter(|line| !line.is_empty())
+    };
+    let modes = field("stty=")?;
+    let mode = |name: &str| modes.split([' ', ';']).any(|word| word == name);
+    if !mode("icanon") && !mode("-icanon") {
+        return None;
+    }
+    let pid = field("pid=").and_then(|pid| pid.parse().ok());
+    let leader = field("leader=").and_then(|pid| pid.parse().ok());
+    let args = field("args=");
+    let own = pid.is_some() && pid == leader && args.is_none_or(is_provisioned);
+    Some(Probe {
+        echo: mode("echo"),
+        canonical: mode("icanon"),
+        foreground: args.filter(|_| !own).map(str::to_owned),
+        pid,
+        uid: field("uid=").and_then(|uid| uid.parse().ok()),
+        cwd: field("cwd=").map(str::to_owned),
+    })
+}
+
+/// As [`start_command`](super::start_command) starts shells; the process may have become another
+/// program by `exec`.
+fn is_provisioned(args: &str) -> bool {
+    let program = args.split(' ').next().unwrap_or_default();
+    let alone = program == args
+        && matches!(
+            program.rsplit('/').next().unwrap_or_default(),
+            "ash" | "dash" | "ksh" | "ksh93" | "mksh" | "sh"
+        );
+    args.starts_with('-') || alone || args.ends_with(" -C source /dev/fd/9")
+}
+
+/// `/dev/pts/N`, `/dev/ttysNNN` and the like: nothing a shell would interpret.
+pub(super) fn valid_tty(tty: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    tty.len() <= 32
+        && (tty.strip_prefix("/dev/pts/").is_some_and(digits)
+            || tty.strip_prefix("/dev/tty").is_some_and(digits))
+}

@@ -1,0 +1,87 @@
+builtin exec 9<&-
+builtin set +o posix
+builtin shopt -u inherit_errexit 2>/dev/null
+if [ "${EXPACTI_ENV+x}" ]; then builtin export ENV="$EXPACTI_ENV"; builtin unset EXPACTI_ENV; else builtin unset ENV; fi
+case ${HISTFILE-} in "$HOME"/.sh_history) HISTFILE=$HOME/.bash_history ;; esac
+builtin printf '\033]133;@NONCE@;H;bash;%s;%s;%s;check\a' "$BASH_VERSION" "$(tty)" "$$"
+if [ -r /etc/profile ]; then . /etc/profile; fi
+if [ -r ~/.bash_profile ]; then . ~/.bash_profile
+elif [ -r ~/.bash_login ]; then . ~/.bash_login
+elif [ -r ~/.profile ]; then . ~/.profile
+fi
+__expacti_m=$'\e]133;@NONCE@;'
+__expacti_a=$__expacti_m$'A\a'
+__expacti_b=$__expacti_m$'B\a'
+__expacti_c=$__expacti_m$'C\a'
+__expacti_p=$__expacti_m$'P\a'
+__expacti_q=$__expacti_m$'Q\a'
+builtin export -n __expacti_m __expacti_a __expacti_b __expacti_c __expacti_p __expacti_q
+__expacti_check() {
+  { builtin local - b=$READLINE_LINE f=- e=$'\xe2\x82\xac'; builtin set +xvue; } 2>/dev/null
+  case $- in *H*) f+=H ;; esac
+  if [[ -o vi ]]; then f+=V; fi
+  if [[ ${#e} == 1 ]]; then f+=U; fi
+  if [[ ${b//[$'\n\t']/} == *[[:cntrl:]]* ]]; then f+=X b=; fi
+  b=${b//$'\n'/$'\x1e'}
+  builtin printf '%sK;%s;%s\a' "$__expacti_m" "$f" "${b//$'\t'/$'\x1f'}"
+  __expacti_install
+}
+__expacti_cwd() {
+  builtin local LC_ALL=C p=$PWD c d i
+  __expacti_w=
+  if [[ $p != *[!A-Za-z0-9/._+,:@=-]* ]]; then __expacti_w=$p; return; fi
+  for ((i = 0; i < ${#p}; i++)); do
+    c=${p:i:1}
+    case $c in
+    [A-Za-z0-9/._-]) __expacti_w+=$c ;;
+    *) builtin printf -v d %d "'$c"; builtin printf -v c %%%02X $((d & 255)); __expacti_w+=$c ;;
+    esac
+  done
+}
+__expacti_hook() {
+  { builtin local s=$?; builtin set +H; builtin local - p a b; builtin set +xvue; } 2>/dev/null
+  if [[ ${__expacti_s-} ]]; then s=$__expacti_s; fi
+  __expacti_cwd
+  builtin printf '%sD;%s\a%sW;%s\a' "$__expacti_m" "$s" "$__expacti_m" "$__expacti_w"
+  a='\[${__expacti_a-}\]' b='\[${__expacti_b-}\]'
+  p=${PS1//"$a"/}; p=$a${p//"$b"/}$b
+  if [[ $PS1 != "$p" ]]; then PS1=$p; fi
+  a='\[${__expacti_p-}\]' b='\[${__expacti_q-}\]'
+  p=${PS2//"$a"/}; p=$a${p//"$b"/}$b
+  if [[ $PS2 != "$p" ]]; then PS2=$p; fi
+  a='${__expacti_c-}'
+  p=$a${PS0//"$a"/}
+  if [[ $PS0 != "$p" ]]; then PS0=$p; fi
+  __expacti_keys
+  __expacti_install
+  builtin return $s
+}
+__expacti_keys() {
+  builtin local k
+  for k in emacs vi-insert vi-command; do
+    builtin bind -m $k '"\e[200~": bracketed-paste-begin'
+    builtin bind -m $k -x '"\C-x\C-_": __expacti_check'
+  done
+  builtin bind 'set enable-bracketed-paste on'
+} 2>/dev/null
+__expacti_install() {
+  if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
+    builtin local i n=0 l=-1
+    for i in "${!PROMPT_COMMAND[@]}"; do
+      l=$i
+      case ${PROMPT_COMMAND[i]} in __expacti_hook) n=$((n + 1)) ;; esac
+    done
+    if [[ $l != -1 && $n == 1 && ${PROMPT_COMMAND[l]} == __expacti_hook ]]; then builtin return 0; fi
+    for i in "${!PROMPT_COMMAND[@]}"; do
+      case ${PROMPT_COMMAND[i]} in __expacti_hook) builtin unset "PROMPT_COMMAND[$i]" ;; esac
+    done
+    PROMPT_COMMAND+=(__expacti_hook)
+  else
+    case ${PROMPT_COMMAND-} in
+    *__expacti_hook) ;;
+    *) PROMPT_COMMAND='__expacti_s=$?'$'\n'"${PROMPT_COMMAND-}"$'\n__expacti_hook' ;;
+    esac
+  fi
+}
+builtin set +H
+__expacti_install

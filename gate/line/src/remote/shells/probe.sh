@@ -1,0 +1,37 @@
+t=@TTY@
+set -- $(stty -a <$t 2>/dev/null)
+echo "stty=$*"
+n=${t##*/}
+case $t in
+/dev/pts/*[0-9]) n=$((34816 + n % 256 + (n / 256 << 20))) ;;
+*) n= ;;
+esac
+if [ "$n" ] && [ -r /proc/1/stat ]; then
+g=
+for f in /proc/[0-9]*/stat; do
+read -r s <$f || continue
+set -- ${s##*\) }
+if [ "$5" = $n ] && [ "$6" -gt 0 ]; then g=$6; echo "leader=$4"; break; fi
+done 2>/dev/null
+[ "$g" ] || exit 0
+echo "pid=$g"
+if [ ! -r /proc/$g/stat ]; then
+for f in /proc/[0-9]*/stat; do
+read -r s <$f || continue
+set -- ${s##*\) }
+if [ "$3" = "$g" ]; then g=${f%/stat}; g=${g#/proc/}; break; fi
+done 2>/dev/null
+fi
+while read -r k u s; do
+if [ "$k" = Uid: ]; then echo "uid=$u"; break; fi
+done </proc/$g/status
+echo "args=$(tr "\000\012\015" "   " </proc/$g/cmdline)"
+echo "cwd=$(readlink /proc/$g/cwd)"
+else
+set -- $(ps -o tpgid= -t ${t#/dev/})
+g=${1:-0}
+echo "pid=$g"
+echo "leader=$(ps -o sess= -p $g)"
+echo "uid=$(ps -o uid= -p $g)"
+echo "args=$(ps -o args= -p $g)"
+fi 2>/dev/null

@@ -1,0 +1,336 @@
+//! Follows the remote side through its markers. It must never send anything, and whoever knows the
+//! nonce can make it say anything: its word is for the reviewer.
+
+use super::deliver::{Delivery, Undeliverable};
+use super::probe::{Probe, valid_tty};
+use super::scan::{Scanner, Token};
+use super::{Check, Event, Hello, Label, Nonce, echo};
+
+/// A longer prompt is kept only in part.
+const LONGEST_PROMPT: usize = 8 * 1024;
+/// Of the last line of output so much is kept, to find the cursor's column.
+const LONGEST_TAIL: usize = 4 * 1024;
+
+/// The remote side of one interactive session.
+#[derive(Debug)]
+pub struct Remote {
+    scanner: Scanner,
+    tokens: Vec<Token>,
+    label: Label,
+    epoch: u64,
+    hello: Option<Hello>,
+    cwd: Option<String>,
+    foreground: Option<String>,
+    prompt: Vec<u8>,
+    in_prompt: bool,
+    status: Option<Option<u32>>,
+    paste_mode: bool,
+    alt_screen: bool,
+    /// The output since the last newline.
+    tail: Vec<u8>,
+    cols: u16,
+    rows: u16,
+}
+
+impl Remote {
+    /// A session whose shell is started with [`start_command`](super::start_command), on a
+    /// terminal of this size.
+    pub fn new(nonce: Nonce, cols: u16, rows: u16) -> Self {
+        Self {
+            scanner: Scanner::new(&nonce),
+            tokens: Vec::new(),
+            label: Label::Boot,
+            epoch: 0,
+            hello: None,
+            cwd: None,
+            foreground: None,
+            prompt: Vec::new(),
+            in_prompt: false,
+            status: None,
+            paste_mode: false,
+            alt_screen: false,
+            tail: Vec::new(),
+            cols: cols.max(1),
+            rows: rows.max(1),
+        }
+    }
+
+    /// Takes what the target sent, cut anywhere, and appends what it means.
+    pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<Event>) {
+        let mut tokens = std::mem::take(&mut self.tokens);
+        self.scanner.feed(bytes, &mut tokens);
+        for token in tokens.drain(..) {
+            self.token(token, out);
+        }
+        self.tokens = tokens;
+    }
+
+    /// The target's output has ended: hands out what was held back as the possible beginning of a
+    /// marker.
+    pub fn finish(&mut self, out: &mut Vec<Event>) {
+        let mut tokens = Vec::new();
+        self.scanner.finish(&mut tokens);
+        for token in tokens {
+            self.token(token, out);
+        }
+    }
+
+    /// What the remote side is doing.
+    pub fn label(&self) -> Label {
+        self.label
+    }
+
+    /// Counts the changes of label and foreground program: an approval given in one epoch does not
+    /// hold in another.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The bytes of the last prompt, without markers, to draw it again after a denial.
+    pub fn prompt(&self) -> &[u8] {
+        &self.prompt
+    }
+
+    /// What the shell said of itself, once it did.
+    pub fn hello(&self) -> Option<&Hello> {
+        self.hello.as_ref()
+    }
+
+    /// The shell's directory as of its last prompt.
+    pub fn cwd(&self) -> Option<&str> {
+        self.cwd.as_deref()
+    }
+
+    /// The foreground program as of the last probe.
+    pub fn foreground(&self) -> Option<&str> {
+        self.foreground.as_deref()
+    }
+
+    /// Whether whatever reads the terminal has bracketed paste on.
+    pub fn paste_mode(&self) -> bool {
+        self.paste_mode
+    }
+
+    /// Whether a program has the alternate screen.
+    pub fn alt_screen(&self) -> bool {
+        self.alt_screen
+    }
+
+    /// The cursor's column, from 0, as far as the last line of output tells it.
+    pub fn column(&self) -> u16 {
+        echo::column(&self.tail, self.cols)
+    }
+
+    /// The terminal has another size.
+    pub fn resize(&mut self, cols: u16, rows: u16) {
+        self.cols = cols.max(1);
+        self.rows = rows.max(1);
+    }
+
+    /// No hello came in time. Should it come later, the next prompt is verified again.
+    pub fn give_up(&mut self) {
+        if self.hello.is_none() {
+            self.set(Label::Unverified);
+        }
+    }
+
+    /// Return was sent: the shell no longer reads at its prompt.
+    pub fn accepted(&mut self) {
+        if self.label != Label::Unverified {
+            self.set(Label::Running);
+        }
+    }
+
+    /// `^C` was sent: whatever the shell still answers belongs to what was before, until it shows
+    /// a prompt.
+    pub fn interrupted(&mut self) {
+        self.accepted();
+    }
+
+    /// A probe has seen what is in the foreground.
+    pub fn probed(&mut self, probe: &Probe) {
+        if self.foreground != probe.foreground {
+            self.foreground.clone_from(&probe.foreground);
+            self.epoch += 1;
+        }
+    }
+
+    /// How to deliver an approved line to a shell that reads commands: checked by its own report
+    /// at a verified prompt, else by its echo.
+    pub fn delivery(&self, line: &[u8]) -> Result<Delivery, Undeliverable> {
+        let checks = self.hello.as_ref().is_some_and(|hello| hello.checks);
+        if checks && matches!(self.label, Label::Prompt | Label::Continuation) {
+            Delivery::verified(line)
+        } else {
+            Delivery::unverified(line, self.cols, self.column())
+        }
+    }
+
+    fn token(&mut self, token: Token, out: &mut Vec<Event>) {
+        match token {
+            Token::Marker(payload) => self.marker(&payload, out),
+            Token::Mode { number: 2004, on } => {
+                self.paste_mode = on;
+                out.push(Event::PasteMode(on));
+            }
+            Token::Mode { number: 47 | 1047 | 1049, on } => {
+                self.alt_screen = on;
+                out.push(Event::AltScreen(on));
+            }
+            Token::Mode { .. } => {}
+            Token::Output(bytes) => {
+                self.keep(&bytes);
+                out.push(Event::Output(bytes));
+            }
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.in_prompt {
+            let room = LONGEST_PROMPT.saturating_sub(self.prompt.len()).min(bytes.len());
+            self.prompt.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        }
+        let line = match bytes.iter().rposition(|b| *b == b'\n') {
+            Some(newline) => {
+                self.tail.clear();
+                bytes.get(newline + 1..).unwrap_or_default()
+            }
+            None => bytes,
+        };
+        let room = LONGEST_TAIL.saturating_sub(self.tail.len()).min(line.len());
+        self.tail.extend_from_slice(line.get(..room).unwrap_or_default());
+    }
+
+    fn marker(&mut self, payload: &[u8], out: &mut Vec<Event>) {
+        let (kind, fields) = match payload {
+            [kind, b';', fields @ ..] => (*kind, fields),
+            [kind] => (*kind, [].as_slice()),
+            _ => return,
+        };
+        match kind {
+            b'A' => {
+                if self.label == Label::Running {
+                    out.push(Event::CommandDone { status: self.status.take().flatten() });
+                }
+                self.status = None;
+                self.start_prompt();
+                out.push(Event::PromptStart);
+            }
+            b'B' => {
+                self.end_prompt(Label::Prompt);
+                out.push(Event::PromptEnd);
+            }
+            b'P' => self.start_prompt(),
+            b'Q' => {
+                self.end_prompt(Label::Continuation);
+                out.push(Event::ContinuationPrompt);
+            }
+            b'C' => {
+                self.set(Label::Running);
+                out.push(Event::CommandStart);
+            }
+            b'D' => self.status = Some(text(fields).parse().ok()),
+            b'H' if self.hello.is_none() => {
+                let hello = hello(fields);
+                self.hello = Some(hello.clone());
+                if self.label == Label::Unverified {
+                    self.set(Label::Boot);
+                }
+                out.push(Event::Hello(hello));
+            }
+            b'K' => {
+                if let Some(check) = check(fields) {
+                    out.push(Event::Check(check));
+                }
+            }
+            b'W' => self.directory(text(&percent_decoded(fields)), out),
+            b'w' => self.directory(text(fields), out),
+            _ => {}
+        }
+    }
+
+    fn directory(&mut self, cwd: String, out: &mut Vec<Event>) {
+        self.cwd = Some(cwd.clone());
+        out.push(Event::Cwd(cwd));
+    }
+
+    fn start_prompt(&mut self) {
+        self.prompt.clear();
+        self.in_prompt = true;
+    }
+
+    fn end_prompt(&mut self, label: Label) {
+        self.in_prompt = false;
+        self.set(label);
+    }
+
+    fn set(&mut self, label: Label) {
+        if self.label != label {
+            self.label = label;
+            self.epoch += 1;
+            if label != Label::Running {
+                self.foreground = None;
+            }
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// `shell;version;tty;pid;check`
+fn hello(fields: &[u8]) -> Hello {
+    let text = text(fields);
+    let mut fields = text.split(';');
+    let mut next = || fields.next().unwrap_or_default().to_owned();
+    Hello {
+        shell: next(),
+        version: next(),
+        tty: Some(next()).filter(|tty| valid_tty(tty)),
+        pid: next().parse().ok(),
+        checks: next() == "check",
+    }
+}
+
+/// `flags;buffer`, with newlines as 0x1e and tabs as 0x1f; a buffer that holds any control
+/// character of its own is not reported but flagged.
+fn check(fields: &[u8]) -> Option<Check> {
+    let separator = fields.iter().position(|b| *b == b';')?;
+    let (flags, buffer) = fields.split_at(separator);
+    let foreign = flags.contains(&b'X');
+    let buffer = buffer.get(1..).filter(|_| !foreign).unwrap_or_default();
+    Some(Check {
+        buffer: buffer
+            .iter()
+            .map(|b| match b {
+                0x1e => b'\n',
+                0x1f => b'\t',
+                other => *other,
+            })
+            .collect(),
+        foreign,
+        history_expansion: flags.contains(&b'H'),
+        vi: flags.contains(&b'V'),
+        utf8: flags.contains(&b'U'),
+    })
+}
+
+fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&first, after)) = rest.split_first() {
+        let mut pair = [0];
+        match after.get(..2).map(|digits| hex::decode_to_slice(digits, &mut pair)) {
+            Some(Ok(())) if first == b'%' => {
+                out.extend(pair);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                out.push(first);
+                rest = after;
+            }
+        }
+    }
+    out
+}
