@@ -53,8 +53,10 @@ pub(crate) enum Command {
     /// List the commands that wait for a decision
     Pending,
     /// Allow a command
-    #[command(after_help = "Example:\n  expacti allow cmd_01h4 'checked with dba'")]
-    Allow(DecideArgs),
+    #[command(
+        after_help = "Examples:\n  expacti allow cmd_01h4 'checked with dba'\n  expacti allow cmd_01h4 --grant 5m    keys to vim or top: what is typed next passes unreviewed\n\nA grant is an ungated shell for as long as it lasts. With several approvers the smallest counts,\nand none if one of them gave none."
+    )]
+    Allow(AllowArgs),
     /// Deny a command
     #[command(after_help = "Example:\n  expacti deny cmd_01h4 'use the staging namespace'")]
     Deny(DecideArgs),
@@ -195,6 +197,18 @@ pub(crate) struct DecideArgs {
     pub(crate) id: String,
     /// What to tell the agent, and the log
     pub(crate) comment: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AllowArgs {
+    #[command(flatten)]
+    pub(crate) decide: DecideArgs,
+    /// Let keys to the program in the foreground pass unreviewed for so long: 1s to 1h
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) grant: Option<String>,
+    /// And at most so many bytes of them: 1 to 16M
+    #[arg(long, value_name = "BYTES", default_value = "1M", requires = "grant")]
+    pub(crate) grant_bytes: String,
 }
 
 #[derive(Debug, Args)]

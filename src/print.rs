@@ -108,3 +108,19 @@ pub(crate) fn seconds(text: &str) -> Result<u64, crate::failure::Failure> {
     )]
     Ok(total as u64)
 }
+
+/// A number of bytes: `900`, `64K`, `1M`.
+pub(crate) fn bytes(text: &str) -> Result<u64, crate::failure::Failure> {
+    let (digits, unit) = match text.strip_suffix(['K', 'k']) {
+        Some(digits) => (digits, 1024),
+        None => match text.strip_suffix(['M', 'm']) {
+            Some(digits) => (digits, 1024 * 1024),
+            None => (text, 1),
+        },
+    };
+    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or_else(|| {
+        crate::failure::Failure::usage(format!(
+            "{text:?} is not a number of bytes: write 900, 64K or 1M"
+        ))
+    })
+}

@@ -1,16 +1,43 @@
 //! `expacti allow`, `expacti deny`.
 
-use expacti_protocol::command::CommandView;
+use expacti_protocol::command::{CommandView, Grant};
 use expacti_protocol::http::DecisionBody;
 
 use crate::broker::Link;
-use crate::cli::DecideArgs;
+use crate::cli::{AllowArgs, DecideArgs};
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::print;
 
+/// Allows one command, with a grant where one is asked for.
+pub(crate) async fn allow(config: &Config, args: AllowArgs, json: bool) -> Outcome {
+    let grant = match args.grant {
+        Some(text) => {
+            let grant =
+                Grant { seconds: print::seconds(&text)?, bytes: print::bytes(&args.grant_bytes)? };
+            if !grant.is_valid() {
+                return Err(Failure::usage("a grant is 1s to 1h and 1 to 16M bytes"));
+            }
+            Some(grant)
+        }
+        None => None,
+    };
+    decide(config, args.decide, true, grant, json).await
+}
+
+/// Denies one command.
+pub(crate) async fn deny(config: &Config, args: DecideArgs, json: bool) -> Outcome {
+    decide(config, args, false, None, json).await
+}
+
 /// Decides on one command; the decision is bound to the bytes the broker shows now.
-pub(crate) async fn decide(config: &Config, args: DecideArgs, allow: bool, json: bool) -> Outcome {
+async fn decide(
+    config: &Config,
+    args: DecideArgs,
+    allow: bool,
+    grant: Option<Grant>,
+    json: bool,
+) -> Outcome {
     let link = Link::online(config)?;
     let id = urlencode(&args.id)?;
     let shown: CommandView = link.client.get(&format!("/v1/commands/{id}")).await?;
@@ -19,6 +46,7 @@ pub(crate) async fn decide(config: &Config, args: DecideArgs, allow: bool, json:
         allow,
         comment: (!comment.trim().is_empty()).then_some(comment),
         sha256: Some(shown.sha256),
+        grant,
         signature: None,
     };
     let view: CommandView =
@@ -29,9 +57,23 @@ pub(crate) async fn decide(config: &Config, args: DecideArgs, allow: bool, json:
         let word = match (allow, view.approvals_missing) {
             (false, _) => "denied".to_owned(),
             (true, 0) => "allowed".to_owned(),
-            (true, n) => format!("approved ({n} more needed)"),
+            (true, n) if view.may_decide.is_empty() => format!("approved ({n} more needed)"),
+            (true, n) => {
+                format!("approved ({n} more needed: {})", print::safe(&view.may_decide.join(", ")))
+            }
         };
-        print::line(&format!("{word} {}  {}", view.id, print::safe(&view.text.command)))?;
+        let text = view.masked.as_ref().unwrap_or(&view.text.command);
+        print::line(&format!("{word} {}  {}", view.id, print::safe(text)))?;
+        match (grant, view.grant, view.approvals_missing) {
+            (_, Some(grant), _) => print::note(&format!(
+                "keys to the program pass unreviewed for {} s or {} bytes; `expacti kill {}` ends it",
+                grant.seconds, grant.bytes, view.session_id
+            )),
+            (Some(_), None, 0) => {
+                print::note("no grant: another approver gave none");
+            }
+            _ => {}
+        }
     }
     Ok(0)
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     let config = Config::load(&cli.global)?;
     match cli.command {
         Command::Agent(command) => wait(admin::agent(&config, command, json)),
-        Command::Allow(args) => wait(decide::decide(&config, args, true, json)),
+        Command::Allow(args) => wait(decide::allow(&config, args, json)),
         Command::Audit(command) => wait(audit::run(&config, command, json)),
         Command::Broker(args) => servers::broker(&config, args),
         Command::Completions { .. } | Command::Man { .. } => Ok(0),
@@ -48,7 +48,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
             Ok(0)
         }
         Command::Demo { unattended } => demo::run(unattended),
-        Command::Deny(args) => wait(decide::decide(&config, args, false, json)),
+        Command::Deny(args) => wait(decide::deny(&config, args, json)),
         Command::Doctor => doctor::run(&config, json),
         Command::Down => crate::daemon::down(&config),
         Command::Gate(args) => match args.command {

@@ -138,8 +138,13 @@ async fn decide(endpoint: &Endpoint) -> Result<(), Failure> {
         for command in pending {
             let allow = command.level < expacti_engine::Level::High;
             let comment = (!allow).then(|| "too risky for the demo".to_owned());
-            let body =
-                DecisionBody { allow, comment, sha256: Some(command.sha256), signature: None };
+            let body = DecisionBody {
+                allow,
+                comment,
+                sha256: Some(command.sha256),
+                grant: None,
+                signature: None,
+            };
             let path = format!("/v1/commands/{}/decision", command.id);
             let _: serde_json::Value = client.post(&path, &body).await?;
             print::line(&format!(
