@@ -1,0 +1,1 @@
+//! What the editor does, key by key, and what must hold for any keys.
