@@ -237,8 +237,9 @@ impl Delivery {
     /// switches it off.
     fn leaving(&mut self, event: &Event) -> Vec<Step> {
         match event {
-            Event::PasteMode(false) => self.left(),
-            Event::CommandStart | Event::PromptStart | Event::ContinuationPrompt => self.left(),
+            Event::PasteMode(false) | Event::CommandStart | Event::CommandDone { .. } => {
+                self.left()
+            }
             Event::Output(bytes) if self.echo.is_some() => {
                 let Some(newline) = bytes.iter().position(|b| *b == b'\n') else {
                     return Vec::new();

@@ -73,7 +73,7 @@ pub enum Event {
     PasteMode(bool),
     /// The prompt has been printed; the shell reads a line.
     PromptEnd,
-    /// The shell begins to print its prompt, or prints it again.
+    /// The shell begins to print its prompt (not: draws it again).
     PromptStart,
 }
 

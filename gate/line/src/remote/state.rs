@@ -23,6 +23,8 @@ pub struct Remote {
     foreground: Option<String>,
     prompt: Vec<u8>,
     in_prompt: bool,
+    /// The shell's line editor is at work: a prompt now is one drawn again.
+    editing: bool,
     status: Option<Option<u32>>,
     paste_mode: bool,
     alt_screen: bool,
@@ -46,6 +48,7 @@ impl Remote {
             foreground: None,
             prompt: Vec::new(),
             in_prompt: false,
+            editing: false,
             status: None,
             paste_mode: false,
             alt_screen: false,
@@ -171,6 +174,7 @@ impl Remote {
             Token::Marker(payload) => self.marker(&payload, out),
             Token::Mode { number: 2004, on } => {
                 self.paste_mode = on;
+                self.editing &= on;
                 out.push(Event::PasteMode(on));
             }
             Token::Mode { number: 47 | 1047 | 1049, on } => {
@@ -209,27 +213,28 @@ impl Remote {
         };
         match kind {
             b'A' => {
+                self.start_prompt();
+                if self.editing {
+                    return;
+                }
                 if self.label == Label::Running {
                     out.push(Event::CommandDone { status: self.status.take().flatten() });
                 }
                 self.status = None;
-                self.start_prompt();
                 out.push(Event::PromptStart);
             }
-            b'B' => {
-                self.end_prompt(Label::Prompt);
-                out.push(Event::PromptEnd);
-            }
+            b'B' => self.end_prompt(Label::Prompt, Event::PromptEnd, out),
             b'P' => self.start_prompt(),
-            b'Q' => {
-                self.end_prompt(Label::Continuation);
-                out.push(Event::ContinuationPrompt);
-            }
+            b'Q' => self.end_prompt(Label::Continuation, Event::ContinuationPrompt, out),
             b'C' => {
+                self.editing = false;
                 self.set(Label::Running);
                 out.push(Event::CommandStart);
             }
-            b'D' => self.status = Some(text(fields).parse().ok()),
+            b'D' => {
+                self.editing = false;
+                self.status = Some(text(fields).parse().ok());
+            }
             b'H' if self.hello.is_none() => {
                 let hello = hello(fields);
                 self.hello = Some(hello.clone());
@@ -259,9 +264,14 @@ impl Remote {
         self.in_prompt = true;
     }
 
-    fn end_prompt(&mut self, label: Label) {
+    fn end_prompt(&mut self, label: Label, event: Event, out: &mut Vec<Event>) {
         self.in_prompt = false;
+        if self.editing {
+            return;
+        }
+        self.editing = self.hello.as_ref().is_some_and(|hello| hello.checks);
         self.set(label);
+        out.push(event);
     }
 
     fn set(&mut self, label: Label) {

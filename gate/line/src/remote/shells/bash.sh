@@ -17,7 +17,7 @@ __expacti_p=$__expacti_m$'P\a'
 __expacti_q=$__expacti_m$'Q\a'
 builtin export -n __expacti_m __expacti_a __expacti_b __expacti_c __expacti_p __expacti_q
 __expacti_check() {
-  { builtin local - b=$READLINE_LINE f=- e=$'\xe2\x82\xac'; builtin set +xvue; } 2>/dev/null
+  { builtin local - "b=$READLINE_LINE" f=- e=$'\xe2\x82\xac'; builtin set +xvue; } 2>/dev/null
   case $- in *H*) f+=H ;; esac
   if [[ -o vi ]]; then f+=V; fi
   if [[ ${#e} == 1 ]]; then f+=U; fi
@@ -27,7 +27,7 @@ __expacti_check() {
   __expacti_install
 }
 __expacti_cwd() {
-  builtin local LC_ALL=C p=$PWD c d i
+  builtin local LC_ALL=C "p=$PWD" c d i
   __expacti_w=
   if [[ $p != *[!A-Za-z0-9/._+,:@=-]* ]]; then __expacti_w=$p; return; fi
   for ((i = 0; i < ${#p}; i++)); do
