@@ -22,6 +22,7 @@ use crate::link::{Decided, OpenSession, Submitted};
 use crate::message::Refusal;
 use crate::running;
 use crate::session::Connection;
+use crate::shell;
 use crate::status::{ERASE, Status};
 use crate::target::{Approved, Context, Signal, TargetChannel};
 use crate::terminal::{Size, Terminal};
@@ -83,10 +84,6 @@ pub(crate) enum Outcomes {
     Gone,
 }
 
-/// Why the gate has no shell with a terminal yet.
-const NO_SHELL: &str =
-    "interactive shells are not available yet: run `ssh HOST COMMAND`, one command at a time";
-
 impl Channel {
     /// Serves the request to its end.
     pub(crate) async fn run(mut self, request: Request) {
@@ -103,10 +100,6 @@ impl Channel {
     }
 
     async fn serve(&mut self, request: Request) -> Option<Refusal> {
-        let shell = request == Request::Shell;
-        if shell && self.terminal.is_some() {
-            return Some(Refusal::unsupported(NO_SHELL));
-        }
         let gone = self.gone.clone();
         let pool = Arc::clone(&self.connection.pool);
         let opening = tokio::select! {
@@ -127,6 +120,9 @@ impl Channel {
             Ok(session) => session,
             Err(refusal) => return Some(refusal),
         };
+        if request == Request::Shell && self.terminal.is_some() {
+            return shell::run(self, session, lease, target).await;
+        }
         let (item, eof) = match request {
             Request::Exec(bytes) => (Item::command(bytes), false),
             Request::Shell => {

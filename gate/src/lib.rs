@@ -23,6 +23,7 @@ mod running;
 mod serve;
 mod server;
 mod session;
+mod shell;
 mod status;
 mod stream;
 mod target;

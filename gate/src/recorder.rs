@@ -65,6 +65,17 @@ impl Recorder {
         }
     }
 
+    /// Goes on in another session, which takes this one's place.
+    pub(crate) fn of_session(&self, session: OpenSession) -> Self {
+        Self::new(Arc::clone(&self.connection), session, self.limit.is_none())
+    }
+
+    /// Records a marker.
+    pub(crate) async fn mark(&self, label: String) {
+        let link = &self.connection.shared.link;
+        self.in_time(link.marker(&self.session, label)).await;
+    }
+
     /// Records the gate's own words.
     pub(crate) async fn message(&self, text: &[u8]) {
         let link = &self.connection.shared.link;

@@ -27,10 +27,15 @@ impl Status {
 
     /// The line as of now, over the old one.
     pub(crate) fn draw(&self, now: Instant) -> String {
+        format!("\r{}\x1b[K", self.text(now))
+    }
+
+    /// The words of the line.
+    pub(crate) fn text(&self, now: Instant) -> String {
         let left = self.deadline.saturating_duration_since(now) + Duration::from_millis(500);
         let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
         format!(
-            "\rexpacti: waiting for review - {} - {minutes}:{seconds:02}{}\x1b[K",
+            "expacti: waiting for review - {} - {minutes}:{seconds:02}{}",
             self.text, self.hint
         )
     }

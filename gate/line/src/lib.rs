@@ -3,6 +3,7 @@
 //! set of constants. No I/O, no clock.
 
 pub mod editor;
+pub mod gate;
 pub mod remote;
 
 /// What the gate itself may type at the target's terminal.

@@ -86,6 +86,11 @@ impl Approved {
         self.context.terminal.as_ref().map(Terminal::size)
     }
 
+    /// Whether a grant came with the approval.
+    pub(crate) fn has_grant(&self) -> bool {
+        self.grant.is_some()
+    }
+
     /// The grant that came with the approval.
     pub(super) fn grant(&self) -> Option<Grant> {
         self.grant

@@ -7,6 +7,7 @@
 //! nothing outside this module can reach the channel's writing half.
 
 mod approved;
+mod shell;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,6 +18,7 @@ use russh::client::{Handle, Msg};
 use russh::{ChannelReadHalf, ChannelWriteHalf, Sig};
 
 pub(crate) use self::approved::{Approved, Context, Held};
+pub(crate) use self::shell::{KeyGrant, Shell, ShellWriter};
 use crate::terminal::{MODES, Size};
 use crate::upstream::TargetHandler;
 

@@ -1,0 +1,235 @@
+//! What the agent types: decoded, queued, and worked off one key at a time. Nothing here writes
+//! to the target but a forwarded `^C`.
+
+use std::time::Duration;
+
+use super::{
+    AHEAD, Context, Draft, Effect, KEYS_IDLE, Kind, Label, LineGate, MAX_AHEAD, MAX_KEYS, Mode,
+    State,
+};
+use crate::Const;
+use crate::editor::{Key, Line, Outcome, Stroke};
+
+impl LineGate {
+    /// The agent typed.
+    pub fn agent(&mut self, bytes: &[u8], now: Duration, out: &mut Vec<Effect>) {
+        self.now = now;
+        if self.grant.is_some() {
+            out.push(Effect::Keys(bytes.to_vec()));
+            return;
+        }
+        self.last_key = now;
+        let mut keys = Vec::new();
+        self.decoder.feed(bytes, &mut keys);
+        self.queue(keys, out);
+        self.work(out);
+    }
+
+    /// Keys wait here for their turn; `^C` does not wait.
+    pub(super) fn queue(&mut self, keys: Vec<Stroke>, out: &mut Vec<Effect>) {
+        for typed in keys {
+            if typed.key == Key::Ctrl(b'c') && self.interrupt(out) {
+                continue;
+            }
+            self.ahead_bytes += typed.raw().len();
+            self.ahead.push_back(typed);
+        }
+        if self.ahead_bytes > MAX_AHEAD {
+            // Half of it would be something that nobody typed.
+            self.forget_ahead();
+            self.bell(out);
+            self.say("expacti: too much typed ahead: all of it was dropped", out);
+        }
+    }
+
+    pub(super) fn forget_ahead(&mut self) {
+        self.ahead.clear();
+        self.ahead_bytes = 0;
+    }
+
+    /// `^C`: takes back what is held; interrupts what runs; else it is a key of the editor.
+    fn interrupt(&mut self, out: &mut Vec<Effect>) -> bool {
+        match &self.state {
+            State::Held { .. } => {
+                self.forget_ahead();
+                out.push(Effect::Withdraw);
+                true
+            }
+            State::Delivering(_) => false,
+            State::Edit if self.mode.is_prompt() || self.mode == Mode::Boot => {
+                // What was typed before it goes with it.
+                self.forget_ahead();
+                false
+            }
+            State::Edit => {
+                self.forget_ahead();
+                self.keys.clear();
+                self.again = None;
+                self.hide(out);
+                self.editor.clear();
+                out.push(Effect::Log("^C passed on".to_owned()));
+                out.push(Effect::Type(Const::Interrupt));
+                self.stale = true;
+                true
+            }
+        }
+    }
+
+    /// Goes on with what waits, as far as the state allows.
+    pub(super) fn work(&mut self, out: &mut Vec<Effect>) {
+        while matches!(self.state, State::Edit) && self.grant.is_none() {
+            if self.again.is_some() {
+                if !self.enter_mode(out) {
+                    break;
+                }
+                self.review_again(out);
+                continue;
+            }
+            let keys_due = !self.keys.is_empty() && self.now >= self.last_key + KEYS_IDLE;
+            if self.ahead.is_empty() && !keys_due {
+                break;
+            }
+            if !self.is_ripe() || !self.enter_mode(out) {
+                break;
+            }
+            match self.ahead.pop_front() {
+                Some(stroke) => {
+                    self.ahead_bytes = self.ahead_bytes.saturating_sub(stroke.raw().len());
+                    self.key(&stroke, out);
+                }
+                None => self.submit_keys(out),
+            }
+        }
+        self.show(out);
+    }
+
+    /// What was typed before the last command began waits a moment for the prompt.
+    fn is_ripe(&self) -> bool {
+        let at_prompt = matches!(
+            self.remote.label(),
+            crate::remote::Label::Prompt | crate::remote::Label::Continuation
+        );
+        at_prompt || !self.running || self.now >= self.delivered + AHEAD
+    }
+
+    /// Finds out how keys are to be taken in; false when the target has to be asked first, or the
+    /// shell is not up yet.
+    pub(super) fn enter_mode(&mut self, out: &mut Vec<Effect>) -> bool {
+        let Some(mode) = self.mode_now() else {
+            self.ask(out);
+            return false;
+        };
+        if mode != self.mode {
+            self.hide(out);
+            let was_prompt = self.mode.is_prompt();
+            self.mode = mode;
+            if mode == Mode::Secret || (was_prompt && !mode.is_prompt()) {
+                // What is in the editor was typed for something else.
+                self.editor.clear();
+            }
+            self.editor.set_mode(self.editor_mode());
+        }
+        mode != Mode::Boot
+    }
+
+    pub(super) fn ask(&mut self, out: &mut Vec<Effect>) {
+        if self.probing.is_none() {
+            self.probing = Some(self.now);
+            self.stale = false;
+            out.push(Effect::Probe);
+        }
+    }
+
+    fn key(&mut self, stroke: &Stroke, out: &mut Vec<Effect>) {
+        if self.mode == Mode::Keys {
+            self.keys.extend_from_slice(&stroke.raw());
+            let ends = stroke.key == Key::Enter || self.keys.len() >= MAX_KEYS;
+            if ends {
+                self.submit_keys(out);
+            }
+            return;
+        }
+        match self.editor.key(&stroke.key) {
+            Outcome::Nothing | Outcome::Changed => {}
+            Outcome::Bell => self.bell(out),
+            Outcome::Submit(line) => self.submit_line(line, out),
+            Outcome::Rejected(why) => {
+                self.leave_line(out);
+                self.say(&format!("expacti: not sent: {why}"), out);
+            }
+            Outcome::Interrupt => {
+                self.leave_line(out);
+                self.enter_mode(out);
+                self.prompt_again(out);
+            }
+            Outcome::Eof => self.control(Const::Eof, "^D: end of input", out),
+            // A shell at its prompt ignores both.
+            Outcome::Suspend | Outcome::Quit if self.mode.is_prompt() => self.bell(out),
+            Outcome::Suspend => self.control(Const::Suspend, "^Z: suspend", out),
+            Outcome::Quit => self.control(Const::Quit, "^\\: quit", out),
+            Outcome::ClearScreen => {
+                self.hide(out);
+                self.emit(b"\x1b[H\x1b[2J", out);
+                self.prompt_again(out);
+            }
+        }
+    }
+
+    pub(super) fn draft(&self, kind: Kind, bytes: Vec<u8>) -> Draft {
+        let label = self.mode.label();
+        let probe = self.probe.as_ref().filter(|_| !self.mode.is_prompt()).map(|(probe, _)| probe);
+        Draft {
+            kind,
+            bytes,
+            label,
+            foreground: probe.and_then(|p| p.foreground.clone()),
+            cwd: probe.and_then(|p| p.cwd.clone()).or_else(|| self.remote.cwd().map(str::to_owned)),
+            secret: self.mode == Mode::Secret,
+            grantable: matches!(kind, Kind::Keys)
+                || (kind == Kind::Line && label == Label::Verified),
+            notes: Vec::new(),
+            preview: None,
+        }
+    }
+
+    fn submit_line(&mut self, line: Line, out: &mut Vec<Effect>) {
+        if line.bytes.is_empty() && self.mode.is_prompt() {
+            // Nothing would run: a shell shows its prompt again.
+            self.leave_line(out);
+            self.prompt_again(out);
+            return;
+        }
+        let kind = match self.mode {
+            Mode::Prompt | Mode::Continuation => Kind::Line,
+            // Nobody knows who reads it: as a line of a shell, unless a program is known.
+            Mode::Unverified if !self.can_probe() => Kind::Line,
+            _ => Kind::Input,
+        };
+        let mut draft = self.draft(kind, line.bytes);
+        draft.notes = line.notes;
+        self.leave_line(out);
+        self.hold(draft, out);
+    }
+
+    fn submit_keys(&mut self, out: &mut Vec<Effect>) {
+        let bytes = std::mem::take(&mut self.keys);
+        let mut draft = self.draft(Kind::Keys, bytes);
+        draft.preview = Some(super::items::decoded(&draft.bytes));
+        self.hold(draft, out);
+    }
+
+    fn control(&mut self, what: Const, name: &str, out: &mut Vec<Effect>) {
+        let mut draft = self.draft(Kind::Control, what.bytes().to_vec());
+        draft.preview = Some(name.to_owned());
+        self.hide(out);
+        self.hold(draft, out);
+    }
+
+    /// From here on the item is under review, and what is typed waits.
+    pub(super) fn hold(&mut self, draft: Draft, out: &mut Vec<Effect>) {
+        let probe = (!self.mode.is_prompt()).then(|| self.foreground()).flatten();
+        let context = Context { epoch: self.remote.epoch(), probe, draft: draft.clone() };
+        self.state = State::Held { context };
+        out.push(Effect::Submit(Box::new(draft)));
+    }
+}

@@ -1,0 +1,267 @@
+//! Carries out one approved change: looks once more whether the target is as it was when the
+//! change was reviewed, and then sends exactly its steps.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use expacti_protocol::digest::StreamDigest;
+use expacti_sftp::{Attrs, Change, Mode, Present, Query, RemotePath, Reply, StatusCode, Step, Upload};
+use tokio::sync::oneshot;
+
+use super::approved::ApprovedChange;
+use super::{TargetLost, TargetSftp};
+use crate::sftp::Sealed;
+
+/// Bytes of one `WRITE`: what every server takes (the draft demands 32 KiB and a little more).
+const PIECE: usize = 32 * 1024;
+
+/// `WRITE`s on their way at one time.
+const ON_THE_WAY: usize = 32;
+
+/// What became of an approved change.
+#[derive(Debug)]
+pub(crate) enum Carried {
+    /// Done.
+    Done,
+    /// A secret file was opened for reading.
+    Opened(Bytes),
+    /// Nothing was sent: it would no longer do what was reviewed.
+    Changed(&'static str),
+    /// The target refused; when it had begun, a part may have been written.
+    Refused {
+        /// The target's word.
+        reply: Reply,
+        /// Something was sent that the target took.
+        begun: bool,
+    },
+}
+
+impl TargetSftp {
+    /// Carries out the change, once.
+    pub(crate) async fn carry_out(&self, approved: &ApprovedChange) -> Result<Carried, TargetLost> {
+        let change = approved.change();
+        if let Some(why) = self.changed(change).await? {
+            return Ok(Carried::Changed(why));
+        }
+        let attrs_of = |mode: &Option<u32>| Attrs { mode: *mode, ..Attrs::default() };
+        let step = match change {
+            Change::Write(upload) => {
+                return match approved.content() {
+                    Some(content) => self.write(upload, content).await,
+                    None => Ok(Carried::Changed("its content is missing")),
+                };
+            }
+            Change::Read { path, .. } => {
+                return Ok(match self.open_real(path).await? {
+                    Reply::Handle(handle) => Carried::Opened(handle),
+                    reply => Carried::Refused { reply, begun: false },
+                });
+            }
+            Change::Hardlink { old, new } => Step::Hardlink { old, new },
+            Change::Mkdir { path, mode } => Step::Mkdir { path, attrs: attrs_of(mode) },
+            Change::Remove { path, .. } => Step::Remove { path },
+            Change::Rename { old, new, posix: true, .. } => Step::PosixRename { old, new },
+            Change::Rename { old, new, posix: false, .. } => Step::Rename { old, new },
+            Change::Rmdir { path } => Step::Rmdir { path },
+            Change::Setstat { path, attrs, link: true, .. } => {
+                Step::Lsetstat { path, attrs: *attrs }
+            }
+            Change::Setstat { path, attrs, link: false, .. } => {
+                Step::Setstat { path, attrs: *attrs }
+            }
+            Change::Symlink { target, link, openssh } => {
+                Step::Symlink { target, link, openssh: *openssh }
+            }
+        };
+        let reply = self.done(&step).await?;
+        Ok(if reply.is_ok() { Carried::Done } else { Carried::Refused { reply, begun: false } })
+    }
+
+    async fn done(&self, step: &Step<'_>) -> Result<Reply, TargetLost> {
+        self.step(step).await?.await.map_err(|_| TargetLost)
+    }
+
+    /// Whether paths lead elsewhere by now, or something else is there than was reviewed.
+    async fn changed(&self, change: &Change) -> Result<Option<&'static str>, TargetLost> {
+        const MOVED: &str = "a path leads elsewhere than when it was reviewed";
+        const OTHER: &str = "what is there has changed since the review";
+        for path in change.paths() {
+            if matches!(change, Change::Symlink { target, .. } if target == path) {
+                continue;
+            }
+            if !self.is_real(path).await? {
+                return Ok(Some(MOVED));
+            }
+        }
+        let (path, present) = match change {
+            Change::Write(upload) => (&upload.path, &upload.present),
+            Change::Read { path, present }
+            | Change::Remove { path, present }
+            | Change::Setstat { path, present, .. } => (path, present),
+            Change::Rename { new, over, .. } => (new, over),
+            Change::Hardlink { .. }
+            | Change::Mkdir { .. }
+            | Change::Rmdir { .. }
+            | Change::Symlink { .. } => return Ok(None),
+        };
+        Ok((!same(present, &self.present(path).await?)).then_some(OTHER))
+    }
+
+    /// Whether the directory of this path is where it seems to be: no part of it is a link.
+    async fn is_real(&self, path: &RemotePath) -> Result<bool, TargetLost> {
+        let Some((directory, name)) = path.split_name() else {
+            // The root.
+            return Ok(path.as_bytes() == b"/");
+        };
+        let real = match self.ask(&Query::Realpath { path: directory }).await? {
+            Reply::Name { first: Some(real), .. } => real,
+            _ => return Ok(false),
+        };
+        Ok(real.join(&name).is_ok_and(|whole| whole == *path))
+    }
+
+    /// What is at a path, not following a link there. In doubt, something is.
+    pub(crate) async fn present(&self, path: &RemotePath) -> Result<Present, TargetLost> {
+        Ok(match self.ask(&Query::Lstat { path: path.clone() }).await? {
+            Reply::Attrs(attrs) => Present::There(attrs),
+            reply if reply.is_missing() => Present::Missing,
+            _ => Present::There(Attrs::default()),
+        })
+    }
+
+    async fn write(&self, upload: &Upload, content: &Sealed) -> Result<Carried, TargetLost> {
+        let create = Attrs { mode: upload.create, ..Attrs::default() };
+        let attrs = if upload.mode == Mode::New { create } else { Attrs::default() };
+        let open = Step::OpenWrite { path: &upload.path, mode: upload.mode, attrs };
+        let handle = match self.done(&open).await? {
+            Reply::Handle(handle) => handle,
+            reply => return Ok(Carried::Refused { reply, begun: false }),
+        };
+        let written = self.fill(&handle, upload, content).await?;
+        let closed = self.ask(&Query::Close { handle }).await?;
+        Ok(match written {
+            Err(reply) => Carried::Refused { reply, begun: true },
+            Ok(()) if closed.is_ok() => Carried::Done,
+            Ok(()) => Carried::Refused { reply: closed, begun: true },
+        })
+    }
+
+    /// Everything between opening and closing.
+    async fn fill(
+        &self,
+        handle: &Bytes,
+        upload: &Upload,
+        content: &Sealed,
+    ) -> Result<Result<(), Reply>, TargetLost> {
+        if let Some(cut) = upload.cut {
+            let attrs = Attrs { size: Some(cut), ..Attrs::default() };
+            let reply = self.done(&Step::Fsetstat { handle, attrs }).await?;
+            if !reply.is_ok() {
+                return Ok(Err(reply));
+            }
+        }
+        if let Err(reply) = self.bytes(handle, content).await? {
+            return Ok(Err(reply));
+        }
+        let attrs = (!upload.attrs.is_empty()).then_some(upload.attrs);
+        let set = attrs.map(|attrs| Step::Fsetstat { handle, attrs });
+        let sync = upload.sync.then_some(Step::Fsync { handle });
+        for step in [set, sync].into_iter().flatten() {
+            let reply = self.done(&step).await?;
+            if !reply.is_ok() {
+                return Ok(Err(reply));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// The bytes of all pieces, counted and hashed once more on their way.
+    async fn bytes(
+        &self,
+        handle: &Bytes,
+        content: &Sealed,
+    ) -> Result<Result<(), Reply>, TargetLost> {
+        let mut sent = StreamDigest::default();
+        let mut waiting: VecDeque<oneshot::Receiver<Reply>> = VecDeque::new();
+        let scattered = content.is_scattered();
+        for piece in content.pieces() {
+            if scattered {
+                sent.update(&piece.offset.to_be_bytes());
+                sent.update(&piece.length.to_be_bytes());
+            }
+            let mut done = 0;
+            while done < piece.length {
+                let Ok(data) = content.read(&piece, done, PIECE) else {
+                    return Ok(Err(lost_bytes()));
+                };
+                sent.update(&data);
+                let offset = piece.offset + done;
+                done += data.len() as u64;
+                waiting.push_back(self.step(&Step::Write { handle, offset, data: &data }).await?);
+                if waiting.len() >= ON_THE_WAY
+                    && let Some(first) = waiting.pop_front()
+                {
+                    let reply = first.await.map_err(|_| TargetLost)?;
+                    if !reply.is_ok() {
+                        return Ok(Err(reply));
+                    }
+                }
+            }
+        }
+        for last in waiting {
+            let reply = last.await.map_err(|_| TargetLost)?;
+            if !reply.is_ok() {
+                return Ok(Err(reply));
+            }
+        }
+        let right = sent.summary().sha256.as_bytes() == &content.summary().sha256;
+        Ok(if right { Ok(()) } else { Err(lost_bytes()) })
+    }
+}
+
+fn lost_bytes() -> Reply {
+    let why = "expacti: the gate could not read back what it had kept of the upload";
+    Reply::status(StatusCode::Failure, why)
+}
+
+/// Whether what is there is what was reviewed. The times and length of a directory change with
+/// its files, and say nothing of it.
+fn same(reviewed: &Present, now: &Present) -> bool {
+    match (reviewed, now) {
+        (Present::Missing, Present::Missing) => true,
+        (Present::There(a), Present::There(b)) if a.is_directory() => {
+            (a.mode, a.owner) == (b.mode, b.owner)
+        }
+        (Present::There(a), Present::There(b)) => {
+            let modified = |attrs: &Attrs| attrs.times.map(|(_, modified)| modified);
+            (a.mode, a.owner, a.size, modified(a)) == (b.mode, b.owner, b.size, modified(b))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_as_the_same() {
+        let file = |size, modified| {
+            Present::There(Attrs {
+                size: Some(size),
+                owner: Some((0, 0)),
+                mode: Some(0o100_644),
+                times: Some((modified + 7, modified)),
+            })
+        };
+        assert!(same(&Present::Missing, &Present::Missing));
+        assert!(!same(&Present::Missing, &file(1, 1)) && !same(&file(1, 1), &Present::Missing));
+        assert!(same(&file(1, 1), &file(1, 1)));
+        assert!(!same(&file(1, 1), &file(2, 1)) && !same(&file(1, 1), &file(1, 2)));
+        let directory = |size| {
+            Present::There(Attrs { size: Some(size), mode: Some(0o040_755), ..Attrs::default() })
+        };
+        assert!(same(&directory(1), &directory(2)));
+        assert!(!same(&directory(1), &file(1, 1)));
+    }
+}
