@@ -64,6 +64,9 @@ enum State {
     Echoing,
     /// Return or `^C` was sent; the shell's line editor is about to end.
     Leaving,
+    /// The line editor has ended; whether the newline of Return is still to come depends on the
+    /// shell.
+    Newline,
     /// `^C` has ended the line editor; the shell shows its prompt.
     Prompting,
     Done,
@@ -78,6 +81,9 @@ pub struct Delivery {
     echo: Option<Echo>,
     state: State,
     aborted: bool,
+    /// The last output ended in a newline: bash prints Return's before it switches bracketed
+    /// paste off, zsh after.
+    newline: bool,
 }
 
 impl Delivery {
@@ -114,7 +120,7 @@ impl Delivery {
     }
 
     fn new(line: &[u8], echo: Option<Echo>) -> Self {
-        Self { line: line.to_vec(), echo, state: State::New, aborted: false }
+        Self { line: line.to_vec(), echo, state: State::New, aborted: false, newline: false }
     }
 
     /// The first steps. Called again, it sends nothing.
@@ -136,19 +142,72 @@ impl Delivery {
 
     /// The next event from the remote side.
     pub fn on(&mut self, event: &Event) -> Vec<Step> {
+        if let Event::Output(bytes) = event {
+            return self.output(bytes);
+        }
         match (self.state, event) {
-            (State::Done, Event::Output(bytes)) => vec![Step::Show(bytes.clone())],
-            (State::New | State::Done, _) => Vec::new(),
             (State::Asking, Event::Check(check)) => self.asked(check),
             (State::Checking, Event::Check(check)) => self.checked(check),
-            (State::Echoing, Event::Output(bytes)) => self.echoed(bytes),
             (
                 State::Asking | State::Checking | State::Echoing,
                 Event::CommandStart | Event::CommandDone { .. },
             ) => self.abort("the shell ran something else meanwhile"),
-            (State::Leaving, _) => self.leaving(event),
-            (State::Prompting, Event::PromptEnd | Event::ContinuationPrompt) => self.finish(),
+            (State::Leaving, Event::PasteMode(false)) => {
+                if self.aborted {
+                    self.state = State::Prompting;
+                } else if self.newline {
+                    return self.finish();
+                } else {
+                    self.state = State::Newline;
+                }
+                Vec::new()
+            }
+            (State::Leaving | State::Newline, Event::CommandStart | Event::CommandDone { .. }) => {
+                if self.aborted {
+                    self.state = State::Prompting;
+                    return Vec::new();
+                }
+                self.finish()
+            }
+            (
+                State::Leaving | State::Newline | State::Prompting,
+                Event::PromptEnd | Event::ContinuationPrompt,
+            ) => self.finish(),
             _ => Vec::new(),
+        }
+    }
+
+    fn output(&mut self, bytes: &[u8]) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let shown = match self.state {
+            State::Done => bytes.to_vec(),
+            State::Leaving | State::Newline if self.newline_ends() => {
+                match bytes.iter().position(|b| *b == b'\n') {
+                    Some(newline) => {
+                        let (echo, rest) = bytes.split_at(newline + 1);
+                        self.finish();
+                        [modes(echo).as_slice(), rest].concat()
+                    }
+                    None => modes(bytes),
+                }
+            }
+            _ => modes(bytes),
+        };
+        self.newline = bytes.ends_with(b"\n");
+        if !shown.is_empty() {
+            steps.push(Step::Show(shown));
+        }
+        if self.state == State::Echoing {
+            steps.extend(self.echoed(bytes));
+        }
+        steps
+    }
+
+    /// Whether the next newline is that of Return, the last of the echo.
+    fn newline_ends(&self) -> bool {
+        match self.state {
+            State::Newline => true,
+            _ => self.echo.is_some(),
         }
     }
 
@@ -165,7 +224,7 @@ impl Delivery {
                 self.abort("the shell did not report its edit buffer in time")
             }
             State::Echoing => self.abort("the line was not echoed as it was sent"),
-            State::Leaving | State::Prompting => self.finish(),
+            State::Leaving | State::Newline | State::Prompting => self.finish(),
             State::Done => Vec::new(),
         }
     }
@@ -203,6 +262,10 @@ impl Delivery {
         if check.foreign || check.buffer != self.line {
             return self.abort("the shell's edit buffer is not the approved line");
         }
+        if check.unready {
+            return self
+                .abort("the shell would not run the line: it has an error or is incomplete");
+        }
         self.accept()
     }
 
@@ -233,39 +296,36 @@ impl Delivery {
         vec![Step::Const(Const::Interrupt), Step::Aborted(why.to_owned()), Step::Wait]
     }
 
-    /// The echo ends with the newline of Return; a shell with bracketed paste first or then
-    /// switches it off.
-    fn leaving(&mut self, event: &Event) -> Vec<Step> {
-        match event {
-            Event::PasteMode(false) | Event::CommandStart | Event::CommandDone { .. } => {
-                self.left()
-            }
-            Event::Output(bytes) if self.echo.is_some() => {
-                let Some(newline) = bytes.iter().position(|b| *b == b'\n') else {
-                    return Vec::new();
-                };
-                let rest = bytes.get(newline + 1..).unwrap_or_default().to_vec();
-                self.finish();
-                if rest.is_empty() { Vec::new() } else { vec![Step::Show(rest)] }
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn left(&mut self) -> Vec<Step> {
-        if self.aborted {
-            self.state = State::Prompting;
-            return Vec::new();
-        }
-        self.finish()
-    }
-
     fn finish(&mut self) -> Vec<Step> {
         self.state = State::Done;
         self.line.clear();
         self.echo = None;
         Vec::new()
     }
+}
+
+/// Of dropped output, what draws nothing but sets the terminal's modes: zsh switches its own off
+/// when its line editor ends.
+fn modes(bytes: &[u8]) -> Vec<u8> {
+    let mut modes = Vec::new();
+    let mut rest = bytes;
+    while let Some(escape) = rest.iter().position(|b| *b == 0x1b) {
+        rest = rest.get(escape..).unwrap_or_default();
+        let length = match rest {
+            [_, b'=' | b'>', ..] => 2,
+            [_, b'[', b'?', parameters @ ..] => {
+                let end = parameters.iter().position(|b| !matches!(b, b'0'..=b'9' | b';'));
+                match end.and_then(|end| Some((end, parameters.get(end)?))) {
+                    Some((end, b'h' | b'l')) => end + 4,
+                    _ => 0,
+                }
+            }
+            _ => 0,
+        };
+        modes.extend_from_slice(rest.get(..length).unwrap_or_default());
+        rest = rest.get(length.max(1)..).unwrap_or_default();
+    }
+    modes
 }
 
 fn text(line: &[u8]) -> Result<&str, Undeliverable> {

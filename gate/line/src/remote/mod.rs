@@ -41,6 +41,8 @@ pub struct Check {
     pub foreign: bool,
     /// `!` would be expanded after Return.
     pub history_expansion: bool,
+    /// The shell would not run the buffer on Return: it has an error, or is not complete.
+    pub unready: bool,
     /// The keymap is vi's.
     pub vi: bool,
     /// The shell reads its input as UTF-8.

@@ -63,7 +63,7 @@ fn is_provisioned(args: &str) -> bool {
             program.rsplit('/').next().unwrap_or_default(),
             "ash" | "dash" | "ksh" | "ksh93" | "mksh" | "sh"
         );
-    args.starts_with('-') || alone || args.ends_with(" -C source /dev/fd/9")
+    args.starts_with('-') || alone || args.ends_with(" -C source </dev/fd/9")
 }
 
 /// `/dev/pts/N`, `/dev/ttysNNN` and the like: nothing a shell would interpret.

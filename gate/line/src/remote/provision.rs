@@ -9,6 +9,9 @@ use super::Nonce;
 /// POSIX sh: picks the shell by the account's `$SHELL` and hands it its start-up file.
 const BOOT: &str = include_str!("shells/boot.sh");
 const BASH: &str = include_str!("shells/bash.sh");
+const FISH: &str = include_str!("shells/fish.fish");
+const SH: &str = include_str!("shells/sh.sh");
+const ZSH: &str = include_str!("shells/zsh.sh");
 
 /// The exec request that replaces the `shell` request.
 ///
@@ -16,7 +19,12 @@ const BASH: &str = include_str!("shells/bash.sh");
 /// `$SHELL -c ...`), and a shell that cannot be provisioned is started plain, as a login shell,
 /// without a hello: what is then typed at it is delivered as to any unverified prompt.
 pub fn start_command(nonce: &Nonce) -> String {
-    let script = BOOT.replace("@BASH@", BASH.trim_end()).replace("@NONCE@", nonce.as_str());
+    let script = BOOT
+        .replace("@BASH@", BASH.trim_end())
+        .replace("@FISH@", FISH.trim_end())
+        .replace("@SH@", SH.trim_end())
+        .replace("@ZSH@", ZSH.trim_end())
+        .replace("@NONCE@", nonce.as_str());
     for_any_shell(&script)
 }
 

@@ -148,6 +148,9 @@ impl Remote {
     /// a prompt.
     pub fn interrupted(&mut self) {
         self.accepted();
+        if self.is_fish() {
+            self.editing = false;
+        }
     }
 
     /// A probe has seen what is in the foreground.
@@ -214,7 +217,7 @@ impl Remote {
         match kind {
             b'A' => {
                 self.start_prompt();
-                if self.editing {
+                if self.drawn_again() {
                     return;
                 }
                 if self.label == Label::Running {
@@ -266,12 +269,22 @@ impl Remote {
 
     fn end_prompt(&mut self, label: Label, event: Event, out: &mut Vec<Event>) {
         self.in_prompt = false;
-        if self.editing {
+        if self.drawn_again() {
             return;
         }
         self.editing = self.hello.as_ref().is_some_and(|hello| hello.checks);
         self.set(label);
         out.push(event);
+    }
+
+    /// A prompt now is not a new one: bash draws it again after the check key, even when Return
+    /// has been sent meanwhile. fish gives a new one after `^C` without leaving its editor.
+    fn drawn_again(&self) -> bool {
+        self.editing && (self.label == Label::Running || !self.is_fish())
+    }
+
+    fn is_fish(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.shell == "fish")
     }
 
     fn set(&mut self, label: Label) {
@@ -321,6 +334,7 @@ fn check(fields: &[u8]) -> Option<Check> {
             .collect(),
         foreign,
         history_expansion: flags.contains(&b'H'),
+        unready: flags.contains(&b'E'),
         vi: flags.contains(&b'V'),
         utf8: flags.contains(&b'U'),
     })
