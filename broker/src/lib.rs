@@ -19,7 +19,7 @@ use std::time::Duration;
 use expacti_audit::{Fault, Summary, Tail};
 use expacti_engine::{Policy, RiskTables, Rule};
 use expacti_protocol::home::Home;
-use expacti_protocol::http::{NewPrincipal, PrincipalCreated};
+use expacti_protocol::http::{Changed, NewPrincipal, PrincipalCreated, RuleView};
 use expacti_protocol::principal::Role;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -149,27 +149,27 @@ impl Broker {
     }
 
     /// Adds a rule.
-    pub async fn add_rule(&self, by: Peer, rule: Rule) -> Result<Rule, Refusal> {
+    pub async fn add_rule(&self, by: Peer, rule: Rule) -> Result<RuleView, Refusal> {
         self.handle.run(move |life, _, now| life.add_rule(&by, rule, now)).await
     }
 
     /// Removes a rule by its id.
-    pub async fn remove_rule(&self, by: Peer, id: String) -> Result<Rule, Refusal> {
+    pub async fn remove_rule(&self, by: Peer, id: String) -> Result<Changed<Rule>, Refusal> {
         self.handle.run(move |life, _, now| life.remove_rule(&by, &id, now)).await
     }
 
     /// The rules, oldest first.
-    pub async fn rules(&self) -> Result<Vec<Rule>, Refusal> {
+    pub async fn rules(&self) -> Result<Vec<RuleView>, Refusal> {
         self.handle.run(|life, _, _| Ok(life.rule_list())).await
     }
 
     /// Adds a policy.
-    pub async fn add_policy(&self, by: Peer, policy: Policy) -> Result<Policy, Refusal> {
+    pub async fn add_policy(&self, by: Peer, policy: Policy) -> Result<Changed<Policy>, Refusal> {
         self.handle.run(move |life, _, now| life.add_policy(&by, policy, now)).await
     }
 
     /// Removes a policy by its id.
-    pub async fn remove_policy(&self, by: Peer, id: String) -> Result<Policy, Refusal> {
+    pub async fn remove_policy(&self, by: Peer, id: String) -> Result<Changed<Policy>, Refusal> {
         self.handle.run(move |life, _, now| life.remove_policy(&by, &id, now)).await
     }
 

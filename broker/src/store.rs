@@ -153,6 +153,9 @@ impl Store {
         for text in self.column("SELECT body FROM policies").await? {
             loaded.policies.push(parse("policy", &text)?);
         }
+        for text in self.column("SELECT body FROM changes").await? {
+            loaded.changes.push(parse("change", &text)?);
+        }
         for text in self.column("SELECT body FROM principals").await? {
             loaded.principals.push(parse("principal", &text)?);
         }
@@ -195,6 +198,12 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
         }
         Write::Baseline { agent, body } => {
             upsert(tx, "INSERT INTO baselines (agent, body) VALUES ($1, $2) ON CONFLICT (agent) DO UPDATE SET body = excluded.body", agent, body).await?;
+        }
+        Write::Change { id, body: Some(body) } => {
+            upsert(tx, "INSERT INTO changes (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;
+        }
+        Write::Change { id, body: None } => {
+            delete(tx, "DELETE FROM changes WHERE id = $1", id).await?
         }
         Write::Command { id, session, from: None, to, submitted_at, view } => {
             sqlx::query("INSERT INTO commands (id, session_id, state, submitted_at, view) VALUES ($1, $2, $3, $4, $5)")

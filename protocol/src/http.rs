@@ -1,7 +1,9 @@
 //! Bodies of the HTTP requests and answers, as the client and the server share them.
 
+use expacti_engine::{Policy, Rule};
 use serde::{Deserialize, Serialize};
 
+use crate::ids::ChangeId;
 use crate::principal::Role;
 use crate::reviewer::ErrorCode;
 
@@ -141,4 +143,86 @@ pub struct DecisionBody {
     /// The reviewer's signature.
     #[serde(default)]
     pub signature: Option<String>,
+}
+
+/// One person's approval of a rule or of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub by: String,
+    /// With which role.
+    pub role: Role,
+    /// When, in seconds since the Unix epoch.
+    pub at: i64,
+}
+
+/// A rule as the broker keeps it. One that allows counts only where those who approved it would be
+/// enough to allow the command itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleView {
+    /// The rule.
+    #[serde(flatten)]
+    pub rule: Rule,
+    /// Who stands for it: its author, and whoever approved it since.
+    #[serde(default)]
+    pub approvals: Vec<Approval>,
+}
+
+/// What a change does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Adds a policy that goes before a stricter one.
+    AddPolicy {
+        /// The policy; its id is set when it is added.
+        policy: Policy,
+    },
+    /// Removes a policy.
+    RemovePolicy {
+        /// Which.
+        policy: Policy,
+    },
+    /// Removes a rule that denies.
+    RemoveRule {
+        /// Which.
+        rule: Rule,
+    },
+}
+
+/// A change that makes something weaker and waits for the approval that this asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its id.
+    pub id: ChangeId,
+    /// What it does.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Who proposed it.
+    pub by: String,
+    /// Proposed at, in seconds since the Unix epoch; it ends a day later.
+    pub at: i64,
+    /// Who is for it, the one who proposed it included.
+    pub approvals: Vec<Approval>,
+    /// What asks for more.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// Approvals still missing.
+    #[serde(default)]
+    pub missing: u32,
+    /// Whose approval would count, by name.
+    #[serde(default)]
+    pub may_approve: Vec<String>,
+}
+
+/// The answer to a request that changes a policy or rule: done, or waiting for others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Changed<T> {
+    /// It waits (status 202).
+    Waiting {
+        /// The change.
+        change: Box<Change>,
+    },
+    /// It is done.
+    Done(T),
 }

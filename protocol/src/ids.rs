@@ -102,6 +102,10 @@ id!(
     SessionId, "sess"
 );
 id!(
+    /// Names a change of rules or policies that waits for approval.
+    ChangeId, "chg"
+);
+id!(
     /// Names a rule of the whitelist.
     RuleId, "rule"
 );

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use expacti_audit::Entry;
-use expacti_engine::{Policy, PolicySet, Rule, RuleSet, Snapshot, check_rule};
-use expacti_protocol::http::{NewPrincipal, PrincipalView, Target};
+use expacti_engine::{Effect, Policy, PolicySet, Rule, RuleSet, Snapshot, check_rule};
+use expacti_protocol::http::{Action, Changed, NewPrincipal, PrincipalView, RuleView, Target};
 use expacti_protocol::ids::{PolicyId, PrincipalId, RuleId};
 use expacti_protocol::principal::Role;
-use expacti_protocol::reviewer::ReviewerEvent;
+use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent};
 
+use super::changes::approval;
 use super::{Life, Now, Out, Peer, PrincipalRow, Refusal, Write};
 
-fn needs_admin(by: &Peer, what: &str) -> Result<(), Refusal> {
+pub(super) fn needs_admin(by: &Peer, what: &str) -> Result<(), Refusal> {
     if by.inside_wrap {
         return Err(Refusal::not_entitled(format!("a program run by expacti wrap may not {what}")));
     }
@@ -22,14 +23,14 @@ fn needs_admin(by: &Peer, what: &str) -> Result<(), Refusal> {
     }
 }
 
-fn body<T: serde::Serialize>(value: &T) -> Result<String, Refusal> {
+pub(super) fn body<T: serde::Serialize>(value: &T) -> Result<String, Refusal> {
     serde_json::to_string(value).map_err(|e| Refusal::failed(e.to_string()))
 }
 
 impl Life {
     /// Builds the engine's snapshot from the present rules and policies.
     pub(crate) fn rebuild_snapshot(&mut self) -> Result<(), Refusal> {
-        let mut rules: Vec<Rule> = self.rules.values().cloned().collect();
+        let mut rules: Vec<Rule> = self.rules.values().map(|view| view.rule.clone()).collect();
         rules.sort_by(|a, b| a.id.cmp(&b.id));
         let mut policies: Vec<Policy> = self.policies.values().cloned().collect();
         policies.sort_by(|a, b| a.id.cmp(&b.id));
@@ -41,7 +42,7 @@ impl Life {
         Ok(())
     }
 
-    fn told(&mut self, change: &str, id: &str, by: &Peer) {
+    pub(super) fn told(&mut self, change: &str, id: &str, by: &Peer) {
         self.outs.push(Out::Review(ReviewerEvent::RuleChanged {
             change: change.to_owned(),
             id: id.to_owned(),
@@ -49,13 +50,14 @@ impl Life {
         }));
     }
 
-    /// Adds a rule; its id, author and time are set here.
+    /// Adds a rule; its id, author and time are set here. One that allows holds where its author
+    /// alone could allow the command; elsewhere others have to approve it first.
     pub(crate) fn add_rule(
         &mut self,
         by: &Peer,
         mut rule: Rule,
         now: Now,
-    ) -> Result<Rule, Refusal> {
+    ) -> Result<RuleView, Refusal> {
         needs_admin(by, "change rules")?;
         rule.id = RuleId::new().to_string();
         rule.author = by.name.clone();
@@ -65,98 +67,199 @@ impl Life {
         if rule.expires_at.is_some_and(|t| t <= now.micros) {
             return Err(Refusal::invalid("the rule would have expired already"));
         }
-        self.rules.insert(rule.id.clone(), rule.clone());
+        let view = RuleView { approvals: vec![approval(by, now)], rule };
+        self.rules.insert(view.rule.id.clone(), view.clone());
         self.rebuild_snapshot()?;
-        let text = body(&rule)?;
-        self.writes.push(Write::Rule { id: rule.id.clone(), body: Some(text.clone()) });
+        self.write_rule(&view)?;
         let entry = Entry::new("rule_added", &now.rfc3339())
-            .with("rule", rule.id.as_str())
+            .with("rule", view.rule.id.as_str())
             .with("by", by.name.as_str())
-            .with("body", serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default());
+            .with("body", serde_json::to_value(&view.rule).unwrap_or_default());
         self.audit(&entry)?;
-        self.told("added", &rule.id, by);
-        Ok(rule)
+        self.told("added", &view.rule.id, by);
+        Ok(view)
     }
 
-    /// Removes a rule.
-    pub(crate) fn remove_rule(&mut self, by: &Peer, id: &str, now: Now) -> Result<Rule, Refusal> {
+    /// One more person stands for a rule that allows.
+    pub(crate) fn approve_rule(
+        &mut self,
+        by: &Peer,
+        id: &str,
+        now: Now,
+    ) -> Result<RuleView, Refusal> {
+        if !by.may_decide() {
+            return Err(Refusal::not_entitled(format!(
+                "{} ({}) may not approve rules",
+                by.name, by.role
+            )));
+        }
+        let view = self
+            .rules
+            .get_mut(&id.to_owned())
+            .ok_or_else(|| Refusal::not_found(format!("rule {id}")))?;
+        if view.approvals.iter().any(|approval| approval.by == by.name) {
+            return Err(Refusal::new(
+                ErrorCode::TooLate,
+                format!("{} stands for this rule already", by.name),
+            ));
+        }
+        view.approvals.push(approval(by, now));
+        let view = view.clone();
+        self.write_rule(&view)?;
+        let entry = Entry::new("rule_approved", &now.rfc3339())
+            .with("rule", id)
+            .with("pattern", view.rule.pattern.as_str())
+            .with("by", by.name.as_str());
+        self.audit(&entry)?;
+        self.told("approved", id, by);
+        Ok(view)
+    }
+
+    fn write_rule(&mut self, view: &RuleView) -> Result<(), Refusal> {
+        let text = body(view)?;
+        self.writes.push(Write::Rule { id: view.rule.id.clone(), body: Some(text) });
+        Ok(())
+    }
+
+    /// Removes a rule. One that denies goes only with the approval that policies ask for.
+    pub(crate) fn remove_rule(
+        &mut self,
+        by: &Peer,
+        id: &str,
+        now: Now,
+    ) -> Result<Changed<Rule>, Refusal> {
         needs_admin(by, "change rules")?;
         let rule = self
             .rules
-            .remove(&id.to_owned())
+            .get(&id.to_owned())
+            .map(|view| view.rule.clone())
             .ok_or_else(|| Refusal::not_found(format!("rule {id}")))?;
+        if rule.effect == Effect::Deny
+            && let Some(change) =
+                self.propose(by, Action::RemoveRule { rule: rule.clone() }, now)?
+        {
+            return Ok(Changed::Waiting { change: Box::new(change) });
+        }
+        self.drop_rule(by, &rule, Vec::new(), now)?;
+        Ok(Changed::Done(rule))
+    }
+
+    pub(super) fn drop_rule(
+        &mut self,
+        by: &Peer,
+        rule: &Rule,
+        approved_by: Vec<String>,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        self.rules.remove(&rule.id);
         self.rebuild_snapshot()?;
-        self.writes.push(Write::Rule { id: id.to_owned(), body: None });
+        self.writes.push(Write::Rule { id: rule.id.clone(), body: None });
         let entry = Entry::new("rule_removed", &now.rfc3339())
-            .with("rule", id)
+            .with("rule", rule.id.as_str())
             .with("pattern", rule.pattern.as_str())
-            .with("by", by.name.as_str());
+            .with("by", by.name.as_str())
+            .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by));
         self.audit(&entry)?;
-        self.told("removed", id, by);
-        Ok(rule)
+        self.told("removed", &rule.id, by);
+        Ok(())
     }
 
     /// Counts that a rule decided.
     pub(crate) fn count_hit(&mut self, id: Option<&str>) {
         let Some(id) = id else { return };
-        let Some(rule) = self.rules.get_mut(&id.to_owned()) else { return };
-        rule.hits = rule.hits.saturating_add(1);
-        if let Ok(text) = serde_json::to_string(rule) {
-            self.writes.push(Write::Rule { id: id.to_owned(), body: Some(text) });
-        }
+        let Some(view) = self.rules.get_mut(&id.to_owned()) else { return };
+        view.rule.hits = view.rule.hits.saturating_add(1);
+        let view = view.clone();
+        let _ = self.write_rule(&view);
     }
 
     /// The rules, oldest first.
-    pub(crate) fn rule_list(&self) -> Vec<Rule> {
+    pub(crate) fn rule_list(&self) -> Vec<RuleView> {
         let mut all: Vec<_> = self.rules.values().cloned().collect();
-        all.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.cmp(&b.id)));
+        let key = |view: &RuleView| (view.rule.created_at, view.rule.id.clone());
+        all.sort_by_key(key);
         all
     }
 
-    /// Adds a policy; its id is set here.
+    /// Adds a policy; its id is set here. One that goes before a stricter one needs the approval
+    /// that this asks for.
     pub(crate) fn add_policy(
         &mut self,
         by: &Peer,
         mut policy: Policy,
         now: Now,
-    ) -> Result<Policy, Refusal> {
+    ) -> Result<Changed<Policy>, Refusal> {
         needs_admin(by, "change policies")?;
         policy.id = PolicyId::new().to_string();
+        PolicySet::build(vec![policy.clone()]).map_err(|e| Refusal::invalid(e.to_string()))?;
+        let action = Action::AddPolicy { policy: policy.clone() };
+        if let Some(change) = self.propose(by, action, now)? {
+            return Ok(Changed::Waiting { change: Box::new(change) });
+        }
+        self.keep_policy(by, &policy, Vec::new(), now)?;
+        Ok(Changed::Done(policy))
+    }
+
+    pub(super) fn keep_policy(
+        &mut self,
+        by: &Peer,
+        policy: &Policy,
+        approved_by: Vec<String>,
+        now: Now,
+    ) -> Result<(), Refusal> {
         self.policies.insert(policy.id.clone(), policy.clone());
         self.rebuild_snapshot()?;
-        let text = body(&policy)?;
-        self.writes.push(Write::Policy { id: policy.id.clone(), body: Some(text.clone()) });
+        self.writes.push(Write::Policy { id: policy.id.clone(), body: Some(body(policy)?) });
         let entry = Entry::new("policy_changed", &now.rfc3339())
             .with("change", "added")
             .with("policy", policy.id.as_str())
             .with("by", by.name.as_str())
-            .with("body", serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default());
+            .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by))
+            .with("body", serde_json::to_value(policy).unwrap_or_default());
         self.audit(&entry)?;
         self.told("policy_changed", &policy.id, by);
-        Ok(policy)
+        Ok(())
     }
 
-    /// Removes a policy.
+    /// Removes a policy, with the approval that it asks for.
     pub(crate) fn remove_policy(
         &mut self,
         by: &Peer,
         id: &str,
         now: Now,
-    ) -> Result<Policy, Refusal> {
+    ) -> Result<Changed<Policy>, Refusal> {
         needs_admin(by, "change policies")?;
         let policy = self
             .policies
-            .remove(&id.to_owned())
+            .get(&id.to_owned())
+            .cloned()
             .ok_or_else(|| Refusal::not_found(format!("policy {id}")))?;
+        let action = Action::RemovePolicy { policy: policy.clone() };
+        if let Some(change) = self.propose(by, action, now)? {
+            return Ok(Changed::Waiting { change: Box::new(change) });
+        }
+        self.drop_policy(by, &policy, Vec::new(), now)?;
+        Ok(Changed::Done(policy))
+    }
+
+    pub(super) fn drop_policy(
+        &mut self,
+        by: &Peer,
+        policy: &Policy,
+        approved_by: Vec<String>,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        self.policies.remove(&policy.id);
         self.rebuild_snapshot()?;
-        self.writes.push(Write::Policy { id: id.to_owned(), body: None });
+        self.writes.push(Write::Policy { id: policy.id.clone(), body: None });
         let entry = Entry::new("policy_changed", &now.rfc3339())
             .with("change", "removed")
-            .with("policy", id)
-            .with("by", by.name.as_str());
+            .with("policy", policy.id.as_str())
+            .with("by", by.name.as_str())
+            .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by));
         self.audit(&entry)?;
-        self.told("policy_changed", id, by);
-        Ok(policy)
+        self.told("policy_changed", &policy.id, by);
+        Ok(())
     }
 
     /// The policies, by id.

@@ -6,6 +6,7 @@
 //! then sends `outs`. When the commit fails, [`Life::rollback`] makes the batch undone.
 
 mod admin;
+mod changes;
 mod decide;
 mod entitled;
 mod ports;
@@ -16,6 +17,8 @@ mod submit;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_changes;
 #[cfg(test)]
 mod tests_items;
 
@@ -28,7 +31,7 @@ use expacti_engine::{History, Snapshot, Voter};
 use expacti_protocol::command::{CommandState, CommandText, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{DecisionKind, GateEvent};
-use expacti_protocol::http::{PrincipalView, Target};
+use expacti_protocol::http::{Change, PrincipalView, RuleView, Target};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
@@ -137,7 +140,8 @@ pub(crate) struct Life {
     pub(crate) commands: Table<CommandId, Live>,
     pub(crate) sessions: Table<SessionId, LiveSession>,
     pub(crate) baselines: Table<String, History>,
-    pub(crate) rules: Table<String, expacti_engine::Rule>,
+    pub(crate) rules: Table<String, RuleView>,
+    pub(crate) changes: Table<String, Change>,
     pub(crate) policies: Table<String, expacti_engine::Policy>,
     pub(crate) principals: Table<String, PrincipalView>,
     pub(crate) targets: Table<String, Target>,
@@ -163,7 +167,8 @@ pub(crate) struct Loaded {
     pub(crate) open_commands: Vec<CommandView>,
     pub(crate) open_sessions: Vec<SessionView>,
     pub(crate) baselines: HashMap<String, History>,
-    pub(crate) rules: Vec<expacti_engine::Rule>,
+    pub(crate) rules: Vec<RuleView>,
+    pub(crate) changes: Vec<Change>,
     pub(crate) policies: Vec<expacti_engine::Policy>,
     pub(crate) principals: Vec<PrincipalView>,
     pub(crate) targets: Vec<Target>,
@@ -189,6 +194,7 @@ impl Life {
             sessions: Table::default(),
             baselines: Table::default(),
             rules: Table::default(),
+            changes: Table::default(),
             policies: Table::default(),
             principals: Table::default(),
             targets: Table::default(),
@@ -207,7 +213,10 @@ impl Life {
             life.baselines.insert(agent, history);
         }
         for rule in loaded.rules {
-            life.rules.insert(rule.id.clone(), rule);
+            life.rules.insert(rule.rule.id.clone(), rule);
+        }
+        for change in loaded.changes {
+            life.changes.insert(change.id.to_string(), change);
         }
         for policy in loaded.policies {
             life.policies.insert(policy.id.clone(), policy);
@@ -238,6 +247,7 @@ impl Life {
         f(&mut self.sessions);
         f(&mut self.baselines);
         f(&mut self.rules);
+        f(&mut self.changes);
         f(&mut self.policies);
         f(&mut self.principals);
         f(&mut self.targets);

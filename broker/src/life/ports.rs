@@ -130,6 +130,10 @@ pub(crate) enum Write {
         agent: String,
         body: String,
     },
+    Change {
+        id: String,
+        body: Option<String>,
+    },
     Command {
         id: CommandId,
         session: SessionId,

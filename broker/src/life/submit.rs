@@ -94,7 +94,16 @@ impl Life {
         };
         let reading = reading(submission.kind, submission.interactive.as_ref());
         let verdict = judge_as(&self.snapshot, reading, &bytes, &context, &session.history);
-        let view = self.view_of(&submission, &bytes, info, &verdict, retry_of_denied, now);
+        let mut view = self.view_of(&submission, &bytes, info, &verdict, retry_of_denied, now);
+        // A rule is no way round the approvals a policy asks for.
+        let gap = match (verdict.rule.verdict, &verdict.rule.rule) {
+            (RuleOutcome::Allow, Some(rule)) => self.rule_gap(rule, &view),
+            _ => None,
+        };
+        let held = paused || gap.is_some();
+        if let Some(gap) = gap {
+            view.rule_why = gap;
+        }
         let id = view.id.clone();
         if let Some(session) = self.sessions.get_mut(&submission.session_id) {
             // What an agent does in general is learnt from commands; a secret teaches nothing.
@@ -166,7 +175,7 @@ impl Life {
                     self.count_hit(rule.as_deref());
                     self.deny(&id, &by, &why, DecisionKind::Rule, now)?;
                 }
-                (RuleOutcome::Allow, Some(rule)) if !paused => {
+                (RuleOutcome::Allow, Some(rule)) if !held => {
                     self.count_hit(Some(rule));
                     self.allow_by_rule(&id, rule, submission.ready, now)?;
                 }

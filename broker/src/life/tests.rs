@@ -383,7 +383,7 @@ fn a_rule_releases_in_the_same_transaction_and_a_pause_stops_it() {
     w.run(|l, now| l.pause(&by, &session, true, now)).unwrap();
     let id = w.submit(&session, "uptime");
     assert_eq!(w.life.commands.get(&id).unwrap().view.state, CommandState::Pending);
-    assert_eq!(w.life.rule_list()[0].hits, 1);
+    assert_eq!(w.life.rule_list()[0].rule.hits, 1);
 }
 
 #[test]

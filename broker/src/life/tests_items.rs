@@ -24,14 +24,14 @@ fn interactive(secret: bool, grantable: bool) -> Option<Interactive> {
     })
 }
 
-fn add(w: &mut World, name: &str, role: Role) -> Peer {
+pub(super) fn add(w: &mut World, name: &str, role: Role) -> Peer {
     let new = NewPrincipal { name: name.into(), role, public_key: None, owner: None };
     let hash = Some(name.to_owned());
     w.run(|l, now| l.add_principal(&peer("root", Role::Owner), new, hash, now)).unwrap();
     peer(name, role)
 }
 
-fn quorum(min: u32, group: &[&str]) -> Policy {
+pub(super) fn quorum(min: u32, group: &[&str]) -> Policy {
     Policy {
         id: String::new(),
         kind: PolicyKind::Quorum,
@@ -63,7 +63,7 @@ fn keys(w: &mut World, session: &SessionId) -> CommandId {
     send(w, s).unwrap()
 }
 
-fn view(w: &World, id: &CommandId) -> CommandView {
+pub(super) fn view(w: &World, id: &CommandId) -> CommandView {
     w.life.commands.get(id).unwrap().shown()
 }
 

@@ -4,6 +4,7 @@ mod auth;
 mod gate_ws;
 mod rest;
 mod reviewer_ws;
+mod rules;
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -124,18 +125,22 @@ impl Broker {
             .route("/v1/audit", get(rest::audit))
             .route("/v1/audit/checkpoint", post(rest::checkpoint))
             .route("/v1/audit/verify", get(rest::verify))
+            .route("/v1/changes", get(rules::changes))
+            .route("/v1/changes/{id}", delete(rules::reject_change))
+            .route("/v1/changes/{id}/approve", post(rules::approve_change))
             .route("/v1/commands", get(rest::commands))
             .route("/v1/commands/{id}", get(rest::command))
             .route("/v1/commands/{id}/decision", post(rest::decide))
             .route("/v1/gate/agent-key", post(rest::agent_key))
             .route("/v1/openapi.json", get(rest::openapi))
             .route("/v1/pending", get(rest::pending))
-            .route("/v1/policies", get(rest::policies).post(rest::add_policy))
-            .route("/v1/policies/{id}", delete(rest::remove_policy))
+            .route("/v1/policies", get(rules::policies).post(rules::add_policy))
+            .route("/v1/policies/{id}", delete(rules::remove_policy))
             .route("/v1/principals", get(rest::principals).post(rest::add_principal))
             .route("/v1/principals/{name}", delete(rest::remove_principal))
-            .route("/v1/rules", get(rest::rules).post(rest::add_rule))
-            .route("/v1/rules/{id}", delete(rest::remove_rule))
+            .route("/v1/rules", get(rules::rules).post(rules::add_rule))
+            .route("/v1/rules/{id}", delete(rules::remove_rule))
+            .route("/v1/rules/{id}/approve", post(rules::approve_rule))
             .route("/v1/sessions", get(rest::sessions))
             .route("/v1/sessions/{id}", get(rest::session))
             .route("/v1/sessions/{id}/kill", post(rest::kill))

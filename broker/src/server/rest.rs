@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use expacti_engine::{Policy, Rule};
 use expacti_protocol::PROTOCOL_VERSION;
 use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{
@@ -21,7 +20,7 @@ use super::Conn;
 use crate::life::{Recorder as _, too_late_for};
 use crate::{Broker, Peer, Refusal};
 
-type Answer<T> = Result<Json<T>, Refusal>;
+pub(super) type Answer<T> = Result<Json<T>, Refusal>;
 
 /// Lines of one answer of `/v1/audit`.
 const AUDIT_PAGE: u64 = 10_000;
@@ -29,7 +28,7 @@ const AUDIT_PAGE: u64 = 10_000;
 /// Rows of a listing unless asked otherwise.
 const PAGE: u64 = 200;
 
-fn view(peer: &Peer) -> Result<(), Refusal> {
+pub(super) fn view(peer: &Peer) -> Result<(), Refusal> {
     if peer.inside_wrap {
         return Err(Refusal::not_entitled(
             "a program run by expacti wrap cannot review: use a terminal outside it",
@@ -385,48 +384,6 @@ pub(super) async fn verify(State(broker): State<Broker>, peer: Peer) -> Answer<s
         }),
         Err(fault) => serde_json::json!({"ok": false, "seq": fault.seq, "what": fault.what}),
     }))
-}
-
-pub(super) async fn rules(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<Rule>> {
-    view(&peer)?;
-    broker.rules().await.map(Json)
-}
-
-pub(super) async fn add_rule(
-    State(broker): State<Broker>,
-    peer: Peer,
-    Json(rule): Json<Rule>,
-) -> Answer<Rule> {
-    broker.add_rule(peer, rule).await.map(Json)
-}
-
-pub(super) async fn remove_rule(
-    State(broker): State<Broker>,
-    peer: Peer,
-    Path(id): Path<String>,
-) -> Answer<Rule> {
-    broker.remove_rule(peer, id).await.map(Json)
-}
-
-pub(super) async fn policies(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<Policy>> {
-    view(&peer)?;
-    broker.policies().await.map(Json)
-}
-
-pub(super) async fn add_policy(
-    State(broker): State<Broker>,
-    peer: Peer,
-    Json(policy): Json<Policy>,
-) -> Answer<Policy> {
-    broker.add_policy(peer, policy).await.map(Json)
-}
-
-pub(super) async fn remove_policy(
-    State(broker): State<Broker>,
-    peer: Peer,
-    Path(id): Path<String>,
-) -> Answer<Policy> {
-    broker.remove_policy(peer, id).await.map(Json)
 }
 
 pub(super) async fn principals(

@@ -84,6 +84,21 @@ impl PolicySet {
 }
 
 impl PolicySet {
+    /// What the policies ask for that may hold for commands of this program; `None` is any program.
+    #[must_use]
+    pub fn touching(&self, program: Option<&str>) -> Vec<Requirement> {
+        let fits = |compiled: &Compiled| match (program, literal_program(compiled)) {
+            (Some(a), Some(b)) => crate::parse::output::base_name(a) == b,
+            _ => true,
+        };
+        self.policies
+            .iter()
+            .zip(&self.compiled)
+            .filter(|(_, compiled)| fits(compiled))
+            .map(|(policy, _)| requirement(policy))
+            .collect()
+    }
+
     /// The policies that a new set would remove, make easier to satisfy, or put a weaker one in
     /// front of; such a change needs the approval that these ask for.
     #[must_use]
@@ -119,13 +134,15 @@ impl PolicySet {
     }
 }
 
+/// The program a pattern names, where it names one.
+fn literal_program(compiled: &Compiled) -> Option<String> {
+    let first = compiled.pattern.as_ref()?.words().first()?;
+    (!first.contains(['*', '?'])).then(|| crate::parse::output::base_name(first).to_owned())
+}
+
 /// Whether one command may fit both patterns; in doubt it does.
 fn may_overlap(a: &Compiled, b: &Compiled) -> bool {
-    let program = |compiled: &Compiled| {
-        let first = compiled.pattern.as_ref()?.words().first()?.clone();
-        (!first.contains(['*', '?'])).then(|| crate::parse::output::base_name(&first).to_owned())
-    };
-    match (program(a), program(b)) {
+    match (literal_program(a), literal_program(b)) {
         (Some(a), Some(b)) => a == b,
         _ => true,
     }
@@ -305,6 +322,12 @@ fn stricter(a: &Policy, b: &Policy) -> Ordering {
         .then_with(|| order(a).cmp(&order(b)))
         .then_with(|| time(a).cmp(&time(b)))
         .then_with(|| b.id.cmp(&a.id))
+}
+
+impl From<&Policy> for Requirement {
+    fn from(policy: &Policy) -> Self {
+        requirement(policy)
+    }
 }
 
 fn requirement(policy: &Policy) -> Requirement {

@@ -1,0 +1,286 @@
+//! A change that makes something weaker needs the approval that this asked for. It must never be
+//! carried out by fewer people than could have allowed a command under what it removes.
+
+use expacti_audit::Entry;
+use expacti_engine::{MatchKind, Policy, PolicySet, Requirement, Voter};
+use expacti_protocol::command::CommandView;
+use expacti_protocol::http::{Action, Approval, Change, RuleView};
+use expacti_protocol::ids::ChangeId;
+use expacti_protocol::principal::Role;
+use expacti_protocol::reviewer::ErrorCode;
+
+use super::admin::{body, needs_admin};
+use super::{Ballot, Life, Now, Peer, Refusal, Write, entitled};
+
+/// How long a change waits, in seconds; then nobody means it any more.
+const CHANGE_LIFE: i64 = 86_400;
+
+/// Changes that may wait at once.
+const MAX_CHANGES: usize = 1000;
+
+/// That a person is for something.
+pub(super) fn approval(by: &Peer, now: Now) -> Approval {
+    Approval { by: by.name.clone(), role: by.role, at: now.seconds() }
+}
+
+fn ballots<'a>(approvals: impl Iterator<Item = &'a Approval>) -> Vec<Ballot> {
+    approvals
+        .map(|a| Ballot { voter: entitled::voter(&a.by, a.role), allow: true, grant: None })
+        .collect()
+}
+
+fn names(approvals: &[Approval]) -> Vec<String> {
+    approvals.iter().map(|approval| approval.by.clone()).collect()
+}
+
+impl Life {
+    /// Why a rule that fits does not allow this command by itself: those who stand for it could
+    /// not have allowed the command either.
+    pub(super) fn rule_gap(&self, rule: &str, view: &CommandView) -> Option<String> {
+        let Some(RuleView { rule, approvals }) = self.rules.get(&rule.to_owned()) else {
+            return Some("the rule is gone".to_owned());
+        };
+        // Rules of earlier versions know their author only.
+        let author = [Approval {
+            by: rule.author.clone(),
+            role: match self.principals.get(&rule.author) {
+                Some(principal) => principal.role,
+                None if rule.author == self.owner => Role::Owner,
+                None => Role::Reviewer,
+            },
+            at: rule.created_at,
+        }];
+        let approvals = if approvals.is_empty() { &author[..] } else { approvals };
+        let counted: Vec<Approval> =
+            approvals.iter().filter(|a| !entitled::stands_behind(&a.by, view)).cloned().collect();
+        let missing = entitled::missing(&view.requirement, &ballots(counted.iter()));
+        (missing > 0).then(|| {
+            format!(
+                "rule {} allows it, but {}; {} more must approve the rule",
+                rule.id, view.requirement.why, missing
+            )
+        })
+    }
+
+    /// What asks for approval of an action, as rules and policies are now.
+    fn asked(&self, action: &Action) -> Vec<Requirement> {
+        let old = &self.snapshot.policies;
+        let weakened = |policies: Vec<Policy>| match PolicySet::build(policies) {
+            Ok(new) => old.weakened_by(&new).into_iter().map(Requirement::from).collect(),
+            // What cannot be compiled cannot be compared: everything asks.
+            Err(_) => old.touching(None),
+        };
+        match action {
+            Action::AddPolicy { policy } => {
+                weakened(old.policies().iter().cloned().chain([policy.clone()]).collect())
+            }
+            Action::RemovePolicy { policy } => {
+                weakened(old.policies().iter().filter(|p| p.id != policy.id).cloned().collect())
+            }
+            Action::RemoveRule { rule } => {
+                let program = rule.pattern.split_whitespace().next();
+                let literal = program.filter(|p| !p.contains(['*', '?', '\'', '"', '\\']));
+                old.touching(literal.filter(|_| rule.kind != MatchKind::Regex))
+            }
+        }
+    }
+
+    /// Those of the approvals that count: of people who are still there, with their present role.
+    fn counted(&self, change: &Change) -> Vec<Ballot> {
+        self.people()
+            .into_iter()
+            .filter(|person| change.approvals.iter().any(|a| a.by == person.person))
+            .map(|voter| Ballot { voter, allow: true, grant: None })
+            .collect()
+    }
+
+    /// Fills in what a change still needs; whether that is nothing.
+    fn settle_change(&self, change: &mut Change) -> bool {
+        let ballots = self.counted(change);
+        let by_owner = ballots.iter().any(|b| b.voter.person == self.owner);
+        (change.needs, change.missing, change.may_approve) = (Vec::new(), 0, Vec::new());
+        for requirement in self.asked(&change.action) {
+            let missing = entitled::missing(&requirement, &ballots);
+            let left = self.may_approve(&requirement, &ballots);
+            // Where too few of those it names are left to ever approve, all who are, and the owner of
+            // the broker, are enough: a policy of people who have gone would stay for ever.
+            let counting = |person: &&Voter| requirement.counts(person);
+            let people = self.people();
+            let possible = people.iter().filter(counting).count();
+            let hopeless = possible < requirement.needed() as usize;
+            if missing == 0 || (hopeless && left.is_empty() && by_owner) {
+                continue;
+            }
+            change.needs.push(requirement.why);
+            change.missing = change.missing.max(missing);
+            change.may_approve.extend(left);
+            if hopeless && !by_owner {
+                change.may_approve.push(self.owner.clone());
+            }
+        }
+        change.may_approve.sort();
+        change.may_approve.dedup();
+        change.needs.is_empty()
+    }
+
+    /// Puts up a change; `None` when the one who asks is enough.
+    pub(super) fn propose(
+        &mut self,
+        by: &Peer,
+        action: Action,
+        now: Now,
+    ) -> Result<Option<Change>, Refusal> {
+        self.end_old_changes(now)?;
+        let mut change = Change {
+            id: ChangeId::new(),
+            action,
+            by: by.name.clone(),
+            at: now.seconds(),
+            approvals: vec![approval(by, now)],
+            needs: Vec::new(),
+            missing: 0,
+            may_approve: Vec::new(),
+        };
+        if self.settle_change(&mut change) {
+            return Ok(None);
+        }
+        if self.changes.len() >= MAX_CHANGES {
+            return Err(Refusal::failed(format!("{MAX_CHANGES} changes wait already")));
+        }
+        self.write_change(&change)?;
+        self.audit_change("change_proposed", &change, by, now)?;
+        self.told("proposed", change.id.as_str(), by);
+        Ok(Some(change))
+    }
+
+    fn write_change(&mut self, change: &Change) -> Result<(), Refusal> {
+        self.changes.insert(change.id.to_string(), change.clone());
+        let text = body(change)?;
+        self.writes.push(Write::Change { id: change.id.to_string(), body: Some(text) });
+        Ok(())
+    }
+
+    fn drop_change(&mut self, id: &str) {
+        self.changes.remove(&id.to_owned());
+        self.writes.push(Write::Change { id: id.to_owned(), body: None });
+    }
+
+    fn audit_change(
+        &mut self,
+        kind: &str,
+        change: &Change,
+        by: &Peer,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let entry = Entry::new(kind, &now.rfc3339())
+            .with("change", change.id.as_str())
+            .with("by", by.name.as_str())
+            .with("approved_by", names(&change.approvals))
+            .with("needs", change.needs.clone())
+            .with("body", serde_json::to_value(&change.action).unwrap_or_default());
+        self.audit(&entry)
+    }
+
+    /// Changes nobody finished in time come to nothing.
+    fn end_old_changes(&mut self, now: Now) -> Result<(), Refusal> {
+        let old: Vec<_> = self
+            .changes
+            .values()
+            .filter(|change| change.at.saturating_add(CHANGE_LIFE) <= now.seconds())
+            .cloned()
+            .collect();
+        let system =
+            Peer { name: "system:timeout".to_owned(), role: Role::Viewer, inside_wrap: true };
+        for change in old {
+            self.drop_change(change.id.as_str());
+            self.audit_change("change_rejected", &change, &system, now)?;
+        }
+        Ok(())
+    }
+
+    /// Somebody is for a change; it is carried out when that is enough.
+    pub(crate) fn approve_change(
+        &mut self,
+        by: &Peer,
+        id: &str,
+        now: Now,
+    ) -> Result<(Change, bool), Refusal> {
+        self.end_old_changes(now)?;
+        if !by.may_decide() {
+            return Err(Refusal::not_entitled(format!(
+                "{} ({}) may not approve changes",
+                by.name, by.role
+            )));
+        }
+        let mut change = self
+            .changes
+            .get(&id.to_owned())
+            .cloned()
+            .ok_or_else(|| Refusal::not_found(format!("change {id}")))?;
+        if change.approvals.iter().any(|a| a.by == by.name) {
+            return Err(Refusal::new(
+                ErrorCode::TooLate,
+                format!("{} has approved this already; somebody else must, too", by.name),
+            ));
+        }
+        change.approvals.push(approval(by, now));
+        let done = self.settle_change(&mut change);
+        self.audit_change("change_approved", &change, by, now)?;
+        if !done {
+            self.write_change(&change)?;
+            self.told("approved", change.id.as_str(), by);
+            return Ok((change, false));
+        }
+        self.drop_change(id);
+        let approved_by = names(&change.approvals);
+        let gone = || Refusal::new(ErrorCode::TooLate, "what the change is about has gone already");
+        match &change.action {
+            Action::AddPolicy { policy } => self.keep_policy(by, policy, approved_by, now)?,
+            Action::RemovePolicy { policy } => {
+                self.policies.get(&policy.id).ok_or_else(gone)?;
+                self.drop_policy(by, policy, approved_by, now)?;
+            }
+            Action::RemoveRule { rule } => {
+                self.rules.get(&rule.id).ok_or_else(gone)?;
+                self.drop_rule(by, rule, approved_by, now)?;
+            }
+        }
+        Ok((change, true))
+    }
+
+    /// Somebody is against a change, or takes their own back.
+    pub(crate) fn reject_change(
+        &mut self,
+        by: &Peer,
+        id: &str,
+        now: Now,
+    ) -> Result<Change, Refusal> {
+        let change = self
+            .changes
+            .get(&id.to_owned())
+            .cloned()
+            .ok_or_else(|| Refusal::not_found(format!("change {id}")))?;
+        if !(by.may_decide() && change.may_approve.contains(&by.name)) {
+            needs_admin(by, "reject changes")?;
+        }
+        self.drop_change(id);
+        self.audit_change("change_rejected", &change, by, now)?;
+        self.told("rejected", id, by);
+        Ok(change)
+    }
+
+    /// The changes that wait, oldest first, with what they need now.
+    pub(crate) fn change_list(&self, now: Now) -> Vec<Change> {
+        let mut all: Vec<_> = self
+            .changes
+            .values()
+            .filter(|change| change.at.saturating_add(CHANGE_LIFE) > now.seconds())
+            .cloned()
+            .collect();
+        for change in &mut all {
+            self.settle_change(change);
+        }
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+}

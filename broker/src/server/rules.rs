@@ -1,0 +1,98 @@
+//! The HTTP endpoints of rules, policies and the changes of them that wait for approval.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use expacti_engine::{Policy, Rule};
+use expacti_protocol::http::{Change, Changed, RuleView};
+use serde::Serialize;
+
+use super::rest::{Answer, view};
+use crate::{Broker, Peer, Refusal};
+
+/// 200 for what is done, 202 for what waits for others.
+fn answer<T: Serialize>(changed: Changed<T>) -> Response {
+    let status = match changed {
+        Changed::Done(_) => StatusCode::OK,
+        Changed::Waiting { .. } => StatusCode::ACCEPTED,
+    };
+    (status, Json(changed)).into_response()
+}
+
+pub(super) async fn rules(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<RuleView>> {
+    view(&peer)?;
+    broker.rules().await.map(Json)
+}
+
+pub(super) async fn add_rule(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Json(rule): Json<Rule>,
+) -> Answer<RuleView> {
+    broker.add_rule(peer, rule).await.map(Json)
+}
+
+pub(super) async fn approve_rule(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Path(id): Path<String>,
+) -> Answer<RuleView> {
+    broker.handle.run(move |life, _, now| life.approve_rule(&peer, &id, now)).await.map(Json)
+}
+
+pub(super) async fn remove_rule(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    broker.remove_rule(peer, id).await.map(answer)
+}
+
+pub(super) async fn policies(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<Policy>> {
+    view(&peer)?;
+    broker.policies().await.map(Json)
+}
+
+pub(super) async fn add_policy(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Json(policy): Json<Policy>,
+) -> Result<Response, Refusal> {
+    broker.add_policy(peer, policy).await.map(answer)
+}
+
+pub(super) async fn remove_policy(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    broker.remove_policy(peer, id).await.map(answer)
+}
+
+pub(super) async fn changes(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<Change>> {
+    view(&peer)?;
+    broker.handle.run(|life, _, now| Ok(life.change_list(now))).await.map(Json)
+}
+
+pub(super) async fn approve_change(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let (change, done) =
+        broker.handle.run(move |life, _, now| life.approve_change(&peer, &id, now)).await?;
+    Ok(answer(if done {
+        Changed::Done(change)
+    } else {
+        Changed::Waiting { change: Box::new(change) }
+    }))
+}
+
+pub(super) async fn reject_change(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Path(id): Path<String>,
+) -> Answer<Change> {
+    broker.handle.run(move |life, _, now| life.reject_change(&peer, &id, now)).await.map(Json)
+}
