@@ -259,7 +259,16 @@ pub(crate) enum RulesCommand {
         /// The rule's id
         id: String,
     },
+    /// Stand for a rule, too: where a policy asks for several approvals, a rule allows only what
+    /// enough of them stand for
+    Approve {
+        /// The rule's id
+        id: String,
+    },
     /// Say what the rules would do with a command
+    #[command(
+        after_help = "Example:\n  expacti rules test 'systemctl status nginx' --target web-1 --agent deploybot"
+    )]
     Test {
         /// The command
         #[arg(allow_hyphen_values = true)]
@@ -273,10 +282,16 @@ pub(crate) enum RulesCommand {
         /// As this user
         #[arg(long)]
         user: Option<String>,
+        /// In this working directory
+        #[arg(long)]
+        cwd: Option<String>,
     },
     /// Propose narrow rules from what was approved repeatedly
     Suggest,
     /// Show what a rule would have let through in the recorded history
+    #[command(
+        after_help = "Example:\n  expacti rules backtest --glob 'systemctl status *' --target 'web-*'"
+    )]
     Backtest(RuleAddArgs),
     /// Add the rules of a file made by `rules export`
     Import {
@@ -366,12 +381,30 @@ pub(crate) enum PolicyCommand {
     Add(PolicyAddArgs),
     /// List the policies
     List,
-    /// Remove a policy
+    /// Remove a policy; one that asks for several approvals needs them for this, too
+    #[command(
+        after_help = "Example:\n  expacti policy remove pol_01h4\n  needs 1 more approval: bob, carol: expacti policy approve chg_01h5"
+    )]
     Remove {
         /// The policy's id
         id: String,
     },
+    /// List the changes of policies and rules that wait for approval
+    Changes,
+    /// Approve such a change
+    Approve {
+        /// The change's id
+        change: String,
+    },
+    /// Drop such a change
+    Reject {
+        /// The change's id
+        change: String,
+    },
     /// Say what a command would need
+    #[command(
+        after_help = "Example:\n  expacti policy test 'kubectl delete ns shop' --tag production"
+    )]
     Test {
         /// The command
         #[arg(allow_hyphen_values = true)]
@@ -379,6 +412,12 @@ pub(crate) enum PolicyCommand {
         /// On this target
         #[arg(long)]
         target: Option<String>,
+        /// As this user
+        #[arg(long)]
+        user: Option<String>,
+        /// On a target with this tag; may be given again
+        #[arg(long, value_name = "TAG")]
+        tag: Vec<String>,
     },
 }
 
@@ -405,6 +444,12 @@ pub(crate) struct PolicyAddArgs {
     /// Only as target users like this
     #[arg(long, value_name = "GLOB")]
     pub(crate) user: Option<String>,
+    /// Only on targets with this tag; may be given again, then all are needed
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Vec<String>,
+    /// Only in these hours of the day, UTC: 22-6
+    #[arg(long, value_name = "FROM-TO")]
+    pub(crate) hours: Option<String>,
     /// Only from this level on
     #[arg(long, value_name = "LEVEL", ignore_case = true)]
     pub(crate) min_level: Option<LevelArg>,

@@ -1,6 +1,7 @@
 //! `expacti policy`.
 
 use expacti_engine::{Context, Level, Policy, PolicyKind, PolicySet, assess};
+use expacti_protocol::http::{Action, Change, Changed};
 use expacti_protocol::now_micros;
 
 use crate::broker::Link;
@@ -21,11 +22,43 @@ pub(crate) async fn run(config: &Config, command: PolicyCommand, json: bool) -> 
 async fn dispatch(link: &Link, command: PolicyCommand, json: bool) -> Outcome {
     match command {
         PolicyCommand::Add(args) => {
-            let policy: Policy = link.client.post("/v1/policies", &policy_of(args)?).await?;
+            let answer: Changed<Policy> =
+                link.client.post("/v1/policies", &policy_of(args)?).await?;
+            changed(&answer, json, |p| format!("added {}  {}", p.id, describe(p)))?;
+        }
+        PolicyCommand::Approve { change } => {
+            let path = format!("/v1/changes/{}/approve", urlencode(&change)?);
+            let answer: Changed<Change> = link.client.post(&path, &()).await?;
+            changed(&answer, json, |change| format!("done: {}", action(change)))?;
+        }
+        PolicyCommand::Changes => {
+            let all: Vec<Change> = link.client.get("/v1/changes").await?;
             if json {
-                print::json(&policy)?;
+                print::json(&all)?;
+            } else if all.is_empty() {
+                print::note("no change waits for approval");
             } else {
-                print::line(&format!("added {}  {}", policy.id, describe(&policy)))?;
+                let rows: Vec<_> = all
+                    .iter()
+                    .map(|c| {
+                        vec![
+                            c.id.to_string(),
+                            print::safe(&c.by),
+                            format!("{} of {}", c.missing, print::safe(&c.may_approve.join(","))),
+                            action(c),
+                        ]
+                    })
+                    .collect();
+                print::table(&["ID", "BY", "MISSING", "CHANGE"], &rows)?;
+            }
+        }
+        PolicyCommand::Reject { change } => {
+            let path = format!("/v1/changes/{}", urlencode(&change)?);
+            let change: Change = link.client.delete(&path).await?;
+            if json {
+                print::json(&change)?;
+            } else {
+                print::line(&format!("dropped: {}", action(&change)))?;
             }
         }
         PolicyCommand::List => {
@@ -40,18 +73,16 @@ async fn dispatch(link: &Link, command: PolicyCommand, json: bool) -> Outcome {
             }
         }
         PolicyCommand::Remove { id } => {
-            let policy: Policy =
+            let answer: Changed<Policy> =
                 link.client.delete(&format!("/v1/policies/{}", urlencode(&id)?)).await?;
-            if json {
-                print::json(&policy)?;
-            } else {
-                print::line(&format!("removed {}  {}", policy.id, describe(&policy)))?;
-            }
+            changed(&answer, json, |p| format!("removed {}  {}", p.id, describe(p)))?;
         }
-        PolicyCommand::Test { command, target } => {
+        PolicyCommand::Test { command, target, user, tag } => {
             let all: Vec<Policy> = link.client.get("/v1/policies").await?;
             let context = Context {
                 target: target.unwrap_or_default(),
+                user: user.unwrap_or_default(),
+                tags: tag,
                 now: now_micros(),
                 ..Context::default()
             };
@@ -74,6 +105,56 @@ async fn dispatch(link: &Link, command: PolicyCommand, json: bool) -> Outcome {
     Ok(0)
 }
 
+/// Says that something is done, or whose approval it waits for.
+pub(crate) fn changed<T: serde::Serialize>(
+    answer: &Changed<T>,
+    json: bool,
+    done: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
+    if json {
+        print::json(answer)?;
+        return Ok(());
+    }
+    match answer {
+        Changed::Done(what) => print::line(&done(what))?,
+        Changed::Waiting { change } => {
+            let plural = if change.missing == 1 { "approval" } else { "approvals" };
+            print::line(&format!(
+                "needs {} more {plural}: {}: expacti policy approve {}",
+                change.missing,
+                print::safe(&change.may_approve.join(", ")),
+                change.id
+            ))?;
+            for why in &change.needs {
+                print::note(&print::safe(why));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn action(change: &Change) -> String {
+    match &change.action {
+        Action::AddPolicy { policy } => format!("add policy {}", describe(policy)),
+        Action::RemovePolicy { policy } => {
+            format!("remove policy {}  {}", policy.id, describe(policy))
+        }
+        Action::RemoveRule { rule } => {
+            format!("remove rule {}  deny {}", rule.id, print::safe(&rule.pattern))
+        }
+    }
+}
+
+/// `22-6` as hours of the day.
+fn hours(text: &str) -> Result<(u8, u8), Failure> {
+    let wrong = || Failure::usage(format!("{text:?} are no hours: write 22-6, in UTC"));
+    let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+    match (from.trim().parse(), to.trim().parse()) {
+        (Ok(from @ 0..=23), Ok(to @ 0..=24)) => Ok((from, to)),
+        _ => Err(wrong()),
+    }
+}
+
 fn policy_of(args: PolicyAddArgs) -> Result<Policy, Failure> {
     let kind = match args.kind {
         PolicyType::Any => PolicyKind::Any,
@@ -91,14 +172,14 @@ fn policy_of(args: PolicyAddArgs) -> Result<Policy, Failure> {
         pattern: args.pattern,
         target: args.target,
         user: args.user,
-        tags: Vec::new(),
+        tags: args.tag,
         min_level: args.min_level.map(|l| match l {
             LevelArg::Low => Level::Low,
             LevelArg::Medium => Level::Medium,
             LevelArg::High => Level::High,
             LevelArg::Critical => Level::Critical,
         }),
-        hours: None,
+        hours: args.hours.as_deref().map(hours).transpose()?,
         timeout_seconds: seconds(args.timeout)?,
         escalate_after_seconds: seconds(args.escalate_after)?,
         escalate_to: args.escalate_to,
@@ -118,11 +199,21 @@ fn describe(p: &Policy) -> String {
     if let Some(target) = &p.target {
         text.push_str(&format!(" on {}", print::safe(target)));
     }
+    if !p.tags.is_empty() {
+        text.push_str(&format!(" tagged {}", print::safe(&p.tags.join(","))));
+    }
+    if let Some((from, to)) = p.hours {
+        text.push_str(&format!(" from {from} to {to} h UTC"));
+    }
     if let Some(level) = p.min_level {
         text.push_str(&format!(" from {level}"));
     }
     if let Some(seconds) = p.timeout_seconds {
         text.push_str(&format!(" within {seconds} s"));
+    }
+    if let Some(seconds) = p.escalate_after_seconds {
+        let to = print::safe(&p.escalate_to.join(","));
+        text.push_str(&format!(", after {seconds} s also {to}"));
     }
     text
 }

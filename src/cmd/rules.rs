@@ -3,10 +3,11 @@
 use std::io::Read as _;
 
 use expacti_engine::{
-    Approved, Context, Effect, MatchKind, Outcome as RuleOutcome, Rule, RuleSet, Scope, backtest,
-    default_rules, suggest,
+    Approved, Context, Effect, MatchKind, Outcome as RuleOutcome, Policy, PolicySet, Rule, RuleSet,
+    Scope, Suggestion, backtest, default_rules, suggest,
 };
 use expacti_protocol::command::{CommandState, CommandView};
+use expacti_protocol::http::{Changed, RuleView};
 use expacti_protocol::now_micros;
 
 use crate::broker::Link;
@@ -27,8 +28,25 @@ pub(crate) async fn run(config: &Config, command: RulesCommand, json: bool) -> O
 async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Outcome {
     match command {
         RulesCommand::Add(args) => {
-            let rule: Rule = link.client.post("/v1/rules", &rule_of(args)?).await?;
-            added(&rule, json)?;
+            let view: RuleView = link.client.post("/v1/rules", &rule_of(args)?).await?;
+            added(&view, json)?;
+            if !json && view.rule.effect == Effect::Allow {
+                note_policies(link, &view).await?;
+            }
+        }
+        RulesCommand::Approve { id } => {
+            let path = format!("/v1/rules/{}/approve", urlencode(&id)?);
+            let view: RuleView = link.client.post(&path, &()).await?;
+            if json {
+                print::json(&view)?;
+            } else {
+                print::line(&format!(
+                    "approved {}  {}  by {}",
+                    view.rule.id,
+                    describe(&view.rule),
+                    print::safe(&people(&view))
+                ))?;
+            }
         }
         RulesCommand::Backtest(args) => {
             let result = backtest(&rule_of(args)?, &history(link).await?);
@@ -46,9 +64,9 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Outcome {
         }
         RulesCommand::Defaults => {
             for rule in default_rules() {
-                let rule: Rule = link.client.post("/v1/rules", &rule).await?;
+                let view: RuleView = link.client.post("/v1/rules", &rule).await?;
                 if !json {
-                    added(&rule, false)?;
+                    added(&view, false)?;
                 }
             }
             if json {
@@ -84,12 +102,11 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Outcome {
         }
         RulesCommand::List => list(link, json).await?,
         RulesCommand::Remove { id } => {
-            let rule: Rule = link.client.delete(&format!("/v1/rules/{}", urlencode(&id)?)).await?;
-            if json {
-                print::json(&rule)?;
-            } else {
-                print::line(&format!("removed {}  {}", rule.id, print::safe(&rule.pattern)))?;
-            }
+            let answer: Changed<Rule> =
+                link.client.delete(&format!("/v1/rules/{}", urlencode(&id)?)).await?;
+            super::policy::changed(&answer, json, |rule| {
+                format!("removed {}  {}", rule.id, print::safe(&rule.pattern))
+            })?;
         }
         RulesCommand::Suggest => {
             let all = suggest(&history(link).await?, now_micros());
@@ -99,15 +116,16 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Outcome {
                 print::note("nothing was approved often enough to propose a rule for it");
             } else {
                 for suggestion in &all {
-                    print::line(&print::safe(&serde_json::to_string(suggestion)?))?;
+                    suggested(suggestion)?;
                 }
             }
         }
-        RulesCommand::Test { command, target, agent, user } => {
+        RulesCommand::Test { command, target, agent, user, cwd } => {
             let context = Context {
                 agent: agent.unwrap_or_default(),
                 target: target.unwrap_or_default(),
                 user: user.unwrap_or_default(),
+                cwd,
                 now: now_micros(),
                 ..Context::default()
             };
@@ -190,9 +208,31 @@ fn rule_of(args: RuleAddArgs) -> Result<Rule, Failure> {
     })
 }
 
-fn added(rule: &Rule, json: bool) -> Result<(), Failure> {
+fn people(view: &RuleView) -> String {
+    view.approvals.iter().map(|a| a.by.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Says where the new rule does not hold yet.
+async fn note_policies(link: &Link, view: &RuleView) -> Result<(), Failure> {
+    let all: Vec<Policy> = link.client.get("/v1/policies").await?;
+    let Ok(set) = PolicySet::build(all) else { return Ok(()) };
+    let program = view.rule.pattern.split_whitespace().next().filter(|p| !p.contains('*'));
+    for requirement in set.touching(program) {
+        if requirement.needed() > 1 {
+            print::note(&format!(
+                "where {} asks, the rule allows once enough of them stand for it: expacti rules approve {}",
+                print::safe(&requirement.why),
+                view.rule.id
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn added(view: &RuleView, json: bool) -> Result<(), Failure> {
+    let rule = &view.rule;
     if json {
-        print::json(rule)?;
+        print::json(view)?;
     } else {
         print::line(&format!("added {}  {}", rule.id, describe(rule)))?;
         if rule.expires_at.is_none() && rule.effect == Effect::Allow {
@@ -247,5 +287,24 @@ async fn list(link: &Link, json: bool) -> Result<(), Failure> {
         })
         .collect();
     print::table(&["ID", "HITS", "ENDS", "SCOPE", "AUTHOR", "RULE"], &rows)?;
+    Ok(())
+}
+
+/// One proposed rule, with the command that adds it.
+fn suggested(suggestion: &Suggestion) -> Result<(), Failure> {
+    let rule = &suggestion.rule;
+    print::line(&format!("{}  covers {} approvals by people", describe(rule), suggestion.covers))?;
+    for example in suggestion.examples.iter().take(3) {
+        print::line(&format!("    {}", print::safe(example)))?;
+    }
+    let quoted = |text: &str| format!("'{}'", print::safe(text).replace('\'', "'\\''"));
+    let kind = if rule.kind == MatchKind::Exact { "--exact" } else { "--glob" };
+    let mut line = format!("    expacti rules add {kind} {} --ttl 30d", quoted(&rule.pattern));
+    for (name, value) in [("agent", &rule.scope.agent), ("target", &rule.scope.target)] {
+        if let Some(value) = value {
+            line.push_str(&format!(" --{name} {}", quoted(value)));
+        }
+    }
+    print::line(&line)?;
     Ok(())
 }
