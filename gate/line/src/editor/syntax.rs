@@ -255,7 +255,7 @@ impl<'a> Scanner<'a> {
                     self.pos += 1;
                     self.blanks();
                     if self.peek() != b')' {
-                        return Err(Stop::Odd);
+                        return Err(if self.done() { Stop::Open } else { Stop::Odd });
                     }
                     self.pos += 1;
                 }
@@ -400,7 +400,7 @@ impl<'a> Scanner<'a> {
             loop {
                 self.blanks();
                 if !self.word()? {
-                    return Err(if self.done() { Stop::Open } else { Stop::Odd });
+                    return Err(Stop::Odd);
                 }
                 self.blanks();
                 match self.peek() {
@@ -424,21 +424,49 @@ impl<'a> Scanner<'a> {
     /// `[[ ... ]]`
     fn condition(&mut self) -> Step {
         self.pos += 2;
+        // Words since the last operand began, and whether the first is an operator.
+        let mut words = 0_usize;
+        let mut unary = false;
         loop {
             self.step()?;
             self.blanks();
-            if self.done() {
-                return Err(Stop::Open);
-            }
             if self.is_word("]]") {
                 self.pos += 2;
                 return Ok(());
             }
+            let next = self.byte(self.pos + 1);
             match self.peek() {
-                b'\n' | b'(' | b')' | b'|' | b'&' => self.pos += 1,
-                b'<' | b'>' if self.byte(self.pos + 1) != b'(' => self.pos += 1,
-                _ if self.word()? => {}
-                _ => return Err(Stop::Odd),
+                _ if self.done() || self.peek() == b'\n' => {
+                    // A line may end only where an operand does.
+                    if !(matches!(words, 0 | 3) || words == 2 && unary) {
+                        return Err(Stop::Odd);
+                    }
+                    if self.done() {
+                        return Err(Stop::Open);
+                    }
+                    self.pos += 1;
+                }
+                b'&' | b'|' if next == self.peek() => {
+                    self.pos += 2;
+                    words = 0;
+                }
+                b'!' if words == 0 && is_meta(next) => self.pos += 1,
+                // Brackets around operands, or in a pattern.
+                b'(' | b')' => self.pos += 1,
+                b'|' if words >= 2 => self.pos += 1,
+                b'<' | b'>' if next != b'(' => {
+                    self.pos += 1;
+                    words += 1;
+                }
+                first => {
+                    if words == 0 {
+                        unary = first == b'-';
+                    }
+                    if !self.word()? {
+                        return Err(Stop::Odd);
+                    }
+                    words += 1;
+                }
             }
         }
     }

@@ -1,0 +1,262 @@
+//! Completeness of shell text, against what bash itself says.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use super::super::is_complete;
+
+const OPEN: &[&str] = &[
+    "echo 'a",
+    "echo \"a",
+    "echo \"a $(b \" c",
+    "echo \"a\n",
+    "echo `a",
+    "echo $'a\\'",
+    "echo $(ls",
+    "echo $((1 + ",
+    "echo $((1 + 2)",
+    "echo ${a",
+    "echo \"${a:-\"b",
+    "(ls",
+    "( ls; (id)",
+    "((1+2",
+    "{ ls;",
+    "{ ls; }; {",
+    "if true",
+    "if true; then",
+    "if true; then ls; else",
+    "if true; then if false; then id; fi",
+    "while true; do ls",
+    "until x",
+    "for x in a b",
+    "for x",
+    "for x in a; do echo $x",
+    "for ((i=0;i<3;i++))",
+    "select x in a b; do",
+    "case x in",
+    "case x in a) ls",
+    "case x in a) ls ;;",
+    "case x in a|b) ls ;; *)",
+    "case x",
+    "function f",
+    "f()",
+    "f() {",
+    "f() { ls; }; g() (",
+    "ls &&",
+    "ls ||",
+    "ls |",
+    "ls |&",
+    "ls && # comment",
+    "ls |\n\n",
+    "[[ a == b",
+    "[[ a == b &&",
+    "a=(1 2",
+    "a=(1 # )",
+    "cat <<EOF",
+    "cat <<EOF\n",
+    "cat <<EOF\nx",
+    "cat <<EOF\nx\nEO",
+    "cat <<EOF\n EOF",
+    "cat <<-EOF\nx",
+    "cat <<'EOF'\n$(\n",
+    "cat <<A <<B\nx\nA\ny",
+    "cat <<EOF | grep x\nx",
+    "echo $(cat <<EOF\nx\nEOF",
+    "if cat <<EOF\nx\nEOF",
+    "diff <(ls",
+    "ls > >(cat",
+    "time {",
+    "! (",
+];
+
+const WHOLE: &[&str] = &[
+    "",
+    " ",
+    "# comment",
+    "# it's a comment",
+    "ls",
+    "ls;",
+    "ls &",
+    "ls # '",
+    "echo a#'b'",
+    "echo 'a' \"b\" `c` $(d) ${e} $((1+2))",
+    "echo \"$(echo \")\")\"",
+    "echo \"`echo a`\"",
+    "echo $'it\\'s'",
+    "echo \"it's\"",
+    "echo it\\'s",
+    "echo ${a:-'}'}",
+    "echo $(( (1+2)*3 ))",
+    "echo $((1+2)) )x(",
+    "(ls; (id))",
+    "((i++))",
+    "{ ls; }",
+    "if true; then ls; fi",
+    "if true\nthen ls\nelif x; then y\nelse z\nfi",
+    "if true; then if false; then id; fi fi",
+    "while read x; do echo $x; done < file",
+    "until x; do y; done | cat && ls",
+    "for x in a b; do echo $x; done",
+    "for x do echo; done",
+    "for x in a\ndo\nb\ndone",
+    "for ((i=0;i<3;i++)); do x; done",
+    "for x in a; { echo; }",
+    "case x in a) ls;; (b|c) id;; esac",
+    "case x in a) ls;& b) id;;& *) x\nesac",
+    "case x in esac",
+    "f() { ls; }",
+    "f() (ls)",
+    "function f { ls; }",
+    "function f() { ls; }",
+    "ls &&\nid",
+    "ls |\n\ncat",
+    "[[ a == b && c < d ]]",
+    "[[ $x =~ ^(a|b)$ ]] && ls",
+    "a=(1 2\n3)",
+    "a=(1 2) ls",
+    "cat <<EOF\nx\nEOF",
+    "cat <<EOF\nx\nEOF\n",
+    "cat <<-EOF\n\tx\n\tEOF",
+    "cat <<'EOF'\n$(\nEOF",
+    "cat <<\"E F\"\nit's\nE F",
+    "cat <<\\EOF\n`\nEOF",
+    "cat <<A <<B\nx\nA\ny\nB",
+    "cat <<EOF | grep x && ls\nx\nEOF",
+    "echo $(cat <<EOF\nx\nEOF\n)",
+    "cat <<< word",
+    "cat <<<'a b' > out 2>&1 &> x &",
+    "diff <(ls) <(id)",
+    "ls > >(cat)",
+    "echo if then fi done",
+    "echo a; echo }",
+    "echo { a",
+    "echo a\\\nb",
+    "time ls",
+    "! ls",
+    "coproc ls",
+    "a=1 b=2",
+    "> file",
+    "ls 2> file",
+    "echo $# $? $! $$ ${#a}",
+    "echo a=b c=$(d)",
+];
+
+/// What the shell says is wrong at once: it would not ask for more.
+const WRONG: &[&str] = &[
+    "echo )",
+    "fi",
+    "done",
+    "ls ;; id",
+    "&& ls",
+    "ls && && id",
+    "| ls",
+    "if fi",
+    "{ ls; ) if",
+    "( ls }; )) if",
+    "ls > ;",
+];
+
+/// Whether bash would ask for more.
+fn bash_wants_more(text: &str) -> bool {
+    let mut child = Command::new("bash")
+        .args(["--norc", "-n"])
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A here-document that stops short of its newline is one bash has not read yet.
+    child.stdin.take().unwrap().write_all(format!("{text}\n").as_bytes()).unwrap();
+    let said = child.wait_with_output().unwrap().stderr;
+    let said = String::from_utf8_lossy(&said);
+    let first = said.lines().next().unwrap_or("");
+    [
+        "unexpected end of file",
+        "unexpected EOF",
+        "delimited by end-of-file",
+        "unexpected token `EOF'",
+    ]
+    .iter()
+    .any(|what| first.contains(what))
+        && !said.contains("syntax error near")
+        && !said.contains("unexpected argument")
+}
+
+#[test]
+fn open_text_goes_on() {
+    for text in OPEN {
+        assert!(!is_complete(text), "{text:?}");
+    }
+}
+
+#[test]
+fn whole_text_is_submitted() {
+    for text in WHOLE.iter().chain(WRONG) {
+        assert!(is_complete(text), "{text:?}");
+    }
+}
+
+/// Here bash asks for the other quote, and dash and zsh do not.
+#[test]
+fn what_shells_disagree_on_is_submitted() {
+    assert!(is_complete("echo \"${a:-it's}\""));
+}
+
+#[test]
+fn backslashes_at_the_end() {
+    for open in ["echo \\", "echo a\\", "echo \\\\\\", "echo \"a\\", "echo a\\\nb\\"] {
+        assert!(!is_complete(open), "{open:?}");
+    }
+    for whole in ["echo \\\\", "echo a\\\n", "# a\\", "echo a # b\\"] {
+        assert!(is_complete(whole), "{whole:?}");
+    }
+}
+
+#[test]
+fn bash_says_the_same() {
+    if Command::new("bash").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no bash here");
+        return;
+    }
+    for text in OPEN.iter().chain(WHOLE).chain(WRONG) {
+        assert_eq!(is_complete(text), !bash_wants_more(text), "{text:?}");
+    }
+    // Every beginning of a text, too: those that bash calls open must go on here, and the other
+    // way round.
+    let mut differ = Vec::new();
+    for text in WHOLE.iter().filter(|text| text.len() > 12) {
+        for (at, _) in text.char_indices().skip(1) {
+            let Some(head) = text.get(..at) else { continue };
+            // Of this one bash says nothing at all.
+            if head == "for ((i=0;i<3;i++)" {
+                continue;
+            }
+            if !head.ends_with('\\') && is_complete(head) == bash_wants_more(head) {
+                differ.push(head);
+            }
+        }
+    }
+    assert!(differ.is_empty(), "{differ:#?}");
+}
+
+#[test]
+fn nesting_is_bounded() {
+    for piece in
+        ["(", "$(", "$((", "((", "{ ", "if ", "`", "\"$(", "${", "[[ ", "a=(", "f() ", "! ", "x |"]
+    {
+        // Deep ones are called complete: the shell will say.
+        let _ = is_complete(&piece.repeat(16 * 1024 / piece.len()));
+        let _ = is_complete(&format!("{}x", piece.repeat(30)));
+    }
+    assert!(!is_complete(&"(".repeat(20)));
+    let _ = is_complete(&"cat <<E\n".repeat(2_000));
+    let _ = is_complete(&"cat <<E ".repeat(2_000));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_read(text in "[ a-c'\"`$(){}\\[\\];&|<>\\\\\n#!=-]{0,60}") {
+        let _ = is_complete(&text);
+    }
+}
