@@ -22,6 +22,7 @@ use crate::link::{Decided, OpenSession, Submitted};
 use crate::message::Refusal;
 use crate::running;
 use crate::session::Connection;
+use crate::sftp;
 use crate::shell;
 use crate::status::{ERASE, Status};
 use crate::target::{Approved, Context, Signal, TargetChannel};
@@ -41,6 +42,11 @@ pub(crate) enum Control {
 pub(crate) enum Request {
     /// An `exec` request with this command.
     Exec(Bytes),
+    /// The `sftp` subsystem.
+    Sftp {
+        /// The client has OpenSSH's order of paths in a `SYMLINK`.
+        openssh_symlink: bool,
+    },
     /// A `shell` request.
     Shell,
 }
@@ -124,6 +130,9 @@ impl Channel {
             return shell::run(self, session, lease, target).await;
         }
         let (item, eof) = match request {
+            Request::Sftp { openssh_symlink } => {
+                return sftp::run(self, lease, target, openssh_symlink).await;
+            }
             Request::Exec(bytes) => (Item::command(bytes), false),
             Request::Shell => {
                 let collected = tokio::select! {

@@ -23,6 +23,7 @@ mod running;
 mod serve;
 mod server;
 mod session;
+mod sftp;
 mod shell;
 mod status;
 mod stream;

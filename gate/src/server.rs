@@ -503,13 +503,12 @@ impl Handler for GateHandler {
         name: &str,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        let text = if name == "sftp" {
-            "sftp is not available yet; use ssh HOST 'cat > FILE' < FILE, or scp -O".to_owned()
-        } else {
-            let shown: String = expacti_protocol::one_line(name).chars().take(64).collect();
-            format!("the subsystem {shown:?} is refused")
-        };
-        self.end(channel, &text, session)
+        if name == "sftp" {
+            let openssh_symlink = crate::sftp::sends_openssh_symlink(session.remote_sshid());
+            return self.start(channel, Request::Sftp { openssh_symlink }, session);
+        }
+        let shown: String = expacti_protocol::one_line(name).chars().take(64).collect();
+        self.end(channel, &format!("the subsystem {shown:?} is refused"), session)
     }
 
     async fn window_change_request(

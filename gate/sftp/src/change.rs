@@ -75,9 +75,11 @@ pub struct Upload {
     pub mode: Mode,
     /// The permissions of a new file; the target's umask applies.
     pub create: Option<u32>,
+    /// What is there is cut to this length first, in bytes.
+    pub cut: Option<u64>,
     /// What is written.
     pub content: Content,
-    /// Set after writing; a size cuts the file, or makes it longer.
+    /// Set after writing; a size makes the file longer.
     pub attrs: Attrs,
     /// Followed by an `fsync`.
     pub sync: bool,
@@ -206,7 +208,7 @@ impl fmt::Display for There<'_> {
 
 impl fmt::Display for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, present, mode, create, content, attrs, sync } = self;
+        let Self { path, present, mode, create, cut, content, attrs, sync } = self;
         let hash = Hex(&content.sha256);
         write!(f, "sftp write {path}: {}", size(content.bytes))?;
         match &content.pieces[..] {
@@ -230,6 +232,9 @@ impl fmt::Display for Upload {
             }
             (Mode::Replaced, present) => write!(f, ", replaces {}", There(present))?,
             (Mode::Present, present) => write!(f, ", within {}", There(present))?,
+        }
+        if let Some(cut) = cut {
+            write!(f, " cut to {cut} bytes")?;
         }
         list(f, attrs, &Attrs::default(), ", then sets")?;
         f.write_str(if *sync { ", then syncs" } else { "" })
@@ -303,6 +308,7 @@ mod tests {
             present: Present::Missing,
             mode: Mode::New,
             create: Some(0o644),
+            cut: None,
             content: Content { bytes: 3_400_000, sha256: [0xab; 32], pieces: vec![(0, 3_400_000)] },
             attrs: Attrs::default(),
             sync: false,

@@ -24,7 +24,7 @@ pub use extents::{Extents, Piece, TooManyPieces};
 pub use frame::{Frame, Framer, MAX_PACKET, TooLong};
 pub use path::{MAX_PATH, PathError, RemotePath};
 pub use preview::{MAX_DIFF, MAX_PREVIEW, preview};
-pub use query::{Extension, Query};
+pub use query::{Answer, Extension, Query};
 pub use reply::{Reply, StatusCode, Version};
 pub use request::{Handle, OpenFlags, Parsed, Request};
 pub use secret::{is_secret, why_sensitive};

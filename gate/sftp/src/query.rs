@@ -88,7 +88,46 @@ pub enum Query {
     UsersGroups { users: Bytes, groups: Bytes },
 }
 
+/// What kind of packet answers a question, unless a status does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Answer {
+    Attrs,
+    Data,
+    Extended,
+    Handle,
+    Name,
+    Status,
+}
+
 impl Query {
+    /// How it is answered.
+    pub fn answer(&self) -> Answer {
+        match self {
+            Self::Close { .. } => Answer::Status,
+            Self::ExpandPath { .. } | Self::HomeDirectory { .. } => Answer::Name,
+            Self::Fstat { .. } | Self::Lstat { .. } | Self::Stat { .. } => Answer::Attrs,
+            Self::Fstatvfs { .. } | Self::Statvfs { .. } | Self::UsersGroups { .. } => {
+                Answer::Extended
+            }
+            Self::OpenRead { .. } | Self::Opendir { .. } => Answer::Handle,
+            Self::Read { .. } => Answer::Data,
+            Self::Readdir { .. } | Self::Readlink { .. } | Self::Realpath { .. } => Answer::Name,
+        }
+    }
+
+    /// The extension that a server needs for it.
+    pub fn extension(&self) -> Option<Extension> {
+        Some(match self {
+            Self::ExpandPath { .. } => Extension::ExpandPath,
+            Self::Fstatvfs { .. } => Extension::Fstatvfs,
+            Self::HomeDirectory { .. } => Extension::HomeDirectory,
+            Self::Statvfs { .. } => Extension::Statvfs,
+            Self::UsersGroups { .. } => Extension::UsersGroups,
+            _ => return None,
+        })
+    }
+
     /// The first packet of a conversation.
     pub fn init() -> Bytes {
         Packet::new(kind::INIT).u32(3).finish()

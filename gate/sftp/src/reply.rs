@@ -5,7 +5,7 @@ use bytes::{Buf as _, Bytes};
 use crate::attrs::Attrs;
 use crate::frame::Frame;
 use crate::path::RemotePath;
-use crate::query::Extension;
+use crate::query::{Answer, Extension};
 use crate::request::Handle;
 use crate::wire::{Fields, Packet, WireError, kind};
 
@@ -79,6 +79,28 @@ impl Reply {
     /// A status with a message.
     pub fn status(code: StatusCode, message: &str) -> Self {
         Self::Status(code, message.to_owned())
+    }
+
+    /// Whether it is an answer of that kind; a status always is.
+    pub fn is(&self, answer: Answer) -> bool {
+        match self {
+            Self::Attrs(_) => answer == Answer::Attrs,
+            Self::Data(_) => answer == Answer::Data,
+            Self::Extended(_) => answer == Answer::Extended,
+            Self::Handle(_) => answer == Answer::Handle,
+            Self::Name { .. } => answer == Answer::Name,
+            Self::Status(..) => true,
+        }
+    }
+
+    /// Whether it is a status that says that it was done.
+    pub fn is_ok(&self) -> bool {
+        matches!(self, Self::Status(StatusCode::Ok, _))
+    }
+
+    /// Whether it says that there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Status(StatusCode::NoSuchFile, _))
     }
 
     /// Done.

@@ -42,9 +42,9 @@ struct Left(AtomicU64);
 
 impl Left {
     fn take(&self, bytes: u64) -> bool {
-        let taken = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| {
-            left.checked_sub(bytes)
-        });
+        let taken = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(bytes));
         taken.is_ok()
     }
 

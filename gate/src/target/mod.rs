@@ -4,9 +4,10 @@
 //! broker released (see [`approved`]). After that, what can be written is: another `Approved`
 //! item, a [`GateConst`] (a closed set of constants), and data covered by the [`RawGrant`] that
 //! came with the approval of the command. No function here takes bytes of an agent as such, and
-//! nothing outside this module can reach the channel's writing half.
+//! nothing outside this module can reach the channel's writing half. For SFTP see [`sftp`].
 
 mod approved;
+mod sftp;
 mod shell;
 
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +19,9 @@ use russh::client::{Handle, Msg};
 use russh::{ChannelReadHalf, ChannelWriteHalf, Sig};
 
 pub(crate) use self::approved::{Approved, Context, Held};
+pub(crate) use self::sftp::{
+    ApprovedChanges, Carried, Opening, Planned, TargetSftp, item_text,
+};
 pub(crate) use self::shell::{KeyGrant, Shell, ShellWriter};
 use crate::terminal::{MODES, Size};
 use crate::upstream::TargetHandler;

@@ -142,7 +142,9 @@ mod tests {
         // Other bytes under the same text; another text; more than the text says; nothing.
         assert!(ApprovedChanges::new(approved(&text), vec![planned(&content, b"hellO")]).is_none());
         let other = text.replace("/srv/x", "/srv/y");
-        assert!(ApprovedChanges::new(approved(&other), vec![planned(&content, b"hello")]).is_none());
+        assert!(
+            ApprovedChanges::new(approved(&other), vec![planned(&content, b"hello")]).is_none()
+        );
         let two = vec![planned(&content, b"hello"), planned(&content, b"hello")];
         assert!(ApprovedChanges::new(approved(&text), two).is_none());
         assert!(ApprovedChanges::new(approved(""), Vec::new()).is_none());

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use expacti_protocol::digest::StreamDigest;
-use expacti_sftp::{Attrs, Change, Mode, Present, Query, RemotePath, Reply, StatusCode, Step, Upload};
+use expacti_sftp::{
+    Attrs, Change, Mode, Present, Query, RemotePath, Reply, StatusCode, Step, Upload,
+};
 use tokio::sync::oneshot;
 
 use super::approved::ApprovedChange;

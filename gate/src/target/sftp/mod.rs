@@ -19,7 +19,7 @@ use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::oneshot;
 
-pub(crate) use self::approved::{ApprovedChanges, Planned};
+pub(crate) use self::approved::{ApprovedChanges, Planned, item_text};
 pub(crate) use self::carry::Carried;
 use super::{TargetChannel, TargetLost};
 use crate::sftp::Ticket;

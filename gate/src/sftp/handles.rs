@@ -1,0 +1,80 @@
+//! The handles the gate has given to one client, and what is behind them. Numbers are never used
+//! twice, and the target's own handles never reach the client.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use expacti_sftp::{Attrs, Handle, Present, RemotePath};
+
+use super::draft::Draft;
+
+/// Handles of one channel at one time.
+pub(crate) const MAX_HANDLES: usize = 256;
+
+/// What is behind a handle.
+#[derive(Debug)]
+pub(crate) enum Open {
+    /// A directory that is listed.
+    Directory(Bytes),
+    /// A file that is read.
+    File(Bytes, RemotePath),
+    /// A file that is written.
+    Draft(Box<Draft>),
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Handles {
+    last: u64,
+    open: HashMap<Handle, Open>,
+}
+
+impl Handles {
+    /// A new handle; nothing when there are too many: what was to be behind it comes back.
+    pub(crate) fn add(&mut self, open: Open) -> Result<Handle, Open> {
+        if self.open.len() >= MAX_HANDLES {
+            return Err(open);
+        }
+        self.last += 1;
+        let handle = Handle(self.last);
+        self.open.insert(handle, open);
+        Ok(handle)
+    }
+
+    /// What is behind it.
+    pub(crate) fn get(&self, handle: Handle) -> Option<&Open> {
+        self.open.get(&handle)
+    }
+
+    /// What is behind it, to be changed.
+    pub(crate) fn get_mut(&mut self, handle: Handle) -> Option<&mut Open> {
+        self.open.get_mut(&handle)
+    }
+
+    /// The handle is given back.
+    pub(crate) fn remove(&mut self, handle: Handle) -> Option<Open> {
+        self.open.remove(&handle)
+    }
+
+    /// Files that hold something that was never closed, so never reviewed.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.drafts().filter(|draft| draft.is_dirty()).count()
+    }
+
+    /// Files that are being written.
+    pub(crate) fn drafts(&self) -> impl Iterator<Item = &Draft> {
+        self.open.values().filter_map(|open| match open {
+            Open::Draft(draft) => Some(&**draft),
+            _ => None,
+        })
+    }
+
+    /// A file that its client has made and not closed yet: it is there for that client.
+    pub(crate) fn made(&self, path: &RemotePath) -> Option<Attrs> {
+        self.drafts()
+            .find(|draft| {
+                draft.present == Present::Missing && (draft.asked == *path || draft.real == *path)
+            })
+            .map(Draft::attrs)
+    }
+}

@@ -1,0 +1,527 @@
+//! Requests of a client, one after another: what only reads goes to the target as a question of
+//! the gate's own, what writes is collected, what changes something gets its place in the lane.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use expacti_sftp::{
+    Attrs, Framer, Handle, MAX_PACKET, OpenFlags, Parsed, Present, Query, RemotePath, Reply,
+    Request, StatusCode, Version,
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::Service;
+use super::draft::Draft;
+use super::handles::{MAX_HANDLES, Open};
+use super::lane::{Job, is_change};
+use super::prepare::follow;
+use super::ticket::{Out, Ticket};
+use crate::inbox::{Inbox, Taken};
+use crate::target::{Opening, TargetLost};
+
+/// Requests that may wait for an answer; a client that sends more has to wait.
+const OPEN_REQUESTS: usize = 1024;
+
+/// Bytes of one `READ` or `WRITE`, as OpenSSH's server has it: a packet without its head.
+const MAX_DATA: u32 = 255 * 1024;
+
+/// Why there are no more requests.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The client has sent all it will.
+    Eof,
+    /// What it sends is no SFTP.
+    Garbled(String),
+    /// It has gone.
+    ClientGone,
+    /// The target has gone.
+    TargetLost,
+}
+
+impl From<TargetLost> for Stop {
+    fn from(_: TargetLost) -> Self {
+        Self::TargetLost
+    }
+}
+
+/// See the module.
+pub(crate) struct Requests {
+    service: Arc<Service>,
+    lane: mpsc::UnboundedSender<Job>,
+    out: mpsc::Sender<Out>,
+    open: Arc<Semaphore>,
+    /// Openings and the like, which take several questions; they end with this.
+    tasks: JoinSet<()>,
+}
+
+fn no_handle() -> Reply {
+    Reply::status(StatusCode::Failure, "expacti: no such handle")
+}
+
+fn failure(why: &str) -> Reply {
+    Reply::Status(StatusCode::Failure, format!("expacti: {why}"))
+}
+
+impl Requests {
+    pub(crate) fn new(
+        service: Arc<Service>,
+        lane: mpsc::UnboundedSender<Job>,
+        out: mpsc::Sender<Out>,
+    ) -> Self {
+        let open = Arc::new(Semaphore::new(OPEN_REQUESTS));
+        Self { service, lane, out, open, tasks: JoinSet::new() }
+    }
+
+    /// Until the client has no more, or one side has gone.
+    pub(crate) async fn run(mut self, inbox: &Inbox) -> Stop {
+        let mut framer = Framer::default();
+        let mut begun = false;
+        loop {
+            match inbox.next().await {
+                Taken::Bytes(bytes) => framer.push(&bytes),
+                Taken::Eof => return Stop::Eof,
+            }
+            loop {
+                let frame = match framer.next_frame() {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => break,
+                    Err(error) => return Stop::Garbled(error.to_string()),
+                };
+                while self.tasks.try_join_next().is_some() {}
+                let (id, request) = match (Parsed::from_frame(frame), begun) {
+                    (Parsed::Init { .. }, false) => {
+                        begun = true;
+                        let extensions = self.service.sftp.extensions().to_vec();
+                        let version = Version { version: 3, extensions }.encode();
+                        if self.out.send(Out::Packet(version, None)).await.is_err() {
+                            return Stop::ClientGone;
+                        }
+                        continue;
+                    }
+                    (Parsed::Init { .. }, true) => {
+                        return Stop::Garbled("a second beginning of SFTP".to_owned());
+                    }
+                    (_, false) => return Stop::Garbled("SFTP without its beginning".to_owned()),
+                    (Parsed::Bad(None, error), true) => return Stop::Garbled(error.to_string()),
+                    (Parsed::Bad(Some(id), error), true) => (id, Err(error)),
+                    (Parsed::Unsupported(id), true) => (id, Ok(None)),
+                    (Parsed::Request(id, request), true) => (id, Ok(Some(request))),
+                };
+                let Ok(permit) = Arc::clone(&self.open).acquire_owned().await else {
+                    return Stop::ClientGone;
+                };
+                let ticket = Ticket::new(id, self.out.clone(), permit);
+                let answered = match request {
+                    Ok(Some(request)) => self.request(*request, ticket).await,
+                    Ok(None) => {
+                        let why = "expacti: the gate does not know this operation";
+                        ticket.answer(&Reply::status(StatusCode::OpUnsupported, why)).await;
+                        Ok(())
+                    }
+                    Err(error) => {
+                        let why = format!("expacti: {error}");
+                        ticket.answer(&Reply::Status(StatusCode::BadMessage, why)).await;
+                        Ok(())
+                    }
+                };
+                if let Err(TargetLost) = answered {
+                    return Stop::TargetLost;
+                }
+            }
+        }
+    }
+
+    async fn request(&mut self, request: Request, ticket: Ticket) -> Result<(), TargetLost> {
+        if is_change(&request) {
+            self.queue(Job::Change(Box::new(request), ticket));
+            return Ok(());
+        }
+        let query = match request {
+            Request::Open { path, flags, attrs } => {
+                let task = Task { service: Arc::clone(&self.service), lane: self.lane.clone() };
+                self.tasks.spawn(async move {
+                    if flags.changes() {
+                        task.open_write(path, flags, attrs, ticket).await.ok();
+                    } else {
+                        task.open_read(path, ticket).await.ok();
+                    }
+                });
+                return Ok(());
+            }
+            Request::Opendir { path } => {
+                let task = Task { service: Arc::clone(&self.service), lane: self.lane.clone() };
+                self.tasks.spawn(async move {
+                    task.open_directory(path, ticket).await.ok();
+                });
+                return Ok(());
+            }
+            Request::Close { handle } => return self.close(handle, ticket).await,
+            Request::Write { handle, offset, data } => {
+                let reply = self.write(handle, offset, &data);
+                ticket.answer(&reply).await;
+                return Ok(());
+            }
+            Request::Fsetstat { handle, attrs } => {
+                self.fsetstat(handle, attrs, ticket).await;
+                return Ok(());
+            }
+            Request::Fsync { handle } => {
+                self.fsync(handle, ticket).await;
+                return Ok(());
+            }
+            Request::Limits => {
+                let (packet, data) = (MAX_PACKET as u64, u64::from(MAX_DATA));
+                let reply = Reply::limits(packet, data, data, MAX_HANDLES as u64);
+                ticket.answer(&reply).await;
+                return Ok(());
+            }
+            Request::Read { handle, offset, length } => {
+                return self.read(handle, offset, length.min(MAX_DATA), ticket).await;
+            }
+            other => self.question(other),
+        };
+        match query {
+            Ok(query) => self.service.sftp.forward(&query, ticket).await,
+            Err(reply) => {
+                ticket.answer(&reply).await;
+                Ok(())
+            }
+        }
+    }
+
+    fn queue(&self, job: Job) {
+        // The lane ends only with the channel.
+        self.lane.send(job).ok();
+    }
+
+    /// A request that only asks, as a question of the gate's own; or its answer.
+    fn question(&self, request: Request) -> Result<Query, Reply> {
+        let handles = self.service.handles();
+        let behind = |handle: Handle| handles.get(handle).ok_or_else(no_handle);
+        Ok(match request {
+            Request::ExpandPath { path } => Query::ExpandPath { path },
+            Request::HomeDirectory { user } => Query::HomeDirectory { user },
+            Request::Readlink { path } => Query::Readlink { path },
+            Request::Realpath { path } => Query::Realpath { path },
+            Request::Statvfs { path } => Query::Statvfs { path },
+            Request::UsersGroups { users, groups } => Query::UsersGroups { users, groups },
+            Request::Lstat { path } => match handles.made(&path) {
+                Some(attrs) => return Err(Reply::Attrs(attrs)),
+                None => Query::Lstat { path },
+            },
+            Request::Stat { path } => match handles.made(&path) {
+                Some(attrs) => return Err(Reply::Attrs(attrs)),
+                None => Query::Stat { path },
+            },
+            Request::Fstat { handle } => match behind(handle)? {
+                Open::Directory(handle) | Open::File(handle, _) => {
+                    Query::Fstat { handle: handle.clone() }
+                }
+                Open::Draft(draft) => return Err(Reply::Attrs(draft.attrs())),
+            },
+            Request::Fstatvfs { handle } => match behind(handle)? {
+                Open::Directory(handle) | Open::File(handle, _) => {
+                    Query::Fstatvfs { handle: handle.clone() }
+                }
+                Open::Draft(draft) => Query::Statvfs { path: draft.real.directory() },
+            },
+            Request::Readdir { handle } => match behind(handle)? {
+                Open::Directory(handle) => Query::Readdir { handle: handle.clone() },
+                _ => return Err(failure("it is no directory")),
+            },
+            _ => return Err(failure("not a question")),
+        })
+    }
+
+    async fn close(&mut self, handle: Handle, ticket: Ticket) -> Result<(), TargetLost> {
+        let open = self.service.handles().remove(handle);
+        match open {
+            None => {
+                ticket.answer(&no_handle()).await;
+                Ok(())
+            }
+            Some(Open::Directory(handle) | Open::File(handle, _)) => {
+                self.service.sftp.forward(&Query::Close { handle }, ticket).await
+            }
+            Some(Open::Draft(mut draft)) => {
+                if let Some(handle) = draft.read.take() {
+                    self.service.sftp.ask(&Query::Close { handle }).await?;
+                }
+                self.queue(Job::Close(draft, ticket));
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&self, handle: Handle, offset: u64, data: &[u8]) -> Reply {
+        match self.service.handles().get_mut(handle) {
+            None => no_handle(),
+            Some(Open::Draft(draft)) if draft.has_failed() => {
+                failure("an earlier part of this file was not written")
+            }
+            Some(Open::Draft(draft)) => match draft.write(offset, data) {
+                Ok(()) => Reply::ok(),
+                Err(error) => {
+                    // A file with a gap must not be written.
+                    draft.failed.store(true, std::sync::atomic::Ordering::Release);
+                    failure(&error.to_string())
+                }
+            },
+            Some(_) => Reply::status(
+                StatusCode::PermissionDenied,
+                "expacti: the file was not opened for writing",
+            ),
+        }
+    }
+
+    async fn fsetstat(&self, handle: Handle, attrs: Attrs, ticket: Ticket) {
+        let reply = {
+            let mut handles = self.service.handles();
+            match handles.get_mut(handle) {
+                None => Err(no_handle()),
+                Some(Open::Draft(draft)) => {
+                    draft.set(&attrs);
+                    Err(Reply::ok())
+                }
+                Some(Open::File(_, path)) => Ok(path.clone()),
+                Some(Open::Directory(_)) => Err(failure("not of a directory's handle")),
+            }
+        };
+        match reply {
+            Ok(path) => self.queue(Job::Change(Box::new(Request::Setstat { path, attrs }), ticket)),
+            Err(reply) => ticket.answer(&reply).await,
+        }
+    }
+
+    async fn fsync(&self, handle: Handle, ticket: Ticket) {
+        let reply = {
+            let mut handles = self.service.handles();
+            match handles.get_mut(handle) {
+                None => Err(no_handle()),
+                Some(Open::Draft(draft)) => {
+                    let next = Box::new(draft.successor());
+                    Ok(std::mem::replace(draft, next))
+                }
+                Some(_) => Err(Reply::ok()),
+            }
+        };
+        match reply {
+            Ok(draft) => self.queue(Job::Sync(draft, ticket)),
+            Err(reply) => ticket.answer(&reply).await,
+        }
+    }
+
+    async fn read(
+        &mut self,
+        handle: Handle,
+        offset: u64,
+        length: u32,
+        ticket: Ticket,
+    ) -> Result<(), TargetLost> {
+        enum From {
+            Target(Bytes),
+            Draft(Option<Bytes>, u64, u64),
+            Nothing(Reply),
+        }
+        let from = match self.service.handles().get(handle) {
+            None => From::Nothing(no_handle()),
+            Some(Open::Directory(_)) => From::Nothing(failure("it is a directory")),
+            Some(Open::File(handle, _)) => From::Target(handle.clone()),
+            Some(Open::Draft(draft)) if !draft.flags.read() => {
+                From::Nothing(failure("the file was not opened for reading"))
+            }
+            Some(Open::Draft(draft)) => {
+                From::Draft(draft.read.clone(), draft.base(), draft.length())
+            }
+        };
+        match from {
+            From::Target(handle) => {
+                let query = Query::Read { handle, offset, length };
+                self.service.sftp.forward(&query, ticket).await
+            }
+            From::Nothing(reply) => {
+                ticket.answer(&reply).await;
+                Ok(())
+            }
+            From::Draft(base, shows, size) => {
+                if offset >= size {
+                    ticket.answer(&Reply::status(StatusCode::Eof, "")).await;
+                    return Ok(());
+                }
+                let length = u64::from(length).min(size - offset);
+                let service = Arc::clone(&self.service);
+                self.tasks.spawn(async move {
+                    let under = match base {
+                        Some(base) => under(&service, base, offset, length, shows).await,
+                        None => Ok(Vec::new()),
+                    };
+                    let reply = match under {
+                        Ok(under) => over(&service, handle, offset, length, under),
+                        Err(reply) => reply,
+                    };
+                    ticket.answer(&reply).await;
+                });
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What is there, under a draft.
+async fn under(
+    service: &Service,
+    handle: Bytes,
+    offset: u64,
+    length: u64,
+    shows: u64,
+) -> Result<Vec<u8>, Reply> {
+    let mut bytes = Vec::new();
+    let wanted = length.min(shows.saturating_sub(offset));
+    while (bytes.len() as u64) < wanted {
+        let left = wanted - bytes.len() as u64;
+        let query = Query::Read {
+            handle: handle.clone(),
+            offset: offset + bytes.len() as u64,
+            length: u32::try_from(left).unwrap_or(MAX_DATA).min(MAX_DATA),
+        };
+        match service.sftp.ask(&query).await {
+            Ok(Reply::Data(data)) if !data.is_empty() => bytes.extend_from_slice(&data),
+            Ok(Reply::Status(StatusCode::Eof, _)) => break,
+            Ok(reply @ Reply::Status(..)) => return Err(reply),
+            _ => return Err(failure("the target did not give what is there")),
+        }
+    }
+    bytes.truncate(usize::try_from(wanted).unwrap_or(0));
+    Ok(bytes)
+}
+
+/// The draft's own bytes over it.
+fn over(service: &Service, handle: Handle, offset: u64, length: u64, mut bytes: Vec<u8>) -> Reply {
+    bytes.resize(usize::try_from(length).unwrap_or(0), 0);
+    match service.handles().get(handle) {
+        Some(Open::Draft(draft)) => match draft.overlay(offset, &mut bytes) {
+            Ok(()) => Reply::Data(bytes.into()),
+            Err(error) => failure(&error.to_string()),
+        },
+        _ => no_handle(),
+    }
+}
+
+/// An opening on its own.
+struct Task {
+    service: Arc<Service>,
+    lane: mpsc::UnboundedSender<Job>,
+}
+
+impl Task {
+    /// Nothing is opened in a session that the broker does not record.
+    async fn recorded(&self, line: String) -> Result<(), Reply> {
+        match self.service.connection.current().await {
+            Ok(_) => {
+                self.service.note(&line).await;
+                Ok(())
+            }
+            Err(refusal) => Err(Reply::Status(StatusCode::Failure, refusal.message)),
+        }
+    }
+
+    async fn open_directory(&self, path: RemotePath, ticket: Ticket) -> Result<(), TargetLost> {
+        let reply = match self.recorded(format!("sftp list {path}")).await {
+            Err(reply) => reply,
+            Ok(()) => match self.service.sftp.ask(&Query::Opendir { path }).await? {
+                Reply::Handle(handle) => self.service.give(Open::Directory(handle)).await,
+                refused => refused,
+            },
+        };
+        ticket.answer(&reply).await;
+        Ok(())
+    }
+
+    async fn open_read(&self, path: RemotePath, ticket: Ticket) -> Result<(), TargetLost> {
+        let reply = match self.recorded(format!("sftp read {path}")).await {
+            Err(reply) => reply,
+            Ok(()) => match self.service.sftp.open_read(&path).await? {
+                Opening::Opened(handle, real) => self.service.give(Open::File(handle, real)).await,
+                Opening::Secret(real) => {
+                    self.lane.send(Job::Read(real, None, ticket)).ok();
+                    return Ok(());
+                }
+                Opening::Refused(reply) => reply,
+            },
+        };
+        ticket.answer(&reply).await;
+        Ok(())
+    }
+
+    async fn open_write(
+        &self,
+        path: RemotePath,
+        flags: OpenFlags,
+        attrs: Attrs,
+        ticket: Ticket,
+    ) -> Result<(), TargetLost> {
+        let draft = match self.draft(path, flags, attrs).await? {
+            Ok(draft) => draft,
+            Err(reply) => {
+                ticket.answer(&reply).await;
+                return Ok(());
+            }
+        };
+        let readable = flags.read() && !flags.truncate() && draft.present != Present::Missing;
+        if !readable {
+            let reply = self.service.give(Open::Draft(draft)).await;
+            ticket.answer(&reply).await;
+            return Ok(());
+        }
+        let real = draft.real.clone();
+        let reply = match self.recorded(format!("sftp read {real}")).await {
+            Err(reply) => reply,
+            Ok(()) => match self.service.sftp.open_read(&real).await? {
+                Opening::Opened(handle, real) => {
+                    self.service.opened(handle, real, Some(draft)).await
+                }
+                Opening::Secret(real) => {
+                    self.lane.send(Job::Read(real, Some(draft), ticket)).ok();
+                    return Ok(());
+                }
+                Opening::Refused(reply) => reply,
+            },
+        };
+        ticket.answer(&reply).await;
+        Ok(())
+    }
+
+    /// What an opening for writing comes to, without opening anything.
+    async fn draft(
+        &self,
+        path: RemotePath,
+        flags: OpenFlags,
+        attrs: Attrs,
+    ) -> Result<Result<Box<Draft>, Reply>, TargetLost> {
+        let sftp = &self.service.sftp;
+        if flags.unknown() {
+            return Ok(Err(Reply::status(StatusCode::OpUnsupported, "unknown flags")));
+        }
+        if flags.exclusive() && sftp.present(&path).await? != Present::Missing {
+            return Ok(Err(failure("something of that name is there already")));
+        }
+        let real = match follow(sftp, &path).await? {
+            Ok(real) => real,
+            Err(reply) => return Ok(Err(reply)),
+        };
+        let present = sftp.present(&real).await?;
+        match present {
+            Present::Missing if !flags.create() => {
+                return Ok(Err(Reply::status(StatusCode::NoSuchFile, "No such file")));
+            }
+            Present::There(attrs) if attrs.is_directory() => {
+                return Ok(Err(failure("it is a directory")));
+            }
+            _ => {}
+        }
+        let budget = Arc::clone(&self.service.budget);
+        let create = attrs.permissions();
+        Ok(Ok(Box::new(Draft::new(path, real, flags, create, present, budget))))
+    }
+}
