@@ -79,6 +79,7 @@ pub struct Delivery {
     line: Vec<u8>,
     /// `None`: checked by the shell's own report.
     echo: Option<Echo>,
+    ask: bool,
     state: State,
     aborted: bool,
     /// The last output ended in a newline: bash prints Return's before it switches bracketed
@@ -94,10 +95,12 @@ impl Delivery {
     /// keeps 4,095 bytes of a line and drops the rest.
     pub const MAX_UNVERIFIED: usize = 1_000;
 
-    /// To a shell that answers the check key.
-    pub fn verified(line: &[u8]) -> Result<Self, Undeliverable> {
+    /// To a shell that answers the check key. With `ask` it has to do so before the line is sent,
+    /// too; for a line that holds what would run or complete if read as keys, it always has to.
+    pub fn verified(line: &[u8], ask: bool) -> Result<Self, Undeliverable> {
         text(line)?;
-        Ok(Self::new(line, None))
+        let ask = ask || line.iter().any(|b| matches!(b, b'\t' | b'\n'));
+        Ok(Self { ask, ..Self::new(line, None) })
     }
 
     /// To whatever reads lines and echoes them, on a terminal of so many columns with the cursor
@@ -120,7 +123,7 @@ impl Delivery {
     }
 
     fn new(line: &[u8], echo: Option<Echo>) -> Self {
-        Self { line: line.to_vec(), echo, state: State::New, aborted: false, newline: false }
+        Self { line: line.to_vec(), ask: false, echo, state: State::New, aborted: false, newline: false }
     }
 
     /// The first steps. Called again, it sends nothing.
@@ -132,8 +135,7 @@ impl Delivery {
             self.state = State::Echoing;
             return vec![Step::Item, Step::Wait];
         }
-        // Read as keys, these would run or complete: first hear that the editor is the shell's.
-        if self.line.iter().any(|b| matches!(b, b'\t' | b'\n')) {
+        if self.ask {
             self.state = State::Asking;
             return vec![Step::Const(Const::CheckKey), Step::Wait];
         }

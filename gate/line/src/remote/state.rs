@@ -26,6 +26,8 @@ pub struct Remote {
     /// The shell's line editor is at work: a prompt now is one drawn again.
     editing: bool,
     status: Option<Option<u32>>,
+    /// The shell's hook ran before this prompt, and with it bound the keys again.
+    prepared: bool,
     paste_mode: bool,
     alt_screen: bool,
     /// The output since the last newline.
@@ -50,6 +52,7 @@ impl Remote {
             in_prompt: false,
             editing: false,
             status: None,
+            prepared: false,
             paste_mode: false,
             alt_screen: false,
             tail: Vec::new(),
@@ -139,6 +142,7 @@ impl Remote {
 
     /// Return was sent: the shell no longer reads at its prompt.
     pub fn accepted(&mut self) {
+        self.prepared = false;
         if self.label != Label::Unverified {
             self.set(Label::Running);
         }
@@ -166,7 +170,7 @@ impl Remote {
     pub fn delivery(&self, line: &[u8]) -> Result<Delivery, Undeliverable> {
         let checks = self.hello.as_ref().is_some_and(|hello| hello.checks);
         if checks && matches!(self.label, Label::Prompt | Label::Continuation) {
-            Delivery::verified(line)
+            Delivery::verified(line, !self.prepared)
         } else {
             Delivery::unverified(line, self.cols, self.column())
         }
@@ -236,6 +240,7 @@ impl Remote {
             }
             b'D' => {
                 self.editing = false;
+                self.prepared = true;
                 self.status = Some(text(fields).parse().ok());
             }
             b'H' if self.hello.is_none() => {

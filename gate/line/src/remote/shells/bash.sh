@@ -24,6 +24,7 @@ __expacti_check() {
   if [[ ${b//[$'\n\t']/} == *[[:cntrl:]]* ]]; then f+=X b=; fi
   b=${b//$'\n'/$'\x1e'}
   builtin printf '%sK;%s;%s\a' "$__expacti_m" "$f" "${b//$'\t'/$'\x1f'}"
+  __expacti_keys
   __expacti_install
 }
 __expacti_cwd() {

@@ -23,6 +23,8 @@ __expacti_check() {
 __expacti_check_key() {
   if [[ -o banghist ]]; then __expacti_f=-H; else __expacti_f=-; fi
   __expacti_check
+  __expacti_keys
+  __expacti_hooks
 }
 __expacti_cwd() {
   builtin emulate -L zsh -o nomultibyte
@@ -51,6 +53,7 @@ __expacti_precmd() {
   __expacti_cwd
   builtin print -rn -- "${__expacti_m}D;$s"$'\a'"${__expacti_m}W;$__expacti_w"$'\a'
   __expacti_wrap
+  __expacti_keys
   __expacti_hooks
   builtin return 0
 }
@@ -67,13 +70,17 @@ __expacti_hooks() {
     preexec_functions=(${preexec_functions:#__expacti_preexec} __expacti_preexec)
   fi
 }
-__expacti_line_init() {
+__expacti_keys() {
   builtin emulate -L zsh
   builtin local k
   for k in main emacs viins vicmd; do
     builtin bindkey -M $k '^[[200~' .bracketed-paste
     builtin bindkey -M $k '^X^_' __expacti_check_key
   done 2>/dev/null
+}
+__expacti_line_init() {
+  builtin emulate -L zsh
+  __expacti_keys
   if __expacti_wrap; then builtin zle .reset-prompt; fi
 }
 __expacti_first() {
