@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::life::{GateId, Life, Now, Out, Refusal};
+use crate::life::{GateId, Life, Now, Out, Refusal, for_viewer};
 use crate::store::Store;
 
 /// Jobs that may wait before whoever brings the next one has to.
@@ -29,12 +29,32 @@ pub(crate) const GATE_QUEUE: usize = 4096;
 type Finish = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
 type Run = Box<dyn FnOnce(&mut Life, &mut Clients, Now) -> (bool, Finish) + Send>;
 
+/// One connection to which news is sent.
+pub(crate) struct Watcher {
+    pub(crate) sender: mpsc::Sender<ReviewerEvent>,
+    /// Whether this person decides; others do not see secrets.
+    pub(crate) decides: bool,
+}
+
+/// The event as somebody sees it who does not decide.
+fn without_secrets(event: ReviewerEvent) -> ReviewerEvent {
+    match event {
+        ReviewerEvent::PendingCommand(view) => {
+            ReviewerEvent::PendingCommand(Box::new(for_viewer(*view)))
+        }
+        ReviewerEvent::CommandUpdated(view) => {
+            ReviewerEvent::CommandUpdated(Box::new(for_viewer(*view)))
+        }
+        other => other,
+    }
+}
+
 /// Who listens.
 #[derive(Default)]
 pub(crate) struct Clients {
     next: u64,
     pub(crate) gates: HashMap<GateId, mpsc::Sender<GateEvent>>,
-    pub(crate) reviewers: HashMap<u64, mpsc::Sender<ReviewerEvent>>,
+    pub(crate) reviewers: HashMap<u64, Watcher>,
     /// As whom each of them is connected.
     pub(crate) names: HashMap<u64, String>,
 }
@@ -54,6 +74,11 @@ impl Clients {
         self.gates.retain(|gate, _| other(&gate.0));
     }
 
+    /// Connected people who may decide.
+    pub(crate) fn deciders(&self) -> usize {
+        self.reviewers.values().filter(|watcher| watcher.decides).count()
+    }
+
     fn send(&mut self, out: Out) {
         match out {
             Out::Gate(id, event) => {
@@ -66,7 +91,11 @@ impl Clients {
                 }
             }
             Out::Review(event) => {
-                self.reviewers.retain(|_, reviewer| reviewer.try_send(event.clone()).is_ok());
+                self.reviewers.retain(|_, watcher| {
+                    let event = event.clone();
+                    let event = if watcher.decides { event } else { without_secrets(event) };
+                    watcher.sender.try_send(event).is_ok()
+                });
             }
         }
     }
@@ -198,7 +227,7 @@ impl Dispatcher {
 
     async fn work(&mut self, jobs: impl IntoIterator<Item = Run>) -> bool {
         let now = Now::read();
-        self.life.reviewers = self.clients.reviewers.len();
+        self.life.reviewers = self.clients.deciders();
         let mut finished = Vec::new();
         for job in jobs {
             let before = self.life.outs.len();

@@ -228,9 +228,13 @@ impl Recording {
         }
         // asciicast has one output stream: standard error appears on the same screen.
         let code = if key == b'i' { "i" } else { "o" };
-        let _ = self.event(time_us, code, &text);
+        // What the agent sends may hold passwords; what the target prints is kept as it is.
+        let masked = (key == b'i').then(|| expacti_engine::mask_secrets(text.as_bytes()));
+        let masked = masked.filter(|m| m.masked).map(|m| m.text);
+        let _ = self.event(time_us, code, masked.as_deref().unwrap_or(&text));
         let offset = self.last;
-        let _ = self.live.send(Live::Output { stream, offset, data: data.into() });
+        let data = masked.map_or_else(|| data.into(), |m| m.into_bytes().into());
+        let _ = self.live.send(Live::Output { stream, offset, data });
     }
 
     fn flush_partial(&mut self) {
@@ -304,6 +308,7 @@ mod tests {
         all.output(&id, Stream::Stdout, now.micros + 500_000, b"h\xc3");
         all.output(&id, Stream::Stderr, now.micros + 600_000, b"!");
         all.output(&id, Stream::Stdout, now.micros + 400_000, b"\xa9");
+        all.output(&id, Stream::Stdin, now.micros, b"export PGPASSWORD=hunter2\n");
         let offset = all.mark(&id, "allowed by mara", now).unwrap();
         all.close(&id);
         let text = std::fs::read_to_string(all.path(&id)).unwrap();
@@ -313,7 +318,8 @@ mod tests {
         assert_eq!(lines[1], json!([0.5, "o", "h"]));
         assert_eq!(lines[2], json!([0.6, "o", "!"]));
         assert_eq!(lines[3], json!([0.6, "o", "é"]));
-        assert_eq!(lines[4], json!([0.6, "m", "allowed by mara"]));
+        assert_eq!(lines[4], json!([0.6, "i", "export PGPASSWORD=•••\n"]));
+        assert_eq!(lines[5], json!([0.6, "m", "allowed by mara"]));
         assert!((offset - 0.6).abs() < 1e-9);
     }
 

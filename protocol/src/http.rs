@@ -226,3 +226,13 @@ pub enum Changed<T> {
     /// It is done.
     Done(T),
 }
+
+/// The answer to `POST /v1/commands/{id}/reveal`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revealed {
+    /// Which command.
+    pub id: crate::ids::CommandId,
+    /// Its exact bytes.
+    #[serde(flatten)]
+    pub text: crate::command::CommandText,
+}

@@ -156,6 +156,15 @@ pub enum ReviewerRequest {
         /// Which session.
         session_id: SessionId,
     },
+    /// The exact text of a command whose secrets are masked; the log says who asked. The `ack`
+    /// has `command` (and `command_base64`) beside its `ref`.
+    Reveal {
+        /// Chosen by the client.
+        #[serde(default)]
+        r#ref: Option<u64>,
+        /// Which command.
+        id: CommandId,
+    },
     /// End a session.
     Kill {
         /// Chosen by the client.

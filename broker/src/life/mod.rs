@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use expacti_audit::{Chain, Entry};
 use expacti_engine::{History, Snapshot, Voter};
-use expacti_protocol::command::{CommandState, CommandText, CommandView, Grant};
+use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{DecisionKind, GateEvent};
 use expacti_protocol::http::{Change, PrincipalView, RuleView, Target};
@@ -40,6 +40,7 @@ pub(crate) use decide::too_late_for;
 pub(crate) use ports::{GateId, Now, Recorder, Signer};
 pub(crate) use ports::{Out, PrincipalRow, Write};
 pub use ports::{Peer, Refusal};
+pub(crate) use secret::{for_viewer, not_kept};
 use table::Table;
 
 /// What every table can do, whatever it holds.
@@ -96,27 +97,19 @@ pub(crate) struct Ballot {
 }
 
 impl Live {
-    /// The command as it is kept, and as it is shown once nobody needs its bytes to decide.
+    /// The command as it is kept: no secret in it is.
     pub(crate) fn kept(&self) -> CommandView {
         let mut kept = self.view.clone();
-        if let Some(blind) = self.blind {
-            secret::hide(&mut kept, blind);
-        } else if kept.state.is_final()
-            && let Some(masked) = kept.masked.take()
-        {
-            // The clear text was needed to decide and to run; it is not kept.
-            kept.text = CommandText { command: masked, command_base64: None };
+        match self.blind {
+            Some(blind) => secret::hide(&mut kept, blind),
+            None => secret::mask(&mut kept),
         }
         kept
     }
 
-    /// The command as reviewers see it.
+    /// The command as reviewers see it: its secrets only while they decide.
     pub(crate) fn shown(&self) -> CommandView {
-        if self.blind.is_some() && self.view.state != CommandState::Pending {
-            self.kept()
-        } else {
-            self.view.clone()
-        }
+        if self.view.state == CommandState::Pending { self.view.clone() } else { self.kept() }
     }
 }
 

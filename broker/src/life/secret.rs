@@ -1,9 +1,13 @@
-//! What is typed without echo: reviewers see it while they decide, and nothing keeps it.
+//! Secrets in commands: reviewers see them while they decide; after that somebody has to ask, which
+//! goes to the log. What is typed without echo is kept nowhere at all.
 
-use expacti_protocol::command::{CommandText, CommandView, SECRET_MASK};
+use expacti_audit::Entry;
+use expacti_protocol::command::{CommandState, CommandText, CommandView, SECRET_MASK};
 use expacti_protocol::digest::Digest;
+use expacti_protocol::ids::CommandId;
+use expacti_protocol::reviewer::ErrorCode;
 
-use super::Refusal;
+use super::{Life, Now, Peer, Refusal};
 
 /// Random bytes before a secret's own, thrown away afterwards.
 const SALT: usize = 32;
@@ -32,4 +36,62 @@ pub(super) fn hide(view: &mut CommandView, blind: Digest) {
     for anomaly in &mut view.anomalies {
         anomaly.evidence = "not kept: typed without echo".to_owned();
     }
+}
+
+/// Puts the mask in the place of the text, where it holds secrets.
+pub(super) fn mask(view: &mut CommandView) {
+    if let Some(masked) = &view.masked {
+        view.text = CommandText { command: masked.clone(), command_base64: None };
+    }
+}
+
+/// Whoever only looks does not see secrets.
+pub(crate) fn for_viewer(mut view: CommandView) -> CommandView {
+    if view.interactive.as_ref().is_some_and(|i| i.secret) && view.state == CommandState::Pending {
+        let nothing = Digest::of(view.id.as_str().as_bytes());
+        hide(&mut view, nothing);
+    } else {
+        mask(&mut view);
+    }
+    view
+}
+
+impl Life {
+    /// The exact text of a command that is not over, for somebody who asks for it by name.
+    pub(crate) fn reveal(
+        &mut self,
+        by: &Peer,
+        id: &CommandId,
+        now: Now,
+    ) -> Result<CommandText, Refusal> {
+        if !by.may_decide() {
+            return Err(Refusal::not_entitled(format!(
+                "{} ({}) may not see secrets",
+                by.name, by.role
+            )));
+        }
+        let Some(live) = self.commands.get(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        if live.view.state.is_final()
+            || (live.blind.is_some() && live.view.state != CommandState::Pending)
+        {
+            return Err(not_kept(id));
+        }
+        let view = live.view.clone();
+        if view.masked.is_some() {
+            let entry: Entry =
+                self.entry_for("secret_revealed", &view, now).with("by", by.name.as_str());
+            self.audit(&entry)?;
+        }
+        Ok(view.text)
+    }
+}
+
+/// The refusal to show secrets of a command that is over.
+pub(crate) fn not_kept(id: &CommandId) -> Refusal {
+    Refusal::new(
+        ErrorCode::TooLate,
+        format!("the secrets of command {id} were not kept: it is decided or over"),
+    )
 }

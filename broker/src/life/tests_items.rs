@@ -210,3 +210,29 @@ fn others_are_asked_when_the_first_part_of_the_time_has_passed() {
     assert_eq!(code(w.decide(&ann, &id, true)), ErrorCode::NotFound);
     assert_eq!(w.decisions().last().unwrap().decided_by, "system:timeout");
 }
+
+#[test]
+fn secrets_are_shown_to_whoever_decides_and_after_that_on_request() {
+    let mut w = World::new();
+    let session = w.session();
+    let command = "mysql -u root -phunter22 -e 'select 1'";
+    let id = w.submit(&session, command);
+    let (alice, viewer) = (peer("alice", Role::Reviewer), peer("see", Role::Viewer));
+    let reveal = |w: &mut World, by: &Peer| w.run(|l, now| l.reveal(by, &id, now));
+    let pending = view(&w, &id);
+    assert_eq!(pending.text.command, command);
+    assert!(!for_viewer(pending).text.command.contains("hunter22"));
+    assert_eq!(code(reveal(&mut w, &viewer)), ErrorCode::NotEntitled);
+    w.decide(&alice, &id, true).unwrap();
+    assert!(!view(&w, &id).text.command.contains("hunter22"), "decided: masked");
+    assert_eq!(reveal(&mut w, &alice).unwrap().command, command);
+    w.release(&id, &session, command).unwrap();
+    w.run(|l, now| l.finished(GATE, &id, Outcome::default(), now)).unwrap();
+    assert_eq!(code(reveal(&mut w, &alice)), ErrorCode::NotFound, "not kept");
+    let entries = w.entries();
+    let revealed: Vec<_> =
+        entries[id.as_str()].iter().filter(|(k, _)| k == "secret_revealed").collect();
+    assert_eq!(revealed.len(), 1);
+    assert_eq!(revealed[0].1["by"], "alice");
+    assert!(!format!("{:?}", w.disk).contains("hunter22"));
+}

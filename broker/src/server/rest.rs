@@ -5,9 +5,10 @@ use axum::extract::{ConnectInfo, Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use expacti_protocol::PROTOCOL_VERSION;
-use expacti_protocol::command::CommandView;
+use expacti_protocol::command::{CommandText, CommandView};
 use expacti_protocol::http::{
-    AgentKeyQuery, DecisionBody, NewPrincipal, PrincipalCreated, PrincipalView, Status, Target,
+    AgentKeyQuery, DecisionBody, NewPrincipal, PrincipalCreated, PrincipalView, Revealed, Status,
+    Target,
 };
 use expacti_protocol::ids::{CommandId, SessionId, matches_abbreviation};
 use expacti_protocol::principal::Role;
@@ -17,7 +18,7 @@ use expacti_protocol::uplink::WrapRegistration;
 use serde::Deserialize;
 
 use super::Conn;
-use crate::life::{Recorder as _, too_late_for};
+use crate::life::{Recorder as _, for_viewer, not_kept, too_late_for};
 use crate::{Broker, Peer, Refusal};
 
 pub(super) type Answer<T> = Result<Json<T>, Refusal>;
@@ -69,7 +70,7 @@ pub(super) async fn metrics(State(broker): State<Broker>, peer: Peer) -> Result<
             Ok([
                 ("expacti_commands_open", "Commands that are not over.", life.commands.len()),
                 ("expacti_sessions_open", "Open sessions.", life.sessions.len()),
-                ("expacti_reviewers", "Connected reviewers.", clients.reviewers.len()),
+                ("expacti_reviewers", "Connected reviewers.", clients.deciders()),
                 ("expacti_gates", "Connected gates.", clients.gates.len()),
                 (
                     "expacti_audit_entries",
@@ -103,7 +104,7 @@ pub(super) async fn status(State(broker): State<Broker>, peer: Peer) -> Answer<S
                 started_at,
                 pending: number(life.pending().count()),
                 sessions: number(life.sessions.len()),
-                reviewers: number(clients.reviewers.len()),
+                reviewers: number(clients.deciders()),
                 gates: number(clients.gates.len()),
                 audit_entries: life.chain.len(),
                 audit_head: life.chain.head().to_owned(),
@@ -129,7 +130,11 @@ pub(super) async fn pending(
             Ok(all)
         })
         .await?;
-    all.iter().map(|v| tagged("pending_command", v)).collect::<Result<_, _>>().map(Json)
+    all.into_iter()
+        .map(|v| if peer.may_decide() { v } else { for_viewer(v) })
+        .map(|v| tagged("pending_command", &v))
+        .collect::<Result<_, _>>()
+        .map(Json)
 }
 
 #[derive(Deserialize)]
@@ -213,7 +218,45 @@ pub(super) async fn command(
     Path(id): Path<String>,
 ) -> Answer<CommandView> {
     view(&peer)?;
-    Ok(Json(find_command(&broker, &id).await?))
+    let found = find_command(&broker, &id).await?;
+    Ok(Json(if peer.may_decide() { found } else { for_viewer(found) }))
+}
+
+/// The exact text of a command whose secrets are masked.
+pub(super) async fn reveal(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Path(id): Path<String>,
+) -> Answer<Revealed> {
+    let id = resolve_entitled(&broker, &peer, &id).await?;
+    let text = reveal_one(&broker, peer, id.clone()).await?;
+    Ok(Json(Revealed { id, text }))
+}
+
+/// As [`reveal`], with the right refusal for a command that is over already.
+pub(super) async fn reveal_one(
+    broker: &Broker,
+    peer: Peer,
+    id: CommandId,
+) -> Result<CommandText, Refusal> {
+    let wanted = id.clone();
+    let revealed = broker
+        .handle
+        .run(move |life, _, now| {
+            life.still_known(&peer)?;
+            life.reveal(&peer, &wanted, now)
+        })
+        .await;
+    match revealed {
+        Err(refusal) if refusal.code == expacti_protocol::reviewer::ErrorCode::NotFound => {
+            match broker.reader.command(id.as_str()).await? {
+                Some(view) if view.masked.is_none() => Ok(view.text),
+                Some(_) => Err(not_kept(&id)),
+                None => Err(refusal),
+            }
+        }
+        other => other,
+    }
 }
 
 pub(super) async fn decide(

@@ -9,14 +9,16 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use expacti_protocol::PROTOCOL_VERSION;
 use expacti_protocol::client::MAX_MESSAGE;
+use expacti_protocol::command::CommandText;
 use expacti_protocol::gate::Stream;
-use expacti_protocol::ids::SessionId;
+use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent, ReviewerRequest};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::AbortHandle;
 
-use super::rest::decide_one;
-use crate::dispatcher::REVIEWER_QUEUE;
+use super::rest::{decide_one, reveal_one};
+use crate::dispatcher::{REVIEWER_QUEUE, Watcher};
+use crate::life::for_viewer;
 use crate::recordings::Live;
 use crate::{Broker, Peer, Refusal};
 
@@ -54,7 +56,7 @@ impl Drop for Watch {
     }
 }
 
-async fn send(socket: &mut WebSocket, event: &ReviewerEvent) -> Result<(), ()> {
+async fn send<T: serde::Serialize>(socket: &mut WebSocket, event: &T) -> Result<(), ()> {
     let text = serde_json::to_string(event).map_err(|_| ())?;
     socket.send(Message::text(text)).await.map_err(|_| ())
 }
@@ -67,8 +69,9 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
         .run(move |life, clients, now| {
             life.still_known(&who)?;
             let number = clients.number();
+            let decides = who.may_decide();
             clients.names.insert(number, who.name);
-            clients.reviewers.insert(number, sender);
+            clients.reviewers.insert(number, Watcher { sender, decides });
             Ok((number, now.micros.div_euclid(1000), life.open_sessions(), life.open_commands()))
         })
         .await;
@@ -83,7 +86,10 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     };
     let first = std::iter::once(hello)
         .chain(sessions.into_iter().map(|s| ReviewerEvent::SessionOpened(Box::new(s))))
-        .chain(commands.into_iter().map(|c| ReviewerEvent::PendingCommand(Box::new(c))))
+        .chain(commands.into_iter().map(|c| {
+            let view = if peer.may_decide() { c } else { for_viewer(c) };
+            ReviewerEvent::PendingCommand(Box::new(view))
+        }))
         .chain([ReviewerEvent::Synced]);
     let mut ok = true;
     for event in first {
@@ -126,7 +132,15 @@ async fn talk(
             _ = ping.tick() => ReviewerEvent::Ping,
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) => {
-                    answer(broker, peer, text.as_str(), &mut watched, &live).await
+                    match answer(broker, peer, text.as_str(), &mut watched, &live).await {
+                        Answer::Event(event) => event,
+                        Answer::Revealed(revealed) => {
+                            if send(socket, &revealed).await.is_err() {
+                                return;
+                            }
+                            continue;
+                        }
+                    }
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                 Some(Ok(Message::Binary(_))) => ReviewerEvent::Error {
@@ -143,11 +157,27 @@ async fn talk(
     }
 }
 
-fn result(r#ref: Option<u64>, result: Result<(), Refusal>) -> ReviewerEvent {
-    match result {
+/// What a client's message is answered with.
+enum Answer {
+    Event(ReviewerEvent),
+    Revealed(Revealed),
+}
+
+/// An `ack` with the text that was asked for.
+#[derive(serde::Serialize)]
+struct Revealed {
+    r#type: &'static str,
+    r#ref: Option<u64>,
+    id: CommandId,
+    #[serde(flatten)]
+    text: CommandText,
+}
+
+fn result(r#ref: Option<u64>, result: Result<(), Refusal>) -> Answer {
+    Answer::Event(match result {
         Ok(()) => ReviewerEvent::Ack { r#ref },
         Err(Refusal { code, message }) => ReviewerEvent::Error { r#ref, code, message },
-    }
+    })
 }
 
 async fn answer(
@@ -156,7 +186,7 @@ async fn answer(
     text: &str,
     watched: &mut HashMap<SessionId, Watch>,
     live: &mpsc::Sender<ReviewerEvent>,
-) -> ReviewerEvent {
+) -> Answer {
     match serde_json::from_str(text) {
         Ok(ReviewerRequest::Decision(message)) => {
             let r#ref = message.r#ref;
@@ -180,13 +210,19 @@ async fn answer(
                 .await;
             result(r#ref, killed)
         }
-        Err(e) => ReviewerEvent::Error {
+        Ok(ReviewerRequest::Reveal { r#ref, id }) => {
+            match reveal_one(broker, peer.clone(), id.clone()).await {
+                Ok(text) => Answer::Revealed(Revealed { r#type: "ack", r#ref, id, text }),
+                Err(refusal) => result(r#ref, Err(refusal)),
+            }
+        }
+        Err(e) => Answer::Event(ReviewerEvent::Error {
             r#ref: serde_json::from_str::<serde_json::Value>(text)
                 .ok()
                 .and_then(|v| v.get("ref").and_then(serde_json::Value::as_u64)),
             code: ErrorCode::Invalid,
             message: format!("not a message of this protocol: {e}"),
-        },
+        }),
     }
 }
 
