@@ -15,6 +15,8 @@ mod login;
 mod mux;
 mod raw;
 mod requests;
+mod sftp;
+mod shell;
 mod target;
 mod team;
 mod trial;

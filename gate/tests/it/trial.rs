@@ -79,15 +79,17 @@ impl Sshd {
                 keygen(&path, kind);
             }
         }
+        // Only the first of these counts.
+        let environment =
+            if extra.contains("SetEnv") { "" } else { "SetEnv SHLVL=1 ZDOTDIR=/nonexistent" };
         for _ in 0..5 {
             let port = free_port();
             let config = format!(
                 "Port {port}\nListenAddress 127.0.0.1\nHostKey {d}/host_ed25519\n\
                  HostKey {d}/host_ecdsa\nAuthorizedKeysFile {d}/id.pub\nStrictModes no\n\
-                 SetEnv SHLVL=1 ZDOTDIR=/nonexistent\n\
                  UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
                  PidFile none\nAcceptEnv LANG LC_*\nMaxSessions 50\nMaxStartups 200\n\
-                 PermitRootLogin yes\nPermitUserEnvironment no\nPrintMotd no\n{extra}\n",
+                 PermitRootLogin yes\nPermitUserEnvironment no\nPrintMotd no\n{extra}\n{environment}\n",
                 d = dir.display()
             );
             std::fs::write(dir.join("sshd_config"), config).unwrap();
@@ -142,6 +144,7 @@ pub struct Trial {
     shutdown: CancellationToken,
     pub dir: tempfile::TempDir,
     extra: String,
+    home: Option<tempfile::TempDir>,
     serving: Mutex<Option<JoinHandle<Result<(), GateError>>>>,
 }
 
@@ -162,6 +165,23 @@ impl Trial {
         Self::with(mode, Limits::default(), "").await
     }
 
+    /// An account with this login shell, and a home of its own whose start-up files set the prompt
+    /// `ready> `. `None` when the shell is not installed.
+    pub async fn with_shell(mode: Mode, shell: &str) -> Option<Self> {
+        if !Path::new(shell).exists() {
+            eprintln!("skipped: there is no {shell}");
+            return None;
+        }
+        let home = tempfile::tempdir().unwrap();
+        for name in [".profile", ".zshrc"] {
+            std::fs::write(home.path().join(name), "PS1='ready> '\nHISTFILE=\n").unwrap();
+        }
+        let environment = format!("SetEnv HOME={} SHELL={shell}", home.path().display());
+        let mut trial = Self::with(mode, Limits::default(), &environment).await?;
+        trial.home = Some(home);
+        Some(trial)
+    }
+
     pub async fn with(mode: Mode, limits: Limits, sshd_extra: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         keygen(&dir.path().join("id"), "ed25519");
@@ -179,7 +199,16 @@ impl Trial {
         let socket = UnixListener::bind(dir.path().join("gate.sock")).unwrap();
         let shutdown = CancellationToken::new();
         let extra = sshd_extra.to_owned();
-        let trial = Self { broker, gate, sshd, shutdown, dir, extra, serving: Mutex::default() };
+        let trial = Self {
+            broker,
+            gate,
+            sshd,
+            shutdown,
+            dir,
+            extra,
+            home: None,
+            serving: Mutex::default(),
+        };
         trial.serve(socket);
         std::fs::write(trial.path("helper.py"), HELPER).unwrap();
         let key = std::fs::read_to_string(trial.path("host_ed25519.pub")).unwrap();

@@ -63,6 +63,66 @@ impl Foreground {
     }
 }
 
+/// Programs that read lines with an editor of their own, also where that does not know bracketed
+/// paste, and programs behind which such a one is likely: shells, the interactive modes of
+/// languages, database clients, whatever enters another machine or container. For any other
+/// program that reads keys one by one, keys are collected as they are.
+const LINE_READERS: &[&str] = &[
+    "R",
+    "ash",
+    "bash",
+    "bc",
+    "busybox",
+    "clickhouse-client",
+    "cqlsh",
+    "dash",
+    "docker",
+    "fish",
+    "gdb",
+    "ghci",
+    "iex",
+    "influx",
+    "ipython",
+    "irb",
+    "julia",
+    "ksh",
+    "kubectl",
+    "lua",
+    "lxc",
+    "machinectl",
+    "mariadb",
+    "mksh",
+    "mongo",
+    "mongosh",
+    "mysql",
+    "node",
+    "nsenter",
+    "octave",
+    "php",
+    "podman",
+    "psql",
+    "python",
+    "redis-cli",
+    "sftp",
+    "sh",
+    "sqlite3",
+    "sqlplus",
+    "ssh",
+    "su",
+    "sudo",
+    "valkey-cli",
+    "virsh",
+    "zsh",
+];
+
+/// Whether the program of a command line is one of them; `python3.11` counts as `python`.
+fn reads_lines(command: &str) -> bool {
+    let program = command.split_whitespace().next().unwrap_or_default().trim_start_matches('-');
+    let name = program.rsplit('/').next().unwrap_or_default();
+    let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    LINE_READERS.contains(&name) || LINE_READERS.contains(&plain)
+}
+
 impl LineGate {
     /// The mode as far as it is known; `None` when the target has to be asked first.
     pub(super) fn mode_now(&self) -> Option<Mode> {
@@ -93,6 +153,8 @@ impl LineGate {
             Mode::Editor
         } else if self.asks_for_secret() {
             Mode::Secret
+        } else if probe.foreground.as_deref().is_some_and(reads_lines) {
+            Mode::Editor
         } else {
             Mode::Keys
         }
