@@ -14,6 +14,8 @@ use crate::recording::Recording;
 const TESTED: usize = 2_000;
 /// Commands of the history.
 const HISTORY: usize = 500;
+/// Commands that are looked through for permissions in force.
+const GRANTS: usize = 200;
 /// Entries of the audit log.
 const AUDIT: u64 = 500;
 
@@ -29,6 +31,7 @@ async fn ask(client: &Client, what: &Fetch) -> anyhow::Result<Answer> {
             Answer::Commands(client.get(&path).await?)
         }
         Fetch::Sessions => Answer::Sessions(client.get("/v1/sessions?limit=30").await?),
+        Fetch::Grants => Answer::Commands(commands(client, GRANTS).await?),
         Fetch::Recording(session) => {
             let path = format!("/v1/sessions/{session}/recording");
             let bytes = client.get_bytes(&path).await?;

@@ -13,6 +13,7 @@ pub enum Action {
     Allow,
     Deny,
     DenyComment,
+    Grant,
     Undo,
     NextRequest,
     Down,
@@ -30,6 +31,8 @@ pub enum Action {
     Open,
     Back,
     Filter,
+    FindNext,
+    Reveal,
     Rule,
     Replay,
     Kill,
@@ -54,6 +57,7 @@ const TABLE: &[Row] = &[
     (Action::Allow, "allow", &["a"], "allow", "allow the request shown"),
     (Action::Deny, "deny", &["d"], "deny", "deny it at once"),
     (Action::DenyComment, "deny-comment", &["D"], "deny+comment", "deny it and tell the agent why"),
+    (Action::Grant, "grant", &["g"], "grant", "allow it and what follows (asks)"),
     (Action::Undo, "undo", &["u"], "undo", "take back an allow still held"),
     (Action::NextRequest, "next", &["n"], "next", "the next request that waits"),
     (Action::Down, "down", &["j", "down"], "down", "down"),
@@ -66,8 +70,8 @@ const TABLE: &[Row] = &[
         "a page down, on to the end",
     ),
     (Action::PageUp, "page-up", &["b", "pageup", "ctrl-u"], "page up", "a page up"),
-    (Action::Home, "home", &["g", "home"], "top", "to the beginning"),
-    (Action::End, "end", &["G", "end"], "end", "to the end"),
+    (Action::Home, "home", &["<", "home"], "top", "to the beginning"),
+    (Action::End, "end", &[">", "end", "G"], "end", "to the end"),
     (Action::NextPane, "next-pane", &["tab"], "pane", "the next pane"),
     (Action::PreviousPane, "previous-pane", &["backtab"], "pane back", "the pane before"),
     (Action::PaneQueue, "pane-queue", &["1"], "queue", "the queue"),
@@ -76,7 +80,9 @@ const TABLE: &[Row] = &[
     (Action::PaneLive, "pane-live", &["4"], "live", "the live view"),
     (Action::Open, "open", &["enter"], "open", "look closer: request or live view"),
     (Action::Back, "back", &["esc"], "back", "back; clears a filter"),
-    (Action::Filter, "filter", &["/"], "filter", "filter: level:high target:web word"),
+    (Action::Filter, "filter", &["/"], "filter", "filter level:high target:web; or search"),
+    (Action::FindNext, "find-next", &["N"], "next match", "the next match of a search"),
+    (Action::Reveal, "reveal", &["v"], "reveal", "show, hide what was typed without echo"),
     (Action::Rule, "rule", &["w"], "rule", "propose a narrow rule that expires"),
     (Action::Replay, "replay", &["r"], "replay", "replay the session"),
     (Action::Kill, "kill", &["K"], "kill", "end the session (asks)"),
@@ -237,7 +243,10 @@ impl KeyMap {
             let mut parsed = Vec::new();
             for key in keys {
                 let k = Key::parse(&key).ok_or_else(|| KeyMapError::Key(key.clone()))?;
-                let decides = matches!(action, Action::Allow | Action::Deny | Action::DenyComment);
+                let decides = matches!(
+                    action,
+                    Action::Allow | Action::Deny | Action::DenyComment | Action::Grant
+                );
                 let blind = !matches!(k.code, KeyCode::Char('!'..='~') | KeyCode::F(_));
                 if decides && blind {
                     return Err(KeyMapError::Unsafe(key, id));

@@ -11,11 +11,27 @@ use unicode_width::UnicodeWidthChar as _;
 const MAX_COLS: usize = 1000;
 const MAX_ROWS: usize = 500;
 
+/// Rows kept of what scrolled out of a terminal.
+const SCROLLBACK: usize = 2_000;
+
 /// An emulated terminal that takes bytes.
 pub(crate) struct Screen {
     terminal: avt::Terminal,
     /// The beginning of a character whose end has not come yet.
     partial: Vec<u8>,
+}
+
+/// How a terminal is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look<'a> {
+    /// With its colours.
+    pub colour: bool,
+    /// With its cursor.
+    pub cursor: bool,
+    /// Rows that it is scrolled back.
+    pub back: usize,
+    /// What stands out; nothing when empty.
+    pub find: &'a str,
 }
 
 impl std::fmt::Debug for Screen {
@@ -38,6 +54,25 @@ impl Screen {
     /// An empty terminal of that size.
     pub(crate) fn new(cols: usize, rows: usize) -> Self {
         Self { terminal: terminal(cols, rows), partial: Vec::new() }
+    }
+
+    /// An empty terminal that keeps what scrolls out of it.
+    pub(crate) fn with_scrollback(cols: usize, rows: usize) -> Self {
+        let (c, r) = (cols.clamp(1, MAX_COLS), rows.clamp(1, MAX_ROWS));
+        match avt::Terminal::with_scrollback(c, r, Some(SCROLLBACK)) {
+            Ok(terminal) => Self { terminal, partial: Vec::new() },
+            Err(_) => Self::new(cols, rows),
+        }
+    }
+
+    /// Every row as text, the oldest first.
+    pub(crate) fn all_rows(&self) -> Vec<String> {
+        self.terminal.screen().all_lines().map(avt::Line::text).collect()
+    }
+
+    /// How many rows there are, those that scrolled out included.
+    pub(crate) fn all_rows_len(&self) -> usize {
+        self.terminal.screen().all_lines().count()
     }
 
     /// Columns and rows.
@@ -99,13 +134,27 @@ impl Screen {
 
     /// Draws the terminal into `area`, from its top left; what does not fit is cut, but the rows
     /// around the cursor are kept on the screen.
-    pub(crate) fn draw(&self, area: Rect, buffer: &mut Buffer, colour: bool, cursor: bool) {
+    pub(crate) fn draw(&self, area: Rect, buffer: &mut Buffer, look: &Look<'_>) {
+        let colour = look.colour;
         let at = self.terminal.cursor();
         let height = usize::from(area.height);
-        let skip = (at.row + 1).saturating_sub(height);
-        for (y, line) in self.terminal.screen().visible_lines().skip(skip).take(height).enumerate()
-        {
+        let screen = self.terminal.screen();
+        let old = if look.back > 0 { self.all_rows_len().saturating_sub(self.size().1) } else { 0 };
+        let back = look.back.min(old);
+        let cursor = look.cursor && back == 0;
+        // With nothing scrolled back the rows around the cursor are shown, else the last ones.
+        let skip = match back {
+            0 => (at.row + 1).saturating_sub(height),
+            back => (old + self.size().1).saturating_sub(back + height),
+        };
+        let lines: Box<dyn Iterator<Item = &avt::Line>> = match back {
+            0 => Box::new(screen.visible_lines()),
+            _ => Box::new(screen.all_lines()),
+        };
+        for (y, line) in lines.skip(skip).take(height).enumerate() {
             let mut x = 0;
+            let mut text = String::new();
+            let mut columns = Vec::new();
             for cell in line.cells() {
                 let w = usize::from(cell.width());
                 if w == 0 {
@@ -115,6 +164,10 @@ impl Screen {
                     break;
                 }
                 let (px, py) = (area.x + cast(x), area.y + cast(y));
+                if !look.find.is_empty() {
+                    text.push(cell.char());
+                    columns.resize(text.len(), x);
+                }
                 if let Some(target) = buffer.cell_mut((px, py)) {
                     target.set_char(safe(cell.char(), w)).set_style(style(cell.pen(), colour));
                 }
@@ -124,6 +177,13 @@ impl Screen {
                     target.set_symbol(" ").set_style(style(cell.pen(), colour));
                 }
                 x += w;
+            }
+            for found in crate::model::matches(&text, look.find) {
+                for x in columns.get(found..found + look.find.len()).unwrap_or_default() {
+                    if let Some(target) = buffer.cell_mut((area.x + cast(*x), area.y + cast(y))) {
+                        target.modifier.toggle(Modifier::REVERSED);
+                    }
+                }
             }
             if cursor && at.visible && y + skip == at.row && at.col < usize::from(area.width) {
                 let place = (area.x + cast(at.col), area.y + cast(y));
@@ -213,7 +273,8 @@ mod tests {
         screen.feed("\x1b]0;title\x07a\u{202e}b\u{e000}\x1b[31mred\x1b[5n".as_bytes());
         let area = Rect::new(0, 0, 20, 3);
         let mut buffer = Buffer::empty(area);
-        screen.draw(area, &mut buffer, false, false);
+        let look = Look { colour: false, cursor: false, back: 0, find: "" };
+        screen.draw(area, &mut buffer, &look);
         let text: String = buffer.content.iter().map(|c| c.symbol()).collect();
         assert!(text.chars().all(|c| c == '\u{fffd}' || (' '..='~').contains(&c)), "{text:?}");
         assert!(text.contains("red"));

@@ -153,6 +153,10 @@ pub(crate) struct Shown {
     pub hidden: usize,
     /// Visible characters outside ASCII.
     pub foreign: usize,
+    /// Line breaks.
+    pub breaks: usize,
+    /// A tab is what it is in most files, and is drawn as one character.
+    tabs: bool,
     /// The rows at the width they were last asked for.
     cache: RefCell<Option<(usize, Rows)>>,
 }
@@ -163,6 +167,15 @@ pub(crate) type Rows = Arc<Vec<Range<usize>>>;
 impl Shown {
     /// Makes `bytes` visible; `ascii` names every character outside ASCII.
     pub(crate) fn new(bytes: &[u8], ascii: bool) -> Self {
+        Self::make(bytes, ascii, false)
+    }
+
+    /// As `new`, for text in which tabs are nothing to point out: files, differences.
+    pub(crate) fn of_file(bytes: &[u8], ascii: bool) -> Self {
+        Self::make(bytes, ascii, true)
+    }
+
+    fn make(bytes: &[u8], ascii: bool, tabs: bool) -> Self {
         let mut shown = Self {
             text: String::with_capacity(bytes.len()),
             marks: Vec::new(),
@@ -172,6 +185,8 @@ impl Shown {
                 - usize::from(bytes.ends_with(b"\n") && bytes.len() > 1),
             hidden: 0,
             foreign: 0,
+            breaks: bytes.iter().filter(|b| **b == b'\n').count(),
+            tabs,
             cache: RefCell::default(),
         };
         // Offsets of terms count in the text with U+FFFD (three bytes) for each invalid sequence.
@@ -198,6 +213,13 @@ impl Shown {
             *wire += c.len_utf8();
             if c == '\n' || (' '..='~').contains(&c) && !several {
                 self.text.push(c);
+                continue;
+            }
+            if c == '\t' && self.tabs && !several && !ascii {
+                let start = self.text.len();
+                self.text.push('⇥');
+                self.mark(start..self.text.len(), Piece::Hidden);
+                self.step(*wire);
                 continue;
             }
             let plain = !several && {
@@ -307,7 +329,7 @@ impl Shown {
                 // The name of a character stays on one row, where it fits.
                 let rest = self.text.get(at..).unwrap_or_default();
                 let name = rest.split_inclusive(['⟩', '>']).next().unwrap_or_default();
-                if width(name) <= columns {
+                if c != '⇥' && width(name) <= columns {
                     w = width(name);
                     counted = at + name.len();
                 }

@@ -155,6 +155,22 @@ impl Theme {
         self.fg(Color::Magenta).add_modifier(Modifier::UNDERLINED)
     }
 
+    /// What was searched for.
+    pub(crate) fn found(self) -> Style {
+        self.fg(Color::Yellow).add_modifier(Modifier::BOLD | Modifier::REVERSED)
+    }
+
+    /// A line of a unified difference; its sign says the same as its colour.
+    pub(crate) fn diff(self, line: &str) -> Style {
+        match line.as_bytes() {
+            [b'@', b'@', ..] => self.fg(Color::Cyan),
+            [b'+', b'+', b'+', b' '] | [b'-', b'-', b'-', b' '] => self.strong(),
+            [b'+', ..] => self.fg(Color::Green),
+            [b'-', ..] => self.fg(Color::Red).add_modifier(Modifier::BOLD),
+            _ => Style::new(),
+        }
+    }
+
     /// How much of the time is left.
     pub(crate) fn countdown(self, left_ms: i64, whole_ms: i64) -> Style {
         if left_ms * 4 <= whole_ms || left_ms <= 10_000 {

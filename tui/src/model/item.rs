@@ -1,15 +1,15 @@
 //! One request on the reviewer's screen. It must never show a string that is not clean, nor call
 //! bytes exact whose digest is not the command's.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-
 use expacti_engine::{Level, PolicyKind};
-use expacti_protocol::command::{CommandState, CommandView, ItemKind, Outcome};
+use expacti_protocol::command::{
+    CommandState, CommandView, Grant, Interactive, ItemKind, Outcome, PromptLabel,
+};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 
-use super::Millis;
+use super::seen::Seen;
+use super::{DrawnRequest, Millis};
 use crate::text::{Shown, clean, short_ids};
 
 /// What this reviewer did with the request.
@@ -21,6 +21,8 @@ pub(crate) enum Stage {
     Held {
         /// The revision that was shown.
         revision: u64,
+        /// What may pass unreviewed after it.
+        grant: Option<Grant>,
         /// Sent at.
         until: Millis,
     },
@@ -68,6 +70,8 @@ pub(crate) struct Item {
     pub command: Shown,
     /// The bytes are those the digest names.
     pub exact: bool,
+    /// The text is the broker's masked one: this reviewer does not get the exact bytes.
+    pub redacted: bool,
     /// The command on one line, clean.
     pub headline: String,
     /// Pieces of clean text, made once.
@@ -76,10 +80,59 @@ pub(crate) struct Item {
     pub group: Digest,
     /// What this reviewer did.
     pub stage: Stage,
-    /// Bytes of the visible text that were on the screen: start to end.
-    seen: BTreeMap<usize, usize>,
+    /// What goes with it for reading, visible.
+    pub preview: Option<Shown>,
+    /// The preview is a difference of two files: lines added, lines removed.
+    pub diff: Option<(usize, usize)>,
+    /// What stands for the command until the reviewer asks for it.
+    mask: Option<Shown>,
+    seen: Seen,
+    preview_seen: Seen,
+    mask_seen: bool,
     /// When it stopped to be open.
     pub gone_at: Option<Millis>,
+}
+
+/// What kind of item it is and where its bytes go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Goes {
+    /// `keys`, `a line`, `a change of a file`.
+    pub what: &'static str,
+    /// `psql -d shop`, `the shell`, clean.
+    pub into: String,
+    /// What is known of the prompt.
+    pub label: Option<&'static str>,
+    /// Whether that is known for certain, and as it should be.
+    pub certain: bool,
+}
+
+impl Goes {
+    fn new(kind: ItemKind, interactive: Option<&Interactive>) -> Option<Self> {
+        let what = match kind {
+            ItemKind::Exec | ItemKind::Shell | ItemKind::Stdin => return None,
+            ItemKind::Line => "a line",
+            ItemKind::Input => "a line",
+            ItemKind::Keys => "keys",
+            ItemKind::Control => "a control key",
+            ItemKind::File => "a change of a file",
+        };
+        let Some(i) = interactive else {
+            let known = matches!(kind, ItemKind::Line | ItemKind::File);
+            let into = match kind {
+                ItemKind::Line => return None,
+                ItemKind::File => "the target's disk",
+                _ => "a program that is not known",
+            };
+            return Some(Self { what, into: into.to_owned(), label: None, certain: known });
+        };
+        let certain = matches!(i.label, PromptLabel::Verified | PromptLabel::Continuation);
+        let into = match &i.foreground {
+            Some(program) => clean(program, 120),
+            None if certain => "the shell".to_owned(),
+            None => "what reads the terminal: not known".to_owned(),
+        };
+        Some(Self { what, into, label: Some(i.label.as_str()), certain })
+    }
 }
 
 /// The clean strings of a request.
@@ -101,6 +154,10 @@ pub(crate) struct Card {
     pub reason: Option<String>,
     /// How the host key was checked, unless as it should be.
     pub host_key: Option<String>,
+    /// What kind of item it is and where it goes, unless it is an ordinary command.
+    pub goes: Option<Goes>,
+    /// Who may still decide.
+    pub may_decide: Vec<String>,
     /// Each term: points, name, why.
     pub terms: Vec<(i32, String, String)>,
     /// Each anomaly: name, evidence.
@@ -119,6 +176,28 @@ pub(crate) struct Card {
     pub decided: Option<String>,
 }
 
+/// What stands for a secret; it does not tell the length.
+const MASK: &str = "********";
+
+/// Typed without echo: most likely a password.
+fn secret(view: &CommandView) -> bool {
+    view.interactive.as_ref().is_some_and(|i| i.secret)
+}
+
+/// The command on one line, clean; of a secret not even that.
+pub(crate) fn headline(view: &CommandView, max: usize) -> String {
+    if secret(view) { MASK.to_owned() } else { clean(&view.text.command, max) }
+}
+
+/// Lines added and removed, when a text has the head of a unified difference.
+fn diff(text: &str) -> Option<(usize, usize)> {
+    let head = text.lines().take(20).any(|l| l.starts_with("@@ "));
+    let count = |sign: &str, file: &str| {
+        text.lines().filter(|l| l.starts_with(sign) && !l.starts_with(file)).count()
+    };
+    head.then(|| (count("+", "+++ "), count("-", "--- ")))
+}
+
 impl Item {
     /// A request as the broker sent it.
     pub(crate) fn new(view: CommandView, ascii: bool) -> Self {
@@ -133,16 +212,24 @@ impl Item {
             (exact, Digest::of(&bytes).to_string(), format!("{:?}", view.kind)),
             (&s.agent, &s.target, &s.host, s.port, &s.user, &s.reason, &view.cwd),
             (&view.env, &view.parent, view.risk_score, view.retry_of_denied, view.anomaly),
+            (&view.interactive, &view.preview),
         );
         let group = Digest::of(format!("{key:?}").as_bytes());
+        let preview = view.preview.as_ref().map(|p| Shown::of_file(p.as_bytes(), ascii));
         Self {
             command: Shown::new(&bytes, ascii),
             exact,
-            headline: clean(&view.text.command, 240),
+            redacted: view.masked.as_ref() == Some(&view.text.command),
+            headline: headline(&view, 240),
             card: Card::new(&view),
             group,
             stage: Stage::Open,
-            seen: BTreeMap::new(),
+            diff: preview.as_ref().and_then(|p| diff(p.text())),
+            preview,
+            mask: secret(&view).then(|| Shown::new(MASK.as_bytes(), ascii)),
+            seen: Seen::default(),
+            preview_seen: Seen::default(),
+            mask_seen: false,
             gone_at: None,
             view,
         }
@@ -151,8 +238,18 @@ impl Item {
     /// Takes in a newer state. What was on the screen of the command stays known: its bytes are
     /// the same or the digest differs, and then everything begins afresh.
     pub(crate) fn refresh(&mut self, view: CommandView, ascii: bool) {
-        if view.sha256 != self.view.sha256 || view.text != self.view.text {
-            *self = Self::new(view, ascii);
+        let same = view.sha256 == self.view.sha256
+            && view.text == self.view.text
+            && view.preview == self.view.preview
+            && view.interactive == self.view.interactive;
+        if !same {
+            // Once it is decided the broker shows the masked text: what this reviewer did stays.
+            let stage = match view.state {
+                CommandState::Pending => Stage::Open,
+                _ => std::mem::replace(&mut self.stage, Stage::Open),
+            };
+            let gone_at = self.gone_at;
+            *self = Self { stage, gone_at, ..Self::new(view, ascii) };
             return;
         }
         self.card = Card::new(&view);
@@ -184,34 +281,47 @@ impl Item {
         (self.view.deadline_ms, &self.view.id)
     }
 
-    /// Notes that this part of the visible text was on the screen.
-    pub(crate) fn saw(&mut self, range: &Range<usize>) {
-        let (mut start, mut end) = (range.start, range.end);
-        let touching: Vec<(usize, usize)> = self
-            .seen
-            .range(..=end)
-            .filter(|(_, e)| **e >= range.start)
-            .map(|(s, e)| (*s, *e))
-            .collect();
-        for (s, e) in touching {
-            (start, end) = (start.min(s), end.max(e));
-            self.seen.remove(&s);
-        }
-        self.seen.insert(start, end);
+    /// Whether the command is not to be shown before the reviewer asks for it.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.mask.is_some()
     }
 
-    /// Whether the last byte was on the screen.
-    pub(crate) fn end_seen(&self) -> bool {
-        self.seen.values().any(|end| *end >= self.command.text().len())
+    /// What is shown of the command.
+    pub(crate) fn text(&self, masked: bool) -> &Shown {
+        self.mask.as_ref().filter(|_| masked).unwrap_or(&self.command)
+    }
+
+    /// What is shown of the preview: none of a masked item's, which repeats it.
+    pub(crate) fn shown_preview(&self, masked: bool) -> Option<&Shown> {
+        self.preview.as_ref().filter(|_| !masked)
+    }
+
+    /// Notes what a drawing showed.
+    pub(crate) fn saw(&mut self, drawn: &DrawnRequest) {
+        if drawn.masked {
+            self.mask_seen = true;
+            return;
+        }
+        drawn.rows.iter().for_each(|row| self.seen.note(row));
+        drawn.preview.iter().for_each(|row| self.preview_seen.note(row));
+    }
+
+    /// Whether the last byte of all that is shown was on the screen.
+    pub(crate) fn end_seen(&self, masked: bool) -> bool {
+        if masked && self.mask.is_some() {
+            return self.mask_seen;
+        }
+        self.seen.end(&self.command)
+            && self.preview.as_ref().is_none_or(|p| self.preview_seen.end(p))
     }
 
     /// How much was on the screen, in per cent; 100 only when it was all.
     pub(crate) fn seen_percent(&self) -> usize {
-        let all = self.command.text().len();
-        let seen: usize = self.seen.iter().map(|(s, e)| e - s).sum();
-        // The line breaks between two drawn rows are seen with them.
-        let breaks = self.command.text().matches('\n').count();
-        if all == 0 || seen + breaks >= all { 100 } else { (seen * 100 / all).min(99) }
+        let preview = self.preview.as_ref();
+        let all = self.command.text().len() + preview.map_or(0, |p| p.text().len());
+        let seen =
+            self.seen.bytes(&self.command) + preview.map_or(0, |p| self.preview_seen.bytes(p));
+        if all == 0 || seen >= all { 100 } else { (seen * 100 / all).min(99) }
     }
 
     /// The command on one line with its result.
@@ -255,10 +365,8 @@ impl Card {
             ItemKind::Exec | ItemKind::Line => {}
             ItemKind::Shell => notes.push("a login shell: its script comes next".to_owned()),
             ItemKind::Stdin => notes.push("script on standard input".to_owned()),
-            ItemKind::Input => notes.push("input to a program".to_owned()),
-            ItemKind::Keys => notes.push("keys to a program".to_owned()),
-            ItemKind::Control => notes.push("a control key".to_owned()),
-            ItemKind::File => notes.push("a change of a file".to_owned()),
+            // What these are for stands above the command.
+            ItemKind::Input | ItemKind::Keys | ItemKind::Control | ItemKind::File => {}
         }
         if view.uninspectable {
             notes.push("the engine could not look into all of it".to_owned());
@@ -297,6 +405,8 @@ impl Card {
                 && s.target.bytes().all(|b| b.is_ascii_graphic()),
             target_name,
             cwd: clean(&view.cwd, 200),
+            goes: Goes::new(view.kind, view.interactive.as_ref()),
+            may_decide: view.may_decide.iter().take(20).map(|n| clean(n, 40)).collect(),
             agent: clean(&s.agent, 60),
             owner: optional(&s.owner, 60),
             reason: optional(&s.reason, 300),

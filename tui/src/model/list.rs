@@ -6,7 +6,7 @@ use expacti_protocol::command::{CommandState, CommandView};
 use expacti_protocol::ids::{CommandId, SessionId};
 use tui_input::Input;
 
-use super::{Fetch, Millis, result};
+use super::{Fetch, Millis, headline, result};
 use crate::propose::{Candidate, TERMS};
 use crate::text::{clean, short_ids};
 
@@ -97,7 +97,7 @@ pub(crate) fn history_row(view: &CommandView) -> ListRow {
             (if good && ran { Tone::Good } else { Tone::Bad }, format!("{result:<9}")),
             (Tone::Dim, format!("{:<14}", short_ids(&clean(by, 60)))),
             (Tone::Plain, format!("{target:<10}")),
-            (Tone::Plain, clean(&view.text.command, 300)),
+            (Tone::Plain, headline(view, 300)),
             (Tone::Dim, clean(&comment, 200)),
         ],
         session: Some((view.session_id.clone(), view.recording_offset)),

@@ -54,10 +54,14 @@ pub(crate) struct Drawn {
     pub request: Option<DrawnRequest>,
     /// Where the panes are, for the mouse.
     pub areas: Vec<Area>,
+    /// A question that waits for an answer is on the screen, all of it.
+    pub question: bool,
     /// The screen is too small for an allow.
     pub small: bool,
     /// Rows of a page of the command, for paging.
     pub page: usize,
+    /// The scroll position, where the drawing chose it.
+    pub scroll: Option<usize>,
     /// The highest scroll position.
     pub max_scroll: usize,
 }
@@ -69,8 +73,12 @@ pub(crate) struct DrawnRequest {
     pub id: CommandId,
     /// In which revision.
     pub revision: u64,
-    /// Rows of the command that were drawn: ranges of its visible text.
+    /// Rows of the command that were drawn: ranges of its visible text; none when it was masked.
     pub rows: Vec<std::ops::Range<usize>>,
+    /// Rows of the preview that were drawn.
+    pub preview: Vec<std::ops::Range<usize>>,
+    /// The command was drawn masked.
+    pub masked: bool,
 }
 
 /// Where a pane is.
@@ -91,6 +99,8 @@ pub(crate) enum Fetch {
     Past(SessionId),
     /// Sessions of the past.
     Sessions,
+    /// The last commands of all, for the permissions in force.
+    Grants,
     /// The recording of a session.
     Recording(SessionId),
     /// What was decided, newest first.

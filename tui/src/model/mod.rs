@@ -1,9 +1,13 @@
 //! Everything the reviewer's screen knows. It must never change except in `update`, and never
 //! hold a string of the broker's for drawing that was not made clean on the way in.
 
+mod find;
+mod grants;
 mod item;
 mod list;
+
 mod message;
+mod seen;
 mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -15,7 +19,9 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use tui_input::Input;
 
-pub(crate) use item::{Item, Past, Stage, result};
+pub(crate) use find::{Find, matches};
+pub(crate) use grants::{Granting, Part, Running, size, words};
+pub(crate) use item::{Goes, Item, Past, Stage, headline, result};
 pub(crate) use list::{Draft, List, Tone, audit_row, history_row, rule_row};
 pub(crate) use message::{Answer, Area, Drawn, DrawnRequest, Effect, Fetch, LinkMsg, Msg, Notice};
 pub(crate) use sessions::{Live, Session};
@@ -135,13 +141,17 @@ pub(crate) enum Mode {
     Normal,
     /// Keys go into the filter.
     Filter(Input),
+    /// Keys go into what is searched for in the request or the terminal.
+    Search(Input),
     /// Keys go into the comment of a denial: of the command that was selected when it was opened,
     /// or of none. Opened in any case: whoever begins to type must not type into the keys.
     Comment(Option<CommandId>, Input),
     /// An allow waits for its second step.
     Confirm(Box<Confirming>),
+    /// An allow that lets what follows pass unreviewed is being made out.
+    Grant(Box<Granting>),
     /// Ending, pausing or resuming a session waits for `y`.
-    ConfirmSession(SessionId, Control, Millis),
+    ConfirmSession(SessionId, Control),
     /// The keys are shown.
     Help(usize),
     /// A recording is played.
@@ -174,8 +184,6 @@ pub(crate) struct Confirming {
     pub expected: Option<String>,
     /// What was typed.
     pub input: Input,
-    /// Asked at.
-    pub opened: Millis,
 }
 
 /// What is on the screen, as the last drawing reported it.
@@ -265,6 +273,10 @@ pub(crate) struct Model {
     pub sessions: BTreeMap<SessionId, Session>,
     /// The last commands of each session.
     pub past: HashMap<SessionId, VecDeque<Past>>,
+    /// Permissions that are in force.
+    pub grants: BTreeMap<CommandId, Running>,
+    /// The secret the reviewer asked to see.
+    pub revealed: Option<CommandId>,
     /// Terminals of watched sessions.
     pub live: BTreeMap<SessionId, Live>,
     /// Open requests seen since the connection came up, until it is synced.
@@ -281,12 +293,20 @@ pub(crate) struct Model {
     pub mode: Mode,
     /// The filter of the queue.
     pub filter: String,
+    /// What is searched for in the request or the terminal.
+    pub find: Find,
+    /// The next drawing begins at the match.
+    pub find_jump: bool,
     /// First visible row of the command.
     pub scroll: usize,
     /// First visible line below the command.
     pub on_screen: Option<OnScreen>,
     /// What the last drawing reported.
     pub drawn: Drawn,
+    /// Since when the question that is open now is on the screen, all of it.
+    pub asked_since: Option<Millis>,
+    /// How long a byte takes to the reviewer's terminal and back.
+    pub terminal_delay: Millis,
     /// When a decision key was last pressed.
     pub pressed_at: Option<Millis>,
     /// When a decision was last made here.
@@ -340,6 +360,8 @@ impl Model {
             items: BTreeMap::new(),
             sessions: BTreeMap::new(),
             past: HashMap::new(),
+            grants: BTreeMap::new(),
+            revealed: None,
             live: BTreeMap::new(),
             fresh: BTreeSet::new(),
             fresh_sessions: BTreeSet::new(),
@@ -348,9 +370,13 @@ impl Model {
             pane: Pane::Queue,
             mode: Mode::Normal,
             filter: String::new(),
+            find: Find::default(),
+            find_jump: false,
             scroll: 0,
             on_screen: None,
             drawn: Drawn::default(),
+            asked_since: None,
+            terminal_delay: 0,
             pressed_at: None,
             decided_at: None,
             last: None,
@@ -382,6 +408,28 @@ impl Model {
     /// The selected request.
     pub(crate) fn item(&self) -> Option<&Item> {
         self.items.get(self.selected.as_ref()?)
+    }
+
+    /// When the question that is on the screen takes an answer: it was there for a while, and no
+    /// key was pressed in vain. Never while it is not on the screen.
+    pub(crate) fn question_ready(&self) -> Option<Millis> {
+        self.asked_since.map(|since| since.max(self.pressed_at.unwrap_or(0)) + self.arming())
+    }
+
+    /// Whether the question takes an answer now.
+    pub(crate) fn answerable(&self) -> bool {
+        self.question_ready().is_some_and(|ready| self.now >= ready)
+    }
+
+    /// How long a request or a question must have been on the screen before an allow counts:
+    /// longer where keys and pictures take long on their way to the reviewer.
+    pub(crate) fn arming(&self) -> Millis {
+        ARMING + self.terminal_delay
+    }
+
+    /// Whether the request is shown masked.
+    pub(crate) fn masked(&self, item: &Item) -> bool {
+        item.is_secret() && self.revealed.as_ref() != Some(item.id())
     }
 
     /// Requests that wait for a decision.
@@ -440,18 +488,15 @@ impl Model {
     pub(crate) fn next_wake(&self) -> Option<Millis> {
         let mut wakes: Vec<Millis> = Vec::new();
         if let Some(shown) = &self.on_screen {
-            wakes.push(shown.since.max(self.pressed_at.unwrap_or(0)) + ARMING);
+            wakes.push(shown.since.max(self.pressed_at.unwrap_or(0)) + self.arming());
         }
-        if let Mode::Confirm(c) = &self.mode {
-            wakes.push(c.opened.max(self.pressed_at.unwrap_or(0)) + ARMING);
-        }
+        wakes.extend(self.question_ready());
         match &self.mode {
-            Mode::ConfirmSession(_, _, opened) => wakes.push(opened + ARMING),
             Mode::Rule(draft) => wakes.push(draft.since + ARMING),
             Mode::Replay(player) => wakes.extend(player.next_wake()),
             _ => {}
         }
-        let mut counting = !matches!(self.link, Link::Up { .. });
+        let mut counting = !matches!(self.link, Link::Up { .. }) || !self.grants.is_empty();
         for item in self.items.values() {
             match item.stage {
                 Stage::Held { until, .. } => wakes.push(until),
@@ -473,7 +518,7 @@ impl Model {
             wakes.push(self.now + 60_000 - into);
         }
         wakes.extend(self.hint.as_ref().map(|h| h.until));
-        if self.watch_wanted != self.live_sessions() || self.watch_due().is_some() {
+        if self.watch_wanted != self.watched_sessions() || self.watch_due().is_some() {
             wakes.push(self.watch_since + crate::update::WATCH_REST);
         }
         if !self.attention.untold.is_empty() {
@@ -489,6 +534,18 @@ impl Model {
         }
         let rows = self.session_rows().into_iter();
         rows.filter(|s| s.view.closed_at.is_none()).take(TILES).map(|s| s.view.id.clone()).collect()
+    }
+
+    /// The sessions that are to be watched: what is on the screen, and where this reviewer has let
+    /// something pass unreviewed, which ends when nobody watches.
+    pub(crate) fn watched_sessions(&self) -> Vec<SessionId> {
+        let mut wanted = self.live_sessions();
+        for running in self.grants.values().filter(|g| g.ours) {
+            if !wanted.contains(&running.session) {
+                wanted.push(running.session.clone());
+            }
+        }
+        wanted
     }
 
     /// A session that is to be watched but is not yet.

@@ -37,4 +37,8 @@ pub(crate) struct Live {
     pub screen: Screen,
     /// Whether anything has arrived.
     pub heard: bool,
+    /// Rows that it is scrolled back.
+    pub scroll: usize,
+    /// The row of the last match, from the oldest.
+    pub found: Option<usize>,
 }

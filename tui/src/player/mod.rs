@@ -299,6 +299,11 @@ impl Player {
         Outcome::Stays
     }
 
+    /// What was searched for.
+    pub(crate) fn needle(&self) -> &str {
+        &self.needle
+    }
+
     /// Whether every keyframe is there.
     #[cfg(test)]
     pub(crate) fn indexed(&self) -> bool {

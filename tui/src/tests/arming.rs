@@ -147,6 +147,20 @@ fn allow_is_locked_until_the_end_was_shown() {
 }
 
 #[test]
+fn a_script_that_ends_its_last_line_can_be_allowed() {
+    for text in ["echo 1\n", "echo 1\n\n", "\n", "echo 1\r\n"] {
+        let mut b = Bench::new(120, 35);
+        let mut view = request("0001", 10);
+        view.text = CommandText::new(text.as_bytes());
+        view.sha256 = Digest::of(text.as_bytes());
+        b.pending(&view);
+        b.wait(600);
+        b.keys("a");
+        assert_eq!(b.allowed(), ["0001"], "{text:?}\n{}", b.text());
+    }
+}
+
+#[test]
 fn a_new_revision_is_armed_afresh() {
     let mut b = Bench::new(120, 35);
     let mut view = request("0001", 10);

@@ -56,7 +56,7 @@ fn nothing_is_decided_twice() {
     b.wait(600);
     b.keys("a");
     b.wait(600);
-    b.keys("kgj");
+    b.keys("k<j");
     for _ in 0..5 {
         b.wait(600);
         b.keys("ad");
@@ -124,7 +124,7 @@ fn our_vote_from_before_is_known() {
     });
     b.pending(&view);
     assert_eq!(b.selected(), "", "there is nothing to do for us");
-    b.keys("g");
+    b.keys("<");
     b.wait(600);
     b.keys("a");
     assert!(b.decisions().is_empty());

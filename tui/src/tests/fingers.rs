@@ -2,7 +2,7 @@
 //! that was not on the screen, long enough, when the key for it was pressed.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use expacti_protocol::command::{CommandState, CommandView};
+use expacti_protocol::command::{CommandState, CommandView, PromptLabel};
 use proptest::prelude::*;
 
 use super::{Bench, request};
@@ -13,6 +13,9 @@ enum Step {
     Key(char),
     Burst(String),
     Enter,
+    Tab,
+    /// What it takes to give a grant, at a pace that is looked at, to whatever is shown.
+    Grant,
     Esc,
     Paste(String),
     New(u8),
@@ -26,13 +29,16 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let keys = prop::sample::select(
-        "aaaaaaaayyyyyyddDDunjkgG /?mKcC124 web-1brhRAtpwq.".chars().collect::<Vec<_>>(),
+        "aaaaaaaayyyyyyddDDggggvunjk<G /?NmKcC1234 web-1brhRAtpwq.".chars().collect::<Vec<_>>(),
     );
     prop_oneof![
         8 => keys.clone().prop_map(Step::Key),
         2 => prop::collection::vec(keys, 2..12).prop_map(|k| Step::Burst(k.into_iter().collect())),
         1 => Just(Step::Burst("web-1\n".into())),
+        1 => Just(Step::Burst("gweb-1\n".into())),
+        1 => Just(Step::Grant),
         1 => Just(Step::Enter),
+        1 => Just(Step::Tab),
         1 => Just(Step::Esc),
         1 => prop::sample::select(vec!["a", "y", "ay\n", "web-1\n"]).prop_map(|t| Step::Paste(t.into())),
         4 => (0u8..100).prop_map(Step::New),
@@ -51,6 +57,12 @@ struct Witness {
     shown: Option<(String, u64)>,
     /// Requests for which "allow" was pressed after half a second of being shown.
     earned: Vec<String>,
+    /// Requests for which "grant" was pressed after as long.
+    grantable: Vec<String>,
+    /// Of these, the ones whose name was confirmed while they were still shown.
+    granted: Vec<String>,
+    /// Requests that were shown when a secret was asked for.
+    revealed: Vec<String>,
     /// Of these, the ones whose second step was taken while they were still shown.
     confirmed: Vec<String>,
     changed_at: Option<u64>,
@@ -67,27 +79,33 @@ impl Witness {
         }
     }
 
-    fn press(&mut self, now: u64) {
+    fn press(&mut self, now: u64, code: KeyCode) {
         if let Some((id, since)) = &self.shown {
             let since = since.max(self.changed_at.as_ref().unwrap_or(&0));
-            if now >= since + 500 {
-                self.earned.push(id.clone());
+            match code {
+                KeyCode::Char('v') => self.revealed.push(id.clone()),
+                KeyCode::Char('a') if now >= since + 500 => self.earned.push(id.clone()),
+                KeyCode::Char('g') if now >= since + 500 => self.grantable.push(id.clone()),
+                _ => {}
             }
         }
     }
 
     fn confirm(&mut self) {
-        if let Some((id, _)) = &self.shown
-            && self.earned.contains(id)
-        {
-            self.confirmed.push(id.clone());
+        if let Some((id, _)) = &self.shown {
+            if self.earned.contains(id) {
+                self.confirmed.push(id.clone());
+            }
+            if self.grantable.contains(id) {
+                self.granted.push(id.clone());
+            }
         }
     }
 }
 
 fn key(b: &mut Bench, w: &mut Witness, code: KeyCode) {
     match code {
-        KeyCode::Char('a') => w.press(b.model.now),
+        KeyCode::Char('a' | 'g' | 'v') => w.press(b.model.now, code),
         KeyCode::Char('y') | KeyCode::Enter => w.confirm(),
         _ => {}
     }
@@ -95,6 +113,32 @@ fn key(b: &mut Bench, w: &mut Witness, code: KeyCode) {
     if !b.blind {
         w.look(b);
     }
+}
+
+fn wait(b: &mut Bench, w: &mut Witness, ms: u64) {
+    let end = b.model.now + ms;
+    while b.model.now < end {
+        let to = (b.model.now + 100).min(end);
+        b.msg(Msg::Now(to));
+        if !b.blind {
+            w.look(b);
+        }
+    }
+}
+
+/// Requests of every kind.
+fn made(id: &str, score: u8) -> CommandView {
+    let mut view = match score % 3 {
+        0 => super::items::keys(id, score),
+        _ => request(id, score),
+    };
+    if score.is_multiple_of(5) {
+        let mut hidden = super::items::interactive(PromptLabel::NoEcho, Some("sudo"));
+        hidden.secret = true;
+        hidden.grantable = score.is_multiple_of(3);
+        view.interactive = Some(hidden);
+    }
+    view
 }
 
 fn check(steps: Vec<Step>) {
@@ -111,11 +155,19 @@ fn check(steps: Vec<Step>) {
                     key(&mut b, &mut w, code);
                 }
             }
+            Step::Tab => key(&mut b, &mut w, KeyCode::Tab),
+            Step::Grant => {
+                for c in "gweb-1\n".chars() {
+                    wait(&mut b, &mut w, 600);
+                    let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
+                    key(&mut b, &mut w, code);
+                }
+            }
             Step::Enter => key(&mut b, &mut w, KeyCode::Enter),
             Step::Esc => key(&mut b, &mut w, KeyCode::Esc),
             Step::Paste(text) => b.msg(Msg::Paste(text)),
             Step::New(score) => {
-                let mut view = request(&format!("{:04}", views.len()), score);
+                let mut view = made(&format!("{:04}", views.len()), score);
                 view.deadline_ms += i64::try_from(b.model.now).unwrap();
                 b.pending(&view);
                 views.push(view);
@@ -124,7 +176,8 @@ fn check(steps: Vec<Step>) {
                 if let Some(view) = views.get_mut(usize::from(n)) {
                     view.revision += 1;
                     let view = view.clone();
-                    if view.state == CommandState::Pending {
+                    let shown = w.shown.as_ref().is_some_and(|(id, _)| id == view.id.short());
+                    if view.state == CommandState::Pending && shown {
                         w.changed_at = Some(b.model.now);
                     }
                     b.updated(&view);
@@ -138,16 +191,7 @@ fn check(steps: Vec<Step>) {
                     b.updated(&view);
                 }
             }
-            Step::Wait(ms) => {
-                let end = b.model.now + ms;
-                while b.model.now < end {
-                    let to = (b.model.now + 100).min(end);
-                    b.msg(Msg::Now(to));
-                    if !b.blind {
-                        w.look(&b);
-                    }
-                }
-            }
+            Step::Wait(ms) => wait(&mut b, &mut w, ms),
             Step::Blind(blind) => b.blind = blind,
             Step::Drop => {
                 b.msg(Msg::Link(LinkMsg::Down { why: "gone".into(), retry_in: 100 }));
@@ -173,8 +217,17 @@ fn check(steps: Vec<Step>) {
     for d in b.decisions().into_iter().filter(|d| d.allow) {
         let id = d.id.short().to_owned();
         let view = views.iter().find(|v| v.id == d.id).expect("a request that was sent");
-        assert!(w.earned.contains(&id), "{id} was allowed without having been shown");
-        if view.risk_score >= 50 {
+        if d.grant.is_some() {
+            assert!(view.interactive.as_ref().unwrap().grantable, "{id} takes no grant");
+            assert!(w.granted.contains(&id), "{id} was granted without its steps");
+        } else {
+            assert!(w.earned.contains(&id), "{id} was allowed without having been shown");
+        }
+        let secret = view.interactive.as_ref().is_some_and(|i| i.secret);
+        if d.grant.is_none() && secret && !w.confirmed.contains(&id) {
+            assert!(w.revealed.contains(&id), "{id} was allowed unseen by one key");
+        }
+        if d.grant.is_none() && view.risk_score >= 50 {
             assert!(w.confirmed.contains(&id), "{id} was allowed without its second step");
         }
         let key = (id, d.revision);
@@ -195,6 +248,64 @@ proptest! {
     fn no_allow_that_was_not_armed(steps in prop::collection::vec(step(), 1..60)) {
         check(steps);
     }
+}
+
+/// A second step typed before its question is on the screen counts for nothing.
+#[derive(Debug, Clone, Copy)]
+enum Early {
+    Yes,
+    Name,
+    Grant,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(),  failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_step_typed_early_never_confirms(
+        early in prop::sample::select(vec![Early::Yes, Early::Name, Early::Grant]),
+        pauses in prop::collection::vec(0u64..500, 1..30),
+        blind in any::<bool>(),
+    ) {
+        let mut b = Bench::new(100, 30);
+        let (score, first, text) = match early {
+            Early::Yes => (60, "a", "y"),
+            Early::Name => (90, "a", "web-1\n"),
+            Early::Grant => (10, "g", "web-1\n"),
+        };
+        b.pending(&super::items::keys("0001", score));
+        b.wait(600);
+        b.keys(first);
+        // The question may not even be on the screen.
+        b.blind = blind;
+        let mut keys = text.chars().cycle();
+        for pause in pauses {
+            b.wait(pause);
+            b.keys(&keys.next().unwrap().to_string());
+            // Names end with Enter, which a confirmation needs: it comes too soon, too.
+            if !matches!(early, Early::Yes) {
+                b.code(KeyCode::Enter);
+            }
+        }
+        b.blind = false;
+        b.wait(5_000);
+        prop_assert!(b.allowed().is_empty(), "{}", b.text());
+    }
+}
+
+#[test]
+fn the_witness_sees_a_real_grant() {
+    let mut b = Bench::new(80, 24);
+    let mut w = Witness::default();
+    b.pending(&made("0001", 3));
+    w.look(&b);
+    for c in "gweb-1\n".chars() {
+        wait(&mut b, &mut w, 600);
+        key(&mut b, &mut w, if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) });
+    }
+    b.wait(3_000);
+    assert!(b.decisions().iter().any(|d| d.grant.is_some()));
+    assert_eq!(w.granted, ["0001"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod arming;
 mod decisions;
 mod fingers;
 mod hostile;
+mod items;
 mod pictures;
 mod screens;
 mod speed;

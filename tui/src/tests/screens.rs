@@ -20,7 +20,9 @@ fn fetches(b: &Bench) -> Vec<Fetch> {
     b.effects
         .iter()
         .filter_map(|e| match e {
-            Effect::Fetch(f) if !matches!(f, Fetch::Past(_) | Fetch::Sessions) => Some(f.clone()),
+            Effect::Fetch(f) if !matches!(f, Fetch::Past(_) | Fetch::Sessions | Fetch::Grants) => {
+                Some(f.clone())
+            }
             _ => None,
         })
         .collect()

@@ -5,7 +5,7 @@ use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
 
-use super::{decide, hint, watch};
+use super::{decide, grant, hint, watch};
 use crate::model::{Answer, Effect, Fetch, Item, Link, LinkMsg, Mode, Model, Past, Session, Stage};
 use crate::text::clean;
 
@@ -51,6 +51,7 @@ fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
         ReviewerEvent::Synced => {
             synced(model);
             effects.push(Effect::Fetch(Fetch::Sessions));
+            effects.push(Effect::Fetch(Fetch::Grants));
         }
         ReviewerEvent::PendingCommand(view) => {
             model.fresh.insert(view.id.clone());
@@ -68,8 +69,8 @@ fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
             session(model, *view);
         }
         ReviewerEvent::SessionClosed(view) => session(model, *view),
-        ReviewerEvent::SessionOutput { session_id, data, .. } => {
-            watch::output(model, &session_id, &data);
+        ReviewerEvent::SessionOutput { session_id, stream, data, .. } => {
+            watch::output(model, &session_id, stream, &data);
         }
         ReviewerEvent::SessionResized { session_id, cols, rows } => {
             watch::resized(model, &session_id, cols, rows);
@@ -104,12 +105,18 @@ fn synced(model: &mut Model) {
     let fresh = std::mem::take(&mut model.fresh_sessions);
     model.sessions.retain(|id, s| s.view.closed_at.is_some() || fresh.contains(id));
     model.fresh.clear();
+    let sessions = &model.sessions;
+    model.grants.retain(|_, g| sessions.contains_key(&g.session));
     decide::select_if_none(model);
 }
 
 fn command(model: &mut Model, view: CommandView) {
     let id = view.id.clone();
     let (now, ascii) = (model.now, model.theme.ascii);
+    let newest = model.items.get(&id).is_none_or(|i| i.view().revision <= view.revision);
+    if newest {
+        grant::noted(model, &view);
+    }
     let me = model.principal.clone();
     match model.items.get_mut(&id) {
         Some(item) if item.view().revision > view.revision => return,
@@ -159,8 +166,11 @@ fn keep(model: &mut Model, session: &SessionId, past: Past) {
 
 fn session(model: &mut Model, view: SessionView) {
     let id = view.id.clone();
+    if view.closed_at.is_some() {
+        model.grants.retain(|_, g| g.session != id);
+    }
     if view.closed_at.is_some()
-        && let Mode::ConfirmSession(asked, ..) = &model.mode
+        && let Mode::ConfirmSession(asked, _) = &model.mode
         && *asked == id
     {
         decide::close_typing(model);
@@ -230,7 +240,20 @@ pub(super) fn past(model: &mut Model, session: &SessionId, answer: Result<Answer
     for view in commands {
         let past = &view.session_id == session && view.state != CommandState::Pending;
         if past && !model.items.contains_key(&view.id) {
+            grant::noted(model, &view);
             remember(model, &Item::new(view, model.theme.ascii));
+        }
+    }
+}
+
+/// Permissions that were given before we came, or while the connection was down.
+pub(super) fn grants(model: &mut Model, answer: Result<Answer, String>) {
+    let Ok(Answer::Commands(commands)) = answer else { return };
+    for view in &commands {
+        let open = model.sessions.get(&view.session_id).is_some_and(|s| s.view.closed_at.is_none());
+        let newer = model.items.get(&view.id).is_some_and(|i| i.view().revision > view.revision);
+        if open && !newer {
+            grant::noted(model, view);
         }
     }
 }

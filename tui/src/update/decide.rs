@@ -2,14 +2,14 @@
 //! the screen, armed, with its end shown; and never the same decision twice.
 
 use expacti_engine::Level;
-use expacti_protocol::command::CommandState;
+use expacti_protocol::command::{CommandState, Grant};
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::{DecisionMessage, ReviewerRequest};
 use tui_input::Input;
 
 use super::hint;
 use crate::model::{
-    ARMING, ConfirmKind, Confirming, Effect, HOLD, Item, LastDecision, Link, Mode, Model, Stage,
+    ConfirmKind, Confirming, Effect, HOLD, Item, LastDecision, Link, Mode, Model, Stage,
 };
 
 /// Why a decision key does nothing now.
@@ -31,8 +31,10 @@ pub(crate) enum Lock {
     Arming(u64),
     /// A decision was made a moment ago.
     JustDecided,
-    /// The last byte of the command was not on the screen.
+    /// The last byte of the command, or of its preview, was not on the screen.
     EndNotSeen,
+    /// It needs others.
+    NotEntitled(String),
     /// The bytes are not those of the digest.
     NotExact,
     /// The screen is too small to show what an allow rests on.
@@ -51,7 +53,8 @@ impl Lock {
             Self::NotShown => "not on the screen yet: look, then press again".to_owned(),
             Self::Arming(_) => "just appeared: look, then press again".to_owned(),
             Self::JustDecided => "another request: look, then press again".to_owned(),
-            Self::EndNotSeen => "the end of the command was not shown: page down first".to_owned(),
+            Self::EndNotSeen => "the end was not shown: page down first".to_owned(),
+            Self::NotEntitled(who) => format!("you cannot allow this one: it needs {who}"),
             Self::NotExact => {
                 "the bytes do not match their digest: this can only be denied".to_owned()
             }
@@ -72,7 +75,7 @@ pub(crate) fn deny_lock(model: &Model) -> Option<Lock> {
     if model.on_screen.as_ref().is_none_or(|s| &s.id != item.id()) {
         return Some(Lock::NotShown);
     }
-    let rested = model.decided_at.is_none_or(|at| model.now >= at + ARMING);
+    let rested = model.decided_at.is_none_or(|at| model.now >= at + model.arming());
     if rested { None } else { Some(Lock::JustDecided) }
 }
 
@@ -98,17 +101,21 @@ pub(crate) fn allow_lock(model: &Model) -> Option<Lock> {
         return Some(lock);
     }
     let since = model.on_screen.as_ref().map_or(model.now, |s| s.since);
-    let ready = since.max(model.pressed_at.unwrap_or(0)) + ARMING;
+    let ready = since.max(model.pressed_at.unwrap_or(0)) + model.arming();
     if model.now < ready { Some(Lock::Arming(ready - model.now)) } else { None }
 }
 
 /// All conditions of an allow but the time on the screen.
-fn unarmed_lock(model: &Model, item: &Item) -> Option<Lock> {
+pub(super) fn unarmed_lock(model: &Model, item: &Item) -> Option<Lock> {
     if let Some(lock) = open_lock(model, item) {
         return Some(lock);
     }
     if super::decided_here(&item.stage) {
         return Some(Lock::Decided);
+    }
+    let names = &item.card.may_decide;
+    if !names.is_empty() && !names.contains(&model.principal) {
+        return Some(Lock::NotEntitled(names.join(", ")));
     }
     if !item.exact {
         return Some(Lock::NotExact);
@@ -123,7 +130,7 @@ fn unarmed_lock(model: &Model, item: &Item) -> Option<Lock> {
     if !shown {
         return Some(Lock::NotShown);
     }
-    if item.end_seen() { None } else { Some(Lock::EndNotSeen) }
+    if item.end_seen(model.masked(item)) { None } else { Some(Lock::EndNotSeen) }
 }
 
 /// The key "allow".
@@ -137,22 +144,31 @@ pub(crate) fn allow(model: &mut Model, effects: &mut Vec<Effect>) {
     let Some(item) = model.item() else { return };
     let (id, revision) = (item.id().clone(), item.view().revision);
     let expected = match model.confirm.of(item.level()) {
-        ConfirmKind::None => return commit(model, &id, true, None, effects),
+        // What was not shown is never allowed by one key.
+        ConfirmKind::None if model.masked(item) => None,
+        ConfirmKind::None => return commit(model, &id, Word::Allow(None), effects),
         ConfirmKind::Y => None,
-        // A name that cannot be typed as it is shown is no proof of anything: then it is the id.
-        ConfirmKind::TargetName if item.card.target_typable => Some(item.card.target_name.clone()),
-        ConfirmKind::TargetName => Some(id.short().to_owned()),
+        ConfirmKind::TargetName => Some(name_to_type(item)),
     };
-    let (input, opened) = (Input::default(), model.now);
-    model.hint = None;
-    model.mode = Mode::Confirm(Box::new(Confirming { id, revision, expected, input, opened }));
+    let input = Input::default();
+    super::ask(model, Mode::Confirm(Box::new(Confirming { id, revision, expected, input })));
+}
+
+/// What must be typed for the most dangerous: the target's name. One that cannot be typed as it is
+/// shown is no proof of anything: then it is the id.
+pub(super) fn name_to_type(item: &Item) -> String {
+    if item.card.target_typable {
+        item.card.target_name.clone()
+    } else {
+        item.id().short().to_owned()
+    }
 }
 
 /// The second step: `y`, or Enter after the name.
 pub(crate) fn confirmed(model: &mut Model, effects: &mut Vec<Effect>) {
     let Mode::Confirm(confirming) = &model.mode else { return };
     let (id, revision) = (confirming.id.clone(), confirming.revision);
-    let early = model.now < confirming.opened.max(model.pressed_at.unwrap_or(0)) + ARMING;
+    let early = !model.answerable();
     model.pressed_at = Some(model.now);
     if early {
         return hint(model, "look first: then confirm", false);
@@ -166,7 +182,7 @@ pub(crate) fn confirmed(model: &mut Model, effects: &mut Vec<Effect>) {
     };
     match lock {
         Some(lock) => hint(model, lock.text(), true),
-        None => commit(model, &id, true, None, effects),
+        None => commit(model, &id, Word::Allow(None), effects),
     }
 }
 
@@ -176,7 +192,7 @@ pub(crate) fn deny(model: &mut Model, effects: &mut Vec<Effect>) {
     model.pressed_at = Some(model.now);
     match (lock, model.selected.clone()) {
         (Some(lock), _) => hint(model, lock.text(), false),
-        (None, Some(id)) => commit(model, &id, false, None, effects),
+        (None, Some(id)) => commit(model, &id, Word::Deny(None), effects),
         (None, None) => {}
     }
 }
@@ -203,7 +219,7 @@ pub(crate) fn comment_lock(model: &Model, id: Option<&CommandId>) -> Option<Lock
         None => Some(Lock::NotShown),
         // Another one came under the finger: it must have been looked at.
         Some(s) if model.decided_at.is_some_and(|at| s.since >= at) => {
-            let ready = s.since + ARMING;
+            let ready = s.since + model.arming();
             (model.now < ready).then(|| Lock::Arming(ready - model.now))
         }
         Some(_) => None,
@@ -225,26 +241,34 @@ pub(crate) fn commented(model: &mut Model, effects: &mut Vec<Effect>) {
     }
     let Some(id) = id else { return };
     let comment = input.value().trim().to_owned();
-    commit(model, &id, false, Some(comment).filter(|c| !c.is_empty()), effects);
+    let comment = Some(comment).filter(|c| !c.is_empty());
+    commit(model, &id, Word::Deny(comment), effects);
+}
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It may run, and what follows may pass unreviewed.
+    Allow(Option<Grant>),
+    /// It may not, and the agent is told why.
+    Deny(Option<String>),
 }
 
 /// Makes the decision: holds it, or sends it.
-fn commit(
-    model: &mut Model,
-    id: &CommandId,
-    allow: bool,
-    comment: Option<String>,
-    effects: &mut Vec<Effect>,
-) {
+pub(super) fn commit(model: &mut Model, id: &CommandId, word: Word, effects: &mut Vec<Effect>) {
     let (now, at_ms) = (model.now, model.broker_now());
     let next = next_after(model, id);
     let Some(item) = model.items.get_mut(id) else { return };
-    if allow && item.level() >= Level::High {
-        item.stage = Stage::Held { revision: item.view().revision, until: now + HOLD };
-    } else {
-        let revision = item.view().revision;
-        effects.push(send(item, model.next_ref, allow, revision, comment, now));
-        model.next_ref += 1;
+    let allow = matches!(word, Word::Allow(_));
+    let revision = item.view().revision;
+    match word {
+        Word::Allow(grant) if grant.is_some() || item.level() >= Level::High => {
+            item.stage = Stage::Held { revision, grant, until: now + HOLD };
+        }
+        word => {
+            effects.push(send(item, model.next_ref, revision, word, now));
+            model.next_ref += 1;
+        }
     }
     let headline = item.headline.clone();
     model.last = Some(LastDecision { allow, headline, at_ms, id: id.clone() });
@@ -257,14 +281,11 @@ fn commit(
     }
 }
 
-fn send(
-    item: &mut Item,
-    r#ref: u64,
-    allow: bool,
-    revision: u64,
-    comment: Option<String>,
-    now: u64,
-) -> Effect {
+fn send(item: &mut Item, r#ref: u64, revision: u64, word: Word, now: u64) -> Effect {
+    let (allow, comment, grant) = match word {
+        Word::Allow(grant) => (true, None, grant),
+        Word::Deny(comment) => (false, comment, None),
+    };
     item.stage = Stage::Sent { r#ref, allow, at: now };
     Effect::Send(ReviewerRequest::Decision(DecisionMessage {
         r#ref: Some(r#ref),
@@ -273,7 +294,7 @@ fn send(
         comment,
         sha256: Some(item.view().sha256),
         revision: Some(revision),
-        grant: None,
+        grant,
         signature: None,
     }))
 }
@@ -290,12 +311,12 @@ pub(crate) fn release_held(model: &mut Model, effects: &mut Vec<Effect>) {
     for id in due {
         let lock = model.items.get(&id).map(|item| open_lock(model, item));
         let Some(item) = model.items.get_mut(&id) else { continue };
-        let Stage::Held { revision, .. } = item.stage else { continue };
+        let Stage::Held { revision, grant, .. } = item.stage else { continue };
         if revision != item.view().revision || !matches!(lock, Some(None)) {
             drop_held(model, &id, "it changed while it was held");
             continue;
         }
-        effects.push(send(item, model.next_ref, true, revision, None, now));
+        effects.push(send(item, model.next_ref, revision, Word::Allow(grant), now));
         model.next_ref += 1;
     }
 }
@@ -341,6 +362,7 @@ pub(crate) fn select(model: &mut Model, id: Option<CommandId>) {
         return;
     }
     model.selected = id;
+    model.revealed = None;
     model.scroll = 0;
     // Whatever was on the screen was another request.
     model.on_screen = None;
@@ -360,6 +382,7 @@ pub(crate) fn select_if_none(model: &mut Model) {
         .map(|i| i.id().clone());
     if model.selected != first {
         model.selected = first;
+        model.revealed = None;
         model.scroll = 0;
         model.on_screen = None;
     }
@@ -383,18 +406,20 @@ pub(crate) fn next_after(model: &Model, id: &CommandId) -> Option<CommandId> {
 pub(crate) fn close_typing(model: &mut Model) {
     model.mode = Mode::Normal;
     model.pressed_at = Some(model.now);
-    model.typing_until = Some(model.now + ARMING);
+    model.typing_until = Some(model.now + model.arming());
 }
 
 /// Ends what depended on a request that changed: a second step, a held allow.
 pub(crate) fn changed(model: &mut Model, id: &CommandId) {
-    let stale = match &model.mode {
-        Mode::Confirm(c) if &c.id == id => model
-            .items
-            .get(id)
-            .is_none_or(|i| i.view().revision != c.revision || i.state() != CommandState::Pending),
-        _ => false,
+    let asked = match &model.mode {
+        Mode::Confirm(c) if &c.id == id => Some(c.revision),
+        Mode::Grant(g) if &g.id == id => Some(g.revision),
+        _ => None,
     };
+    let stale = asked.is_some_and(|revision| {
+        let item = model.items.get(id);
+        item.is_none_or(|i| i.view().revision != revision || i.state() != CommandState::Pending)
+    });
     if stale {
         close_typing(model);
         hint(model, "not allowed: the request changed under the question", true);
@@ -429,7 +454,7 @@ pub(crate) fn disconnected(model: &mut Model) {
         }
     }
     model.on_screen = None;
-    if matches!(model.mode, Mode::Confirm(_) | Mode::ConfirmSession(..)) {
+    if matches!(model.mode, Mode::Confirm(_) | Mode::Grant(_) | Mode::ConfirmSession(..)) {
         close_typing(model);
     }
     debug_assert!(!matches!(model.link, Link::Up { synced: true }));

@@ -8,9 +8,9 @@ use expacti_protocol::reviewer::ReviewerRequest;
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler as _;
 
-use super::{decide, hint, screens};
+use super::{decide, find, grant, hint, screens};
 use crate::keymap::Action;
-use crate::model::{ARMING, Control, Effect, Fetch, HINT, Mode, Model, Pane, Stage};
+use crate::model::{Control, Effect, Fetch, HINT, Mode, Model, Pane, Stage};
 use crate::text::clean;
 
 /// The longest text a field takes, in bytes (a comment's limit on the wire is 4,000).
@@ -38,6 +38,14 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
             _ => model.mode = Mode::Normal,
         },
         Mode::Filter(_) => filter_key(model, key, ctrl_c),
+        Mode::Search(input) => match key.code {
+            KeyCode::Enter => find::typed(model),
+            _ if key.code == KeyCode::Esc || ctrl_c => {
+                model.mode = Mode::Normal;
+                model.pressed_at = Some(model.now);
+            }
+            _ => field(input, key),
+        },
         Mode::Comment(_, input) => {
             if key.code == KeyCode::Esc || ctrl_c {
                 model.mode = Mode::Normal;
@@ -57,6 +65,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
                     if right {
                         decide::confirmed(model, effects);
                     } else {
+                        model.pressed_at = Some(model.now);
                         hint(model, "that is not the name: nothing was allowed", true);
                     }
                 }
@@ -68,13 +77,17 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
                 _ => field(&mut confirming.input, key),
             }
         }
+        Mode::Grant(_) if key.code == KeyCode::Esc || ctrl_c => cancel(model),
+        Mode::Grant(_) => grant::key(model, key, effects),
         Mode::Replay(_) => screens::replay_key(model, key),
         Mode::List(_) => screens::list_key(model, key, effects),
         Mode::Rule(_) => screens::rule_key(model, key, effects),
-        Mode::ConfirmSession(session, what, opened) => {
-            let (session, what, early) = (session.clone(), *what, model.now < *opened + ARMING);
+        Mode::ConfirmSession(session, what) => {
+            let (session, what) = (session.clone(), *what);
+            let early = !model.answerable();
             if key.code == KeyCode::Char('y') && key.modifiers.is_empty() {
                 if early {
+                    model.pressed_at = Some(model.now);
                     return hint(model, "look first: then confirm", false);
                 }
                 model.mode = Mode::Normal;
@@ -91,7 +104,7 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
 /// of it off.
 fn still_typing(model: &mut Model) -> bool {
     let typing = model.typing_until.is_some_and(|until| model.now < until);
-    model.typing_until = typing.then_some(model.now + ARMING);
+    model.typing_until = typing.then_some(model.now + model.arming());
     if typing {
         model.pressed_at = Some(model.now);
     }
@@ -160,8 +173,10 @@ pub(super) fn paste(model: &mut Model, text: &str) {
             insert(input);
             model.filter = input.value().to_owned();
         }
-        Mode::Comment(_, input) => insert(input),
-        Mode::Confirm(_) => hint(model, "pasted text confirms nothing: type it", true),
+        Mode::Comment(_, input) | Mode::Search(input) => insert(input),
+        Mode::Confirm(_) | Mode::Grant(_) => {
+            hint(model, "pasted text confirms nothing: type it", true)
+        }
         _ => {
             // Whoever pastes into the wrong window is about to press other keys, too.
             model.pressed_at = Some(model.now);
@@ -204,16 +219,33 @@ pub(super) fn mouse(model: &mut Model, mouse: MouseEvent) {
     }
 }
 
-/// The wheel scrolls the request; over the lists it does nothing, for a selection that moves with
+/// The wheel scrolls the request and the terminal; over the lists it does nothing, for a selection that moves with
 /// the wheel moves by accident.
 fn wheel(model: &mut Model, pane: Pane, down: bool) {
-    if pane == Pane::Request {
-        scroll(model, if down { 3 } else { -3 });
+    let by = if down { 3 } else { -3 };
+    match pane {
+        Pane::Request => {
+            model.scroll = model.scroll.saturating_add_signed(by).min(model.drawn.max_scroll)
+        }
+        Pane::Live => scroll_terminal(model, -by),
+        Pane::Queue | Pane::Sessions => {}
     }
 }
 
 fn scroll(model: &mut Model, by: isize) {
+    if model.pane == Pane::Live {
+        return scroll_terminal(model, by.saturating_neg());
+    }
     model.scroll = model.scroll.saturating_add_signed(by).min(model.drawn.max_scroll);
+}
+
+/// Scrolls the live terminal back, or towards its end.
+fn scroll_terminal(model: &mut Model, back: isize) {
+    let session = model.live_session().cloned();
+    if let Some(live) = session.and_then(|id| model.live.get_mut(&id)) {
+        let most = live.screen.all_rows_len().saturating_sub(live.screen.size().1);
+        live.scroll = live.scroll.saturating_add_signed(back).min(most);
+    }
 }
 
 fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
@@ -222,6 +254,8 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Deny => decide::deny(model, effects),
         Action::DenyComment => decide::deny_comment(model),
         Action::Undo => decide::undo(model),
+        Action::Grant => grant::open(model),
+        Action::Reveal => reveal(model, effects),
         Action::NextRequest => next(model),
         Action::Down => step(model, 1),
         Action::Up => step(model, -1),
@@ -237,6 +271,8 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::PaneLive => model.pane = Pane::Live,
         Action::Open => open(model),
         Action::Back => back(model),
+        Action::Filter if matches!(model.pane, Pane::Request | Pane::Live) => find::open(model),
+        Action::FindNext => find::next(model),
         Action::Filter => {
             model.mode = Mode::Filter(Input::new(model.filter.clone()));
         }
@@ -244,9 +280,15 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Pause => ask_control(model, true),
         Action::CopyCommand => {
             // The exact text, not what is shown of it: it is for a clipboard, not for a terminal.
-            if let Some(item) = model.item() {
-                effects.push(Effect::Copy(item.view().text.command.clone()));
-                hint(model, "command copied", false);
+            match model.item() {
+                Some(item) if item.is_secret() => {
+                    hint(model, "not copied: it was typed without echo", false);
+                }
+                Some(item) => {
+                    effects.push(Effect::Copy(item.view().text.command.clone()));
+                    hint(model, "command copied", false);
+                }
+                None => {}
             }
         }
         Action::CopyId => {
@@ -287,7 +329,34 @@ fn quit(model: &mut Model, effects: &mut Vec<Effect>) {
     effects.push(Effect::Quit);
 }
 
+/// Shows a secret on this screen, or hides it again.
+fn reveal(model: &mut Model, effects: &mut Vec<Effect>) {
+    match model.item() {
+        Some(item) if item.is_secret() => {
+            let id = item.id().clone();
+            let shown = model.revealed.as_ref() == Some(&id);
+            if !shown {
+                // It is here already; the log is to say who looked.
+                let r#ref = Some(model.next_ref);
+                model.next_ref += 1;
+                let id = id.clone();
+                effects.push(Effect::Send(ReviewerRequest::Reveal { r#ref, id }));
+            }
+            model.revealed = (!shown).then_some(id);
+            model.scroll = 0;
+            // What is on the screen now was not there before.
+            model.on_screen = None;
+        }
+        _ => hint(model, "nothing is hidden here", false),
+    }
+}
+
 fn page(model: &Model) -> isize {
+    if model.pane == Pane::Live {
+        let live = model.live_session().and_then(|id| model.live.get(id));
+        let rows = live.map_or(1, |l| l.screen.size().1 / 2);
+        return isize::try_from(rows.max(1)).unwrap_or(1);
+    }
     isize::try_from(model.drawn.page.saturating_sub(1).max(1)).unwrap_or(1)
 }
 
@@ -341,8 +410,7 @@ fn step(model: &mut Model, by: isize) {
             let to = rows.get(moved(at, rows.len())).map(|s| s.view.id.clone());
             model.session = to.or_else(|| model.session.clone());
         }
-        Pane::Request => scroll(model, by),
-        Pane::Live => {}
+        Pane::Request | Pane::Live => scroll(model, by),
     }
 }
 
@@ -361,7 +429,8 @@ fn jump(model: &mut Model, end: bool) {
             let row = if end { rows.last() } else { rows.first() };
             model.session = row.map(|s| s.view.id.clone()).or_else(|| model.session.clone());
         }
-        Pane::Request | Pane::Live => model.scroll = if end { model.drawn.max_scroll } else { 0 },
+        Pane::Request => model.scroll = if end { model.drawn.max_scroll } else { 0 },
+        Pane::Live => scroll_terminal(model, if end { isize::MIN } else { isize::MAX }),
     }
 }
 
@@ -389,10 +458,14 @@ fn back(model: &mut Model) {
 
 /// Asks before a session is ended, paused or resumed: the selected one, or that of the request.
 fn ask_control(model: &mut Model, pause: bool) {
+    // The alarm line about an ungated shell names this key: that session comes first.
+    let ungated = model.grants.values().map(|g| g.session.clone()).next().filter(|_| !pause);
     let session = match model.pane {
         Pane::Sessions => model.session.clone(),
         Pane::Live => model.live_session().cloned(),
-        Pane::Queue | Pane::Request => model.item().map(|i| i.view().session_id.clone()),
+        Pane::Queue | Pane::Request => {
+            ungated.or_else(|| model.item().map(|i| i.view().session_id.clone()))
+        }
     };
     let open = session.and_then(|id| {
         let s = model.sessions.get(&id).filter(|s| s.view.closed_at.is_none())?;
@@ -407,7 +480,7 @@ fn ask_control(model: &mut Model, pause: bool) {
                 (true, false) => Control::Pause,
                 (true, true) => Control::Resume,
             };
-            model.mode = Mode::ConfirmSession(id, what, model.now);
+            super::ask(model, Mode::ConfirmSession(id, what));
         }
         None => hint(model, "no open session is selected", false),
     }

@@ -3,6 +3,8 @@
 
 mod broker;
 mod decide;
+mod find;
+mod grant;
 mod keys;
 mod screens;
 mod watch;
@@ -34,15 +36,25 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Link(news) => broker::link(model, news, &mut effects),
         Msg::Drawn(drawn) => {
             seen(model, drawn.request.as_ref());
-            model.scroll = model.scroll.min(drawn.max_scroll);
+            model.scroll = drawn.scroll.unwrap_or(model.scroll).min(drawn.max_scroll);
+            model.find_jump &= drawn.scroll.is_none();
+            model.asked_since = drawn.question.then(|| model.asked_since.unwrap_or(model.now));
             model.drawn = drawn;
         }
         Msg::Fetched(Fetch::Past(session), answer) => broker::past(model, &session, answer),
+        Msg::Fetched(Fetch::Grants, answer) => broker::grants(model, answer),
         Msg::Fetched(Fetch::Sessions, answer) => broker::past_sessions(model, answer),
         Msg::Fetched(what, answer) => screens::fetched(model, &what, answer),
     }
     watch::follow(model, &mut effects);
     effects
+}
+
+/// Opens a question. It takes no answer before it was on the screen.
+pub(crate) fn ask(model: &mut Model, question: Mode) {
+    model.hint = None;
+    model.asked_since = None;
+    model.mode = question;
 }
 
 /// A line at the bottom.
@@ -58,6 +70,7 @@ fn tick(model: &mut Model, now: u64, effects: &mut Vec<Effect>) {
         model.hint = None;
     }
     decide::release_held(model, effects);
+    grant::expire(model);
     let selected = model.selected.clone();
     let before = model.items.len();
     model.items.retain(|id, item| {
@@ -89,9 +102,7 @@ fn seen(model: &mut Model, request: Option<&DrawnRequest>) {
     if let Some(item) = model.items.get_mut(&request.id)
         && item.view().revision == request.revision
     {
-        for row in &request.rows {
-            item.saw(row);
-        }
+        item.saw(request);
     }
     let troubles = &mut model.troubles;
     if matches!(model.mode, Mode::Normal) && troubles.len() > 8 {

@@ -3,6 +3,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use expacti_engine::Level;
+use expacti_protocol::command::ItemKind;
 use expacti_protocol::ids::SessionId;
 use tui_input::Input;
 
@@ -173,6 +174,9 @@ pub(super) fn propose(model: &mut Model, effects: &mut Vec<Effect>) {
     // A rule is an allow in advance: of what is dangerous there is none from here.
     if item.level() >= Level::High {
         return hint(model, "no rule for HIGH and above from here: expacti rules add", false);
+    }
+    if !matches!(item.view().kind, ItemKind::Exec | ItemKind::Line) {
+        return hint(model, "rules are for commands: this is not one", false);
     }
     if !item.exact {
         return hint(model, "the bytes do not match their digest", true);

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use expacti_engine::Level;
+use expacti_protocol::gate::Stream;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerRequest;
 
@@ -20,7 +21,7 @@ pub(super) fn follow(model: &mut Model, effects: &mut Vec<Effect>) {
     if !model.connected() {
         return;
     }
-    let wanted = model.live_sessions();
+    let wanted = model.watched_sessions();
     if wanted != model.watch_wanted {
         model.watch_wanted = wanted;
         model.watch_since = model.now;
@@ -46,8 +47,8 @@ fn watch(model: &mut Model, session_id: SessionId, effects: &mut Vec<Effect>) {
         .find(|i| i.view().session_id == session_id)
         .and_then(|i| i.view().pty.as_ref())
         .map_or((80, 24), |p| (size(p.cols), size(p.rows)));
-    let screen = Screen::new(size.0, size.1);
-    model.live.insert(session_id.clone(), Live { screen, heard: false });
+    let screen = Screen::with_scrollback(size.0, size.1);
+    model.live.insert(session_id.clone(), Live { screen, heard: false, scroll: 0, found: None });
     if !model.past.contains_key(&session_id) {
         effects.push(Effect::Fetch(Fetch::Past(session_id.clone())));
     }
@@ -58,10 +59,19 @@ fn size(n: u32) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
-pub(super) fn output(model: &mut Model, session: &SessionId, data: &str) {
-    let Some(live) = model.live.get_mut(session) else { return };
-    if let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(data) {
+pub(super) fn output(model: &mut Model, session: &SessionId, stream: Stream, data: &str) {
+    let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(data) else { return };
+    if stream == Stream::Stdin {
+        // The terminal shows it by its echo, or not at all.
+        return super::grant::used(model, session, bytes.len());
+    }
+    if let Some(live) = model.live.get_mut(session) {
+        let before = if live.scroll > 0 { live.screen.all_rows_len() } else { 0 };
         live.screen.feed(&bytes);
+        if live.scroll > 0 {
+            // What is being read stays where it is.
+            live.scroll += live.screen.all_rows_len().saturating_sub(before);
+        }
         live.heard = true;
     }
 }

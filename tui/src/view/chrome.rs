@@ -9,7 +9,7 @@ use ratatui::widgets::{Block, Borders, Clear, Widget as _};
 
 use super::{key_word, put, shown, wrapped};
 use crate::keymap::Action;
-use crate::model::{Link, Mode, Model, Pane, Stage};
+use crate::model::{Link, Mode, Model, Pane, Stage, size};
 use crate::text::{duration, fit, width};
 use crate::update::Lock;
 
@@ -85,6 +85,19 @@ pub(super) fn note_lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let mark = theme.pick("✗", "x");
     let key = model.keymap.key(Action::Back);
+    for running in model.grants.values().take(3) {
+        let (seconds, bytes) = running.left(model.broker_now());
+        let kill = model.keymap.key(Action::Kill);
+        let text = format!(
+            " {} UNREVIEWED {} {}: {} or {} left   {kill} ends the session ",
+            theme.pick("▲", "!"),
+            running.session.short(),
+            shown(model, &running.who),
+            duration(seconds),
+            size(bytes)
+        );
+        lines.push(Line::styled(fit(&text, columns, theme.ascii), theme.alarm()));
+    }
     for (_, trouble) in model.troubles.iter().rev().take(2) {
         let text = format!(" {mark} {}   {key} clears ", shown(model, trouble));
         lines.push(Line::styled(fit(&text, columns, theme.ascii), theme.alarm()));
@@ -117,7 +130,13 @@ pub(super) fn footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             Span::styled(theme.pick("▏", "_"), theme.key()),
             Span::styled("   enter keeps  esc clears", theme.dim()),
         ]),
-        Mode::Comment(..) | Mode::Confirm(_) | Mode::ConfirmSession(..) => {
+        Mode::Search(input) => Line::from(vec![
+            Span::styled(" search ", theme.key()),
+            Span::raw(shown(model, &crate::text::clean(input.value(), 200))),
+            Span::styled(theme.pick("▏", "_"), theme.key()),
+            Span::styled("   enter finds  esc leaves", theme.dim()),
+        ]),
+        Mode::Comment(..) | Mode::Confirm(_) | Mode::Grant(_) | Mode::ConfirmSession(..) => {
             Line::styled(" esc cancels", theme.dim())
         }
         Mode::Help(_) | Mode::Normal | Mode::Replay(_) | Mode::List(_) | Mode::Rule(_) => {
@@ -156,6 +175,9 @@ fn keys(model: &Model, columns: usize) -> Line<'static> {
         };
         hints.push((Action::Allow, state, allow.is_none()));
         hints.push((Action::Deny, word(Action::Deny), deny));
+        if model.item().is_some_and(|i| model.masked(i)) {
+            hints.push((Action::Reveal, word(Action::Reveal), true));
+        }
         if allow == Some(Lock::EndNotSeen) || model.pane == Pane::Request {
             hints.push((Action::PageDown, word(Action::PageDown), true));
         }
@@ -169,6 +191,11 @@ fn keys(model: &Model, columns: usize) -> Line<'static> {
         hints.push((Action::DenyComment, word(Action::DenyComment), deny));
         let rule = model.role.may_administer()
             && model.item().is_some_and(|i| i.level() < expacti_engine::Level::High);
+        let grantable =
+            model.item().and_then(|i| i.view().interactive.as_ref()).is_some_and(|i| i.grantable);
+        if grantable {
+            hints.push((Action::Grant, word(Action::Grant), allow.is_none()));
+        }
         if rule {
             hints.push((Action::Rule, word(Action::Rule), true));
         }

@@ -2,9 +2,10 @@
 //! an agent's text could be drawn.
 
 use ratatui::text::{Line, Span};
+use tui_input::Input;
 
-use super::shown;
-use crate::model::{ARMING, Control, Mode, Model};
+use super::{shown, wrapped};
+use crate::model::{Control, Granting, Mode, Model, Part, words};
 use crate::text::{clean, fit, width};
 use crate::update::Lock;
 
@@ -40,13 +41,14 @@ pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
         Mode::Confirm(c) => {
             let Some(item) = model.items.get(&c.id) else { return Vec::new() };
             let target = shown(model, &item.card.target);
-            let ready = model.now >= c.opened.max(model.pressed_at.unwrap_or(0)) + ARMING;
+            let ready = model.answerable();
             match &c.expected {
                 None => {
                     let what = if ready { "press y to allow" } else { "look first …" };
                     let what = shown(model, what);
+                    let unseen = if model.masked(item) { " UNSEEN" } else { "" };
                     vec![bar(format!(
-                        " ALLOW {} on {target}?   {what}   any other key cancels",
+                        " ALLOW {}{unseen} on {target}?   {what}   any other key cancels",
                         c.id.short()
                     ))]
                 }
@@ -73,9 +75,10 @@ pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
             };
             vec![bar(shown(model, &head)), typed(" > ", input.value())]
         }
-        Mode::ConfirmSession(id, control, opened) => {
+        Mode::Grant(g) => grant(model, g, columns),
+        Mode::ConfirmSession(id, control) => {
             let Some(session) = model.sessions.get(id) else { return Vec::new() };
-            let ready = model.now >= opened + ARMING;
+            let ready = model.answerable();
             let what = if ready { "press y" } else { "look first …" };
             let word = match control {
                 Control::Kill => "END",
@@ -93,9 +96,49 @@ pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
         }
         Mode::Normal
         | Mode::Filter(_)
+        | Mode::Search(_)
         | Mode::Help(_)
         | Mode::Replay(_)
         | Mode::List(_)
         | Mode::Rule(_) => Vec::new(),
     }
+}
+
+/// A permission that is being made out: what it means, its limits, and the name that confirms it.
+fn grant(model: &Model, granting: &Granting, columns: usize) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let Some(item) = model.items.get(&granting.id) else { return Vec::new() };
+    let target = shown(model, &item.card.target);
+    let means = match granting.grant() {
+        Ok(grant) => format!("an ungated shell for {}", words(grant)),
+        Err(why) => why.to_owned(),
+    };
+    let text = format!(
+        "GRANT {} on {target}: {means}: everything typed passes unreviewed",
+        granting.id.short()
+    );
+    let mut lines: Vec<Line<'static>> = wrapped(&text, columns.saturating_sub(2), 5)
+        .into_iter()
+        .map(|row| {
+            let fill = columns.saturating_sub(width(&row) + 1);
+            Line::styled(format!(" {row}{}", " ".repeat(fill)), theme.question())
+        })
+        .collect();
+    let field = |label: &str, part: Part, input: &Input| {
+        let here = granting.part == part;
+        let value = shown(model, &clean(input.value(), 40));
+        let caret = if here { theme.pick("▏", "_") } else { " " };
+        vec![
+            Span::styled(label.to_owned(), if here { theme.label() } else { theme.dim() }),
+            Span::raw(value),
+            Span::styled(caret, theme.key()),
+        ]
+    };
+    let mut limits = field(" for ", Part::Seconds, &granting.seconds);
+    limits.extend(field("  at most ", Part::Bytes, &granting.bytes));
+    limits.push(Span::styled("  tab changes", theme.dim()));
+    lines.push(Line::from(limits));
+    let label = format!(" type {} and press enter > ", granting.expected);
+    lines.push(Line::from(field(&label, Part::Name, &granting.name)));
+    lines
 }

@@ -8,7 +8,10 @@ use ratatui::text::{Line, Span};
 use super::{panel, put};
 use expacti_protocol::ids::SessionId;
 
-use crate::model::{Area, Drawn, Model, Pane};
+use crate::keymap::Action;
+use crate::model::{Area, Drawn, Model, Pane, size};
+use crate::screen::Look;
+use crate::text::duration;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
     one(model, model.live_session(), frame, area, drawn);
@@ -57,11 +60,28 @@ fn one(
         let (cols, rows) = live.screen.size();
         title.push(Span::styled(format!(" {} {cols}x{rows}", theme.pick("·", "-")), theme.dim()));
     }
-    let inside = panel(model, frame, area, Pane::Live, title, Vec::new());
+    let ungated = session.and_then(|id| model.grants.values().find(|g| &g.session == id));
+    let mut foot = Vec::new();
+    if let Some(running) = ungated {
+        let (seconds, bytes) = running.left(model.broker_now());
+        let kill = model.keymap.key(Action::Kill);
+        let text = format!(
+            " UNREVIEWED for {} or {} more  {kill} ends it ",
+            duration(seconds),
+            size(bytes)
+        );
+        foot.push(Span::styled(text, theme.alarm()));
+    }
+    if let Some(live) = live.filter(|l| l.scroll > 0) {
+        foot.push(Span::styled(format!(" {} rows back ", live.scroll), theme.warn()));
+    }
+    let inside = panel(model, frame, area, Pane::Live, title, foot);
     drawn.areas.push(Area { pane: Pane::Live, rect: inside, first: 0 });
     match live {
         Some(live) if live.heard => {
-            live.screen.draw(inside, frame.buffer_mut(), theme.colour, true);
+            let find = if model.pane == Pane::Live { model.find.needle.as_str() } else { "" };
+            let look = Look { colour: theme.colour, cursor: true, back: live.scroll, find };
+            live.screen.draw(inside, frame.buffer_mut(), &look);
         }
         Some(_) => {
             put(frame, inside, 0, &Line::styled(" no output yet", theme.dim()));

@@ -1,5 +1,7 @@
 //! Draws the model. It must never change anything, and reports exactly what it put on the screen.
 
+mod basis;
+mod body;
 mod chrome;
 mod dialog;
 mod list;
@@ -96,6 +98,7 @@ fn full(model: &Model, frame: &mut Frame<'_>, all: Rect, drawn: &mut Drawn) {
     } else {
         stacked(model, frame, body, drawn);
     }
+    drawn.question = !question.is_empty() && usize::from(ask.height) >= question.len();
     chrome::notes(frame, ask, question);
     chrome::notes(frame, note, notes);
     chrome::footer(model, frame, footer);
@@ -175,6 +178,7 @@ fn card(model: &Model, frame: &mut Frame<'_>, all: Rect, drawn: &mut Drawn) {
         }
         Pane::Queue | Pane::Request => request::draw(model, frame, body, drawn),
     }
+    drawn.question = !question.is_empty() && usize::from(ask.height) >= question.len();
     chrome::notes(frame, ask, question);
     chrome::notes(frame, note, notes);
     chrome::footer(model, frame, footer);

@@ -154,7 +154,9 @@ impl FakeBroker {
                     },
                 ]
             }
-            ReviewerRequest::Unwatch { r#ref, .. } => vec![ReviewerEvent::Ack { r#ref }],
+            ReviewerRequest::Unwatch { r#ref, .. } | ReviewerRequest::Reveal { r#ref, .. } => {
+                vec![ReviewerEvent::Ack { r#ref }]
+            }
             ReviewerRequest::Kill { r#ref, session_id } => {
                 let mut events = vec![ReviewerEvent::Ack { r#ref }];
                 if let Some(s) = state.sessions.iter_mut().find(|s| s.id == session_id) {

@@ -1,0 +1,77 @@
+//! What the reviewer searches for in a long text. It must never change what counts as seen.
+
+use std::ops::Range;
+
+use crate::text::Shown;
+
+/// A search, and where it stands.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Find {
+    /// What is searched for; a capital letter makes it matter.
+    pub needle: String,
+    /// The last match: whether in the preview, and where.
+    pub at: Option<(bool, usize)>,
+}
+
+impl Find {
+    /// A new search.
+    pub(crate) fn new(needle: &str) -> Self {
+        Self { needle: needle.to_owned(), at: None }
+    }
+
+    /// The matches of which a part is in that row of the text.
+    pub(crate) fn ranges(&self, shown: &Shown, row: &Range<usize>) -> Vec<Range<usize>> {
+        let text = shown.text();
+        if self.needle.is_empty() {
+            return Vec::new();
+        }
+        // A match may be broken between two rows.
+        let mut from = row.start.saturating_sub(self.needle.len());
+        let mut to = (row.end + self.needle.len()).min(text.len());
+        while !text.is_char_boundary(from) {
+            from -= 1;
+        }
+        while !text.is_char_boundary(to) {
+            to += 1;
+        }
+        let part = text.get(from..to).unwrap_or_default();
+        matches(part, &self.needle).map(|at| from + at..from + at + self.needle.len()).collect()
+    }
+}
+
+/// Where `needle` stands in `text`, from the first.
+pub(crate) fn matches<'a>(text: &'a str, needle: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let exact = needle.bytes().any(|b| b.is_ascii_uppercase());
+    let (text, needle) = (text.as_bytes(), needle.as_bytes());
+    text.windows(needle.len().max(1)).enumerate().filter_map(move |(at, window)| {
+        let same = if exact { window == needle } else { window.eq_ignore_ascii_case(needle) };
+        same.then_some(at)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_letters_match_both() {
+        let at = |text: &str, needle: &str| matches(text, needle).collect::<Vec<_>>();
+        assert_eq!(at("Drop DROP drop", "drop"), [0, 5, 10]);
+        assert_eq!(at("Drop DROP drop", "DROP"), [5]);
+        assert_eq!(at("éé", "é"), [0, 2]);
+        assert_eq!(at("ab", ""), Vec::<usize>::new());
+        assert_eq!(at("", "x"), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn matches_are_found_across_the_edges_of_rows() {
+        let shown = Shown::new("éé rm -rf éé".as_bytes(), false);
+        let find = Find::new("rm -rf");
+        for row in shown.wrap(5) {
+            let found = find.ranges(&shown, &row);
+            let touches = found.iter().any(|r| r.start < row.end && row.start < r.end);
+            let text = shown.text().get(row.clone()).unwrap_or_default();
+            assert_eq!(touches, text.contains(['r', 'm', '-', 'f']), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a decision rests on, below the command: score, anomalies, approvals, the closest rule, what
+//! came before. It must never start a line with anything but a label of ours.
+
+use expacti_engine::Level;
+use expacti_protocol::command::CommandState;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::{clock, shown, wrapped};
+use crate::keymap::Action;
+use crate::model::{Item, Model, words};
+use crate::text::{fit, width};
+
+/// Allows of the same after which a rule is offered.
+const REPEATED: u32 = 2;
+
+/// Below the command, most important first.
+pub(super) fn lines(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let card = &item.card;
+    let mut lines = Vec::new();
+    why(model, item, columns, &mut lines);
+    for (name, evidence) in &card.anomalies {
+        let text = format!("{} {}", shown(model, &name.replace('_', " ")), shown(model, evidence));
+        labelled(model, "UNUSUAL ", &text, theme.warn(), columns, 2, &mut lines);
+    }
+    if card.anomalies.is_empty() && item.view().anomaly {
+        let names = crate::text::clean(&item.view().anomaly_reasons.join(", "), 200);
+        labelled(model, "UNUSUAL ", &shown(model, &names), theme.warn(), columns, 2, &mut lines);
+    }
+    approvals(model, item, columns, &mut lines);
+    let times = model.approved.get(&item.group).copied().unwrap_or(0);
+    if times >= REPEATED && item.level() < Level::High && model.role.may_administer() {
+        let key = model.keymap.key(Action::Rule);
+        let text = format!("you allowed exactly this {times} times: {key} proposes a rule");
+        labelled(model, "AGAIN ", &text, theme.ok(), columns, 1, &mut lines);
+    }
+    if item.view().interactive.as_ref().is_some_and(|i| i.grantable)
+        && item.state() == CommandState::Pending
+    {
+        let key = model.keymap.key(Action::Grant);
+        let text = format!("{key} allows it and lets what follows pass unreviewed for a while");
+        labelled(model, "GRANT ", &text, theme.warn(), columns, 2, &mut lines);
+    }
+    if let Some(grant) = item.view().grant {
+        let text = format!("what followed could pass unreviewed: {}", words(grant));
+        labelled(model, "GRANT ", &text, theme.warn(), columns, 2, &mut lines);
+    }
+    for note in &card.notes {
+        labelled(model, "NOTE ", &shown(model, note), theme.warn(), columns, 2, &mut lines);
+    }
+    match &card.closest {
+        Some((rule, differs)) => {
+            let label = format!("CLOSEST RULE {} ", shown(model, rule));
+            let text = format!("differs by: {}", shown(model, differs));
+            labelled(model, &label, &text, Style::new(), columns, 2, &mut lines);
+        }
+        None if !card.rule_why.is_empty() => {
+            labelled(
+                model,
+                "RULES ",
+                &shown(model, &card.rule_why),
+                theme.dim(),
+                columns,
+                1,
+                &mut lines,
+            );
+        }
+        None => {}
+    }
+    before(model, item, columns, &mut lines);
+    lines
+}
+
+fn labelled(
+    model: &Model,
+    label: &str,
+    text: &str,
+    style: Style,
+    columns: usize,
+    most: usize,
+    lines: &mut Vec<Line<'static>>,
+) {
+    let indent = width(label).min(columns / 2);
+    for (i, row) in wrapped(text, columns.saturating_sub(indent), most).into_iter().enumerate() {
+        let head = if i == 0 {
+            Span::styled(fit(label, indent.max(4), model.theme.ascii), model.theme.label())
+        } else {
+            Span::raw(" ".repeat(indent))
+        };
+        lines.push(Line::from(vec![head, Span::styled(row, style)]));
+    }
+}
+
+/// Each contribution to the score.
+fn why(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'static>>) {
+    let theme = model.theme;
+    let label = format!("WHY {} ", item.view().risk_score);
+    let mut spans = vec![Span::styled(label.clone(), theme.label())];
+    let mut used = width(&label);
+    let indent = used;
+    let mut terms: Vec<&(i32, String, String)> = item.card.terms.iter().collect();
+    terms.sort_by_key(|t| -t.0);
+    let mut rows = 0;
+    for (points, name, why) in terms {
+        let text =
+            if why.is_empty() || width(why) > 34 { name.replace('_', " ") } else { why.clone() };
+        let points = format!("{points:+}");
+        let text = format!(" {}", shown(model, &text));
+        let need = width(&points) + width(&text) + 2;
+        if used + need > columns + 2 && used > indent {
+            lines.push(Line::from(std::mem::take(&mut spans)));
+            rows += 1;
+            if rows == 3 {
+                return;
+            }
+            spans.push(Span::raw(" ".repeat(indent)));
+            used = indent;
+        }
+        let style = if points.starts_with('+') { theme.level(item.level()) } else { theme.ok() };
+        let style = style.remove_modifier(ratatui::style::Modifier::REVERSED);
+        spans.push(Span::styled(points, style));
+        spans.push(Span::raw(format!("{text}  ")));
+        used += need;
+    }
+    lines.push(Line::from(spans));
+}
+
+/// Who must approve and who has.
+fn approvals(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'static>>) {
+    let card = &item.card;
+    let plain = card.requirement.is_empty() && card.votes.is_empty() && card.may_decide.len() <= 1;
+    let ours = card.may_decide.iter().all(|name| *name == model.principal);
+    if plain && ours && item.view().approvals_missing <= 1 {
+        return;
+    }
+    let mut parts = Vec::new();
+    if item.state() == CommandState::Pending {
+        let n = item.view().approvals_missing.max(1);
+        parts.push(match card.may_decide.join(", ") {
+            names if names.is_empty() => format!("{n} more needed"),
+            names => shown(model, &format!("needs {n} more of {names}")),
+        });
+    }
+    if !card.requirement.is_empty() {
+        parts.push(shown(model, &card.requirement));
+    }
+    for (by, allow, comment) in &card.votes {
+        let word = if *allow { "yes" } else { "no" };
+        let dash = if comment.is_empty() { "" } else { " " };
+        parts.push(shown(model, &format!("{by}: {word}{dash}{comment}")));
+    }
+    let text = parts.join(model.theme.pick(" · ", " - "));
+    labelled(model, "APPROVALS ", &text, Style::new(), columns, 2, lines);
+}
+
+/// The last commands of the session with their results.
+fn before(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'static>>) {
+    let theme = model.theme;
+    let Some(past) = model.past.get(&item.view().session_id) else { return };
+    let list: Vec<_> = past.iter().filter(|p| &p.id != item.id()).collect();
+    let skip = list.len().saturating_sub(3);
+    for (i, p) in list.into_iter().skip(skip).enumerate() {
+        let label = if i == 0 { "BEFORE " } else { "       " };
+        let style = if p.good { theme.ok() } else { theme.warn() };
+        let head = format!("{} ", clock(model, p.at));
+        let room = columns.saturating_sub(7 + width(&head) + width(&p.result) + 2);
+        lines.push(Line::from(vec![
+            Span::styled(label, theme.label()),
+            Span::styled(head, theme.dim()),
+            Span::styled(format!("{}  ", p.result), style),
+            Span::styled(fit(&shown(model, &p.headline), room, theme.ascii), theme.dim()),
+        ]));
+    }
+}
