@@ -79,6 +79,7 @@ pub struct Delivery {
     line: Vec<u8>,
     /// `None`: checked by the shell's own report.
     echo: Option<Echo>,
+    continued: bool,
     ask: bool,
     state: State,
     aborted: bool,
@@ -95,12 +96,13 @@ impl Delivery {
     /// keeps 4,095 bytes of a line and drops the rest.
     pub const MAX_UNVERIFIED: usize = 1_000;
 
-    /// To a shell that answers the check key. With `ask` it has to do so before the line is sent,
+    /// To a shell that answers the check key, at the prompt of an unfinished command if
+    /// `continued`. With `ask` it has to do so before the line is sent,
     /// too; for a line that holds what would run or complete if read as keys, it always has to.
-    pub fn verified(line: &[u8], ask: bool) -> Result<Self, Undeliverable> {
+    pub fn verified(line: &[u8], continued: bool, ask: bool) -> Result<Self, Undeliverable> {
         text(line)?;
         let ask = ask || line.iter().any(|b| matches!(b, b'\t' | b'\n'));
-        Ok(Self { ask, ..Self::new(line, None) })
+        Ok(Self { continued, ask, ..Self::new(line, None) })
     }
 
     /// To whatever reads lines and echoes them, on a terminal of so many columns with the cursor
@@ -123,7 +125,7 @@ impl Delivery {
     }
 
     fn new(line: &[u8], echo: Option<Echo>) -> Self {
-        Self { line: line.to_vec(), ask: false, echo, state: State::New, aborted: false, newline: false }
+        Self { line: line.to_vec(), continued: false, ask: false, echo, state: State::New, aborted: false, newline: false }
     }
 
     /// The first steps. Called again, it sends nothing.
@@ -274,6 +276,9 @@ impl Delivery {
     fn refused(&self, check: &Check) -> Option<&'static str> {
         if check.history_expansion {
             return Some("history expansion is on in the shell");
+        }
+        if check.continued && !self.continued {
+            return Some("the shell is in the middle of another command");
         }
         (!check.utf8 && !self.line.is_ascii())
             .then_some("the line is not ASCII, and the shell does not read UTF-8")

@@ -37,6 +37,8 @@ pub struct Hello {
 pub struct Check {
     /// Its edit buffer. Empty when `foreign`.
     pub buffer: Vec<u8>,
+    /// The buffer continues an unfinished command, as far as the shell can tell (zsh).
+    pub continued: bool,
     /// The buffer holds control characters that no reviewed line holds.
     pub foreign: bool,
     /// `!` would be expanded after Return.

@@ -170,7 +170,7 @@ impl Remote {
     pub fn delivery(&self, line: &[u8]) -> Result<Delivery, Undeliverable> {
         let checks = self.hello.as_ref().is_some_and(|hello| hello.checks);
         if checks && matches!(self.label, Label::Prompt | Label::Continuation) {
-            Delivery::verified(line, !self.prepared)
+            Delivery::verified(line, self.label == Label::Continuation, !self.prepared)
         } else {
             Delivery::unverified(line, self.cols, self.column())
         }
@@ -337,6 +337,7 @@ fn check(fields: &[u8]) -> Option<Check> {
                 other => *other,
             })
             .collect(),
+        continued: flags.contains(&b'P'),
         foreign,
         history_expansion: flags.contains(&b'H'),
         unready: flags.contains(&b'E'),

@@ -67,11 +67,11 @@ fn says_hello_marks_prompts_and_tells_its_directory() {
 #[test]
 fn prints_nothing_of_its_own_and_leaves_no_file() {
     every(|name, start| {
-        let mut shell = start.env("TMPDIR", "/nonexistent").at_prompt_keeping_the_screen();
-        if name != "fish" {
+        let shell = start.env("TMPDIR", "/nonexistent").at_prompt_keeping_the_screen();
+        // busybox greets.
+        if name != "ash" {
             assert_eq!(text(&shell, 80).concat().trim_end(), "me>", "{name}: {}", shell.shown());
         }
-        shell.run("exit 0");
     });
     each(&["zsh"], |_, start| {
         let tmp = tempfile::tempdir().unwrap();
@@ -88,7 +88,7 @@ fn the_agent_sees_the_output_and_not_the_echo() {
     let long = "x".repeat(900);
     every(|name, start| {
         let mut shell = start.cols(40).at_prompt();
-        for line in ["echo abc".to_owned(), format!("echo abc # {wide}"), format!("echo abc # {long}")] {
+        for line in ["echo abc".to_owned(), format!("true {wide}; echo abc"), format!("true {long}; echo abc")] {
             shell.run(&line);
             let lines = text(&shell, 40);
             assert_eq!(lines, ["abc", "me>"], "{name} {line}: {}", shell.shown());
@@ -108,6 +108,7 @@ fn a_syntax_error_is_seen() {
     each(&["bash", "zsh", "dash", "ash", "mksh"], |name, start| {
         let mut shell = start.at_prompt();
         let screen = shell.run("echo )");
+        let screen = screen.to_lowercase();
         assert!(screen.contains("syntax") || screen.contains("parse error"), "{name}: {screen}");
     });
 }
@@ -151,10 +152,14 @@ fn lines_do_what_they_do_in_a_plain_shell() {
         "  echo  leading  and trailing >OUT   ",
         "echo a;echo b >OUT",
         "echo a | cat >OUT",
-        "echo '#' '~' '*' '[a]' '{a,b}' '%' >OUT # comment",
+        "echo '#' '~' '*' '[a]' '{a,b}' '%' >OUT",
         &long,
     ];
-    every(|name, start| same_files(name, start, &numbered(&lines)));
+    every(|name, start| {
+        // busybox may know few characters; it shows others as `?`, and those lines do not run.
+        let lines: Vec<_> = lines.iter().copied().filter(|l| name != "ash" || l.is_ascii()).collect();
+        same_files(name, start, &numbered(&lines));
+    });
 }
 
 #[test]
@@ -181,7 +186,9 @@ fn checked_shells_take_tabs_newlines_bangs_and_long_lines() {
 fn the_nonce_is_in_no_programs_environment() {
     every(|name, start| {
         let mut shell = start.at_prompt();
-        shell.run("export PS1; env >e1; tr '\\000' '\\n' </proc/self/environ >e2");
+        // In zsh it is part of PS1, which each prompt takes out of the environment.
+        shell.run("export PS1");
+        shell.run("env >e1; cat /proc/self/environ >e2");
         for file in ["e1", "e2"] {
             assert!(shell.content(file).contains("HOME="), "{name} {file}");
             assert!(!shell.content(file).contains(NONCE), "{name} {}", shell.content(file));
@@ -195,8 +202,8 @@ fn terminal_status_and_descriptors_are_as_usual() {
     every(|name, start| {
         let mut shell = start.at_prompt();
         shell.run("stty -a >s; ls /proc/self/fd >f; echo $SHLVL >l");
-        let modes = shell.content("s");
-        for mode in [" icanon", " echo ", " isig", " icrnl", " opost"] {
+        let modes = shell.content("s").replace('\n', " ");
+        for mode in [" icanon ", " echo ", " isig ", " icrnl ", " opost "] {
             assert!(modes.contains(mode), "{name} {mode}: {modes}");
         }
         if name != "fish" {

@@ -154,6 +154,12 @@ impl Start {
 }
 
 impl Shell {
+    /// At root's or a user's default prompt of a shell that was not set up.
+    pub(crate) fn at_some_prompt(&self) -> bool {
+        let end = String::from_utf8_lossy(&self.raw[self.raw.len().saturating_sub(40)..]);
+        ["# ", "$ ", "% "].iter().any(|prompt| end.contains(prompt)) && !end.contains('\n')
+    }
+
     pub(crate) fn at_continuation(&self) -> bool {
         self.remote.label() == Label::Continuation
     }

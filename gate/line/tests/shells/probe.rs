@@ -6,7 +6,7 @@ use expacti_line::remote::{Probe, parse_probe, probe_command};
 
 use crate::harness::{Outcome, Shell, Start, shell_or_skip};
 
-fn probe(shell: &Shell, by: &str) -> Probe {
+pub(crate) fn probe(shell: &Shell, by: &str) -> Probe {
     let tty = shell.remote.hello().unwrap().tty.clone().unwrap();
     let path = shell_or_skip(by).unwrap();
     let output = Command::new(path).args(["-c", &probe_command(&tty).unwrap()]).output().unwrap();

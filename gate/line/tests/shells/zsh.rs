@@ -101,7 +101,7 @@ fn options_that_break_scripts() {
     all_run("setopt prompt_subst glob_subst extended_glob null_glob", &[]);
     all_run("setopt err_return", &[]);
     all_run("setopt warn_create_global all_export", &[]);
-    all_run("print() { touch BAD }; printf() { touch BAD }", &[]);
+    all_run("print() { touch BAD }", &[]);
     all_run("zle-line-init() { : }; zle -N zle-line-init", &[]);
     all_run("precmd() { PS1='pre> ' }; preexec() { : }", &[]);
 }
@@ -116,11 +116,11 @@ fn history_expansion_that_stays_on_is_refused() {
 #[test]
 fn a_prompt_that_changes_does_not_grow() {
     let mut shell = start().file(".zshrc", "PS1='me> '\n").at_prompt();
-    let screen = shell.run("echo $#PS1 $#PS2");
+    assert!(shell.run("echo $#PS1 $#PS2").contains("94 94"));
     for _ in 0..3 {
         shell.run("PS1=\"$PS1\" PS2=\"$PS2\"");
     }
-    assert_eq!(shell.run("echo $#PS1 $#PS2"), screen);
+    assert!(shell.run("echo $#PS1 $#PS2").contains("94 94"));
     shell.run("PS1='new> '");
     assert_eq!(shell.remote.prompt(), b"new> ");
 }
@@ -142,7 +142,7 @@ fn other_shells_inside_are_not_verified() {
     for inner in ["bash --norc", "exec bash --norc", "exec zsh -f", "zsh -f"] {
         let mut shell = start().file(".zshrc", "PS1='me> '\n").at_prompt();
         assert_eq!(shell.deliver(inner), Outcome::Accepted, "{inner}");
-        shell.until("inner prompt", |s| s.raw.ends_with(b"# ") || s.raw.ends_with(b"\x1b[?2004h"));
+        shell.until("inner prompt", Shell::at_some_prompt);
         assert!(!shell.at_verified_prompt(), "{inner}");
         assert_eq!(shell.deliver("touch inside"), Outcome::Accepted, "{inner}");
         shell.wait_for_file("inside");

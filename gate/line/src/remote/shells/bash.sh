@@ -18,7 +18,7 @@ __expacti_q=$__expacti_m$'Q\a'
 builtin export -n __expacti_m __expacti_a __expacti_b __expacti_c __expacti_p __expacti_q
 __expacti_check() {
   { builtin local - "b=$READLINE_LINE" f=- e=$'\xe2\x82\xac'; builtin set +xvue; } 2>/dev/null
-  case $- in *H*) f+=H ;; esac
+  if [[ -o histexpand ]]; then f+=H; fi
   if [[ -o vi ]]; then f+=V; fi
   if [[ ${#e} == 1 ]]; then f+=U; fi
   if [[ ${b//[$'\n\t']/} == *[[:cntrl:]]* ]]; then f+=X b=; fi

@@ -20,7 +20,7 @@ exec -a -bash "$0" --posix' "$h" 9<<"EXPACTI"
 EXPACTI
 ;;
 zsh)
-d=$(umask 077; mktemp -d "${TMPDIR:-/tmp}/expacti.XXXXXXXX" 2>/dev/null) || exec "$h" -l
+d=$(umask 077; mktemp -d "${TMPDIR:-/tmp}/expacti.XXXXXXXX" || mktemp -d /tmp/expacti.XXXXXXXX) 2>/dev/null || exec "$h" -l
 if ! (umask 077; cat >"$d/.zshenv"); then rm -rf "$d"; exec "$h" -l; fi <<"EXPACTI"
 @ZSH@
 EXPACTI
@@ -38,6 +38,8 @@ exec "$h" -l -C "source </dev/fd/9" 9<<"EXPACTI"
 EXPACTI
 ;;
 ash|dash|ksh|ksh93|mksh|sh)
+if [ "$s" = sh ] && [ "$h" -ef /bin/busybox ]; then s=ash; fi
+if [ "${SHLVL-}" = 1 ]; then unset SHLVL; fi
 export EXPACTI_SHELL="$s" ENV=/dev/fd/9
 exec "$h" 9<<"EXPACTI"
 @SH@

@@ -2,6 +2,8 @@ exec 9<&-
 unset ENV
 if [ "${EXPACTI_ENV+x}" ]; then export ENV="$EXPACTI_ENV"; unset EXPACTI_ENV; fi
 printf '\033]133;@NONCE@;H;%s;%s;%s;%s;echo\007' "${EXPACTI_SHELL-sh}" "${KSH_VERSION-${BASH_VERSION-}}" "$(tty)" "$$"
+__expacti_l= __expacti_r=
+if [ "${EXPACTI_SHELL-}" = ash ] || [ -n "${BASH_VERSION-}" ]; then __expacti_l='\[' __expacti_r='\]'; fi
 unset EXPACTI_SHELL
 if [ -r /etc/profile ]; then . /etc/profile; fi
 if [ -r ~/.profile ]; then . ~/.profile; fi
@@ -9,5 +11,5 @@ if [ -n "${ENV-}" ] && [ -r "$ENV" ]; then . "$ENV"; fi
 if [ -n "${KSH_VERSION-}" ]; then set +o emacs +o vi +o gmacs; fi
 __expacti_m=$(printf '\033]133;@NONCE@;')
 __expacti_e=$(printf '\007')
-PS1='${__expacti_m-}D;$?${__expacti_e-}${__expacti_m-}w;${PWD-}${__expacti_e-}${__expacti_m-}A${__expacti_e-}'"${PS1-}"'${__expacti_m-}B${__expacti_e-}'
-PS2='${__expacti_m-}P${__expacti_e-}'"${PS2-}"'${__expacti_m-}Q${__expacti_e-}'
+PS1=$__expacti_l'${__expacti_m-}D;$?${__expacti_e-}${__expacti_m-}w;${PWD-}${__expacti_e-}${__expacti_m-}A${__expacti_e-}'$__expacti_r"${PS1-}"$__expacti_l'${__expacti_m-}B${__expacti_e-}'$__expacti_r
+PS2=$__expacti_l'${__expacti_m-}P${__expacti_e-}'$__expacti_r"${PS2-}"$__expacti_l'${__expacti_m-}Q${__expacti_e-}'$__expacti_r

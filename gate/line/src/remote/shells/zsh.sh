@@ -12,7 +12,8 @@ builtin typeset -g +x __expacti_m=$'\e]133;@NONCE@;'
 builtin typeset -g +x __expacti_w=
 __expacti_check() {
   builtin emulate -L zsh
-  builtin local b=$PREBUFFER$BUFFER f=$__expacti_f e=$'\xe2\x82\xac'
+  builtin local b=$BUFFER f=$__expacti_f e=$'\xe2\x82\xac'
+  if [[ -n $PREBUFFER ]]; then f+=P; fi
   if [[ $KEYMAP == vi* ]]; then f+=V; fi
   if (( ${#e} == 1 )); then f+=U; fi
   if [[ ${b//[$'\n\t']/} == *[[:cntrl:]]* ]]; then f+=X b=; fi
@@ -41,10 +42,11 @@ __expacti_wrap() {
   builtin emulate -L zsh
   builtin local a="%{${__expacti_m}A"$'\a%}' b="%{${__expacti_m}B"$'\a%}' p r=1
   p=$a${${PS1//$a/}//$b/}$b
-  if [[ $PS1 != $p ]]; then builtin typeset -g +x PS1=$p; r=0; fi
+  if [[ $PS1 != $p ]]; then PS1=$p r=0; fi
   a="%{${__expacti_m}P"$'\a%}' b="%{${__expacti_m}Q"$'\a%}'
   p=$a${${PS2//$a/}//$b/}$b
-  if [[ $PS2 != $p ]]; then builtin typeset -g +x PS2=$p; fi
+  if [[ $PS2 != $p ]]; then PS2=$p; fi
+  builtin typeset -g +x PS1 PS2
   builtin return r
 }
 __expacti_precmd() {
