@@ -260,3 +260,15 @@ fn a_script_on_standard_input_is_not_overlooked() {
         );
     }
 }
+
+#[test]
+fn line_endings_of_another_system_are_a_term_of_their_own() {
+    let found = score("echo hi\r\nls -la\r\n");
+    assert_eq!(found.score, 10, "{found:?}");
+    assert!(found.terms.iter().any(|term| term.name == "line_endings"), "{found:?}");
+    assert_eq!(found.command, "echo hi\r\nls -la\r\n");
+    assert!(score("rm -rf /\r\n").score >= 95);
+    assert!(score("for f in *\r\ndo\r\nmkfs.ext4 /dev/sda\r\ndone\r\n").score >= 95);
+    assert!(score("ls\r").score >= 75, "alone it moves the cursor");
+    assert!(score("ls\r\n\rid").score >= 75);
+}

@@ -17,6 +17,7 @@ pub(crate) mod name {
     pub(crate) const HIJACK: &str = "hijack";
     pub(crate) const HOME: &str = "home_data";
     pub(crate) const INDIRECT: &str = "indirect";
+    pub(crate) const LINE_ENDINGS: &str = "line_endings";
     pub(crate) const OBFUSCATION: &str = "obfuscation";
     pub(crate) const OPEN_ENDED: &str = "open_ended";
     pub(crate) const PADDING: &str = "padding";
@@ -47,6 +48,8 @@ pub(crate) fn points(table: &Points, name: &str) -> i32 {
         name::HIJACK => table.hijack,
         name::HOME => table.home_data,
         name::INDIRECT => table.indirect,
+        // Like padding: it is there, it is not seen, and by itself it does nothing.
+        name::LINE_ENDINGS => table.padding,
         name::OBFUSCATION => table.obfuscation,
         name::OPEN_ENDED => table.open_ended,
         name::PADDING => table.padding,

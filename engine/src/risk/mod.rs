@@ -36,11 +36,22 @@ impl RiskTables {
             line.add(name::DECEPTION, whole, "bytes that are not UTF-8");
             line.add(name::UNINSPECTABLE, whole, "bytes that are not UTF-8");
         }
-        let mut shared = parse::read(&text);
+        // Lines that end in CR LF are read as they are meant, which is never less than what a shell
+        // makes of them: the CR would be part of the last word and hide what that is.
+        let endings = text.find("\r\n");
+        let read = if endings.is_some() { text.replace("\r\n", " \n") } else { text.clone() };
+        if let Some(at) = endings {
+            line.add(
+                name::LINE_ENDINGS,
+                (at, at + 1),
+                "lines end in CR LF: a shell takes each CR for part of the last word",
+            );
+        }
+        let mut shared = parse::read(&read);
         let mut scorer = unwrap::Scorer::new(self, context, &mut shared);
         scorer.run();
         let drafts = scorer.finish();
-        line::causes(self, &text, context, &mut shared, &drafts, &mut line);
+        line::causes(self, &read, context, &mut shared, &drafts, &mut line);
         self.conclude(text, drafts, &line, whole)
     }
 
