@@ -16,7 +16,7 @@ mod validate;
 
 pub use history::{History, MAX_BYTES, MAX_LINES};
 pub use keys::{Decoder, Key, MAX_PASTE, Stroke};
-pub use syntax::is_complete;
+pub use syntax::{Syntax, is_complete};
 pub use validate::{MAX_INPUT, MAX_LINE, Refusal, notes, validate};
 
 use buffer::Buffer;
@@ -94,6 +94,7 @@ struct Gone {
 #[derive(Debug, Default)]
 pub struct Editor {
     mode: Mode,
+    syntax: Syntax,
     buffer: Buffer,
     /// Lines for the shell.
     history: History,
@@ -134,6 +135,11 @@ impl Editor {
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The language of the shell whose lines are typed in [`Mode::Shell`].
+    pub fn set_syntax(&mut self, syntax: Syntax) {
+        self.syntax = syntax;
     }
 
     /// The height of the agent's terminal in rows: longer texts are drawn in part. Without it,
@@ -318,7 +324,7 @@ impl Editor {
         if let Some(why) = self.spoiled.take() {
             return self.refuse_line(&why);
         }
-        if self.mode == Mode::Shell && !is_complete(self.buffer.text()) {
+        if self.mode == Mode::Shell && !self.syntax.is_complete(self.buffer.text()) {
             self.buffer.go_to_end();
             return self.insert("\n");
         }

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::super::is_complete;
+use super::super::{Editor, Outcome, Syntax, is_complete};
+use super::{submitted, type_at};
 
 const OPEN: &[&str] = &[
     "echo 'a",
@@ -161,6 +162,7 @@ fn bash_wants_more(text: &str) -> bool {
     let mut child = Command::new("bash")
         .args(["--norc", "-n"])
         .env("LC_ALL", "C")
+        .env_remove("BASH_ENV")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -247,6 +249,7 @@ fn nesting_is_bounded() {
     {
         // Deep ones are called complete: the shell will say.
         let _ = is_complete(&piece.repeat(16 * 1024 / piece.len()));
+        let _ = Syntax::Fish.is_complete(&piece.repeat(16 * 1024 / piece.len()));
         let _ = is_complete(&format!("{}x", piece.repeat(30)));
     }
     assert!(!is_complete(&"(".repeat(20)));
@@ -257,6 +260,96 @@ fn nesting_is_bounded() {
 proptest::proptest! {
     #[test]
     fn any_text_is_read(text in "[ a-c'\"`$(){}\\[\\];&|<>\\\\\n#!=-]{0,60}") {
-        let _ = is_complete(&text);
+        for syntax in [Syntax::Bourne, Syntax::Fish, Syntax::Unknown] {
+            let _ = syntax.is_complete(&text);
+        }
     }
+}
+
+const FISH_OPEN: &[&str] = &[
+    "if true",
+    "if true\necho a\nelse if false",
+    "while true; echo",
+    "for x in a b",
+    "switch x\ncase a",
+    "function f",
+    "begin; echo",
+    "begin; if true; end",
+    "echo 'a",
+    "echo \"a",
+    "echo \"a $(echo",
+    "echo (ls",
+    "echo (if true; echo",
+    "ls |",
+    "ls &&",
+    "ls ||",
+    "not if true",
+];
+
+const FISH_WHOLE: &[&str] = &[
+    "ls",
+    "",
+    "# if",
+    "if true; echo a; end",
+    "if true\necho a\nelse if false\necho b\nelse\necho c\nend",
+    "while true; echo; end | cat",
+    "for x in if for; echo $x; end",
+    "switch x\ncase a b\necho if\ncase '*'\nend",
+    "function f --description 'if'; echo; end",
+    "begin; echo; end > file",
+    "echo 'it\\'s' \"a\\\"b\"",
+    "echo (ls (echo a)) b",
+    "echo \"a $(echo \"b\") c $(echo d)\" e",
+    "echo if end begin",
+    "ls |\ncat",
+    "ls 2>&1 & echo a",
+    "ls; and echo a; or echo b",
+    "echo a#b",
+    "echo a\\\nb",
+    "end",
+    "echo )",
+];
+
+/// Whether fish would ask for more.
+fn fish_wants_more(text: &str) -> bool {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("text.fish");
+    std::fs::write(&file, text).unwrap();
+    let said = Command::new("fish")
+        .arg("-n")
+        .arg(&file)
+        .env("LC_ALL", "C")
+        .env("HOME", home.path())
+        .env("XDG_CONFIG_HOME", home.path())
+        .env("XDG_DATA_HOME", home.path())
+        .output()
+        .unwrap()
+        .stderr;
+    let said = String::from_utf8_lossy(&said);
+    ["Missing end", "Unexpected end of", "end of the input"].iter().any(|what| said.contains(what))
+}
+
+#[test]
+fn fish_has_blocks_of_its_own() {
+    let fish = Command::new("fish").arg("--version").output().is_ok();
+    for (texts, complete) in [(FISH_OPEN, false), (FISH_WHOLE, true)] {
+        for text in texts {
+            assert_eq!(Syntax::Fish.is_complete(text), complete, "{text:?}");
+            if fish {
+                assert_eq!(!fish_wants_more(text), complete, "fish says otherwise: {text:?}");
+            }
+        }
+    }
+    assert!(!Syntax::Fish.is_complete("echo \\"));
+}
+
+#[test]
+fn the_editor_knows_the_language() {
+    let mut editor = Editor::default();
+    editor.set_syntax(Syntax::of_shell("fish"));
+    assert_eq!(submitted(&mut editor, b"if true\recho\rend\r"), ["if true\necho\nend"]);
+    editor.set_syntax(Syntax::of_shell("tcsh"));
+    assert_eq!(submitted(&mut editor, b"if true\r"), ["if true"]);
+    editor.set_syntax(Syntax::of_shell("zsh"));
+    assert_eq!(type_at(&mut editor, b"if true\r"), Outcome::Changed);
 }
