@@ -1,4 +1,5 @@
-//! Measures the engine over public corpora of commands, where `EXPACTI_CORPORA` names their folder.
+//! Measures the engine over public corpora of commands, where they are: beside the work tree, or in
+//! the folder that `EXPACTI_CORPORA` names.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -13,11 +14,12 @@ struct Line {
 }
 
 fn load(name: &str) -> Option<Vec<Line>> {
-    let Some(folder) = std::env::var_os("EXPACTI_CORPORA") else {
-        println!("skipped: EXPACTI_CORPORA is not set");
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpora").into();
+    let folder = std::env::var_os("EXPACTI_CORPORA").unwrap_or(beside);
+    let Ok(text) = std::fs::read_to_string(std::path::Path::new(&folder).join(name)) else {
+        println!("skipped: {name} is not here; EXPACTI_CORPORA names its folder");
         return None;
     };
-    let text = std::fs::read_to_string(std::path::Path::new(&folder).join(name)).ok()?;
     let line = |line: &str| {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         Line {

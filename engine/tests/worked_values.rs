@@ -272,3 +272,22 @@ fn line_endings_of_another_system_are_a_term_of_their_own() {
     assert!(score("ls\r").score >= 75, "alone it moves the cursor");
     assert!(score("ls\r\n\rid").score >= 75);
 }
+
+#[test]
+fn long_scripts_are_read_to_their_end() {
+    let echo = |count: usize| {
+        (0..count).map(|n| format!("echo 'line {n}' >> /tmp/x\n")).collect::<String>()
+    };
+    let long = score(&echo(350));
+    assert!(!long.uninspectable && long.level < Level::High, "{:?}", long.terms);
+    for count in [250, 900] {
+        assert!(score(&format!("{}mkfs.ext4 /dev/sda\n", echo(count))).score >= 95, "{count}");
+    }
+    // Beyond what is read there may be anything.
+    for unread in [echo(1100), "x".repeat(70_000), "echo $(".repeat(40) + &")".repeat(40)] {
+        assert!(score(&unread).score >= 75 && score(&unread).uninspectable);
+    }
+    // A quote that two commands far apart share is no way to hide what is between them.
+    let hidden = format!("{}echo \"\n{}\necho \"; mkfs.ext4 /dev/sda\n", echo(300), echo(30));
+    assert!(score(&hidden).score >= 95, "{:?}", score(&hidden).terms);
+}

@@ -1,7 +1,7 @@
 //! Lists, pipelines and here-documents. It must never stop before the end of the text: after an
 //! error it records a problem and reads on, so that what follows is still seen.
 
-use super::types::Word;
+use super::types::{Cut, Word};
 use super::{Reader, Span};
 
 /// A here-document whose text begins after the next newline.
@@ -19,7 +19,7 @@ impl Reader<'_> {
     /// Reads the whole text.
     pub(super) fn program(&mut self) {
         while !self.done() {
-            self.list(&[]);
+            self.commands(&[], true);
             if !self.done() {
                 // A stray `)`, `;;` or the like.
                 self.problem("a bracket or operator that closes nothing", self.pos);
@@ -31,6 +31,11 @@ impl Reader<'_> {
 
     /// Reads commands up to one of the closing words, `)`, `;;` or the end; consumes none of these.
     pub(super) fn list(&mut self, stops: &[&str]) {
+        self.commands(stops, false);
+    }
+
+    /// As [`Self::list`]; at the top of a text it notes where each command begins.
+    fn commands(&mut self, stops: &[&str], top: bool) {
         let mut expect_command = false;
         loop {
             self.newlines();
@@ -50,9 +55,13 @@ impl Reader<'_> {
                 continue;
             }
             if !self.charge(1) || self.shared.script.commands.len() > super::MAX_COMMANDS {
-                self.problem("more than 200 commands", self.pos);
+                self.problem(super::MANY_COMMANDS, self.pos);
                 self.pos = self.text.len();
                 return;
+            }
+            if top && !expect_command && self.pending.is_empty() {
+                let commands = self.shared.script.commands.len();
+                self.shared.script.cuts.push(Cut { scope: self.scope, at: self.pos, commands });
             }
             let before = self.pos;
             let first = self.shared.script.commands.len();
@@ -143,8 +152,8 @@ impl Reader<'_> {
             }
             self.shared.script.operators += 1;
             stage += 1;
-            if stage > super::MAX_COMMANDS {
-                self.problem("more than 200 commands", self.pos);
+            if stage > super::MAX_STAGES {
+                self.problem(super::MANY_STAGES, self.pos);
                 self.pos = self.text.len();
                 return;
             }

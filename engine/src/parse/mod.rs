@@ -24,8 +24,19 @@ use std::collections::HashMap;
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 /// The deepest nesting that is read.
 pub(crate) const MAX_DEPTH: usize = 32;
-/// The most simple commands that are read.
-pub(crate) const MAX_COMMANDS: usize = 200;
+/// The most simple commands that are read, a script's included.
+pub(crate) const MAX_COMMANDS: usize = 1000;
+/// The most stages of one pipeline.
+pub(crate) const MAX_STAGES: usize = 200;
+
+/// Problems after which part of the text was not read at all.
+pub(crate) const UNREAD: [&str; 5] =
+    [MANY_COMMANDS, MANY_STAGES, TOO_LONG, TOO_MUCH_WORK, TOO_DEEP];
+const MANY_COMMANDS: &str = "more than 1,000 commands";
+const MANY_STAGES: &str = "more than 200 commands in one pipeline";
+const TOO_LONG: &str = "longer than 64 KiB";
+const TOO_MUCH_WORK: &str = "too much work to read";
+const TOO_DEEP: &str = "nested more than 32 levels deep";
 /// The most bytes that are looked at, nested texts and look-ahead included.
 const MAX_WORK: usize = 8 * MAX_BYTES;
 
@@ -83,7 +94,7 @@ pub(crate) fn read_into(
     let first = shared.script.commands.len();
     if text.len() > MAX_BYTES {
         let span = place.map((0, text.len()));
-        shared.problem("longer than 64 KiB", span);
+        shared.problem(TOO_LONG, span);
         return first..first;
     }
     let root = shared.script.texts.len();
@@ -154,7 +165,7 @@ impl Reader<'_> {
             return true;
         }
         if before <= MAX_WORK {
-            self.problem("too much work to read", self.pos);
+            self.problem(TOO_MUCH_WORK, self.pos);
         }
         self.pos = self.text.len();
         false
@@ -163,7 +174,7 @@ impl Reader<'_> {
     /// Runs one level deeper, or records a problem and skips the rest.
     fn deeper(&mut self, body: impl FnOnce(&mut Self)) {
         if self.depth >= MAX_DEPTH {
-            self.problem("nested more than 32 levels deep", self.pos);
+            self.problem(TOO_DEEP, self.pos);
             self.pos = self.text.len();
             return;
         }

@@ -25,12 +25,14 @@ pub(super) fn check(script: &mut Script) {
         if trivial(source) {
             continue;
         }
-        let why = if source.len() > budget || openers(source) > MAX_OPENERS {
-            Some("too long or too nested to be read twice")
-        } else {
+        let why = pieces(script, scope, source).into_iter().find_map(|piece| {
+            let source = source.get(piece.from..piece.to).unwrap_or("");
+            if source.len() > budget || too_much(source) {
+                return Some("too long or too nested to be read twice");
+            }
             budget -= source.len();
-            disagreement(script, scope, text, source)
-        };
+            if trivial(source) { None } else { disagreement(script, scope, text, source, &piece) }
+        });
         if let Some(why) = why {
             let place = script
                 .commands
@@ -41,6 +43,52 @@ pub(super) fn check(script: &mut Script) {
             return;
         }
     }
+}
+
+/// Part of a text with the commands that were read in it.
+struct Piece {
+    from: usize,
+    to: usize,
+    commands: std::ops::Range<usize>,
+}
+
+/// Whether the other parser could run deep or long on a text.
+fn too_much(source: &str) -> bool {
+    source.len() > MAX_BYTES || openers(source) > MAX_OPENERS
+}
+
+/// The whole text, or, where that is too much at once, pieces between commands at its top. If the
+/// two parsers differ anywhere, they differ first within one piece, at whose beginning they agree.
+fn pieces(script: &Script, scope: usize, source: &str) -> Vec<Piece> {
+    let all = Piece { from: 0, to: source.len(), commands: 0..script.commands.len() };
+    if !too_much(source) {
+        return vec![all];
+    }
+    let mut out: Vec<Piece> = Vec::new();
+    let mut last = Piece { from: 0, to: 0, commands: 0..0 };
+    for cut in script.cuts.iter().filter(|cut| cut.scope == scope && cut.at > 0) {
+        let grown = source.get(last.from..cut.at).unwrap_or("");
+        if last.to > last.from && too_much(grown) {
+            let (from, commands) = (last.to, last.commands.end);
+            out.push(last);
+            last = Piece { from, to: cut.at, commands: commands..cut.commands };
+        } else {
+            last.to = cut.at;
+            last.commands.end = cut.commands;
+        }
+    }
+    let rest = source.get(last.from..).unwrap_or("");
+    if last.to > last.from && too_much(rest) {
+        let (from, commands) = (last.to, last.commands.end);
+        out.push(last);
+        last = Piece { from, ..all };
+        last.commands.start = commands;
+    } else {
+        last.to = source.len();
+        last.commands.end = script.commands.len();
+    }
+    out.push(last);
+    out
 }
 
 /// Plain words and blanks, which leave nothing to disagree about.
@@ -102,7 +150,13 @@ fn keyword(word: &[u8]) -> bool {
     )
 }
 
-fn disagreement(script: &Script, scope: usize, text: &str, source: &str) -> Option<&'static str> {
+fn disagreement(
+    script: &Script,
+    scope: usize,
+    text: &str,
+    source: &str,
+    piece: &Piece,
+) -> Option<&'static str> {
     // The parser is not ours: a panic in it must not take the process down with the command open.
     let parsed = std::panic::catch_unwind(|| rable::parse(source, false));
     let nodes = match parsed {
@@ -116,6 +170,8 @@ fn disagreement(script: &Script, scope: usize, text: &str, source: &str) -> Opti
     }
     let mine: Vec<&Simple> = script
         .commands
+        .get(piece.commands.clone())
+        .unwrap_or(&[])
         .iter()
         .filter(|command| command.scope == scope && !command.compound)
         .collect();

@@ -140,10 +140,22 @@ pub(crate) struct Problem {
     pub(crate) span: Span,
 }
 
+/// Where a text can be cut in two that mean the same one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    pub(crate) scope: usize,
+    /// In the text of the scope.
+    pub(crate) at: usize,
+    /// How many commands had been read by then.
+    pub(crate) commands: usize,
+}
+
 /// A line taken apart.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Script {
     pub(crate) commands: Vec<Simple>,
+    /// Where commands begin at the top of a text.
+    pub(crate) cuts: Vec<Cut>,
     pub(crate) problems: Vec<Problem>,
     /// Names of functions defined in the line.
     pub(crate) functions: Vec<String>,

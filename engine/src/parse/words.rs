@@ -470,7 +470,7 @@ impl Reader<'_> {
             self.shared.script.depth = before.max(self.depth + 1);
             read_into(self.shared, &decoded, place, self.depth + 1, true);
         } else {
-            self.problem("nested more than 32 levels deep", start);
+            self.problem(super::TOO_DEEP, start);
         }
         self.pos = (end + 1).min(self.text.len());
         self.note_substitution(word, start, first, scope, quoted);

@@ -42,6 +42,10 @@ pub(super) fn causes(
     if let Some(problem) = script.problems.first() {
         line.add(name::UNINSPECTABLE, problem.span, problem.why);
     }
+    // What was not even read may hold anything.
+    if let Some(problem) = script.problems.iter().find(|p| parse::UNREAD.contains(&p.why)) {
+        line.raise(75, problem.span, format!("part of it was not read: {}", problem.why));
+    }
     if let Some(shell) = &context.shell
         && !super::reads_as_posix(context)
     {
