@@ -31,7 +31,7 @@ impl Syntax {
     #[must_use]
     pub fn of_shell(name: &str) -> Self {
         match name {
-            "ash" | "bash" | "dash" | "ksh" | "mksh" | "sh" | "zsh" => Self::Bourne,
+            "ash" | "bash" | "busybox" | "dash" | "ksh" | "mksh" | "sh" | "zsh" => Self::Bourne,
             "fish" => Self::Fish,
             _ => Self::Unknown,
         }
