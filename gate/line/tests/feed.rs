@@ -9,9 +9,21 @@ const NONCE: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 /// A piece of output, and what of it an agent sees; `None` when that is not known beforehand.
 fn piece() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     let ours = prop_oneof![
-        Just("A"), Just("B"), Just("C"), Just("P"), Just("Q"), Just("D;0"), Just("D;x"),
-        Just("W;/a%20b%zz"), Just("w;/a b"), Just("H;bash;5;/dev/pts/1;7;check"),
-        Just("K;-U;echo a"), Just("K;-HX;"), Just("K"), Just("?;;"), Just(""),
+        Just("A"),
+        Just("B"),
+        Just("C"),
+        Just("P"),
+        Just("Q"),
+        Just("D;0"),
+        Just("D;x"),
+        Just("W;/a%20b%zz"),
+        Just("w;/a b"),
+        Just("H;bash;5;/dev/pts/1;7;check"),
+        Just("K;-U;echo a"),
+        Just("K;-HX;"),
+        Just("K"),
+        Just("?;;"),
+        Just(""),
     ]
     .prop_map(|payload| (format!("\x1b]133;{NONCE};{payload}\x07").into_bytes(), Vec::new()));
     let passing = prop_oneof![

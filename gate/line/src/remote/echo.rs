@@ -5,14 +5,7 @@ use std::fmt;
 
 use avt::Terminal;
 
-/// The column, from 0, at which the cursor stands after a line's bytes.
-pub(super) fn column(line: &[u8], cols: u16) -> u16 {
-    let Some(mut screen) = screen(line.len(), cols, 0) else { return 0 };
-    screen.feed(String::from_utf8_lossy(line).as_ref());
-    u16::try_from(screen.cursor().col).unwrap_or(0).min(cols.saturating_sub(1))
-}
-
-/// What a terminal shows after the echo of a line that began at a column.
+/// A terminal's row, from its first column on, and what it shows after the echo of a line.
 pub(super) struct Echo {
     /// `None`: no such terminal; nothing matches.
     shown: Option<Terminal>,
@@ -28,15 +21,16 @@ impl fmt::Debug for Echo {
 }
 
 impl Echo {
-    pub(super) fn new(line: &str, cols: u16, column: u16) -> Self {
-        let expected = match screen(line.len(), cols, column) {
+    /// `before`: the output since the last newline. A line editor may draw it again.
+    pub(super) fn new(line: &str, cols: u16, before: &[u8]) -> Self {
+        let expected = match screen(line.len(), cols, before) {
             Some(mut screen) => {
                 screen.feed(line);
                 picture(&screen)
             }
             None => Picture::default(),
         };
-        Self { shown: screen(line.len(), cols, column), expected, partial: Vec::new() }
+        Self { shown: screen(line.len(), cols, before), expected, partial: Vec::new() }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) {
@@ -59,12 +53,12 @@ impl Echo {
     }
 }
 
-fn screen(bytes: usize, cols: u16, column: u16) -> Option<Terminal> {
+fn screen(bytes: usize, cols: u16, before: &[u8]) -> Option<Terminal> {
     let cols = usize::from(cols);
     // Every byte could be a column, and a wide character may leave one empty.
-    let rows = (2 * bytes + usize::from(column)).checked_div(cols)? + 3;
+    let rows = (2 * bytes + before.len()).checked_div(cols)? + 3;
     let mut screen = Terminal::new(cols, rows).ok()?;
-    screen.feed(format!("\x1b[1;{}H", usize::from(column) + 1).as_str());
+    screen.feed(String::from_utf8_lossy(before).as_ref());
     Some(screen)
 }
 
@@ -83,8 +77,8 @@ fn picture(screen: &Terminal) -> Picture {
 mod tests {
     use super::*;
 
-    fn matches(line: &str, cols: u16, column: u16, echo: &[&str]) -> bool {
-        let mut screen = Echo::new(line, cols, column);
+    fn matches(line: &str, cols: u16, before: &str, echo: &[&str]) -> bool {
+        let mut screen = Echo::new(line, cols, before.as_bytes());
         for part in echo {
             screen.feed(part.as_bytes());
         }
@@ -93,33 +87,41 @@ mod tests {
 
     #[test]
     fn the_plain_echo_matches() {
-        assert!(matches("echo 'a b'", 80, 2, &["echo ", "'a b'"]));
-        assert!(matches("echo äöü 漢字", 20, 15, &["echo äöü 漢字"]));
+        assert!(matches("echo 'a b'", 80, "$ ", &["echo ", "'a b'"]));
+        assert!(matches("echo äöü 漢字", 20, "\x1b[1mhost漢>\x1b[m ", &["echo äöü 漢字"]));
+        assert!(matches("echo ä", 80, "$ ", &["echo ä"]));
+    }
+
+    #[test]
+    fn a_character_in_two_parts_is_one() {
+        let mut screen = Echo::new("ä", 80, b"$ ");
+        screen.feed(&"ä".as_bytes()[..1]);
+        assert!(!screen.matches());
+        screen.feed(&"ä".as_bytes()[1..]);
+        assert!(screen.matches());
     }
 
     #[test]
     fn an_echo_that_wraps_by_itself_matches() {
-        assert!(matches("abcdefghijkl", 10, 4, &["abcdef\r\nghijkl"]));
-        assert!(matches("abcdefghijkl", 10, 4, &["abcdefg\x08 \rghijkl"]));
-        assert!(matches("abcdef", 10, 4, &["abcdef \r"]));
+        assert!(matches("abcdefghijkl", 10, "me> ", &["abcdef\r\nghijkl"]));
+        assert!(matches("abcdefghijkl", 10, "me> ", &["abcdefg\x08 \rghijkl"]));
+        assert!(matches("abcdef", 10, "me> ", &["abcdef \r"]));
+    }
+
+    #[test]
+    fn an_echo_with_the_prompt_drawn_again_matches() {
+        assert!(matches("echo a", 80, "me> ", &["\r\x1b[Jme> ", "echo a"]));
     }
 
     #[test]
     fn anything_else_does_not() {
-        assert!(!matches("echo a", 80, 2, &["echo "]));
-        assert!(!matches("echo a", 80, 2, &["echo a "]));
-        assert!(!matches("echo a ", 80, 2, &["echo a"]));
-        assert!(!matches("echo a", 80, 2, &["echo b"]));
-        assert!(!matches("echo a", 80, 2, &["echo a\x1b[90mbc\x1b[m\x08\x08"]));
-        assert!(!matches("secret", 80, 2, &[]));
-        assert!(!matches("echo a", 80, 2, &["\r\necho a"]));
-    }
-
-    #[test]
-    fn the_column_is_found() {
-        assert_eq!(column(b"$ ", 80), 2);
-        assert_eq!(column("\x1b[1mä漢\x1b[m> ".as_bytes(), 80), 5);
-        assert_eq!(column(&[b'x'; 100], 80), 20);
-        assert_eq!(column(b"", 80), 0);
+        assert!(!matches("echo a", 80, "$ ", &["echo "]));
+        assert!(!matches("echo a", 80, "$ ", &["echo a "]));
+        assert!(!matches("echo a ", 80, "$ ", &["echo a"]));
+        assert!(!matches("echo a", 80, "$ ", &["echo b"]));
+        assert!(!matches("echo a", 80, "$ ", &["echo a\x1b[90mbc\x1b[m\x08\x08"]));
+        assert!(!matches("secret", 80, "$ ", &[]));
+        assert!(!matches("echo a", 80, "$ ", &["\r\necho a"]));
+        assert!(!matches("echo a", 0, "$ ", &["echo a"]));
     }
 }

@@ -73,3 +73,55 @@ pub(super) fn valid_tty(tty: &str) -> bool {
         && (tty.strip_prefix("/dev/pts/").is_some_and(digits)
             || tty.strip_prefix("/dev/tty").is_some_and(digits))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminals_name_is_probed() {
+        for tty in ["/dev/pts/0", "/dev/pts/123", "/dev/ttys003", "/dev/tty1"] {
+            assert!(probe_command(tty).is_some(), "{tty}");
+        }
+        for tty in ["", "/dev/pts/", "/dev/pts/0;id", "/dev/pts/../sda", "/dev/tty $(id)", "pts/0"]
+        {
+            assert_eq!(probe_command(tty), None, "{tty}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read() {
+        let probe = parse_probe(
+            b"stty=speed 38400 baud; isig icanon iexten -echo echoe\nleader=7\npid=9\nuid=0\n\
+              args=psql -d shop \ncwd=/srv\n",
+        );
+        let expected = Probe {
+            echo: false,
+            canonical: true,
+            foreground: Some("psql -d shop".to_owned()),
+            pid: Some(9),
+            uid: Some(0),
+            cwd: Some("/srv".to_owned()),
+        };
+        assert_eq!(probe, Some(expected));
+        assert_eq!(parse_probe(b"stty=\n"), None);
+        assert_eq!(parse_probe(b"sh: stty: not found\n"), None);
+    }
+
+    #[test]
+    fn another_program_in_the_shells_place_is_told() {
+        let foreground = |args: &str| {
+            let answer = format!("stty=-icanon echo\nleader=7\npid=7\nargs={args} \n");
+            parse_probe(answer.as_bytes()).unwrap().foreground
+        };
+        for own in
+            ["-bash --posix", "-zsh", "/bin/dash", "ash", "/bin/fish -l -C source </dev/fd/9"]
+        {
+            assert_eq!(foreground(own), None, "{own}");
+        }
+        for other in ["zsh", "bash --norc", "/usr/bin/dash -i", "cat -u"] {
+            assert_eq!(foreground(other).as_deref(), Some(other));
+        }
+    }
+}

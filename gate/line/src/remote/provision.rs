@@ -43,3 +43,35 @@ pub(super) fn for_any_shell(script: &str) -> String {
     }
     format!("exec /bin/sh -c 'eval \"$(printf \"{encoded}\")\"'")
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_shell_interprets_anything_within_the_quotes() {
+        let command = start_command(&Nonce::new([7; 16]));
+        let inner = command
+            .strip_prefix("exec /bin/sh -c 'eval \"$(printf \"")
+            .and_then(|rest| rest.strip_suffix("\")\"'"))
+            .unwrap();
+        assert!(inner.bytes().all(|b| matches!(b, 0x20..=0x7e)), "one line of ASCII");
+        assert!(!inner.contains(['\'', '"', '$', '`', '!', '%']));
+        let mut rest = inner;
+        while let Some((_, escape)) = rest.split_once('\\') {
+            assert!(escape.len() >= 3 && escape.bytes().take(3).all(|b| b.is_ascii_digit()));
+            rest = escape;
+        }
+        assert!(command.len() < 64 * 1024, "{}", command.len());
+    }
+
+    #[test]
+    fn no_here_document_ends_early() {
+        for script in [BASH, FISH, SH, ZSH] {
+            assert!(script.lines().all(|line| line != "EXPACTI"));
+            assert!(script.is_ascii());
+        }
+        assert!(!start_command(&Nonce::new([7; 16])).contains('@'), "a name was not replaced");
+    }
+}

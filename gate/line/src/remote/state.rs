@@ -4,11 +4,11 @@
 use super::deliver::{Delivery, Undeliverable};
 use super::probe::{Probe, valid_tty};
 use super::scan::{Scanner, Token};
-use super::{Check, Event, Hello, Label, Nonce, echo};
+use super::{Check, Event, Hello, Label, Nonce};
 
 /// A longer prompt is kept only in part.
 const LONGEST_PROMPT: usize = 8 * 1024;
-/// Of the last line of output so much is kept, to find the cursor's column.
+/// Of the last line of output so much is kept, to compare an echo with it.
 const LONGEST_TAIL: usize = 4 * 1024;
 
 /// The remote side of one interactive session.
@@ -122,11 +122,6 @@ impl Remote {
         self.alt_screen
     }
 
-    /// The cursor's column, from 0, as far as the last line of output tells it.
-    pub fn column(&self) -> u16 {
-        echo::column(&self.tail, self.cols)
-    }
-
     /// The terminal has another size.
     pub fn resize(&mut self, cols: u16, rows: u16) {
         self.cols = cols.max(1);
@@ -172,7 +167,7 @@ impl Remote {
         if checks && matches!(self.label, Label::Prompt | Label::Continuation) {
             Delivery::verified(line, self.label == Label::Continuation, !self.prepared)
         } else {
-            Delivery::unverified(line, self.cols, self.column())
+            Delivery::unverified(line, self.cols, &self.tail)
         }
     }
 

@@ -1,7 +1,7 @@
 //! bash, and what its user may have done to it.
 
-use crate::probe::probe;
 use crate::harness::{Outcome, Shell, Start, shell_or_skip};
+use crate::probe::probe;
 
 fn start() -> Start {
     Start::new(&shell_or_skip("bash").unwrap())
@@ -68,7 +68,8 @@ fn is_a_login_shell_with_the_users_files() {
     let screen = shell.run("echo $ORDER $0 ${-//[is]}; shopt login_shell; set -o | grep posix");
     assert!(screen.contains("profile,rc -bash hmB\r\n"), "{screen:?}");
     assert!(screen.contains("login_shell    \ton") && screen.contains("posix          \toff"));
-    let screen = shell.run("echo $HISTFILE ${ENV-none} ${POSIXLY_CORRECT-none}; shopt inherit_errexit");
+    let screen =
+        shell.run("echo $HISTFILE ${ENV-none} ${POSIXLY_CORRECT-none}; shopt inherit_errexit");
     assert!(screen.contains("/.bash_history none none\r\n"), "{screen:?}");
     assert!(screen.contains("inherit_errexit\toff"), "{screen:?}");
     shell.run("sleep 1000 & jobs; kill %1");
@@ -153,7 +154,9 @@ fn a_prompt_that_changes() {
     shell.run("PS1='\\[\\e[1m\\]two\\nlines\\$ \\[\\e[m\\]'");
     shell.run("true");
     let prompt = String::from_utf8_lossy(shell.remote.prompt()).replace("\r\r", "\r");
-    assert!(["\x1b[1mtwo\r\nlines# \x1b[m", "\x1b[1mtwo\r\nlines$ \x1b[m"].contains(&prompt.as_str()));
+    assert!(
+        ["\x1b[1mtwo\r\nlines# \x1b[m", "\x1b[1mtwo\r\nlines$ \x1b[m"].contains(&prompt.as_str())
+    );
     all_run(&["PS1='a\\nb> '"]);
     all_run(&["PS1="]);
     all_run(&["shopt -u promptvars; PS1='x> '; shopt -s promptvars"]);

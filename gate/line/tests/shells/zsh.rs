@@ -88,7 +88,10 @@ fn keymaps_and_rebound_keys() {
     all_run("", &["bindkey -s '^[[200~' 'touch BAD^M'"]);
     all_run("", &["bindkey -s '^X^_' 'touch BAD^M'"]);
     all_run("", &["precmd_functions=(); bindkey -s '^[[200~' 'touch BAD^M'"]);
-    all_run("autoload -Uz bracketed-paste-magic; zle -N bracketed-paste bracketed-paste-magic", &[]);
+    all_run(
+        "autoload -Uz bracketed-paste-magic; zle -N bracketed-paste bracketed-paste-magic",
+        &[],
+    );
     all_run("autoload -Uz url-quote-magic; zle -N self-insert url-quote-magic", &[]);
 }
 
@@ -110,7 +113,10 @@ fn options_that_break_scripts() {
 fn history_expansion_that_stays_on_is_refused() {
     let rc = "zle-line-init() { setopt bang_hist }; zle -N zle-line-init";
     let outcomes = equal_or_abort(rc, &[]);
-    assert!(matches!(&outcomes[0], Outcome::Aborted(why) if why.contains("history")), "{outcomes:?}");
+    assert!(
+        matches!(&outcomes[0], Outcome::Aborted(why) if why.contains("history")),
+        "{outcomes:?}"
+    );
 }
 
 #[test]

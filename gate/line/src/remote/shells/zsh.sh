@@ -23,9 +23,9 @@ __expacti_check() {
 }
 __expacti_check_key() {
   if [[ -o banghist ]]; then __expacti_f=-H; else __expacti_f=-; fi
-  __expacti_check
   __expacti_keys
   __expacti_hooks
+  __expacti_check
 }
 __expacti_cwd() {
   builtin emulate -L zsh -o nomultibyte
