@@ -49,6 +49,7 @@ impl LineGate {
         }
         if !self.editor_drawn {
             self.origin = self.screen.column();
+            self.screen.mark_origin();
             self.editor_drawn = true;
         }
         let drawing = self.editor.draw(self.screen.cols(), self.origin);

@@ -9,6 +9,20 @@ use super::{
 };
 use crate::Const;
 use crate::editor::{Key, Line, Outcome, Stroke};
+use crate::remote;
+
+/// What a terminal answers by itself when a program asks: its kind, the cursor's place, colours.
+/// Nobody typed it, nobody needs to review it, and no program may count on it.
+fn is_reply(key: &Key) -> bool {
+    let Key::Unknown(bytes) = key else { return false };
+    match bytes.as_slice() {
+        [0x1b, b'[', parameters @ .., b'c' | b'R' | b'n' | b'y' | b't' | b'I' | b'O'] => {
+            parameters.iter().all(|b| b.is_ascii_digit() || b"<=>?;$".contains(b))
+        }
+        [0x1b, b'P' | b']' | b'_' | b'^' | b'X', ..] => true,
+        _ => false,
+    }
+}
 
 impl LineGate {
     /// The agent typed.
@@ -28,6 +42,9 @@ impl LineGate {
     /// Keys wait here for their turn; `^C` does not wait.
     pub(super) fn queue(&mut self, keys: Vec<Stroke>, out: &mut Vec<Effect>) {
         for typed in keys {
+            if is_reply(&typed.key) {
+                continue;
+            }
             if typed.key == Key::Ctrl(b'c') && self.interrupt(out) {
                 continue;
             }
@@ -56,7 +73,7 @@ impl LineGate {
                 true
             }
             State::Delivering(_) => false,
-            State::Edit if self.mode.is_prompt() || self.mode == Mode::Boot => {
+            State::Edit if self.at_prompt() || self.remote.label() == remote::Label::Boot => {
                 // What was typed before it goes with it.
                 self.forget_ahead();
                 false
@@ -103,13 +120,14 @@ impl LineGate {
         self.show(out);
     }
 
+    /// The shell that was set up reads what is typed now.
+    fn at_prompt(&self) -> bool {
+        matches!(self.remote.label(), remote::Label::Prompt | remote::Label::Continuation)
+    }
+
     /// What was typed before the last command began waits a moment for the prompt.
     fn is_ripe(&self) -> bool {
-        let at_prompt = matches!(
-            self.remote.label(),
-            crate::remote::Label::Prompt | crate::remote::Label::Continuation
-        );
-        at_prompt || !self.running || self.now >= self.delivered + AHEAD
+        self.at_prompt() || !self.running || self.now >= self.delivered + AHEAD
     }
 
     /// Finds out how keys are to be taken in; false when the target has to be asked first, or the

@@ -328,9 +328,18 @@ impl LineGate {
     /// The terminal of the agent has another size.
     pub fn resize(&mut self, cols: u16, rows: u16, now: Duration, out: &mut Vec<Effect>) {
         self.now = now;
+        let drawn = std::mem::take(&mut self.editor_drawn);
         self.hide(out);
         self.screen.resize(cols, rows);
         self.editor.set_rows(rows);
+        if drawn {
+            // The agent's terminal has wrapped the line anew, as the emulated one has.
+            self.editor.forget_drawing();
+            if let Some((up, column)) = self.screen.origin() {
+                let up = if up > 0 { format!("\x1b[{up}A") } else { String::new() };
+                self.emit(format!("{up}\x1b[{}G\x1b[J", column + 1).as_bytes(), out);
+            }
+        }
         self.remote.resize(cols, rows);
         self.show(out);
     }

@@ -5,6 +5,8 @@ const MAX: u16 = 1000;
 
 pub(super) struct Screen {
     terminal: avt::Terminal,
+    /// Where the editor's line begins, through every reflow.
+    origin: Option<avt::Anchor>,
     /// The beginning of a character whose end has not come yet.
     partial: Vec<u8>,
 }
@@ -24,11 +26,24 @@ impl Screen {
             // Only a size of zero is refused, and it was clamped.
             Err(_) => unreachable!("the size is at least 1x1"),
         };
-        Self { terminal, partial: Vec::new() }
+        Self { terminal, origin: None, partial: Vec::new() }
     }
 
     pub(super) fn resize(&mut self, cols: u16, rows: u16) {
         self.terminal.resize(usize::from(cols.clamp(1, MAX)), usize::from(rows.clamp(1, MAX)));
+    }
+
+    /// The cursor stands where the editor's line begins.
+    pub(super) fn mark_origin(&mut self) {
+        self.origin = Some(self.terminal.anchor_at_cursor());
+    }
+
+    /// How many rows up from the cursor, and in which column, the editor's line begins now.
+    /// Terminals wrap their rows anew when their size changes.
+    pub(super) fn origin(&self) -> Option<(usize, usize)> {
+        let at = self.terminal.resolve(self.origin.as_ref()?)?;
+        let row = isize::try_from(self.terminal.cursor().row).ok()?;
+        Some((usize::try_from(row - at.row).ok()?, at.col))
     }
 
     pub(super) fn cols(&self) -> u16 {
