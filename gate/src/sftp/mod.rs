@@ -115,14 +115,16 @@ pub(crate) async fn run(
     openssh_symlink: bool,
 ) -> Option<Refusal> {
     let gone = channel.gone.clone();
+    let limit = channel.connection.shared.limits.answer;
     let started = tokio::select! {
         biased;
         () = gone.cancelled() => return None,
-        started = target.sftp() => started,
+        started = tokio::time::timeout(limit, target.sftp()) => started,
     };
     let (sftp, mut replies) = match started {
-        Ok(started) => started,
-        Err(error) => return Some(Refusal::target(&error.to_string())),
+        Ok(Ok(started)) => started,
+        Ok(Err(error)) => return Some(Refusal::target(&error.to_string())),
+        Err(_) => return Some(Refusal::target("the target's SFTP server does not answer")),
     };
     let service = Arc::new(Service {
         connection: Arc::clone(&channel.connection),

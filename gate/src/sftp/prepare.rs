@@ -239,10 +239,6 @@ pub(crate) async fn upload(
         Present::There(_) if flags.truncate() => Mode::Replaced,
         Present::There(_) => Mode::Present,
     };
-    if mode == Mode::Present && present.size() != reviewed.size() {
-        let why = "the file has changed since it was opened";
-        return Ok(Prepared::Answer(failure(why)));
-    }
     let committed = draft.commit();
     let Committed { spool, cut, mut attrs, length } = committed;
     attrs.mode = attrs.permissions();
@@ -252,6 +248,14 @@ pub(crate) async fn upload(
         Ok(Err(error)) => return Ok(Prepared::Answer(failure(&error.to_string()))),
         Err(_) => return Ok(Prepared::Answer(failure("the upload could not be read back"))),
     };
+    // A file that is written anew from its first byte to its last is replaced, whether its client
+    // says so in opening it or (as scp does) cuts it afterwards.
+    let all = content.summary().pieces == [(0, length)] || (length == 0 && cut == Some(0));
+    let mode = if mode == Mode::Present && all { Mode::Replaced } else { mode };
+    if mode == Mode::Present && present.size() != reviewed.size() {
+        let why = "the file has changed since it was opened";
+        return Ok(Prepared::Answer(failure(why)));
+    }
     let cut = cut.filter(|_| mode == Mode::Present);
     let upload = Upload {
         path: path.clone(),

@@ -13,6 +13,10 @@ use tokio::process::{Child, Command};
 use crate::broker::{Broker, Item, Mode};
 use crate::trial::{Trial, finish, text};
 
+async fn trial(mode: Mode) -> Option<Trial> {
+    Trial::with(mode, expacti_gate::Limits::default(), "Subsystem sftp internal-sftp").await
+}
+
 /// A client other than ssh, with ssh's options of the trial.
 fn client(t: &Trial, program: &str, args: &[&str]) -> Command {
     let ssh = t.ssh(&[]);
@@ -71,8 +75,16 @@ fn recorded(t: &Trial) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_without_sftp_is_explained() {
+    let Some(t) = Trial::new(Mode::Auto).await else { return };
+    let out = finish(scp(&t, &["target:/etc/passwd", "/nonexistent/x"])).await;
+    assert!(!out.status.success());
+    assert!(text(&out.stderr).contains("the target has no SFTP server"), "{}", text(&out.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_is_held_shown_and_written_once() {
-    let Some(t) = Trial::new(Mode::Manual).await else { return };
+    let Some(t) = trial(Mode::Manual).await else { return };
     std::fs::write(t.path("new"), "hello\nworld\n").unwrap();
     let to = path(&t, "copied");
     let child = scp(&t, &[&path(&t, "new"), &format!("target:{to}")]);
@@ -97,7 +109,8 @@ async fn an_upload_is_held_shown_and_written_once() {
     std::fs::write(t.path("new"), "hello\nthere\n").unwrap();
     let child = scp(&t, &[&path(&t, "new"), &format!("target:{to}")]);
     let item = t.broker.item(1).await;
-    assert!(item.submission.text.command.ends_with("replaces 12 B mode 0644"), "{item:?}");
+    let command = &item.submission.text.command;
+    assert!(command.ends_with("replaces 12 B mode 0644"), "{command}");
     let preview = item.submission.preview.clone().unwrap();
     assert!(preview.contains("-world\n+there\n"), "{preview}");
     assert_eq!(std::fs::read(t.path("copied")).unwrap(), b"hello\nworld\n");
@@ -108,7 +121,7 @@ async fn an_upload_is_held_shown_and_written_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_upload_leaves_nothing_and_the_client_is_told() {
-    let Some(t) = Trial::new(Mode::Manual).await else { return };
+    let Some(t) = trial(Mode::Manual).await else { return };
     std::fs::write(t.path("new"), "x").unwrap();
     let to = format!("target:{}", path(&t, "copied"));
     for (n, (kind, message)) in [
@@ -144,7 +157,7 @@ async fn a_denied_upload_leaves_nothing_and_the_client_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_takes_its_upload_back() {
-    let Some(t) = Trial::new(Mode::Manual).await else { return };
+    let Some(t) = trial(Mode::Manual).await else { return };
     std::fs::write(t.path("new"), "x").unwrap();
     let to = format!("target:{}", path(&t, "copied"));
     let mut child = scp(&t, &[&path(&t, "new"), &to]);
@@ -160,7 +173,7 @@ async fn a_client_that_goes_away_takes_its_upload_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_and_listing_flow_and_are_recorded() {
-    let Some(t) = Trial::new(Mode::Manual).await else { return };
+    let Some(t) = trial(Mode::Manual).await else { return };
     std::fs::create_dir(t.path("tree")).unwrap();
     std::fs::create_dir(t.path("tree/deep")).unwrap();
     let large: Vec<u8> = (0..3_000_000u32).map(|n| (n % 253) as u8).collect();
@@ -182,7 +195,7 @@ async fn reading_and_listing_flow_and_are_recorded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reading_of_a_secret_is_held() {
-    let Some(t) = Trial::new(Mode::Manual).await else { return };
+    let Some(t) = trial(Mode::Manual).await else { return };
     std::fs::write(t.path(".env"), "PASSWORD=1\n").unwrap();
     std::os::unix::fs::symlink(t.path(".env"), t.path("harmless")).unwrap();
     let fetched = t.path("fetched");
@@ -206,7 +219,7 @@ async fn the_reading_of_a_secret_is_held() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_through_a_link_shows_where_it_goes() {
-    let Some(t) = Trial::new(Mode::Manual).await else { return };
+    let Some(t) = trial(Mode::Manual).await else { return };
     std::fs::create_dir(t.path(".ssh")).unwrap();
     std::os::unix::fs::symlink(t.path(".ssh"), t.path("docs")).unwrap();
     std::fs::write(t.path("new"), "touch p\n").unwrap();
@@ -233,7 +246,7 @@ async fn an_upload_through_a_link_shows_where_it_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_change_is_held() {
-    let Some(t) = Trial::new(Mode::Manual).await else { return };
+    let Some(t) = trial(Mode::Manual).await else { return };
     std::fs::write(t.path("a"), "a").unwrap();
     std::fs::write(t.path("b"), "bb").unwrap();
     std::fs::create_dir(t.path("empty")).unwrap();
@@ -293,7 +306,7 @@ async fn every_other_change_is_held() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_do_nothing_asks_nobody() {
-    let Some(t) = Trial::new(Mode::Manual).await else { return };
+    let Some(t) = trial(Mode::Manual).await else { return };
     std::fs::write(t.path("a"), "a").unwrap();
     std::fs::set_permissions(t.path("a"), std::fs::Permissions::from_mode(0o640)).unwrap();
     ok(&finish(sftp(&t, &format!("chmod 640 {}\n", path(&t, "a"))).await).await);
@@ -312,7 +325,7 @@ async fn what_would_do_nothing_asks_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_upload_goes_on() {
-    let Some(t) = Trial::new(Mode::Manual).await else { return };
+    let Some(t) = trial(Mode::Manual).await else { return };
     let all: Vec<u8> = (0..400_000u32).map(|n| (n % 251) as u8).collect();
     std::fs::write(t.path("whole"), &all).unwrap();
     std::fs::write(t.path("part"), &all[..150_000]).unwrap();
@@ -333,7 +346,7 @@ async fn an_interrupted_upload_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whole_trees_with_times_and_modes() {
-    let Some(t) = Trial::new(Mode::Auto).await else { return };
+    let Some(t) = trial(Mode::Auto).await else { return };
     std::fs::create_dir_all(t.path("tree/deep")).unwrap();
     let large: Vec<u8> = (0..2_500_000u32).map(|n| (n % 241) as u8).collect();
     std::fs::write(t.path("tree/deep/large"), &large).unwrap();

@@ -79,11 +79,13 @@ impl TargetChannel {
     pub(crate) async fn sftp(self) -> Result<(Arc<TargetSftp>, Replies), NoSftp> {
         let Self { mut reader, half } = self;
         half.request_subsystem(true, "sftp").await.map_err(TargetLost::from)?;
-        half.data_bytes(Query::init()).await.map_err(TargetLost::from)?;
         let mut framer = Framer::default();
         let version = loop {
             match reader.wait().await {
                 Some(ChannelMsg::Data { data }) => framer.push(&data),
+                Some(ChannelMsg::Success) => {
+                    half.data_bytes(Query::init()).await.map_err(TargetLost::from)?;
+                }
                 Some(ChannelMsg::Failure | ChannelMsg::Close) => return Err(NoSftp::Refused),
                 Some(_) => {}
                 None => return Err(TargetLost.into()),
