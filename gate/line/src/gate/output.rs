@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{Effect, LineGate};
+use crate::editor::Syntax;
 use crate::remote::Event;
 
 /// The longest row kept to be drawn again, in bytes.
@@ -25,6 +26,7 @@ impl LineGate {
         match &event {
             Event::PasteMode(on) => self.paste_mode = *on,
             Event::AltScreen(on) => self.alternate = *on,
+            Event::Hello(hello) => self.editor.set_syntax(Syntax::of_shell(&hello.shell)),
             _ => {}
         }
         if self.delivering(&event, out) {

@@ -138,12 +138,12 @@ impl LineGate {
                 if self.stale || self.now.saturating_sub(*at) > PROBE_FRESH {
                     return None;
                 }
-                self.from_probe(probe)
+                self.mode_of(probe)
             }
         })
     }
 
-    fn from_probe(&self, probe: &Probe) -> Mode {
+    fn mode_of(&self, probe: &Probe) -> Mode {
         if probe.canonical {
             return if !probe.echo || self.asks_for_secret() { Mode::Secret } else { Mode::Cooked };
         }
