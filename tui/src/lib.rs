@@ -9,6 +9,7 @@ mod model;
 mod notify;
 mod player;
 mod propose;
+mod quiet;
 pub mod recording;
 mod run;
 mod screen;
@@ -21,7 +22,8 @@ mod view;
 pub use keymap::{Action, KeyMap, KeyMapError};
 pub use model::{Confirm, ConfirmKind};
 pub use player::standalone::{ReplayOptions, replay};
-pub use recording::Recording;
+pub use quiet::{QuietHours, QuietHoursError};
+pub use recording::{Format, Recording, export};
 pub use run::{ReviewOptions, review};
 
 #[cfg(test)]

@@ -1,12 +1,22 @@
-//! Desktop notifications, on a thread of their own. It must never block or end the screen, whatever
-//! the desktop does, and never carries a decision.
+//! Desktop notifications, on threads of their own. It must never block or end the screen, whatever
+//! the desktop does, and never carries an allow: what would be allowed is not in sight there.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::model::Notice;
+use expacti_protocol::ids::CommandId;
+use tokio::sync::mpsc::Sender;
+
+use crate::model::{Click, Notice};
 
 /// Failures in a row after which the desktop is left alone.
 const GIVE_UP: u32 = 3;
+/// Notifications whose buttons are waited for; more have none.
+const BUTTONS: usize = 8;
+
+/// What the buttons of notifications say.
+pub(crate) type Clicks = Sender<(CommandId, Click)>;
 
 /// Hands notices to the thread.
 pub(crate) struct Notifier {
@@ -15,14 +25,14 @@ pub(crate) struct Notifier {
 
 impl Notifier {
     /// Starts the thread, or nothing when notifications are not wanted.
-    pub(crate) fn start(wanted: bool) -> Self {
+    pub(crate) fn start(wanted: bool, sound: bool, clicks: Clicks) -> Self {
         if !wanted {
             return Self { queue: None };
         }
         let (queue, notices) = sync_channel(4);
         let started = std::thread::Builder::new()
             .name(crate::terminal::QUIET_THREAD.to_owned())
-            .spawn(move || show(&notices));
+            .spawn(move || show_all(&notices, sound, &clicks));
         Self { queue: started.ok().map(|_| queue) }
     }
 
@@ -34,27 +44,82 @@ impl Notifier {
     }
 }
 
-fn show(notices: &Receiver<Notice>) {
+fn show_all(notices: &Receiver<Notice>, sound: bool, clicks: &Clicks) {
     let mut failures = 0;
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let mut buttons = None;
     for notice in notices {
-        let shown = std::panic::catch_unwind(|| {
-            let mut n = notify_rust::Notification::new();
-            n.appname("expacti")
-                .summary(&notice.title)
-                // Desktops read markup here.
-                .body(&notice.body.replace('&', "&amp;").replace('<', "&lt;"))
-                .icon("dialog-warning");
-            #[cfg(all(unix, not(target_os = "macos")))]
-            if notice.urgent {
-                n.urgency(notify_rust::Urgency::Critical);
-            }
-            n.show().is_ok()
-        });
+        let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let can = *buttons.get_or_insert_with(takes_buttons);
+            show(notice, sound, can, clicks, &waiting)
+        }));
         failures = if matches!(shown, Ok(true)) { 0 } else { failures + 1 };
         if failures >= GIVE_UP {
             return;
         }
     }
+}
+
+/// Whether the desktop shows buttons at all.
+fn takes_buttons() -> bool {
+    #[cfg(all(unix, not(target_os = "macos")))]
+    return notify_rust::get_capabilities().is_ok_and(|all| all.iter().any(|c| c == "actions"));
+    #[cfg(not(all(unix, not(target_os = "macos"))))]
+    return false;
+}
+
+fn show(
+    notice: Notice,
+    sound: bool,
+    buttons: bool,
+    clicks: &Clicks,
+    waiting: &Arc<AtomicUsize>,
+) -> bool {
+    let mut n = notify_rust::Notification::new();
+    n.appname("expacti")
+        .summary(&notice.title)
+        // Desktops read markup here.
+        .body(&notice.body.replace('&', "&amp;").replace('<', "&lt;"))
+        .icon("dialog-warning");
+    if sound {
+        n.sound_name(if notice.urgent { "dialog-warning" } else { "message-new-instant" });
+    }
+    #[cfg(all(unix, not(target_os = "macos")))]
+    {
+        if notice.urgent {
+            n.urgency(notify_rust::Urgency::Critical);
+        }
+        if let Some(id) = notice.id.filter(|_| buttons && waiting.load(Ordering::SeqCst) < BUTTONS)
+        {
+            // A click on the notification itself opens, as its button does.
+            n.action("default", "Open").action("open", "Open");
+            if notice.deny {
+                n.action("deny", "Deny");
+            }
+            return n.show().is_ok_and(|handle| {
+                waiting.fetch_add(1, Ordering::SeqCst);
+                let (clicks, waiting) = (clicks.clone(), waiting.clone());
+                // Waiting lasts until the notification is gone, which may be never.
+                let waits = std::thread::Builder::new()
+                    .name(crate::terminal::QUIET_THREAD.to_owned())
+                    .spawn(move || {
+                        handle.wait_for_action(|action| {
+                            let click = match action {
+                                "default" | "open" => Click::Open,
+                                "deny" => Click::Deny,
+                                _ => return,
+                            };
+                            let _ = clicks.try_send((id.clone(), click));
+                        });
+                        waiting.fetch_sub(1, Ordering::SeqCst);
+                    });
+                waits.is_ok()
+            });
+        }
+    }
+    #[cfg(not(all(unix, not(target_os = "macos"))))]
+    let _ = (buttons, clicks, waiting);
+    n.show().is_ok()
 }
 
 #[cfg(test)]
@@ -64,14 +129,18 @@ mod tests {
     /// With a desktop, without one, or with one that hangs: the screen goes on.
     #[test]
     fn a_hundred_notices_take_no_time() {
-        let notifier = Notifier::start(true);
+        let (clicks, _clicked) = tokio::sync::mpsc::channel(4);
+        let notifier = Notifier::start(true, true, clicks.clone());
         let began = std::time::Instant::now();
         for i in 0..100 {
             let (title, body) = (format!("test {i}"), "<b>&".to_owned());
-            notifier.show(Notice { title, body, urgent: i % 2 == 0 });
+            let id = "cmd_01h455vb4pex5vsknk084s0001".parse().ok();
+            notifier.show(Notice { id, title, body, urgent: i % 2 == 0, deny: true });
         }
         assert!(began.elapsed() < std::time::Duration::from_millis(500));
-        Notifier::start(false).show(Notice {
+        Notifier::start(false, false, clicks).show(Notice {
+            id: None,
+            deny: false,
             title: String::new(),
             body: String::new(),
             urgent: false,

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use crossterm::event::{Event, EventStream};
 use expacti_protocol::client::{Client, Endpoint};
+use expacti_protocol::ids::CommandId;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -16,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::keymap::KeyMap;
 use crate::link::Link;
-use crate::model::{Answer, Confirm, Effect, Fetch, LinkMsg, Millis, Model, Msg, Notice};
+use crate::model::{Answer, Click, Confirm, Effect, Fetch, LinkMsg, Millis, Model, Msg, Notice};
 use crate::notify::Notifier;
+use crate::quiet::QuietHours;
 use crate::terminal::{Tty, restore};
 use crate::theme::Theme;
 use crate::update::update;
@@ -43,9 +45,10 @@ pub struct ReviewOptions {
     pub notify: bool,
     /// Ring the terminal's bell.
     pub bell: bool,
-    /// Hours of the local day without bell and notifications: from (inclusive), to (exclusive);
-    /// may wrap round midnight.
-    pub quiet_hours: Option<(u8, u8)>,
+    /// Let the desktop play a sound with its notifications.
+    pub sound: bool,
+    /// Hours of the local day without bell, sound and notifications.
+    pub quiet_hours: Option<QuietHours>,
     /// One line of guidance at the top.
     pub banner: Option<String>,
     /// The keys.
@@ -65,6 +68,7 @@ impl ReviewOptions {
             no_color: false,
             notify: true,
             bell: true,
+            sound: true,
             quiet_hours: None,
             banner: None,
             keymap: KeyMap::default(),
@@ -104,13 +108,16 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
     model.attention.bell = options.bell;
     model.attention.quiet = options.quiet_hours;
     let (answers, answered) = mpsc::channel(16);
+    let (clicks, clicked) = mpsc::channel(16);
+    let over_ssh = std::env::var_os("SSH_TTY").is_some();
     let mut screen = Screen {
         model,
         tty,
         link,
         connection: 0,
-        notifier: Notifier::start(options.notify && std::env::var_os("SSH_TTY").is_none()),
-        over_ssh: std::env::var_os("SSH_TTY").is_some(),
+        notifier: Notifier::start(options.notify && !over_ssh, options.sound, clicks),
+        clicked,
+        over_ssh,
         client: Client::new(options.broker).ok(),
         answers,
         answered,
@@ -149,6 +156,7 @@ struct Screen {
     /// The connection that the model knows of.
     connection: u64,
     notifier: Notifier,
+    clicked: mpsc::Receiver<(CommandId, Click)>,
     over_ssh: bool,
     client: Option<Client>,
     answers: mpsc::Sender<(Fetch, Result<Answer, String>)>,
@@ -186,6 +194,7 @@ impl Screen {
                 Some((what, answer)) = self.answered.recv() => {
                     self.take(Msg::Fetched(what, answer))?;
                 }
+                Some((id, click)) = self.clicked.recv() => self.take(Msg::Clicked(id, click))?,
                 () = sleep_until(wake) => self.tick()?,
                 _ = term.recv() => self.quit = true,
                 _ = hup.recv() => self.quit = true,
@@ -323,6 +332,10 @@ impl Screen {
         } else {
             format!("\x1b]9;{title}: {body}\x07")
         };
+        let sequence = match std::env::var_os("TMUX") {
+            Some(_) => through_tmux(&sequence),
+            None => sequence,
+        };
         Ok(self.tty.write(sequence.as_bytes())?)
     }
 
@@ -349,6 +362,11 @@ impl Screen {
         self.model.on_screen = None;
         Ok(())
     }
+}
+
+/// As tmux hands it on to the terminal it is in, where it is configured to (`allow-passthrough`).
+fn through_tmux(sequence: &str) -> String {
+    format!("\x1bPtmux;{}\x1b\\", sequence.replace('\x1b', "\x1b\x1b"))
 }
 
 /// Text inside a sequence of ours: nothing that could end it.

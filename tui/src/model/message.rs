@@ -43,6 +43,8 @@ pub(crate) enum Msg {
     Link(LinkMsg),
     /// A drawing is on the screen.
     Drawn(Drawn),
+    /// A button of a desktop notification.
+    Clicked(CommandId, Click),
     /// The answer to a [`Fetch`].
     Fetched(Fetch, Result<Answer, String>),
 }
@@ -139,12 +141,25 @@ pub(crate) enum Answer {
 /// A desktop notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notice {
+    /// The request that its buttons are for.
+    pub id: Option<CommandId>,
+    /// It can be denied from there.
+    pub deny: bool,
     /// One line.
     pub title: String,
     /// A few words.
     pub body: String,
     /// Wants attention at once.
     pub urgent: bool,
+}
+
+/// A button of a desktop notification. None allows: the request is not in sight there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Click {
+    /// Look at the request.
+    Open,
+    /// Deny it.
+    Deny,
 }
 
 /// What `update` wants done.

@@ -23,7 +23,9 @@ pub(crate) use find::{Find, matches};
 pub(crate) use grants::{Granting, Part, Running, size, words};
 pub(crate) use item::{Goes, Item, Past, Stage, headline, result};
 pub(crate) use list::{Draft, List, Tone, audit_row, history_row, rule_row};
-pub(crate) use message::{Answer, Area, Drawn, DrawnRequest, Effect, Fetch, LinkMsg, Msg, Notice};
+pub(crate) use message::{
+    Answer, Area, Click, Drawn, DrawnRequest, Effect, Fetch, LinkMsg, Msg, Notice,
+};
 pub(crate) use sessions::{Live, Session};
 
 use crate::keymap::KeyMap;
@@ -230,8 +232,8 @@ pub(crate) struct Attention {
     pub desktop: bool,
     /// The bell is wanted.
     pub bell: bool,
-    /// Hours of the day without bell and notifications: from (inclusive), to (exclusive).
-    pub(crate) quiet: Option<(u8, u8)>,
+    /// Hours of the day without bell and notifications.
+    pub(crate) quiet: Option<crate::quiet::QuietHours>,
     /// Requests nobody was told of yet.
     pub untold: Vec<CommandId>,
     /// When people were last told.

@@ -1,10 +1,13 @@
 //! Recordings of terminals: asciicast versions 1, 2 and 3. It must never take a broken line for an
 //! event, nor believe a size or a time without bounds.
 
+mod export;
 mod read;
 mod write;
 
 use std::ops::Range;
+
+pub use export::{Format, FormatError, export};
 
 /// What a recording says of itself.
 #[derive(Debug, Clone, PartialEq)]

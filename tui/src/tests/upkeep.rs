@@ -3,7 +3,7 @@
 use expacti_protocol::reviewer::ReviewerEvent;
 
 use super::{Bench, request, support};
-use crate::model::{Effect, Notice};
+use crate::model::{Click, Effect, Msg, Notice};
 
 fn notices(b: &Bench) -> Vec<&Notice> {
     b.effects
@@ -140,10 +140,17 @@ fn a_closed_decision_leaves_the_queue() {
 #[test]
 fn quiet_hours() {
     // The tests' clock says 14:22.
-    for (hours, told) in [((14, 15), 0), ((22, 15), 0), ((15, 14), 1), ((9, 14), 1), ((0, 0), 1)] {
+    for (hours, told) in [
+        ("14:00-15:00", 0),
+        ("14:22-14:23", 0),
+        ("22:00-15:00", 0),
+        ("15:00-14:00", 1),
+        ("09:00-14:22", 1),
+        ("00:00-00:00", 1),
+    ] {
         let mut b = Bench::new(120, 35);
         b.model.attention.desktop = true;
-        b.model.attention.quiet = Some(hours);
+        b.model.attention.quiet = Some(hours.parse().unwrap());
         b.pending(&request("0001", 90));
         b.wait(100);
         assert_eq!(notices(&b).len(), told, "{hours:?}");
@@ -179,4 +186,42 @@ fn every_pane_is_reached_at_every_size() {
         let any = |f: fn(&(bool, bool, bool)) -> bool| titles.iter().any(f);
         assert!(any(|t| t.0) && any(|t| t.1) && any(|t| t.2), "{cols}x{rows}");
     }
+}
+
+#[test]
+fn the_buttons_of_a_notification_open_and_deny() {
+    let mut b = Bench::new(120, 35);
+    b.model.attention.desktop = true;
+    b.pending(&request("0001", 10));
+    b.wait(4_000);
+    b.pending(&request("0002", 90));
+    b.wait(4_000);
+    let told = notices(&b);
+    assert!(told.iter().all(|n| n.deny && n.id.is_some()), "{told:?}");
+    let click = |b: &mut Bench, id: &str, click| b.msg(Msg::Clicked(support::cmd(id), click));
+    click(&mut b, "0002", Click::Open);
+    assert_eq!(b.selected(), "0002");
+    b.keys("a");
+    assert!(b.decisions().is_empty(), "it has just come on the screen");
+    click(&mut b, "0001", Click::Deny);
+    assert_eq!((b.denied(), b.selected()), (vec!["0001"], "0002"));
+    click(&mut b, "0001", Click::Deny);
+    assert_eq!(b.denied(), ["0001"], "once");
+    // A text that is being typed is not taken away.
+    b.keys("Dno");
+    click(&mut b, "0001", Click::Open);
+    b.wait(600);
+    b.keys("t\n");
+    assert_eq!(b.decisions().last().unwrap().comment.as_deref(), Some("not"));
+    click(&mut b, "0099", Click::Deny);
+    assert_eq!(b.denied().len(), 2);
+    // Of several only the worst is opened.
+    let mut b = Bench::new(120, 35);
+    b.model.attention.desktop = true;
+    b.pending(&request("0001", 10));
+    b.pending(&request("0002", 10));
+    b.pending(&request("0003", 60));
+    b.wait(10_000);
+    let last = notices(&b).pop().unwrap();
+    assert!(!last.deny && last.id == Some(support::cmd("0003")), "{last:?}");
 }

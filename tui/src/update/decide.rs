@@ -9,7 +9,8 @@ use tui_input::Input;
 
 use super::hint;
 use crate::model::{
-    ConfirmKind, Confirming, Effect, HOLD, Item, LastDecision, Link, Mode, Model, Stage,
+    Click, ConfirmKind, Confirming, Effect, HOLD, Item, LastDecision, Link, Mode, Model, Pane,
+    Stage,
 };
 
 /// Why a decision key does nothing now.
@@ -194,6 +195,30 @@ pub(crate) fn deny(model: &mut Model, effects: &mut Vec<Effect>) {
         (Some(lock), _) => hint(model, lock.text(), false),
         (None, Some(id)) => commit(model, &id, Word::Deny(None), effects),
         (None, None) => {}
+    }
+}
+
+/// A button of a desktop notification: opens the request, or denies it.
+pub(crate) fn clicked(model: &mut Model, id: &CommandId, click: Click, effects: &mut Vec<Effect>) {
+    let Some(item) = model.items.get(id) else {
+        return hint(model, format!("{}: over already", id.short()), false);
+    };
+    let lock = match item.stage {
+        Stage::Sent { .. } | Stage::Done { allow: false } => Some(Lock::Decided),
+        _ => open_lock(model, item),
+    };
+    match (click, lock) {
+        // Whoever is typing or answering goes on with that.
+        (Click::Open, _) if !matches!(model.mode, Mode::Normal) => {}
+        (Click::Open, _) => {
+            model.pane = Pane::Request;
+            select(model, Some(id.clone()));
+        }
+        (Click::Deny, Some(lock)) => hint(model, format!("{}: {}", id.short(), lock.text()), true),
+        (Click::Deny, None) => {
+            commit(model, id, Word::Deny(None), effects);
+            hint(model, format!("{} denied from its notification", id.short()), false);
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.asked_since = drawn.question.then(|| model.asked_since.unwrap_or(model.now));
             model.drawn = drawn;
         }
+        Msg::Clicked(id, click) => decide::clicked(model, &id, click, &mut effects),
         Msg::Fetched(Fetch::Past(session), answer) => broker::past(model, &session, answer),
         Msg::Fetched(Fetch::Grants, answer) => broker::grants(model, answer),
         Msg::Fetched(Fetch::Sessions, answer) => broker::past_sessions(model, answer),

@@ -98,13 +98,20 @@ pub(super) fn tell(model: &mut Model, effects: &mut Vec<Effect>) {
     let (level, masked) = (worst.level(), worst.view().masked.as_deref());
     let line = masked.map_or_else(|| worst.headline.clone(), |m| clean(m, 200));
     let target = &worst.card.target_name;
+    let id = Some(worst.id().clone());
+    // A group is looked at first: one of it is not all of it.
+    let deny = open.len() == 1 && model.role.may_decide();
     let notice = match open.len() {
         1 => Notice {
+            id,
+            deny,
             title: format!("{level}: {} on {target}", worst.card.agent),
             body: crate::text::fit(&line, 160, false),
             urgent: level >= Level::High,
         },
         n => Notice {
+            id,
+            deny,
             title: format!("{n} requests wait, the worst is {level}"),
             body: crate::text::fit(&format!("{target}: {line}"), 160, false),
             urgent: level >= Level::High,
@@ -122,10 +129,11 @@ pub(super) fn tell(model: &mut Model, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Whether it is one of the quiet hours where the reviewer is; they may wrap round midnight.
+/// Whether it is one of the quiet hours where the reviewer is.
 fn quiet(model: &Model) -> bool {
-    let Some((from, to)) = model.attention.quiet else { return false };
+    let Some(hours) = model.attention.quiet else { return false };
     let Ok(now) = jiff::Timestamp::from_millisecond(model.broker_now()) else { return false };
-    let hour = u8::try_from(now.to_zoned(model.zone.clone()).hour()).unwrap_or(0);
-    if from <= to { (from..to).contains(&hour) } else { hour >= from || hour < to }
+    let now = now.to_zoned(model.zone.clone());
+    let minute = i16::from(now.hour()) * 60 + i16::from(now.minute());
+    hours.contains(u16::try_from(minute).unwrap_or(0))
 }
