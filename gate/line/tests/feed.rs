@@ -33,7 +33,7 @@ fn piece() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
         Just(b"\x1b[?1049;25h".to_vec()),
         Just(b"\x1b[1m\x1b[?999999999999999h".to_vec()),
         Just(b"\x1b]133;A\x07".to_vec()),
-        Just(format!("\x1b]133;{};A\x07", &NONCE[1..]).into_bytes()),
+        Just(format!("\x1b]133;{};A\x07", NONCE.replacen('5', "", 1)).into_bytes()),
         Just(format!("\x1b]133;{}", NONCE).into_bytes()),
         Just(b"\x1b\x1b]13\x1b]133;5a5a\x1b[?1\x1b[?".to_vec()),
         prop::collection::vec(any::<u8>(), 0..12),

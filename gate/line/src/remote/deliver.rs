@@ -239,8 +239,8 @@ impl Delivery {
                 self.abort("the shell did not report its edit buffer in time")
             }
             State::Echoing => self.abort("the line was not echoed as it was sent"),
-            // Interrupted while it ran the check, zsh may miss it.
-            State::Leaving if self.aborted && !self.repeated => {
+            // Interrupted while it runs the check, a shell may miss it and keep its buffer.
+            State::Leaving | State::Prompting if self.aborted && !self.repeated => {
                 self.repeated = true;
                 vec![Step::Const(Const::Interrupt), Step::Wait]
             }

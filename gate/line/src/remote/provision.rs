@@ -72,6 +72,9 @@ mod tests {
             assert!(script.lines().all(|line| line != "EXPACTI"));
             assert!(script.is_ascii());
         }
-        assert!(!start_command(&Nonce::new([7; 16])).contains('@'), "a name was not replaced");
+        let command = start_command(&Nonce::new([7; 16]));
+        for name in ["BASH", "FISH", "NONCE", "SH", "ZSH"] {
+            assert!(!command.contains(&format!("@{name}@")), "{name}");
+        }
     }
 }

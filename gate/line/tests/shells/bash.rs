@@ -236,3 +236,27 @@ fn a_profile_that_ends_or_replaces_the_shell() {
     shell.until("inner prompt", |s| s.raw.ends_with(b"# "));
     assert_eq!(shell.remote.label(), expacti_line::remote::Label::Boot);
 }
+
+/// Before 5.1, `PROMPT_COMMAND` is one string.
+#[test]
+fn prompt_commands_of_the_user_before_5_1() {
+    let old = |own: &str| start().file(".bash_profile", own).rewrite(">= 501", ">= 999");
+    for own in
+        ["", "PROMPT_COMMAND='touch .ran; PS1=own\\>;'", "PROMPT_COMMAND='PS1=own\\>;touch .ran'"]
+    {
+        let mut shell = old(own).at_prompt();
+        assert_eq!(shell.exists(".ran"), !own.is_empty());
+        shell.run("false");
+        assert_eq!(shell.status(), Some(1));
+        shell.run("true");
+        assert_eq!(shell.status(), Some(0));
+        assert!(own.is_empty() || shell.remote.prompt() == b"own>");
+        let before = shell.run("echo ${#PROMPT_COMMAND}");
+        assert_eq!(shell.run("echo ${#PROMPT_COMMAND}"), before);
+        shell.run("PROMPT_COMMAND='touch .other'");
+        shell.run("true");
+        assert!(shell.exists(".other"));
+        shell.run("false");
+        assert_eq!(shell.status(), Some(1));
+    }
+}

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use expacti_line::Const;
-use expacti_line::remote::Event;
+use expacti_line::remote::{Event, Label};
 
 use crate::harness::{Outcome, Shell, Start, shell_or_skip};
 
@@ -265,4 +265,36 @@ fn input_to_a_program_is_not_taken_for_a_prompt() {
         let ends = shell.events[events..].iter();
         assert_eq!(ends.filter(|e| matches!(e, Event::CommandDone { .. })).count(), 1, "{name}");
     });
+}
+
+/// `/bin/sh` is another shell on other systems.
+#[test]
+fn whatever_bin_sh_is() {
+    for sh in ["bash --posix", "busybox sh", "mksh", "zsh --emulate sh"] {
+        if shell_or_skip(sh.split(' ').next().unwrap()).is_none() {
+            continue;
+        }
+        every(|name, start| {
+            let sh = format!("exec /usr/bin/{sh} -c");
+            let mut shell = start.rewrite("exec /bin/sh -c", &sh).at_prompt();
+            assert_eq!(shell.remote.hello().unwrap().shell, name, "{sh}");
+            shell.run("touch ran");
+            assert!(shell.exists("ran"), "{sh}");
+        });
+    }
+}
+
+/// csh and others are not set up, but they are started.
+#[test]
+fn an_unknown_shell_is_started_plain() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("othersh");
+    std::os::unix::fs::symlink(shell_or_skip("dash").unwrap(), &other).unwrap();
+    let mut shell = Start::new(&other).start();
+    shell.until("prompt", Shell::at_some_prompt);
+    shell.remote.give_up();
+    assert_eq!(shell.remote.label(), Label::Unverified);
+    assert_eq!(shell.deliver("touch ran"), Outcome::Accepted);
+    shell.wait_for_file("ran");
+    assert_eq!(shell.remote.label(), Label::Unverified);
 }

@@ -64,11 +64,18 @@ pub(crate) struct Start {
     pub(crate) cols: u16,
     pub(crate) files: Vec<(&'static str, String)>,
     pub(crate) env: Vec<(&'static str, &'static str)>,
+    pub(crate) rewrites: Vec<(&'static str, String)>,
 }
 
 impl Start {
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), cols: 80, files: Vec::new(), env: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            cols: 80,
+            files: Vec::new(),
+            env: Vec::new(),
+            rewrites: Vec::new(),
+        }
     }
 
     pub(crate) fn file(mut self, name: &'static str, content: &str) -> Self {
@@ -78,6 +85,12 @@ impl Start {
 
     pub(crate) fn env(mut self, name: &'static str, value: &'static str) -> Self {
         self.env.push((name, value));
+        self
+    }
+
+    /// Another start command, to play a host that is not this one.
+    pub(crate) fn rewrite(mut self, from: &'static str, to: &str) -> Self {
+        self.rewrites.push((from, to.to_owned()));
         self
     }
 
@@ -99,7 +112,12 @@ impl Start {
         let size = PtySize { rows: 24, cols: self.cols, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(&self.path);
-        command.args(["-c", &start_command(&nonce)]);
+        let mut start = start_command(&nonce);
+        for (from, to) in &self.rewrites {
+            assert!(start.contains(from));
+            start = start.replace(from, to);
+        }
+        command.args(["-c", &start]);
         command.env_clear();
         command.env("SHELL", &self.path);
         command.env("HOME", home.path());

@@ -3,6 +3,7 @@
 
 mod bash;
 mod common;
+mod fish;
 mod harness;
 mod probe;
 mod zsh;

@@ -16,7 +16,7 @@ pub(crate) fn probe(shell: &Shell, by: &str) -> Probe {
 
 #[test]
 fn sees_the_shell_and_what_it_runs() {
-    for name in ["bash", "zsh", "dash", "fish", "ash", "ksh", "mksh"] {
+    for name in ["bash", "zsh", "dash", "fish", "ash", "mksh"] {
         let Some(path) = shell_or_skip(name) else { continue };
         let mut shell = Start::new(&path).at_prompt();
         let hello = shell.remote.hello().unwrap().clone();

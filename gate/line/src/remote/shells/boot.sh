@@ -12,7 +12,7 @@ case $s in
 bash)
 exec "$h" --norc --noprofile -c '
 case $BASH_VERSION in
-[123].*) unset ENV; [ "${EXPACTI_ENV+x}" ] && export ENV="$EXPACTI_ENV"; unset EXPACTI_ENV; exec 9<&-; exec -l "$0" ;;
+[123].*|4.[0123].*) unset ENV; [ "${EXPACTI_ENV+x}" ] && export ENV="$EXPACTI_ENV"; unset EXPACTI_ENV; exec 9<&-; exec -l "$0" ;;
 esac
 export ENV=/dev/fd/9
 exec -a -bash "$0" --posix' "$h" 9<<"EXPACTI"
