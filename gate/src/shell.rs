@@ -11,9 +11,9 @@ use expacti_line::gate::{Draft, Effect, Kind, Label, LineGate, Verdict};
 use expacti_line::remote::{Nonce, Probe, parse_probe};
 use expacti_protocol::command::{Interactive, ItemKind, Outcome, PromptLabel};
 use expacti_protocol::gate::Stream;
-use expacti_protocol::ids::CommandId;
+use expacti_protocol::ids::{CommandId, SessionId};
 use russh::{ChannelMsg, ChannelReadHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::{Channel, Control, Hold, Item, Outcomes, Watcher, finish};
@@ -142,6 +142,8 @@ pub(crate) async fn run(
     let mut size = terminal.size();
     let mut input_open = true;
     let mut replies = Replies::default();
+    let link = running.link.clone();
+    let mut grants_over = link.grants_over();
     let stop = loop {
         let mut effects = Vec::new();
         let deadline = running.deadline();
@@ -174,6 +176,10 @@ pub(crate) async fn run(
                     // As sshd does: the terminal stays, and so does what was typed.
                     Taken::Eof => input_open = false,
                 }
+                None
+            }
+            () = grant_over(&running.grant, &running.session, &link, &mut grants_over) => {
+                running.gate.end_grant(&mut effects);
                 None
             }
             happened = happened(&mut held) => {
@@ -226,14 +232,9 @@ pub(crate) async fn run(
             probe = Some(Box::pin(async move { ask(lease, tty?).await }));
         }
         if let Some(draft) = todo.submit {
-            let hold = Hold {
-                connection,
-                client: None,
-                inbox,
-                gone,
-                environment,
-                watcher: None,
-            };
+            let hold = Hold { connection, client: None, inbox, gone, environment, watcher: None };
+            // From here on the end of a grant counts that this item may bring.
+            grants_over = link.grants_over();
             let mut terminal = terminal.clone();
             terminal.resized(size);
             held = Some(submit(hold, *draft, terminal));
@@ -343,6 +344,31 @@ async fn happened(held: &mut Option<Held<'_>>) -> Happened {
     }
 }
 
+/// While a grant lasts: until nobody watches any more, or nobody could say so.
+async fn grant_over(
+    grant: &Option<(CommandId, KeyGrant)>,
+    session: &OpenSession,
+    link: &Link,
+    over: &mut broadcast::Receiver<SessionId>,
+) {
+    if grant.is_none() {
+        return std::future::pending().await;
+    }
+    let ended = async {
+        loop {
+            match over.recv().await {
+                Ok(id) if id != session.id => {}
+                // What was missed may have been about this one.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    };
+    tokio::select! {
+        () = ended => {}
+        () = link.outdated(session.epoch) => {}
+    }
+}
+
 async fn answered(
     probe: &mut Option<Pin<Box<dyn Future<Output = Option<Probe>> + Send + '_>>>,
 ) -> Option<Probe> {
@@ -446,12 +472,7 @@ impl Running<'_> {
     }
 
     /// What became of the item under review.
-    fn decided(
-        &mut self,
-        session: Option<OpenSession>,
-        fate: Outcomes,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn decided(&mut self, session: Option<OpenSession>, fate: Outcomes, effects: &mut Vec<Effect>) {
         if let Some(session) = session
             && session != self.session
         {
@@ -504,10 +525,7 @@ impl Running<'_> {
                 }
                 Effect::Keys(keys) => {
                     if let Some((_, grant)) = &mut self.grant {
-                        self.writer
-                            .keys(grant, keys.into())
-                            .await
-                            .map_err(|_| Broken::Target)?;
+                        self.writer.keys(grant, keys.into()).await.map_err(|_| Broken::Target)?;
                         if grant.is_over(Instant::now()) {
                             let mut more = Vec::new();
                             self.gate.end_grant(&mut more);
@@ -570,9 +588,8 @@ impl Running<'_> {
                     Some(Exit::Status(status)) => Some(*status),
                     _ => None,
                 };
-                let exit = exit.unwrap_or(Exit::Status(u32::from(
-                    expacti_protocol::exit::CONNECTION_FAILED,
-                )));
+                let exit = exit
+                    .unwrap_or(Exit::Status(u32::from(expacti_protocol::exit::CONNECTION_FAILED)));
                 (Outcome { exit_status: status, ..Outcome::default() }, Some(exit), None)
             }
             Stop::Lost => {

@@ -34,10 +34,7 @@ impl Status {
     pub(crate) fn text(&self, now: Instant) -> String {
         let left = self.deadline.saturating_duration_since(now) + Duration::from_millis(500);
         let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
-        format!(
-            "expacti: waiting for review - {} - {minutes}:{seconds:02}{}",
-            self.text, self.hint
-        )
+        format!("expacti: waiting for review - {} - {minutes}:{seconds:02}{}", self.text, self.hint)
     }
 }
 

@@ -223,6 +223,13 @@ pub enum GateEvent {
         /// Who.
         by: String,
     },
+    /// Grants of keys in this session are over: nobody watches what passes any more.
+    EndGrants {
+        /// Which session.
+        session_id: SessionId,
+        /// For the recording.
+        reason: String,
+    },
     /// Keeps the connection alive.
     Ping,
 }

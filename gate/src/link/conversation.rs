@@ -368,6 +368,10 @@ impl Task {
                     }
                 }
             }
+            GateEvent::EndGrants { session_id, reason } => {
+                tracing::info!(%session_id, %reason, "grants of keys are over");
+                self.state.grants_over.send(session_id).ok();
+            }
             GateEvent::Kill { session_id, by } => {
                 tracing::info!(%session_id, %by, "a reviewer ended the session");
                 if let Some(kill) = self.kills.get(&session_id) {

@@ -18,7 +18,7 @@ use expacti_protocol::gate::{GateRequest, Stream};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::now_micros;
 use expacti_protocol::session::SessionInfo;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::proof::{Decided, Released};
@@ -119,6 +119,8 @@ struct State {
     next_ref: AtomicU64,
     /// Outcomes the broker has not acknowledged, with the request that reported them last.
     finished: Mutex<BTreeMap<CommandId, (Outcome, Option<u64>)>>,
+    /// Sessions whose grants of keys are over.
+    grants_over: broadcast::Sender<SessionId>,
 }
 
 impl State {
@@ -142,6 +144,9 @@ pub(crate) struct Link {
     answer: Duration,
 }
 
+/// Ends of grants that may wait to be heard; who misses one takes it for its own.
+const GRANTS: usize = 256;
+
 /// Outcomes kept for a broker that stays away; beyond it the oldest are given up.
 const MAX_FINISHED: usize = 10_000;
 
@@ -156,6 +161,7 @@ impl Link {
             epoch: AtomicU64::new(0),
             next_ref: AtomicU64::new(1),
             finished: Mutex::default(),
+            grants_over: broadcast::channel(GRANTS).0,
         });
         let task = conversation::Task::new(endpoint, ask_rx, status_tx, Arc::clone(&state));
         tokio::spawn(async move {
@@ -182,6 +188,17 @@ impl Link {
     pub(crate) fn is_current(&self, epoch: u64) -> bool {
         self.state.epoch.load(Ordering::Acquire) == epoch
             && *self.status.borrow() == LinkStatus::Connected
+    }
+
+    /// Hears of sessions whose grants of keys are over.
+    pub(crate) fn grants_over(&self) -> broadcast::Receiver<SessionId> {
+        self.state.grants_over.subscribe()
+    }
+
+    /// Waits until sessions of that epoch are no more.
+    pub(crate) async fn outdated(&self, epoch: u64) {
+        let mut status = self.status.clone();
+        while self.is_current(epoch) && status.changed().await.is_ok() {}
     }
 
     /// Opens a session; waits a moment for a link that is just being made.
