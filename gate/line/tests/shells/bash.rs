@@ -113,6 +113,13 @@ fn rebound_paste_start() {
 }
 
 #[test]
+fn rebound_return() {
+    all_run(&[r#"bind '"\C-m": "; touch BAD\C-j"'"#]);
+    all_run(&[r#"bind -x '"\C-m": touch BAD'"#]);
+    all_run(&[r#"unset PROMPT_COMMAND; bind '"\C-m": "; touch BAD\C-j"'"#]);
+}
+
+#[test]
 fn rebound_check_key() {
     all_run(&[r#"bind '"\C-x\C-_": "x"'"#]);
     none_runs(&[r#"unset PROMPT_COMMAND; bind '"\C-x\C-_": "; touch BAD "'"#]);

@@ -61,6 +61,7 @@ fn key_bindings() {
     all_run("", &["fish_vi_key_bindings"]);
     all_run("", &["bind \\e\\[200~ 'touch BAD'"]);
     all_run("", &["bind \\cx\\c_ 'touch BAD'"]);
+    all_run("", &["bind \\r 'commandline -a \"; touch BAD\"; commandline -f execute'"]);
     all_run("abbr -a touch 'touch BAD;'", &[" set -e fish_user_abbreviations; abbr -e touch"]);
 }
 

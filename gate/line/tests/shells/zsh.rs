@@ -87,6 +87,8 @@ fn keymaps_and_rebound_keys() {
     all_run("", &["bindkey -v"]);
     all_run("", &["bindkey -s '^[[200~' 'touch BAD^M'"]);
     all_run("", &["bindkey -s '^X^_' 'touch BAD^M'"]);
+    all_run("", &["bindkey -s '^M' '; touch BAD^J'"]);
+    all_run("accept-line() { BUFFER+='; touch BAD'; zle .accept-line }; zle -N accept-line", &[]);
     all_run("", &["precmd_functions=(); bindkey -s '^[[200~' 'touch BAD^M'"]);
     all_run(
         "autoload -Uz bracketed-paste-magic; zle -N bracketed-paste bracketed-paste-magic",

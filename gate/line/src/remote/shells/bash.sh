@@ -61,6 +61,7 @@ __expacti_keys() {
   builtin local k
   for k in emacs vi-insert vi-command; do
     builtin bind -m $k '"\e[200~": bracketed-paste-begin'
+    builtin bind -m $k '"\C-m": accept-line'
     builtin bind -m $k -x '"\C-x\C-_": __expacti_check'
   done
   builtin bind 'set enable-bracketed-paste on'

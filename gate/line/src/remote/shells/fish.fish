@@ -32,6 +32,7 @@ function __expacti_keys
 for mode in default insert visual
 bind -M $mode \e\[200~ __expacti_start_paste
 bind -M $mode \cx\c_ __expacti_check
+bind -M $mode \r execute
 end
 bind -M expacti '' self-insert
 bind -M expacti \n __expacti_newline

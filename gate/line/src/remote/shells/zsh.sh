@@ -77,6 +77,7 @@ __expacti_keys() {
   builtin local k
   for k in main emacs viins vicmd; do
     builtin bindkey -M $k '^[[200~' .bracketed-paste
+    builtin bindkey -M $k '^M' .accept-line
     builtin bindkey -M $k '^X^_' __expacti_check_key
   done 2>/dev/null
 }
