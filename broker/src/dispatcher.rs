@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::life::{GateId, Life, Now, Out, Refusal, for_viewer};
+use crate::notify::Notifier;
 use crate::store::Store;
 
 /// Jobs that may wait before whoever brings the next one has to.
@@ -55,6 +56,8 @@ pub(crate) struct Clients {
     next: u64,
     pub(crate) gates: HashMap<GateId, mpsc::Sender<GateEvent>>,
     pub(crate) reviewers: HashMap<u64, Watcher>,
+    /// Who is told without being connected.
+    pub(crate) notifier: Notifier,
     /// As whom each of them is connected.
     pub(crate) names: HashMap<u64, String>,
 }
@@ -91,6 +94,8 @@ impl Clients {
                 }
             }
             Out::Review(event) => {
+                let attended = self.deciders() > 0;
+                self.notifier.tell(&event, attended);
                 self.reviewers.retain(|_, watcher| {
                     let event = event.clone();
                     let event = if watcher.decides { event } else { without_secrets(event) };
@@ -156,6 +161,7 @@ impl Dispatcher {
     pub(crate) async fn new(
         mut life: Life,
         mut store: Store,
+        notifier: Notifier,
         stop: CancellationToken,
     ) -> Result<(Self, Handle), crate::StoreError> {
         let entries_at_start = life.committed_entries();
@@ -165,7 +171,14 @@ impl Dispatcher {
         life.commit();
         let (sender, jobs) = mpsc::channel(QUEUE);
         Ok((
-            Self { life, store, clients: Clients::default(), jobs, stop, entries_at_start },
+            Self {
+                life,
+                store,
+                clients: Clients { notifier, ..Clients::default() },
+                jobs,
+                stop,
+                entries_at_start,
+            },
             Handle { jobs: sender },
         ))
     }

@@ -8,6 +8,7 @@ mod dispatcher;
 mod files;
 mod keys;
 mod life;
+mod notify;
 mod recordings;
 mod server;
 mod store;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub use files::{private_dir, write_private};
 pub use keys::{KeyError, check_checkpoint};
 pub use life::{Peer, Refusal};
+pub use notify::{Event as WebhookEvent, Format as WebhookFormat, Webhook, WebhookError};
 pub use store::StoreError;
 
 use dispatcher::{Dispatcher, Handle};
@@ -47,6 +49,12 @@ pub struct BrokerConfig {
     pub default_timeout: Duration,
     /// Changes to the risk tables.
     pub tables: RiskTables,
+    /// Who is told over HTTP.
+    pub webhooks: Vec<Webhook>,
+    /// Where people decide, for messages; `{id}` stands for the command. `expacti review` when none.
+    pub review_url: Option<String>,
+    /// Show a desktop notification when something waits and no reviewer is connected.
+    pub desktop: bool,
 }
 
 impl BrokerConfig {
@@ -58,6 +66,9 @@ impl BrokerConfig {
             checkpoint_key: home.keys().join("checkpoint_ed25519"),
             default_timeout: Duration::from_secs(60),
             tables: RiskTables::default(),
+            webhooks: Vec::new(),
+            review_url: None,
+            desktop: false,
         }
     }
 }
@@ -117,8 +128,10 @@ impl Broker {
             server::owner_name(),
             Now::read(),
         )?;
+        let notifier =
+            notify::Notifier::start(config.webhooks, config.review_url.as_deref(), config.desktop);
         let stop = CancellationToken::new();
-        let (dispatcher, handle) = Dispatcher::new(life, store, stop.clone()).await?;
+        let (dispatcher, handle) = Dispatcher::new(life, store, notifier, stop.clone()).await?;
         let (finished, done) = watch::channel(false);
         tokio::spawn(async move {
             dispatcher.serve().await;
