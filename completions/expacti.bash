@@ -307,8 +307,17 @@ _expacti() {
             expacti__subcmd__help__subcmd__policy,add)
                 cmd="expacti__subcmd__help__subcmd__policy__subcmd__add"
                 ;;
+            expacti__subcmd__help__subcmd__policy,approve)
+                cmd="expacti__subcmd__help__subcmd__policy__subcmd__approve"
+                ;;
+            expacti__subcmd__help__subcmd__policy,changes)
+                cmd="expacti__subcmd__help__subcmd__policy__subcmd__changes"
+                ;;
             expacti__subcmd__help__subcmd__policy,list)
                 cmd="expacti__subcmd__help__subcmd__policy__subcmd__list"
+                ;;
+            expacti__subcmd__help__subcmd__policy,reject)
+                cmd="expacti__subcmd__help__subcmd__policy__subcmd__reject"
                 ;;
             expacti__subcmd__help__subcmd__policy,remove)
                 cmd="expacti__subcmd__help__subcmd__policy__subcmd__remove"
@@ -327,6 +336,9 @@ _expacti() {
                 ;;
             expacti__subcmd__help__subcmd__rules,add)
                 cmd="expacti__subcmd__help__subcmd__rules__subcmd__add"
+                ;;
+            expacti__subcmd__help__subcmd__rules,approve)
+                cmd="expacti__subcmd__help__subcmd__rules__subcmd__approve"
                 ;;
             expacti__subcmd__help__subcmd__rules,backtest)
                 cmd="expacti__subcmd__help__subcmd__rules__subcmd__backtest"
@@ -364,11 +376,20 @@ _expacti() {
             expacti__subcmd__policy,add)
                 cmd="expacti__subcmd__policy__subcmd__add"
                 ;;
+            expacti__subcmd__policy,approve)
+                cmd="expacti__subcmd__policy__subcmd__approve"
+                ;;
+            expacti__subcmd__policy,changes)
+                cmd="expacti__subcmd__policy__subcmd__changes"
+                ;;
             expacti__subcmd__policy,help)
                 cmd="expacti__subcmd__policy__subcmd__help"
                 ;;
             expacti__subcmd__policy,list)
                 cmd="expacti__subcmd__policy__subcmd__list"
+                ;;
+            expacti__subcmd__policy,reject)
+                cmd="expacti__subcmd__policy__subcmd__reject"
                 ;;
             expacti__subcmd__policy,remove)
                 cmd="expacti__subcmd__policy__subcmd__remove"
@@ -382,11 +403,20 @@ _expacti() {
             expacti__subcmd__policy__subcmd__help,add)
                 cmd="expacti__subcmd__policy__subcmd__help__subcmd__add"
                 ;;
+            expacti__subcmd__policy__subcmd__help,approve)
+                cmd="expacti__subcmd__policy__subcmd__help__subcmd__approve"
+                ;;
+            expacti__subcmd__policy__subcmd__help,changes)
+                cmd="expacti__subcmd__policy__subcmd__help__subcmd__changes"
+                ;;
             expacti__subcmd__policy__subcmd__help,help)
                 cmd="expacti__subcmd__policy__subcmd__help__subcmd__help"
                 ;;
             expacti__subcmd__policy__subcmd__help,list)
                 cmd="expacti__subcmd__policy__subcmd__help__subcmd__list"
+                ;;
+            expacti__subcmd__policy__subcmd__help,reject)
+                cmd="expacti__subcmd__policy__subcmd__help__subcmd__reject"
                 ;;
             expacti__subcmd__policy__subcmd__help,remove)
                 cmd="expacti__subcmd__policy__subcmd__help__subcmd__remove"
@@ -421,6 +451,9 @@ _expacti() {
             expacti__subcmd__rules,add)
                 cmd="expacti__subcmd__rules__subcmd__add"
                 ;;
+            expacti__subcmd__rules,approve)
+                cmd="expacti__subcmd__rules__subcmd__approve"
+                ;;
             expacti__subcmd__rules,backtest)
                 cmd="expacti__subcmd__rules__subcmd__backtest"
                 ;;
@@ -450,6 +483,9 @@ _expacti() {
                 ;;
             expacti__subcmd__rules__subcmd__help,add)
                 cmd="expacti__subcmd__rules__subcmd__help__subcmd__add"
+                ;;
+            expacti__subcmd__rules__subcmd__help,approve)
+                cmd="expacti__subcmd__rules__subcmd__help__subcmd__approve"
                 ;;
             expacti__subcmd__rules__subcmd__help,backtest)
                 cmd="expacti__subcmd__rules__subcmd__help__subcmd__backtest"
@@ -697,12 +733,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__allow)
-            opts="-h -V --broker --token-file --json --help --version"
+            opts="-h -V --grant --grant-bytes --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --grant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --grant-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --broker)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1687,7 +1731,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__policy)
-            opts="add list remove test"
+            opts="add list remove changes approve reject test"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1714,7 +1758,49 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__help__subcmd__policy__subcmd__approve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__policy__subcmd__changes)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__help__subcmd__policy__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__policy__subcmd__reject)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1869,7 +1955,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__rules)
-            opts="add list remove test suggest backtest import export defaults"
+            opts="add list remove approve test suggest backtest import export defaults"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1883,6 +1969,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__rules__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__rules__subcmd__approve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2227,7 +2327,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__policy)
-            opts="-h -V --broker --token-file --json --help --version add set list remove test help"
+            opts="-h -V --broker --token-file --json --help --version add set list remove changes approve reject test help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2249,7 +2349,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__policy__subcmd__add)
-            opts="-h -V --type --min --group --role --match --target --user --min-level --timeout --escalate-to --escalate-after --broker --token-file --json --help --version"
+            opts="-h -V --type --min --group --role --match --target --user --tag --hours --min-level --timeout --escalate-to --escalate-after --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2280,6 +2380,14 @@ _expacti() {
                     return 0
                     ;;
                 --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hours)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2314,8 +2422,52 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__policy__subcmd__approve)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__policy__subcmd__changes)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__policy__subcmd__help)
-            opts="add list remove test help"
+            opts="add list remove changes approve reject test help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2329,6 +2481,34 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__policy__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__policy__subcmd__help__subcmd__approve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__policy__subcmd__help__subcmd__changes)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2357,6 +2537,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__policy__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__policy__subcmd__help__subcmd__reject)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2420,6 +2614,28 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__policy__subcmd__reject)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__policy__subcmd__remove)
             opts="-h -V --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2443,13 +2659,21 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__policy__subcmd__test)
-            opts="-h -V --target --broker --token-file --json --help --version"
+            opts="-h -V --target --user --tag --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tag)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2469,7 +2693,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__replay)
-            opts="-h -V --speed --idle-time-limit --export --ascii --broker --token-file --json --help --version"
+            opts="-h -V --speed --idle-time-limit --export --format --ascii --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2485,6 +2709,10 @@ _expacti() {
                     ;;
                 --export)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "asciicast-v2 asciicast-v3 txt" -- "${cur}"))
                     return 0
                     ;;
                 --broker)
@@ -2739,7 +2967,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules)
-            opts="-h -V --broker --token-file --json --help --version add list remove test suggest backtest import export defaults help"
+            opts="-h -V --broker --token-file --json --help --version add list remove approve test suggest backtest import export defaults help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2803,6 +3031,28 @@ _expacti() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__rules__subcmd__approve)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --broker)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2921,7 +3171,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__help)
-            opts="add list remove test suggest backtest import export defaults help"
+            opts="add list remove approve test suggest backtest import export defaults help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2935,6 +3185,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__rules__subcmd__help__subcmd__approve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3163,7 +3427,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__test)
-            opts="-h -V --target --agent --user --broker --token-file --json --help --version"
+            opts="-h -V --target --agent --user --cwd --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3178,6 +3442,10 @@ _expacti() {
                     return 0
                     ;;
                 --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cwd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

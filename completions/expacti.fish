@@ -78,6 +78,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand pending" -l token-file -
 complete -c expacti -n "__fish_expacti_using_subcommand pending" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand pending" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand pending" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand allow" -l grant -d 'Let keys to the program in the foreground pass unreviewed for so long: 1s to 1h' -r
+complete -c expacti -n "__fish_expacti_using_subcommand allow" -l grant-bytes -d 'And at most so many bytes of them: 1 to 16M' -r
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l json -d 'Print one JSON document instead of text for people'
@@ -116,12 +118,15 @@ complete -c expacti -n "__fish_expacti_using_subcommand resume" -s h -l help -d 
 complete -c expacti -n "__fish_expacti_using_subcommand resume" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -l speed -d 'Playback speed: 2 is twice as fast' -r
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -l idle-time-limit -d 'Cut pauses to so many seconds' -r
-complete -c expacti -n "__fish_expacti_using_subcommand replay" -l export -d 'Write the recording (asciicast v2) to a file instead; - for standard output' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand replay" -l export -d 'Write the recording to a file instead; - for standard output' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand replay" -l format -d 'In which form to write it; by default text to a FILE.txt, asciicast v2 to any other' -r -f -a "asciicast-v2\t'What asciinema 2 and 3 play'
+asciicast-v3\t'Of asciinema 3'
+txt\t'What was on the screen, as plain text'"
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -l ascii -d 'Draw with ASCII characters only'
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l target -d 'The target it would run on' -r
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l cwd -d 'The working directory it would run in' -r
@@ -131,21 +136,22 @@ complete -c expacti -n "__fish_expacti_using_subcommand risk" -l stdin -d 'Read 
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -s h -l help -d 'Print help'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -f -a "add" -d 'Add a rule'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -f -a "list" -d 'List the rules'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -f -a "remove" -d 'Remove a rule'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -f -a "test" -d 'Say what the rules would do with a command'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -f -a "suggest" -d 'Propose narrow rules from what was approved repeatedly'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -f -a "backtest" -d 'Show what a rule would have let through in the recorded history'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -f -a "import" -d 'Add the rules of a file made by `rules export`'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -f -a "export" -d 'Print all rules as JSON'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -f -a "defaults" -d 'Add the built-in rules for commands that only look'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove test suggest backtest import export defaults help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "add" -d 'Add a rule'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "list" -d 'List the rules'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "remove" -d 'Remove a rule'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "approve" -d 'Stand for a rule, too: where a policy asks for several approvals, a rule allows only what enough of them stand for'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "test" -d 'Say what the rules would do with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "suggest" -d 'Propose narrow rules from what was approved repeatedly'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "backtest" -d 'Show what a rule would have let through in the recorded history'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "import" -d 'Add the rules of a file made by `rules export`'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "export" -d 'Print all rules as JSON'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "defaults" -d 'Add the built-in rules for commands that only look'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l exact -d 'Match this text and no other' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l glob -d 'Match word by word; * stands for part of one plain word, ** for any further plain words' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l regex -d 'Match this regular expression, anchored at both ends' -r
@@ -171,9 +177,15 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from approve" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from approve" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from approve" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from approve" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from approve" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l target -d 'On this target' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l agent -d 'For this agent' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l user -d 'As this user' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l cwd -d 'In this working directory' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l json -d 'Print one JSON document instead of text for people'
@@ -217,6 +229,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a rule'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the rules'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a rule'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "approve" -d 'Stand for a rule, too: where a policy asks for several approvals, a rule allows only what enough of them stand for'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "test" -d 'Say what the rules would do with a command'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "suggest" -d 'Propose narrow rules from what was approved repeatedly'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "backtest" -d 'Show what a rule would have let through in the recorded history'
@@ -224,17 +237,20 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "export" -d 'Print all rules as JSON'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "defaults" -d 'Add the built-in rules for commands that only look'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -s h -l help -d 'Print help'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -f -a "add" -d 'Add a policy; the most specific match wins, a tie goes to the stricter'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -f -a "set" -d 'Add a policy; the most specific match wins, a tie goes to the stricter'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -f -a "list" -d 'List the policies'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -f -a "remove" -d 'Remove a policy'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -f -a "test" -d 'Say what a command would need'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "add" -d 'Add a policy; the most specific match wins, a tie goes to the stricter'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "set" -d 'Add a policy; the most specific match wins, a tie goes to the stricter'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "list" -d 'List the policies'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "remove" -d 'Remove a policy; one that asks for several approvals needs them for this, too'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "changes" -d 'List the changes of policies and rules that wait for approval'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "approve" -d 'Approve such a change'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "reject" -d 'Drop such a change'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "test" -d 'Say what a command would need'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l type -d 'Who must approve' -r -f -a "any\t'One reviewer'
 quorum\t'At least --min of --group'
 all\t'Every member of --group'
@@ -245,6 +261,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l match -d 'Commands like this; * matches every command' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l target -d 'Only on targets like this' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l user -d 'Only as target users like this' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l tag -d 'Only on targets with this tag; may be given again, then all are needed' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l hours -d 'Only in these hours of the day, UTC: 22-6' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l min-level -d 'Only from this level on' -r -f -a "LOW\t'0 to 24'
 MEDIUM\t'25 to 49'
 HIGH\t'50 to 74'
@@ -267,6 +285,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l match -d 'Commands like this; * matches every command' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l target -d 'Only on targets like this' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l user -d 'Only as target users like this' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l tag -d 'Only on targets with this tag; may be given again, then all are needed' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l hours -d 'Only in these hours of the day, UTC: 22-6' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l min-level -d 'Only from this level on' -r -f -a "LOW\t'0 to 24'
 MEDIUM\t'25 to 49'
 HIGH\t'50 to 74'
@@ -289,7 +309,24 @@ complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from changes" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from changes" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from changes" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from changes" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from changes" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from approve" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from approve" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from approve" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from approve" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from approve" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from reject" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from reject" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from reject" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from reject" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from reject" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from test" -l target -d 'On this target' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from test" -l user -d 'As this user' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from test" -l tag -d 'On a target with this tag; may be given again' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from test" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from test" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from test" -l json -d 'Print one JSON document instead of text for people'
@@ -297,7 +334,10 @@ complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a policy; the most specific match wins, a tie goes to the stricter'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the policies'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a policy'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a policy; one that asks for several approvals needs them for this, too'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "changes" -d 'List the changes of policies and rules that wait for approval'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "approve" -d 'Approve such a change'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "reject" -d 'Drop such a change'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "test" -d 'Say what a command would need'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify export help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
@@ -551,6 +591,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and not __fish_see
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "add" -d 'Add a rule'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "remove" -d 'Remove a rule'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "approve" -d 'Stand for a rule, too: where a policy asks for several approvals, a rule allows only what enough of them stand for'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Say what the rules would do with a command'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "suggest" -d 'Propose narrow rules from what was approved repeatedly'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "backtest" -d 'Show what a rule would have let through in the recorded history'
@@ -559,7 +600,10 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "defaults" -d 'Add the built-in rules for commands that only look'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "add" -d 'Add a policy; the most specific match wins, a tie goes to the stricter'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "list" -d 'List the policies'
-complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "remove" -d 'Remove a policy'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "remove" -d 'Remove a policy; one that asks for several approvals needs them for this, too'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "changes" -d 'List the changes of policies and rules that wait for approval'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "approve" -d 'Approve such a change'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "reject" -d 'Drop such a change'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "test" -d 'Say what a command would need'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "log" -d 'Show the log'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Verify the chain; exit status 1 and the first bad entry when it is broken'

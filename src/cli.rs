@@ -88,7 +88,7 @@ pub(crate) enum Command {
     },
     /// Replay the recording of a session
     #[command(
-        after_help = "Examples:\n  expacti replay sess_01h4 --speed 2 --idle-time-limit 1\n  expacti replay sess_01h4 --export incident.cast\n  expacti replay incident.cast"
+        after_help = "Examples:\n  expacti replay sess_01h4 --speed 2 --idle-time-limit 1\n  expacti replay sess_01h4 --export incident.cast\n  expacti replay sess_01h4 --export - --format txt\n  expacti replay incident.cast"
     )]
     Replay(ReplayArgs),
     /// Score a command and explain the score (needs no broker)
@@ -221,12 +221,28 @@ pub(crate) struct ReplayArgs {
     /// Cut pauses to so many seconds
     #[arg(long, value_name = "SECONDS")]
     pub(crate) idle_time_limit: Option<f64>,
-    /// Write the recording (asciicast v2) to a file instead; - for standard output
+    /// Write the recording to a file instead; - for standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) export: Option<PathBuf>,
+    /// In which form to write it; by default text to a FILE.txt, asciicast v2 to any other
+    #[arg(long, value_enum, requires = "export")]
+    pub(crate) format: Option<ExportFormat>,
     /// Draw with ASCII characters only
     #[arg(long)]
     pub(crate) ascii: bool,
+}
+
+/// The form of an exported recording.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// What asciinema 2 and 3 play
+    #[value(name = "asciicast-v2")]
+    AsciicastV2,
+    /// Of asciinema 3
+    #[value(name = "asciicast-v3")]
+    AsciicastV3,
+    /// What was on the screen, as plain text
+    Txt,
 }
 
 #[derive(Debug, Args)]

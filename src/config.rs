@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use expacti_protocol::client::{Endpoint, Token};
 use expacti_protocol::home::Home;
+use expacti_tui::{QuietHours, QuietHoursError};
 use toml::{Table, Value};
 
 use crate::cli::Global;
@@ -21,6 +22,8 @@ const KEYS: &[(&str, &str)] = &[
     ),
     ("review.keys", "the key map"),
     ("review.notify", "desktop notifications"),
+    ("review.quiet_hours", "no bell, sound or notifications then, such as 22:00-07:00"),
+    ("review.sound", "let the desktop play a sound with its notifications"),
     ("risk", "changes to the risk tables"),
     ("timeout", "time to decide where no policy says otherwise, 5s to 24h"),
     ("token_file", "the file of the token to show the broker"),
@@ -149,6 +152,19 @@ impl Config {
         )
     }
 
+    /// `review.sound`.
+    pub(crate) fn sound(&self) -> bool {
+        self.bool("review.sound", true)
+    }
+
+    /// `review.quiet_hours`.
+    pub(crate) fn quiet_hours(&self) -> Result<Option<QuietHours>, Failure> {
+        let text = self.at("review.quiet_hours").and_then(Value::as_str);
+        text.map(str::parse).transpose().map_err(|e: QuietHoursError| {
+            Failure::usage(format!("{}: review.quiet_hours: {e}", self.file.display()))
+        })
+    }
+
     /// A section as TOML text for whoever reads it in full.
     pub(crate) fn section(&self, key: &str) -> Option<String> {
         self.at(key).and_then(Value::as_table).and_then(|t| toml::to_string(t).ok())
@@ -176,7 +192,9 @@ impl Config {
                 },
                 (_, Some(value)) => (serde_json::to_value(value)?, "file".to_owned()),
                 ("timeout", None) => ("60s".into(), "default".to_owned()),
-                ("review.notify" | "review.bell", None) => (true.into(), "default".to_owned()),
+                ("review.notify" | "review.bell" | "review.sound", None) => {
+                    (true.into(), "default".to_owned())
+                }
                 ("review.ascii", None) => (false.into(), "default".to_owned()),
                 (_, None) => (serde_json::Value::Null, "default".to_owned()),
             };
@@ -219,7 +237,9 @@ fn check(table: &Table, above: &str) -> Result<(), String> {
         match KEYS.iter().find(|(known, _)| *known == key) {
             Some((known, what)) => {
                 let good = match *known {
-                    "review.ascii" | "review.bell" | "review.notify" => value.is_bool(),
+                    "review.ascii" | "review.bell" | "review.notify" | "review.sound" => {
+                        value.is_bool()
+                    }
                     "review.confirm" | "review.keys" | "risk" => value.is_table(),
                     _ => value.is_str(),
                 };

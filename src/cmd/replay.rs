@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use expacti_tui::{Recording, ReplayOptions};
+use expacti_tui::{Format, Recording, ReplayOptions};
 
 use crate::broker::Link;
-use crate::cli::ReplayArgs;
+use crate::cli::{ExportFormat, ReplayArgs};
 use crate::cmd::decide::urlencode;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
@@ -33,15 +33,34 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
         }
     };
     match &args.export {
-        Some(path) if path == Path::new("-") => std::io::stdout().lock().write_all(&bytes)?,
-        Some(path) => {
-            std::fs::write(path, &bytes)
-                .map_err(|e| Failure::new(1, format!("failed to write {}: {e}", path.display())))?;
-            print::note(&format!("wrote {} bytes to {}", bytes.len(), path.display()));
-        }
+        Some(path) => export(&bytes, path, &args)?,
         None => play(&bytes, &args).await?,
     }
     Ok(0)
+}
+
+/// Writes the recording in the form that was asked for.
+fn export(bytes: &[u8], path: &Path, args: &ReplayArgs) -> Result<(), Failure> {
+    let format = match args.format {
+        Some(ExportFormat::AsciicastV2) => Format::AsciicastV2,
+        Some(ExportFormat::AsciicastV3) => Format::AsciicastV3,
+        Some(ExportFormat::Txt) => Format::Text,
+        None => Format::of_file(path),
+    };
+    let mut out = Vec::new();
+    let cut = expacti_tui::export(bytes, format, &mut out)
+        .map_err(|e| Failure::new(1, format!("{} cannot be exported: {e}", args.session)))?;
+    if path == Path::new("-") {
+        std::io::stdout().lock().write_all(&out)?;
+    } else {
+        std::fs::write(path, &out)
+            .map_err(|e| Failure::new(1, format!("failed to write {}: {e}", path.display())))?;
+        print::note(&format!("wrote {} bytes to {}", out.len(), path.display()));
+    }
+    if cut {
+        print::note("the last line of the recording was cut off, and is left out");
+    }
+    Ok(())
 }
 
 async fn play(bytes: &[u8], args: &ReplayArgs) -> Result<(), Failure> {

@@ -29,6 +29,8 @@ pub(crate) fn run(config: &Config, args: ReviewArgs) -> Outcome {
         no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
         notify: notify && !args.no_notify,
         bell: bell && !args.no_bell,
+        sound: config.sound(),
+        quiet_hours: config.quiet_hours()?,
         keymap,
         confirm,
         ..ReviewOptions::new(config.endpoint()?)
