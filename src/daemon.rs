@@ -176,6 +176,8 @@ pub(crate) fn broker_config(config: &Config) -> Result<BrokerConfig, Failure> {
         broker.tables = RiskTables::with_overrides(&text)
             .map_err(|e| Failure::usage(format!("the section [risk] of the configuration: {e}")))?;
     }
+    broker.webhooks = config.webhooks()?;
+    broker.review_url = config.review_url();
     Ok(broker)
 }
 
@@ -203,8 +205,8 @@ pub(crate) async fn serve(
         let inner = stop.clone();
         (tokio::spawn(async move { broker.serve_unix(broker_socket, inner).await }), stop)
     };
-    let gate =
-        Gate::new(GateConfig::new(key, endpoint)).map_err(|e| Failure::new(1, e.to_string()))?;
+    let config = GateConfig { history: Some(home.history()), ..GateConfig::new(key, endpoint) };
+    let gate = Gate::new(config).map_err(|e| Failure::new(1, e.to_string()))?;
     let gate_stop = CancellationToken::new();
     let inner = gate_stop.clone();
     let gating = tokio::spawn(async move {
@@ -255,7 +257,7 @@ pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
     }
     keep_private();
     crate::cmd::log_to_stderr();
-    let broker = broker_config(config)?;
+    let broker = BrokerConfig { desktop: config.notify(), ..broker_config(config)? };
     crate::cmd::runtime()?.block_on(serve(config, broker, || {
         if detached {
             let _ = writeln!(out, "ready");

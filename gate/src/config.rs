@@ -87,6 +87,8 @@ pub struct GateConfig {
     pub identities: Vec<PathBuf>,
     /// The target of clients that name none.
     pub default_target: Option<String>,
+    /// Where the lines typed at interactive shells are kept for later sessions; nowhere if `None`.
+    pub history: Option<PathBuf>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -99,6 +101,7 @@ impl GateConfig {
             broker,
             identities: Vec::new(),
             default_target: None,
+            history: None,
             limits: Limits::default(),
         }
     }
@@ -131,6 +134,7 @@ pub(crate) struct Shared {
     pub(crate) host_key: PrivateKey,
     pub(crate) identities: Vec<Arc<PrivateKey>>,
     pub(crate) default_target: Option<String>,
+    pub(crate) history: Option<PathBuf>,
     pub(crate) slots: Arc<tokio::sync::Semaphore>,
     /// Every task that may have something to report.
     pub(crate) tasks: TaskTracker,
@@ -168,6 +172,7 @@ impl Gate {
             host_key: config.host_key,
             identities,
             default_target: config.default_target,
+            history: config.history,
             slots,
             tasks: TaskTracker::new(),
         });

@@ -11,6 +11,7 @@ mod config;
 mod environment;
 mod flow;
 mod head;
+mod history;
 mod inbox;
 mod keys;
 mod known_hosts;

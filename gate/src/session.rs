@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Shared;
+use crate::history::Store;
 use crate::link::{LinkError, OpenSession};
 use crate::message::Refusal;
 use crate::upstream::{Pool, Target};
@@ -73,6 +74,12 @@ impl Connection {
         }
         *current = Some(opened.clone());
         Ok(opened)
+    }
+
+    /// Where the lines typed at shells of this agent on this target are kept.
+    pub(crate) fn history(&self) -> Store {
+        let target = format!("{}@{}:{}", self.info.user, self.info.host, self.info.port);
+        Store::new(self.shared.history.as_deref(), &self.info.agent, &target)
     }
 
     /// Records words of the gate that the agent reads.

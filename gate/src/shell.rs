@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channel::{Channel, Control, Hold, Item, Outcomes, Watcher, finish};
 use crate::client::{ClientWriter, Exit};
+use crate::history::Store;
 use crate::inbox::Taken;
 use crate::link::{Link, OpenSession, Submitted};
 use crate::message::Refusal;
@@ -122,7 +123,10 @@ pub(crate) async fn run(
     let recorder = Recorder::new(std::sync::Arc::clone(connection), session.clone(), true);
     recorder.resize(terminal.size()).await;
     let (cols, rows) = cells(terminal.size());
-    let gate = LineGate::new(nonce, cols, rows, History::default(), Duration::ZERO);
+    let store = connection.history();
+    let (store, history) = load(store).await;
+    let known = history.len();
+    let gate = LineGate::new(nonce, cols, rows, history, Duration::ZERO);
     let mut running = Running {
         link: connection.shared.link.clone(),
         client,
@@ -249,6 +253,8 @@ pub(crate) async fn run(
         }
     }
     drop(probe);
+    let typed = running.gate.history().clone();
+    tokio::task::spawn_blocking(move || store.save(&typed, known));
     running.end(stop, lease, &mut reader, gone, connection).await
 }
 
@@ -256,6 +262,15 @@ impl Held<'_> {
     fn status_due(&self) -> Option<Instant> {
         self.status.as_ref().map(|(_, due)| *due)
     }
+}
+
+/// The lines typed in earlier sessions.
+async fn load(store: Store) -> (Store, History) {
+    let loading = tokio::task::spawn_blocking({
+        let store = store.clone();
+        move || store.load()
+    });
+    (store, loading.await.unwrap_or_default())
 }
 
 /// Begins the review of an item.

@@ -78,6 +78,11 @@ impl Home {
         self.data.join("recordings")
     }
 
+    /// The directory of lines typed at interactive shells.
+    pub fn history(&self) -> PathBuf {
+        self.data.join("history")
+    }
+
     /// The directory of private keys: the gate's host key, the broker's checkpoint key.
     pub fn keys(&self) -> PathBuf {
         self.data.join("keys")

@@ -96,6 +96,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
     let mut settings = GateConfig::new(host_key, config.endpoint()?);
     settings.identities = args.identity;
     settings.default_target = args.default_target;
+    settings.history = Some(config.home.history());
     crate::cmd::runtime()?.block_on(async {
         let listener = TcpListener::bind(&listen)
             .await
