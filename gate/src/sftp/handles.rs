@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use expacti_sftp::{Attrs, Handle, Present, RemotePath};
+use expacti_sftp::{Attrs, Handle, Present, RemotePath, Reply};
 
 use super::draft::Draft;
 
@@ -27,7 +27,12 @@ pub(crate) enum Open {
 pub(crate) struct Handles {
     last: u64,
     open: HashMap<Handle, Open>,
+    /// Uploads that were not written, and what their clients were told.
+    refused: HashMap<RemotePath, Reply>,
 }
+
+/// Refused uploads that are kept in mind.
+const MAX_REFUSED: usize = 256;
 
 impl Handles {
     /// A new handle; nothing when there are too many: what was to be behind it comes back.
@@ -67,6 +72,27 @@ impl Handles {
             Open::Draft(draft) => Some(&**draft),
             _ => None,
         })
+    }
+
+    /// An upload to these paths was not written. Some clients (paramiko) drop the answer to a
+    /// `CLOSE` and look at the file instead: the next look says it once more.
+    pub(crate) fn refuse(&mut self, paths: [RemotePath; 2], reply: &Reply) {
+        for path in paths {
+            if self.refused.len() < MAX_REFUSED {
+                self.refused.insert(path, reply.clone());
+            }
+        }
+    }
+
+    /// What became of an upload to that path, once.
+    pub(crate) fn refusal(&mut self, path: &RemotePath) -> Option<Reply> {
+        self.refused.remove(path)
+    }
+
+    /// A new upload has begun: what became of an earlier one no longer matters.
+    pub(crate) fn forget(&mut self, draft: &Draft) {
+        self.refused.remove(&draft.asked);
+        self.refused.remove(&draft.real);
     }
 
     /// A file that its client has made and not closed yet: it is there for that client.

@@ -3,13 +3,14 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use expacti_protocol::command::{ItemKind, Outcome};
 use expacti_protocol::digest::{Digest, StreamDigest, StreamSummary};
 use expacti_protocol::ids::CommandId;
-use expacti_sftp::{Reply, Request, StatusCode};
+use expacti_sftp::{RemotePath, Reply, Request, StatusCode};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +40,7 @@ pub(crate) enum Job {
     /// A file was closed.
     Close(Box<Draft>, Ticket),
     /// A secret is to be read; a file opened for writing as well goes on as a draft.
-    Read(expacti_sftp::RemotePath, Option<Box<Draft>>, Ticket),
+    Read(RemotePath, Option<Box<Draft>>, Ticket),
     /// A file is to be on the disk.
     Sync(Box<Draft>, Ticket),
 }
@@ -48,10 +49,11 @@ pub(crate) enum Job {
 enum After {
     /// Nothing more.
     Nothing,
-    /// The draft it was made of can go on only if it was done.
-    Draft(Arc<std::sync::atomic::AtomicBool>),
+    /// The draft it was made of can go on only if it was done, and who looks at its paths is to
+    /// know if it was not.
+    Draft(Arc<AtomicBool>, [RemotePath; 2]),
     /// The handle goes to the client.
-    Open(expacti_sftp::RemotePath, Option<Box<Draft>>),
+    Open(RemotePath, Option<Box<Draft>>),
 }
 
 struct Waiting {
@@ -145,11 +147,11 @@ impl Lane {
                 (prepare::read(sftp, path.clone()).await?, ticket, After::Open(path, draft))
             }
             Job::Close(draft, ticket) => {
-                let after = After::Draft(Arc::clone(&draft.failed));
+                let after = After::draft(&draft);
                 (self.upload(*draft, false).await?, ticket, after)
             }
             Job::Sync(draft, ticket) => {
-                let after = After::Draft(Arc::clone(&draft.failed));
+                let after = After::draft(&draft);
                 (self.upload(*draft, true).await?, ticket, after)
             }
         };
@@ -157,7 +159,7 @@ impl Lane {
             Prepared::Change(ready) => Ok(Some(Waiting { ready: *ready, ticket, after })),
             Prepared::Answer(reply) => {
                 if !reply.is_ok() {
-                    after.failed();
+                    after.failed(&self.service, &reply);
                 }
                 ticket.answer(&reply).await;
                 Ok(None)
@@ -220,7 +222,6 @@ impl Lane {
             let reply = match carried {
                 Ok(carried) => self.outcome(carried, after, &line).await,
                 Err(TargetLost) => {
-                    after.failed();
                     let why = "the client or the target went away as the change was carried out";
                     self.finished(id, Outcome { stdin: written, ..unknown(why) }).await;
                     return;
@@ -256,11 +257,12 @@ impl Lane {
                 self.status = expacti_protocol::exit::UNDECIDED;
                 let why = format!("expacti: not done: {why}");
                 self.say(&why).await;
-                after.failed();
-                (Reply::Status(StatusCode::Failure, why.clone()), why)
+                let reply = Reply::Status(StatusCode::Failure, why.clone());
+                after.failed(&self.service, &reply);
+                (reply, why)
             }
             Carried::Refused { reply, begun } => {
-                after.failed();
+                after.failed(&self.service, &reply);
                 let word = match &reply {
                     Reply::Status(_, message) => expacti_protocol::one_line(message),
                     _ => "an answer of the wrong kind".to_owned(),
@@ -303,9 +305,9 @@ impl Lane {
         self.status = refusal.status;
         self.say(&refusal.message).await;
         self.service.note(&refusal.message).await;
+        let reply = Reply::Status(StatusCode::PermissionDenied, refusal.message.clone());
         for (ticket, after) in tickets {
-            after.failed();
-            let reply = Reply::Status(StatusCode::PermissionDenied, refusal.message.clone());
+            after.failed(&self.service, &reply);
             ticket.answer(&reply).await;
         }
     }
@@ -321,9 +323,14 @@ impl Lane {
 }
 
 impl After {
-    fn failed(&self) {
-        if let Self::Draft(failed) = self {
-            failed.store(true, std::sync::atomic::Ordering::Release);
+    fn draft(draft: &Draft) -> Self {
+        Self::Draft(Arc::clone(&draft.failed), [draft.asked.clone(), draft.real.clone()])
+    }
+
+    fn failed(self, service: &Service, reply: &Reply) {
+        if let Self::Draft(failed, paths) = self {
+            failed.store(true, Ordering::Release);
+            service.handles().refuse(paths, reply);
         }
     }
 }

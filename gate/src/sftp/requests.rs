@@ -197,7 +197,12 @@ impl Requests {
 
     /// A request that only asks, as a question of the gate's own; or its answer.
     fn question(&self, request: Request) -> Result<Query, Reply> {
-        let handles = self.service.handles();
+        let mut handles = self.service.handles();
+        if let Request::Lstat { path } | Request::Stat { path } = &request
+            && let Some(refusal) = handles.refusal(path)
+        {
+            return Err(refusal);
+        }
         let behind = |handle: Handle| handles.get(handle).ok_or_else(no_handle);
         Ok(match request {
             Request::ExpandPath { path } => Query::ExpandPath { path },
@@ -522,6 +527,8 @@ impl Task {
         }
         let budget = Arc::clone(&self.service.budget);
         let create = attrs.permissions();
-        Ok(Ok(Box::new(Draft::new(path, real, flags, create, present, budget))))
+        let draft = Draft::new(path, real, flags, create, present, budget);
+        self.service.handles().forget(&draft);
+        Ok(Ok(Box::new(draft)))
     }
 }

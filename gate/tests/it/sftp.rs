@@ -13,7 +13,8 @@ use tokio::process::{Child, Command};
 use crate::broker::{Broker, Item, Mode};
 use crate::trial::{Trial, finish, text};
 
-async fn trial(mode: Mode) -> Option<Trial> {
+/// With an SFTP server on the target.
+pub async fn trial(mode: Mode) -> Option<Trial> {
     Trial::with(mode, expacti_gate::Limits::default(), "Subsystem sftp internal-sftp").await
 }
 
