@@ -203,8 +203,13 @@ impl Remote {
             }
             None => bytes,
         };
-        let room = LONGEST_TAIL.saturating_sub(self.tail.len()).min(line.len());
-        self.tail.extend_from_slice(line.get(..room).unwrap_or_default());
+        self.tail.extend_from_slice(line);
+        if self.tail.len() > LONGEST_TAIL {
+            // A row drawn over and over, such as a progress bar.
+            let from = self.tail.iter().rposition(|b| *b == b'\r').map_or(0, |at| at + 1);
+            self.tail.drain(..from);
+            self.tail.truncate(LONGEST_TAIL);
+        }
     }
 
     fn marker(&mut self, payload: &[u8], out: &mut Vec<Event>) {
@@ -358,4 +363,110 @@ fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn remote() -> Remote {
+        Remote::new(Nonce::new([7; 16]), 80, 24)
+    }
+
+    /// Feeds text in which `<A>` stands for a marker, and gives what it means, without output.
+    fn feed(remote: &mut Remote, text: &str) -> Vec<Event> {
+        let marker = format!("\x1b]133;{};", "07".repeat(16));
+        let text = text.replace('<', &marker).replace('>', "\x07");
+        let mut events = Vec::new();
+        remote.feed(text.as_bytes(), &mut events);
+        events.retain(|event| !matches!(event, Event::Output(_)));
+        events
+    }
+
+    #[test]
+    fn a_command_from_prompt_to_prompt() {
+        let mut remote = remote();
+        feed(&mut remote, "<H;bash;5.2;/dev/pts/3;77;check>motd\r\n");
+        assert_eq!((remote.label(), remote.epoch()), (Label::Boot, 0));
+        let events = feed(&mut remote, "<D;0><W;/a%20b>\x1b[?2004h<A>$ <B>");
+        let expected = [
+            Event::Cwd("/a b".to_owned()),
+            Event::PasteMode(true),
+            Event::PromptStart,
+            Event::PromptEnd,
+        ];
+        assert_eq!(events, expected);
+        assert_eq!((remote.label(), remote.prompt()), (Label::Prompt, b"$ ".as_slice()));
+        assert_eq!((remote.cwd(), remote.epoch()), (Some("/a b"), 1));
+
+        let check = Check { buffer: b"a\n\tb".to_vec(), utf8: true, ..Check::default() };
+        let events = feed(&mut remote, "<K;-U;a\x1e\x1fb>");
+        assert_eq!(events, [Event::Check(check)]);
+        remote.accepted();
+        // bash draws its prompt again after the check key.
+        assert_eq!(feed(&mut remote, "<A>$ <B>a"), []);
+        assert_eq!((remote.label(), remote.epoch()), (Label::Running, 2));
+        let events = feed(&mut remote, "\r\n\x1b[?2004l\r<C>out\r\n");
+        assert_eq!(events, [Event::PasteMode(false), Event::CommandStart]);
+        let events = feed(&mut remote, "<D;3><A>$ <B>");
+        let done = Event::CommandDone { status: Some(3) };
+        assert_eq!(events, [done, Event::PromptStart, Event::PromptEnd]);
+        assert_eq!((remote.label(), remote.epoch()), (Label::Prompt, 3));
+    }
+
+    #[test]
+    fn a_prompt_drawn_again_changes_nothing() {
+        let mut remote = remote();
+        feed(&mut remote, "<H;zsh;5.9;/dev/pts/3;77;check><D;0><A>12:00 $ <B>");
+        let epoch = remote.epoch();
+        assert_eq!(feed(&mut remote, "\r<A>12:01 $ <B>"), []);
+        assert_eq!((remote.epoch(), remote.prompt()), (epoch, b"12:01 $ ".as_slice()));
+    }
+
+    #[test]
+    fn only_the_first_hello_counts_and_its_terminal_must_be_one() {
+        let mut remote = remote();
+        feed(&mut remote, "<H;sh;;/dev/pts/3;id;7;echo>");
+        assert_eq!(remote.hello().unwrap().pid, None);
+        assert_eq!(feed(&mut remote, "<H;bash;5;/dev/pts/3;7;check>"), []);
+        assert_eq!(remote.hello().unwrap().shell, "sh");
+        let mut remote = self::remote();
+        feed(&mut remote, "<H;sh;;/dev/pts/$(id);7;echo>");
+        assert_eq!(remote.hello().unwrap().tty, None);
+    }
+
+    #[test]
+    fn without_hello_nothing_is_verified_until_it_comes() {
+        let mut remote = remote();
+        remote.give_up();
+        remote.accepted();
+        assert_eq!(remote.label(), Label::Unverified);
+        feed(&mut remote, "<H;dash;;/dev/pts/3;7;echo><A>$ <B>");
+        assert_eq!(remote.label(), Label::Prompt);
+        remote.give_up();
+        assert_eq!(remote.label(), Label::Prompt);
+    }
+
+    #[test]
+    fn another_foreground_program_is_another_epoch() {
+        let mut remote = remote();
+        let probe = Probe { foreground: Some("psql".to_owned()), ..Probe::default() };
+        remote.probed(&probe);
+        assert_eq!((remote.epoch(), remote.foreground()), (1, Some("psql")));
+        remote.probed(&probe);
+        assert_eq!(remote.epoch(), 1);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut remote = remote();
+        feed(&mut remote, "<A>");
+        for _ in 0..100 {
+            feed(&mut remote, &"x".repeat(1_000));
+        }
+        assert!(remote.prompt().len() <= LONGEST_PROMPT && remote.tail.len() <= LONGEST_TAIL);
+        feed(&mut remote, "\r50%\rname: ");
+        assert_eq!(remote.tail, b"name: ");
+    }
 }
