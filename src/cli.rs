@@ -40,6 +40,9 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Manage webhooks: who is told over HTTP when a command waits
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Run a program with its SSH connections held for review
     #[command(
         after_help = "Examples:\n  expacti wrap -- ssh -p 2200 deploy@web-1 'uname -a'\n  expacti wrap --agent fixbot --reason 'ticket 4711' -- claude\n  expacti wrap -- ansible-playbook site.yml\n\nThe program's own exit status is passed through; a denied command exits with 77, one that timed\nout with 78, one the gate could not decide with 79."
@@ -639,6 +642,18 @@ pub(crate) enum GateCommand {
     Remove {
         /// The gate's name
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Send a test message to each webhook of config.toml, or to one of them
+    #[command(
+        after_help = "Example of config.toml:\n  [[webhook]]\n  name = \"chat\"\n  format = \"slack\"             # json, slack, discord, ntfy or telegram\n  url_file = \"/etc/expacti/slack-url\"\n  min_level = \"HIGH\"\n  events = [\"pending\", \"decided\", \"expired\"]"
+    )]
+    Test {
+        /// Its name, or the host of its address
+        name: Option<String>,
     },
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use expacti_broker::Webhook;
 use expacti_protocol::client::{Endpoint, Token};
 use expacti_protocol::home::Home;
 use expacti_tui::{QuietHours, QuietHoursError};
@@ -14,6 +15,10 @@ use crate::failure::Failure;
 const KEYS: &[(&str, &str)] = &[
     ("agent", "the name of wrapped programs' agent"),
     ("broker", "the broker's address"),
+    (
+        "notify",
+        "desktop notifications by the broker of this machine while no reviewer is connected",
+    ),
     ("review.ascii", "draw with ASCII characters only"),
     ("review.bell", "ring the terminal bell for new requests"),
     (
@@ -24,9 +29,11 @@ const KEYS: &[(&str, &str)] = &[
     ("review.notify", "desktop notifications"),
     ("review.quiet_hours", "no bell, sound or notifications then, such as 22:00-07:00"),
     ("review.sound", "let the desktop play a sound with its notifications"),
+    ("review_url", "where people decide, for webhooks; {id} stands for the command"),
     ("risk", "changes to the risk tables"),
     ("timeout", "time to decide where no policy says otherwise, 5s to 24h"),
     ("token_file", "the file of the token to show the broker"),
+    ("webhook", "who is told over HTTP: [[webhook]] with url, format, events and so on"),
 ];
 
 /// The effective configuration.
@@ -165,6 +172,31 @@ impl Config {
         })
     }
 
+    /// `notify`: whether the broker of this machine shows notifications by itself.
+    pub(crate) fn notify(&self) -> bool {
+        self.bool("notify", true)
+    }
+
+    /// `review_url`.
+    pub(crate) fn review_url(&self) -> Option<String> {
+        self.at("review_url").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// `[[webhook]]`, each checked: a wrong one stops the broker rather than to stay silent.
+    pub(crate) fn webhooks(&self) -> Result<Vec<Webhook>, Failure> {
+        let all = self.at("webhook").and_then(Value::as_array).cloned().unwrap_or_default();
+        all.into_iter()
+            .map(|value| {
+                let hook: Webhook = value.try_into().map_err(|e: toml::de::Error| {
+                    Failure::usage(format!("{}: webhook: {}", self.file.display(), e.message()))
+                })?;
+                hook.check()
+                    .map_err(|e| Failure::usage(format!("{}: {e}", self.file.display())))?;
+                Ok(hook)
+            })
+            .collect()
+    }
+
     /// A section as TOML text for whoever reads it in full.
     pub(crate) fn section(&self, key: &str) -> Option<String> {
         self.at(key).and_then(Value::as_table).and_then(|t| toml::to_string(t).ok())
@@ -190,6 +222,11 @@ impl Config {
                     Some((path, from)) => (path.display().to_string().into(), (*from).to_owned()),
                     None => (serde_json::Value::Null, "default".to_owned()),
                 },
+                // An address may be a secret.
+                ("webhook", Some(value)) => {
+                    let count = value.as_array().map_or(0, Vec::len);
+                    (format!("{count} configured").into(), "file".to_owned())
+                }
                 (_, Some(value)) => (serde_json::to_value(value)?, "file".to_owned()),
                 ("timeout", None) => ("60s".into(), "default".to_owned()),
                 ("review.notify" | "review.bell" | "review.sound", None) => {
@@ -237,9 +274,9 @@ fn check(table: &Table, above: &str) -> Result<(), String> {
         match KEYS.iter().find(|(known, _)| *known == key) {
             Some((known, what)) => {
                 let good = match *known {
-                    "review.ascii" | "review.bell" | "review.notify" | "review.sound" => {
-                        value.is_bool()
-                    }
+                    "webhook" => value.is_array(),
+                    "notify" | "review.ascii" | "review.bell" | "review.notify"
+                    | "review.sound" => value.is_bool(),
                     "review.confirm" | "review.keys" | "risk" => value.is_table(),
                     _ => value.is_str(),
                 };

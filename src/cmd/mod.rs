@@ -15,6 +15,7 @@ mod risk;
 mod rules;
 mod servers;
 mod watch;
+mod webhook;
 mod wrap;
 
 use crate::cli::{Cli, Command, ConfigCommand};
@@ -73,6 +74,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Command::Up { foreground: true, detached } => crate::daemon::foreground(&config, detached),
         Command::Up { .. } => local::up(&config, json),
         Command::Watch { session } => wait(watch::run(&config, &session)),
+        Command::Webhook(command) => wait(webhook::run(&config, command, json)),
         Command::Wrap(args) => wrap::run(&config, args),
     }
 }
