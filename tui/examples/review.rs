@@ -33,6 +33,10 @@ async fn main() -> anyhow::Result<()> {
             c.timestamp = now / 1000;
             commands.push(c);
         }
+        // SCENE=items: what is typed at interactive shells, and changes of files.
+        if std::env::var_os("SCENE").is_some() {
+            commands.extend(support::items(&web, now));
+        }
         state.commands = commands;
     }
     let mut options = expacti_tui::ReviewOptions::new(Endpoint::unix(&socket));

@@ -42,11 +42,19 @@ impl Link {
     /// Connects once, so that a broker that is not there is an error and not an empty screen, and
     /// keeps connected from then on.
     pub(crate) async fn open(endpoint: Endpoint) -> Result<Self, ClientError> {
+        Self::open_with(endpoint, BACKOFF).await
+    }
+
+    /// As `open`, with other pauses before connecting again: the first and the longest.
+    pub(crate) async fn open_with(
+        endpoint: Endpoint,
+        pauses: (Millis, Millis),
+    ) -> Result<Self, ClientError> {
         let first: Socket = connect(&endpoint, PATH).await?;
         let (to_loop, news) = mpsc::channel(1024);
         let (out, from_loop) = mpsc::channel(256);
         let measuring = tokio::spawn(measure(endpoint.clone(), to_loop.clone()));
-        let keeping = tokio::spawn(keep(endpoint, first, to_loop, from_loop));
+        let keeping = tokio::spawn(keep(endpoint, pauses, first, to_loop, from_loop));
         Ok(Self { news, out, tasks: vec![measuring, keeping] })
     }
 
@@ -59,12 +67,13 @@ impl Link {
 
 async fn keep(
     endpoint: Endpoint,
+    pauses: (Millis, Millis),
     first: Socket,
     news: mpsc::Sender<(u64, LinkMsg)>,
     mut out: mpsc::Receiver<(u64, ReviewerRequest)>,
 ) {
     let mut socket = Ok(first);
-    let mut pause = BACKOFF.0;
+    let mut pause = pauses.0;
     for number in 1.. {
         let why = match socket {
             Ok(socket) => {
@@ -74,7 +83,7 @@ async fn keep(
                 let began = Instant::now();
                 let why = run(number, socket, &news, &mut out).await;
                 if began.elapsed() > Duration::from_secs(10) {
-                    pause = BACKOFF.0;
+                    pause = pauses.0;
                 }
                 why
             }
@@ -86,7 +95,7 @@ async fn keep(
             return;
         }
         sleep(Duration::from_millis(retry_in)).await;
-        pause = (pause * 2).min(BACKOFF.1);
+        pause = (pause * 2).min(pauses.1);
         socket = connect(&endpoint, PATH).await;
     }
 }

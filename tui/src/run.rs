@@ -27,6 +27,8 @@ use crate::view::view;
 
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(10);
+/// Writing a frame takes less than this, in milliseconds, unless the terminal does not read.
+const SLOW: u64 = 100;
 /// Messages taken in before the next frame.
 const DRAIN: usize = 512;
 /// The longest text put on the clipboard, in bytes: terminals drop more.
@@ -117,6 +119,7 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
         connection: 0,
         notifier: Notifier::start(options.notify && !over_ssh, options.sound, clicks),
         clicked,
+        known_delay: 0,
         over_ssh,
         client: Client::new(options.broker).ok(),
         answers,
@@ -158,6 +161,8 @@ struct Screen {
     notifier: Notifier,
     clicked: mpsc::Receiver<(CommandId, Click)>,
     over_ssh: bool,
+    /// How long a byte took to the reviewer's terminal and back when the screen began.
+    known_delay: Millis,
     client: Option<Client>,
     answers: mpsc::Sender<(Fetch, Result<Answer, String>)>,
     answered: mpsc::Receiver<(Fetch, Result<Answer, String>)>,
@@ -169,6 +174,8 @@ struct Screen {
 impl Screen {
     async fn run(&mut self, quit: &CancellationToken, signals: Signals) -> anyhow::Result<()> {
         let Signals { mut term, mut hup, mut int, mut cont } = signals;
+        self.known_delay = if self.over_ssh { crate::terminal::delay() } else { 0 };
+        self.model.terminal_delay = self.known_delay;
         let mut keys = EventStream::new();
         let mut drawn_at: Option<Instant> = None;
         while !self.quit {
@@ -241,7 +248,12 @@ impl Screen {
     fn draw(&mut self) -> anyhow::Result<()> {
         self.dirty = false;
         let model = &self.model;
+        let began = Instant::now();
         let drawn = self.tty.draw(|frame| view(model, frame)).context("failed to draw")?;
+        // A terminal that takes its time to read shows it later still.
+        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let slow = if took > SLOW { took.min(crate::terminal::MOST_DELAY) } else { 0 };
+        self.model.terminal_delay = self.known_delay.max(slow);
         // Only now was it on the screen. What follows from that shows in the next frame.
         self.tick()?;
         let changes = drawn != self.model.drawn;

@@ -36,6 +36,19 @@ impl Drop for Tty {
     }
 }
 
+/// The longest delay that is waited for, in milliseconds.
+pub(crate) const MOST_DELAY: u64 = 5_000;
+
+/// How long it takes the terminal to answer a question, in milliseconds: the way there and back.
+/// Before anything else reads the keyboard.
+pub(crate) fn delay() -> u64 {
+    let began = std::time::Instant::now();
+    // One that never answers is waited for no longer than the library does (2 s).
+    let answered = cursor::position().is_ok();
+    let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if answered { took.min(MOST_DELAY) } else { 0 }
+}
+
 /// Gives the terminal back. May be called any number of times, from anywhere.
 pub(crate) fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {

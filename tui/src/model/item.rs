@@ -114,13 +114,13 @@ impl Goes {
             ItemKind::Input => "a line",
             ItemKind::Keys => "keys",
             ItemKind::Control => "a control key",
-            ItemKind::File => "a change of a file",
+            ItemKind::File => "a change of a file on the target",
         };
         let Some(i) = interactive else {
             let known = matches!(kind, ItemKind::Line | ItemKind::File);
             let into = match kind {
                 ItemKind::Line => return None,
-                ItemKind::File => "the target's disk",
+                ItemKind::File => "",
                 _ => "a program that is not known",
             };
             return Some(Self { what, into: into.to_owned(), label: None, certain: known });
@@ -186,7 +186,12 @@ fn secret(view: &CommandView) -> bool {
 
 /// The command on one line, clean; of a secret not even that.
 pub(crate) fn headline(view: &CommandView, max: usize) -> String {
-    if secret(view) { MASK.to_owned() } else { clean(&view.text.command, max) }
+    match (&view.preview, view.kind) {
+        _ if secret(view) => MASK.to_owned(),
+        // Keys are read by their names.
+        (Some(names), ItemKind::Keys | ItemKind::Control) => clean(names, max),
+        _ => clean(&view.text.command, max),
+    }
 }
 
 /// Lines added and removed, when a text has the head of a unified difference.

@@ -219,3 +219,23 @@ fn coming_back_to_the_window_arms_afresh() {
     b.keys("a");
     assert_eq!(b.allowed(), ["0001"]);
 }
+
+#[test]
+fn a_slow_terminal_arms_later() {
+    let mut b = Bench::new(120, 35);
+    b.model.terminal_delay = 800;
+    b.pending(&request("0001", 60));
+    b.wait(1_299);
+    b.keys("a");
+    assert!(matches!(b.model.mode, crate::model::Mode::Normal));
+    b.wait(1_300);
+    b.keys("a");
+    b.wait(1_299);
+    b.keys("y");
+    b.wait(3_000);
+    assert!(b.decisions().is_empty());
+    b.keys("y");
+    b.wait(3_000);
+    assert_eq!(b.allowed(), ["0001"]);
+    assert!(b.shows("terminal 800ms"), "{}", b.text());
+}

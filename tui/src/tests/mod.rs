@@ -2,6 +2,7 @@
 
 mod arming;
 mod decisions;
+mod drops;
 mod fingers;
 mod hostile;
 mod items;

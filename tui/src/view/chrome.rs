@@ -34,6 +34,10 @@ pub(super) fn header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             spans.push(Span::styled(format!(" {ms}ms"), theme.dim()));
         }
     }
+    if wide && model.terminal_delay >= 200 {
+        let text = format!(" terminal {}ms", model.terminal_delay);
+        spans.push(Span::styled(text, theme.warn()));
+    }
     spans.push(Span::styled(state, style));
     if wide && !model.principal.is_empty() {
         spans.push(Span::raw(format!(

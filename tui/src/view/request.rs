@@ -155,7 +155,10 @@ fn head(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
 /// What kind of item it is and where it goes.
 fn into(model: &Model, goes: &Goes, columns: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
-    let lead = format!("{} for ", goes.what);
+    let lead = match goes.into.is_empty() {
+        true => goes.what.to_owned(),
+        false => format!("{} for ", goes.what),
+    };
     let mark = match (goes.label.is_some(), goes.certain) {
         (true, true) => theme.pick(" ✓", " ok"),
         (true, false) => theme.pick(" ▲", " !"),

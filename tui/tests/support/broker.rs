@@ -17,6 +17,10 @@ pub(crate) struct State {
     pub sessions: Vec<SessionView>,
     pub commands: Vec<CommandView>,
     pub decisions: Vec<DecisionMessage>,
+    /// Each connection breaks after so many messages, one more than the one before; 0: none does.
+    pub breaks_after: usize,
+    /// Connections so far.
+    pub connections: usize,
 }
 
 #[derive(Clone)]
@@ -59,6 +63,19 @@ impl FakeBroker {
     async fn serve(self, stream: UnixStream) {
         let Ok(ws) = tokio_tungstenite::accept_async(stream).await else { return };
         let (mut tx, mut rx) = ws.split();
+        let mut left = {
+            let mut state = self.state.lock().unwrap();
+            state.connections += 1;
+            let budget = state.breaks_after;
+            state.breaks_after += usize::from(budget > 0);
+            if budget == 0 { usize::MAX } else { budget - 1 }
+        };
+        // Whether one more message may pass.
+        let mut pass = move || {
+            let any = left > 0;
+            left = left.saturating_sub(1);
+            any
+        };
         let mut news = self.news.subscribe();
         let mut ended = self.drop_all.subscribe();
         let now_ms = std::time::SystemTime::now()
@@ -86,13 +103,14 @@ impl FakeBroker {
         first.push(ReviewerEvent::Synced);
         for event in first {
             let text = serde_json::to_string(&event).unwrap();
-            if tx.send(Message::text(text)).await.is_err() {
+            if !pass() || tx.send(Message::text(text)).await.is_err() {
                 return;
             }
         }
         loop {
             let answers = tokio::select! {
                 message = rx.next() => match message {
+                    Some(Ok(Message::Text(_))) if !pass() => return,
                     Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
                         Ok(request) => self.answer(request),
                         Err(e) => panic!("{e}: {text}"),
@@ -105,7 +123,7 @@ impl FakeBroker {
             };
             for event in answers {
                 let text = serde_json::to_string(&event).unwrap();
-                if tx.send(Message::text(text)).await.is_err() {
+                if !pass() || tx.send(Message::text(text)).await.is_err() {
                     return;
                 }
             }

@@ -12,7 +12,9 @@
 pub(super) mod broker;
 
 use expacti_engine::{Anomaly, Closest, Level, Requirement, Term};
-use expacti_protocol::command::{CommandState, CommandText, CommandView, ItemKind, StdinTreatment};
+use expacti_protocol::command::{
+    CommandState, CommandText, CommandView, Interactive, ItemKind, PromptLabel, StdinTreatment,
+};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::session::{SessionInfo, SessionView};
@@ -152,4 +154,59 @@ pub(super) fn scene() -> (Vec<SessionView>, Vec<CommandView>) {
     df.timestamp = T0 / 1000 - 55;
     df.outcome.as_mut().unwrap().exit_status = Some(2);
     (vec![web, db, old], vec![a, b, c, done, df])
+}
+
+/// Items of interactive shells, and a change of a file, with a minute and more to decide.
+pub(super) fn items(web: &SessionView, now_ms: i64) -> Vec<CommandView> {
+    let interactive = |label, foreground: Option<&str>| Interactive {
+        label,
+        foreground: foreground.map(str::to_owned),
+        secret: false,
+        grantable: false,
+    };
+    let item = |id, text: &str, score, kind, interactive| {
+        let mut view = request(id, web, text, score, 90);
+        view.deadline_ms = now_ms + 90_000;
+        view.timestamp = now_ms / 1000 - 4;
+        view.kind = kind;
+        view.interactive = interactive;
+        view
+    };
+    let mut keys = item(
+        "a001",
+        "jjdd:wq\r",
+        62,
+        ItemKind::Keys,
+        Some(Interactive {
+            grantable: true,
+            ..interactive(PromptLabel::Raw, Some("vim /etc/nginx/nginx.conf"))
+        }),
+    );
+    keys.preview = Some("j j d d : w q Enter".into());
+    let secret = item(
+        "a002",
+        "hunter2",
+        20,
+        ItemKind::Input,
+        Some(Interactive {
+            secret: true,
+            ..interactive(PromptLabel::NoEcho, Some("sudo systemctl restart nginx"))
+        }),
+    );
+    let mut file =
+        item("a003", "write /etc/nginx/nginx.conf (1,204 bytes)", 55, ItemKind::File, None);
+    file.preview = Some(
+        "--- a/etc/nginx/nginx.conf\n+++ b/etc/nginx/nginx.conf\n@@ -12,7 +12,7 @@ http {\n     sendfile on;\n-    keepalive_timeout 65;\n+    keepalive_timeout 5;\n     gzip on;\n"
+            .into(),
+    );
+    file.may_decide = vec!["bob".into(), "mara".into()];
+    file.approvals_missing = 2;
+    let line = item(
+        "a004",
+        "sudo systemctl restart nginx",
+        45,
+        ItemKind::Line,
+        Some(interactive(PromptLabel::Verified, None)),
+    );
+    vec![keys, secret, file, line]
 }
