@@ -27,6 +27,8 @@ pub(crate) enum Open {
 pub(crate) struct Handles {
     last: u64,
     open: HashMap<Handle, Open>,
+    /// Paths of files that were closed and are not decided on yet, with how many there are.
+    pending: HashMap<RemotePath, usize>,
     /// Uploads that were not written, and what their clients were told.
     refused: HashMap<RemotePath, Reply>,
 }
@@ -72,6 +74,24 @@ impl Handles {
             Open::Draft(draft) => Some(&**draft),
             _ => None,
         })
+    }
+
+    /// Whether a file was closed there that is not decided on yet.
+    pub(crate) fn is_pending(&self, path: &RemotePath) -> bool {
+        self.pending.contains_key(path)
+    }
+
+    pub(super) fn expect(&mut self, path: &RemotePath) {
+        *self.pending.entry(path.clone()).or_default() += 1;
+    }
+
+    pub(super) fn settle(&mut self, path: &RemotePath) {
+        if let Some(left) = self.pending.get_mut(path) {
+            *left -= 1;
+            if *left == 0 {
+                self.pending.remove(path);
+            }
+        }
     }
 
     /// An upload to these paths was not written. Some clients (paramiko) drop the answer to a

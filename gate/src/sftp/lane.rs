@@ -11,13 +11,13 @@ use expacti_protocol::command::{ItemKind, Outcome};
 use expacti_protocol::digest::{Digest, StreamDigest, StreamSummary};
 use expacti_protocol::ids::CommandId;
 use expacti_sftp::{RemotePath, Reply, Request, StatusCode};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::Service;
 use super::draft::Draft;
 use super::prepare::{self, Prepared, Ready};
 use super::ticket::{Out, Ticket};
+use super::{Expected, Service};
 use crate::channel::{Hold, Item, Outcomes};
 use crate::environment::Environment;
 use crate::inbox::Inbox;
@@ -38,11 +38,13 @@ pub(crate) enum Job {
     /// Anything but an upload.
     Change(Box<Request>, Ticket),
     /// A file was closed.
-    Close(Box<Draft>, Ticket),
+    Close(Box<Draft>, Ticket, Expected),
     /// A secret is to be read; a file opened for writing as well goes on as a draft.
     Read(RemotePath, Option<Box<Draft>>, Ticket),
     /// A file is to be on the disk.
-    Sync(Box<Draft>, Ticket),
+    Sync(Box<Draft>, Ticket, Expected),
+    /// Somebody waits until everything before it has been decided.
+    Turn(oneshot::Sender<()>),
 }
 
 /// What is to be done with a change's outcome.
@@ -51,7 +53,7 @@ enum After {
     Nothing,
     /// The draft it was made of can go on only if it was done, and who looks at its paths is to
     /// know if it was not.
-    Draft(Arc<AtomicBool>, [RemotePath; 2]),
+    Draft(Arc<AtomicBool>, Expected),
     /// The handle goes to the client.
     Open(RemotePath, Option<Box<Draft>>),
 }
@@ -108,7 +110,7 @@ impl Lane {
     /// The job, and when it is a closed file, others that are closed right behind it. Nobody waits
     /// for files of a client that writes one after another.
     async fn batch(&mut self, job: Job) -> Vec<Job> {
-        let Job::Close(draft, _) = &job else { return vec![job] };
+        let Job::Close(draft, ..) = &job else { return vec![job] };
         let mut paths = HashSet::from([draft.real.clone()]);
         let mut batch = vec![job];
         while batch.len() < MOST_TOGETHER {
@@ -126,7 +128,7 @@ impl Lane {
                 },
             };
             match &next {
-                Job::Close(draft, _) if paths.insert(draft.real.clone()) => batch.push(next),
+                Job::Close(draft, ..) if paths.insert(draft.real.clone()) => batch.push(next),
                 _ => {
                     self.queue.push_front(next);
                     break;
@@ -143,15 +145,19 @@ impl Lane {
                 let order = self.service.openssh_symlink;
                 (prepare::change(sftp, &request, order).await?, ticket, After::Nothing)
             }
+            Job::Turn(turn) => {
+                turn.send(()).ok();
+                return Ok(None);
+            }
             Job::Read(path, draft, ticket) => {
                 (prepare::read(sftp, path.clone()).await?, ticket, After::Open(path, draft))
             }
-            Job::Close(draft, ticket) => {
-                let after = After::draft(&draft);
+            Job::Close(draft, ticket, expected) => {
+                let after = After::Draft(Arc::clone(&draft.failed), expected);
                 (self.upload(*draft, false).await?, ticket, after)
             }
-            Job::Sync(draft, ticket) => {
-                let after = After::draft(&draft);
+            Job::Sync(draft, ticket, expected) => {
+                let after = After::Draft(Arc::clone(&draft.failed), expected);
                 (self.upload(*draft, true).await?, ticket, after)
             }
         };
@@ -323,14 +329,10 @@ impl Lane {
 }
 
 impl After {
-    fn draft(draft: &Draft) -> Self {
-        Self::Draft(Arc::clone(&draft.failed), [draft.asked.clone(), draft.real.clone()])
-    }
-
     fn failed(self, service: &Service, reply: &Reply) {
-        if let Self::Draft(failed, paths) = self {
+        if let Self::Draft(failed, expected) = self {
             failed.store(true, Ordering::Release);
-            service.handles().refuse(paths, reply);
+            service.handles().refuse(expected.paths.clone(), reply);
         }
     }
 }

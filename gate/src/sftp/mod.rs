@@ -107,6 +107,30 @@ impl Service {
     }
 }
 
+/// Paths at which a closed file waits for its decision: who looks there has to wait as well, as
+/// behind a server that does one thing after another.
+pub(crate) struct Expected {
+    service: Arc<Service>,
+    paths: [RemotePath; 2],
+}
+
+impl Expected {
+    fn new(service: &Arc<Service>, draft: &Draft) -> Self {
+        let paths = [draft.asked.clone(), draft.real.clone()];
+        let mut handles = service.handles();
+        paths.iter().for_each(|path| handles.expect(path));
+        drop(handles);
+        Self { service: Arc::clone(service), paths }
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        let mut handles = self.service.handles();
+        self.paths.iter().for_each(|path| handles.settle(path));
+    }
+}
+
 /// Serves an `sftp` subsystem to its end. What is returned is still to be told the client.
 pub(crate) async fn run(
     channel: &mut Channel,

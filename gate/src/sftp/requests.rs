@@ -8,15 +8,15 @@ use expacti_sftp::{
     Attrs, Framer, Handle, MAX_PACKET, OpenFlags, Parsed, Present, Query, RemotePath, Reply,
     Request, StatusCode, Version,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::Service;
 use super::draft::Draft;
 use super::handles::{MAX_HANDLES, Open};
 use super::lane::{Job, is_change};
 use super::prepare::follow;
 use super::ticket::{Out, Ticket};
+use super::{Expected, Service};
 use crate::inbox::{Inbox, Taken};
 use crate::target::{Opening, TargetLost};
 
@@ -61,6 +61,52 @@ fn no_handle() -> Reply {
 
 fn failure(why: &str) -> Reply {
     Reply::Status(StatusCode::Failure, format!("expacti: {why}"))
+}
+
+impl Service {
+    /// A request that only asks, as a question of the gate's own; or its answer.
+    fn question(&self, request: Request) -> Result<Query, Reply> {
+        let mut handles = self.handles();
+        if let Request::Lstat { path } | Request::Stat { path } = &request
+            && let Some(refusal) = handles.refusal(path)
+        {
+            return Err(refusal);
+        }
+        let behind = |handle: Handle| handles.get(handle).ok_or_else(no_handle);
+        Ok(match request {
+            Request::ExpandPath { path } => Query::ExpandPath { path },
+            Request::HomeDirectory { user } => Query::HomeDirectory { user },
+            Request::Readlink { path } => Query::Readlink { path },
+            Request::Realpath { path } => Query::Realpath { path },
+            Request::Statvfs { path } => Query::Statvfs { path },
+            Request::UsersGroups { users, groups } => Query::UsersGroups { users, groups },
+            Request::Lstat { path } => match handles.made(&path) {
+                Some(attrs) => return Err(Reply::Attrs(attrs)),
+                None => Query::Lstat { path },
+            },
+            Request::Stat { path } => match handles.made(&path) {
+                Some(attrs) => return Err(Reply::Attrs(attrs)),
+                None => Query::Stat { path },
+            },
+            Request::Fstat { handle } => match behind(handle)? {
+                Open::Directory(handle) | Open::File(handle, _) => {
+                    Query::Fstat { handle: handle.clone() }
+                }
+                Open::Draft(draft) => return Err(Reply::Attrs(draft.attrs())),
+            },
+            Request::Fstatvfs { handle } => match behind(handle)? {
+                Open::Directory(handle) | Open::File(handle, _) => {
+                    Query::Fstatvfs { handle: handle.clone() }
+                }
+                Open::Draft(draft) => Query::Statvfs { path: draft.real.directory() },
+            },
+            Request::Readdir { handle } => match behind(handle)? {
+                Open::Directory(handle) => Query::Readdir { handle: handle.clone() },
+                _ => return Err(failure("it is no directory")),
+            },
+            _ => return Err(failure("not a question")),
+        })
+    }
 }
 
 impl Requests {
@@ -137,10 +183,27 @@ impl Requests {
             self.queue(Job::Change(Box::new(request), ticket));
             return Ok(());
         }
+        let path = match &request {
+            Request::Open { path, .. } | Request::Stat { path } | Request::Lstat { path } => {
+                Some(path)
+            }
+            _ => None,
+        };
+        let turn = match path.filter(|path| self.service.handles().is_pending(path)) {
+            None => None,
+            Some(_) => {
+                let (turn, come) = oneshot::channel();
+                self.queue(Job::Turn(turn));
+                Some(come)
+            }
+        };
         let query = match request {
             Request::Open { path, flags, attrs } => {
                 let task = Task { service: Arc::clone(&self.service), lane: self.lane.clone() };
                 self.tasks.spawn(async move {
+                    if let Some(turn) = turn {
+                        turn.await.ok();
+                    }
                     if flags.changes() {
                         task.open_write(path, flags, attrs, ticket).await.ok();
                     } else {
@@ -179,7 +242,20 @@ impl Requests {
             Request::Read { handle, offset, length } => {
                 return self.read(handle, offset, length.min(MAX_DATA), ticket).await;
             }
-            other => self.question(other),
+            other => match turn {
+                None => self.service.question(other),
+                Some(turn) => {
+                    let service = Arc::clone(&self.service);
+                    self.tasks.spawn(async move {
+                        turn.await.ok();
+                        match service.question(other) {
+                            Ok(query) => drop(service.sftp.forward(&query, ticket).await),
+                            Err(reply) => ticket.answer(&reply).await,
+                        }
+                    });
+                    return Ok(());
+                }
+            },
         };
         match query {
             Ok(query) => self.service.sftp.forward(&query, ticket).await,
@@ -193,50 +269,6 @@ impl Requests {
     fn queue(&self, job: Job) {
         // The lane ends only with the channel.
         self.lane.send(job).ok();
-    }
-
-    /// A request that only asks, as a question of the gate's own; or its answer.
-    fn question(&self, request: Request) -> Result<Query, Reply> {
-        let mut handles = self.service.handles();
-        if let Request::Lstat { path } | Request::Stat { path } = &request
-            && let Some(refusal) = handles.refusal(path)
-        {
-            return Err(refusal);
-        }
-        let behind = |handle: Handle| handles.get(handle).ok_or_else(no_handle);
-        Ok(match request {
-            Request::ExpandPath { path } => Query::ExpandPath { path },
-            Request::HomeDirectory { user } => Query::HomeDirectory { user },
-            Request::Readlink { path } => Query::Readlink { path },
-            Request::Realpath { path } => Query::Realpath { path },
-            Request::Statvfs { path } => Query::Statvfs { path },
-            Request::UsersGroups { users, groups } => Query::UsersGroups { users, groups },
-            Request::Lstat { path } => match handles.made(&path) {
-                Some(attrs) => return Err(Reply::Attrs(attrs)),
-                None => Query::Lstat { path },
-            },
-            Request::Stat { path } => match handles.made(&path) {
-                Some(attrs) => return Err(Reply::Attrs(attrs)),
-                None => Query::Stat { path },
-            },
-            Request::Fstat { handle } => match behind(handle)? {
-                Open::Directory(handle) | Open::File(handle, _) => {
-                    Query::Fstat { handle: handle.clone() }
-                }
-                Open::Draft(draft) => return Err(Reply::Attrs(draft.attrs())),
-            },
-            Request::Fstatvfs { handle } => match behind(handle)? {
-                Open::Directory(handle) | Open::File(handle, _) => {
-                    Query::Fstatvfs { handle: handle.clone() }
-                }
-                Open::Draft(draft) => Query::Statvfs { path: draft.real.directory() },
-            },
-            Request::Readdir { handle } => match behind(handle)? {
-                Open::Directory(handle) => Query::Readdir { handle: handle.clone() },
-                _ => return Err(failure("it is no directory")),
-            },
-            _ => return Err(failure("not a question")),
-        })
     }
 
     async fn close(&mut self, handle: Handle, ticket: Ticket) -> Result<(), TargetLost> {
@@ -253,7 +285,8 @@ impl Requests {
                 if let Some(handle) = draft.read.take() {
                     self.service.sftp.ask(&Query::Close { handle }).await?;
                 }
-                self.queue(Job::Close(draft, ticket));
+                let expected = Expected::new(&self.service, &draft);
+                self.queue(Job::Close(draft, ticket, expected));
                 Ok(())
             }
         }
@@ -312,7 +345,10 @@ impl Requests {
             }
         };
         match reply {
-            Ok(draft) => self.queue(Job::Sync(draft, ticket)),
+            Ok(draft) => {
+                let expected = Expected::new(&self.service, &draft);
+                self.queue(Job::Sync(draft, ticket, expected));
+            }
             Err(reply) => ticket.answer(&reply).await,
         }
     }

@@ -16,6 +16,7 @@ mod mux;
 mod raw;
 mod requests;
 mod sftp;
+mod sftp_raw;
 mod shell;
 mod target;
 mod team;
