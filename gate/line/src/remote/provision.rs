@@ -30,10 +30,11 @@ pub fn start_command(nonce: &Nonce) -> String {
 
 /// Wraps a POSIX sh script so that every login shell, csh and fish included, hands it to
 /// `/bin/sh` unchanged: within single quotes stand only characters that none of them interprets,
-/// everything else is an octal escape for `printf`.
+/// everything else is an octal escape for `printf`. Lines of comment stay behind.
 pub(super) fn for_any_shell(script: &str) -> String {
     let mut encoded = String::with_capacity(script.len() * 2);
-    for byte in script.bytes() {
+    let code: Vec<&str> = script.lines().filter(|line| !line.starts_with('#')).collect();
+    for byte in code.join("\n").bytes() {
         match byte {
             b'\'' | b'"' | b'\\' | b'$' | b'`' | b'!' | b'%' | ..=0x1f | 0x7f.. => {
                 let _ = write!(encoded, "\\{byte:03o}");

@@ -1,3 +1,7 @@
+# bash reads this in place of its login files (as ENV in POSIX mode, on descriptor 9, so that it is
+# a login shell all the same), and reads those itself. Names are __expacti_*; nothing is exported.
+# The hook runs last in PROMPT_COMMAND: status and directory, the prompts wrapped (by reference, so
+# that an exported PS1 does not carry the nonce), history expansion off, the keys bound again.
 builtin exec 9<&-
 builtin set +o posix
 builtin shopt -u inherit_errexit 2>/dev/null

@@ -1,3 +1,5 @@
+# Runs as the exec request, by /bin/sh: starts the account's login shell with its start-up file.
+# It must print nothing but the message of the day, and fall back to a plain login shell.
 h=${SHELL-}
 if [ -z "$h" ]; then h=$(getent passwd "$(id -u)" 2>/dev/null) && h=${h##*:}; fi
 if [ ! -x "$h" ]; then h=/bin/sh; fi

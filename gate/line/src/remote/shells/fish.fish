@@ -1,3 +1,5 @@
+# fish reads this after its configuration. A paste mode of its own, as fish's changes quotes and
+# leading spaces. Functions are not indented, to keep the request short.
 printf '\e]133;@NONCE@;H;fish;%s;%s;%s;check\a' "$version" (tty) $fish_pid
 set -gu __expacti_m \e']133;@NONCE@;'
 function __expacti_check

@@ -1,3 +1,4 @@
+# Tells how a terminal is set and what is in its foreground: /proc where there is one, else ps.
 t=@TTY@
 set -- $(stty -a <$t 2>/dev/null)
 echo "stty=$*"

@@ -1,3 +1,6 @@
+# dash, busybox, ksh and the like read this as ENV, and read the login files themselves. They do not
+# report an edit buffer, so their own line editors are switched off where that is possible: a line
+# is delivered by its echo.
 exec 9<&-
 unset ENV
 if [ "${EXPACTI_ENV+x}" ]; then export ENV="$EXPACTI_ENV"; unset EXPACTI_ENV; fi

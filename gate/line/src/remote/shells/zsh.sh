@@ -1,3 +1,5 @@
+# The .zshenv of a temporary ZDOTDIR: removes itself, restores the user's ZDOTDIR and lets zsh go on
+# with the user's files; the hook in precmd_functions does the rest at each prompt.
 builtin zmodload -F zsh/files b:zf_rm b:zf_rmdir 2>/dev/null
 zf_rm -f -- "$ZDOTDIR/.zshenv" 2>/dev/null || command rm -f -- "$ZDOTDIR/.zshenv"
 zf_rmdir -- "$ZDOTDIR" 2>/dev/null || command rmdir -- "$ZDOTDIR"
