@@ -3,6 +3,7 @@
 
 mod export;
 mod read;
+mod search;
 mod write;
 
 use std::ops::Range;
@@ -109,14 +110,6 @@ impl Recording {
     /// Chapters: time and label of each marker; labels are not clean.
     pub fn markers(&self) -> impl Iterator<Item = (f64, &str)> {
         self.events.iter().filter(|e| e.kind == Kind::Marker).map(|e| (e.time, self.data(e)))
-    }
-
-    /// The first event at or after `from` whose text holds `needle`.
-    pub(crate) fn find(&self, needle: &str, from: usize) -> Option<usize> {
-        let start = self.events.get(from)?.data.start;
-        let at = start + self.text.get(start..)?.find(needle)?;
-        // Several events without text share an offset; the match is in the last that begins there.
-        Some(self.events.partition_point(|e| e.data.start <= at).saturating_sub(1).max(from))
     }
 
     fn push(&mut self, time: f64, kind: Kind, start: usize) {

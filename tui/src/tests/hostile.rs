@@ -1,7 +1,8 @@
 //! Hostile strings in every field: nothing escapes its cell, its box, or its meaning.
 
+use crossterm::event::KeyCode;
 use expacti_engine::{Anomaly, Closest};
-use expacti_protocol::command::CommandText;
+use expacti_protocol::command::{CommandState, CommandText, Grant, Interactive, PromptLabel};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
@@ -39,6 +40,14 @@ fn scene_with(text: &str, mut b: Bench) -> Bench {
     view.notes = vec![text.into()];
     view.env = vec![(text.into(), text.into())];
     view.dropped_env = vec![text.into()];
+    view.preview = Some(format!("--- {text}\n@@ {text}\n+{text}\n-{text}\n{text}"));
+    view.interactive = Some(Interactive {
+        label: PromptLabel::Raw,
+        foreground: Some(text.into()),
+        secret: false,
+        grantable: true,
+    });
+    view.may_decide = vec!["mara".into(), text.into()];
     view.masked = Some(text.into());
     view.votes = vec![expacti_protocol::command::VoteView {
         by: text.into(),
@@ -88,6 +97,23 @@ fn nothing_escapes() {
             b.keys("K");
             assert_clean(&b, text);
             b.keys("x1a");
+            assert_clean(&b, text);
+            b.code(KeyCode::Esc);
+            b.wait(600);
+            b.keys("g");
+            assert_clean(&b, text);
+            b.code(KeyCode::Esc);
+            b.keys("3/a\n");
+            assert_clean(&b, text);
+            // A grant in force, and its end.
+            let mut view = b.model.items.values().next().unwrap().view().clone();
+            view.state = CommandState::Released;
+            view.revision += 1;
+            view.grant = Some(Grant { seconds: 300, bytes: 1 << 20 });
+            view.decided_by = Some(text.to_string());
+            view.decided_at = Some(support::T0 / 1000);
+            b.updated(&view);
+            b.keys("4");
             assert_clean(&b, text);
         }
         for effect in &scene(text).effects {
@@ -183,5 +209,23 @@ fn a_live_view_stays_in_its_box() {
     assert_clean(&b, "live");
     for line in b.text().lines().skip(1).take(27) {
         assert!(line.ends_with(['┐', '│', '┘']), "{line:?}");
+    }
+}
+
+#[test]
+fn a_preview_cannot_imitate_what_stands_around_it() {
+    let mut b = Bench::new(100, 40);
+    let web = support::session("7c1a", "fixbot", "web-1");
+    let mut view = support::request("8f21", &web, "ls", 60, 60);
+    let fake =
+        ["WHY 0", "APPROVALS nothing more needed", " ALLOW 8f21 on web-1?   press y to allow"];
+    view.preview = Some(fake.join("\n"));
+    view.text = CommandText::new(fake.join("\n").as_bytes());
+    b.pending(&view);
+    b.wait(600);
+    for line in b.text().lines().filter(|l| fake.iter().any(|f| l.contains(f))) {
+        let inside = line.rsplit_once("│").unwrap().0.rsplit_once("│").unwrap().1;
+        let lead = inside.strip_prefix(' ').unwrap();
+        assert!(lead.starts_with(['┆', '$', ' ']), "{line:?}");
     }
 }
