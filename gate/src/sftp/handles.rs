@@ -1,7 +1,7 @@
 //! The handles the gate has given to one client, and what is behind them. Numbers are never used
 //! twice, and the target's own handles never reach the client.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use expacti_sftp::{Attrs, Handle, Present, RemotePath, Reply};
@@ -27,8 +27,10 @@ pub(crate) enum Open {
 pub(crate) struct Handles {
     last: u64,
     open: HashMap<Handle, Open>,
-    /// Paths of files that were closed and are not decided on yet, with how many there are.
-    pending: HashMap<RemotePath, usize>,
+    /// Paths of files that are being opened for writing or were closed and are not decided on
+    /// yet, with the turn of each.
+    pending: HashMap<RemotePath, BTreeSet<u64>>,
+    turn: u64,
     /// Uploads that were not written, and what their clients were told.
     refused: HashMap<RemotePath, Reply>,
 }
@@ -76,20 +78,34 @@ impl Handles {
         })
     }
 
-    /// Whether a file was closed there that is not decided on yet.
-    pub(crate) fn is_pending(&self, path: &RemotePath) -> bool {
-        self.pending.contains_key(path)
+    /// The turn of what comes now.
+    pub(crate) fn turn(&self) -> u64 {
+        self.turn
     }
 
-    pub(super) fn expect(&mut self, path: &RemotePath) {
-        *self.pending.entry(path.clone()).or_default() += 1;
+    /// Whether something that came before that turn is pending at the path.
+    pub(crate) fn is_pending(&self, path: &RemotePath, turn: u64) -> bool {
+        self.pending.get(path).is_some_and(|turns| turns.first().is_some_and(|first| *first < turn))
     }
 
-    pub(super) fn settle(&mut self, path: &RemotePath) {
-        if let Some(left) = self.pending.get_mut(path) {
-            *left -= 1;
-            if *left == 0 {
-                self.pending.remove(path);
+    /// Something is pending at these paths; gives its turn.
+    pub(super) fn expect(&mut self, paths: &[RemotePath]) -> u64 {
+        let turn = self.turn;
+        self.turn += 1;
+        for path in paths {
+            self.pending.entry(path.clone()).or_default().insert(turn);
+        }
+        turn
+    }
+
+    /// It is not any more.
+    pub(super) fn settle(&mut self, paths: &[RemotePath], turn: u64) {
+        for path in paths {
+            if let Some(turns) = self.pending.get_mut(path) {
+                turns.remove(&turn);
+                if turns.is_empty() {
+                    self.pending.remove(path);
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use expacti_protocol::command::{ItemKind, Outcome};
 use expacti_protocol::digest::{Digest, StreamDigest, StreamSummary};
 use expacti_protocol::ids::CommandId;
 use expacti_sftp::{RemotePath, Reply, Request, StatusCode};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::draft::Draft;
@@ -43,8 +43,6 @@ pub(crate) enum Job {
     Read(RemotePath, Option<Box<Draft>>, Ticket),
     /// A file is to be on the disk.
     Sync(Box<Draft>, Ticket, Expected),
-    /// Somebody waits until everything before it has been decided.
-    Turn(oneshot::Sender<()>),
 }
 
 /// What is to be done with a change's outcome.
@@ -144,10 +142,6 @@ impl Lane {
             Job::Change(request, ticket) => {
                 let order = self.service.openssh_symlink;
                 (prepare::change(sftp, &request, order).await?, ticket, After::Nothing)
-            }
-            Job::Turn(turn) => {
-                turn.send(()).ok();
-                return Ok(None);
             }
             Job::Read(path, draft, ticket) => {
                 (prepare::read(sftp, path.clone()).await?, ticket, After::Open(path, draft))

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use expacti_protocol::exit::UNDECIDED;
 use expacti_sftp::{Query, RemotePath, Reply, StatusCode};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use self::draft::Draft;
 use self::handles::{Handles, Open};
@@ -52,6 +52,8 @@ pub(crate) struct Service {
     sftp: Arc<TargetSftp>,
     handles: Mutex<Handles>,
     budget: Arc<Budget>,
+    /// Something that was pending is not any more.
+    settled: Notify,
     /// The client sends the two paths of a `SYMLINK` in OpenSSH's order.
     openssh_symlink: bool,
 }
@@ -64,6 +66,19 @@ impl Service {
     /// Whether the client is still writing some file: more may be closed in a moment.
     fn is_writing(&self) -> bool {
         self.handles().drafts().any(Draft::has_bytes)
+    }
+
+    /// Waits while something that came before that turn is pending at a path.
+    async fn settled(&self, path: &RemotePath, turn: u64) {
+        loop {
+            let changed = self.settled.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if !self.handles().is_pending(path, turn) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// A line in the session's recording.
@@ -107,27 +122,25 @@ impl Service {
     }
 }
 
-/// Paths at which a closed file waits for its decision: who looks there has to wait as well, as
-/// behind a server that does one thing after another.
+/// Paths at which a file is being opened for writing, or was closed and waits for its decision:
+/// who looks there has to wait as well, as behind a server that does one thing after another.
 pub(crate) struct Expected {
     service: Arc<Service>,
     paths: [RemotePath; 2],
+    turn: u64,
 }
 
 impl Expected {
-    fn new(service: &Arc<Service>, draft: &Draft) -> Self {
-        let paths = [draft.asked.clone(), draft.real.clone()];
-        let mut handles = service.handles();
-        paths.iter().for_each(|path| handles.expect(path));
-        drop(handles);
-        Self { service: Arc::clone(service), paths }
+    fn new(service: &Arc<Service>, paths: [RemotePath; 2]) -> Self {
+        let turn = service.handles().expect(&paths);
+        Self { service: Arc::clone(service), paths, turn }
     }
 }
 
 impl Drop for Expected {
     fn drop(&mut self) {
-        let mut handles = self.service.handles();
-        self.paths.iter().for_each(|path| handles.settle(path));
+        self.service.handles().settle(&self.paths, self.turn);
+        self.service.settled.notify_waiters();
     }
 }
 
@@ -155,6 +168,7 @@ pub(crate) async fn run(
         sftp: Arc::clone(&sftp),
         handles: Mutex::default(),
         budget: Budget::new(MEMORY, UPLOADS),
+        settled: Notify::new(),
         openssh_symlink,
     });
     let (out, mut packets) = mpsc::channel(ON_THE_WAY);

@@ -8,7 +8,7 @@ use expacti_sftp::{
     Attrs, Framer, Handle, MAX_PACKET, OpenFlags, Parsed, Present, Query, RemotePath, Reply,
     Request, StatusCode, Version,
 };
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::draft::Draft;
@@ -183,27 +183,15 @@ impl Requests {
             self.queue(Job::Change(Box::new(request), ticket));
             return Ok(());
         }
-        let path = match &request {
-            Request::Open { path, .. } | Request::Stat { path } | Request::Lstat { path } => {
-                Some(path)
-            }
-            _ => None,
-        };
-        let turn = match path.filter(|path| self.service.handles().is_pending(path)) {
-            None => None,
-            Some(_) => {
-                let (turn, come) = oneshot::channel();
-                self.queue(Job::Turn(turn));
-                Some(come)
-            }
-        };
+        let turn = self.service.handles().turn();
         let query = match request {
             Request::Open { path, flags, attrs } => {
                 let task = Task { service: Arc::clone(&self.service), lane: self.lane.clone() };
+                let paths = [path.clone(), path.clone()];
+                let opening = flags.changes().then(|| Expected::new(&self.service, paths));
                 self.tasks.spawn(async move {
-                    if let Some(turn) = turn {
-                        turn.await.ok();
-                    }
+                    let _opening = opening;
+                    task.service.settled(&path, turn).await;
                     if flags.changes() {
                         task.open_write(path, flags, attrs, ticket).await.ok();
                     } else {
@@ -242,20 +230,20 @@ impl Requests {
             Request::Read { handle, offset, length } => {
                 return self.read(handle, offset, length.min(MAX_DATA), ticket).await;
             }
-            other => match turn {
-                None => self.service.question(other),
-                Some(turn) => {
-                    let service = Arc::clone(&self.service);
-                    self.tasks.spawn(async move {
-                        turn.await.ok();
-                        match service.question(other) {
-                            Ok(query) => drop(service.sftp.forward(&query, ticket).await),
-                            Err(reply) => ticket.answer(&reply).await,
-                        }
-                    });
-                    return Ok(());
-                }
-            },
+            Request::Stat { ref path } | Request::Lstat { ref path }
+                if self.service.handles().is_pending(path, turn) =>
+            {
+                let (service, path) = (Arc::clone(&self.service), path.clone());
+                self.tasks.spawn(async move {
+                    service.settled(&path, turn).await;
+                    match service.question(request) {
+                        Ok(query) => drop(service.sftp.forward(&query, ticket).await),
+                        Err(reply) => ticket.answer(&reply).await,
+                    }
+                });
+                return Ok(());
+            }
+            other => self.service.question(other),
         };
         match query {
             Ok(query) => self.service.sftp.forward(&query, ticket).await,
@@ -285,7 +273,8 @@ impl Requests {
                 if let Some(handle) = draft.read.take() {
                     self.service.sftp.ask(&Query::Close { handle }).await?;
                 }
-                let expected = Expected::new(&self.service, &draft);
+                let expected =
+                    Expected::new(&self.service, [draft.asked.clone(), draft.real.clone()]);
                 self.queue(Job::Close(draft, ticket, expected));
                 Ok(())
             }
@@ -346,7 +335,8 @@ impl Requests {
         };
         match reply {
             Ok(draft) => {
-                let expected = Expected::new(&self.service, &draft);
+                let expected =
+                    Expected::new(&self.service, [draft.asked.clone(), draft.real.clone()]);
                 self.queue(Job::Sync(draft, ticket, expected));
             }
             Err(reply) => ticket.answer(&reply).await,

@@ -63,7 +63,7 @@ fn is_withdrawn(item: &Item) -> impl Fn(&GateRequest) -> Option<()> {
 }
 
 /// What the session's recording shows.
-fn recorded(t: &Trial) -> String {
+pub fn recorded(t: &Trial) -> String {
     use base64::Engine as _;
     let mut shown = String::new();
     for request in t.broker.log() {

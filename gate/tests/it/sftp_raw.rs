@@ -395,7 +395,9 @@ async fn sshfs() {
         std::fs::read_dir(near.join("sub")).unwrap().count()
     };
     let worked = tokio::time::timeout(Duration::from_secs(40), tokio::task::spawn_blocking(work));
-    assert_eq!(worked.await.expect("in time").unwrap(), 1);
+    let worked = worked.await.expect("in time");
+    let items: Vec<_> = t.broker.items().into_iter().map(|i| i.submission.text.command).collect();
+    assert_eq!(worked.ok(), Some(1), "{items:#?}\n{}", crate::sftp::recorded(&t));
     assert_eq!(std::fs::read(t.path("far/sub/moved")).unwrap(), b"through a mount");
     drop(mounted);
 }
