@@ -174,8 +174,13 @@ fn rule(id: &str, kind: MatchKind, pattern: &str, effect: Effect) -> Rule {
     }
 }
 
+/// 400, or as many as `EXPACTI_CASES` says.
+fn cases() -> u32 {
+    std::env::var("EXPACTI_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(400)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_bytes_panic_and_terms_always_add_up(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
@@ -248,6 +253,35 @@ proptest! {
         let unquoted: String = line.split('\'').step_by(2).collect();
         if unquoted.contains(special) && line.matches('\'').count() % 2 == 0 && !line.contains('"') {
             prop_assert_eq!(set.judge(line.as_bytes(), &Context::default()).verdict, Outcome::Review, "{}", line);
+        }
+    }
+
+    /// Every other kind of item: terms add up and point into the item, keys are never LOW, and a
+    /// line for a program scores no less than what is catastrophic in a shell.
+    #[test]
+    fn items_of_every_kind_add_up(bytes in prop::collection::vec(any::<u8>(), 0..300), text in nasty(), line in command()) {
+        let tables = RiskTables::builtin();
+        let context = Context::default();
+        for program in [None, Some("psql -h prod"), Some("sudo -i"), Some("vim x"), Some("python3"), Some("redis-cli"), Some("x y")] {
+            for item in [bytes.as_slice(), text.as_bytes(), line.as_bytes()] {
+                let input = tables.assess_input(program, item, &context);
+                let keys = tables.assess_keys(program, item, &context);
+                prop_assert!(keys.score >= 25);
+                let mut all = vec![input, keys, tables.assess_control(program, item, &context)];
+                if program.is_none() {
+                    all.push(tables.assess_file(item, &context));
+                    all.push(tables.assess_file(format!("sftp write /{}", String::from_utf8_lossy(item)).as_bytes(), &context));
+                }
+                for found in all {
+                    let sum: i32 = found.terms.iter().map(|term| term.points).sum();
+                    prop_assert_eq!(i32::from(found.score), sum.clamp(0, 100), "{:?}", found);
+                    for term in &found.terms {
+                        prop_assert!(term.span[0] <= term.span[1] && term.span[1] <= found.command.len(), "{:?}", found);
+                    }
+                }
+            }
+            let (shell, input) = (score(&line), tables.assess_input(program, line.as_bytes(), &context).score);
+            prop_assert!(shell < 75 || input >= 75, "{line} for {program:?}: {shell}, {input}");
         }
     }
 

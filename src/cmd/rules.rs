@@ -4,11 +4,12 @@ use std::io::Read as _;
 
 use expacti_engine::{
     Approved, Context, Effect, MatchKind, Outcome as RuleOutcome, Policy, PolicySet, Rule, RuleSet,
-    Scope, Suggestion, backtest, default_rules, suggest,
+    Scope, Suggestion, Tally, Vote, Voter, assess, backtest, default_rules, suggest, tally,
 };
 use expacti_protocol::command::{CommandState, CommandView};
 use expacti_protocol::http::{Changed, RuleView};
 use expacti_protocol::now_micros;
+use expacti_protocol::principal::Role;
 
 use crate::broker::Link;
 use crate::cli::{RuleAddArgs, RulesCommand};
@@ -129,9 +130,18 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Outcome {
                 now: now_micros(),
                 ..Context::default()
             };
-            let set =
-                RuleSet::build(rules(link).await?).map_err(|e| Failure::new(1, e.to_string()))?;
-            let verdict = set.judge(command.as_bytes(), &context);
+            let all: Vec<RuleView> = link.client.get("/v1/rules").await?;
+            let set = RuleSet::build(all.iter().map(|view| view.rule.clone()).collect())
+                .map_err(|e| Failure::new(1, e.to_string()))?;
+            let mut verdict = set.judge(command.as_bytes(), &context);
+            if verdict.verdict == RuleOutcome::Allow
+                && let Some(view) =
+                    all.iter().find(|view| Some(&view.rule.id) == verdict.rule.as_ref())
+                && let Some(why) = gap(link, view, &command, &context).await?
+            {
+                verdict.verdict = RuleOutcome::Review;
+                verdict.why = why;
+            }
             if json {
                 print::json(&verdict)?;
             } else {
@@ -205,6 +215,40 @@ fn rule_of(args: RuleAddArgs) -> Result<Rule, Failure> {
         created_at: now,
         expires_at,
         hits: 0,
+    })
+}
+
+/// Why those who stand for a rule are not enough for it to allow this command, as the broker sees
+/// it when the person behind the agent is none of them.
+async fn gap(
+    link: &Link,
+    view: &RuleView,
+    command: &str,
+    context: &Context,
+) -> Result<Option<String>, Failure> {
+    let all: Vec<Policy> = link.client.get("/v1/policies").await?;
+    let set = PolicySet::build(all).map_err(|e| Failure::new(1, e.to_string()))?;
+    let level = assess(command.as_bytes(), context).level;
+    let requirement = set.select(command.as_bytes(), context, level);
+    let votes: Vec<Vote> = view
+        .approvals
+        .iter()
+        .map(|approval| {
+            let mut roles = vec![approval.role.as_str().to_owned()];
+            if approval.role == Role::Owner {
+                roles.push(Role::Admin.as_str().to_owned());
+            }
+            Vote { voter: Voter { person: approval.by.clone(), roles }, allow: true }
+        })
+        .collect();
+    Ok(match tally(&requirement, &votes) {
+        Tally::Open { have, need, .. } if !votes.is_empty() => Some(format!(
+            "rule {} allows it, but {}; {} more must approve the rule",
+            view.rule.id,
+            requirement.why,
+            need.saturating_sub(have)
+        )),
+        _ => None,
     })
 }
 

@@ -7,6 +7,8 @@ use crate::tables::wildcard;
 #[derive(Clone, Debug)]
 pub(crate) struct GlobPattern {
     words: Vec<String>,
+    /// Words with typed parameters as they were written, by their place; `words` has `*` for each.
+    typed: Vec<(usize, String)>,
     /// Ends in `**`: further plain words may follow.
     more: bool,
 }
@@ -19,6 +21,16 @@ impl GlobPattern {
         if more {
             words.pop();
         }
+        let mut typed = Vec::new();
+        for (at, word) in words.iter_mut().enumerate() {
+            if word.contains([OPEN, CLOSE]) {
+                typed.push((at, word.clone()));
+                *word = untyped(word)?;
+            }
+        }
+        if typed.first().is_some_and(|(at, _)| *at == 0) {
+            return Err("a typed parameter cannot stand for the program".to_owned());
+        }
         let Some(first) = words.first() else {
             return Err("the pattern names no program".to_owned());
         };
@@ -30,7 +42,7 @@ impl GlobPattern {
                 "a pattern cannot set variables; use an exact rule for such a line".to_owned()
             );
         }
-        Ok(Self { words, more })
+        Ok(Self { words, typed, more })
     }
 
     /// The first word, if it has no wildcard.
@@ -44,6 +56,10 @@ impl GlobPattern {
             return false;
         }
         self.words.iter().zip(words).all(|(pattern, word)| word_fits(pattern, word))
+            && self
+                .typed
+                .iter()
+                .all(|(at, pattern)| words.get(*at).is_some_and(|word| fits_type(pattern, word)))
     }
 
     /// As [`Self::matches`], but `*` also stands for options: for rules that deny and for policies.
@@ -73,8 +89,58 @@ impl GlobPattern {
             .iter()
             .map(|word| word.chars().filter(|c| !matches!(c, '*' | '?')).count())
             .sum();
-        (literal, self.words.len() * 2 + usize::from(!self.more))
+        (literal, self.words.len() * 2 + usize::from(!self.more) + self.typed.len())
     }
+}
+
+/// Braces outside quotes, which begin and end a typed parameter; quoted ones are text.
+const OPEN: char = '\x01';
+const CLOSE: char = '\x02';
+
+/// The types of parameters, and the bytes each may hold; none of them is ever empty.
+const TYPES: [(&str, fn(u8) -> bool); 4] = [
+    ("\x01hex\x02", |b| b.is_ascii_hexdigit()),
+    ("\x01name\x02", |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@')),
+    ("\x01number\x02", |b| b.is_ascii_digit()),
+    ("\x01path\x02", |b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@' | b'/' | b'+')
+    }),
+];
+
+/// A word with `*` in the place of each typed parameter.
+fn untyped(word: &str) -> Result<String, String> {
+    let mut out = word.to_owned();
+    for (name, _) in TYPES {
+        out = out.replace(name, "*");
+    }
+    if out.contains([OPEN, CLOSE]) {
+        let shown = |text: &str| text.replace(OPEN, "{").replace(CLOSE, "}");
+        return Err(format!(
+            "{:?} has a parameter that is not known: use one of {}, or quote the brace",
+            shown(word),
+            shown(&TYPES.map(|(name, _)| name).join(", "))
+        ));
+    }
+    Ok(out)
+}
+
+/// Whether a word fits a pattern with typed parameters: a name or number begins with no dash.
+fn fits_type(pattern: &str, word: &str) -> bool {
+    let Some(open) = pattern.find(OPEN) else { return wildcard(pattern, word) };
+    let (before, rest) = (pattern.get(..open).unwrap_or(""), pattern.get(open..).unwrap_or(""));
+    let Some((name, may)) = TYPES.iter().find(|(name, _)| rest.starts_with(name)) else {
+        return false;
+    };
+    let after = rest.get(name.len()..).unwrap_or("");
+    // What stands before may hold wildcards itself: every place it can end is tried.
+    (0..=word.len()).any(|start| {
+        let Some(value) = word.get(start..) else { return false };
+        if !word.get(..start).is_some_and(|head| wildcard(before, head)) || value.starts_with('-') {
+            return false;
+        }
+        let longest = value.bytes().take_while(|b| may(*b)).count();
+        (1..=longest).any(|end| value.get(end..).is_some_and(|tail| fits_type(after, tail)))
+    })
 }
 
 pub(crate) fn base(word: &str) -> &str {
@@ -116,12 +182,14 @@ fn split(text: &str) -> Result<Vec<String>, String> {
                     }
                 }
             }
-            ';' | '|' | '&' | '<' | '>' | '$' | '`' | '(' | ')' | '\\' | '\n' | '{' | '}' => {
+            ';' | '|' | '&' | '<' | '>' | '$' | '`' | '(' | ')' | '\\' | '\n' => {
                 return Err(format!(
                     "`{}` never matches: patterns allow plain words only; use an exact rule for such a line",
                     c.escape_default()
                 ));
             }
+            '{' => word.get_or_insert_default().push(OPEN),
+            '}' => word.get_or_insert_default().push(CLOSE),
             '!'..='~' => word.get_or_insert_default().push(c),
             _ => return Err("a pattern holds printable ASCII only".to_owned()),
         }
@@ -134,6 +202,39 @@ fn split(text: &str) -> Result<Vec<String>, String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_typed_parameter_is_what_it_says() {
+        let fits = |pattern: &str, command: &str| {
+            let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+            GlobPattern::parse(pattern).unwrap().matches(&words)
+        };
+        assert!(fits("kill {number}", "kill 4711"));
+        assert!(fits("tail -n {number} /var/log/{name}.log", "tail -n 50 /var/log/app-1.log"));
+        assert!(fits("git show {hex}", "git show 0a1b2c"));
+        assert!(fits("cat /srv/{path}", "cat /srv/app/x.conf"));
+        assert!(fits("x --lines={number}-{number}", "x --lines=1-20"));
+        for (pattern, command) in [
+            ("kill {number}", "kill -9"),
+            ("kill {number}", "kill -1"),
+            ("kill {number}", "kill 1x"),
+            ("cat /srv/{name}", "cat /srv/a/b"),
+            ("cat /srv/{name}", "cat /srv/"),
+            ("cat /srv/{path}", "cat /srv/../etc/shadow"),
+            ("cat {name}", "cat --version"),
+            ("cat {path}", "cat /etc/x y"),
+            ("git show {hex}", "git show HEAD"),
+        ] {
+            assert!(!fits(pattern, command), "{pattern}: {command}");
+        }
+        assert!(fits("docker inspect -f '{{.Id}}' *", "docker inspect -f {{.Id}} x"), "quoted");
+        // A rule that denies takes any value.
+        let deny = GlobPattern::parse("kill {number}").unwrap();
+        assert!(deny.covers(&["kill".to_owned(), "-9".to_owned()]));
+        for wrong in ["{name} x", "ls {x}", "ls {", "ls a}", "ls {numbers}"] {
+            assert!(GlobPattern::parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_star_stays_within_one_plain_word() {

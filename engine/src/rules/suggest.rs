@@ -100,7 +100,8 @@ fn propose(
             return None;
         }
         kinds.push(kind(word));
-        words.push(common(&values)?);
+        let numbers = values.iter().all(|value| kind(value) == "number");
+        words.push(if numbers { "{number}".to_owned() } else { common(&values)? });
     }
     let exact = kinds.is_empty();
     let pattern = if exact {
@@ -152,7 +153,7 @@ fn propose(
 
 /// A literal word as a pattern word; words with wildcards in them cannot be one.
 fn quote(word: &str) -> Option<String> {
-    if word.contains(['*', '?', '\'']) {
+    if word.contains(['*', '?', '\'', '{', '}']) {
         return None;
     }
     let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:,@%+=".contains(&b));
