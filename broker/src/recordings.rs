@@ -64,7 +64,7 @@ impl Recordings {
         self.dir.join(format!("{session}.cast"))
     }
 
-    /// A session was opened; its file is made with its first command.
+    /// A session was opened; its file is made with its first command, or what it first shows.
     pub(crate) fn open(&self, session: &SessionId, info: SessionInfo) {
         let recording = Recording {
             info,
@@ -92,6 +92,8 @@ impl Recordings {
     /// Takes in a piece of a session.
     pub(crate) fn output(&self, session: &SessionId, stream: Stream, time_us: i64, data: &[u8]) {
         if let Some(recording) = self.lock().get_mut(session) {
+            // A shell shows its prompt before anybody has typed. A failure denies what follows.
+            let _ = recording.start(None, time_us);
             recording.output(stream, time_us, data);
         }
     }
@@ -99,7 +101,12 @@ impl Recordings {
     /// Takes in a new size.
     pub(crate) fn resize(&self, session: &SessionId, time_us: i64, cols: u32, rows: u32) {
         if let Some(recording) = self.lock().get_mut(session) {
-            let _ = recording.event(time_us, "r", &format!("{cols}x{rows}"));
+            if recording.file.is_none() {
+                let term = "xterm-256color".to_owned();
+                let _ = recording.start(Some(&Pty { term, cols, rows }), time_us);
+            } else {
+                let _ = recording.event(time_us, "r", &format!("{cols}x{rows}"));
+            }
             let _ = recording.live.send(Live::Resize { cols, rows });
         }
     }
