@@ -280,11 +280,11 @@ fn long_scripts_are_read_to_their_end() {
     };
     let long = score(&echo(350));
     assert!(!long.uninspectable && long.level < Level::High, "{:?}", long.terms);
-    for count in [250, 900] {
+    for count in [250, 390] {
         assert!(score(&format!("{}mkfs.ext4 /dev/sda\n", echo(count))).score >= 95, "{count}");
     }
     // Beyond what is read there may be anything.
-    for unread in [echo(1100), "x".repeat(70_000), "echo $(".repeat(40) + &")".repeat(40)] {
+    for unread in [echo(500), "x".repeat(70_000), "echo $(".repeat(40) + &")".repeat(40)] {
         assert!(score(&unread).score >= 75 && score(&unread).uninspectable);
     }
     // A quote that two commands far apart share is no way to hide what is between them.

@@ -24,15 +24,15 @@ use std::collections::HashMap;
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 /// The deepest nesting that is read.
 pub(crate) const MAX_DEPTH: usize = 32;
-/// The most simple commands that are read, a script's included.
-pub(crate) const MAX_COMMANDS: usize = 1000;
+/// The most simple commands that are read, a script's included: about 5 us each, wrappers twice.
+pub(crate) const MAX_COMMANDS: usize = 400;
 /// The most stages of one pipeline.
 pub(crate) const MAX_STAGES: usize = 200;
 
 /// Problems after which part of the text was not read at all.
 pub(crate) const UNREAD: [&str; 5] =
     [MANY_COMMANDS, MANY_STAGES, TOO_LONG, TOO_MUCH_WORK, TOO_DEEP];
-const MANY_COMMANDS: &str = "more than 1,000 commands";
+const MANY_COMMANDS: &str = "more than 400 commands";
 const MANY_STAGES: &str = "more than 200 commands in one pipeline";
 const TOO_LONG: &str = "longer than 64 KiB";
 const TOO_MUCH_WORK: &str = "too much work to read";

@@ -25,14 +25,22 @@ pub(super) fn check(script: &mut Script) {
         if trivial(source) {
             continue;
         }
-        let why = pieces(script, scope, source).into_iter().find_map(|piece| {
-            let source = source.get(piece.from..piece.to).unwrap_or("");
-            if source.len() > budget || too_much(source) {
-                return Some("too long or too nested to be read twice");
-            }
+        let all = pieces(script, scope, source);
+        let part = |piece: &Piece| source.get(piece.from..piece.to).unwrap_or("");
+        // Known before any of it is read twice: nothing is spent on what cannot be finished.
+        let why = if source.len() > budget || all.iter().any(|piece| too_much(part(piece))) {
+            Some("too long or too nested to be read twice")
+        } else {
             budget -= source.len();
-            if trivial(source) { None } else { disagreement(script, scope, text, source, &piece) }
-        });
+            all.iter().find_map(|piece| {
+                let source = part(piece);
+                if trivial(source) {
+                    None
+                } else {
+                    disagreement(script, scope, text, source, piece)
+                }
+            })
+        };
         if let Some(why) = why {
             let place = script
                 .commands
