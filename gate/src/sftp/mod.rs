@@ -211,7 +211,7 @@ pub(crate) async fn run(
         };
         // What is held is withdrawn; what was released comes to its end while there is anybody.
         stop.cancel();
-        if !matches!(ended, Stop::Eof) {
+        if !matches!(ended, Stop::Eof | Stop::Garbled(_)) {
             dead.cancel();
         }
         drop(requests);
@@ -226,7 +226,7 @@ pub(crate) async fn run(
         }
         (ended, status.unwrap_or(UNDECIDED))
     };
-    sftp.close().await;
+    sftp.close();
     drop(lease);
     let unfinished = service.handles().unfinished();
     drop(service);

@@ -365,5 +365,48 @@ async fn whole_trees_with_times_and_modes() {
     assert_eq!(meta.modified().unwrap(), old);
     let items: Vec<_> = t.broker.items().into_iter().map(|i| i.submission.text.command).collect();
     assert!(items.iter().any(|i| i.contains("then sets mode 0750, atime")), "{items:#?}");
-    println!("{items:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_dies_takes_the_item_with_it() {
+    let Some(mut t) = trial(Mode::Manual).await else { return };
+    std::fs::write(t.path("new"), "x").unwrap();
+    let child = scp(&t, &[&path(&t, "new"), &format!("target:{}", t.path("to").display())]);
+    let item = t.broker.item(0).await;
+    t.sshd.kill_all();
+    t.broker.heard("withdraw", is_withdrawn(&item)).await;
+    t.broker.allow(&item);
+    let out = finish(child).await;
+    assert!(!out.status.success());
+    assert!(text(&out.stderr).contains("connection to the target was lost"), "{out:?}");
+    assert!(!t.path("to").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_broker_nothing_is_read_either() {
+    let Some(t) = trial(Mode::Auto).await else { return };
+    std::fs::write(t.path("a"), "a").unwrap();
+    let from = format!("target:{}", t.path("a").display());
+    t.broker.cut(true);
+    let out = finish(scp(&t, &[&from, t.path("b").to_str().unwrap()])).await;
+    assert!(!out.status.success());
+    assert!(text(&out.stderr).contains("broker unreachable"), "{}", text(&out.stderr));
+    assert!(!t.path("b").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_files_flow_both_ways() {
+    let Some(t) = trial(Mode::Auto).await else { return };
+    let content: Vec<u8> = (0..8_000_000u32).map(|n| (n.wrapping_mul(7) >> 3) as u8).collect();
+    std::fs::write(t.path("large"), &content).unwrap();
+    let started = std::time::Instant::now();
+    ok(&finish(scp(&t, &[&path(&t, "large"), &format!("target:{}/up", path(&t, "."))])).await);
+    let up = started.elapsed();
+    ok(&finish(scp(
+        &t,
+        &[&format!("target:{}/up", path(&t, ".")), &format!("{}/down", path(&t, "."))],
+    ))
+    .await);
+    println!("8 MB up in {up:?}, down in {:?}", started.elapsed() - up);
+    assert_eq!(std::fs::read(t.path("down")).unwrap(), content);
 }

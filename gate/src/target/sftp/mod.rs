@@ -17,7 +17,8 @@ use expacti_sftp::{
 };
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::approved::{ApprovedChanges, Planned, item_text};
 pub(crate) use self::carry::Carried;
@@ -53,10 +54,14 @@ struct Pending {
 
 /// A conversation with the SFTP server of a target.
 pub(crate) struct TargetSftp {
-    half: tokio::sync::Mutex<ChannelWriteHalf<Msg>>,
+    packets: mpsc::Sender<Bytes>,
+    closing: CancellationToken,
     pending: Mutex<Pending>,
     extensions: Vec<Extension>,
 }
+
+/// Packets on their way to the writer.
+const ON_THE_WAY: usize = 16;
 
 /// The target's answers on their way in.
 pub(crate) struct Replies {
@@ -97,8 +102,12 @@ impl TargetChannel {
         if version.version < 3 {
             return Err(NoSftp::Refused);
         }
+        let (packets, queue) = mpsc::channel(ON_THE_WAY);
+        let closing = CancellationToken::new();
+        tokio::spawn(write(half, queue, closing.clone()));
         let sftp = TargetSftp {
-            half: tokio::sync::Mutex::new(half),
+            packets,
+            closing,
             pending: Mutex::default(),
             extensions: version.extensions,
         };
@@ -209,17 +218,44 @@ impl TargetSftp {
         }
     }
 
-    /// One packet at a time, whole.
     async fn send(&self, packet: Bytes) -> Result<(), TargetLost> {
-        self.half.lock().await.data_bytes(packet).await.map_err(TargetLost::from)
+        self.packets.send(packet).await.map_err(|_| TargetLost)
     }
 
-    /// Ends the conversation.
-    pub(crate) async fn close(&self) {
-        let half = self.half.lock().await;
-        half.eof().await.ok();
-        half.close().await.ok();
+    /// Ends the conversation. Nobody is answered any more.
+    pub(crate) fn close(&self) {
+        self.closing.cancel();
+        self.lost();
     }
+}
+
+impl Drop for TargetSftp {
+    fn drop(&mut self) {
+        self.closing.cancel();
+    }
+}
+
+/// Writes packets whole, one after another. A task of its own: whoever waits for an answer may be
+/// dropped at any moment, and half a packet would make the next one, which may carry a client's
+/// bytes, read as something else.
+async fn write(
+    half: ChannelWriteHalf<Msg>,
+    mut queue: mpsc::Receiver<Bytes>,
+    closing: CancellationToken,
+) {
+    loop {
+        let packet = tokio::select! {
+            biased;
+            () = closing.cancelled() => break,
+            packet = queue.recv() => packet,
+        };
+        let Some(packet) = packet else { break };
+        if half.data_bytes(packet).await.is_err() {
+            return;
+        }
+    }
+    half.eof().await.ok();
+    half.close().await.ok();
 }
 
 impl Replies {
