@@ -100,6 +100,9 @@ _expacti() {
             expacti,watch)
                 cmd="expacti__subcmd__watch"
                 ;;
+            expacti,webhook)
+                cmd="expacti__subcmd__webhook"
+                ;;
             expacti,wrap)
                 cmd="expacti__subcmd__wrap"
                 ;;
@@ -271,6 +274,9 @@ _expacti() {
             expacti__subcmd__help,watch)
                 cmd="expacti__subcmd__help__subcmd__watch"
                 ;;
+            expacti__subcmd__help,webhook)
+                cmd="expacti__subcmd__help__subcmd__webhook"
+                ;;
             expacti__subcmd__help,wrap)
                 cmd="expacti__subcmd__help__subcmd__wrap"
                 ;;
@@ -372,6 +378,9 @@ _expacti() {
                 ;;
             expacti__subcmd__help__subcmd__target,remove)
                 cmd="expacti__subcmd__help__subcmd__target__subcmd__remove"
+                ;;
+            expacti__subcmd__help__subcmd__webhook,test)
+                cmd="expacti__subcmd__help__subcmd__webhook__subcmd__test"
                 ;;
             expacti__subcmd__policy,add)
                 cmd="expacti__subcmd__policy__subcmd__add"
@@ -538,6 +547,18 @@ _expacti() {
             expacti__subcmd__target__subcmd__help,remove)
                 cmd="expacti__subcmd__target__subcmd__help__subcmd__remove"
                 ;;
+            expacti__subcmd__webhook,help)
+                cmd="expacti__subcmd__webhook__subcmd__help"
+                ;;
+            expacti__subcmd__webhook,test)
+                cmd="expacti__subcmd__webhook__subcmd__test"
+                ;;
+            expacti__subcmd__webhook__subcmd__help,help)
+                cmd="expacti__subcmd__webhook__subcmd__help__subcmd__help"
+                ;;
+            expacti__subcmd__webhook__subcmd__help,test)
+                cmd="expacti__subcmd__webhook__subcmd__help__subcmd__test"
+                ;;
             *)
                 ;;
         esac
@@ -545,7 +566,7 @@ _expacti() {
 
     case "${cmd}" in
         expacti)
-            opts="-h -V --broker --token-file --json --help --version wrap review pending allow deny sessions watch kill pause resume replay risk rules policy audit reviewer agent target up status down broker gate demo doctor config completions man help"
+            opts="-h -V --broker --token-file --json --help --version webhook wrap review pending allow deny sessions watch kill pause resume replay risk rules policy audit reviewer agent target up status down broker gate demo doctor config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1353,7 +1374,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help)
-            opts="wrap review pending allow deny sessions watch kill pause resume replay risk rules policy audit reviewer agent target up status down broker gate demo doctor config completions man help"
+            opts="webhook wrap review pending allow deny sessions watch kill pause resume replay risk rules policy audit reviewer agent target up status down broker gate demo doctor config completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2209,6 +2230,34 @@ _expacti() {
         expacti__subcmd__help__subcmd__watch)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__webhook)
+            opts="test"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__webhook__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -3703,6 +3752,92 @@ _expacti() {
         expacti__subcmd__watch)
             opts="-h -V --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__webhook)
+            opts="-h -V --broker --token-file --json --help --version test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__webhook__subcmd__help)
+            opts="test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__webhook__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__webhook__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__webhook__subcmd__test)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
