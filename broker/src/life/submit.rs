@@ -8,7 +8,7 @@ use expacti_engine::{
     Context, Event, Outcome as RuleOutcome, Reading, Verdict, judge_as, mask_secrets,
 };
 use expacti_protocol::command::{
-    CommandState, CommandView, Interactive, ItemKind, SECRET_MASK, StdinTreatment, Submission,
+    CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment, Submission,
 };
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
@@ -30,6 +30,11 @@ fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> Reading<'_> {
     let foreground = interactive.and_then(|i| i.foreground.as_deref());
     match kind {
         ItemKind::Control => Reading::Control { foreground },
+        // What continues another line, or may not be read by the shell at all, is not the command
+        // that a rule was written for.
+        ItemKind::Line if interactive.is_none_or(|i| i.label != PromptLabel::Verified) => {
+            Reading::Input { foreground: Some("sh") }
+        }
         ItemKind::Exec | ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => Reading::Command,
         ItemKind::File => Reading::File,
         ItemKind::Input => Reading::Input { foreground },

@@ -143,10 +143,18 @@ fn no_rule_allows_input_or_keys() {
     (s.kind, s.interactive) = (ItemKind::Input, interactive(false, false));
     let id = send(&mut w, s).unwrap();
     assert_eq!(view(&w, &id).state, CommandState::Pending);
-    let mut s = submission(&session, "jj");
-    s.kind = ItemKind::Line;
-    let id = send(&mut w, s).unwrap();
-    assert!(w.decisions().iter().any(|d| d.id == id && d.allow), "a line is a command");
+    for (label, allowed) in [
+        (PromptLabel::Verified, true),
+        (PromptLabel::Continuation, false),
+        (PromptLabel::Unverified, false),
+    ] {
+        let mut s = submission(&session, "jj");
+        s.kind = ItemKind::Line;
+        s.interactive = interactive(false, false).map(|i| Interactive { label, ..i });
+        let id = send(&mut w, s).unwrap();
+        let by_rule = w.decisions().iter().any(|d| d.id == id && d.allow);
+        assert_eq!(by_rule, allowed, "{label:?}");
+    }
 }
 
 #[test]
