@@ -1,7 +1,7 @@
 //! Keyframes: the terminal's state every 10 s or 256 kB, made ahead on a thread. It must never
 //! outlive its player.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock, Weak};
 
 use super::apply;
@@ -26,6 +26,8 @@ struct Keyframe {
 #[derive(Debug, Default)]
 struct Frames {
     list: RwLock<Vec<Keyframe>>,
+    /// Events that were gone through.
+    reach: AtomicUsize,
     done: AtomicBool,
 }
 
@@ -41,9 +43,12 @@ impl Index {
         let frames = Arc::new(Frames::default());
         let weak = Arc::downgrade(&frames);
         // Without the thread seeking is slower, not wrong.
-        let _ = std::thread::Builder::new()
+        let started = std::thread::Builder::new()
             .name(crate::terminal::QUIET_THREAD.to_owned())
             .spawn(move || make(&recording, &weak));
+        if started.is_err() {
+            frames.done.store(true, Ordering::SeqCst);
+        }
         Self { frames }
     }
 
@@ -56,7 +61,12 @@ impl Index {
         Some((frame.event, screen))
     }
 
-    #[cfg(test)]
+    /// Events up to which keyframes are made; nothing beyond is quick to reach.
+    pub(crate) fn reach(&self) -> usize {
+        self.frames.reach.load(Ordering::SeqCst)
+    }
+
+    /// Whether every keyframe is there, or the thread that makes them never began.
     pub(crate) fn done(&self) -> bool {
         self.frames.done.load(Ordering::SeqCst)
     }
@@ -74,6 +84,7 @@ fn make(recording: &Recording, frames: &Weak<Frames>) {
             let frame = Keyframe { event: i, cols, rows, dump: screen.dump() };
             let Ok(mut list) = frames.list.write() else { return };
             list.push(frame);
+            frames.reach.store(i, Ordering::SeqCst);
             (bytes, since) = (0, event.time);
         }
         apply(&mut screen, recording, event);

@@ -44,7 +44,12 @@ pub(crate) struct Player {
     needle: String,
     /// A word about the last key.
     pub(crate) note: Option<String>,
+    /// Where to go as soon as the keyframes reach so far: the event, and the moment.
+    wanted: Option<(usize, f64)>,
 }
+
+/// Output that is gone through at once, in bytes; what is further away waits for its keyframe.
+const AT_ONCE: usize = 1 << 20;
 
 /// What a key did.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,6 +106,7 @@ impl Player {
             search: None,
             needle: String::new(),
             note: None,
+            wanted: None,
         }
     }
 
@@ -113,6 +119,14 @@ impl Player {
     pub(crate) fn tick(&mut self, now: Millis) {
         let passed = now.saturating_sub(self.clock) as f64 / 1000.0;
         self.clock = now;
+        if let Some((target, time)) = self.wanted {
+            if !self.far(target) {
+                self.wanted = None;
+                self.time = time;
+                self.go(target);
+            }
+            return;
+        }
         if !self.playing {
             return;
         }
@@ -126,6 +140,9 @@ impl Player {
 
     /// When something changes next.
     pub(crate) fn next_wake(&self) -> Option<Millis> {
+        if self.wanted.is_some() {
+            return Some(self.clock + 50);
+        }
         if !self.playing {
             return None;
         }
@@ -160,9 +177,38 @@ impl Player {
 
     /// To a moment.
     pub(crate) fn seek(&mut self, time: f64) {
-        self.time = time.clamp(0.0, self.duration());
-        let target = self.times.partition_point(|t| *t <= self.time);
-        self.go(target);
+        let time = time.clamp(0.0, self.duration());
+        let target = self.times.partition_point(|t| *t <= time);
+        self.reach(target, time);
+    }
+
+    /// To where `target` events were applied: now, or when the keyframes are there.
+    fn reach(&mut self, target: usize, time: f64) {
+        self.wanted = self.far(target).then_some((target, time));
+        if self.wanted.is_none() {
+            self.time = time;
+            self.go(target);
+        }
+    }
+
+    /// Whether going there now would hold up the screen.
+    fn far(&self, target: usize) -> bool {
+        if self.index.done() {
+            return false;
+        }
+        let near = self.index.reach().min(target);
+        let from = if self.position <= target { near.max(self.position) } else { near };
+        let events = self.recording.events.get(from..target).unwrap_or_default();
+        let mut bytes = 0;
+        events.iter().any(|e| {
+            bytes += self.recording.data(e).len();
+            bytes > AT_ONCE
+        })
+    }
+
+    /// Whether the reviewer waits for a moment that is not reached yet.
+    pub(crate) fn waits(&self) -> bool {
+        self.wanted.is_some()
     }
 
     /// To a moment of the recording as it was, pauses included.
@@ -175,8 +221,8 @@ impl Player {
 
     /// To just after an event.
     fn seek_event(&mut self, event: usize) {
-        self.time = self.times.get(event).copied().unwrap_or(self.time);
-        self.go(event + 1);
+        let time = self.times.get(event).copied().unwrap_or(self.time);
+        self.reach(event + 1, time);
     }
 
     /// One frame on, or back.

@@ -134,3 +134,27 @@ fn an_empty_recording() {
     press(&mut p, " .,[]<>0519/x\nn");
     assert!(p.time.abs() < 1e-9);
 }
+
+#[test]
+fn a_far_moment_is_waited_for_without_holding_up_the_screen() {
+    let mut text = "{\"version\":2,\"width\":80,\"height\":24}\n".to_owned();
+    for i in 0..60_000 {
+        let _ = writeln!(text, "[{i}, \"o\", \"{i:0100}\\r\\n\"]");
+    }
+    let r = recording(&text);
+    let mut p = Player::new(r, "t", 1.0, None, 0);
+    p.playing = false;
+    p.seek(59_000.0);
+    let mut now = 0;
+    while p.waits() {
+        now += 50;
+        p.tick(now);
+        std::thread::yield_now();
+    }
+    assert!((p.time - 59_000.0).abs() < 1e-6);
+    assert!(p.screen.rows().iter().any(|row| row.ends_with("59000")), "{:?}", p.screen.rows());
+    // Another wish takes the place of the first.
+    p.seek(10.0);
+    assert!(!p.waits());
+    assert!(p.screen.rows().iter().any(|row| row.ends_with("010")));
+}

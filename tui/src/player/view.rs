@@ -139,6 +139,10 @@ fn footer(player: &Player, theme: Theme, columns: usize) -> Line<'static> {
         ]);
     }
     let mut spans = vec![Span::raw(" ")];
+    if player.waits() {
+        let text = format!("reading ahead {}   ", theme.pick("…", "..."));
+        spans.push(Span::styled(text, theme.warn()));
+    }
     if let Some(note) = &player.note {
         spans.push(Span::styled(format!("{note}   "), theme.warn()));
     }
