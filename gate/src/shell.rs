@@ -10,6 +10,7 @@ use expacti_line::editor::History;
 use expacti_line::gate::{Draft, Effect, Kind, Label, LineGate, Verdict};
 use expacti_line::remote::{Nonce, Probe, parse_probe};
 use expacti_protocol::command::{Interactive, ItemKind, Outcome, PromptLabel};
+use expacti_protocol::digest::StreamSummary;
 use expacti_protocol::gate::Stream;
 use expacti_protocol::ids::{CommandId, SessionId};
 use russh::{ChannelMsg, ChannelReadHalf};
@@ -67,6 +68,8 @@ struct Ready {
 struct Typed {
     id: CommandId,
     at: Instant,
+    /// What passed under the grant that came with it.
+    keys: Option<StreamSummary>,
 }
 
 struct Running<'a> {
@@ -532,7 +535,8 @@ impl Running<'_> {
                 Effect::TypeItem => {
                     // Without an approved item at hand nothing is typed.
                     if let Some(Ready { id, approved }) = self.ready.take() {
-                        self.typed = Some(Typed { id: id.clone(), at: Instant::now() });
+                        let at = Instant::now();
+                        self.typed = Some(Typed { id: id.clone(), at, keys: None });
                         let grant =
                             self.writer.item(*approved).await.map_err(|_| Broken::Target)?;
                         self.grant = grant.map(|grant| (id, grant));
@@ -551,9 +555,14 @@ impl Running<'_> {
                 Effect::GrantOver => {
                     if let Some((id, grant)) = self.grant.take() {
                         let passed = grant.summary();
-                        self.recorder
-                            .mark(format!("grant of {id} over: {} bytes passed", passed.bytes))
-                            .await;
+                        let label = format!("grant of {id} over: {} bytes passed", passed.bytes);
+                        self.recorder.mark(label).await;
+                        if let Some(line) = self.lines.iter_mut().find(|line| line.id == id) {
+                            line.keys = Some(passed);
+                        } else {
+                            let stdin = Some(passed);
+                            self.link.finished(id, Outcome { stdin, ..Outcome::default() }).await;
+                        }
                     }
                 }
                 Effect::Still(still) => {
@@ -566,8 +575,11 @@ impl Running<'_> {
                         self.link.finished(id, unknown(&format!("{why}: it was not sent"))).await;
                     }
                 }
+                // With a grant it is done with when that is over.
                 Effect::Passed => {
-                    if let Some(typed) = self.typed.take() {
+                    if let Some(typed) = self.typed.take()
+                        && self.grant.as_ref().is_none_or(|(id, _)| *id != typed.id)
+                    {
                         self.link.finished(typed.id, Outcome::default()).await;
                     }
                 }
@@ -579,7 +591,8 @@ impl Running<'_> {
                 Effect::Started => self.lines.extend(self.typed.take()),
                 Effect::Ended(status) => {
                     for line in std::mem::take(&mut self.lines) {
-                        self.link.finished(line.id, ended(line.at, status)).await;
+                        let outcome = Outcome { stdin: line.keys, ..ended(line.at, status) };
+                        self.link.finished(line.id, outcome).await;
                     }
                 }
                 Effect::Log(text) => self.recorder.mark(text).await,
@@ -620,9 +633,18 @@ impl Running<'_> {
         if let Some(Ready { id, .. }) = self.ready.take() {
             self.link.finished(id, unknown("the shell ended: it was not sent")).await;
         }
-        for typed in self.typed.take().into_iter().chain(std::mem::take(&mut self.lines)) {
+        let granted = self.grant.take().map(|(id, grant)| (id, grant.summary()));
+        let mut open: Vec<Typed> = self.typed.take().into_iter().collect();
+        open.append(&mut self.lines);
+        if let Some((id, passed)) = granted {
+            match open.iter_mut().find(|typed| typed.id == id) {
+                Some(typed) => typed.keys = Some(passed),
+                None => open.push(Typed { id, at: self.started, keys: Some(passed) }),
+            }
+        }
+        for typed in open {
             let duration_us = u64::try_from(typed.at.elapsed().as_micros()).ok();
-            self.link.finished(typed.id, Outcome { duration_us, ..outcome.clone() }).await;
+            self.link.finished(typed.id, Outcome { duration_us, stdin: typed.keys, ..outcome.clone() }).await;
         }
         if let Some(exit) = &exit {
             finish(self.client, gone, exit).await;

@@ -55,29 +55,46 @@ impl Life {
     pub(crate) fn add_rule(
         &mut self,
         by: &Peer,
-        mut rule: Rule,
+        rule: Rule,
         now: Now,
     ) -> Result<RuleView, Refusal> {
+        let mut added = self.add_rules(by, vec![rule], now)?;
+        added.pop().ok_or_else(|| Refusal::failed("no rule was added"))
+    }
+
+    /// Adds rules, all or none.
+    pub(crate) fn add_rules(
+        &mut self,
+        by: &Peer,
+        rules: Vec<Rule>,
+        now: Now,
+    ) -> Result<Vec<RuleView>, Refusal> {
         needs_admin(by, "change rules")?;
-        rule.id = RuleId::new().to_string();
-        rule.author = by.name.clone();
-        rule.created_at = now.micros;
-        rule.hits = 0;
-        check_rule(&rule).map_err(|e| Refusal::invalid(e.to_string()))?;
-        if rule.expires_at.is_some_and(|t| t <= now.micros) {
-            return Err(Refusal::invalid("the rule would have expired already"));
+        let mut added = Vec::with_capacity(rules.len());
+        for mut rule in rules {
+            rule.id = RuleId::new().to_string();
+            rule.author = by.name.clone();
+            rule.created_at = now.micros;
+            rule.hits = 0;
+            check_rule(&rule).map_err(|e| Refusal::invalid(e.to_string()))?;
+            if rule.expires_at.is_some_and(|t| t <= now.micros) {
+                return Err(Refusal::invalid("the rule would have expired already"));
+            }
+            let view = RuleView { approvals: vec![approval(by, now)], rule };
+            self.rules.insert(view.rule.id.clone(), view.clone());
+            added.push(view);
         }
-        let view = RuleView { approvals: vec![approval(by, now)], rule };
-        self.rules.insert(view.rule.id.clone(), view.clone());
         self.rebuild_snapshot()?;
-        self.write_rule(&view)?;
-        let entry = Entry::new("rule_added", &now.rfc3339())
-            .with("rule", view.rule.id.as_str())
-            .with("by", by.name.as_str())
-            .with("body", serde_json::to_value(&view.rule).unwrap_or_default());
-        self.audit(&entry)?;
-        self.told("added", &view.rule.id, by);
-        Ok(view)
+        for view in &added {
+            self.write_rule(view)?;
+            let entry = Entry::new("rule_added", &now.rfc3339())
+                .with("rule", view.rule.id.as_str())
+                .with("by", by.name.as_str())
+                .with("body", serde_json::to_value(&view.rule).unwrap_or_default());
+            self.audit(&entry)?;
+            self.told("added", &view.rule.id, by);
+        }
+        Ok(added)
     }
 
     /// One more person stands for a rule that allows.

@@ -5,7 +5,7 @@ use expacti_audit::Entry;
 use expacti_engine::{Event, Tally};
 use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outcome, VoteView};
 use expacti_protocol::digest::Digest;
-use expacti_protocol::gate::DecisionKind;
+use expacti_protocol::gate::{DecisionKind, GateEvent};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 
@@ -482,6 +482,22 @@ impl Life {
             Some(live) if live.gate == gate => self.end_undelivered(id, why, now),
             Some(_) => Err(Refusal::not_entitled("the command belongs to another gate")),
             None => Err(Refusal::not_found(format!("command {id}"))),
+        }
+    }
+
+    /// The last screen of a reviewer is gone: nobody sees what passes under the grants that this
+    /// person gave.
+    pub(crate) fn left(&mut self, name: &str) {
+        let granted: Vec<_> = self
+            .commands
+            .values()
+            .filter(|live| live.view.grant.is_some())
+            .filter(|live| live.view.votes.iter().any(|vote| vote.allow && vote.by == name))
+            .map(|live| (live.gate, live.view.session_id.clone()))
+            .collect();
+        for (gate, session_id) in granted {
+            let reason = format!("{name} left");
+            self.tell_gate(gate, GateEvent::EndGrants { session_id, reason });
         }
     }
 

@@ -8,7 +8,8 @@ use expacti_engine::{
     Context, Event, Outcome as RuleOutcome, Reading, Verdict, judge_as, mask_secrets,
 };
 use expacti_protocol::command::{
-    CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment, Submission,
+    CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
+    Submission,
 };
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};

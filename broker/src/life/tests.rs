@@ -71,7 +71,7 @@ pub(super) struct World {
     /// Everything that is on disk.
     pub(super) disk: Vec<Write>,
     /// Everything that gates were told.
-    told: Vec<(GateId, GateEvent)>,
+    pub(super) told: Vec<(GateId, GateEvent)>,
     /// Everything about commands that reviewers were told.
     pub(super) reviewed: Vec<ReviewerEvent>,
 }

@@ -132,6 +132,37 @@ fn a_grant_is_the_smallest_that_all_gave() {
 }
 
 #[test]
+fn a_grant_ends_when_who_gave_it_leaves() {
+    let mut w = World::new();
+    let ann = add(&mut w, "ann", Role::Reviewer);
+    let session = w.session();
+    let id = keys(&mut w, &session);
+    let grant = Some(Grant { seconds: 300, bytes: 10 });
+    let allow = DecisionMessage { grant, ..message(&id, true) };
+    w.run(|l, now| l.decide(&ann, &allow, now)).unwrap();
+    let told = |w: &mut World, name: &str| {
+        let before = w.told.len();
+        w.run(|l, _| {
+            l.left(name);
+            Ok(())
+        })
+        .unwrap();
+        w.told[before..]
+            .iter()
+            .filter(|(_, event)| {
+                matches!(event, GateEvent::EndGrants { session_id, .. } if *session_id == session)
+            })
+            .count()
+    };
+    assert_eq!(told(&mut w, "bob"), 0);
+    assert_eq!(told(&mut w, "ann"), 1);
+    // Without a grant there is nothing to end.
+    let id = keys(&mut w, &session);
+    w.decide(&ann, &id, true).unwrap();
+    assert_eq!(told(&mut w, "ann"), 1);
+}
+
+#[test]
 fn no_rule_allows_input_or_keys() {
     let mut w = World::new();
     let rule = rule("jj");

@@ -101,11 +101,15 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     if ok {
         talk(&broker, &peer, &mut socket, &mut events).await;
     }
+    let name = peer.name.clone();
     let _ = broker
         .handle
-        .run(move |_, clients, _| {
+        .run(move |life, clients, _| {
             clients.names.remove(&number);
             clients.reviewers.remove(&number);
+            if !clients.names.values().any(|other| *other == name) {
+                life.left(&name);
+            }
             Ok(())
         })
         .await;

@@ -34,14 +34,13 @@ impl LineGate {
         }
         match event {
             Event::Output(bytes) => self.output(&bytes, out),
-            Event::PromptStart => {
-                self.prompt_start(out);
-            }
+            Event::PromptStart => self.end_grant(out),
             Event::PromptEnd | Event::ContinuationPrompt => {
                 self.stale = true;
                 self.enter_mode(out);
             }
             Event::CommandDone { status } => {
+                self.end_grant(out);
                 if std::mem::take(&mut self.running) {
                     out.push(Effect::Ended(status));
                 }
@@ -68,10 +67,6 @@ impl LineGate {
         all.extend_from_slice(bytes);
         self.echo = None;
         Cow::Owned(all)
-    }
-
-    fn prompt_start(&mut self, out: &mut Vec<Effect>) {
-        self.end_grant(out);
     }
 
     pub(super) fn output(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
