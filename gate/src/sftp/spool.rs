@@ -94,7 +94,7 @@ impl Spool {
         if fits {
             self.memory.extend_from_slice(data);
         } else {
-            let kept = self.to_file(data);
+            let kept = self.file_away(data);
             if let Err(error) = kept {
                 self.budget.all.give(bytes);
                 return Err(error.into());
@@ -105,7 +105,7 @@ impl Spool {
         Ok(())
     }
 
-    fn to_file(&mut self, data: &[u8]) -> std::io::Result<()> {
+    fn file_away(&mut self, data: &[u8]) -> std::io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(tempfile::tempfile()?),

@@ -254,7 +254,8 @@ async fn every_other_change_is_held() {
     let mode = |mode| std::fs::Permissions::from_mode(mode);
     std::fs::set_permissions(t.path("a"), mode(0o644)).unwrap();
     let p = |name: &str| format!("{}/{name}", path(&t, "."));
-    let operations: [(String, String, fn(&Trial) -> bool); 8] = [
+    type Operation = (String, String, fn(&Trial) -> bool);
+    let operations: [Operation; 8] = [
         (format!("mkdir {}", p("made")), format!("sftp mkdir {}: mode 0777", p("made")), |t| {
             t.path("made").is_dir()
         }),

@@ -9,6 +9,7 @@ mod approved;
 mod carry;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -211,8 +212,8 @@ impl TargetSftp {
         loop {
             let id = pending.next;
             pending.next = pending.next.wrapping_add(1);
-            if !pending.waiting.contains_key(&id) {
-                pending.waiting.insert(id, (answer, waiter));
+            if let Entry::Vacant(free) = pending.waiting.entry(id) {
+                free.insert((answer, waiter));
                 return Ok(id);
             }
         }
