@@ -402,3 +402,25 @@ fn what_the_agent_types_is_not_drawn_twice() {
     }
     assert_eq!(b.text().matches("uptime").count(), 1, "{}", b.text());
 }
+
+#[test]
+fn the_closest_rule_is_compared_word_by_word() {
+    let mut b = Bench::new(80, 24);
+    let mut view = request("0001", 10);
+    view.closest = Some(expacti_engine::Closest {
+        rule: "wl-14".into(),
+        differs: "-delete, without nginx, outside its scope".into(),
+    });
+    b.pending(&view);
+    let line = "CLOSEST RULE wl-14 + -delete  - nginx  ~ outside its scope";
+    assert!(b.shows(line), "{}", b.text());
+    // As many words as there are: it stays in two rows.
+    view.closest = Some(expacti_engine::Closest {
+        rule: "wl-14".into(),
+        differs: vec!["--very-long-option"; 40].join(", "),
+    });
+    view.revision += 1;
+    b.updated(&view);
+    assert_eq!(b.text().lines().filter(|l| l.contains("+ --very-long")).count(), 2);
+    assert!(b.shows("…"), "{}", b.text());
+}

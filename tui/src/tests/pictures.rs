@@ -125,3 +125,25 @@ fn every_size_draws() {
         }
     }
 }
+
+#[test]
+fn items_of_interactive_shells() {
+    let colour = Theme { colour: true, ascii: false };
+    let mut b = Bench::new(100, 30);
+    let web = support::session("7c1a", "fixbot", "web-1");
+    for view in support::items(&web, support::T0) {
+        b.pending(&view);
+    }
+    b.wait(600);
+    b.keys("g");
+    b.wait(600);
+    insta::assert_snapshot!("grant", b.text());
+    b.code(crossterm::event::KeyCode::Esc);
+    b.keys("jj");
+    b.wait(5_000);
+    insta::assert_snapshot!("difference", picture(&b));
+    let mut b = Bench::with(80, 24, Theme { ascii: true, ..colour });
+    b.pending(&support::items(&web, support::T0).remove(1));
+    b.wait(600);
+    insta::assert_snapshot!("secret-ascii-80x24", b.text());
+}

@@ -50,11 +50,7 @@ pub(super) fn lines(model: &Model, item: &Item, columns: usize) -> Vec<Line<'sta
         labelled(model, "NOTE ", &shown(model, note), theme.warn(), columns, 2, &mut lines);
     }
     match &card.closest {
-        Some((rule, differs)) => {
-            let label = format!("CLOSEST RULE {} ", shown(model, rule));
-            let text = format!("differs by: {}", shown(model, differs));
-            labelled(model, &label, &text, Style::new(), columns, 2, &mut lines);
-        }
+        Some((rule, differs)) => closest(model, rule, differs, columns, &mut lines),
         None if !card.rule_why.is_empty() => {
             labelled(
                 model,
@@ -90,6 +86,45 @@ fn labelled(
         };
         lines.push(Line::from(vec![head, Span::styled(row, style)]));
     }
+}
+
+/// The closest rule, and word by word how the command differs from it: `+` is in the command and
+/// not in the rule, `-` in the rule and not in the command, `~` is something else.
+fn closest(
+    model: &Model,
+    rule: &str,
+    differs: &str,
+    columns: usize,
+    lines: &mut Vec<Line<'static>>,
+) {
+    let theme = model.theme;
+    let label = format!("CLOSEST RULE {} ", shown(model, rule));
+    let indent = width(&label).min(columns / 2);
+    let mut spans = vec![Span::styled(fit(&label, indent, theme.ascii), theme.label())];
+    let mut used = indent;
+    let mut rows = 1;
+    for part in differs.split(", ") {
+        let (sign, word, style) = match part.strip_prefix("without ") {
+            Some(word) => ("- ", word, theme.label()),
+            None if matches!(part, "outside its scope" | "the order of the words") => {
+                ("~ ", part, theme.warn())
+            }
+            None => ("+ ", part, theme.warn().patch(theme.strong())),
+        };
+        let word = fit(&shown(model, word), columns.saturating_sub(indent + 4), theme.ascii);
+        if used + width(&word) + 2 > columns && used > indent {
+            if rows == 2 {
+                spans.push(Span::styled(theme.pick("…", "~"), theme.dim()));
+                break;
+            }
+            lines.push(Line::from(std::mem::take(&mut spans)));
+            spans.push(Span::raw(" ".repeat(indent)));
+            (used, rows) = (indent, rows + 1);
+        }
+        used += width(&word) + 4;
+        spans.push(Span::styled(format!("{sign}{word}  "), style));
+    }
+    lines.push(Line::from(spans));
 }
 
 /// Each contribution to the score.
