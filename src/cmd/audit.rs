@@ -148,9 +148,13 @@ fn describe(entry: &Value) -> String {
         ("decided_by", "by "),
         ("agent", "agent "),
         ("target", "on "),
+        ("change", ""),
         ("rule", ""),
+        ("policy", ""),
+        ("pattern", ""),
         ("principal", ""),
         ("command", "$ "),
+        ("by", "by "),
         ("comment", "— "),
     ] {
         if let Some(value) = text(name) {

@@ -18,6 +18,9 @@ use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::print;
 
+/// Rules of one request to the broker, which takes no more at once.
+const IMPORT: usize = 1000;
+
 /// Runs one of the subcommands on the running broker, or on the data directory when none runs.
 pub(crate) async fn run(config: &Config, command: RulesCommand, json: bool) -> Outcome {
     let link = Link::any(config).await?;
@@ -91,9 +94,14 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Outcome {
                 expacti_engine::check_rule(rule).map_err(|e| Failure::new(1, e.to_string()))?;
             }
             let mut done = Vec::new();
-            for rule in all {
-                let rule: Rule = link.client.post("/v1/rules", &rule).await?;
-                done.push(rule);
+            for part in all.chunks(IMPORT) {
+                let added: Result<Vec<Rule>, _> = link.client.post("/v1/rules/import", &part).await;
+                done.extend(added.map_err(|e| {
+                    Failure::new(
+                        e.exit_status(),
+                        format!("{e}; {} of {} rules were added", done.len(), all.len()),
+                    )
+                })?);
             }
             if json {
                 print::json(&done)?;

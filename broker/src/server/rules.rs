@@ -11,6 +11,9 @@ use serde::Serialize;
 use super::rest::{Answer, view};
 use crate::{Broker, Peer, Refusal};
 
+/// The most rules of one request; each is an event for every reviewer.
+const MAX_IMPORT: usize = 1000;
+
 /// 200 for what is done, 202 for what waits for others.
 fn answer<T: Serialize>(changed: Changed<T>) -> Response {
     let status = match changed {
@@ -31,6 +34,18 @@ pub(super) async fn add_rule(
     Json(rule): Json<Rule>,
 ) -> Answer<RuleView> {
     broker.add_rule(peer, rule).await.map(Json)
+}
+
+/// Many at once, all or none: the rules are compiled once.
+pub(super) async fn import_rules(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Json(rules): Json<Vec<Rule>>,
+) -> Answer<Vec<RuleView>> {
+    if rules.len() > MAX_IMPORT {
+        return Err(Refusal::invalid(format!("at most {MAX_IMPORT} rules at once")));
+    }
+    broker.handle.run(move |life, _, now| life.add_rules(&peer, rules, now)).await.map(Json)
 }
 
 pub(super) async fn approve_rule(

@@ -97,8 +97,11 @@ impl GlobPattern {
 const OPEN: char = '\x01';
 const CLOSE: char = '\x02';
 
+/// Whether a byte may stand in a parameter.
+type Holds = fn(u8) -> bool;
+
 /// The types of parameters, and the bytes each may hold; none of them is ever empty.
-const TYPES: [(&str, fn(u8) -> bool); 4] = [
+const TYPES: [(&str, Holds); 4] = [
     ("\x01hex\x02", |b| b.is_ascii_hexdigit()),
     ("\x01name\x02", |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@')),
     ("\x01number\x02", |b| b.is_ascii_digit()),
