@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use expacti_protocol::PROTOCOL_VERSION;
-use expacti_protocol::command::{CommandState, Outcome, StdinTreatment, Submission};
+use expacti_protocol::command::{CommandState, ItemKind, Outcome, StdinTreatment, Submission};
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent, GateRequest};
 use expacti_protocol::http::{AgentKeyQuery, PrincipalView, Target};
 use expacti_protocol::ids::{CommandId, SessionId};
@@ -25,6 +25,10 @@ pub enum Mode {
     Manual,
     /// Allows at once without `released`, and never answers `release`.
     StuckRelease,
+    /// Denies at once.
+    Deny,
+    /// Allows and releases lines at once, but none that says `touch` or writes to a file.
+    Sift,
     /// Does not even answer `submit`.
     Mute,
     /// Does not answer `open_session` either.
@@ -102,6 +106,10 @@ impl Broker {
         self.state.agents.lock().unwrap().insert(key.to_owned(), principal);
     }
 
+    pub fn forget_agents(&self) {
+        self.state.agents.lock().unwrap().clear();
+    }
+
     pub fn set_targets(&self, targets: Vec<Target>) {
         *self.state.targets.lock().unwrap() = targets;
     }
@@ -153,6 +161,30 @@ impl Broker {
         .await
     }
 
+    /// Waits for an item that contains this; false when none comes.
+    pub async fn submitted(&self, part: &str, patience: Duration) -> bool {
+        let mut items = self.state.items.subscribe();
+        let found = items.wait_for(|items| {
+            items.iter().rev().any(|item| item.submission.text.command.contains(part))
+        });
+        tokio::time::timeout(patience, found).await.is_ok_and(|found| found.is_ok())
+    }
+
+    /// Waits until every session that was opened is closed.
+    pub async fn sessions_closed(&self) {
+        let mut log = self.state.log.subscribe();
+        let open = |log: &Vec<GateRequest>| {
+            log.iter().fold(0, |open: i64, request| match request {
+                GateRequest::OpenSession { .. } => open + 1,
+                GateRequest::CloseSession { .. } => open - 1,
+                _ => open,
+            })
+        };
+        let wait = log.wait_for(|log| open(log) == 0);
+        let closed = tokio::time::timeout(Duration::from_secs(20), wait).await;
+        closed.expect("every session is closed").unwrap();
+    }
+
     pub fn decision(item: &Item, allow: bool, comment: Option<&str>) -> Decision {
         Decision {
             id: item.id.clone(),
@@ -175,6 +207,13 @@ impl Broker {
     pub fn deny(&self, item: &Item, comment: &str) {
         self.say(GateEvent::Decision(Self::decision(item, false, Some(comment))));
     }
+}
+
+fn is_harmless(item: &Item) -> bool {
+    let line = &item.submission.text.command;
+    matches!(item.submission.kind, ItemKind::Line | ItemKind::Input)
+        && !line.contains("touch")
+        && !line.contains('>')
 }
 
 /// Whether the request is for the WebSocket; Unix sockets cannot be peeked at with tokio.
@@ -315,6 +354,12 @@ fn answer(state: &State, request: GateRequest) -> (Vec<GateEvent>, Option<Item>)
             if mode == Mode::Auto || mode == Mode::StuckRelease {
                 let mut decision = Broker::decision(&item, true, None);
                 decision.released = mode == Mode::Auto;
+                decision.kind = DecisionKind::Rule;
+                events.push(GateEvent::Decision(decision));
+            } else if mode == Mode::Deny || mode == Mode::Sift {
+                let mut decision =
+                    Broker::decision(&item, mode == Mode::Sift && is_harmless(&item), None);
+                decision.released = decision.allow;
                 decision.kind = DecisionKind::Rule;
                 events.push(GateEvent::Decision(decision));
             }
