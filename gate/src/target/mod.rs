@@ -19,9 +19,7 @@ use russh::client::{Handle, Msg};
 use russh::{ChannelReadHalf, ChannelWriteHalf, Sig};
 
 pub(crate) use self::approved::{Approved, Context, Held};
-pub(crate) use self::sftp::{
-    ApprovedChanges, Carried, Opening, Planned, TargetSftp, item_text,
-};
+pub(crate) use self::sftp::{ApprovedChanges, Carried, Opening, Planned, TargetSftp, item_text};
 pub(crate) use self::shell::{KeyGrant, Shell, ShellWriter};
 use crate::terminal::{MODES, Size};
 use crate::upstream::TargetHandler;
