@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_protocol::client::{Client, ClientError, Endpoint};
-use russh::keys::PrivateKey;
+use russh::keys::{Certificate, PrivateKey};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -87,6 +87,11 @@ pub struct GateConfig {
     pub identities: Vec<PathBuf>,
     /// The target of clients that name none.
     pub default_target: Option<String>,
+    /// The authority that signs the gate's host certificates, one for each target that a client
+    /// reaches with `ssh -J`; ed25519.
+    pub host_ca: Option<PrivateKey>,
+    /// The names by which clients reach the gate itself, for its own certificate.
+    pub names: Vec<String>,
     /// Where the lines typed at interactive shells are kept for later sessions; nowhere if `None`.
     pub history: Option<PathBuf>,
     /// Bounds.
@@ -101,6 +106,8 @@ impl GateConfig {
             broker,
             identities: Vec::new(),
             default_target: None,
+            host_ca: None,
+            names: Vec::new(),
             history: None,
             limits: Limits::default(),
         }
@@ -134,10 +141,19 @@ pub(crate) struct Shared {
     pub(crate) host_key: PrivateKey,
     pub(crate) identities: Vec<Arc<PrivateKey>>,
     pub(crate) default_target: Option<String>,
+    pub(crate) host_ca: Option<PrivateKey>,
+    pub(crate) names: Vec<String>,
     pub(crate) history: Option<PathBuf>,
     pub(crate) slots: Arc<tokio::sync::Semaphore>,
     /// Every task that may have something to report.
     pub(crate) tasks: TaskTracker,
+}
+
+impl Shared {
+    /// What proves to clients which know the authority that the host key may stand for the names.
+    pub(crate) fn host_certificate(&self, names: &[&str]) -> Option<Certificate> {
+        crate::certificates::host(self.host_ca.as_ref()?, &self.host_key, names)
+    }
 }
 
 /// A gate. Dropping it cuts the link to the broker, and with it every connection's hope.
@@ -172,6 +188,8 @@ impl Gate {
             host_key: config.host_key,
             identities,
             default_target: config.default_target,
+            host_ca: config.host_ca,
+            names: config.names,
             history: config.history,
             slots,
             tasks: TaskTracker::new(),

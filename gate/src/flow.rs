@@ -101,10 +101,10 @@ impl Flow {
     }
 
     /// Output waits for the client's window until the guard is dropped.
-    pub(crate) fn starved(&self) -> Starved<'_> {
+    pub(crate) fn starved(self: &Arc<Self>) -> Starved {
         self.starved.fetch_add(1, Ordering::AcqRel);
         self.wake();
-        Starved(self)
+        Starved(Arc::clone(self))
     }
 
     /// One more channel is open, until the guard is dropped.
@@ -125,9 +125,9 @@ impl Drop for OpenChannel {
 }
 
 /// See [`Flow::starved`].
-pub(crate) struct Starved<'a>(&'a Flow);
+pub(crate) struct Starved(Arc<Flow>);
 
-impl Drop for Starved<'_> {
+impl Drop for Starved {
     fn drop(&mut self) {
         self.0.starved.fetch_sub(1, Ordering::AcqRel);
     }

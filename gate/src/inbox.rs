@@ -118,6 +118,12 @@ impl Inbox {
         self.changed.notify_one();
     }
 
+    /// Whether nothing more comes in.
+    pub(crate) fn has_ended(&self) -> bool {
+        let state = self.lock();
+        state.eof || state.closed
+    }
+
     /// Throws away what is there and what will come.
     pub(crate) fn discard(&self) {
         let freed = {

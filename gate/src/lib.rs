@@ -5,14 +5,17 @@
 //! can write to a target is `target`; it takes approved items, constants, and data covered by a
 //! grant, and nothing else. Whatever fails on the way, the command does not run.
 
+mod certificates;
 mod channel;
 mod client;
 mod config;
+mod entrance;
 mod environment;
 mod flow;
 mod head;
 mod history;
 mod inbox;
+mod jump;
 mod keys;
 mod known_hosts;
 mod life;
@@ -33,6 +36,7 @@ mod team;
 mod terminal;
 mod upstream;
 
+pub use certificates::cert_authority_line;
 pub use config::{Gate, GateConfig, GateError, Limits};
 pub use keys::{KeyError, known_hosts_line, load_or_create_host_key};
 pub use link::LinkStatus;

@@ -3,41 +3,42 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use expacti_protocol::session::SessionInfo;
 use russh::server::Config;
 use russh::{MethodKind, MethodSet, SshId};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::certificates;
 use crate::config::{GateError, Shared};
+use crate::entrance::Entrance;
 use crate::flow::Flow;
 use crate::head;
-use crate::server::{Entrance, GateHandler};
+use crate::server::GateHandler;
 use crate::session::Connection;
-use crate::stream::Stream;
+use crate::stream::{Stream, Wire};
 use crate::team::Team;
 use crate::upstream::{Target, preferred};
 
 /// Wait after an accept that failed for want of resources.
 const PAUSE: Duration = Duration::from_millis(100);
 
-fn config(shared: &Shared, method: MethodKind) -> Arc<Config> {
-    Arc::new(Config {
+fn config(shared: &Shared, methods: &[MethodKind], names: &[&str]) -> Config {
+    Config {
         server_id: SshId::Standard(Cow::Borrowed(concat!(
             "SSH-2.0-expacti_",
             env!("CARGO_PKG_VERSION")
         ))),
-        methods: MethodSet::from(&[method][..]),
+        methods: MethodSet::from(methods),
         auth_rejection_time: Duration::from_millis(500),
         // OpenSSH's first "none" is a question, not an attempt.
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys: vec![shared.host_key.clone()],
+        certificates: shared.host_certificate(names).into_iter().collect(),
         preferred: preferred(),
         max_auth_attempts: 6,
         inactivity_timeout: None,
@@ -47,7 +48,34 @@ fn config(shared: &Shared, method: MethodKind) -> Arc<Config> {
         window_size: 2 * 1024 * 1024,
         maximum_packet_size: 32 * 1024,
         ..Config::default()
-    })
+    }
+}
+
+/// The configuration of a connection inside another, as the target `host`.
+pub(crate) fn inner_config(shared: &Shared, host: &str) -> Arc<Config> {
+    Arc::new(config(shared, &[MethodKind::None, MethodKind::PublicKey], &[host]))
+}
+
+/// The configuration of a team's connections. Its certificate is renewed now and then, so that a
+/// gate may run for years.
+struct Outer {
+    made: Instant,
+    config: Arc<Config>,
+}
+
+impl Outer {
+    fn new(shared: &Shared) -> Self {
+        let names: Vec<&str> = shared.names.iter().map(String::as_str).collect();
+        let config = Arc::new(config(shared, &[MethodKind::PublicKey], &names));
+        Self { made: Instant::now(), config }
+    }
+
+    fn config(&mut self, shared: &Shared) -> Arc<Config> {
+        if self.made.elapsed() > certificates::RENEW {
+            *self = Self::new(shared);
+        }
+        Arc::clone(&self.config)
+    }
 }
 
 /// See [`crate::Gate::serve_unix`].
@@ -56,7 +84,7 @@ pub(crate) async fn unix(
     listener: UnixListener,
     shutdown: CancellationToken,
 ) -> Result<(), GateError> {
-    let config = config(&shared, MethodKind::None);
+    let config = Arc::new(config(&shared, &[MethodKind::None], &[]));
     let own = rustix::process::geteuid().as_raw();
     loop {
         let accepted = tokio::select! {
@@ -122,7 +150,7 @@ pub(crate) async fn tcp(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), GateError> {
-    let config = config(&shared, MethodKind::PublicKey);
+    let mut outer = Outer::new(&shared);
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
@@ -136,7 +164,7 @@ pub(crate) async fn tcp(
         if stream.set_nodelay(true).is_err() {
             continue;
         }
-        let (shared, config) = (Arc::clone(&shared), Arc::clone(&config));
+        let (shared, config) = (Arc::clone(&shared), outer.config(&shared));
         let cancel = shutdown.child_token();
         shared.tasks.clone().spawn(async move {
             let flow = Arc::new(Flow::new(shared.limits.buffered, shared.limits.spilled));
@@ -150,7 +178,7 @@ pub(crate) async fn tcp(
 
 /// One connection from its first byte of SSH to its end.
 #[allow(clippy::too_many_arguments)]
-async fn converse<S: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static>(
+pub(crate) async fn converse<S: Wire>(
     shared: Arc<Shared>,
     config: Arc<Config>,
     stream: S,

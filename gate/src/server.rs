@@ -19,21 +19,15 @@ use tokio_util::sync::CancellationToken;
 use crate::channel::{self, Control, Request};
 use crate::client::ClientWriter;
 use crate::config::Shared;
+use crate::entrance::{Admission, Entrance};
 use crate::environment::Environment;
 use crate::flow::{Flow, OpenChannel};
 use crate::inbox::Inbox;
+use crate::jump;
 use crate::session::Connection;
 use crate::target::Signal;
-use crate::team::{Team, VerifiedAgent};
+use crate::team::{self, Identity, Wanted};
 use crate::terminal::{Size, Terminal};
-
-/// How clients of this connection log in.
-pub(crate) enum Entrance {
-    /// Over the Unix socket: the kernel said who the peer is, and its target is known.
-    Local(Arc<Connection>),
-    /// Over TCP: by public key, which the broker knows.
-    Team(Box<Team>),
-}
 
 /// An open session channel.
 struct Entry {
@@ -44,6 +38,8 @@ struct Entry {
     fresh: Option<Fresh>,
     /// It was told that agent forwarding is refused: once is enough.
     explained: bool,
+    /// It carries a connection of its own, which has its own channels.
+    tunnel: bool,
 }
 
 struct Fresh {
@@ -59,7 +55,10 @@ pub(crate) struct GateHandler {
     shared: Arc<Shared>,
     entrance: Entrance,
     connection: Option<Arc<Connection>>,
-    agent: Option<VerifiedAgent>,
+    /// Who has logged in, of a team's agents.
+    identity: Option<Identity>,
+    /// Where it wants to go, until it does.
+    wanted: Option<Wanted>,
     flow: Arc<Flow>,
     cancel: CancellationToken,
     peer: Option<SocketAddr>,
@@ -86,13 +85,75 @@ impl GateHandler {
             shared,
             entrance,
             connection: None,
-            agent: None,
+            identity: None,
+            wanted: None,
             flow,
             cancel,
             peer,
             logged_in,
             channels: HashMap::new(),
         }
+    }
+
+    fn admit(&mut self, admission: Option<Admission>) -> Auth {
+        match admission {
+            Some(Admission::Local(connection)) => self.connection = Some(connection),
+            Some(Admission::Agent(agent)) => {
+                self.identity = Some(agent.identity);
+                self.wanted = Some(agent.wanted);
+            }
+            None => return Auth::reject(),
+        }
+        Auth::Accept
+    }
+
+    /// Begins the connection to the target.
+    fn begin(&mut self, session: &Session) {
+        match self.wanted.take() {
+            Some(Wanted::Named(target) | Wanted::Default(target)) => {
+                let Some(identity) = &self.identity else { return };
+                let client = String::from_utf8_lossy(session.remote_sshid()).into_owned();
+                self.connection = Some(team::connect(
+                    Arc::clone(&self.shared),
+                    self.cancel.clone(),
+                    identity.principal.clone(),
+                    *target,
+                    self.peer,
+                    &client,
+                ));
+            }
+            nothing => self.wanted = nothing,
+        }
+        let Some(connection) = self.connection.clone() else { return };
+        // The reviewer sees the session at once, and the first command need not wait for it.
+        let cancel = self.cancel.clone();
+        self.shared.tasks.spawn(async move {
+            tokio::select! {
+                _ = open(&connection) => {}
+                () = cancel.cancelled() => {}
+            }
+            cancel.cancelled().await;
+            connection.close().await;
+        });
+    }
+
+    /// A new channel's place, unless there are too many.
+    fn place(&mut self, tunnel: bool) -> Option<(Entry, mpsc::Receiver<Control>)> {
+        // russh does not report the end of a channel that the gate closed first.
+        self.channels.retain(|_, entry| !entry.control.is_closed());
+        if self.channels.len() >= self.shared.limits.channels {
+            return None;
+        }
+        let (control, receiver) = mpsc::channel(CONTROLS);
+        let entry = Entry {
+            inbox: Arc::new(Inbox::new(Arc::clone(&self.flow))),
+            control,
+            gone: self.cancel.child_token(),
+            fresh: None,
+            explained: false,
+            tunnel,
+        };
+        Some((entry, receiver))
     }
 
     /// Starts the one task of a channel; a second request on it is refused.
@@ -102,6 +163,10 @@ impl GateHandler {
         request: Request,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
+        if let Some(Wanted::Nothing(why)) = &self.wanted {
+            let why = why.clone();
+            return self.end(id, &why, session);
+        }
         let started = self.connection.clone().zip(self.channels.get_mut(&id)).and_then(
             |(connection, entry)| {
                 let fresh = entry.fresh.take()?;
@@ -160,6 +225,9 @@ impl GateHandler {
         // Past its bounds: close it, forward nothing.
         entry.gone.cancel();
         entry.inbox.discard();
+        if entry.tunnel {
+            return session.close(id);
+        }
         Self::explain(id, "too much input while it could not be passed on: closed", session)?;
         session.exit_status_request(id, u32::from(UNDECIDED))?;
         session.eof(id)?;
@@ -217,14 +285,9 @@ impl Handler for GateHandler {
 
     // ---- login
 
-    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
-        match &self.entrance {
-            Entrance::Local(connection) => {
-                self.connection = Some(Arc::clone(connection));
-                Ok(Auth::Accept)
-            }
-            Entrance::Team(_) => Ok(Auth::reject()),
-        }
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        let admission = self.entrance.none(&self.shared, user);
+        Ok(self.admit(admission))
     }
 
     async fn auth_password(&mut self, _user: &str, _password: &str) -> Result<Auth, Self::Error> {
@@ -233,11 +296,10 @@ impl Handler for GateHandler {
 
     async fn auth_publickey_offered(
         &mut self,
-        user: &str,
+        _user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
-        let Entrance::Team(team) = &mut self.entrance else { return Ok(Auth::reject()) };
-        Ok(match team.knows(&self.shared, user, offer.public_key).await {
+        Ok(match self.entrance.offered(&self.shared, offer.public_key).await {
             true => Auth::Accept,
             false => Auth::reject(),
         })
@@ -248,14 +310,8 @@ impl Handler for GateHandler {
         user: &str,
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, Self::Error> {
-        let Entrance::Team(team) = &mut self.entrance else { return Ok(Auth::reject()) };
-        match team.admit(&self.shared, user, key.public_key).await {
-            Some(agent) => {
-                self.agent = Some(agent);
-                Ok(Auth::Accept)
-            }
-            None => Ok(Auth::reject()),
-        }
+        let admission = self.entrance.key(&self.shared, user, key.public_key).await;
+        Ok(self.admit(admission))
     }
 
     async fn auth_openssh_certificate(
@@ -276,30 +332,15 @@ impl Handler for GateHandler {
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), Self::Error> {
-        if let Some(agent) = self.agent.take() {
-            let client = String::from_utf8_lossy(session.remote_sshid()).into_owned();
-            let connection =
-                agent.connect(Arc::clone(&self.shared), self.cancel.clone(), self.peer, &client);
-            self.connection = Some(connection);
-        }
         self.logged_in.cancel();
-        if let Some(connection) = self.connection.clone() {
-            // The reviewer sees the session at once, and the first command need not wait for it.
-            let cancel = self.cancel.clone();
-            self.shared.tasks.spawn(async move {
-                tokio::select! {
-                    _ = open(&connection) => {}
-                    () = cancel.cancelled() => {}
-                }
-                cancel.cancelled().await;
-                connection.close().await;
-            });
+        if !matches!(self.wanted, Some(Wanted::Default(_))) {
+            self.begin(session);
         }
         Ok(())
     }
 
     async fn authentication_banner(&mut self) -> Result<Option<String>, Self::Error> {
-        Ok(None)
+        Ok(self.entrance.banner())
     }
 
     // ---- channels
@@ -308,36 +349,29 @@ impl Handler for GateHandler {
         &mut self,
         channel: Channel<Msg>,
         reply: ChannelOpenHandle,
-        _session: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Self::Error> {
-        if self.connection.is_none() {
+        if matches!(self.wanted, Some(Wanted::Default(_))) {
+            self.begin(session);
+        }
+        if self.connection.is_none() && self.wanted.is_none() {
             reply.reject(REFUSED).await;
             return Ok(());
         }
-        // russh does not report the end of a channel that the gate closed first.
-        self.channels.retain(|_, entry| !entry.control.is_closed());
-        if self.channels.len() >= self.shared.limits.channels {
+        let Some((mut entry, control)) = self.place(false) else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
-        }
+        };
         let id = channel.id();
         // The reading half is dropped: input comes through `data` below, where nothing waits.
         let (_, half) = channel.split();
-        let (control, receiver) = mpsc::channel(CONTROLS);
-        let fresh = Fresh {
+        entry.fresh = Some(Fresh {
             half,
-            control: receiver,
+            control,
             terminal: None,
             environment: Environment::default(),
             open: self.flow.channel(),
-        };
-        let entry = Entry {
-            inbox: Arc::new(Inbox::new(Arc::clone(&self.flow))),
-            control,
-            gone: self.cancel.child_token(),
-            fresh: Some(fresh),
-            explained: false,
-        };
+        });
         self.channels.insert(id, entry);
         reply.accept().await;
         Ok(())
@@ -357,15 +391,40 @@ impl Handler for GateHandler {
 
     async fn channel_open_direct_tcpip(
         &mut self,
-        _channel: Channel<Msg>,
-        _host_to_connect: &str,
-        _port_to_connect: u32,
+        channel: Channel<Msg>,
+        host_to_connect: &str,
+        port_to_connect: u32,
         _originator_address: &str,
         _originator_port: u32,
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        reply.reject(REFUSED).await;
+        let identity = self.identity.clone().filter(|_| self.entrance.may_jump());
+        let Some(identity) = identity else {
+            reply.reject(REFUSED).await;
+            return Ok(());
+        };
+        let Some((entry, control)) = self.place(true) else {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        };
+        let id = channel.id();
+        let (_, half) = channel.split();
+        let request = jump::Request {
+            shared: Arc::clone(&self.shared),
+            identity,
+            host: host_to_connect.to_owned(),
+            port: port_to_connect,
+            half,
+            inbox: Arc::clone(&entry.inbox),
+            flow: Arc::clone(&self.flow),
+            gone: entry.gone.clone(),
+            peer: self.peer,
+            open: self.flow.channel(),
+            control,
+        };
+        self.channels.insert(id, entry);
+        self.shared.tasks.spawn(jump::run(request, reply));
         Ok(())
     }
 

@@ -1,8 +1,9 @@
-//! The socket of a client as russh reads it: bytes that were read with the head line come first,
-//! reading pauses when [`Flow`] says so, and TCP acknowledges at once. It must never alter a byte.
+//! The transport of a client as russh reads it: bytes that were read with the head line come
+//! first, reading pauses when [`Flow`] says so, and TCP acknowledges at once. It must never alter
+//! a byte.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::flow::Flow;
 
@@ -20,51 +22,69 @@ const TICK: Duration = Duration::from_millis(200);
 /// channel of a shared connection, a keepalive, a signal) must come through in the end.
 const TRICKLE: usize = 256 * 1024;
 
-/// A client's or a target's socket.
+/// A transport of SSH.
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether the peer has closed its side, though there may be unread bytes.
+    fn is_over(&self) -> bool;
+
+    /// Acknowledges what was read at once, where that is a thing to do: the kernel goes back to
+    /// delayed acknowledgements as it pleases, and they cost about 40 ms for each of several
+    /// round trips of a new connection.
+    fn acknowledge(&self) {}
+}
+
+impl Wire for TcpStream {
+    fn is_over(&self) -> bool {
+        hung_up(self)
+    }
+
+    fn acknowledge(&self) {
+        rustix::net::sockopt::set_tcp_quickack(self, true).ok();
+    }
+}
+
+impl Wire for UnixStream {
+    fn is_over(&self) -> bool {
+        hung_up(self)
+    }
+}
+
+fn hung_up(socket: &impl AsFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let fd = socket.as_fd();
+    let watched = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+    let mut fds = [PollFd::new(&fd, watched)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut fds, Some(&now)) {
+        Ok(_) => fds.iter().any(|f| f.revents().intersects(watched)),
+        Err(_) => true,
+    }
+}
+
+/// A client's or a target's transport.
 pub(crate) struct Stream<S> {
     inner: S,
     prefix: Bytes,
     flow: Option<Arc<Flow>>,
     tick: Option<Pin<Box<tokio::time::Sleep>>>,
     allowance: usize,
-    tcp: Option<OwnedFd>,
 }
 
-impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Stream<S> {
-    /// A client's socket.
+impl<S: Wire> Stream<S> {
+    /// A client's.
     pub(crate) fn client(inner: S, prefix: Bytes, flow: Arc<Flow>) -> Self {
-        let tcp = tcp_fd(&inner);
-        Self { inner, prefix, flow: Some(flow), tick: None, allowance: 0, tcp }
+        inner.acknowledge();
+        Self { inner, prefix, flow: Some(flow), tick: None, allowance: 0 }
     }
 
-    /// A target's socket.
+    /// A target's.
     pub(crate) fn target(inner: S) -> Self {
-        let tcp = tcp_fd(&inner);
-        Self { inner, prefix: Bytes::new(), flow: None, tick: None, allowance: 0, tcp }
-    }
-
-    /// Whether the peer has closed its side, though there may be unread bytes.
-    fn peer_gone(&self) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let fd = self.inner.as_fd();
-        let watched = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
-        let mut fds = [PollFd::new(&fd, watched)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        match poll(&mut fds, Some(&now)) {
-            Ok(_) => fds.iter().any(|f| f.revents().intersects(watched)),
-            Err(_) => true,
-        }
+        inner.acknowledge();
+        Self { inner, prefix: Bytes::new(), flow: None, tick: None, allowance: 0 }
     }
 }
 
-/// A TCP socket's descriptor, to re-arm TCP_QUICKACK by (the kernel clears it as it pleases):
-/// delayed acknowledgements cost about 40 ms for each of several round trips of a new connection.
-fn tcp_fd(socket: &impl AsFd) -> Option<OwnedFd> {
-    rustix::net::sockopt::set_tcp_quickack(socket, true).ok()?;
-    socket.as_fd().try_clone_to_owned().ok()
-}
-
-impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncRead for Stream<S> {
+impl<S: Wire> AsyncRead for Stream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -80,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncRead for Stream<S> {
             && !flow.may_read(cx.waker())
         {
             // A client that is killed while it waits must be noticed: its command is withdrawn.
-            if this.allowance == 0 && !this.peer_gone() {
+            if this.allowance == 0 && !this.inner.is_over() {
                 let tick = this.tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(TICK)));
                 while tick.as_mut().poll(cx).is_ready() {
                     tick.as_mut().reset(tokio::time::Instant::now() + TICK);
@@ -94,8 +114,8 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncRead for Stream<S> {
         let before = buf.filled().len();
         let result = Pin::new(&mut this.inner).poll_read(cx, buf);
         this.allowance = this.allowance.saturating_sub(buf.filled().len() - before);
-        if let (Poll::Ready(Ok(())), Some(fd)) = (&result, &this.tcp) {
-            rustix::net::sockopt::set_tcp_quickack(fd, true).ok();
+        if matches!(result, Poll::Ready(Ok(()))) {
+            this.inner.acknowledge();
         }
         result
     }

@@ -20,47 +20,77 @@ const MAX_KEYS: usize = 16;
 /// The login of one client.
 #[derive(Default)]
 pub(crate) struct Team {
-    asked: Vec<(String, String, Option<VerifiedAgent>)>,
+    asked: Vec<(String, Option<Identity>)>,
 }
 
-/// An agent that may use a target. Nothing has been opened for it yet.
+/// An agent that the broker knows.
 #[derive(Clone)]
-pub(crate) struct VerifiedAgent {
-    principal: PrincipalView,
-    target: Target,
+pub(crate) struct Identity {
+    pub(crate) principal: PrincipalView,
+    key: String,
+}
+
+/// An agent that has shown its key, and where it wants to go. Nothing has been opened for it yet.
+pub(crate) struct Admitted {
+    pub(crate) identity: Identity,
+    pub(crate) wanted: Wanted,
+}
+
+/// What a user name asks for.
+pub(crate) enum Wanted {
+    /// A target that it names.
+    Named(Box<Target>),
+    /// It names none: the default target, if the client opens a session at all. One that only
+    /// goes through this connection to another target (`ssh -J`) has nothing to do with it.
+    Default(Box<Target>),
+    /// No target; the text says why, and sessions are told.
+    Nothing(String),
 }
 
 impl Team {
-    /// Whether the broker knows that key as an agent's and the target exists.
-    pub(crate) async fn knows(&mut self, shared: &Shared, user: &str, key: &PublicKey) -> bool {
-        self.admit(shared, user, key).await.is_some()
-    }
-
-    /// The agent with that key, for the target that the user name means.
-    pub(crate) async fn admit(
-        &mut self,
-        shared: &Shared,
-        user: &str,
-        key: &PublicKey,
-    ) -> Option<VerifiedAgent> {
-        let mut bare = key.clone();
-        bare.set_comment("");
-        let public_key = bare.to_openssh().ok()?.trim_end().to_owned();
-        if let Some((_, _, agent)) =
-            self.asked.iter().find(|(u, k, _)| u == user && *k == public_key)
-        {
+    /// The agent with that key.
+    pub(crate) async fn identify(&mut self, shared: &Shared, key: &PublicKey) -> Option<Identity> {
+        let public_key = bare(key)?;
+        if let Some((_, agent)) = self.asked.iter().find(|(k, _)| *k == public_key) {
             return agent.clone();
         }
         if self.asked.len() >= MAX_KEYS {
             return None;
         }
-        let agent = ask(shared, user, &public_key).await;
-        self.asked.push((user.to_owned(), public_key, agent.clone()));
+        let agent = agent_of_key(shared, &public_key).await;
+        self.asked.push((public_key, agent.clone()));
         agent
+    }
+
+    /// The agent with that key, and the target that the user name means.
+    pub(crate) async fn admit(
+        &mut self,
+        shared: &Shared,
+        user: &str,
+        key: &PublicKey,
+    ) -> Option<Admitted> {
+        let identity = self.identify(shared, key).await?;
+        let wanted = wanted(shared, user).await?;
+        Some(Admitted { identity, wanted })
     }
 }
 
-async fn ask(shared: &Shared, user: &str, public_key: &str) -> Option<VerifiedAgent> {
+impl Identity {
+    /// Whether the broker still knows it, a while later.
+    pub(crate) async fn still_known(&self, shared: &Shared) -> bool {
+        let known = agent_of_key(shared, &self.key).await;
+        known.is_some_and(|now| now.principal.name == self.principal.name)
+    }
+}
+
+/// A public key without its comment.
+fn bare(key: &PublicKey) -> Option<String> {
+    let mut bare = key.clone();
+    bare.set_comment("");
+    Some(bare.to_openssh().ok()?.trim_end().to_owned())
+}
+
+async fn agent_of_key(shared: &Shared, public_key: &str) -> Option<Identity> {
     let query = AgentKeyQuery { public_key: public_key.to_owned() };
     let principal: PrincipalView = match shared.client.post("/v1/gate/agent-key", &query).await {
         Ok(principal) => principal,
@@ -73,49 +103,82 @@ async fn ask(shared: &Shared, user: &str, public_key: &str) -> Option<VerifiedAg
         tracing::warn!(principal = %principal.name, "a key that is not an agent's was refused");
         return None;
     }
-    let targets: Vec<TargetRecord> = match shared.client.get("/v1/targets").await {
-        Ok(targets) => targets,
-        Err(error) => {
-            tracing::warn!(%error, "the targets cannot be read");
-            return None;
-        }
-    };
-    let (login, name) = wanted(user, &targets, shared.default_target.as_deref())?;
-    let record = targets.into_iter().find(|t| t.name == name)?;
-    let target = resolve(shared, record, login)?;
-    Some(VerifiedAgent { principal, target })
+    Some(Identity { principal, key: public_key.to_owned() })
 }
 
-/// `user%target`, `target`, or the default target for any other user name.
-fn wanted<'a>(
+/// The targets that the broker knows.
+pub(crate) async fn targets(shared: &Shared) -> Option<Vec<TargetRecord>> {
+    match shared.client.get("/v1/targets").await {
+        Ok(targets) => Some(targets),
+        Err(error) => {
+            tracing::warn!(%error, "the targets cannot be read");
+            None
+        }
+    }
+}
+
+async fn wanted(shared: &Shared, user: &str) -> Option<Wanted> {
+    let targets = targets(shared).await?;
+    let Some((login, name, named)) = choose(user, &targets, shared.default_target.as_deref())
+    else {
+        return Some(Wanted::Nothing(
+            "no target was named: use ssh USER%TARGET@GATE or ssh -J GATE USER@TARGET".to_owned(),
+        ));
+    };
+    let found = targets.iter().find(|t| t.name == name).cloned();
+    let target = match found {
+        Some(record) => resolve(shared, record, login),
+        None => Err(unknown(name)),
+    };
+    Some(match target {
+        Ok(target) if named => Wanted::Named(Box::new(target)),
+        Ok(target) => Wanted::Default(Box::new(target)),
+        Err(why) => Wanted::Nothing(why),
+    })
+}
+
+/// What to say of a name that is no target's.
+pub(crate) fn unknown(name: &str) -> String {
+    let name: String = expacti_protocol::one_line(name).chars().take(64).collect();
+    format!("there is no target {name:?}; an administrator adds one with: expacti target add")
+}
+
+/// `user%target`, `target`, or the default target for any other user name: the login, the target,
+/// and whether it was named.
+fn choose<'a>(
     user: &'a str,
     targets: &[TargetRecord],
     default: Option<&'a str>,
-) -> Option<(Option<&'a str>, &'a str)> {
+) -> Option<(Option<&'a str>, &'a str, bool)> {
     if let Some((login, name)) = user.rsplit_once('%') {
-        return Some((Some(login).filter(|l| !l.is_empty()), name));
+        return Some((Some(login).filter(|l| !l.is_empty()), name, true));
     }
     if targets.iter().any(|t| t.name == user) {
-        return Some((None, user));
+        return Some((None, user, true));
     }
-    default.map(|name| (Some(user), name))
+    default.map(|name| (Some(user), name, false))
 }
 
-fn resolve(shared: &Shared, record: TargetRecord, login: Option<&str>) -> Option<Target> {
+/// How to reach a target as that user.
+pub(crate) fn resolve(
+    shared: &Shared,
+    record: TargetRecord,
+    login: Option<&str>,
+) -> Result<Target, String> {
     let pinned: Vec<PublicKey> =
         record.host_keys.iter().filter_map(|k| PublicKey::from_openssh(k.trim()).ok()).collect();
     if pinned.is_empty() {
         tracing::warn!(target = %record.name, "no usable host key is pinned: refused");
-        return None;
+        return Err(format!("no usable host key is pinned for the target {:?}", record.name));
     }
     let user = login.unwrap_or(&record.user).to_owned();
     // The agent may have chosen it, and it is the one thing of its choice that a target hears
     // before anything is approved: a plain name and nothing else.
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-@".contains(&b);
     if user.is_empty() || user.len() > 64 || user.starts_with('-') || !user.bytes().all(plain) {
-        return None;
+        return Err("the user name is refused: letters, digits, '.', '_', '-', '@'".to_owned());
     }
-    Some(Target {
+    Ok(Target {
         alias: record.name,
         host: record.host,
         port: record.port,
@@ -130,31 +193,30 @@ fn resolve(shared: &Shared, record: TargetRecord, login: Option<&str>) -> Option
     })
 }
 
-impl VerifiedAgent {
-    /// Begins the connection of an agent that has logged in.
-    pub(crate) fn connect(
-        self,
-        shared: Arc<Shared>,
-        cancel: CancellationToken,
-        peer: Option<SocketAddr>,
-        client: &str,
-    ) -> Arc<Connection> {
-        let client = expacti_protocol::one_line(client);
-        let client = peer.map_or(client.clone(), |peer| format!("{peer} {client}"));
-        let info = SessionInfo {
-            agent: self.principal.name,
-            owner: self.principal.owner,
-            target: self.target.alias.clone(),
-            host: self.target.host.clone(),
-            port: self.target.port,
-            user: self.target.user.clone(),
-            reason: None,
-            program: Vec::new(),
-            client: Some(client),
-            host_key: None,
-        };
-        Connection::new(shared, cancel, self.target, info, false)
-    }
+/// Begins the connection of an agent that has logged in to one of its targets.
+pub(crate) fn connect(
+    shared: Arc<Shared>,
+    cancel: CancellationToken,
+    principal: PrincipalView,
+    target: Target,
+    peer: Option<SocketAddr>,
+    client: &str,
+) -> Arc<Connection> {
+    let client = expacti_protocol::one_line(client);
+    let client = peer.map_or(client.clone(), |peer| format!("{peer} {client}"));
+    let info = SessionInfo {
+        agent: principal.name,
+        owner: principal.owner,
+        target: target.alias.clone(),
+        host: target.host.clone(),
+        port: target.port,
+        user: target.user.clone(),
+        reason: None,
+        program: Vec::new(),
+        client: Some(client),
+        host_key: None,
+    };
+    Connection::new(shared, cancel, target, info, false)
 }
 
 #[cfg(test)]
@@ -172,10 +234,10 @@ mod tests {
             tags: Vec::new(),
         };
         let targets = [record];
-        assert_eq!(wanted("bob%web-1", &targets, None), Some((Some("bob"), "web-1")));
-        assert_eq!(wanted("%web-1", &targets, None), Some((None, "web-1")));
-        assert_eq!(wanted("web-1", &targets, Some("db")), Some((None, "web-1")));
-        assert_eq!(wanted("bob", &targets, Some("db")), Some((Some("bob"), "db")));
-        assert_eq!(wanted("bob", &targets, None), None);
+        assert_eq!(choose("bob%web-1", &targets, None), Some((Some("bob"), "web-1", true)));
+        assert_eq!(choose("%web-1", &targets, None), Some((None, "web-1", true)));
+        assert_eq!(choose("web-1", &targets, Some("db")), Some((None, "web-1", true)));
+        assert_eq!(choose("bob", &targets, Some("db")), Some((Some("bob"), "db", false)));
+        assert_eq!(choose("bob", &targets, None), None);
     }
 }

@@ -10,6 +10,7 @@
 
 mod broker;
 mod exec;
+mod jump;
 mod latency;
 mod login;
 mod mux;
@@ -21,6 +22,7 @@ mod shell;
 mod shell_diff;
 mod shell_fuzz;
 mod shell_lines;
+mod shell_places;
 mod shell_session;
 mod target;
 mod team;

@@ -14,7 +14,14 @@ use crate::broker::Mode;
 use crate::trial::{Trial, finish, keygen, text, user};
 
 /// A gate of a team beside the trial's own, with the same broker.
-async fn serve(t: &Trial) -> (u16, Arc<Gate>, tokio_util::sync::DropGuard) {
+pub async fn serve(t: &Trial) -> (u16, Arc<Gate>, tokio_util::sync::DropGuard) {
+    serve_with(t, |_| {}).await
+}
+
+pub async fn serve_with(
+    t: &Trial,
+    change: impl FnOnce(&mut GateConfig),
+) -> (u16, Arc<Gate>, tokio_util::sync::DropGuard) {
     keygen(&t.path("agent"), "ed25519");
     let key = std::fs::read_to_string(t.path("agent.pub")).unwrap();
     let words: Vec<_> = key.split_whitespace().take(2).collect();
@@ -48,6 +55,7 @@ async fn serve(t: &Trial) -> (u16, Arc<Gate>, tokio_util::sync::DropGuard) {
     let mut config = GateConfig::new(host_key, Endpoint::unix(&t.broker.path));
     config.identities = vec![t.path("id")];
     config.default_target = Some("web-1".to_owned());
+    change(&mut config);
     let gate = Arc::new(Gate::new(config).unwrap());
     gate.linked().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -58,7 +66,7 @@ async fn serve(t: &Trial) -> (u16, Arc<Gate>, tokio_util::sync::DropGuard) {
     (port, gate, shutdown.drop_guard())
 }
 
-fn ssh(t: &Trial, port: u16, key: &str, args: &[&str]) -> Command {
+pub fn ssh(t: &Trial, port: u16, key: &str, args: &[&str]) -> Command {
     let mut command = Command::new("ssh");
     command
         .arg("-F/dev/null")
@@ -106,18 +114,28 @@ async fn agents_by_key_targets_by_name() {
     assert_eq!(session.host_key.as_deref(), Some("pinned"));
     assert!(session.client.unwrap().contains("OpenSSH"));
 
-    // An unknown key, an unknown target, one without pinned keys: no login.
+    // An unknown key: no login.
     keygen(&t.path("stranger"), "ed25519");
-    for (key, destination) in [
-        ("stranger", "web-1@127.0.0.1"),
-        ("agent", "x%nowhere@127.0.0.1"),
-        ("agent", "unpinned@127.0.0.1"),
+    let out = run("stranger", &["web-1@127.0.0.1", "true"]).await;
+    assert_eq!(out.status.code(), Some(255));
+    let err = text(&out.stderr);
+    assert!(err.contains("Permission denied (publickey)"), "{err}");
+    // An unknown target, one without pinned keys, a user name that is none: the agent is told,
+    // whatever it asks for, and nobody else hears of it.
+    let sessions = t.broker.log().len();
+    for (destination, why) in [
+        ("x%nowhere@127.0.0.1", "there is no target \"nowhere\""),
+        ("unpinned@127.0.0.1", "no usable host key is pinned for the target \"unpinned\""),
+        ("a$b%web-1@127.0.0.1", "the user name is refused"),
     ] {
-        let out = run(key, &[destination, "true"]).await;
-        assert_eq!(out.status.code(), Some(255));
-        let err = text(&out.stderr);
-        assert!(err.contains("Permission denied (publickey)"), "{destination}: {err}");
+        for args in [&["-T", "--", destination, "true"][..], &["-T", "--", destination]] {
+            let out = run("agent", args).await;
+            let err = text(&out.stderr);
+            assert!(err.contains(&format!("expacti: {why}")), "{destination}: {err}");
+            assert_eq!(out.status.code(), Some(79), "{destination}");
+        }
     }
+    assert_eq!(t.broker.log().len(), sessions);
     // Another host key than pinned: the login works, the command does not.
     let out = run("agent", &["impostor@127.0.0.1", "true"]).await;
     assert_eq!(out.status.code(), Some(255));

@@ -1,0 +1,105 @@
+//! How a client logs in: which of its proofs count, and for what. It opens nothing, and whatever
+//! it does not know is a no.
+
+use std::sync::Arc;
+
+use expacti_protocol::http::Target as TargetRecord;
+use russh::keys::PublicKey;
+
+use crate::config::Shared;
+use crate::session::Connection;
+use crate::team::{Admitted, Identity, Team, Wanted, resolve};
+
+/// How clients of a connection log in.
+pub(crate) enum Entrance {
+    /// Over the Unix socket: the kernel said who the peer is, and its target is known.
+    Local(Arc<Connection>),
+    /// Over TCP: by public key, which the broker knows.
+    Team(Box<Team>),
+    /// Inside the connection of an agent that has logged in (`ssh -J`), to a known target.
+    Jumped(Box<Jumped>),
+    /// Inside such a connection, to no known target: the banner says so, and nobody gets in.
+    Closed(String),
+}
+
+/// See [`Entrance::Jumped`].
+pub(crate) struct Jumped {
+    pub(crate) identity: Identity,
+    pub(crate) record: TargetRecord,
+    /// What else the client offers must be the same agent's.
+    pub(crate) team: Team,
+}
+
+/// Who has come in.
+pub(crate) enum Admission {
+    Local(Arc<Connection>),
+    Agent(Box<Admitted>),
+}
+
+impl Entrance {
+    /// Without a proof.
+    pub(crate) fn none(&self, shared: &Shared, user: &str) -> Option<Admission> {
+        match self {
+            Self::Local(connection) => Some(Admission::Local(Arc::clone(connection))),
+            // The connection around this one has proved who it is.
+            Self::Jumped(jumped) => Some(jumped.admit(shared, user)),
+            Self::Team(_) | Self::Closed(_) => None,
+        }
+    }
+
+    /// Whether a signature by that key would help.
+    pub(crate) async fn offered(&mut self, shared: &Shared, key: &PublicKey) -> bool {
+        match self {
+            Self::Team(team) => team.identify(shared, key).await.is_some(),
+            Self::Jumped(jumped) => jumped.is_the_agents(shared, key).await,
+            Self::Local(_) | Self::Closed(_) => false,
+        }
+    }
+
+    /// By a key whose possession was proved.
+    pub(crate) async fn key(
+        &mut self,
+        shared: &Shared,
+        user: &str,
+        key: &PublicKey,
+    ) -> Option<Admission> {
+        match self {
+            Self::Team(team) => {
+                Some(Admission::Agent(Box::new(team.admit(shared, user, key).await?)))
+            }
+            Self::Jumped(jumped) => {
+                let known = jumped.is_the_agents(shared, key).await;
+                known.then(|| jumped.admit(shared, user))
+            }
+            Self::Local(_) | Self::Closed(_) => None,
+        }
+    }
+
+    /// What the client reads before it logs in.
+    pub(crate) fn banner(&self) -> Option<String> {
+        match self {
+            Self::Closed(why) => Some(format!("expacti: {why}\r\n")),
+            Self::Local(_) | Self::Team(_) | Self::Jumped(_) => None,
+        }
+    }
+
+    /// Whether other targets may be reached through this connection.
+    pub(crate) fn may_jump(&self) -> bool {
+        matches!(self, Self::Team(_))
+    }
+}
+
+impl Jumped {
+    async fn is_the_agents(&mut self, shared: &Shared, key: &PublicKey) -> bool {
+        let agent = self.team.identify(shared, key).await;
+        agent.is_some_and(|agent| agent.principal.name == self.identity.principal.name)
+    }
+
+    fn admit(&self, shared: &Shared, user: &str) -> Admission {
+        let wanted = match resolve(shared, self.record.clone(), Some(user)) {
+            Ok(target) => Wanted::Named(Box::new(target)),
+            Err(why) => Wanted::Nothing(why),
+        };
+        Admission::Agent(Box::new(Admitted { identity: self.identity.clone(), wanted }))
+    }
+}
