@@ -1,20 +1,21 @@
 //! How a client logs in: which of its proofs count, and for what. It opens nothing, and whatever
 //! it does not know is a no.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use expacti_protocol::http::Target as TargetRecord;
-use russh::keys::PublicKey;
+use russh::keys::{Certificate, PublicKey};
 
 use crate::config::Shared;
 use crate::session::Connection;
-use crate::team::{Admitted, Identity, Team, Wanted, resolve};
+use crate::team::{Admitted, Identity, Team, Wanted, agent_of_certificate, resolve};
 
 /// How clients of a connection log in.
 pub(crate) enum Entrance {
     /// Over the Unix socket: the kernel said who the peer is, and its target is known.
     Local(Arc<Connection>),
-    /// Over TCP: by public key, which the broker knows.
+    /// Over TCP: by a public key or an authority that the broker knows.
     Team(Box<Team>),
     /// Inside the connection of an agent that has logged in (`ssh -J`), to a known target.
     Jumped(Box<Jumped>),
@@ -50,9 +51,37 @@ impl Entrance {
     /// Whether a signature by that key would help.
     pub(crate) async fn offered(&mut self, shared: &Shared, key: &PublicKey) -> bool {
         match self {
-            Self::Team(team) => team.identify(shared, key).await.is_some(),
-            Self::Jumped(jumped) => jumped.is_the_agents(shared, key).await,
+            Self::Team(team) => {
+                team.identify(shared, key).await.is_some()
+                    || team.expects_certificates(shared).await
+            }
+            Self::Jumped(jumped) => {
+                jumped.is_the_agents(shared, key).await
+                    || jumped.team.expects_certificates(shared).await
+            }
             Self::Local(_) | Self::Closed(_) => false,
+        }
+    }
+
+    /// By a certificate that is genuine, whose key the client has, and that is valid now.
+    pub(crate) async fn certificate(
+        &mut self,
+        shared: &Shared,
+        user: &str,
+        certificate: &Certificate,
+        peer: Option<SocketAddr>,
+    ) -> Option<Admission> {
+        let certificate = Arc::new(certificate.clone());
+        match self {
+            Self::Team(_) => {
+                let identity = agent_of_certificate(shared, &certificate, peer).await?;
+                Some(Admission::Agent(Box::new(Admitted::new(shared, user, identity).await?)))
+            }
+            Self::Jumped(jumped) => {
+                let agent = agent_of_certificate(shared, &certificate, peer).await?;
+                jumped.is(&agent).then(|| jumped.admit(shared, user))
+            }
+            Self::Local(_) | Self::Closed(_) => None,
         }
     }
 
@@ -65,7 +94,8 @@ impl Entrance {
     ) -> Option<Admission> {
         match self {
             Self::Team(team) => {
-                Some(Admission::Agent(Box::new(team.admit(shared, user, key).await?)))
+                let identity = team.identify(shared, key).await?;
+                Some(Admission::Agent(Box::new(Admitted::new(shared, user, identity).await?)))
             }
             Self::Jumped(jumped) => {
                 let known = jumped.is_the_agents(shared, key).await;
@@ -92,7 +122,11 @@ impl Entrance {
 impl Jumped {
     async fn is_the_agents(&mut self, shared: &Shared, key: &PublicKey) -> bool {
         let agent = self.team.identify(shared, key).await;
-        agent.is_some_and(|agent| agent.principal.name == self.identity.principal.name)
+        agent.is_some_and(|agent| self.is(&agent))
+    }
+
+    fn is(&self, agent: &Identity) -> bool {
+        agent.principal.name == self.identity.principal.name
     }
 
     fn admit(&self, shared: &Shared, user: &str) -> Admission {

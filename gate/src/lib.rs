@@ -5,6 +5,7 @@
 //! can write to a target is `target`; it takes approved items, constants, and data covered by a
 //! grant, and nothing else. Whatever fails on the way, the command does not run.
 
+mod authority;
 mod certificates;
 mod channel;
 mod client;

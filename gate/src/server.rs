@@ -116,7 +116,7 @@ impl GateHandler {
                 self.connection = Some(team::connect(
                     Arc::clone(&self.shared),
                     self.cancel.clone(),
-                    identity.principal.clone(),
+                    identity,
                     *target,
                     self.peer,
                     &client,
@@ -316,10 +316,11 @@ impl Handler for GateHandler {
 
     async fn auth_openssh_certificate(
         &mut self,
-        _user: &str,
-        _certificate: &Certificate,
+        user: &str,
+        certificate: &Certificate,
     ) -> Result<Auth, Self::Error> {
-        Ok(Auth::reject())
+        let admission = self.entrance.certificate(&self.shared, user, certificate, self.peer).await;
+        Ok(self.admit(admission))
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -506,8 +507,9 @@ impl Handler for GateHandler {
         _modes: &[(Pty, u32)],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
+        let permitted = self.identity.as_ref().is_none_or(|identity| identity.terms.terminal);
         match self.channels.get_mut(&channel).and_then(|entry| entry.fresh.as_mut()) {
-            Some(fresh) if fresh.terminal.is_none() => {
+            Some(fresh) if permitted && fresh.terminal.is_none() => {
                 fresh.terminal = Some(Terminal::new(term, col_width, row_height));
                 session.channel_success(channel)
             }

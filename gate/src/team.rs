@@ -1,4 +1,4 @@
-//! Team mode: who an agent is by its public key, and which target it asks for. The broker answers
+//! Team mode: who an agent is by its public key or certificate, and which target it asks for. The broker answers
 //! both; a broker that cannot be asked means that nobody gets in.
 
 use std::net::SocketAddr;
@@ -7,9 +7,10 @@ use std::sync::Arc;
 use expacti_protocol::http::{AgentKeyQuery, PrincipalView, Target as TargetRecord};
 use expacti_protocol::principal::Role;
 use expacti_protocol::session::SessionInfo;
-use russh::keys::PublicKey;
+use russh::keys::{Certificate, PublicKey};
 use tokio_util::sync::CancellationToken;
 
+use crate::authority::{self, Terms};
 use crate::config::Shared;
 use crate::session::Connection;
 use crate::upstream::{HostKeys, Login, Target};
@@ -21,13 +22,24 @@ const MAX_KEYS: usize = 16;
 #[derive(Default)]
 pub(crate) struct Team {
     asked: Vec<(String, Option<Identity>)>,
+    /// The agents that log in with certificates, once they were asked for.
+    certified: Option<Vec<PrincipalView>>,
 }
 
 /// An agent that the broker knows.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) principal: PrincipalView,
-    key: String,
+    /// What its certificate permits.
+    pub(crate) terms: Terms,
+    proof: Proof,
+}
+
+/// How it has shown who it is.
+#[derive(Clone)]
+enum Proof {
+    Key(String),
+    Certificate { certificate: Arc<Certificate>, peer: Option<SocketAddr> },
 }
 
 /// An agent that has shown its key, and where it wants to go. Nothing has been opened for it yet.
@@ -62,24 +74,76 @@ impl Team {
         agent
     }
 
-    /// The agent with that key, and the target that the user name means.
-    pub(crate) async fn admit(
-        &mut self,
-        shared: &Shared,
-        user: &str,
-        key: &PublicKey,
-    ) -> Option<Admitted> {
-        let identity = self.identify(shared, key).await?;
+    /// Whether any agent logs in with a certificate: russh does not say whether an offered key
+    /// comes with one.
+    pub(crate) async fn expects_certificates(&mut self, shared: &Shared) -> bool {
+        match &mut self.certified {
+            Some(certified) => !certified.is_empty(),
+            unasked => !unasked.insert(certified(shared).await.unwrap_or_default()).is_empty(),
+        }
+    }
+}
+
+impl Admitted {
+    /// The agent, and the target that the user name means.
+    pub(crate) async fn new(shared: &Shared, user: &str, identity: Identity) -> Option<Self> {
         let wanted = wanted(shared, user).await?;
-        Some(Admitted { identity, wanted })
+        Some(Self { identity, wanted })
+    }
+}
+
+/// The agent to which an authority the broker knows gave that certificate. Its signature was
+/// verified, and that the client has its key.
+pub(crate) async fn agent_of_certificate(
+    shared: &Shared,
+    certificate: &Arc<Certificate>,
+    peer: Option<SocketAddr>,
+) -> Option<Identity> {
+    let certified = certified(shared).await?;
+    match authority::judge(certificate, &certified, peer) {
+        Ok((principal, terms)) => Some(Identity {
+            principal: principal.clone(),
+            terms,
+            proof: Proof::Certificate { certificate: Arc::clone(certificate), peer },
+        }),
+        Err(why) => {
+            let id = authority::name(certificate);
+            tracing::warn!(certificate = %id, %why, "an agent's certificate was refused");
+            None
+        }
+    }
+}
+
+async fn certified(shared: &Shared) -> Option<Vec<PrincipalView>> {
+    match shared.client.get("/v1/gate/authorities").await {
+        Ok(certified) => Some(certified),
+        Err(error) => {
+            tracing::warn!(%error, "the agents' authorities cannot be read");
+            None
+        }
     }
 }
 
 impl Identity {
     /// Whether the broker still knows it, a while later.
     pub(crate) async fn still_known(&self, shared: &Shared) -> bool {
-        let known = agent_of_key(shared, &self.key).await;
+        let known = match &self.proof {
+            Proof::Key(key) => agent_of_key(shared, key).await,
+            Proof::Certificate { certificate, peer } => {
+                agent_of_certificate(shared, certificate, *peer).await
+            }
+        };
         known.is_some_and(|now| now.principal.name == self.principal.name)
+    }
+
+    /// How it has shown who it is, where that is worth telling a reviewer.
+    fn shown(&self) -> String {
+        match &self.proof {
+            Proof::Key(_) => String::new(),
+            Proof::Certificate { certificate, .. } => {
+                format!(" certificate {}", authority::name(certificate))
+            }
+        }
     }
 }
 
@@ -103,7 +167,8 @@ async fn agent_of_key(shared: &Shared, public_key: &str) -> Option<Identity> {
         tracing::warn!(principal = %principal.name, "a key that is not an agent's was refused");
         return None;
     }
-    Some(Identity { principal, key: public_key.to_owned() })
+    let proof = Proof::Key(public_key.to_owned());
+    Some(Identity { principal, terms: Terms::default(), proof })
 }
 
 /// The targets that the broker knows.
@@ -197,16 +262,17 @@ pub(crate) fn resolve(
 pub(crate) fn connect(
     shared: Arc<Shared>,
     cancel: CancellationToken,
-    principal: PrincipalView,
+    identity: &Identity,
     target: Target,
     peer: Option<SocketAddr>,
     client: &str,
 ) -> Arc<Connection> {
     let client = expacti_protocol::one_line(client);
     let client = peer.map_or(client.clone(), |peer| format!("{peer} {client}"));
+    let client = format!("{client}{}", identity.shown());
     let info = SessionInfo {
-        agent: principal.name,
-        owner: principal.owner,
+        agent: identity.principal.name.clone(),
+        owner: identity.principal.owner.clone(),
         target: target.alias.clone(),
         host: target.host.clone(),
         port: target.port,

@@ -254,7 +254,12 @@ async fn http(state: &State, mut stream: UnixStream) {
             break (head.to_owned(), body.to_owned());
         }
     };
-    let (status, answer) = if head.starts_with("GET /v1/targets ") {
+    let (status, answer) = if head.starts_with("GET /v1/gate/authorities ") {
+        let agents = state.agents.lock().unwrap();
+        let certified = agents.iter().filter(|(key, _)| key.starts_with("cert-authority"));
+        let certified: Vec<_> = certified.map(|(_, agent)| agent).collect();
+        (200, serde_json::to_string(&certified).unwrap())
+    } else if head.starts_with("GET /v1/targets ") {
         (200, serde_json::to_string(&*state.targets.lock().unwrap()).unwrap())
     } else {
         let query: AgentKeyQuery = serde_json::from_str(&body).unwrap();

@@ -151,3 +151,79 @@ async fn a_broker_that_is_away_lets_nobody_in() {
     assert_eq!(out.status.code(), Some(255));
     assert!(text(&out.stderr).contains("Permission denied"), "{}", text(&out.stderr));
 }
+
+/// `ssh-keygen -s`: certifies the trial's key `key` with its key `ca`.
+fn certify(t: &Trial, ca: &str, key: &str, args: &[&str]) {
+    let done = std::process::Command::new("ssh-keygen")
+        .arg("-q")
+        .arg("-s")
+        .arg(t.path(ca))
+        .args(["-I", "run-7"])
+        .args(args)
+        .arg(t.path(&format!("{key}.pub")))
+        .status()
+        .unwrap();
+    assert!(done.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_by_certificate() {
+    let Some(t) = Trial::new(Mode::Auto).await else { return };
+    let (port, _gate, _guard) = serve(&t).await;
+    for name in ["ca", "other_ca", "worker"] {
+        keygen(&t.path(name), "ed25519");
+    }
+    let run = async |args: &[&str]| {
+        let all = [&["-T", "web-1@127.0.0.1"][..], args].concat();
+        finish(ssh(&t, port, "worker", &all).spawn().unwrap()).await
+    };
+    let ca = std::fs::read_to_string(t.path("ca.pub")).unwrap();
+    let words: Vec<_> = ca.split_whitespace().take(2).collect();
+    let line = format!("cert-authority,principals=\"ci\" {}", words.join(" "));
+    t.broker.add_agent(
+        &line,
+        PrincipalView {
+            id: "prn_2".to_owned(),
+            name: "ci".to_owned(),
+            role: Role::Agent,
+            public_key: Some(line.clone()),
+            owner: None,
+            created_at: 0,
+        },
+    );
+    for (ca, args, good) in [
+        ("ca", &["-n", "ci", "-V", "-5m:+5m"][..], true),
+        ("ca", &["-n", "other,ci", "-O", "source-address=127.0.0.0/8"], true),
+        ("ca", &["-n", "ci", "-O", "source-address=10.0.0.0/8"], false),
+        ("ca", &["-n", "ci", "-O", "force-command=id"], false),
+        ("ca", &["-n", "ci", "-V", "-10m:-5m"], false),
+        ("ca", &["-n", "ci", "-V", "+5m:+10m"], false),
+        ("ca", &["-n", "root"], false),
+        ("ca", &[], false),
+        ("ca", &["-n", "ci", "-h"], false),
+        ("other_ca", &["-n", "ci"], false),
+    ] {
+        certify(&t, ca, "worker", args);
+        let out = run(&["echo in"]).await;
+        let err = text(&out.stderr);
+        assert_eq!(text(&out.stdout) == "in\n", good, "{ca} {args:?}: {err}");
+        assert_eq!(err.contains("Permission denied (publickey)"), !good, "{args:?}: {err}");
+    }
+    let session = t.broker.heard("open_session", |r| match r {
+        GateRequest::OpenSession { session, .. } => Some(session.clone()),
+        _ => None,
+    });
+    let session = session.await;
+    assert_eq!(session.agent, "ci");
+    assert!(session.client.unwrap().contains("certificate \"run-7\" serial 0"));
+    // Without permit-pty no terminal is given.
+    certify(&t, "ca", "worker", &["-n", "ci", "-O", "clear"]);
+    let out = run(&["-tt", "tty"]).await;
+    assert!(text(&out.stderr).contains("PTY allocation request failed"), "{}", text(&out.stderr));
+    // The bare key is nobody's, and an agent that is removed is out.
+    std::fs::remove_file(t.path("worker-cert.pub")).unwrap();
+    assert_eq!(run(&["echo in"]).await.status.code(), Some(255));
+    certify(&t, "ca", "worker", &["-n", "ci"]);
+    t.broker.forget_agents();
+    assert_eq!(run(&["echo in"]).await.status.code(), Some(255));
+}
