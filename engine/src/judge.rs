@@ -113,7 +113,11 @@ pub fn judge_as(
             closest: None,
         };
     }
-    let anomalies = detect(history, item, &assessment, context);
+    let anomalies = match reading {
+        Reading::Command | Reading::File => detect(history, item, &assessment, context),
+        // The first word of what a program reads is not the name of a program.
+        Reading::Control { .. } | Reading::Input { .. } | Reading::Keys { .. } => Vec::new(),
+    };
     let requirement = snapshot.policies.select_with(context, assessment.level, commands);
     Verdict { assessment, rule, anomalies, requirement }
 }

@@ -107,13 +107,17 @@ pub(crate) struct Goes {
 }
 
 impl Goes {
-    fn new(kind: ItemKind, interactive: Option<&Interactive>) -> Option<Self> {
+    fn new(view: &CommandView) -> Option<Self> {
+        let (kind, interactive) = (view.kind, view.interactive.as_ref());
         let what = match kind {
             ItemKind::Exec | ItemKind::Shell | ItemKind::Stdin => return None,
             ItemKind::Line => "a line",
             ItemKind::Input => "a line",
             ItemKind::Keys => "keys",
             ItemKind::Control => "a control key",
+            ItemKind::File if view.text.command.starts_with("sftp read ") => {
+                "to read a file on the target"
+            }
             ItemKind::File => "a change of a file on the target",
         };
         let Some(i) = interactive else {
@@ -410,7 +414,7 @@ impl Card {
                 && s.target.bytes().all(|b| b.is_ascii_graphic()),
             target_name,
             cwd: clean(&view.cwd, 200),
-            goes: Goes::new(view.kind, view.interactive.as_ref()),
+            goes: Goes::new(view),
             may_decide: view.may_decide.iter().take(20).map(|n| clean(n, 40)).collect(),
             agent: clean(&s.agent, 60),
             owner: optional(&s.owner, 60),
