@@ -2,9 +2,7 @@
 //! bytes exact whose digest is not the command's.
 
 use expacti_engine::{Level, PolicyKind};
-use expacti_protocol::command::{
-    CommandState, CommandView, Grant, Interactive, ItemKind, Outcome, PromptLabel,
-};
+use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outcome, PromptLabel};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 
