@@ -92,6 +92,15 @@ impl LineGate {
 
     /// Says something to the agent on a row of its own, and draws the prompt again.
     pub(super) fn say(&mut self, message: &str, out: &mut Vec<Effect>) {
+        self.notice(message, out);
+        if !self.alternate {
+            self.prompt_again(out);
+        }
+    }
+
+    /// Says something to the agent on a row of its own. While an item is held or on its way, no
+    /// prompt waits behind it.
+    pub(super) fn notice(&mut self, message: &str, out: &mut Vec<Effect>) {
         self.hide(out);
         let text: String = message.chars().filter(|c| !c.is_control()).collect();
         if self.alternate {
@@ -106,7 +115,6 @@ impl LineGate {
         }
         self.emit(text.as_bytes(), out);
         self.emit(b"\r\n", out);
-        self.prompt_again(out);
     }
 
     /// Draws the present prompt on a fresh row.

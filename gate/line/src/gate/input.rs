@@ -55,7 +55,10 @@ impl LineGate {
             // Half of it would be something that nobody typed.
             self.forget_ahead();
             self.bell(out);
-            self.say("expacti: too much typed ahead: all of it was dropped", out);
+            self.notice("expacti: too much typed ahead: all of it was dropped", out);
+            if matches!(self.state, State::Edit) {
+                self.prompt_again(out);
+            }
         }
     }
 
@@ -106,7 +109,7 @@ impl LineGate {
             if self.ahead.is_empty() && !keys_due {
                 break;
             }
-            if !self.is_ripe() || !self.enter_mode(out) {
+            if !self.is_ripe() || !self.enter_mode(out) || self.is_settling() {
                 break;
             }
             match self.ahead.pop_front() {
@@ -128,6 +131,24 @@ impl LineGate {
     /// What was typed before the last command began waits a moment for the prompt.
     fn is_ripe(&self) -> bool {
         self.at_prompt() || !self.running || self.now >= self.delivered + AHEAD
+    }
+
+    /// The shell itself reads keys one by one, and its prompt may be on its way behind what it or
+    /// a program has written: what is typed is for the prompt then, not keys for a program.
+    fn is_settling(&self) -> bool {
+        self.mode == Mode::Keys && self.shell_reads_keys() && self.now < self.heard + AHEAD
+    }
+
+    fn shell_reads_keys(&self) -> bool {
+        self.remote.label() == remote::Label::Running
+            && self.probe.as_ref().is_some_and(|(probe, _)| {
+                probe.pid.is_some() && probe.foreground.is_none() && !probe.canonical
+            })
+    }
+
+    /// When keys that wait for the prompt to arrive are taken as keys after all.
+    pub(super) fn settled_at(&self) -> Option<Duration> {
+        (!self.ahead.is_empty() && self.is_settling()).then(|| self.heard + AHEAD)
     }
 
     /// Finds out how keys are to be taken in; false when the target has to be asked first, or the

@@ -154,6 +154,7 @@ impl LineGate {
         if !whole_line {
             out.push(Effect::TypeItem);
             if draft.kind == Kind::Input {
+                self.tail.clear();
                 if draft.label == Label::Cooked {
                     let echo = String::from_utf8_lossy(&draft.bytes).replace('\n', "\r\n");
                     self.echo = Some((format!("{echo}\r\n").into_bytes(), 0));
@@ -214,6 +215,8 @@ impl LineGate {
         delivering.accepted = true;
         delivering.until = self.now + DELIVERY;
         self.delivered = self.now;
+        // The row it was typed in is left.
+        self.tail.clear();
         self.remote.accepted();
         if delivering.passes {
             out.push(Effect::Passed);

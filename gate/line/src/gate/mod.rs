@@ -198,6 +198,8 @@ pub struct LineGate {
     last_key: Duration,
     /// When the last line was delivered.
     delivered: Duration,
+    /// When the target wrote last.
+    heard: Duration,
     /// A command of the agent runs.
     running: bool,
     probe: Option<(Probe, Duration)>,
@@ -245,6 +247,7 @@ impl LineGate {
             started: now,
             last_key: now,
             delivered: now,
+            heard: now,
             running: false,
             probe: None,
             stale: true,
@@ -296,6 +299,11 @@ impl LineGate {
         }
         if self.running && !self.ahead.is_empty() && matches!(self.state, State::Edit) {
             by(self.delivered + AHEAD);
+        }
+        if matches!(self.state, State::Edit)
+            && let Some(settled) = self.settled_at()
+        {
+            by(settled);
         }
         if let State::Delivering(delivering) = &self.state {
             by(delivering.until);

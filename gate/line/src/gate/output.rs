@@ -14,6 +14,7 @@ impl LineGate {
     /// The target wrote to its terminal.
     pub fn target(&mut self, bytes: &[u8], now: Duration, out: &mut Vec<Effect>) {
         self.now = now;
+        self.heard = now;
         let mut events = Vec::new();
         self.remote.feed(bytes, &mut events);
         for event in events {
