@@ -169,6 +169,9 @@ _expacti() {
             expacti__subcmd__gate,add)
                 cmd="expacti__subcmd__gate__subcmd__add"
                 ;;
+            expacti__subcmd__gate,ca)
+                cmd="expacti__subcmd__gate__subcmd__ca"
+                ;;
             expacti__subcmd__gate,help)
                 cmd="expacti__subcmd__gate__subcmd__help"
                 ;;
@@ -180,6 +183,9 @@ _expacti() {
                 ;;
             expacti__subcmd__gate__subcmd__help,add)
                 cmd="expacti__subcmd__gate__subcmd__help__subcmd__add"
+                ;;
+            expacti__subcmd__gate__subcmd__help,ca)
+                cmd="expacti__subcmd__gate__subcmd__help__subcmd__ca"
                 ;;
             expacti__subcmd__gate__subcmd__help,help)
                 cmd="expacti__subcmd__gate__subcmd__help__subcmd__help"
@@ -303,6 +309,9 @@ _expacti() {
                 ;;
             expacti__subcmd__help__subcmd__gate,add)
                 cmd="expacti__subcmd__help__subcmd__gate__subcmd__add"
+                ;;
+            expacti__subcmd__help__subcmd__gate,ca)
+                cmd="expacti__subcmd__help__subcmd__gate__subcmd__ca"
                 ;;
             expacti__subcmd__help__subcmd__gate,list)
                 cmd="expacti__subcmd__help__subcmd__gate__subcmd__list"
@@ -610,13 +619,21 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__agent__subcmd__add)
-            opts="-h -V --key --owner --broker --token-file --json --help --version"
+            opts="-h -V --key --ca --principal --owner --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --principal)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1200,7 +1217,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__gate)
-            opts="-h -V --listen --default-target --identity --host-key --broker --token-file --json --help --version add list remove help"
+            opts="-h -V --listen --default-target --identity --host-key --host-ca --name --broker --token-file --json --help --version ca add list remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1219,6 +1236,14 @@ _expacti() {
                     return 0
                     ;;
                 --host-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1259,8 +1284,38 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__gate__subcmd__ca)
+            opts="-h -V --hosts --host-ca --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --hosts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__gate__subcmd__help)
-            opts="add list remove help"
+            opts="ca add list remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1274,6 +1329,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__gate__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__gate__subcmd__help__subcmd__ca)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1626,7 +1695,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__gate)
-            opts="add list remove"
+            opts="ca add list remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1640,6 +1709,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__gate__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__gate__subcmd__ca)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -424,11 +424,13 @@ complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_se
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_seen_subcommand_from add list remove help" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_seen_subcommand_from add list remove help" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_seen_subcommand_from add list remove help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_seen_subcommand_from add list remove help" -f -a "add" -d 'Add an agent that logs in to the gate with a key'
+complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_seen_subcommand_from add list remove help" -f -a "add" -d 'Add an agent that logs in to the gate with a key or with certificates'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_seen_subcommand_from add list remove help" -f -a "list" -d 'List agents'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_seen_subcommand_from add list remove help" -f -a "remove" -d 'Remove an agent'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_seen_subcommand_from add list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l key -d 'Its public key file' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l ca -d 'The public key file of the authority that signs its certificates' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l principal -d 'A principal that makes a certificate this agent\'s; may be given again [default: NAME]' -r
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l owner -d 'The person who answers for it, and so never decides on its commands' -r
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
@@ -445,7 +447,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add an agent that logs in to the gate with a key'
+complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add an agent that logs in to the gate with a key or with certificates'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from help" -f -a "list" -d 'List agents'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove an agent'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -506,19 +508,29 @@ complete -c expacti -n "__fish_expacti_using_subcommand broker" -l token-file -d
 complete -c expacti -n "__fish_expacti_using_subcommand broker" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand broker" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand broker" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -l listen -d 'Where to listen for SSH' -r
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -l default-target -d 'The target of clients that name none' -r
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -l identity -d 'A private key the gate logs in to targets with; may be given again' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -l host-key -d 'The gate\'s host key; made when it does not exist' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -s h -l help -d 'Print help'
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -f -a "add" -d 'Add a gate; its token is printed once'
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -f -a "list" -d 'List gates'
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -f -a "remove" -d 'Remove a gate'
-complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from add list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -l listen -d 'Where to listen for SSH' -r
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -l default-target -d 'The target of clients that name none' -r
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -l identity -d 'A private key the gate logs in to targets with; may be given again' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -l host-key -d 'The gate\'s host key; made when it does not exist' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -l host-ca -d 'The key that signs the gate\'s host certificates, one for each target reached with ssh -J; made when it does not exist' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -l name -d 'A name or address by which clients reach the gate, for its own host certificate; may be given again [default: this machine\'s name]' -r
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -f -a "ca" -d 'Print the known_hosts line by which agents trust the gate as every target'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -f -a "add" -d 'Add a gate; its token is printed once'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -f -a "list" -d 'List gates'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -f -a "remove" -d 'Remove a gate'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and not __fish_seen_subcommand_from ca add list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from ca" -l hosts -d 'The hosts for which the gate is trusted, as in known_hosts' -r
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from ca" -l host-ca -d 'The key that signs the gate\'s host certificates' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from ca" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from ca" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from ca" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from ca" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from ca" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from add" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the one of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from add" -l token-file -d 'A file that holds the token to show the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON document instead of text for people'
@@ -534,6 +546,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from help" -f -a "ca" -d 'Print the known_hosts line by which agents trust the gate as every target'
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a gate; its token is printed once'
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from help" -f -a "list" -d 'List gates'
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a gate'
@@ -628,12 +641,13 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "add" -d 'Add a person; their token is printed once'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "list" -d 'List people'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "remove" -d 'Remove a person: their token is worth nothing from now on'
-complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from agent" -f -a "add" -d 'Add an agent that logs in to the gate with a key'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from agent" -f -a "add" -d 'Add an agent that logs in to the gate with a key or with certificates'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from agent" -f -a "list" -d 'List agents'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from agent" -f -a "remove" -d 'Remove an agent'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from target" -f -a "add" -d 'Add a target'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from target" -f -a "list" -d 'List targets'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from target" -f -a "remove" -d 'Remove a target'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from gate" -f -a "ca" -d 'Print the known_hosts line by which agents trust the gate as every target'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from gate" -f -a "add" -d 'Add a gate; its token is printed once'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from gate" -f -a "list" -d 'List gates'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from gate" -f -a "remove" -d 'Remove a gate'

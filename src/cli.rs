@@ -545,13 +545,27 @@ pub(crate) enum ReviewerCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgentCommand {
-    /// Add an agent that logs in to the gate with a key
+    /// Add an agent that logs in to the gate with a key or with certificates
+    #[command(
+        after_help = "Examples:\n  expacti agent add claude --key id_ed25519.pub --owner bob\n  expacti agent add ci --ca ca.pub --principal ci --principal build"
+    )]
     Add {
         /// The agent's name
         name: String,
         /// Its public key file
+        #[arg(
+            long,
+            value_name = "FILE.pub",
+            required_unless_present = "ca",
+            conflicts_with = "ca"
+        )]
+        key: Option<PathBuf>,
+        /// The public key file of the authority that signs its certificates
         #[arg(long, value_name = "FILE.pub")]
-        key: PathBuf,
+        ca: Option<PathBuf>,
+        /// A principal that makes a certificate this agent's; may be given again [default: NAME]
+        #[arg(long, value_name = "NAME", requires = "ca")]
+        principal: Vec<String>,
         /// The person who answers for it, and so never decides on its commands
         #[arg(long, value_name = "NAME")]
         owner: Option<String>,
@@ -627,10 +641,30 @@ pub(crate) struct GateArgs {
     /// The gate's host key; made when it does not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) host_key: Option<PathBuf>,
+    /// The key that signs the gate's host certificates, one for each target reached with ssh -J;
+    /// made when it does not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) host_ca: Option<PathBuf>,
+    /// A name or address by which clients reach the gate, for its own host certificate; may be
+    /// given again [default: this machine's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GateCommand {
+    /// Print the known_hosts line by which agents trust the gate as every target
+    #[command(
+        after_help = "Run it on the gate's machine. Example:\n  expacti gate ca --hosts 'gate.example.com,web-*' >> ~agent/.ssh/known_hosts"
+    )]
+    Ca {
+        /// The hosts for which the gate is trusted, as in known_hosts
+        #[arg(long, value_name = "PATTERNS", default_value = "*")]
+        hosts: String,
+        /// The key that signs the gate's host certificates
+        #[arg(long, value_name = "FILE")]
+        host_ca: Option<PathBuf>,
+    },
     /// Add a gate; its token is printed once
     Add {
         /// The gate's name

@@ -55,7 +55,8 @@ pub struct NewPrincipal {
     pub name: String,
     /// Its role.
     pub role: Role,
-    /// An agent's public key, in the form of an `authorized_keys` line.
+    /// An agent's public key, in the form of an `authorized_keys` line; or that of the authority
+    /// which signs its certificates: `cert-authority,principals="NAME,…" TYPE KEY`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
     /// The person who answers for an agent.

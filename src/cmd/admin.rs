@@ -30,9 +30,18 @@ pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bo
 /// `expacti agent`.
 pub(crate) async fn agent(config: &Config, command: AgentCommand, json: bool) -> Outcome {
     match command {
-        AgentCommand::Add { name, key, owner } => {
-            let text = std::fs::read_to_string(&key)
-                .map_err(|e| Failure::new(1, format!("failed to read {}: {e}", key.display())))?;
+        AgentCommand::Add { name, key, ca, principal, owner } => {
+            let Some(path) = key.as_ref().or(ca.as_ref()) else {
+                return Err(Failure::usage("--key or --ca is needed"));
+            };
+            let text = std::fs::read_to_string(path)
+                .map_err(|e| Failure::new(1, format!("failed to read {}: {e}", path.display())))?;
+            let text = if ca.is_some() {
+                let named = if principal.is_empty() { vec![name.clone()] } else { principal };
+                format!("cert-authority,principals=\"{}\" {text}", named.join(","))
+            } else {
+                text
+            };
             let new = NewPrincipal { name, role: Role::Agent, public_key: Some(text), owner };
             add(config, new, json).await
         }
@@ -44,6 +53,17 @@ pub(crate) async fn agent(config: &Config, command: AgentCommand, json: bool) ->
 /// `expacti gate add`, `list`, `remove`.
 pub(crate) async fn gate(config: &Config, command: GateCommand, json: bool) -> Outcome {
     match command {
+        GateCommand::Ca { hosts, host_ca } => {
+            let plain = |c: char| c.is_ascii_graphic() && c != '#';
+            if hosts.is_empty() || hosts.starts_with('@') || !hosts.chars().all(plain) {
+                return Err(Failure::usage(format!("--hosts {hosts:?}: not a pattern of hosts")));
+            }
+            let path = host_ca.unwrap_or_else(|| config.home.keys().join("gate_host_ca_ed25519"));
+            let ca = expacti_gate::load_or_create_host_key(&path)
+                .map_err(|e| Failure::new(1, e.to_string()))?;
+            print::line(expacti_gate::cert_authority_line(&hosts, &ca).trim_end())?;
+            Ok(0)
+        }
         GateCommand::Add { name } => {
             add(
                 config,

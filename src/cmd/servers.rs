@@ -92,10 +92,18 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
     let key_path = args.host_key.unwrap_or_else(|| config.home.keys().join("gate_ed25519"));
     let host_key =
         load_or_create_host_key(&key_path).map_err(|e| Failure::new(1, e.to_string()))?;
+    let ca_path = args.host_ca.unwrap_or_else(|| config.home.keys().join("gate_host_ca_ed25519"));
+    let host_ca = load_or_create_host_key(&ca_path).map_err(|e| Failure::new(1, e.to_string()))?;
     let fingerprint = host_key.public_key().fingerprint(russh::keys::HashAlg::Sha256);
     let mut settings = GateConfig::new(host_key, config.endpoint()?);
     settings.identities = args.identity;
     settings.default_target = args.default_target;
+    settings.host_ca = Some(host_ca);
+    settings.names = args.name;
+    if settings.names.is_empty() {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        settings.names.push(name.trim().to_owned());
+    }
     settings.history = Some(config.home.history());
     crate::cmd::runtime()?.block_on(async {
         let listener = TcpListener::bind(&listen)

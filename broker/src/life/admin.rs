@@ -310,9 +310,11 @@ impl Life {
         if self.principals.get(&new.name).is_some() {
             return Err(Refusal::invalid(format!("there is a principal {} already", new.name)));
         }
-        let public_key = new.public_key.as_deref().map(bare_key).transpose()?;
+        let public_key = new.public_key.as_deref().map(credential).transpose()?;
         if new.role == Role::Agent && public_key.is_none() {
-            return Err(Refusal::invalid("an agent logs in with a key: name its public key"));
+            return Err(Refusal::invalid(
+                "an agent logs in with a key or a certificate: name its public key or the authority",
+            ));
         }
         if let Some(key) = &public_key
             && let Some(other) =
@@ -404,6 +406,15 @@ impl Life {
         all
     }
 
+    /// The agents that log in with certificates, by name.
+    pub(crate) fn certified_agents(&self) -> Vec<PrincipalView> {
+        let certified = |p: &PrincipalView| {
+            p.role == Role::Agent
+                && p.public_key.as_deref().is_some_and(|key| key.starts_with(AUTHORITY))
+        };
+        self.principal_list().into_iter().filter(certified).collect()
+    }
+
     /// The agent with that public key.
     pub(crate) fn agent_of_key(&self, key: &str) -> Option<PrincipalView> {
         let key = bare_key(key).ok()?;
@@ -471,6 +482,28 @@ impl Life {
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
+}
+
+/// How the line of an authority begins, as in `authorized_keys`.
+const AUTHORITY: &str = "cert-authority,principals=\"";
+
+/// What an agent logs in with: a public key, or an authority that signs its certificates and the
+/// principals that make one its own.
+fn credential(line: &str) -> Result<String, Refusal> {
+    let Some(rest) = line.trim_start().strip_prefix(AUTHORITY) else { return bare_key(line) };
+    let wrong = || {
+        Refusal::invalid(
+            "not an authority: expected cert-authority,principals=\"NAME,...\" and a public key",
+        )
+    };
+    let (principals, key) = rest.split_once("\" ").ok_or_else(wrong)?;
+    let plain = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic() && !"\",\\".contains(c))
+    };
+    if !principals.split(',').all(plain) {
+        return Err(wrong());
+    }
+    Ok(format!("{AUTHORITY}{principals}\" {}", bare_key(key)?))
 }
 
 /// A public key as `type base64`, without options or comment.

@@ -133,6 +133,7 @@ impl Broker {
             .route("/v1/commands/{id}/decision", post(rest::decide))
             .route("/v1/commands/{id}/reveal", post(rest::reveal))
             .route("/v1/gate/agent-key", post(rest::agent_key))
+            .route("/v1/gate/authorities", get(rest::authorities))
             .route("/v1/openapi.json", get(rest::openapi))
             .route("/v1/pending", get(rest::pending))
             .route("/v1/policies", get(rules::policies).post(rules::add_policy))

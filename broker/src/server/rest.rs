@@ -502,6 +502,16 @@ pub(super) async fn agent_key(
         .map(Json)
 }
 
+pub(super) async fn authorities(
+    State(broker): State<Broker>,
+    peer: Peer,
+) -> Answer<Vec<PrincipalView>> {
+    if peer.role != Role::Gate {
+        return Err(Refusal::not_entitled("only a gate asks for the authorities of agents"));
+    }
+    broker.handle.run(move |life, _, _| Ok(life.certified_agents())).await.map(Json)
+}
+
 pub(super) async fn wrap(
     State(broker): State<Broker>,
     peer: Peer,

@@ -130,6 +130,18 @@ impl<'t> Team<'t> {
         self.gate.pid()
     }
 
+    /// The gate's port on 127.0.0.1.
+    #[must_use]
+    pub fn gate_port(&self) -> u16 {
+        self.gate.port
+    }
+
+    /// The gate's `EXPACTI_HOME`.
+    #[must_use]
+    pub fn gate_home(&self) -> &Path {
+        &self.gate.home
+    }
+
     /// Kills the broker, if it runs, and starts it again on the same port.
     ///
     /// # Errors
