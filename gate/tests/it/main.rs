@@ -21,6 +21,7 @@ mod sftp_raw;
 mod shell;
 mod shell_diff;
 mod shell_fuzz;
+mod shell_held;
 mod shell_lines;
 mod shell_places;
 mod shell_session;

@@ -56,8 +56,10 @@ impl Screen {
     pub fn before_cursor(&self) -> String {
         let cursor = self.terminal.cursor();
         let screen = self.terminal.screen();
-        let row = screen.visible_lines().nth(cursor.row).map(|l| l.text()).unwrap_or_default();
-        row.chars().take(cursor.col).collect()
+        let row = screen.visible_lines().nth(cursor.row);
+        let cells = row.map(|row| row.cells().iter().take(cursor.col).copied().collect());
+        let cells: Vec<avt::Cell> = cells.unwrap_or_default();
+        cells.iter().filter(|cell| cell.width() > 0).map(avt::Cell::char).collect()
     }
 }
 
