@@ -45,6 +45,10 @@ pub(crate) struct Request {
     pub(crate) renamed: bool,
     /// `-f`: the client goes to the background.
     pub(crate) background: bool,
+    /// The command line chooses ciphers.
+    pub(crate) ciphers: bool,
+    /// The command line chooses MACs.
+    pub(crate) macs: bool,
     /// `-v` was given: say what was left out.
     pub(crate) verbose: bool,
     /// What was left out.
@@ -137,7 +141,9 @@ impl Request {
         match flag.letter {
             b'o' => return self.add_option(flag, from),
             b'F' => self.config = flag.value.clone(),
+            b'c' => self.ciphers = true,
             b'f' => self.background = true,
+            b'm' => self.macs = true,
             b'v' => self.verbose = true,
             b'S' if options::is_off(&flag.text()) => return Ok(()),
             _ => {}
@@ -164,6 +170,8 @@ impl Request {
         if keyword == "forkafterauthentication" && value.trim_matches('"') == "yes" {
             self.background = true;
         }
+        self.ciphers |= keyword == "ciphers";
+        self.macs |= keyword == "macs";
         self.renamed |= keyword == "hostname" || keyword.starts_with("canonical");
         let off = options::is_off(value);
         let treatment = match treatment {

@@ -1,7 +1,7 @@
 //! The command line of the stock client when its connection is the gate's socket.
 //!
 //! In OpenSSH the first value of an option wins, and the command line comes before every file: what
-//! must hold is said first, then what the user said, then what the files must not change.
+//! must hold is said first, then what the user said.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,6 +9,7 @@ use std::path::Path;
 
 use expacti_protocol::home::GATE_HOST_ALIAS;
 
+use crate::algorithms;
 use crate::args::Request;
 use crate::error::WrapError;
 use crate::resolve::Settings;
@@ -40,13 +41,6 @@ const ALWAYS: &[&str] = &[
     "ControlMaster=no",
     "ControlPath=none",
     "PermitLocalCommand=no",
-];
-
-/// What a configuration file must not change, but a command line may: a file's choice was made for
-/// the target.
-const UNLESS_SAID: &[&str] = &[
-    "Ciphers=aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr",
-    "MACs=hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512",
 ];
 
 /// What is switched off where the client knows it at all; an older one would fail on the word.
@@ -83,11 +77,10 @@ pub(crate) fn client(
             option(text);
         }
     }
+    let (algorithms, warnings) = algorithms::choose(request, settings);
+    warnings.iter().for_each(|warning| crate::say(warning));
+    algorithms.iter().for_each(|text| option(text));
     argv.extend(request.client.iter().cloned());
-    for text in UNLESS_SAID {
-        argv.push("-o".into());
-        argv.push((*text).into());
-    }
     if !request.command.is_empty() {
         argv.push("--".into());
         argv.extend(request.command.iter().cloned());

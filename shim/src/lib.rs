@@ -4,6 +4,7 @@
 //! is the stock client whose connection is the local gate's socket. Nothing here decides anything,
 //! and nothing here connects to a target: when in doubt, the program does not start.
 
+mod algorithms;
 mod args;
 mod child;
 mod command;

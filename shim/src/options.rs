@@ -49,9 +49,8 @@ const PKCS11: &str = "the gate cannot load a PKCS#11 library for you; add the ke
 /// The treatment of an option letter.
 pub(crate) fn letter(letter: u8) -> Treatment {
     match letter {
-        b'4' | b'6' | b'b' | b'B' | b'F' | b'l' | b'p' | b'P' => Both,
-        b'C' | b'E' | b'N' | b'T' | b'c' | b'e' | b'f' | b'm' | b'n' | b'q' | b's' | b't'
-        | b'v' | b'y' => Client,
+        b'4' | b'6' | b'b' | b'B' | b'c' | b'F' | b'l' | b'm' | b'p' | b'P' => Both,
+        b'C' | b'E' | b'N' | b'T' | b'e' | b'f' | b'n' | b'q' | b's' | b't' | b'v' | b'y' => Client,
         b'J' | b'i' => Route,
         b'1' | b'2' | b'a' | b'g' | b'k' | b'x' => Drop,
         b'G' | b'Q' | b'V' => Inform,
@@ -80,7 +79,6 @@ const KEYWORDS: &[(&str, Treatment)] = &[
     ("batchmode", Client),
     ("challengeresponseauthentication", Client),
     ("channeltimeout", Client),
-    ("ciphers", Client),
     ("compression", Client),
     ("escapechar", Client),
     ("exitonforwardfailure", Client),
@@ -91,7 +89,6 @@ const KEYWORDS: &[(&str, Treatment)] = &[
     ("kbdinteractivedevices", Client),
     ("loglevel", Client),
     ("logverbose", Client),
-    ("macs", Client),
     ("numberofpasswordprompts", Client),
     ("passwordauthentication", Client),
     ("preferredauthentications", Client),
@@ -114,7 +111,9 @@ const KEYWORDS: &[(&str, Treatment)] = &[
     ("addressfamily", Both),
     ("bindaddress", Both),
     ("bindinterface", Both),
+    ("ciphers", Both),
     ("ignoreunknown", Both),
+    ("macs", Both),
     ("port", Both),
     ("refuseconnection", Both),
     ("serveraliveinterval", Both),

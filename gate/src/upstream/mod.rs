@@ -16,7 +16,7 @@ use std::time::Duration;
 use expacti_protocol::uplink::{HostKeyChecking, TargetRoute};
 use russh::client::Config;
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PublicKey};
-use russh::{Preferred, SshId, client};
+use russh::{Preferred, SshId, cipher, client};
 
 pub(crate) use self::handler::TargetHandler;
 pub(crate) use self::pool::{Lease, Pool};
@@ -174,10 +174,44 @@ const HOST_KEY_ORDER: &[Algorithm] = &[
     Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
 ];
 
+/// With AES in hardware the fastest are first; the client chooses on its leg, the gate on the
+/// target's.
+const CIPHER_ORDER: &[cipher::Name] = &[
+    cipher::AES_128_GCM,
+    cipher::AES_256_GCM,
+    cipher::CHACHA20_POLY1305,
+    cipher::AES_256_CTR,
+    cipher::AES_192_CTR,
+    cipher::AES_128_CTR,
+];
+
+/// The same without it.
+const CIPHER_ORDER_SOFT: &[cipher::Name] = &[
+    cipher::CHACHA20_POLY1305,
+    cipher::AES_128_GCM,
+    cipher::AES_256_GCM,
+    cipher::AES_256_CTR,
+    cipher::AES_192_CTR,
+    cipher::AES_128_CTR,
+];
+
+fn hard_aes() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::is_x86_feature_detected!("aes");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
+
 /// What both of the gate's legs agree to: russh's defaults (which have neither CBC nor SHA-1
-/// MACs, and negotiate strict key exchange) without `ssh-rsa`.
+/// MACs, and negotiate strict key exchange) and `aes128-gcm`, without `ssh-rsa`.
 pub(crate) fn preferred() -> Preferred {
-    Preferred { key: Cow::Borrowed(HOST_KEY_ORDER), ..Preferred::default() }
+    Preferred {
+        key: Cow::Borrowed(HOST_KEY_ORDER),
+        cipher: Cow::Borrowed(if hard_aes() { CIPHER_ORDER } else { CIPHER_ORDER_SOFT }),
+        ..Preferred::default()
+    }
 }
 
 fn config(target: &Target, check: &hostkey::Check) -> Config {
