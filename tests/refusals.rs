@@ -111,22 +111,6 @@ fn jumping_to_elsewhere_by_stdio_forwarding_is_refused() -> Result<()> {
 }
 
 #[test]
-fn the_sftp_subsystem_is_refused_with_a_message() -> Result<()> {
-    let t = trial!()?;
-    t.up()?;
-    let _reviewer = t.auto_reviewer(Verdict::Allow);
-    refused(&t.wrap(&["ssh", "-s", "target", "sftp"]).run()?, "sftp")?;
-    let file = t.dir().join("upload");
-    fs::write(&file, "data")?;
-    let copy = t.marker("copy");
-    let destination = format!("target:{}", copy.path().display());
-    let outcome = t.wrap(&["scp", file.to_str().unwrap(), &destination]).run()?;
-    refused(&outcome, "sftp")?;
-    assert!(!copy.exists());
-    Ok(())
-}
-
-#[test]
 fn no_command_at_all_does_nothing_behind_the_reviewers_back() -> Result<()> {
     let t = trial!()?;
     t.up()?;
@@ -180,18 +164,5 @@ fn client_environment_is_dropped() -> Result<()> {
     outcome.expect_code(0)?;
     assert!(!outcome.out().contains("BASH_ENV"), "{}", outcome.describe());
     assert!(outcome.out().contains("LC_TRIAL=kept"), "{}", outcome.describe());
-    Ok(())
-}
-
-#[test]
-fn an_interactive_shell_without_the_line_gate_is_refused_or_held() -> Result<()> {
-    let t = trial!()?;
-    t.up()?;
-    let marker = t.marker("m");
-    let _reviewer = t.auto_reviewer(Verdict::Deny("no shells".to_owned()));
-    let outcome =
-        t.wrap(&["ssh", "-tt", "target"]).stdin(format!("{}\rexit\r", marker.touch())).run()?;
-    ensure!(outcome.code() != 255 || !outcome.err().is_empty(), "{}", outcome.describe());
-    assert!(!marker.exists());
     Ok(())
 }
