@@ -4,15 +4,11 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use expacti_harness::{Trial, Verdict};
-
-fn trial() -> Result<Trial> {
-    Trial::with_sshd(env!("CARGO_BIN_EXE_expacti"), &["Subsystem sftp internal-sftp"])
-}
+use expacti_harness::{Verdict, trial};
 
 #[test]
 fn an_upload_is_shown_before_it_happens() -> Result<()> {
-    let t = trial()?;
+    let t = trial!()?;
     let (file, copy) = (t.dir().join("upload"), t.marker("copy"));
     fs::write(&file, "new line\n")?;
     fs::write(copy.path(), "old line\n")?;
@@ -47,7 +43,7 @@ fn an_upload_is_shown_before_it_happens() -> Result<()> {
 
 #[test]
 fn reading_flows_and_secrets_do_not() -> Result<()> {
-    let t = trial()?;
+    let t = trial!()?;
     let _reviewer = t.auto_reviewer(Verdict::Deny("no".to_owned()));
     let plain = t.marker("plain");
     fs::write(plain.path(), "data")?;
@@ -68,7 +64,7 @@ fn reading_flows_and_secrets_do_not() -> Result<()> {
 
 #[test]
 fn a_rule_for_a_directory_lets_a_tree_through() -> Result<()> {
-    let t = trial()?;
+    let t = trial!()?;
     t.up()?;
     let to = t.marker("site");
     fs::create_dir(to.path())?;
