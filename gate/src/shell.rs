@@ -33,6 +33,12 @@ use crate::upstream::Lease;
 const PROBE: Duration = Duration::from_secs(2);
 /// The longest answer to it, in bytes.
 const PROBE_BYTES: usize = 64 * 1024;
+/// The longest name of a program or directory that reviewers are told, in characters; PATH_MAX of
+/// Linux.
+const MAX_SAID: usize = 4096;
+/// An agent that takes longer to read its screen has held up the gate; what was known of the target
+/// before is old.
+const STALL: Duration = Duration::from_secs(1);
 /// What is decided at once leaves no flicker of a status line.
 const STATUS_DELAY: Duration = Duration::from_millis(150);
 
@@ -85,6 +91,8 @@ struct Running<'a> {
     lines: Vec<Typed>,
     grant: Option<(CommandId, KeyGrant)>,
     check: Option<oneshot::Sender<bool>>,
+    /// Since the context was looked at last, the agent's screen has held everything up.
+    stalled: bool,
 }
 
 /// What the loop has to do besides what was done already.
@@ -143,6 +151,7 @@ pub(crate) async fn run(
         lines: Vec::new(),
         grant: None,
         check: None,
+        stalled: false,
     };
     let mut held: Option<Held<'_>> = None;
     let mut probe: Option<Pin<Box<dyn Future<Output = Option<Probe>> + Send + '_>>> = None;
@@ -197,6 +206,7 @@ pub(crate) async fn run(
                     }
                     Happened::Check(ask) => {
                         running.check = Some(ask);
+                        running.stalled = false;
                         running.gate.check(running.now(), &mut effects);
                     }
                     Happened::Status(text) => running.gate.status(&text, &mut effects),
@@ -244,6 +254,7 @@ pub(crate) async fn run(
             grants_over = link.grants_over();
             let mut terminal = terminal.clone();
             terminal.resized(size);
+            running.stalled = false;
             held = Some(submit(hold, *draft, terminal));
         }
     };
@@ -310,16 +321,26 @@ fn item(draft: Draft) -> Item {
         Label::NoEcho => PromptLabel::NoEcho,
         Label::Raw => PromptLabel::Raw,
     };
-    let foreground = draft.foreground.map(|name| expacti_protocol::one_line(&name).to_string());
+    let foreground = draft.foreground.map(|name| bounded(&name));
     let interactive =
         Interactive { label, foreground, secret: draft.secret, grantable: draft.grantable };
     Item {
         notes: draft.notes,
-        cwd: draft.cwd,
+        cwd: draft.cwd.map(|cwd| bounded(&cwd)),
         interactive: Some(interactive),
         preview: draft.preview,
         ..Item::new(kind, Bytes::from(draft.bytes))
     }
+}
+
+/// What the target says of itself, as one line that leaves a reviewer's screen to the item.
+fn bounded(text: &str) -> String {
+    let line = expacti_protocol::one_line(text);
+    let mut short: String = line.chars().take(MAX_SAID).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
 }
 
 fn cells(size: Size) -> (u16, u16) {
@@ -502,7 +523,8 @@ impl Running<'_> {
             Outcomes::Approved(id, approved) => {
                 let grant = approved.has_grant();
                 self.ready = Some(Ready { id, approved });
-                Verdict::Approved { grant }
+                // What the target has said meanwhile was not heard yet.
+                if self.stalled { Verdict::Late } else { Verdict::Approved { grant } }
             }
             Outcomes::Refused(refusal) => Verdict::Refused(refusal.message),
             Outcomes::Changed => Verdict::Changed,
@@ -517,14 +539,17 @@ impl Running<'_> {
         }
     }
 
-    /// Does what the line gate says, in order.
+    /// Does what the line gate says, in order; but the agent's screen comes last: an agent that
+    /// does not read could otherwise choose when an approved item is typed.
     async fn carry_out(&mut self, effects: Vec<Effect>, todo: &mut Todo) -> Result<(), Broken> {
         let mut effects = std::collections::VecDeque::from(effects);
+        let mut screen = Vec::new();
+        let began = Instant::now();
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Screen(bytes) => {
                     self.recorder.output(Stream::Stdout, &bytes).await;
-                    self.client.stdout(bytes.into()).await.map_err(|_| Broken::Client)?;
+                    screen.extend_from_slice(&bytes);
                 }
                 Effect::Submit(draft) => todo.submit = Some(draft),
                 Effect::Withdraw => todo.withdraw = true,
@@ -584,9 +609,13 @@ impl Running<'_> {
                     }
                 }
                 Effect::Aborted(why) => {
-                    if let Some(typed) = self.typed.take() {
-                        self.link.finished(typed.id, unknown(&format!("not run: {why}"))).await;
+                    // Given up before it was typed, it must not lie around either, nor its grant.
+                    let ready = self.ready.take().map(|ready| ready.id);
+                    let typed = self.typed.take().map(|typed| typed.id);
+                    for id in ready.into_iter().chain(typed) {
+                        self.link.finished(id, unknown(&format!("not run: {why}"))).await;
                     }
+                    self.grant = None;
                 }
                 Effect::Started => self.lines.extend(self.typed.take()),
                 Effect::Ended(status) => {
@@ -598,6 +627,10 @@ impl Running<'_> {
                 Effect::Log(text) => self.recorder.mark(text).await,
             }
         }
+        if !screen.is_empty() {
+            self.client.stdout(screen.into()).await.map_err(|_| Broken::Client)?;
+        }
+        self.stalled |= began.elapsed() > STALL;
         Ok(())
     }
 
@@ -644,7 +677,9 @@ impl Running<'_> {
         }
         for typed in open {
             let duration_us = u64::try_from(typed.at.elapsed().as_micros()).ok();
-            self.link.finished(typed.id, Outcome { duration_us, stdin: typed.keys, ..outcome.clone() }).await;
+            self.link
+                .finished(typed.id, Outcome { duration_us, stdin: typed.keys, ..outcome.clone() })
+                .await;
         }
         if let Some(exit) = &exit {
             finish(self.client, gone, exit).await;

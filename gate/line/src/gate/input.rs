@@ -117,6 +117,7 @@ impl LineGate {
                     self.ahead_bytes = self.ahead_bytes.saturating_sub(stroke.raw().len());
                     self.key(&stroke, out);
                 }
+                None if self.keys.is_empty() => break,
                 None => self.submit_keys(out),
             }
         }
@@ -162,6 +163,8 @@ impl LineGate {
             self.hide(out);
             let was_prompt = self.mode.is_prompt();
             self.mode = mode;
+            // Keys for one program are not keys for what runs now.
+            self.keys.clear();
             if mode == Mode::Secret || (was_prompt && !mode.is_prompt()) {
                 // What is in the editor was typed for something else.
                 self.editor.clear();
@@ -245,7 +248,8 @@ impl LineGate {
             _ => Kind::Input,
         };
         let mut draft = self.draft(kind, line.bytes);
-        draft.notes = line.notes;
+        // They would tell something of a secret.
+        draft.notes = if draft.secret { Vec::new() } else { line.notes };
         self.leave_line(out);
         self.hold(draft, out);
     }

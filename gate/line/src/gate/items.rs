@@ -94,7 +94,7 @@ impl LineGate {
         let state = std::mem::replace(&mut self.state, State::Edit);
         let State::Held { context } = state else {
             self.state = state;
-            if matches!(verdict, Verdict::Approved { .. }) {
+            if matches!(verdict, Verdict::Approved { .. } | Verdict::Late) {
                 out.push(Effect::Unsent("nothing was under review"));
             }
             return;
@@ -108,6 +108,10 @@ impl LineGate {
                     out.push(Effect::Unsent("context changed"));
                     self.changed(context);
                 }
+            }
+            Verdict::Late => {
+                out.push(Effect::Unsent("context changed"));
+                self.changed(context);
             }
             Verdict::Changed => self.changed(context),
             Verdict::Refused(message) => self.say(&message, out),
@@ -124,6 +128,11 @@ impl LineGate {
     pub(super) fn review_again(&mut self, out: &mut Vec<Effect>) {
         let Some((old, _)) = self.again.take() else { return };
         let was = old.label;
+        if old.secret && self.mode != Mode::Secret {
+            // A password is no command, and nothing that a shell should echo and remember.
+            self.say("expacti: not sent: what asked for it without echo has gone", out);
+            return;
+        }
         let mut draft = match old.kind {
             Kind::Line | Kind::Input => {
                 let kind = if self.mode.is_prompt() { Kind::Line } else { Kind::Input };

@@ -146,6 +146,9 @@ pub enum Verdict {
     Withdrawn,
     /// It was allowed, but its context has changed: review it again.
     Changed,
+    /// It was allowed, but too long ago to know that its context has not changed since: the
+    /// approval is void, and it is reviewed again.
+    Late,
 }
 
 #[derive(Debug)]

@@ -37,6 +37,8 @@ impl LineGate {
             Event::Output(bytes) => self.output(&bytes, out),
             Event::PromptStart => self.end_grant(out),
             Event::PromptEnd | Event::ContinuationPrompt => {
+                // Also a grant that came with a line which the shell did not run or finish.
+                self.end_grant(out);
                 self.stale = true;
                 self.enter_mode(out);
             }

@@ -37,6 +37,11 @@ pub enum Undeliverable {
         "a line with `!`, or one that begins with `^`, may be changed by a prompt that cannot be checked"
     )]
     HistoryExpansion,
+    /// It would be completed by this one.
+    #[error(
+        "the line before was interrupted, but may still stand there; press ^C until a new prompt comes"
+    )]
+    Leftover,
     /// Control characters would be read as keys.
     #[error("a line with control characters cannot be delivered")]
     Control,

@@ -32,6 +32,8 @@ pub struct Remote {
     alt_screen: bool,
     /// The output since the last newline.
     tail: Vec<u8>,
+    /// A line was interrupted, and nothing shows yet that what reads lines has dropped it.
+    leftover: bool,
     cols: u16,
     rows: u16,
 }
@@ -56,6 +58,7 @@ impl Remote {
             paste_mode: false,
             alt_screen: false,
             tail: Vec::new(),
+            leftover: false,
             cols: cols.max(1),
             rows: rows.max(1),
         }
@@ -147,6 +150,7 @@ impl Remote {
     /// a prompt.
     pub fn interrupted(&mut self) {
         self.accepted();
+        self.leftover = true;
         if self.is_fish() {
             self.editing = false;
         }
@@ -166,6 +170,8 @@ impl Remote {
         let checks = self.hello.as_ref().is_some_and(|hello| hello.checks);
         if checks && matches!(self.label, Label::Prompt | Label::Continuation) {
             Delivery::verified(line, self.label == Label::Continuation, !self.prepared)
+        } else if self.leftover {
+            Err(Undeliverable::Leftover)
         } else {
             Delivery::unverified(line, self.cols, &self.tail)
         }
@@ -199,6 +205,7 @@ impl Remote {
         let line = match bytes.iter().rposition(|b| *b == b'\n') {
             Some(newline) => {
                 self.tail.clear();
+                self.leftover = false;
                 bytes.get(newline + 1..).unwrap_or_default()
             }
             None => bytes,

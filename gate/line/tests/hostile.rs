@@ -1,0 +1,181 @@
+//! What a hostile agent or target would try on the line gate: an approval, a grant or keys that
+//! outlive what they were given for.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::time::Duration;
+
+use expacti_line::Const;
+use expacti_line::editor::History;
+use expacti_line::gate::{Draft, Effect, LineGate, Verdict};
+use expacti_line::remote::{Nonce, Probe};
+
+struct Play {
+    gate: LineGate,
+    now: Duration,
+}
+
+fn drafts(effects: &[Effect]) -> Vec<&Draft> {
+    let mut drafts = Vec::new();
+    for effect in effects {
+        if let Effect::Submit(draft) = effect {
+            drafts.push(&**draft);
+        }
+    }
+    drafts
+}
+
+fn typed(effects: &[Effect]) -> bool {
+    effects.iter().any(|e| matches!(e, Effect::Type(_) | Effect::TypeItem | Effect::Keys(_)))
+}
+
+impl Play {
+    /// At the first prompt of a bash.
+    fn new() -> Self {
+        let gate = LineGate::new(Nonce::new([7; 16]), 80, 24, History::default(), Duration::ZERO);
+        let mut play = Self { gate, now: Duration::ZERO };
+        play.target("<H;bash;5.2;/dev/pts/3;99;check><D;0>\x1b[?2004h<A>$ <B>");
+        play
+    }
+
+    /// Feeds text in which `<A>` stands for a marker.
+    fn target(&mut self, text: &str) -> Vec<Effect> {
+        let marker = format!("\x1b]133;{};", "07".repeat(16));
+        let text = text.replace('<', &marker).replace('>', "\x07");
+        let mut out = Vec::new();
+        self.gate.target(text.as_bytes(), self.now, &mut out);
+        out
+    }
+
+    fn agent(&mut self, keys: &str) -> Vec<Effect> {
+        let mut out = Vec::new();
+        self.gate.agent(keys.as_bytes(), self.now, &mut out);
+        out
+    }
+
+    fn verdict(&mut self, verdict: Verdict) -> Vec<Effect> {
+        let mut out = Vec::new();
+        self.gate.verdict(verdict, self.now, &mut out);
+        out
+    }
+
+    fn wait(&mut self, ms: u64) -> Vec<Effect> {
+        self.now += Duration::from_millis(ms);
+        let mut out = Vec::new();
+        self.gate.tick(self.now, &mut out);
+        out
+    }
+
+    fn probed(&mut self, program: &str, echo: bool, canonical: bool) -> Vec<Effect> {
+        let probe = Probe {
+            echo,
+            canonical,
+            foreground: Some(program.to_owned()),
+            pid: Some(7),
+            ..Probe::default()
+        };
+        let mut out = Vec::new();
+        self.gate.probed(Some(probe), self.now, &mut out);
+        out
+    }
+
+    /// Has a line typed and accepted by the shell, and the shell leave its editor.
+    fn run(&mut self, line: &str, grant: bool) -> Vec<Effect> {
+        assert_eq!(drafts(&self.agent(&format!("{line}\r"))).len(), 1);
+        self.verdict(Verdict::Approved { grant });
+        let mut out = self.target(&format!("<K;-U;{line}>"));
+        assert!(out.contains(&Effect::Type(Const::Return)), "{out:?}");
+        out.extend(self.target("\r\n\x1b[?2004l"));
+        self.wait(400);
+        out
+    }
+}
+
+#[test]
+fn a_grant_that_came_with_an_unfinished_line_ends_at_the_continuation_prompt() {
+    let mut play = Play::new();
+    play.run("vim", true);
+    assert!(typed(&play.agent("i")), "the grant lasts");
+    assert!(play.target("<P>dquote <Q>").contains(&Effect::GrantOver));
+    assert!(!typed(&play.agent("x")));
+}
+
+#[test]
+fn keys_for_a_program_are_not_keys_for_the_prompt_behind_it() {
+    let mut play = Play::new();
+    play.run("less x", false);
+    play.target("<C>\x1b[?1049h");
+    play.agent("!");
+    play.probed("less x", false, false);
+    let mut out = play.target("\x1b[?1049l<D;0>\x1b[?2004h<A>$ <B>");
+    out.extend(play.wait(1_000));
+    assert!(drafts(&out).is_empty(), "{out:?}");
+    // What is typed now is a line.
+    let out = play.agent("ls\r");
+    assert_eq!(drafts(&out)[0].bytes, b"ls");
+}
+
+#[test]
+fn a_password_whose_program_has_gone_is_no_command() {
+    let mut play = Play::new();
+    play.run("sudo ls", false);
+    play.target("<C>Password: ");
+    let mut out = play.agent("hunter2\u{200b}\r");
+    out.extend(play.probed("sudo ls", false, true));
+    let held = drafts(&out)[0];
+    assert!(held.secret && held.notes.is_empty(), "{held:?}");
+    play.target("\r\nsudo: timed out\r\n<D;1>\x1b[?2004h<A>$ <B>");
+    let out = play.verdict(Verdict::Changed);
+    assert!(drafts(&out).is_empty() && !typed(&out), "{out:?}");
+    assert!(!format!("{out:?}").contains("hunter2"));
+    let out = play.agent("ls\r");
+    assert!(!drafts(&out)[0].secret);
+}
+
+#[test]
+fn an_approval_that_lay_around_is_void() {
+    let mut play = Play::new();
+    play.agent("ls\r");
+    let out = play.verdict(Verdict::Late);
+    assert!(!typed(&out), "{out:?}");
+    assert!(out.iter().any(|effect| matches!(effect, Effect::Unsent(_))));
+    let again = drafts(&out)[0];
+    assert_eq!(again.bytes, b"ls");
+    assert!(again.notes[0].contains("context changed"), "{again:?}");
+    // A second one, for nothing, changes nothing.
+    play.verdict(Verdict::Withdrawn);
+    assert!(matches!(play.verdict(Verdict::Late)[..], [Effect::Unsent(_)]));
+}
+
+/// A program with a line editor that does not take `^C` for an end of its line.
+#[test]
+fn what_an_interrupt_left_behind_is_not_completed_by_the_next_line() {
+    let mut play = Play::new();
+    play.run("repl", false);
+    play.target("<C>\x1b[?2004hrepl: ");
+    let mut out = play.agent("wipe \r");
+    out.extend(play.probed("repl", false, false));
+    assert_eq!(drafts(&out)[0].bytes, b"wipe ");
+    assert!(typed(&play.verdict(Verdict::Approved { grant: false })));
+    // Its echo shows something else, so it is taken back; but it stays where it is.
+    play.target("wip");
+    assert!(play.wait(2_000).contains(&Effect::Type(Const::Interrupt)));
+    play.target("e ");
+    play.wait(2_000);
+    let out = play.wait(2_000);
+    assert!(out.iter().any(|effect| matches!(effect, Effect::Aborted(_))), "{out:?}");
+
+    for next in ["disk", ""] {
+        let mut out = play.agent(&format!("{next}\r"));
+        out.extend(play.probed("repl", false, false));
+        assert_eq!(drafts(&out)[0].bytes, next.as_bytes());
+        let out = play.verdict(Verdict::Approved { grant: false });
+        assert!(!typed(&out), "{out:?}");
+        assert!(out.iter().any(|effect| matches!(effect, Effect::Unsent(_))), "{out:?}");
+    }
+
+    // A new row is a new line.
+    play.target("\r\nrepl: ");
+    let mut out = play.agent("disk\r");
+    out.extend(play.probed("repl", false, false));
+    assert!(typed(&play.verdict(Verdict::Approved { grant: false })), "{out:?}");
+}
