@@ -22,6 +22,10 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub struct Limits {
     /// Connections at one time; further ones are closed at once.
     pub connections: usize,
+    /// Connections over TCP that have not logged in, at one time; further ones are closed at once.
+    pub waiting: usize,
+    /// The same of one address (of one /64 for IPv6).
+    pub waiting_each: usize,
     /// Session channels open at one time on one connection.
     pub channels: usize,
     /// How long a client may take until it has logged in.
@@ -58,7 +62,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 1024,
+            connections: 2048,
+            waiting: 128,
+            waiting_each: 32,
             channels: 64,
             login: Duration::from_secs(20),
             head: Duration::from_secs(10),

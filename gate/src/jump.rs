@@ -93,8 +93,9 @@ async fn serve(request: Request, entrance: Entrance) {
         starved: None,
     };
     let cancel = gone.child_token();
+    let from = peer.map(|peer| serve::From { peer, guest: None });
     tokio::select! {
-        () = serve::converse(shared, config, tunnel, Bytes::new(), entrance, own, cancel, peer) => {}
+        () = serve::converse(shared, config, tunnel, Bytes::new(), entrance, own, cancel, from) => {}
         // The connection around is gone: there is nobody to say goodbye to.
         () = gone.cancelled() => {}
     }

@@ -10,6 +10,7 @@ mod certificates;
 mod channel;
 mod client;
 mod config;
+mod door;
 mod entrance;
 mod environment;
 mod flow;

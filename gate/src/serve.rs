@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::certificates;
 use crate::config::{GateError, Shared};
+use crate::door::{Door, Guest};
 use crate::entrance::Entrance;
 use crate::flow::Flow;
 use crate::head;
@@ -151,12 +152,15 @@ pub(crate) async fn tcp(
     shutdown: CancellationToken,
 ) -> Result<(), GateError> {
     let mut outer = Outer::new(&shared);
+    let door = Door::new(shared.limits.waiting, shared.limits.waiting_each);
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             accepted = listener.accept() => accepted,
         };
         let Some((stream, peer)) = survive(accepted).await? else { continue };
+        // Before anything is read or written.
+        let Some(guest) = door.enter(peer.ip()) else { continue };
         let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
             tracing::warn!("too many connections: one was refused");
             continue;
@@ -170,10 +174,18 @@ pub(crate) async fn tcp(
             let flow = Arc::new(Flow::new(shared.limits.buffered, shared.limits.spilled));
             let entrance = Entrance::Team(Box::<Team>::default());
             let rest = Bytes::new();
-            converse(shared, config, stream, rest, entrance, flow, cancel, Some(peer)).await;
+            let from = Some(From { peer, guest: Some(guest) });
+            converse(shared, config, stream, rest, entrance, flow, cancel, from).await;
             drop(slot);
         });
     }
+}
+
+/// Where a client comes from.
+pub(crate) struct From {
+    pub(crate) peer: SocketAddr,
+    /// Its place among those that have not logged in.
+    pub(crate) guest: Option<Guest>,
 }
 
 /// One connection from its first byte of SSH to its end.
@@ -186,12 +198,13 @@ pub(crate) async fn converse<S: Wire>(
     entrance: Entrance,
     flow: Arc<Flow>,
     cancel: CancellationToken,
-    peer: Option<SocketAddr>,
+    from: Option<From>,
 ) {
     // Whatever ends this function ends the connection's channels and its targets.
     let _over = cancel.clone().drop_guard();
     let logged_in = CancellationToken::new();
     let login = shared.limits.login;
+    let (peer, guest) = from.map_or((None, None), |from| (Some(from.peer), from.guest));
     let stream = Stream::client(stream, rest, Arc::clone(&flow));
     let handler = GateHandler::new(shared, entrance, flow, cancel.clone(), peer, logged_in.clone());
     let session = async {
@@ -220,7 +233,7 @@ pub(crate) async fn converse<S: Wire>(
     tokio::pin!(session);
     let result = tokio::select! {
         result = &mut session => result,
-        () = late(login, &logged_in) => {
+        () = late(login, &logged_in, guest) => {
             tracing::info!("a client did not log in in time");
             return;
         }
@@ -230,8 +243,10 @@ pub(crate) async fn converse<S: Wire>(
     }
 }
 
-async fn late(login: Duration, logged_in: &CancellationToken) {
+/// Ends when a client has taken too long to log in; one that has is no guest any more.
+async fn late(login: Duration, logged_in: &CancellationToken, guest: Option<Guest>) {
     if tokio::time::timeout(login, logged_in.cancelled()).await.is_ok() {
+        drop(guest);
         std::future::pending::<()>().await;
     }
 }

@@ -110,6 +110,10 @@ impl Broker {
         self.state.agents.lock().unwrap().clear();
     }
 
+    pub fn targets(&self) -> Vec<Target> {
+        self.state.targets.lock().unwrap().clone()
+    }
+
     pub fn set_targets(&self, targets: Vec<Target>) {
         *self.state.targets.lock().unwrap() = targets;
     }

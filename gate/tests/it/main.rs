@@ -10,6 +10,7 @@
 
 mod broker;
 mod exec;
+mod hostile;
 mod jump;
 mod latency;
 mod login;

@@ -18,7 +18,8 @@ use crate::raw::{connect, drain};
 use crate::trial::{Trial, text};
 
 #[derive(Clone)]
-struct Recording {
+pub struct Recording {
+    port: u16,
     seen: watch::Sender<Vec<String>>,
     handle: watch::Sender<Option<(Handle, ChannelId)>>,
 }
@@ -152,16 +153,17 @@ impl Handler for Target {
 }
 
 impl Recording {
-    async fn start(t: &Trial) -> Self {
-        let recording = Self { seen: watch::channel(Vec::new()).0, handle: watch::channel(None).0 };
+    pub async fn start(t: &Trial) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (seen, handle) = (watch::channel(Vec::new()).0, watch::channel(None).0);
+        let recording = Self { port, seen, handle };
         let key = std::fs::read_to_string(t.path("host_ed25519")).unwrap();
         let config = Arc::new(Config {
             keys: vec![PrivateKey::from_openssh(key).unwrap()],
             auth_rejection_time: Duration::ZERO,
             ..Config::default()
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
         let serving = recording.clone();
         tokio::spawn(async move {
             loop {
@@ -179,7 +181,11 @@ impl Recording {
         recording
     }
 
-    fn seen(&self) -> Vec<String> {
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn seen(&self) -> Vec<String> {
         self.seen.borrow().clone()
     }
 

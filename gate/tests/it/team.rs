@@ -99,6 +99,10 @@ async fn agents_by_key_targets_by_name() {
         assert_eq!(text(&out.stdout), "ok\n", "{}", text(&out.stderr));
         assert_eq!(out.status.code(), Some(3));
     }
+    for cipher in ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes192-ctr"] {
+        let out = run("agent", &["-c", cipher, &named, "echo ok"]).await;
+        assert_eq!(text(&out.stdout), "ok\n", "{cipher}: {}", text(&out.stderr));
+    }
     // Any other user name means that user on the default target.
     let out = run("agent", &[&format!("{me}@127.0.0.1"), "echo default"]).await;
     assert_eq!(text(&out.stdout), "default\n", "{}", text(&out.stderr));
