@@ -23,7 +23,7 @@ use crate::server::GateHandler;
 use crate::session::Connection;
 use crate::stream::{Stream, Wire};
 use crate::team::Team;
-use crate::upstream::{Target, preferred};
+use crate::upstream::{Target, preferred_of_clients};
 
 /// Wait after an accept that failed for want of resources.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -40,7 +40,7 @@ fn config(shared: &Shared, methods: &[MethodKind], names: &[&str]) -> Config {
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys: vec![shared.host_key.clone()],
         certificates: shared.host_certificate(names).into_iter().collect(),
-        preferred: preferred(),
+        preferred: preferred_of_clients(),
         max_auth_attempts: 6,
         inactivity_timeout: None,
         keepalive_interval: Some(Duration::from_secs(30)),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use expacti_protocol::uplink::{HostKeyChecking, TargetRoute};
 use russh::client::Config;
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PublicKey};
-use russh::{Preferred, SshId, cipher, client};
+use russh::{Preferred, SshId, cipher, client, kex};
 
 pub(crate) use self::handler::TargetHandler;
 pub(crate) use self::pool::{Lease, Pool};
@@ -204,7 +204,7 @@ fn hard_aes() -> bool {
     return false;
 }
 
-/// What both of the gate's legs agree to: russh's defaults (which have neither CBC nor SHA-1
+/// What both of the gate's legs agree to but for the key exchange: russh's defaults (which have neither CBC nor SHA-1
 /// MACs, and negotiate strict key exchange) and `aes128-gcm`, without `ssh-rsa`.
 pub(crate) fn preferred() -> Preferred {
     Preferred {
@@ -212,6 +212,23 @@ pub(crate) fn preferred() -> Preferred {
         cipher: Cow::Borrowed(if hard_aes() { CIPHER_ORDER } else { CIPHER_ORDER_SOFT }),
         ..Preferred::default()
     }
+}
+
+/// What clients may ask of the gate: not the groups beyond 4096 bits, whose arithmetic anybody could
+/// make the gate do without having logged in.
+const CLIENT_KEX: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
+    kex::DH_G16_SHA512,
+    kex::DH_G14_SHA256,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+
+/// What the gate agrees to as a server.
+pub(crate) fn preferred_of_clients() -> Preferred {
+    Preferred { kex: Cow::Borrowed(CLIENT_KEX), ..preferred() }
 }
 
 fn config(target: &Target, check: &hostkey::Check) -> Config {
