@@ -187,7 +187,8 @@ impl Shown {
         let is_new = at > self.reached;
         // A full row behind which the next begins: the terminal wraps by itself, and knows it.
         let wraps = col == 0 && self.row + 1 == at && self.col >= self.size.cols;
-        if !wraps || rest.is_empty() {
+        let goes = !wraps || rest.is_empty();
+        if goes {
             self.go(at, col, out);
         }
         out.push_str(rest);
@@ -195,7 +196,9 @@ impl Shown {
         self.reached = self.reached.max(at);
         self.col = col + rest.chars().map(width).sum::<usize>();
         let shorter = kept.chars().map(width).sum::<usize>() > self.col - col;
-        if (shorter || is_new) && self.col < self.size.cols {
+        // Going to a new row has cleared it: behind a continuation prompt must stand nothing, as
+        // drivers wait for it at the end of what they read.
+        if (shorter || is_new && !goes) && self.col < self.size.cols {
             out.push_str("\x1b[K");
         }
     }
