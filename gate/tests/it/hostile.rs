@@ -137,6 +137,20 @@ async fn who_does_not_log_in_is_bounded_in_number_and_time() {
     drop(master);
 }
 
+/// A Python that has paramiko: not the first one on every machine.
+pub fn paramiko() -> Option<&'static str> {
+    let has = |python: &&&str| {
+        let mut check = std::process::Command::new(python);
+        check.args(["-c", "import paramiko"]).stderr(Stdio::null());
+        check.status().is_ok_and(|status| status.success())
+    };
+    let found = ["python3", "/usr/bin/python3"].iter().find(has).copied();
+    if found.is_none() {
+        eprintln!("skipped: paramiko is not installed");
+    }
+    found
+}
+
 /// Everything a client can ask for, and much that it cannot.
 const MATRIX: &str = r#"
 import random, socket, sys, time, paramiko
@@ -158,21 +172,25 @@ def message(*parts):
         else: m.add_string(part)
     return m
 
-def opens(t, kind, *args):
+def opens(kind, *args):
+    t = connect()
     try:
-        channel = t.open_channel(kind, *args, timeout=20)
+        t.open_channel(kind, *args, timeout=20)
         print("opened", kind)
-        return channel
     except paramiko.ChannelException as e:
         print("refused", kind, e.code)
+    except (EOFError, OSError, paramiko.SSHException):
+        # Its fields are missing.
+        print("refused", kind, "and cut off")
+    t.close()
 
-t = connect()
-here = ("127.0.0.1", 22)
+here = ("127.0.0.1", 23)
 for kind in ["x11", "forwarded-tcpip", "direct-tcpip"]:
-    opens(t, kind, here, here)
+    opens(kind, here, here)
 for kind in ["auth-agent@openssh.com", "direct-streamlocal@openssh.com",
              "forwarded-streamlocal@openssh.com", "tun@openssh.com", "x-unknown", "", "SESSION"]:
-    opens(t, kind)
+    opens(kind)
+t = connect()
 for kind in ["tcpip-forward", "streamlocal-forward@openssh.com", "no-more-sessions@openssh.com",
              "hostkeys-prove-00@openssh.com", "x-unknown"]:
     answer = t.global_request(kind, ("127.0.0.1", 0) if "forward" in kind else None, wait=True)
@@ -227,6 +245,7 @@ print("done")
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_channel_and_request_type_and_what_reaches_the_target() {
+    let Some(python) = paramiko() else { return };
     let Some(t) = Trial::new(Mode::Manual).await else { return };
     let (port, _gate, _guard) = serve(&t).await;
     let recording = Recording::start(&t).await;
@@ -237,15 +256,11 @@ async fn every_channel_and_request_type_and_what_reaches_the_target() {
     }
     t.broker.set_targets(targets);
     std::fs::write(t.path("matrix.py"), MATRIX).unwrap();
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python);
     command.arg(t.path("matrix.py")).arg(port.to_string()).arg(t.path("agent")).arg("25");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let out = finish(command.spawn().unwrap()).await;
     let err = text(&out.stderr);
-    if err.contains("No module named 'paramiko'") {
-        eprintln!("skipped: paramiko is not installed");
-        return;
-    }
     let heard = text(&out.stdout);
     assert!(heard.ends_with("done\n"), "{heard}{err}");
     assert!(!heard.contains("opened"), "{heard}");
@@ -253,8 +268,10 @@ async fn every_channel_and_request_type_and_what_reaches_the_target() {
     for kind in ["x11", "forwarded-tcpip", "tun@openssh.com", "SESSION"] {
         assert!(heard.contains(&format!("refused {kind} ")), "{heard}");
     }
-    // Connections are prepared for commands; nothing is asked for on them.
-    let seen = recording.seen();
-    assert!(!seen.is_empty() && seen.iter().all(|what| what == "session"), "{seen:?}");
+    assert!(recording.seen().is_empty(), "{:?}", recording.seen());
     assert!(t.broker.items().is_empty(), "{:?}", t.broker.items());
+    // And what is allowed does arrive there.
+    t.broker.set_mode(Mode::Auto);
+    let _running = ssh(&t, port, "agent", &["web-1@127.0.0.1", "probe"]).spawn().unwrap();
+    assert_eq!(recording.until("exec probe").await.len(), 2);
 }

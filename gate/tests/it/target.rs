@@ -189,7 +189,7 @@ impl Recording {
         self.seen.borrow().clone()
     }
 
-    async fn until(&self, last: &str) -> Vec<String> {
+    pub async fn until(&self, last: &str) -> Vec<String> {
         let mut seen = self.seen.subscribe();
         let wait = seen.wait_for(|seen| seen.last().is_some_and(|l| l == last));
         let found = tokio::time::timeout(Duration::from_secs(20), wait).await;
