@@ -373,6 +373,7 @@ impl Life {
         self.audit(&entry)?;
         if view.role.may_decide() && view.name != self.owner {
             self.forget_votes(name, now)?;
+            self.forget_approvals(name)?;
         }
         if view.role == Role::Agent {
             let open: Vec<_> = self

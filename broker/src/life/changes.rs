@@ -181,6 +181,21 @@ impl Life {
         self.audit(&entry)
     }
 
+    /// A person was removed: whoever comes by that name later has not approved anything.
+    pub(super) fn forget_approvals(&mut self, name: &str) -> Result<(), Refusal> {
+        let touched: Vec<_> = self
+            .changes
+            .values()
+            .filter(|change| change.approvals.iter().any(|a| a.by == name))
+            .cloned()
+            .collect();
+        for mut change in touched {
+            change.approvals.retain(|a| a.by != name);
+            self.write_change(&change)?;
+        }
+        Ok(())
+    }
+
     /// Changes nobody finished in time come to nothing.
     fn end_old_changes(&mut self, now: Now) -> Result<(), Refusal> {
         let old: Vec<_> = self

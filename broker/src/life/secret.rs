@@ -2,12 +2,18 @@
 //! goes to the log. What is typed without echo is kept nowhere at all.
 
 use expacti_audit::Entry;
-use expacti_protocol::command::{CommandState, CommandText, CommandView, SECRET_MASK};
+use expacti_engine::mask_secrets;
+use expacti_protocol::command::{
+    CommandState, CommandText, CommandView, ItemKind, SECRET_MASK,
+};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::ErrorCode;
 
 use super::{Life, Now, Peer, Refusal};
+
+/// The gate's note on a change of a file that holds secrets.
+const SECRET_PATH: &str = "a path of secrets";
 
 /// Random bytes before a secret's own, thrown away afterwards.
 const SALT: usize = 32;
@@ -38,10 +44,20 @@ pub(super) fn hide(view: &mut CommandView, blind: Digest) {
     }
 }
 
-/// Puts the mask in the place of the text, where it holds secrets.
+/// Puts the mask in the place of the text and of its preview, where they hold secrets.
 pub(super) fn mask(view: &mut CommandView) {
     if let Some(masked) = &view.masked {
         view.text = CommandText { command: masked.clone(), command_base64: None };
+    }
+    let Some(preview) = &view.preview else { return };
+    // What a file of secrets holds need not look like one.
+    if view.kind == ItemKind::File && view.notes.iter().any(|note| note == SECRET_PATH) {
+        view.preview = Some(format!("not kept: {SECRET_PATH}"));
+        return;
+    }
+    let masked = mask_secrets(preview.as_bytes());
+    if masked.masked {
+        view.preview = Some(masked.text);
     }
 }
 

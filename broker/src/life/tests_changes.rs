@@ -174,3 +174,15 @@ fn a_rule_that_denies_goes_only_with_the_approval_of_policies_about_it() {
     let done = w.run(|l, now| l.remove_rule(&ann, &other, now)).unwrap();
     assert!(matches!(done, Changed::Done(_)) && w.life.rule_list().is_empty());
 }
+
+#[test]
+fn an_approval_goes_with_the_person_who_gave_it() {
+    let (mut w, [ann, _, cat, _], id) = with_quorum();
+    let change = waiting(remove(&mut w, &ann, &id).unwrap());
+    let root = peer("root", Role::Owner);
+    w.run(|l, now| l.remove_principal(&root, "ann", now)).unwrap();
+    let again = add(&mut w, "ann", Role::Admin);
+    assert_eq!(w.life.change_list(w.now)[0].missing, 2, "another ann has approved nothing");
+    assert!(!approve(&mut w, &cat, &change).unwrap());
+    assert!(approve(&mut w, &again, &change).unwrap());
+}

@@ -275,3 +275,24 @@ fn secrets_are_shown_to_whoever_decides_and_after_that_on_request() {
     assert_eq!(revealed[0].1["by"], "alice");
     assert!(!format!("{:?}", w.disk).contains("hunter22"));
 }
+
+#[test]
+fn what_a_preview_tells_of_secrets_is_neither_kept_nor_shown_to_whoever_looks_on() {
+    for (text, note, preview) in [
+        ("sftp write /srv/app/settings.py: 30 B", None, "+db_password=hunter22\n+debug=1\n"),
+        ("sftp write /home/a/.pgpass: 30 B", Some("a path of secrets"), "+db:5432:a:hunter22\n"),
+    ] {
+        let mut w = World::new();
+        let session = w.session();
+        let mut s = submission(&session, text);
+        (s.kind, s.preview) = (ItemKind::File, Some(preview.to_owned()));
+        s.notes.extend(note.map(str::to_owned));
+        let id = send(&mut w, s).unwrap();
+        assert_eq!(view(&w, &id).preview.as_deref(), Some(preview), "for whoever decides");
+        let seen = for_viewer(view(&w, &id)).preview.unwrap();
+        assert!(!seen.contains("hunter22"), "{seen}");
+        assert_eq!(note.is_none(), seen.contains("+debug=1"), "{seen}");
+        w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
+        assert!(!format!("{:?}", w.disk).contains("hunter22"));
+    }
+}
