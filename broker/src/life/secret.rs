@@ -3,9 +3,7 @@
 
 use expacti_audit::Entry;
 use expacti_engine::mask_secrets;
-use expacti_protocol::command::{
-    CommandState, CommandText, CommandView, ItemKind, SECRET_MASK,
-};
+use expacti_protocol::command::{CommandState, CommandText, CommandView, ItemKind, SECRET_MASK};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::ErrorCode;

@@ -30,6 +30,9 @@ const TOGETHER: Duration = Duration::from_millis(300);
 /// Files of one item.
 const MOST_TOGETHER: usize = 256;
 
+/// Notes of one item; past it their number is told.
+const NOTES: usize = 64;
+
 /// Longest preview of one item, in bytes.
 const PREVIEW: usize = 256 * 1024;
 
@@ -181,21 +184,17 @@ impl Lane {
     /// Holds the changes as one item and carries them out if it is approved.
     async fn decide(&mut self, waiting: Vec<Waiting>) {
         let (mut planned, mut tickets) = (Vec::new(), Vec::new());
-        let (mut notes, mut previews) = (Vec::new(), Vec::new());
+        let (mut notes, mut previews) = (HashSet::new(), Vec::new());
         for one in waiting {
             let path = one.ready.planned.change().path().to_string();
             previews.extend(one.ready.preview.map(|preview| (path, preview)));
-            for note in one.ready.notes {
-                if !notes.contains(&note) && notes.len() < 64 {
-                    notes.push(note);
-                }
-            }
+            notes.extend(one.ready.notes);
             planned.push(one.ready.planned);
             tickets.push((one.ticket, one.after));
         }
         let text = item_text(&planned);
         let mut item = Item::new(ItemKind::File, Bytes::from(text.clone()));
-        item.notes = notes;
+        item.notes = bounded(notes);
         item.preview = joined(previews);
         let started = Instant::now();
         let (id, approved) = match self.hold(item).await {
@@ -331,6 +330,18 @@ impl After {
     }
 }
 
+/// The notes of one item, warnings first: an agent can make as many of the others as it likes.
+fn bounded(notes: HashSet<String>) -> Vec<String> {
+    let mut notes: Vec<_> = notes.into_iter().collect();
+    notes.sort_by_cached_key(|note| (note.starts_with(prepare::ASKED_AS), note.clone()));
+    let more = notes.len().saturating_sub(NOTES);
+    if more > 0 {
+        notes.truncate(NOTES);
+        notes.push(format!("{more} further notes are not shown: deny, and ask for fewer files"));
+    }
+    notes
+}
+
 fn unknown(why: &str) -> Outcome {
     Outcome { unknown: Some(why.to_owned()), ..Outcome::default() }
 }
@@ -385,4 +396,21 @@ pub(crate) fn is_change(request: &Request) -> bool {
             | Request::Setstat { .. }
             | Request::Symlink { .. }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_not_drowned_in_other_notes() {
+        let asked = |i| format!("{}/a//{i}", prepare::ASKED_AS);
+        let warning = "/root/.ssh/authorized_keys: SSH's own files".to_owned();
+        let mut notes: HashSet<String> = (0..200).map(asked).collect();
+        notes.insert(warning.clone());
+        let shown = bounded(notes);
+        assert_eq!(shown.first(), Some(&warning));
+        assert_eq!(shown.len(), NOTES + 1);
+        assert!(shown.last().is_some_and(|last| last.starts_with("137 further notes")));
+    }
 }

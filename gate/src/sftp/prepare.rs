@@ -10,6 +10,8 @@ use super::draft::{Committed, Draft};
 use super::spool::Sealed;
 use crate::target::{Opening, Planned, TargetLost, TargetSftp};
 
+/// How a note begins that a path was asked for by another name.
+pub(super) const ASKED_AS: &str = "asked for as ";
 /// Bytes that one `READ` of the gate asks for.
 const PIECE: u32 = 32 * 1024;
 
@@ -269,7 +271,7 @@ pub(crate) async fn upload(
     };
     let mut notes = Vec::new();
     if asked.as_bytes() != path.as_bytes() && asked.is_absolute() {
-        notes.push(format!("asked for as {asked}"));
+        notes.push(format!("{ASKED_AS}{asked}"));
     }
     let old = match (mode, is_secret(&path)) {
         (Mode::New, _) => None,
@@ -339,8 +341,40 @@ fn warnings(change: &Change) -> Vec<String> {
         why.map(|why| format!("{path}: {why}"))
     };
     let mut notes: Vec<_> = change.paths().into_iter().filter_map(warning).collect();
-    if reads {
+    let secret = match change {
+        Change::Write(upload) => is_secret(&upload.path),
+        _ => reads,
+    };
+    if secret {
         notes.push("a path of secrets".to_owned());
     }
+    // What is a secret is told by its name.
+    if let Change::Rename { old, new, .. } | Change::Hardlink { old, new } = change
+        && is_secret(old)
+        && !is_secret(new)
+    {
+        notes.push(format!("{old} holds secrets; as {new} it can be read without review"));
+    }
     notes
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_would_lose_its_name_is_told() {
+        let path = |text: &str| RemotePath::new(text.as_bytes().to_vec()).unwrap();
+        let note = "/srv/app/.env holds secrets; as /srv/app/env it can be read without review";
+        let renamed = |old: &str, new: &str| {
+            let (old, new) = (path(old), path(new));
+            warnings(&Change::Rename { old, new, over: Present::Missing, posix: false })
+        };
+        assert_eq!(renamed("/srv/app/.env", "/srv/app/env"), [note]);
+        assert!(renamed("/srv/app/.env", "/srv/app/.env.old").is_empty());
+        assert!(renamed("/srv/app/a", "/srv/app/b").is_empty());
+        let (old, new) = (path("/srv/app/.env"), path("/srv/app/env"));
+        assert_eq!(warnings(&Change::Hardlink { old, new }), [note]);
+    }
 }
