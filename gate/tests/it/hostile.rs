@@ -273,5 +273,5 @@ async fn every_channel_and_request_type_and_what_reaches_the_target() {
     // And what is allowed does arrive there.
     t.broker.set_mode(Mode::Auto);
     let _running = ssh(&t, port, "agent", &["web-1@127.0.0.1", "probe"]).spawn().unwrap();
-    assert_eq!(recording.until("exec probe").await.len(), 2);
+    assert_eq!(recording.until("eof").await, ["session", "exec probe", "eof"]);
 }
