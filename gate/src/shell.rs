@@ -36,8 +36,8 @@ const PROBE_BYTES: usize = 64 * 1024;
 /// The longest name of a program or directory that reviewers are told, in characters; PATH_MAX of
 /// Linux.
 const MAX_SAID: usize = 4096;
-/// An agent that takes longer to read its screen has held up the gate; what was known of the target
-/// before is old.
+/// An agent that takes longer to read its screen, all in all, has held up the gate; what was known
+/// of the target before is old.
 const STALL: Duration = Duration::from_secs(1);
 /// What is decided at once leaves no flicker of a status line.
 const STATUS_DELAY: Duration = Duration::from_millis(150);
@@ -91,8 +91,8 @@ struct Running<'a> {
     lines: Vec<Typed>,
     grant: Option<(CommandId, KeyGrant)>,
     check: Option<oneshot::Sender<bool>>,
-    /// Since the context was looked at last, the agent's screen has held everything up.
-    stalled: bool,
+    /// For how long the agent's screen has held everything up since the context was looked at last.
+    stalled: Duration,
 }
 
 /// What the loop has to do besides what was done already.
@@ -151,7 +151,7 @@ pub(crate) async fn run(
         lines: Vec::new(),
         grant: None,
         check: None,
-        stalled: false,
+        stalled: Duration::ZERO,
     };
     let mut held: Option<Held<'_>> = None;
     let mut probe: Option<Pin<Box<dyn Future<Output = Option<Probe>> + Send + '_>>> = None;
@@ -206,7 +206,7 @@ pub(crate) async fn run(
                     }
                     Happened::Check(ask) => {
                         running.check = Some(ask);
-                        running.stalled = false;
+                        running.stalled = Duration::ZERO;
                         running.gate.check(running.now(), &mut effects);
                     }
                     Happened::Status(text) => running.gate.status(&text, &mut effects),
@@ -254,7 +254,7 @@ pub(crate) async fn run(
             grants_over = link.grants_over();
             let mut terminal = terminal.clone();
             terminal.resized(size);
-            running.stalled = false;
+            running.stalled = Duration::ZERO;
             held = Some(submit(hold, *draft, terminal));
         }
     };
@@ -524,7 +524,7 @@ impl Running<'_> {
                 let grant = approved.has_grant();
                 self.ready = Some(Ready { id, approved });
                 // What the target has said meanwhile was not heard yet.
-                if self.stalled { Verdict::Late } else { Verdict::Approved { grant } }
+                if self.stalled > STALL { Verdict::Late } else { Verdict::Approved { grant } }
             }
             Outcomes::Refused(refusal) => Verdict::Refused(refusal.message),
             Outcomes::Changed => Verdict::Changed,
@@ -630,7 +630,7 @@ impl Running<'_> {
         if !screen.is_empty() {
             self.client.stdout(screen.into()).await.map_err(|_| Broken::Client)?;
         }
-        self.stalled |= began.elapsed() > STALL;
+        self.stalled += began.elapsed();
         Ok(())
     }
 

@@ -23,6 +23,7 @@ mod shell;
 mod shell_diff;
 mod shell_fuzz;
 mod shell_held;
+mod shell_hostile;
 mod shell_lines;
 mod shell_places;
 mod shell_session;

@@ -49,3 +49,15 @@ fn sees_a_shell_that_took_the_place_of_the_first() {
     shell.until("exec", |shell| probe(shell, "dash").foreground.as_deref() == Some("cat -u"));
     assert_eq!(probe(&shell, "dash").pid, pid);
 }
+
+#[test]
+fn a_program_cannot_write_lines_of_the_answer() {
+    let mut shell = Start::new(&shell_or_skip("bash").unwrap()).at_prompt();
+    let line = r"touch went; exec -a 'x\ncwd=/etc\nuid=0\c' cat -u";
+    assert_eq!(shell.deliver(line), Outcome::Accepted);
+    shell.wait_for_file("went");
+    shell.until("exec", |shell| probe(shell, "dash").foreground.is_some());
+    let seen = probe(&shell, "dash");
+    assert_eq!(seen.foreground.as_deref(), Some(r"x\ncwd=/etc\nuid=0\c -u"));
+    assert_eq!(seen.cwd.as_deref(), shell.home.path().to_str());
+}

@@ -1,7 +1,8 @@
-# Tells how a terminal is set and what is in its foreground: /proc where there is one, else ps.
+# Tells how a terminal is set and what is in its foreground: /proc where there is one, else ps. What a
+# program chose is printed by printf: the echo of dash would make lines of it.
 t=@TTY@
 set -- $(stty -a <$t 2>/dev/null)
-echo "stty=$*"
+printf 'stty=%s\n' "$*"
 n=${t##*/}
 case $t in
 /dev/pts/*[0-9]) n=$((34816 + n % 256 + (n / 256 << 20))) ;;
@@ -26,13 +27,13 @@ fi
 while read -r k u s; do
 if [ "$k" = Uid: ]; then echo "uid=$u"; break; fi
 done </proc/$g/status
-echo "args=$(tr "\000\012\015" "   " </proc/$g/cmdline)"
-echo "cwd=$(readlink /proc/$g/cwd)"
+printf 'args=%s\n' "$(tr "\000\012\015" "   " </proc/$g/cmdline)"
+printf 'cwd=%s\n' "$(readlink /proc/$g/cwd)"
 else
 set -- $(ps -o tpgid= -t ${t#/dev/})
 g=${1:-0}
 echo "pid=$g"
 echo "leader=$(ps -o sess= -p $g)"
 echo "uid=$(ps -o uid= -p $g)"
-echo "args=$(ps -o args= -p $g)"
+printf 'args=%s\n' "$(ps -o args= -p $g)"
 fi 2>/dev/null
