@@ -275,3 +275,30 @@ async fn every_channel_and_request_type_and_what_reaches_the_target() {
     let _running = ssh(&t, port, "agent", &["web-1@127.0.0.1", "probe"]).spawn().unwrap();
     assert_eq!(recording.until("eof").await, ["session", "exec probe", "eof"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ssh_audit_finds_nothing_but_what_is_on_purpose() {
+    let Some(t) = Trial::new(Mode::Auto).await else { return };
+    let (port, _gate, _guard) = serve(&t).await;
+    let mut command = Command::new("ssh-audit");
+    command.args(["-n", "-l", "warn", "-p", &port.to_string(), "127.0.0.1"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let Ok(child) = command.spawn() else {
+        eprintln!("skipped: ssh-audit is not installed");
+        return;
+    };
+    let said = text(&finish(child).await.stdout);
+    assert!(!said.contains("[fail]"), "{said}");
+    let known = [
+        // libssh2 before 1.11 (curl) has no other MACs.
+        "(mac) hmac-sha2-256 ",
+        "(mac) hmac-sha2-512 ",
+        // Newer than some versions of the tool.
+        "(kex) mlkem768x25519-sha256 ",
+        "(kex) kex-strict-s-v00@openssh.com ",
+    ];
+    for line in said.lines().filter(|line| line.contains("[warn]")) {
+        assert!(known.iter().any(|known| line.starts_with(known)), "{line}");
+    }
+    assert!(said.contains("(mac) hmac-sha2-256 "), "{said}");
+}
