@@ -287,10 +287,9 @@ async fn prompts_of_every_shape_look_as_without_the_gate() {
         (&kanji, "漢ready> "),
     ];
     let zsh = [
-        ("PS1=$'two\nready> '", "ready> "),
+        ("PS1=$'two\\nready> '", "ready> "),
         ("PS1='%F{green}%n%f:%1~ ready> '", " ready> "),
         ("PS1='%B%(?.ok.bad)%b ready> '", " ready> "),
-        ("RPS1='right'; PS1='ready> '", "ready> "),
         ("setopt prompt_subst; PS1='$(echo sub) ready> '", "sub ready> "),
         ("PS1='äö 漢 ready> '", "漢 ready> "),
         (&wide, "wready> "),
@@ -429,6 +428,33 @@ async fn characters_split_over_packets_are_one() {
         let item = play.next().await;
         assert_eq!(text(&item), "echo ä漢🙂é | cat", "{shell}");
         play.t.broker.deny(&item, "no");
+        play.s.leave().await;
+    }
+}
+
+/// A question behind a password is a question: its answer is echoed, and reaches the program.
+#[tokio::test]
+async fn a_question_after_a_password_is_no_password() {
+    for shell in SHELLS {
+        let Some(mut play) = Play::new(shell).await else { return };
+        for round in 0..5 {
+            play.open("printf 'Pass''word: '; read -rs x; echo; echo got-${#x}", "Password: ")
+                .await;
+            play.s.type_in("open sesame\r").await;
+            let item = play.next().await;
+            assert_eq!(label(&item), PromptLabel::NoEcho, "{shell} {round}");
+            play.t.broker.allow(&item);
+            play.s.sees("\ngot-11\nready>").await;
+            play.s.rests_at("ready> ").await;
+            play.s.wipe("ready> ");
+            play.open("printf 'Na''me? '; read -r n; echo hel''lo $n", "Name? ").await;
+            let item = play.enter("world").await;
+            assert_eq!(label(&item), PromptLabel::Cooked, "{shell} {round}");
+            play.t.broker.allow(&item);
+            play.s.sees("Name? world\nhello world\nready>").await;
+            play.s.rests_at("ready> ").await;
+            play.s.wipe("ready> ");
+        }
         play.s.leave().await;
     }
 }

@@ -135,7 +135,11 @@ impl LineGate {
                     return Some(self.guess());
                 }
                 let (probe, at) = self.probe.as_ref()?;
-                if self.stale || self.now.saturating_sub(*at) > PROBE_FRESH {
+                // While a new answer is on its way the last one is of what was before.
+                if self.probing.is_some()
+                    || self.stale
+                    || self.now.saturating_sub(*at) > PROBE_FRESH
+                {
                     return None;
                 }
                 self.mode_of(probe)
