@@ -68,7 +68,7 @@ impl Lane {
                 .map_err(|_| format!("{what}: no prompt in time"))?
                 .map_err(|screen| format!("{what}: no prompt in:\n{screen}"))?;
         self.prompts = count;
-        self.prompt = row[row.rfind('[').unwrap()..].to_owned();
+        self.prompt = row.get(row.rfind('[').unwrap()..).unwrap().to_owned();
         self.session.wipe(&self.prompt);
         Ok(Seen { screen, status })
     }

@@ -128,11 +128,6 @@ impl Session {
         self.screen.lock().unwrap().rows().join("\n")
     }
 
-    /// How many bytes came so far.
-    pub fn bytes(&self) -> usize {
-        self.news.borrow().0
-    }
-
     /// An empty screen but for this.
     pub fn wipe(&self, before: &str) {
         *self.screen.lock().unwrap() = Screen::new(before);
