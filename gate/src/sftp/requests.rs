@@ -23,6 +23,9 @@ use crate::target::{Opening, TargetLost};
 /// Requests that may wait for an answer; a client that sends more has to wait.
 const OPEN_REQUESTS: usize = 1024;
 
+/// Answers made of drafts that are in memory at once, each of up to [`MAX_DATA`] bytes.
+const DRAFT_READS: usize = 8;
+
 /// Bytes of one `READ` or `WRITE`, as OpenSSH's server has it: a packet without its head.
 const MAX_DATA: u32 = 255 * 1024;
 
@@ -51,6 +54,8 @@ pub(crate) struct Requests {
     lane: mpsc::UnboundedSender<Job>,
     out: mpsc::Sender<Out>,
     open: Arc<Semaphore>,
+    /// Readings of what the client itself has written, whose answers wait in memory.
+    draft_reads: Arc<Semaphore>,
     /// Openings and the like, which take several questions; they end with this.
     tasks: JoinSet<()>,
 }
@@ -116,7 +121,8 @@ impl Requests {
         out: mpsc::Sender<Out>,
     ) -> Self {
         let open = Arc::new(Semaphore::new(OPEN_REQUESTS));
-        Self { service, lane, out, open, tasks: JoinSet::new() }
+        let draft_reads = Arc::new(Semaphore::new(DRAFT_READS));
+        Self { service, lane, out, open, draft_reads, tasks: JoinSet::new() }
     }
 
     /// Until the client has no more, or one side has gone.
@@ -382,7 +388,10 @@ impl Requests {
                 }
                 let length = u64::from(length).min(size - offset);
                 let service = Arc::clone(&self.service);
+                let reads = Arc::clone(&self.draft_reads);
                 self.tasks.spawn(async move {
+                    // Until it is answered: the answer may be of nothing but zeros, for the asking.
+                    let _permit = reads.acquire_owned().await;
                     let under = match base {
                         Some(base) => under(&service, base, offset, length, shows).await,
                         None => Ok(Vec::new()),

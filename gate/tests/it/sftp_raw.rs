@@ -20,7 +20,9 @@ use crate::trial::{Trial, finish, text};
 const INIT: &[u8] = &[0, 0, 0, 5, 1, 0, 0, 0, 3];
 const OPEN: u8 = 3;
 const CLOSE: u8 = 4;
+const READ: u8 = 5;
 const WRITE: u8 = 6;
+const FSETSTAT: u8 = 10;
 const MKDIR: u8 = 14;
 const STAT: u8 = 17;
 
@@ -103,6 +105,44 @@ impl Conversation {
         assert_eq!((kind, got), (102, id));
         body[4..].to_vec()
     }
+}
+
+/// Answers of zeros cost the client nothing to ask for; they must all come, but not all at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_asks_for_much_of_a_file_full_of_holes_gets_it_piece_by_piece() {
+    const READS: u32 = 300;
+    let Some(t) = trial(Mode::Manual).await else { return };
+    let (_handle, mut sftp) = Conversation::begin(&t).await;
+    let (path, flags) = (t.path("holes"), 0x1bu32.to_be_bytes());
+    let name = string(path.to_str().unwrap().as_bytes());
+    sftp.say(&packet(OPEN, 1, &[&name, &flags, &[0; 4]])).await;
+    let handle = string(&sftp.handle(1).await);
+    let size = (1u64 << 40).to_be_bytes();
+    sftp.say(&packet(FSETSTAT, 2, &[&handle, &1u32.to_be_bytes(), &size])).await;
+    assert_eq!(sftp.status(2).await.0, 0);
+    let length = (255 * 1024u32).to_be_bytes();
+    let reads: Vec<u8> =
+        (0..READS).flat_map(|n| packet(READ, 100 + n, &[&handle, &[0; 8], &length])).collect();
+    let before = resident();
+    sftp.say(&reads).await;
+    // Whatever waits, waits as the question that it is.
+    let mut most = 0;
+    let mut answers = std::collections::HashSet::new();
+    for _ in 0..READS {
+        most = most.max(resident().saturating_sub(before));
+        let (kind, id, body) = sftp.hear().await;
+        assert_eq!((kind, body.len()), (103, 4 + 255 * 1024));
+        answers.insert(id);
+    }
+    assert_eq!(answers.len(), READS as usize);
+    assert!(most < 60 << 20, "{most} bytes");
+    assert!(!path.exists());
+}
+
+/// Memory of this process, of which the gate is a part, in bytes.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 
 #[tokio::test(flavor = "multi_thread")]
