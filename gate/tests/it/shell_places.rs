@@ -373,6 +373,7 @@ async fn a_flood_is_stopped_by_an_interrupt() {
         play.t.broker.allow(&item);
         play.s.sees("flood\nflood").await;
         play.s.type_in("\x03").await;
+        play.s.rests_at("ready> ").await;
         play.run("echo d''ry", "\ndry\nready>").await;
         assert!(started.elapsed() < Duration::from_secs(25), "{shell}: {:?}", started.elapsed());
         play.s.leave().await;

@@ -137,7 +137,9 @@ impl LineGate {
     /// The shell itself reads keys one by one, and its prompt may be on its way behind what it or
     /// a program has written: what is typed is for the prompt then, not keys for a program.
     fn is_settling(&self) -> bool {
-        self.mode == Mode::Keys && self.shell_reads_keys() && self.now < self.heard + AHEAD
+        matches!(self.mode, Mode::Keys | Mode::Editor)
+            && self.shell_reads_keys()
+            && self.now < self.heard + AHEAD
     }
 
     fn shell_reads_keys(&self) -> bool {
