@@ -34,11 +34,14 @@ fn running() -> LineGate {
 }
 
 fn drafts(out: &[Effect]) -> Vec<&Draft> {
-    let draft = |effect| match effect {
-        &Effect::Submit(ref draft) => Some(&**draft),
-        _ => None,
-    };
     out.iter().filter_map(draft).collect()
+}
+
+fn draft(effect: &Effect) -> Option<&Draft> {
+    match effect {
+        Effect::Submit(draft) => Some(draft),
+        _ => None,
+    }
 }
 
 /// The shell itself, with its line editor on.
