@@ -159,10 +159,10 @@ fn client_environment_is_dropped() -> Result<()> {
     let outcome = t
         .wrap(&["ssh", "-o", "SendEnv=LD_PRELOAD BASH_ENV LC_TRIAL", "target", "env"])
         .env("BASH_ENV", "/nonexistent")
-        .env("LC_TRIAL", "kept")
+        .env("LC_TRIAL", "C.UTF-8")
         .run()?;
     outcome.expect_code(0)?;
     assert!(!outcome.out().contains("BASH_ENV"), "{}", outcome.describe());
-    assert!(outcome.out().contains("LC_TRIAL=kept"), "{}", outcome.describe());
+    assert!(outcome.out().contains("LC_TRIAL=C.UTF-8"), "{}", outcome.describe());
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Which environment variables of the client go to the target with an approved command: LANG and
-//! LC_*, with harmless values. It must never let through a name or value that a shell, linker or
+//! LC_*, with UTF-8 locales. It must never let through a name or value that a shell, linker or
 //! terminal library gives a meaning of its own.
 
 /// Variables one channel may ask for; further ones are dropped without a name.
@@ -49,9 +49,18 @@ fn is_locale(name: &str) -> bool {
         })
 }
 
-/// A locale name, `de_DE.UTF-8@euro`, and nothing that is a path: glibc would open it as one.
+/// A locale name, `de_DE.UTF-8@euro`, and nothing that is a path: glibc would open it as one. The
+/// encoding has to be UTF-8 or plain ASCII: in others (GBK) what was reviewed as one text can be
+/// another, with a quote closed in the middle of a character.
 fn is_plain(value: &str) -> bool {
-    value.len() <= 64
+    let encoding = value.split_once('.').map(|(_, rest)| rest.split('@').next().unwrap_or(rest));
+    let utf8 = |name: &str| name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("utf8");
+    let known = match encoding {
+        Some(encoding) => utf8(encoding),
+        None => matches!(value, "" | "C" | "POSIX"),
+    };
+    known
+        && value.len() <= 64
         && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.@:-".contains(&b))
         && !value.contains("..")
 }
@@ -64,7 +73,7 @@ mod tests {
     fn only_plain_locales_pass() {
         let mut env = Environment::default();
         for (name, value) in
-            [("LANG", "C.UTF-8"), ("LC_ALL", "de_DE.UTF-8@euro"), ("LC_TIME", ""), ("LANG", "C")]
+            [("LANG", "C.utf8"), ("LC_ALL", "de_DE.UTF-8@euro"), ("LC_TIME", ""), ("LANG", "C")]
         {
             assert!(env.add(name, value), "{name}={value}");
         }
@@ -79,6 +88,9 @@ mod tests {
             ("BASH_ENV", "C"),
             ("TERM", "xterm"),
             ("LANG", "C\n"),
+            ("LANG", "zh_CN.GBK"),
+            ("LC_CTYPE", "zh_TW"),
+            ("LC_ALL", "ja_JP.SJIS@x"),
         ] {
             assert!(!env.add(name, value), "{name}={value}");
         }
