@@ -198,7 +198,12 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases()))]
+    // Some cases are assumed away: their number grows with that of the cases.
+    #![proptest_config(ProptestConfig {
+        cases: cases(),
+        max_global_rejects: cases().max(1024),
+        ..ProptestConfig::default()
+    })]
 
     /// Nobody approves anything: of all that is typed only `^C` goes further.
     #[test]
