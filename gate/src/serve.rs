@@ -205,7 +205,10 @@ pub(crate) async fn converse<S: Wire>(
     let logged_in = CancellationToken::new();
     let login = shared.limits.login;
     let (peer, guest) = from.map_or((None, None), |from| (Some(from.peer), from.guest));
-    let stream = Stream::client(stream, rest, Arc::clone(&flow));
+    // And the transport: russh serves it in a task of its own, which nothing else ends.
+    let cut = CancellationToken::new();
+    let stream = Stream::client(stream, rest, Arc::clone(&flow), cut.clone());
+    let _cut = cut.drop_guard();
     let handler = GateHandler::new(shared, entrance, flow, cancel.clone(), peer, logged_in.clone());
     let session = async {
         match russh::server::run_stream(config, stream, handler).await {

@@ -1,6 +1,6 @@
 //! The transport of a client as russh reads it: bytes that were read with the head line come
 //! first, reading pauses when [`Flow`] says so, and TCP acknowledges at once. It must never alter
-//! a byte.
+//! a byte, nor outlive the token it was given: russh goes on by itself with what it reads from.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::flow::Flow;
 
@@ -68,19 +69,26 @@ pub(crate) struct Stream<S> {
     flow: Option<Arc<Flow>>,
     tick: Option<Pin<Box<tokio::time::Sleep>>>,
     allowance: usize,
+    cut: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl<S: Wire> Stream<S> {
-    /// A client's.
-    pub(crate) fn client(inner: S, prefix: Bytes, flow: Arc<Flow>) -> Self {
+    /// A client's; it breaks when `cut` is cancelled.
+    pub(crate) fn client(inner: S, prefix: Bytes, flow: Arc<Flow>, cut: CancellationToken) -> Self {
         inner.acknowledge();
-        Self { inner, prefix, flow: Some(flow), tick: None, allowance: 0 }
+        let cut = Some(Box::pin(cut.cancelled_owned()));
+        Self { inner, prefix, flow: Some(flow), tick: None, allowance: 0, cut }
     }
 
     /// A target's.
     pub(crate) fn target(inner: S) -> Self {
         inner.acknowledge();
-        Self { inner, prefix: Bytes::new(), flow: None, tick: None, allowance: 0 }
+        Self { inner, prefix: Bytes::new(), flow: None, tick: None, allowance: 0, cut: None }
+    }
+
+    /// Whether it is cut off; if not, the task is woken when it is.
+    fn is_cut(&mut self, cx: &mut Context<'_>) -> bool {
+        self.cut.as_mut().is_some_and(|cut| cut.as_mut().poll(cx).is_ready())
     }
 }
 
@@ -91,6 +99,9 @@ impl<S: Wire> AsyncRead for Stream<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.is_cut(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if this.prefix.has_remaining() {
             let n = this.prefix.remaining().min(buf.remaining());
             buf.put_slice(&this.prefix.split_to(n));
@@ -121,13 +132,17 @@ impl<S: Wire> AsyncRead for Stream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+impl<S: Wire> AsyncWrite for Stream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        if written.is_pending() && self.is_cut(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        written
     }
 
     fn poll_write_vectored(
@@ -135,7 +150,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        if written.is_pending() && self.is_cut(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

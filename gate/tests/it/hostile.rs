@@ -137,6 +137,25 @@ async fn who_does_not_log_in_is_bounded_in_number_and_time() {
     drop(master);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_exchanges_keys_and_then_waits_is_cut_off() {
+    let Some(t) = Trial::new(Mode::Auto).await else { return };
+    let (port, _gate, _guard) = serve_with(&t, |config| {
+        config.limits = Limits { login: Duration::from_secs(2), ..Limits::default() };
+    })
+    .await;
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let config = std::sync::Arc::new(russh::client::Config::default());
+    let handle = russh::client::connect_stream(config, stream, crate::raw::Trusting).await.unwrap();
+    for _ in 0..1000 {
+        if handle.is_closed() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it may stay");
+}
+
 /// A Python that has paramiko: not the first one on every machine.
 pub fn paramiko() -> Option<&'static str> {
     let has = |python: &&&str| {

@@ -289,3 +289,27 @@ target.set_missing_host_key_policy(paramiko.AutoAddPolicy())
 target.connect("web-1", 22, user, key_filename=key, sock=channel, allow_agent=False, look_for_keys=False)
 print(target.exec_command("echo hello")[1].read().decode(), end="")
 "#;
+
+/// Children of the target's sshd.
+fn connections(t: &Trial) -> usize {
+    let pid = t.sshd.pid();
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    std::fs::read_to_string(path).unwrap_or_default().split_whitespace().count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_when_a_jump_is_over() {
+    let Some(j) = Jump::new(Mode::Auto).await else { return };
+    let destination = format!("{}@web-1", user());
+    for n in 0..10 {
+        let out = j.ssh(&[&destination, &format!("exit {n}")]).await;
+        assert_eq!(out.status.code(), Some(n), "{}", text(&out.stderr));
+    }
+    for _ in 0..500 {
+        if connections(&j.t) == 0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("connections to the target are left: {}", connections(&j.t));
+}
