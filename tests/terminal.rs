@@ -59,7 +59,7 @@ fn a_reviewer_allows_and_denies() -> Result<()> {
     assert_eq!(first.count(), 1);
 
     let run = t.wrap(&["ssh", "target", &second.touch()]).spawn()?;
-    t.wait_pending()?;
+    let held = t.wait_pending()?;
     screen.wait_for("second")?;
     until("the prompt for a comment", || {
         screen.keys(&["D"])?;
@@ -68,7 +68,8 @@ fn a_reviewer_allows_and_denies() -> Result<()> {
     screen.keys(&["C-u"])?;
     screen.type_text("not today")?;
     screen.wait_for("not today")?;
-    screen.keys(&["Enter"])?;
+    // Typed faster than anyone could have looked at the request: the text is kept, not sent.
+    press(&t, &screen, "Enter", &held.id, "decision")?;
     let outcome = run.wait()?;
     outcome.expect_code(77)?.expect_stderr("expacti: command denied — not today")?;
     assert!(!second.exists());
