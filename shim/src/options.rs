@@ -40,6 +40,10 @@ const AGENT: &str = "agent forwarding would let the target use your keys without
 const X11: &str = "X11 forwarding would carry bytes that nobody reviewed; leave it out";
 const SHARE: &str = "a shared connection would carry commands past the gate; leave it out, the \
                      gate keeps connections open itself";
+/// What `mosh` is told, which asks its own proxy command for the target's address.
+pub(crate) const MOSH: &str = "mosh speaks UDP to the target, past the gate: nothing typed in it \
+     would be held; use ssh, or, where that is meant, mosh --experimental-remote-ip=remote, whose \
+     start is held as a command";
 const PROXY: &str = "a proxy command on the command line would replace the gate; put it in your \
                      ~/.ssh/config, or use -J";
 const LOCAL: &str = "it would run a program beside the connection; leave it out";
@@ -225,6 +229,11 @@ pub(crate) fn split_option(text: &str) -> Option<(String, &str)> {
     let rest = rest.trim();
     let rest = rest.strip_prefix('=').unwrap_or(rest).trim();
     Some((key.to_ascii_lowercase(), rest))
+}
+
+/// Whether this proxy command is the one `mosh` gives (its script's `--fake-proxy!`).
+pub(crate) fn is_mosh(value: &str) -> bool {
+    value.split_whitespace().any(|word| word.trim_matches(['"', '\'']) == "--fake-proxy!")
 }
 
 /// Whether a value switches its feature off.
