@@ -67,7 +67,7 @@ async fn play(bytes: &[u8], args: &ReplayArgs) -> Result<(), Failure> {
     if !(args.speed.is_finite() && args.speed > 0.0) {
         return Err(Failure::usage("--speed must be a number above 0"));
     }
-    let recording = Recording::read(bytes)
+    let recording = Recording::parse(bytes)
         .map_err(|e| Failure::new(1, format!("{} cannot be played: {e}", args.session)))?;
     let options = ReplayOptions {
         speed: args.speed,

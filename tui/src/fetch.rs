@@ -35,7 +35,7 @@ async fn ask(client: &Client, what: &Fetch) -> anyhow::Result<Answer> {
         Fetch::Recording(session) => {
             let path = format!("/v1/sessions/{session}/recording");
             let bytes = client.get_bytes(&path).await?;
-            let read = tokio::task::spawn_blocking(move || Recording::read(bytes.as_ref()));
+            let read = tokio::task::spawn_blocking(move || Recording::parse(bytes.as_ref()));
             Answer::Recording(Arc::new(read.await??))
         }
         Fetch::History => Answer::Commands(commands(client, HISTORY).await?),

@@ -2,6 +2,7 @@
 //! event, nor believe a size or a time without bounds.
 
 mod export;
+mod fast;
 mod read;
 mod search;
 mod write;
@@ -113,9 +114,13 @@ impl Recording {
     }
 
     fn push(&mut self, time: f64, kind: Kind, start: usize) {
+        self.event(time, kind, start..self.text.len());
+    }
+
+    fn event(&mut self, time: f64, kind: Kind, data: Range<usize>) {
         let last = self.events.last().map_or(0.0, |e| e.time);
         let time = if time.is_finite() { time.max(last) } else { last };
-        self.events.push(Event { time, kind, data: start..self.text.len() });
+        self.events.push(Event { time, kind, data });
     }
 }
 

@@ -1,4 +1,5 @@
-//! Reads asciicasts, line by line. It must never hold more of a file than its text.
+//! Reads asciicasts, large ones on several threads. It must never take a line that is cut off for
+//! an event.
 
 use std::io::BufRead;
 
@@ -149,27 +150,136 @@ impl Visitor<'_> for Data<'_> {
     }
 }
 
+/// Input below this many bytes is read by one thread.
+const ALONE: usize = 1 << 20;
+/// Threads at most.
+const THREADS: usize = 4;
+
+/// What was read of a piece of the file: times as they stand there.
+#[derive(Default)]
+struct Part {
+    text: String,
+    /// Time, kind, and where the text of the event ends.
+    events: Vec<(f64, Kind, usize)>,
+    /// Lines gone through.
+    lines: usize,
+    /// The line that is no event, and why; the last thing that was read.
+    broken: Option<String>,
+    /// That line has an end.
+    whole: bool,
+}
+
+impl Part {
+    /// Reads whole lines, the last of the file perhaps without its end.
+    fn read(mut rest: &[u8]) -> Self {
+        let mut part = Self { whole: true, ..Self::default() };
+        // What JSON has more than its text is about what an event has less.
+        part.text.reserve(rest.len());
+        part.events.reserve(rest.len() / 64);
+        while !rest.is_empty() {
+            let (line, after, whole) = match memchr::memchr(b'\n', rest) {
+                Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default(), true),
+                None => (rest, [].as_slice(), false),
+            };
+            rest = after;
+            part.lines += 1;
+            let line = line.trim_ascii();
+            if line.is_empty() || line.starts_with(b"#") {
+                continue;
+            }
+            let start = part.text.len();
+            let read = match super::fast::event(line, &mut part.text) {
+                Some(event) => Ok(event),
+                None => slow(line, &mut part.text),
+            };
+            match read {
+                Ok((time, kind)) => part.events.push((time, kind, part.text.len())),
+                Err(error) => {
+                    part.text.truncate(start);
+                    (part.broken, part.whole) = (Some(error.to_string()), whole);
+                    return part;
+                }
+            }
+        }
+        part
+    }
+}
+
+/// An event of any form that is JSON.
+fn slow(line: &[u8], text: &mut String) -> serde_json::Result<(f64, Kind)> {
+    let mut json = serde_json::Deserializer::from_slice(line);
+    let event = Line(text).deserialize(&mut json)?;
+    json.end().map(|()| event)
+}
+
+/// Pieces of about the same size that end with lines.
+fn pieces(mut bytes: &[u8], count: usize) -> Vec<&[u8]> {
+    let size = bytes.len() / count.max(1) + 1;
+    let mut pieces = Vec::with_capacity(count);
+    while bytes.len() > size {
+        let end = bytes.get(size..).and_then(|r| memchr::memchr(b'\n', r));
+        let Some((piece, rest)) = end.and_then(|at| bytes.split_at_checked(size + at + 1)) else {
+            break;
+        };
+        pieces.push(piece);
+        bytes = rest;
+    }
+    pieces.push(bytes);
+    pieces
+}
+
+/// Reads the lines of events, a large file on several threads.
+fn parts(bytes: &[u8]) -> Vec<Part> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+    if bytes.len() < ALONE || threads == 1 {
+        return vec![Part::read(bytes)];
+    }
+    let pieces = pieces(bytes, threads);
+    std::thread::scope(|scope| {
+        let start = |piece| {
+            // What no thread can be had for is read here.
+            let named = std::thread::Builder::new().name(crate::terminal::QUIET_THREAD.to_owned());
+            (piece, named.spawn_scoped(scope, move || Part::read(piece)).ok())
+        };
+        let started: Vec<_> = pieces.into_iter().map(start).collect();
+        let finish = |(piece, thread): (_, Option<std::thread::ScopedJoinHandle<'_, Part>>)| {
+            thread.and_then(|t| t.join().ok()).unwrap_or_else(|| Part::read(piece))
+        };
+        started.into_iter().map(finish).collect()
+    })
+}
+
 impl Recording {
     /// Reads a recording of any version. A last line that was cut off is left out.
     ///
     /// # Errors
     /// When it is no asciicast, or a line of it is no event.
     pub fn read(mut reader: impl BufRead) -> Result<Self, RecordingError> {
-        let mut line = Vec::new();
-        let mut number = 0;
-        while line.trim_ascii().is_empty() {
-            line.clear();
-            number += 1;
-            if reader.read_until(b'\n', &mut line)? == 0 {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes)?;
+        Self::parse(&bytes)
+    }
+
+    /// Reads a recording that is in memory already.
+    ///
+    /// # Errors
+    /// As [`Recording::read`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, RecordingError> {
+        let (mut first, mut rest, mut number): (&[u8], _, _) = (b"", bytes, 0);
+        while first.trim_ascii().is_empty() {
+            if rest.is_empty() {
                 return Err(RecordingError::Empty);
             }
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            (first, rest) = rest.split_at(end);
+            number += 1;
         }
-        let raw: RawHeader = match serde_json::from_slice(&line) {
+        let raw: RawHeader = match serde_json::from_slice(first) {
             Ok(raw) => raw,
             // Version 1 is one document that may span lines.
             Err(error) if error.is_eof() => {
-                reader.read_to_end(&mut line)?;
-                serde_json::from_slice(&line).map_err(|e| RecordingError::Header(e.to_string()))?
+                let all = bytes.get(bytes.len() - rest.len() - first.len()..).unwrap_or_default();
+                serde_json::from_slice(all).map_err(|e| RecordingError::Header(e.to_string()))?
             }
             Err(error) => return Err(RecordingError::Header(error.to_string())),
         };
@@ -188,35 +298,27 @@ impl Recording {
             return Ok(recording);
         }
         let mut time = 0.0;
-        loop {
-            line.clear();
-            number += 1;
-            if reader.read_until(b'\n', &mut line)? == 0 {
-                return Ok(recording);
+        for part in parts(rest) {
+            let base = recording.text.len();
+            let mut start = base;
+            if base == 0 {
+                recording.text = part.text;
+            } else {
+                recording.text.push_str(&part.text);
             }
-            let text = line.trim_ascii();
-            if text.is_empty() || text.starts_with(b"#") {
-                continue;
+            recording.events.reserve(part.events.len());
+            for (t, kind, end) in part.events {
+                time = if relative { time + t.max(0.0) } else { t };
+                recording.event(time, kind, start..base + end);
+                start = base + end;
             }
-            let start = recording.text.len();
-            let mut json = serde_json::Deserializer::from_slice(text);
-            match Line(&mut recording.text)
-                .deserialize(&mut json)
-                .and_then(|v| json.end().map(|()| v))
-            {
-                Ok((t, kind)) => {
-                    time = if relative { time + t.max(0.0) } else { t };
-                    recording.push(time, kind, start);
-                }
-                Err(_) if !line.ends_with(b"\n") => {
-                    recording.text.truncate(start);
-                    recording.truncated = true;
-                    return Ok(recording);
-                }
-                Err(error) => {
-                    return Err(RecordingError::Event { line: number, why: error.to_string() });
-                }
+            number += part.lines;
+            match part.broken {
+                Some(_) if !part.whole => recording.truncated = true,
+                Some(why) => return Err(RecordingError::Event { line: number, why }),
+                None => {}
             }
         }
+        Ok(recording)
     }
 }

@@ -120,3 +120,79 @@ fn finding() {
     assert_eq!(r.find("Hello", 1), None);
     assert_eq!(r.find("Hello", 99), None);
 }
+
+/// A large recording is read by several threads: the events are the same, and so are the errors.
+#[test]
+fn large_recordings_are_read_in_pieces() {
+    use std::fmt::Write as _;
+    let mut text = "\n{\"version\":2,\"width\":80,\"height\":24}\n".to_owned();
+    for i in 0..40_000 {
+        let _ = writeln!(text, "[{}.25, \"o\", \"{i:040} \\u001b[3{}m\\u00e9\\r\\n\"]", i, i % 8);
+    }
+    let r = read(&text).unwrap();
+    assert!(text.len() > 2 << 20, "{}", text.len());
+    assert_eq!(r.events.len(), 40_000);
+    for i in [0, 1, 19_999, 20_000, 39_999] {
+        let event = &r.events[i];
+        assert!((event.time - (i as f64 + 0.25)).abs() < 1e-9);
+        assert_eq!(r.data(event), format!("{i:040} \u{1b}[3{}mé\r\n", i % 8));
+    }
+    let broken = text.replace("[31000.25, \"o\"", "[31000.25, \"oo\"");
+    let error = read(&broken).unwrap_err().to_string();
+    assert!(error.contains("line 31003:"), "{error}");
+    let cut = text.trim_end_matches("\"]\n");
+    let r = read(cut).unwrap();
+    assert!(r.truncated && r.events.len() == 39_999);
+    // Version 3 counts across the pieces.
+    let relative = text.replace("\"version\":2", "\"version\":3").replace(".25, \"o\"", ", \"i\"");
+    let r = read(&relative).unwrap();
+    let sum: f64 = (0..40_000).map(f64::from).sum();
+    assert!((r.duration() - sum).abs() < 1.0, "{}", r.duration());
+}
+
+mod quick {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn whole(line: &str) -> Option<(f64, Kind, String)> {
+        let text = format!("{{\"version\":2}}\n{line}\n");
+        let r = Recording::read(text.as_bytes()).ok()?;
+        let event = r.events.first()?;
+        Some((event.time, event.kind, r.data(event).to_owned()))
+    }
+
+    fn quick(line: &str) -> Option<(f64, Kind, String)> {
+        let mut out = "before".to_owned();
+        let read = super::super::fast::event(line.as_bytes(), &mut out);
+        if read.is_none() {
+            assert_eq!(out, "before");
+        }
+        read.map(|(time, kind)| (time, kind, out["before".len()..].to_owned()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// What the quick way reads, the parser reads the same.
+        #[test]
+        fn as_the_parser_does(
+            line in r#"[\[ ]{0,2}-?[0-9]{0,4}(\.[0-9]{0,14})?(e3)? ?, ?"[oimrx]{1,2}", ?"([ -~é]|\\["\\/bfnrtu]|\\u[0-9a-fD8]{4}|\u{7}){0,12}"\]? ?"#,
+        ) {
+            if let Some((time, kind, data)) = quick(&line) {
+                let mut json: serde_json::Value = serde_json::from_str(&line).unwrap();
+                prop_assert_eq!(&data, json[2].as_str().unwrap());
+                prop_assert!((time - json[0].take().as_f64().unwrap()).abs() <= time * 1e-15);
+                prop_assert!(whole(&line).is_some_and(|w| w.1 == kind && w.2 == data));
+            }
+        }
+
+        /// What a recorder writes, it does read.
+        #[test]
+        fn ordinary_lines_are_read(time in 0u32..4_000_000, data in "\\PC{0,20}|[\u{1b}\r\n\t\\[0-9m\"\\\\]{0,20}") {
+            let line = format!("[{}.{:06}, \"o\", {}]", time / 1000, time, serde_json::to_string(&data).unwrap());
+            let (_, kind, read) = quick(&line).expect(&line);
+            prop_assert_eq!((kind, read), (Kind::Output, data));
+        }
+    }
+}
