@@ -13,6 +13,7 @@ mod risk;
 mod rules;
 mod secrets;
 mod tables;
+mod transfer;
 mod visible;
 
 pub use anomaly::{Anomaly, Event, History, detect};
@@ -31,4 +32,5 @@ pub use rules::{
 };
 pub use secrets::{Masked, mask_secrets};
 pub use tables::{RiskTables, TablesError};
+pub use transfer::{ScpSink, scp_sink};
 pub use visible::{Hidden, Shown, make_visible};

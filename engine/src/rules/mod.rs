@@ -16,7 +16,7 @@ pub use types::{
 };
 
 pub(crate) use pattern::GlobPattern;
-pub(crate) use plain::every_command;
+pub(crate) use plain::{every_command, plain_words};
 
 /// Whether a rule can be built, and what is wrong if not.
 ///
