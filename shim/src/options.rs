@@ -231,9 +231,9 @@ pub(crate) fn split_option(text: &str) -> Option<(String, &str)> {
     Some((key.to_ascii_lowercase(), rest))
 }
 
-/// Whether this proxy command is the one `mosh` gives (its script's `--fake-proxy!`).
+/// Whether this proxy command is the one `mosh` gives (`mosh --fake-proxy`; old ones ended it in `!`).
 pub(crate) fn is_mosh(value: &str) -> bool {
-    value.split_whitespace().any(|word| word.trim_matches(['"', '\'']) == "--fake-proxy!")
+    value.split_whitespace().any(|word| word.trim_matches(['"', '\'', '!']) == "--fake-proxy")
 }
 
 /// Whether a value switches its feature off.

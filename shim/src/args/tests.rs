@@ -224,7 +224,7 @@ fn what_would_go_round_the_gate_is_refused() {
             }
         }
     }
-    let mosh = "-n -tt -S none -o 'ProxyCommand='\\''/usr/bin/mosh'\\'' --fake-proxy! -- %h %p' h";
+    let mosh = "-n -tt -S none -o 'ProxyCommand='\\''/usr/bin/mosh'\\'' --fake-proxy -- %h %p' h";
     match read(LETTERS, &words(mosh), Origin::Program) {
         Err(e) => assert!(e.to_string().contains("--experimental-remote-ip=remote"), "{e}"),
         other => panic!("{mosh}: {other:?}"),
