@@ -21,6 +21,7 @@ use crate::life::{End, Event, Life, Step};
 use crate::link::{Decided, OpenSession, Submitted};
 use crate::message::Refusal;
 use crate::running;
+use crate::scp::{self, ClientKind, Sink};
 use crate::session::Connection;
 use crate::sftp;
 use crate::shell;
@@ -40,8 +41,8 @@ pub(crate) enum Control {
 /// What the channel is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// An `exec` request with this command.
-    Exec(Bytes),
+    /// An `exec` request with this command, of this kind of client.
+    Exec(Bytes, ClientKind),
     /// The `sftp` subsystem.
     Sftp {
         /// The client has OpenSSH's order of paths in a `SYMLINK`.
@@ -129,11 +130,20 @@ impl Channel {
         if request == Request::Shell && self.terminal.is_some() {
             return shell::run(self, session, lease, target).await;
         }
+        let mut sink = None;
         let (item, eof) = match request {
             Request::Sftp { openssh_symlink } => {
                 return sftp::run(self, lease, target, openssh_symlink).await;
             }
-            Request::Exec(bytes) => (Item::command(bytes), false),
+            Request::Exec(bytes, client) => {
+                sink = match Sink::of(&bytes, client, self.terminal.is_some()) {
+                    Ok(sink) => sink,
+                    Err(refusal) => return Some(refusal),
+                };
+                let mut item = Item::command(bytes);
+                item.notes.extend(sink.as_ref().map(|_| scp::NOTE.to_owned()));
+                (item, false)
+            }
             Request::Shell => {
                 let collected = tokio::select! {
                     biased;
@@ -165,7 +175,8 @@ impl Channel {
             Outcomes::Refused(refusal) => Some(refusal),
             Outcomes::Gone | Outcomes::Changed | Outcomes::Withdrawn => None,
             Outcomes::Approved(id, approved) => {
-                running::run(self, session, lease, target, id, *approved, eof).await
+                let start = running::Start { session, lease, target, id, eof, sink };
+                running::run(self, start, *approved).await
             }
         }
     }

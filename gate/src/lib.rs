@@ -26,6 +26,7 @@ mod message;
 mod output;
 mod recorder;
 mod running;
+mod scp;
 mod serve;
 mod server;
 mod session;

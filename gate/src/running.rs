@@ -17,6 +17,7 @@ use crate::link::{Link, OpenSession};
 use crate::message::Refusal;
 use crate::output::{Ended, pump};
 use crate::recorder::Recorder;
+use crate::scp::{Sink, Transfer};
 use crate::target::{Approved, GateConst, RawGrant, Running, TargetChannel, TargetWriter};
 use crate::terminal::Terminal;
 use crate::upstream::Lease;
@@ -25,22 +26,34 @@ use crate::upstream::Lease;
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// Why the command did not come to its own end.
-enum Stop {
+pub(crate) enum Stop {
+    /// The target's side ended.
     Ended(Ended),
+    /// What was to go in was not approved.
     Refused(Refusal),
+    /// Nobody is there any more.
     Gone,
+}
+
+/// What delivering a command needs.
+pub(crate) struct Start {
+    pub(crate) session: OpenSession,
+    pub(crate) lease: Lease,
+    pub(crate) target: TargetChannel,
+    pub(crate) id: CommandId,
+    /// The client sends nothing after the item.
+    pub(crate) eof: bool,
+    /// The command receives files by scp.
+    pub(crate) sink: Option<Sink>,
 }
 
 /// Delivers an approved item and sees it through. What is returned is still to be told the agent.
 pub(crate) async fn run(
     channel: &mut Channel,
-    session: OpenSession,
-    lease: Lease,
-    target: TargetChannel,
-    id: CommandId,
+    start: Start,
     approved: Approved,
-    eof: bool,
 ) -> Option<Refusal> {
+    let Start { session, lease, target, id, eof, sink } = start;
     let started = Instant::now();
     let link = channel.connection.shared.link.clone();
     let reviewed = approved.size();
@@ -81,23 +94,39 @@ pub(crate) async fn run(
             environment: &channel.environment,
             watcher: None,
         };
-        let feed = Feed { hold, writer: &writer, session: &session, items: &items };
-        let output = pump(&mut reader, &channel.client, &mut recorder, terminal);
-        let input = feed.run(id.clone(), grant, initial, eof, &channel.terminal);
+        let client = &channel.client;
         let control = control(&mut channel.control, &writer, &link, &session);
-        tokio::pin!(output, input, control);
-        let mut feeding = true;
-        loop {
-            tokio::select! {
-                biased;
-                () = channel.gone.cancelled() => break Stop::Gone,
-                ended = &mut output => break Stop::Ended(ended),
-                refused = &mut input, if feeding => match refused {
-                    None => feeding = false,
-                    Some(refusal) => break Stop::Refused(refusal),
-                },
-                () = &mut control => {}
+        let work = async {
+            if let Some(sink) = sink {
+                let (writer, session, lease, items) = (&writer, &session, &lease, &items);
+                let command = id.clone();
+                let transfer =
+                    Transfer { sink, hold, client, writer, session, lease, items, command };
+                return transfer.run(&mut reader, &mut recorder).await;
             }
+            let feed = Feed { hold, writer: &writer, session: &session, items: &items };
+            let output = pump(&mut reader, client, &mut recorder, terminal);
+            let input = feed.run(id.clone(), grant, initial, eof, &channel.terminal);
+            tokio::pin!(output, input);
+            let mut feeding = true;
+            loop {
+                tokio::select! {
+                    biased;
+                    ended = &mut output => return Stop::Ended(ended),
+                    refused = &mut input, if feeding => match refused {
+                        None => feeding = false,
+                        Some(refusal) => return Stop::Refused(refusal),
+                    },
+                }
+            }
+        };
+        tokio::pin!(work, control);
+        tokio::select! {
+            biased;
+            () = channel.gone.cancelled() => Stop::Gone,
+            stop = &mut work => stop,
+            // It never ends by itself.
+            () = &mut control => Stop::Gone,
         }
     };
     let (outcome, verdict) = judge(stop, &writer, &recorder, started);

@@ -352,7 +352,8 @@ impl Handler for GateHandler {
         data: &[u8],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.start(channel, Request::Exec(Bytes::copy_from_slice(data)), session)
+        let client = crate::scp::ClientKind::of(session.remote_sshid());
+        self.start(channel, Request::Exec(Bytes::copy_from_slice(data), client), session)
     }
 
     async fn subsystem_request(

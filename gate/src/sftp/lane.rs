@@ -331,7 +331,7 @@ impl After {
 }
 
 /// The notes of one item, warnings first: an agent can make as many of the others as it likes.
-fn bounded(notes: HashSet<String>) -> Vec<String> {
+pub(crate) fn bounded(notes: HashSet<String>) -> Vec<String> {
     let mut notes: Vec<_> = notes.into_iter().collect();
     notes.sort_by_cached_key(|note| (note.starts_with(prepare::ASKED_AS), note.clone()));
     let more = notes.len().saturating_sub(NOTES);
@@ -364,7 +364,7 @@ fn summary(planned: &[Planned]) -> Option<StreamSummary> {
 }
 
 /// The previews of one item, each under its path when there are several.
-fn joined(previews: Vec<(String, String)>) -> Option<String> {
+pub(crate) fn joined(previews: Vec<(String, String)>) -> Option<String> {
     if previews.len() < 2 {
         return previews.into_iter().next().map(|(_, preview)| preview);
     }

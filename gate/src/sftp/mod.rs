@@ -23,10 +23,10 @@ use tokio::sync::{Notify, mpsc};
 use self::draft::Draft;
 use self::handles::{Handles, Open};
 use self::lane::Lane;
+pub(crate) use self::lane::{bounded, joined};
+pub(crate) use self::prepare::{follow, now, warnings};
 use self::requests::{Requests, Stop};
-#[cfg(test)]
-pub(crate) use self::spool::Spool;
-pub(crate) use self::spool::{Budget, Sealed};
+pub(crate) use self::spool::{Budget, Sealed, Spool};
 use self::ticket::Out;
 pub(crate) use self::ticket::Ticket;
 use crate::channel::Channel;
@@ -35,10 +35,6 @@ use crate::message::Refusal;
 use crate::session::Connection;
 use crate::target::{TargetChannel, TargetSftp};
 use crate::upstream::Lease;
-
-/// Bytes of uploads that wait, in memory and in all.
-const MEMORY: u64 = 8 << 20;
-const UPLOADS: u64 = 1 << 30;
 
 /// Answers on their way to a client; each may be as long as a packet.
 const ON_THE_WAY: usize = 16;
@@ -167,7 +163,7 @@ pub(crate) async fn run(
         connection: Arc::clone(&channel.connection),
         sftp: Arc::clone(&sftp),
         handles: Mutex::default(),
-        budget: Budget::new(MEMORY, UPLOADS),
+        budget: Budget::of_channel(),
         settled: Notify::new(),
         openssh_symlink,
     });

@@ -315,7 +315,10 @@ fn shown(
 }
 
 /// What is in a small file.
-async fn now(sftp: &TargetSftp, path: &RemotePath) -> Result<Option<Vec<u8>>, TargetLost> {
+pub(crate) async fn now(
+    sftp: &TargetSftp,
+    path: &RemotePath,
+) -> Result<Option<Vec<u8>>, TargetLost> {
     let Opening::Opened(handle, _) = sftp.open_read(path).await? else { return Ok(None) };
     let mut bytes = Vec::new();
     let whole = loop {
@@ -334,7 +337,7 @@ async fn now(sftp: &TargetSftp, path: &RemotePath) -> Result<Option<Vec<u8>>, Ta
 }
 
 /// What deserves a second look.
-fn warnings(change: &Change) -> Vec<String> {
+pub(crate) fn warnings(change: &Change) -> Vec<String> {
     let reads = matches!(change, Change::Read { .. });
     let warning = |path: &RemotePath| {
         let why = if reads { None } else { why_sensitive(path) };

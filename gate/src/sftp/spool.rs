@@ -12,6 +12,10 @@ use expacti_sftp::{Content, Extents, Piece};
 /// Bytes of one upload in memory; what comes after goes to a file.
 const IN_MEMORY: usize = 1024 * 1024;
 
+/// Bytes of one channel's uploads that wait, in memory and in all.
+const MEMORY: u64 = 8 << 20;
+const UPLOADS: u64 = 1 << 30;
+
 /// Bytes hashed at once.
 const BLOCK: usize = 64 * 1024;
 
@@ -54,6 +58,21 @@ impl Left {
 }
 
 impl Budget {
+    /// What one channel gets.
+    pub(crate) fn of_channel() -> Arc<Self> {
+        Self::new(MEMORY, UPLOADS)
+    }
+
+    /// Whether so many bytes are left.
+    pub(crate) fn has(&self, bytes: u64) -> bool {
+        self.all.0.load(Ordering::Acquire) >= bytes
+    }
+
+    /// All that there is, in bytes.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// So many bytes in memory, and in all.
     pub(crate) fn new(memory: u64, all: u64) -> Arc<Self> {
         let left = |bytes| Left(AtomicU64::new(bytes));

@@ -3,10 +3,12 @@
 //! [`TargetChannel::deliver`] consumes an [`Approved`] item, which exists only for bytes that the
 //! broker released (see [`approved`]). After that, what can be written is: another `Approved`
 //! item, a [`GateConst`] (a closed set of constants), and data covered by the [`RawGrant`] that
-//! came with the approval of the command. No function here takes bytes of an agent as such, and
+//! came with the approval of the command; for uploads by scp, the pieces of an approved upload
+//! (see [`scp`]). No function here takes bytes of an agent as such, and
 //! nothing outside this module can reach the channel's writing half. For SFTP see [`sftp`].
 
 mod approved;
+mod scp;
 mod sftp;
 mod shell;
 
@@ -19,7 +21,10 @@ use russh::client::{Handle, Msg};
 use russh::{ChannelReadHalf, ChannelWriteHalf, Sig};
 
 pub(crate) use self::approved::{Approved, Context, Held};
-pub(crate) use self::sftp::{ApprovedChanges, Carried, Opening, Planned, TargetSftp, item_text};
+pub(crate) use self::scp::{ApprovedUpload, Unsent};
+pub(crate) use self::sftp::{
+    ApprovedChanges, Carried, Opening, Planned, Replies, TargetSftp, item_text,
+};
 pub(crate) use self::shell::{KeyGrant, Shell, ShellWriter};
 use crate::terminal::{MODES, Size};
 use crate::upstream::TargetHandler;

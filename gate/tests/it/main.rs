@@ -17,6 +17,7 @@ mod login;
 mod mux;
 mod raw;
 mod requests;
+mod scp;
 mod sftp;
 mod sftp_raw;
 mod shell;
