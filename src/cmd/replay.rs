@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use expacti_protocol::command::CommandView;
 use expacti_tui::{Format, Recording, ReplayOptions};
 
 use crate::broker::Link;
@@ -14,6 +15,7 @@ use crate::print;
 
 /// Plays a recording, or writes it to a file.
 pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
+    let mut commands = Vec::new();
     let bytes = match std::fs::read(&args.session) {
         Ok(bytes) => bytes,
         Err(_) => {
@@ -27,14 +29,20 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
                     ),
                 )
             });
-            let fetched = link.client.get_bytes(&format!("/v1/sessions/{}/recording", id?)).await;
+            let id = id?;
+            let fetched = link.client.get_bytes(&format!("/v1/sessions/{id}/recording")).await;
+            if args.export.is_none() {
+                // For the colours of the chapters alone.
+                let path = format!("/v1/commands?session={id}&limit=10000");
+                commands = link.client.get(&path).await.unwrap_or_default();
+            }
             link.close().await;
             fetched?.to_vec()
         }
     };
     match &args.export {
         Some(path) => export(&bytes, path, &args)?,
-        None => play(&bytes, &args).await?,
+        None => play(&bytes, &args, commands).await?,
     }
     Ok(0)
 }
@@ -63,7 +71,7 @@ fn export(bytes: &[u8], path: &Path, args: &ReplayArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn play(bytes: &[u8], args: &ReplayArgs) -> Result<(), Failure> {
+async fn play(bytes: &[u8], args: &ReplayArgs, commands: Vec<CommandView>) -> Result<(), Failure> {
     if !(args.speed.is_finite() && args.speed > 0.0) {
         return Err(Failure::usage("--speed must be a number above 0"));
     }
@@ -74,6 +82,7 @@ async fn play(bytes: &[u8], args: &ReplayArgs) -> Result<(), Failure> {
         idle_time_limit: args.idle_time_limit,
         ascii: args.ascii,
         no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
+        commands,
         ..ReplayOptions::default()
     };
     expacti_tui::replay(recording, options).await?;

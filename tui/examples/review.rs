@@ -40,7 +40,7 @@ async fn main() -> anyhow::Result<()> {
         state.commands = commands;
     }
     let mut options = expacti_tui::ReviewOptions::new(Endpoint::unix(&socket));
-    options.notify = false;
+    options.notify = std::env::var_os("NOTIFY").is_some();
     options.ascii = std::env::var_os("ASCII").is_some();
     options.no_color = std::env::var_os("NO_COLOR").is_some();
     expacti_tui::review(options).await

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use expacti_engine::Rule;
 use expacti_protocol::client::{Client, ClientError};
 use expacti_protocol::command::CommandView;
-use expacti_protocol::http::Status;
+use expacti_protocol::http::{Change, Changed, RuleView, Status};
 
-use crate::model::{Answer, Fetch};
+use crate::model::{About, Answer, Fetch, Rulebook};
 use crate::recording::Recording;
 
 /// Commands that a proposed rule is tested against.
 const TESTED: usize = 2_000;
 /// Commands of the history.
 const HISTORY: usize = 500;
+/// Commands of a session whose recording is played.
+const CHAPTERS: usize = 10_000;
 /// Commands that are looked through for permissions in force.
 const GRANTS: usize = 200;
 /// Entries of the audit log.
@@ -36,10 +38,19 @@ async fn ask(client: &Client, what: &Fetch) -> anyhow::Result<Answer> {
             let path = format!("/v1/sessions/{session}/recording");
             let bytes = client.get_bytes(&path).await?;
             let read = tokio::task::spawn_blocking(move || Recording::parse(bytes.as_ref()));
-            Answer::Recording(Arc::new(read.await??))
+            // How dangerous each chapter was; without it they are only grey.
+            let path = format!("/v1/commands?session={session}&limit={CHAPTERS}");
+            let commands = client.get(&path).await.unwrap_or_default();
+            Answer::Recording(Arc::new(read.await??), commands)
         }
         Fetch::History => Answer::Commands(commands(client, HISTORY).await?),
-        Fetch::Rules => Answer::Rules(client.get("/v1/rules").await?),
+        Fetch::Rules => Answer::Rules(Box::new(Rulebook {
+            rules: client.get("/v1/rules").await?,
+            policies: client.get("/v1/policies").await?,
+            changes: client.get("/v1/changes").await?,
+        })),
+        Fetch::Changes => Answer::Changes(client.get("/v1/changes").await?),
+        Fetch::Vote(about, approve) => Answer::Done(vote(client, about, *approve).await?),
         Fetch::Audit => {
             let status: Status = client.get("/v1/status").await?;
             let after = status.audit_entries.saturating_sub(AUDIT);
@@ -63,6 +74,33 @@ async fn ask(client: &Client, what: &Fetch) -> anyhow::Result<Answer> {
             let path = format!("/v1/sessions/{session}/{word}");
             let _: serde_json::Value = client.post(&path, &serde_json::json!({})).await?;
             Answer::Done(format!("session {}: {word}d", session.short()))
+        }
+    })
+}
+
+/// Votes, and says what came of it.
+async fn vote(client: &Client, about: &About, approve: bool) -> anyhow::Result<String> {
+    let none = serde_json::json!(null);
+    let (About::Rule(id) | About::Change(id)) = about;
+    if !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) {
+        anyhow::bail!("its id is not one that can be asked for");
+    }
+    Ok(match (about, approve) {
+        (About::Rule(id), _) => {
+            let _: RuleView = client.post(&format!("/v1/rules/{id}/approve"), &none).await?;
+            "you stand for the rule now".to_owned()
+        }
+        (About::Change(id), true) => {
+            let path = format!("/v1/changes/{id}/approve");
+            let answer: Changed<Change> = client.post(&path, &none).await?;
+            match answer {
+                Changed::Done(_) => "approved, and carried out".to_owned(),
+                Changed::Waiting { change } => format!("approved: {} more needed", change.missing),
+            }
+        }
+        (About::Change(id), false) => {
+            let _: Change = client.delete(&format!("/v1/changes/{id}")).await?;
+            "dropped: nothing changes".to_owned()
         }
     })
 }

@@ -127,6 +127,32 @@ pub(crate) fn fit(text: &str, columns: usize, ascii: bool) -> String {
     out
 }
 
+/// Clean text cut to `columns` in its middle, with `…` there: how a command ends says as much as how
+/// it begins.
+pub(crate) fn fit_middle(text: &str, columns: usize, ascii: bool) -> String {
+    if text.len() <= columns || width(text) <= columns {
+        return text.to_owned();
+    }
+    let room = columns.saturating_sub(1);
+    let tail = room * 2 / 5;
+    let take = |most: usize, chars: &mut dyn Iterator<Item = char>| {
+        let mut used = 0;
+        let fits = chars.take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used <= most
+        });
+        fits.collect::<String>()
+    };
+    let head = take(room - tail, &mut text.chars());
+    let end: String = take(tail, &mut text.chars().rev()).chars().rev().collect();
+    let dots = match (columns, ascii) {
+        (0, _) => "",
+        (_, true) => "~",
+        (_, false) => "…",
+    };
+    format!("{head}{dots}{end}")
+}
+
 /// What a piece of a command is, for drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece {

@@ -25,6 +25,14 @@ const ASCII_BORDER: border::Set<'static> = border::Set {
     horizontal_bottom: "-",
 };
 
+const ASCII_HEAVY: border::Set<'static> = border::Set {
+    vertical_left: "#",
+    vertical_right: "#",
+    horizontal_top: "=",
+    horizontal_bottom: "=",
+    ..ASCII_BORDER
+};
+
 /// The word, four columns, and the shape, three columns, of a level.
 pub(crate) fn badge(level: Level, ascii: bool) -> (&'static str, &'static str) {
     match (level, ascii) {
@@ -119,9 +127,36 @@ impl Theme {
         self.fg(Color::Cyan).add_modifier(Modifier::BOLD | Modifier::REVERSED)
     }
 
-    /// The selected row.
+    /// The row that is selected, in the pane that takes the keys or in another one.
     pub(crate) fn selected(self, focused: bool) -> Style {
-        if focused { Style::new().add_modifier(Modifier::BOLD) } else { Style::new() }
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        if focused { bold.add_modifier(Modifier::REVERSED) } else { bold }
+    }
+
+    /// The box of a request of that level; nothing of its own where little can go wrong.
+    pub(crate) fn border_of(self, level: Level) -> Option<Style> {
+        let bold = self.fg(Color::Red).add_modifier(Modifier::BOLD);
+        (level >= Level::High).then_some(bold)
+    }
+
+    /// The characters of the box of a request: heavy ones for the most dangerous, so that it is
+    /// seen without colours.
+    pub(crate) fn border_set_of(self, level: Level) -> border::Set<'static> {
+        match (level, self.ascii) {
+            (Level::Critical, false) => border::THICK,
+            (Level::Critical, true) => ASCII_HEAVY,
+            _ => self.border_set(),
+        }
+    }
+
+    /// A question about a request of that level.
+    pub(crate) fn question_of(self, level: Level) -> Style {
+        let colour = match level {
+            Level::Critical | Level::High => Color::Red,
+            Level::Medium => Color::Yellow,
+            Level::Low => Color::Cyan,
+        };
+        self.fg(colour).add_modifier(Modifier::BOLD | Modifier::REVERSED)
     }
 
     /// A level's badge.
@@ -132,7 +167,7 @@ impl Theme {
             }
             Level::High => self.fg(Color::Red).add_modifier(Modifier::BOLD),
             Level::Medium => self.fg(Color::Yellow),
-            Level::Low => self.fg(Color::Cyan),
+            Level::Low => Style::new(),
         }
     }
 

@@ -368,6 +368,7 @@ impl Card {
         };
         let target_name = clean(&s.target, 80);
         let mut notes: Vec<String> = Vec::new();
+        notes.extend(view.headline.as_deref().map(|sentence| clean(sentence, 300)));
         match view.kind {
             ItemKind::Exec | ItemKind::Line => {}
             ItemKind::Shell => notes.push("a login shell: its script comes next".to_owned()),

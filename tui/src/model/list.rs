@@ -6,7 +6,7 @@ use expacti_protocol::command::{CommandState, CommandView};
 use expacti_protocol::ids::{CommandId, SessionId};
 use tui_input::Input;
 
-use super::{Fetch, Millis, headline, result};
+use super::{Fetch, Matter, Millis, Voting, headline, result};
 use crate::propose::{Candidate, TERMS};
 use crate::text::{clean, short_ids};
 
@@ -17,6 +17,8 @@ pub(crate) enum Tone {
     Plain,
     /// Less.
     Dim,
+    /// More.
+    Strong,
     /// It went well.
     Good,
     /// It did not.
@@ -36,6 +38,8 @@ pub(crate) struct ListRow {
     pub session: Option<(SessionId, Option<f64>)>,
     /// What `copy` copies.
     pub copy: String,
+    /// What can be voted on.
+    pub matter: Option<Box<Matter>>,
 }
 
 /// A list over the whole screen.
@@ -55,6 +59,8 @@ pub(crate) struct List {
     pub filter: String,
     /// Why there are no rows.
     pub note: Option<String>,
+    /// A vote that waits for its second step.
+    pub voting: Option<Voting>,
 }
 
 impl List {
@@ -68,7 +74,18 @@ impl List {
             typing: None,
             filter: String::new(),
             note: Some("loading …".to_owned()),
+            voting: None,
         }
+    }
+
+    /// Takes in new rows; the selection stays on what it was on.
+    pub(crate) fn refill(&mut self, rows: Vec<ListRow>) {
+        let chosen = self.shown().get(self.at).map(|row| row.copy.clone());
+        self.rows = rows;
+        let shown = self.shown();
+        let at = chosen.and_then(|copy| shown.iter().position(|row| row.copy == copy));
+        self.at = at.unwrap_or(self.at).min(shown.len().saturating_sub(1));
+        self.note = self.rows.is_empty().then(|| "nothing yet".to_owned());
     }
 
     /// The rows that match the filter.
@@ -102,24 +119,24 @@ pub(crate) fn history_row(view: &CommandView) -> ListRow {
         ],
         session: Some((view.session_id.clone(), view.recording_offset)),
         copy: view.id.to_string(),
+        matter: None,
     }
 }
 
-/// A rule.
-pub(crate) fn rule_row(rule: &expacti_engine::Rule, now_us: i64) -> ListRow {
-    let effect = match rule.effect {
-        expacti_engine::Effect::Allow => (Tone::Good, "allow "),
-        expacti_engine::Effect::Deny => (Tone::Bad, "deny  "),
-    };
-    let kind = format!("{:?}", rule.kind).to_lowercase();
-    let expiry = match rule.expires_at {
+/// How long a rule still holds.
+pub(super) fn expiry(rule: &expacti_engine::Rule, now_us: i64) -> String {
+    match rule.expires_at {
         None => "no expiry".to_owned(),
         Some(at) if at <= now_us => "expired".to_owned(),
         Some(at) => {
             let hours = (at - now_us) / 3_600_000_000;
             if hours >= 48 { format!("{} d left", hours / 24) } else { format!("{hours} h left") }
         }
-    };
+    }
+}
+
+/// Where a rule holds, not clean.
+pub(super) fn scope_of(rule: &expacti_engine::Rule) -> String {
     let scope: Vec<String> = [
         ("agent", &rule.scope.agent),
         ("target", &rule.scope.target),
@@ -129,19 +146,7 @@ pub(crate) fn rule_row(rule: &expacti_engine::Rule, now_us: i64) -> ListRow {
     .into_iter()
     .filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)))
     .collect();
-    let scope = if scope.is_empty() { "everywhere".to_owned() } else { scope.join(", ") };
-    ListRow {
-        at: None,
-        pieces: vec![
-            (effect.0, effect.1.to_owned()),
-            (Tone::Dim, format!("{kind:<6}")),
-            (Tone::Dim, format!("{:>6}×  {expiry:<10}", rule.hits)),
-            (Tone::Plain, clean(&rule.pattern, 300)),
-            (Tone::Dim, clean(&format!("  {scope}  {}", rule.author), 200)),
-        ],
-        session: None,
-        copy: rule.id.clone(),
-    }
+    if scope.is_empty() { "everywhere".to_owned() } else { scope.join(", ") }
 }
 
 /// An entry of the audit log: a line of JSON.
@@ -175,6 +180,7 @@ pub(crate) fn audit_row(line: &str) -> ListRow {
             .ok()
             .map(|id| (id, value.get("recording_offset").and_then(serde_json::Value::as_f64))),
         copy: line.to_owned(),
+        matter: None,
     }
 }
 

@@ -107,8 +107,12 @@ pub(crate) enum Fetch {
     Recording(SessionId),
     /// What was decided, newest first.
     History,
-    /// The rules.
+    /// The rules and policies, and what waits to change them.
     Rules,
+    /// What waits to change rules and policies.
+    Changes,
+    /// Approve a rule or a change, or drop the change.
+    Vote(super::About, bool),
     /// The end of the audit log.
     Audit,
     /// Rules worth proposing for a command.
@@ -126,10 +130,15 @@ pub(crate) enum Answer {
     Commands(Vec<expacti_protocol::command::CommandView>),
     /// Sessions.
     Sessions(Vec<expacti_protocol::session::SessionView>),
-    /// A recording.
-    Recording(std::sync::Arc<crate::recording::Recording>),
-    /// Rules.
-    Rules(Vec<expacti_engine::Rule>),
+    /// A recording, and the commands of its session.
+    Recording(
+        std::sync::Arc<crate::recording::Recording>,
+        Vec<expacti_protocol::command::CommandView>,
+    ),
+    /// Rules, policies and changes.
+    Rules(Box<super::Rulebook>),
+    /// Changes that wait.
+    Changes(Vec<expacti_protocol::http::Change>),
     /// Lines of text, not clean.
     Lines(Vec<String>),
     /// Rules worth proposing.

@@ -5,7 +5,7 @@ mod find;
 mod grants;
 mod item;
 mod list;
-
+mod matter;
 mod message;
 mod seen;
 mod sessions;
@@ -22,7 +22,8 @@ use tui_input::Input;
 pub(crate) use find::{Find, matches};
 pub(crate) use grants::{Granting, Part, Running, size, words};
 pub(crate) use item::{Goes, Item, Past, Stage, headline, result};
-pub(crate) use list::{Draft, List, Tone, audit_row, history_row, rule_row};
+pub(crate) use list::{Draft, List, Tone, audit_row, history_row};
+pub(crate) use matter::{About, Matter, Rulebook, Voting, change};
 pub(crate) use message::{
     Answer, Area, Click, Drawn, DrawnRequest, Effect, Fetch, LinkMsg, Msg, Notice,
 };
@@ -269,6 +270,8 @@ pub(crate) struct Model {
     pub role: Role,
     /// Things a reviewer must know, clean.
     pub warnings: Vec<String>,
+    /// Changes of rules and policies that wait for this reviewer.
+    pub changes: usize,
     /// Requests: open ones, and closed ones that are still on the screen.
     pub items: BTreeMap<CommandId, Item>,
     /// Sessions: open ones, and some closed ones.
@@ -359,6 +362,7 @@ impl Model {
             principal: String::new(),
             role: Role::Viewer,
             warnings: Vec::new(),
+            changes: 0,
             items: BTreeMap::new(),
             sessions: BTreeMap::new(),
             past: HashMap::new(),

@@ -1,14 +1,17 @@
 //! Plays a recording: time, position, seeking. It must never hold up the screen: what takes long
 //! is done ahead, on a thread of its own.
 
+mod chapters;
 mod keyframes;
 pub(crate) mod standalone;
 mod view;
 
 use std::sync::Arc;
 
+use expacti_protocol::command::CommandView;
 use tui_input::Input;
 
+pub(crate) use chapters::Chapter;
 pub(crate) use keyframes::Index;
 pub(crate) use view::draw;
 
@@ -25,8 +28,7 @@ pub(crate) struct Player {
     pub(crate) recording: Arc<Recording>,
     /// When each event is played: the recording's times with long pauses cut.
     times: Vec<f64>,
-    /// Chapters: index of the event, time, label (clean).
-    pub(crate) chapters: Vec<(usize, f64, String)>,
+    pub(crate) chapters: Vec<Chapter>,
     index: Index,
     pub(crate) screen: Screen,
     /// Events that were applied.
@@ -79,16 +81,7 @@ impl Player {
             last = event.time;
             times.push(at);
         }
-        let chapters = recording
-            .events
-            .iter()
-            .enumerate()
-            .filter(|(_, e)| e.kind == Kind::Marker)
-            .map(|(i, e)| {
-                let label = crate::text::short_ids(&crate::text::clean(recording.data(e), 200));
-                (i, times.get(i).copied().unwrap_or(0.0), label)
-            })
-            .collect();
+        let chapters = chapters::of(&recording, &times);
         let index = Index::build(recording.clone());
         let (cols, rows) = (recording.header.cols, recording.header.rows);
         Self {
@@ -108,6 +101,11 @@ impl Player {
             note: None,
             wanted: None,
         }
+    }
+
+    /// Says how dangerous what was decided in it was, by what the broker knows of its commands.
+    pub(crate) fn judge(&mut self, commands: &[CommandView]) {
+        chapters::judge(&mut self.chapters, &self.recording, commands);
     }
 
     /// Seconds it takes at speed 1.
@@ -245,20 +243,20 @@ impl Player {
 
     /// The chapter that is being played.
     pub(crate) fn chapter(&self) -> Option<usize> {
-        self.chapters.partition_point(|(event, ..)| *event < self.position).checked_sub(1)
+        self.chapters.partition_point(|c| c.event < self.position).checked_sub(1)
     }
 
     fn turn(&mut self, forward: bool) {
         let to = if forward {
-            self.chapters.iter().find(|(event, ..)| *event >= self.position)
+            self.chapters.iter().find(|c| c.event >= self.position)
         } else {
             // From within a chapter first to its beginning.
             let last = self.position.saturating_sub(1);
-            self.chapters.iter().rfind(|(event, time, _)| {
-                *event < last && (*time < self.time - 1.0 || !self.playing)
-            })
+            self.chapters
+                .iter()
+                .rfind(|c| c.event < last && (c.time < self.time - 1.0 || !self.playing))
         };
-        match to.map(|c| c.0) {
+        match to.map(|c| c.event) {
             Some(event) => self.seek_event(event),
             None if forward => self.seek(self.duration()),
             None => self.seek(0.0),

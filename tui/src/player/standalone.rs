@@ -10,6 +10,8 @@ use futures_util::StreamExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
+use expacti_protocol::command::CommandView;
+
 use super::{Outcome, Player, draw};
 use crate::recording::{Kind, Recording};
 use crate::terminal::Tty;
@@ -28,11 +30,20 @@ pub struct ReplayOptions {
     pub no_color: bool,
     /// What is shown above the terminal; the recording's title when unset.
     pub title: Option<String>,
+    /// What the broker knows of the commands in it, for how dangerous they were.
+    pub commands: Vec<CommandView>,
 }
 
 impl Default for ReplayOptions {
     fn default() -> Self {
-        Self { speed: 1.0, idle_time_limit: None, ascii: false, no_color: false, title: None }
+        Self {
+            speed: 1.0,
+            idle_time_limit: None,
+            ascii: false,
+            no_color: false,
+            title: None,
+            commands: Vec::new(),
+        }
     }
 }
 
@@ -56,6 +67,7 @@ pub async fn replay(recording: Recording, options: ReplayOptions) -> anyhow::Res
     let now = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut player =
         Player::new(Arc::new(recording), &title, options.speed, options.idle_time_limit, now());
+    player.judge(&options.commands);
     let mut tty = Tty::take().context("failed to take the terminal")?;
     let mut keys = EventStream::new();
     let mut term = signal(SignalKind::terminate())?;

@@ -81,7 +81,7 @@ fn seeks_by_key() {
     press(&mut p, ">>>");
     assert!((p.speed - 4.0).abs() < 1e-9);
     assert_eq!(press(&mut p, "q"), Outcome::Leaves);
-    assert!(p.chapters.iter().all(|c| !c.2.contains('\u{1b}')));
+    assert!(p.chapters.iter().all(|c| !c.label.contains('\u{1b}')));
 }
 
 fn wait_for_index(p: &Player) {

@@ -2,14 +2,14 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget as _};
 
 use super::Player;
 use crate::screen::Look;
-use crate::text::{clean, duration, fit, to_ascii, width};
-use crate::theme::Theme;
+use crate::text::{clean, duration, fit, fit_middle, to_ascii, width};
+use crate::theme::{Theme, badge};
 
 const CHAPTERS: u16 = 34;
 
@@ -74,25 +74,44 @@ fn terminal(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn chapters(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let block = boxed(theme, format!(" Chapters {} ", player.chapters.len()), theme.border());
+    let current = player.chapter();
+    let verdict = current.and_then(|c| player.chapters.get(c)).map(|c| c.verdict.as_str());
+    let mut block = boxed(theme, format!(" Chapters {} ", player.chapters.len()), theme.border());
+    if let Some(verdict) = verdict.filter(|v| !v.is_empty()) {
+        let room = usize::from(area.width.saturating_sub(4));
+        let text = fit(&clean_for(theme, verdict), room, theme.ascii);
+        block = block.title_bottom(format!(" {text} "));
+    }
     let inside = block.inner(area);
     block.render(area, frame.buffer_mut());
-    let current = player.chapter();
     let height = usize::from(inside.height);
     let first = current.map_or(0, |c| (c + 1).saturating_sub(height));
-    for (y, (i, (_, time, label))) in
+    for (y, (i, chapter)) in
         (inside.top()..inside.bottom()).zip(player.chapters.iter().enumerate().skip(first))
     {
         let here = Some(i) == current;
         let style = if here { theme.strong() } else { Style::new() };
         let mark = if here { ">" } else { " " };
-        let head = format!("{mark}{:>5} ", duration(*time as i64));
-        let room = usize::from(inside.width).saturating_sub(width(&head));
-        let line = Line::from(vec![
+        let head = format!("{mark}{:>5} ", duration(chapter.time as i64));
+        let (done, colour) = match chapter.allowed {
+            Some(true) => (theme.pick("✓ ", "+ "), theme.ok()),
+            Some(false) => (theme.pick("✗ ", "x "), theme.warn()),
+            None => ("", Style::new()),
+        };
+        let mut spans = vec![
             Span::styled(head, if here { theme.key() } else { theme.dim() }),
-            Span::styled(fit(&clean_for(theme, label), room, theme.ascii), style),
-        ]);
-        frame.buffer_mut().set_line(inside.x, y, &line, inside.width);
+            Span::styled(done, colour),
+        ];
+        if let Some(level) = chapter.level {
+            let (_, shape) = badge(level, theme.ascii);
+            spans.push(Span::styled(shape, theme.level(level)));
+            spans.push(Span::raw(" "));
+        }
+        let used: usize = spans.iter().map(|s| width(&s.content)).sum();
+        let room = usize::from(inside.width).saturating_sub(used);
+        let label = fit_middle(&clean_for(theme, &chapter.label), room, theme.ascii);
+        spans.push(Span::styled(label, style));
+        frame.buffer_mut().set_line(inside.x, y, &Line::from(spans), inside.width);
     }
 }
 
@@ -109,25 +128,23 @@ fn progress(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
             ((time / whole) * (columns.saturating_sub(1)) as f64) as usize
         }
     };
-    let mut bar: Vec<&str> = vec![theme.pick("─", "-"); columns];
     let at = place(player.time);
-    for cell in bar.iter_mut().take(at) {
-        *cell = theme.pick("━", "=");
-    }
-    for (_, time, _) in &player.chapters {
-        if let Some(cell) = bar.get_mut(place(*time)) {
-            *cell = theme.pick("◆", "*");
+    let mut bar: Vec<(&str, Style)> = (0..columns)
+        .map(|i| (if i < at { theme.pick("━", "=") } else { theme.pick("─", "-") }, theme.label()))
+        .collect();
+    for chapter in &player.chapters {
+        if let Some(cell) = bar.get_mut(place(chapter.time)) {
+            let style = chapter.level.map_or(theme.label(), |level| theme.cause(level));
+            *cell = (theme.pick("◆", "*"), style.remove_modifier(Modifier::UNDERLINED));
         }
     }
     if let Some(cell) = bar.get_mut(at) {
-        *cell = theme.pick("●", "O");
+        *cell = (theme.pick("●", "O"), theme.key());
     }
-    let line = Line::from(vec![
-        Span::styled(left, theme.strong()),
-        Span::styled(bar.concat(), theme.label()),
-        Span::styled(right, theme.dim()),
-    ]);
-    frame.buffer_mut().set_line(area.x, area.y, &line, area.width);
+    let mut spans = vec![Span::styled(left, theme.strong())];
+    spans.extend(bar.into_iter().map(|(symbol, style)| Span::styled(symbol, style)));
+    spans.push(Span::styled(right, theme.dim()));
+    frame.buffer_mut().set_line(area.x, area.y, &Line::from(spans), area.width);
 }
 
 fn footer(player: &Player, theme: Theme, columns: usize) -> Line<'static> {

@@ -178,7 +178,11 @@ impl Part {
         part.events.reserve(rest.len() / 64);
         while !rest.is_empty() {
             let (line, after, whole) = match memchr::memchr(b'\n', rest) {
-                Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default(), true),
+                Some(at) => (
+                    rest.get(..at).unwrap_or_default(),
+                    rest.get(at + 1..).unwrap_or_default(),
+                    true,
+                ),
                 None => (rest, [].as_slice(), false),
             };
             rest = after;

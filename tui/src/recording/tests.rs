@@ -168,7 +168,7 @@ mod quick {
         if read.is_none() {
             assert_eq!(out, "before");
         }
-        read.map(|(time, kind)| (time, kind, out["before".len()..].to_owned()))
+        read.map(|(time, kind)| (time, kind, out.split_off("before".len())))
     }
 
     proptest! {

@@ -412,7 +412,7 @@ fn the_closest_rule_is_compared_word_by_word() {
         differs: "-delete, without nginx, outside its scope".into(),
     });
     b.pending(&view);
-    let line = "CLOSEST RULE wl-14 + -delete  - nginx  ~ outside its scope";
+    let line = "CLOSEST RULE wl-14 differs by + -delete  - nginx  ~ outside its scope";
     assert!(b.shows(line), "{}", b.text());
     // As many words as there are: it stays in two rows.
     view.closest = Some(expacti_engine::Closest {

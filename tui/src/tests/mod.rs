@@ -14,6 +14,7 @@ mod steps;
 mod support;
 mod typing;
 mod upkeep;
+mod votes;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use expacti_protocol::command::{CommandState, CommandView};

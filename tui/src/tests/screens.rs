@@ -4,23 +4,29 @@ use std::sync::Arc;
 
 use crossterm::event::KeyCode;
 use expacti_engine::{Backtest, Effect as RuleEffect, MatchKind, Rule, Scope};
+use expacti_protocol::http::RuleView;
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
 
 use super::pictures::scene;
 use super::{Bench, request, support};
-use crate::model::{Answer, Effect, Fetch, Mode, Msg};
+use crate::model::{Answer, Effect, Fetch, Mode, Msg, Rulebook};
 use crate::propose::Candidate;
 use crate::recording::Recording;
 use crate::theme::Theme;
 
 const COLOUR: Theme = Theme { colour: true, ascii: false };
 
-fn fetches(b: &Bench) -> Vec<Fetch> {
+pub(super) fn fetches(b: &Bench) -> Vec<Fetch> {
     b.effects
         .iter()
         .filter_map(|e| match e {
-            Effect::Fetch(f) if !matches!(f, Fetch::Past(_) | Fetch::Sessions | Fetch::Grants) => {
+            Effect::Fetch(f)
+                if !matches!(
+                    f,
+                    Fetch::Past(_) | Fetch::Sessions | Fetch::Grants | Fetch::Changes
+                ) =>
+            {
                 Some(f.clone())
             }
             _ => None,
@@ -46,7 +52,7 @@ fn a_recording_opens_when_it_is_there() {
     b.keys("r");
     let wanted = fetches(&b);
     assert_eq!(wanted, [Fetch::Recording(support::sess("7c1a"))]);
-    b.msg(Msg::Fetched(wanted[0].clone(), Ok(Answer::Recording(recording()))));
+    b.msg(Msg::Fetched(wanted[0].clone(), Ok(Answer::Recording(recording(), Vec::new()))));
     b.wait(1_300);
     b.keys(" ");
     insta::assert_snapshot!("replay", b.text());
@@ -64,11 +70,11 @@ fn a_recording_does_not_open_over_something_else() {
     let wanted = fetches(&b);
     b.keys("a");
     assert!(matches!(b.model.mode, Mode::Confirm(_)));
-    b.msg(Msg::Fetched(wanted[0].clone(), Ok(Answer::Recording(recording()))));
+    b.msg(Msg::Fetched(wanted[0].clone(), Ok(Answer::Recording(recording(), Vec::new()))));
     assert!(matches!(b.model.mode, Mode::Confirm(_)));
     // One that nobody waits for any more does not open either.
     let mut b = scene(120, 35, COLOUR);
-    b.msg(Msg::Fetched(wanted[0].clone(), Ok(Answer::Recording(recording()))));
+    b.msg(Msg::Fetched(wanted[0].clone(), Ok(Answer::Recording(recording(), Vec::new()))));
     assert!(matches!(b.model.mode, Mode::Normal));
 }
 
@@ -91,7 +97,7 @@ fn lists() {
     b.keys("r");
     let wanted = fetches(&b).pop().unwrap();
     assert_eq!(wanted, Fetch::Recording(support::sess("51de")));
-    b.msg(Msg::Fetched(wanted, Ok(Answer::Recording(recording()))));
+    b.msg(Msg::Fetched(wanted, Ok(Answer::Recording(recording(), Vec::new()))));
     assert!(b.shows("deny HIGH find") && matches!(b.model.mode, Mode::Replay(_)), "{}", b.text());
 
     let mut b = scene(80, 24, COLOUR);
@@ -105,11 +111,16 @@ fn lists() {
     b.msg(Msg::Fetched(Fetch::Rules, Err("no such thing".into())));
     assert!(b.shows("not available: no such thing"), "{}", b.text());
     let rule = exact("systemctl status nginx");
-    b.msg(Msg::Fetched(Fetch::Rules, Ok(Answer::Rules(vec![rule]))));
+    b.msg(Msg::Fetched(Fetch::Rules, Ok(Answer::Rules(book(vec![rule])))));
     assert!(b.shows("allow  exact") && b.shows("systemctl status nginx"), "{}", b.text());
 }
 
-fn exact(pattern: &str) -> Rule {
+pub(super) fn book(rules: Vec<Rule>) -> Box<Rulebook> {
+    let rules = rules.into_iter().map(|rule| RuleView { rule, approvals: Vec::new() }).collect();
+    Box::new(Rulebook { rules, ..Rulebook::default() })
+}
+
+pub(super) fn exact(pattern: &str) -> Rule {
     Rule {
         id: String::new(),
         kind: MatchKind::Exact,

@@ -32,6 +32,7 @@ pub(super) fn link(model: &mut Model, news: LinkMsg, effects: &mut Vec<Effect>) 
             model.latency = None;
             if was_up {
                 decide::disconnected(model);
+                super::vote::disconnected(model);
                 model.live.clear();
             }
         }
@@ -52,6 +53,7 @@ fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
             synced(model);
             effects.push(Effect::Fetch(Fetch::Sessions));
             effects.push(Effect::Fetch(Fetch::Grants));
+            effects.push(Effect::Fetch(Fetch::Changes));
         }
         ReviewerEvent::PendingCommand(view) => {
             model.fresh.insert(view.id.clone());
@@ -75,9 +77,18 @@ fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
         ReviewerEvent::SessionResized { session_id, cols, rows } => {
             watch::resized(model, &session_id, cols, rows);
         }
-        ReviewerEvent::RuleChanged { change, by, .. } => {
-            let text = format!("rule {} by {}", change, by);
+        ReviewerEvent::RuleChanged { change, id, by } => {
+            let text = match (change.as_str(), id.starts_with("chg_")) {
+                ("proposed", true) => {
+                    let key = model.keymap.key(crate::keymap::Action::Rules);
+                    format!("{by} proposes a change of rules or policies: {key} shows it")
+                }
+                (change, true) => format!("a change of rules or policies: {change} by {by}"),
+                ("policy_changed", _) => format!("policies changed by {by}"),
+                (change, _) => format!("rule {change} by {by}"),
+            };
             hint(model, text, false);
+            super::screens::refresh(model, effects);
         }
         ReviewerEvent::Ack { r#ref } => answered(model, r#ref, None),
         ReviewerEvent::Error { r#ref, message, .. } => {

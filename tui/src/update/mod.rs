@@ -7,6 +7,7 @@ mod find;
 mod grant;
 mod keys;
 mod screens;
+mod vote;
 mod watch;
 
 pub(crate) use decide::Lock;
@@ -45,7 +46,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Fetched(Fetch::Past(session), answer) => broker::past(model, &session, answer),
         Msg::Fetched(Fetch::Grants, answer) => broker::grants(model, answer),
         Msg::Fetched(Fetch::Sessions, answer) => broker::past_sessions(model, answer),
-        Msg::Fetched(what, answer) => screens::fetched(model, &what, answer),
+        Msg::Fetched(what, answer) => screens::fetched(model, &what, answer, &mut effects),
     }
     watch::follow(model, &mut effects);
     effects

@@ -7,10 +7,10 @@ use expacti_protocol::command::ItemKind;
 use expacti_protocol::ids::SessionId;
 use tui_input::Input;
 
-use super::hint;
+use super::{hint, vote};
 use crate::keymap::Action;
 use crate::model::{
-    ARMING, Answer, Draft, Effect, Fetch, List, Mode, Model, Pane, audit_row, history_row, rule_row,
+    ARMING, Answer, Draft, Effect, Fetch, List, Mode, Model, Pane, audit_row, history_row,
 };
 use crate::player::{Outcome, Player};
 use crate::propose::TERMS;
@@ -45,9 +45,14 @@ pub(super) fn list(model: &mut Model, what: Fetch, title: &'static str, effects:
     model.mode = Mode::List(Box::new(List::new(what, title)));
 }
 
-pub(super) fn fetched(model: &mut Model, what: &Fetch, answer: Result<Answer, String>) {
+pub(super) fn fetched(
+    model: &mut Model,
+    what: &Fetch,
+    answer: Result<Answer, String>,
+    effects: &mut Vec<Effect>,
+) {
     match answer {
-        Ok(Answer::Recording(recording)) => {
+        Ok(Answer::Recording(recording, commands)) => {
             let Fetch::Recording(session) = what else { return };
             let wanted = model.replay_wanted.as_ref().filter(|(id, _)| id == session).cloned();
             let free = matches!(model.mode, Mode::Normal | Mode::List(_));
@@ -57,6 +62,7 @@ pub(super) fn fetched(model: &mut Model, what: &Fetch, answer: Result<Answer, St
             let agent = model.sessions.get(session).map(|s| format!(" {} {}", s.agent, s.target));
             let title = format!("Replay {}{}", session.short(), agent.unwrap_or_default());
             let mut player = Player::new(recording, &title, 1.0, Some(2.0), model.now);
+            player.judge(&commands);
             if let Some(at) = at {
                 player.seek_recorded(at);
             }
@@ -71,7 +77,15 @@ pub(super) fn fetched(model: &mut Model, what: &Fetch, answer: Result<Answer, St
                 draft.since = now;
             }
         }
-        Ok(Answer::Done(text)) => hint(model, text, false),
+        Ok(Answer::Done(text)) => {
+            hint(model, text, false);
+            if matches!(what, Fetch::Vote(..)) {
+                refresh(model, effects);
+            }
+        }
+        Ok(Answer::Changes(changes)) => vote::noted(model, &changes),
+        // Nothing on the screen hangs on it.
+        Err(_) if *what == Fetch::Changes => {}
         Ok(answer) => rows(model, what, answer),
         Err(why) => {
             let why = clean(&why, 200);
@@ -92,22 +106,34 @@ pub(super) fn fetched(model: &mut Model, what: &Fetch, answer: Result<Answer, St
 
 fn rows(model: &mut Model, what: &Fetch, answer: Answer) {
     let now_us = model.broker_now().saturating_mul(1000);
+    if let Answer::Rules(book) = &answer {
+        vote::noted(model, &book.changes);
+    }
     let Mode::List(list) = &mut model.mode else { return };
     if &list.what != what {
         return;
     }
-    list.rows = match answer {
+    let rows = match answer {
         Answer::Commands(commands) => {
             let done = commands.iter().filter(|c| c.decided_by.is_some());
             done.map(history_row).collect()
         }
-        Answer::Rules(rules) => rules.iter().rev().map(|r| rule_row(r, now_us)).collect(),
+        Answer::Rules(book) => book.rows(&model.principal, model.role, now_us),
         Answer::Lines(lines) => lines.iter().rev().map(|l| audit_row(l)).collect(),
-        Answer::Recording(_) | Answer::Candidates(_) | Answer::Done(_) | Answer::Sessions(_) => {
-            return;
-        }
+        Answer::Recording(..)
+        | Answer::Candidates(_)
+        | Answer::Changes(_)
+        | Answer::Done(_)
+        | Answer::Sessions(_) => return,
     };
-    list.note = list.rows.is_empty().then(|| "nothing yet".to_owned());
+    list.refill(rows);
+    vote::still_there(model);
+}
+
+/// Rules or policies have changed: what is shown of them is asked for again.
+pub(super) fn refresh(model: &Model, effects: &mut Vec<Effect>) {
+    let shown = matches!(&model.mode, Mode::List(list) if list.what == Fetch::Rules);
+    effects.push(Effect::Fetch(if shown { Fetch::Rules } else { Fetch::Changes }));
 }
 
 pub(super) fn list_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
@@ -115,6 +141,9 @@ pub(super) fn list_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effec
     let page = model.drawn.page.max(2) - 1;
     let ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
     let Mode::List(list) = &mut model.mode else { return };
+    if list.voting.is_some() {
+        return vote::key(model, key, action, effects);
+    }
     if let Some(input) = &mut list.typing {
         match key.code {
             KeyCode::Enter => list.typing = None,
@@ -145,6 +174,8 @@ pub(super) fn list_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effec
                 hint(model, "copied", false);
             }
         }
+        Some(Action::Allow) => vote::ask(model, true),
+        Some(Action::Deny) => vote::ask(model, false),
         Some(Action::Replay | Action::Open) => {
             let session = list.shown().get(list.at).and_then(|r| r.session.clone());
             match session {

@@ -98,7 +98,7 @@ fn closest(
     lines: &mut Vec<Line<'static>>,
 ) {
     let theme = model.theme;
-    let label = format!("CLOSEST RULE {} ", shown(model, rule));
+    let label = format!("CLOSEST RULE {} differs by ", shown(model, rule));
     let indent = width(&label).min(columns / 2);
     let mut spans = vec![Span::styled(fit(&label, indent, theme.ascii), theme.label())];
     let mut used = indent;

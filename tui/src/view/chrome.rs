@@ -1,6 +1,7 @@
 //! Header, banner, notes, footer, help, and the frozen state. It must never be drawn over by what
 //! came from the broker.
 
+use expacti_engine::Level;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -9,7 +10,7 @@ use ratatui::widgets::{Block, Borders, Clear, Widget as _};
 
 use super::{key_word, put, shown, wrapped};
 use crate::keymap::Action;
-use crate::model::{Link, Mode, Model, Pane, Stage, size};
+use crate::model::{ConfirmKind, Link, Mode, Model, Pane, Stage, size};
 use crate::text::{duration, fit, width};
 use crate::update::Lock;
 
@@ -50,6 +51,23 @@ pub(super) fn header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
     let style = if pending > 0 { theme.strong() } else { theme.dim() };
     spans.push(Span::styled(format!("  pending {pending}"), style));
+    if wide {
+        // What matters most may be further down.
+        for level in [Level::Critical, Level::High] {
+            let count = model.pending().filter(|i| i.level() == level).count();
+            if count > 0 {
+                let (word, _) = crate::theme::badge(level, theme.ascii);
+                spans.push(Span::raw("  "));
+                spans.push(Span::styled(format!("{word} {count}"), theme.level(level)));
+            }
+        }
+    }
+    if model.changes > 0 && wide {
+        let key = model.keymap.key(Action::Rules);
+        let s = if model.changes == 1 { "" } else { "s" };
+        let text = format!("  {} change{s} of rules ({key})", model.changes);
+        spans.push(Span::styled(text, theme.warn()));
+    }
     if let Some(oldest) = oldest.filter(|_| area.width >= 70) {
         let age = duration(model.broker_now() / 1000 - oldest);
         spans.push(Span::styled(format!("  oldest {age}"), theme.dim()));
@@ -157,6 +175,7 @@ pub(super) fn footer(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn keys(model: &Model, columns: usize) -> Line<'static> {
+    let theme = model.theme;
     let allow = crate::update::allow_lock(model);
     let deny = crate::update::deny_lock(model).is_none();
     let held = model.items.values().any(|i| matches!(i.stage, Stage::Held { .. }));
@@ -172,10 +191,14 @@ fn keys(model: &Model, columns: usize) -> Line<'static> {
     }
     if open {
         // The same width in every state: nothing moves while the request is being armed.
-        let state = match &allow {
-            None => "allow",
-            Some(Lock::Arming(_) | Lock::NotShown | Lock::JustDecided) => "wait ",
-            Some(_) => "lock ",
+        let asks = model.item().is_some_and(|i| model.confirm.of(i.level()) != ConfirmKind::None);
+        let state = match (&allow, asks) {
+            (None, false) => "allow",
+            (None, true) => theme.pick("allow…", "allow~"),
+            (Some(Lock::Arming(_) | Lock::NotShown | Lock::JustDecided), false) => "wait ",
+            (Some(Lock::Arming(_) | Lock::NotShown | Lock::JustDecided), true) => "wait  ",
+            (Some(_), false) => "lock ",
+            (Some(_), true) => "lock  ",
         };
         hints.push((Action::Allow, state, allow.is_none()));
         hints.push((Action::Deny, word(Action::Deny), deny));

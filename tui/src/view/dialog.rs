@@ -1,6 +1,7 @@
 //! Questions to the reviewer, in rows of their own above the footer. It must never be drawn where
 //! an agent's text could be drawn.
 
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use tui_input::Input;
 
@@ -13,11 +14,12 @@ use crate::update::Lock;
 pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
     let caret = theme.pick("▏", "_");
-    let bar = |text: String| {
+    let bar_in = |text: String, style: Style| {
         let text = fit(&text, columns, theme.ascii);
         let fill = columns.saturating_sub(width(&text));
-        Line::styled(format!("{text}{}", " ".repeat(fill)), theme.question())
+        Line::styled(format!("{text}{}", " ".repeat(fill)), style)
     };
+    let bar = |text: String| bar_in(text, theme.question());
     let typed = |label: &str, value: &str| {
         let value = shown(model, &clean(value, 2_000));
         // The end of a long text stays in sight.
@@ -42,6 +44,7 @@ pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
             let Some(item) = model.items.get(&c.id) else { return Vec::new() };
             let target = shown(model, &item.card.target);
             let ready = model.answerable();
+            let bar = |text: String| bar_in(text, theme.question_of(item.level()));
             match &c.expected {
                 None => {
                     let what = if ready { "press y to allow" } else { "look first …" };
@@ -121,7 +124,7 @@ fn grant(model: &Model, granting: &Granting, columns: usize) -> Vec<Line<'static
         .into_iter()
         .map(|row| {
             let fill = columns.saturating_sub(width(&row) + 1);
-            Line::styled(format!(" {row}{}", " ".repeat(fill)), theme.question())
+            Line::styled(format!(" {row}{}", " ".repeat(fill)), theme.alarm())
         })
         .collect();
     let field = |label: &str, part: Part, input: &Input| {

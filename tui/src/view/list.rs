@@ -9,7 +9,7 @@ use ratatui::widgets::{Block, Borders, Clear, Widget as _};
 
 use super::{clock, put, shown, wrapped};
 use crate::keymap::Action;
-use crate::model::{ARMING, Draft, Drawn, List, Model, Tone};
+use crate::model::{ARMING, Draft, Drawn, List, Model, Tone, Voting};
 use crate::text::{clean, fit, width};
 use crate::theme::badge;
 
@@ -46,20 +46,35 @@ pub(super) fn draw(
                 "" => String::new(),
                 f => format!("filter: {}   ", shown(model, &clean(f, 40))),
             };
-            format!(
-                " {filter}{} replay  {} filter  {} copy  {} back ",
-                key(Action::Replay),
-                key(Action::Filter),
-                key(Action::CopyId),
-                key(Action::Back)
-            )
+            let matter = rows.get(list.at).and_then(|row| row.matter.as_ref());
+            let mut keys = Vec::new();
+            if matter.is_some_and(|m| m.locked.is_none()) {
+                keys.push((Action::Allow, "approve"));
+            }
+            if matter.is_some_and(|m| m.may_drop) {
+                keys.push((Action::Deny, "drop"));
+            }
+            if rows.get(list.at).is_some_and(|row| row.session.is_some()) {
+                keys.push((Action::Replay, "replay"));
+            }
+            keys.extend([
+                (Action::Filter, "filter"),
+                (Action::CopyId, "copy"),
+                (Action::Back, "back"),
+            ]);
+            let keys: Vec<String> =
+                keys.into_iter().map(|(action, word)| format!("{} {word}", key(action))).collect();
+            format!(" {filter}{} ", keys.join("  "))
         }
     };
     let inside = boxed(model, frame, area, title, foot);
     let height = usize::from(inside.height);
     drawn.page = height;
     if let Some(note) = &list.note {
-        put(frame, inside, 0, &Line::styled(format!(" {}", shown(model, note)), theme.dim()));
+        let rows = wrapped(&shown(model, note), usize::from(inside.width).saturating_sub(2), 6);
+        for (y, row) in (0..inside.height).zip(rows) {
+            put(frame, inside, y, &Line::styled(format!(" {row}"), theme.dim()));
+        }
     }
     let first = (list.at + 1).saturating_sub(height);
     for (y, (i, row)) in (0..inside.height).zip(rows.iter().enumerate().skip(first)) {
@@ -72,6 +87,7 @@ pub(super) fn draw(
             let style = match tone {
                 Tone::Plain => Style::new(),
                 Tone::Dim => theme.dim(),
+                Tone::Strong => theme.strong(),
                 Tone::Good => theme.ok(),
                 Tone::Bad => theme.warn(),
                 Tone::Level(level) => {
@@ -88,6 +104,60 @@ pub(super) fn draw(
             spans.push(Span::styled(format!("{} ", shown(model, text)), style));
         }
         put(frame, inside, y, &Line::from(spans));
+        if here {
+            let row = Rect {
+                x: inside.x + 1,
+                y: inside.y + y,
+                height: 1,
+                width: inside.width.saturating_sub(1),
+            };
+            frame.buffer_mut().set_style(row, theme.selected(true));
+        }
+    }
+    if let Some(voting) = &list.voting {
+        vote(model, voting, frame, area, drawn);
+    }
+}
+
+/// A vote that waits for its second step: all of what it is about.
+fn vote(model: &Model, voting: &Voting, frame: &mut Frame<'_>, all: Rect, drawn: &mut Drawn) {
+    let theme = model.theme;
+    let matter = &voting.matter;
+    let columns = usize::from(all.width).saturating_sub(6).clamp(8, 92);
+    let label = if columns >= 40 { 11 } else { 0 };
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for (name, text) in &matter.lines {
+        let room = columns.saturating_sub(label.max(1));
+        if label == 0 {
+            lines.push(Line::styled(*name, theme.label()));
+        }
+        for (n, row) in wrapped(&shown(model, text), room, usize::MAX).into_iter().enumerate() {
+            let head = if n == 0 && label > 0 { *name } else { "" };
+            let head = format!("{head:<width$}", width = label.max(1));
+            lines.push(Line::from(vec![Span::styled(head, theme.label()), Span::raw(row)]));
+        }
+    }
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let width = u16::try_from(columns + 4).unwrap_or(all.width);
+    let area = super::chrome::centred(all, width, height);
+    frame.render_widget(Clear, area);
+    let word = if voting.approve { "APPROVE" } else { "DROP" };
+    let title = format!(" {word}: {} ", matter.title);
+    let view = usize::from(area.height.saturating_sub(2));
+    let most = lines.len().saturating_sub(view);
+    let scroll = voting.scroll.min(most);
+    // It is on the screen when its end is.
+    drawn.question = view > 0 && scroll == most && area.width >= 20;
+    (drawn.page, drawn.max_scroll) = (view, most);
+    let foot = match (drawn.question, model.answerable()) {
+        (false, _) => format!(" end NOT shown: {} ", model.keymap.key(Action::PageDown)),
+        (true, false) => " look first … ".to_owned(),
+        (true, true) => format!(" press y to {}   any other key leaves ", word.to_lowercase()),
+    };
+    let inside = boxed(model, frame, area, title, shown(model, &foot));
+    let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
+    for (y, line) in (0..inside.height).zip(lines.iter().skip(scroll)) {
+        put(frame, inside, y, line);
     }
 }
 

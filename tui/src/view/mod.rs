@@ -10,6 +10,7 @@ mod queue;
 mod request;
 mod sessions;
 
+use expacti_engine::Level;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
@@ -106,7 +107,7 @@ fn full(model: &Model, frame: &mut Frame<'_>, all: Rect, drawn: &mut Drawn) {
 
 /// From 100x28: lists on the left, request and live view on the right.
 fn columns(model: &Model, frame: &mut Frame<'_>, body: Rect, drawn: &mut Drawn) {
-    let left = (body.width / 3).clamp(38, 56);
+    let left = (body.width * 3 / 8).clamp(38, 64);
     let [left, right] =
         Layout::horizontal([Constraint::Length(left), Constraint::Min(1)]).areas(body);
     let rows = u16::try_from(model.session_rows().len()).unwrap_or(u16::MAX);
@@ -193,24 +194,43 @@ fn panel(
     title: Vec<Span<'_>>,
     foot: Vec<Span<'_>>,
 ) -> Rect {
+    panel_of(model, frame, area, pane, None, title, foot)
+}
+
+/// The same, for what has a level.
+fn panel_of(
+    model: &Model,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    pane: Pane,
+    level: Option<Level>,
+    title: Vec<Span<'_>>,
+    foot: Vec<Span<'_>>,
+) -> Rect {
     let theme = model.theme;
     let focused = model.pane == pane;
     let style = if focused { theme.border_focused() } else { theme.border() };
     let number = Pane::ALL.iter().position(|p| *p == pane).unwrap_or(0) + 1;
     let mut line = vec![Span::styled(format!(" {number} "), style)];
-    // A title is not as quiet as the box around it, unless it says so itself.
+    // A title is not as quiet as the box around it, nor of its colour, unless it says so itself.
     let lit = |span: Span<'_>| {
+        let own = span.style != Style::new();
         let dim = span.style.add_modifier.contains(Modifier::DIM);
-        let style = if dim { span.style } else { span.style.remove_modifier(Modifier::DIM) };
+        let style = match (own, focused) {
+            (false, true) => style,
+            _ if dim => span.style.remove_modifier(Modifier::BOLD),
+            _ => Style::reset().patch(span.style),
+        };
         Span::styled(span.content.into_owned(), style)
     };
     line.extend(title.into_iter().map(lit));
     line.push(Span::raw(" "));
     let foot: Vec<Span<'_>> = foot.into_iter().map(lit).collect();
+    let set = level.map_or_else(|| theme.border_set(), |level| theme.border_set_of(level));
     let block = Block::new()
         .borders(Borders::ALL)
-        .border_set(theme.border_set())
-        .border_style(style)
+        .border_set(set)
+        .border_style(level.and_then(|level| theme.border_of(level)).unwrap_or(style))
         .title(Line::from(line))
         .title_bottom(Line::from(foot));
     let inside = block.inner(area);

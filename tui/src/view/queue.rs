@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::{countdown, panel, put, shown};
 use crate::model::{Area, Drawn, Item, Model, Pane, Stage};
-use crate::text::{fit, width};
+use crate::text::{fit, fit_middle, width};
 use crate::theme::badge;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
@@ -58,7 +58,7 @@ fn row(model: &Model, item: &Item, count: usize, selected: bool, columns: usize)
         ),
         Span::raw(" ".repeat(4 - width(shape.trim_end()))),
     ];
-    spans.extend(status(model, item));
+    spans.extend(status(model, item, columns));
     if item.view().anomaly {
         spans.push(Span::styled("! ", theme.warn()));
     }
@@ -70,19 +70,24 @@ fn row(model: &Model, item: &Item, count: usize, selected: bool, columns: usize)
     }
     let used: usize = spans.iter().map(|s| width(&s.content)).sum();
     let text = format!("{} {}", item.card.target_name, item.headline);
-    let text = fit(&shown(model, &text), columns.saturating_sub(used), theme.ascii);
+    let room = columns.saturating_sub(used);
+    let text = fit_middle(&shown(model, &text), room, theme.ascii);
     let style = match (open, selected) {
-        (true, on) => theme.selected(on),
-        (false, _) => theme.dim(),
+        (_, true) => theme.selected(model.pane == Pane::Queue),
+        (true, false) => Style::new(),
+        (false, false) => theme.dim(),
     };
-    spans.push(Span::styled(text, style));
+    let fill = if selected { room.saturating_sub(width(&text)) } else { 0 };
+    spans.push(Span::styled(format!("{text}{}", " ".repeat(fill)), style));
     Line::from(spans)
 }
 
 /// The countdown, or what has become of the request.
-fn status(model: &Model, item: &Item) -> Vec<Span<'static>> {
+fn status(model: &Model, item: &Item, columns: usize) -> Vec<Span<'static>> {
     let theme = model.theme;
-    let pad = |text: &str| format!("{text:<11}");
+    // As wide as countdown and bar.
+    let wide = if columns >= 60 { 11 } else { 10 };
+    let pad = |text: &str| format!("{:<wide$}", fit(text, wide - 1, theme.ascii));
     let (text, style) = match (&item.stage, item.state()) {
         (Stage::Held { until, .. }, CommandState::Pending) => {
             let left = until.saturating_sub(model.now).div_ceil(1000);
@@ -103,11 +108,13 @@ fn status(model: &Model, item: &Item) -> Vec<Span<'static>> {
             let (left, text) = countdown(model, item.view().deadline_ms);
             let whole =
                 i64::try_from(item.view().timeout_seconds).unwrap_or(i64::MAX).saturating_mul(1000);
-            let bars = usize::try_from((left.max(0).saturating_mul(5) + whole - 1) / whole.max(1))
-                .unwrap_or(0)
-                .min(5);
+            // A narrow queue has more use for the command.
+            let cells: u8 = if columns >= 60 { 5 } else { 4 };
+            let parts = left.max(0).saturating_mul(i64::from(cells)).saturating_add(whole - 1);
+            let cells = usize::from(cells);
+            let bars = usize::try_from(parts / whole.max(1)).unwrap_or(0).min(cells);
             let (full, empty) = (theme.pick("▓", "#"), theme.pick("░", "."));
-            let bar = full.repeat(bars) + &empty.repeat(5 - bars);
+            let bar = full.repeat(bars) + &empty.repeat(cells - bars);
             let style = theme.countdown(left, whole);
             // With time enough the bar is quiet.
             let quiet = if style == Style::new() { theme.dim() } else { style };

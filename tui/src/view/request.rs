@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::body::Body;
-use super::{basis, clock, countdown, panel, put, shown};
+use super::{basis, clock, countdown, key_word, panel, panel_of, put, shown};
 use crate::keymap::Action;
 use crate::model::{Area, Drawn, DrawnRequest, Goes, Item, Model, Pane, Stage};
 use crate::text::{fit, width};
@@ -27,8 +27,9 @@ pub(super) fn height(model: &Model, outer: u16) -> u16 {
     let Some(item) = model.item() else { return 0 };
     let columns = usize::from(outer.saturating_sub(4));
     let rows = Body::new(model, item, command_columns(outer)).len();
+    // With a blank row above the command and one below it.
     let all =
-        head(model, item, columns).len() + rows + 2 + basis::lines(model, item, columns).len();
+        head(model, item, columns).len() + rows + 3 + basis::lines(model, item, columns).len();
     u16::try_from(all + 2).unwrap_or(u16::MAX)
 }
 
@@ -39,12 +40,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
     let title = vec![
         Span::raw(format!("Request {} {} ", item.id().short(), theme.pick("·", "-"))),
         Span::styled(
-            format!(" {} {} ", word.trim_end(), shape.trim_end()),
-            theme.level(item.level()),
+            format!(" {} {} {} ", word.trim_end(), shape.trim_end(), item.view().risk_score),
+            theme.question_of(item.level()),
         ),
-        Span::styled(format!(" {}", item.view().risk_score), theme.strong()),
     ];
-    let inside = panel(model, frame, area, Pane::Request, title, foot(model, item));
+    let level = Some(item.level()).filter(|_| item.state() == CommandState::Pending);
+    let inside = panel_of(model, frame, area, Pane::Request, level, title, foot(model, item));
     drawn.areas.push(Area { pane: Pane::Request, rect: inside, first: 0 });
     let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
     let columns = usize::from(inside.width);
@@ -67,14 +68,21 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
         put(frame, inside, y, line);
         y += 1;
     };
+    let air = room.saturating_sub(above.len() + view + 1 + below.len()).min(2);
     for l in &above {
         line(frame, l);
+    }
+    if air > 1 {
+        line(frame, &Line::default());
     }
     let rows = body.draw(model, scroll, view);
     for l in &rows.lines {
         line(frame, l);
     }
     line(frame, &body.facts(model, scroll, view, columns));
+    if air > 0 {
+        line(frame, &Line::default());
+    }
     for l in &below {
         line(frame, l);
     }
@@ -260,6 +268,16 @@ fn empty(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
         n => format!("{n} sessions are open"),
     };
     lines.push(Line::styled(text, theme.dim()));
+    if waits == 0 && inside.height >= 8 && columns >= 60 {
+        lines.push(Line::default());
+        let text = "a command waits here until you decide; undecided, it is denied";
+        lines.push(Line::styled(text, theme.dim()));
+        let mut keys = Vec::new();
+        for action in [Action::History, Action::Rules, Action::Audit, Action::Help] {
+            keys.extend(key_word(model, &model.keymap.key(action), action.word(), true));
+        }
+        lines.push(Line::from(keys));
+    }
     let top = inside.height.saturating_sub(u16::try_from(lines.len()).unwrap_or(0)) / 2;
     for (y, line) in (top..inside.height).zip(&lines) {
         let w = u16::try_from(line.width()).unwrap_or(0).min(inside.width);

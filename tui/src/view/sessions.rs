@@ -2,6 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::{panel, put, shown};
@@ -34,7 +35,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
 
 fn row(model: &Model, session: &Session, columns: usize) -> Line<'static> {
     let theme = model.theme;
-    let selected = model.pane == Pane::Sessions && model.session.as_ref() == Some(&session.view.id);
+    let focused = model.pane == Pane::Sessions;
+    let selected = focused && model.session.as_ref() == Some(&session.view.id);
     let open = session.view.closed_at.is_none();
     let dot = if open { theme.pick("●", "*") } else { theme.pick("○", "o") };
     let now = model.broker_now() / 1000;
@@ -65,8 +67,14 @@ fn row(model: &Model, session: &Session, columns: usize) -> Line<'static> {
     let name = fit(&shown(model, &name), room, theme.ascii);
     let gap = columns.saturating_sub(3 + width(&name) + width(&state) + 1);
     let mut spans = head;
-    spans.push(Span::styled(name, if open { theme.selected(selected) } else { theme.dim() }));
-    spans.push(Span::raw(" ".repeat(gap)));
+    let row = match (selected, open) {
+        (true, _) => theme.selected(focused),
+        (false, true) => Style::new(),
+        (false, false) => theme.dim(),
+    };
+    let fill = if selected { row } else { Style::new() };
+    spans.push(Span::styled(name, row));
+    spans.push(Span::styled(" ".repeat(gap), fill));
     spans.push(Span::styled(state, style));
     Line::from(spans)
 }

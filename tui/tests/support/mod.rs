@@ -73,6 +73,7 @@ pub(super) fn request(
         revision: 1,
         state: CommandState::Pending,
         kind: ItemKind::Exec,
+        headline: None,
         parent: None,
         cwd: "/srv/app".into(),
         timestamp: T0 / 1000 - 41,
