@@ -119,8 +119,11 @@ impl LineGate {
 
     /// Draws the present prompt on a fresh row.
     pub(super) fn prompt_again(&mut self, out: &mut Vec<Effect>) {
-        let prompt =
-            if self.mode.is_prompt() { self.remote.prompt().to_vec() } else { self.tail.clone() };
+        // A prompt that could not be wrapped comes behind its markers.
+        let prompt = match self.remote.prompt() {
+            marked if self.mode.is_prompt() && !marked.is_empty() => marked.to_vec(),
+            _ => self.tail.clone(),
+        };
         self.emit(&prompt, out);
     }
 

@@ -220,7 +220,11 @@ impl LineGate {
     }
 
     pub(super) fn draft(&self, kind: Kind, bytes: Vec<u8>) -> Draft {
-        let label = self.mode.label();
+        let label = match self.mode {
+            // What checked the line is gone.
+            Mode::Prompt | Mode::Continuation if self.remote.is_mute() => Label::Unverified,
+            mode => mode.label(),
+        };
         let probe = self.probe.as_ref().filter(|_| !self.mode.is_prompt()).map(|(probe, _)| probe);
         Draft {
             kind,
@@ -246,7 +250,7 @@ impl LineGate {
         let kind = match self.mode {
             Mode::Prompt | Mode::Continuation => Kind::Line,
             // Nobody knows who reads it: as a line of a shell, unless a program is known.
-            Mode::Unverified if !self.can_probe() => Kind::Line,
+            Mode::Unverified if !self.can_probe() || self.own_shell_reads() => Kind::Line,
             _ => Kind::Input,
         };
         let mut draft = self.draft(kind, line.bytes);

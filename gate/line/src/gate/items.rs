@@ -177,7 +177,7 @@ impl LineGate {
             }
             return;
         }
-        let mut delivery = match self.remote.delivery(&draft.bytes) {
+        let mut delivery = match self.remote.delivery(&draft.bytes, self.own_shell_reads()) {
             Ok(delivery) => delivery,
             Err(why) => {
                 out.push(Effect::Unsent("it cannot be typed exactly"));
@@ -209,6 +209,9 @@ impl LineGate {
                 Step::Aborted(why) => {
                     self.remote.interrupted();
                     if let State::Delivering(delivering) = &mut self.state {
+                        if delivering.delivery.is_unanswered() {
+                            self.remote.unanswered();
+                        }
                         delivering.aborted = Some(why);
                         delivering.until = self.now + DELIVERY;
                     }

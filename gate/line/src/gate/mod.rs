@@ -20,10 +20,13 @@ use self::place::Mode;
 use self::screen::Screen;
 use crate::Const;
 use crate::editor::{Decoder, Editor, History, Stroke};
-use crate::remote::{Delivery, Nonce, Probe, Remote};
+use crate::remote::{self, Delivery, Nonce, Probe, Remote};
 
 /// How long a shell may take to say that it is set up; from then on its prompt is unverified.
 const HELLO: Duration = Duration::from_secs(3);
+/// How long the login files of a shell may be silent before its prompt counts as one that nobody
+/// marks.
+const LOGIN: Duration = Duration::from_secs(5);
 /// Silence after which a lone escape character is a key of its own.
 const ESCAPE: Duration = Duration::from_millis(50);
 /// Silence after which keys to a program become an item.
@@ -284,12 +287,21 @@ impl LineGate {
         self.editor.history()
     }
 
+    /// When the shell counts as up, though it has shown no prompt of its own. One that has said
+    /// hello may be at its login files, which write something now and then.
+    fn boot_ends(&self) -> Duration {
+        match self.remote.hello() {
+            None => self.started + HELLO,
+            Some(_) => self.heard + LOGIN,
+        }
+    }
+
     /// When to call [`LineGate::tick`] at the latest.
     pub fn deadline(&self) -> Option<Duration> {
         let mut at: Option<Duration> = None;
         let mut by = |t: Duration| at = Some(at.map_or(t, |a: Duration| a.min(t)));
-        if self.mode == Mode::Boot {
-            by(self.started + HELLO);
+        if self.remote.label() == remote::Label::Boot {
+            by(self.boot_ends());
         }
         if self.decoder.is_pending() {
             by(self.last_key + ESCAPE);
@@ -320,7 +332,7 @@ impl LineGate {
     /// Time has passed.
     pub fn tick(&mut self, now: Duration, out: &mut Vec<Effect>) {
         self.now = now;
-        if self.mode == Mode::Boot && now >= self.started + HELLO {
+        if self.remote.label() == remote::Label::Boot && now >= self.boot_ends() {
             self.remote.give_up();
         }
         if self.decoder.is_pending() && now >= self.last_key + ESCAPE {

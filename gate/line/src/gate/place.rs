@@ -149,7 +149,13 @@ impl LineGate {
 
     fn mode_of(&self, probe: &Probe) -> Mode {
         if probe.canonical {
-            return if !probe.echo || self.asks_for_secret() { Mode::Secret } else { Mode::Cooked };
+            return if !probe.echo || self.asks_for_secret() {
+                Mode::Secret
+            } else if self.own_shell_reads() {
+                Mode::Unverified
+            } else {
+                Mode::Cooked
+            };
         }
         if self.alternate {
             Mode::Keys
@@ -157,11 +163,20 @@ impl LineGate {
             Mode::Editor
         } else if self.asks_for_secret() {
             Mode::Secret
+        } else if self.own_shell_reads() {
+            Mode::Unverified
         } else if probe.foreground.as_deref().is_some_and(reads_lines) {
             Mode::Editor
         } else {
             Mode::Keys
         }
+    }
+
+    /// As of the last probe the shell that was set up reads the terminal itself, and it is one
+    /// whose prompt alone tells when it reads a command: that may have been changed.
+    pub(super) fn own_shell_reads(&self) -> bool {
+        self.remote.reads_plain_lines()
+            && self.probe.as_ref().is_some_and(|(p, _)| p.pid.is_some() && p.foreground.is_none())
     }
 
     /// Without a side probe.

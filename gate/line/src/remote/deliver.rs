@@ -30,31 +30,44 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Undeliverable {
     /// See [`Delivery::MAX_UNVERIFIED`].
-    #[error("the line is too long for a prompt that cannot be checked (at most 1000 bytes)")]
+    #[error(
+        "the line is too long for a prompt that cannot be checked (at most 1000 bytes); split it, \
+         or leave this shell for the one that the login started"
+    )]
     TooLong,
     /// It could be expanded after Return.
     #[error(
-        "a line with `!`, or one that begins with `^`, may be changed by a prompt that cannot be checked"
+        "a line with `!`, or one that begins with `^`, may be changed by a prompt that cannot be \
+         checked; say it without (printf '\\041' prints a `!`), or leave this shell for the one \
+         that the login started"
     )]
     HistoryExpansion,
     /// It would be completed by this one.
     #[error(
-        "the line before was interrupted, but may still stand there; press ^C until a new prompt comes"
+        "the line before was interrupted, but may still stand there; press ^C until a new prompt \
+         comes, then enter it again"
     )]
     Leftover,
     /// Control characters would be read as keys.
-    #[error("a line with control characters cannot be delivered")]
+    #[error(
+        "a line with control characters cannot be delivered; write them as escapes, for instance \
+         with printf"
+    )]
     Control,
     /// An echo does not show it.
     #[error(
-        "a line with zero-width characters cannot be delivered to a prompt that cannot be checked"
+        "a line with zero-width characters cannot be delivered to a prompt that cannot be checked; \
+         write them as escapes, for instance with printf"
     )]
     Hidden,
     /// A tab or newline would be read as a key.
-    #[error("a line with a tab or newline cannot be delivered to a prompt that cannot be checked")]
+    #[error(
+        "a line with a tab or newline cannot be delivered to a prompt that cannot be checked; \
+         enter one line at a time, with spaces for tabs"
+    )]
     NotOneLine,
     /// The editors of shells read nothing else.
-    #[error("a line that is not UTF-8 cannot be delivered")]
+    #[error("a line that is not UTF-8 cannot be delivered; write the bytes as escapes")]
     NotUtf8,
 }
 
@@ -90,6 +103,8 @@ pub struct Delivery {
     aborted: bool,
     /// `^C` was sent again.
     repeated: bool,
+    /// The shell was asked for its edit buffer, and said nothing.
+    unanswered: bool,
     /// The last output ended in a newline: bash prints Return's before it switches bracketed
     /// paste off, zsh after.
     newline: bool,
@@ -113,13 +128,18 @@ impl Delivery {
     }
 
     /// To whatever reads lines and echoes them, on a terminal of so many columns; `before` is what
-    /// was sent to it since the last newline.
-    pub fn unverified(line: &[u8], cols: u16, before: &[u8]) -> Result<Self, Undeliverable> {
+    /// was sent to it since the last newline. `expands`: it may know history expansion.
+    pub fn unverified(
+        line: &[u8],
+        cols: u16,
+        before: &[u8],
+        expands: bool,
+    ) -> Result<Self, Undeliverable> {
         let text = text(line)?;
         if text.contains(['\t', '\n']) {
             return Err(Undeliverable::NotOneLine);
         }
-        if text.contains('!') || text.starts_with('^') {
+        if expands && (text.contains('!') || text.starts_with('^')) {
             return Err(Undeliverable::HistoryExpansion);
         }
         if text.chars().any(|c| c.width() == Some(0)) {
@@ -140,6 +160,7 @@ impl Delivery {
             state: State::New,
             aborted: false,
             repeated: false,
+            unanswered: false,
             newline: false,
         }
     }
@@ -241,7 +262,11 @@ impl Delivery {
                 vec![Step::Aborted("the delivery was not begun in time".to_owned())]
             }
             State::Asking | State::Checking => {
-                self.abort("the shell did not report its edit buffer in time")
+                self.unanswered = true;
+                self.abort(
+                    "the shell did not report its edit buffer in time; enter the line again, it \
+                     is checked by its echo then",
+                )
             }
             State::Echoing => self.abort("the line was not echoed as it was sent"),
             // Interrupted while it runs the check, a shell may miss it and keep its buffer.
@@ -257,6 +282,11 @@ impl Delivery {
     /// Whether the delivery is over, and with it the echo: output passes.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
+    }
+
+    /// Whether it was given up because the shell did not answer the check key.
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered
     }
 
     fn paste(&mut self) -> Vec<Step> {
@@ -296,13 +326,18 @@ impl Delivery {
 
     fn refused(&self, check: &Check) -> Option<&'static str> {
         if check.history_expansion {
-            return Some("history expansion is on in the shell");
+            return Some(
+                "history expansion is on in the shell and could change any line; open a new session",
+            );
         }
         if check.continued && !self.continued {
             return Some("the shell is in the middle of another command");
         }
         (!check.utf8 && !self.line.is_ascii())
-            .then_some("the line is not ASCII, and the shell does not read UTF-8")
+            .then_some(
+                "the line is not ASCII, and the shell does not read UTF-8; log in with LC_ALL set \
+                 to a UTF-8 locale (ssh -o SetEnv=LC_ALL=C.UTF-8), or write the characters as escapes",
+            )
     }
 
     fn echoed(&mut self, bytes: &[u8]) -> Vec<Step> {
@@ -498,14 +533,14 @@ mod tests {
 
     #[test]
     fn an_echo_is_compared_and_dropped() {
-        let mut delivery = Delivery::unverified(b"ls", 80, b"$ ").unwrap();
+        let mut delivery = Delivery::unverified(b"ls", 80, b"$ ", true).unwrap();
         assert_eq!(delivery.start(), [Step::Item, Step::Wait]);
         assert!(delivery.on(&output("l")).is_empty());
         assert_eq!(delivery.on(&output("s")), RETURN);
         assert_eq!(delivery.on(&output("\r\nfile\r\n")), [show("file\r\n")]);
         assert!(delivery.is_done());
 
-        let mut delivery = Delivery::unverified(b"ls", 80, b"$ ").unwrap();
+        let mut delivery = Delivery::unverified(b"ls", 80, b"$ ", true).unwrap();
         delivery.start();
         assert!(delivery.on(&output("rm")).is_empty());
         assert!(is_abort(&delivery.timeout()));
@@ -513,8 +548,9 @@ mod tests {
 
     #[test]
     fn what_a_prompt_could_change_is_not_sent_unchecked() {
-        let unverified = |line: &str| Delivery::unverified(line.as_bytes(), 80, b"").err();
+        let unverified = |line: &str| Delivery::unverified(line.as_bytes(), 80, b"", true).err();
         assert_eq!(unverified("echo !!"), Some(Undeliverable::HistoryExpansion));
+        assert!(Delivery::unverified(b"! echo !!", 80, b"", false).is_ok());
         assert_eq!(unverified("^a^b"), Some(Undeliverable::HistoryExpansion));
         assert_eq!(unverified("a\tb"), Some(Undeliverable::NotOneLine));
         assert_eq!(unverified("a\nb"), Some(Undeliverable::NotOneLine));

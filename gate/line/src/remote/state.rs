@@ -34,6 +34,8 @@ pub struct Remote {
     tail: Vec<u8>,
     /// A line was interrupted, and nothing shows yet that what reads lines has dropped it.
     leftover: bool,
+    /// The shell said that it answers the check key, and did not.
+    mute: bool,
     cols: u16,
     rows: u16,
 }
@@ -59,6 +61,7 @@ impl Remote {
             alt_screen: false,
             tail: Vec::new(),
             leftover: false,
+            mute: false,
             cols: cols.max(1),
             rows: rows.max(1),
         }
@@ -131,11 +134,34 @@ impl Remote {
         self.rows = rows.max(1);
     }
 
-    /// No hello came in time. Should it come later, the next prompt is verified again.
+    /// No hello came in time, or no prompt after it. Should they come later, the next prompt is
+    /// verified again.
     pub fn give_up(&mut self) {
-        if self.hello.is_none() {
+        if self.label == Label::Boot {
             self.set(Label::Unverified);
         }
+    }
+
+    /// The shell did not answer the check key. Until it does, a line is delivered to it by its
+    /// echo, as to a shell that cannot be asked.
+    pub fn unanswered(&mut self) {
+        self.mute = true;
+    }
+
+    /// Whether it should have answered the check key and did not.
+    pub fn is_mute(&self) -> bool {
+        self.mute
+    }
+
+    /// Whether the shell reports its edit buffer, so far as it has been asked.
+    fn checks(&self) -> bool {
+        !self.mute && self.hello.as_ref().is_some_and(|hello| hello.checks)
+    }
+
+    /// Whether the shell that was set up reads lines as the terminal hands them on, and nobody but
+    /// its prompt tells that it does.
+    pub fn reads_plain_lines(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| !hello.checks)
     }
 
     /// Return was sent: the shell no longer reads at its prompt.
@@ -165,15 +191,21 @@ impl Remote {
     }
 
     /// How to deliver an approved line to a shell that reads commands: checked by its own report
-    /// at a verified prompt, else by its echo.
-    pub fn delivery(&self, line: &[u8]) -> Result<Delivery, Undeliverable> {
-        let checks = self.hello.as_ref().is_some_and(|hello| hello.checks);
-        if checks && matches!(self.label, Label::Prompt | Label::Continuation) {
+    /// at a verified prompt, else by its echo. `own`: the shell that was set up reads it.
+    pub fn delivery(&self, line: &[u8], own: bool) -> Result<Delivery, Undeliverable> {
+        let at_prompt = matches!(self.label, Label::Prompt | Label::Continuation);
+        if self.checks() && at_prompt {
             Delivery::verified(line, self.label == Label::Continuation, !self.prepared)
         } else if self.leftover {
             Err(Undeliverable::Leftover)
         } else {
-            Delivery::unverified(line, self.cols, &self.tail)
+            let expands = match &self.hello {
+                Some(hello) if own || at_prompt => {
+                    !matches!(hello.shell.as_str(), "ash" | "dash" | "mksh")
+                }
+                _ => true,
+            };
+            Delivery::unverified(line, self.cols, &self.tail, expands)
         }
     }
 
@@ -245,11 +277,13 @@ impl Remote {
                 self.set(Label::Running);
                 out.push(Event::CommandStart);
             }
-            b'D' => {
+            b'D' | b'd' => {
                 self.editing = false;
-                self.prepared = true;
+                self.prepared = kind == b'D';
                 self.status = Some(text(fields).parse().ok());
             }
+            // There will be no markers.
+            b'U' if self.label == Label::Boot => self.set(Label::Unverified),
             b'H' if self.hello.is_none() => {
                 let hello = hello(fields);
                 self.hello = Some(hello.clone());
@@ -260,6 +294,7 @@ impl Remote {
             }
             b'K' => {
                 if let Some(check) = check(fields) {
+                    self.mute = false;
                     out.push(Event::Check(check));
                 }
             }
@@ -284,7 +319,7 @@ impl Remote {
         if self.drawn_again() {
             return;
         }
-        self.editing = self.hello.as_ref().is_some_and(|hello| hello.checks);
+        self.editing = self.checks();
         self.set(label);
         out.push(event);
     }

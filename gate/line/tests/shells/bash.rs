@@ -208,10 +208,10 @@ fn other_shells_inside_are_not_verified() {
         assert_eq!(shell.deliver(inner), Outcome::Accepted, "{inner}");
         shell.until("inner prompt", Shell::at_some_prompt);
         assert!(!shell.at_verified_prompt(), "{inner}");
-        assert!(shell.remote.delivery(b"echo !!").is_err());
-        assert!(shell.remote.delivery(b"^a^b").is_err());
-        assert!(shell.remote.delivery(b"a\tb").is_err());
-        assert!(shell.remote.delivery(b"a\nb").is_err());
+        assert!(shell.remote.delivery(b"echo !!", false).is_err());
+        assert!(shell.remote.delivery(b"^a^b", false).is_err());
+        assert!(shell.remote.delivery(b"a\tb", false).is_err());
+        assert!(shell.remote.delivery(b"a\nb", false).is_err());
         assert_eq!(shell.deliver("touch 'in ä'"), Outcome::Accepted, "{inner}");
         shell.wait_for_file("in ä");
         assert!(!shell.at_verified_prompt(), "{inner}");

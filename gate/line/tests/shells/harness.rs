@@ -269,7 +269,7 @@ impl Shell {
     /// Delivers a line as the gate would and says what became of it, once the shell's echo is
     /// over.
     pub(crate) fn deliver(&mut self, line: &str) -> Outcome {
-        let mut delivery = self.remote.delivery(line.as_bytes()).unwrap();
+        let mut delivery = self.remote.delivery(line.as_bytes(), false).unwrap();
         self.item = Some(line.as_bytes().to_vec());
         self.outcome = None;
         let steps = delivery.start();

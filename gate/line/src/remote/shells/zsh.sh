@@ -44,11 +44,12 @@ __expacti_wrap() {
   builtin emulate -L zsh
   builtin local a="%{${__expacti_m}A"$'\a%}' b="%{${__expacti_m}B"$'\a%}' p r=1
   p=$a${${PS1//$a/}//$b/}$b
+  if [[ ${(t)PS1} == *readonly* ]]; then p=$PS1; fi
   if [[ $PS1 != $p ]]; then PS1=$p r=0; fi
   a="%{${__expacti_m}P"$'\a%}' b="%{${__expacti_m}Q"$'\a%}'
   p=$a${${PS2//$a/}//$b/}$b
-  if [[ $PS2 != $p ]]; then PS2=$p; fi
-  builtin typeset -g +x PS1 PS2
+  if [[ $PS2 != $p && ${(t)PS2} != *readonly* ]]; then PS2=$p; fi
+  builtin typeset -g +x PS1 PS2 2>/dev/null
   builtin return r
 }
 __expacti_precmd() {
@@ -57,6 +58,9 @@ __expacti_precmd() {
   __expacti_cwd
   builtin print -rn -- "${__expacti_m}D;$s"$'\a'"${__expacti_m}W;$__expacti_w"$'\a'
   __expacti_wrap
+  if [[ ${(t)PS1} == *readonly* && $PS1 != *"${__expacti_m}A"* ]]; then
+    builtin print -rn -- "${__expacti_m}A"$'\a'"${__expacti_m}B"$'\a'
+  fi
   __expacti_keys
   __expacti_hooks
   builtin return 0
@@ -67,10 +71,10 @@ __expacti_preexec() {
 __expacti_hooks() {
   builtin emulate -L zsh
   builtin typeset -ga precmd_functions preexec_functions
-  if [[ ${precmd_functions[-1]-} != __expacti_precmd ]]; then
+  if [[ ${precmd_functions[-1]-} != __expacti_precmd && ${(t)precmd_functions} != *readonly* ]]; then
     precmd_functions=(${precmd_functions:#__expacti_precmd} __expacti_precmd)
   fi
-  if [[ ${preexec_functions[-1]-} != __expacti_preexec ]]; then
+  if [[ ${preexec_functions[-1]-} != __expacti_preexec && ${(t)preexec_functions} != *readonly* ]]; then
     preexec_functions=(${preexec_functions:#__expacti_preexec} __expacti_preexec)
   fi
 }
@@ -89,11 +93,15 @@ __expacti_line_init() {
   if __expacti_wrap; then builtin zle .reset-prompt; fi
 }
 __expacti_first() {
-  precmd_functions=(${precmd_functions:#__expacti_first})
+  if [[ ${(t)precmd_functions} == *readonly* ]]; then
+    if (( ${+widgets[__expacti_check_key]} )); then builtin return 0; fi
+  else
+    precmd_functions=(${precmd_functions:#__expacti_first})
+    builtin unfunction __expacti_first
+  fi
   builtin zle -N __expacti_check_key
   builtin autoload -Uz add-zle-hook-widget
   add-zle-hook-widget line-init __expacti_line_init 2>/dev/null
-  builtin unfunction __expacti_first
 }
 builtin typeset -ga precmd_functions preexec_functions
 precmd_functions+=(__expacti_first)
