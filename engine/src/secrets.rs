@@ -161,6 +161,13 @@ fn is_literal(value: &str) -> bool {
         "yes",
         "no",
         "required",
+        // `mysql -print` is `find` looking for a name, not a password behind `-p`.
+        "rint",
+        "rint0",
+        "rintf",
+        "rune",
+        "erm",
+        "ath",
     ];
     !value.starts_with(['$', '<', '*', '%', '{', '(', '[', '`', '\\', '/', '~'])
         && !names.contains(&lower.trim_end_matches(['.', ',']))
@@ -216,6 +223,7 @@ mod tests {
             "docker login --password-stdin",
             "ls https://example.com:8080/a@b",
             "psql postgres://user@host/db",
+            "find / -name mysql -print",
         ] {
             assert_eq!(mask_secrets(command.as_bytes()).text, command);
         }

@@ -70,7 +70,13 @@ pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, d
                 matches!(word.text.as_str(), "cat" | "/dev/null" | "echo" | "printf" | "-n" | "")
             });
         if truncates && empties && !simple.compound {
+            // As `truncate -s 0` would: what was in it is gone.
+            draft.category = Category::FileDeletion;
+            draft.base_span = span;
             draft.causes.add(name::DESTRUCTIVE, span, format!("empties {path}"));
+            if !places.is_temporary(&path) {
+                draft.causes.add(name::FORCE, span, format!("{path} is emptied without asking"));
+            }
         }
         if truncates && !empties && !places.is_temporary(&path) {
             draft.causes.add(name::FORCE, span, format!("{path} is replaced without asking"));
@@ -132,6 +138,7 @@ pub(super) fn assignments(
             })
     {
         draft.causes.add(name::TAMPERING, word.span, "switches the history off");
+        draft.causes.raise(50, word.span, "what is done next leaves no history");
     }
 }
 
@@ -224,6 +231,9 @@ fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, draft: &mu
         let off = matches!(value, "" | "0" | "/dev/null" | "*" | "ignorespace" | "ignoreboth");
         if off || name == "HISTFILE" {
             draft.causes.add(name::TAMPERING, span, format!("{name} switches the history off"));
+            if value != "ignorespace" && value != "ignoreboth" {
+                draft.causes.raise(50, span, "what is done next leaves no history");
+            }
         }
     }
     secret(scorer, value, span, draft);

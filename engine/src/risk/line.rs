@@ -12,6 +12,9 @@ pub(super) const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ash", "ksh",
 /// Programs that turn data into other text.
 const DECODERS: [&str; 8] =
     ["base64", "base32", "basenc", "xxd", "uudecode", "rev", "openssl", "gzip"];
+/// Programs that fetch a file.
+const FETCHERS: [&str; 9] =
+    ["curl", "wget", "wget2", "aria2c", "fetch", "axel", "scp", "lwp-download", "ftpget"];
 /// Programs that run what they are given.
 const RUNNERS: [&str; 14] = [
     "sh", "bash", "zsh", "dash", "ash", "ksh", "eval", "source", ".", "python", "python3", "perl",
@@ -83,6 +86,7 @@ pub(super) fn causes(
         line.add(name::UNINSPECTABLE, span, "part of what runs cannot be seen");
     }
     fork_bomb(shared, line);
+    fetched(shared, drafts, line);
     decoded(shared, drafts, line);
     production(tables, context, whole, line);
     if let Some(found) = crate::secrets::find(text).first() {
@@ -106,6 +110,43 @@ fn fork_bomb(shared: &Shared, line: &mut Causes) {
         if calls.len() >= 2 || calls.iter().any(|call| call.background) {
             let span = calls.first().map_or((0, 0), |call| call.span);
             line.raise(95, span, format!("{function} starts itself again and again"));
+        }
+    }
+}
+
+/// A file that is fetched and then run: `wget https://x/i.sh && sh i.sh`.
+fn fetched(shared: &Shared, drafts: &[Draft], line: &mut Causes) {
+    let mut files: Vec<&str> = Vec::new();
+    for draft in drafts {
+        let Some(program) = draft.program.as_deref() else { continue };
+        if FETCHERS.contains(&program) {
+            // The name given, or the last part of the address.
+            let named = draft.argv.iter().skip(1).map(|word| base_name(word.trim_end_matches('/')));
+            files.extend(named.filter(|name| name.len() > 1 && !name.starts_with('-')));
+            let redirects = shared.script.commands.iter().filter(|command| {
+                command.words.first().is_some_and(|word| base_name(&word.text) == program)
+            });
+            files.extend(
+                redirects
+                    .flat_map(|command| &command.redirects)
+                    .map(|redirect| base_name(&redirect.target.text)),
+            );
+            continue;
+        }
+        if files.is_empty() {
+            continue;
+        }
+        // Run by an interpreter, by its path, or made runnable.
+        let by = if RUNNERS.contains(&program) || matches!(program, "chmod" | "install") {
+            draft.argv.get(1..).unwrap_or(&[])
+        } else if draft.argv.first().is_some_and(|word| word.contains('/')) {
+            draft.argv.get(..1).unwrap_or(&[])
+        } else {
+            &[]
+        };
+        if by.iter().any(|word| files.contains(&base_name(word))) {
+            line.add(name::PIPE, draft.span, "what was fetched is run");
+            return;
         }
     }
 }

@@ -162,11 +162,17 @@ fn judge(
                 span,
                 format!("{path} belongs to logs, audit or protection"),
             );
+            // Adding a line to a log is what logs are for; changing one that is there is not.
+            if matches!(program_name, "sed" | "gsed" | "shred" | "truncate" | "touch") {
+                draft.causes.raise(50, span, format!("{path} is changed after the fact"));
+            }
         }
         if (destructive || recursive || moves) && is_home(path) {
             draft.causes.add(name::HOME, span, format!("{path} is somebody's whole home"));
         }
-        if destructive && *removed {
+        // What the modes and owners of a whole tree were is lost with the change.
+        let changes_trees = draft.category == Category::Permissions && recursive;
+        if (destructive || changes_trees) && *removed {
             wide_or_open(word, path, draft);
         }
         let permissions = draft.category == Category::Permissions;
@@ -219,8 +225,13 @@ fn copies_nothing(
     draft: &mut Draft,
     places: &crate::tables::Places,
 ) {
-    if program_name != "cp" || !unit.words.iter().any(|word| word.text == "/dev/null") {
+    if program_name != "cp" || unit.words.get(1).is_none_or(|word| word.text != "/dev/null") {
         return;
+    }
+    if let Some(target) = found.first() {
+        draft.category = Category::FileDeletion;
+        draft.causes.add(name::DESTRUCTIVE, target.word.span, format!("empties {}", target.path));
+        draft.causes.add(name::FORCE, target.word.span, "nothing brings it back");
     }
     if let Some(target) = found.iter().find(|target| places.is_vital(&target.path)) {
         draft.causes.raise(95, target.word.span, format!("empties {}", target.path));
@@ -339,6 +350,11 @@ pub(super) fn interpreter(
         && arguments.has(&["-s"]).is_none();
     if has_code || operand_is_script || helps(unit.words) {
         return;
+    }
+    if let (Language::Shell, Some(_), Some(span)) =
+        (language, program.script, unit.inherit.privileged)
+    {
+        draft.causes.raise(50, span, "a shell with raised privilege");
     }
     let redirected = simple
         .redirects

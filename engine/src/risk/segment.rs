@@ -3,7 +3,7 @@
 
 use crate::Category;
 use crate::parse::{Span, Word, output::base_name};
-use crate::tables::{Arguments, Effect, MAX_WORDS, Program, Wraps, wildcard};
+use crate::tables::{Arguments, Effect, MAX_WORDS, Program, RiskTables, Wraps, wildcard};
 
 use super::draft::{Causes, Draft, name};
 use super::sql::{self, Statements};
@@ -104,14 +104,26 @@ fn inherited(unit: &Unit<'_>, draft: &mut Draft) {
 
 fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: &mut Draft) {
     let first = unit.words.first().map_or((0, 0), |word| word.span);
-    let Some(program) = scorer.tables.program(program_name) else {
+    if let Some((program, words)) = as_service(scorer.tables, unit.words) {
+        draft.category = program.category;
+        for (effect, _) in program.effects(&Arguments::of(&words, Some(program))) {
+            apply(effect, first, "", program_name, false, draft);
+        }
+        return;
+    }
+    // `truncate table x` is typed for a database; the program takes no such operand.
+    let statement = program_name == "truncate"
+        && unit.words.get(1).is_some_and(|word| word.text.eq_ignore_ascii_case("table"))
+        && unit.words.len() > 2;
+    let known = scorer.tables.program(program_name).filter(|_| !statement);
+    let Some(program) = known else {
         // A function of the line itself: its body is scored where it stands.
         let own = scorer.shared.script.functions.iter().any(|function| function == program_name);
         let statement = draft.argv.join(" ");
         if !own && sql::looks_like_statement(&statement) {
             draft.category = Category::Database;
             let span = draft.span;
-            let found = if statement.to_ascii_lowercase().starts_with("flush") {
+            let found = if sql::looks_like_redis(&statement) {
                 sql::redis(&statement)
             } else {
                 sql::sql(&statement)
@@ -123,6 +135,9 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
             if own || program_name.is_empty() { Category::Inspection } else { Category::Unknown };
         if program_name.starts_with('-') {
             draft.category = Category::Inspection;
+        }
+        if draft.category == Category::Unknown {
+            undescribed(scorer, unit, program_name, draft);
         }
         return;
     };
@@ -159,6 +174,30 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
     }
     operands::targets(scorer, unit, program_name, program, &arguments, draft);
     operands::interpreter(scorer, unit, program, &arguments, draft);
+}
+
+/// A program without a table: its verbs are taken at their word. They only ever raise the score.
+fn undescribed(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: &mut Draft) {
+    let Some(program) = scorer.tables.undescribed() else { return };
+    let arguments = Arguments::of(unit.words, Some(program));
+    let first = unit.words.first().map_or((0, 0), |word| word.span);
+    for (effect, at) in program.effects(&arguments) {
+        let span = unit.words.get(at).map_or(first, |word| word.span);
+        let word = unit.words.get(at).map_or("", |word| word.text.as_str());
+        apply(effect, span, word, program_name, false, draft);
+    }
+}
+
+/// `/etc/init.d/NAME stop` as `service NAME stop`.
+fn as_service<'a>(tables: &'a RiskTables, words: &[Word]) -> Option<(&'a Program, Vec<Word>)> {
+    let first = words.first()?;
+    let name = ["/etc/init.d/", "/etc/rc.d/init.d/", "/etc/rc.d/"]
+        .iter()
+        .find_map(|directory| first.text.strip_prefix(directory))?;
+    let program = tables.program("service")?;
+    let named = Word { text: name.to_owned(), ..first.clone() };
+    let rest = words.get(1..).unwrap_or(&[]);
+    Some((program, [first.clone(), named].into_iter().chain(rest.iter().cloned()).collect()))
 }
 
 /// Turns an effect of the tables into a modifier.

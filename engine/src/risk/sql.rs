@@ -85,7 +85,23 @@ pub(crate) fn sql(text: &str) -> Statements {
                         out.add(Effect::Hijack, span);
                     }
                 }
-                if has("PG_TERMINATE_BACKEND") || has("PG_CANCEL_BACKEND") {
+                // Functions that change something although they are selected.
+                let changes = |word: &String| {
+                    ["PG_TERMINATE", "PG_CANCEL", "PG_DROP", "PG_STAT_RESET", "LO_UNLINK"]
+                        .iter()
+                        .any(|prefix| word.starts_with(prefix))
+                        || matches!(
+                            word.as_str(),
+                            "PG_PROMOTE"
+                                | "PG_RELOAD_CONF"
+                                | "PG_ROTATE_LOGFILE"
+                                | "PG_SWITCH_WAL"
+                                | "PG_WAL_REPLAY_PAUSE"
+                                | "SETVAL"
+                                | "SET_CONFIG"
+                        )
+                };
+                if words.iter().any(changes) {
                     read = false;
                     out.add(Effect::Destructive, span);
                 }
@@ -123,13 +139,19 @@ pub(crate) fn sql(text: &str) -> Statements {
                 if matches!(second, "USER" | "ROLE" | "LOGIN") {
                     out.category = Some(Category::Identity);
                     out.add(Effect::Privilege, span);
-                } else if has("DROP") || has("DISCARD") {
+                } else if has("DROP") || has("DISCARD") || has("TRUNCATE") || has("DELETE") {
                     out.add(Effect::Destructive, span);
-                } else if second == "SYSTEM" {
+                    if has("TRUNCATE") || has("DELETE") {
+                        out.add(Effect::Wide, span);
+                    }
+                } else if has("DISABLE") || has("OWNER") || second == "SYSTEM" {
+                    out.add(Effect::Safety, span);
+                    out.add(Effect::High, span);
+                } else if has("RENAME") || second == "DATABASE" {
                     out.add(Effect::Safety, span);
                 }
             }
-            "GRANT" | "REVOKE" => {
+            "GRANT" | "REVOKE" | "DENY" | "REASSIGN" => {
                 out.category = Some(Category::Identity);
                 out.add(Effect::Privilege, span);
                 if has("ALL") || has("SUPERUSER") {
@@ -153,6 +175,23 @@ pub(crate) fn sql(text: &str) -> Statements {
                 out.add(Effect::Exec, span);
                 out.add(Effect::Hijack, span);
             }
+            "INSTALL" | "UNINSTALL" => {
+                out.add(Effect::Exec, span);
+                out.add(Effect::Hijack, span);
+            }
+            // Replication that is stopped or led elsewhere, names that programs no longer find.
+            "STOP" | "CHANGE" | "RENAME" | "DETACH" | "REPLACE" | ".RESTORE" => {
+                out.add(Effect::Destructive, span);
+            }
+            "MATCH" | "REMOVE" | "FOREACH" if has("DELETE") || has("DETACH") || has("REMOVE") => {
+                out.add(Effect::Destructive, span);
+                out.add(Effect::Wide, span);
+            }
+            ".IMPORT" | ".LOAD" | ".OUTPUT" | ".ONCE" | ".SAVE" | ".CLONE" | "\\O" | "\\G" => {
+                out.add(Effect::Exec, span);
+            }
+            "VACUUM" if has("FULL") => out.add(Effect::Safety, span),
+            "LOCK" => out.add(Effect::Safety, span),
             "KILL" | "SHUTDOWN" | "RESET" | "PURGE" | "FLUSH" => {
                 out.add(Effect::Destructive, span);
                 if first != "KILL" {
@@ -173,6 +212,16 @@ pub(crate) fn sql(text: &str) -> Statements {
                     || has("SQL_LOG_BIN") =>
             {
                 out.add(Effect::Safety, span);
+                if has("PASSWORD") {
+                    out.category = Some(Category::Identity);
+                    out.add(Effect::Persist, span);
+                }
+                if words.iter().any(|word| word.contains("LOG") || word.contains("AUDIT")) {
+                    out.add(Effect::Tamper, span);
+                }
+                if has("READ_ONLY") || has("SUPER_READ_ONLY") {
+                    out.add(Effect::High, span);
+                }
             }
             "SET" | "BEGIN" | "COMMIT" | "ROLLBACK" | "START" => {}
             meta if meta.starts_with("\\!")
@@ -195,7 +244,6 @@ pub(crate) fn sql(text: &str) -> Statements {
                         | "\\C"
                         | "\\PSET"
                         | "\\T"
-                        | "\\G"
                         | ".TABLES"
                         | ".SCHEMA"
                         | ".HEADERS"
@@ -244,17 +292,61 @@ pub(crate) fn looks_like_statement(text: &str) -> bool {
             | "collection"
             | "policy"
             | "domain"
+            | "owned"
+            | "event"
+            | "constraint"
+            | "publication"
+            | "subscription"
+            | "server"
+            | "warehouse"
+            | "measurement"
+            | "series"
+            | "retention"
+            | "shard"
+            | "bucket"
+            | "dictionary"
+            | "login"
+            | "foreign"
+            | "unique"
     );
     match word(0) {
         "drop" | "alter" | "create" => object,
-        "truncate" => word(1) == "table",
-        "flushall" | "flushdb" => words.len() <= 2,
+        // The program is written small, and cuts files to the size it is given.
+        "truncate" => word(1) == "table" || text.starts_with("TRUNCATE "),
+        "rename" => matches!(word(1), "table" | "user"),
+        "purge" => matches!(word(1), "binary" | "master"),
+        "reset" => matches!(word(1), "master" | "slave" | "replica"),
+        "stop" => matches!(word(1), "slave" | "replica" | "group_replication"),
+        "flush" => matches!(word(1), "privileges" | "tables" | "logs" | "hosts"),
+        "copy" => words.iter().any(|word| word == "program"),
         "delete" => word(1) == "from",
         "insert" => word(1) == "into",
         "update" => words.iter().any(|word| word == "set"),
         "grant" | "revoke" => {
             words.iter().any(|word| word == "on" || word == "to" || word == "from")
         }
+        _ => looks_like_redis(text),
+    }
+}
+
+/// Whether a line is a command typed at the prompt of Redis. Most of its words are common ones, so
+/// that only what its manual writes in capitals, or a pair no program has, is taken for one.
+pub(crate) fn looks_like_redis(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let first = words.next().unwrap_or("");
+    let second = words.next().unwrap_or("").to_ascii_lowercase();
+    let lower = first.to_ascii_lowercase();
+    match lower.as_str() {
+        "flushall" | "flushdb" => words.next().is_none(),
+        "config" => matches!(second.as_str(), "set" | "resetstat" | "rewrite"),
+        "debug" => matches!(second.as_str(), "segfault" | "sleep" | "reload" | "loadaof" | "panic"),
+        "script" => first == "SCRIPT" && matches!(second.as_str(), "flush" | "kill"),
+        "cluster" => matches!(second.as_str(), "reset" | "failover" | "forget" | "flushslots"),
+        "client" => matches!(second.as_str(), "kill" | "pause"),
+        "acl" => matches!(second.as_str(), "setuser" | "deluser" | "load" | "save"),
+        "shutdown" => first == "SHUTDOWN" && matches!(second.as_str(), "" | "save" | "nosave"),
+        "slaveof" | "replicaof" | "swapdb" | "bgrewriteaof" | "unlink" | "del" | "module"
+        | "function" | "failover" | "migrate" => first.bytes().all(|b| b.is_ascii_uppercase()),
         _ => false,
     }
 }
@@ -303,8 +395,16 @@ pub(crate) fn redis(text: &str) -> Statements {
                 }
             }
             "DEL" | "UNLINK" | "HDEL" | "LTRIM" | "ZREM" | "SREM" | "EXPIRE" | "XTRIM"
-            | "RENAME" | "MIGRATE" | "MOVE" => {
+            | "RENAME" | "MIGRATE" | "MOVE" | "GETDEL" | "LREM" | "LPOP" | "RPOP" | "SPOP"
+            | "XDEL" | "PEXPIRE" | "EXPIREAT" | "PEXPIREAT" | "RENAMENX" | "RESTORE"
+            | "ZREMRANGEBYRANK" | "ZREMRANGEBYSCORE" | "ZREMRANGEBYLEX" | "ZPOPMIN" | "ZPOPMAX" => {
                 out.add(Effect::Destructive, span);
+            }
+            "SENTINEL" if matches!(second, "FAILOVER" | "RESET" | "REMOVE" | "SET") => {
+                out.add(Effect::Destructive, span);
+            }
+            "SLOWLOG" | "LATENCY" | "MEMORY" if matches!(second, "RESET" | "PURGE") => {
+                out.add(Effect::Safety, span);
             }
             "SHUTDOWN" | "FAILOVER" | "RESET" => {
                 out.add(Effect::Destructive, span);
@@ -313,6 +413,7 @@ pub(crate) fn redis(text: &str) -> Statements {
             "CONFIG" if second == "GET" => read = true,
             "CONFIG" => {
                 out.add(Effect::Safety, span);
+                out.add(Effect::High, span);
                 if words.iter().any(|w| {
                     matches!(w.as_str(), "DIR" | "DBFILENAME" | "REQUIREPASS" | "PROTECTED-MODE")
                 }) {
@@ -330,6 +431,7 @@ pub(crate) fn redis(text: &str) -> Statements {
                 }
             }
             "ACL" if !matches!(second, "LIST" | "WHOAMI" | "USERS" | "GETUSER" | "CAT") => {
+                out.category = Some(Category::Identity);
                 out.add(Effect::Privilege, span)
             }
             "CLUSTER"
@@ -341,7 +443,7 @@ pub(crate) fn redis(text: &str) -> Statements {
                 out.add(Effect::Destructive, span);
                 out.add(Effect::Wide, span);
             }
-            "CLIENT" if second == "KILL" => out.add(Effect::Destructive, span),
+            "CLIENT" if matches!(second, "KILL" | "PAUSE") => out.add(Effect::Destructive, span),
             "DEBUG" => out.add(Effect::Destructive, span),
             "GET" | "MGET" | "KEYS" | "SCAN" | "INFO" | "PING" | "TTL" | "PTTL" | "TYPE"
             | "EXISTS" | "HGET" | "HGETALL" | "HKEYS" | "LRANGE" | "LLEN" | "SMEMBERS"
@@ -362,9 +464,10 @@ pub(crate) fn redis(text: &str) -> Statements {
 pub(crate) fn mongo(text: &str) -> Statements {
     let mut out = Statements::default();
     let compact: String = text.split_whitespace().collect();
+    let lower = compact.to_ascii_lowercase();
     let at = (0, text.len());
     let has = |needle: &str| compact.contains(needle);
-    if has("dropDatabase(") {
+    if lower.contains("dropdatabase") {
         out.add(Effect::Destructive, at);
         out.add(Effect::Wide, at);
         out.add(Effect::Critical, at);
@@ -373,11 +476,15 @@ pub(crate) fn mongo(text: &str) -> Statements {
         out.add(Effect::Destructive, at);
         out.add(Effect::Wide, at);
     }
-    if has("delete")
+    // Also as a field of a command: `{drop: "x"}`, `{delete: "x"}`.
+    if lower.contains("delete")
         || has("remove(")
-        || has("findOneAndDelete")
-        || has("dropIndex")
-        || has("dropUser")
+        || has("removeShard")
+        || lower.contains("drop")
+        || has("replaceOne")
+        || has("renameCollection")
+        || has("$unset")
+        || has("rs.remove(")
     {
         out.add(Effect::Destructive, at);
     }
@@ -390,6 +497,12 @@ pub(crate) fn mongo(text: &str) -> Statements {
         || has("replSetStepDown")
         || has("rs.stepDown")
         || has("killOp")
+        || has("rs.reconfig")
+        || has("replSetReconfig")
+        || has("shutdown:")
+        || has("\"shutdown\"")
+        || has("moveChunk")
+        || has("stopBalancer")
     {
         out.add(Effect::Destructive, at);
     }

@@ -114,7 +114,7 @@ struct Overrides {
 }
 
 /// The built-in files: category and text.
-const FILES: [(Category, &str); 15] = [
+const FILES: [(Category, &str); 17] = [
     (Category::Inspection, include_str!("inspection.toml")),
     (Category::FileWrite, include_str!("file_write.toml")),
     (Category::FileDeletion, include_str!("file_deletion.toml")),
@@ -129,7 +129,9 @@ const FILES: [(Category, &str); 15] = [
     (Category::Kubernetes, include_str!("kubernetes.toml")),
     (Category::Infrastructure, include_str!("infrastructure.toml")),
     (Category::Infrastructure, include_str!("cloud.toml")),
+    (Category::Infrastructure, include_str!("applications.toml")),
     (Category::Database, include_str!("database.toml")),
+    (Category::Unknown, include_str!("unknown.toml")),
 ];
 
 const PLACES: &str = include_str!("places.toml");

@@ -123,6 +123,11 @@ impl RiskTables {
         self.programs.len()
     }
 
+    /// What the words of a program nobody described say by themselves.
+    pub(crate) fn undescribed(&self) -> Option<&Program> {
+        self.programs.get("?").map(Arc::as_ref)
+    }
+
     pub(crate) fn program(&self, name: &str) -> Option<&Program> {
         self.programs.get(name).map(Arc::as_ref).or_else(|| {
             // `python3.12`, `mkfs.ext4`, `gcc-13`: the version is not part of what it does.

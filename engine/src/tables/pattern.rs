@@ -83,6 +83,7 @@ impl<'a> Arguments<'a> {
             }
             if text == "--" {
                 only_operands = true;
+                out.flags.push(Flag { name: text, value: None, at: here, value_at: here });
                 continue;
             }
             let (name, mut value) = match text.split_once('=') {
