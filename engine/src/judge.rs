@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::every_command;
 use crate::{
     Anomaly, Assessment, Context, History, Outcome, PolicySet, Requirement, RiskTables, RuleSet,
     RuleVerdict, detect,
@@ -25,6 +26,9 @@ pub struct Verdict {
     pub assessment: Assessment,
     /// What the rules say.
     pub rule: RuleVerdict,
+    /// Every rule that had its part in that: for several changes of files there can be several.
+    #[serde(default)]
+    pub rules: Vec<String>,
     /// What is unusual.
     pub anomalies: Vec<Anomaly>,
     /// Whose approval is needed.
@@ -63,7 +67,8 @@ pub fn judge(snapshot: &Snapshot, command: &[u8], context: &Context, history: &H
 }
 
 /// Judges one item, whatever it is. Input and keys are never allowed by a rule: a line `ls` for a
-/// program is not the command `ls`. A change of files is allowed only by a rule written for such.
+/// program is not the command `ls`. A change of files is allowed only by a rule written for such,
+/// and several at once only when each of them alone would be.
 #[must_use]
 pub fn judge_as(
     snapshot: &Snapshot,
@@ -84,10 +89,8 @@ pub fn judge_as(
     let commands = || {
         let found = assessment.segments.iter().map(|segment| segment.argv.clone());
         let words = match reading {
-            Reading::File => {
-                Some(assessment.command.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-            }
-            _ => None,
+            Reading::File => changes_in(item).into_iter().flat_map(readings).collect(),
+            _ => Vec::new(),
         };
         found.chain(words).collect()
     };
@@ -98,8 +101,8 @@ pub fn judge_as(
     let by_hand = match reading {
         Reading::Command => None,
         Reading::Control { .. } => None,
-        Reading::File if pattern.is_some_and(|pattern| pattern.starts_with("sftp ")) => None,
-        Reading::File => Some("only a rule written for `sftp ` allows a change of files"),
+        Reading::File if pattern.is_some_and(|pattern| pattern.starts_with(FOR_FILES)) => None,
+        Reading::File => Some(NOT_FOR_FILES),
         Reading::Input { .. } => Some("input to a program is never allowed by a rule"),
         Reading::Keys { .. } => Some("keys are never allowed by a rule"),
     };
@@ -113,17 +116,91 @@ pub fn judge_as(
             closest: None,
         };
     }
+    let mut rules: Vec<String> = rule.rule.iter().cloned().collect();
+    if reading == Reading::File && rule.verdict == Outcome::Review {
+        (rule, rules) = judge_changes(&snapshot.rules, rule, item, context);
+    }
     let anomalies = match reading {
         Reading::Command | Reading::File => detect(history, item, &assessment, context),
         // The first word of what a program reads is not the name of a program.
         Reading::Control { .. } | Reading::Input { .. } | Reading::Keys { .. } => Vec::new(),
     };
     let requirement = snapshot.policies.select_with(context, assessment.level, commands);
-    Verdict { assessment, rule, anomalies, requirement }
+    Verdict { assessment, rule, rules, anomalies, requirement }
+}
+
+/// How the pattern of a rule begins that may allow a change of files.
+const FOR_FILES: &str = "sftp ";
+const NOT_FOR_FILES: &str = "only a rule written for `sftp ` allows a change of files";
+
+/// The changes in an item, one a line; the summary above several of them changes nothing.
+fn changes_in(item: &[u8]) -> Vec<&[u8]> {
+    let mut lines: Vec<&[u8]> = item.split(|b| *b == b'\n').collect();
+    let summary =
+        |line: &&[u8]| line.starts_with(b"sftp upload ") || line.starts_with(b"scp upload ");
+    if lines.len() > 1 && lines.first().is_some_and(summary) {
+        lines.remove(0);
+    }
+    lines
+}
+
+/// The words of a change, for rules that deny and for policies: as they stand there, and without
+/// the quotes around a path.
+fn readings(line: &[u8]) -> Vec<Vec<String>> {
+    let mut all = every_command(line);
+    let text = String::from_utf8_lossy(line);
+    all.push(text.split_whitespace().map(str::to_owned).collect());
+    all
+}
+
+/// What the rules say about several changes, when none says anything about all of them at once.
+fn judge_changes(
+    set: &RuleSet,
+    whole: RuleVerdict,
+    item: &[u8],
+    context: &Context,
+) -> (RuleVerdict, Vec<String>) {
+    let lines = changes_in(item);
+    let mut rules: Vec<String> = Vec::new();
+    let mut open: Option<RuleVerdict> = None;
+    for line in &lines {
+        let mut found = set.judge_with(line, context, || readings(line));
+        if found.verdict == Outcome::Deny {
+            let rules = found.rule.iter().cloned().collect();
+            return (found, rules);
+        }
+        let pattern = |id: &String| {
+            let rule = set.rules().iter().find(|rule| rule.id == *id);
+            rule.is_some_and(|rule| rule.pattern.starts_with(FOR_FILES))
+        };
+        match found.rule.take().filter(pattern) {
+            Some(rule) if rules.contains(&rule) => {}
+            Some(rule) => rules.push(rule),
+            None if found.verdict == Outcome::Allow => {
+                let why = NOT_FOR_FILES.to_owned();
+                let verdict = Outcome::Review;
+                open.get_or_insert(RuleVerdict { verdict, rule: None, why, closest: None });
+            }
+            None => {
+                open.get_or_insert(found);
+            }
+        }
+    }
+    match (open, rules.first()) {
+        // Of one change everything has been said.
+        _ if !item.contains(&b'\n') => (whole, Vec::new()),
+        (None, Some(first)) => {
+            let why = format!("each of {} changes is allowed by {}", lines.len(), rules.join(", "));
+            let rule = Some(first.clone());
+            (RuleVerdict { verdict: Outcome::Allow, rule, why, closest: None }, rules)
+        }
+        (Some(open), _) => (open, Vec::new()),
+        (None, None) => (whole, Vec::new()),
+    }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::{Effect, MatchKind, Rule, Scope};
@@ -171,5 +248,96 @@ mod tests {
             &History::default(),
         );
         assert_eq!(denied.rule.verdict, Outcome::Deny);
+    }
+
+    fn glob(pattern: &str, effect: Effect) -> Rule {
+        Rule { kind: MatchKind::Glob, ..rule(pattern, effect) }
+    }
+
+    #[test]
+    fn several_changes_are_allowed_one_by_one() {
+        let rules = vec![
+            glob("sftp write /srv/app/*: **", Effect::Allow),
+            glob("sftp mkdir /srv/app/*: **", Effect::Allow),
+            glob("write /srv/other/*: **", Effect::Allow),
+            glob("sftp write /srv/app/secret/*: **", Effect::Deny),
+        ];
+        let snapshot = Snapshot { rules: RuleSet::build(rules).unwrap(), ..Snapshot::default() };
+        let judge = |text: &str| {
+            let (context, history) = (Context::default(), History::default());
+            judge_as(&snapshot, Reading::File, text.as_bytes(), &context, &history)
+        };
+        let (a, b) = ("sftp write /srv/app/a: 1 B, sha256 aa", "sftp mkdir /srv/app/b: mode 0755");
+        let both = judge(&format!("scp upload 1 file and 1 directory, 1 B, to /srv/app\n{b}\n{a}"));
+        assert_eq!(both.rule.verdict, Outcome::Allow);
+        assert_eq!(both.rules, ["sftp mkdir /srv/app/*: **", "sftp write /srv/app/*: **"]);
+        for (text, verdict) in [
+            (format!("{a}\n{a}"), Outcome::Allow),
+            (format!("sftp upload 1 files, 1 B, to /srv/app\n{a}"), Outcome::Allow),
+            ("sftp upload 0 files, 0 B, to /srv/app".to_owned(), Outcome::Review),
+            (format!("{a}\nsftp write /etc/x: 1 B"), Outcome::Review),
+            (format!("{a}\nsftp write /srv/app/../../etc/x: 1 B"), Outcome::Review),
+            (format!("{a}\nscp write /srv/app/x: 1 B"), Outcome::Review),
+            (format!("{a}\nsftp upload 2 files, 2 B, to /srv"), Outcome::Review),
+            (format!("{a}\n"), Outcome::Review),
+            (format!("{a}\nwrite /srv/other/x: 1 B"), Outcome::Review),
+            (format!("{a}\nsftp write /srv/app/secret/x: 1 B"), Outcome::Deny),
+            ("sftp write $'/srv/app/secret/x!': 1 B".to_owned(), Outcome::Deny),
+        ] {
+            let found = judge(&text);
+            assert_eq!(found.rule.verdict, verdict, "{text:?}: {found:?}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Several changes are allowed exactly when each of them alone is, and denied exactly when
+        /// one of them is.
+        #[test]
+        fn together_as_alone(
+            lines in proptest::collection::vec(
+                ("(sftp (write|mkdir|remove|upload)|scp write|write)",
+                 "/(srv|etc|srv/app)/(a|b|\\.\\.|\"a b\")(/x)?", "(: 1 B, sha256 ab)?"),
+                2..6,
+            ),
+            patterns in proptest::collection::vec(
+                ("(sftp (write|mkdir|\\*)|write)", "/(srv|etc|srv/app)/(a|\\*|b/x)", "(: \\*\\*)?",
+                 proptest::bool::weighted(0.2)),
+                0..6,
+            ),
+            summary in proptest::bool::ANY,
+        ) {
+            let rules: Vec<Rule> = patterns
+                .into_iter()
+                .enumerate()
+                .map(|(at, (verb, path, rest, deny))| Rule {
+                    id: at.to_string(),
+                    ..glob(&format!("{verb} {path}{rest}"),
+                        if deny { Effect::Deny } else { Effect::Allow })
+                })
+                .collect();
+            let snapshot = Snapshot { rules: RuleSet::build(rules).unwrap(), ..Snapshot::default() };
+            let verdict = |text: &str| {
+                let (context, history) = (Context::default(), History::default());
+                judge_as(&snapshot, Reading::File, text.as_bytes(), &context, &history).rule.verdict
+            };
+            let lines: Vec<String> =
+                lines.into_iter().map(|(verb, path, rest)| format!("{verb} {path}{rest}")).collect();
+            let mut alone = lines.clone();
+            let mut text = lines.join("\n");
+            if summary {
+                text = format!("sftp upload {} files, 9 B, to /srv\n{text}", lines.len());
+            } else if alone[0].starts_with("sftp upload") {
+                alone.remove(0);
+            }
+            let alone: Vec<Outcome> = alone.iter().map(|line| verdict(line)).collect();
+            let expected = if alone.contains(&Outcome::Deny) {
+                Outcome::Deny
+            } else if alone.iter().all(|v| *v == Outcome::Allow) {
+                Outcome::Allow
+            } else {
+                Outcome::Review
+            };
+            proptest::prop_assert_eq!(verdict(&text), expected, "{}", text);
+        }
     }
 }

@@ -32,5 +32,5 @@ pub use rules::{
 };
 pub use secrets::{Masked, mask_secrets};
 pub use tables::{RiskTables, TablesError};
-pub use transfer::{ScpSink, scp_sink};
+pub use transfer::{ScpSink, describe_transfer, scp_sink};
 pub use visible::{Hidden, Shown, make_visible};

@@ -46,6 +46,210 @@ pub fn scp_sink(command: &[u8]) -> ScpSink {
     if every_command(command).iter().any(receives) { ScpSink::Unclear } else { ScpSink::No }
 }
 
+/// What a command that moves files does, in one plain sentence: `git push to /srv/repo.git`. `None`
+/// for every other command, and for those with an option that is not known here.
+#[must_use]
+pub fn describe_transfer(command: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(command).ok()?;
+    // `cd DIR && tar …` is how archives are unpacked without `-C`.
+    let (directory, rest) = match text.strip_prefix("cd ").and_then(|t| t.split_once(" && ")) {
+        Some((directory, rest)) => {
+            let words = plain(format!("cd {directory}").as_bytes())?;
+            let [_, directory] = &words[..] else { return None };
+            (Some(directory.clone()).filter(|d| !d.starts_with('-')), rest)
+        }
+        None => (None, text),
+    };
+    let words = plain(rest.as_bytes())?;
+    let (program, args) = words.split_first()?;
+    let is = |name| is_program(program, name);
+    if is("tar") {
+        return tar(args, directory.as_deref());
+    }
+    if directory.is_some() {
+        return None;
+    }
+    if is("scp") {
+        let Scp { sink, recursive, path, .. } = scp(&words)?;
+        let path = place(&path?)?;
+        let what = if sink { "scp upload into" } else { "scp download of" };
+        return Some(format!("{what} {path}{}", if recursive { ", recursive" } else { "" }));
+    }
+    if is("rsync") {
+        return rsync(args);
+    }
+    if is("git") {
+        let (verb, args) = args.split_first()?;
+        return git(verb, args);
+    }
+    ["git-receive-pack", "git-upload-pack", "git-upload-archive"]
+        .into_iter()
+        .find(|name| is(name))
+        .and_then(|name| git(name.strip_prefix("git-")?, args))
+}
+
+fn git(verb: &str, args: &[String]) -> Option<String> {
+    let [repository] = args else { return None };
+    let what = match verb {
+        "receive-pack" => "git push to",
+        "upload-pack" => "git fetch from",
+        "upload-archive" => "git archive of",
+        _ => return None,
+    };
+    (!repository.starts_with('-')).then(|| Some(format!("{what} {}", place(repository)?)))?
+}
+
+/// `rsync --server`, as rsync's own client starts it.
+fn rsync(args: &[String]) -> Option<String> {
+    /// Short options that change how, not what or where.
+    const LETTERS: &str = "vlogDtprzucHAXSxLkKIWdOJUNqhimE";
+    /// Long options of the same kind; those with a value end in `=`.
+    const LONG: [&str; 22] = [
+        "--append",
+        "--bwlimit=",
+        "--checksum-seed=",
+        "--compress-choice=",
+        "--compress-level=",
+        "--existing",
+        "--ignore-existing",
+        "--inplace",
+        "--log-format=",
+        "--max-size=",
+        "--min-size=",
+        "--new-compress",
+        "--no-implied-dirs",
+        "--no-whole-file",
+        "--numeric-ids",
+        "--omit-dir-times",
+        "--partial",
+        "--safe-links",
+        "--sparse",
+        "--stats",
+        "--timeout=",
+        "--usermap=",
+    ];
+    let mut args = args.iter().map(String::as_str);
+    if args.next() != Some("--server") {
+        return None;
+    }
+    let (mut sender, mut deletes, mut removes, mut dry) = (false, false, false, false);
+    let mut clustered = false;
+    let mut first = None;
+    for arg in args.by_ref() {
+        match arg {
+            "--sender" => sender = true,
+            "--delete" | "--delete-before" | "--delete-during" | "--delete-delay"
+            | "--delete-after" | "--delete-excluded" => deletes = true,
+            "--remove-source-files" => removes = true,
+            _ if arg.starts_with("--") => {
+                let known = LONG
+                    .iter()
+                    .any(|known| *known == arg || known.ends_with('=') && arg.starts_with(known));
+                if !known {
+                    return None;
+                }
+            }
+            _ if arg.len() > 1 && arg.starts_with('-') => {
+                // What follows the `e` tells of protocol versions.
+                let letters = arg.get(1..)?.split('e').next()?;
+                if std::mem::replace(&mut clustered, true)
+                    || !letters.chars().all(|c| LETTERS.contains(c) || c == 'n')
+                {
+                    return None;
+                }
+                dry |= letters.contains('n');
+            }
+            _ => {
+                first = Some(arg);
+                break;
+            }
+        }
+    }
+    if first != Some(".") {
+        return None;
+    }
+    let paths: Option<Vec<String>> = args.map(place).collect();
+    let paths = paths.filter(|paths| !paths.is_empty())?;
+    let dry = if dry { " (dry run: changes nothing)" } else { "" };
+    if sender {
+        let removes = if removes { " (removes the files there once they are fetched)" } else { "" };
+        return Some(format!("rsync download from {}{removes}{dry}", paths.join(" and ")));
+    }
+    let [path] = &paths[..] else { return None };
+    let deletes = if deletes { " (deletes files there that the sender does not have)" } else { "" };
+    Some(format!("rsync upload to {path}{deletes}{dry}"))
+}
+
+/// `tar` that reads or writes an archive on the standard streams.
+fn tar(args: &[String], directory: Option<&str>) -> Option<String> {
+    let mut args = args.iter().map(String::as_str);
+    let (mut mode, mut stream) = (None, false);
+    let mut directory = directory.map(str::to_owned);
+    let mut operands = Vec::new();
+    let mut first = true;
+    while let Some(arg) = args.next() {
+        let cluster = std::mem::take(&mut first) && !arg.starts_with('-');
+        let harmless = ["--strip-components=", "--exclude=", "--no-same-owner", "--numeric-owner"];
+        if let Some(into) = arg.strip_prefix("--directory=") {
+            directory = Some(below(directory.as_deref(), into));
+        } else if harmless.iter().any(|known| arg.starts_with(known)) {
+            continue;
+        } else if cluster || (arg.len() > 1 && arg.starts_with('-') && !arg.starts_with("--")) {
+            for letter in arg.trim_start_matches('-').chars() {
+                match letter {
+                    'x' | 'c' | 't' if mode.is_none() => mode = Some(letter),
+                    'f' => stream = args.next()? == "-",
+                    'C' => directory = Some(below(directory.as_deref(), args.next()?)),
+                    'v' | 'z' | 'j' | 'J' | 'p' | 'm' | 'o' | 'k' | 'a' => {}
+                    _ => return None,
+                }
+            }
+        } else if arg.starts_with("--") {
+            return None;
+        } else {
+            operands.push(place_in(directory.as_deref(), arg)?);
+        }
+    }
+    if !stream {
+        return None;
+    }
+    let directory = place(directory.as_deref().unwrap_or("."))?;
+    match mode? {
+        'x' if operands.is_empty() => Some(format!("tar: unpack standard input in {directory}")),
+        'c' if (1..=3).contains(&operands.len()) => {
+            Some(format!("tar: pack {} and send it", operands.join(" and ")))
+        }
+        't' if operands.is_empty() => Some("tar: list standard input".to_owned()),
+        _ => None,
+    }
+}
+
+fn below(outer: Option<&str>, path: &str) -> String {
+    match outer {
+        Some(outer) if !path.starts_with('/') => format!("{}/{path}", outer.trim_end_matches('/')),
+        _ => path.to_owned(),
+    }
+}
+
+fn place_in(directory: Option<&str>, path: &str) -> Option<String> {
+    place(&below(directory, path))
+}
+
+/// A path in a sentence. Commands start in the login directory.
+fn place(path: &str) -> Option<String> {
+    let rest = path.trim_start_matches("./");
+    if path.is_empty() || path.contains(['"', '\\']) {
+        return None;
+    }
+    if rest.is_empty() || rest == "." {
+        return Some("the login directory".to_owned());
+    }
+    let whole = if path.starts_with('/') { path.to_owned() } else { format!("~/{rest}") };
+    // What has blanks could say anything.
+    let plain = whole.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+@%:,=~".contains(&b));
+    Some(if plain { whole } else { format!("\"{whole}\"") })
+}
+
 /// The words of a command that is nothing but plain words; a leading `~/` of one of them is the
 /// login directory, in which commands start.
 fn plain(command: &[u8]) -> Option<Vec<String>> {
@@ -150,6 +354,64 @@ mod tests {
             ("/tmp/scp -t y", ScpSink::Unclear),
         ] {
             assert_eq!(scp_sink(command.as_bytes()), found, "{command}");
+        }
+    }
+
+    #[test]
+    fn transfers_in_a_sentence() {
+        for (command, sentence) in [
+            (
+                "rsync --server -vlogDtpre.iLsfxCIvu --delete . /srv/app/",
+                Some(
+                    "rsync upload to /srv/app/ (deletes files there that the sender does not have)",
+                ),
+            ),
+            ("rsync --server -vlogDtpre.iLsfxCIvu . app", Some("rsync upload to ~/app")),
+            (
+                "rsync --server -vnlogDtpre.iLsfxCIvu . /srv",
+                Some("rsync upload to /srv (dry run: changes nothing)"),
+            ),
+            (
+                "rsync --server --sender -vlogDtpre.iLsfxCIvu . /var/log /etc/x",
+                Some("rsync download from /var/log and /etc/x"),
+            ),
+            (
+                "rsync --server --sender -e.iLsf --remove-source-files . x",
+                Some("rsync download from ~/x (removes the files there once they are fetched)"),
+            ),
+            ("rsync --server -vlogDtpre.iLsf --backup-dir=/x . /srv", None),
+            ("rsync --server -vbe.iLsf . /srv", None),
+            ("rsync --server -ve.iLsf --daemon .", None),
+            ("rsync -a x y", None),
+            ("git-receive-pack '/srv/repo.git'", Some("git push to /srv/repo.git")),
+            ("git receive-pack repo.git", Some("git push to ~/repo.git")),
+            ("git-upload-pack '/srv/my repo'", Some("git fetch from \"/srv/my repo\"")),
+            ("git-upload-pack --strict x", None),
+            ("/tmp/git-receive-pack x", None),
+            ("git status", None),
+            ("scp -r -t /srv/app/", Some("scp upload into /srv/app/, recursive")),
+            ("scp -f /srv/x", Some("scp download of /srv/x")),
+            ("scp -t .", Some("scp upload into the login directory")),
+            ("tar xzf - -C /srv/app", Some("tar: unpack standard input in /srv/app")),
+            ("tar -C /srv -xf -", Some("tar: unpack standard input in /srv")),
+            ("cd /srv/app && tar xf -", Some("tar: unpack standard input in /srv/app")),
+            ("cd /srv && tar xf - -C app", Some("tar: unpack standard input in /srv/app")),
+            ("tar xf -", Some("tar: unpack standard input in the login directory")),
+            ("tar czf - -C /srv app", Some("tar: pack /srv/app and send it")),
+            ("tar xf /srv/x.tar", None),
+            ("tar xPf - -C /", None),
+            ("tar xf - --to-command=sh", None),
+            ("cd /srv && rm x", None),
+            (
+                "tar xf - -C '/srv (dry run)'",
+                Some("tar: unpack standard input in \"/srv (dry run)\""),
+            ),
+            ("tar xf - -C '/a\"b'", None),
+            ("tar xf - ; id", None),
+            ("ls", None),
+            ("", None),
+        ] {
+            assert_eq!(describe_transfer(command.as_bytes()).as_deref(), sentence, "{command}");
         }
     }
 }

@@ -319,6 +319,10 @@ pub struct CommandView {
     pub state: CommandState,
     /// What kind of bytes.
     pub kind: ItemKind,
+    /// What a command that moves files does, in one plain sentence (`git push to /srv/repo.git`);
+    /// only where that is certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headline: Option<String>,
     /// The command this is the standard input of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CommandId>,

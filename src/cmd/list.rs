@@ -33,7 +33,10 @@ pub(crate) async fn pending(config: &Config, json: bool) -> Outcome {
                 print::span((c.deadline_ms - now_ms) / 1000),
                 print::safe(&c.session.agent),
                 print::safe(&format!("{}@{}", c.session.user, c.session.target)),
-                print::safe(c.masked.as_ref().unwrap_or(&c.text.command)),
+                match &c.headline {
+                    Some(sentence) => print::safe(&format!("{} ({sentence})", c.text.command)),
+                    None => print::safe(c.masked.as_ref().unwrap_or(&c.text.command)),
+                },
             ]
         })
         .collect();

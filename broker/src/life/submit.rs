@@ -43,6 +43,12 @@ fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> Reading<'_> {
     }
 }
 
+/// What a transfer of files does, in a sentence.
+fn headline(kind: ItemKind, bytes: &[u8]) -> Option<String> {
+    let command = matches!(kind, ItemKind::Exec | ItemKind::Line);
+    command.then(|| expacti_engine::describe_transfer(bytes)).flatten()
+}
+
 /// The text with secrets masked, when it holds any.
 fn masked_text(bytes: &[u8]) -> Option<String> {
     let masked = mask_secrets(bytes);
@@ -103,7 +109,7 @@ impl Life {
         let mut view = self.view_of(&submission, &bytes, info, &verdict, retry_of_denied, now);
         // A rule is no way round the approvals a policy asks for.
         let gap = match (verdict.rule.verdict, &verdict.rule.rule) {
-            (RuleOutcome::Allow, Some(rule)) => self.rule_gap(rule, &view),
+            (RuleOutcome::Allow, _) => verdict.rules.iter().find_map(|r| self.rule_gap(r, &view)),
             _ => None,
         };
         let held = paused || gap.is_some();
@@ -182,7 +188,7 @@ impl Life {
                     self.deny(&id, &by, &why, DecisionKind::Rule, now)?;
                 }
                 (RuleOutcome::Allow, Some(rule)) if !held => {
-                    self.count_hit(Some(rule));
+                    verdict.rules.iter().for_each(|rule| self.count_hit(Some(rule)));
                     self.allow_by_rule(&id, rule, submission.ready, now)?;
                 }
                 _ => {}
@@ -227,6 +233,7 @@ impl Life {
     ) -> CommandView {
         let secret = submission.interactive.as_ref().is_some_and(|i| i.secret);
         let masked = if secret { Some(SECRET_MASK.to_owned()) } else { masked_text(bytes) };
+        let headline = masked.is_none().then(|| headline(submission.kind, bytes)).flatten();
         let mut requirement = verdict.requirement.clone();
         if requirement.policy.is_none() {
             requirement.timeout_seconds = self.default_timeout.as_secs();
@@ -242,6 +249,7 @@ impl Life {
             revision: 0,
             state: CommandState::Pending,
             kind: submission.kind,
+            headline,
             parent: submission.parent.clone(),
             cwd: submission.cwd.clone(),
             timestamp: now.seconds(),

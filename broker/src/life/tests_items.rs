@@ -296,3 +296,41 @@ fn what_a_preview_tells_of_secrets_is_neither_kept_nor_shown_to_whoever_looks_on
         assert!(!format!("{:?}", w.disk).contains("hunter22"));
     }
 }
+
+#[test]
+fn several_changes_of_files_are_allowed_by_several_rules() {
+    let mut w = World::new();
+    let root = peer("root", Role::Owner);
+    let mut glob = |pattern: &str| {
+        let kind = expacti_engine::MatchKind::Glob;
+        let rule = expacti_engine::Rule { kind, ..rule(pattern) };
+        w.run(|l, now| l.add_rule(&root, rule, now)).unwrap();
+    };
+    glob("sftp write /srv/app/*: **");
+    glob("sftp mkdir /srv/app/*: **");
+    let session = w.session();
+    let lines = "sftp write /srv/app/a: 1 B, sha256 aa\nsftp mkdir /srv/app/b: mode 0755";
+    let mut changes = |lines: &str| {
+        let text = format!("scp upload 1 file and 1 directory, 1 B, to /srv/app\n{lines}");
+        let mut s = submission(&session, &text);
+        s.kind = ItemKind::File;
+        send(&mut w, s).unwrap()
+    };
+    let (both, more) =
+        (changes(lines), changes(&format!("{lines}\nsftp write /etc/x: 1 B, sha256 aa")));
+    assert_eq!(view(&w, &more).state, CommandState::Pending);
+    let allowed = w.decisions().into_iter().find(|d| d.id == both).unwrap();
+    assert!(allowed.allow && allowed.released && allowed.decided_by.starts_with("whitelist:"));
+    let hits: Vec<_> = w.life.rule_list().iter().map(|view| view.rule.hits).collect();
+    assert_eq!(hits, [1, 1], "both rules had their part in it");
+}
+
+#[test]
+fn a_transfer_has_a_sentence() {
+    let mut w = World::new();
+    let session = w.session();
+    let push = w.submit(&session, "git-receive-pack '/srv/repo.git'");
+    assert_eq!(view(&w, &push).headline.as_deref(), Some("git push to /srv/repo.git"));
+    let other = w.submit(&session, "git-receive-pack '/srv/repo.git'; id");
+    assert_eq!(view(&w, &other).headline, None);
+}

@@ -55,6 +55,9 @@ pub(super) fn headline(notice: &Notice) -> String {
 /// Everything in one text: headline, command, what to do.
 pub(super) fn text(notice: &Notice, review_url: Option<&str>) -> String {
     let mut text = format!("{}\n{}", headline(notice), command(notice));
+    if let Some(sentence) = &notice.command.headline {
+        text.push_str(&format!("\n({})", make_visible(sentence.as_bytes()).text));
+    }
     if notice.event == Event::Pending {
         let people = &notice.command.may_decide;
         text.push_str(&format!(
@@ -89,6 +92,7 @@ pub(super) fn generic(notice: &Notice, review_url: Option<&str>, at: i64) -> Val
             "state": view.state,
             "kind": view.kind,
             "command": command(notice),
+            "headline": view.headline,
             "risk_score": view.risk_score,
             "level": view.level,
             "anomaly_reasons": view.anomaly_reasons,

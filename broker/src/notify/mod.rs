@@ -148,6 +148,7 @@ fn example(command: &str) -> CommandView {
         revision: 1,
         state: CommandState::Pending,
         kind: ItemKind::Exec,
+        headline: None,
         parent: None,
         cwd: "~".to_owned(),
         timestamp: now.div_euclid(1_000_000),

@@ -152,6 +152,8 @@ pub(crate) struct Card {
     pub agent: String,
     /// `as ann` or empty.
     pub owner: Option<String>,
+    /// What it does with files, in one sentence of the broker's.
+    pub sentence: Option<String>,
     /// Why the agent works there.
     pub reason: Option<String>,
     /// How the host key was checked, unless as it should be.
@@ -368,7 +370,6 @@ impl Card {
         };
         let target_name = clean(&s.target, 80);
         let mut notes: Vec<String> = Vec::new();
-        notes.extend(view.headline.as_deref().map(|sentence| clean(sentence, 300)));
         match view.kind {
             ItemKind::Exec | ItemKind::Line => {}
             ItemKind::Shell => notes.push("a login shell: its script comes next".to_owned()),
@@ -417,6 +418,7 @@ impl Card {
             may_decide: view.may_decide.iter().take(20).map(|n| clean(n, 40)).collect(),
             agent: clean(&s.agent, 60),
             owner: optional(&s.owner, 60),
+            sentence: optional(&view.headline, 300),
             reason: optional(&s.reason, 300),
             host_key: optional(&s.host_key, 80).filter(|k| k != "known_hosts"),
             terms: view
