@@ -39,6 +39,19 @@ async fn main() -> anyhow::Result<()> {
         }
         state.commands = commands;
     }
+    // LATE=N: so many more, one every four seconds.
+    let late = std::env::var("LATE").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    tokio::spawn(async move {
+        let web = support::session("7c1a", "fixbot", "web-1");
+        for i in 0..late {
+            tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+            let text = format!("systemctl restart app-{i} && echo <b>&amp;");
+            let mut c = support::request(&format!("b{i:03}"), &web, &text, 60, 60);
+            let now = expacti_protocol::now_micros() / 1000;
+            (c.deadline_ms, c.timestamp) = (now + 90_000, now / 1000);
+            broker.add(c);
+        }
+    });
     let mut options = expacti_tui::ReviewOptions::new(Endpoint::unix(&socket));
     options.notify = std::env::var_os("NOTIFY").is_some();
     options.ascii = std::env::var_os("ASCII").is_some();

@@ -46,17 +46,42 @@ impl Notifier {
 
 fn show_all(notices: &Receiver<Notice>, sound: bool, clicks: &Clicks) {
     let mut failures = 0;
-    let waiting = Arc::new(AtomicUsize::new(0));
+    let mut waiting = Waiting::default();
     let mut buttons = None;
     for notice in notices {
         let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let can = *buttons.get_or_insert_with(takes_buttons);
-            show(notice, sound, can, clicks, &waiting)
+            show(notice, sound, can, clicks, &mut waiting)
         }));
         failures = if matches!(shown, Ok(true)) { 0 } else { failures + 1 };
         if failures >= GIVE_UP {
             return;
         }
+    }
+}
+
+/// The notifications whose buttons are waited for.
+#[derive(Debug, Default)]
+struct Waiting {
+    count: Arc<AtomicUsize>,
+    /// The number the desktop gave the last one.
+    last: u32,
+}
+
+impl Waiting {
+    /// One more is shown. A desktop that counts from the beginning again was started anew: nothing
+    /// ever comes back from those before it, and they must not take the place of others.
+    fn shown(&mut self, number: u32) -> Arc<AtomicUsize> {
+        if number <= self.last {
+            self.count = Arc::default();
+        }
+        self.last = number;
+        self.count.fetch_add(1, Ordering::SeqCst);
+        self.count.clone()
+    }
+
+    fn full(&self) -> bool {
+        self.count.load(Ordering::SeqCst) >= BUTTONS
     }
 }
 
@@ -73,7 +98,7 @@ fn show(
     sound: bool,
     buttons: bool,
     clicks: &Clicks,
-    waiting: &Arc<AtomicUsize>,
+    waiting: &mut Waiting,
 ) -> bool {
     let mut n = notify_rust::Notification::new();
     n.appname("expacti")
@@ -89,16 +114,16 @@ fn show(
         if notice.urgent {
             n.urgency(notify_rust::Urgency::Critical);
         }
-        if let Some(id) = notice.id.filter(|_| buttons && waiting.load(Ordering::SeqCst) < BUTTONS)
-        {
+        let full = waiting.full();
+        if let Some(id) = notice.id.filter(|_| buttons && !full) {
             // A click on the notification itself opens, as its button does.
             n.action("default", "Open").action("open", "Open");
             if notice.deny {
                 n.action("deny", "Deny");
             }
             return n.show().is_ok_and(|handle| {
-                waiting.fetch_add(1, Ordering::SeqCst);
-                let (clicks, waiting) = (clicks.clone(), waiting.clone());
+                let (clicks, count) = (clicks.clone(), waiting.shown(handle.id()));
+                let alive = count.clone();
                 // Waiting lasts until the notification is gone, which may be never.
                 let waits = std::thread::Builder::new()
                     .name(crate::terminal::QUIET_THREAD.to_owned())
@@ -111,20 +136,45 @@ fn show(
                             };
                             let _ = clicks.try_send((id.clone(), click));
                         });
-                        waiting.fetch_sub(1, Ordering::SeqCst);
+                        count.fetch_sub(1, Ordering::SeqCst);
                     });
+                if waits.is_err() {
+                    alive.fetch_sub(1, Ordering::SeqCst);
+                }
                 waits.is_ok()
             });
         }
     }
     #[cfg(not(all(unix, not(target_os = "macos"))))]
     let _ = (buttons, clicks, waiting);
+    #[cfg(all(unix, not(target_os = "macos")))]
+    return n.show().is_ok_and(|handle| {
+        if handle.id() <= waiting.last {
+            *waiting = Waiting { last: handle.id(), ..Waiting::default() };
+        }
+        true
+    });
+    #[cfg(not(all(unix, not(target_os = "macos"))))]
     n.show().is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_desktop_that_was_started_anew_gets_buttons_again() {
+        let mut waiting = Waiting::default();
+        let first: Vec<_> = (1..=8).map(|number| waiting.shown(number)).collect();
+        assert!(waiting.full());
+        waiting.shown(1);
+        assert!(!waiting.full());
+        // What still ends of the old ones is not taken from the new.
+        first.iter().for_each(|count| {
+            count.fetch_sub(1, Ordering::SeqCst);
+        });
+        assert_eq!(waiting.count.load(Ordering::SeqCst), 1);
+    }
 
     /// With a desktop, without one, or with one that hangs: the screen goes on.
     #[test]

@@ -133,6 +133,16 @@ fn rule_lines(rule: &Rule) -> Vec<(&'static str, String)> {
 /// A change, as the reviewer `me` may vote on it.
 pub(crate) fn change(change: &Change, me: &str, role: Role) -> Matter {
     let (title, mut lines) = match &change.action {
+        Action::AddPrincipal { principal, .. } => ("ADD SOMEBODY A POLICY COUNTS", {
+            let mut lines = vec![
+                ("NAME", whole(&principal.name)),
+                ("ROLE", principal.role.to_string()),
+                ("BY", whole(&change.by)),
+            ];
+            lines.extend(principal.owner.as_ref().map(|owner| ("OWNER", whole(owner))));
+            lines.extend(principal.public_key.as_ref().map(|key| ("KEY", whole(key))));
+            lines
+        }),
         Action::AddPolicy { policy } => ("ADD POLICY", policy_lines(policy)),
         Action::RemovePolicy { policy } => ("REMOVE POLICY", policy_lines(policy)),
         Action::RemoveRule { rule } => ("REMOVE A RULE THAT DENIES", rule_lines(rule)),
@@ -227,6 +237,9 @@ impl Rulebook {
 
 fn change_row(change: &Change, matter: Matter) -> ListRow {
     let (what, subject) = match &change.action {
+        Action::AddPrincipal { principal, .. } => {
+            ("add principal", format!("{} ({})", principal.name, principal.role))
+        }
         Action::AddPolicy { policy } => ("add policy", policy_text(policy)),
         Action::RemovePolicy { policy } => ("remove policy", policy_text(policy)),
         Action::RemoveRule { rule } => ("remove rule", format!("deny {}", rule.pattern)),

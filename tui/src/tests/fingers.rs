@@ -1,7 +1,7 @@
 //! Fast fingers: whatever is pressed and pasted while requests come and go, nothing is allowed
 //! that was not on the screen, long enough, when the key for it was pressed.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use expacti_protocol::command::{CommandState, CommandView, PromptLabel};
 use proptest::prelude::*;
 
@@ -25,6 +25,16 @@ enum Step {
     Blind(bool),
     Drop,
     Resize(u16, u16),
+    /// The window gets another size, and a key comes before it is drawn.
+    ResizeThen(u16, u16, char),
+    /// The mouse, and a key right after it.
+    Click(u16, u16, char),
+    /// The deadline moves: another place in the queue.
+    Reorder(u8, i64),
+    /// Another one with the same bytes: they are one row.
+    Twin(u8),
+    /// What stands beside the bytes differs: they are no longer one row.
+    Part(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -47,8 +57,21 @@ fn step() -> impl Strategy<Value = Step> {
         6 => prop::sample::select(vec![0, 20, 100, 300, 499, 500, 501, 700, 2_000, 2_100]).prop_map(Step::Wait),
         1 => any::<bool>().prop_map(Step::Blind),
         1 => Just(Step::Drop),
-        1 => prop::sample::select(vec![(100, 28), (80, 24), (40, 12), (30, 8)]).prop_map(|(c, r)| Step::Resize(c, r)),
+        1 => size().prop_map(|(c, r)| Step::Resize(c, r)),
+        1 => (size(), decides()).prop_map(|((c, r), k)| Step::ResizeThen(c, r, k)),
+        2 => (0u16..100, 0u16..28, decides()).prop_map(|(x, y, k)| Step::Click(x, y, k)),
+        1 => (0u8..20, 1i64..120).prop_map(|(n, left)| Step::Reorder(n, left)),
+        1 => (0u8..20).prop_map(Step::Twin),
+        1 => (0u8..20).prop_map(Step::Part),
     ]
+}
+
+fn size() -> impl Strategy<Value = (u16, u16)> {
+    prop::sample::select(vec![(100, 28), (80, 24), (40, 12), (30, 8)])
+}
+
+fn decides() -> impl Strategy<Value = char> {
+    prop::sample::select(vec!['a', 'y', 'd', 'g', '\n', 'n'])
 }
 
 /// What the screen itself shows, read from its cells: nothing the model says is believed here.
@@ -141,6 +164,29 @@ fn made(id: &str, score: u8) -> CommandView {
     view
 }
 
+fn code(c: char) -> KeyCode {
+    if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) }
+}
+
+/// A newer state of the n-th request.
+fn revise(
+    b: &mut Bench,
+    w: &mut Witness,
+    views: &mut [CommandView],
+    n: u8,
+    change: impl FnOnce(&mut CommandView),
+) {
+    let Some(view) = views.get_mut(usize::from(n)) else { return };
+    view.revision += 1;
+    change(view);
+    let view = view.clone();
+    let shown = w.shown.as_ref().is_some_and(|(id, _)| id == view.id.short());
+    if view.state == CommandState::Pending && shown {
+        w.changed_at = Some(b.model.now);
+    }
+    b.updated(&view);
+}
+
 fn check(steps: Vec<Step>) {
     let mut b = Bench::new(80, 24);
     b.model.role = expacti_protocol::principal::Role::Owner;
@@ -151,16 +197,14 @@ fn check(steps: Vec<Step>) {
             Step::Key(c) => key(&mut b, &mut w, KeyCode::Char(c)),
             Step::Burst(keys) => {
                 for c in keys.chars() {
-                    let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
-                    key(&mut b, &mut w, code);
+                    key(&mut b, &mut w, code(c));
                 }
             }
             Step::Tab => key(&mut b, &mut w, KeyCode::Tab),
             Step::Grant => {
                 for c in "gweb-1\n".chars() {
                     wait(&mut b, &mut w, 600);
-                    let code = if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) };
-                    key(&mut b, &mut w, code);
+                    key(&mut b, &mut w, code(c));
                 }
             }
             Step::Enter => key(&mut b, &mut w, KeyCode::Enter),
@@ -172,17 +216,7 @@ fn check(steps: Vec<Step>) {
                 b.pending(&view);
                 views.push(view);
             }
-            Step::Revise(n) => {
-                if let Some(view) = views.get_mut(usize::from(n)) {
-                    view.revision += 1;
-                    let view = view.clone();
-                    let shown = w.shown.as_ref().is_some_and(|(id, _)| id == view.id.short());
-                    if view.state == CommandState::Pending && shown {
-                        w.changed_at = Some(b.model.now);
-                    }
-                    b.updated(&view);
-                }
-            }
+            Step::Revise(n) => revise(&mut b, &mut w, &mut views, n, |_| {}),
             Step::End(n) => {
                 if let Some(view) = views.get_mut(usize::from(n)) {
                     view.revision += 1;
@@ -205,6 +239,40 @@ fn check(steps: Vec<Step>) {
             Step::Resize(cols, rows) => {
                 b.terminal.backend_mut().resize(cols, rows);
                 b.msg(Msg::Resized);
+            }
+            Step::ResizeThen(cols, rows, c) => {
+                let blind = std::mem::replace(&mut b.blind, true);
+                b.terminal.backend_mut().resize(cols, rows);
+                b.msg(Msg::Resized);
+                key(&mut b, &mut w, code(c));
+                b.blind = blind;
+            }
+            Step::Click(column, row, c) => {
+                let kind = MouseEventKind::Down(MouseButton::Left);
+                let modifiers = KeyModifiers::NONE;
+                b.msg(Msg::Mouse(MouseEvent { kind, column, row, modifiers }));
+                if !b.blind {
+                    w.look(&b);
+                }
+                key(&mut b, &mut w, code(c));
+            }
+            Step::Reorder(n, left) => {
+                let now = i64::try_from(b.model.now).unwrap();
+                revise(&mut b, &mut w, &mut views, n, |view| {
+                    view.deadline_ms = super::support::T0 + now + left * 1000;
+                });
+            }
+            Step::Part(n) => {
+                revise(&mut b, &mut w, &mut views, n, |view| view.anomaly = !view.anomaly);
+            }
+            Step::Twin(n) => {
+                if let Some(view) = views.get(usize::from(n)).cloned() {
+                    let id = super::support::cmd(&format!("{:04}", views.len()));
+                    let twin =
+                        CommandView { id, revision: 1, state: CommandState::Pending, ..view };
+                    b.pending(&twin);
+                    views.push(twin);
+                }
             }
         }
         if !b.blind {

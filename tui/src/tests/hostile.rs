@@ -32,6 +32,7 @@ fn scene_with(text: &str, mut b: Bench) -> Bench {
     session.last_command = Some(text.into());
     let mut view = support::request("8f21", &session, text, 60, 60);
     view.cwd = text.into();
+    view.headline = Some(text.into());
     view.terms = vec![support::term(&view, 60, text, text)];
     view.anomaly = true;
     view.anomalies = vec![Anomaly { name: text.into(), evidence: text.into() }];

@@ -404,6 +404,15 @@ fn what_the_agent_types_is_not_drawn_twice() {
 }
 
 #[test]
+fn what_moves_files_says_so_in_words() {
+    let mut b = Bench::new(100, 30);
+    let mut view = request("0001", 30);
+    view.headline = Some("git push to /srv/repo.git on web-1".into());
+    b.pending(&view);
+    assert!(b.shows("in words git push to /srv/repo.git on web-1"), "{}", b.text());
+}
+
+#[test]
 fn the_closest_rule_is_compared_word_by_word() {
     let mut b = Bench::new(80, 24);
     let mut view = request("0001", 10);

@@ -267,3 +267,40 @@ fn hostile_policies_stay_in_their_rows() {
     assert!(text.contains("⟨U+202E⟩"), "{text}");
     assert_eq!(text.lines().count(), 24, "{text}");
 }
+
+#[test]
+fn chapters_have_the_risk_of_their_commands() {
+    use std::sync::Arc;
+
+    use crate::recording::Recording;
+
+    let text = concat!(
+        "{\"version\":2,\"width\":60,\"height\":12}\n",
+        "[1.0,\"m\",\"allowed by whitelist:wl-3: df -h /\"]\n",
+        "[1.2,\"o\",\"/dev/sda1  40G  31G  82% /\\r\\n\"]\n",
+        "[4.0,\"m\",\"denied by mara: rm -rf /srv/app\"]\n",
+        "[5.0,\"m\",\"a chapter of its own\"]\n",
+    );
+    let web = support::session("7c1a", "fixbot", "web-1");
+    let mut df = support::request("0001", &web, "df -h /", 3, 60);
+    df.recording_offset = Some(1.000_000_4);
+    let mut rm = support::request("0002", &web, "rm -rf /srv/app", 92, 60);
+    (rm.decided_by, rm.allow) = (Some("mara".into()), Some(false));
+    for theme in [COLOUR, Theme { colour: false, ascii: true }] {
+        let mut b = scene(120, 35, theme);
+        b.keys("r");
+        let recording = Arc::new(Recording::read(text.as_bytes()).unwrap());
+        let answer = Answer::Recording(recording, vec![df.clone(), rm.clone()]);
+        b.msg(Msg::Fetched(Fetch::Recording(support::sess("7c1a")), Ok(answer)));
+        b.wait(2_600);
+        b.keys(" ");
+        let rows: &[&str] = match theme.ascii {
+            false => &["0:01 ✓ ·   df -h /", "0:03 ✗ ▲▲▲ rm -rf /srv/app", "0:04 a chapter of"],
+            true => &["0:01 + .   df -h /", "0:03 x !!! rm -rf /srv/app", "0:04 a chapter of"],
+        };
+        for row in rows {
+            assert!(b.shows(row), "{row}\n{}", b.text());
+        }
+        assert!(b.shows(" denied by mara ") || b.shows("allowed by whitelist:wl-3"), "{}", b.text());
+    }
+}

@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::body::Body;
-use super::{basis, clock, countdown, key_word, panel, panel_of, put, shown};
+use super::{basis, clock, countdown, key_word, panel, panel_of, put, shown, wrapped};
 use crate::keymap::Action;
 use crate::model::{Area, Drawn, DrawnRequest, Goes, Item, Model, Pane, Stage};
 use crate::text::{fit, width};
@@ -152,6 +152,15 @@ fn head(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
     lines.push(Line::from(spans));
     if let Some(goes) = &card.goes {
         lines.extend(into(model, goes, columns));
+    }
+    if let Some(sentence) = &card.sentence {
+        let label = "in words ";
+        let rows = wrapped(&shown(model, sentence), columns.saturating_sub(width(label)), 2);
+        for (n, row) in rows.into_iter().enumerate() {
+            let label = if n == 0 { label.to_owned() } else { " ".repeat(width(label)) };
+            let spans = [Span::styled(label, theme.dim()), Span::styled(row, theme.strong())];
+            lines.push(Line::from(spans.to_vec()));
+        }
     }
     if let Some(reason) = &card.reason {
         let text = fit(&shown(model, reason), columns.saturating_sub(15), theme.ascii);
