@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::rules::every_command;
 use crate::{
-    Anomaly, Assessment, Context, History, Outcome, PolicySet, Requirement, RiskTables, RuleSet,
-    RuleVerdict, detect,
+    Anomaly, Assessment, Context, History, MatchKind, Outcome, PolicySet, Requirement, RiskTables,
+    RuleSet, RuleVerdict, detect,
 };
 
 /// Everything a judgement depends on besides the command; swapped as one.
@@ -117,8 +117,8 @@ pub fn judge_as(
         };
     }
     let mut rules: Vec<String> = rule.rule.iter().cloned().collect();
-    if reading == Reading::File && rule.verdict == Outcome::Review {
-        (rule, rules) = judge_changes(&snapshot.rules, rule, item, context);
+    if reading == Reading::File && rule.verdict != Outcome::Deny {
+        (rule, rules) = judge_changes(snapshot, rule, item, context);
     }
     let anomalies = match reading {
         Reading::Command | Reading::File => detect(history, item, &assessment, context),
@@ -153,57 +153,67 @@ fn readings(line: &[u8]) -> Vec<Vec<String>> {
     all
 }
 
-/// What the rules say about several changes, when none says anything about all of them at once.
+/// What the rules say about changes of files, each on its own; `whole` is what they say about the
+/// text as one, which counts where it is a rule for exactly this text.
 fn judge_changes(
-    set: &RuleSet,
+    snapshot: &Snapshot,
     whole: RuleVerdict,
     item: &[u8],
     context: &Context,
 ) -> (RuleVerdict, Vec<String>) {
+    let set = &snapshot.rules;
+    let rule_of = |id: &String| set.rules().iter().find(|rule| rule.id == *id);
+    let exactly = |id: &String| rule_of(id).is_some_and(|rule| rule.kind == MatchKind::Exact);
+    if whole.verdict == Outcome::Allow && whole.rule.as_ref().is_some_and(exactly) {
+        let rules = whole.rule.iter().cloned().collect();
+        return (whole, rules);
+    }
     let lines = changes_in(item);
     let mut rules: Vec<String> = Vec::new();
     let mut open: Option<RuleVerdict> = None;
     for line in &lines {
-        let mut found = set.judge_with(line, context, || readings(line));
+        let found = set.judge_with(line, context, || readings(line));
+        let Some(rule) = found.rule.as_ref().and_then(rule_of) else {
+            open.get_or_insert(found);
+            continue;
+        };
         if found.verdict == Outcome::Deny {
-            let rules = found.rule.iter().cloned().collect();
+            let rules = vec![rule.id.clone()];
             return (found, rules);
         }
-        let pattern = |id: &String| {
-            let rule = set.rules().iter().find(|rule| rule.id == *id);
-            rule.is_some_and(|rule| rule.pattern.starts_with(FOR_FILES))
+        let text = String::from_utf8_lossy(line);
+        let not = if !rule.pattern.starts_with(FOR_FILES) {
+            Some(NOT_FOR_FILES.to_owned())
+        } else if rule.kind == MatchKind::Exact {
+            None
+        } else {
+            let special = snapshot.tables.too_special(&text, &rule.pattern);
+            special.map(|why| format!("a rule for a directory does not cover this path: {why}"))
         };
-        match found.rule.take().filter(pattern) {
-            Some(rule) if rules.contains(&rule) => {}
-            Some(rule) => rules.push(rule),
-            None if found.verdict == Outcome::Allow => {
-                let why = NOT_FOR_FILES.to_owned();
+        match not {
+            Some(why) => {
                 let verdict = Outcome::Review;
                 open.get_or_insert(RuleVerdict { verdict, rule: None, why, closest: None });
             }
-            None => {
-                open.get_or_insert(found);
-            }
+            None if rules.contains(&rule.id) => {}
+            None => rules.push(rule.id.clone()),
         }
     }
-    match (open, rules.first()) {
-        // Of one change everything has been said.
-        _ if !item.contains(&b'\n') => (whole, Vec::new()),
-        (None, Some(first)) => {
-            let why = format!("each of {} changes is allowed by {}", lines.len(), rules.join(", "));
-            let rule = Some(first.clone());
-            (RuleVerdict { verdict: Outcome::Allow, rule, why, closest: None }, rules)
-        }
-        (Some(open), _) => (open, Vec::new()),
-        (None, None) => (whole, Vec::new()),
-    }
+    let (Some(first), None) = (rules.first().cloned(), &open) else {
+        return (open.unwrap_or(whole), Vec::new());
+    };
+    let why = match (&lines[..], whole.verdict) {
+        ([_], Outcome::Allow) => whole.why,
+        _ => format!("each of {} changes is allowed by {}", lines.len(), rules.join(", ")),
+    };
+    (RuleVerdict { verdict: Outcome::Allow, rule: Some(first), why, closest: None }, rules)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
-    use crate::{Effect, MatchKind, Rule, Scope};
+    use crate::{Effect, Rule, Scope};
 
     fn rule(pattern: &str, effect: Effect) -> Rule {
         Rule {
@@ -261,6 +271,7 @@ mod tests {
             glob("sftp mkdir /srv/app/*: **", Effect::Allow),
             glob("write /srv/other/*: **", Effect::Allow),
             glob("sftp write /srv/app/secret/*: **", Effect::Deny),
+            glob("sftp write /etc/cron.d/*: **", Effect::Allow),
         ];
         let snapshot = Snapshot { rules: RuleSet::build(rules).unwrap(), ..Snapshot::default() };
         let judge = |text: &str| {
@@ -272,6 +283,7 @@ mod tests {
         assert_eq!(both.rule.verdict, Outcome::Allow);
         assert_eq!(both.rules, ["sftp mkdir /srv/app/*: **", "sftp write /srv/app/*: **"]);
         for (text, verdict) in [
+            ("sftp write /etc/cron.d/x: 1 B".to_owned(), Outcome::Allow),
             (format!("{a}\n{a}"), Outcome::Allow),
             (format!("sftp upload 1 files, 1 B, to /srv/app\n{a}"), Outcome::Allow),
             ("sftp upload 0 files, 0 B, to /srv/app".to_owned(), Outcome::Review),
@@ -283,6 +295,9 @@ mod tests {
             (format!("{a}\nwrite /srv/other/x: 1 B"), Outcome::Review),
             (format!("{a}\nsftp write /srv/app/secret/x: 1 B"), Outcome::Deny),
             ("sftp write $'/srv/app/secret/x!': 1 B".to_owned(), Outcome::Deny),
+            ("sftp write /srv/app/.env: 1 B".to_owned(), Outcome::Review),
+            ("sftp write /srv/app/.ssh/authorized_keys: 1 B".to_owned(), Outcome::Review),
+            (format!("{a}\nsftp write /srv/app/.env: 1 B"), Outcome::Review),
         ] {
             let found = judge(&text);
             assert_eq!(found.rule.verdict, verdict, "{text:?}: {found:?}");

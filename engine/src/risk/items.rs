@@ -169,6 +169,10 @@ impl RiskTables {
             production: false,
             privileged: false,
         };
+        // A path in `$'…'` has characters that a name need not have.
+        if let Some(at) = text.find(" $'") {
+            line.add(name::UNINSPECTABLE, (at + 1, at + 3), "a path with unusual characters");
+        }
         let paths = paths(&text);
         if paths.is_empty() || paths.len() > MAX_PATHS {
             line.add(name::UNINSPECTABLE, whole, "its paths cannot be read");
@@ -201,19 +205,7 @@ impl RiskTables {
 
     /// Places where a file acts by itself or opens doors: never below HIGH.
     fn guard(&self, verb: &str, path: &str, span: Span, found: &mut Assessment) {
-        let places = &self.places;
-        let path = super::target::resolve(path, None);
-        let what = if places.is_secret(&path) {
-            "it holds secrets or opens doors"
-        } else if verb == "read" {
-            return;
-        } else if places.is_persistence(&path) {
-            "it acts later, by itself"
-        } else if places.is_tamper(&path) {
-            "it belongs to logs, audit or protection"
-        } else {
-            return;
-        };
+        let Some(what) = self.guarded(verb, path) else { return };
         if found.score >= 50 {
             return;
         }
@@ -225,6 +217,33 @@ impl RiskTables {
         });
         found.score = 50;
         found.level = Level::of(50);
+    }
+
+    /// Why a place is guarded, if it is.
+    fn guarded(&self, verb: &str, path: &str) -> Option<&'static str> {
+        let places = &self.places;
+        let path = super::target::resolve(path, None);
+        if places.is_secret(&path) {
+            Some("it holds secrets or opens doors")
+        } else if verb == "read" {
+            None
+        } else if places.is_persistence(&path) {
+            Some("it acts later, by itself")
+        } else if places.is_tamper(&path) {
+            Some("it belongs to logs, audit or protection")
+        } else {
+            None
+        }
+    }
+
+    /// Why a change of a file is not for a rule that means a whole directory: its path is guarded,
+    /// and the rule's own words name no guarded place.
+    pub(crate) fn too_special(&self, change: &str, pattern: &str) -> Option<&'static str> {
+        let guarded = |text: &str| {
+            let found = paths(text).into_iter();
+            found.filter_map(|(verb, span)| self.guarded(verb, text.get(span.0..span.1)?)).next()
+        };
+        guarded(change).filter(|_| guarded(pattern).is_none())
     }
 
     fn reader(&self, foreground: Option<&str>) -> Reader<'_> {
@@ -409,11 +428,11 @@ fn paths(text: &str) -> Vec<(&'static str, Span)> {
         verb = word.and_then(verb_of).unwrap_or(verb);
         let begins = line.char_indices().filter(|(at, c)| {
             let before = line.get(..*at).and_then(|head| head.chars().next_back());
-            matches!(c, '/' | '~') && before.is_none_or(|c| c.is_whitespace() || c == '"')
+            matches!(c, '/' | '~') && before.is_none_or(|c| c.is_whitespace() || "\"'(".contains(c))
         });
         for (begin, _) in begins.take(64) {
             let rest = line.get(begin..).unwrap_or("");
-            let ends = [": ", ":\n", " (", " -> ", ", ", " to ", "\""];
+            let ends = [": ", ":\n", " (", " -> ", ", ", " to ", "\"", "'", ")"];
             let mut found: Vec<usize> = ends
                 .iter()
                 .flat_map(|end| rest.match_indices(end).map(|(at, _)| at))
@@ -567,6 +586,11 @@ mod tests {
             "upload 2 files, 3 MiB, to /srv\n/srv/a: 3 B, sha256 x\n/etc/cron.d/y: 1 B, sha256 y",
             "sftp write /srv/a: b/../../../etc/cron.d/y: 1 B",
             "sftp remove /etc/passwd",
+            "sftp write $'/srv/app/a\\nb': 1 B, sha256 ab, new file mode 0644",
+            "sftp write $'/srv/app/$(touch p)': 1 B, sha256 ab, new file mode 0644",
+            "sftp upload 2 files, 2 B, to /srv\nsftp write /srv/a: 1 B\nsftp write $'/srv/!': 1 B",
+            "sftp write /srv/a: 1 B\nsftp write $'/etc/cron.d/x!': 1 B",
+            "scp write /srv/a (or /etc/cron.d/x): 1 B, sha256 ab, mode 0644",
         ] {
             let found = file(text);
             assert!(found.level >= Level::High, "{found:?}");
