@@ -20,7 +20,7 @@ use std::time::Duration;
 use expacti_audit::{Fault, Summary, Tail};
 use expacti_engine::{Policy, RiskTables, Rule};
 use expacti_protocol::home::Home;
-use expacti_protocol::http::{Changed, NewPrincipal, PrincipalCreated, RuleView};
+use expacti_protocol::http::{Changed, NewPrincipal, PrincipalAdded, PrincipalCreated, RuleView};
 use expacti_protocol::principal::Role;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -191,17 +191,21 @@ impl Broker {
         self.handle.run(|life, _, _| Ok(life.policy_list())).await
     }
 
-    /// Adds a principal; its token is in the answer and nowhere else.
+    /// Adds a principal; its token is in the answer and nowhere else. Where others have to approve
+    /// it first, the token opens nothing until they have.
     pub async fn add_principal(
         &self,
         by: Peer,
         new: NewPrincipal,
-    ) -> Result<PrincipalCreated, Refusal> {
+    ) -> Result<PrincipalAdded, Refusal> {
         let token = if new.role == Role::Agent { None } else { Some(server::new_token()?) };
         let hash = token.as_deref().map(server::token_hash);
-        let principal =
+        let added =
             self.handle.run(move |life, _, now| life.add_principal(&by, new, hash, now)).await?;
-        Ok(PrincipalCreated { principal, token })
+        Ok(match added {
+            Changed::Done(principal) => PrincipalAdded::Done(PrincipalCreated { principal, token }),
+            Changed::Waiting { change } => PrincipalAdded::Waiting { change, token },
+        })
     }
 
     /// A gate that lives in the same process: its token is kept in memory only and ends with it.

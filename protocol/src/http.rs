@@ -173,6 +173,14 @@ pub struct RuleView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
+    /// Adds a principal that a policy would count.
+    AddPrincipal {
+        /// Who.
+        principal: NewPrincipal,
+        /// The hash of its token; kept by the broker and shown to nobody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_hash: Option<String>,
+    },
     /// Adds a policy that goes before a stricter one.
     AddPolicy {
         /// The policy; its id is set when it is added.
@@ -226,6 +234,32 @@ pub enum Changed<T> {
     },
     /// It is done.
     Done(T),
+}
+
+/// The answer to `POST /v1/principals`: added, or waiting for others.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PrincipalAdded {
+    /// It waits (status 202).
+    Waiting {
+        /// The change.
+        change: Box<Change>,
+        /// The bearer token it will have; it opens nothing before the change is approved.
+        token: Option<String>,
+    },
+    /// It is added.
+    Done(PrincipalCreated),
+}
+
+impl std::fmt::Debug for PrincipalAdded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Waiting { change, .. } => {
+                f.debug_struct("Waiting").field("change", change).finish_non_exhaustive()
+            }
+            Self::Done(created) => f.debug_tuple("Done").field(created).finish(),
+        }
+    }
 }
 
 /// The answer to `POST /v1/commands/{id}/reveal`.

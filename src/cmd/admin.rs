@@ -1,6 +1,6 @@
 //! `expacti reviewer`, `agent`, `target`, `gate add`: who and what the broker knows.
 
-use expacti_protocol::http::{NewPrincipal, PrincipalCreated, PrincipalView, Target};
+use expacti_protocol::http::{NewPrincipal, PrincipalAdded, PrincipalView, Target};
 use expacti_protocol::principal::Role;
 
 use crate::broker::Link;
@@ -79,17 +79,28 @@ pub(crate) async fn gate(config: &Config, command: GateCommand, json: bool) -> O
 
 async fn add(config: &Config, new: NewPrincipal, json: bool) -> Outcome {
     let link = Link::any(config).await?;
-    let created: Result<PrincipalCreated, _> = link.client.post("/v1/principals", &new).await;
+    let added: Result<PrincipalAdded, _> = link.client.post("/v1/principals", &new).await;
     link.close().await;
-    let created = created?;
+    let added = added?;
     if json {
-        print::json(&created)?;
-    } else {
-        print::note(&format!("added {} ({})", created.principal.name, created.principal.role));
-        if let Some(token) = &created.token {
-            print::note("its token, shown only now:");
-            print::line(token)?;
+        print::json(&added)?;
+        return Ok(0);
+    }
+    let created = match added {
+        PrincipalAdded::Done(created) => created,
+        PrincipalAdded::Waiting { change, token } => {
+            print::note(&super::policy::waits(&change));
+            if let Some(token) = &token {
+                print::note("its token, shown only now; it opens nothing until that is done:");
+                print::line(token)?;
+            }
+            return Ok(0);
         }
+    };
+    print::note(&format!("added {} ({})", created.principal.name, created.principal.role));
+    if let Some(token) = &created.token {
+        print::note("its token, shown only now:");
+        print::line(token)?;
     }
     Ok(0)
 }

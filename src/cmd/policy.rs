@@ -117,24 +117,36 @@ pub(crate) fn changed<T: serde::Serialize>(
     }
     match answer {
         Changed::Done(what) => print::line(&done(what))?,
-        Changed::Waiting { change } => {
-            let plural = if change.missing == 1 { "approval" } else { "approvals" };
-            print::line(&format!(
-                "needs {} more {plural}: {}: expacti policy approve {}",
-                change.missing,
-                print::safe(&change.may_approve.join(", ")),
-                change.id
-            ))?;
-            for why in &change.needs {
-                print::note(&print::safe(why));
-            }
-        }
+        Changed::Waiting { change } => print::line(&waits(change))?,
     }
     Ok(())
 }
 
+/// What a change waits for; why goes to standard error.
+pub(crate) fn waits(change: &Change) -> String {
+    for why in &change.needs {
+        print::note(&print::safe(why));
+    }
+    let plural = if change.missing == 1 { "approval" } else { "approvals" };
+    format!(
+        "needs {} more {plural}: {}: expacti policy approve {}",
+        change.missing,
+        print::safe(&change.may_approve.join(", ")),
+        change.id
+    )
+}
+
 fn action(change: &Change) -> String {
     match &change.action {
+        Action::AddPrincipal { principal, .. } => {
+            let owner = principal.owner.as_deref().map(|o| format!(", owner {}", print::safe(o)));
+            format!(
+                "add {} {}{}",
+                principal.role,
+                print::safe(&principal.name),
+                owner.unwrap_or_default()
+            )
+        }
         Action::AddPolicy { policy } => format!("add policy {}", describe(policy)),
         Action::RemovePolicy { policy } => {
             format!("remove policy {}  {}", policy.id, describe(policy))

@@ -286,15 +286,32 @@ impl Life {
         all
     }
 
-    /// Adds a principal; `token_hash` is that of the token its owner will be shown.
+    /// Adds a principal; `token_hash` is that of the token its owner will be shown. One that a
+    /// policy would count needs the approval that this asks for: otherwise an admin could meet a
+    /// quorum with people of their own making.
     pub(crate) fn add_principal(
         &mut self,
         by: &Peer,
         new: NewPrincipal,
         token_hash: Option<String>,
         now: Now,
-    ) -> Result<PrincipalView, Refusal> {
+    ) -> Result<Changed<PrincipalView>, Refusal> {
         needs_admin(by, "add principals")?;
+        self.check_principal(&new)?;
+        // Who says of an agent that it is their own only takes a vote away: theirs.
+        let own = new.role == Role::Agent && new.owner.as_ref() == Some(&by.name);
+        if !own {
+            let action =
+                Action::AddPrincipal { principal: new.clone(), token_hash: token_hash.clone() };
+            if let Some(change) = self.propose(by, action, now)? {
+                return Ok(Changed::Waiting { change: Box::new(change) });
+            }
+        }
+        self.keep_principal(by, &new, token_hash, Vec::new(), now).map(Changed::Done)
+    }
+
+    /// What is wrong with a new principal; its key as it is kept otherwise.
+    fn check_principal(&self, new: &NewPrincipal) -> Result<Option<String>, Refusal> {
         if new.role == Role::Owner {
             return Err(Refusal::invalid("there is one owner: the user of the broker's machine"));
         }
@@ -322,12 +339,25 @@ impl Life {
         {
             return Err(Refusal::invalid(format!("that key belongs to {} already", other.name)));
         }
+        Ok(public_key)
+    }
+
+    pub(super) fn keep_principal(
+        &mut self,
+        by: &Peer,
+        new: &NewPrincipal,
+        token_hash: Option<String>,
+        approved_by: Vec<String>,
+        now: Now,
+    ) -> Result<PrincipalView, Refusal> {
+        // Others may have come since it was proposed.
+        let public_key = self.check_principal(new)?;
         let view = PrincipalView {
             id: PrincipalId::new().to_string(),
-            name: new.name,
+            name: new.name.clone(),
             role: new.role,
             public_key,
-            owner: new.owner,
+            owner: new.owner.clone(),
             created_at: now.seconds(),
         };
         self.principals.insert(view.name.clone(), view.clone());
@@ -346,7 +376,8 @@ impl Life {
             .with("role", view.role.as_str())
             .with("by", by.name.as_str())
             .with_some("public_key", view.public_key.clone())
-            .with_some("owner", view.owner.clone());
+            .with_some("owner", view.owner.clone())
+            .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by));
         self.audit(&entry)?;
         if view.role.may_decide() {
             self.tell_pending()?;

@@ -33,6 +33,14 @@ fn names(approvals: &[Approval]) -> Vec<String> {
     approvals.iter().map(|approval| approval.by.clone()).collect()
 }
 
+/// A change without what only the broker needs.
+fn shown(mut change: Change) -> Change {
+    if let Action::AddPrincipal { token_hash, .. } = &mut change.action {
+        *token_hash = None;
+    }
+    change
+}
+
 impl Life {
     /// Why a rule that fits does not allow this command by itself: those who stand for it could
     /// not have allowed the command either.
@@ -71,6 +79,18 @@ impl Life {
             Err(_) => old.touching(None),
         };
         match action {
+            // Whoever a policy would count, and whoever could leave out the person behind an agent.
+            Action::AddPrincipal { principal: new, .. } => {
+                let person = entitled::voter(&new.name, new.role);
+                let asks = |requirement: &Requirement| match new.role {
+                    Role::Agent => requirement.needed() > 1,
+                    role => {
+                        let escalated = Requirement { escalated: true, ..requirement.clone() };
+                        role.may_decide() && escalated.counts(&person)
+                    }
+                };
+                old.touching(None).into_iter().filter(asks).collect()
+            }
             Action::AddPolicy { policy } => {
                 weakened(old.policies().iter().cloned().chain([policy.clone()]).collect())
             }
@@ -150,7 +170,7 @@ impl Life {
         self.write_change(&change)?;
         self.audit_change("change_proposed", &change, by, now)?;
         self.told("proposed", change.id.as_str(), by);
-        Ok(Some(change))
+        Ok(Some(shown(change)))
     }
 
     fn write_change(&mut self, change: &Change) -> Result<(), Refusal> {
@@ -177,7 +197,7 @@ impl Life {
             .with("by", by.name.as_str())
             .with("approved_by", names(&change.approvals))
             .with("needs", change.needs.clone())
-            .with("body", serde_json::to_value(&change.action).unwrap_or_default());
+            .with("body", serde_json::to_value(&shown(change.clone()).action).unwrap_or_default());
         self.audit(&entry)
     }
 
@@ -244,12 +264,15 @@ impl Life {
         if !done {
             self.write_change(&change)?;
             self.told("approved", change.id.as_str(), by);
-            return Ok((change, false));
+            return Ok((shown(change), false));
         }
         self.drop_change(id);
         let approved_by = names(&change.approvals);
         let gone = || Refusal::new(ErrorCode::TooLate, "what the change is about has gone already");
         match &change.action {
+            Action::AddPrincipal { principal, token_hash } => {
+                self.keep_principal(by, principal, token_hash.clone(), approved_by, now)?;
+            }
             Action::AddPolicy { policy } => self.keep_policy(by, policy, approved_by, now)?,
             Action::RemovePolicy { policy } => {
                 self.policies.get(&policy.id).ok_or_else(gone)?;
@@ -260,7 +283,7 @@ impl Life {
                 self.drop_rule(by, rule, approved_by, now)?;
             }
         }
-        Ok((change, true))
+        Ok((shown(change), true))
     }
 
     /// Somebody is against a change, or takes their own back.
@@ -281,7 +304,7 @@ impl Life {
         self.drop_change(id);
         self.audit_change("change_rejected", &change, by, now)?;
         self.told("rejected", id, by);
-        Ok(change)
+        Ok(shown(change))
     }
 
     /// The changes that wait, oldest first, with what they need now.
@@ -291,6 +314,7 @@ impl Life {
             .values()
             .filter(|change| change.at.saturating_add(CHANGE_LIFE) > now.seconds())
             .cloned()
+            .map(shown)
             .collect();
         for change in &mut all {
             self.settle_change(change);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use expacti_engine::{Effect, Policy, PolicyKind, Rule};
-use expacti_protocol::http::{Change, Changed};
+use expacti_protocol::http::{Change, Changed, NewPrincipal, PrincipalView};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::ErrorCode;
 use serde_json::Value;
@@ -177,12 +177,104 @@ fn a_rule_that_denies_goes_only_with_the_approval_of_policies_about_it() {
 
 #[test]
 fn an_approval_goes_with_the_person_who_gave_it() {
-    let (mut w, [ann, _, cat, _], id) = with_quorum();
+    let (mut w, [ann, bob, cat, _], id) = with_quorum();
     let change = waiting(remove(&mut w, &ann, &id).unwrap());
     let root = peer("root", Role::Owner);
     w.run(|l, now| l.remove_principal(&root, "ann", now)).unwrap();
-    let again = add(&mut w, "ann", Role::Admin);
+    let seat = waiting(enrol(&mut w, &root, "ann", Role::Admin));
+    assert!(!approve(&mut w, &bob, &seat).unwrap() && approve(&mut w, &cat, &seat).unwrap());
+    let again = peer("ann", Role::Admin);
     assert_eq!(w.life.change_list(w.now)[0].missing, 2, "another ann has approved nothing");
     assert!(!approve(&mut w, &cat, &change).unwrap());
     assert!(approve(&mut w, &again, &change).unwrap());
+}
+
+fn enrol(w: &mut World, by: &Peer, name: &str, role: Role) -> Changed<PrincipalView> {
+    let new = NewPrincipal { name: name.into(), role, public_key: None, owner: None };
+    w.run(|l, now| l.add_principal(by, new, Some(format!("hash of {name}")), now)).unwrap()
+}
+
+fn knows(w: &World, name: &str) -> bool {
+    w.life.principal_list().iter().any(|p| p.name == name)
+}
+
+#[test]
+fn an_admin_cannot_meet_a_quorum_with_people_of_their_own_making() {
+    let (mut w, [ann, bob, _, _], _) = with_quorum();
+    assert!(matches!(enrol(&mut w, &ann, "dan", Role::Reviewer), Changed::Done(_)), "not counted");
+    w.run(|l, now| l.remove_principal(&ann, "cat", now)).unwrap();
+    let change = waiting(enrol(&mut w, &ann, "cat", Role::Reviewer));
+    assert_eq!((change.missing, &change.may_approve), (1, &vec!["bob".into()]));
+    assert!(!knows(&w, "cat"));
+    assert_eq!(code(approve(&mut w, &ann, &change)), ErrorCode::TooLate);
+    let cat = peer("cat", Role::Reviewer);
+    assert!(w.life.still_known(&cat).is_err(), "nobody by that name may do anything yet");
+    assert!(approve(&mut w, &bob, &change).unwrap());
+    assert!(knows(&w, "cat") && w.life.still_known(&cat).is_ok());
+    let row = w.disk.iter().rev().find_map(|write| match write {
+        Write::Principal { row: Some(row), .. } => Some(row),
+        _ => None,
+    });
+    assert_eq!(row.unwrap().token_hash.as_deref(), Some("hash of cat"), "the token it was given");
+    let logged = w
+        .disk
+        .iter()
+        .any(|write| matches!(write, Write::Audit { line, .. } if line.contains("hash of")));
+    assert!(!logged, "the hash is nobody else's business");
+    let last = kinds(&w).pop();
+    assert_eq!(last.as_deref(), Some("principal_added"));
+}
+
+#[test]
+fn a_role_asks_for_those_who_would_get_it_and_for_no_others() {
+    let mut w = World::new();
+    let ann = add(&mut w, "ann", Role::Admin);
+    let bob = add(&mut w, "bob", Role::Admin);
+    let two = Policy { kind: PolicyKind::Role, role: Some("admin".into()), ..quorum(2, &[]) };
+    assert!(matches!(policy(&mut w, &ann, two), Changed::Done(_)));
+    assert!(matches!(enrol(&mut w, &ann, "rev", Role::Reviewer), Changed::Done(_)));
+    assert!(matches!(enrol(&mut w, &ann, "eye", Role::Viewer), Changed::Done(_)));
+    let change = waiting(enrol(&mut w, &ann, "eve", Role::Admin));
+    assert!(!approve(&mut w, &peer("rev", Role::Reviewer), &change).unwrap(), "no admin");
+    w.run(|l, now| l.reject_change(&bob, change.id.as_str(), now)).unwrap();
+    assert!(!knows(&w, "eve") && w.life.change_list(w.now).is_empty());
+    let change = waiting(enrol(&mut w, &ann, "eve", Role::Admin));
+    assert!(waiting(enrol(&mut w, &bob, "eve", Role::Admin)).id != change.id);
+    let both = w.life.change_list(w.now);
+    assert!(approve(&mut w, &bob, &change).unwrap() && knows(&w, "eve"));
+    let other = both.iter().find(|c| c.id != change.id).unwrap();
+    assert!(approve(&mut w, &ann, other).is_err(), "the name is taken by now");
+}
+
+#[test]
+fn who_answers_for_an_agent_is_nothing_one_person_says_beside_a_quorum() {
+    let (mut w, [ann, bob, ..], _) = with_quorum();
+    let agent = |w: &mut World, name: &str, owner: Option<&str>| {
+        let new = NewPrincipal {
+            name: name.into(),
+            role: Role::Agent,
+            public_key: Some(format!("ssh-ed25519 AAAA{name}")),
+            owner: owner.map(str::to_owned),
+        };
+        w.run(|l, now| l.add_principal(&ann, new, None, now)).unwrap()
+    };
+    assert!(matches!(agent(&mut w, "mine", Some("ann")), Changed::Done(_)), "it takes ann out");
+    let change = waiting(agent(&mut w, "nobodys", None));
+    waiting(agent(&mut w, "bobs", Some("bob")));
+    assert!(!knows(&w, "nobodys"));
+    assert!(approve(&mut w, &bob, &change).unwrap() && knows(&w, "nobodys"));
+}
+
+#[test]
+fn without_a_policy_for_several_one_admin_builds_a_team() {
+    let mut w = World::new();
+    let root = peer("root", Role::Owner);
+    assert!(matches!(enrol(&mut w, &root, "ann", Role::Admin), Changed::Done(_)));
+    let ann = peer("ann", Role::Admin);
+    assert!(matches!(enrol(&mut w, &ann, "bob", Role::Reviewer), Changed::Done(_)));
+    // A policy may name people who come later; until they do, the owner of the broker is enough.
+    let wanted = quorum(2, &["root", "zoe"]);
+    assert!(matches!(policy(&mut w, &root, wanted), Changed::Done(_)));
+    waiting(enrol(&mut w, &ann, "zoe", Role::Reviewer));
+    assert!(matches!(enrol(&mut w, &root, "zoe", Role::Reviewer), Changed::Done(_)));
 }

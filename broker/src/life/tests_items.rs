@@ -204,7 +204,13 @@ fn who_may_still_decide_is_known_and_follows() {
     w.run(|l, now| l.add_policy(&root, quorum(2, &["ann", "bob", "cat", "boss"]), now)).unwrap();
     let id = w.submit(&session, "id");
     assert_eq!(view(&w, &id).may_decide, ["ann", "bob"]);
+    // The policy counts whoever has that name: two of it must be for them.
     let cat = add(&mut w, "cat", Role::Reviewer);
+    assert_eq!(view(&w, &id).may_decide, ["ann", "bob"]);
+    let change = w.life.change_list(w.now).remove(0);
+    for by in [&ann, &bob] {
+        w.run(|l, now| l.approve_change(by, change.id.as_str(), now)).unwrap();
+    }
     assert_eq!(view(&w, &id).may_decide, ["ann", "bob", "cat"]);
     w.decide(&ann, &id, true).unwrap();
     assert_eq!(

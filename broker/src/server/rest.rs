@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use expacti_protocol::PROTOCOL_VERSION;
 use expacti_protocol::command::{CommandText, CommandView};
 use expacti_protocol::http::{
-    AgentKeyQuery, DecisionBody, NewPrincipal, PrincipalCreated, PrincipalView, Revealed, Status,
+    AgentKeyQuery, DecisionBody, NewPrincipal, PrincipalAdded, PrincipalView, Revealed, Status,
     Target,
 };
 use expacti_protocol::ids::{CommandId, SessionId, matches_abbreviation};
@@ -441,8 +442,13 @@ pub(super) async fn add_principal(
     State(broker): State<Broker>,
     peer: Peer,
     Json(new): Json<NewPrincipal>,
-) -> Answer<PrincipalCreated> {
-    broker.add_principal(peer, new).await.map(Json)
+) -> Result<Response, Refusal> {
+    let added = broker.add_principal(peer, new).await?;
+    let status = match added {
+        PrincipalAdded::Done(_) => StatusCode::OK,
+        PrincipalAdded::Waiting { .. } => StatusCode::ACCEPTED,
+    };
+    Ok((status, Json(added)).into_response())
 }
 
 pub(super) async fn remove_principal(
