@@ -21,6 +21,8 @@ pub enum Const {
     Interrupt,
     /// `^D`.
     Eof,
+    /// `^U`, which empties the line that a terminal collects.
+    KillLine,
     /// `^Z`.
     Suspend,
     /// `^\`.
@@ -37,6 +39,7 @@ impl Const {
             Self::Return => b"\r",
             Self::Interrupt => b"\x03",
             Self::Eof => b"\x04",
+            Self::KillLine => b"\x15",
             Self::Suspend => b"\x1a",
             Self::Quit => b"\x1c",
         }

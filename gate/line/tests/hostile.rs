@@ -179,3 +179,158 @@ fn what_an_interrupt_left_behind_is_not_completed_by_the_next_line() {
     out.extend(play.probed("repl", false, false));
     assert!(typed(&play.verdict(Verdict::Approved { grant: false })), "{out:?}");
 }
+
+/// A line for `cat`, whose context was checked before it was released.
+fn released(play: &mut Play, release_ms: u64) -> Vec<Effect> {
+    play.run("cat", false);
+    play.target("<C>");
+    let mut out = play.agent("ls\r");
+    out.extend(play.probed("cat", true, true));
+    assert_eq!(drafts(&out)[0].bytes, b"ls");
+    play.wait(5_000);
+    let mut out = Vec::new();
+    play.gate.check(play.now, &mut out);
+    assert_eq!(out, [Effect::Probe]);
+    assert!(play.probed("cat", true, true).contains(&Effect::Still(true)));
+    play.wait(release_ms);
+    play.verdict(Verdict::Approved { grant: false })
+}
+
+#[test]
+fn after_a_slow_release_the_program_is_looked_at_again_before_anything_is_typed() {
+    assert!(typed(&released(&mut Play::new(), 50)), "a look just now is enough");
+
+    let mut play = Play::new();
+    let out = released(&mut play, 900);
+    assert!(!typed(&out) && out.contains(&Effect::Probe), "{out:?}");
+    assert!(typed(&play.probed("cat", true, true)));
+
+    // Another process by the same name is another program.
+    let mut play = Play::new();
+    released(&mut play, 900);
+    let other = Probe {
+        echo: true,
+        canonical: true,
+        foreground: Some("cat".to_owned()),
+        pid: Some(8),
+        ..Probe::default()
+    };
+    let mut out = Vec::new();
+    play.gate.probed(Some(other), play.now, &mut out);
+    assert!(!typed(&out), "{out:?}");
+    assert!(out.contains(&Effect::Unsent("context changed")), "{out:?}");
+    assert!(drafts(&out)[0].notes[0].contains("context changed"), "{out:?}");
+
+    // No answer is no yes.
+    let mut play = Play::new();
+    released(&mut play, 900);
+    let out = play.wait(2_000);
+    assert!(!typed(&out), "{out:?}");
+    assert!(out.contains(&Effect::Unsent("context changed")), "{out:?}");
+}
+
+#[test]
+fn an_interrupt_takes_a_released_item_back_until_it_is_typed() {
+    let mut play = Play::new();
+    released(&mut play, 900);
+    let out = play.agent("\x03");
+    assert!(out.contains(&Effect::Unsent("interrupted by the agent")), "{out:?}");
+    assert!(!typed(&out), "{out:?}");
+    assert!(!typed(&play.probed("cat", true, true)));
+}
+
+#[test]
+fn a_shell_that_does_not_answer_the_check_key_is_delivered_to_by_its_echo() {
+    let mut play = Play::new();
+    play.agent("ls\r");
+    assert!(typed(&play.verdict(Verdict::Approved { grant: false })));
+    assert!(play.wait(2_000).contains(&Effect::Type(Const::Interrupt)));
+    let out = play.target("^C\r\n\x1b[?2004l<D;130>\x1b[?2004h<A>$ <B>");
+    assert!(out.iter().any(|effect| matches!(effect, Effect::Aborted(_))), "{out:?}");
+
+    // The reviewer is told, and `!` might be expanded.
+    let out = play.agent("ls\r");
+    assert_eq!(drafts(&out)[0].label, expacti_line::gate::Label::Unverified);
+    let out = play.verdict(Verdict::Approved { grant: false });
+    assert!(out.contains(&Effect::TypeItem), "{out:?}");
+    assert!(!out.contains(&Effect::Type(Const::CheckKey)), "{out:?}");
+    assert!(play.target("ls").contains(&Effect::Type(Const::Return)));
+    play.target("\r\n\x1b[?2004l<C>x\r\n<D;0>\x1b[?2004h<A>$ <B>");
+    play.agent("echo !!\r");
+    let out = play.verdict(Verdict::Approved { grant: false });
+    assert!(!typed(&out), "{out:?}");
+
+    // Its answer, should one come, is believed again.
+    play.target("<K;-U;>");
+    play.agent("echo !!\r");
+    let out = play.verdict(Verdict::Approved { grant: false });
+    assert!(out.contains(&Effect::Type(Const::CheckKey)), "{out:?}");
+}
+
+/// A dash whose prompt was changed.
+#[test]
+fn a_prompt_that_lost_its_markers_takes_lines_whose_end_is_estimated() {
+    let gate = LineGate::new(Nonce::new([7; 16]), 80, 24, History::default(), Duration::ZERO);
+    let mut play = Play { gate, now: Duration::ZERO };
+    play.target("<H;dash;;/dev/pts/3;99;echo><D;0><A>$ <B>");
+    let own = || Some(Probe { echo: true, canonical: true, pid: Some(9), ..Probe::default() });
+    for (line, verified) in [("PS1='new$ '", true), ("echo hi!", false)] {
+        let mut out = play.agent(&format!("{line}\r"));
+        play.gate.probed(own(), play.now, &mut out);
+        let draft = drafts(&out)[0];
+        assert_eq!(draft.kind, expacti_line::gate::Kind::Line, "{out:?}");
+        assert_eq!(draft.label == expacti_line::gate::Label::Verified, verified);
+        let mut out = play.verdict(Verdict::Approved { grant: false });
+        play.gate.probed(own(), play.now, &mut out);
+        // What stands in the terminal already goes first.
+        let at = |what| out.iter().position(|effect| *effect == what);
+        let (kill, item) = (at(Effect::Type(Const::KillLine)), at(Effect::TypeItem));
+        assert!(kill.is_some() && kill < item, "{out:?}");
+        let out = play.target(line);
+        assert!(out.contains(&Effect::Type(Const::Return)), "{out:?}");
+        let out = play.target("\r\nnew$ ");
+        assert!(!out.iter().any(|effect| matches!(effect, Effect::Ended(_))));
+        let mut out = play.wait(400);
+        assert!(out.contains(&Effect::Probe), "{out:?}");
+        play.gate.probed(own(), play.now, &mut out);
+        assert!(out.contains(&Effect::Ended(None)), "{line}: {out:?}");
+    }
+}
+
+#[test]
+fn while_nothing_happens_nothing_is_due() {
+    // No hello; a hello and no prompt; a prompt.
+    for said in ["", "<H;bash;5.2;/dev/pts/3;99;check>", "<H;dash;;/dev/pts/3;9;echo><A>$ <B>"] {
+        let gate = LineGate::new(Nonce::new([7; 16]), 80, 24, History::default(), Duration::ZERO);
+        let mut play = Play { gate, now: Duration::ZERO };
+        play.target(said);
+        let mut ticks = 0;
+        while let Some(at) = play.gate.deadline() {
+            play.now = play.now.max(at);
+            play.gate.tick(play.now, &mut Vec::new());
+            ticks += 1;
+            assert!(ticks < 10, "{said}: it spins");
+        }
+    }
+}
+
+#[test]
+fn what_was_typed_under_a_grant_without_return_is_told() {
+    let mut play = Play::new();
+    play.run("cat", true);
+    play.target("<C>");
+    play.wait(1_000);
+    play.probed("cat", true, true);
+    assert!(typed(&play.agent("one\rtouch x;")));
+    play.gate.end_grant(&mut Vec::new());
+    let mut out = play.agent("ls\r");
+    out.extend(play.probed("cat", true, true));
+    let notes = &drafts(&out)[0].notes;
+    assert!(notes.iter().any(|note| note.starts_with("8 bytes typed")), "{notes:?}");
+    // Said once: Return ends it.
+    play.verdict(Verdict::Approved { grant: false });
+    play.wait(400);
+    let mut out = play.agent("ls\r");
+    out.extend(play.probed("cat", true, true));
+    assert!(drafts(&out)[0].notes.is_empty(), "{out:?}");
+}

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::place::Foreground;
 use super::{
     AHEAD, Context, Draft, Effect, KEYS_IDLE, Kind, Label, LineGate, MAX_AHEAD, MAX_KEYS, Mode,
     State,
@@ -28,7 +29,15 @@ impl LineGate {
     /// The agent typed.
     pub fn agent(&mut self, bytes: &[u8], now: Duration, out: &mut Vec<Effect>) {
         self.now = now;
-        if self.grant.is_some() {
+        if let Some(grant) = &self.grant {
+            if grant.foreground.as_ref().is_none_or(Foreground::collects_lines) {
+                let ends = |b: &u8| matches!(b, b'\r' | b'\n' | 3 | 4 | 0x15 | 0x1a | 0x1c);
+                let (before, rest) = match bytes.iter().rposition(ends) {
+                    Some(at) => (0, bytes.len() - at - 1),
+                    None => (self.unfinished, bytes.len()),
+                };
+                self.unfinished = before + rest;
+            }
             out.push(Effect::Keys(bytes.to_vec()));
             return;
         }
@@ -75,6 +84,13 @@ impl LineGate {
                 out.push(Effect::Withdraw);
                 true
             }
+            State::Released { .. } => {
+                self.forget_ahead();
+                self.state = State::Edit;
+                out.push(Effect::Unsent("interrupted by the agent"));
+                self.say("expacti: command withdrawn", out);
+                true
+            }
             State::Delivering(_) => false,
             State::Edit if self.at_prompt() || self.remote.label() == remote::Label::Boot => {
                 // What was typed before it goes with it.
@@ -83,6 +99,7 @@ impl LineGate {
             }
             State::Edit => {
                 self.forget_ahead();
+                self.unfinished = 0;
                 self.keys.clear();
                 self.again = None;
                 self.hide(out);
@@ -256,6 +273,12 @@ impl LineGate {
         let mut draft = self.draft(kind, line.bytes);
         // They would tell something of a secret.
         draft.notes = if draft.secret { Vec::new() } else { line.notes };
+        if self.unfinished > 0 && !draft.secret && draft.label != Label::Verified {
+            draft.notes.push(format!(
+                "{} bytes typed under a grant without Return may stand before it",
+                self.unfinished
+            ));
+        }
         self.leave_line(out);
         self.hold(draft, out);
     }

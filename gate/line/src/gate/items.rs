@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Context, DELIVERY, Delivering, Draft, Effect, GRANT_LOOK, Grant, Kind, Label, LineGate, Mode,
-    State, Verdict,
+    AHEAD, Context, DELIVERY, Delivering, Draft, Effect, GRANT_LOOK, Grant, Kind, Label, LineGate,
+    Mode, RECHECK, State, Verdict,
 };
 use crate::Const;
 use crate::editor::Key;
@@ -76,6 +76,8 @@ impl LineGate {
             };
             out.push(Effect::Still(still));
         }
+        self.rechecked(answered, out);
+        self.estimate_end(answered, out);
         let foreground = self.foreground();
         if let Some(grant) = self.grant.as_mut().filter(|_| answered) {
             match &grant.foreground {
@@ -102,11 +104,15 @@ impl LineGate {
         self.hide(out);
         match verdict {
             Verdict::Approved { grant } => {
-                if context.epoch == self.remote.epoch() {
-                    self.deliver(context, grant, out);
-                } else {
+                let old = |(_, at): &(Probe, Duration)| now.saturating_sub(*at) > RECHECK;
+                if context.epoch != self.remote.epoch() {
                     out.push(Effect::Unsent("context changed"));
                     self.changed(context);
+                } else if context.probe.is_some() && self.probe.as_ref().is_none_or(old) {
+                    self.state = State::Released { context, grant };
+                    self.ask(out);
+                } else {
+                    self.deliver(context, grant, out);
                 }
             }
             Verdict::Late => {
@@ -118,6 +124,42 @@ impl LineGate {
             Verdict::Withdrawn => self.say("expacti: command withdrawn", out),
         }
         self.work(out);
+    }
+
+    /// The last look before a released item is typed was answered, or was not.
+    fn rechecked(&mut self, answered: bool, out: &mut Vec<Effect>) {
+        let state = std::mem::replace(&mut self.state, State::Edit);
+        let State::Released { context, grant } = state else {
+            self.state = state;
+            return;
+        };
+        let same = context.epoch == self.remote.epoch() && context.probe == self.foreground();
+        if answered && same {
+            self.deliver(context, grant, out);
+        } else {
+            out.push(Effect::Unsent("context changed"));
+            self.changed(context);
+        }
+    }
+
+    /// When to look whether a command has ended whose end no marker will tell: after a silence,
+    /// and not again until something was heard.
+    pub(super) fn end_looked_at(&self) -> Option<Duration> {
+        let looked = self.estimated.filter(|_| self.running && self.probing.is_none())?;
+        let due = self.heard.max(self.delivered) + AHEAD;
+        (self.heard >= looked && self.can_probe()).then_some(due)
+    }
+
+    /// The shell itself reads its terminal again: what it was given is over, as far as can be told.
+    fn estimate_end(&mut self, answered: bool, out: &mut Vec<Effect>) {
+        let quiet = self.now >= self.heard + AHEAD;
+        if answered && self.estimated.is_some() && quiet && self.own_shell_reads() {
+            self.estimated = None;
+            if std::mem::take(&mut self.running) {
+                out.push(Effect::Log("the end of the command is estimated".to_owned()));
+                out.push(Effect::Ended(None));
+            }
+        }
     }
 
     fn changed(&mut self, context: Context) {
@@ -164,6 +206,7 @@ impl LineGate {
             out.push(Effect::TypeItem);
             if draft.kind == Kind::Input {
                 self.tail.clear();
+                self.unfinished = 0;
                 if draft.label == Label::Cooked {
                     let echo = String::from_utf8_lossy(&draft.bytes).replace('\n', "\r\n");
                     self.echo = Some((format!("{echo}\r\n").into_bytes(), 0));
@@ -186,7 +229,11 @@ impl LineGate {
             }
         };
         let steps = delivery.start();
+        // A new prompt has no markers where the shell can only be told once how to show them.
+        let new_prompt = || draft.bytes.windows(3).any(|three| three == b"PS1");
+        let untold = !self.mode.is_prompt() || (self.remote.reads_plain_lines() && new_prompt());
         let delivering = Delivering {
+            untold,
             delivery,
             until: self.now + DELIVERY,
             aborted: None,
@@ -229,11 +276,14 @@ impl LineGate {
         self.delivered = self.now;
         // The row it was typed in is left.
         self.tail.clear();
+        self.unfinished = 0;
+        let (passes, untold) = (delivering.passes, delivering.untold);
         self.remote.accepted();
-        if delivering.passes {
+        if passes {
             out.push(Effect::Passed);
         } else {
             self.running = true;
+            self.estimated = untold.then_some(self.now);
             out.push(Effect::Started);
         }
     }

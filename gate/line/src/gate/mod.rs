@@ -40,6 +40,9 @@ const PROBE_FRESH: Duration = Duration::from_secs(1);
 /// What was typed ahead waits this long for the prompt before it counts as input to the program
 /// that runs.
 const AHEAD: Duration = Duration::from_millis(300);
+/// An older look at the program that reads the terminal does not count when an item is typed: a
+/// few round trips, during which the broker has written the release down.
+const RECHECK: Duration = Duration::from_millis(200);
 /// Input typed ahead while an item is held, in bytes; past it all of it is dropped.
 const MAX_AHEAD: usize = 64 * 1024;
 /// How long a delivery may take until it is given up.
@@ -160,6 +163,8 @@ enum State {
     Edit,
     /// An item is under review.
     Held { context: Context },
+    /// An item was released; what reads the terminal is looked at once more.
+    Released { context: Context, grant: bool },
     /// An approved item is on its way.
     Delivering(Box<Delivering>),
 }
@@ -174,6 +179,8 @@ struct Delivering {
     accepted: bool,
     /// It goes to a program: nobody says when that is done with it.
     passes: bool,
+    /// No marker may tell when it ends.
+    untold: bool,
     grant: bool,
 }
 
@@ -208,6 +215,10 @@ pub struct LineGate {
     heard: Duration,
     /// A command of the agent runs.
     running: bool,
+    /// No marker will tell when it ends: since when it was looked for that.
+    estimated: Option<Duration>,
+    /// What was typed under a grant since the last end of a line, in bytes.
+    unfinished: usize,
     probe: Option<(Probe, Duration)>,
     /// Something was heard of the target since the last probe was asked for.
     stale: bool,
@@ -255,6 +266,8 @@ impl LineGate {
             delivered: now,
             heard: now,
             running: false,
+            estimated: None,
+            unfinished: 0,
             probe: None,
             stale: true,
             probing: None,
@@ -323,6 +336,9 @@ impl LineGate {
         if let State::Delivering(delivering) = &self.state {
             by(delivering.until);
         }
+        if let Some(look) = self.end_looked_at() {
+            by(look);
+        }
         if let Some(grant) = &self.grant {
             by(grant.looked + GRANT_LOOK);
         }
@@ -345,6 +361,10 @@ impl LineGate {
         }
         self.tick_delivery(out);
         self.look_at_grant(out);
+        if self.end_looked_at().is_some_and(|at| now >= at) {
+            self.estimated = Some(now);
+            self.ask(out);
+        }
         self.work(out);
     }
 

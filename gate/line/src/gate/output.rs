@@ -44,6 +44,7 @@ impl LineGate {
             }
             Event::CommandDone { status } => {
                 self.end_grant(out);
+                self.estimated = None;
                 if std::mem::take(&mut self.running) {
                     out.push(Effect::Ended(status));
                 }

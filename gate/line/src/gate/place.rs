@@ -53,6 +53,11 @@ pub(super) struct Foreground {
 }
 
 impl Foreground {
+    /// Its terminal collects whole lines.
+    pub(super) fn collects_lines(&self) -> bool {
+        self.canonical
+    }
+
     pub(super) fn of(probe: &Probe) -> Self {
         Self {
             pid: probe.pid,

@@ -99,6 +99,8 @@ pub struct Delivery {
     echo: Option<Echo>,
     continued: bool,
     ask: bool,
+    /// `^U` goes before the line.
+    cleared: bool,
     state: State,
     aborted: bool,
     /// `^C` was sent again.
@@ -151,11 +153,17 @@ impl Delivery {
         Ok(Self::new(line, Some(Echo::new(text, cols, before))))
     }
 
+    /// What stands in the line already is taken away before: for what is known to take `^U` so.
+    pub fn cleared(self) -> Self {
+        Self { cleared: true, ..self }
+    }
+
     fn new(line: &[u8], echo: Option<Echo>) -> Self {
         Self {
             line: line.to_vec(),
             continued: false,
             ask: false,
+            cleared: false,
             echo,
             state: State::New,
             aborted: false,
@@ -172,7 +180,8 @@ impl Delivery {
         }
         if self.echo.is_some() {
             self.state = State::Echoing;
-            return vec![Step::Item, Step::Wait];
+            let clear = self.cleared.then_some(Step::Const(Const::KillLine));
+            return clear.into_iter().chain([Step::Item, Step::Wait]).collect();
         }
         if self.ask {
             self.state = State::Asking;

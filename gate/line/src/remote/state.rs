@@ -205,7 +205,10 @@ impl Remote {
                 }
                 _ => true,
             };
-            Delivery::unverified(line, self.cols, &self.tail, expands)
+            let delivery = Delivery::unverified(line, self.cols, &self.tail, expands)?;
+            // Its terminal, or its own editor, may hold what was typed under a grant.
+            let plain = self.reads_plain_lines() && (own || at_prompt);
+            Ok(if plain { delivery.cleared() } else { delivery })
         }
     }
 
