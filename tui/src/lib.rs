@@ -1,6 +1,8 @@
 //! The reviewer's screen: `review` and `replay`. It must never decide by itself, nor let a byte of
 //! an agent's reach the terminal other than as a clean cell.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod fetch;
 mod filter;
 mod keymap;

@@ -2,8 +2,8 @@
 //! propose a rule that does not match the command, never ends, or holds everywhere.
 
 use expacti_engine::{
-    Approved, Backtest, Context, Effect, Level, MatchKind, Outcome, Rule, RuleSet, Scope, backtest,
-    suggest,
+    Approved, Backtest, Context, Effect, History, Level, MatchKind, Outcome, Reading, Rule,
+    RuleSet, Scope, Snapshot, backtest, judge_as, suggest,
 };
 use expacti_protocol::command::{CommandState, CommandView, ItemKind};
 
@@ -16,7 +16,12 @@ pub(crate) struct Candidate {
 }
 
 /// How long a proposed rule holds, in hours.
-pub(crate) const TERMS: [u32; 4] = [8, 24, 7 * 24, 30 * 24];
+pub(crate) const TERMS: [u32; 5] = [1, 8, 24, 7 * 24, 30 * 24];
+
+/// The term a draft begins with: an hour for uploads, a week for commands.
+pub(crate) fn first_term(kind: ItemKind) -> usize {
+    if kind == ItemKind::File { 0 } else { 3 }
+}
 
 /// The rules proposed at most.
 const MOST: usize = 4;
@@ -73,7 +78,24 @@ pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) 
         expires_at: None,
         hits: 0,
     };
-    let mut found = vec![(exact, "exactly this command".to_owned())];
+    let mut found = Vec::new();
+    if view.kind == ItemKind::File
+        && let Some(directory) = directory_of_uploads(&exact.pattern)
+    {
+        let rule = Rule {
+            kind: MatchKind::Glob,
+            pattern: format!("sftp write {directory}/*: **"),
+            reason: Some(format!("uploads below {directory}")),
+            ..exact.clone()
+        };
+        let why = format!(
+            "this and further uploads below {directory}, by {} as {} on {}; never secrets or \
+             what acts by itself there",
+            view.session.agent, view.session.user, view.session.target
+        );
+        found.push((rule, why));
+    }
+    found.push((exact, "exactly this command".to_owned()));
     for suggestion in suggest(&history, now_us) {
         let mut rule = suggestion.rule;
         // What holds nowhere in particular is narrowed to where the command came from.
@@ -87,12 +109,62 @@ pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) 
         .into_iter()
         .filter(|(rule, _)| {
             let judged = RuleSet::build(vec![Rule { expires_at: None, ..rule.clone() }]);
-            rule.effect == Effect::Allow
-                && judged.is_ok_and(|s| s.judge(&command, &context).verdict == Outcome::Allow)
+            let reading =
+                if view.kind == ItemKind::File { Reading::File } else { Reading::Command };
+            let allows = |rules| {
+                let snapshot = Snapshot { rules, ..Snapshot::default() };
+                let none = History::default();
+                let verdict = judge_as(&snapshot, reading, &command, &context, &none);
+                verdict.rule.verdict == Outcome::Allow
+            };
+            rule.effect == Effect::Allow && judged.is_ok_and(allows)
         })
         .map(|(rule, why)| Candidate { backtest: backtest(&rule, &history), rule, why })
         // What would have let HIGH through is not proposed from the screen.
         .filter(|c| c.backtest.highest.is_none_or(|level| level < Level::High))
         .take(MOST)
         .collect()
+}
+
+/// The directory that all files of an upload lie in or below; none where it is not plain, nor
+/// where something else is done as well.
+fn directory_of_uploads(item: &str) -> Option<String> {
+    let mut lines = item
+        .lines()
+        .filter(|line| !line.starts_with("sftp upload ") && !line.starts_with("scp upload "));
+    let of = |line: &str| {
+        let (path, _) = line.strip_prefix("sftp write ")?.split_once(": ")?;
+        let (directory, _) = path.rsplit_once('/')?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@%:,=".contains(&b);
+        let usable = directory.starts_with('/') && path.bytes().all(plain);
+        usable.then(|| directory.to_owned())
+    };
+    let mut common = of(lines.next()?)?;
+    for line in lines {
+        let directory = of(line)?;
+        while directory != common && !directory.starts_with(&format!("{common}/")) {
+            common.truncate(common.rfind('/')?);
+        }
+    }
+    // A directory at the root is most of a system.
+    (common.matches('/').count() > 1).then_some(common)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::directory_of_uploads;
+
+    #[test]
+    fn where_uploads_go() {
+        let of = |text: &str| directory_of_uploads(text).unwrap_or_default();
+        let line = |path: &str| format!("sftp write {path}: 1 B, sha256 ab, new file mode 0644");
+        let (a, b, c) = (line("/srv/app/a"), line("/srv/app/x/b"), line("/srv/application/c"));
+        assert_eq!(of(&a), "/srv/app");
+        assert_eq!(of(&format!("sftp upload 2 files, 2 B, to /srv/app\n{b}\n{a}")), "/srv/app");
+        assert_eq!(of(&format!("{a}\n{c}")), "");
+        assert_eq!(of(&format!("{a}\nsftp remove /srv/app/y: 1 B")), "");
+        for path in ["\"/srv/my app/a\"", "$'/srv/app/\\n'", "/a", "/x/../*", "relative/x"] {
+            assert_eq!(of(&line(path)), "", "{path}");
+        }
+    }
 }

@@ -133,6 +133,20 @@ impl Theme {
         if focused { bold.add_modifier(Modifier::REVERSED) } else { bold }
     }
 
+    /// A selected row over the whole width, whatever the colours of its pieces.
+    pub(crate) fn selected_row(self) -> Style {
+        let plain = Style::new().fg(Color::Reset).bg(Color::Reset).remove_modifier(Modifier::DIM);
+        plain.patch(self.selected(true))
+    }
+
+    /// The level of what is looked at, in the title of its box.
+    pub(crate) fn title_of(self, level: Level) -> Style {
+        match level {
+            Level::Low => self.strong(),
+            level => self.question_of(level),
+        }
+    }
+
     /// The box of a request of that level; nothing of its own where little can go wrong.
     pub(crate) fn border_of(self, level: Level) -> Option<Style> {
         let bold = self.fg(Color::Red).add_modifier(Modifier::BOLD);

@@ -150,6 +150,15 @@ impl Running {
         })
     }
 
+    /// What is left of the bytes, in words. Where nobody says how many passed, that is not known:
+    /// only how many there were.
+    pub(crate) fn bytes_words(&self) -> String {
+        match self.used {
+            0 => format!("at most {} in all", size(self.grant.bytes)),
+            used => format!("{} left", size(self.grant.bytes.saturating_sub(used))),
+        }
+    }
+
     /// What is left: seconds and bytes.
     pub(crate) fn left(&self, now_ms: i64) -> (i64, u64) {
         let whole = i64::try_from(self.grant.seconds).unwrap_or(i64::MAX).saturating_mul(1000);

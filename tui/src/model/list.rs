@@ -8,7 +8,7 @@ use tui_input::Input;
 
 use super::{Fetch, Matter, Millis, Voting, headline, result};
 use crate::propose::{Candidate, TERMS};
-use crate::text::{clean, short_ids};
+use crate::text::{clean, fit, short_ids, width};
 
 /// How a piece of a row is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +100,19 @@ impl List {
     }
 }
 
+/// Who decided, as briefly as people say it, clean: `mara`, `rule 9jp0`, `timeout`.
+fn who(by: &str) -> String {
+    let name = by.strip_prefix("whitelist:").or_else(|| by.strip_prefix("system:"));
+    short_ids(&clean(name.unwrap_or(by), 60))
+}
+
+/// Clean text in a column of its own.
+fn column(text: &str, columns: usize) -> String {
+    let text = fit(text, columns, false);
+    let fill = columns.saturating_sub(width(&text));
+    text + &" ".repeat(fill)
+}
+
 /// A command of the history.
 pub(crate) fn history_row(view: &CommandView) -> ListRow {
     let (result, good) = result(view.state, view.outcome.as_ref());
@@ -111,9 +124,9 @@ pub(crate) fn history_row(view: &CommandView) -> ListRow {
         at: Some(view.timestamp),
         pieces: vec![
             (Tone::Level(view.level), String::new()),
-            (if good && ran { Tone::Good } else { Tone::Bad }, format!("{result:<9}")),
-            (Tone::Dim, format!("{:<14}", short_ids(&clean(by, 60)))),
-            (Tone::Plain, format!("{target:<10}")),
+            (if good && ran { Tone::Good } else { Tone::Bad }, column(&result, 9)),
+            (Tone::Dim, column(&who(by), 12)),
+            (Tone::Plain, column(&target, 10)),
             (Tone::Plain, headline(view, 300)),
             (Tone::Dim, clean(&comment, 200)),
         ],
@@ -171,7 +184,7 @@ pub(crate) fn audit_row(line: &str) -> ListRow {
         pieces: vec![
             (Tone::Dim, clean(&format!("{:>6} {time}", field("seq")), 40)),
             (tone, clean(&format!("{:<17}", what.trim_end()), 40)),
-            (Tone::Dim, format!("{:<8}", short_ids(&clean(&field("decided_by"), 60)))),
+            (Tone::Dim, column(&who(&field("decided_by")), 12)),
             (Tone::Plain, clean(&field("command"), 300)),
             (Tone::Dim, clean(&field("comment"), 200)),
         ],

@@ -20,7 +20,7 @@ use expacti_protocol::principal::Role;
 use tui_input::Input;
 
 pub(crate) use find::{Find, matches};
-pub(crate) use grants::{Granting, Part, Running, size, words};
+pub(crate) use grants::{Granting, Part, Running, words};
 pub(crate) use item::{Goes, Item, Past, Stage, headline, result};
 pub(crate) use list::{Draft, List, Tone, audit_row, history_row};
 pub(crate) use matter::{About, Matter, Rulebook, Voting, change};

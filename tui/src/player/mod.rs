@@ -349,7 +349,7 @@ impl Player {
     }
 
     /// Whether every keyframe is there.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "bench"))]
     pub(crate) fn indexed(&self) -> bool {
         self.index.done()
     }

@@ -117,7 +117,7 @@ fn chapters(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
 
 fn progress(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let whole = player.duration();
-    let state = if player.playing { theme.pick("▶", ">") } else { theme.pick("⏸", "=") };
+    let state = if player.playing { theme.pick("▶", ">") } else { theme.pick("‖", "=") };
     let left = format!(" {state} {} ", duration(player.time as i64));
     let right = format!(" {}  {}x ", duration(whole as i64), player.speed);
     let columns = usize::from(area.width).saturating_sub(width(&left) + width(&right));
@@ -134,8 +134,8 @@ fn progress(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         .collect();
     for chapter in &player.chapters {
         if let Some(cell) = bar.get_mut(place(chapter.time)) {
-            let style = chapter.level.map_or(theme.label(), |level| theme.cause(level));
-            *cell = (theme.pick("◆", "*"), style.remove_modifier(Modifier::UNDERLINED));
+            let style = chapter.level.map_or(theme.label(), |level| theme.level(level));
+            *cell = (theme.pick("◆", "*"), style.remove_modifier(Modifier::REVERSED));
         }
     }
     if let Some(cell) = bar.get_mut(at) {

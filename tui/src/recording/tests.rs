@@ -79,6 +79,16 @@ fn as_text() {
 }
 
 #[test]
+fn text_does_not_reorder_itself() {
+    let text = "{\"version\":2}\n[0,\"o\",\"a \u{202e}drawkcab\u{2069} 日\u{200b}\"]\n";
+    let mut out = Vec::new();
+    read(text).unwrap().write_text(&mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(!text.contains(['\u{202e}', '\u{2069}', '\u{200b}']), "{text:?}");
+    assert!(text.starts_with("a ⟨U+202E⟩drawkcab") && text.contains('日'), "{text:?}");
+}
+
+#[test]
 fn a_cut_off_end_and_broken_lines() {
     let cut = format!("{V2}[8.0, \"o\", \"half");
     let r = read(&cut).unwrap();

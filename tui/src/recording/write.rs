@@ -20,6 +20,11 @@ impl Kind {
     }
 }
 
+/// A line for whatever shows text: what reorders it, or is not seen, by its name.
+fn plain(line: &str, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}", expacti_engine::make_visible(line.as_bytes()).text)
+}
+
 impl Recording {
     fn line(&self, time: f64, event: &Event, out: &mut impl Write) -> io::Result<()> {
         // Microseconds, as asciinema writes them.
@@ -116,11 +121,11 @@ impl Recording {
                 _ => continue,
             };
             for line in lines {
-                writeln!(out, "{line}")?;
+                plain(&line, &mut out)?;
             }
         }
         for line in transcript.finish(&terminal) {
-            writeln!(out, "{line}")?;
+            plain(&line, &mut out)?;
         }
         out.flush()
     }

@@ -277,7 +277,11 @@ fn a_grant_in_force_is_in_sight_until_it_ends() {
     use base64::Engine as _;
     let mut b = Bench::new(120, 35);
     let mut view = in_force(&mut b);
-    assert!(b.shows("UNREVIEWED 7c1a fixbot on web-1: 4:59 or 1 MiB left"), "{}", b.text());
+    assert!(
+        b.shows("UNREVIEWED 7c1a fixbot on web-1: 4:59 left, at most 1 MiB in all"),
+        "{}",
+        b.text()
+    );
     b.wait(10_000);
     let typed = base64::engine::general_purpose::STANDARD.encode("x".repeat(100 << 10));
     b.event(ReviewerEvent::SessionOutput {
@@ -286,7 +290,7 @@ fn a_grant_in_force_is_in_sight_until_it_ends() {
         offset: 1.0,
         data: typed,
     });
-    assert!(b.shows("4:49 or 924 KiB left"), "{}", b.text());
+    assert!(b.shows("4:49 left, 924 KiB left"), "{}", b.text());
     // Its session stays watched, whatever is looked at: without a watcher it would end.
     b.keys("n");
     b.wait(1_000);

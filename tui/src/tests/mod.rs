@@ -8,7 +8,6 @@ mod hostile;
 mod items;
 mod pictures;
 mod screens;
-mod speed;
 mod steps;
 #[path = "../../tests/support/mod.rs"]
 mod support;

@@ -301,6 +301,10 @@ fn chapters_have_the_risk_of_their_commands() {
         for row in rows {
             assert!(b.shows(row), "{row}\n{}", b.text());
         }
-        assert!(b.shows(" denied by mara ") || b.shows("allowed by whitelist:wl-3"), "{}", b.text());
+        assert!(
+            b.shows(" denied by mara ") || b.shows("allowed by whitelist:wl-3"),
+            "{}",
+            b.text()
+        );
     }
 }

@@ -206,8 +206,8 @@ pub(super) fn propose(model: &mut Model, effects: &mut Vec<Effect>) {
     if item.level() >= Level::High {
         return hint(model, "no rule for HIGH and above from here: expacti rules add", false);
     }
-    if !matches!(item.view().kind, ItemKind::Exec | ItemKind::Line) {
-        return hint(model, "rules are for commands: this is not one", false);
+    if !matches!(item.view().kind, ItemKind::Exec | ItemKind::Line | ItemKind::File) {
+        return hint(model, "rules are for commands and files: this is neither", false);
     }
     if !item.exact {
         return hint(model, "the bytes do not match their digest", true);
@@ -215,7 +215,8 @@ pub(super) fn propose(model: &mut Model, effects: &mut Vec<Effect>) {
     let view = Box::new(item.view().clone());
     let id = item.id().clone();
     let (candidates, since) = (None, model.now);
-    model.mode = Mode::Rule(Box::new(Draft { id, candidates, at: 0, term: 2, since }));
+    let term = crate::propose::first_term(view.kind);
+    model.mode = Mode::Rule(Box::new(Draft { id, candidates, at: 0, term, since }));
     effects.push(Effect::Fetch(Fetch::Candidates(view)));
 }
 

@@ -141,7 +141,8 @@ fn why(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'static>
         let text =
             if why.is_empty() || width(why) > 34 { name.replace('_', " ") } else { why.clone() };
         let points = format!("{points:+}");
-        let text = format!(" {}", shown(model, &text));
+        let room = columns.saturating_sub(indent + width(&points) + 1);
+        let text = format!(" {}", fit(&shown(model, &text), room, theme.ascii));
         let need = width(&points) + width(&text) + 2;
         if used + need > columns + 2 && used > indent {
             lines.push(Line::from(std::mem::take(&mut spans)));

@@ -10,7 +10,7 @@ use ratatui::widgets::{Block, Borders, Clear, Widget as _};
 
 use super::{key_word, put, shown, wrapped};
 use crate::keymap::Action;
-use crate::model::{ConfirmKind, Link, Mode, Model, Pane, Stage, size};
+use crate::model::{ConfirmKind, Link, Mode, Model, Pane, Stage};
 use crate::text::{duration, fit, width};
 use crate::update::Lock;
 
@@ -108,15 +108,15 @@ pub(super) fn note_lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
     let mark = theme.pick("✗", "x");
     let key = model.keymap.key(Action::Back);
     for running in model.grants.values().take(3) {
-        let (seconds, bytes) = running.left(model.broker_now());
+        let (seconds, _) = running.left(model.broker_now());
         let kill = model.keymap.key(Action::Kill);
         let text = format!(
-            " {} UNREVIEWED {} {}: {} or {} left   {kill} ends the session ",
+            " {} UNREVIEWED {} {}: {} left, {}   {kill} ends the session ",
             theme.pick("▲", "!"),
             running.session.short(),
             shown(model, &running.who),
             duration(seconds),
-            size(bytes)
+            running.bytes_words()
         );
         lines.push(Line::styled(fit(&text, columns, theme.ascii), theme.alarm()));
     }

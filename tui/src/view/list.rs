@@ -111,7 +111,7 @@ pub(super) fn draw(
                 height: 1,
                 width: inside.width.saturating_sub(1),
             };
-            frame.buffer_mut().set_style(row, theme.selected(true));
+            frame.buffer_mut().set_style(row, theme.selected_row());
         }
     }
     if let Some(voting) = &list.voting {

@@ -9,7 +9,7 @@ use super::{panel, put};
 use expacti_protocol::ids::SessionId;
 
 use crate::keymap::Action;
-use crate::model::{Area, Drawn, Model, Pane, size};
+use crate::model::{Area, Drawn, Model, Pane};
 use crate::screen::Look;
 use crate::text::duration;
 
@@ -63,12 +63,12 @@ fn one(
     let ungated = session.and_then(|id| model.grants.values().find(|g| &g.session == id));
     let mut foot = Vec::new();
     if let Some(running) = ungated {
-        let (seconds, bytes) = running.left(model.broker_now());
+        let (seconds, _) = running.left(model.broker_now());
         let kill = model.keymap.key(Action::Kill);
         let text = format!(
-            " UNREVIEWED for {} or {} more  {kill} ends it ",
+            " UNREVIEWED for {} more, {}  {kill} ends it ",
             duration(seconds),
-            size(bytes)
+            running.bytes_words()
         );
         foot.push(Span::styled(text, theme.alarm()));
     }

@@ -41,7 +41,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
         Span::raw(format!("Request {} {} ", item.id().short(), theme.pick("·", "-"))),
         Span::styled(
             format!(" {} {} {} ", word.trim_end(), shape.trim_end(), item.view().risk_score),
-            theme.question_of(item.level()),
+            theme.title_of(item.level()),
         ),
     ];
     let level = Some(item.level()).filter(|_| item.state() == CommandState::Pending);
