@@ -231,6 +231,12 @@ impl RiskTables {
             Some("it acts later, by itself")
         } else if places.is_tamper(&path) {
             Some("it belongs to logs, audit or protection")
+        } else if verb == "rename"
+            && (super::target::is_home(&path)
+                || super::target::is_core(&path)
+                || places.holds_guarded(&path))
+        {
+            Some("what lies beneath it is known by its path no more")
         } else {
             None
         }
@@ -583,6 +589,15 @@ mod tests {
             "sftp read /home/u/.aws/credentials",
             "sftp rename /tmp/x -> /etc/cron.daily/x",
             "sftp symlink /tmp/x -> /home/u/.ssh/rc",
+            // A directory that moves takes along what its path told of.
+            "sftp rename /home/u -> /home/v",
+            "sftp rename /home/u/.ssh -> /home/u/x",
+            "sftp rename /home/u/.config -> /home/u/c",
+            "sftp rename ~/.kube -> ~/k",
+            "sftp rename /etc/ssl -> /tmp/s",
+            "sftp rename /root -> /tmp/r",
+            "sftp rename /var/log -> /tmp/l",
+            "sftp rename /tmp/prepared -> /home/u/.config",
             "upload 2 files, 3 MiB, to /srv\n/srv/a: 3 B, sha256 x\n/etc/cron.d/y: 1 B, sha256 y",
             "sftp write /srv/a: b/../../../etc/cron.d/y: 1 B",
             "sftp remove /etc/passwd",
@@ -600,6 +615,8 @@ mod tests {
             "sftp write /srv/app/x: 3.2 MiB, sha256 0123, new file (mode 0644)",
             "sftp read /srv/app/readme",
             "sftp mkdir /srv/app/new",
+            "sftp rename /srv/app/a.txt -> /srv/app/b.txt",
+            "sftp rename /home/u/build -> /home/u/build.old",
             "sftp write /tmp/x: 1 B",
         ] {
             let found = file(text);

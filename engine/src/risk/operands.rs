@@ -167,6 +167,9 @@ fn judge(
                 draft.causes.raise(50, span, format!("{path} is changed after the fact"));
             }
         }
+        if moves && at + 1 < found.len() && places.holds_guarded(path) {
+            draft.causes.raise(50, span, format!("{path} may hold what is known by its path"));
+        }
         if (destructive || recursive || moves) && is_home(path) {
             draft.causes.add(name::HOME, span, format!("{path} is somebody's whole home"));
         }

@@ -71,6 +71,22 @@ impl Places {
         any(&self.tamper, path)
     }
 
+    /// Whether a path may be a directory above a place that is watched: where it is moved to,
+    /// nothing tells any more what lies beneath.
+    pub(crate) fn holds_guarded(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        [&self.secret, &self.persistence, &self.tamper, &self.vital].into_iter().flatten().any(
+            |pattern| {
+                let above = |(at, _): (usize, &str)| pattern.get(..at);
+                let mut above = pattern.match_indices('/').filter_map(above);
+                // `*` alone, as in `*/.ssh`, is any directory at all.
+                above.any(|prefix| {
+                    !matches!(prefix, "" | "*" | "*:" | "*:/") && wildcard(prefix, path)
+                })
+            },
+        )
+    }
+
     pub(crate) fn is_vital(&self, path: &str) -> bool {
         any(&self.vital, path)
     }
