@@ -3,7 +3,9 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use expacti_protocol::client::ClientError;
 use expacti_protocol::command::CommandView;
+use expacti_protocol::session::SessionView;
 use expacti_tui::{Format, Recording, ReplayOptions};
 
 use crate::broker::Link;
@@ -32,9 +34,7 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
             let id = id?;
             let fetched = link.client.get_bytes(&format!("/v1/sessions/{id}/recording")).await;
             if args.export.is_none() {
-                // For the colours of the chapters alone.
-                let path = format!("/v1/commands?session={id}&limit=10000");
-                commands = link.client.get(&path).await.unwrap_or_default();
+                commands = commands_of(&link, &id).await.unwrap_or_default();
             }
             link.close().await;
             fetched?.to_vec()
@@ -45,6 +45,13 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
         None => play(&bytes, &args, commands).await?,
     }
     Ok(0)
+}
+
+/// The commands of a session, for the colours of its chapters alone.
+async fn commands_of(link: &Link, id: &str) -> Result<Vec<CommandView>, ClientError> {
+    // The whole id: the list takes no abbreviation.
+    let session: SessionView = link.client.get(&format!("/v1/sessions/{id}")).await?;
+    link.client.get(&format!("/v1/commands?session={}&limit=10000", session.id)).await
 }
 
 /// Writes the recording in the form that was asked for.
