@@ -138,7 +138,10 @@ impl Channel {
             Request::Exec(bytes, client) => {
                 sink = match Sink::of(&bytes, client, self.terminal.is_some()) {
                     Ok(sink) => sink,
-                    Err(refusal) => return Some(refusal),
+                    Err(refusal) => {
+                        scp::turn_away(&self.client, client, &refusal).await;
+                        return Some(refusal);
+                    }
                 };
                 let mut item = Item::command(bytes);
                 item.notes.extend(sink.as_ref().map(|_| scp::NOTE.to_owned()));

@@ -11,13 +11,14 @@ use russh::ChannelReadHalf;
 use tokio::sync::Mutex;
 
 use crate::channel::{Channel, Control, Hold, Item, Outcomes, collect, finish};
-use crate::client::Exit;
+use crate::client::{ClientWriter, Exit};
 use crate::inbox::Taken;
 use crate::link::{Link, OpenSession};
 use crate::message::Refusal;
 use crate::output::{Ended, pump};
 use crate::recorder::Recorder;
 use crate::scp::{Sink, Transfer};
+use crate::status;
 use crate::target::{Approved, GateConst, RawGrant, Running, TargetChannel, TargetWriter};
 use crate::terminal::Terminal;
 use crate::upstream::Lease;
@@ -104,7 +105,8 @@ pub(crate) async fn run(
                     Transfer { sink, hold, client, writer, session, lease, items, command };
                 return transfer.run(&mut reader, &mut recorder).await;
             }
-            let feed = Feed { hold, writer: &writer, session: &session, items: &items };
+            let (writer, session, items) = (&writer, &session, &items);
+            let feed = Feed { hold, client, writer, session, items };
             let output = pump(&mut reader, client, &mut recorder, terminal);
             let input = feed.run(id.clone(), grant, initial, eof, &channel.terminal);
             tokio::pin!(output, input);
@@ -237,6 +239,7 @@ async fn control(
 /// Feeds a command's standard input.
 struct Feed<'a> {
     hold: Hold<'a>,
+    client: &'a ClientWriter,
     writer: &'a TargetWriter,
     session: &'a OpenSession,
     items: &'a Mutex<Vec<CommandId>>,
@@ -293,7 +296,15 @@ impl Feed<'_> {
             if !bytes.is_empty() {
                 let item = Item::stdin(parent.clone(), bytes);
                 let mut terminal = terminal.clone();
-                match self.hold.run(self.session, item, &mut terminal, None, None).await {
+                let held = self.hold.run(self.session, item, &mut terminal, None, None);
+                // Programs read standard error, unless it is a terminal.
+                let told = async {
+                    if self.hold.connection.status_line {
+                        let line = status::waiting("what is on standard input");
+                        self.client.say(&self.client.line(&line)).await.ok();
+                    }
+                };
+                match status::patiently(held, told).await {
                     Outcomes::Refused(refusal) => return Some(refusal),
                     Outcomes::Gone | Outcomes::Changed | Outcomes::Withdrawn => return None,
                     Outcomes::Approved(id, approved) => {

@@ -8,6 +8,46 @@ use crate::link::Submitted;
 /// Erases the line.
 pub(crate) const ERASE: &str = "\r\x1b[K";
 
+/// How long an agent waits for a change of files before it is told why.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What an agent is told that has no line of its own on the screen, once for each item: what it
+/// waits for. Only for clients whose standard error nobody reads as data.
+pub(crate) fn waiting(item: &str) -> String {
+    let first = item.lines().next().unwrap_or_default();
+    // Up to the digest, which tells it nothing.
+    let what = first.split_once(", sha256").map_or(first, |(what, _)| what);
+    let what: String = expacti_protocol::one_line(what).chars().take(200).collect();
+    format!("expacti: waiting for review: {what}")
+}
+
+/// Waits for `held`; says once what it waits for when that takes a while.
+pub(crate) async fn patiently<T>(
+    held: impl Future<Output = T>,
+    say: impl Future<Output = ()>,
+) -> T {
+    within(PATIENCE, held, say).await
+}
+
+async fn within<T>(
+    patience: Duration,
+    held: impl Future<Output = T>,
+    say: impl Future<Output = ()>,
+) -> T {
+    let notice = async {
+        tokio::time::sleep(patience).await;
+        say.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::pin!(held, notice);
+    tokio::select! {
+        biased;
+        held = &mut held => held,
+        // It never ends by itself.
+        () = &mut notice => held.await,
+    }
+}
+
 /// What is known of a held item.
 pub(crate) struct Status {
     text: String,
@@ -44,6 +84,40 @@ mod tests {
     use expacti_protocol::ids::CommandId;
 
     use super::*;
+
+    #[test]
+    fn what_an_agent_waits_for() {
+        for (item, line) in [
+            ("sftp write /srv/x: 12 B, sha256 ab, new file", "sftp write /srv/x: 12 B"),
+            ("sftp upload 2 files, 2 B, to /srv\nsftp write", "sftp upload 2 files, 2 B, to /srv"),
+            ("sftp remove /srv/x: 1 B\x1b[2J", "sftp remove /srv/x: 1 B\\x1b[2J"),
+        ] {
+            let told = waiting(item);
+            assert!(told.starts_with("expacti: waiting for review: sftp "), "{told}");
+            assert!(!told.chars().any(char::is_control), "{told:?}");
+            if !item.contains('\x1b') {
+                assert_eq!(told, format!("expacti: waiting for review: {line}"));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn told_once_and_only_when_it_takes_a_while() {
+        let told = std::cell::Cell::new(0);
+        let heard = tokio::sync::Notify::new();
+        let say = || async {
+            told.set(told.get() + 1);
+            heard.notify_one();
+        };
+        assert_eq!(patiently(async { 1 }, say()).await, 1);
+        assert_eq!(told.get(), 0);
+        let held = async {
+            heard.notified().await;
+            2
+        };
+        assert_eq!(within(Duration::ZERO, held, say()).await, 2);
+        assert_eq!(told.get(), 1);
+    }
 
     #[test]
     fn counts_down() {

@@ -30,6 +30,7 @@ use crate::message::Refusal;
 use crate::output::Ended;
 use crate::recorder::Recorder;
 use crate::running::Stop;
+use crate::status;
 use crate::target::{ApprovedUpload, GateConst, TargetWriter};
 use crate::upstream::Lease;
 
@@ -103,6 +104,14 @@ impl Sink {
                 Ok(Some(Self { path, recursive, preserve, short, each }))
             }
         }
+    }
+}
+
+/// Answers a client that would take the end of the channel for a yes: libssh2 does.
+pub(crate) async fn turn_away(client: &ClientWriter, kind: ClientKind, refusal: &Refusal) {
+    if kind == ClientKind::Libssh2 {
+        let answer = format!("\x02{}\n", expacti_protocol::one_line(&refusal.message));
+        client.stdout(Bytes::from(answer)).await.ok();
     }
 }
 
@@ -198,11 +207,16 @@ impl Transfer<'_> {
         item.parent = Some(self.command.clone());
         item.notes = planned.notes().to_vec();
         item.preview = planned.preview();
+        let line = self.client.line(&status::waiting(planned.text()));
         let mut terminal = None;
+        let held = self.hold.run(self.session, item, &mut terminal, None, None);
+        let held = status::patiently(held, async {
+            self.client.say(&line).await.ok();
+        });
         let held = tokio::select! {
             biased;
             ended = answers.watch() => return Err(Err(Stop::Ended(ended))),
-            held = self.hold.run(self.session, item, &mut terminal, None, None) => held,
+            held = held => held,
         };
         let (id, approved) = match held {
             Outcomes::Approved(id, approved) => (id, approved),

@@ -22,6 +22,7 @@ use crate::channel::{Hold, Item, Outcomes};
 use crate::environment::Environment;
 use crate::inbox::Inbox;
 use crate::message::Refusal;
+use crate::status;
 use crate::target::{ApprovedChanges, Carried, Planned, TargetLost, item_text};
 
 /// How long a file that was closed waits for others that are being written at the same time.
@@ -293,7 +294,10 @@ impl Lane {
             environment: &environment,
             watcher: None,
         };
-        match hold.run(&session, item, &mut None, None, None).await {
+        let line = status::waiting(&String::from_utf8_lossy(&item.bytes));
+        let mut terminal = None;
+        let held = hold.run(&session, item, &mut terminal, None, None);
+        match status::patiently(held, self.say(&line)).await {
             Outcomes::Approved(id, approved) => Ok((id, approved)),
             Outcomes::Refused(refusal) => Err(refusal),
             _ => Err(gone()),

@@ -99,7 +99,10 @@ async fn an_upload_is_held_shown_and_written_once() {
     t.broker.allow(&item);
     let out = finish(child).await;
     ok(&out);
-    assert_eq!(text(&out.stderr), "");
+    // Told why it waits only if it waited for long.
+    let said = text(&out.stderr)
+        .replace(&format!("expacti: waiting for review: sftp write {to}: 12 B\n"), "");
+    assert_eq!(said, "");
     assert_eq!(std::fs::read(t.path("copied")).unwrap(), b"hello\nworld\n");
     let outcome = t.broker.outcome(&item.id).await;
     assert_eq!(outcome.exit_status, Some(0));
@@ -154,6 +157,23 @@ async fn a_denied_upload_leaves_nothing_and_the_client_is_told() {
     let out = finish(child).await;
     assert!(!out.status.success() && text(&out.stderr).contains("not about this command"));
     assert!(!t.path("copied").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_is_told_what_for() {
+    let Some(t) = trial(Mode::Manual).await else { return };
+    std::fs::write(t.path("new"), "x").unwrap();
+    let to = path(&t, "copied");
+    let mut child = scp(&t, &[&path(&t, "new"), &format!("target:{to}")]);
+    let item = t.broker.item(0).await;
+    let mut said = String::new();
+    let mut stderr = tokio::io::BufReader::new(child.stderr.take().unwrap());
+    let line = tokio::io::AsyncBufReadExt::read_line(&mut stderr, &mut said);
+    tokio::time::timeout(Duration::from_secs(30), line).await.unwrap().unwrap();
+    assert_eq!(said, format!("expacti: waiting for review: sftp write {to}: 1 B\n"));
+    t.broker.allow(&item);
+    ok(&finish(child).await);
+    assert_eq!(std::fs::read(t.path("copied")).unwrap(), b"x");
 }
 
 #[tokio::test(flavor = "multi_thread")]
