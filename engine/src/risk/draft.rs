@@ -145,6 +145,27 @@ pub(crate) struct Draft {
     pub(crate) reducers: Causes,
 }
 
+/// The sum and the score of a draft together with what holds for the whole line, as [`count`] would
+/// explain them: a script has hundreds of commands, and only the worst is explained.
+pub(crate) fn weigh(draft: &Draft, line: &Causes, table: &Points, void: bool) -> (i32, u8) {
+    let mut sum = i32::from(draft.category.base());
+    let mut taken = 0;
+    let lines = line.list.iter().filter(|cause| !draft.causes.has(cause.name));
+    let reducers = draft.reducers.list.iter().filter(|_| !void);
+    for cause in draft.causes.list.iter().chain(lines).chain(reducers) {
+        let points = points(table, cause.name);
+        sum += points;
+        taken += points.min(0);
+    }
+    if sum < 0 {
+        sum += (-sum).min(-taken);
+    }
+    let floors = [&draft.causes.floor, &line.floor];
+    let floor = floors.into_iter().flatten().map(|floor| floor.at_least).max();
+    sum = sum.max(floor.unwrap_or(sum));
+    (sum, u8::try_from(sum.clamp(0, 100)).unwrap_or(100))
+}
+
 /// Counts a draft together with what holds for the whole line: terms that add up to the score.
 pub(crate) fn count(draft: &Draft, line: &Causes, table: &Points, void: bool) -> (Vec<Term>, u8) {
     let base = i32::from(draft.category.base());

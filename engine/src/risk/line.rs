@@ -122,7 +122,7 @@ fn fetched(shared: &Shared, drafts: &[Draft], line: &mut Causes) {
         if FETCHERS.contains(&program) {
             // The name given, or the last part of the address.
             let named = draft.argv.iter().skip(1).map(|word| base_name(word.trim_end_matches('/')));
-            files.extend(named.filter(|name| name.len() > 1 && !name.starts_with('-')));
+            files.extend(named.filter(|name| !name.is_empty() && !name.starts_with('-')));
             let redirects = shared.script.commands.iter().filter(|command| {
                 command.words.first().is_some_and(|word| base_name(&word.text) == program)
             });

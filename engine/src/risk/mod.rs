@@ -17,7 +17,7 @@ mod unwrap;
 use crate::parse::{self, Span};
 use crate::tables::RiskTables;
 use crate::{Assessment, Category, Context, Level, Segment};
-use draft::{Causes, Draft, count, name};
+use draft::{Causes, Draft, count, name, weigh};
 
 /// Scores a command with the built-in tables.
 #[must_use]
@@ -77,25 +77,34 @@ impl RiskTables {
         let void =
             line.voids_reducers() || drafts.iter().any(|draft| draft.causes.voids_reducers());
         let nothing = Causes::default();
-        let mut best: Option<(u8, i32, Vec<crate::Term>, Category)> = None;
-        let mut segments = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            let (terms, score) = count(&draft, line, &self.points, void);
-            let sum: i32 = terms.iter().map(|term| term.points).sum();
-            if best.as_ref().is_none_or(|(_, most, _, _)| sum > *most) {
-                best = Some((score, sum, terms, draft.category));
+        let mut best: Option<(i32, usize)> = None;
+        for (at, draft) in drafts.iter().enumerate() {
+            let (sum, _) = weigh(draft, line, &self.points, void);
+            if best.is_none_or(|(most, _)| sum > most) {
+                best = Some((sum, at));
             }
-            let (_, own) = count(&draft, &nothing, &self.points, void);
-            segments.push(Segment {
-                program: draft.program,
-                argv: draft.argv,
-                category: draft.category,
-                score: own,
-                span: [draft.span.0, draft.span.1],
-                via: draft.via,
-            });
         }
-        let (score, _, terms, category) = best.unwrap_or((100, 100, Vec::new(), Category::Unknown));
+        let (terms, score, category) = best.and_then(|(_, at)| drafts.get(at)).map_or_else(
+            || (Vec::new(), 100, Category::Unknown),
+            |draft| {
+                let (terms, score) = count(draft, line, &self.points, void);
+                (terms, score, draft.category)
+            },
+        );
+        let segments = drafts
+            .into_iter()
+            .map(|draft| {
+                let (_, own) = weigh(&draft, &nothing, &self.points, void);
+                Segment {
+                    program: draft.program,
+                    argv: draft.argv,
+                    category: draft.category,
+                    score: own,
+                    span: [draft.span.0, draft.span.1],
+                    via: draft.via,
+                }
+            })
+            .collect();
         Assessment {
             command: text,
             score,

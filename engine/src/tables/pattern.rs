@@ -165,15 +165,42 @@ fn letter_flag(letter: char) -> &'static str {
     FLAGS.get(index * 2..index * 2 + 2).unwrap_or("")
 }
 
+/// One of several words; most are plain, and told apart from the others once.
+#[derive(Clone, Debug)]
+pub(crate) enum Alternative {
+    Plain(String),
+    Wild(String),
+    /// `<all>`: whatever stands for everything.
+    All,
+}
+
+impl Alternative {
+    fn parse(text: &str) -> Self {
+        match text {
+            "<all>" => Self::All,
+            _ if text.contains(['*', '?']) => Self::Wild(text.to_owned()),
+            _ => Self::Plain(text.to_owned()),
+        }
+    }
+
+    fn fits(&self, text: &str) -> bool {
+        match self {
+            Self::Plain(plain) => plain == text,
+            Self::Wild(pattern) => wildcard(pattern, text),
+            Self::All => matches!(text, "." | "./" | "*" | ":/" | "./*" | "/" | ".."),
+        }
+    }
+}
+
 /// One part of a pattern; the alternatives stand for each other.
 #[derive(Clone, Debug)]
 pub(crate) enum Token {
     /// The next operand.
-    Operand(Vec<String>),
+    Operand(Vec<Alternative>),
     /// Any operand after those already matched.
-    Anywhere(Vec<String>),
+    Anywhere(Vec<Alternative>),
     /// One of these options anywhere, with one of these values where some are given.
-    Flag(Vec<String>, Option<Vec<String>>),
+    Flag(Vec<Alternative>, Option<Vec<Alternative>>),
     /// None of these options.
     Without(Vec<String>),
     /// No operand is left.
@@ -194,13 +221,13 @@ impl Pattern {
         let tokens = text
             .split_whitespace()
             .map(|word| {
-                let list = |text: &str| text.split('|').map(str::to_owned).collect::<Vec<_>>();
+                let list = |text: &str| text.split('|').map(Alternative::parse).collect::<Vec<_>>();
                 if word == "$" {
                     Token::End
                 } else if let Some(rest) = word.strip_prefix("..").filter(|rest| !rest.is_empty()) {
                     Token::Anywhere(list(rest))
                 } else if let Some(rest) = word.strip_prefix('!') {
-                    Token::Without(list(rest))
+                    Token::Without(rest.split('|').map(str::to_owned).collect())
                 } else if word.starts_with('-') && word.len() > 1 {
                     // `-X|--request=DELETE|PUT`: any of these options with any of these values.
                     let (names, values) = match word.split_once('=') {
@@ -234,7 +261,7 @@ impl Pattern {
             match token {
                 Token::Operand(words) => {
                     let (text, at) = arguments.operands.get(operand)?;
-                    if !words.iter().any(|word| fits(word, text)) {
+                    if !words.iter().any(|word| word.fits(text)) {
                         return None;
                     }
                     cause = *at;
@@ -245,7 +272,7 @@ impl Pattern {
                         .operands
                         .get(operand..)?
                         .iter()
-                        .position(|(text, _)| words.iter().any(|word| fits(word, text)))?;
+                        .position(|(text, _)| words.iter().any(|word| word.fits(text)))?;
                     cause = arguments.operands.get(operand + found)?.1;
                     operand += found + 1;
                 }
@@ -254,7 +281,7 @@ impl Pattern {
                         names.iter().any(|name| self.same_flag(name, flag.name))
                             && values.as_ref().is_none_or(|values| {
                                 flag.value.is_some_and(|given| {
-                                    values.iter().any(|value| wildcard(value, given))
+                                    values.iter().any(|value| value.fits(given))
                                 })
                             })
                     })?;
@@ -276,23 +303,14 @@ impl Pattern {
         Some(cause)
     }
 
-    fn same_flag(&self, pattern: &str, given: &str) -> bool {
-        pattern == given
-            || (!self.exact
-                && pattern.starts_with("--")
+    fn same_flag(&self, pattern: &Alternative, given: &str) -> bool {
+        pattern.fits(given)
+            || !self.exact
                 && given.len() >= 3
                 && given.starts_with("--")
-                && pattern.starts_with(given))
-            || (pattern.contains('*') && wildcard(pattern, given))
+                && matches!(pattern, Alternative::Plain(text) | Alternative::Wild(text)
+                    if text.starts_with("--") && text.starts_with(given))
     }
-}
-
-/// An operand against one alternative; `<all>` is whatever stands for everything.
-fn fits(pattern: &str, text: &str) -> bool {
-    if pattern == "<all>" {
-        return matches!(text, "." | "./" | "*" | ":/" | "./*" | "/" | "..");
-    }
-    wildcard(pattern, text)
 }
 
 /// Matches `*` as any run of characters and `?` as one, in bounded time.

@@ -1,5 +1,7 @@
 //! Paths and hosts that matter. It must never touch the file system.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use super::wildcard;
@@ -9,23 +11,23 @@ use super::wildcard;
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Places {
     /// Where the system lives; writing there is +25.
-    pub(crate) system: Vec<String>,
+    pub(crate) system: Paths,
     /// Exceptions to `system`.
-    pub(crate) not_system: Vec<String>,
+    pub(crate) not_system: Paths,
     /// Holds secrets.
-    pub(crate) secret: Vec<String>,
+    pub(crate) secret: Paths,
     /// Exceptions to `secret`.
-    pub(crate) not_secret: Vec<String>,
+    pub(crate) not_secret: Paths,
     /// Runs by itself later.
-    pub(crate) persistence: Vec<String>,
+    pub(crate) persistence: Paths,
     /// Logs, audit, gate and their configuration.
-    pub(crate) tamper: Vec<String>,
+    pub(crate) tamper: Paths,
     /// Emptying one of these breaks the system.
-    pub(crate) vital: Vec<String>,
+    pub(crate) vital: Paths,
     /// Temporary or development scope.
-    pub(crate) temporary: Vec<String>,
+    pub(crate) temporary: Paths,
     /// Raw devices.
-    pub(crate) devices: Vec<String>,
+    pub(crate) devices: Paths,
     /// Hosts that need no remark.
     pub(crate) hosts: Vec<String>,
     /// Words that mark production.
@@ -53,50 +55,51 @@ impl Places {
         }
         // Whatever stands directly beneath the root is part of the system's layout.
         let top = path.trim_end_matches('/').rfind('/').unwrap_or(0) == 0;
-        (top || any(&self.system, path)) && !any(&self.not_system, path)
+        (top || self.system.hold(path)) && !self.not_system.hold(path)
     }
 
     pub(crate) fn is_secret(&self, path: &str) -> bool {
         if !path.contains(['/', '.', '_', '~']) {
             return false;
         }
-        any(&self.secret, path) && !any(&self.not_secret, path)
+        self.secret.hold(path) && !self.not_secret.hold(path)
     }
 
     pub(crate) fn is_persistence(&self, path: &str) -> bool {
-        any(&self.persistence, path)
+        self.persistence.hold(path)
     }
 
     pub(crate) fn is_tamper(&self, path: &str) -> bool {
-        any(&self.tamper, path)
+        self.tamper.hold(path)
     }
 
     /// Whether a path may be a directory above a place that is watched: where it is moved to,
     /// nothing tells any more what lies beneath.
     pub(crate) fn holds_guarded(&self, path: &str) -> bool {
         let path = path.trim_end_matches('/');
-        [&self.secret, &self.persistence, &self.tamper, &self.vital].into_iter().flatten().any(
-            |pattern| {
+        [&self.secret, &self.persistence, &self.tamper, &self.vital]
+            .into_iter()
+            .flat_map(|paths| &paths.all)
+            .any(|pattern| {
                 let above = |(at, _): (usize, &str)| pattern.get(..at);
                 let mut above = pattern.match_indices('/').filter_map(above);
                 // `*` alone, as in `*/.ssh`, is any directory at all.
                 above.any(|prefix| {
                     !matches!(prefix, "" | "*" | "*:" | "*:/") && wildcard(prefix, path)
                 })
-            },
-        )
+            })
     }
 
     pub(crate) fn is_vital(&self, path: &str) -> bool {
-        any(&self.vital, path)
+        self.vital.hold(path)
     }
 
     pub(crate) fn is_temporary(&self, path: &str) -> bool {
-        !path.contains("..") && any(&self.temporary, path)
+        !path.contains("..") && self.temporary.hold(path)
     }
 
     pub(crate) fn is_device(&self, path: &str) -> bool {
-        path.starts_with("/dev/") && any(&self.devices, path)
+        path.starts_with("/dev/") && self.devices.hold(path)
     }
 
     pub(crate) fn is_production(&self, text: &str) -> bool {
@@ -107,12 +110,98 @@ impl Places {
     }
 }
 
-fn any(list: &[String], path: &str) -> bool {
-    list.iter().any(|pattern| match pattern.strip_suffix("/**") {
-        // The directory and everything beneath it.
-        Some(directory) if !directory.contains('*') => path
-            .strip_prefix(directory)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-        _ => wildcard(pattern, path),
-    })
+/// Patterns of paths, sorted by what it takes to compare one: most paths are compared with all of
+/// them, and most of them differ at once.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "Vec<String>")]
+pub(crate) struct Paths {
+    all: Vec<String>,
+    exact: HashSet<String>,
+    /// `/x/**`: the directory and everything beneath it.
+    under: Vec<String>,
+    /// `x*`, `*x`, `*x*`.
+    prefixes: Vec<String>,
+    suffixes: Vec<String>,
+    within: Vec<String>,
+    /// Everything else.
+    wild: Vec<String>,
+}
+
+impl From<Vec<String>> for Paths {
+    fn from(all: Vec<String>) -> Self {
+        let mut out = Self::default();
+        out.extend(Self { all, ..Self::default() });
+        out
+    }
+}
+
+impl Paths {
+    fn extend(&mut self, other: Self) {
+        let plain = |text: &str| !text.contains(['*', '?']);
+        for pattern in other.all {
+            let directory = pattern.strip_suffix("/**").filter(|text| !text.contains('*'));
+            let start = pattern.strip_suffix('*').filter(|text| plain(text));
+            let end = pattern.strip_prefix('*').filter(|text| plain(text));
+            let middle = pattern
+                .strip_prefix('*')
+                .and_then(|rest| rest.strip_suffix('*'))
+                .filter(|text| plain(text));
+            if let Some(directory) = directory {
+                self.under.push(directory.to_owned());
+            } else if plain(&pattern) {
+                self.exact.insert(pattern.clone());
+            } else if let Some(start) = start {
+                self.prefixes.push(start.to_owned());
+            } else if let Some(end) = end {
+                self.suffixes.push(end.to_owned());
+            } else if let Some(middle) = middle {
+                self.within.push(middle.to_owned());
+            } else {
+                self.wild.push(pattern.clone());
+            }
+            self.all.push(pattern);
+        }
+    }
+
+    fn hold(&self, path: &str) -> bool {
+        let beneath = |directory: &String| {
+            path.strip_prefix(directory.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.exact.contains(path)
+            || self.under.iter().any(beneath)
+            || self.prefixes.iter().any(|start| path.starts_with(start.as_str()))
+            || self.suffixes.iter().any(|end| path.ends_with(end.as_str()))
+            || self.within.iter().any(|middle| path.contains(middle.as_str()))
+            || self.wild.iter().any(|pattern| wildcard(pattern, path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a pattern means, one at a time.
+    fn fits(pattern: &str, path: &str) -> bool {
+        match pattern.strip_suffix("/**") {
+            Some(directory) if !directory.contains('*') => path
+                .strip_prefix(directory)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            _ => wildcard(pattern, path),
+        }
+    }
+
+    #[test]
+    fn sorted_patterns_mean_what_each_means_alone() {
+        let patterns =
+            ["/a/**", "/a", "/a*", "*.pem", "*/.x/*", "*/a*b", "a?c", "*", "/a/*/**", "**"];
+        let paths =
+            ["", "/", "/a", "/a/", "/ab", "/a/b", "k.pem", "/h/.x/y", "/h/.x", "x/aab", "abc"];
+        for pattern in patterns {
+            let one = Paths::from(vec![pattern.to_owned()]);
+            for path in paths {
+                assert_eq!(one.hold(path), fits(pattern, path), "{pattern} {path}");
+            }
+        }
+    }
 }
