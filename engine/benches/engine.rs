@@ -1,5 +1,6 @@
 //! How long a judgement takes: typical lines, the caps, ten and ten thousand rules.
-//! Run with `cargo bench -p expacti-engine`; prints p50, p99 and the worst, in microseconds.
+//! Run with `cargo bench -p expacti-engine`; prints the best, p50, p99 and the worst, in
+//! microseconds.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::hint::black_box;
@@ -74,7 +75,9 @@ fn report(name: &str, mut times: Vec<Duration>) {
     times.sort();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
     println!(
-        "{name:44} p50 {:9.2} us   p99 {:9.2} us   worst {:9.2} us",
+        "{name:44} best {:9.2} us   p50 {:9.2} us   p99 {:9.2} us   worst {:9.2} us",
+        // On a machine that is shared, the best is what the code takes and the rest what it waits.
+        at(0.0),
         at(0.5),
         at(0.99),
         at(1.0)
