@@ -178,7 +178,9 @@ impl Request {
             // Switching off a proxy of the configuration is honoured.
             Treatment::RefuseUnlessOff(_) if off && keyword == "proxycommand" => Treatment::Route,
             Treatment::RefuseUnlessOff(_) | Treatment::Sharing(_) if off => Treatment::Drop,
-            Treatment::RefuseUnlessOff(_) if keyword == "proxycommand" && options::is_mosh(value) => {
+            Treatment::RefuseUnlessOff(_)
+                if keyword == "proxycommand" && options::is_mosh(value) =>
+            {
                 Treatment::Refuse(options::MOSH)
             }
             Treatment::RefuseUnlessOff(why) => Treatment::Refuse(why),

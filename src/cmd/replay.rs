@@ -34,7 +34,7 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
             let id = id?;
             let fetched = link.client.get_bytes(&format!("/v1/sessions/{id}/recording")).await;
             if args.export.is_none() {
-                commands = commands_of(&link, &id).await.unwrap_or_default();
+                commands = commands_of(&link, id).await.unwrap_or_default();
             }
             link.close().await;
             fetched?.to_vec()
