@@ -12,6 +12,9 @@ use crate::screen::Screen;
 const SECONDS: f64 = 10.0;
 /// The most output without a keyframe, in bytes.
 const BYTES: usize = 256 * 1024;
+/// All keyframes together, in bytes; past it every other one is dropped, and fewer are made: a
+/// recording says itself how large its terminal is, and what is in it.
+const MEMORY: usize = 128 << 20;
 
 #[derive(Debug)]
 struct Keyframe {
@@ -73,17 +76,33 @@ impl Index {
 }
 
 fn make(recording: &Recording, frames: &Weak<Frames>) {
+    make_within(recording, frames, MEMORY);
+}
+
+fn make_within(recording: &Recording, frames: &Weak<Frames>, memory: usize) {
     let h = &recording.header;
     let mut screen = Screen::new(h.cols.into(), h.rows.into());
     let (mut bytes, mut since) = (0, 0.0);
+    let (mut apart, mut held) = (1_u32, 0_usize);
     for (i, event) in recording.events.iter().enumerate() {
-        if bytes >= BYTES || event.time - since >= SECONDS && bytes > 0 {
+        let most = BYTES.saturating_mul(usize::try_from(apart).unwrap_or(usize::MAX));
+        if bytes >= most || event.time - since >= SECONDS * f64::from(apart) && bytes > 0 {
             // The player is gone: nobody needs the rest.
             let Some(frames) = frames.upgrade() else { return };
             let (cols, rows) = screen.size();
             let frame = Keyframe { event: i, cols, rows, dump: screen.dump() };
             let Ok(mut list) = frames.list.write() else { return };
+            held += frame.dump.len();
             list.push(frame);
+            if held > memory {
+                let mut keep = false;
+                list.retain(|_| {
+                    keep = !keep;
+                    keep
+                });
+                held = list.iter().map(|frame| frame.dump.len()).sum();
+                apart = apart.saturating_mul(2);
+            }
             frames.reach.store(i, Ordering::SeqCst);
             (bytes, since) = (0, event.time);
         }
@@ -92,5 +111,39 @@ fn make(recording: &Recording, frames: &Weak<Frames>) {
     }
     if let Some(frames) = frames.upgrade() {
         frames.done.store(true, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn keyframes_have_a_bound() {
+        let mut text = "{\"version\":2,\"width\":100,\"height\":50}\n".to_owned();
+        for i in 0..4_000 {
+            let colours = (0..40).fold(String::new(), |mut all, n| {
+                let _ = write!(all, "\\u001b[3{}m{}", (n + i) % 8, n % 10);
+                all
+            });
+            let _ = writeln!(text, "[{i}, \"o\", \"{colours}\"]");
+        }
+        let recording = Recording::parse(text.as_bytes()).unwrap();
+        let frames = Arc::new(Frames::default());
+        make_within(&recording, &Arc::downgrade(&frames), usize::MAX);
+        let all = frames.list.read().unwrap().len();
+        let size = frames.list.read().unwrap().iter().map(|f| f.dump.len()).max().unwrap();
+        assert!(all > 300, "{all}");
+        let frames = Arc::new(Frames::default());
+        make_within(&recording, &Arc::downgrade(&frames), size * 20);
+        let list = frames.list.read().unwrap();
+        assert!((5..=21).contains(&list.len()), "{}", list.len());
+        assert!(list.windows(2).all(|w| matches!(w, [a, b] if a.event < b.event)));
+        // The whole of it is still covered.
+        assert!(list.last().is_some_and(|last| last.event > 3_000));
+        assert!(frames.done.load(Ordering::SeqCst));
     }
 }
