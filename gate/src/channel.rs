@@ -130,7 +130,7 @@ impl Channel {
         if request == Request::Shell && self.terminal.is_some() {
             return shell::run(self, session, lease, target).await;
         }
-        let mut sink = None;
+        let (mut sink, mut push) = (None, None);
         let (item, eof) = match request {
             Request::Sftp { openssh_symlink } => {
                 return sftp::run(self, lease, target, openssh_symlink).await;
@@ -143,6 +143,7 @@ impl Channel {
                         return Some(refusal);
                     }
                 };
+                push = crate::push::receives(&bytes);
                 let mut item = Item::command(bytes);
                 item.notes.extend(sink.as_ref().map(|_| scp::NOTE.to_owned()));
                 (item, false)
@@ -178,7 +179,7 @@ impl Channel {
             Outcomes::Refused(refusal) => Some(refusal),
             Outcomes::Gone | Outcomes::Changed | Outcomes::Withdrawn => None,
             Outcomes::Approved(id, approved) => {
-                let start = running::Start { session, lease, target, id, eof, sink };
+                let start = running::Start { session, lease, target, id, eof, sink, push };
                 running::run(self, start, *approved).await
             }
         }

@@ -24,6 +24,7 @@ mod life;
 mod link;
 mod message;
 mod output;
+mod push;
 mod recorder;
 mod running;
 mod scp;

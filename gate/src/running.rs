@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use expacti_protocol::command::Outcome;
+use expacti_protocol::command::{ItemKind, Outcome};
 use expacti_protocol::exit::CONNECTION_FAILED;
 use expacti_protocol::ids::CommandId;
 use russh::ChannelReadHalf;
@@ -16,6 +16,7 @@ use crate::inbox::Taken;
 use crate::link::{Link, OpenSession};
 use crate::message::Refusal;
 use crate::output::{Ended, pump};
+use crate::push::Head;
 use crate::recorder::Recorder;
 use crate::scp::{Sink, Transfer};
 use crate::status;
@@ -46,6 +47,8 @@ pub(crate) struct Start {
     pub(crate) eof: bool,
     /// The command receives files by scp.
     pub(crate) sink: Option<Sink>,
+    /// The command receives a push: what it is, in a sentence.
+    pub(crate) push: Option<String>,
 }
 
 /// Delivers an approved item and sees it through. What is returned is still to be told the agent.
@@ -54,7 +57,7 @@ pub(crate) async fn run(
     start: Start,
     approved: Approved,
 ) -> Option<Refusal> {
-    let Start { session, lease, target, id, eof, sink } = start;
+    let Start { session, lease, target, id, eof, sink, push } = start;
     let started = Instant::now();
     let link = channel.connection.shared.link.clone();
     let reviewed = approved.size();
@@ -106,7 +109,7 @@ pub(crate) async fn run(
                 return transfer.run(&mut reader, &mut recorder).await;
             }
             let (writer, session, items) = (&writer, &session, &items);
-            let feed = Feed { hold, client, writer, session, items };
+            let feed = Feed { hold, client, writer, session, items, push: push.as_deref() };
             let output = pump(&mut reader, client, &mut recorder, terminal);
             let input = feed.run(id.clone(), grant, initial, eof, &channel.terminal);
             tokio::pin!(output, input);
@@ -243,6 +246,7 @@ struct Feed<'a> {
     writer: &'a TargetWriter,
     session: &'a OpenSession,
     items: &'a Mutex<Vec<CommandId>>,
+    push: Option<&'a str>,
 }
 
 impl Feed<'_> {
@@ -265,12 +269,30 @@ impl Feed<'_> {
             return None;
         }
         match grant {
-            Some(grant) => self.data(&grant).await,
+            Some(grant) => self.data(id, &grant).await,
             None => self.code(id, terminal).await,
         }
     }
 
-    async fn data(&self, grant: &RawGrant) -> Option<Refusal> {
+    async fn data(&self, parent: CommandId, grant: &RawGrant) -> Option<Refusal> {
+        if let Some(sentence) = self.push {
+            let head = Head::read(self.hold.inbox).await;
+            for line in head.lines() {
+                self.hold.connection.note(&line).await;
+            }
+            if let Some(text) = head.to_decide(sentence)
+                && let Err(refused) = self.decide(parent, text).await
+            {
+                return refused;
+            }
+            if !head.bytes.is_empty() && self.writer.data(grant, head.bytes).await.is_err() {
+                return None;
+            }
+            if head.eof {
+                self.writer.constant(GateConst::Eof).await.ok();
+                return None;
+            }
+        }
         loop {
             let sent = match self.hold.inbox.next().await {
                 Taken::Bytes(bytes) => self.writer.data(grant, bytes).await,
@@ -283,6 +305,20 @@ impl Feed<'_> {
             if sent.is_err() {
                 return None;
             }
+        }
+    }
+
+    /// One more word on data that was approved together with its command.
+    async fn decide(&self, parent: CommandId, text: String) -> Result<(), Option<Refusal>> {
+        let mut item = Item::new(ItemKind::File, Bytes::from(text));
+        item.parent = Some(parent);
+        match self.hold.run(self.session, item, &mut None, None, None).await {
+            Outcomes::Approved(id, _) => {
+                self.items.lock().await.push(id);
+                Ok(())
+            }
+            Outcomes::Refused(refusal) => Err(Some(refusal)),
+            Outcomes::Gone | Outcomes::Changed | Outcomes::Withdrawn => Err(None),
         }
     }
 

@@ -9,18 +9,21 @@
 )]
 
 mod broker;
+mod every;
 mod exec;
 mod hostile;
 mod jump;
 mod latency;
 mod login;
 mod mux;
+mod push;
 mod raw;
 mod requests;
 mod scp;
 mod sftp;
 mod sftp_raw;
 mod shell;
+mod shell_attack;
 mod shell_diff;
 mod shell_fuzz;
 mod shell_held;
