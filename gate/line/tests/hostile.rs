@@ -334,3 +334,22 @@ fn what_was_typed_under_a_grant_without_return_is_told() {
     out.extend(play.probed("cat", true, true));
     assert!(drafts(&out)[0].notes.is_empty(), "{out:?}");
 }
+
+/// An approved line took the markers away.
+#[test]
+fn the_end_of_a_line_is_estimated_where_the_line_editor_is_back_without_a_marker() {
+    let editing = || Some(Probe { pid: Some(99), ..Probe::default() });
+    let mut play = Play::new();
+    play.run("unset PROMPT_COMMAND", false);
+    // A program that asks for a key is no end.
+    let out = play.target("key? ");
+    assert!(!out.contains(&Effect::Probe) && !play.wait(1_000).contains(&Effect::Probe));
+    play.target("\r\n\x1b[?2004h$ ");
+    let mut out = play.wait(400);
+    assert!(out.contains(&Effect::Probe), "{out:?}");
+    play.gate.probed(editing(), play.now, &mut out);
+    assert!(out.contains(&Effect::Ended(None)), "{out:?}");
+    let mut out = play.agent("ls\r");
+    play.gate.probed(editing(), play.now, &mut out);
+    assert_eq!(drafts(&out)[0].bytes, b"ls");
+}

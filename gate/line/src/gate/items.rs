@@ -147,13 +147,23 @@ impl LineGate {
     pub(super) fn end_looked_at(&self) -> Option<Duration> {
         let looked = self.estimated.filter(|_| self.running && self.probing.is_none())?;
         let due = self.heard.max(self.delivered) + AHEAD;
-        (self.heard >= looked && self.can_probe()).then_some(due)
+        (self.heard >= looked && self.can_probe() && self.may_read_again()).then_some(due)
+    }
+
+    /// A shell with a line editor switches bracketed paste on when it reads its next line.
+    fn may_read_again(&self) -> bool {
+        self.paste_mode || self.remote.reads_plain_lines()
     }
 
     /// The shell itself reads its terminal again: what it was given is over, as far as can be told.
     fn estimate_end(&mut self, answered: bool, out: &mut Vec<Effect>) {
         let quiet = self.now >= self.heard + AHEAD;
-        if answered && self.estimated.is_some() && quiet && self.own_shell_reads() {
+        let edits = |(probe, _): &(Probe, Duration)| {
+            probe.pid.is_some() && probe.foreground.is_none() && !probe.canonical
+        };
+        let reads = self.own_shell_reads()
+            || (self.may_read_again() && self.probe.as_ref().is_some_and(edits));
+        if answered && self.estimated.is_some() && quiet && reads {
             self.estimated = None;
             if std::mem::take(&mut self.running) {
                 out.push(Effect::Log("the end of the command is estimated".to_owned()));
@@ -230,8 +240,10 @@ impl LineGate {
         };
         let steps = delivery.start();
         // A new prompt has no markers where the shell can only be told once how to show them.
-        let new_prompt = || draft.bytes.windows(3).any(|three| three == b"PS1");
-        let untold = !self.mode.is_prompt() || (self.remote.reads_plain_lines() && new_prompt());
+        let unmarks = |line: &str| line.contains("PS1") || line.contains("__expacti_");
+        let untold = !self.mode.is_prompt()
+            || !self.remote.reads_plain_lines()
+            || unmarks(&String::from_utf8_lossy(&draft.bytes));
         let delivering = Delivering {
             untold,
             delivery,
