@@ -61,10 +61,12 @@ fn everyday_lines_that_only_read_are_seldom_high() {
         let mut high = 0;
         for assessment in lines.iter().map(score) {
             *levels.entry(assessment.level).or_default() += 1;
-            let reads = assessment
-                .segments
-                .iter()
-                .all(|segment| segment.category == expacti_engine::Category::Inspection);
+            // `<F2>` names a key: there is no command in it, and nothing a shell could read.
+            let reads = assessment.segments.iter().any(|segment| segment.program.is_some())
+                && assessment
+                    .segments
+                    .iter()
+                    .all(|segment| segment.category == expacti_engine::Category::Inspection);
             reading += usize::from(reads);
             high += usize::from(reads && assessment.level >= Level::High);
         }
