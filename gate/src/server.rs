@@ -37,6 +37,8 @@ struct Entry {
     fresh: Option<Fresh>,
     /// It was told that agent forwarding is refused: once is enough.
     explained: bool,
+    /// It has a terminal.
+    terminal: bool,
     /// It carries a connection of its own, which has its own channels.
     tunnel: bool,
 }
@@ -305,13 +307,14 @@ impl Handler for GateHandler {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let permitted = self.identity.as_ref().is_none_or(|identity| identity.terms.terminal);
-        match self.channels.get_mut(&channel).and_then(|entry| entry.fresh.as_mut()) {
-            Some(fresh) if permitted && fresh.terminal.is_none() => {
-                fresh.terminal = Some(Terminal::new(term, col_width, row_height));
-                session.channel_success(channel)
-            }
-            _ => session.channel_failure(channel),
-        }
+        let entry = self.channels.get_mut(&channel);
+        let Some(entry) = entry.filter(|entry| permitted && !entry.terminal) else {
+            return session.channel_failure(channel);
+        };
+        let Some(fresh) = &mut entry.fresh else { return session.channel_failure(channel) };
+        fresh.terminal = Some(Terminal::new(term, col_width, row_height));
+        entry.terminal = true;
+        session.channel_success(channel)
     }
 
     async fn x11_request(
@@ -366,7 +369,8 @@ impl Handler for GateHandler {
             let openssh_symlink = crate::sftp::sends_openssh_symlink(session.remote_sshid());
             return self.start(channel, Request::Sftp { openssh_symlink }, session);
         }
-        let shown: String = expacti_protocol::one_line(name).chars().take(64).collect();
+        // Quoted with everything in it that cannot be seen.
+        let shown: String = name.chars().take(64).collect();
         self.end(channel, &format!("the subsystem {shown:?} is refused"), session)
     }
 
@@ -379,6 +383,10 @@ impl Handler for GateHandler {
         _pix_height: u32,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
+        // The size of no terminal is nothing that a target need hear.
+        if !self.channels.get(&channel).is_some_and(|entry| entry.terminal) {
+            return session.channel_failure(channel);
+        }
         self.control(channel, Control::Resize(Size::clamped(col_width, row_height)));
         session.channel_success(channel)
     }
@@ -400,12 +408,16 @@ impl Handler for GateHandler {
         &mut self,
         channel: ChannelId,
         signal: Sig,
-        _session: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Self::Error> {
-        if let Some(signal) = Signal::parse(&signal) {
-            self.control(channel, Control::Signal(signal));
+        let started = self.channels.get(&channel).is_some_and(|entry| entry.fresh.is_none());
+        match Signal::parse(&signal).filter(|_| started) {
+            Some(signal) => {
+                self.control(channel, Control::Signal(signal));
+                session.channel_success(channel)
+            }
+            None => session.channel_failure(channel),
         }
-        Ok(())
     }
 
     // ---- forwarding

@@ -102,6 +102,7 @@ impl GateHandler {
             gone: self.cancel.child_token(),
             fresh: None,
             explained: false,
+            terminal: false,
             tunnel,
         };
         Some((entry, receiver))

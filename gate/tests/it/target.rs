@@ -65,11 +65,16 @@ impl Handler for Target {
 
     async fn data(
         &mut self,
-        _channel: ChannelId,
+        channel: ChannelId,
         data: &[u8],
-        _session: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Self::Error> {
         self.saw(format!("data {}", text(data)));
+        if data == b"end" {
+            session.exit_status_request(channel, 0)?;
+            session.eof(channel)?;
+            session.close(channel)?;
+        }
         Ok(())
     }
 
@@ -116,7 +121,84 @@ impl Handler for Target {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         self.saw(format!("exec {}", text(data)));
-        session.channel_success(channel)
+        session.channel_success(channel)?;
+        if data == b"matrix" { session.data(channel, &b"running"[..]) } else { Ok(()) }
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.saw(format!("subsystem {name}"));
+        session.channel_failure(channel)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single_connection: bool,
+        _x11_auth_protocol: &str,
+        _x11_auth_cookie: &str,
+        _x11_screen_number: u32,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.saw("x11".to_owned());
+        session.channel_failure(channel)
+    }
+
+    async fn agent_request(
+        &mut self,
+        _channel: ChannelId,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        self.saw("agent".to_owned());
+        Ok(false)
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        _reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.saw(format!("direct-tcpip {host}:{port}"));
+        Ok(())
+    }
+
+    async fn channel_open_direct_streamlocal(
+        &mut self,
+        _channel: Channel<Msg>,
+        path: &str,
+        _reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.saw(format!("direct-streamlocal {path}"));
+        Ok(())
+    }
+
+    async fn tcpip_forward(
+        &mut self,
+        address: &str,
+        port: &mut u32,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        self.saw(format!("tcpip-forward {address}:{port}"));
+        Ok(false)
+    }
+
+    async fn streamlocal_forward(
+        &mut self,
+        path: &str,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        self.saw(format!("streamlocal-forward {path}"));
+        Ok(false)
     }
 
     async fn shell_request(
@@ -194,6 +276,14 @@ impl Recording {
         let wait = seen.wait_for(|seen| seen.last().is_some_and(|l| l == last));
         let found = tokio::time::timeout(Duration::from_secs(20), wait).await;
         found.unwrap_or_else(|_| panic!("never saw {last}: {:?}", self.seen())).unwrap().clone()
+    }
+
+    /// Waits until it was seen so often.
+    pub async fn count(&self, what: &str, times: usize) {
+        let mut seen = self.seen.subscribe();
+        let wait = seen.wait_for(|seen| seen.iter().filter(|s| *s == what).count() >= times);
+        let found = tokio::time::timeout(Duration::from_secs(20), wait).await;
+        found.unwrap_or_else(|_| panic!("{what} not {times} times: {:?}", self.seen())).unwrap();
     }
 
     fn target(&self) -> (Handle, ChannelId) {
