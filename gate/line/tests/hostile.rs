@@ -353,3 +353,15 @@ fn the_end_of_a_line_is_estimated_where_the_line_editor_is_back_without_a_marker
     play.gate.probed(editing(), play.now, &mut out);
     assert_eq!(drafts(&out)[0].bytes, b"ls");
 }
+
+/// Its prompt goes to a file.
+#[test]
+fn a_status_without_a_prompt_ends_a_line() {
+    let mut play = Play::new();
+    play.run("exec 2&-", false);
+    play.target("<C><D;3>");
+    let mut out = play.wait(400);
+    assert!(out.contains(&Effect::Probe), "{out:?}");
+    play.gate.probed(Some(Probe { pid: Some(99), ..Probe::default() }), play.now, &mut out);
+    assert!(out.contains(&Effect::Ended(Some(3))), "{out:?}");
+}

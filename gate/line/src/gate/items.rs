@@ -150,9 +150,12 @@ impl LineGate {
         (self.heard >= looked && self.can_probe() && self.may_read_again()).then_some(due)
     }
 
-    /// A shell with a line editor switches bracketed paste on when it reads its next line.
+    /// A shell with a line editor switches bracketed paste on when it reads its next line, or has
+    /// said how the last one ended: its prompt may go somewhere else.
     fn may_read_again(&self) -> bool {
-        self.paste_mode || self.remote.reads_plain_lines()
+        let said =
+            self.remote.label() == remote::Label::Running && self.remote.said_status().is_some();
+        said || self.paste_mode || self.remote.reads_plain_lines()
     }
 
     /// The shell itself reads its terminal again: what it was given is over, as far as can be told.
@@ -167,7 +170,7 @@ impl LineGate {
             self.estimated = None;
             if std::mem::take(&mut self.running) {
                 out.push(Effect::Log("the end of the command is estimated".to_owned()));
-                out.push(Effect::Ended(None));
+                out.push(Effect::Ended(self.remote.said_status().flatten()));
             }
         }
     }

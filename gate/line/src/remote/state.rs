@@ -148,6 +148,11 @@ impl Remote {
         self.mute = true;
     }
 
+    /// The status of the last command, which the shell has said without a prompt after it, if so.
+    pub fn said_status(&self) -> Option<Option<u32>> {
+        self.status
+    }
+
     /// Whether it should have answered the check key and did not.
     pub fn is_mute(&self) -> bool {
         self.mute
@@ -277,6 +282,7 @@ impl Remote {
             b'Q' => self.end_prompt(Label::Continuation, Event::ContinuationPrompt, out),
             b'C' => {
                 self.editing = false;
+                self.status = None;
                 self.set(Label::Running);
                 out.push(Event::CommandStart);
             }
