@@ -102,3 +102,30 @@ fn what_is_fetched_and_run_in_one_line_is_critical() {
     let other = score("curl -o a.json https://host.example/a.json; sh build.sh");
     assert!(!other.terms.iter().any(|t| t.name == "pipe_to_interpreter"), "{other:?}");
 }
+
+#[test]
+fn what_takes_a_machine_or_all_data_with_it_is_critical() {
+    for line in [
+        "parted -s /dev/vdz mklabel gpt",
+        "chmod 000 /usr",
+        "mv ~ /dev/null",
+        "kill -9 1",
+        "kubectl delete namespaces --all",
+        "kubectl delete deploy --all --all-namespaces",
+        "userdel -r root",
+        "passwd -l root",
+        "rpm -e --nodeps glibc",
+        "pacman -Rdd glibc",
+        "dpkg --purge --force-all dpkg",
+        "zpool destroy -f tank",
+        "cd /etc && find . -delete",
+        "ssh -p 2222 host.example 'sudo rm -rf /var/*'",
+    ] {
+        let found = score(line);
+        assert_eq!(found.level, Level::Critical, "{found:?}");
+    }
+    for line in ["kill -9 1234", "userdel bob", "rpm -e nano", "mv a /dev/null"] {
+        let found = score(line);
+        assert!(found.level < Level::Critical, "{found:?}");
+    }
+}

@@ -111,6 +111,9 @@ pub(super) fn targets(
         draft.category = Category::FileDeletion;
         draft.causes.add(name::DESTRUCTIVE, target.word.span, "what is moved there is gone");
         draft.causes.add(name::FORCE, target.word.span, "nothing brings it back");
+        if let Some(lost) = found.iter().find(|target| is_home(&target.path)) {
+            draft.causes.raise(95, lost.word.span, format!("{} is gone", lost.path));
+        }
     }
     if !found.is_empty() && draft.category.base() == 0 && program.wraps.is_none() {
         draft.category = Category::FileWrite;
@@ -183,7 +186,9 @@ fn judge(
         if *removed
             && !narrowed
             && is_core(path)
-            && ((destructive || permissions) && recursive || (moves && at + 1 < found.len()))
+            && ((destructive || permissions) && recursive
+                || (destructive && permissions)
+                || (moves && at + 1 < found.len()))
         {
             draft.causes.raise(
                 95,
