@@ -213,6 +213,48 @@ fn proposals_match_and_end() {
 }
 
 #[test]
+fn further_uploads_are_one_rule() {
+    let web = support::session("7c1a", "fixbot", "web-1");
+    let upload = |id: &str, path: &str| {
+        let text = format!("sftp write {path}: 9 B, sha256 ab, new file mode 0644");
+        let mut view = support::request(id, &web, &text, 20, 60);
+        view.kind = expacti_protocol::command::ItemKind::File;
+        view
+    };
+    let past: Vec<_> = (0..4)
+        .map(|n| {
+            let mut past = upload(&format!("{n:04}"), &format!("/srv/app/{n}.txt"));
+            past.state = expacti_protocol::command::CommandState::Finished;
+            (past.decided_by, past.allow) = (Some("mara".into()), Some(true));
+            past
+        })
+        .collect();
+    for past in [&past[..], &[]] {
+        let found =
+            crate::propose::candidates(&upload("0009", "/srv/app/a.txt"), past, support::T0 * 1000);
+        let first = found.first().map(|c| (c.rule.pattern.as_str(), c.why.as_str()));
+        let (pattern, why) = first.unwrap_or_default();
+        assert_eq!(pattern, "sftp write /srv/app/*: **");
+        assert!(why.starts_with("this and further uploads below /srv/app, by fixbot as "));
+        let scoped = |c: &crate::propose::Candidate| {
+            c.rule.scope.agent.is_some() && c.rule.scope.target.is_some()
+        };
+        assert!(found.iter().all(scoped));
+    }
+    // What is guarded gets no rule for its directory.
+    let found =
+        crate::propose::candidates(&upload("0009", "/srv/app/.env"), &[], support::T0 * 1000);
+    assert!(found.iter().all(|c| !c.rule.pattern.contains('*')), "{found:?}");
+    assert_eq!(
+        (
+            crate::propose::first_term(expacti_protocol::command::ItemKind::File),
+            crate::propose::first_term(expacti_protocol::command::ItemKind::Exec)
+        ),
+        (0, 3)
+    );
+}
+
+#[test]
 fn tiles_show_several_sessions_and_decide_nothing() {
     let mut b = scene(120, 35, COLOUR);
     for id in ["000a", "000b", "000c"] {
