@@ -219,7 +219,7 @@ async fn lines_that_break_bash() {
     let lines = [
         "unset -f __expacti_check __expacti_hook __expacti_keys __expacti_install",
         "unset __expacti_m __expacti_a __expacti_b PS0 PS1 PROMPT_COMMAND",
-        "builtin() { echo hi; }; set -x",
+        "builtin() { echo hi; }",
         "bind -x '\"\\C-x\\C-_\": touch @/HACK'",
         "readonly PS1 PS2 PROMPT_COMMAND; IFS=aeiost",
         "printf '\\033[?1049h\\033[?2004h\\033[?1000h\\033[?25l\\033]0;x'",
