@@ -279,7 +279,10 @@ fn check(steps: Vec<Step>) {
             w.look(&b);
         }
     }
+    // What is held is sent without being drawn again: most of a run's time would go there.
     b.blind = false;
+    b.draw();
+    b.blind = true;
     b.wait(5_000);
     let mut seen = Vec::new();
     for d in b.decisions().into_iter().filter(|d| d.allow) {

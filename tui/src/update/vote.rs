@@ -49,7 +49,9 @@ pub(super) fn key(
     let Mode::List(list) = &mut model.mode else { return };
     let Some(voting) = &mut list.voting else { return };
     let page = model.drawn.page.max(2) - 1;
-    match action {
+    // Whatever else that key does elsewhere.
+    let yes = key.code == KeyCode::Char('y') && key.modifiers.is_empty();
+    match action.filter(|_| !yes) {
         Some(Action::Down) => voting.scroll = (voting.scroll + 1).min(most),
         Some(Action::Up) => voting.scroll = voting.scroll.saturating_sub(1),
         Some(Action::PageDown) => voting.scroll = (voting.scroll + page).min(most),
@@ -58,7 +60,6 @@ pub(super) fn key(
         Some(Action::Home) => voting.scroll = 0,
         _ => {
             model.pressed_at = Some(model.now);
-            let yes = key.code == KeyCode::Char('y') && key.modifiers.is_empty();
             if yes && connected && !ready {
                 return hint(model, "look at all of it first: then confirm", false);
             }
