@@ -363,6 +363,9 @@ async fn every_request_on_a_channel() {
     }
 }
 
+/// Request, fields, what the client hears, the item.
+type Start<'a> = (&'a str, &'a [F], Vec<String>, Option<&'a str>);
+
 /// What starts something, on a channel that has nothing yet: what the client hears until it is
 /// decided, the items that a reviewer gets, and what the target has heard by then: nothing.
 #[tokio::test(flavor = "multi_thread")]
@@ -377,7 +380,7 @@ async fn every_request_that_starts_something() {
     };
     let yes = vec!["yes".to_owned()];
     #[rustfmt::skip]
-    let table: Vec<(&str, &[F], Vec<String>, Option<&str>)> = vec![
+    let table: [Start<'_>; 6] = [
         // request     fields           the client hears                                  the item
         ("exec",      &[S("one; two")], yes.clone(),                                      Some("one; two")),
         // Without a terminal a shell's input is the item.
