@@ -208,7 +208,7 @@ impl fmt::Display for There<'_> {
 
 impl fmt::Display for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, present, mode, create, cut, content, attrs, sync } = self;
+        let Self { path, content, .. } = self;
         let hash = Hex(&content.sha256);
         write!(f, "sftp write {path}: {}", size(content.bytes))?;
         match &content.pieces[..] {
@@ -223,6 +223,25 @@ impl fmt::Display for Upload {
                 write!(f, "{more}, sha256 of places and bytes {hash}")?;
             }
         }
+        Effect(self).fmt(f)
+    }
+}
+
+impl Upload {
+    /// The line of an upload whose client sends the content only once it has the answer: nobody
+    /// can have seen that.
+    pub fn announced(&self) -> String {
+        let Self { path, content, .. } = self;
+        format!("scp write {path}: {}, content not seen{}", size(content.bytes), Effect(self))
+    }
+}
+
+/// What an upload does, but for the content.
+struct Effect<'a>(&'a Upload);
+
+impl fmt::Display for Effect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Upload { present, mode, create, cut, attrs, sync, .. } = self.0;
         match (mode, present) {
             (Mode::New, _) => {
                 f.write_str(", new file")?;
@@ -324,6 +343,10 @@ mod tests {
         replaced.present = there(12_288, 0o100_644);
         replaced.attrs.mode = Some(0o755);
         replaced.sync = true;
+        assert_eq!(
+            new.announced(),
+            "scp write /srv/app/x: 3.2 MiB, content not seen, new file mode 0644"
+        );
         let mut resumed = upload("/x");
         resumed.mode = Mode::Present;
         resumed.present = there(5, 0o100_600);

@@ -29,6 +29,8 @@ pub(crate) struct Entry {
 pub(crate) struct Upload {
     pub(crate) entries: Vec<Entry>,
     pub(crate) content: Sealed,
+    /// One file, whose content is still with the client and in no entry.
+    pub(crate) announced: bool,
 }
 
 /// What came of collecting.
@@ -39,6 +41,16 @@ pub(crate) enum Collected {
     End,
     /// The client has gone.
     Gone,
+}
+
+/// The content of a file that was announced.
+pub(crate) enum Piece {
+    /// More of it.
+    Bytes(Bytes),
+    /// The client says that this was all.
+    Done,
+    /// The client sends nothing more.
+    End,
 }
 
 /// Collects from one client.
@@ -129,9 +141,69 @@ impl Collector {
         };
         // Reading all of it again takes a while.
         match tokio::task::spawn_blocking(move || spool.seal()).await {
-            Ok(Ok(content)) => Ok(Collected::Upload(Upload { entries, content }, last)),
+            Ok(Ok(content)) => {
+                Ok(Collected::Upload(Upload { entries, content, announced: false }, last))
+            }
             Ok(Err(error)) => refuse(&format!("the upload cannot be read back: {error}")),
             Err(_) => refuse(&"the upload cannot be read back"),
+        }
+    }
+    /// The next file, as it is announced; its content is to be read with [`Collector::content`]
+    /// once the client has an answer.
+    pub(crate) async fn announcement(
+        &mut self,
+        inbox: &Inbox,
+        client: &ClientWriter,
+    ) -> Result<Collected, Refusal> {
+        let mut entries = Vec::new();
+        let refuse = |why: &dyn std::fmt::Display| Err(Refusal::undecided(&why.to_string()));
+        loop {
+            let record = match self.parser.next(&mut self.pending) {
+                Ok(Some(Got::Record(record))) => record,
+                Ok(Some(_)) => return refuse(&"the client does not send what it announced"),
+                Ok(None) => match inbox.next().await {
+                    Taken::Bytes(bytes) => {
+                        self.pending = bytes;
+                        continue;
+                    }
+                    Taken::Eof if entries.is_empty() && self.parser.is_complete() => {
+                        return Ok(Collected::End);
+                    }
+                    Taken::Eof => return refuse(&expacti_sftp::ScpError::Ended),
+                },
+                Err(error) => return refuse(&error),
+            };
+            let file = matches!(record, Record::File { .. });
+            entries.push(Entry { record, start: 0, sha256: [0; 32] });
+            if file {
+                break;
+            }
+            if client.stdout(Bytes::from_static(b"\0")).await.is_err() {
+                return Ok(Collected::Gone);
+            }
+        }
+        match Spool::new(Arc::clone(&self.budget)).seal() {
+            Ok(content) => {
+                Ok(Collected::Upload(Upload { entries, content, announced: true }, false))
+            }
+            Err(error) => refuse(&error),
+        }
+    }
+
+    /// More of the content of the file that was announced last. Nothing is lost when it is
+    /// dropped.
+    pub(crate) async fn content(&mut self, inbox: &Inbox) -> Result<Piece, Refusal> {
+        loop {
+            match self.parser.next(&mut self.pending) {
+                Ok(Some(Got::Content(bytes))) => return Ok(Piece::Bytes(bytes)),
+                Ok(Some(Got::Done)) => return Ok(Piece::Done),
+                Ok(Some(_)) => return Err(Refusal::undecided("the client sends no content")),
+                Ok(None) => match inbox.next().await {
+                    Taken::Bytes(bytes) => self.pending = bytes,
+                    Taken::Eof => return Ok(Piece::End),
+                },
+                Err(error) => return Err(Refusal::undecided(&error.to_string())),
+            }
         }
     }
 }

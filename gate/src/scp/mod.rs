@@ -1,6 +1,7 @@
 //! Legacy scp towards a target (`scp -t`): the gate plays the receiving side until it has all that
 //! the client wants to send, shows it as one item, and only then plays the client towards the
-//! target's own scp. It must never send the target a byte of an upload that was not approved, nor
+//! target's own scp. libssh2 looks at no answer behind a content: its files are shown as they are
+//! announced, and their content passes after that. It must never send the target a byte of an upload that was not approved, nor
 //! tell a client that a file was written before the target said so - except to clients that learn
 //! it from the exit status.
 
@@ -13,13 +14,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use expacti_engine::{ScpSink, scp_sink};
 use expacti_protocol::command::ItemKind;
+use expacti_protocol::digest::{StreamDigest, StreamSummary};
 use expacti_protocol::ids::CommandId;
 use expacti_sftp::{Record, RemotePath};
 use russh::ChannelReadHalf;
 use tokio::sync::Mutex;
 
 use self::answers::{Answer, Answers};
-use self::collect::{Collected, Collector};
+use self::collect::{Collected, Collector, Piece};
 pub(crate) use self::collect::{Entry, Upload};
 pub(crate) use self::plan::Planned;
 use self::plan::Resolver;
@@ -31,7 +33,9 @@ use crate::output::Ended;
 use crate::recorder::Recorder;
 use crate::running::Stop;
 use crate::status;
-use crate::target::{ApprovedUpload, GateConst, TargetWriter};
+use crate::target::{
+    Approved, ApprovedAnnouncement, ApprovedUpload, GateConst, TargetWriter, Unsent,
+};
 use crate::upstream::Lease;
 
 /// The client, as far as it matters how it learns the truth.
@@ -39,7 +43,7 @@ use crate::upstream::Lease;
 pub(crate) enum ClientKind {
     /// Looks at the exit status.
     OpenSsh,
-    /// Looks at nothing once it has sent a file's content.
+    /// Looks at nothing once it has sent a file's content, so it is answered before.
     Libssh2,
     /// Looks at the answer to each file.
     Other,
@@ -70,6 +74,8 @@ pub(crate) struct Sink {
     /// Each source gets its last answer only after its decision. Otherwise all sources are one
     /// item, and the client hears of it by the exit status.
     each: bool,
+    /// Files are decided on as they are announced, without their content.
+    announced: bool,
 }
 
 /// The note on the command's own item.
@@ -91,17 +97,17 @@ impl Sink {
                  plain characters, or use sftp (scp without -O)",
             ),
             ScpSink::Plain { .. } if terminal => refuse("an upload by scp needs no terminal"),
-            ScpSink::Plain { .. } if client == ClientKind::Libssh2 => refuse(
-                "this client would report an upload by scp as done even if it was denied: use \
-                 sftp (curl: sftp:// instead of scp://)",
-            ),
+            ScpSink::Plain { recursive: true, .. } if client == ClientKind::Libssh2 => {
+                refuse("this client uploads directories by sftp only")
+            }
             ScpSink::Plain { path, recursive, directory, preserve } => {
                 let Ok(path) = RemotePath::new(path.into_bytes()) else {
                     return refuse("the path of the upload is too long");
                 };
                 let each = !(directory && client == ClientKind::OpenSsh);
                 let short = client == ClientKind::OpenSsh;
-                Ok(Some(Self { path, recursive, preserve, short, each }))
+                let announced = client == ClientKind::Libssh2;
+                Ok(Some(Self { path, recursive, preserve, short, each, announced }))
             }
         }
     }
@@ -155,6 +161,9 @@ impl Transfer<'_> {
         self.answer(None).await?;
         let mut collector = Collector::new(self.sink.recursive, self.sink.each);
         let mut resolver = Resolver::default();
+        if self.sink.announced {
+            return self.announced(collector, resolver, answers).await;
+        }
         loop {
             let collected = tokio::select! {
                 biased;
@@ -167,7 +176,10 @@ impl Transfer<'_> {
                 Ok(Collected::Gone) => return Err(Stop::Gone),
                 Err(refusal) => return Err(self.refused(refusal, true).await),
             };
-            let approved = match self.decide(upload, &mut resolver, answers).await {
+            let decided = self.decide(upload, &mut resolver, answers).await;
+            let approved = match decided.and_then(|(approved, planned)| {
+                ApprovedUpload::new(approved, planned).ok_or_else(|| Ok(changed()))
+            }) {
                 Ok(approved) => approved,
                 Err(Ok(refusal)) => return Err(self.refused(refusal, !last).await),
                 Err(Err(stop)) => return Err(stop),
@@ -193,7 +205,7 @@ impl Transfer<'_> {
         upload: Upload,
         resolver: &mut Resolver,
         answers: &mut Answers<'_>,
-    ) -> Result<ApprovedUpload, Result<Refusal, Stop>> {
+    ) -> Result<(Approved, Planned), Result<Refusal, Stop>> {
         let shared = &self.hold.connection.shared;
         let limit = shared.limits.answer;
         let upload = Arc::new(upload);
@@ -233,11 +245,91 @@ impl Transfer<'_> {
             ended = answers.watch() => return Err(Err(Stop::Ended(ended))),
             planned = resolver.plan(self.lease, limit, &self.sink, &upload) => planned,
         };
-        let planned = planned.map_err(Ok)?;
-        ApprovedUpload::new(*approved, planned).ok_or_else(|| {
-            let why = "what is there has changed since the review: nothing was written";
-            Ok(Refusal::undecided(why))
-        })
+        Ok((*approved, planned.map_err(Ok)?))
+    }
+
+    /// Files whose client sends a content only once it has the answer to its announcement.
+    async fn announced(
+        &self,
+        mut collector: Collector,
+        mut resolver: Resolver,
+        answers: &mut Answers<'_>,
+    ) -> Result<(), Stop> {
+        let inbox = self.hold.inbox;
+        loop {
+            let collected = tokio::select! {
+                biased;
+                ended = answers.watch() => return Err(Stop::Ended(ended)),
+                collected = collector.announcement(inbox, self.client) => collected,
+            };
+            let upload = match collected {
+                Ok(Collected::Upload(upload, _)) => upload,
+                Ok(Collected::End) => return Ok(()),
+                Ok(Collected::Gone) => return Err(Stop::Gone),
+                Err(refusal) => return Err(self.refused(refusal, true).await),
+            };
+            let (approved, planned) = match self.decide(upload, &mut resolver, answers).await {
+                Ok(decided) => decided,
+                Err(Ok(refusal)) => return Err(self.refused(refusal, true).await),
+                Err(Err(stop)) => return Err(stop),
+            };
+            let text = planned.text().to_owned();
+            let Some(approved) = ApprovedAnnouncement::new(approved, planned) else {
+                return Err(self.refused(changed(), true).await);
+            };
+            let (records, mut grant) = approved.into_parts();
+            for record in records {
+                let sent = self.sent(self.writer.announced(record), answers).await?;
+                sent.map_err(|why| self.unreadable(&why))?;
+                if !self.passed_on(answers).await? {
+                    return Ok(());
+                }
+            }
+            self.answer(None).await?;
+            let mut digest = StreamDigest::default();
+            let done = loop {
+                let piece = tokio::select! {
+                    biased;
+                    ended = answers.watch() => return Err(Stop::Ended(ended)),
+                    piece = collector.content(inbox) => piece,
+                };
+                match piece {
+                    Ok(Piece::Bytes(bytes)) => {
+                        digest.update(&bytes);
+                        let sent = self.sent(self.writer.granted(&mut grant, bytes), answers);
+                        sent.await?.map_err(|why| self.unreadable(&why))?;
+                    }
+                    Ok(Piece::Done) => break true,
+                    Ok(Piece::End) => break false,
+                    Err(refusal) => return Err(self.refused(refusal, true).await),
+                }
+            };
+            let StreamSummary { bytes, sha256, .. } = digest.summary();
+            let note = format!("{text}: {bytes} bytes sent, sha256 {sha256}");
+            self.hold.connection.note(&note).await;
+            // libssh2 ends here: the target's scp says in its exit status what it thinks of that.
+            if !done {
+                return Ok(());
+            }
+            let sent = self.sent(self.writer.whole(grant), answers).await?;
+            sent.map_err(|why| self.unreadable(&why))?;
+            if !self.passed_on(answers).await? {
+                return Ok(());
+            }
+            self.answer(None).await?;
+        }
+    }
+
+    /// Whether the target says yes; the client is told when it does not.
+    async fn passed_on(&self, answers: &mut Answers<'_>) -> Result<bool, Stop> {
+        match answers.next().await {
+            Answer::Done => Ok(true),
+            Answer::Failed(why) | Answer::Fatal(why) => {
+                self.answer(Some(&why)).await?;
+                Ok(false)
+            }
+            Answer::Ended => Err(Stop::Ended(answers.end().await)),
+        }
     }
 
     /// Plays the client towards the target. True when the target's scp has given up.
@@ -303,10 +395,13 @@ impl Transfer<'_> {
         }
     }
 
-    fn unreadable(&self, why: &crate::target::Unsent) -> Stop {
+    fn unreadable(&self, why: &Unsent) -> Stop {
         match why {
-            crate::target::Unsent::Lost => Stop::Ended(Ended::Lost),
-            crate::target::Unsent::Spool(error) => Stop::Refused(Refusal::undecided(&format!(
+            Unsent::Lost => Stop::Ended(Ended::Lost),
+            Unsent::Other => {
+                Stop::Refused(Refusal::undecided("the content is not what was announced"))
+            }
+            Unsent::Spool(error) => Stop::Refused(Refusal::undecided(&format!(
                 "the gate cannot read the upload back: {error}"
             ))),
         }
@@ -331,6 +426,10 @@ impl Transfer<'_> {
         }
         Stop::Refused(refusal)
     }
+}
+
+fn changed() -> Refusal {
+    Refusal::undecided("what is there has changed since the review: nothing was written")
 }
 
 /// What the target refused.
@@ -373,7 +472,10 @@ mod tests {
         assert_eq!(each("scp -d -t x", ClientKind::OpenSsh), Ok(Some(false)));
         assert_eq!(each("scp -d -t x", ClientKind::Other), Ok(Some(true)));
         assert_eq!(each("scp -f x", ClientKind::Libssh2), Ok(None));
-        assert!(each("scp -t x", ClientKind::Libssh2).is_err());
+        let libssh2 = |command: &[u8]| Sink::of(command, ClientKind::Libssh2, false);
+        assert!(libssh2(b"scp -t x").unwrap().unwrap().announced);
+        assert!(!Sink::of(b"scp -t x", ClientKind::Other, false).unwrap().unwrap().announced);
+        assert!(libssh2(b"scp -r -t x").is_err());
         assert!(each("scp -t $x", ClientKind::OpenSsh).is_err());
         assert!(Sink::of(b"scp -t x", ClientKind::OpenSsh, true).is_err());
     }

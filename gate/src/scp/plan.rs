@@ -23,6 +23,10 @@ const AT_ONCE: usize = 32;
 /// Files of which a preview is made.
 const PREVIEWS: usize = 32;
 
+/// What an announced upload is shown with.
+const ANNOUNCED: &str = "this client sends the content only once it is allowed: nobody sees it \
+                         before it is written (sftp shows it); its length and SHA-256 are recorded";
+
 /// What a target without SFTP makes of the text.
 const BLIND: &str = "the target has no SFTP server to ask: what is there now is not known, and \
                      links on the way are not followed here";
@@ -221,6 +225,7 @@ async fn resolved(
     let mut written: Vec<(&Entry, &Write)> = Vec::new();
     for (entry, changes) in upload.entries.iter().zip(&changes) {
         if let [Change::Write(write)] = &changes[..]
+            && !upload.announced
             && (1..=MAX_DIFF).contains(&write.content.bytes)
             && written.len() < PREVIEWS
         {
@@ -234,9 +239,14 @@ async fn resolved(
         };
         previews.extend(shown(upload, entry, &write.path.to_string(), old.as_deref()));
     }
-    let notes = bounded(changes.iter().flatten().flat_map(warnings).collect());
+    let mut notes = bounded(changes.iter().flatten().flat_map(warnings).collect());
+    notes.extend(upload.announced.then(|| ANNOUNCED.to_owned()));
+    let line = |change: &Change| match change {
+        Change::Write(write) if upload.announced => write.announced(),
+        change => change.to_string(),
+    };
     let lines = changes.iter().map(|changes| {
-        let lines: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        let lines: Vec<_> = changes.iter().map(line).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     });
     Ok(Ok(assemble(upload, &base.path, lines.collect(), notes, previews)))
@@ -310,7 +320,11 @@ fn blind(sink: &Sink, upload: &Arc<Upload>) -> Planned {
             Record::File { mode, name, .. } => {
                 let hash: String = entry.sha256.iter().map(|b| format!("{b:02x}")).collect();
                 let bytes = size(content_bytes(entry));
-                (format!("{bytes}, sha256 {hash}, mode {mode:04o}"), name)
+                let seen = match upload.announced {
+                    true => "content not seen".to_owned(),
+                    false => format!("sha256 {hash}"),
+                };
+                (format!("{bytes}, {seen}, mode {mode:04o}"), name)
             }
             Record::Directory { mode, name } => (format!("directory mode {mode:04o}"), name),
             Record::End => {
@@ -331,11 +345,13 @@ fn blind(sink: &Sink, upload: &Arc<Upload>) -> Planned {
         lines.push(Some(format!("scp write {home}{path}{or}: {what}")));
         if matches!(entry.record, Record::Directory { .. }) {
             inside.push(path);
-        } else if content_bytes(entry) <= MAX_DIFF && previews.len() < PREVIEWS {
+        } else if !upload.announced && content_bytes(entry) <= MAX_DIFF && previews.len() < PREVIEWS {
             previews.extend(shown(upload, entry, &path.to_string(), None));
         }
     }
-    assemble(upload, &sink.path, lines, vec![BLIND.to_owned()], previews)
+    let mut notes = vec![BLIND.to_owned()];
+    notes.extend(upload.announced.then(|| ANNOUNCED.to_owned()));
+    assemble(upload, &sink.path, lines, notes, previews)
 }
 
 fn assemble(

@@ -3,8 +3,8 @@
 //! [`TargetChannel::deliver`] consumes an [`Approved`] item, which exists only for bytes that the
 //! broker released (see [`approved`]). After that, what can be written is: another `Approved`
 //! item, a [`GateConst`] (a closed set of constants), and data covered by the [`RawGrant`] that
-//! came with the approval of the command; for uploads by scp, the pieces of an approved upload
-//! (see [`scp`]). No function here takes bytes of an agent as such, and
+//! came with the approval of the command; for uploads by scp, the pieces of an approved upload, or
+//! as many bytes of content as an approved announcement names (see [`scp`]). No function here takes bytes of an agent as such, and
 //! nothing outside this module can reach the channel's writing half. For SFTP see [`sftp`].
 
 mod approved;
@@ -21,7 +21,7 @@ use russh::client::{Handle, Msg};
 use russh::{ChannelReadHalf, ChannelWriteHalf, Sig};
 
 pub(crate) use self::approved::{Approved, Context, Held};
-pub(crate) use self::scp::{ApprovedUpload, Unsent};
+pub(crate) use self::scp::{ApprovedAnnouncement, ApprovedUpload, Unsent};
 pub(crate) use self::sftp::{
     ApprovedChanges, Carried, Opening, Planned, Replies, TargetSftp, item_text,
 };

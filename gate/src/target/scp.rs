@@ -29,6 +29,18 @@ pub(crate) struct ApprovedContent {
     upload: Arc<Upload>,
 }
 
+/// An upload that the broker released by its announcement: its records, and then exactly as many
+/// bytes of the client's as were announced.
+pub(crate) struct ApprovedAnnouncement(Planned);
+
+/// One record of it.
+pub(crate) struct AnnouncedRecord(Record);
+
+/// Permission to pass so many bytes of the client's as the content of the announced file.
+pub(crate) struct ContentGrant {
+    left: u64,
+}
+
 /// Why something was not sent whole.
 #[derive(Debug)]
 pub(crate) enum Unsent {
@@ -36,6 +48,8 @@ pub(crate) enum Unsent {
     Lost,
     /// The gate's own copy failed.
     Spool(std::io::Error),
+    /// It is not what was approved.
+    Other,
 }
 
 impl From<TargetLost> for Unsent {
@@ -71,6 +85,27 @@ impl ApprovedUpload {
             let line = self.0.line(at).map(str::to_owned);
             Some(ApprovedEntry { entry, line, upload: Arc::clone(&upload) })
         })
+    }
+}
+
+impl ApprovedAnnouncement {
+    /// The announcement, if the approved bytes are exactly its text. Otherwise nothing was
+    /// approved.
+    pub(crate) fn new(approved: Approved, planned: Planned) -> Option<Self> {
+        let (bytes, _) = approved.into_parts();
+        let fits = planned.upload().announced && planned.text().as_bytes() == &bytes[..];
+        fits.then_some(Self(planned))
+    }
+
+    /// Its records in their order, and the permission for the content that follows them.
+    pub(crate) fn into_parts(self) -> (Vec<AnnouncedRecord>, ContentGrant) {
+        let records = self.0.upload().entries.iter().map(|entry| entry.record.clone());
+        let left = records.clone().map(|record| match record {
+            Record::File { size, .. } => size,
+            _ => 0,
+        });
+        let left = left.sum();
+        (records.map(AnnouncedRecord).collect(), ContentGrant { left })
     }
 }
 
@@ -118,5 +153,28 @@ impl TargetWriter {
         }
         self.send(Bytes::from_static(b"\0")).await?;
         Ok(())
+    }
+
+    /// Sends a record of an announcement.
+    pub(crate) async fn announced(&self, record: AnnouncedRecord) -> Result<(), Unsent> {
+        Ok(self.send(record.0.encode()).await?)
+    }
+
+    /// Passes a piece of the announced content; never more than was approved.
+    pub(crate) async fn granted(
+        &self,
+        grant: &mut ContentGrant,
+        bytes: Bytes,
+    ) -> Result<(), Unsent> {
+        grant.left = grant.left.checked_sub(bytes.len() as u64).ok_or(Unsent::Other)?;
+        Ok(self.send(bytes).await?)
+    }
+
+    /// Says that the announced content was sent whole.
+    pub(crate) async fn whole(&self, grant: ContentGrant) -> Result<(), Unsent> {
+        if grant.left > 0 {
+            return Err(Unsent::Other);
+        }
+        Ok(self.send(Bytes::from_static(b"\0")).await?)
     }
 }

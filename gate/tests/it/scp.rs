@@ -288,10 +288,25 @@ async fn clients_that_are_not_openssh() {
         let (key, public) = (path(&t, "agent"), path(&t, "agent.pub"));
         let file = path(&t, "one");
         let args = ["-sS", "-k", "--key", &key, "--pubkey", &public, "-T", &file, &url];
-        let out = finish(run("curl", &args).unwrap()).await;
+        // It looks at no answer behind the content: it is answered before.
+        let child = run("curl", &args).unwrap();
+        let item = shown(&t, 0).await;
+        let line = format!("scp write {dir}/one: 2 B, content not seen, new file mode 0644");
+        assert_eq!(command(&item), line);
+        assert!(item.submission.notes.iter().any(|note| note.contains("nobody sees it")));
+        t.broker.deny(&item, "not that");
+        let out = finish(child).await;
         assert!(!out.status.success(), "curl reports success: {}", text(&out.stderr));
-        assert!(t.broker.items().is_empty(), "nobody is asked");
+        assert!(!t.path("dir/one").exists());
+        let child = run("curl", &args).unwrap();
+        let item = shown(&t, 2).await;
+        assert!(!t.path("dir/one").exists());
+        t.broker.allow(&item);
+        ok(&finish(child).await);
+        assert_eq!(std::fs::read(t.path("dir/one")).unwrap(), b"1\n");
+        std::fs::remove_file(t.path("dir/one")).unwrap();
     }
+    let n = t.broker.items().len();
     let Ok(child) = run("puttygen", &[&path(&t, "agent"), "-o", &format!("{dir}.ppk")]) else {
         eprintln!("skipped: puttygen is missing");
         return;
@@ -308,11 +323,11 @@ async fn clients_that_are_not_openssh() {
     };
     // Two sources: each is decided on, and each answer is the truth.
     let child = pscp();
-    let first = shown(&t, 0).await;
+    let first = shown(&t, n).await;
     assert!(command(&first).starts_with(&format!("sftp write {dir}/one: 2 B, ")));
     assert!(!t.path("dir/one").exists());
     t.broker.allow(&first);
-    let second = t.broker.item(2).await;
+    let second = t.broker.item(n + 2).await;
     assert_eq!(std::fs::read(t.path("dir/one")).unwrap(), b"1\n");
     t.broker.deny(&second, "not that");
     let out = finish(child).await;
@@ -320,8 +335,8 @@ async fn clients_that_are_not_openssh() {
     assert!(text(&out.stderr).contains("not that"), "{}", text(&out.stderr));
     assert!(!t.path("dir/two").exists());
     let child = pscp();
-    t.broker.allow(&shown(&t, 3).await);
-    t.broker.allow(&t.broker.item(5).await);
+    t.broker.allow(&shown(&t, n + 3).await);
+    t.broker.allow(&t.broker.item(n + 5).await);
     ok(&finish(child).await);
     assert_eq!(std::fs::read(t.path("dir/two")).unwrap(), b"22\n");
 }
