@@ -345,7 +345,8 @@ fn blind(sink: &Sink, upload: &Arc<Upload>) -> Planned {
         lines.push(Some(format!("scp write {home}{path}{or}: {what}")));
         if matches!(entry.record, Record::Directory { .. }) {
             inside.push(path);
-        } else if !upload.announced && content_bytes(entry) <= MAX_DIFF && previews.len() < PREVIEWS {
+        } else if !upload.announced && content_bytes(entry) <= MAX_DIFF && previews.len() < PREVIEWS
+        {
             previews.extend(shown(upload, entry, &path.to_string(), None));
         }
     }
