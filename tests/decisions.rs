@@ -27,6 +27,26 @@ fn allowing_twice_runs_once() -> Result<()> {
 }
 
 #[test]
+fn every_field_of_a_waiting_command_is_documented() -> Result<()> {
+    let t = trial!()?;
+    let document: serde_json::Value = serde_json::from_str(include_str!("../broker/openapi.json"))?;
+    let documented = &document["components"]["schemas"]["Command"]["properties"];
+    let run = t.wrap(&["ssh", "target", "git-receive-pack /srv/app.git"]).spawn()?;
+    let held = t.wait_pending()?;
+    let listed = t.expacti(&["pending", "--json"])?.expect_code(0)?.out();
+    let listed: serde_json::Value = serde_json::from_str(&listed)?;
+    let command = listed[0].as_object().unwrap();
+    assert!(command.contains_key("headline"), "{command:?}");
+    // The list has the form of the messages, which say their type.
+    for field in command.keys().filter(|field| *field != "type") {
+        assert!(documented.get(field).is_some(), "{field}");
+    }
+    t.deny(&held.id, "enough")?;
+    run.wait()?.expect_code(77)?;
+    Ok(())
+}
+
+#[test]
 fn racing_decisions_have_one_winner() -> Result<()> {
     let t = trial!()?;
     t.up()?;
