@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use expacti_harness::{Tmux, Trial, kill, trial, until};
+use expacti_harness::{Tmux, Trial, kill, trial, until, until_for};
 use rustix::process::Signal;
 
 const SIZE: (u16, u16) = (120, 36);
@@ -86,11 +87,34 @@ fn a_reviewer_allows_and_denies() -> Result<()> {
     Ok(())
 }
 
-/// Presses a key until it counts: a request that has just appeared asks to look first.
+#[test]
+fn a_key_is_answered_while_nothing_else_happens() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let screen = t.terminal(&["review"], SIZE)?;
+    screen.wait_for("Queue")?;
+    // Nothing waits, so nothing but the key can make the screen change.
+    for key in ["?", "x", "?", "x"] {
+        let help = key == "?";
+        // Until the last key has no consequences left: nothing on the screen tells when.
+        std::thread::sleep(Duration::from_secs(3));
+        screen.keys(&[key])?;
+        until_for(Duration::from_secs(2), &format!("the answer to {key}"), || {
+            Ok((screen.capture()?.contains("deny it at once") == help).then_some(()))
+        })?;
+    }
+    screen.keys(&["q"])?;
+    assert_eq!(screen.wait_exit()?, 0);
+    Ok(())
+}
+
+/// Presses a key until it counts: a request that has just appeared asks to look first, and a key
+/// that is pressed again at once asks to look again.
 fn press(t: &Trial, screen: &Tmux, key: &str, id: &str, kind: &str) -> Result<()> {
+    let counts = || Ok(t.life(id)?.iter().any(|found| found == kind).then_some(()));
     until(&format!("{kind} after {key}"), || {
         screen.keys(&[key])?;
-        Ok(t.life(id)?.iter().any(|found| found == kind).then_some(()))
+        Ok(until_for(Duration::from_secs(1), "it to count", counts).ok())
     })
     .with_context(|| format!("the screen:\n{}", screen.capture().unwrap_or_default()))
 }

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use crossterm::event::{Event, EventStream};
 use expacti_protocol::client::{Client, Endpoint};
 use expacti_protocol::ids::CommandId;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -152,6 +152,30 @@ impl Signals {
     }
 }
 
+/// What the keyboard, the mouse or the window says.
+type Key = std::io::Result<Event>;
+
+/// Reads the keyboard in a task of its own: [`EventStream`] wakes only who was the first to find
+/// nothing, so that whoever merely looks whether there is something would leave all others waiting.
+fn keyboard() -> mpsc::Receiver<Key> {
+    let (sender, receiver) = mpsc::channel(DRAIN);
+    tokio::spawn(async move {
+        let mut keys = EventStream::new();
+        loop {
+            tokio::select! {
+                event = keys.next() => {
+                    let Some(event) = event else { break };
+                    if sender.send(event).await.is_err() {
+                        break;
+                    }
+                }
+                () = sender.closed() => break,
+            }
+        }
+    });
+    receiver
+}
+
 struct Screen {
     model: Model,
     tty: Tty,
@@ -176,7 +200,7 @@ impl Screen {
         let Signals { mut term, mut hup, mut int, mut cont } = signals;
         self.known_delay = if self.over_ssh { crate::terminal::delay() } else { 0 };
         self.model.terminal_delay = self.known_delay;
-        let mut keys = EventStream::new();
+        let mut keys = keyboard();
         let mut drawn_at: Option<Instant> = None;
         while !self.quit {
             let now = Instant::now();
@@ -192,7 +216,7 @@ impl Screen {
                 self.began + Duration::from_millis(at)
             };
             tokio::select! {
-                event = keys.next() => match event {
+                event = keys.recv() => match event {
                     Some(Ok(event)) => self.event(event)?,
                     Some(Err(error)) => return Err(error).context("failed to read the keyboard"),
                     None => self.quit = true,
@@ -223,12 +247,12 @@ impl Screen {
     }
 
     /// Takes in what is there already, so that a burst costs one frame.
-    fn drain(&mut self, keys: &mut EventStream) -> anyhow::Result<()> {
+    fn drain(&mut self, keys: &mut mpsc::Receiver<Key>) -> anyhow::Result<()> {
         for _ in 0..DRAIN {
             let mut any = false;
-            if let Some(Some(Ok(event))) = keys.next().now_or_never() {
+            if let Ok(event) = keys.try_recv() {
                 any = true;
-                self.event(event)?;
+                self.event(event.context("failed to read the keyboard")?)?;
             }
             if let Ok((number, news)) = self.link.news.try_recv() {
                 any = true;
