@@ -211,7 +211,7 @@ pub(super) fn draft(model: &Model, draft: &Draft, frame: &mut Frame<'_>, all: Re
                 let term = if hours >= 48 {
                     format!("{} days", hours / 24)
                 } else {
-                    format!("{hours} hours")
+                    format!("{hours} hour{}", if hours == 1 { "" } else { "s" })
                 };
                 lines.push(field(
                     "FOR",

@@ -1,6 +1,6 @@
 //! The queue. It must never show a request as done before the broker said so.
 
-use expacti_protocol::command::CommandState;
+use expacti_protocol::command::{CommandState, ItemKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -69,7 +69,7 @@ fn row(model: &Model, item: &Item, count: usize, selected: bool, columns: usize)
         spans.push(Span::styled(theme.pick("↻ ", "@ "), theme.warn()));
     }
     let used: usize = spans.iter().map(|s| width(&s.content)).sum();
-    let text = format!("{} {}", item.card.target_name, item.headline);
+    let text = format!("{} {}", item.card.target_name, brief(item));
     let room = columns.saturating_sub(used);
     let text = fit_middle(&shown(model, &text), room, theme.ascii);
     let style = match (open, selected) {
@@ -80,6 +80,20 @@ fn row(model: &Model, item: &Item, count: usize, selected: bool, columns: usize)
     let fill = if selected { room.saturating_sub(width(&text)) } else { 0 };
     spans.push(Span::styled(format!("{text}{}", " ".repeat(fill)), style));
     Line::from(spans)
+}
+
+/// The request in a row. Of a change of a file that is what and where: the rest, which is sizes,
+/// digests and modes, would take the path's room.
+fn brief(item: &Item) -> &str {
+    let headline = &*item.headline;
+    if item.view().kind != ItemKind::File {
+        return headline;
+    }
+    let line = headline.split(['⏎', '\n']).next().unwrap_or(headline);
+    match line.strip_prefix("sftp ") {
+        Some(change) => change.split_once(": ").map_or(change, |(what, _)| what),
+        None => line,
+    }
 }
 
 /// The countdown, or what has become of the request.
