@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use russh::keys::ssh_key::LineEnding;
-use russh::keys::{Algorithm, PrivateKey};
+use russh::keys::{Algorithm, PrivateKey, decode_secret_key};
 
 /// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub fn load_or_create_host_key(path: &Path) -> Result<PrivateKey, KeyError> {
     let file = |why| KeyError::File { path: path.to_owned(), why };
     let format = |why: String| KeyError::Format { path: path.to_owned(), why };
     match std::fs::read_to_string(path) {
-        Ok(text) => return PrivateKey::from_openssh(&text).map_err(|e| format(e.to_string())),
+        Ok(text) => return decode_secret_key(&text, None).map_err(|e| format(e.to_string())),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => return Err(file(e)),
     }
@@ -105,5 +105,13 @@ mod tests {
         assert!(line.starts_with("expacti-gate ssh-ed25519 AAAA"), "{line}");
         std::fs::write(&path, "garbage").unwrap();
         assert!(load_or_create_host_key(&path).is_err());
+        // As older versions of ssh-keygen wrote them.
+        std::fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("ssh-keygen")
+            .args(["-q", "-t", "ecdsa", "-m", "PEM", "-N", "", "-f"])
+            .arg(&path)
+            .status();
+        assert!(made.unwrap().success());
+        assert!(load_or_create_host_key(&path).is_ok());
     }
 }
