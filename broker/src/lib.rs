@@ -231,16 +231,39 @@ impl Broker {
 
     /// Verifies the whole log in the database.
     pub async fn verify_audit(&self) -> Result<Result<Summary, Fault>, StoreError> {
-        let head = self.reader.audit_head().await?;
+        let (lines, head) = self.reader.audit_whole().await?;
         let (seq, hash) = head.unwrap_or((0, expacti_audit::GENESIS.to_owned()));
-        let mut lines = Vec::new();
-        let mut after = 0;
-        loop {
-            let page = self.reader.audit(after, 10_000).await?;
-            let Some((last, _)) = page.last() else { break };
-            after = *last;
-            lines.extend(page.into_iter().map(|(_, line)| line));
-        }
         Ok(expacti_audit::verify(lines, Tail::Head { seq, hash: &hash }, &check_checkpoint))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use expacti_audit::Entry;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_log_that_grows_while_it_is_verified_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = BrokerConfig::of_home(&Home::at(dir.path().to_owned()));
+        config.desktop = false;
+        let broker = Broker::open(config).await.unwrap();
+        let writer = broker.clone();
+        let growing = tokio::spawn(async move {
+            for _ in 0..100 {
+                let entry = |now: life::Now| Entry::new("growing", &now.rfc3339());
+                writer.handle.run(move |life, _, now| life.audit(&entry(now))).await.unwrap();
+            }
+        });
+        let mut last = 0;
+        while !growing.is_finished() {
+            let summary = broker.verify_audit().await.unwrap().unwrap();
+            assert!(summary.entries >= last);
+            last = summary.entries;
+        }
+        growing.await.unwrap();
+        assert!(broker.verify_audit().await.unwrap().unwrap().entries >= 100);
     }
 }

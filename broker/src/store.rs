@@ -179,6 +179,11 @@ impl Store {
     }
 }
 
+fn read_head(row: sqlx::sqlite::SqliteRow) -> Result<(u64, String), StoreError> {
+    let seq: i64 = row.try_get(0)?;
+    Ok((u64::try_from(seq).unwrap_or(0), row.try_get(1)?))
+}
+
 fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -307,15 +312,28 @@ impl Reader {
             .collect()
     }
 
+    /// All lines of the log and its head as they were at one moment: it may grow meanwhile.
+    pub(crate) async fn audit_whole(
+        &self,
+    ) -> Result<(Vec<String>, Option<(u64, String)>), StoreError> {
+        let mut moment = self.pool.begin().await?;
+        let head = sqlx::query("SELECT seq, hash FROM audit_head")
+            .fetch_optional(&mut *moment)
+            .await?
+            .map(read_head)
+            .transpose()?;
+        let lines = sqlx::query_scalar("SELECT line FROM audit ORDER BY seq")
+            .fetch_all(&mut *moment)
+            .await?;
+        moment.rollback().await?;
+        Ok((lines, head))
+    }
+
     /// The head as it was last written beside the log.
     pub(crate) async fn audit_head(&self) -> Result<Option<(u64, String)>, StoreError> {
         let row =
             sqlx::query("SELECT seq, hash FROM audit_head").fetch_optional(&self.pool).await?;
-        row.map(|row| {
-            let seq: i64 = row.try_get(0)?;
-            Ok((u64::try_from(seq).unwrap_or(0), row.try_get(1)?))
-        })
-        .transpose()
+        row.map(read_head).transpose()
     }
 
     /// One command.
