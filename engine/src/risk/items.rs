@@ -1,5 +1,5 @@
-//! Scores what is no command line: input to a program, keys, control keys, changes of files. It
-//! must never take input for harmless because one of its readings is.
+//! Scores what is typed and no command line: input to a program, keys, control keys. It must never
+//! take input for harmless because one of its readings is.
 
 use crate::parse::{self, Span, Word, output::base_name};
 use crate::tables::{Language, Program, RiskTables};
@@ -13,9 +13,6 @@ use super::unwrap::{Inherit, Scorer};
 /// Programs that run a command behind `!` or `:!`.
 const ESCAPES: [&str; 12] =
     ["vi", "vim", "nvim", "view", "ex", "ed", "less", "more", "man", "most", "ftp", "gdb"];
-
-/// The most paths of one change that are looked at; beyond it the change is uninspectable.
-const MAX_PATHS: usize = 4096;
 
 /// The program that reads an item.
 struct Reader<'a> {
@@ -86,7 +83,7 @@ impl RiskTables {
         if text.as_bytes() != keys {
             line.add(name::UNINSPECTABLE, whole, "bytes that are not UTF-8");
         }
-        let draft = draft_of(&reader, Category::CodeExecution, whole);
+        let draft = draft_of(&reader.name, Category::CodeExecution, whole);
         let mut best = self.conclude(text.clone(), vec![draft], &line, whole);
         if let Some(term) = best.terms.first_mut() {
             term.why = format!("keys to {}: what they do depends on its screen", reader.name);
@@ -140,116 +137,12 @@ impl RiskTables {
             [0x1c] => (Category::Service, "quit: ends what runs"),
             _ => (Category::CodeExecution, "a control key with no meaning known here"),
         };
-        let draft = draft_of(&reader, category, whole);
+        let draft = draft_of(&reader.name, category, whole);
         let mut result = self.conclude(text, vec![draft], &Causes::default(), whole);
         if let Some(term) = result.terms.first_mut() {
             term.why = what.to_owned();
         }
         result
-    }
-
-    /// Scores a change of files through SFTP from its text (`sftp write /srv/x: 3.2 MiB, …`; one
-    /// change a line): by what is done to which path, as the command that does the same.
-    #[must_use]
-    pub fn assess_file(&self, text: &[u8], context: &Context) -> Assessment {
-        let exact = std::str::from_utf8(text).is_ok();
-        let text = String::from_utf8_lossy(text).into_owned();
-        let whole = (0, text.len());
-        let mut line = Causes::default();
-        if !exact {
-            line.add(name::UNINSPECTABLE, whole, "a path that is not UTF-8");
-        }
-        if let Some((span, why)) = super::deception::find(&text.replace('\n', " ")) {
-            line.add(name::DECEPTION, span, why);
-        }
-        let reader = Reader {
-            name: "sftp".to_owned(),
-            program: None,
-            shell: false,
-            production: false,
-            privileged: false,
-        };
-        // A path in `$'…'` has characters that a name need not have.
-        if let Some(at) = text.find(" $'") {
-            line.add(name::UNINSPECTABLE, (at + 1, at + 3), "a path with unusual characters");
-        }
-        let paths = paths(&text);
-        if paths.is_empty() || paths.len() > MAX_PATHS {
-            line.add(name::UNINSPECTABLE, whole, "its paths cannot be read");
-        }
-        let draft = draft_of(&reader, Category::FileWrite, whole);
-        let mut best = self.conclude(text.clone(), vec![draft], &line, whole);
-        let mut void = best.terms.iter().any(|term| term.name == name::DECEPTION);
-        void |= best.uninspectable;
-        let mut first = true;
-        for (verb, span) in paths.into_iter().take(MAX_PATHS) {
-            let Some(path) = text.get(span.0..span.1) else { continue };
-            let mut found = self.assess(as_command(verb, path, &text).as_bytes(), context);
-            for term in &mut found.terms {
-                term.span = [span.0, span.1];
-            }
-            if let Some(term) = found.terms.first_mut() {
-                term.why = format!("sftp {verb}");
-            }
-            self.guard(verb, path, span, &mut found);
-            // What the first path says replaces the bare base, unless that is uninspectable.
-            if found.score > best.score || (first && !void) {
-                found.command.clone_from(&best.command);
-                found.segments.clone_from(&best.segments);
-                best = found;
-            }
-            first = false;
-        }
-        best
-    }
-
-    /// Places where a file acts by itself or opens doors: never below HIGH.
-    fn guard(&self, verb: &str, path: &str, span: Span, found: &mut Assessment) {
-        let Some(what) = self.guarded(verb, path) else { return };
-        if found.score >= 50 {
-            return;
-        }
-        found.terms.push(Term {
-            name: name::FLOOR.to_owned(),
-            points: 50 - i32::from(found.score),
-            span: [span.0, span.1],
-            why: format!("never below 50: {what}"),
-        });
-        found.score = 50;
-        found.level = Level::of(50);
-    }
-
-    /// Why a place is guarded, if it is.
-    fn guarded(&self, verb: &str, path: &str) -> Option<&'static str> {
-        let places = &self.places;
-        let path = super::target::resolve(path, None);
-        if places.is_secret(&path) {
-            Some("it holds secrets or opens doors")
-        } else if verb == "read" {
-            None
-        } else if places.is_persistence(&path) {
-            Some("it acts later, by itself")
-        } else if places.is_tamper(&path) {
-            Some("it belongs to logs, audit or protection")
-        } else if verb == "rename"
-            && (super::target::is_home(&path)
-                || super::target::is_core(&path)
-                || places.holds_guarded(&path))
-        {
-            Some("what lies beneath it is known by its path no more")
-        } else {
-            None
-        }
-    }
-
-    /// Why a change of a file is not for a rule that means a whole directory: its path is guarded,
-    /// and the rule's own words name no guarded place.
-    pub(crate) fn too_special(&self, change: &str, pattern: &str) -> Option<&'static str> {
-        let guarded = |text: &str| {
-            let found = paths(text).into_iter();
-            found.filter_map(|(verb, span)| self.guarded(verb, text.get(span.0..span.1)?)).next()
-        };
-        guarded(change).filter(|_| guarded(pattern).is_none())
     }
 
     fn reader(&self, foreground: Option<&str>) -> Reader<'_> {
@@ -312,7 +205,7 @@ impl RiskTables {
         };
         let mut shared = parse::read("");
         let mut scorer = Scorer::new(self, context, &mut shared);
-        scorer.drafts.push(draft_of(reader, category, whole));
+        scorer.drafts.push(draft_of(&reader.name, category, whole));
         let word = Word {
             text: text.to_owned(),
             span: whole,
@@ -361,10 +254,10 @@ fn around(best: &mut Assessment, reader: &Reader<'_>, foreground: Option<&str>) 
     }
 }
 
-fn draft_of(reader: &Reader<'_>, category: Category, whole: Span) -> Draft {
+pub(super) fn draft_of(program: &str, category: Category, whole: Span) -> Draft {
     Draft {
-        program: Some(reader.name.clone()),
-        argv: vec![reader.name.clone()],
+        program: Some(program.to_owned()),
+        argv: vec![program.to_owned()],
         category,
         base_span: whole,
         span: whole,
@@ -418,85 +311,6 @@ fn runs(text: &str) -> Vec<(usize, &str)> {
     out
 }
 
-/// What is done to which path, line by line. A path may hold what looks like its end, so that every
-/// possible end is looked at.
-fn paths(text: &str) -> Vec<(&'static str, Span)> {
-    let mut out = Vec::new();
-    let mut verb = "write";
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        let start = offset;
-        offset += line.len();
-        let line = line.trim_end_matches('\n');
-        let mut words = line.split_whitespace();
-        let first = words.next();
-        let word = if first == Some("sftp") { words.next() } else { first };
-        verb = word.and_then(verb_of).unwrap_or(verb);
-        let begins = line.char_indices().filter(|(at, c)| {
-            let before = line.get(..*at).and_then(|head| head.chars().next_back());
-            matches!(c, '/' | '~') && before.is_none_or(|c| c.is_whitespace() || "\"'(".contains(c))
-        });
-        for (begin, _) in begins.take(64) {
-            let rest = line.get(begin..).unwrap_or("");
-            let ends = [": ", ":\n", " (", " -> ", ", ", " to ", "\"", "'", ")"];
-            let mut found: Vec<usize> = ends
-                .iter()
-                .flat_map(|end| rest.match_indices(end).map(|(at, _)| at))
-                .filter(|at| *at > 0)
-                .take(64)
-                .collect();
-            found.push(rest.trim_end_matches(':').len());
-            found.sort_unstable();
-            found.dedup();
-            out.extend(found.into_iter().map(|end| (verb, (start + begin, start + begin + end))));
-            if out.len() > MAX_PATHS {
-                return out;
-            }
-        }
-    }
-    out
-}
-
-fn verb_of(word: &str) -> Option<&'static str> {
-    Some(match word.trim_end_matches(':') {
-        "append" => "append",
-        "chmod" | "chown" | "setstat" | "chgrp" | "utime" => "chmod",
-        "hardlink" | "link" | "symlink" => "link",
-        "mkdir" => "mkdir",
-        "read" | "download" | "get" => "read",
-        "remove" | "rm" | "delete" | "unlink" => "remove",
-        "rename" | "move" | "mv" => "rename",
-        "rmdir" => "rmdir",
-        "truncate" | "write" | "upload" | "put" | "create" => "write",
-        _ => return None,
-    })
-}
-
-/// The command that does the same to one path.
-fn as_command(verb: &str, path: &str, text: &str) -> String {
-    let quoted = match path.strip_prefix("~/") {
-        Some(rest) => format!("~/'{}'", rest.replace('\'', "'\\''")),
-        None => format!("'{}'", path.replace('\'', "'\\''")),
-    };
-    match verb {
-        "append" => format!("tee -a {quoted}"),
-        "chmod" => {
-            let mode = text
-                .split(|c: char| !c.is_ascii_digit())
-                .find(|word| (3..=6).contains(&word.len()) && word.bytes().all(|b| b < b'8'))
-                .unwrap_or("u+x");
-            format!("chmod {mode} {quoted}")
-        }
-        "link" => format!("ln {quoted} {quoted}"),
-        "mkdir" => format!("mkdir {quoted}"),
-        "read" => format!("cat {quoted}"),
-        "remove" => format!("rm {quoted}"),
-        "rename" => format!("mv {quoted} {quoted}"),
-        "rmdir" => format!("rmdir {quoted}"),
-        _ => format!("tee {quoted}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -508,10 +322,6 @@ mod tests {
 
     fn keys(program: &str, text: &str) -> Assessment {
         RiskTables::builtin().assess_keys(Some(program), text.as_bytes(), &Context::default())
-    }
-
-    fn file(text: &str) -> Assessment {
-        RiskTables::builtin().assess_file(text.as_bytes(), &Context::default())
     }
 
     fn adds_up(a: &Assessment) {
@@ -574,56 +384,5 @@ mod tests {
         let control = RiskTables::builtin().assess_control(None, b"\x04", &Context::default());
         assert!(control.level <= Level::Medium);
         adds_up(&control);
-    }
-
-    #[test]
-    fn files_are_scored_by_their_path() {
-        for text in [
-            "sftp write /home/u/.ssh/authorized_keys: 1 KiB, sha256 ab, new file",
-            "sftp write /root/.bashrc (12 B, sha256 ab)",
-            "sftp write /home/u/.profile: 1 B",
-            "sftp write /etc/cron.d/x: 1 B",
-            "sftp write /etc/sudoers.d/x: 1 B",
-            "sftp write /etc/systemd/system/x.service: 1 B",
-            "sftp read /etc/shadow",
-            "sftp read /home/u/.aws/credentials",
-            "sftp rename /tmp/x -> /etc/cron.daily/x",
-            "sftp symlink /tmp/x -> /home/u/.ssh/rc",
-            // A directory that moves takes along what its path told of.
-            "sftp rename /home/u -> /home/v",
-            "sftp rename /home/u/.ssh -> /home/u/x",
-            "sftp rename /home/u/.config -> /home/u/c",
-            "sftp rename ~/.kube -> ~/k",
-            "sftp rename /etc/ssl -> /tmp/s",
-            "sftp rename /root -> /tmp/r",
-            "sftp rename /var/log -> /tmp/l",
-            "sftp rename /tmp/prepared -> /home/u/.config",
-            "upload 2 files, 3 MiB, to /srv\n/srv/a: 3 B, sha256 x\n/etc/cron.d/y: 1 B, sha256 y",
-            "sftp write /srv/a: b/../../../etc/cron.d/y: 1 B",
-            "sftp remove /etc/passwd",
-            "sftp write $'/srv/app/a\\nb': 1 B, sha256 ab, new file mode 0644",
-            "sftp write $'/srv/app/$(touch p)': 1 B, sha256 ab, new file mode 0644",
-            "sftp upload 2 files, 2 B, to /srv\nsftp write /srv/a: 1 B\nsftp write $'/srv/!': 1 B",
-            "sftp write /srv/a: 1 B\nsftp write $'/etc/cron.d/x!': 1 B",
-            "scp write /srv/a (or /etc/cron.d/x): 1 B, sha256 ab, mode 0644",
-        ] {
-            let found = file(text);
-            assert!(found.level >= Level::High, "{found:?}");
-            adds_up(&found);
-        }
-        for text in [
-            "sftp write /srv/app/x: 3.2 MiB, sha256 0123, new file (mode 0644)",
-            "sftp read /srv/app/readme",
-            "sftp mkdir /srv/app/new",
-            "sftp rename /srv/app/a.txt -> /srv/app/b.txt",
-            "sftp rename /home/u/build -> /home/u/build.old",
-            "sftp write /tmp/x: 1 B",
-        ] {
-            let found = file(text);
-            assert!(found.level < Level::High, "{found:?}");
-            adds_up(&found);
-        }
-        assert!(file("sftp something unheard of").level >= Level::High, "no path, no clue");
-        assert!(file("sftp remove /srv/x").score > file("sftp mkdir /srv/x").score);
     }
 }

@@ -4,6 +4,7 @@ mod around;
 mod code;
 mod deception;
 mod draft;
+mod files;
 mod host;
 mod items;
 mod line;
