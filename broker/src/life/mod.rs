@@ -21,6 +21,8 @@ mod tests;
 mod tests_changes;
 #[cfg(test)]
 mod tests_items;
+#[cfg(test)]
+mod tests_orders;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
