@@ -13,6 +13,7 @@ use expacti_protocol::ids::CommandId;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::boundary::{Approved, Context, Signal, TargetChannel};
 use crate::client::{ClientWriter, Exit};
 use crate::environment::Environment;
 use crate::flow::OpenChannel;
@@ -26,7 +27,6 @@ use crate::session::Connection;
 use crate::sftp;
 use crate::shell;
 use crate::status::{ERASE, Status};
-use crate::target::{Approved, Context, Signal, TargetChannel};
 use crate::terminal::{Size, Terminal};
 
 /// What the client asks for on an open channel besides data.

@@ -2,10 +2,11 @@
 //! says that it is released, and only then lets its exact bytes go to the target.
 //!
 //! It must never let a byte that the agent sent reach the target before that. The one place that
-//! can write to a target is `target`; it takes approved items, constants, and data covered by a
+//! can write to a target is `boundary`; it takes approved items, constants, and data covered by a
 //! grant, and nothing else. Whatever fails on the way, the command does not run.
 
 mod authority;
+mod boundary;
 mod certificates;
 mod channel;
 mod client;
@@ -35,7 +36,6 @@ mod sftp;
 mod shell;
 mod status;
 mod stream;
-mod target;
 mod team;
 mod terminal;
 mod upstream;

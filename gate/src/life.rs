@@ -6,9 +6,9 @@ use bytes::Bytes;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::{CommandId, SessionId};
 
+use crate::boundary::{Approved, Context, Held};
 use crate::link::{Decided, Released, Submitted};
 use crate::message::Refusal;
-use crate::target::{Approved, Context, Held};
 
 /// What happens to an item.
 #[derive(Debug)]

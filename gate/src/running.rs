@@ -10,6 +10,7 @@ use expacti_protocol::ids::CommandId;
 use russh::ChannelReadHalf;
 use tokio::sync::Mutex;
 
+use crate::boundary::{Approved, GateConst, RawGrant, Running, TargetChannel, TargetWriter};
 use crate::channel::{Channel, Control, Hold, Item, Outcomes, collect, finish};
 use crate::client::{ClientWriter, Exit};
 use crate::inbox::Taken;
@@ -20,7 +21,6 @@ use crate::push::Head;
 use crate::recorder::Recorder;
 use crate::scp::{Sink, Transfer};
 use crate::status;
-use crate::target::{Approved, GateConst, RawGrant, Running, TargetChannel, TargetWriter};
 use crate::terminal::Terminal;
 use crate::upstream::Lease;
 

@@ -16,6 +16,7 @@ use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, Pty, Sig};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::boundary::Signal;
 use crate::channel::{Control, Request};
 use crate::config::Shared;
 use crate::entrance::Entrance;
@@ -24,7 +25,6 @@ use crate::flow::{Flow, OpenChannel};
 use crate::inbox::Inbox;
 use crate::jump;
 use crate::session::Connection;
-use crate::target::Signal;
 use crate::team::{Identity, Wanted};
 use crate::terminal::{Size, Terminal};
 

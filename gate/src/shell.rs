@@ -17,6 +17,7 @@ use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::boundary::{Approved, KeyGrant, Shell, ShellWriter, Signal, TargetChannel};
 use crate::channel::{Channel, Control, Hold, Item, Outcomes, Watcher, finish};
 use crate::client::{ClientWriter, Exit};
 use crate::history::Store;
@@ -25,7 +26,6 @@ use crate::link::{Link, OpenSession, Submitted};
 use crate::message::Refusal;
 use crate::recorder::Recorder;
 use crate::status::Status;
-use crate::target::{Approved, KeyGrant, Shell, ShellWriter, Signal, TargetChannel};
 use crate::terminal::{Size, Terminal};
 use crate::upstream::Lease;
 

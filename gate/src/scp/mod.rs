@@ -25,6 +25,9 @@ use self::collect::{Collected, Collector, Piece};
 pub(crate) use self::collect::{Entry, Upload};
 pub(crate) use self::plan::Planned;
 use self::plan::Resolver;
+use crate::boundary::{
+    Approved, ApprovedAnnouncement, ApprovedUpload, GateConst, TargetWriter, Unsent,
+};
 use crate::channel::{Hold, Item, Outcomes};
 use crate::client::ClientWriter;
 use crate::link::OpenSession;
@@ -33,9 +36,6 @@ use crate::output::Ended;
 use crate::recorder::Recorder;
 use crate::running::Stop;
 use crate::status;
-use crate::target::{
-    Approved, ApprovedAnnouncement, ApprovedUpload, GateConst, TargetWriter, Unsent,
-};
 use crate::upstream::Lease;
 
 /// The client, as far as it matters how it learns the truth.

@@ -12,9 +12,9 @@ use expacti_sftp::{
 use futures_util::StreamExt as _;
 
 use super::{Entry, Sink, Upload};
+use crate::boundary::{Replies, TargetLost, TargetSftp};
 use crate::message::Refusal;
 use crate::sftp::{bounded, follow, joined, now, warnings};
-use crate::target::{Replies, TargetLost, TargetSftp};
 use crate::upstream::Lease;
 
 /// Questions to the target at one time.

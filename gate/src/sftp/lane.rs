@@ -18,12 +18,12 @@ use super::draft::Draft;
 use super::prepare::{self, Prepared, Ready};
 use super::ticket::{Out, Ticket};
 use super::{Expected, Service};
+use crate::boundary::{ApprovedChanges, Carried, Planned, TargetLost, item_text};
 use crate::channel::{Hold, Item, Outcomes};
 use crate::environment::Environment;
 use crate::inbox::Inbox;
 use crate::message::Refusal;
 use crate::status;
-use crate::target::{ApprovedChanges, Carried, Planned, TargetLost, item_text};
 
 /// How long a file that was closed waits for others that are being written at the same time.
 const TOGETHER: Duration = Duration::from_millis(300);
@@ -275,7 +275,10 @@ impl Lane {
         reply
     }
 
-    async fn hold(&self, item: Item) -> Result<(CommandId, Box<crate::target::Approved>), Refusal> {
+    async fn hold(
+        &self,
+        item: Item,
+    ) -> Result<(CommandId, Box<crate::boundary::Approved>), Refusal> {
         let gone = || Refusal {
             message: "expacti: change withdrawn".to_owned(),
             status: expacti_protocol::exit::UNDECIDED,

@@ -29,11 +29,11 @@ use self::requests::{Requests, Stop};
 pub(crate) use self::spool::{Budget, Sealed, Spool};
 use self::ticket::Out;
 pub(crate) use self::ticket::Ticket;
+use crate::boundary::{TargetChannel, TargetSftp};
 use crate::channel::Channel;
 use crate::client::{ClientWriter, Exit};
 use crate::message::Refusal;
 use crate::session::Connection;
-use crate::target::{TargetChannel, TargetSftp};
 use crate::upstream::Lease;
 
 /// Answers on their way to a client; each may be as long as a packet.

@@ -8,7 +8,7 @@ use expacti_sftp::{
 
 use super::draft::{Committed, Draft};
 use super::spool::Sealed;
-use crate::target::{Opening, Planned, TargetLost, TargetSftp};
+use crate::boundary::{Opening, Planned, TargetLost, TargetSftp};
 
 /// How a note begins that a path was asked for by another name.
 pub(super) const ASKED_AS: &str = "asked for as ";

@@ -17,8 +17,8 @@ use super::lane::{Job, is_change};
 use super::prepare::follow;
 use super::ticket::{Out, Ticket};
 use super::{Expected, Service};
+use crate::boundary::{Opening, TargetLost};
 use crate::inbox::{Inbox, Taken};
-use crate::target::{Opening, TargetLost};
 
 /// Requests that may wait for an answer; a client that sends more has to wait.
 const OPEN_REQUESTS: usize = 1024;

@@ -20,8 +20,8 @@ use russh::{Preferred, SshId, cipher, client, kex};
 
 pub(crate) use self::handler::TargetHandler;
 pub(crate) use self::pool::{Lease, Pool};
+use crate::boundary::TargetConnection;
 use crate::config::Limits;
-use crate::target::TargetConnection;
 
 /// Why a target cannot be used; the text is for the agent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Checked, ConnectError, Target, connect};
-use crate::target::{TargetChannel, TargetConnection};
+use crate::boundary::{TargetChannel, TargetConnection};
 
 /// Idle connections kept.
 const IDLE: usize = 4;

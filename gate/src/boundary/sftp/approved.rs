@@ -95,10 +95,10 @@ mod tests {
     use expacti_sftp::{Attrs, Mode, Present, RemotePath, Upload};
 
     use super::*;
+    use crate::boundary::{Context, Held};
     use crate::environment::Environment;
     use crate::link::Released;
     use crate::sftp::{Budget, Spool};
-    use crate::target::{Context, Held};
 
     fn approved(text: &str) -> Approved {
         let context = Context {
