@@ -440,3 +440,11 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
 }
+
+impl Outcome {
+    /// How it ended is not known, and nothing else of it either.
+    #[must_use]
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self { unknown: Some(why.into()), ..Self::default() }
+    }
+}

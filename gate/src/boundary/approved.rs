@@ -1,4 +1,4 @@
-//! Items under review and what becomes of them. An [`Approved`] is made from a [`Held`] item and
+//! Items under review and what becomes of them. An [`Approved`] is made from a [`HeldItem`] item and
 //! the broker's word that exactly these bytes were released, and in no other way.
 
 use bytes::Bytes;
@@ -6,9 +6,9 @@ use expacti_protocol::command::{Grant, StdinTreatment};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::{CommandId, SessionId};
 
-use crate::environment::Environment;
-use crate::link::Released;
-use crate::terminal::{Size, Terminal};
+use super::environment::Environment;
+use super::terminal::Terminal;
+use crate::broker::proof::Released;
 
 /// What goes to the target around the bytes; reviewed and approved with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +23,9 @@ pub(crate) struct Context {
     pub(crate) login_shell: bool,
 }
 
-/// Bytes that wait for a decision. Nothing can take them out again but [`Held::release`].
+/// Bytes that wait for a decision. Nothing can take them out again but [`HeldItem::release`].
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldItem {
     id: CommandId,
     session: SessionId,
     bytes: Bytes,
@@ -34,7 +34,7 @@ pub(crate) struct Held {
     grant: Option<Grant>,
 }
 
-impl Held {
+impl HeldItem {
     /// An item that the broker has taken under this id.
     pub(crate) fn new(id: CommandId, session: SessionId, bytes: Bytes, context: Context) -> Self {
         let sha256 = Digest::of(&bytes);
@@ -81,11 +81,6 @@ pub(crate) struct Approved {
 }
 
 impl Approved {
-    /// The terminal's size as it was reviewed.
-    pub(crate) fn size(&self) -> Option<Size> {
-        self.context.terminal.as_ref().map(Terminal::size)
-    }
-
     /// Whether a grant came with the approval.
     pub(crate) fn has_grant(&self) -> bool {
         self.grant.is_some()
@@ -101,7 +96,7 @@ impl Approved {
         &self.context
     }
 
-    /// For the delivery, which is in the parent module.
+    /// For the delivery, in the other modules of the boundary.
     pub(super) fn into_parts(self) -> (Bytes, Context) {
         (self.bytes, self.context)
     }
@@ -112,19 +107,19 @@ impl Approved {
 mod tests {
     use super::*;
 
-    fn held(bytes: &'static [u8]) -> Held {
+    fn held(bytes: &'static [u8]) -> HeldItem {
         let context = Context {
             terminal: None,
             environment: Environment::default(),
             stdin: StdinTreatment::Data,
             login_shell: false,
         };
-        Held::new(CommandId::new(), SessionId::new(), Bytes::from_static(bytes), context)
+        HeldItem::new(CommandId::new(), SessionId::new(), Bytes::from_static(bytes), context)
     }
 
     #[test]
     fn only_the_exact_proof_releases() {
-        let proof = |h: &Held| Released::for_test(h.id(), h.session(), h.sha256());
+        let proof = |h: &HeldItem| Released::for_test(h.id(), h.session(), h.sha256());
         let item = held(b"uname -a");
         let right = proof(&item);
         assert_eq!(item.release(right).unwrap().into_parts().0.as_ref(), b"uname -a");

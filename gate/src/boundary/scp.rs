@@ -6,18 +6,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use expacti_sftp::Record;
 
-use super::{Approved, TargetLost, TargetWriter};
-use crate::scp::{Entry, Planned, Upload};
+use super::approved::Approved;
+use super::channel::{CommandChannel, TargetLost, TargetWriter};
+use crate::staging::scp_upload::{PlannedUpload, Upload, UploadEntry};
 
 /// Bytes sent at once.
 const PIECE: usize = 32 * 1024;
 
 /// An upload that the broker released, to be sent once: not `Clone`, consumed piece by piece.
-pub(crate) struct ApprovedUpload(Planned);
+pub(crate) struct ApprovedUpload(PlannedUpload);
 
 /// One record of it.
 pub(crate) struct ApprovedEntry {
-    entry: Entry,
+    entry: UploadEntry,
     line: Option<String>,
     upload: Arc<Upload>,
 }
@@ -31,13 +32,15 @@ pub(crate) struct ApprovedContent {
 
 /// An upload that the broker released by its announcement: its records, and then exactly as many
 /// bytes of the client's as were announced.
-pub(crate) struct ApprovedAnnouncement(Planned);
+pub(crate) struct ApprovedAnnouncement(PlannedUpload);
 
 /// One record of it.
 pub(crate) struct AnnouncedRecord(Record);
 
-/// Permission to pass so many bytes of the client's as the content of the announced file.
+/// Permission to pass so many bytes of the client's as the content of the announced file. It comes
+/// only with the approval of the announcement, and opens no other writer than that command's.
 pub(crate) struct ContentGrant {
+    command: Arc<CommandChannel>,
     left: u64,
 }
 
@@ -61,7 +64,7 @@ impl From<TargetLost> for Unsent {
 impl ApprovedUpload {
     /// The upload, if the approved bytes are exactly its text and the digest of each file stands
     /// in the file's line. Otherwise nothing was approved.
-    pub(crate) fn new(approved: Approved, planned: Planned) -> Option<Self> {
+    pub(crate) fn new(approved: Approved, planned: PlannedUpload) -> Option<Self> {
         let (bytes, _) = approved.into_parts();
         let mut entries = planned.upload().entries.iter().enumerate();
         let named = entries.all(|(at, entry)| match &entry.record {
@@ -91,21 +94,10 @@ impl ApprovedUpload {
 impl ApprovedAnnouncement {
     /// The announcement, if the approved bytes are exactly its text. Otherwise nothing was
     /// approved.
-    pub(crate) fn new(approved: Approved, planned: Planned) -> Option<Self> {
+    pub(crate) fn new(approved: Approved, planned: PlannedUpload) -> Option<Self> {
         let (bytes, _) = approved.into_parts();
         let fits = planned.upload().announced && planned.text().as_bytes() == &bytes[..];
         fits.then_some(Self(planned))
-    }
-
-    /// Its records in their order, and the permission for the content that follows them.
-    pub(crate) fn into_parts(self) -> (Vec<AnnouncedRecord>, ContentGrant) {
-        let records = self.0.upload().entries.iter().map(|entry| entry.record.clone());
-        let left = records.clone().map(|record| match record {
-            Record::File { size, .. } => size,
-            _ => 0,
-        });
-        let left = left.sum();
-        (records.map(AnnouncedRecord).collect(), ContentGrant { left })
     }
 }
 
@@ -128,7 +120,7 @@ impl TargetWriter {
         approved: ApprovedEntry,
     ) -> Result<Option<ApprovedContent>, Unsent> {
         let ApprovedEntry { entry, upload, .. } = approved;
-        self.send(entry.record.encode()).await?;
+        self.0.send(entry.record.encode()).await?;
         Ok(match entry.record {
             Record::File { size, .. } => Some(ApprovedContent { start: entry.start, size, upload }),
             _ => None,
@@ -149,32 +141,45 @@ impl TargetWriter {
                 _ => return Err(Unsent::Spool(std::io::ErrorKind::UnexpectedEof.into())),
             };
             done += left as u64;
-            self.send(Bytes::from(bytes)).await?;
+            self.0.send(Bytes::from(bytes)).await?;
         }
-        self.send(Bytes::from_static(b"\0")).await?;
+        self.0.send(Bytes::from_static(b"\0")).await?;
         Ok(())
     }
 
     /// Sends a record of an announcement.
     pub(crate) async fn announced(&self, record: AnnouncedRecord) -> Result<(), Unsent> {
-        Ok(self.send(record.0.encode()).await?)
+        Ok(self.0.send(record.0.encode()).await?)
     }
 
-    /// Passes a piece of the announced content; never more than was approved.
-    pub(crate) async fn granted(
+    /// The records of an announcement in their order, and the permission for the content that
+    /// follows them.
+    pub(crate) fn announce(
         &self,
-        grant: &mut ContentGrant,
-        bytes: Bytes,
-    ) -> Result<(), Unsent> {
-        grant.left = grant.left.checked_sub(bytes.len() as u64).ok_or(Unsent::Other)?;
-        Ok(self.send(bytes).await?)
+        approved: ApprovedAnnouncement,
+    ) -> (Vec<AnnouncedRecord>, ContentGrant) {
+        let records = approved.0.upload().entries.iter().map(|entry| entry.record.clone());
+        let sizes = records.clone().map(|record| match record {
+            Record::File { size, .. } => size,
+            _ => 0,
+        });
+        let grant = ContentGrant { command: Arc::clone(&self.0), left: sizes.sum() };
+        (records.map(AnnouncedRecord).collect(), grant)
+    }
+}
+
+impl ContentGrant {
+    /// Passes a piece of the announced content; never more than was approved.
+    pub(crate) async fn pass(&mut self, bytes: Bytes) -> Result<(), Unsent> {
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or(Unsent::Other)?;
+        Ok(self.command.send(bytes).await?)
     }
 
     /// Says that the announced content was sent whole.
-    pub(crate) async fn whole(&self, grant: ContentGrant) -> Result<(), Unsent> {
-        if grant.left > 0 {
+    pub(crate) async fn finish(self) -> Result<(), Unsent> {
+        if self.left > 0 {
             return Err(Unsent::Other);
         }
-        Ok(self.send(Bytes::from_static(b"\0")).await?)
+        Ok(self.command.send(Bytes::from_static(b"\0")).await?)
     }
 }

@@ -2,6 +2,7 @@
 //! [`Approved`] item, a [`Const`] of the closed set, and keys under a [`KeyGrant`], which exists
 //! only as part of the approval of one item and enforces its own limits.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,12 +10,14 @@ use expacti_line::Const;
 use expacti_line::remote::{Nonce, probe_command, start_command};
 use expacti_protocol::command::Grant;
 use expacti_protocol::digest::{StreamDigest, StreamSummary};
+use russh::ChannelWriteHalf;
 use russh::client::Msg;
-use russh::{ChannelReadHalf, ChannelWriteHalf};
 
-use super::{Approved, TargetChannel, TargetLost};
-use crate::environment::Environment;
-use crate::terminal::{MODES, Size, Terminal};
+use super::approved::Approved;
+use super::channel::{TargetChannel, TargetLost};
+use super::environment::Environment;
+use super::reader::TargetReader;
+use super::terminal::{MODES, Size, Terminal};
 
 /// The bounds of any grant, whatever was asked for.
 const MAX_GRANT: Grant = Grant { seconds: 3600, bytes: 16 * 1024 * 1024 };
@@ -36,16 +39,17 @@ impl TargetChannel {
         let (cols, rows) = (terminal.size().cols(), terminal.size().rows());
         half.request_pty(true, terminal.term(), cols, rows, 0, 0, MODES).await?;
         half.exec(true, start_command(nonce).into_bytes()).await?;
-        Ok(Shell { writer: ShellWriter { half }, reader })
+        let writer = ShellWriter { half: Arc::new(half) };
+        Ok(Shell { writer, reader: TargetReader::new(reader, true) })
     }
 
     /// Asks the target about a terminal, on a channel of its own: a constant script with a name
     /// that was checked to be that of a terminal.
-    pub(crate) async fn probe(self, tty: &str) -> Result<ChannelReadHalf, TargetLost> {
+    pub(crate) async fn probe(self, tty: &str) -> Result<TargetReader, TargetLost> {
         let command = probe_command(tty).ok_or(TargetLost)?;
         self.half.exec(true, command.into_bytes()).await?;
         self.half.eof().await?;
-        Ok(self.reader)
+        Ok(TargetReader::new(self.reader, false))
     }
 }
 
@@ -54,12 +58,12 @@ pub(crate) struct Shell {
     /// Writes to its terminal.
     pub(crate) writer: ShellWriter,
     /// Reads what it shows.
-    pub(crate) reader: ChannelReadHalf,
+    pub(crate) reader: TargetReader,
 }
 
 /// Writes to the terminal of an interactive shell.
 pub(crate) struct ShellWriter {
-    half: ChannelWriteHalf<Msg>,
+    half: Arc<ChannelWriteHalf<Msg>>,
 }
 
 impl ShellWriter {
@@ -71,24 +75,10 @@ impl ShellWriter {
     /// Types an approved item, exactly as it was approved. What comes back is the grant that was
     /// approved with it.
     pub(crate) async fn item(&self, approved: Approved) -> Result<Option<KeyGrant>, TargetLost> {
-        let grant = approved.grant().map(KeyGrant::new);
+        let grant = approved.grant().map(|grant| KeyGrant::new(grant, Arc::clone(&self.half)));
         let (bytes, _) = approved.into_parts();
         self.half.data_bytes(bytes).await?;
         Ok(grant)
-    }
-
-    /// Types keys under a grant; what its limits leave out is not sent. Says how many were sent.
-    pub(crate) async fn keys(
-        &self,
-        grant: &mut KeyGrant,
-        keys: Bytes,
-    ) -> Result<usize, TargetLost> {
-        let keys = grant.take(keys, Instant::now());
-        let n = keys.len();
-        if n > 0 {
-            self.half.data_bytes(keys).await?;
-        }
-        Ok(n)
     }
 
     /// Tells a new size.
@@ -102,15 +92,52 @@ impl ShellWriter {
     }
 }
 
-/// Permission to type keys unreviewed: made only from the approval of one item, counted and timed
-/// here. Dropping it ends it.
+/// Permission to type keys unreviewed. It is made only from the approval of one item, opens only the
+/// terminal that the item was typed to, and counts and times what passes. Dropping it ends it.
 pub(crate) struct KeyGrant {
+    half: Arc<ChannelWriteHalf<Msg>>,
+    budget: KeyBudget,
+}
+
+/// The limits of a grant, and what has passed under them.
+struct KeyBudget {
     until: Instant,
     left: u64,
     passed: StreamDigest,
 }
 
 impl KeyGrant {
+    fn new(grant: Grant, half: Arc<ChannelWriteHalf<Msg>>) -> Self {
+        Self { half, budget: KeyBudget::new(grant) }
+    }
+
+    /// Types keys; what the limits leave out is not sent. Says how many were sent.
+    pub(crate) async fn pass(&mut self, keys: Bytes) -> Result<usize, TargetLost> {
+        let keys = self.budget.take(keys, Instant::now());
+        let n = keys.len();
+        if n > 0 {
+            self.half.data_bytes(keys).await?;
+        }
+        Ok(n)
+    }
+
+    /// When it ends by itself.
+    pub(crate) fn until(&self) -> Instant {
+        self.budget.until
+    }
+
+    /// Whether nothing more can pass.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.budget.is_over(now)
+    }
+
+    /// Number and digest of the keys that passed.
+    pub(crate) fn summary(&self) -> StreamSummary {
+        self.budget.passed.summary()
+    }
+}
+
+impl KeyBudget {
     fn new(grant: Grant) -> Self {
         let seconds = grant.seconds.min(MAX_GRANT.seconds);
         Self {
@@ -129,19 +156,8 @@ impl KeyGrant {
         keys
     }
 
-    /// When it ends by itself.
-    pub(crate) fn until(&self) -> Instant {
-        self.until
-    }
-
-    /// Whether nothing more can pass.
-    pub(crate) fn is_over(&self, now: Instant) -> bool {
+    fn is_over(&self, now: Instant) -> bool {
         self.left == 0 || now >= self.until
-    }
-
-    /// Number and digest of the keys that passed.
-    pub(crate) fn summary(&self) -> StreamSummary {
-        self.passed.summary()
     }
 }
 
@@ -151,21 +167,21 @@ mod tests {
 
     #[test]
     fn a_grant_ends_at_its_limits() {
-        let mut grant = KeyGrant::new(Grant { seconds: 10, bytes: 5 });
+        let mut grant = KeyBudget::new(Grant { seconds: 10, bytes: 5 });
         let now = Instant::now();
         assert_eq!(grant.take(Bytes::from_static(b"abc"), now).as_ref(), b"abc");
         assert!(!grant.is_over(now));
         assert_eq!(grant.take(Bytes::from_static(b"defg"), now).as_ref(), b"de");
         assert!(grant.is_over(now));
         assert!(grant.take(Bytes::from_static(b"h"), now).is_empty());
-        assert_eq!(grant.summary().bytes, 5);
+        assert_eq!(grant.passed.summary().bytes, 5);
 
-        let mut grant = KeyGrant::new(Grant { seconds: 10, bytes: 5 });
-        assert!(grant.take(Bytes::from_static(b"a"), grant.until()).is_empty());
-        assert!(grant.is_over(grant.until()));
+        let mut grant = KeyBudget::new(Grant { seconds: 10, bytes: 5 });
+        assert!(grant.take(Bytes::from_static(b"a"), grant.until).is_empty());
+        assert!(grant.is_over(grant.until));
 
-        let grant = KeyGrant::new(Grant { seconds: u64::MAX, bytes: u64::MAX });
-        assert!(grant.until() <= Instant::now() + Duration::from_secs(3600));
+        let grant = KeyBudget::new(Grant { seconds: u64::MAX, bytes: u64::MAX });
+        assert!(grant.until <= Instant::now() + Duration::from_secs(3600));
         assert_eq!(grant.left, 16 * 1024 * 1024);
     }
 }

@@ -8,8 +8,8 @@ use expacti_protocol::uplink::HostKeyChecking;
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey, PublicKeyOrCertificate};
 
-use super::{Checked, ConnectError, HostKeys, Target};
-use crate::known_hosts::{Entry, Marker, host_name, line, lookup};
+use super::known_hosts::{Entry, Marker, host_name, line, lookup};
+use super::route::{Checked, ConnectError, HostKeys, Target};
 
 /// What is known of one target before it is connected.
 pub(super) struct Check {

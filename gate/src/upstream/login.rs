@@ -12,7 +12,8 @@ use russh::keys::agent::client::AgentClient;
 use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 use tokio::net::UnixStream;
 
-use super::{ConnectError, Login, Target, TargetHandler};
+use super::route::{ConnectError, Login, Target};
+use crate::boundary::TargetHandler;
 
 type Agent = AgentClient<UnixStream>;
 

@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Checked, ConnectError, Target, connect};
+use super::connect::connect;
+use super::route::{Checked, ConnectError, Target};
 use crate::boundary::{TargetChannel, TargetConnection};
 
 /// Idle connections kept.

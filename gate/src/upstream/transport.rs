@@ -13,25 +13,25 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::{ConnectError, Target};
-use crate::stream::Stream;
+use super::route::{ConnectError, Target};
+use crate::transport::stream::SshStream;
 
 /// RFC 8305: how long one address may take before the next is tried as well.
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
-pub(super) enum Transport {
-    Tcp(Stream<TcpStream>),
+pub(super) enum TargetStream {
+    Tcp(SshStream<TcpStream>),
     Child { input: ChildStdin, output: ChildStdout, _child: Child },
 }
 
-pub(super) async fn open(target: &Target) -> Result<Transport, ConnectError> {
+pub(super) async fn open(target: &Target) -> Result<TargetStream, ConnectError> {
     let failed =
         |e: std::io::Error| ConnectError(format!("cannot connect to {}: {e}", target.display()));
     match &target.transport {
         None => {
             let stream = tcp(target).await.map_err(failed)?;
             stream.set_nodelay(true).map_err(failed)?;
-            Ok(Transport::Tcp(Stream::target(stream)))
+            Ok(TargetStream::Tcp(SshStream::target(stream)))
         }
         Some(argv) => child(argv).map_err(|e| {
             let program = argv.first().map(String::as_str).unwrap_or_default();
@@ -74,7 +74,7 @@ async fn tcp(target: &Target) -> std::io::Result<TcpStream> {
     }
 }
 
-fn child(argv: &[String]) -> std::io::Result<Transport> {
+fn child(argv: &[String]) -> std::io::Result<TargetStream> {
     let missing = || std::io::Error::other("no command was given");
     let (program, args) = argv.split_first().ok_or_else(missing)?;
     let mut child = Command::new(program)
@@ -89,10 +89,10 @@ fn child(argv: &[String]) -> std::io::Result<Transport> {
     let missing = || std::io::Error::other("its pipes are missing");
     let input = child.stdin.take().ok_or_else(missing)?;
     let output = child.stdout.take().ok_or_else(missing)?;
-    Ok(Transport::Child { input, output, _child: child })
+    Ok(TargetStream::Child { input, output, _child: child })
 }
 
-impl AsyncRead for Transport {
+impl AsyncRead for TargetStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -105,7 +105,7 @@ impl AsyncRead for Transport {
     }
 }
 
-impl AsyncWrite for Transport {
+impl AsyncWrite for TargetStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -213,8 +213,8 @@ fn every_callback_of_russh_is_answered() {
         "disconnected",
     ];
     for (file, ours, neutral) in [
-        ("server/mod.rs", include_str!("../../src/server.rs"), &server[..]),
-        ("client/mod.rs", include_str!("../../src/upstream/handler.rs"), &client[..]),
+        ("server/mod.rs", include_str!("../../src/ssh/callbacks.rs"), &server[..]),
+        ("client/mod.rs", include_str!("../../src/boundary/handler.rs"), &client[..]),
     ] {
         let text = std::fs::read_to_string(source.join(file)).unwrap();
         let (_, handler) = text.split_once("pub trait Handler").unwrap();

@@ -3,17 +3,17 @@
 
 use expacti_sftp::{Change, text_of};
 
-use super::super::Approved;
-use crate::sftp::Sealed;
+use crate::boundary::approved::Approved;
+use crate::staging::spool::Sealed;
 
 /// A change with the bytes it would write.
 #[derive(Debug)]
-pub(crate) struct Planned {
+pub(crate) struct PlannedChange {
     change: Change,
     content: Option<Sealed>,
 }
 
-impl Planned {
+impl PlannedChange {
     /// A change without content.
     pub(crate) fn bare(change: Change) -> Self {
         Self { change, content: None }
@@ -45,26 +45,26 @@ impl Planned {
 }
 
 /// The text of several changes as one item.
-pub(crate) fn item_text(planned: &[Planned]) -> String {
-    text_of(&planned.iter().map(Planned::change).collect::<Vec<_>>())
+pub(crate) fn item_text(planned: &[PlannedChange]) -> String {
+    text_of(&planned.iter().map(PlannedChange::change).collect::<Vec<_>>())
 }
 
 /// Changes that the broker released, to be carried out once: not `Clone`, consumed one by one.
 #[derive(Debug)]
-pub(crate) struct ApprovedChanges(Vec<Planned>);
+pub(crate) struct ApprovedChanges(Vec<PlannedChange>);
 
 /// One of them.
 #[derive(Debug)]
-pub(crate) struct ApprovedChange(Planned);
+pub(crate) struct ApprovedChange(PlannedChange);
 
 impl ApprovedChanges {
     /// The changes, if the approved bytes are exactly their text and their contents are those
     /// that it names. Otherwise nothing was approved, and everything is gone.
-    pub(crate) fn new(approved: Approved, planned: Vec<Planned>) -> Option<Self> {
+    pub(crate) fn new(approved: Approved, planned: Vec<PlannedChange>) -> Option<Self> {
         let (bytes, _) = approved.into_parts();
         let fits = !planned.is_empty()
             && item_text(&planned).as_bytes() == &bytes[..]
-            && planned.iter().all(Planned::is_consistent);
+            && planned.iter().all(PlannedChange::is_consistent);
         fits.then_some(Self(planned))
     }
 
@@ -95,10 +95,9 @@ mod tests {
     use expacti_sftp::{Attrs, Mode, Present, RemotePath, Upload};
 
     use super::*;
-    use crate::boundary::{Context, Held};
-    use crate::environment::Environment;
-    use crate::link::Released;
-    use crate::sftp::{Budget, Spool};
+    use crate::boundary::{Context, Environment, HeldItem};
+    use crate::broker::proof::Released;
+    use crate::staging::spool::{Budget, Spool};
 
     fn approved(text: &str) -> Approved {
         let context = Context {
@@ -108,7 +107,7 @@ mod tests {
             login_shell: false,
         };
         let bytes = Bytes::copy_from_slice(text.as_bytes());
-        let held = Held::new(CommandId::new(), SessionId::new(), bytes, context);
+        let held = HeldItem::new(CommandId::new(), SessionId::new(), bytes, context);
         let proof = Released::for_test(held.id(), held.session(), held.sha256());
         held.release(proof).unwrap()
     }
@@ -119,7 +118,7 @@ mod tests {
         spool.seal().unwrap()
     }
 
-    fn planned(content: &Sealed, bytes: &[u8]) -> Planned {
+    fn planned(content: &Sealed, bytes: &[u8]) -> PlannedChange {
         let upload = Upload {
             path: RemotePath::new(&b"/srv/x"[..]).unwrap(),
             present: Present::Missing,
@@ -130,7 +129,7 @@ mod tests {
             attrs: Attrs::default(),
             sync: false,
         };
-        Planned::upload(Change::Write(Box::new(upload)), sealed(bytes))
+        PlannedChange::upload(Change::Write(Box::new(upload)), sealed(bytes))
     }
 
     #[test]
@@ -149,6 +148,6 @@ mod tests {
         assert!(ApprovedChanges::new(approved(&text), two).is_none());
         assert!(ApprovedChanges::new(approved(""), Vec::new()).is_none());
         let change = planned(&content, b"hello").change().clone();
-        assert!(ApprovedChanges::new(approved(&text), vec![Planned::bare(change)]).is_none());
+        assert!(ApprovedChanges::new(approved(&text), vec![PlannedChange::bare(change)]).is_none());
     }
 }

@@ -11,8 +11,9 @@ use expacti_sftp::{
 use tokio::sync::oneshot;
 
 use super::approved::ApprovedChange;
-use super::{TargetLost, TargetSftp};
-use crate::sftp::Sealed;
+use super::server::TargetSftp;
+use crate::boundary::channel::TargetLost;
+use crate::staging::spool::Sealed;
 
 /// Bytes of one `WRITE`: what every server takes (the draft demands 32 KiB and a little more).
 const PIECE: usize = 32 * 1024;
@@ -22,7 +23,7 @@ const ON_THE_WAY: usize = 32;
 
 /// What became of an approved change.
 #[derive(Debug)]
-pub(crate) enum Carried {
+pub(crate) enum Applied {
     /// Done.
     Done,
     /// A secret file was opened for reading.
@@ -40,23 +41,23 @@ pub(crate) enum Carried {
 
 impl TargetSftp {
     /// Carries out the change, once.
-    pub(crate) async fn carry_out(&self, approved: &ApprovedChange) -> Result<Carried, TargetLost> {
+    pub(crate) async fn carry_out(&self, approved: &ApprovedChange) -> Result<Applied, TargetLost> {
         let change = approved.change();
         if let Some(why) = self.changed(change).await? {
-            return Ok(Carried::Changed(why));
+            return Ok(Applied::Changed(why));
         }
         let attrs_of = |mode: &Option<u32>| Attrs { mode: *mode, ..Attrs::default() };
         let step = match change {
             Change::Write(upload) => {
                 return match approved.content() {
                     Some(content) => self.write(upload, content).await,
-                    None => Ok(Carried::Changed("its content is missing")),
+                    None => Ok(Applied::Changed("its content is missing")),
                 };
             }
             Change::Read { path, .. } => {
                 return Ok(match self.open_real(path).await? {
-                    Reply::Handle(handle) => Carried::Opened(handle),
-                    reply => Carried::Refused { reply, begun: false },
+                    Reply::Handle(handle) => Applied::Opened(handle),
+                    reply => Applied::Refused { reply, begun: false },
                 });
             }
             Change::Hardlink { old, new } => Step::Hardlink { old, new },
@@ -76,7 +77,7 @@ impl TargetSftp {
             }
         };
         let reply = self.done(&step).await?;
-        Ok(if reply.is_ok() { Carried::Done } else { Carried::Refused { reply, begun: false } })
+        Ok(if reply.is_ok() { Applied::Done } else { Applied::Refused { reply, begun: false } })
     }
 
     async fn done(&self, step: &Step<'_>) -> Result<Reply, TargetLost> {
@@ -131,20 +132,20 @@ impl TargetSftp {
         })
     }
 
-    async fn write(&self, upload: &Upload, content: &Sealed) -> Result<Carried, TargetLost> {
+    async fn write(&self, upload: &Upload, content: &Sealed) -> Result<Applied, TargetLost> {
         let create = Attrs { mode: upload.create, ..Attrs::default() };
         let attrs = if upload.mode == Mode::New { create } else { Attrs::default() };
         let open = Step::OpenWrite { path: &upload.path, mode: upload.mode, attrs };
         let handle = match self.done(&open).await? {
             Reply::Handle(handle) => handle,
-            reply => return Ok(Carried::Refused { reply, begun: false }),
+            reply => return Ok(Applied::Refused { reply, begun: false }),
         };
         let written = self.fill(&handle, upload, content).await?;
         let closed = self.ask(&Query::Close { handle }).await?;
         Ok(match written {
-            Err(reply) => Carried::Refused { reply, begun: true },
-            Ok(()) if closed.is_ok() => Carried::Done,
-            Ok(()) => Carried::Refused { reply: closed, begun: true },
+            Err(reply) => Applied::Refused { reply, begun: true },
+            Ok(()) if closed.is_ok() => Applied::Done,
+            Ok(()) => Applied::Refused { reply: closed, begun: true },
         })
     }
 

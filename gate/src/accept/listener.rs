@@ -1,0 +1,177 @@
+//! The accept loops. They survive every error of a single connection, and bound how many there
+//! are and how long each may take to log in.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use expacti_protocol::session::SessionInfo;
+use russh::MethodKind;
+use russh::server::Config;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+use super::uplink_header;
+use crate::auth::agents::Team;
+use crate::auth::host_certs;
+use crate::auth::login::Authenticator;
+use crate::auth::preauth_limit::PreAuthLimiter;
+use crate::client::connection::Connection;
+use crate::error::GateError;
+use crate::shared::Shared;
+use crate::ssh::serve::{Client, config, serve};
+use crate::transport::backpressure::Backpressure;
+use crate::upstream::route::Target;
+
+/// Wait after an accept that failed for want of resources.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The configuration of a team's connections. Its certificate is renewed now and then, so that a
+/// gate may run for years.
+struct Outer {
+    made: Instant,
+    config: Arc<Config>,
+}
+
+impl Outer {
+    fn new(shared: &Shared) -> Self {
+        let names: Vec<&str> = shared.names.iter().map(String::as_str).collect();
+        let config = Arc::new(config(shared, &[MethodKind::PublicKey], &names));
+        Self { made: Instant::now(), config }
+    }
+
+    fn config(&mut self, shared: &Shared) -> Arc<Config> {
+        if self.made.elapsed() > host_certs::RENEW {
+            *self = Self::new(shared);
+        }
+        Arc::clone(&self.config)
+    }
+}
+
+/// See [`crate::Gate::serve_unix`].
+pub(crate) async fn unix(
+    shared: Arc<Shared>,
+    listener: UnixListener,
+    shutdown: CancellationToken,
+) -> Result<(), GateError> {
+    let config = Arc::new(config(&shared, &[MethodKind::None], &[]));
+    let own = rustix::process::geteuid().as_raw();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            accepted = listener.accept() => accepted.map(|(stream, _)| stream),
+        };
+        let Some(stream) = survive(accepted).await? else { continue };
+        match stream.peer_cred() {
+            Ok(peer) if peer.uid() == own => {}
+            _ => {
+                tracing::warn!("a connection of another user was refused");
+                continue;
+            }
+        }
+        let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
+            tracing::warn!("too many connections: one was refused");
+            continue;
+        };
+        let (shared, config) = (Arc::clone(&shared), Arc::clone(&config));
+        let cancel = shutdown.child_token();
+        shared.tasks.clone().spawn(async move {
+            local(shared, config, stream, cancel).await;
+            drop(slot);
+        });
+    }
+}
+
+async fn local(
+    shared: Arc<Shared>,
+    config: Arc<Config>,
+    mut stream: UnixStream,
+    cancel: CancellationToken,
+) {
+    let reading = tokio::time::timeout(shared.limits.head, uplink_header::read(&mut stream));
+    let header = tokio::select! {
+        () = cancel.cancelled() => return,
+        header = reading => header,
+    };
+    let Ok(Some((uplink, rest))) = header else { return };
+    let program = uplink.program.clone();
+    let target = Target::from_route(uplink.route, &shared.limits);
+    let info = SessionInfo {
+        agent: uplink.agent,
+        owner: None,
+        target: target.alias.clone(),
+        host: target.host.clone(),
+        port: target.port,
+        user: target.user.clone(),
+        reason: uplink.reason,
+        program,
+        client: None,
+        host_key: None,
+    };
+    let backpressure = Backpressure::new(shared.limits.buffered, shared.limits.spilled);
+    let connection =
+        Connection::new(Arc::clone(&shared), cancel.clone(), target, info, uplink.status_line);
+    let client = Client {
+        authenticator: Authenticator::Local(connection),
+        backpressure: Arc::new(backpressure),
+        cancel,
+        peer: None,
+        slot: None,
+    };
+    serve(shared, config, stream, rest, client).await;
+}
+
+/// See [`crate::Gate::serve_tcp`].
+pub(crate) async fn tcp(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), GateError> {
+    let mut outer = Outer::new(&shared);
+    let limiter = PreAuthLimiter::new(shared.limits.waiting, shared.limits.waiting_each);
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            accepted = listener.accept() => accepted,
+        };
+        let Some((stream, peer)) = survive(accepted).await? else { continue };
+        // Before anything is read or written.
+        let Some(unauthenticated) = limiter.acquire(peer.ip()) else { continue };
+        let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
+            tracing::warn!("too many connections: one was refused");
+            continue;
+        };
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        let (shared, config) = (Arc::clone(&shared), outer.config(&shared));
+        let cancel = shutdown.child_token();
+        shared.tasks.clone().spawn(async move {
+            let backpressure = Backpressure::new(shared.limits.buffered, shared.limits.spilled);
+            let client = Client {
+                authenticator: Authenticator::Team(Box::<Team>::default()),
+                backpressure: Arc::new(backpressure),
+                cancel,
+                peer: Some(peer),
+                slot: Some(unauthenticated),
+            };
+            serve(shared, config, stream, Bytes::new(), client).await;
+            drop(slot);
+        });
+    }
+}
+
+/// Errors of one connection are no reason to stop; those of the socket itself are.
+async fn survive<T>(accepted: std::io::Result<T>) -> Result<Option<T>, GateError> {
+    match accepted {
+        Ok(connection) => Ok(Some(connection)),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::InvalidInput) => {
+            Err(GateError::Listen(error))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "accepting a connection failed");
+            tokio::time::sleep(PAUSE).await;
+            Ok(None)
+        }
+    }
+}

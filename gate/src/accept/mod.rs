@@ -1,0 +1,4 @@
+//! Where connections come in.
+
+pub(crate) mod listener;
+mod uplink_header;

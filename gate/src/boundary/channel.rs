@@ -1,0 +1,258 @@
+//! The writer of a session channel of the target: a command and what follows it.
+//!
+//! [`TargetChannel::deliver`] consumes an [`Approved`] item. After that, what can be written is
+//! another `Approved` item ([`ItemWriter`]), a [`GateConst`] (a closed set of constants), and data
+//! under the [`RawGrant`] that came with the approval of the command. No function here takes bytes
+//! of an agent as such, and nothing outside the boundary can reach the channel's writing half.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use expacti_protocol::command::StdinTreatment;
+use expacti_protocol::digest::{StreamDigest, StreamSummary};
+use russh::client::{Handle, Msg};
+use russh::{ChannelReadHalf, ChannelWriteHalf, Sig};
+
+use super::approved::Approved;
+use super::handler::TargetHandler;
+use super::reader::TargetReader;
+use super::terminal::{MODES, Size, Terminal};
+
+/// A logged-in connection to a target. From here on nothing but the boundary can use it.
+pub(crate) struct TargetConnection {
+    handle: Handle<TargetHandler>,
+}
+
+/// The connection to the target is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the connection to the target was lost")]
+pub(crate) struct TargetLost;
+
+impl From<russh::Error> for TargetLost {
+    fn from(_: russh::Error) -> Self {
+        Self
+    }
+}
+
+impl TargetConnection {
+    /// Takes over a connection after its login.
+    pub(crate) fn new(handle: Handle<TargetHandler>) -> Self {
+        Self { handle }
+    }
+
+    /// Whether it can still be used.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    /// Opens a session channel. The target runs nothing for it yet.
+    pub(crate) async fn open(&self) -> Result<TargetChannel, russh::Error> {
+        let (reader, half) = self.handle.channel_open_session().await?.split();
+        Ok(TargetChannel { reader, half })
+    }
+}
+
+/// An open session channel on which nothing has been asked for. Nothing can be written to it but
+/// one approved item.
+pub(crate) struct TargetChannel {
+    pub(super) reader: ChannelReadHalf,
+    pub(super) half: ChannelWriteHalf<Msg>,
+}
+
+impl TargetChannel {
+    /// Waits until the target closes the idle channel (or the whole connection).
+    pub(crate) async fn lost(&mut self) {
+        while let Some(message) = self.reader.wait().await {
+            if matches!(message, russh::ChannelMsg::Close) {
+                break;
+            }
+        }
+    }
+
+    /// Sends an approved item: an `exec` request with exactly its bytes, or a login shell with
+    /// exactly its bytes on standard input. Consumes both, so that it cannot happen twice.
+    pub(crate) async fn deliver(self, approved: Approved) -> Result<Delivered, TargetLost> {
+        let half = self.half;
+        let context = approved.context();
+        for (name, value) in context.environment.kept() {
+            half.set_env(false, name.as_str(), value.as_str()).await?;
+        }
+        if let Some(terminal) = &context.terminal {
+            let (cols, rows) = (terminal.size().cols(), terminal.size().rows());
+            half.request_pty(true, terminal.term(), cols, rows, 0, 0, MODES).await?;
+        }
+        let granted = context.stdin == StdinTreatment::Data && !context.login_shell;
+        let size = context.terminal.as_ref().map(Terminal::size);
+        let initial = if context.login_shell {
+            half.request_shell(true).await?;
+            Some(approved)
+        } else {
+            let (bytes, _) = approved.into_parts();
+            half.exec(true, bytes).await?;
+            None
+        };
+        let command = Arc::new(CommandChannel { half, stdin: Mutex::default() });
+        let items = ItemWriter(Arc::clone(&command));
+        let stdin = match initial {
+            None if granted => Stdin::Granted(RawGrant(Arc::clone(&command))),
+            initial => Stdin::Reviewed { initial, items },
+        };
+        let reader = TargetReader::new(self.reader, size.is_some());
+        Ok(Delivered { writer: TargetWriter(command), reader, stdin, size })
+    }
+}
+
+/// What [`TargetChannel::deliver`] gives back.
+pub(crate) struct Delivered {
+    /// Writes constants.
+    pub(crate) writer: TargetWriter,
+    /// Reads what the target says.
+    pub(crate) reader: TargetReader,
+    /// What may go to the command's standard input.
+    pub(crate) stdin: Stdin,
+    /// The size of the terminal that was asked for, as it was reviewed.
+    pub(crate) size: Option<Size>,
+}
+
+/// What may go to the standard input of one delivered command.
+pub(crate) enum Stdin {
+    /// Data: it was approved together with the command.
+    Granted(RawGrant),
+    /// Items that are approved one by one.
+    Reviewed {
+        /// The approved input of a login shell, to be sent first.
+        initial: Option<Approved>,
+        /// Sends it, and those that follow.
+        items: ItemWriter,
+    },
+}
+
+/// The writing half of a delivered command's channel. Private to the boundary: what goes through it
+/// is what the types that hold it let through.
+pub(super) struct CommandChannel {
+    half: ChannelWriteHalf<Msg>,
+    stdin: Mutex<StreamDigest>,
+}
+
+impl CommandChannel {
+    /// Sends bytes to standard input, and counts them.
+    pub(super) async fn send(&self, bytes: Bytes) -> Result<(), TargetLost> {
+        self.stdin.lock().unwrap_or_else(PoisonError::into_inner).update(&bytes);
+        self.half.data_bytes(bytes).await.map_err(TargetLost::from)
+    }
+}
+
+/// Permission to pass data to the standard input of one approved command. It comes only with that
+/// command's approval and opens no other writer than that command's.
+pub(crate) struct RawGrant(Arc<CommandChannel>);
+
+impl RawGrant {
+    /// Passes data to the command that the grant came with, and counts it.
+    pub(crate) async fn pass(&self, data: Bytes) -> Result<(), TargetLost> {
+        self.0.send(data).await
+    }
+}
+
+/// Writes approved items to the standard input of one approved command.
+pub(crate) struct ItemWriter(Arc<CommandChannel>);
+
+impl ItemWriter {
+    /// Sends an item, exactly as it was approved.
+    pub(crate) async fn item(&self, approved: Approved) -> Result<(), TargetLost> {
+        let (bytes, _) = approved.into_parts();
+        self.0.send(bytes).await
+    }
+}
+
+/// What the gate itself may say to a running command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GateConst {
+    /// Closes the channel.
+    Close,
+    /// End of standard input.
+    Eof,
+    /// A signal of the SSH protocol.
+    Signal(Signal),
+    /// A new size of the terminal, clamped.
+    WindowChange(Size),
+}
+
+/// The signals of RFC 4254, section 6.10; names of the client's own making are not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub(crate) enum Signal {
+    Abrt,
+    Alrm,
+    Fpe,
+    Hup,
+    Ill,
+    Int,
+    Kill,
+    Pipe,
+    Quit,
+    Segv,
+    Term,
+    Usr1,
+}
+
+impl Signal {
+    /// The signal a client named, if it is one of the protocol's.
+    pub(crate) fn parse(signal: &Sig) -> Option<Self> {
+        Some(match signal {
+            Sig::ABRT => Self::Abrt,
+            Sig::ALRM => Self::Alrm,
+            Sig::FPE => Self::Fpe,
+            Sig::HUP => Self::Hup,
+            Sig::ILL => Self::Ill,
+            Sig::INT => Self::Int,
+            Sig::KILL => Self::Kill,
+            Sig::PIPE => Self::Pipe,
+            Sig::QUIT => Self::Quit,
+            Sig::SEGV => Self::Segv,
+            Sig::TERM => Self::Term,
+            Sig::USR1 => Self::Usr1,
+            Sig::Custom(_) => return None,
+        })
+    }
+
+    fn on_wire(self) -> Sig {
+        match self {
+            Self::Abrt => Sig::ABRT,
+            Self::Alrm => Sig::ALRM,
+            Self::Fpe => Sig::FPE,
+            Self::Hup => Sig::HUP,
+            Self::Ill => Sig::ILL,
+            Self::Int => Sig::INT,
+            Self::Kill => Sig::KILL,
+            Self::Pipe => Sig::PIPE,
+            Self::Quit => Sig::QUIT,
+            Self::Segv => Sig::SEGV,
+            Self::Term => Sig::TERM,
+            Self::Usr1 => Sig::USR1,
+        }
+    }
+}
+
+/// Writes constants to the channel of a command that was approved and delivered.
+pub(crate) struct TargetWriter(pub(super) Arc<CommandChannel>);
+
+impl TargetWriter {
+    /// Sends a constant of the gate.
+    pub(crate) async fn constant(&self, what: GateConst) -> Result<(), TargetLost> {
+        let half = &self.0.half;
+        match what {
+            GateConst::Close => half.close().await?,
+            GateConst::Eof => half.eof().await?,
+            GateConst::Signal(signal) => half.signal(signal.on_wire()).await?,
+            GateConst::WindowChange(size) => {
+                half.window_change(size.cols(), size.rows(), 0, 0).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Length and digest of everything that went to standard input.
+    pub(crate) fn stdin_summary(&self) -> StreamSummary {
+        self.0.stdin.lock().unwrap_or_else(PoisonError::into_inner).summary()
+    }
+}

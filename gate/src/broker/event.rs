@@ -1,0 +1,41 @@
+//! What the broker says about one item, and the session it belongs to.
+
+use std::time::Duration;
+
+use expacti_protocol::command::StdinTreatment;
+use expacti_protocol::ids::{CommandId, SessionId};
+
+use super::proof::{Decided, Released};
+
+/// What the link reports of one submitted item.
+#[derive(Debug)]
+pub(crate) enum BrokerEvent {
+    /// A decision came.
+    Decided(Decided),
+    /// The link to the broker broke.
+    LinkLost,
+    /// The broker refused the submission or the release.
+    Refused(String),
+    /// The release is on record.
+    Released(Released),
+    /// The broker took the submission.
+    Submitted(Submitted),
+}
+
+/// What the broker says about a submission it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Submitted {
+    pub(crate) id: CommandId,
+    pub(crate) risk_score: u8,
+    pub(crate) level: String,
+    pub(crate) timeout: Duration,
+    pub(crate) stdin: StdinTreatment,
+    pub(crate) unattended: bool,
+}
+
+/// A session of the broker; it lasts as long as the connection (`epoch`) it was opened on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenSession {
+    pub(crate) id: SessionId,
+    pub(crate) epoch: u64,
+}

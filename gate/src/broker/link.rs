@@ -1,0 +1,209 @@
+//! The link to the broker: handles that any task may use. They queue requests for the one task that
+//! owns the WebSocket (see [`super::task`]) and never speak to the broker themselves.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use expacti_protocol::client::Endpoint;
+use expacti_protocol::command::{Outcome, Submission};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::{GateRequest, Stream};
+use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::now_micros;
+use expacti_protocol::session::SessionInfo;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::event::{BrokerEvent, OpenSession};
+pub use super::queue::LinkStatus;
+use super::queue::{Ask, Bulk, LinkError, State};
+use super::task::Task;
+use crate::limits::Limits;
+
+/// Pieces of recordings on their way to the broker; at most 32 KiB each.
+const BULK: usize = 128;
+
+/// A handle to the link.
+#[derive(Clone)]
+pub(crate) struct Link {
+    asks: mpsc::UnboundedSender<Ask>,
+    bulk: mpsc::Sender<Bulk>,
+    status: watch::Receiver<LinkStatus>,
+    state: Arc<State>,
+    wait: Duration,
+    answer: Duration,
+}
+
+/// Ends of grants that may wait to be heard; who misses one takes it for its own.
+const GRANTS: usize = 256;
+
+/// Outcomes kept for a broker that stays away; beyond it the oldest are given up.
+const MAX_FINISHED: usize = 10_000;
+
+impl Link {
+    /// Starts connecting, until `stop`.
+    pub(crate) fn start(endpoint: Endpoint, limits: &Limits, stop: CancellationToken) -> Self {
+        let (asks, ask_rx) = mpsc::unbounded_channel();
+        let (bulk, bulk_rx) = mpsc::channel(BULK);
+        let why = "not connected yet".to_owned();
+        let (status_tx, status) = watch::channel(LinkStatus::Disconnected { why });
+        let state = Arc::new(State {
+            epoch: AtomicU64::new(0),
+            next_ref: AtomicU64::new(1),
+            finished: Mutex::default(),
+            grants_over: broadcast::channel(GRANTS).0,
+        });
+        let task = Task::new(endpoint, ask_rx, status_tx, Arc::clone(&state));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = task.run(bulk_rx) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        Self { asks, bulk, status, state, wait: limits.link_wait, answer: limits.answer }
+    }
+
+    /// Whether the broker is there.
+    pub(crate) fn status(&self) -> LinkStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Waits until the broker is there.
+    pub(crate) async fn connected(&self) {
+        let mut status = self.status.clone();
+        status.wait_for(|s| *s == LinkStatus::Connected).await.ok();
+    }
+
+    /// Whether a session opened in that epoch still exists.
+    pub(crate) fn is_current(&self, epoch: u64) -> bool {
+        self.state.epoch.load(Ordering::Acquire) == epoch
+            && *self.status.borrow() == LinkStatus::Connected
+    }
+
+    /// Hears of sessions whose grants of keys are over.
+    pub(crate) fn grants_over(&self) -> broadcast::Receiver<SessionId> {
+        self.state.grants_over.subscribe()
+    }
+
+    /// Waits until sessions of that epoch are no more.
+    pub(crate) async fn outdated(&self, epoch: u64) {
+        let mut status = self.status.clone();
+        while self.is_current(epoch) && status.changed().await.is_ok() {}
+    }
+
+    /// Opens a session; waits a moment for a link that is just being made.
+    pub(crate) async fn open(
+        &self,
+        info: SessionInfo,
+        kill: CancellationToken,
+    ) -> Result<OpenSession, LinkError> {
+        if tokio::time::timeout(self.wait, self.connected()).await.is_err() {
+            return Err(LinkError::Down);
+        }
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask::Open { info: Box::new(info), kill, reply };
+        self.asks.send(ask).map_err(|_| LinkError::Down)?;
+        match tokio::time::timeout(self.answer, answer).await {
+            Ok(answered) => answered.unwrap_or(Err(LinkError::Down)),
+            Err(_) => Err(LinkError::Timeout),
+        }
+    }
+
+    /// Submits an item; what happens to it comes as events, `LinkLost` included.
+    pub(crate) fn submit(
+        &self,
+        epoch: u64,
+        submission: Submission,
+    ) -> mpsc::UnboundedReceiver<BrokerEvent> {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let submission = Box::new(submission);
+        // A receiver whose sender is dropped reads as a lost link.
+        self.asks.send(Ask::Submit { epoch, submission, events }).ok();
+        receiver
+    }
+
+    /// Takes an item back.
+    pub(crate) fn withdraw(&self, epoch: u64, id: CommandId, reason: &str) {
+        let reason = reason.to_owned();
+        self.asks.send(Ask::Withdraw { epoch, id, reason }).ok();
+    }
+
+    /// Asks for the release of an allowed item; the answer comes as an event of the item.
+    pub(crate) fn release(&self, epoch: u64, id: CommandId, session: SessionId, sha256: Digest) {
+        self.asks.send(Ask::Release { epoch, id, session, sha256 }).ok();
+    }
+
+    /// Closes a session; returns when the broker knows, or cannot be told.
+    pub(crate) async fn close(&self, session: OpenSession) {
+        // Requests overtake recordings: what the session still has to record goes first.
+        let (sent, all_sent) = oneshot::channel();
+        if self.bulk.send(Bulk::Barrier(sent)).await.is_ok() {
+            all_sent.await.ok();
+        }
+        let (done, closed) = oneshot::channel();
+        self.asks.send(Ask::Close { epoch: session.epoch, session: session.id, done }).ok();
+        closed.await.ok();
+    }
+
+    /// Reports how a released command ended, now or when the broker is back.
+    pub(crate) async fn finished(&self, id: CommandId, outcome: Outcome) {
+        self.ended(id.clone(), outcome);
+        self.report(id).await;
+    }
+
+    /// Notes how a released command ended. The broker hears of it before it hears that a session
+    /// was closed, and otherwise as soon as [`Link::report`] is called.
+    pub(crate) fn ended(&self, id: CommandId, outcome: Outcome) {
+        let mut finished = self.state.finished();
+        if finished.len() >= MAX_FINISHED {
+            tracing::error!("too many unreported outcomes: the oldest is given up");
+            finished.pop_first();
+        }
+        finished.insert(id, (outcome, None));
+    }
+
+    /// Reports what was noted of a command, unless that was done meanwhile.
+    pub(crate) async fn report(&self, id: CommandId) {
+        // While the link is down the queue is emptied; the map is what counts.
+        self.bulk.send(Bulk::Finished(id)).await.ok();
+    }
+
+    /// Waits until the broker has acknowledged every outcome.
+    pub(crate) async fn reported(&self) {
+        while !self.state.finished().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Records output (or input) of a session.
+    pub(crate) async fn output(&self, session: &OpenSession, stream: Stream, bytes: &[u8]) {
+        let message = GateRequest::Output {
+            session_id: session.id.clone(),
+            stream,
+            time_us: now_micros(),
+            data: base64::engine::general_purpose::STANDARD.encode(bytes),
+        };
+        self.record(session, message).await;
+    }
+
+    async fn record(&self, session: &OpenSession, message: GateRequest) {
+        let (epoch, message) = (session.epoch, Box::new(message));
+        self.bulk.send(Bulk::Recording { epoch, message }).await.ok();
+    }
+
+    /// Records a change of the terminal's size.
+    pub(crate) async fn resize(&self, session: &OpenSession, cols: u32, rows: u32) {
+        let (session_id, time_us) = (session.id.clone(), now_micros());
+        let message = GateRequest::Resize { session_id, time_us, cols, rows };
+        self.record(session, message).await;
+    }
+
+    /// Records a marker.
+    pub(crate) async fn marker(&self, session: &OpenSession, label: String) {
+        let (session_id, time_us) = (session.id.clone(), now_micros());
+        let message = GateRequest::Marker { session_id, time_us, label };
+        self.record(session, message).await;
+    }
+}

@@ -1,0 +1,104 @@
+//! What goes from the handles of the link to the task behind it, and what both share.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use expacti_protocol::command::{Outcome, Submission};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::GateRequest;
+use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::session::SessionInfo;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::event::{BrokerEvent, OpenSession};
+
+/// Whether the broker is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkStatus {
+    /// Commands can be decided.
+    Connected,
+    /// Every command is denied; the gate keeps trying.
+    Disconnected {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The broker cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// The link is down.
+    #[error("broker unreachable")]
+    Down,
+    /// The broker does not answer.
+    #[error("the broker did not answer")]
+    Timeout,
+    /// The broker refused.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Requests to the task that owns the link.
+pub(super) enum Ask {
+    Open {
+        info: Box<SessionInfo>,
+        kill: CancellationToken,
+        reply: oneshot::Sender<Result<OpenSession, LinkError>>,
+    },
+    Submit {
+        epoch: u64,
+        submission: Box<Submission>,
+        events: mpsc::UnboundedSender<BrokerEvent>,
+    },
+    Withdraw {
+        epoch: u64,
+        id: CommandId,
+        reason: String,
+    },
+    Release {
+        epoch: u64,
+        id: CommandId,
+        session: SessionId,
+        sha256: Digest,
+    },
+    Close {
+        epoch: u64,
+        session: SessionId,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Messages whose order among the output of a session matters.
+pub(super) enum Bulk {
+    /// Answered when everything queued before it is sent, or dropped with the link.
+    Barrier(oneshot::Sender<()>),
+    Finished(CommandId),
+    Recording {
+        epoch: u64,
+        message: Box<GateRequest>,
+    },
+}
+
+/// What the task shares with its handles.
+pub(super) struct State {
+    pub(super) epoch: AtomicU64,
+    pub(super) next_ref: AtomicU64,
+    /// Outcomes the broker has not acknowledged, with the request that reported them last.
+    pub(super) finished: Mutex<BTreeMap<CommandId, (Outcome, Option<u64>)>>,
+    /// Sessions whose grants of keys are over.
+    pub(super) grants_over: broadcast::Sender<SessionId>,
+}
+
+impl State {
+    pub(super) fn finished(
+        &self,
+    ) -> std::sync::MutexGuard<'_, BTreeMap<CommandId, (Outcome, Option<u64>)>> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn next_ref(&self) -> u64 {
+        self.next_ref.fetch_add(1, Ordering::Relaxed)
+    }
+}

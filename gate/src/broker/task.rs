@@ -1,0 +1,513 @@
+//! The task that owns the WebSocket to the broker, and the only place where the broker's word
+//! becomes a [`Decided`] or a [`Released`]. It must never make one from anything but a message of
+//! the broker, nor let one outlive the connection it came on. When that breaks, every item in the
+//! broker's hands is told so; none is asked for again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use expacti_protocol::PROTOCOL_VERSION;
+use expacti_protocol::client::{self, Endpoint, WsReceiver, WsSender};
+use expacti_protocol::command::Outcome;
+use expacti_protocol::gate::{GateEvent, GateRequest};
+use expacti_protocol::ids::{CommandId, SessionId};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::event::{BrokerEvent, OpenSession, Submitted};
+use super::proof::{Decided, ReleaseAsked, Released};
+use super::queue::{Ask, Bulk, LinkError, LinkStatus, State};
+
+/// Reconnection: first wait and longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How long the broker may take for its greeting.
+const HELLO: Duration = Duration::from_secs(10);
+
+enum Awaited {
+    Open {
+        kill: CancellationToken,
+        reply: oneshot::Sender<Result<OpenSession, LinkError>>,
+    },
+    Submit {
+        session: SessionId,
+        events: mpsc::UnboundedSender<BrokerEvent>,
+    },
+    Release(ReleaseAsked),
+    /// Dropped when the answer, whatever it is, has come.
+    Close(#[expect(dead_code, reason = "its drop is the message")] oneshot::Sender<()>),
+}
+
+struct OpenItem {
+    session: SessionId,
+    events: mpsc::UnboundedSender<BrokerEvent>,
+}
+
+pub(super) struct Task {
+    endpoint: Endpoint,
+    asks: mpsc::UnboundedReceiver<Ask>,
+    status: watch::Sender<LinkStatus>,
+    state: Arc<State>,
+    epoch: u64,
+    awaited: HashMap<u64, Awaited>,
+    items: HashMap<CommandId, OpenItem>,
+    kills: HashMap<SessionId, CancellationToken>,
+    out: mpsc::UnboundedSender<GateRequest>,
+}
+
+type Writer = JoinHandle<mpsc::Receiver<Bulk>>;
+
+impl Task {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        asks: mpsc::UnboundedReceiver<Ask>,
+        status: watch::Sender<LinkStatus>,
+        state: Arc<State>,
+    ) -> Self {
+        Self {
+            endpoint,
+            asks,
+            status,
+            state,
+            epoch: 0,
+            awaited: HashMap::new(),
+            items: HashMap::new(),
+            kills: HashMap::new(),
+            out: mpsc::unbounded_channel().0,
+        }
+    }
+
+    /// Runs until every handle is gone.
+    pub(super) async fn run(mut self, mut bulk: mpsc::Receiver<Bulk>) {
+        let mut pause = BACKOFF.0;
+        loop {
+            let why = match self.connect(&mut bulk).await {
+                Ok(Some((sender, receiver))) => {
+                    pause = BACKOFF.0;
+                    let (why, returned) = self.run_connection(sender, receiver, bulk).await;
+                    bulk = returned;
+                    why
+                }
+                Ok(None) => return,
+                Err(why) => why,
+            };
+            tracing::warn!(%why, "no link to the broker");
+            self.status.send_replace(LinkStatus::Disconnected { why });
+            self.forget();
+            if !self.idle(jittered(pause), &mut bulk).await {
+                return;
+            }
+            pause = (pause * 2).min(BACKOFF.1);
+        }
+    }
+
+    /// Connects and greets; meanwhile every request is refused. `None` when nobody is left.
+    async fn connect(
+        &mut self,
+        bulk: &mut mpsc::Receiver<Bulk>,
+    ) -> Result<Option<(WsSender<GateRequest>, WsReceiver<GateEvent>)>, String> {
+        let endpoint = self.endpoint.clone();
+        let greeting = async {
+            let (mut sender, mut receiver) =
+                client::connect::<GateRequest, GateEvent>(&endpoint, "/v1/ws/gate")
+                    .await
+                    .map_err(|e| e.to_string())?;
+            let version = env!("CARGO_PKG_VERSION").to_owned();
+            let hello = GateRequest::Hello { protocol: PROTOCOL_VERSION, version };
+            sender.send(&hello).await.map_err(|e| e.to_string())?;
+            match tokio::time::timeout(HELLO, receiver.recv()).await {
+                Ok(Some(Ok(GateEvent::Hello { protocol, .. }))) if protocol == PROTOCOL_VERSION => {
+                    Ok((sender, receiver))
+                }
+                Ok(Some(Ok(GateEvent::Hello { protocol, .. }))) => Err(format!(
+                    "the broker speaks protocol {protocol}, this gate {PROTOCOL_VERSION}: \
+                     install the same version of expacti on both"
+                )),
+                Ok(Some(Ok(_))) => Err("the broker did not greet".to_owned()),
+                Ok(Some(Err(e))) => Err(e.to_string()),
+                Ok(None) => Err("the broker closed the connection".to_owned()),
+                Err(_) => Err("the broker did not greet in time".to_owned()),
+            }
+        };
+        tokio::pin!(greeting);
+        loop {
+            tokio::select! {
+                result = &mut greeting => return result.map(Some),
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => refuse(ask),
+                    None => return Ok(None),
+                },
+                // Recordings of a time without a link are lost; their sessions say so later.
+                _ = bulk.recv() => {}
+            }
+        }
+    }
+
+    async fn idle(&mut self, pause: Duration, bulk: &mut mpsc::Receiver<Bulk>) -> bool {
+        let sleep = tokio::time::sleep(pause);
+        tokio::pin!(sleep);
+        loop {
+            tokio::select! {
+                () = &mut sleep => return true,
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => refuse(ask),
+                    None => return false,
+                },
+                _ = bulk.recv() => {}
+            }
+        }
+    }
+
+    /// One connection, until it breaks; says why, and gives the queue back.
+    async fn run_connection(
+        &mut self,
+        sender: WsSender<GateRequest>,
+        mut receiver: WsReceiver<GateEvent>,
+        bulk: mpsc::Receiver<Bulk>,
+    ) -> (String, mpsc::Receiver<Bulk>) {
+        self.epoch += 1;
+        self.state.epoch.store(self.epoch, Ordering::Release);
+        let (out, out_rx) = mpsc::unbounded_channel();
+        self.out = out;
+        let broken = CancellationToken::new();
+        let mut writer: Writer = tokio::spawn(write(
+            sender,
+            out_rx,
+            bulk,
+            Arc::clone(&self.state),
+            self.epoch,
+            broken.clone(),
+        ));
+        self.report_finished();
+        self.status.send_replace(LinkStatus::Connected);
+        tracing::info!("linked to the broker");
+        let why = loop {
+            tokio::select! {
+                event = receiver.recv() => match event {
+                    Some(Ok(event)) => {
+                        if let Err(why) = self.on_event(event) {
+                            break why;
+                        }
+                    }
+                    Some(Err(e)) => break e.to_string(),
+                    None => break "the broker closed the connection".to_owned(),
+                },
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => self.ask(ask),
+                    None => break "the gate is stopping".to_owned(),
+                },
+                () = broken.cancelled() => break "writing to the broker failed".to_owned(),
+            }
+        };
+        // From this moment no proof can come out of this connection any more.
+        self.status.send_replace(LinkStatus::Disconnected { why: why.clone() });
+        self.forget();
+        broken.cancel();
+        self.out = mpsc::unbounded_channel().0;
+        match (&mut writer).await {
+            Ok(bulk) => (why, bulk),
+            // The writer does not panic; should it, an empty closed queue keeps the task alive.
+            Err(_) => (why, mpsc::channel(1).1),
+        }
+    }
+
+    /// Tells everyone who waits that the link is gone.
+    fn forget(&mut self) {
+        for (_, awaited) in self.awaited.drain() {
+            match awaited {
+                Awaited::Open { reply, .. } => drop(reply.send(Err(LinkError::Down))),
+                Awaited::Submit { events, .. } => drop(events.send(BrokerEvent::LinkLost)),
+                Awaited::Release(_) | Awaited::Close(_) => {}
+            }
+        }
+        for (_, item) in self.items.drain() {
+            item.events.send(BrokerEvent::LinkLost).ok();
+        }
+        self.kills.clear();
+    }
+
+    fn send(&mut self, request: GateRequest) {
+        self.out.send(request).ok();
+    }
+
+    fn report_finished(&mut self) {
+        let mut requests = Vec::new();
+        for (id, (outcome, sent)) in self.state.finished().iter_mut() {
+            let r#ref = self.state.next_ref();
+            *sent = Some(r#ref);
+            let (id, outcome) = (id.clone(), outcome.clone());
+            requests.push(GateRequest::Finished { r#ref, id, outcome });
+        }
+        for request in requests {
+            self.send(request);
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let r#ref = self.state.next_ref();
+        match ask {
+            Ask::Open { info, kill, reply } => {
+                self.awaited.insert(r#ref, Awaited::Open { kill, reply });
+                self.send(GateRequest::OpenSession { r#ref, session: *info });
+            }
+            Ask::Submit { epoch, submission, events } => {
+                if epoch != self.epoch {
+                    events.send(BrokerEvent::LinkLost).ok();
+                    return;
+                }
+                let session = submission.session_id.clone();
+                self.awaited.insert(r#ref, Awaited::Submit { session, events });
+                self.send(GateRequest::Submit { r#ref, submission });
+            }
+            Ask::Withdraw { epoch, id, reason } => {
+                self.items.remove(&id);
+                if epoch == self.epoch {
+                    self.send(GateRequest::Withdraw { r#ref, id, reason });
+                }
+            }
+            Ask::Release { epoch, id, session, sha256 } => {
+                if epoch != self.epoch {
+                    // The item has been told already.
+                    return;
+                }
+                let asked = ReleaseAsked { id: id.clone(), session: session.clone(), sha256 };
+                self.awaited.insert(r#ref, Awaited::Release(asked));
+                self.send(GateRequest::Release { r#ref, id, session_id: session, sha256 });
+            }
+            Ask::Close { epoch, session, done } => {
+                self.kills.remove(&session);
+                if epoch == self.epoch {
+                    self.awaited.insert(r#ref, Awaited::Close(done));
+                    self.send(GateRequest::CloseSession { r#ref, session_id: session });
+                }
+            }
+        }
+    }
+
+    /// Takes in one message; an error means that the connection cannot go on.
+    fn on_event(&mut self, event: GateEvent) -> Result<(), String> {
+        match event {
+            GateEvent::Hello { .. } | GateEvent::Ping => {}
+            GateEvent::Ack { r#ref, session_id } => {
+                self.finish_acked(r#ref);
+                if let Some(Awaited::Open { kill, reply }) = self.awaited.remove(&r#ref) {
+                    let Some(id) = session_id else {
+                        reply.send(Err(LinkError::Down)).ok();
+                        return Err("the broker opened a session without an id".to_owned());
+                    };
+                    self.kills.insert(id.clone(), kill);
+                    reply.send(Ok(OpenSession { id, epoch: self.epoch })).ok();
+                }
+            }
+            GateEvent::Submitted {
+                r#ref,
+                id,
+                risk_score,
+                level,
+                timeout_seconds,
+                stdin,
+                unattended,
+                ..
+            } => {
+                if let Some(Awaited::Submit { session, events }) = self.awaited.remove(&r#ref) {
+                    let timeout = Duration::from_secs(timeout_seconds);
+                    let level = level.to_string();
+                    let news =
+                        Submitted { id: id.clone(), risk_score, level, timeout, stdin, unattended };
+                    if events.send(BrokerEvent::Submitted(news)).is_err() {
+                        let reason = "the agent took it back".to_owned();
+                        let r#ref = self.state.next_ref();
+                        self.send(GateRequest::Withdraw { r#ref, id: id.clone(), reason });
+                    }
+                    self.items.insert(id, OpenItem { session, events });
+                }
+            }
+            GateEvent::Decision(decision) => {
+                let decided = Decided::from_wire(decision);
+                let (id, over) = (decided.id.clone(), !decided.allow || decided.released.is_some());
+                let released = decided.released.is_some();
+                let Some(item) = self.items.get(&id) else { return Ok(()) };
+                if item.events.send(BrokerEvent::Decided(decided)).is_err() && released {
+                    self.unsent(id.clone());
+                }
+                if over {
+                    self.items.remove(&id);
+                }
+            }
+            GateEvent::Released { r#ref, id } => {
+                if let Some(Awaited::Release(asked)) = self.awaited.remove(&r#ref) {
+                    let Some(proof) = Released::from_answer(asked, &id) else {
+                        return Err("the broker released another command than asked".to_owned());
+                    };
+                    let delivered = self
+                        .items
+                        .remove(&id)
+                        .is_some_and(|item| item.events.send(BrokerEvent::Released(proof)).is_ok());
+                    if !delivered {
+                        self.unsent(id);
+                    }
+                }
+            }
+            GateEvent::Error { r#ref, message } => {
+                self.finish_acked(r#ref);
+                match self.awaited.remove(&r#ref) {
+                    Some(Awaited::Open { reply, .. }) => {
+                        reply.send(Err(LinkError::Refused(message))).ok();
+                    }
+                    Some(Awaited::Submit { events, .. }) => {
+                        events.send(BrokerEvent::Refused(message)).ok();
+                    }
+                    Some(Awaited::Release(asked)) => {
+                        if let Some(item) = self.items.remove(&asked.id) {
+                            item.events.send(BrokerEvent::Refused(message)).ok();
+                        }
+                    }
+                    Some(Awaited::Close(_)) | None => {
+                        tracing::debug!(%message, "the broker refused a request");
+                    }
+                }
+            }
+            GateEvent::EndGrants { session_id, reason } => {
+                tracing::info!(%session_id, %reason, "grants of keys are over");
+                self.state.grants_over.send(session_id).ok();
+            }
+            GateEvent::Kill { session_id, by } => {
+                tracing::info!(%session_id, %by, "a reviewer ended the session");
+                if let Some(kill) = self.kills.get(&session_id) {
+                    kill.cancel();
+                }
+                // Nothing of it may be delivered, whatever is still in the queues.
+                let gone: Vec<_> = self
+                    .items
+                    .iter()
+                    .filter(|(_, item)| item.session == session_id)
+                    .map(|(id, _)| id.clone())
+                    .collect();
+                for id in gone {
+                    self.items.remove(&id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_acked(&mut self, r#ref: u64) {
+        self.state.finished().retain(|_, (_, sent)| *sent != Some(r#ref));
+    }
+
+    /// Reports a release that nobody used: the command was not sent.
+    fn unsent(&mut self, id: CommandId) {
+        let why = "the agent had gone before the command was sent: it did not run";
+        let outcome = Outcome { unknown: Some(why.to_owned()), ..Outcome::default() };
+        let r#ref = self.state.next_ref();
+        self.state.finished().insert(id.clone(), (outcome.clone(), Some(r#ref)));
+        self.send(GateRequest::Finished { r#ref, id, outcome });
+    }
+}
+
+fn refuse(ask: Ask) {
+    match ask {
+        Ask::Open { reply, .. } => drop(reply.send(Err(LinkError::Down))),
+        Ask::Submit { events, .. } => drop(events.send(BrokerEvent::LinkLost)),
+        Ask::Withdraw { .. } | Ask::Release { .. } | Ask::Close { .. } => {}
+    }
+}
+
+/// Half to all of `pause`, so that many gates do not come back at the same moment.
+fn jittered(pause: Duration) -> Duration {
+    let mut random = [0u8; 4];
+    // Without randomness the pause is whole: nothing depends on it.
+    getrandom::fill(&mut random).ok();
+    let part = u32::from_le_bytes(random) % 1024;
+    pause - (pause / 2) * part / 1024
+}
+
+/// Sends what is queued, requests before recordings, until the connection breaks.
+async fn write(
+    mut sender: WsSender<GateRequest>,
+    mut out: mpsc::UnboundedReceiver<GateRequest>,
+    mut bulk: mpsc::Receiver<Bulk>,
+    state: Arc<State>,
+    epoch: u64,
+    broken: CancellationToken,
+) -> mpsc::Receiver<Bulk> {
+    loop {
+        let request = tokio::select! {
+            biased;
+            () = broken.cancelled() => break,
+            request = out.recv() => match request {
+                Some(request) => request,
+                None => break,
+            },
+            item = bulk.recv() => match item {
+                Some(Bulk::Barrier(sent)) => {
+                    sent.send(()).ok();
+                    continue;
+                }
+                Some(Bulk::Recording { epoch: e, message }) if e == epoch => *message,
+                Some(Bulk::Recording { .. }) => continue,
+                Some(Bulk::Finished(id)) => match finished(&state, id) {
+                    Some(request) => request,
+                    None => continue,
+                },
+                None => break,
+            },
+        };
+        // The end of a command that is known must not come after that of its session, which would
+        // make it unknown.
+        let before = match &request {
+            GateRequest::CloseSession { .. } => unreported(&state),
+            _ => Vec::new(),
+        };
+        let sent = tokio::select! {
+            sent = send_all(&mut sender, before, &request) => sent,
+            () = broken.cancelled() => false,
+        };
+        if !sent {
+            break;
+        }
+    }
+    broken.cancel();
+    bulk
+}
+
+/// Sends some reports and then a request; whether all of it went out.
+async fn send_all(
+    sender: &mut WsSender<GateRequest>,
+    before: Vec<GateRequest>,
+    request: &GateRequest,
+) -> bool {
+    for report in &before {
+        if sender.send(report).await.is_err() {
+            return false;
+        }
+    }
+    sender.send(request).await.is_ok()
+}
+
+/// The reports of all outcomes that were not sent on this connection.
+fn unreported(state: &State) -> Vec<GateRequest> {
+    let mut finished = state.finished();
+    let unsent = finished.iter_mut().filter(|(_, (_, sent))| sent.is_none());
+    let report = |(id, (outcome, sent)): (&CommandId, &mut (Outcome, Option<u64>))| {
+        let r#ref = state.next_ref();
+        *sent = Some(r#ref);
+        GateRequest::Finished { r#ref, id: id.clone(), outcome: outcome.clone() }
+    };
+    unsent.map(report).collect()
+}
+
+/// The report of an outcome, unless it was sent on this connection already.
+fn finished(state: &State, id: CommandId) -> Option<GateRequest> {
+    let r#ref = state.next_ref();
+    let mut finished = state.finished();
+    let (outcome, sent) = finished.get_mut(&id)?;
+    if sent.is_some() {
+        return None;
+    }
+    *sent = Some(r#ref);
+    Some(GateRequest::Finished { r#ref, id, outcome: outcome.clone() })
+}

@@ -1,0 +1,113 @@
+//! One client connection: its target, its session at the broker, its bounds. It must never let a
+//! command be submitted under a session that the broker has closed, or after its recording failed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use expacti_protocol::gate::Stream;
+use expacti_protocol::session::SessionInfo;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::refusal::Refusal;
+use crate::broker::event::OpenSession;
+use crate::broker::queue::LinkError;
+use crate::shared::Shared;
+use crate::upstream::pool::Pool;
+use crate::upstream::route::Target;
+
+/// What the channels of one client connection share.
+pub(crate) struct Connection {
+    pub(crate) shared: Arc<Shared>,
+    /// The connection is over: by the client, a reviewer's kill, or the gate's end.
+    pub(crate) cancel: CancellationToken,
+    pub(crate) pool: Arc<Pool>,
+    /// The agent's standard error is a terminal.
+    pub(crate) status_line: bool,
+    info: SessionInfo,
+    current: Mutex<Option<OpenSession>>,
+    lagging: AtomicBool,
+}
+
+impl Connection {
+    /// Begins connecting to the target.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        cancel: CancellationToken,
+        target: Target,
+        info: SessionInfo,
+        status_line: bool,
+    ) -> Arc<Self> {
+        let pool = Pool::new(Arc::new(target), cancel.clone());
+        Arc::new(Self {
+            shared,
+            cancel,
+            pool,
+            status_line,
+            info,
+            current: Mutex::new(None),
+            lagging: AtomicBool::new(false),
+        })
+    }
+
+    /// The session under which to submit now; opened when there is none.
+    pub(crate) async fn current(&self) -> Result<OpenSession, Refusal> {
+        let mut current = self.current.lock().await;
+        if self.lagging.load(Ordering::Acquire) {
+            return Err(Refusal::undecided("the session's recording failed"));
+        }
+        let link = &self.shared.link;
+        if let Some(open) = &*current
+            && link.is_current(open.epoch)
+        {
+            return Ok(open.clone());
+        }
+        let mut info = self.info.clone();
+        info.host_key = self.pool.checked().await.ok().map(|checked| checked.host_key);
+        let opened = link.open(info, self.cancel.clone()).await.map_err(|error| match error {
+            LinkError::Down => Refusal::unreachable(),
+            LinkError::Timeout => Refusal::undecided(&error.to_string()),
+            LinkError::Refused(why) => Refusal::undecided(&why),
+        })?;
+        if current.is_some() {
+            let label = "the link to the broker was lost; output in between is not recorded";
+            link.marker(&opened, label.to_owned()).await;
+        }
+        *current = Some(opened.clone());
+        Ok(opened)
+    }
+
+    /// Whose connection it is, and where it goes.
+    pub(crate) fn info(&self) -> &SessionInfo {
+        &self.info
+    }
+
+    /// Records words of the gate that the agent reads.
+    pub(crate) async fn note(&self, message: &str) {
+        let current = self.current.lock().await.clone();
+        if let Some(open) = current.filter(|open| self.shared.link.is_current(open.epoch)) {
+            let text = format!("{message}\r\n");
+            let lag = self.shared.limits.recording_lag;
+            let queued = self.shared.link.output(&open, Stream::Stdout, text.as_bytes());
+            if tokio::time::timeout(lag, queued).await.is_err() {
+                self.recording_failed();
+            }
+        }
+    }
+
+    /// The recording cannot keep up: no further command of this session is allowed.
+    pub(crate) fn recording_failed(&self) {
+        if !self.lagging.swap(true, Ordering::AcqRel) {
+            tracing::error!("the recording of a session does not keep up: its commands are denied");
+        }
+    }
+
+    /// The client is gone.
+    pub(crate) async fn close(&self) {
+        self.cancel.cancel();
+        let open = self.current.lock().await.take();
+        if let Some(open) = open {
+            self.shared.link.close(open).await;
+        }
+    }
+}

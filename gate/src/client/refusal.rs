@@ -1,0 +1,58 @@
+//! The words the agent reads from the gate itself. They must never carry a control character that
+//! came from outside.
+
+use expacti_protocol::exit;
+use expacti_protocol::gate::DecisionKind;
+use expacti_protocol::{BROKER_UNREACHABLE, TIMED_OUT_MESSAGE, denied_message, one_line};
+
+/// Why a channel ends without its command having run (or without saying how it ended).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// One line for the agent's standard error, without the newline.
+    pub(crate) message: String,
+    /// The exit status.
+    pub(crate) status: u8,
+}
+
+impl Refusal {
+    /// Denied by a decision of that kind.
+    pub(crate) fn decided(kind: DecisionKind, comment: Option<&str>) -> Self {
+        match kind {
+            DecisionKind::Reviewer | DecisionKind::Rule => {
+                Self { message: denied_message(comment), status: exit::DENIED }
+            }
+            DecisionKind::Timeout => Self::timed_out(),
+            DecisionKind::FailClosed => Self::undecided(comment.unwrap_or("no decision was made")),
+        }
+    }
+
+    /// Nobody decided in time.
+    pub(crate) fn timed_out() -> Self {
+        Self { message: TIMED_OUT_MESSAGE.to_owned(), status: exit::TIMED_OUT }
+    }
+
+    /// The gate cannot get a decision.
+    pub(crate) fn undecided(why: &str) -> Self {
+        Self { message: denied_message(Some(why)), status: exit::UNDECIDED }
+    }
+
+    /// The broker is away.
+    pub(crate) fn unreachable() -> Self {
+        Self::undecided(BROKER_UNREACHABLE)
+    }
+
+    /// The target cannot be reached, or refused the login.
+    pub(crate) fn target(why: &str) -> Self {
+        Self { message: format!("expacti: {}", one_line(why)), status: exit::CONNECTION_FAILED }
+    }
+
+    /// The agent took the command back: the status of a shell's `^C`.
+    pub(crate) fn withdrawn() -> Self {
+        Self { message: "expacti: command withdrawn".to_owned(), status: 130 }
+    }
+
+    /// Something the gate does not do.
+    pub(crate) fn unsupported(why: &str) -> Self {
+        Self { message: format!("expacti: {why}"), status: exit::UNDECIDED }
+    }
+}

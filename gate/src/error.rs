@@ -1,0 +1,22 @@
+//! Why a gate cannot serve at all. What concerns one connection is told its client instead.
+
+use expacti_protocol::client::ClientError;
+
+/// Why a gate cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// The broker's address cannot be used.
+    #[error(transparent)]
+    Broker(#[from] ClientError),
+    /// One of the gate's own identities cannot be used.
+    #[error("cannot use the identity {path}: {why}")]
+    Identity {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The listening socket failed.
+    #[error("the gate cannot accept connections: {0}")]
+    Listen(#[source] std::io::Error),
+}

@@ -1,0 +1,75 @@
+//! The beginning of a `git push`: which refs it would move. They go into the recording; a push
+//! that deletes some, or whose refs cannot be read, is an item of its own. Nothing of it is passed
+//! on by this module.
+
+use bytes::{Bytes, BytesMut};
+use expacti_engine::describe_transfer;
+use expacti_sftp::{Refs, read_refs};
+
+use crate::client::input::{ChannelInput, Taken};
+
+/// Most refs that are noted in the recording.
+const NOTED: usize = 64;
+
+/// What a client sent up to its pack.
+pub(crate) struct RefPreamble {
+    /// Exactly what it sent.
+    pub(crate) bytes: Bytes,
+    /// It sends nothing more.
+    pub(crate) eof: bool,
+    refs: Refs,
+}
+
+/// The command's own sentence, if it receives a push.
+pub(crate) fn receives(command: &[u8]) -> Option<String> {
+    describe_transfer(command).filter(|sentence| sentence.starts_with("git push to "))
+}
+
+impl RefPreamble {
+    /// Takes in what comes first.
+    pub(crate) async fn read(input: &ChannelInput) -> Self {
+        let mut bytes = BytesMut::new();
+        loop {
+            let refs = read_refs(&bytes);
+            if refs != Refs::More {
+                return Self { bytes: bytes.freeze(), eof: false, refs };
+            }
+            match input.next().await {
+                Taken::Bytes(more) => bytes.extend_from_slice(&more),
+                // It has gone without asking for anything.
+                Taken::Eof => return Self { bytes: bytes.freeze(), eof: true, refs },
+            }
+        }
+    }
+
+    /// The refs in words, for the recording.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let Refs::List(list) = &self.refs else { return Vec::new() };
+        let mut lines: Vec<_> = list.iter().take(NOTED).map(ToString::to_string).collect();
+        if list.len() > NOTED {
+            lines.push(format!("git: {} refs more", list.len() - NOTED));
+        }
+        lines
+    }
+
+    /// What has to be decided on besides the command, if anything.
+    pub(crate) fn to_decide(&self, sentence: &str) -> Option<String> {
+        let list = match &self.refs {
+            Refs::List(list) if list.iter().any(|change| change.deletes()) => list,
+            // What was cut off by its client does nothing: the server wants the list's end.
+            Refs::List(_) | Refs::More => return None,
+            Refs::Unknown => {
+                return Some(format!("{sentence}: its refs cannot be read (a signed push?)"));
+            }
+        };
+        // Deletions first: they are why it is asked.
+        let (gone, kept): (Vec<_>, Vec<_>) = list.iter().partition(|change| change.deletes());
+        let lines: Vec<_> = gone.iter().chain(&kept).map(ToString::to_string).collect();
+        Some(format!(
+            "{sentence}: deletes {} of {} refs\n{}",
+            gone.len(),
+            list.len(),
+            lines.join("\n")
+        ))
+    }
+}

@@ -1,0 +1,154 @@
+//! The standard input of a command that runs: data under the grant that came with its approval, or
+//! items that are approved one by one. Nothing of it goes to the target otherwise.
+
+use bytes::Bytes;
+use expacti_protocol::command::ItemKind;
+use expacti_protocol::ids::CommandId;
+use tokio::sync::Mutex;
+
+use super::git_push::RefPreamble;
+use crate::boundary::{GateConst, ItemWriter, RawGrant, Stdin, TargetWriter, Terminal};
+use crate::broker::event::OpenSession;
+use crate::client::end::Stopped;
+use crate::client::input::Taken;
+use crate::client::writer::ClientWriter;
+use crate::files::scp::command::ScpUpload;
+use crate::review::collect::collect;
+use crate::review::hold::{Beside, Review, ReviewItem, ReviewResult};
+use crate::review::status_line;
+
+/// How a command's standard input is to be fed.
+pub(crate) enum Feed {
+    /// It receives a push; the sentence says which.
+    GitPush(String),
+    /// As it comes.
+    Plain {
+        /// The client sends nothing after the item.
+        eof: bool,
+    },
+    /// It receives files by scp.
+    ScpUpload(ScpUpload),
+}
+
+/// Feeds one command. Every function ends with `Ok` when there is nothing more to feed, or nobody
+/// to feed: a target that is lost ends the output as well, and that is what counts.
+pub(crate) struct StdinFeed<'a> {
+    pub(crate) review: Review<'a>,
+    pub(crate) client: &'a ClientWriter,
+    pub(crate) writer: &'a TargetWriter,
+    pub(crate) session: &'a OpenSession,
+    pub(crate) command: &'a CommandId,
+    /// Items that were delivered: they end with the command.
+    pub(crate) items: &'a Mutex<Vec<CommandId>>,
+}
+
+impl StdinFeed<'_> {
+    /// Until EOF; an error ends the command.
+    pub(crate) async fn run(
+        &self,
+        stdin: Stdin,
+        push: Option<&str>,
+        eof: bool,
+        terminal: &Option<Terminal>,
+    ) -> Result<(), Stopped> {
+        match stdin {
+            Stdin::Granted(grant) => match push {
+                Some(sentence) => self.push(sentence, &grant).await,
+                None => self.data(&grant).await,
+            },
+            Stdin::Reviewed { initial, items } => {
+                if let Some(approved) = initial
+                    && items.item(approved).await.is_err()
+                {
+                    return Ok(());
+                }
+                if eof { self.eof().await } else { self.code(&items, terminal).await }
+            }
+        }
+    }
+
+    /// Tells the target that nothing more comes.
+    async fn eof(&self) -> Result<(), Stopped> {
+        self.writer.constant(GateConst::Eof).await.ok();
+        Ok(())
+    }
+
+    /// Data, as it comes.
+    async fn data(&self, grant: &RawGrant) -> Result<(), Stopped> {
+        loop {
+            match self.review.input.next().await {
+                Taken::Bytes(bytes) => {
+                    if grant.pass(bytes).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Taken::Eof => return self.eof().await,
+            }
+        }
+    }
+
+    /// The data of a push: what it would do is read before any of it is passed on.
+    async fn push(&self, sentence: &str, grant: &RawGrant) -> Result<(), Stopped> {
+        let preamble = RefPreamble::read(self.review.input).await;
+        for line in preamble.lines() {
+            self.review.connection.note(&line).await;
+        }
+        if let Some(text) = preamble.to_decide(sentence) {
+            self.decide(text).await?;
+        }
+        if !preamble.bytes.is_empty() && grant.pass(preamble.bytes).await.is_err() {
+            return Ok(());
+        }
+        if preamble.eof { self.eof().await } else { self.data(grant).await }
+    }
+
+    /// One more decision on data that was approved together with its command.
+    async fn decide(&self, text: String) -> Result<(), Stopped> {
+        let mut item = ReviewItem::new(ItemKind::File, Bytes::from(text));
+        item.parent = Some(self.command.clone());
+        match self.review.run(self.session, item, &mut None, Beside::default()).await {
+            ReviewResult::Approved(id, _) => {
+                self.items.lock().await.push(id);
+                Ok(())
+            }
+            ReviewResult::Refused(refusal) => Err(Stopped::Refused(refusal)),
+            ReviewResult::Gone | ReviewResult::Changed | ReviewResult::Withdrawn => {
+                Err(Stopped::Gone)
+            }
+        }
+    }
+
+    /// Code: each piece that the client sends before it falls silent is an item.
+    async fn code(&self, writer: &ItemWriter, terminal: &Option<Terminal>) -> Result<(), Stopped> {
+        loop {
+            let (bytes, eof) = collect(self.review.input, self.review.connection).await?;
+            if !bytes.is_empty() {
+                let item = ReviewItem::stdin(self.command.clone(), bytes);
+                let mut terminal = terminal.clone();
+                let held = self.review.run(self.session, item, &mut terminal, Beside::default());
+                // Programs read standard error, unless it is a terminal.
+                let told = async {
+                    if self.review.connection.status_line {
+                        let line = status_line::waiting("what is on standard input");
+                        self.client.say(&self.client.line(&line)).await.ok();
+                    }
+                };
+                match status_line::with_notice(held, told).await {
+                    ReviewResult::Refused(refusal) => return Err(Stopped::Refused(refusal)),
+                    ReviewResult::Gone | ReviewResult::Changed | ReviewResult::Withdrawn => {
+                        return Ok(());
+                    }
+                    ReviewResult::Approved(id, approved) => {
+                        self.items.lock().await.push(id);
+                        if writer.item(*approved).await.is_err() {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+            if eof {
+                return self.eof().await;
+            }
+        }
+    }
+}

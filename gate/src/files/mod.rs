@@ -1,0 +1,5 @@
+//! Files on their way to a target: by SFTP, and by legacy scp.
+
+mod describe;
+pub(crate) mod scp;
+pub(crate) mod sftp;

@@ -1,0 +1,8 @@
+//! Uploads by legacy scp: which commands ask for one, what their client sends, what that would do on
+//! the target, and how an approved one is carried out.
+
+mod answers;
+mod collect;
+pub(crate) mod command;
+mod plan;
+pub(crate) mod serve;

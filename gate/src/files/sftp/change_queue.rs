@@ -1,0 +1,365 @@
+//! Changes, one after another: prepared, held, and only when they were approved carried out. Files
+//! that are closed together are one item. A client hears of a change only what became of it.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use expacti_protocol::command::{ItemKind, Outcome};
+use expacti_protocol::digest::{Digest, StreamDigest, StreamSummary};
+use expacti_protocol::ids::CommandId;
+use expacti_sftp::{RemotePath, Reply, Request, StatusCode};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::pending_write::PendingWrite;
+use super::prepare::{self, Prepared, PreparedChange};
+use super::service::{Expected, Service};
+use crate::boundary::{
+    Applied, Approved, ApprovedChanges, Environment, PlannedChange, TargetLost, item_text,
+};
+use crate::client::input::ChannelInput;
+use crate::client::refusal::Refusal;
+use crate::files::describe::{bounded, joined};
+use crate::review::hold::{Beside, Review, ReviewItem, ReviewResult};
+use crate::review::status_line;
+use crate::staging::pending_reply::{Out, PendingReply};
+use crate::staging::spool::Sealed;
+
+/// How long a file that was closed waits for others that are being written at the same time.
+const TOGETHER: Duration = Duration::from_millis(300);
+
+/// Files of one item.
+const MOST_TOGETHER: usize = 256;
+
+/// Something that needs a decision, or at least its turn.
+pub(crate) enum Job {
+    /// Anything but an upload.
+    Change(Box<Request>, PendingReply),
+    /// A file was closed.
+    Close(Box<PendingWrite>, PendingReply, Expected),
+    /// A secret is to be read; a file opened for writing as well goes on as a write.
+    Read(RemotePath, Option<Box<PendingWrite>>, PendingReply),
+    /// A file is to be on the disk.
+    Sync(Box<PendingWrite>, PendingReply, Expected),
+}
+
+/// What is to be done with a change's outcome.
+enum After {
+    /// Nothing more.
+    Nothing,
+    /// The write it was made of can go on only if it was done, and who looks at its paths is to
+    /// know if it was not.
+    PendingWrite(Arc<AtomicBool>, Expected),
+    /// The handle goes to the client.
+    Open(RemotePath, Option<Box<PendingWrite>>),
+}
+
+struct Waiting {
+    ready: PreparedChange,
+    reply_to: PendingReply,
+    after: After,
+}
+
+/// See the module.
+pub(crate) struct ChangeQueue {
+    pub(crate) service: Arc<Service>,
+    pub(crate) jobs: mpsc::UnboundedReceiver<Job>,
+    pub(crate) out: mpsc::Sender<Out>,
+    pub(crate) input: Arc<ChannelInput>,
+    /// Nothing that is held may go on.
+    pub(crate) stop: CancellationToken,
+    /// Nobody is there any more, on one side or the other.
+    pub(crate) dead: CancellationToken,
+    /// The last refusal's exit status; zero when everything was done.
+    pub(crate) status: u8,
+    pub(crate) queue: VecDeque<Job>,
+}
+
+impl ChangeQueue {
+    /// Until there are no more jobs; gives the exit status of the channel.
+    pub(crate) async fn run(mut self) -> u8 {
+        while let Some(job) = self.next().await {
+            let batch = self.batch(job).await;
+            let mut waiting = Vec::new();
+            for job in batch {
+                match self.prepare(job).await {
+                    Ok(Some(one)) => waiting.push(one),
+                    Ok(None) => {}
+                    // Its reply_to is gone with it; the channel ends.
+                    Err(TargetLost) => {}
+                }
+            }
+            if !waiting.is_empty() {
+                self.decide(waiting).await;
+            }
+        }
+        self.status
+    }
+
+    async fn next(&mut self) -> Option<Job> {
+        match self.queue.pop_front() {
+            Some(job) => Some(job),
+            None => self.jobs.recv().await,
+        }
+    }
+
+    /// The job, and when it is a closed file, others that are closed right behind it. Nobody waits
+    /// for files of a client that writes one after another.
+    async fn batch(&mut self, job: Job) -> Vec<Job> {
+        let Job::Close(write, ..) = &job else { return vec![job] };
+        let mut paths = HashSet::from([write.real.clone()]);
+        let mut batch = vec![job];
+        while batch.len() < MOST_TOGETHER {
+            let next = match self.queue.pop_front() {
+                Some(next) => next,
+                None => match self.jobs.try_recv() {
+                    Ok(next) => next,
+                    Err(_) if self.service.is_writing() && !self.stop.is_cancelled() => {
+                        match tokio::time::timeout(TOGETHER, self.jobs.recv()).await {
+                            Ok(Some(next)) => next,
+                            _ => break,
+                        }
+                    }
+                    Err(_) => break,
+                },
+            };
+            match &next {
+                Job::Close(write, ..) if paths.insert(write.real.clone()) => batch.push(next),
+                _ => {
+                    self.queue.push_front(next);
+                    break;
+                }
+            }
+        }
+        batch
+    }
+
+    async fn prepare(&self, job: Job) -> Result<Option<Waiting>, TargetLost> {
+        let sftp = &self.service.sftp;
+        let (prepared, reply_to, after) = match job {
+            Job::Change(request, reply_to) => {
+                let order = self.service.openssh_symlink;
+                (prepare::change(sftp, &request, order).await?, reply_to, After::Nothing)
+            }
+            Job::Read(path, write, reply_to) => {
+                (prepare::read(sftp, path.clone()).await?, reply_to, After::Open(path, write))
+            }
+            Job::Close(write, reply_to, expected) => {
+                let after = After::PendingWrite(Arc::clone(&write.failed), expected);
+                (self.upload(*write, false).await?, reply_to, after)
+            }
+            Job::Sync(write, reply_to, expected) => {
+                let after = After::PendingWrite(Arc::clone(&write.failed), expected);
+                (self.upload(*write, true).await?, reply_to, after)
+            }
+        };
+        match prepared {
+            Prepared::Change(ready) => Ok(Some(Waiting { ready: *ready, reply_to, after })),
+            Prepared::Answer(reply) => {
+                if !reply.is_ok() {
+                    after.failed(&self.service, &reply);
+                }
+                reply_to.answer(&reply).await;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn upload(&self, write: PendingWrite, sync: bool) -> Result<Prepared, TargetLost> {
+        if write.has_failed() {
+            let why = "expacti: an earlier part of this file was not written";
+            return Ok(Prepared::Answer(Reply::status(StatusCode::PermissionDenied, why)));
+        }
+        if !write.is_dirty() {
+            return Ok(Prepared::Answer(Reply::ok()));
+        }
+        prepare::upload(&self.service.sftp, write, sync).await
+    }
+
+    /// Holds the changes as one item and carries them out if it is approved.
+    async fn decide(&mut self, waiting: Vec<Waiting>) {
+        let (mut planned, mut replies_to) = (Vec::new(), Vec::new());
+        let (mut notes, mut previews) = (HashSet::new(), Vec::new());
+        for one in waiting {
+            let path = one.ready.planned.change().path().to_string();
+            previews.extend(one.ready.preview.map(|preview| (path, preview)));
+            notes.extend(one.ready.notes);
+            planned.push(one.ready.planned);
+            replies_to.push((one.reply_to, one.after));
+        }
+        let text = item_text(&planned);
+        let mut item = ReviewItem::new(ItemKind::File, Bytes::from(text.clone()));
+        item.notes = bounded(notes);
+        item.preview = joined(previews);
+        let started = Instant::now();
+        let (id, approved) = match self.hold(item).await {
+            Ok(approved) => approved,
+            Err(refusal) => return self.refuse(replies_to, &refusal).await,
+        };
+        let written = summary(&planned);
+        let Some(changes) = ApprovedChanges::new(*approved, planned) else {
+            let why = "the approval was not about these changes: nothing was done";
+            self.finished(id, Outcome::unknown(why)).await;
+            return self.refuse(replies_to, &Refusal::undecided(why)).await;
+        };
+        let mut failed = 0u32;
+        let mut replies_to = VecDeque::from(replies_to);
+        for change in changes.each() {
+            let Some((reply_to, after)) = replies_to.pop_front() else { break };
+            let sftp = Arc::clone(&self.service.sftp);
+            let applied = tokio::select! {
+                biased;
+                () = self.dead.cancelled() => Err(TargetLost),
+                applied = sftp.carry_out(&change) => applied,
+            };
+            let line = change.change().to_string();
+            let reply = match applied {
+                Ok(applied) => self.outcome(applied, after, &line).await,
+                Err(TargetLost) => {
+                    let why = "the client or the target went away as the change was applied out";
+                    self.finished(id, Outcome { stdin: written, ..Outcome::unknown(why) }).await;
+                    return;
+                }
+            };
+            if !reply.is_ok() && !matches!(reply, Reply::Handle(_)) {
+                failed += 1;
+            }
+            reply_to.answer(&reply).await;
+        }
+        let outcome = Outcome {
+            exit_status: Some(u32::from(failed > 0)),
+            stdin: written,
+            duration_us: u64::try_from(started.elapsed().as_micros()).ok(),
+            ..Outcome::default()
+        };
+        self.finished(id, outcome).await;
+    }
+
+    /// What to answer, and a line in the recording.
+    async fn outcome(&mut self, applied: Applied, after: After, line: &str) -> Reply {
+        let (reply, word) = match applied {
+            Applied::Done => (Reply::ok(), "done".to_owned()),
+            Applied::Opened(handle) => match after {
+                After::Open(path, write) => {
+                    let opened = self.service.opened(handle, path, write).await;
+                    self.service.note(&format!("{line}: opened")).await;
+                    return opened;
+                }
+                _ => (Reply::ok(), "opened".to_owned()),
+            },
+            Applied::Changed(why) => {
+                self.status = expacti_protocol::exit::UNDECIDED;
+                let why = format!("expacti: not done: {why}");
+                self.say(&why).await;
+                let reply = Reply::Status(StatusCode::Failure, why.clone());
+                after.failed(&self.service, &reply);
+                (reply, why)
+            }
+            Applied::Refused { reply, begun } => {
+                after.failed(&self.service, &reply);
+                let word = match &reply {
+                    Reply::Status(_, message) => expacti_protocol::one_line(message),
+                    _ => "an answer of the wrong kind".to_owned(),
+                };
+                let part = if begun { " (a part may have been written)" } else { "" };
+                (reply, format!("refused by the target: {word}{part}"))
+            }
+        };
+        self.service.note(&format!("{line}: {word}")).await;
+        reply
+    }
+
+    async fn hold(&self, item: ReviewItem) -> Result<(CommandId, Box<Approved>), Refusal> {
+        let gone = || Refusal {
+            message: "expacti: change withdrawn".to_owned(),
+            status: expacti_protocol::exit::UNDECIDED,
+        };
+        if self.stop.is_cancelled() {
+            return Err(gone());
+        }
+        let connection = &self.service.connection;
+        let session = connection.current().await?;
+        let environment = Environment::default();
+        let review = Review {
+            connection,
+            client: None,
+            input: &self.input,
+            gone: &self.stop,
+            environment: &environment,
+            watcher: None,
+        };
+        let line = status_line::waiting(&String::from_utf8_lossy(&item.bytes));
+        let mut terminal = None;
+        let held = review.run(&session, item, &mut terminal, Beside::default());
+        match status_line::with_notice(held, self.say(&line)).await {
+            ReviewResult::Approved(id, approved) => Ok((id, approved)),
+            ReviewResult::Refused(refusal) => Err(refusal),
+            _ => Err(gone()),
+        }
+    }
+
+    async fn refuse(&mut self, replies_to: Vec<(PendingReply, After)>, refusal: &Refusal) {
+        self.status = refusal.status;
+        self.say(&refusal.message).await;
+        self.service.note(&refusal.message).await;
+        let reply = Reply::Status(StatusCode::PermissionDenied, refusal.message.clone());
+        for (reply_to, after) in replies_to {
+            after.failed(&self.service, &reply);
+            reply_to.answer(&reply).await;
+        }
+    }
+
+    /// OpenSSH's clients do not show the message of a status.
+    async fn say(&self, message: &str) {
+        self.out.send(Out::Say(message.to_owned())).await.ok();
+    }
+
+    async fn finished(&self, id: CommandId, outcome: Outcome) {
+        self.service.connection.shared.link.finished(id, outcome).await;
+    }
+}
+
+impl After {
+    fn failed(self, service: &Service, reply: &Reply) {
+        if let Self::PendingWrite(failed, expected) = self {
+            failed.store(true, Ordering::Release);
+            service.handles().refuse(expected.paths.clone(), reply);
+        }
+    }
+}
+
+/// Length and digest of what was written: of the one upload, or of all their digests.
+fn summary(planned: &[PlannedChange]) -> Option<StreamSummary> {
+    let contents: Vec<_> =
+        planned.iter().filter_map(|p| p.content().map(Sealed::summary)).collect();
+    if let [one] = &contents[..] {
+        let sha256 = one.sha256.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        return Some(StreamSummary { bytes: one.bytes, sha256: sha256.parse::<Digest>().ok()? });
+    }
+    if contents.is_empty() {
+        return None;
+    }
+    let mut digest = StreamDigest::default();
+    contents.iter().for_each(|content| digest.update(&content.sha256));
+    let bytes = contents.iter().map(|content| content.bytes).sum();
+    Some(StreamSummary { bytes, sha256: digest.summary().sha256 })
+}
+
+/// A request is a change, and has its place in the queue.
+pub(crate) fn is_change(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Hardlink { .. }
+            | Request::Lsetstat { .. }
+            | Request::Mkdir { .. }
+            | Request::PosixRename { .. }
+            | Request::Remove { .. }
+            | Request::Rename { .. }
+            | Request::Rmdir { .. }
+            | Request::Setstat { .. }
+            | Request::Symlink { .. }
+    )
+}

@@ -1,0 +1,290 @@
+//! From what a client asks for to a change with real paths and with what is there now. It only
+//! asks the target; nothing here changes anything.
+
+use expacti_sftp::{
+    Attrs, Change, Extension, MAX_DIFF, Mode, Present, RemotePath, Reply, Request, StatusCode,
+    Upload, is_secret, preview, why_sensitive,
+};
+
+use super::pending_write::{Committed, PendingWrite};
+use crate::boundary::{PlannedChange, TargetLost, TargetSftp};
+use crate::files::describe::{ASKED_AS, Resolved, failure, follow, now, warnings};
+use crate::staging::spool::Sealed;
+
+/// A change ready for review, or an answer that needs none.
+pub(crate) enum Prepared {
+    /// To be decided on.
+    Change(Box<PreparedChange>),
+    /// Nothing is to be done, or nothing can be.
+    Answer(Reply),
+}
+
+/// A change with what a reviewer reads besides its text.
+pub(crate) struct PreparedChange {
+    pub(crate) planned: PlannedChange,
+    pub(crate) notes: Vec<String>,
+    pub(crate) preview: Option<String>,
+}
+
+impl PreparedChange {
+    fn bare(change: Change) -> Prepared {
+        let notes = warnings(&change);
+        Prepared::Change(Box::new(Self {
+            planned: PlannedChange::bare(change),
+            notes,
+            preview: None,
+        }))
+    }
+}
+
+fn exists() -> Reply {
+    failure("something of that name is there already")
+}
+
+fn missing() -> Reply {
+    Reply::status(StatusCode::NoSuchFile, "No such file")
+}
+
+/// The real directory and the name in it: what requests mean that act on a link itself.
+async fn name(sftp: &TargetSftp, path: &RemotePath) -> Result<Resolved, TargetLost> {
+    let Some((directory, name)) = path.split_name() else { return follow(sftp, path).await };
+    Ok(match follow(sftp, &directory).await? {
+        Ok(real) => real.join(&name).map_err(|error| failure(&error.to_string())),
+        refused => refused,
+    })
+}
+
+macro_rules! or_answer {
+    ($resolved:expr) => {
+        match $resolved {
+            Ok(path) => path,
+            Err(reply) => return Ok(Prepared::Answer(reply)),
+        }
+    };
+}
+
+/// Prepares a request that changes something.
+pub(crate) async fn change(
+    sftp: &TargetSftp,
+    request: &Request,
+    openssh_symlink: bool,
+) -> Result<Prepared, TargetLost> {
+    let extension = match request {
+        Request::Hardlink { .. } => Some(Extension::Hardlink),
+        Request::Lsetstat { .. } => Some(Extension::Lsetstat),
+        Request::PosixRename { .. } => Some(Extension::PosixRename),
+        _ => None,
+    };
+    if extension.is_some_and(|extension| !sftp.has(extension)) {
+        let reply = Reply::status(StatusCode::OpUnsupported, "the target cannot do that");
+        return Ok(Prepared::Answer(reply));
+    }
+    match request {
+        Request::Hardlink { old, new } => {
+            let (old, new) =
+                (or_answer!(name(sftp, old).await?), or_answer!(name(sftp, new).await?));
+            if sftp.present(&old).await? == Present::Missing {
+                return Ok(Prepared::Answer(missing()));
+            }
+            if sftp.present(&new).await? != Present::Missing {
+                return Ok(Prepared::Answer(exists()));
+            }
+            Ok(PreparedChange::bare(Change::Hardlink { old, new }))
+        }
+        Request::Lsetstat { path, attrs } => {
+            let path = or_answer!(name(sftp, path).await?);
+            setstat(sftp, path, *attrs, true).await
+        }
+        Request::Mkdir { path, attrs } => {
+            let path = or_answer!(name(sftp, path).await?);
+            if sftp.present(&path).await? != Present::Missing {
+                return Ok(Prepared::Answer(exists()));
+            }
+            Ok(PreparedChange::bare(Change::Mkdir { path, mode: attrs.permissions() }))
+        }
+        Request::PosixRename { old, new } | Request::Rename { old, new } => {
+            let posix = matches!(request, Request::PosixRename { .. });
+            let (old, new) =
+                (or_answer!(name(sftp, old).await?), or_answer!(name(sftp, new).await?));
+            if sftp.present(&old).await? == Present::Missing {
+                return Ok(Prepared::Answer(missing()));
+            }
+            let over = sftp.present(&new).await?;
+            if !posix && over != Present::Missing {
+                return Ok(Prepared::Answer(exists()));
+            }
+            Ok(PreparedChange::bare(Change::Rename { old, new, over, posix }))
+        }
+        Request::Remove { path } => {
+            let path = or_answer!(name(sftp, path).await?);
+            match sftp.present(&path).await? {
+                Present::Missing => Ok(Prepared::Answer(missing())),
+                Present::There(attrs) if attrs.is_directory() => {
+                    Ok(Prepared::Answer(failure("it is a directory")))
+                }
+                present => Ok(PreparedChange::bare(Change::Remove { path, present })),
+            }
+        }
+        Request::Rmdir { path } => {
+            let path = or_answer!(name(sftp, path).await?);
+            match sftp.present(&path).await? {
+                Present::Missing => Ok(Prepared::Answer(missing())),
+                Present::There(attrs) if attrs.mode.is_some() && !attrs.is_directory() => {
+                    Ok(Prepared::Answer(failure("it is no directory")))
+                }
+                Present::There(_) => Ok(PreparedChange::bare(Change::Rmdir { path })),
+            }
+        }
+        Request::Setstat { path, attrs } => {
+            let path = or_answer!(follow(sftp, path).await?);
+            setstat(sftp, path, *attrs, false).await
+        }
+        Request::Symlink { first, second } => {
+            let (target, link) = if openssh_symlink { (first, second) } else { (second, first) };
+            let link = or_answer!(name(sftp, link).await?);
+            if sftp.present(&link).await? != Present::Missing {
+                return Ok(Prepared::Answer(exists()));
+            }
+            let target = target.clone();
+            let leads = if target.is_absolute() {
+                Ok(target.clone())
+            } else {
+                link.directory().join(&target)
+            };
+            // On the wire as OpenSSH has it: that is what nearly every server takes.
+            let change = Change::Symlink { target, link, openssh: true };
+            let mut notes = warnings(&change);
+            if let Ok(leads) = leads
+                && let Ok(real) = follow(sftp, &leads).await?
+            {
+                notes.push(format!("the link leads to {real}"));
+                notes.extend(why_sensitive(&real).map(|why| format!("{real}: {why}")));
+                if is_secret(&real) {
+                    notes.push(format!("{real} holds secrets"));
+                }
+            }
+            let planned = PlannedChange::bare(change);
+            Ok(Prepared::Change(Box::new(PreparedChange { planned, notes, preview: None })))
+        }
+        _ => Ok(Prepared::Answer(failure("not a change"))),
+    }
+}
+
+async fn setstat(
+    sftp: &TargetSftp,
+    path: RemotePath,
+    mut attrs: Attrs,
+    link: bool,
+) -> Result<Prepared, TargetLost> {
+    attrs.mode = attrs.permissions();
+    let present = sftp.present(&path).await?;
+    let Present::There(now) = present else { return Ok(Prepared::Answer(missing())) };
+    let differs = attrs.mode.is_some() && attrs.mode != now.permissions()
+        || attrs.owner.is_some() && attrs.owner != now.owner
+        || attrs.size.is_some() && attrs.size != now.size
+        || attrs.times.is_some() && attrs.times != now.times;
+    if !differs {
+        return Ok(Prepared::Answer(Reply::ok()));
+    }
+    Ok(PreparedChange::bare(Change::Setstat { path, attrs, present, link }))
+}
+
+/// The reading of a secret.
+pub(crate) async fn read(sftp: &TargetSftp, path: RemotePath) -> Result<Prepared, TargetLost> {
+    match sftp.present(&path).await? {
+        Present::Missing => Ok(Prepared::Answer(missing())),
+        present => Ok(PreparedChange::bare(Change::Read { path, present })),
+    }
+}
+
+/// An upload whose bytes are all there.
+pub(crate) async fn upload(
+    sftp: &TargetSftp,
+    write: PendingWrite,
+    sync: bool,
+) -> Result<Prepared, TargetLost> {
+    let (asked, path, flags) = (write.asked.clone(), write.real.clone(), write.flags);
+    let (create, reviewed) = (write.create, write.present);
+    let present = sftp.present(&path).await?;
+    let mode = match present {
+        Present::Missing if flags.create() => Mode::New,
+        Present::Missing => return Ok(Prepared::Answer(missing())),
+        Present::There(attrs) if attrs.is_directory() || attrs.is_link() => {
+            return Ok(Prepared::Answer(failure("something else has taken the file's place")));
+        }
+        Present::There(_) if flags.exclusive() => return Ok(Prepared::Answer(exists())),
+        Present::There(_) if flags.truncate() => Mode::Replaced,
+        Present::There(_) => Mode::Present,
+    };
+    let committed = write.commit();
+    let Committed { spool, cut, mut attrs, length } = committed;
+    attrs.mode = attrs.permissions();
+    // Hashing a large upload takes a while.
+    let content = match tokio::task::spawn_blocking(move || spool.seal()).await {
+        Ok(Ok(content)) => content,
+        Ok(Err(error)) => return Ok(Prepared::Answer(failure(&error.to_string()))),
+        Err(_) => return Ok(Prepared::Answer(failure("the upload could not be read back"))),
+    };
+    // A file that is written anew from its first byte to its last is replaced, whether its client
+    // says so in opening it or (as scp does) cuts it afterwards.
+    let all = content.summary().pieces == [(0, length)] || (length == 0 && cut == Some(0));
+    let mode = if mode == Mode::Present && all { Mode::Replaced } else { mode };
+    if mode == Mode::Present && present.size() != reviewed.size() {
+        let why = "the file has changed since it was opened";
+        return Ok(Prepared::Answer(failure(why)));
+    }
+    let cut = cut.filter(|_| mode == Mode::Present);
+    let upload = Upload {
+        path: path.clone(),
+        present,
+        mode,
+        create: (mode == Mode::New).then_some(create).flatten(),
+        cut,
+        content: content.summary().clone(),
+        attrs,
+        sync,
+    };
+    let mut notes = Vec::new();
+    if asked.as_bytes() != path.as_bytes() && asked.is_absolute() {
+        notes.push(format!("{ASKED_AS}{asked}"));
+    }
+    let old = match (mode, is_secret(&path)) {
+        (Mode::New, _) => None,
+        (_, true) => {
+            notes.push("what is there is not shown: the path is a secret's".to_owned());
+            None
+        }
+        (_, false) if present.size() <= MAX_DIFF => now(sftp, &path).await?,
+        _ => None,
+    };
+    let preview = shown(&content, mode, cut, old, length);
+    let change = Change::Write(Box::new(upload));
+    notes.extend(warnings(&change));
+    let planned = PlannedChange::upload(change, content);
+    Ok(Prepared::Change(Box::new(PreparedChange { planned, notes, preview })))
+}
+
+/// The preview of an upload. `old` is what is there now, if it is to be shown.
+fn shown(
+    content: &Sealed,
+    mode: Mode,
+    cut: Option<u64>,
+    old: Option<Vec<u8>>,
+    length: u64,
+) -> Option<String> {
+    let bytes = content.summary().bytes;
+    let whole = length <= MAX_DIFF && (mode != Mode::Present || old.is_some());
+    if whole {
+        let mut under = if mode == Mode::Present { old.clone()? } else { Vec::new() };
+        if let Some(cut) = cut {
+            under.truncate(usize::try_from(cut).unwrap_or(usize::MAX));
+        }
+        let length = usize::try_from(length).ok()?;
+        let new = content.over(under, length).ok()?;
+        return Some(preview(old.as_deref(), &new, true));
+    }
+    let first = content.pieces().into_iter().next()?;
+    let head = content.read(&first, 0, usize::try_from(MAX_DIFF).unwrap_or(0)).ok()?;
+    let is_all = head.len() as u64 == bytes && mode != Mode::Present;
+    Some(preview(None, &head, is_all))
+}

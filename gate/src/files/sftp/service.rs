@@ -1,0 +1,117 @@
+//! What the parts of one SFTP conversation share: its handles, and which paths are still in the
+//! making.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use expacti_sftp::{Query, RemotePath, Reply, StatusCode};
+use tokio::sync::Notify;
+
+use super::handles::{Handles, Open};
+use super::pending_write::PendingWrite;
+use crate::boundary::TargetSftp;
+use crate::client::connection::Connection;
+use crate::staging::spool::Budget;
+
+/// What the parts of one conversation share.
+pub(crate) struct Service {
+    pub(super) connection: Arc<Connection>,
+    pub(super) sftp: Arc<TargetSftp>,
+    pub(super) handles: Mutex<Handles>,
+    pub(super) budget: Arc<Budget>,
+    /// Something that was pending is not any more.
+    pub(super) settled: Notify,
+    /// The client sends the two paths of a `SYMLINK` in OpenSSH's order.
+    pub(super) openssh_symlink: bool,
+}
+
+impl Service {
+    pub(super) fn handles(&self) -> MutexGuard<'_, Handles> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the client is still writing some file: more may be closed in a moment.
+    pub(super) fn is_writing(&self) -> bool {
+        self.handles().writes().any(PendingWrite::has_bytes)
+    }
+
+    /// Waits while something that came before that turn is pending at a path.
+    pub(super) async fn settled(&self, path: &RemotePath, turn: u64) {
+        loop {
+            let changed = self.settled.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if !self.handles().is_pending(path, turn) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// A line in the session's recording.
+    pub(super) async fn note(&self, line: &str) {
+        self.connection.note(line).await;
+    }
+
+    /// The target has opened something for reading: the answer for the client.
+    pub(super) async fn opened(
+        &self,
+        handle: Bytes,
+        path: RemotePath,
+        write: Option<Box<PendingWrite>>,
+    ) -> Reply {
+        let open = match write {
+            Some(mut write) => {
+                write.read = Some(handle);
+                Open::PendingWrite(write)
+            }
+            None => Open::File(handle, path),
+        };
+        self.give(open).await
+    }
+
+    /// A new handle for the client; what cannot have one is closed.
+    pub(super) async fn give(&self, open: Open) -> Reply {
+        let given = self.handles().add(open);
+        match given {
+            Ok(handle) => Reply::handle(handle),
+            Err(open) => {
+                self.close(open).await;
+                Reply::status(StatusCode::Failure, "expacti: too many files are open")
+            }
+        }
+    }
+
+    /// Closes what the target has open for it.
+    pub(super) async fn close(&self, open: Open) {
+        let handle = match open {
+            Open::Directory(handle) | Open::File(handle, _) => Some(handle),
+            Open::PendingWrite(write) => write.read,
+        };
+        if let Some(handle) = handle {
+            self.sftp.ask(&Query::Close { handle }).await.ok();
+        }
+    }
+}
+
+/// Paths at which a file is being opened for writing, or was closed and waits for its decision:
+/// who looks there has to wait as well, as behind a server that does one thing after another.
+pub(crate) struct Expected {
+    service: Arc<Service>,
+    pub(super) paths: [RemotePath; 2],
+    turn: u64,
+}
+
+impl Expected {
+    pub(super) fn new(service: &Arc<Service>, paths: [RemotePath; 2]) -> Self {
+        let turn = service.handles().expect(&paths);
+        Self { service: Arc::clone(service), paths, turn }
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.service.handles().settle(&self.paths, self.turn);
+        self.service.settled.notify_waiters();
+    }
+}

@@ -1,0 +1,121 @@
+//! The handle that the binary keeps: it starts the link to the broker, serves listeners, and waits
+//! for the last reports when it stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use expacti_protocol::client::Client;
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accept::listener;
+use crate::broker::link::{Link, LinkStatus};
+use crate::config::GateConfig;
+use crate::error::GateError;
+use crate::shared::Shared;
+
+/// How long a stopping gate waits for its connections and reports.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// A gate. Dropping it cuts the link to the broker: from then on every command is denied.
+pub struct Gate {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+}
+
+impl Gate {
+    /// Makes a gate and starts connecting to its broker. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When an identity cannot be read or the broker's address cannot be used. A broker that
+    /// cannot be reached is no error: the gate keeps trying, and denies meanwhile.
+    pub fn new(config: GateConfig) -> Result<Self, GateError> {
+        let stop = CancellationToken::new();
+        let mut identities = Vec::new();
+        for path in &config.identities {
+            let key = crate::keys::load_private_key(path).map_err(|e| GateError::Identity {
+                path: path.display().to_string(),
+                why: e.to_string(),
+            })?;
+            identities.push(Arc::new(key));
+        }
+        let client = Client::new(config.broker.clone())?;
+        let link = Link::start(config.broker, &config.limits, stop.clone());
+        let slots = Arc::new(tokio::sync::Semaphore::new(config.limits.connections));
+        let shared = Arc::new(Shared {
+            link,
+            client,
+            limits: config.limits,
+            host_key: config.host_key,
+            identities,
+            default_target: config.default_target,
+            host_ca: config.host_ca,
+            names: config.names,
+            history: config.history,
+            slots,
+            tasks: TaskTracker::new(),
+        });
+        Ok(Self { shared, stop })
+    }
+
+    /// Serves the shims of this user on a Unix socket until `shutdown`; then closes every
+    /// connection and returns when the broker knows what became of the commands, or after a few
+    /// seconds. Only peers with the gate's own uid are let in.
+    ///
+    /// # Errors
+    /// When the socket fails for good.
+    pub async fn serve_unix(
+        &self,
+        listener: UnixListener,
+        shutdown: CancellationToken,
+    ) -> Result<(), GateError> {
+        listener::unix(Arc::clone(&self.shared), listener, shutdown).await?;
+        self.settle().await;
+        Ok(())
+    }
+
+    /// Serves the agents of a team over TCP until `shutdown`; then as [`Gate::serve_unix`].
+    ///
+    /// # Errors
+    /// When the socket fails for good.
+    pub async fn serve_tcp(
+        &self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> Result<(), GateError> {
+        listener::tcp(Arc::clone(&self.shared), listener, shutdown).await?;
+        self.settle().await;
+        Ok(())
+    }
+
+    /// Waits for the ends of connections and for their reports to arrive.
+    async fn settle(&self) {
+        let settled = async {
+            // Both serve functions may be ending: whoever closes first does no harm.
+            self.shared.tasks.close();
+            self.shared.tasks.wait().await;
+            self.shared.link.reported().await;
+        };
+        if tokio::time::timeout(SETTLE, settled).await.is_err() {
+            tracing::warn!("the gate stops although not everything was reported to the broker");
+        }
+    }
+
+    /// Whether the broker is there.
+    #[must_use]
+    pub fn link_status(&self) -> LinkStatus {
+        self.shared.link.status()
+    }
+
+    /// Waits until the link to the broker is up.
+    pub async fn linked(&self) {
+        self.shared.link.connected().await;
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,69 @@
+//! The bounds on what one gate takes on. There is none that, when reached, lets a command through.
+
+use std::time::Duration;
+
+/// Bounds on what one gate takes on. The defaults suit both modes.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at one time; further ones are closed at once.
+    pub connections: usize,
+    /// Connections over TCP that have not logged in, at one time; further ones are closed at once.
+    pub waiting: usize,
+    /// The same of one address (of one /64 for IPv6).
+    pub waiting_each: usize,
+    /// Session channels open at one time on one connection.
+    pub channels: usize,
+    /// How long a client may take until it has logged in.
+    pub login: Duration,
+    /// How long a client may take to send its head line on the Unix socket.
+    pub head: Duration,
+    /// How long connecting to a target and its key exchange may take, unless `ConnectTimeout`
+    /// says otherwise.
+    pub connect: Duration,
+    /// How long the login on a target may take (a security key may want to be touched).
+    pub target_login: Duration,
+    /// How long a command waits for the link to the broker before it is denied.
+    pub link_wait: Duration,
+    /// How long the broker may take to answer one request of the gate.
+    pub answer: Duration,
+    /// How much longer than the broker's own deadline the gate waits for a decision.
+    pub deadline_grace: Duration,
+    /// Script on standard input that one item may hold, in bytes.
+    pub script: usize,
+    /// Silence after which standard input that is code becomes an item though no EOF came.
+    pub script_idle: Duration,
+    /// Input of one connection that is kept in memory before the gate stops reading from the
+    /// client, in bytes.
+    pub buffered: usize,
+    /// Input of one channel that may wait in a temporary file where pausing would stall something
+    /// else, in bytes; past it the channel is closed.
+    pub spilled: u64,
+    /// Output of a command without a terminal that is recorded, per stream, in bytes.
+    pub recorded: u64,
+    /// How long the recording may lag before the session's commands are denied.
+    pub recording_lag: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 2048,
+            waiting: 128,
+            waiting_each: 32,
+            channels: 64,
+            login: Duration::from_secs(20),
+            head: Duration::from_secs(10),
+            connect: Duration::from_secs(30),
+            target_login: Duration::from_secs(60),
+            link_wait: Duration::from_secs(3),
+            answer: Duration::from_secs(15),
+            deadline_grace: Duration::from_secs(3),
+            script: 1024 * 1024,
+            script_idle: Duration::from_secs(2),
+            buffered: 1024 * 1024,
+            spilled: 4 << 30,
+            recorded: 1024 * 1024,
+            recording_lag: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Holds one item: submits it, waits for what becomes of it, and gives it back approved or not at
+//! all. It drives the pure [`ItemLifecycle`] with the broker's word, the client's and the clock, and
+//! must never decide anything by itself.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use expacti_protocol::command::{
+    CommandText, Interactive, ItemKind, Outcome, StdinTreatment, Submission,
+};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::ids::CommandId;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::lifecycle::{End, Event, ItemLifecycle, Step};
+use super::status_line::{Status, StatusLine};
+use crate::boundary::{Approved, Context, Environment, Signal, TargetChannel, Terminal};
+use crate::broker::event::{BrokerEvent, OpenSession, Submitted};
+use crate::broker::proof::Decided;
+use crate::client::channel::Control;
+use crate::client::connection::Connection;
+use crate::client::input::ChannelInput;
+use crate::client::refusal::Refusal;
+use crate::client::writer::ClientWriter;
+
+/// An item to be held.
+pub(crate) struct ReviewItem {
+    pub(crate) kind: ItemKind,
+    pub(crate) parent: Option<CommandId>,
+    pub(crate) bytes: Bytes,
+    pub(crate) login_shell: bool,
+    pub(crate) notes: Vec<String>,
+    pub(crate) cwd: Option<String>,
+    pub(crate) interactive: Option<Interactive>,
+    pub(crate) preview: Option<String>,
+}
+
+impl ReviewItem {
+    /// Any item, without anything around it.
+    pub(crate) fn new(kind: ItemKind, bytes: Bytes) -> Self {
+        Self {
+            kind,
+            parent: None,
+            bytes,
+            login_shell: false,
+            notes: Vec::new(),
+            cwd: None,
+            interactive: None,
+            preview: None,
+        }
+    }
+
+    /// A command.
+    pub(crate) fn command(bytes: Bytes) -> Self {
+        Self::new(ItemKind::Exec, bytes)
+    }
+
+    /// The standard input of a login shell without a terminal.
+    pub(crate) fn login_shell(bytes: Bytes) -> Self {
+        let notes = vec!["login shell without a terminal".to_owned()];
+        Self { login_shell: true, notes, ..Self::new(ItemKind::Stdin, bytes) }
+    }
+
+    /// Code for the standard input of a command that runs.
+    pub(crate) fn stdin(parent: CommandId, bytes: Bytes) -> Self {
+        Self { parent: Some(parent), ..Self::new(ItemKind::Stdin, bytes) }
+    }
+}
+
+/// What became of a held item.
+pub(crate) enum ReviewResult {
+    /// To be delivered now, once.
+    Approved(CommandId, Box<Approved>),
+    /// Allowed, but it would no longer go where it was reviewed for: it was taken back.
+    Changed,
+    /// Nobody is there any more.
+    Gone,
+    /// Not to be delivered.
+    Refused(Refusal),
+    /// Taken back by the agent.
+    Withdrawn,
+}
+
+/// How an item that is held talks with the interactive shell it would go to.
+pub(crate) struct Watcher {
+    /// The agent takes the item back.
+    pub(crate) withdraw: CancellationToken,
+    /// What the broker says when it has taken the item.
+    pub(crate) submitted: mpsc::UnboundedSender<Submitted>,
+    /// Asks whether the item would still go where it was reviewed for. No answer is a no.
+    pub(crate) check: mpsc::UnboundedSender<oneshot::Sender<bool>>,
+}
+
+/// What holding an item needs.
+pub(crate) struct Review<'a> {
+    pub(crate) connection: &'a Arc<Connection>,
+    /// Where the status line goes; none while a command is writing there.
+    pub(crate) client: Option<&'a ClientWriter>,
+    pub(crate) input: &'a ChannelInput,
+    pub(crate) gone: &'a CancellationToken,
+    pub(crate) environment: &'a Environment,
+    /// For items of an interactive shell, whose context can change while they are held.
+    pub(crate) watcher: Option<&'a Watcher>,
+}
+
+/// What else of the item's channel has to be followed meanwhile, where there is nobody else to.
+#[derive(Default)]
+pub(crate) struct Beside<'a> {
+    /// Signals and sizes from the client.
+    pub(crate) control: Option<&'a mut mpsc::Receiver<Control>>,
+    /// The channel on which the item would be delivered.
+    pub(crate) target: Option<&'a mut TargetChannel>,
+}
+
+impl Review<'_> {
+    /// Submits an item and waits for what becomes of it.
+    pub(crate) async fn run(
+        &self,
+        session: &OpenSession,
+        item: ReviewItem,
+        terminal: &mut Option<Terminal>,
+        mut beside: Beside<'_>,
+    ) -> ReviewResult {
+        let mut held = self.submit(session, item, terminal.as_ref());
+        loop {
+            if let Some(event) = held.next_event(terminal, &mut beside).await
+                && let Some(result) = held.on_event(event).await
+            {
+                return result;
+            }
+        }
+    }
+
+    fn submit<'a>(
+        &'a self,
+        session: &'a OpenSession,
+        item: ReviewItem,
+        terminal: Option<&Terminal>,
+    ) -> InReview<'a> {
+        let shared = &self.connection.shared;
+        let context = Context {
+            terminal: terminal.cloned(),
+            environment: self.environment.clone(),
+            // Until the broker has said how it is treated.
+            stdin: StdinTreatment::Code,
+            login_shell: item.login_shell,
+        };
+        let submission = Submission {
+            session_id: session.id.clone(),
+            kind: item.kind,
+            parent: item.parent,
+            text: CommandText::new(&item.bytes),
+            sha256: Digest::of(&item.bytes),
+            cwd: item.cwd.unwrap_or_else(|| "~".to_owned()),
+            pty: terminal.map(Terminal::info),
+            dropped_env: self.environment.dropped().to_vec(),
+            env: self.environment.kept().to_vec(),
+            notes: item.notes,
+            ready: true,
+            interactive: item.interactive,
+            preview: item.preview,
+        };
+        let events = shared.link.submit(session.epoch, submission);
+        let lifecycle = match self.watcher {
+            Some(_) => ItemLifecycle::with_check(session.id.clone(), item.bytes, context),
+            None => ItemLifecycle::new(session.id.clone(), item.bytes, context),
+        };
+        let wanted = terminal.is_some() || self.connection.status_line;
+        InReview {
+            review: self,
+            session,
+            lifecycle,
+            events,
+            checking: None,
+            deadline: Instant::now() + shared.limits.answer,
+            status: StatusLine::new(self.client, wanted),
+            has_terminal: terminal.is_some(),
+            changed: false,
+        }
+    }
+}
+
+/// An item between its submission and its end.
+struct InReview<'a> {
+    review: &'a Review<'a>,
+    session: &'a OpenSession,
+    lifecycle: ItemLifecycle,
+    events: mpsc::UnboundedReceiver<BrokerEvent>,
+    /// The question whether the context is still the reviewed one, while it is open.
+    checking: Option<oneshot::Receiver<bool>>,
+    deadline: Instant,
+    status: StatusLine<'a>,
+    has_terminal: bool,
+    /// The context was found to be another one.
+    changed: bool,
+}
+
+impl InReview<'_> {
+    /// The next thing that concerns the item; `None` when it was something else.
+    async fn next_event(
+        &mut self,
+        terminal: &mut Option<Terminal>,
+        beside: &mut Beside<'_>,
+    ) -> Option<Event> {
+        // Withdrawals come first: an approval that races one loses.
+        tokio::select! {
+            biased;
+            () = self.review.gone.cancelled() => {
+                Some(Event::Withdrawn("the client closed the channel"))
+            }
+            () = taken_back(self.review.watcher) => Some(Event::Withdrawn("^C")),
+            Some(asked) = next_control(&mut beside.control) => match asked {
+                Control::Signal(signal) if ends(signal) => {
+                    Some(Event::Withdrawn("the client sent a signal"))
+                }
+                Control::Signal(_) => None,
+                // The target hears of it when the command runs.
+                Control::Resize(size) => {
+                    if let Some(terminal) = terminal.as_mut() {
+                        terminal.resized(size);
+                    }
+                    None
+                }
+            },
+            () = self.review.input.interrupted(),
+                if self.has_terminal && beside.target.is_some() =>
+            {
+                Some(Event::Withdrawn("^C"))
+            }
+            still = answered(&mut self.checking) => {
+                self.checking = None;
+                self.changed = !still;
+                Some(Event::Checked(still))
+            }
+            // A queue whose sender has gone reads as a lost link.
+            event = self.events.recv() => {
+                Some(Event::Broker(event.unwrap_or(BrokerEvent::LinkLost)))
+            }
+            () = lost(&mut beside.target), if beside.target.is_some() => {
+                beside.target = None;
+                Some(Event::TargetLost)
+            }
+            () = tokio::time::sleep_until(self.deadline.into()) => {
+                let awaited = self.lifecycle.awaits_answer();
+                Some(if awaited { Event::NoAnswer } else { Event::Deadline })
+            }
+            () = self.status.tick() => None,
+        }
+    }
+
+    /// Takes an event in and does what the lifecycle says; the result, when that was its end.
+    async fn on_event(&mut self, event: Event) -> Option<ReviewResult> {
+        let withdrawn = match &event {
+            Event::Withdrawn(reason) => Some(*reason),
+            _ => None,
+        };
+        if let Event::Broker(BrokerEvent::Submitted(submitted)) = &event {
+            self.submitted(submitted);
+        }
+        let shared = &self.review.connection.shared;
+        match self.lifecycle.on(event) {
+            Step::Wait => None,
+            Step::Check => {
+                self.deadline = Instant::now() + shared.limits.answer;
+                let (ask, answer) = oneshot::channel();
+                if let Some(watcher) = self.review.watcher {
+                    watcher.check.send(ask).ok();
+                }
+                self.checking = Some(answer);
+                None
+            }
+            Step::Release { id, session, sha256 } => {
+                self.deadline = Instant::now() + shared.limits.answer;
+                shared.link.release(self.session.epoch, id, session, sha256);
+                None
+            }
+            Step::Deliver(id, approved) => {
+                self.status.erase().await;
+                Some(ReviewResult::Approved(id, approved))
+            }
+            Step::End(end) => Some(self.end(end, withdrawn).await),
+        }
+    }
+
+    /// From now on the deadline is the reviewer's.
+    fn submitted(&mut self, submitted: &Submitted) {
+        let now = Instant::now();
+        let grace = self.review.connection.shared.limits.deadline_grace;
+        self.deadline = now + submitted.timeout + grace;
+        self.status.show(Status::new(submitted, now));
+        if let Some(watcher) = self.review.watcher {
+            watcher.submitted.send(submitted.clone()).ok();
+        }
+    }
+
+    /// The item will not be delivered: tells the broker, and says what to tell the agent.
+    async fn end(&mut self, mut end: End, withdrawn: Option<&'static str>) -> ReviewResult {
+        let link = &self.review.connection.shared.link;
+        late(&mut self.events, &mut end, withdrawn.unwrap_or("no longer wanted"));
+        if let Some((id, reason)) = end.withdraw {
+            link.withdraw(self.session.epoch, id, reason);
+        }
+        if let Some((id, reason)) = end.unsent {
+            let unknown = Some(format!("{reason}: the command was not sent"));
+            link.finished(id, Outcome { unknown, ..Outcome::default() }).await;
+        }
+        self.status.erase().await;
+        let gone = self.review.gone.is_cancelled();
+        match end.refusal {
+            Some(refusal) => ReviewResult::Refused(refusal),
+            None if self.changed => ReviewResult::Changed,
+            None if self.review.watcher.is_some() && !gone => ReviewResult::Withdrawn,
+            None if withdrawn.is_some() && !gone => ReviewResult::Refused(Refusal::withdrawn()),
+            None => ReviewResult::Gone,
+        }
+    }
+}
+
+/// The item has ended here; what the broker has said meanwhile must not be left open there. What
+/// it says from now on finds the queue closed, and the link answers it.
+fn late(events: &mut mpsc::UnboundedReceiver<BrokerEvent>, end: &mut End, why: &'static str) {
+    // Closed before it is emptied: what comes in between is refused, and the link hears of that.
+    events.close();
+    while let Ok(event) = events.try_recv() {
+        match event {
+            BrokerEvent::Submitted(submitted) => end.withdraw = Some((submitted.id, why)),
+            BrokerEvent::Released(proof) => end.unsent = Some((proof.id().clone(), why)),
+            BrokerEvent::Decided(Decided { released: Some(proof), .. }) => {
+                end.unsent = Some((proof.id().clone(), why));
+            }
+            BrokerEvent::Decided(_) => end.withdraw = None,
+            BrokerEvent::LinkLost | BrokerEvent::Refused(_) => {}
+        }
+    }
+    if end.unsent.is_some() {
+        end.withdraw = None;
+    }
+}
+
+fn ends(signal: Signal) -> bool {
+    matches!(signal, Signal::Int | Signal::Term | Signal::Hup | Signal::Quit | Signal::Kill)
+}
+
+async fn taken_back(watcher: Option<&Watcher>) {
+    match watcher {
+        Some(watcher) => watcher.withdraw.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the context is still the reviewed one; a question that nobody answers is a no.
+async fn answered(checking: &mut Option<oneshot::Receiver<bool>>) -> bool {
+    match checking {
+        Some(answer) => answer.await.unwrap_or(false),
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_control(control: &mut Option<&mut mpsc::Receiver<Control>>) -> Option<Control> {
+    match control {
+        Some(control) => control.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn lost(target: &mut Option<&mut TargetChannel>) {
+    match target {
+        Some(target) => target.lost().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,245 @@
+//! The lifecycle of one item as pure code: what may happen to it at each moment, and what the gate
+//! does then. No clock, no I/O; whoever drives it reports deadlines as events. Bytes leave it only
+//! as an [`Approved`] item, once, after the broker's proof of the release.
+
+use bytes::Bytes;
+use expacti_protocol::digest::Digest;
+use expacti_protocol::ids::{CommandId, SessionId};
+
+use crate::boundary::{Approved, Context, HeldItem};
+use crate::broker::event::BrokerEvent;
+use crate::broker::proof::{Decided, Released};
+use crate::client::refusal::Refusal;
+
+/// What happens to an item.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The broker said something about it, or cannot be reached any more.
+    Broker(BrokerEvent),
+    /// The answer to [`Step::Check`]: whether the item would still go where it was reviewed for.
+    Checked(bool),
+    /// The gate's own deadline passed.
+    Deadline,
+    /// The broker did not answer a request in time.
+    NoAnswer,
+    /// The target closed the channel on which the item would have been delivered.
+    TargetLost,
+    /// The agent took the command back, or went away.
+    Withdrawn(&'static str),
+}
+
+/// What the gate has to do.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Nothing.
+    Wait,
+    /// Look whether the item would still go where it was reviewed for.
+    Check,
+    /// Ask for the release.
+    Release {
+        /// Which item.
+        id: CommandId,
+        /// Of which session.
+        session: SessionId,
+        /// Of which bytes.
+        sha256: Digest,
+    },
+    /// Send the bytes: the end of a life that succeeds.
+    Deliver(CommandId, Box<Approved>),
+    /// The item will never be delivered.
+    End(End),
+}
+
+/// How an item ended that will not be delivered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// What to tell the agent; nothing when it has gone.
+    pub(crate) refusal: Option<Refusal>,
+    /// Tell the broker that it is taken back.
+    pub(crate) withdraw: Option<(CommandId, &'static str)>,
+    /// The broker may have it on record as released: tell it that it was not sent.
+    pub(crate) unsent: Option<(CommandId, &'static str)>,
+}
+
+#[derive(Debug)]
+enum ItemState {
+    /// The submission is on its way.
+    Submitting { session: SessionId, bytes: Bytes, context: Context },
+    /// Waits for the decision.
+    Pending(HeldItem),
+    /// Allowed; it is being looked at whether the context is still the reviewed one.
+    Checking(HeldItem),
+    /// Allowed; the release is being recorded.
+    Releasing(HeldItem),
+    /// Delivered or ended.
+    Over,
+}
+
+/// One item.
+#[derive(Debug)]
+pub(crate) struct ItemLifecycle {
+    state: ItemState,
+    /// The context is looked at once more between the decision and the release.
+    checked: bool,
+}
+
+impl ItemLifecycle {
+    /// An item about to be submitted.
+    pub(crate) fn new(session: SessionId, bytes: Bytes, context: Context) -> Self {
+        Self { state: ItemState::Submitting { session, bytes, context }, checked: false }
+    }
+
+    /// An item whose context can change while it is held, and is to be checked before its release.
+    pub(crate) fn with_check(session: SessionId, bytes: Bytes, context: Context) -> Self {
+        Self { checked: true, ..Self::new(session, bytes, context) }
+    }
+
+    /// Whether an answer of the broker is due (rather than a person's decision).
+    pub(crate) fn awaits_answer(&self) -> bool {
+        matches!(self.state, ItemState::Submitting { .. } | ItemState::Releasing(_))
+    }
+
+    /// Takes in an event and says what to do. After `Deliver` or `End` it only says `Wait`.
+    pub(crate) fn on(&mut self, event: Event) -> Step {
+        let (state, step) = match (std::mem::replace(&mut self.state, ItemState::Over), event) {
+            (ItemState::Over, _) => (ItemState::Over, Step::Wait),
+
+            (
+                ItemState::Submitting { session, bytes, mut context },
+                Event::Broker(BrokerEvent::Submitted(news)),
+            ) => {
+                context.stdin = news.stdin;
+                (ItemState::Pending(HeldItem::new(news.id, session, bytes, context)), Step::Wait)
+            }
+            (
+                state @ ItemState::Submitting { .. },
+                Event::Broker(BrokerEvent::Decided(_) | BrokerEvent::Released(_)),
+            ) => (state, Step::Wait),
+
+            (ItemState::Pending(held), Event::Broker(BrokerEvent::Decided(decided))) => {
+                decide(held, decided, self.checked)
+            }
+            (ItemState::Checking(held), Event::Checked(true)) => release(held),
+            (state @ ItemState::Checking(_), Event::Checked(false)) => {
+                let step = ended(&state, None, Some(CHANGED));
+                (ItemState::Over, step)
+            }
+            (
+                state @ ItemState::Checking(_),
+                Event::Broker(
+                    BrokerEvent::Decided(_) | BrokerEvent::Released(_) | BrokerEvent::Submitted(_),
+                ),
+            ) => (state, Step::Wait),
+            (state, Event::Checked(_)) => (state, Step::Wait),
+            // A release that nobody asked for is no release.
+            (state @ ItemState::Pending(_), Event::Broker(BrokerEvent::Released(_))) => {
+                (state, Step::Wait)
+            }
+            (state @ ItemState::Pending(_), Event::Broker(BrokerEvent::Submitted(_))) => {
+                (state, Step::Wait)
+            }
+
+            (ItemState::Releasing(held), Event::Broker(BrokerEvent::Released(proof))) => {
+                (ItemState::Over, send(held, proof))
+            }
+            (
+                state @ ItemState::Releasing(_),
+                Event::Broker(BrokerEvent::Decided(_) | BrokerEvent::Submitted(_)),
+            ) => (state, Step::Wait),
+
+            (state, Event::Broker(BrokerEvent::Refused(why))) => {
+                fail(state, Refusal::undecided(&why), None)
+            }
+            (state, Event::Broker(BrokerEvent::LinkLost)) => {
+                fail(state, Refusal::unreachable(), None)
+            }
+            (state, Event::NoAnswer) => {
+                fail(state, Refusal::undecided("the broker did not answer"), Some("no answer"))
+            }
+            (state, Event::Deadline) => {
+                fail(state, Refusal::timed_out(), Some("the gate's own deadline passed"))
+            }
+            (state, Event::TargetLost) => fail(
+                state,
+                Refusal::target("the target closed the connection before the command was sent"),
+                Some("the target closed the connection"),
+            ),
+            (state, Event::Withdrawn(reason)) => {
+                let step = ended(&state, None, Some(reason));
+                (ItemState::Over, step)
+            }
+        };
+        self.state = state;
+        step
+    }
+}
+
+/// Why an item was taken back that would have gone somewhere else.
+pub(crate) const CHANGED: &str = "context changed";
+
+fn decide(mut held: HeldItem, mut decided: Decided, checked: bool) -> (ItemState, Step) {
+    let about_this = decided.id == *held.id()
+        && decided.session == *held.session()
+        && decided.sha256 == held.sha256();
+    if !about_this {
+        let why = "the broker's decision was not about this command";
+        return fail(ItemState::Pending(held), Refusal::undecided(why), Some(why));
+    }
+    if !decided.allow {
+        let refusal = Refusal::decided(decided.kind, decided.comment.as_deref());
+        let end = End { refusal: Some(refusal), withdraw: None, unsent: None };
+        return (ItemState::Over, Step::End(end));
+    }
+    held.grant(decided.grant);
+    if let Some(proof) = decided.released.take() {
+        return (ItemState::Over, send(held, proof));
+    }
+    if checked { (ItemState::Checking(held), Step::Check) } else { release(held) }
+}
+
+fn release(held: HeldItem) -> (ItemState, Step) {
+    let step = Step::Release {
+        id: held.id().clone(),
+        session: held.session().clone(),
+        sha256: held.sha256(),
+    };
+    (ItemState::Releasing(held), step)
+}
+
+fn send(held: HeldItem, proof: Released) -> Step {
+    let id = held.id().clone();
+    match held.release(proof) {
+        Some(approved) => Step::Deliver(id, Box::new(approved)),
+        None => {
+            let why = "the broker's release was not about this command";
+            Step::End(End {
+                refusal: Some(Refusal::undecided(why)),
+                withdraw: None,
+                unsent: Some((id, why)),
+            })
+        }
+    }
+}
+
+fn fail(state: ItemState, refusal: Refusal, withdraw: Option<&'static str>) -> (ItemState, Step) {
+    let step = ended(&state, Some(refusal), withdraw);
+    (ItemState::Over, step)
+}
+
+fn ended(state: &ItemState, refusal: Option<Refusal>, withdraw: Option<&'static str>) -> Step {
+    let end = match (state, withdraw) {
+        (ItemState::Pending(held) | ItemState::Checking(held), Some(reason)) => {
+            End { refusal, withdraw: Some((held.id().clone(), reason)), unsent: None }
+        }
+        // The release may be on disk: say so rather than leave it open for ever.
+        (ItemState::Releasing(held), reason) => {
+            let reason = reason.unwrap_or("the link to the broker was lost");
+            End { refusal, withdraw: None, unsent: Some((held.id().clone(), reason)) }
+        }
+        _ => End { refusal, withdraw: None, unsent: None },
+    };
+    Step::End(end)
+}
+
+#[cfg(test)]
+mod tests;

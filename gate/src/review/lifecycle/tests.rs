@@ -1,0 +1,268 @@
+//! Every event at every moment of an item's life, and random sequences of them.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::time::Duration;
+
+use expacti_protocol::command::StdinTreatment;
+use expacti_protocol::gate::{Decision, DecisionKind};
+use proptest::prelude::*;
+
+use super::*;
+use crate::boundary::Environment;
+use crate::broker::event::Submitted;
+
+const BYTES: &[u8] = b"rm -rf /srv/old";
+
+struct World {
+    id: CommandId,
+    session: SessionId,
+}
+
+/// What can be said to an item; `Wrong…` are about something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Say {
+    Submitted,
+    Refused,
+    Allow,
+    AllowReleased,
+    Deny,
+    Expire,
+    WrongId,
+    WrongSession,
+    WrongBytes,
+    Released,
+    ReleasedWrongId,
+    ReleasedWrongBytes,
+    LinkLost,
+    Withdrawn,
+    TargetLost,
+    NoAnswer,
+    Deadline,
+}
+
+const ALL: [Say; 17] = [
+    Say::Submitted,
+    Say::Refused,
+    Say::Allow,
+    Say::AllowReleased,
+    Say::Deny,
+    Say::Expire,
+    Say::WrongId,
+    Say::WrongSession,
+    Say::WrongBytes,
+    Say::Released,
+    Say::ReleasedWrongId,
+    Say::ReleasedWrongBytes,
+    Say::LinkLost,
+    Say::Withdrawn,
+    Say::TargetLost,
+    Say::NoAnswer,
+    Say::Deadline,
+];
+
+impl World {
+    fn new() -> Self {
+        Self { id: CommandId::new(), session: SessionId::new() }
+    }
+
+    fn life(&self) -> ItemLifecycle {
+        let context = Context {
+            terminal: None,
+            environment: Environment::default(),
+            stdin: StdinTreatment::Code,
+            login_shell: false,
+        };
+        ItemLifecycle::new(self.session.clone(), Bytes::from_static(BYTES), context)
+    }
+
+    fn decided(&self, change: impl FnOnce(&mut Decision)) -> Event {
+        let mut decision = Decision {
+            id: self.id.clone(),
+            allow: true,
+            comment: Some("why".to_owned()),
+            sha256: Digest::of(BYTES),
+            session_id: self.session.clone(),
+            decided_by: "alice".to_owned(),
+            kind: DecisionKind::Reviewer,
+            released: false,
+            grant: None,
+            signatures: Vec::new(),
+        };
+        change(&mut decision);
+        Event::Broker(BrokerEvent::Decided(Decided::for_test(decision)))
+    }
+
+    fn event(&self, say: Say) -> Event {
+        match say {
+            Say::Submitted => Event::Broker(BrokerEvent::Submitted(Submitted {
+                id: self.id.clone(),
+                risk_score: 1,
+                level: "LOW".to_owned(),
+                timeout: Duration::from_secs(60),
+                stdin: StdinTreatment::Data,
+                unattended: false,
+            })),
+            Say::Refused => Event::Broker(BrokerEvent::Refused("disk full".to_owned())),
+            Say::Allow => self.decided(|_| {}),
+            Say::AllowReleased => self.decided(|d| d.released = true),
+            Say::Deny => self.decided(|d| {
+                d.allow = false;
+                d.released = true;
+            }),
+            Say::Expire => self.decided(|d| {
+                d.allow = false;
+                d.kind = DecisionKind::Timeout;
+            }),
+            Say::WrongId => self.decided(|d| {
+                d.id = CommandId::new();
+                d.released = true;
+            }),
+            Say::WrongSession => self.decided(|d| {
+                d.session_id = SessionId::new();
+                d.released = true;
+            }),
+            Say::WrongBytes => self.decided(|d| {
+                d.sha256 = Digest::of(b"true");
+                d.released = true;
+            }),
+            Say::Released => self.released(&self.id, BYTES),
+            Say::ReleasedWrongId => self.released(&CommandId::new(), BYTES),
+            Say::ReleasedWrongBytes => self.released(&self.id, b"true"),
+            Say::LinkLost => Event::Broker(BrokerEvent::LinkLost),
+            Say::Withdrawn => Event::Withdrawn("^C"),
+            Say::TargetLost => Event::TargetLost,
+            Say::NoAnswer => Event::NoAnswer,
+            Say::Deadline => Event::Deadline,
+        }
+    }
+
+    fn released(&self, id: &CommandId, bytes: &[u8]) -> Event {
+        Event::Broker(BrokerEvent::Released(Released::for_test(
+            id,
+            &self.session,
+            Digest::of(bytes),
+        )))
+    }
+}
+
+/// Plays a sequence; at which event the item was delivered, if it was.
+fn play(sequence: &[Say]) -> (Option<usize>, usize) {
+    let world = World::new();
+    let mut life = world.life();
+    let (mut delivered, mut count) = (None, 0);
+    for (i, say) in sequence.iter().enumerate() {
+        if let Step::Deliver(id, _) = life.on(world.event(*say)) {
+            assert_eq!(id, world.id);
+            delivered = Some(i);
+            count += 1;
+        }
+    }
+    (delivered, count)
+}
+
+/// The rule in one place, written without the state machine: the item is delivered when the
+/// submission was taken, then (nothing ending it in between) an allow of exactly this item came
+/// with its release, or was followed by the release.
+fn expected(sequence: &[Say]) -> Option<usize> {
+    let mut stage = 0;
+    for (i, say) in sequence.iter().enumerate() {
+        stage = match (stage, say) {
+            (0, Say::Submitted) => 1,
+            (0, Say::Allow | Say::AllowReleased | Say::Deny | Say::Expire) => 0,
+            (0, Say::WrongId | Say::WrongSession | Say::WrongBytes) => 0,
+            (0, Say::Released | Say::ReleasedWrongId | Say::ReleasedWrongBytes) => 0,
+            (1, Say::Submitted) => 1,
+            (1, Say::Released | Say::ReleasedWrongId | Say::ReleasedWrongBytes) => 1,
+            (1, Say::AllowReleased) => return Some(i),
+            (1, Say::Allow) => 2,
+            (2, Say::Released) => return Some(i),
+            (2, Say::Submitted | Say::Allow | Say::AllowReleased | Say::Deny | Say::Expire) => 2,
+            (2, Say::WrongId | Say::WrongSession | Say::WrongBytes) => 2,
+            _ => return None,
+        };
+    }
+    None
+}
+
+#[test]
+fn every_event_at_every_moment() {
+    let beginnings: [&[Say]; 6] = [
+        &[],
+        &[Say::Submitted],
+        &[Say::Submitted, Say::Allow],
+        &[Say::Submitted, Say::AllowReleased],
+        &[Say::Submitted, Say::Deny],
+        &[Say::Submitted, Say::Withdrawn],
+    ];
+    for beginning in beginnings {
+        for first in ALL {
+            for second in ALL {
+                for third in [Say::Released, Say::AllowReleased, Say::Withdrawn] {
+                    let mut sequence = beginning.to_vec();
+                    sequence.extend([first, second, third]);
+                    let (delivered, count) = play(&sequence);
+                    assert_eq!(delivered, expected(&sequence), "{sequence:?}");
+                    assert!(count <= 1, "{sequence:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_agent_and_the_broker_are_told() {
+    let end = |sequence: &[Say]| {
+        let world = World::new();
+        let mut life = world.life();
+        let (last, before) = sequence.split_last().unwrap();
+        for say in before {
+            assert!(!matches!(life.on(world.event(*say)), Step::End(_)));
+        }
+        match life.on(world.event(*last)) {
+            Step::End(end) => end,
+            other => panic!("{sequence:?}: {other:?}"),
+        }
+    };
+    let status = |sequence: &[Say]| end(sequence).refusal.map(|r| (r.status, r.message));
+    let denied = |why: &str| format!("expacti: command denied — {why}");
+    use Say::*;
+    assert_eq!(status(&[Submitted, Deny]), Some((77, denied("why"))));
+    assert_eq!(status(&[Submitted, Expire]).unwrap().0, 78);
+    assert_eq!(status(&[Submitted, Deadline]).unwrap().0, 78);
+    assert_eq!(status(&[Refused]), Some((79, denied("disk full"))));
+    assert_eq!(status(&[Submitted, Allow, Refused]), Some((79, denied("disk full"))));
+    assert_eq!(status(&[LinkLost]), Some((79, denied("broker unreachable"))));
+    assert_eq!(status(&[Submitted, Allow, LinkLost]), Some((79, denied("broker unreachable"))));
+    assert_eq!(status(&[Submitted, Allow, NoAnswer]).unwrap().0, 79);
+    assert_eq!(status(&[Submitted, TargetLost]).unwrap().0, 255);
+    assert_eq!(status(&[Submitted, Withdrawn]), None);
+    for wrong in [WrongId, WrongSession, WrongBytes] {
+        assert_eq!(status(&[Submitted, wrong]).unwrap().0, 79);
+    }
+
+    assert_eq!(end(&[Submitted, Withdrawn]).withdraw.unwrap().1, "^C");
+    assert!(end(&[Submitted, Deadline]).withdraw.is_some());
+    assert!(end(&[Submitted, Deny]).withdraw.is_none());
+    assert!(end(&[Withdrawn]).withdraw.is_none(), "the broker has given no id yet");
+    // Once the release was asked for it may be on record: the broker hears that it was not used.
+    for last in [Withdrawn, LinkLost, NoAnswer, TargetLost, ReleasedWrongBytes] {
+        let end = end(&[Submitted, Allow, last]);
+        assert!(end.withdraw.is_none() && end.unsent.is_some(), "{last:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
+    #[test]
+    fn delivered_only_after_the_exact_release_and_once(
+        picks in proptest::collection::vec(0usize..ALL.len(), 0..10),
+        start in 0usize..3,
+    ) {
+        let lead = [Say::Submitted, Say::Allow];
+        let mut sequence = lead.get(..start).unwrap().to_vec();
+        sequence.extend(picks.iter().filter_map(|i| ALL.get(*i)));
+        let (delivered, count) = play(&sequence);
+        prop_assert!(count <= 1);
+        prop_assert_eq!(delivered, expected(&sequence), "{:?}", sequence);
+    }
+}

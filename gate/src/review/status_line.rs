@@ -1,0 +1,195 @@
+//! The line an agent's terminal shows while a command is held. It must never leave a trace where
+//! no terminal is: programs read standard error.
+
+use std::time::{Duration, Instant};
+
+use crate::broker::event::Submitted;
+use crate::client::writer::ClientWriter;
+
+/// Erases the line.
+const ERASE: &str = "\r\x1b[K";
+
+/// What is decided at once leaves no flicker of a status line.
+pub(crate) const FLICKER: Duration = Duration::from_millis(150);
+
+/// How long drawing may take: a client that does not read its screen must not hold up a decision.
+const SLOW_CLIENT: Duration = Duration::from_millis(200);
+
+/// How long an agent waits for a change of files before it is told why.
+const NOTICE_AFTER: Duration = Duration::from_secs(2);
+
+/// What an agent is told that has no line of its own on the screen, once for each item: what it
+/// waits for. Only for clients whose standard error nobody reads as data.
+pub(crate) fn waiting(item: &str) -> String {
+    let first = item.lines().next().unwrap_or_default();
+    // Up to the digest, which tells it nothing.
+    let what = first.split_once(", sha256").map_or(first, |(what, _)| what);
+    let what: String = expacti_protocol::one_line(what).chars().take(200).collect();
+    format!("expacti: waiting for review: {what}")
+}
+
+/// Waits for `held`; says once what it waits for when that takes a while.
+pub(crate) async fn with_notice<T>(
+    held: impl Future<Output = T>,
+    say: impl Future<Output = ()>,
+) -> T {
+    within(NOTICE_AFTER, held, say).await
+}
+
+async fn within<T>(
+    patience: Duration,
+    held: impl Future<Output = T>,
+    say: impl Future<Output = ()>,
+) -> T {
+    let notice = async {
+        tokio::time::sleep(patience).await;
+        say.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::pin!(held, notice);
+    tokio::select! {
+        biased;
+        held = &mut held => held,
+        // It never ends by itself.
+        () = &mut notice => held.await,
+    }
+}
+
+/// What is known of a held item.
+pub(crate) struct Status {
+    text: String,
+    hint: &'static str,
+    deadline: Instant,
+}
+
+impl Status {
+    /// For an item the broker has taken.
+    pub(crate) fn new(news: &Submitted, now: Instant) -> Self {
+        Self {
+            text: format!("risk {} {}", news.risk_score, news.level),
+            hint: if news.unattended { " - run: expacti review" } else { "" },
+            deadline: now + news.timeout,
+        }
+    }
+
+    /// The line as of now, over the old one.
+    pub(crate) fn draw(&self, now: Instant) -> String {
+        format!("\r{}\x1b[K", self.text(now))
+    }
+
+    /// The words of the line.
+    pub(crate) fn text(&self, now: Instant) -> String {
+        let left = self.deadline.saturating_duration_since(now) + Duration::from_millis(500);
+        let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
+        format!("expacti: waiting for review - {} - {minutes}:{seconds:02}{}", self.text, self.hint)
+    }
+}
+
+/// The status line of one held item.
+pub(crate) struct StatusLine<'a> {
+    client: Option<&'a ClientWriter>,
+    status: Option<Status>,
+    drawn: bool,
+    next: tokio::time::Instant,
+}
+
+impl<'a> StatusLine<'a> {
+    pub(crate) fn new(client: Option<&'a ClientWriter>, wanted: bool) -> Self {
+        let client = client.filter(|_| wanted);
+        Self { client, status: None, drawn: false, next: tokio::time::Instant::now() }
+    }
+
+    pub(crate) fn show(&mut self, status: Status) {
+        // What is decided at once leaves no flicker.
+        self.next = tokio::time::Instant::now() + FLICKER;
+        self.status = Some(status);
+    }
+
+    /// Draws when it is time to; ends after each drawing.
+    pub(crate) async fn tick(&mut self) {
+        let (Some(client), Some(status)) = (self.client, &self.status) else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep_until(self.next).await;
+        self.next += Duration::from_secs(1);
+        self.drawn = true;
+        // A client that does not read its screen must not hold up the decision.
+        let line = status.draw(Instant::now());
+        let drawing = client.say(&line);
+        if tokio::time::timeout(SLOW_CLIENT, drawing).await.is_err() {
+            self.client = None;
+        }
+    }
+
+    pub(crate) async fn erase(&mut self) {
+        if let (Some(client), true) = (self.client, self.drawn) {
+            tokio::time::timeout(SLOW_CLIENT, client.say(ERASE)).await.ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expacti_protocol::command::StdinTreatment;
+    use expacti_protocol::ids::CommandId;
+
+    use super::*;
+
+    #[test]
+    fn what_an_agent_waits_for() {
+        for (item, line) in [
+            ("sftp write /srv/x: 12 B, sha256 ab, new file", "sftp write /srv/x: 12 B"),
+            ("sftp upload 2 files, 2 B, to /srv\nsftp write", "sftp upload 2 files, 2 B, to /srv"),
+            ("sftp remove /srv/x: 1 B\x1b[2J", "sftp remove /srv/x: 1 B\\x1b[2J"),
+        ] {
+            let told = waiting(item);
+            assert!(told.starts_with("expacti: waiting for review: sftp "), "{told}");
+            assert!(!told.chars().any(char::is_control), "{told:?}");
+            if !item.contains('\x1b') {
+                assert_eq!(told, format!("expacti: waiting for review: {line}"));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn told_once_and_only_when_it_takes_a_while() {
+        let told = std::cell::Cell::new(0);
+        let heard = tokio::sync::Notify::new();
+        let say = || async {
+            told.set(told.get() + 1);
+            heard.notify_one();
+        };
+        assert_eq!(with_notice(async { 1 }, say()).await, 1);
+        assert_eq!(told.get(), 0);
+        let held = async {
+            heard.notified().await;
+            2
+        };
+        assert_eq!(within(Duration::ZERO, held, say()).await, 2);
+        assert_eq!(told.get(), 1);
+    }
+
+    #[test]
+    fn counts_down() {
+        let now = Instant::now();
+        let mut news = Submitted {
+            id: CommandId::new(),
+            risk_score: 82,
+            level: "CRITICAL".to_owned(),
+            timeout: Duration::from_secs(60),
+            stdin: StdinTreatment::Data,
+            unattended: false,
+        };
+        let status = Status::new(&news, now);
+        assert_eq!(
+            status.draw(now + Duration::from_secs(13)),
+            "\rexpacti: waiting for review - risk 82 CRITICAL - 0:47\x1b[K"
+        );
+        news.unattended = true;
+        let line = Status::new(&news, now).draw(now + Duration::from_secs(600));
+        assert_eq!(
+            line,
+            "\rexpacti: waiting for review - risk 82 CRITICAL - 0:00 - run: expacti review\x1b[K"
+        );
+    }
+}

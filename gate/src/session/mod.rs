@@ -1,0 +1,3 @@
+//! What becomes of one request on a channel.
+
+pub(crate) mod dispatch;

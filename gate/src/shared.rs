@@ -1,0 +1,27 @@
+//! What every connection of one gate shares.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use expacti_protocol::client::Client;
+use russh::keys::PrivateKey;
+use tokio_util::task::TaskTracker;
+
+use crate::broker::link::Link;
+use crate::limits::Limits;
+
+/// What every connection of one gate shares.
+pub(crate) struct Shared {
+    pub(crate) link: Link,
+    pub(crate) client: Client,
+    pub(crate) limits: Limits,
+    pub(crate) host_key: PrivateKey,
+    pub(crate) identities: Vec<Arc<PrivateKey>>,
+    pub(crate) default_target: Option<String>,
+    pub(crate) host_ca: Option<PrivateKey>,
+    pub(crate) names: Vec<String>,
+    pub(crate) history: Option<PathBuf>,
+    pub(crate) slots: Arc<tokio::sync::Semaphore>,
+    /// Every task that may have something to report.
+    pub(crate) tasks: TaskTracker,
+}

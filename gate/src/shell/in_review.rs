@@ -1,0 +1,143 @@
+//! The one item of an interactive shell that is under review: a future that ends with its result,
+//! and the way to talk with it meanwhile.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use expacti_line::gate::{Draft, Kind, Label};
+use expacti_protocol::command::{Interactive, ItemKind, PromptLabel};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::boundary::Terminal;
+use crate::broker::event::{OpenSession, Submitted};
+use crate::review::hold::{Beside, Review, ReviewItem, ReviewResult, Watcher};
+use crate::review::status_line::{FLICKER, Status};
+
+/// The longest name of a program or directory that reviewers are told, in characters; PATH_MAX of
+/// Linux.
+const MAX_NAME: usize = 4096;
+
+/// An item under review.
+pub(super) struct ItemInReview<'a> {
+    result: Pin<Box<dyn Future<Output = (Option<OpenSession>, ReviewResult)> + Send + 'a>>,
+    withdraw: CancellationToken,
+    submitted: mpsc::UnboundedReceiver<Submitted>,
+    checks: mpsc::UnboundedReceiver<oneshot::Sender<bool>>,
+    /// The status line, and when to draw it next.
+    status: Option<(Status, Instant)>,
+}
+
+/// What happened to an item under review.
+pub(super) enum ItemEvent {
+    /// Whether it would still go where it was reviewed for is asked.
+    Check(oneshot::Sender<bool>),
+    /// The review is over; with the session it was submitted under.
+    Result(Option<OpenSession>, Box<ReviewResult>),
+    /// The status line is to be drawn.
+    Status(String),
+}
+
+impl<'a> ItemInReview<'a> {
+    /// Begins the review of an item.
+    pub(super) fn submit(review: Review<'a>, draft: Draft, terminal: Terminal) -> Self {
+        let (submitted_tx, submitted) = mpsc::unbounded_channel();
+        let (check_tx, checks) = mpsc::unbounded_channel();
+        let withdraw = CancellationToken::new();
+        let watcher =
+            Watcher { withdraw: withdraw.clone(), submitted: submitted_tx, check: check_tx };
+        let result = async move {
+            let session = match review.connection.current().await {
+                Ok(session) => session,
+                Err(refusal) => return (None, ReviewResult::Refused(refusal)),
+            };
+            let review = Review { watcher: Some(&watcher), ..review };
+            let mut terminal = Some(terminal);
+            let result = review.run(&session, item(draft), &mut terminal, Beside::default()).await;
+            (Some(session), result)
+        };
+        Self { result: Box::pin(result), withdraw, submitted, checks, status: None }
+    }
+
+    /// The agent takes it back, unless it is too late.
+    pub(super) fn withdraw(&self) {
+        self.withdraw.cancel();
+    }
+
+    /// Takes it back, and waits for what became of it.
+    pub(super) async fn abandon(self) -> ReviewResult {
+        self.withdraw.cancel();
+        self.result.await.1
+    }
+
+    /// The next thing that happens to it. After a `Result` it must not be asked again.
+    pub(super) async fn next(&mut self) -> ItemEvent {
+        loop {
+            let due = self.status.as_ref().map(|(_, due)| *due);
+            tokio::select! {
+                biased;
+                (session, result) = self.result.as_mut() => {
+                    return ItemEvent::Result(session, Box::new(result));
+                }
+                Some(ask) = self.checks.recv() => return ItemEvent::Check(ask),
+                Some(submitted) = self.submitted.recv() => {
+                    let now = Instant::now();
+                    self.status = Some((Status::new(&submitted, now), now + FLICKER));
+                }
+                () = sleep_until(due) => {
+                    if let Some((status, due)) = &mut self.status {
+                        *due += Duration::from_secs(1);
+                        return ItemEvent::Status(status.text(Instant::now()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Never ends without a deadline.
+pub(super) async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the line gate wants reviewed, as the broker takes it.
+fn item(draft: Draft) -> ReviewItem {
+    let kind = match draft.kind {
+        Kind::Line => ItemKind::Line,
+        Kind::Input => ItemKind::Input,
+        Kind::Keys => ItemKind::Keys,
+        Kind::Control => ItemKind::Control,
+    };
+    let label = match draft.label {
+        Label::Verified => PromptLabel::Verified,
+        Label::Continuation => PromptLabel::Continuation,
+        Label::Unverified => PromptLabel::Unverified,
+        Label::Cooked => PromptLabel::Cooked,
+        Label::NoEcho => PromptLabel::NoEcho,
+        Label::Raw => PromptLabel::Raw,
+    };
+    let foreground = draft.foreground.map(|name| bounded(&name));
+    let interactive =
+        Interactive { label, foreground, secret: draft.secret, grantable: draft.grantable };
+    ReviewItem {
+        notes: draft.notes,
+        cwd: draft.cwd.map(|cwd| bounded(&cwd)),
+        interactive: Some(interactive),
+        preview: draft.preview,
+        ..ReviewItem::new(kind, Bytes::from(draft.bytes))
+    }
+}
+
+/// What the target says of itself, as one line that leaves a reviewer's screen to the item.
+fn bounded(text: &str) -> String {
+    let line = expacti_protocol::one_line(text);
+    let mut short: String = line.chars().take(MAX_NAME).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    short
+}

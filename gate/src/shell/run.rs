@@ -1,0 +1,317 @@
+//! An interactive shell: waits for one event at a time, from the agent, the target, the review or
+//! the clock, hands it to the line gate, and carries out what that says. It must never write
+//! anything to the target but what the line gate's effects name: constants, the approved item, keys
+//! under a grant.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use expacti_line::editor::History;
+use expacti_line::gate::{Effect, LineGate};
+use expacti_line::remote::{Nonce, Probe, parse_probe};
+use expacti_protocol::command::Outcome;
+use expacti_protocol::ids::SessionId;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::effects::{Broken, ShellSession, cells};
+use super::history::Store;
+use super::in_review::{ItemEvent, ItemInReview, sleep_until};
+use crate::boundary::{
+    Ended, Environment, Shell, Signal, TargetChannel, TargetEvent, TargetReader, Terminal,
+};
+use crate::broker::event::OpenSession;
+use crate::broker::link::Link;
+use crate::client::channel::{Channel, Control, unless_gone};
+use crate::client::connection::Connection;
+use crate::client::end::{ChannelEnd, Stopped};
+use crate::client::input::{ChannelInput, Taken};
+use crate::client::refusal::Refusal;
+use crate::review::hold::{Review, ReviewResult};
+use crate::upstream::pool::Lease;
+
+/// How long the target may take to answer a question about its terminal.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// The longest answer to it, in bytes.
+const PROBE_BYTES: usize = 64 * 1024;
+
+/// One thing that happened to an interactive shell.
+enum ShellEvent {
+    /// The client went away.
+    ClientGone,
+    /// The client sent a signal or a new size; `None`: it never will again.
+    Control(Option<Control>),
+    /// Nobody watches a grant any more, or nobody could say so.
+    GrantOver,
+    /// The client sent input.
+    Input(Taken),
+    /// Something happened to the item under review.
+    Item(ItemEvent),
+    /// The answer about the target's terminal; `None`: there is none.
+    Probed(Option<Probe>),
+    /// The target said something.
+    Target(TargetEvent),
+    /// A deadline of the line gate or of a grant has come.
+    Tick,
+}
+
+type Probing<'a> = Pin<Box<dyn Future<Output = Option<Probe>> + Send + 'a>>;
+
+/// Where events come from.
+struct Sources<'a> {
+    control: &'a mut mpsc::Receiver<Control>,
+    input: &'a ChannelInput,
+    gone: &'a CancellationToken,
+    reader: &'a mut TargetReader,
+    grants_over: broadcast::Receiver<SessionId>,
+    /// The item under review.
+    item: Option<ItemInReview<'a>>,
+    /// The question about the target's terminal, while it is open.
+    probe: Option<Probing<'a>>,
+    /// The client has not sent the end of its input yet.
+    input_open: bool,
+}
+
+impl Sources<'_> {
+    /// Waits for the next event. The client's end comes first, its input before what it causes.
+    async fn next(&mut self, shell: &ShellSession<'_>) -> ShellEvent {
+        let deadline = shell.deadline();
+        tokio::select! {
+            biased;
+            () = self.gone.cancelled() => ShellEvent::ClientGone,
+            asked = self.control.recv() => ShellEvent::Control(asked),
+            taken = self.input.next(), if self.input_open => ShellEvent::Input(taken),
+            () = grant_over(shell, &mut self.grants_over) => ShellEvent::GrantOver,
+            event = next_of_item(&mut self.item) => ShellEvent::Item(event),
+            answer = answered(&mut self.probe) => {
+                self.probe = None;
+                ShellEvent::Probed(answer)
+            }
+            event = self.reader.next() => ShellEvent::Target(event),
+            () = sleep_until(deadline) => ShellEvent::Tick,
+        }
+    }
+}
+
+/// Runs a login shell for the agent, to its end.
+pub(crate) async fn run(
+    channel: &mut Channel,
+    session: OpenSession,
+    lease: Lease,
+    target: TargetChannel,
+) -> Result<(), Stopped> {
+    let Some(terminal) = channel.terminal.clone() else { return Err(Stopped::Gone) };
+    let nonce = nonce()?;
+    let starting = start(target, &terminal, &channel.environment, &nonce);
+    let Shell { writer, mut reader } = unless_gone(&channel.gone, starting).await??;
+    let (store, history) = load(store(&channel.connection)).await;
+    let known = history.len();
+    let (cols, rows) = cells(terminal.size());
+    let gate = LineGate::new(nonce, cols, rows, history, Duration::ZERO);
+    let Channel { connection, client, input, control, gone, environment, .. } = channel;
+    let mut shell = ShellSession::new(connection, client, session, writer, gate);
+    shell.recorder.resize(terminal.size()).await;
+    let around = Around { connection, input, gone, environment, lease: &lease };
+    let end = until_the_end(&mut shell, around, control, &mut reader, terminal).await;
+    let typed = shell.history().clone();
+    tokio::task::spawn_blocking(move || store.save(&typed, known));
+    shell.end(end, lease, &mut reader, gone, connection).await
+}
+
+/// What of the channel and its connection stays the same while the shell runs.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    connection: &'a Arc<Connection>,
+    input: &'a ChannelInput,
+    gone: &'a CancellationToken,
+    environment: &'a Environment,
+    lease: &'a Lease,
+}
+
+/// One event after another, until one of them is the end.
+async fn until_the_end(
+    shell: &mut ShellSession<'_>,
+    around: Around<'_>,
+    control: &mut mpsc::Receiver<Control>,
+    reader: &mut TargetReader,
+    mut terminal: Terminal,
+) -> ChannelEnd {
+    let Around { connection, input, gone, environment, lease } = around;
+    let link = shell.link.clone();
+    let mut sources = Sources {
+        control,
+        input,
+        gone,
+        reader,
+        grants_over: link.grants_over(),
+        item: None,
+        probe: None,
+        input_open: true,
+    };
+    let end = loop {
+        let event = sources.next(shell).await;
+        let effects = match on(event, shell, &mut sources, &mut terminal).await {
+            Ok(effects) => effects,
+            Err(end) => break end,
+        };
+        let todo = match shell.carry_out(effects).await {
+            Ok(todo) => todo,
+            Err(Broken::Client) => break ChannelEnd::ClientGone,
+            Err(Broken::Target) => break ChannelEnd::Target(Ended::Lost),
+        };
+        if todo.withdraw
+            && let Some(item) = &sources.item
+        {
+            item.withdraw();
+        }
+        if todo.probe {
+            let tty = shell.gate.tty().map(str::to_owned);
+            sources.probe = Some(Box::pin(async move { ask(lease, tty?).await }));
+        }
+        if let Some(draft) = todo.submit {
+            let review =
+                Review { connection, client: None, input, gone, environment, watcher: None };
+            // From here on the end of a grant counts that this item may bring.
+            sources.grants_over = link.grants_over();
+            shell.stalled = Duration::ZERO;
+            sources.item = Some(ItemInReview::submit(review, *draft, terminal.clone()));
+        }
+    };
+    abandon(sources.item.take(), &link).await;
+    end
+}
+
+/// Takes one event in; what the line gate makes of it, or the end.
+async fn on(
+    event: ShellEvent,
+    shell: &mut ShellSession<'_>,
+    sources: &mut Sources<'_>,
+    terminal: &mut Terminal,
+) -> Result<Vec<Effect>, ChannelEnd> {
+    let mut effects = Vec::new();
+    let now = shell.now();
+    match event {
+        ShellEvent::ClientGone | ShellEvent::Control(None) => return Err(ChannelEnd::ClientGone),
+        ShellEvent::Control(Some(Control::Resize(size))) => {
+            terminal.resized(size);
+            shell.resize(size, &mut effects).await?;
+        }
+        ShellEvent::Control(Some(Control::Signal(Signal::Int))) => {
+            shell.gate.agent(b"\x03", now, &mut effects);
+        }
+        ShellEvent::Control(Some(Control::Signal(_))) => {}
+        ShellEvent::GrantOver => shell.gate.end_grant(&mut effects),
+        ShellEvent::Input(Taken::Bytes(bytes)) => shell.gate.agent(&bytes, now, &mut effects),
+        // As sshd does: the terminal stays, and so does what was typed.
+        ShellEvent::Input(Taken::Eof) => sources.input_open = false,
+        ShellEvent::Item(ItemEvent::Check(ask)) => shell.check(ask, &mut effects),
+        ShellEvent::Item(ItemEvent::Result(session, result)) => {
+            sources.item = None;
+            shell.decided(session, *result, &mut effects);
+        }
+        ShellEvent::Item(ItemEvent::Status(text)) => shell.gate.status(&text, &mut effects),
+        ShellEvent::Probed(answer) => shell.gate.probed(answer, now, &mut effects),
+        ShellEvent::Target(TargetEvent::Stdout(bytes) | TargetEvent::Stderr(bytes)) => {
+            shell.gate.target(&bytes, now, &mut effects);
+        }
+        ShellEvent::Target(TargetEvent::NoTerminal) => {
+            let text = b"expacti: the target gave no terminal\r\n";
+            shell.gate.target(text, now, &mut effects);
+        }
+        ShellEvent::Target(TargetEvent::Ended(ended)) => return Err(ChannelEnd::Target(ended)),
+        ShellEvent::Tick => {
+            shell.gate.tick(now, &mut effects);
+            shell.tick_grant(&mut effects);
+        }
+    }
+    Ok(effects)
+}
+
+fn nonce() -> Result<Nonce, Refusal> {
+    let mut secret = [0; 16];
+    match getrandom::fill(&mut secret) {
+        Ok(()) => Ok(Nonce::new(secret)),
+        Err(_) => Err(Refusal::undecided("no random numbers: the shell cannot be set up")),
+    }
+}
+
+async fn start(
+    target: TargetChannel,
+    terminal: &Terminal,
+    environment: &Environment,
+    nonce: &Nonce,
+) -> Result<Shell, Refusal> {
+    let started = target.shell(terminal, environment, nonce).await;
+    started.map_err(|_| Refusal::target("the connection to the target was lost"))
+}
+
+/// The item ends at once: the agent or the target has gone. What was approved in that moment is
+/// reported as not sent.
+async fn abandon(item: Option<ItemInReview<'_>>, link: &Link) {
+    let Some(item) = item else { return };
+    if let ReviewResult::Approved(id, _) = item.abandon().await {
+        link.finished(id, Outcome::unknown("the shell ended: it was not sent")).await;
+    }
+}
+
+/// Where the lines typed at shells of this agent on this target are kept.
+fn store(connection: &Arc<Connection>) -> Store {
+    let info = connection.info();
+    let target = format!("{}@{}:{}", info.user, info.host, info.port);
+    Store::new(connection.shared.history.as_deref(), &info.agent, &target)
+}
+
+/// The lines typed in earlier sessions.
+async fn load(store: Store) -> (Store, History) {
+    let loading = tokio::task::spawn_blocking({
+        let store = store.clone();
+        move || store.load()
+    });
+    (store, loading.await.unwrap_or_default())
+}
+
+/// While a grant lasts: until nobody watches any more, or nobody could say so.
+async fn grant_over(shell: &ShellSession<'_>, over: &mut broadcast::Receiver<SessionId>) {
+    if !shell.has_grant() {
+        return std::future::pending().await;
+    }
+    let session = shell.session();
+    let ended = async {
+        loop {
+            match over.recv().await {
+                Ok(id) if id != session.id => {}
+                // What was missed may have been about this one.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    };
+    tokio::select! {
+        () = ended => {}
+        () = shell.link.outdated(session.epoch) => {}
+    }
+}
+
+async fn next_of_item(item: &mut Option<ItemInReview<'_>>) -> ItemEvent {
+    match item {
+        Some(item) => item.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn answered(probe: &mut Option<Probing<'_>>) -> Option<Probe> {
+    match probe {
+        Some(probe) => probe.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks the target about its terminal, on a channel of its own.
+async fn ask(lease: &Lease, tty: String) -> Option<Probe> {
+    let asking = async {
+        let reader = lease.side_channel().await?.probe(&tty).await.ok()?;
+        parse_probe(&reader.read_to_end(PROBE_BYTES).await?)
+    };
+    tokio::time::timeout(PROBE, asking).await.ok().flatten()
+}

@@ -1,0 +1,34 @@
+//! One request of a client that has to be answered once, and the answers' way out. A reply that
+//! is dropped unanswered leaves its client waiting: that is for channels that end.
+
+use bytes::Bytes;
+use expacti_sftp::Reply;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+/// What goes to the client.
+pub(crate) enum Out {
+    /// A packet, and the place among the open requests that it makes free.
+    Packet(Bytes, Option<OwnedSemaphorePermit>),
+    /// A line on standard error.
+    Say(String),
+}
+
+/// See the module.
+pub(crate) struct PendingReply {
+    id: u32,
+    out: mpsc::Sender<Out>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl PendingReply {
+    /// For the request with that id.
+    pub(crate) fn new(id: u32, out: mpsc::Sender<Out>, permit: OwnedSemaphorePermit) -> Self {
+        Self { id, out, permit }
+    }
+
+    /// Answers; waits until there is room on the way out.
+    pub(crate) async fn answer(self, reply: &Reply) {
+        let packet = reply.encode(self.id);
+        self.out.send(Out::Packet(packet, Some(self.permit))).await.ok();
+    }
+}
