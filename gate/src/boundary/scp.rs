@@ -1,9 +1,10 @@
-//! Uploads by scp that were approved: made from the [`Approved`] item whose bytes are their text,
-//! and from an upload whose contents' digests stand in that text; in no other way.
+//! Uploads by scp that were approved: made from the [`Approved`] item whose bytes are their text, and
+//! from an upload with exactly the contents that the text names; in no other way.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use expacti_protocol::digest::StreamDigest;
 use expacti_sftp::Record;
 
 use super::approved::Approved;
@@ -25,9 +26,11 @@ pub(crate) struct ApprovedEntry {
 
 /// The content of a file whose record was sent.
 pub(crate) struct ApprovedContent {
-    start: u64,
-    size: u64,
+    entry: UploadEntry,
     upload: Arc<Upload>,
+    /// What was read of it so far.
+    done: u64,
+    digest: StreamDigest,
 }
 
 /// An upload that the broker released by its announcement: its records, and then exactly as many
@@ -44,14 +47,22 @@ pub(crate) struct ContentGrant {
     left: u64,
 }
 
+impl From<std::io::Error> for Unsent {
+    fn from(error: std::io::Error) -> Self {
+        Self::Spool(error)
+    }
+}
+
 /// Why something was not sent whole.
 #[derive(Debug)]
 pub(crate) enum Unsent {
+    /// The gate's own copy is not what was approved any more.
+    Altered,
     /// The target has gone.
     Lost,
     /// The gate's own copy failed.
     Spool(std::io::Error),
-    /// It is not what was approved.
+    /// It is not what was announced.
     Other,
 }
 
@@ -62,21 +73,13 @@ impl From<TargetLost> for Unsent {
 }
 
 impl ApprovedUpload {
-    /// The upload, if the approved bytes are exactly its text and the digest of each file stands
-    /// in the file's line. Otherwise nothing was approved.
+    /// The upload, if the approved bytes are exactly its text and each file has the content that
+    /// the text names. Otherwise nothing was approved.
     pub(crate) fn new(approved: Approved, planned: PlannedUpload) -> Option<Self> {
         let (bytes, _) = approved.into_parts();
-        let mut entries = planned.upload().entries.iter().enumerate();
-        let named = entries.all(|(at, entry)| match &entry.record {
-            Record::File { .. } => {
-                let hash: String = entry.sha256.iter().map(|b| format!("{b:02x}")).collect();
-                planned.line(at).is_some_and(|line| {
-                    line.contains(&format!("sha256 {hash}")) && planned.text().contains(line)
-                })
-            }
-            _ => true,
-        });
-        let fits = named && planned.text().as_bytes() == &bytes[..];
+        let fits = !planned.upload().announced
+            && planned.is_consistent()
+            && planned.text().as_bytes() == &bytes[..];
         fits.then_some(Self(planned))
     }
 
@@ -85,9 +88,33 @@ impl ApprovedUpload {
         let upload = Arc::clone(self.0.upload());
         (0..upload.entries.len()).filter_map(move |at| {
             let entry = upload.entries.get(at)?.clone();
-            let line = self.0.line(at).map(str::to_owned);
+            let line = self.0.line(at);
             Some(ApprovedEntry { entry, line, upload: Arc::clone(&upload) })
         })
+    }
+}
+
+impl ApprovedContent {
+    fn new(entry: UploadEntry, upload: Arc<Upload>) -> Self {
+        Self { entry, upload, done: 0, digest: StreamDigest::default() }
+    }
+
+    /// The next piece; `None` once all of it was read and is what was approved.
+    fn next_piece(&mut self) -> Result<Option<Bytes>, Unsent> {
+        let size = self.entry.size();
+        if self.done >= size {
+            let right = self.digest.summary().sha256.as_bytes() == &self.entry.sha256;
+            return if right { Ok(None) } else { Err(Unsent::Altered) };
+        }
+        let left = usize::try_from(size - self.done).unwrap_or(usize::MAX).min(PIECE);
+        let all = self.upload.content.pieces().into_iter().next().ok_or(Unsent::Altered)?;
+        let bytes = self.upload.content.read(&all, self.entry.start + self.done, left)?;
+        if bytes.len() != left {
+            return Err(Unsent::Altered);
+        }
+        self.done += left as u64;
+        self.digest.update(&bytes);
+        Ok(Some(Bytes::from(bytes)))
     }
 }
 
@@ -96,7 +123,9 @@ impl ApprovedAnnouncement {
     /// approved.
     pub(crate) fn new(approved: Approved, planned: PlannedUpload) -> Option<Self> {
         let (bytes, _) = approved.into_parts();
-        let fits = planned.upload().announced && planned.text().as_bytes() == &bytes[..];
+        let fits = planned.upload().announced
+            && planned.is_consistent()
+            && planned.text().as_bytes() == &bytes[..];
         fits.then_some(Self(planned))
     }
 }
@@ -122,26 +151,16 @@ impl TargetWriter {
         let ApprovedEntry { entry, upload, .. } = approved;
         self.0.send(entry.record.encode()).await?;
         Ok(match entry.record {
-            Record::File { size, .. } => Some(ApprovedContent { start: entry.start, size, upload }),
+            Record::File { .. } => Some(ApprovedContent::new(entry, upload)),
             _ => None,
         })
     }
 
-    /// Sends a file's content, and that it was sent whole.
-    pub(crate) async fn content(&self, approved: ApprovedContent) -> Result<(), Unsent> {
-        let ApprovedContent { start, size, upload } = approved;
-        let all = upload.content.pieces().into_iter().next();
-        let mut done = 0;
-        while done < size {
-            let left = usize::try_from(size - done).unwrap_or(usize::MAX).min(PIECE);
-            let read = all.as_ref().map(|all| upload.content.read(all, start + done, left));
-            let bytes = match read {
-                Some(Ok(bytes)) if bytes.len() == left => bytes,
-                Some(Err(error)) => return Err(Unsent::Spool(error)),
-                _ => return Err(Unsent::Spool(std::io::ErrorKind::UnexpectedEof.into())),
-            };
-            done += left as u64;
-            self.0.send(Bytes::from(bytes)).await?;
+    /// Sends a file's content, hashed once more on its way, and that it was sent whole. The target
+    /// does not hear the latter of a content that is not the approved one.
+    pub(crate) async fn content(&self, mut approved: ApprovedContent) -> Result<(), Unsent> {
+        while let Some(piece) = approved.next_piece()? {
+            self.0.send(piece).await?;
         }
         self.0.send(Bytes::from_static(b"\0")).await?;
         Ok(())
@@ -181,5 +200,105 @@ impl ContentGrant {
             return Err(Unsent::Other);
         }
         Ok(self.command.send(Bytes::from_static(b"\0")).await?)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use expacti_protocol::command::StdinTreatment;
+    use expacti_protocol::digest::Digest;
+    use expacti_protocol::ids::{CommandId, SessionId};
+    use expacti_sftp::{Attrs, Change, Content, Mode, Present, RemotePath, Upload as Write};
+
+    use super::*;
+    use crate::boundary::{Context, Environment, HeldItem};
+    use crate::broker::proof::Released;
+    use crate::staging::scp_upload::EntryPlan;
+    use crate::staging::spool::{Budget, Spool};
+
+    fn approved(text: &str) -> Approved {
+        let context = Context {
+            terminal: None,
+            environment: Environment::default(),
+            stdin: StdinTreatment::Code,
+            login_shell: false,
+        };
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        let held = HeldItem::new(CommandId::new(), SessionId::new(), bytes, context);
+        let proof = Released::for_test(held.id(), held.session(), held.sha256());
+        held.release(proof).unwrap()
+    }
+
+    fn path(text: &str) -> RemotePath {
+        RemotePath::new(text.as_bytes().to_vec()).unwrap()
+    }
+
+    /// A file of which the client sent `bytes`, while its entry names the digest of `named`.
+    fn upload(bytes: &[u8], named: &[u8]) -> Arc<Upload> {
+        let mut spool = Spool::new(Budget::new(1 << 20, 1 << 20));
+        spool.write(0, bytes).unwrap();
+        let record = Record::File { mode: 0o644, size: bytes.len() as u64, name: path("x") };
+        let sha256 = *Digest::of(named).as_bytes();
+        let entries = vec![UploadEntry { record, start: 0, sha256 }];
+        Arc::new(Upload { entries, content: spool.seal().unwrap(), announced: false })
+    }
+
+    fn planned(upload: &Arc<Upload>, sha256: [u8; 32], bytes: u64) -> PlannedUpload {
+        let write = Write {
+            path: path("/srv/x"),
+            present: Present::Missing,
+            mode: Mode::New,
+            create: Some(0o644),
+            cut: None,
+            content: Content { bytes, sha256, pieces: vec![(0, bytes)] },
+            attrs: Attrs::default(),
+            sync: false,
+        };
+        let plans = vec![EntryPlan::Changes(vec![Change::Write(Box::new(write))])];
+        PlannedUpload::new(Arc::clone(upload), path("/srv"), plans, Vec::new(), Vec::new())
+    }
+
+    fn all(mut content: ApprovedContent) -> Result<Vec<u8>, Unsent> {
+        let mut all = Vec::new();
+        while let Some(piece) = content.next_piece()? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn only_the_content_that_the_text_names() {
+        let hello = upload(b"hello", b"hello");
+        let digest = |bytes: &[u8]| *Digest::of(bytes).as_bytes();
+        let right = planned(&hello, digest(b"hello"), 5);
+        let text = right.text();
+        assert!(text.contains("sftp write /srv/x: 5 B, sha256 2cf24dba5fb0a30e"), "{text}");
+        assert!(ApprovedUpload::new(approved(&text), right.clone()).is_some());
+        assert!(ApprovedUpload::new(approved(&text.replace("/srv/x", "/srv/y")), right).is_none());
+        // The digest stands in the text, but not as that of this file's content.
+        let other = planned(&hello, digest(b"hellO"), 5);
+        assert!(ApprovedUpload::new(approved(&other.text()), other).is_none());
+        let longer = planned(&hello, digest(b"hello"), 6);
+        assert!(ApprovedUpload::new(approved(&longer.text()), longer).is_none());
+        // A file without a plan, or a plan without a file.
+        let plans = vec![EntryPlan::Changes(Vec::new())];
+        let none =
+            PlannedUpload::new(Arc::clone(&hello), path("/srv"), plans, Vec::new(), Vec::new());
+        assert!(ApprovedUpload::new(approved(&none.text()), none).is_none());
+        let unplanned = PlannedUpload::new(hello, path("/srv"), Vec::new(), Vec::new(), Vec::new());
+        assert!(ApprovedUpload::new(approved(&unplanned.text()), unplanned).is_none());
+    }
+
+    #[test]
+    fn a_content_is_hashed_again_as_it_is_sent() {
+        let bytes: Vec<u8> = (0..100_000u32).map(|n| (n % 251) as u8).collect();
+        let whole = |upload: Arc<Upload>| {
+            let entry = upload.entries.first().unwrap().clone();
+            all(ApprovedContent::new(entry, upload))
+        };
+        assert_eq!(whole(upload(&bytes, &bytes)).unwrap(), bytes);
+        assert!(matches!(whole(upload(&bytes, b"another")), Err(Unsent::Altered)));
+        assert_eq!(whole(upload(b"", b"")).unwrap(), b"");
     }
 }

@@ -21,29 +21,48 @@ const NOTES: usize = 64;
 /// Longest preview of one item, in bytes.
 const PREVIEW: usize = 256 * 1024;
 
-/// A path, or the answer that says why there is none.
-pub(crate) type Resolved = Result<RemotePath, Reply>;
+/// Why the target gives no path or no change to review.
+#[derive(Debug)]
+pub(crate) enum NoChange {
+    /// This is the client's answer.
+    Answer(Reply),
+    /// The target has gone.
+    Lost,
+}
 
+impl From<TargetLost> for NoChange {
+    fn from(_: TargetLost) -> Self {
+        Self::Lost
+    }
+}
+
+impl From<Reply> for NoChange {
+    fn from(reply: Reply) -> Self {
+        Self::Answer(reply)
+    }
+}
+
+/// The gate's own word on why something is not done.
 pub(crate) fn failure(why: &str) -> Reply {
     Reply::Status(StatusCode::Failure, format!("expacti: {why}"))
 }
 
 /// The path behind all links; its last part need not be there.
-pub(crate) async fn follow(sftp: &TargetSftp, path: &RemotePath) -> Result<Resolved, TargetLost> {
+pub(crate) async fn follow(sftp: &TargetSftp, path: &RemotePath) -> Result<RemotePath, NoChange> {
     let real = match sftp.ask(&Query::Realpath { path: path.clone() }).await? {
         Reply::Name { first: Some(real), .. } if real.is_absolute() => real,
         Reply::Status(code, message) if code != StatusCode::Ok => {
-            return Ok(Err(Reply::Status(code, message)));
+            return Err(Reply::Status(code, message).into());
         }
-        _ => return Ok(Err(failure("the target does not resolve the path"))),
+        _ => return Err(failure("the target does not resolve the path").into()),
     };
     // A server that does not resolve links would let a change go where nobody looked.
-    Ok(match sftp.present(&real).await? {
+    match sftp.present(&real).await? {
         Present::There(attrs) if attrs.is_link() => {
-            Err(failure("the target does not resolve symbolic links"))
+            Err(failure("the target does not resolve symbolic links").into())
         }
         _ => Ok(real),
-    })
+    }
 }
 
 /// What is in a small file.

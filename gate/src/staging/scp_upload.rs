@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use expacti_sftp::Record;
+use expacti_sftp::{Change, Record, RemotePath, Summary, size, upload_text};
 
 use super::spool::Sealed;
 
@@ -25,32 +25,110 @@ pub(crate) struct Upload {
     pub(crate) announced: bool,
 }
 
-/// An upload with the text that shows it.
+/// What one record of an upload comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum EntryPlan {
+    /// These changes, with real paths, as the target's SFTP server tells; none for a record that
+    /// only speaks of others.
+    Changes(Vec<Change>),
+    /// A file or directory at the client's word, since the target has no SFTP server to ask: the
+    /// path as it is shown.
+    Unresolved(String),
+}
+
+/// An upload with what it comes to. Its text is made from both each time, so that it cannot name
+/// another content than the one that is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct PlannedUpload {
     upload: Arc<Upload>,
-    text: String,
-    /// The line of each entry that does something, by its place.
-    lines: Vec<Option<String>>,
+    /// Where the command sends it.
+    to: RemotePath,
+    /// Of each entry, by its place.
+    plans: Vec<EntryPlan>,
     notes: Vec<String>,
     previews: Vec<(String, String)>,
 }
 
 impl PlannedUpload {
-    /// `lines`: of each entry that does something, by its place.
+    /// `plans`: of each entry, by its place.
     pub(crate) fn new(
         upload: Arc<Upload>,
-        text: String,
-        lines: Vec<Option<String>>,
+        to: RemotePath,
+        plans: Vec<EntryPlan>,
         notes: Vec<String>,
         previews: Vec<(String, String)>,
     ) -> Self {
-        Self { upload, text, lines, notes, previews }
+        Self { upload, to, plans, notes, previews }
     }
 
     /// The item's text.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
+    pub(crate) fn text(&self) -> String {
+        let mut summary = Summary::default();
+        for entry in &self.upload.entries {
+            match &entry.record {
+                Record::File { size, .. } => {
+                    summary.files += 1;
+                    summary.bytes = summary.bytes.saturating_add(*size);
+                }
+                Record::Directory { .. } => summary.directories += 1,
+                Record::End | Record::Times { .. } => {}
+            }
+        }
+        let lines = (0..self.plans.len()).filter_map(|at| self.line(at));
+        let each: Vec<_> = lines
+            .flat_map(|lines| lines.split('\n').map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        upload_text(&summary, &self.to, &each)
+    }
+
+    /// The line of an entry (one for each change), if it does something.
+    pub(crate) fn line(&self, entry: usize) -> Option<String> {
+        let announced = self.upload.announced;
+        match self.plans.get(entry)? {
+            EntryPlan::Changes(changes) if changes.is_empty() => None,
+            EntryPlan::Changes(changes) => {
+                let line = |change: &Change| match change {
+                    Change::Write(write) if announced => write.announced(),
+                    change => change.to_string(),
+                };
+                Some(changes.iter().map(line).collect::<Vec<_>>().join("\n"))
+            }
+            EntryPlan::Unresolved(path) => {
+                let what = self.upload.entries.get(entry)?.unresolved(announced)?;
+                Some(format!("scp write {path}: {what}"))
+            }
+        }
+    }
+
+    /// Whether every file is planned with exactly the content that the upload has for it, and
+    /// nothing else with any.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let fits = |(entry, plan): (&UploadEntry, &EntryPlan)| {
+            let changes = match plan {
+                EntryPlan::Changes(changes) => changes,
+                // Its line is made of the entry itself.
+                EntryPlan::Unresolved(_) => {
+                    let writes =
+                        matches!(entry.record, Record::File { .. } | Record::Directory { .. });
+                    return writes;
+                }
+            };
+            let mut contents = changes.iter().filter_map(|change| match change {
+                Change::Write(write) => Some(&write.content),
+                _ => None,
+            });
+            match (&entry.record, contents.next(), contents.next()) {
+                (Record::File { size, .. }, Some(content), None) => {
+                    content.bytes == *size
+                        && content.sha256 == entry.sha256
+                        && matches!(content.pieces[..], [] | [(0, _)])
+                }
+                (Record::File { .. }, _, _) | (_, Some(_), _) => false,
+                (_, None, _) => true,
+            }
+        };
+        self.plans.len() == self.upload.entries.len()
+            && self.upload.entries.iter().zip(&self.plans).all(fits)
     }
 
     /// What a reviewer should know besides.
@@ -67,9 +145,29 @@ impl PlannedUpload {
     pub(crate) fn upload(&self) -> &Arc<Upload> {
         &self.upload
     }
+}
 
-    /// The line of an entry.
-    pub(crate) fn line(&self, entry: usize) -> Option<&str> {
-        self.lines.get(entry)?.as_deref()
+impl UploadEntry {
+    /// Length of a file's content, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        match &self.record {
+            Record::File { size, .. } => *size,
+            Record::Directory { .. } | Record::End | Record::Times { .. } => 0,
+        }
+    }
+
+    /// What is written, at the client's word.
+    fn unresolved(&self, announced: bool) -> Option<String> {
+        match &self.record {
+            Record::File { mode, .. } => {
+                let seen = match announced {
+                    true => "content not seen".to_owned(),
+                    false => format!("sha256 {}", hex::encode(self.sha256)),
+                };
+                Some(format!("{}, {seen}, mode {mode:04o}", size(self.size())))
+            }
+            Record::Directory { mode, .. } => Some(format!("directory mode {mode:04o}")),
+            Record::End | Record::Times { .. } => None,
+        }
     }
 }

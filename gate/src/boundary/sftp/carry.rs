@@ -140,12 +140,17 @@ impl TargetSftp {
             Reply::Handle(handle) => handle,
             reply => return Ok(Applied::Refused { reply, begun: false }),
         };
-        let written = self.fill(&handle, upload, content).await?;
+        let written = match self.fill(&handle, upload, content).await {
+            Ok(()) => None,
+            Err(NotWritten::Refused(reply)) => Some(reply),
+            Err(NotWritten::Lost) => return Err(TargetLost),
+        };
+        // Closed in any case; a server may tell only then that something was not written.
         let closed = self.ask(&Query::Close { handle }).await?;
         Ok(match written {
-            Err(reply) => Applied::Refused { reply, begun: true },
-            Ok(()) if closed.is_ok() => Applied::Done,
-            Ok(()) => Applied::Refused { reply: closed, begun: true },
+            Some(reply) => Applied::Refused { reply, begun: true },
+            None if closed.is_ok() => Applied::Done,
+            None => Applied::Refused { reply: closed, begun: true },
         })
     }
 
@@ -155,35 +160,23 @@ impl TargetSftp {
         handle: &Bytes,
         upload: &Upload,
         content: &Sealed,
-    ) -> Result<Result<(), Reply>, TargetLost> {
+    ) -> Result<(), NotWritten> {
         if let Some(cut) = upload.cut {
             let attrs = Attrs { size: Some(cut), ..Attrs::default() };
-            let reply = self.done(&Step::Fsetstat { handle, attrs }).await?;
-            if !reply.is_ok() {
-                return Ok(Err(reply));
-            }
+            accepted(self.done(&Step::Fsetstat { handle, attrs }).await?)?;
         }
-        if let Err(reply) = self.bytes(handle, content).await? {
-            return Ok(Err(reply));
-        }
+        self.bytes(handle, content).await?;
         let attrs = (!upload.attrs.is_empty()).then_some(upload.attrs);
         let set = attrs.map(|attrs| Step::Fsetstat { handle, attrs });
         let sync = upload.sync.then_some(Step::Fsync { handle });
         for step in [set, sync].into_iter().flatten() {
-            let reply = self.done(&step).await?;
-            if !reply.is_ok() {
-                return Ok(Err(reply));
-            }
+            accepted(self.done(&step).await?)?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// The bytes of all pieces, counted and hashed once more on their way.
-    async fn bytes(
-        &self,
-        handle: &Bytes,
-        content: &Sealed,
-    ) -> Result<Result<(), Reply>, TargetLost> {
+    async fn bytes(&self, handle: &Bytes, content: &Sealed) -> Result<(), NotWritten> {
         let mut sent = StreamDigest::default();
         let mut waiting: VecDeque<oneshot::Receiver<Reply>> = VecDeque::new();
         let scattered = content.is_scattered();
@@ -195,7 +188,7 @@ impl TargetSftp {
             let mut done = 0;
             while done < piece.length {
                 let Ok(data) = content.read(&piece, done, PIECE) else {
-                    return Ok(Err(lost_bytes()));
+                    return Err(NotWritten::Refused(lost_bytes()));
                 };
                 sent.update(&data);
                 let offset = piece.offset + done;
@@ -204,22 +197,34 @@ impl TargetSftp {
                 if waiting.len() >= ON_THE_WAY
                     && let Some(first) = waiting.pop_front()
                 {
-                    let reply = first.await.map_err(|_| TargetLost)?;
-                    if !reply.is_ok() {
-                        return Ok(Err(reply));
-                    }
+                    accepted(first.await.map_err(|_| TargetLost)?)?;
                 }
             }
         }
         for last in waiting {
-            let reply = last.await.map_err(|_| TargetLost)?;
-            if !reply.is_ok() {
-                return Ok(Err(reply));
-            }
+            accepted(last.await.map_err(|_| TargetLost)?)?;
         }
         let right = sent.summary().sha256.as_bytes() == &content.summary().sha256;
-        Ok(if right { Ok(()) } else { Err(lost_bytes()) })
+        if right { Ok(()) } else { Err(NotWritten::Refused(lost_bytes())) }
     }
+}
+
+/// Why a file was not written whole.
+enum NotWritten {
+    /// The target has gone.
+    Lost,
+    /// The answer for the client.
+    Refused(Reply),
+}
+
+impl From<TargetLost> for NotWritten {
+    fn from(_: TargetLost) -> Self {
+        Self::Lost
+    }
+}
+
+fn accepted(reply: Reply) -> Result<(), NotWritten> {
+    if reply.is_ok() { Ok(()) } else { Err(NotWritten::Refused(reply)) }
 }
 
 fn lost_bytes() -> Reply {

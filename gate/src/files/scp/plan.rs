@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_sftp::{
-    Attrs, Change, Content, MAX_DIFF, Mode, Present, Record, RemotePath, Reply, Summary,
-    Upload as Write, is_secret, preview, size, upload_text,
+    Attrs, Change, Content, MAX_DIFF, Mode, Present, Record, RemotePath, Reply, Upload as Write,
+    is_secret, preview,
 };
 use futures_util::StreamExt as _;
 
 use super::command::ScpUpload;
 use crate::boundary::{Replies, TargetLost, TargetSftp};
 use crate::client::refusal::Refusal;
-use crate::files::describe::{bounded, follow, now, warnings};
-use crate::staging::scp_upload::{PlannedUpload, Upload, UploadEntry};
+use crate::files::describe::{NoChange, bounded, follow, now, warnings};
+use crate::staging::scp_upload::{EntryPlan, PlannedUpload, Upload, UploadEntry};
 use crate::upstream::pool::Lease;
 
 /// Questions to the target at one time.
@@ -29,13 +29,42 @@ const ANNOUNCED: &str = "this client sends the content only once it is allowed: 
                          before it is written (sftp shows it); its length and SHA-256 are recorded";
 
 /// What a target without SFTP makes of the text.
-const BLIND: &str = "the target has no SFTP server to ask: what is there now is not known, and \
+const UNRESOLVED: &str = "the target has no SFTP server to ask: what is there now is not known, and \
                      links on the way are not followed here";
 
+/// The target's SFTP server.
+enum Server {
+    /// Nobody has asked for it yet.
+    Unasked,
+    /// The target has none.
+    Missing,
+    /// It answers questions.
+    Open(Arc<TargetSftp>, Replies),
+}
+
+/// Why there is no plan.
+enum PlanError {
+    /// The target has gone.
+    Lost,
+    /// The client is to be told why.
+    Refused(Refusal),
+}
+
+impl From<TargetLost> for PlanError {
+    fn from(_: TargetLost) -> Self {
+        Self::Lost
+    }
+}
+
+impl From<Refusal> for PlanError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// Asks the target.
-#[derive(Default)]
 pub(crate) struct Resolver {
-    sftp: Option<Option<(Arc<TargetSftp>, Replies)>>,
+    server: Server,
 }
 
 /// Where an entry goes.
@@ -53,34 +82,42 @@ struct Found {
 }
 
 impl Resolver {
+    /// Nothing is asked yet.
+    pub(crate) fn new() -> Self {
+        Self { server: Server::Unasked }
+    }
+
     /// What the upload would do now.
     pub(crate) async fn plan(
         &mut self,
         lease: &Lease,
         limit: Duration,
-        sink: &ScpUpload,
+        command: &ScpUpload,
         upload: &Arc<Upload>,
     ) -> Result<PlannedUpload, Refusal> {
-        if self.sftp.is_none() {
+        if matches!(self.server, Server::Unasked) {
             let start = async {
                 let channel = lease.side_channel().await?;
                 channel.sftp().await.ok()
             };
-            let started = tokio::time::timeout(limit, start).await.ok().flatten();
-            self.sftp = Some(started);
+            self.server = match tokio::time::timeout(limit, start).await {
+                Ok(Some((sftp, replies))) => Server::Open(sftp, replies),
+                Ok(None) | Err(_) => Server::Missing,
+            };
         }
-        let Some(Some((sftp, replies))) = &mut self.sftp else {
-            return Ok(blind(sink, upload));
+        let Server::Open(sftp, replies) = &mut self.server else {
+            return Ok(unresolved(command, upload));
         };
         let lost = || Refusal::target("the target's SFTP server went away");
         let sftp = Arc::clone(sftp);
         let planned = tokio::select! {
-            planned = tokio::time::timeout(limit * 4, resolved(&sftp, sink, upload)) => planned,
+            planned = tokio::time::timeout(limit * 4, resolved(&sftp, command, upload)) => planned,
             _ = replies.run(&sftp) => return Err(lost()),
         };
         match planned {
-            Ok(Ok(planned)) => planned,
-            Ok(Err(TargetLost)) => Err(lost()),
+            Ok(Ok(planned)) => Ok(planned),
+            Ok(Err(PlanError::Refused(refusal))) => Err(refusal),
+            Ok(Err(PlanError::Lost)) => Err(lost()),
             Err(_) => Err(Refusal::target("the target's SFTP server does not answer in time")),
         }
     }
@@ -88,40 +125,30 @@ impl Resolver {
 
 impl Drop for Resolver {
     fn drop(&mut self) {
-        if let Some(Some((sftp, _))) = &self.sftp {
+        if let Server::Open(sftp, _) = &self.server {
             sftp.close();
         }
     }
 }
 
-fn no(path: &RemotePath, reply: &Reply) -> Refusal {
-    let why = match reply {
-        Reply::Status(_, message) => expacti_protocol::one_line(message),
-        _ => "the target does not resolve it".to_owned(),
-    };
-    Refusal::unsupported(&format!("{path}: {why}"))
-}
-
-async fn look(sftp: &TargetSftp, place: &Place) -> Result<Result<Found, Refusal>, TargetLost> {
+/// What is at a place that an entry goes to, behind all links.
+async fn look(sftp: &TargetSftp, place: &Place) -> Result<Found, PlanError> {
     if !place.there {
-        return Ok(Ok(Found { path: place.path.clone(), present: Present::Missing }));
+        return Ok(Found { path: place.path.clone(), present: Present::Missing });
     }
-    Ok(match follow(sftp, &place.path).await? {
-        Ok(path) => {
-            let present = sftp.present(&path).await?;
-            Ok(Found { path, present })
-        }
-        Err(reply) => Err(no(&place.path, &reply)),
-    })
-}
-
-macro_rules! or_refuse {
-    ($found:expr) => {
-        match $found {
-            Ok(found) => found,
-            Err(refusal) => return Ok(Err(refusal)),
+    let path = match follow(sftp, &place.path).await {
+        Ok(path) => path,
+        Err(NoChange::Lost) => return Err(PlanError::Lost),
+        Err(NoChange::Answer(reply)) => {
+            let why = match &reply {
+                Reply::Status(_, message) => expacti_protocol::one_line(message),
+                _ => "the target does not resolve it".to_owned(),
+            };
+            return Err(Refusal::unsupported(&format!("{}: {why}", place.path)).into());
         }
     };
+    let present = sftp.present(&path).await?;
+    Ok(Found { path, present })
 }
 
 fn within(directory: &RemotePath, name: &RemotePath) -> Result<RemotePath, Refusal> {
@@ -132,14 +159,51 @@ fn is_directory(present: &Present) -> bool {
     matches!(present, Present::There(attrs) if attrs.is_directory())
 }
 
+/// A file whose place is known and has not been looked at yet.
+struct Unseen<'a> {
+    /// Which entry it is.
+    at: usize,
+    entry: &'a UploadEntry,
+    place: Place,
+    /// Access and modification, in seconds since 1970.
+    times: Option<(u32, u32)>,
+}
+
 async fn resolved(
     sftp: &TargetSftp,
-    sink: &ScpUpload,
+    command: &ScpUpload,
     upload: &Arc<Upload>,
-) -> Result<Result<PlannedUpload, Refusal>, TargetLost> {
-    let base = or_refuse!(look(sftp, &Place { path: sink.path.clone(), there: true }).await?);
+) -> Result<PlannedUpload, PlanError> {
+    let base = look(sftp, &Place { path: command.path.clone(), there: true }).await?;
+    let (mut changes, files) = directories(sftp, command, upload, &base).await?;
+    // Made before anything is awaited: a closure that borrows would bind the whole task.
+    let looks: Vec<_> = files.iter().map(|file| look(sftp, &file.place)).collect();
+    let looked: Vec<_> = futures_util::stream::iter(looks).buffered(AT_ONCE).collect().await;
+    for (unseen, found) in files.iter().zip(looked) {
+        let found = found?;
+        if let (Some(changes), Record::File { mode, .. }) =
+            (changes.get_mut(unseen.at), &unseen.entry.record)
+        {
+            let write = file(found, unseen.entry, *mode, unseen.times, command.preserve);
+            changes.push(Change::Write(Box::new(write)));
+        }
+    }
+    let previews = previews(sftp, upload, &changes).await?;
+    let mut notes = bounded(changes.iter().flatten().flat_map(warnings).collect());
+    notes.extend(upload.announced.then(|| ANNOUNCED.to_owned()));
+    let plans = changes.into_iter().map(EntryPlan::Changes).collect();
+    Ok(PlannedUpload::new(Arc::clone(upload), base.path, plans, notes, previews))
+}
+
+/// The changes of each entry that are known without looking at the files: what becomes of the
+/// directories. And the files, with where they go.
+async fn directories<'a>(
+    sftp: &TargetSftp,
+    command: &ScpUpload,
+    upload: &'a Upload,
+    base: &Found,
+) -> Result<(Vec<Vec<Change>>, Vec<Unseen<'a>>), PlanError> {
     let mut times = None;
-    // The changes of each entry; of a file once the target has been asked about it.
     let mut changes: Vec<Vec<Change>> = Vec::new();
     let mut files = Vec::new();
     let mut inside: Vec<Place> = Vec::new();
@@ -157,36 +221,34 @@ async fn resolved(
             Record::File { name, .. } | Record::Directory { name, .. } => name,
         };
         let place = match inside.last() {
-            Some(outer) => Place { path: or_refuse!(within(&outer.path, name)), ..outer.clone() },
+            Some(outer) => Place { path: within(&outer.path, name)?, ..outer.clone() },
             None if is_directory(&base.present) => {
-                Place { path: or_refuse!(within(&base.path, name)), there: true }
+                Place { path: within(&base.path, name)?, there: true }
             }
             None => Place { path: base.path.clone(), there: true },
         };
         let times = times.take();
         if let Record::Directory { mode, .. } = &entry.record {
-            let found = or_refuse!(look(sftp, &place).await?);
+            let found = look(sftp, &place).await?;
             inside.push(Place { path: found.path.clone(), there: is_directory(&found.present) });
             if let Some(changes) = changes.last_mut() {
-                *changes = directory(found, *mode, times, sink.preserve);
+                *changes = directory(found, *mode, times, command.preserve);
             }
         } else {
-            files.push((at, entry, place, times));
+            files.push(Unseen { at, entry, place, times });
         }
     }
-    // Made before anything is awaited: a closure that borrows would bind the whole task.
-    let looks: Vec<_> = files.iter().map(|(_, _, place, _)| look(sftp, place)).collect();
-    let looked: Vec<_> = futures_util::stream::iter(looks).buffered(AT_ONCE).collect().await;
-    for ((at, entry, _, times), found) in files.iter().zip(looked) {
-        let found = or_refuse!(found?);
-        if let (Some(changes), Record::File { mode, .. }) = (changes.get_mut(*at), &entry.record) {
-            let write = file(found, entry, *mode, *times, sink.preserve);
-            changes.push(Change::Write(Box::new(write)));
-        }
-    }
-    let mut previews = Vec::new();
+    Ok((changes, files))
+}
+
+/// The previews of the first small files, beside what is there now.
+async fn previews(
+    sftp: &TargetSftp,
+    upload: &Upload,
+    changes: &[Vec<Change>],
+) -> Result<Vec<(String, String)>, PlanError> {
     let mut written: Vec<(&UploadEntry, &Write)> = Vec::new();
-    for (entry, changes) in upload.entries.iter().zip(&changes) {
+    for (entry, changes) in upload.entries.iter().zip(changes) {
         if let [Change::Write(write)] = &changes[..]
             && !upload.announced
             && (1..=MAX_DIFF).contains(&write.content.bytes)
@@ -195,6 +257,7 @@ async fn resolved(
             written.push((entry, write));
         }
     }
+    let mut previews = Vec::new();
     for (entry, write) in written {
         let old = match write.present {
             Present::There(_) if !is_secret(&write.path) => now(sftp, &write.path).await?,
@@ -202,17 +265,7 @@ async fn resolved(
         };
         previews.extend(shown(upload, entry, &write.path.to_string(), old.as_deref()));
     }
-    let mut notes = bounded(changes.iter().flatten().flat_map(warnings).collect());
-    notes.extend(upload.announced.then(|| ANNOUNCED.to_owned()));
-    let line = |change: &Change| match change {
-        Change::Write(write) if upload.announced => write.announced(),
-        change => change.to_string(),
-    };
-    let lines = changes.iter().map(|changes| {
-        let lines: Vec<_> = changes.iter().map(line).collect();
-        (!lines.is_empty()).then(|| lines.join("\n"))
-    });
-    Ok(Ok(assemble(upload, &base.path, lines.collect(), notes, previews)))
+    Ok(previews)
 }
 
 /// What a directory comes to: it is made, or there already; with `-p` it gets mode and times.
@@ -237,7 +290,7 @@ fn file(
     preserve: bool,
 ) -> Write {
     let Found { path, present } = found;
-    let bytes = content_bytes(entry);
+    let bytes = entry.size();
     let pieces = if bytes == 0 { Vec::new() } else { vec![(0, bytes)] };
     let new = present == Present::Missing;
     Write {
@@ -252,13 +305,6 @@ fn file(
     }
 }
 
-fn content_bytes(entry: &UploadEntry) -> u64 {
-    match &entry.record {
-        Record::File { size, .. } => *size,
-        _ => 0,
-    }
-}
-
 /// The preview of one file.
 fn shown(
     upload: &Upload,
@@ -266,78 +312,42 @@ fn shown(
     path: &str,
     old: Option<&[u8]>,
 ) -> Option<(String, String)> {
-    let length = usize::try_from(content_bytes(entry)).ok()?;
+    let length = usize::try_from(entry.size()).ok()?;
     let all = upload.content.pieces().into_iter().next()?;
     let bytes = upload.content.read(&all, entry.start, length).ok()?;
     Some((path.to_owned(), preview(old, &bytes, true)))
 }
 
 /// Taken at the client's word.
-fn blind(sink: &ScpUpload, upload: &Arc<Upload>) -> PlannedUpload {
-    let home = if sink.path.is_absolute() { "" } else { "~/" };
+fn unresolved(command: &ScpUpload, upload: &Arc<Upload>) -> PlannedUpload {
+    let home = if command.path.is_absolute() { "" } else { "~/" };
     let mut inside = Vec::new();
-    let mut lines = Vec::new();
+    let mut plans = Vec::new();
     let mut previews = Vec::new();
     for entry in &upload.entries {
-        let (what, name) = match &entry.record {
-            Record::File { mode, name, .. } => {
-                let hash: String = entry.sha256.iter().map(|b| format!("{b:02x}")).collect();
-                let bytes = size(content_bytes(entry));
-                let seen = match upload.announced {
-                    true => "content not seen".to_owned(),
-                    false => format!("sha256 {hash}"),
-                };
-                (format!("{bytes}, {seen}, mode {mode:04o}"), name)
-            }
-            Record::Directory { mode, name } => (format!("directory mode {mode:04o}"), name),
-            Record::End => {
-                inside.pop();
-                lines.push(None);
-                continue;
-            }
-            Record::Times { .. } => {
-                lines.push(None);
+        let name = match &entry.record {
+            Record::File { name, .. } | Record::Directory { name, .. } => name,
+            record => {
+                if *record == Record::End {
+                    inside.pop();
+                }
+                plans.push(EntryPlan::Changes(Vec::new()));
                 continue;
             }
         };
-        let outer = inside.last().unwrap_or(&sink.path);
+        let outer = inside.last().unwrap_or(&command.path);
         // Too long a path is what the target will say, too.
         let path = outer.join(name).unwrap_or_else(|_| outer.clone());
         let top = inside.is_empty();
-        let or = if top { format!(" (or {home}{})", sink.path) } else { String::new() };
-        lines.push(Some(format!("scp write {home}{path}{or}: {what}")));
+        let or = if top { format!(" (or {home}{})", command.path) } else { String::new() };
+        plans.push(EntryPlan::Unresolved(format!("{home}{path}{or}")));
         if matches!(entry.record, Record::Directory { .. }) {
             inside.push(path);
-        } else if !upload.announced && content_bytes(entry) <= MAX_DIFF && previews.len() < PREVIEWS
-        {
+        } else if !upload.announced && entry.size() <= MAX_DIFF && previews.len() < PREVIEWS {
             previews.extend(shown(upload, entry, &path.to_string(), None));
         }
     }
-    let mut notes = vec![BLIND.to_owned()];
+    let mut notes = vec![UNRESOLVED.to_owned()];
     notes.extend(upload.announced.then(|| ANNOUNCED.to_owned()));
-    assemble(upload, &sink.path, lines, notes, previews)
-}
-
-fn assemble(
-    upload: &Arc<Upload>,
-    to: &RemotePath,
-    lines: Vec<Option<String>>,
-    notes: Vec<String>,
-    previews: Vec<(String, String)>,
-) -> PlannedUpload {
-    let mut summary = Summary::default();
-    for entry in &upload.entries {
-        match &entry.record {
-            Record::File { size, .. } => {
-                summary.files += 1;
-                summary.bytes = summary.bytes.saturating_add(*size);
-            }
-            Record::Directory { .. } => summary.directories += 1,
-            Record::End | Record::Times { .. } => {}
-        }
-    }
-    let each: Vec<String> =
-        lines.iter().flatten().flat_map(|lines| lines.split('\n').map(str::to_owned)).collect();
-    let text = upload_text(&summary, to, &each);
-    PlannedUpload::new(Arc::clone(upload), text, lines, notes, previews)
+    PlannedUpload::new(Arc::clone(upload), command.path.clone(), plans, notes, previews)
 }

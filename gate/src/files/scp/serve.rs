@@ -84,7 +84,7 @@ impl Transfer<'_> {
         };
         self.answer(None).await?;
         let mut collector = Collector::new(self.upload.recursive, self.upload.each);
-        let mut resolver = Resolver::default();
+        let mut resolver = Resolver::new();
         if self.upload.announced {
             return self.announced(collector, resolver, answers).await;
         }
@@ -144,11 +144,12 @@ impl Transfer<'_> {
             planned = resolver.plan(self.lease, limit, self.upload, &upload) => planned,
         };
         let planned = planned?;
-        let mut item = ReviewItem::new(ItemKind::File, Bytes::from(planned.text().to_owned()));
+        let text = planned.text();
+        let line = self.client.line(&status_line::waiting(&text));
+        let mut item = ReviewItem::new(ItemKind::File, Bytes::from(text));
         item.parent = Some(self.command.clone());
         item.notes = planned.notes().to_vec();
         item.preview = joined(planned.previews().to_vec());
-        let line = self.client.line(&status_line::waiting(planned.text()));
         let mut terminal = None;
         let held = self.review.run(self.session, item, &mut terminal, Beside::default());
         let held = status_line::with_notice(held, async {
@@ -204,7 +205,7 @@ impl Transfer<'_> {
                 }
                 Err(NotApproved::Ended(end)) => return Err(end),
             };
-            let text = planned.text().to_owned();
+            let text = planned.text();
             let Some(approved) = ApprovedAnnouncement::new(approved, planned) else {
                 return Err(self.refused(changed(), true).await);
             };
@@ -329,6 +330,9 @@ impl Transfer<'_> {
     fn unreadable(&self, why: &Unsent) -> ChannelEnd {
         match why {
             Unsent::Lost => ChannelEnd::Target(Ended::Lost),
+            Unsent::Altered => ChannelEnd::Refused(Refusal::undecided(
+                "the gate could not read back what it had kept of the upload",
+            )),
             Unsent::Other => {
                 ChannelEnd::Refused(Refusal::undecided("the content is not what was announced"))
             }

@@ -15,14 +15,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::pending_write::PendingWrite;
-use super::prepare::{self, Prepared, PreparedChange};
+use super::prepare::{self, PreparedChange};
 use super::service::{Expected, Service};
 use crate::boundary::{
     Applied, Approved, ApprovedChanges, Environment, PlannedChange, TargetLost, item_text,
 };
 use crate::client::input::ChannelInput;
 use crate::client::refusal::Refusal;
-use crate::files::describe::{bounded, joined};
+use crate::files::describe::{NoChange, bounded, joined};
 use crate::review::hold::{Beside, Review, ReviewItem, ReviewResult};
 use crate::review::status_line;
 use crate::staging::pending_reply::{Out, PendingReply};
@@ -58,7 +58,7 @@ enum After {
 }
 
 struct Waiting {
-    ready: PreparedChange,
+    change: PreparedChange,
     reply_to: PendingReply,
     after: After,
 }
@@ -142,39 +142,40 @@ impl ChangeQueue {
         let (prepared, reply_to, after) = match job {
             Job::Change(request, reply_to) => {
                 let order = self.service.openssh_symlink;
-                (prepare::change(sftp, &request, order).await?, reply_to, After::Nothing)
+                (prepare::change(sftp, &request, order).await, reply_to, After::Nothing)
             }
             Job::Read(path, write, reply_to) => {
-                (prepare::read(sftp, path.clone()).await?, reply_to, After::Open(path, write))
+                (prepare::read(sftp, path.clone()).await, reply_to, After::Open(path, write))
             }
             Job::Close(write, reply_to, expected) => {
                 let after = After::PendingWrite(Arc::clone(&write.failed), expected);
-                (self.upload(*write, false).await?, reply_to, after)
+                (self.upload(*write, false).await, reply_to, after)
             }
             Job::Sync(write, reply_to, expected) => {
                 let after = After::PendingWrite(Arc::clone(&write.failed), expected);
-                (self.upload(*write, true).await?, reply_to, after)
+                (self.upload(*write, true).await, reply_to, after)
             }
         };
         match prepared {
-            Prepared::Change(ready) => Ok(Some(Waiting { ready: *ready, reply_to, after })),
-            Prepared::Answer(reply) => {
+            Ok(change) => Ok(Some(Waiting { change, reply_to, after })),
+            Err(NoChange::Answer(reply)) => {
                 if !reply.is_ok() {
                     after.failed(&self.service, &reply);
                 }
                 reply_to.answer(&reply).await;
                 Ok(None)
             }
+            Err(NoChange::Lost) => Err(TargetLost),
         }
     }
 
-    async fn upload(&self, write: PendingWrite, sync: bool) -> Result<Prepared, TargetLost> {
+    async fn upload(&self, write: PendingWrite, sync: bool) -> Result<PreparedChange, NoChange> {
         if write.has_failed() {
             let why = "expacti: an earlier part of this file was not written";
-            return Ok(Prepared::Answer(Reply::status(StatusCode::PermissionDenied, why)));
+            return Err(Reply::status(StatusCode::PermissionDenied, why).into());
         }
         if !write.is_dirty() {
-            return Ok(Prepared::Answer(Reply::ok()));
+            return Err(Reply::ok().into());
         }
         prepare::upload(&self.service.sftp, write, sync).await
     }
@@ -184,10 +185,10 @@ impl ChangeQueue {
         let (mut planned, mut replies_to) = (Vec::new(), Vec::new());
         let (mut notes, mut previews) = (HashSet::new(), Vec::new());
         for one in waiting {
-            let path = one.ready.planned.change().path().to_string();
-            previews.extend(one.ready.preview.map(|preview| (path, preview)));
-            notes.extend(one.ready.notes);
-            planned.push(one.ready.planned);
+            let path = one.change.planned.change().path().to_string();
+            previews.extend(one.change.preview.map(|preview| (path, preview)));
+            notes.extend(one.change.notes);
+            planned.push(one.change.planned);
             replies_to.push((one.reply_to, one.after));
         }
         let text = item_text(&planned);

@@ -7,17 +7,9 @@ use expacti_sftp::{
 };
 
 use super::pending_write::{Committed, PendingWrite};
-use crate::boundary::{PlannedChange, TargetLost, TargetSftp};
-use crate::files::describe::{ASKED_AS, Resolved, failure, follow, now, warnings};
+use crate::boundary::{PlannedChange, TargetSftp};
+use crate::files::describe::{ASKED_AS, NoChange, failure, follow, now, warnings};
 use crate::staging::spool::Sealed;
-
-/// A change ready for review, or an answer that needs none.
-pub(crate) enum Prepared {
-    /// To be decided on.
-    Change(Box<PreparedChange>),
-    /// Nothing is to be done, or nothing can be.
-    Answer(Reply),
-}
 
 /// A change with what a reviewer reads besides its text.
 pub(crate) struct PreparedChange {
@@ -27,13 +19,9 @@ pub(crate) struct PreparedChange {
 }
 
 impl PreparedChange {
-    fn bare(change: Change) -> Prepared {
+    fn bare(change: Change) -> Self {
         let notes = warnings(&change);
-        Prepared::Change(Box::new(Self {
-            planned: PlannedChange::bare(change),
-            notes,
-            preview: None,
-        }))
+        Self { planned: PlannedChange::bare(change), notes, preview: None }
     }
 }
 
@@ -46,21 +34,10 @@ fn missing() -> Reply {
 }
 
 /// The real directory and the name in it: what requests mean that act on a link itself.
-async fn name(sftp: &TargetSftp, path: &RemotePath) -> Result<Resolved, TargetLost> {
+async fn name(sftp: &TargetSftp, path: &RemotePath) -> Result<RemotePath, NoChange> {
     let Some((directory, name)) = path.split_name() else { return follow(sftp, path).await };
-    Ok(match follow(sftp, &directory).await? {
-        Ok(real) => real.join(&name).map_err(|error| failure(&error.to_string())),
-        refused => refused,
-    })
-}
-
-macro_rules! or_answer {
-    ($resolved:expr) => {
-        match $resolved {
-            Ok(path) => path,
-            Err(reply) => return Ok(Prepared::Answer(reply)),
-        }
-    };
+    let real = follow(sftp, &directory).await?;
+    real.join(&name).map_err(|error| failure(&error.to_string()).into())
 }
 
 /// Prepares a request that changes something.
@@ -68,7 +45,7 @@ pub(crate) async fn change(
     sftp: &TargetSftp,
     request: &Request,
     openssh_symlink: bool,
-) -> Result<Prepared, TargetLost> {
+) -> Result<PreparedChange, NoChange> {
     let extension = match request {
         Request::Hardlink { .. } => Some(Extension::Hardlink),
         Request::Lsetstat { .. } => Some(Extension::Lsetstat),
@@ -77,97 +54,103 @@ pub(crate) async fn change(
     };
     if extension.is_some_and(|extension| !sftp.has(extension)) {
         let reply = Reply::status(StatusCode::OpUnsupported, "the target cannot do that");
-        return Ok(Prepared::Answer(reply));
+        return Err(reply.into());
     }
     match request {
         Request::Hardlink { old, new } => {
-            let (old, new) =
-                (or_answer!(name(sftp, old).await?), or_answer!(name(sftp, new).await?));
+            let (old, new) = (name(sftp, old).await?, name(sftp, new).await?);
             if sftp.present(&old).await? == Present::Missing {
-                return Ok(Prepared::Answer(missing()));
+                return Err(missing().into());
             }
             if sftp.present(&new).await? != Present::Missing {
-                return Ok(Prepared::Answer(exists()));
+                return Err(exists().into());
             }
             Ok(PreparedChange::bare(Change::Hardlink { old, new }))
         }
         Request::Lsetstat { path, attrs } => {
-            let path = or_answer!(name(sftp, path).await?);
+            let path = name(sftp, path).await?;
             setstat(sftp, path, *attrs, true).await
         }
         Request::Mkdir { path, attrs } => {
-            let path = or_answer!(name(sftp, path).await?);
+            let path = name(sftp, path).await?;
             if sftp.present(&path).await? != Present::Missing {
-                return Ok(Prepared::Answer(exists()));
+                return Err(exists().into());
             }
             Ok(PreparedChange::bare(Change::Mkdir { path, mode: attrs.permissions() }))
         }
         Request::PosixRename { old, new } | Request::Rename { old, new } => {
             let posix = matches!(request, Request::PosixRename { .. });
-            let (old, new) =
-                (or_answer!(name(sftp, old).await?), or_answer!(name(sftp, new).await?));
+            let (old, new) = (name(sftp, old).await?, name(sftp, new).await?);
             if sftp.present(&old).await? == Present::Missing {
-                return Ok(Prepared::Answer(missing()));
+                return Err(missing().into());
             }
             let over = sftp.present(&new).await?;
             if !posix && over != Present::Missing {
-                return Ok(Prepared::Answer(exists()));
+                return Err(exists().into());
             }
             Ok(PreparedChange::bare(Change::Rename { old, new, over, posix }))
         }
         Request::Remove { path } => {
-            let path = or_answer!(name(sftp, path).await?);
+            let path = name(sftp, path).await?;
             match sftp.present(&path).await? {
-                Present::Missing => Ok(Prepared::Answer(missing())),
+                Present::Missing => Err(missing().into()),
                 Present::There(attrs) if attrs.is_directory() => {
-                    Ok(Prepared::Answer(failure("it is a directory")))
+                    Err(failure("it is a directory").into())
                 }
                 present => Ok(PreparedChange::bare(Change::Remove { path, present })),
             }
         }
         Request::Rmdir { path } => {
-            let path = or_answer!(name(sftp, path).await?);
+            let path = name(sftp, path).await?;
             match sftp.present(&path).await? {
-                Present::Missing => Ok(Prepared::Answer(missing())),
+                Present::Missing => Err(missing().into()),
                 Present::There(attrs) if attrs.mode.is_some() && !attrs.is_directory() => {
-                    Ok(Prepared::Answer(failure("it is no directory")))
+                    Err(failure("it is no directory").into())
                 }
                 Present::There(_) => Ok(PreparedChange::bare(Change::Rmdir { path })),
             }
         }
         Request::Setstat { path, attrs } => {
-            let path = or_answer!(follow(sftp, path).await?);
+            let path = follow(sftp, path).await?;
             setstat(sftp, path, *attrs, false).await
         }
         Request::Symlink { first, second } => {
             let (target, link) = if openssh_symlink { (first, second) } else { (second, first) };
-            let link = or_answer!(name(sftp, link).await?);
+            let link = name(sftp, link).await?;
             if sftp.present(&link).await? != Present::Missing {
-                return Ok(Prepared::Answer(exists()));
+                return Err(exists().into());
             }
-            let target = target.clone();
-            let leads = if target.is_absolute() {
-                Ok(target.clone())
-            } else {
-                link.directory().join(&target)
-            };
-            // On the wire as OpenSSH has it: that is what nearly every server takes.
-            let change = Change::Symlink { target, link, openssh: true };
-            let mut notes = warnings(&change);
-            if let Ok(leads) = leads
-                && let Ok(real) = follow(sftp, &leads).await?
-            {
+            symlink(sftp, target.clone(), link).await
+        }
+        _ => Err(failure("not a change").into()),
+    }
+}
+
+async fn symlink(
+    sftp: &TargetSftp,
+    target: RemotePath,
+    link: RemotePath,
+) -> Result<PreparedChange, NoChange> {
+    let leads =
+        if target.is_absolute() { Ok(target.clone()) } else { link.directory().join(&target) };
+    // On the wire as OpenSSH has it: that is what nearly every server takes.
+    let change = Change::Symlink { target, link, openssh: true };
+    let mut notes = warnings(&change);
+    if let Ok(leads) = leads {
+        match follow(sftp, &leads).await {
+            Ok(real) => {
                 notes.push(format!("the link leads to {real}"));
                 notes.extend(why_sensitive(&real).map(|why| format!("{real}: {why}")));
                 if is_secret(&real) {
                     notes.push(format!("{real} holds secrets"));
                 }
             }
-            let planned = PlannedChange::bare(change);
-            Ok(Prepared::Change(Box::new(PreparedChange { planned, notes, preview: None })))
+            Err(NoChange::Lost) => return Err(NoChange::Lost),
+            // A link may lead nowhere.
+            Err(NoChange::Answer(_)) => {}
         }
-        _ => Ok(Prepared::Answer(failure("not a change"))),
     }
+    Ok(PreparedChange { planned: PlannedChange::bare(change), notes, preview: None })
 }
 
 async fn setstat(
@@ -175,24 +158,24 @@ async fn setstat(
     path: RemotePath,
     mut attrs: Attrs,
     link: bool,
-) -> Result<Prepared, TargetLost> {
+) -> Result<PreparedChange, NoChange> {
     attrs.mode = attrs.permissions();
     let present = sftp.present(&path).await?;
-    let Present::There(now) = present else { return Ok(Prepared::Answer(missing())) };
+    let Present::There(now) = present else { return Err(missing().into()) };
     let differs = attrs.mode.is_some() && attrs.mode != now.permissions()
         || attrs.owner.is_some() && attrs.owner != now.owner
         || attrs.size.is_some() && attrs.size != now.size
         || attrs.times.is_some() && attrs.times != now.times;
     if !differs {
-        return Ok(Prepared::Answer(Reply::ok()));
+        return Err(Reply::ok().into());
     }
     Ok(PreparedChange::bare(Change::Setstat { path, attrs, present, link }))
 }
 
 /// The reading of a secret.
-pub(crate) async fn read(sftp: &TargetSftp, path: RemotePath) -> Result<Prepared, TargetLost> {
+pub(crate) async fn read(sftp: &TargetSftp, path: RemotePath) -> Result<PreparedChange, NoChange> {
     match sftp.present(&path).await? {
-        Present::Missing => Ok(Prepared::Answer(missing())),
+        Present::Missing => Err(missing().into()),
         present => Ok(PreparedChange::bare(Change::Read { path, present })),
     }
 }
@@ -202,17 +185,17 @@ pub(crate) async fn upload(
     sftp: &TargetSftp,
     write: PendingWrite,
     sync: bool,
-) -> Result<Prepared, TargetLost> {
+) -> Result<PreparedChange, NoChange> {
     let (asked, path, flags) = (write.asked.clone(), write.real.clone(), write.flags);
     let (create, reviewed) = (write.create, write.present);
     let present = sftp.present(&path).await?;
     let mode = match present {
         Present::Missing if flags.create() => Mode::New,
-        Present::Missing => return Ok(Prepared::Answer(missing())),
+        Present::Missing => return Err(missing().into()),
         Present::There(attrs) if attrs.is_directory() || attrs.is_link() => {
-            return Ok(Prepared::Answer(failure("something else has taken the file's place")));
+            return Err(failure("something else has taken the file's place").into());
         }
-        Present::There(_) if flags.exclusive() => return Ok(Prepared::Answer(exists())),
+        Present::There(_) if flags.exclusive() => return Err(exists().into()),
         Present::There(_) if flags.truncate() => Mode::Replaced,
         Present::There(_) => Mode::Present,
     };
@@ -222,8 +205,8 @@ pub(crate) async fn upload(
     // Hashing a large upload takes a while.
     let content = match tokio::task::spawn_blocking(move || spool.seal()).await {
         Ok(Ok(content)) => content,
-        Ok(Err(error)) => return Ok(Prepared::Answer(failure(&error.to_string()))),
-        Err(_) => return Ok(Prepared::Answer(failure("the upload could not be read back"))),
+        Ok(Err(error)) => return Err(failure(&error.to_string()).into()),
+        Err(_) => return Err(failure("the upload could not be read back").into()),
     };
     // A file that is written anew from its first byte to its last is replaced, whether its client
     // says so in opening it or (as scp does) cuts it afterwards.
@@ -231,7 +214,7 @@ pub(crate) async fn upload(
     let mode = if mode == Mode::Present && all { Mode::Replaced } else { mode };
     if mode == Mode::Present && present.size() != reviewed.size() {
         let why = "the file has changed since it was opened";
-        return Ok(Prepared::Answer(failure(why)));
+        return Err(failure(why).into());
     }
     let cut = cut.filter(|_| mode == Mode::Present);
     let upload = Upload {
@@ -261,7 +244,7 @@ pub(crate) async fn upload(
     let change = Change::Write(Box::new(upload));
     notes.extend(warnings(&change));
     let planned = PlannedChange::upload(change, content);
-    Ok(Prepared::Change(Box::new(PreparedChange { planned, notes, preview })))
+    Ok(PreparedChange { planned, notes, preview })
 }
 
 /// The preview of an upload. `old` is what is there now, if it is to be shown.

@@ -17,7 +17,7 @@ use super::pending_write::PendingWrite;
 use super::service::{Expected, Service};
 use crate::boundary::{Opening, TargetLost};
 use crate::client::input::{ChannelInput, Taken};
-use crate::files::describe::{failure, follow};
+use crate::files::describe::{NoChange, failure, follow};
 use crate::staging::pending_reply::{Out, PendingReply};
 
 /// Requests that may wait for an answer; a client that sends more has to wait.
@@ -513,12 +513,13 @@ impl Task {
         attrs: Attrs,
         reply_to: PendingReply,
     ) -> Result<(), TargetLost> {
-        let write = match self.write(path, flags, attrs).await? {
+        let write = match self.write(path, flags, attrs).await {
             Ok(write) => write,
-            Err(reply) => {
+            Err(NoChange::Answer(reply)) => {
                 reply_to.answer(&reply).await;
                 return Ok(());
             }
+            Err(NoChange::Lost) => return Err(TargetLost),
         };
         let readable = flags.read() && !flags.truncate() && write.present != Present::Missing;
         if !readable {
@@ -550,25 +551,22 @@ impl Task {
         path: RemotePath,
         flags: OpenFlags,
         attrs: Attrs,
-    ) -> Result<Result<Box<PendingWrite>, Reply>, TargetLost> {
+    ) -> Result<Box<PendingWrite>, NoChange> {
         let sftp = &self.service.sftp;
         if flags.unknown() {
-            return Ok(Err(Reply::status(StatusCode::OpUnsupported, "unknown flags")));
+            return Err(Reply::status(StatusCode::OpUnsupported, "unknown flags").into());
         }
         if flags.exclusive() && sftp.present(&path).await? != Present::Missing {
-            return Ok(Err(failure("something of that name is there already")));
+            return Err(failure("something of that name is there already").into());
         }
-        let real = match follow(sftp, &path).await? {
-            Ok(real) => real,
-            Err(reply) => return Ok(Err(reply)),
-        };
+        let real = follow(sftp, &path).await?;
         let present = sftp.present(&real).await?;
         match present {
             Present::Missing if !flags.create() => {
-                return Ok(Err(Reply::status(StatusCode::NoSuchFile, "No such file")));
+                return Err(Reply::status(StatusCode::NoSuchFile, "No such file").into());
             }
             Present::There(attrs) if attrs.is_directory() => {
-                return Ok(Err(failure("it is a directory")));
+                return Err(failure("it is a directory").into());
             }
             _ => {}
         }
@@ -576,6 +574,6 @@ impl Task {
         let create = attrs.permissions();
         let write = PendingWrite::new(path, real, flags, create, present, budget);
         self.service.handles().forget(&write);
-        Ok(Ok(Box::new(write)))
+        Ok(Box::new(write))
     }
 }
