@@ -2,9 +2,9 @@
 //! carried out by fewer people than could have allowed a command under what it removes.
 
 use expacti_audit::Entry;
-use expacti_engine::{MatchKind, Policy, PolicySet, Requirement, Voter};
+use expacti_engine::{MatchKind, Policy, PolicySet, Requirement, Rule, Voter};
 use expacti_protocol::command::CommandView;
-use expacti_protocol::http::{Action, Approval, Change, RuleView};
+use expacti_protocol::http::{Action, Approval, Change};
 use expacti_protocol::ids::ChangeId;
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::ErrorCode;
@@ -23,12 +23,6 @@ pub(super) fn approval(by: &Peer, now: Now) -> Approval {
     Approval { by: by.name.clone(), role: by.role, at: now.seconds() }
 }
 
-fn ballots<'a>(approvals: impl Iterator<Item = &'a Approval>) -> Vec<Ballot> {
-    approvals
-        .map(|a| Ballot { voter: entitled::voter(&a.by, a.role), allow: true, grant: None })
-        .collect()
-}
-
 fn names(approvals: &[Approval]) -> Vec<String> {
     approvals.iter().map(|approval| approval.by.clone()).collect()
 }
@@ -45,29 +39,24 @@ impl Life {
     /// Why a rule that fits does not allow this command by itself: those who stand for it could
     /// not have allowed the command either.
     pub(super) fn rule_gap(&self, rule: &str, view: &CommandView) -> Option<String> {
-        let Some(RuleView { rule, approvals }) = self.rules.get(&rule.to_owned()) else {
+        let Some(mut found) = self.rules.get(&rule.to_owned()).cloned() else {
             return Some("the rule is gone".to_owned());
         };
-        // Rules of earlier versions know their author only.
-        let author = [Approval {
-            by: rule.author.clone(),
-            role: match self.principals.get(&rule.author) {
-                Some(principal) => principal.role,
-                None if rule.author == self.owner => Role::Owner,
-                None => Role::Reviewer,
-            },
-            at: rule.created_at,
-        }];
-        let approvals = if approvals.is_empty() { &author[..] } else { approvals };
-        let counted: Vec<Approval> =
-            approvals.iter().filter(|a| !entitled::stands_behind(&a.by, view)).cloned().collect();
-        let missing = entitled::missing(&view.requirement, &ballots(counted.iter()));
-        (missing > 0).then(|| {
-            format!(
-                "rule {} allows it, but {}; {} more must approve the rule",
-                rule.id, view.requirement.why, missing
-            )
-        })
+        if found.approvals.is_empty() {
+            found.approvals.push(self.approval_of_author(&found.rule));
+        }
+        let session = &view.session;
+        found.gap(&view.requirement, &session.agent, session.owner.as_deref())
+    }
+
+    /// Rules of earlier versions know their author only.
+    fn approval_of_author(&self, rule: &Rule) -> Approval {
+        let role = match self.principals.get(&rule.author) {
+            Some(principal) => principal.role,
+            None if rule.author == self.owner => Role::Owner,
+            None => Role::Reviewer,
+        };
+        Approval { by: rule.author.clone(), role, at: rule.created_at }
     }
 
     /// What asks for approval of an action, as rules and policies are now.
@@ -81,7 +70,7 @@ impl Life {
         match action {
             // Whoever a policy would count, and whoever could leave out the person behind an agent.
             Action::AddPrincipal { principal: new, .. } => {
-                let person = entitled::voter(&new.name, new.role);
+                let person = new.role.voter(&new.name);
                 let asks = |requirement: &Requirement| match new.role {
                     Role::Agent => requirement.needed() > 1,
                     role => {

@@ -112,7 +112,7 @@ impl Life {
                 format!("command {id} has no such revision yet"),
             ));
         }
-        if entitled::stands_behind(&by.name, &live.view) {
+        if entitled::is_agent_or_owner(&by.role.voter(&by.name), &live.view) {
             return Err(Refusal::not_entitled(format!(
                 "{} stands behind this agent: somebody else must decide",
                 by.name
@@ -130,7 +130,7 @@ impl Life {
         comment: Option<&str>,
         now: Now,
     ) -> Result<CommandView, Refusal> {
-        let voter = self.voter_of(by);
+        let voter = by.role.voter(&by.name);
         let Some(live) = self.commands.get_mut(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
