@@ -203,6 +203,15 @@ impl RuleView {
     }
 }
 
+/// The answer to `POST /v1/rules/ensure`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesEnsured {
+    /// The rules that were missing.
+    pub added: Vec<RuleView>,
+    /// Those that were there already; they were left as they are.
+    pub present: Vec<RuleView>,
+}
+
 /// What a change does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]

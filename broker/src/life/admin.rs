@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use expacti_audit::Entry;
 use expacti_engine::{Effect, Policy, PolicySet, Rule, RuleSet, Snapshot, check_rule};
-use expacti_protocol::http::{Action, Changed, NewPrincipal, PrincipalView, RuleView, Target};
+use expacti_protocol::http::{
+    Action, Changed, NewPrincipal, PrincipalView, RuleView, RulesEnsured, Target,
+};
 use expacti_protocol::ids::{PolicyId, PrincipalId, RuleId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent};
@@ -25,6 +27,28 @@ pub(super) fn needs_admin(by: &Peer, what: &str) -> Result<(), Refusal> {
 
 pub(super) fn body<T: serde::Serialize>(value: &T) -> Result<String, Refusal> {
     serde_json::to_string(value).map_err(|e| Refusal::failed(e.to_string()))
+}
+
+/// A rule as it is kept: its id, author and time are set here.
+fn new_rule(by: &Peer, mut rule: Rule, now: Now) -> Result<RuleView, Refusal> {
+    rule.id = RuleId::new().to_string();
+    rule.author = by.name.clone();
+    rule.created_at = now.micros;
+    rule.hits = 0;
+    check_rule(&rule).map_err(|e| Refusal::invalid(e.to_string()))?;
+    if rule.expires_at.is_some_and(|t| t <= now.micros) {
+        return Err(Refusal::invalid("the rule would have expired already"));
+    }
+    Ok(RuleView { approvals: vec![approval(by, now)], rule })
+}
+
+/// Whether two rules decide the same commands in the same way, for the same time.
+fn does_the_same(a: &Rule, b: &Rule) -> bool {
+    a.kind == b.kind
+        && a.pattern == b.pattern
+        && a.effect == b.effect
+        && a.scope == b.scope
+        && a.expires_at == b.expires_at
 }
 
 impl Life {
@@ -70,22 +94,44 @@ impl Life {
         now: Now,
     ) -> Result<Vec<RuleView>, Refusal> {
         needs_admin(by, "change rules")?;
-        let mut added = Vec::with_capacity(rules.len());
-        for mut rule in rules {
-            rule.id = RuleId::new().to_string();
-            rule.author = by.name.clone();
-            rule.created_at = now.micros;
-            rule.hits = 0;
-            check_rule(&rule).map_err(|e| Refusal::invalid(e.to_string()))?;
-            if rule.expires_at.is_some_and(|t| t <= now.micros) {
-                return Err(Refusal::invalid("the rule would have expired already"));
+        let added =
+            rules.into_iter().map(|rule| new_rule(by, rule, now)).collect::<Result<Vec<_>, _>>()?;
+        self.keep_rules(by, &added, now)?;
+        Ok(added)
+    }
+
+    /// Adds those of the rules that are missing, all or none. A rule that exists with the same
+    /// pattern, effect, scope and end is left as it is, with its approvals.
+    pub(crate) fn ensure_rules(
+        &mut self,
+        by: &Peer,
+        rules: Vec<Rule>,
+        now: Now,
+    ) -> Result<RulesEnsured, Refusal> {
+        needs_admin(by, "change rules")?;
+        let mut ensured = RulesEnsured { added: Vec::new(), present: Vec::new() };
+        for rule in rules {
+            let same = |view: &&RuleView| does_the_same(&view.rule, &rule);
+            if let Some(present) = self.rules.values().find(same) {
+                ensured.present.push(present.clone());
+            } else if !ensured.added.iter().any(|view| same(&view)) {
+                ensured.added.push(new_rule(by, rule, now)?);
             }
-            let view = RuleView { approvals: vec![approval(by, now)], rule };
-            self.rules.insert(view.rule.id.clone(), view.clone());
-            added.push(view);
         }
+        if !ensured.added.is_empty() {
+            self.keep_rules(by, &ensured.added, now)?;
+        }
+        Ok(ensured)
+    }
+
+    fn keep_rules(&mut self, by: &Peer, added: &[RuleView], now: Now) -> Result<(), Refusal> {
+        for view in added {
+            self.rules.insert(view.rule.id.clone(), view.clone());
+        }
+        // Compiled once for all of them, and before anything is written: a set that cannot be
+        // compiled refuses the whole job.
         self.rebuild_snapshot()?;
-        for view in &added {
+        for view in added {
             self.write_rule(view)?;
             let entry = Entry::new("rule_added", &now.rfc3339())
                 .with("rule", view.rule.id.as_str())
@@ -94,7 +140,7 @@ impl Life {
             self.audit(&entry)?;
             self.told("added", &view.rule.id, by);
         }
-        Ok(added)
+        Ok(())
     }
 
     /// One more person stands for a rule that allows.

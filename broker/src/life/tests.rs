@@ -557,3 +557,30 @@ fn nothing_of_a_refused_job_remains() {
     assert_eq!((w.life.chain.clone(), w.disk.len()), before);
     assert!(w.life.policy_list().is_empty());
 }
+
+#[test]
+fn missing_rules_are_added_all_or_none_and_the_others_left() {
+    let mut w = World::new();
+    let root = peer("root", Role::Owner);
+    let own = w.run(|l, now| l.add_rule(&root, rule("uptime"), now)).unwrap();
+    let bad = Rule { kind: MatchKind::Regex, ..rule("(") };
+    let before = (w.life.chain.clone(), w.disk.len());
+    let ensure = |w: &mut World, by: &Peer, rules: &[Rule]| {
+        w.run(|l, now| l.ensure_rules(by, rules.to_vec(), now))
+    };
+    assert_eq!(code(ensure(&mut w, &root, &[rule("id"), bad])), ErrorCode::Invalid);
+    assert_eq!((w.life.chain.clone(), w.disk.len()), before);
+    let some = [rule("id"), rule("uptime"), rule("w"), rule("id")];
+    assert_eq!(code(ensure(&mut w, &peer("eve", Role::Reviewer), &some)), ErrorCode::NotEntitled);
+    let first = ensure(&mut w, &root, &some).unwrap();
+    let added: Vec<_> = first.added.iter().map(|view| view.rule.pattern.as_str()).collect();
+    assert_eq!((added, first.present), (vec!["id", "w"], vec![own]));
+    let before = (w.life.chain.clone(), w.disk.len());
+    let again = ensure(&mut w, &root, &some).unwrap();
+    assert_eq!((again.added.len(), again.present.len()), (0, 4));
+    assert_eq!((w.life.chain.clone(), w.disk.len()), before);
+    // One that ends, or holds elsewhere, does not stand for one that does not.
+    let ends = Rule { expires_at: Some(w.now.micros + 1), ..rule("df") };
+    w.run(|l, now| l.add_rule(&root, ends, now)).unwrap();
+    assert_eq!(ensure(&mut w, &root, &[rule("df")]).unwrap().added.len(), 1);
+}

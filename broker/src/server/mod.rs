@@ -142,6 +142,7 @@ impl Broker {
             .route("/v1/principals/{name}", delete(rest::remove_principal))
             .route("/v1/rules", get(rules::rules).post(rules::add_rule))
             .route("/v1/rules/{id}", delete(rules::remove_rule))
+            .route("/v1/rules/ensure", post(rules::ensure_rules))
             .route("/v1/rules/import", post(rules::import_rules))
             .route("/v1/rules/{id}/approve", post(rules::approve_rule))
             .route("/v1/sessions", get(rest::sessions))

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use expacti_engine::{Policy, Rule};
-use expacti_protocol::http::{Change, Changed, RuleView};
+use expacti_protocol::http::{Change, Changed, RuleView, RulesEnsured};
 use serde::Serialize;
 
 use super::rest::{Answer, view};
@@ -42,10 +42,25 @@ pub(super) async fn import_rules(
     peer: Peer,
     Json(rules): Json<Vec<Rule>>,
 ) -> Answer<Vec<RuleView>> {
+    check_count(&rules)?;
+    broker.handle.run(move |life, _, now| life.add_rules(&peer, rules, now)).await.map(Json)
+}
+
+/// Those that are missing, all or none, in one transaction; asked again, nothing happens.
+pub(super) async fn ensure_rules(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Json(rules): Json<Vec<Rule>>,
+) -> Answer<RulesEnsured> {
+    check_count(&rules)?;
+    broker.handle.run(move |life, _, now| life.ensure_rules(&peer, rules, now)).await.map(Json)
+}
+
+fn check_count(rules: &[Rule]) -> Result<(), Refusal> {
     if rules.len() > MAX_IMPORT {
         return Err(Refusal::invalid(format!("at most {MAX_IMPORT} rules at once")));
     }
-    broker.handle.run(move |life, _, now| life.add_rules(&peer, rules, now)).await.map(Json)
+    Ok(())
 }
 
 pub(super) async fn approve_rule(
