@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::life::{GateId, Life, Now, Out, Refusal, for_viewer};
 use crate::notify::Notifier;
+use crate::state::{GateId, Now, Outgoing, Refusal, State, for_viewer};
 use crate::store::Store;
 
 /// Jobs that may wait before whoever brings the next one has to.
@@ -28,7 +28,7 @@ pub(crate) const REVIEWER_QUEUE: usize = 4096;
 pub(crate) const GATE_QUEUE: usize = 4096;
 
 type Finish = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
-type Run = Box<dyn FnOnce(&mut Life, &mut Clients, Now) -> (bool, Finish) + Send>;
+type Run = Box<dyn FnOnce(&mut State, &mut Clients, Now) -> (bool, Finish) + Send>;
 
 /// One connection to which news is sent.
 pub(crate) struct Watcher {
@@ -82,9 +82,9 @@ impl Clients {
         self.reviewers.values().filter(|watcher| watcher.decides).count()
     }
 
-    fn send(&mut self, out: Out) {
+    fn send(&mut self, out: Outgoing) {
         match out {
-            Out::Gate(id, event) => {
+            Outgoing::Gate(id, event) => {
                 if let Some(gate) = self.gates.get(&id)
                     && gate.try_send(event).is_err()
                 {
@@ -93,7 +93,7 @@ impl Clients {
                     self.gates.remove(&id);
                 }
             }
-            Out::Review(event) => {
+            Outgoing::Review(event) => {
                 let attended = self.deciders() > 0;
                 self.notifier.tell(&event, attended);
                 self.reviewers.retain(|_, watcher| {
@@ -116,7 +116,7 @@ impl Handle {
     /// Runs a job; its answer comes when its effect is on disk.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Life, &mut Clients, Now) -> Result<T, Refusal> + Send + 'static,
+        job: impl FnOnce(&mut State, &mut Clients, Now) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let (answer, wait) = oneshot::channel();
         self.run_then(job, move |result| {
@@ -129,11 +129,11 @@ impl Handle {
     /// Runs a job and hands its result to `then` before anybody is told of its effects.
     pub(crate) async fn run_then<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Life, &mut Clients, Now) -> Result<T, Refusal> + Send + 'static,
+        job: impl FnOnce(&mut State, &mut Clients, Now) -> Result<T, Refusal> + Send + 'static,
         then: impl FnOnce(Result<T, Refusal>) + Send + 'static,
     ) -> Result<(), Refusal> {
-        let run: Run = Box::new(move |life, clients, now| {
-            let result = life.job(|life| job(life, clients, now));
+        let run: Run = Box::new(move |state, clients, now| {
+            let result = state.job(|state| job(state, clients, now));
             let done = result.is_ok();
             let finish: Finish = Box::new(move |written| then(written.and(result)));
             (done, finish)
@@ -148,7 +148,7 @@ fn stopped() -> Refusal {
 
 /// The dispatcher: run [`Dispatcher::serve`] as a task.
 pub(crate) struct Dispatcher {
-    life: Life,
+    state: State,
     store: Store,
     clients: Clients,
     jobs: mpsc::Receiver<Run>,
@@ -159,20 +159,20 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// Starts with what is loaded; what the loading itself changed is written at once.
     pub(crate) async fn new(
-        mut life: Life,
+        mut state: State,
         mut store: Store,
         notifier: Notifier,
         stop: CancellationToken,
     ) -> Result<(Self, Handle), crate::StoreError> {
-        let entries_at_start = life.committed_entries();
-        store.write(&life.writes).await?;
-        life.writes.clear();
-        life.outs.clear();
-        life.commit();
+        let entries_at_start = state.committed_entries();
+        store.write(&state.writes).await?;
+        state.writes.clear();
+        state.outgoing.clear();
+        state.commit();
         let (sender, jobs) = mpsc::channel(QUEUE);
         Ok((
             Self {
-                life,
+                state,
                 store,
                 clients: Clients { notifier, ..Clients::default() },
                 jobs,
@@ -188,7 +188,7 @@ impl Dispatcher {
         let mut batch = Vec::with_capacity(BATCH);
         let mut retry_tick = None;
         loop {
-            let deadline = match (self.life.next_deadline(), retry_tick) {
+            let deadline = match (self.state.next_deadline(), retry_tick) {
                 // After a failed write of an expiry, try again in a moment rather than at once.
                 (Some(_), Some(retry)) => Some(retry),
                 (deadline, _) => deadline,
@@ -209,8 +209,8 @@ impl Dispatcher {
                     self.work(batch.drain(..)).await;
                 }
                 () = timer => {
-                    let tick: Run = Box::new(|life, _, now| {
-                        let result = life.job(|life| life.tick(now));
+                    let tick: Run = Box::new(|state, _, now| {
+                        let result = state.job(|state| state.tick(now));
                         (result.is_ok(), Box::new(|_| ()))
                     });
                     let ok = self.work([tick]).await;
@@ -224,14 +224,14 @@ impl Dispatcher {
     /// Denies what waits, and signs a last checkpoint, so that the log of a clean stop has a
     /// proven end.
     async fn end(&mut self) {
-        let end: Run = Box::new(|life, _, now| {
-            let result = life.job(|life| life.end(now));
+        let end: Run = Box::new(|state, _, now| {
+            let result = state.job(|state| state.end(now));
             (result.is_ok(), Box::new(|_| ()))
         });
         self.work([end]).await;
-        if self.life.chain.len() > self.entries_at_start {
-            let sign: Run = Box::new(|life, _, now| {
-                let result = life.job(|life| life.checkpoint(now));
+        if self.state.chain.len() > self.entries_at_start {
+            let sign: Run = Box::new(|state, _, now| {
+                let result = state.job(|state| state.checkpoint(now));
                 (result.is_ok(), Box::new(|_| ()))
             });
             self.work([sign]).await;
@@ -240,22 +240,22 @@ impl Dispatcher {
 
     async fn work(&mut self, jobs: impl IntoIterator<Item = Run>) -> bool {
         let now = Now::read();
-        self.life.reviewers = self.clients.deciders();
+        self.state.reviewers = self.clients.deciders();
         let mut finished = Vec::new();
         for job in jobs {
-            let before = self.life.outs.len();
-            let (_, finish) = job(&mut self.life, &mut self.clients, now);
-            let outs = self.life.outs.split_off(before);
-            finished.push((finish, outs));
+            let before = self.state.outgoing.len();
+            let (_, finish) = job(&mut self.state, &mut self.clients, now);
+            let outgoing = self.state.outgoing.split_off(before);
+            finished.push((finish, outgoing));
         }
-        let writes = std::mem::take(&mut self.life.writes);
+        let writes = std::mem::take(&mut self.state.writes);
         let written = if writes.is_empty() { Ok(()) } else { self.store.write(&writes).await };
         match written {
             Ok(()) => {
-                self.life.commit();
-                for (finish, outs) in finished {
+                self.state.commit();
+                for (finish, outgoing) in finished {
                     finish(Ok(()));
-                    for out in outs {
+                    for out in outgoing {
                         self.clients.send(out);
                     }
                 }
@@ -263,7 +263,7 @@ impl Dispatcher {
             }
             Err(e) => {
                 error!("nothing of this batch happened: {e}");
-                self.life.rollback();
+                self.state.rollback();
                 for (finish, _) in finished {
                     finish(Err(Refusal::failed(e.to_string())));
                 }

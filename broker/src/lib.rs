@@ -7,10 +7,10 @@
 mod dispatcher;
 mod files;
 mod keys;
-mod life;
 mod notify;
 mod recordings;
 mod server;
+mod state;
 mod store;
 
 use std::path::PathBuf;
@@ -27,13 +27,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use files::{private_dir, write_private};
 pub use keys::{KeyError, check_checkpoint};
-pub use life::{Peer, Refusal};
 pub use notify::{Event as WebhookEvent, Format as WebhookFormat, Webhook, WebhookError};
+pub use state::{Peer, Refusal};
 pub use store::StoreError;
 
 use dispatcher::{Dispatcher, Handle};
-use life::{Life, Now};
 use recordings::Recordings;
+use state::{Now, State};
 use store::{Reader, Store};
 
 /// What a broker is started with.
@@ -119,7 +119,7 @@ impl Broker {
         let signer = keys::CheckpointKey::open(&config.checkpoint_key)?;
         let (mut store, reader) = Store::open(&config.database).await?;
         let loaded = store.load().await?;
-        let life = Life::new(
+        let state = State::new(
             loaded,
             config.tables,
             Box::new(recordings.clone()),
@@ -131,7 +131,7 @@ impl Broker {
         let notifier =
             notify::Notifier::start(config.webhooks, config.review_url.as_deref(), config.desktop);
         let stop = CancellationToken::new();
-        let (dispatcher, handle) = Dispatcher::new(life, store, notifier, stop.clone()).await?;
+        let (dispatcher, handle) = Dispatcher::new(state, store, notifier, stop.clone()).await?;
         let (finished, done) = watch::channel(false);
         tokio::spawn(async move {
             dispatcher.serve().await;
@@ -142,11 +142,12 @@ impl Broker {
 
     /// Denies what waits, takes nothing new, and gives gates a moment to tell their agents.
     pub async fn drain(&self) {
-        if self.handle.run(|life, _, now| life.drain(now)).await.is_err() {
+        if self.handle.run(|state, _, now| state.drain(now)).await.is_err() {
             return;
         }
         let idle = async {
-            while self.handle.run(|life, _, _| Ok(life.sessions.len())).await.is_ok_and(|n| n > 0) {
+            while self.handle.run(|state, _, _| Ok(state.sessions.len())).await.is_ok_and(|n| n > 0)
+            {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -163,32 +164,32 @@ impl Broker {
 
     /// Adds a rule.
     pub async fn add_rule(&self, by: Peer, rule: Rule) -> Result<RuleView, Refusal> {
-        self.handle.run(move |life, _, now| life.add_rule(&by, rule, now)).await
+        self.handle.run(move |state, _, now| state.add_rule(&by, rule, now)).await
     }
 
     /// Removes a rule by its id.
     pub async fn remove_rule(&self, by: Peer, id: String) -> Result<Changed<Rule>, Refusal> {
-        self.handle.run(move |life, _, now| life.remove_rule(&by, &id, now)).await
+        self.handle.run(move |state, _, now| state.remove_rule(&by, &id, now)).await
     }
 
     /// The rules, oldest first.
     pub async fn rules(&self) -> Result<Vec<RuleView>, Refusal> {
-        self.handle.run(|life, _, _| Ok(life.rule_list())).await
+        self.handle.run(|state, _, _| Ok(state.rule_list())).await
     }
 
     /// Adds a policy.
     pub async fn add_policy(&self, by: Peer, policy: Policy) -> Result<Changed<Policy>, Refusal> {
-        self.handle.run(move |life, _, now| life.add_policy(&by, policy, now)).await
+        self.handle.run(move |state, _, now| state.add_policy(&by, policy, now)).await
     }
 
     /// Removes a policy by its id.
     pub async fn remove_policy(&self, by: Peer, id: String) -> Result<Changed<Policy>, Refusal> {
-        self.handle.run(move |life, _, now| life.remove_policy(&by, &id, now)).await
+        self.handle.run(move |state, _, now| state.remove_policy(&by, &id, now)).await
     }
 
     /// The policies, by id.
     pub async fn policies(&self) -> Result<Vec<Policy>, Refusal> {
-        self.handle.run(|life, _, _| Ok(life.policy_list())).await
+        self.handle.run(|state, _, _| Ok(state.policy_list())).await
     }
 
     /// Adds a principal; its token is in the answer and nowhere else. Where others have to approve
@@ -201,7 +202,7 @@ impl Broker {
         let token = if new.role == Role::Agent { None } else { Some(server::new_token()?) };
         let hash = token.as_deref().map(server::token_hash);
         let added =
-            self.handle.run(move |life, _, now| life.add_principal(&by, new, hash, now)).await?;
+            self.handle.run(move |state, _, now| state.add_principal(&by, new, hash, now)).await?;
         Ok(match added {
             Changed::Done(principal) => PrincipalAdded::Done(PrincipalCreated { principal, token }),
             Changed::Waiting { change } => PrincipalAdded::Waiting { change, token },
@@ -217,7 +218,7 @@ impl Broker {
 
     /// Signs a checkpoint.
     pub async fn checkpoint(&self) -> Result<(), Refusal> {
-        self.handle.run(|life, _, now| life.checkpoint(now)).await
+        self.handle.run(|state, _, now| state.checkpoint(now)).await
     }
 
     /// The lines of the log after entry `after`, at most `limit`.
@@ -253,8 +254,8 @@ mod tests {
         let writer = broker.clone();
         let growing = tokio::spawn(async move {
             for _ in 0..100 {
-                let entry = |now: life::Now| Entry::new("growing", &now.rfc3339());
-                writer.handle.run(move |life, _, now| life.audit(&entry(now))).await.unwrap();
+                let entry = |now: state::Now| Entry::new("growing", &now.rfc3339());
+                writer.handle.run(move |state, _, now| state.audit(&entry(now))).await.unwrap();
             }
         });
         let mut last = 0;

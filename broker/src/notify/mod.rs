@@ -18,7 +18,7 @@ use expacti_protocol::session::SessionInfo;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::life::for_viewer;
+use crate::state::for_viewer;
 
 pub use webhook::{Format, Webhook, WebhookError};
 

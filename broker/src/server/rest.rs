@@ -19,7 +19,7 @@ use expacti_protocol::uplink::WrapRegistration;
 use serde::Deserialize;
 
 use super::Conn;
-use crate::life::{Recorder as _, for_viewer, not_kept, too_late_for};
+use crate::state::{Recorder as _, for_viewer, not_kept, too_late_for};
 use crate::{Broker, Peer, Refusal};
 
 pub(super) type Answer<T> = Result<Json<T>, Refusal>;
@@ -67,16 +67,16 @@ pub(super) async fn metrics(State(broker): State<Broker>, peer: Peer) -> Result<
     view(&peer)?;
     let numbers = broker
         .handle
-        .run(|life, clients, _| {
+        .run(|state, clients, _| {
             Ok([
-                ("expacti_commands_open", "Commands that are not over.", life.commands.len()),
-                ("expacti_sessions_open", "Open sessions.", life.sessions.len()),
+                ("expacti_commands_open", "Commands that are not over.", state.commands.len()),
+                ("expacti_sessions_open", "Open sessions.", state.sessions.len()),
                 ("expacti_reviewers", "Connected reviewers.", clients.deciders()),
                 ("expacti_gates", "Connected gates.", clients.gates.len()),
                 (
                     "expacti_audit_entries",
                     "Entries of the audit log.",
-                    usize::try_from(life.chain.len()).unwrap_or(usize::MAX),
+                    usize::try_from(state.chain.len()).unwrap_or(usize::MAX),
                 ),
             ])
         })
@@ -96,19 +96,19 @@ pub(super) async fn status(State(broker): State<Broker>, peer: Peer) -> Answer<S
     let (started_at, warnings) = (broker.shared.started_at(), broker.shared.warnings());
     let status = broker
         .handle
-        .run(move |life, clients, _| {
+        .run(move |state, clients, _| {
             let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
             Ok(Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 protocol: PROTOCOL_VERSION,
                 pid: std::process::id(),
                 started_at,
-                pending: number(life.pending().count()),
-                sessions: number(life.sessions.len()),
+                pending: number(state.pending().count()),
+                sessions: number(state.sessions.len()),
                 reviewers: number(clients.deciders()),
                 gates: number(clients.gates.len()),
-                audit_entries: life.chain.len(),
-                audit_head: life.chain.head().to_owned(),
+                audit_entries: state.chain.len(),
+                audit_head: state.chain.head().to_owned(),
                 principal: peer.name.clone(),
                 role: if peer.inside_wrap { Role::Agent } else { peer.role },
                 warnings,
@@ -125,8 +125,8 @@ pub(super) async fn pending(
     view(&peer)?;
     let all = broker
         .handle
-        .run(|life, _, _| {
-            let mut all: Vec<_> = life.pending().cloned().collect();
+        .run(|state, _, _| {
+            let mut all: Vec<_> = state.pending().cloned().collect();
             all.sort_by(|a, b| a.id.cmp(&b.id));
             Ok(all)
         })
@@ -164,11 +164,11 @@ async fn resolve(broker: &Broker, text: &str, command: bool) -> Result<String, R
     let wanted = text.to_owned();
     let open: Vec<String> = broker
         .handle
-        .run(move |life, _, _| {
+        .run(move |state, _, _| {
             let ids: Vec<String> = if command {
-                life.pending().map(|v| v.id.to_string()).collect()
+                state.pending().map(|v| v.id.to_string()).collect()
             } else {
-                life.sessions.iter().map(|(id, _)| id.to_string()).collect()
+                state.sessions.iter().map(|(id, _)| id.to_string()).collect()
             };
             Ok(ids.into_iter().filter(|id| matches_abbreviation(id, &wanted)).collect())
         })
@@ -202,7 +202,7 @@ async fn find_command(broker: &Broker, id: &str) -> Result<CommandView, Refusal>
     let wanted: CommandId = id.parse().map_err(|_| Refusal::not_found(format!("command {id}")))?;
     let live = broker
         .handle
-        .run(move |life, _, _| Ok(life.commands.get(&wanted).map(|c| c.shown())))
+        .run(move |state, _, _| Ok(state.commands.get(&wanted).map(|c| c.shown())))
         .await?;
     match live {
         Some(view) => Ok(view),
@@ -243,9 +243,9 @@ pub(super) async fn reveal_one(
     let wanted = id.clone();
     let revealed = broker
         .handle
-        .run(move |life, _, now| {
-            life.still_known(&peer)?;
-            life.reveal(&peer, &wanted, now)
+        .run(move |state, _, now| {
+            state.still_known(&peer)?;
+            state.reveal(&peer, &wanted, now)
         })
         .await;
     match revealed {
@@ -295,9 +295,9 @@ pub(super) async fn decide_one(
     let id = message.id.clone();
     let decided = broker
         .handle
-        .run(move |life, _, now| {
-            life.still_known(&peer)?;
-            life.decide(&peer, &message, now)
+        .run(move |state, _, now| {
+            state.still_known(&peer)?;
+            state.decide(&peer, &message, now)
         })
         .await;
     match decided {
@@ -318,7 +318,7 @@ pub(super) async fn sessions(
 ) -> Answer<Vec<SessionView>> {
     view(&peer)?;
     let stored = broker.reader.sessions(listing.limit.unwrap_or(PAGE).min(10_000)).await?;
-    let open = broker.handle.run(|life, _, _| Ok(life.session_views())).await?;
+    let open = broker.handle.run(|state, _, _| Ok(state.session_views())).await?;
     let merged = stored
         .into_iter()
         .map(|s| open.iter().find(|o| o.id == s.id).cloned().unwrap_or(s))
@@ -342,7 +342,7 @@ pub(super) async fn session(
 ) -> Answer<SessionView> {
     view(&peer)?;
     let id = session_id(&broker, &id).await?;
-    let open = broker.handle.run(|life, _, _| Ok(life.session_views())).await?;
+    let open = broker.handle.run(|state, _, _| Ok(state.session_views())).await?;
     let found = match open.into_iter().find(|s| s.id == id) {
         Some(open) => Some(open),
         None => broker.reader.session(id.as_str()).await?,
@@ -375,12 +375,12 @@ pub(super) async fn kill(
     Path(id): Path<String>,
 ) -> Answer<()> {
     let id = session_id(&broker, &id).await?;
-    broker.handle.run(move |life, _, now| life.kill(&peer, &id, now)).await.map(Json)
+    broker.handle.run(move |state, _, now| state.kill(&peer, &id, now)).await.map(Json)
 }
 
 async fn set_paused(broker: &Broker, peer: Peer, id: &str, paused: bool) -> Answer<SessionView> {
     let id = session_id(broker, id).await?;
-    broker.handle.run(move |life, _, now| life.pause(&peer, &id, paused, now)).await.map(Json)
+    broker.handle.run(move |state, _, now| state.pause(&peer, &id, paused, now)).await.map(Json)
 }
 
 pub(super) async fn pause(
@@ -435,7 +435,7 @@ pub(super) async fn principals(
     peer: Peer,
 ) -> Answer<Vec<PrincipalView>> {
     view(&peer)?;
-    broker.handle.run(|life, _, _| Ok(life.principal_list())).await.map(Json)
+    broker.handle.run(|state, _, _| Ok(state.principal_list())).await.map(Json)
 }
 
 pub(super) async fn add_principal(
@@ -458,8 +458,8 @@ pub(super) async fn remove_principal(
 ) -> Answer<PrincipalView> {
     broker
         .handle
-        .run(move |life, clients, now| {
-            let removed = life.remove_principal(&peer, &name, now)?;
+        .run(move |state, clients, now| {
+            let removed = state.remove_principal(&peer, &name, now)?;
             clients.disconnect(&removed.name);
             Ok(removed)
         })
@@ -471,7 +471,7 @@ pub(super) async fn targets(State(broker): State<Broker>, peer: Peer) -> Answer<
     if peer.role != Role::Gate {
         view(&peer)?;
     }
-    broker.handle.run(|life, _, _| Ok(life.target_list())).await.map(Json)
+    broker.handle.run(|state, _, _| Ok(state.target_list())).await.map(Json)
 }
 
 pub(super) async fn add_target(
@@ -479,7 +479,7 @@ pub(super) async fn add_target(
     peer: Peer,
     Json(target): Json<Target>,
 ) -> Answer<Target> {
-    broker.handle.run(move |life, _, now| life.add_target(&peer, target, now)).await.map(Json)
+    broker.handle.run(move |state, _, now| state.add_target(&peer, target, now)).await.map(Json)
 }
 
 pub(super) async fn remove_target(
@@ -487,7 +487,7 @@ pub(super) async fn remove_target(
     peer: Peer,
     Path(name): Path<String>,
 ) -> Answer<Target> {
-    broker.handle.run(move |life, _, now| life.remove_target(&peer, &name, now)).await.map(Json)
+    broker.handle.run(move |state, _, now| state.remove_target(&peer, &name, now)).await.map(Json)
 }
 
 pub(super) async fn agent_key(
@@ -500,8 +500,9 @@ pub(super) async fn agent_key(
     }
     broker
         .handle
-        .run(move |life, _, _| {
-            life.agent_of_key(&query.public_key)
+        .run(move |state, _, _| {
+            state
+                .agent_of_key(&query.public_key)
                 .ok_or_else(|| Refusal::not_found("agent with that key"))
         })
         .await
@@ -515,7 +516,7 @@ pub(super) async fn authorities(
     if peer.role != Role::Gate {
         return Err(Refusal::not_entitled("only a gate asks for the authorities of agents"));
     }
-    broker.handle.run(move |life, _, _| Ok(life.certified_agents())).await.map(Json)
+    broker.handle.run(move |state, _, _| Ok(state.certified_agents())).await.map(Json)
 }
 
 pub(super) async fn wrap(

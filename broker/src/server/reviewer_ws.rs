@@ -18,8 +18,8 @@ use tokio::task::AbortHandle;
 
 use super::rest::{decide_one, reveal_one};
 use crate::dispatcher::{REVIEWER_QUEUE, Watcher};
-use crate::life::for_viewer;
 use crate::recordings::Live;
+use crate::state::for_viewer;
 use crate::{Broker, Peer, Refusal};
 
 /// How often the broker says that it is there.
@@ -66,13 +66,13 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let who = peer.clone();
     let attached = broker
         .handle
-        .run(move |life, clients, now| {
-            life.still_known(&who)?;
+        .run(move |state, clients, now| {
+            state.still_known(&who)?;
             let number = clients.number();
             let decides = who.may_decide();
             clients.names.insert(number, who.name);
             clients.reviewers.insert(number, Watcher { sender, decides });
-            Ok((number, now.micros.div_euclid(1000), life.open_sessions(), life.open_commands()))
+            Ok((number, now.micros.div_euclid(1000), state.open_sessions(), state.open_commands()))
         })
         .await;
     let Ok((number, now_ms, sessions, commands)) = attached else { return };
@@ -104,11 +104,11 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let name = peer.name.clone();
     let _ = broker
         .handle
-        .run(move |life, clients, _| {
+        .run(move |state, clients, _| {
             clients.names.remove(&number);
             clients.reviewers.remove(&number);
             if !clients.names.values().any(|other| *other == name) {
-                life.left(&name);
+                state.left(&name);
             }
             Ok(())
         })
@@ -207,9 +207,9 @@ async fn answer(
             let peer = peer.clone();
             let killed = broker
                 .handle
-                .run(move |life, _, now| {
-                    life.still_known(&peer)?;
-                    life.kill(&peer, &session_id, now)
+                .run(move |state, _, now| {
+                    state.still_known(&peer)?;
+                    state.kill(&peer, &session_id, now)
                 })
                 .await;
             result(r#ref, killed)

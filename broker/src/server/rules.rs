@@ -43,7 +43,7 @@ pub(super) async fn import_rules(
     Json(rules): Json<Vec<Rule>>,
 ) -> Answer<Vec<RuleView>> {
     check_count(&rules)?;
-    broker.handle.run(move |life, _, now| life.add_rules(&peer, rules, now)).await.map(Json)
+    broker.handle.run(move |state, _, now| state.add_rules(&peer, rules, now)).await.map(Json)
 }
 
 /// Those that are missing, all or none, in one transaction; asked again, nothing happens.
@@ -53,7 +53,7 @@ pub(super) async fn ensure_rules(
     Json(rules): Json<Vec<Rule>>,
 ) -> Answer<RulesEnsured> {
     check_count(&rules)?;
-    broker.handle.run(move |life, _, now| life.ensure_rules(&peer, rules, now)).await.map(Json)
+    broker.handle.run(move |state, _, now| state.ensure_rules(&peer, rules, now)).await.map(Json)
 }
 
 fn check_count(rules: &[Rule]) -> Result<(), Refusal> {
@@ -68,7 +68,7 @@ pub(super) async fn approve_rule(
     peer: Peer,
     Path(id): Path<String>,
 ) -> Answer<RuleView> {
-    broker.handle.run(move |life, _, now| life.approve_rule(&peer, &id, now)).await.map(Json)
+    broker.handle.run(move |state, _, now| state.approve_rule(&peer, &id, now)).await.map(Json)
 }
 
 pub(super) async fn remove_rule(
@@ -102,7 +102,7 @@ pub(super) async fn remove_policy(
 
 pub(super) async fn changes(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<Change>> {
     view(&peer)?;
-    broker.handle.run(|life, _, now| Ok(life.change_list(now))).await.map(Json)
+    broker.handle.run(|state, _, now| Ok(state.change_list(now))).await.map(Json)
 }
 
 pub(super) async fn approve_change(
@@ -111,7 +111,7 @@ pub(super) async fn approve_change(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     let (change, done) =
-        broker.handle.run(move |life, _, now| life.approve_change(&peer, &id, now)).await?;
+        broker.handle.run(move |state, _, now| state.approve_change(&peer, &id, now)).await?;
     Ok(answer(if done {
         Changed::Done(change)
     } else {
@@ -124,5 +124,5 @@ pub(super) async fn reject_change(
     peer: Peer,
     Path(id): Path<String>,
 ) -> Answer<Change> {
-    broker.handle.run(move |life, _, now| life.reject_change(&peer, &id, now)).await.map(Json)
+    broker.handle.run(move |state, _, now| state.reject_change(&peer, &id, now)).await.map(Json)
 }

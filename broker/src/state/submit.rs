@@ -15,7 +15,7 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
 use expacti_protocol::ids::CommandId;
 
-use super::{GateId, Life, Live, Now, Out, Refusal, secret, stdin};
+use super::{GateId, Now, OpenCommand, Outgoing, Refusal, State, secret, stdin};
 
 /// The longest item in bytes. Past it the gate refuses by itself.
 const MAX_ITEM: usize = 1024 * 1024;
@@ -55,9 +55,9 @@ fn masked_text(bytes: &[u8]) -> Option<String> {
     masked.masked.then_some(masked.text)
 }
 
-impl Life {
+impl State {
     /// Takes a submission; the answer to it. The decision, when there is one at once, follows in
-    /// `outs`.
+    /// `outgoing`.
     pub(crate) fn submit(
         &mut self,
         gate: GateId,
@@ -91,7 +91,7 @@ impl Life {
         let info = session.view.info.clone();
         let paused = session.view.paused;
         let secret = submission.interactive.as_ref().is_some_and(|i| i.secret);
-        let blind = secret.then(|| secret::blind(&bytes)).transpose()?;
+        let salted_digest = secret.then(|| secret::salted_digest(&bytes)).transpose()?;
         let retry_of_denied = session.denied.contains(&submission.sha256.to_string());
         let context = Context {
             agent: info.agent.clone(),
@@ -131,8 +131,8 @@ impl Life {
                 Some(view.masked.clone().unwrap_or_else(|| view.text.command.clone()));
         }
         let mut entry = self.entry_for("command_submitted", &view, now);
-        if let Some(blind) = blind {
-            entry = entry.with("command_sha256", blind.to_string());
+        if let Some(salted_digest) = salted_digest {
+            entry = entry.with("command_sha256", salted_digest.to_string());
         }
         let entry = entry
             .with("agent", view.session.agent.as_str())
@@ -153,10 +153,10 @@ impl Life {
             .escalate_after_seconds
             .map(|seconds| now.mono + Duration::from_secs(seconds));
         let (stdin, timeout_seconds) = (view.stdin, view.timeout_seconds);
-        let news = self.outs.len();
+        let news = self.outgoing.len();
         self.commands.insert(
             id.clone(),
-            Live {
+            OpenCommand {
                 view,
                 bytes,
                 gate,
@@ -165,7 +165,7 @@ impl Life {
                 ballots: Vec::new(),
                 kind: None,
                 signatures: Vec::new(),
-                blind,
+                salted_digest,
             },
         );
         self.store(&id, None)?;
@@ -212,10 +212,10 @@ impl Life {
 
     /// A command that was decided at once never waited: reviewers hear its end only.
     fn keep_last_news(&mut self, from: usize) {
-        let is_news = |out: &Out| matches!(out, Out::Review(_));
-        let last = self.outs.iter().rposition(is_news);
+        let is_news = |out: &Outgoing| matches!(out, Outgoing::Review(_));
+        let last = self.outgoing.iter().rposition(is_news);
         let mut at = 0;
-        self.outs.retain(|out| {
+        self.outgoing.retain(|out| {
             let keep = at < from || Some(at) == last || !is_news(out);
             at += 1;
             keep
@@ -323,20 +323,20 @@ impl Life {
 
     /// Tells the gate what was decided.
     pub(crate) fn send_decision(&mut self, id: &CommandId, released: bool) {
-        let Some(live) = self.commands.get(id) else { return };
+        let Some(open) = self.commands.get(id) else { return };
         let event = GateEvent::Decision(Decision {
             id: id.clone(),
-            allow: live.view.allow == Some(true),
-            comment: live.view.comment.clone(),
-            sha256: live.view.sha256,
-            session_id: live.view.session_id.clone(),
-            decided_by: live.view.decided_by.clone().unwrap_or_default(),
-            kind: live.kind.unwrap_or(DecisionKind::FailClosed),
+            allow: open.view.allow == Some(true),
+            comment: open.view.comment.clone(),
+            sha256: open.view.sha256,
+            session_id: open.view.session_id.clone(),
+            decided_by: open.view.decided_by.clone().unwrap_or_default(),
+            kind: open.kind.unwrap_or(DecisionKind::FailClosed),
             released,
-            grant: live.view.grant,
-            signatures: live.signatures.clone(),
+            grant: open.view.grant,
+            signatures: open.signatures.clone(),
         });
-        let gate = live.gate;
+        let gate = open.gate;
         self.tell_gate(gate, event);
     }
 }

@@ -10,7 +10,7 @@ use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::ErrorCode;
 
 use super::admin::{body, needs_admin};
-use super::{Ballot, Life, Now, Peer, Refusal, Write, entitled};
+use super::{Ballot, Now, Peer, Refusal, State, Write, eligibility};
 
 /// How long a change waits, in seconds; then nobody means it any more.
 const CHANGE_LIFE: i64 = 86_400;
@@ -35,7 +35,7 @@ fn shown(mut change: Change) -> Change {
     change
 }
 
-impl Life {
+impl State {
     /// Why a rule that fits does not allow this command by itself: those who stand for it could
     /// not have allowed the command either.
     pub(super) fn rule_gap(&self, rule: &str, view: &CommandView) -> Option<String> {
@@ -109,7 +109,7 @@ impl Life {
         let by_owner = ballots.iter().any(|b| b.voter.person == self.owner);
         (change.needs, change.missing, change.may_approve) = (Vec::new(), 0, Vec::new());
         for requirement in self.asked(&change.action) {
-            let missing = entitled::missing(&requirement, &ballots);
+            let missing = eligibility::missing(&requirement, &ballots);
             let left = self.may_approve(&requirement, &ballots);
             // Where too few of those it names are left to ever approve, all who are, and the owner of
             // the broker, are enough: a policy of people who have gone would stay for ever.
@@ -158,7 +158,7 @@ impl Life {
         }
         self.write_change(&change)?;
         self.audit_change("change_proposed", &change, by, now)?;
-        self.told("proposed", change.id.as_str(), by);
+        self.notify_rule_changed("proposed", change.id.as_str(), by);
         Ok(Some(shown(change)))
     }
 
@@ -252,7 +252,7 @@ impl Life {
         self.audit_change("change_approved", &change, by, now)?;
         if !done {
             self.write_change(&change)?;
-            self.told("approved", change.id.as_str(), by);
+            self.notify_rule_changed("approved", change.id.as_str(), by);
             return Ok((shown(change), false));
         }
         self.drop_change(id);
@@ -292,7 +292,7 @@ impl Life {
         }
         self.drop_change(id);
         self.audit_change("change_rejected", &change, by, now)?;
-        self.told("rejected", id, by);
+        self.notify_rule_changed("rejected", id, by);
         Ok(shown(change))
     }
 

@@ -12,7 +12,7 @@ use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent};
 
 use super::changes::approval;
-use super::{Life, Now, Out, Peer, PrincipalRow, Refusal, Write};
+use super::{Now, Outgoing, Peer, PrincipalRow, Refusal, State, Write};
 
 pub(super) fn needs_admin(by: &Peer, what: &str) -> Result<(), Refusal> {
     if by.inside_wrap {
@@ -51,7 +51,7 @@ fn does_the_same(a: &Rule, b: &Rule) -> bool {
         && a.expires_at == b.expires_at
 }
 
-impl Life {
+impl State {
     /// Builds the engine's snapshot from the present rules and policies.
     pub(crate) fn rebuild_snapshot(&mut self) -> Result<(), Refusal> {
         let mut rules: Vec<Rule> = self.rules.values().map(|view| view.rule.clone()).collect();
@@ -66,8 +66,8 @@ impl Life {
         Ok(())
     }
 
-    pub(super) fn told(&mut self, change: &str, id: &str, by: &Peer) {
-        self.outs.push(Out::Review(ReviewerEvent::RuleChanged {
+    pub(super) fn notify_rule_changed(&mut self, change: &str, id: &str, by: &Peer) {
+        self.outgoing.push(Outgoing::Review(ReviewerEvent::RuleChanged {
             change: change.to_owned(),
             id: id.to_owned(),
             by: by.name.clone(),
@@ -138,7 +138,7 @@ impl Life {
                 .with("by", by.name.as_str())
                 .with("body", serde_json::to_value(&view.rule).unwrap_or_default());
             self.audit(&entry)?;
-            self.told("added", &view.rule.id, by);
+            self.notify_rule_changed("added", &view.rule.id, by);
         }
         Ok(())
     }
@@ -174,7 +174,7 @@ impl Life {
             .with("pattern", view.rule.pattern.as_str())
             .with("by", by.name.as_str());
         self.audit(&entry)?;
-        self.told("approved", id, by);
+        self.notify_rule_changed("approved", id, by);
         Ok(view)
     }
 
@@ -223,7 +223,7 @@ impl Life {
             .with("by", by.name.as_str())
             .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by));
         self.audit(&entry)?;
-        self.told("removed", &rule.id, by);
+        self.notify_rule_changed("removed", &rule.id, by);
         Ok(())
     }
 
@@ -280,7 +280,7 @@ impl Life {
             .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by))
             .with("body", serde_json::to_value(policy).unwrap_or_default());
         self.audit(&entry)?;
-        self.told("policy_changed", &policy.id, by);
+        self.notify_rule_changed("policy_changed", &policy.id, by);
         Ok(())
     }
 
@@ -321,7 +321,7 @@ impl Life {
             .with("by", by.name.as_str())
             .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by));
         self.audit(&entry)?;
-        self.told("policy_changed", &policy.id, by);
+        self.notify_rule_changed("policy_changed", &policy.id, by);
         Ok(())
     }
 

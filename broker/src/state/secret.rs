@@ -8,7 +8,7 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::ErrorCode;
 
-use super::{Life, Now, Peer, Refusal};
+use super::{Now, Peer, Refusal, State};
 
 /// The gate's note on a change of a file that holds secrets.
 const SECRET_PATH: &str = "a path of secrets";
@@ -18,7 +18,7 @@ const SALT: usize = 32;
 
 /// A digest that stands for the bytes in what is written down. Nobody can find the bytes from it,
 /// not even by trying all passwords: the salt is not kept.
-pub(super) fn blind(bytes: &[u8]) -> Result<Digest, Refusal> {
+pub(super) fn salted_digest(bytes: &[u8]) -> Result<Digest, Refusal> {
     let mut salted = vec![0; SALT];
     getrandom::fill(&mut salted)
         .map_err(|e| Refusal::failed(format!("no random bytes to hide a secret with: {e}")))?;
@@ -27,10 +27,10 @@ pub(super) fn blind(bytes: &[u8]) -> Result<Digest, Refusal> {
 }
 
 /// Takes everything out of a view that tells of the bytes.
-pub(super) fn hide(view: &mut CommandView, blind: Digest) {
+pub(super) fn hide(view: &mut CommandView, salted_digest: Digest) {
     view.text = CommandText { command: SECRET_MASK.to_owned(), command_base64: None };
     view.masked = Some(SECRET_MASK.to_owned());
-    view.sha256 = blind;
+    view.sha256 = salted_digest;
     view.preview = None;
     view.closest = None;
     for term in &mut view.terms {
@@ -70,7 +70,7 @@ pub(crate) fn for_viewer(mut view: CommandView) -> CommandView {
     view
 }
 
-impl Life {
+impl State {
     /// The exact text of a command that is not over, for somebody who asks for it by name.
     pub(crate) fn reveal(
         &mut self,
@@ -84,15 +84,15 @@ impl Life {
                 by.name, by.role
             )));
         }
-        let Some(live) = self.commands.get(id) else {
+        let Some(open) = self.commands.get(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
-        if live.view.state.is_final()
-            || (live.blind.is_some() && live.view.state != CommandState::Pending)
+        if open.view.state.is_final()
+            || (open.salted_digest.is_some() && open.view.state != CommandState::Pending)
         {
             return Err(not_kept(id));
         }
-        let view = live.view.clone();
+        let view = open.view.clone();
         if view.masked.is_some() {
             let entry: Entry =
                 self.entry_for("secret_revealed", &view, now).with("by", by.name.as_str());

@@ -4,7 +4,7 @@ use expacti_engine::{Requirement, Tally, Vote, Voter, tally};
 use expacti_protocol::command::CommandView;
 use expacti_protocol::principal::Role;
 
-use super::{Ballot, Life};
+use super::{Ballot, State};
 
 fn votes(ballots: &[Ballot]) -> Vec<Vote> {
     ballots.iter().map(|ballot| Vote { voter: ballot.voter.clone(), allow: ballot.allow }).collect()
@@ -25,7 +25,7 @@ pub(super) fn is_agent_or_owner(voter: &Voter, view: &CommandView) -> bool {
     voter.is_agent_or_owner(&view.session.agent, view.session.owner.as_deref())
 }
 
-impl Life {
+impl State {
     /// Everybody who may decide on something: a person once, with every role they have.
     pub(super) fn people(&self) -> Vec<Voter> {
         let mut all = vec![Role::Owner.voter(&self.owner)];

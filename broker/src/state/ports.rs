@@ -177,7 +177,7 @@ pub(crate) struct PrincipalRow {
 
 /// Who is told once it is on disk.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Out {
+pub(crate) enum Outgoing {
     Gate(GateId, GateEvent),
     Review(ReviewerEvent),
 }

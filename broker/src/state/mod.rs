@@ -1,14 +1,14 @@
-//! The life of a command: submitted -> (auto) | pending -> decided | expired | withdrawn ->
+//! What the broker knows and has not finished with. A command goes: submitted -> (auto) | pending -> decided | expired | withdrawn ->
 //! released -> finished | unknown.
 //!
 //! Pure: requests, the time and the recorder's word go in; what must be written and who must be
 //! told comes out. Nothing is told before it is written: the dispatcher commits `writes`, and only
-//! then sends `outs`. When the commit fails, [`Life::rollback`] makes the batch undone.
+//! then sends `outgoing`. When the commit fails, [`State::rollback`] makes the batch undone.
 
 mod admin;
 mod changes;
 mod decide;
-mod entitled;
+mod eligibility;
 mod ports;
 mod secret;
 mod sessions;
@@ -40,7 +40,7 @@ use expacti_protocol::session::SessionView;
 
 pub(crate) use decide::too_late_for;
 pub(crate) use ports::{GateId, Now, Recorder, Signer};
-pub(crate) use ports::{Out, PrincipalRow, Write};
+pub(crate) use ports::{Outgoing, PrincipalRow, Write};
 pub use ports::{Peer, Refusal};
 pub(crate) use secret::{for_viewer, not_kept};
 use table::Table;
@@ -74,7 +74,7 @@ const RELEASE_WINDOW: Duration = Duration::from_secs(30);
 
 /// A command that is not over.
 #[derive(Debug, Clone)]
-pub(crate) struct Live {
+pub(crate) struct OpenCommand {
     pub(crate) view: CommandView,
     pub(crate) bytes: Arc<[u8]>,
     pub(crate) gate: GateId,
@@ -87,7 +87,7 @@ pub(crate) struct Live {
     pub(crate) signatures: Vec<String>,
     /// Of an item typed without echo: what is written down instead of the digest of its bytes,
     /// which would let a password be guessed.
-    pub(crate) blind: Option<Digest>,
+    pub(crate) salted_digest: Option<Digest>,
 }
 
 /// One reviewer's word.
@@ -98,12 +98,12 @@ pub(crate) struct Ballot {
     pub(crate) grant: Option<Grant>,
 }
 
-impl Live {
+impl OpenCommand {
     /// The command as it is kept: no secret in it is.
     pub(crate) fn kept(&self) -> CommandView {
         let mut kept = self.view.clone();
-        match self.blind {
-            Some(blind) => secret::hide(&mut kept, blind),
+        match self.salted_digest {
+            Some(salted_digest) => secret::hide(&mut kept, salted_digest),
             None => secret::mask(&mut kept),
         }
         kept
@@ -117,7 +117,7 @@ impl Live {
 
 /// An open session.
 #[derive(Debug, Clone)]
-pub(crate) struct LiveSession {
+pub(crate) struct OpenSession {
     pub(crate) view: SessionView,
     pub(crate) gate: GateId,
     pub(crate) history: History,
@@ -127,13 +127,13 @@ pub(crate) struct LiveSession {
 }
 
 /// All that the broker knows and has not finished with.
-pub(crate) struct Life {
+pub(crate) struct State {
     pub(crate) chain: Chain,
     committed_chain: Chain,
     /// How long the log was after its last checkpoint.
     checkpointed: u64,
-    pub(crate) commands: Table<CommandId, Live>,
-    pub(crate) sessions: Table<SessionId, LiveSession>,
+    pub(crate) commands: Table<CommandId, OpenCommand>,
+    pub(crate) sessions: Table<SessionId, OpenSession>,
     pub(crate) baselines: Table<String, History>,
     pub(crate) rules: Table<String, RuleView>,
     pub(crate) changes: Table<String, Change>,
@@ -151,7 +151,7 @@ pub(crate) struct Life {
     pub(crate) recorder: Box<dyn Recorder>,
     pub(crate) signer: Box<dyn Signer>,
     pub(crate) writes: Vec<Write>,
-    pub(crate) outs: Vec<Out>,
+    pub(crate) outgoing: Vec<Outgoing>,
 }
 
 /// What the disk holds when the broker starts.
@@ -169,7 +169,7 @@ pub(crate) struct Loaded {
     pub(crate) targets: Vec<Target>,
 }
 
-impl Life {
+impl State {
     /// Takes up what the disk holds. Everything that was under way when the last broker ended is
     /// ended now: undecided and unreleased commands are denied, released ones are unknown.
     pub(crate) fn new(
@@ -181,7 +181,7 @@ impl Life {
         owner: String,
         now: Now,
     ) -> Result<Self, Refusal> {
-        let mut life = Self {
+        let mut state = Self {
             committed_chain: loaded.chain.clone(),
             checkpointed: if loaded.ends_in_checkpoint { loaded.chain.len() } else { 0 },
             chain: loaded.chain,
@@ -202,34 +202,34 @@ impl Life {
             recorder,
             signer,
             writes: Vec::new(),
-            outs: Vec::new(),
+            outgoing: Vec::new(),
         };
         for (agent, history) in loaded.baselines {
-            life.baselines.insert(agent, history);
+            state.baselines.insert(agent, history);
         }
         for rule in loaded.rules {
-            life.rules.insert(rule.rule.id.clone(), rule);
+            state.rules.insert(rule.rule.id.clone(), rule);
         }
         for change in loaded.changes {
-            life.changes.insert(change.id.to_string(), change);
+            state.changes.insert(change.id.to_string(), change);
         }
         for policy in loaded.policies {
-            life.policies.insert(policy.id.clone(), policy);
+            state.policies.insert(policy.id.clone(), policy);
         }
         for principal in loaded.principals {
-            life.principals.insert(principal.name.clone(), principal);
+            state.principals.insert(principal.name.clone(), principal);
         }
         for target in loaded.targets {
-            life.targets.insert(target.name.clone(), target);
+            state.targets.insert(target.name.clone(), target);
         }
-        life.rebuild_snapshot()?;
+        state.rebuild_snapshot()?;
         for view in loaded.open_commands {
-            life.recover_command(view, now)?;
+            state.recover_command(view, now)?;
         }
         for view in loaded.open_sessions {
-            life.recover_session(view, now)?;
+            state.recover_session(view, now)?;
         }
-        Ok(life)
+        Ok(state)
     }
 
     /// How many entries of the log are known to be on disk.
@@ -253,8 +253,12 @@ impl Life {
         &mut self,
         job: impl FnOnce(&mut Self) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let mark =
-            (self.chain.clone(), Arc::clone(&self.snapshot), self.writes.len(), self.outs.len());
+        let mark = (
+            self.chain.clone(),
+            Arc::clone(&self.snapshot),
+            self.writes.len(),
+            self.outgoing.len(),
+        );
         let result = job(self);
         if result.is_ok() {
             self.each_table(|t| t.keep_job());
@@ -262,7 +266,7 @@ impl Life {
             self.each_table(|t| t.undo_job());
             (self.chain, self.snapshot) = (mark.0, mark.1);
             self.writes.truncate(mark.2);
-            self.outs.truncate(mark.3);
+            self.outgoing.truncate(mark.3);
         }
         result
     }
@@ -294,10 +298,10 @@ impl Life {
         }
         self.snapshot = Arc::clone(&self.committed_snapshot);
         self.writes.clear();
-        self.outs.clear();
+        self.outgoing.clear();
     }
 
-    /// The next moment at which [`Life::tick`] has something to do.
+    /// The next moment at which [`State::tick`] has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.commands
             .values()
@@ -373,17 +377,17 @@ impl Life {
         from: Option<CommandState>,
     ) -> Result<(), Refusal> {
         let may_decide = match self.commands.get(id) {
-            Some(live) if live.view.state == CommandState::Pending => {
-                self.may_decide(&live.view, &live.ballots)
+            Some(open) if open.view.state == CommandState::Pending => {
+                self.may_decide(&open.view, &open.ballots)
             }
             _ => Vec::new(),
         };
-        let Some(live) = self.commands.get_mut(id) else {
+        let Some(open) = self.commands.get_mut(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
-        live.view.may_decide = may_decide;
-        live.view.revision = live.view.revision.saturating_add(1);
-        let (view, kept) = (live.shown(), live.kept());
+        open.view.may_decide = may_decide;
+        open.view.revision = open.view.revision.saturating_add(1);
+        let (view, kept) = (open.shown(), open.kept());
         let body = serde_json::to_string(&kept).map_err(|e| Refusal::failed(e.to_string()))?;
         self.writes.push(Write::Command {
             id: id.clone(),
@@ -393,11 +397,13 @@ impl Life {
             submitted_at: view.timestamp.saturating_mul(1_000_000),
             view: body,
         });
-        self.outs.push(Out::Review(if from.is_none() && view.state == CommandState::Pending {
-            ReviewerEvent::PendingCommand(Box::new(view))
-        } else {
-            ReviewerEvent::CommandUpdated(Box::new(view))
-        }));
+        self.outgoing.push(Outgoing::Review(
+            if from.is_none() && view.state == CommandState::Pending {
+                ReviewerEvent::PendingCommand(Box::new(view))
+            } else {
+                ReviewerEvent::CommandUpdated(Box::new(view))
+            },
+        ));
         Ok(())
     }
 
@@ -413,12 +419,12 @@ impl Life {
 
     /// The digest that is written down: never that of what was typed without echo.
     fn written_digest(&self, view: &CommandView) -> Digest {
-        self.commands.get(&view.id).and_then(|live| live.blind).unwrap_or(view.sha256)
+        self.commands.get(&view.id).and_then(|open| open.salted_digest).unwrap_or(view.sha256)
     }
 
     /// Tells the gate that holds a command.
     pub(crate) fn tell_gate(&mut self, gate: GateId, event: GateEvent) {
-        self.outs.push(Out::Gate(gate, event));
+        self.outgoing.push(Outgoing::Gate(gate, event));
     }
 
     /// The commands that wait for a decision.
@@ -438,7 +444,7 @@ impl Life {
 
     /// The open commands, oldest first.
     pub(crate) fn open_commands(&self) -> Vec<CommandView> {
-        let mut all: Vec<_> = self.commands.values().map(Live::shown).collect();
+        let mut all: Vec<_> = self.commands.values().map(OpenCommand::shown).collect();
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all
     }

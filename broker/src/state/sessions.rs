@@ -10,12 +10,12 @@ use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::{SessionInfo, SessionView};
 
-use super::{GateId, Life, Live, LiveSession, Now, Out, Peer, Refusal, Write};
+use super::{GateId, Now, OpenCommand, OpenSession, Outgoing, Peer, Refusal, State, Write};
 
 /// Open sessions altogether; past it connections are refused.
 const MAX_SESSIONS: usize = 10_000;
 
-impl Life {
+impl State {
     /// An agent logged in.
     pub(crate) fn open_session(
         &mut self,
@@ -45,7 +45,7 @@ impl Life {
         };
         let entry = session_entry("session_opened", &view, now);
         self.audit(&entry)?;
-        let session = LiveSession { view, gate, history, tags, denied: BTreeSet::new() };
+        let session = OpenSession { view, gate, history, tags, denied: BTreeSet::new() };
         self.sessions.insert(id.clone(), session);
         self.store_session(&id, now, true)?;
         Ok(id)
@@ -116,7 +116,7 @@ impl Life {
             closed_at: view.closed_at.map(|_| now.micros),
             view: body,
         });
-        self.outs.push(Out::Review(if opened {
+        self.outgoing.push(Outgoing::Review(if opened {
             ReviewerEvent::SessionOpened(Box::new(view))
         } else {
             ReviewerEvent::SessionClosed(Box::new(view))
@@ -262,7 +262,7 @@ impl Life {
     /// Takes a command from the disk into memory, where no gate holds it.
     pub(crate) fn adopt(&mut self, view: CommandView, now: Now) {
         let bytes = view.text.bytes().unwrap_or_default().into();
-        let live = Live {
+        let open = OpenCommand {
             bytes,
             gate: GateId(0),
             deadline: now.mono,
@@ -270,17 +270,21 @@ impl Life {
             ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),
-            // The digest on the disk is blind already.
-            blind: view.interactive.as_ref().is_some_and(|i| i.secret).then_some(view.sha256),
+            // The digest on the disk is a salted one already.
+            salted_digest: view
+                .interactive
+                .as_ref()
+                .is_some_and(|i| i.secret)
+                .then_some(view.sha256),
             view,
         };
-        self.commands.insert(live.view.id.clone(), live);
+        self.commands.insert(open.view.id.clone(), open);
     }
 
     /// Closes a session that the last broker left open.
     pub(crate) fn recover_session(&mut self, view: SessionView, now: Now) -> Result<(), Refusal> {
         let id = view.id.clone();
-        let session = LiveSession {
+        let session = OpenSession {
             view,
             gate: GateId(0),
             history: History::default(),

@@ -1,5 +1,5 @@
-//! A command is released at most once, only after an allow by somebody entitled, and never after its
-//! deadline, withdrawal or denial; and the world in which the tests of this module live.
+//! A command is released at most once, only after an allow by somebody eligibility, and never after its
+//! deadline, withdrawal or denial; and the world in which the tests of this module open.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -64,7 +64,7 @@ impl Signer for FakeSigner {
 
 /// A broker without disk or network, and a clock that is set by hand.
 pub(super) struct World {
-    pub(super) life: Life,
+    pub(super) state: State,
     pub(super) recorder: FakeRecorder,
     pub(super) now: Now,
     /// Everything that is on disk.
@@ -89,7 +89,7 @@ impl World {
     pub(super) fn with(loaded: Loaded) -> Self {
         let recorder = FakeRecorder::default();
         let now = Now { micros: 1_774_072_257_000_000, mono: Instant::now() };
-        let life = Life::new(
+        let state = State::new(
             loaded,
             RiskTables::default(),
             Box::new(recorder.clone()),
@@ -100,7 +100,7 @@ impl World {
         )
         .unwrap();
         let mut world =
-            Self { life, recorder, now, disk: Vec::new(), told: Vec::new(), reviewed: Vec::new() };
+            Self { state, recorder, now, disk: Vec::new(), told: Vec::new(), reviewed: Vec::new() };
         world.settle(true);
         world
     }
@@ -112,32 +112,32 @@ impl World {
 
     /// The end of a batch: the disk took it, or it did not.
     pub(super) fn settle(&mut self, written: bool) {
-        let writes = std::mem::take(&mut self.life.writes);
-        let outs = std::mem::take(&mut self.life.outs);
+        let writes = std::mem::take(&mut self.state.writes);
+        let outgoing = std::mem::take(&mut self.state.outgoing);
         if written {
             self.disk.extend(writes);
-            self.life.commit();
-            for out in outs {
+            self.state.commit();
+            for out in outgoing {
                 match out {
-                    Out::Gate(gate, event) => self.told.push((gate, event)),
-                    Out::Review(
+                    Outgoing::Gate(gate, event) => self.told.push((gate, event)),
+                    Outgoing::Review(
                         event @ (ReviewerEvent::PendingCommand(_)
                         | ReviewerEvent::CommandUpdated(_)),
                     ) => self.reviewed.push(event),
-                    Out::Review(_) => {}
+                    Outgoing::Review(_) => {}
                 }
             }
         } else {
-            self.life.rollback();
+            self.state.rollback();
         }
     }
 
     pub(super) fn run<T>(
         &mut self,
-        job: impl FnOnce(&mut Life, Now) -> Result<T, Refusal>,
+        job: impl FnOnce(&mut State, Now) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let now = self.now;
-        let result = self.life.job(|life| job(life, now));
+        let result = self.state.job(|state| job(state, now));
         self.settle(true);
         result
     }
@@ -150,11 +150,11 @@ impl World {
             user: "deploy".into(),
             ..SessionInfo::default()
         };
-        self.run(|life, now| life.open_session(GATE, info, now)).unwrap()
+        self.run(|state, now| state.open_session(GATE, info, now)).unwrap()
     }
 
     pub(super) fn submit(&mut self, session: &SessionId, command: &str) -> CommandId {
-        match self.run(|life, now| life.submit(GATE, 1, submission(session, command), now)) {
+        match self.run(|state, now| state.submit(GATE, 1, submission(session, command), now)) {
             Ok(GateEvent::Submitted { id, .. }) => id,
             other => panic!("{other:?}"),
         }
@@ -167,7 +167,7 @@ impl World {
         allow: bool,
     ) -> Result<CommandState, Refusal> {
         let message = message(id, allow);
-        self.run(|life, now| life.decide(by, &message, now)).map(|v| v.state)
+        self.run(|state, now| state.decide(by, &message, now)).map(|v| v.state)
     }
 
     pub(super) fn release(
@@ -177,7 +177,7 @@ impl World {
         command: &str,
     ) -> Result<(), Refusal> {
         let digest = Digest::of(command.as_bytes());
-        self.run(|life, now| life.release(GATE, id, session, digest, now))
+        self.run(|state, now| state.release(GATE, id, session, digest, now))
     }
 
     pub(super) fn decisions(&self) -> Vec<&Decision> {
@@ -271,7 +271,7 @@ fn a_command_is_allowed_released_and_finished_once() {
     w.release(&id, &session, "uname -a").unwrap();
     assert_eq!(code(w.release(&id, &session, "uname -a")), ErrorCode::TooLate);
     let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
-    w.run(|life, now| life.finished(GATE, &id, outcome, now)).unwrap();
+    w.run(|state, now| state.finished(GATE, &id, outcome, now)).unwrap();
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "decision", "released", "finished"]);
 }
@@ -311,11 +311,11 @@ fn the_deadline_holds_even_when_the_timer_is_late() {
     w.now.micros -= 86_400_000_000;
     w.now.mono += Duration::from_secs(60);
     assert_eq!(code(w.decide(&peer("alice", Role::Reviewer), &id, true)), ErrorCode::TooLate);
-    w.run(Life::tick).unwrap();
+    w.run(State::tick).unwrap();
     let entries = w.entries();
     let (kind, entry) = entries[id.as_str()].last().unwrap();
     assert_eq!((kind.as_str(), entry["decided_by"].as_str()), ("decision", Some("system:timeout")));
-    assert!(w.life.next_deadline().is_none());
+    assert!(w.state.next_deadline().is_none());
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn an_approval_does_not_lie_around() {
     w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
     w.pass(RELEASE_WINDOW);
     assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::TooLate);
-    w.run(Life::tick).unwrap();
+    w.run(State::tick).unwrap();
     assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::NotFound);
 }
 
@@ -381,8 +381,8 @@ fn a_rule_releases_in_the_same_transaction_and_a_pause_stops_it() {
     let by = peer("alice", Role::Reviewer);
     w.run(|l, now| l.pause(&by, &session, true, now)).unwrap();
     let id = w.submit(&session, "uptime");
-    assert_eq!(w.life.commands.get(&id).unwrap().view.state, CommandState::Pending);
-    assert_eq!(w.life.rule_list()[0].rule.hits, 1);
+    assert_eq!(w.state.commands.get(&id).unwrap().view.state, CommandState::Pending);
+    assert_eq!(w.state.rule_list()[0].rule.hits, 1);
 }
 
 #[test]
@@ -412,9 +412,9 @@ fn a_restart_denies_the_undecided_and_does_not_know_the_released() {
     w.decide(&alice, &released, true).unwrap();
     w.release(&released, &session, "c").unwrap();
     let loaded = Loaded {
-        chain: w.life.chain.clone(),
-        open_commands: w.life.open_commands(),
-        open_sessions: w.life.open_sessions(),
+        chain: w.state.chain.clone(),
+        open_commands: w.state.open_commands(),
+        open_sessions: w.state.open_sessions(),
         ..Loaded::default()
     };
     let again = World::with(loaded);
@@ -423,8 +423,8 @@ fn a_restart_denies_the_undecided_and_does_not_know_the_released() {
     assert_eq!(last(&pending).1["decided_by"], "system:fail-closed");
     assert_eq!(last(&allowed).0, "withdrawn");
     assert_eq!(last(&released).0, "unknown");
-    assert_eq!(again.life.commands.len(), 0);
-    assert_eq!(again.life.sessions.len(), 0);
+    assert_eq!(again.state.commands.len(), 0);
+    assert_eq!(again.state.sessions.len(), 0);
 }
 
 #[test]
@@ -434,7 +434,7 @@ fn a_gate_that_was_cut_off_reports_the_end_after_all() {
     let id = w.submit(&session, "id");
     w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
     w.release(&id, &session, "id").unwrap();
-    w.run(|life, now| life.gate_gone(GATE, now)).unwrap();
+    w.run(|state, now| state.gate_gone(GATE, now)).unwrap();
     let stored = |w: &World| {
         let view = w.disk.iter().rev().find_map(|d| match d {
             Write::Command { id: of, view, .. } if *of == id => Some(view.clone()),
@@ -445,10 +445,10 @@ fn a_gate_that_was_cut_off_reports_the_end_after_all() {
     let view = stored(&w);
     assert_eq!(view.state, CommandState::Unknown);
     let outcome = Outcome { exit_status: Some(3), ..Outcome::default() };
-    w.run(|life, now| life.finished_after_all(view, outcome.clone(), now)).unwrap();
+    w.run(|state, now| state.finished_after_all(view, outcome.clone(), now)).unwrap();
     let view = stored(&w);
     assert_eq!((view.state, view.outcome.clone()), (CommandState::Finished, Some(outcome.clone())));
-    let again = w.run(|life, now| life.finished_after_all(view, outcome, now));
+    let again = w.run(|state, now| state.finished_after_all(view, outcome, now));
     assert_eq!(code(again), ErrorCode::TooLate);
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "decision", "released", "unknown", "finished"]);
@@ -464,12 +464,12 @@ fn standard_input_that_waits_ends_with_its_command() {
     let mut script = submission(&session, "id");
     (script.kind, script.parent) = (ItemKind::Stdin, Some(id.clone()));
     let Ok(GateEvent::Submitted { id: child, .. }) =
-        w.run(|life, now| life.submit(GATE, 2, script, now))
+        w.run(|state, now| state.submit(GATE, 2, script, now))
     else {
         panic!("the script was not taken")
     };
     let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
-    w.run(|life, now| life.finished(GATE, &id, outcome, now)).unwrap();
+    w.run(|state, now| state.finished(GATE, &id, outcome, now)).unwrap();
     let kinds: Vec<_> = w.entries()[child.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "withdrawn"]);
     assert_eq!(code(w.decide(&peer("alice", Role::Reviewer), &child, true)), ErrorCode::NotFound);
@@ -484,9 +484,9 @@ fn a_session_with_waiting_input_can_be_closed() {
     w.release(&id, &session, "bash").unwrap();
     let mut script = submission(&session, "id");
     (script.kind, script.parent) = (ItemKind::Stdin, Some(id));
-    w.run(|life, now| life.submit(GATE, 2, script, now)).unwrap();
-    w.run(|life, now| life.close_session(GATE, &session, now)).unwrap();
-    assert_eq!(w.life.commands.len(), 0);
+    w.run(|state, now| state.submit(GATE, 2, script, now)).unwrap();
+    w.run(|state, now| state.close_session(GATE, &session, now)).unwrap();
+    assert_eq!(w.state.commands.len(), 0);
 }
 
 #[test]
@@ -496,7 +496,7 @@ fn nothing_of_a_killed_session_is_released() {
     let id = w.submit(&session, "id");
     let alice = peer("alice", Role::Reviewer);
     w.decide(&alice, &id, true).unwrap();
-    w.run(|life, now| life.kill(&alice, &session, now)).unwrap();
+    w.run(|state, now| state.kill(&alice, &session, now)).unwrap();
     assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::NotFound);
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "decision", "withdrawn"]);
@@ -513,18 +513,19 @@ fn a_removed_principal_is_cut_off() {
             owner: None,
             public_key: key.map(str::to_owned),
         };
-        w.run(|life, now| life.add_principal(&peer("root", Role::Owner), new, None, now)).unwrap();
+        w.run(|state, now| state.add_principal(&peer("root", Role::Owner), new, None, now))
+            .unwrap();
     };
     add(&mut w, "alice", Role::Reviewer, None);
     add(&mut w, "bot", Role::Agent, Some("ssh-ed25519 AAAA"));
     let alice = peer("alice", Role::Reviewer);
-    assert!(w.life.still_known(&alice).is_ok() && w.life.still_known(&owner).is_ok());
-    assert!(w.life.still_known(&peer("alice", Role::Admin)).is_err(), "another role");
+    assert!(w.state.still_known(&alice).is_ok() && w.state.still_known(&owner).is_ok());
+    assert!(w.state.still_known(&peer("alice", Role::Admin)).is_err(), "another role");
     let session = w.session();
     let id = w.submit(&session, "id");
-    w.run(|life, now| life.remove_principal(&owner, "alice", now)).unwrap();
-    assert_eq!(code(w.life.still_known(&alice)), ErrorCode::NotEntitled);
-    w.run(|life, now| life.remove_principal(&owner, "bot", now)).unwrap();
+    w.run(|state, now| state.remove_principal(&owner, "alice", now)).unwrap();
+    assert_eq!(code(w.state.still_known(&alice)), ErrorCode::NotEntitled);
+    w.run(|state, now| state.remove_principal(&owner, "bot", now)).unwrap();
     assert!(w.decisions().iter().any(|d| d.id == id && !d.allow));
     let killed = |(_, e): &(GateId, GateEvent)| matches!(e, GateEvent::Kill { session_id, .. } if *session_id == session);
     assert!(w.told.iter().any(killed), "the gate was not told");
@@ -533,7 +534,7 @@ fn a_removed_principal_is_cut_off() {
 #[test]
 fn nothing_of_a_refused_job_remains() {
     let mut w = World::new();
-    let before = (w.life.chain.clone(), w.disk.len());
+    let before = (w.state.chain.clone(), w.disk.len());
     let bad = Policy {
         id: String::new(),
         kind: PolicyKind::Any,
@@ -554,8 +555,8 @@ fn nothing_of_a_refused_job_remains() {
         code(w.run(|l, now| l.add_policy(&peer("root", Role::Owner), bad, now))),
         ErrorCode::Invalid
     );
-    assert_eq!((w.life.chain.clone(), w.disk.len()), before);
-    assert!(w.life.policy_list().is_empty());
+    assert_eq!((w.state.chain.clone(), w.disk.len()), before);
+    assert!(w.state.policy_list().is_empty());
 }
 
 #[test]
@@ -564,21 +565,21 @@ fn missing_rules_are_added_all_or_none_and_the_others_left() {
     let root = peer("root", Role::Owner);
     let own = w.run(|l, now| l.add_rule(&root, rule("uptime"), now)).unwrap();
     let bad = Rule { kind: MatchKind::Regex, ..rule("(") };
-    let before = (w.life.chain.clone(), w.disk.len());
+    let before = (w.state.chain.clone(), w.disk.len());
     let ensure = |w: &mut World, by: &Peer, rules: &[Rule]| {
         w.run(|l, now| l.ensure_rules(by, rules.to_vec(), now))
     };
     assert_eq!(code(ensure(&mut w, &root, &[rule("id"), bad])), ErrorCode::Invalid);
-    assert_eq!((w.life.chain.clone(), w.disk.len()), before);
+    assert_eq!((w.state.chain.clone(), w.disk.len()), before);
     let some = [rule("id"), rule("uptime"), rule("w"), rule("id")];
     assert_eq!(code(ensure(&mut w, &peer("eve", Role::Reviewer), &some)), ErrorCode::NotEntitled);
     let first = ensure(&mut w, &root, &some).unwrap();
     let added: Vec<_> = first.added.iter().map(|view| view.rule.pattern.as_str()).collect();
     assert_eq!((added, first.present), (vec!["id", "w"], vec![own]));
-    let before = (w.life.chain.clone(), w.disk.len());
+    let before = (w.state.chain.clone(), w.disk.len());
     let again = ensure(&mut w, &root, &some).unwrap();
     assert_eq!((again.added.len(), again.present.len()), (0, 4));
-    assert_eq!((w.life.chain.clone(), w.disk.len()), before);
+    assert_eq!((w.state.chain.clone(), w.disk.len()), before);
     // One that ends, or holds elsewhere, does not stand for one that does not.
     let ends = Rule { expires_at: Some(w.now.micros + 1), ..rule("df") };
     w.run(|l, now| l.add_rule(&root, ends, now)).unwrap();

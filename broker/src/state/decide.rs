@@ -9,7 +9,7 @@ use expacti_protocol::gate::{DecisionKind, GateEvent};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 
-use super::{Ballot, GateId, Life, Live, Now, Peer, RELEASE_WINDOW, Refusal, entitled};
+use super::{Ballot, GateId, Now, OpenCommand, Peer, RELEASE_WINDOW, Refusal, State, eligibility};
 
 /// The longest comment in bytes.
 const MAX_COMMENT: usize = 4000;
@@ -62,7 +62,7 @@ fn smallest_grant(ballots: &[Ballot]) -> Option<Grant> {
         .flatten()
 }
 
-impl Life {
+impl State {
     /// A reviewer's word.
     pub(crate) fn decide(
         &mut self,
@@ -85,40 +85,40 @@ impl Life {
                 "the comment is longer than {MAX_COMMENT} bytes"
             )));
         }
-        let Some(live) = self.commands.get(id) else {
+        let Some(open) = self.commands.get(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
-        if live.view.state != CommandState::Pending {
-            return Err(too_late(&live.view));
+        if open.view.state != CommandState::Pending {
+            return Err(too_late(&open.view));
         }
         // The timer may be late; the deadline is not.
-        if now.mono >= live.deadline {
+        if now.mono >= open.deadline {
             return Err(Refusal::new(
                 ErrorCode::TooLate,
                 format!("too late: command {id} timed out"),
             ));
         }
         if let Some(sha256) = message.sha256
-            && sha256 != live.view.sha256
+            && sha256 != open.view.sha256
         {
             return Err(Refusal::new(
                 ErrorCode::Mismatch,
                 format!("the decision is about other bytes than command {id}"),
             ));
         }
-        if message.revision.is_some_and(|r| r > live.view.revision) {
+        if message.revision.is_some_and(|r| r > open.view.revision) {
             return Err(Refusal::new(
                 ErrorCode::Mismatch,
                 format!("command {id} has no such revision yet"),
             ));
         }
-        if entitled::is_agent_or_owner(&by.role.voter(&by.name), &live.view) {
+        if eligibility::is_agent_or_owner(&by.role.voter(&by.name), &open.view) {
             return Err(Refusal::not_entitled(format!(
                 "{} stands behind this agent: somebody else must decide",
                 by.name
             )));
         }
-        check_grant(message, &live.view)?;
+        check_grant(message, &open.view)?;
         self.vote(id, by, message, comment, now)
     }
 
@@ -131,10 +131,10 @@ impl Life {
         now: Now,
     ) -> Result<CommandView, Refusal> {
         let voter = by.role.voter(&by.name);
-        let Some(live) = self.commands.get_mut(id) else {
+        let Some(open) = self.commands.get_mut(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
-        let requirement = live.view.requirement.clone();
+        let requirement = open.view.requirement.clone();
         // Anybody who decides at all may deny; an approval must be one that counts.
         if message.allow && !requirement.counts(&voter) {
             return Err(Refusal::not_entitled(format!(
@@ -142,33 +142,33 @@ impl Life {
                 by.name, requirement.why
             )));
         }
-        if message.allow && live.ballots.iter().any(|b| b.voter.person == by.name) {
+        if message.allow && open.ballots.iter().any(|b| b.voter.person == by.name) {
             return Err(Refusal::new(
                 ErrorCode::TooLate,
                 format!("{} has approved this already; somebody else must, too", by.name),
             ));
         }
-        live.ballots.retain(|b| b.voter.person != by.name);
-        live.ballots.push(Ballot { voter, allow: message.allow, grant: message.grant });
-        live.view.votes.retain(|v| v.by != by.name);
-        live.view.votes.push(VoteView {
+        open.ballots.retain(|b| b.voter.person != by.name);
+        open.ballots.push(Ballot { voter, allow: message.allow, grant: message.grant });
+        open.view.votes.retain(|v| v.by != by.name);
+        open.view.votes.push(VoteView {
             by: by.name.clone(),
             allow: message.allow,
             at: now.seconds(),
             comment: comment.map(str::to_owned),
         });
-        live.signatures.extend(message.signature.clone());
-        let ballots = live.ballots.clone();
+        open.signatures.extend(message.signature.clone());
+        let ballots = open.ballots.clone();
         let everyone = ballots
             .iter()
             .filter(|ballot| ballot.allow == message.allow)
             .map(|ballot| ballot.voter.person.as_str())
             .collect::<Vec<_>>()
             .join(",");
-        match entitled::count(&requirement, &ballots) {
+        match eligibility::count(&requirement, &ballots) {
             Tally::Open { have, need, may_still } => {
-                live.view.approvals_missing = need.saturating_sub(have);
-                let view = live.view.clone();
+                open.view.approvals_missing = need.saturating_sub(have);
+                let view = open.view.clone();
                 let entry = self
                     .entry_for("vote", &view, now)
                     .with("by", by.name.as_str())
@@ -184,7 +184,7 @@ impl Life {
                 self.store(id, Some(CommandState::Pending))?;
             }
             Tally::Allowed => {
-                live.view.grant = smallest_grant(&ballots);
+                open.view.grant = smallest_grant(&ballots);
                 self.decided(id, true, &everyone, comment, DecisionKind::Reviewer, now)?;
                 self.send_decision(id, false);
             }
@@ -195,18 +195,18 @@ impl Life {
         }
         self.commands
             .get(id)
-            .map(Live::shown)
+            .map(OpenCommand::shown)
             .ok_or_else(|| Refusal::not_found(format!("command {id}")))
     }
 
     /// The first part of the time has passed: others may decide, too.
     pub(crate) fn escalate(&mut self, id: &CommandId, now: Now) -> Result<(), Refusal> {
-        let Some(live) = self.commands.get_mut(id) else { return Ok(()) };
-        live.escalate_at = None;
-        live.view.requirement.escalated = true;
-        let to = live.view.requirement.escalate_to.clone();
-        live.view.requirement.why.push_str(&format!(", by now also {}", to.join(", ")));
-        let view = live.view.clone();
+        let Some(open) = self.commands.get_mut(id) else { return Ok(()) };
+        open.escalate_at = None;
+        open.view.requirement.escalated = true;
+        let to = open.view.requirement.escalate_to.clone();
+        open.view.requirement.why.push_str(&format!(", by now also {}", to.join(", ")));
+        let view = open.view.clone();
         let entry = self
             .entry_for("escalated", &view, now)
             .with("to", to)
@@ -219,13 +219,13 @@ impl Life {
     pub(crate) fn forget_votes(&mut self, name: &str, now: Now) -> Result<(), Refusal> {
         let pending: Vec<_> = self.pending().map(|view| view.id.clone()).collect();
         for id in pending {
-            let Some(live) = self.commands.get_mut(&id) else { continue };
-            if live.ballots.iter().any(|b| b.voter.person == name) {
-                live.ballots.retain(|b| b.voter.person != name);
-                live.view.votes.retain(|v| v.by != name);
-                live.view.approvals_missing =
-                    entitled::missing(&live.view.requirement, &live.ballots);
-                let view = live.view.clone();
+            let Some(open) = self.commands.get_mut(&id) else { continue };
+            if open.ballots.iter().any(|b| b.voter.person == name) {
+                open.ballots.retain(|b| b.voter.person != name);
+                open.view.votes.retain(|v| v.by != name);
+                open.view.approvals_missing =
+                    eligibility::missing(&open.view.requirement, &open.ballots);
+                let view = open.view.clone();
                 let entry = self
                     .entry_for("vote_void", &view, now)
                     .with("by", name)
@@ -272,16 +272,20 @@ impl Life {
             (false, DecisionKind::Timeout) => CommandState::Expired,
             (false, _) => CommandState::Denied,
         };
-        let live = self.transition(id, &[CommandState::Pending], to)?;
-        live.view.allow = Some(allow);
-        live.view.decided_by = Some(by.to_owned());
-        live.view.comment = comment.map(str::to_owned);
-        live.view.decided_at = Some(now.seconds());
-        live.view.approvals_missing = 0;
-        live.kind = Some(kind);
-        live.deadline = now.mono + RELEASE_WINDOW;
-        let (view, bytes, signatures, secret) =
-            (live.view.clone(), live.bytes.clone(), live.signatures.clone(), live.blind.is_some());
+        let open = self.transition(id, &[CommandState::Pending], to)?;
+        open.view.allow = Some(allow);
+        open.view.decided_by = Some(by.to_owned());
+        open.view.comment = comment.map(str::to_owned);
+        open.view.decided_at = Some(now.seconds());
+        open.view.approvals_missing = 0;
+        open.kind = Some(kind);
+        open.deadline = now.mono + RELEASE_WINDOW;
+        let (view, bytes, signatures, secret) = (
+            open.view.clone(),
+            open.bytes.clone(),
+            open.signatures.clone(),
+            open.salted_digest.is_some(),
+        );
         if !allow {
             let text = view.masked.as_ref().unwrap_or(&view.text.command);
             let text = expacti_engine::make_visible(text.as_bytes()).text;
@@ -325,15 +329,15 @@ impl Life {
         id: &CommandId,
         from: &[CommandState],
         to: CommandState,
-    ) -> Result<&mut Live, Refusal> {
-        let Some(live) = self.commands.get_mut(id) else {
+    ) -> Result<&mut OpenCommand, Refusal> {
+        let Some(open) = self.commands.get_mut(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
-        if !from.contains(&live.view.state) {
-            return Err(too_late(&live.view));
+        if !from.contains(&open.view.state) {
+            return Err(too_late(&open.view));
         }
-        live.view.state = to;
-        Ok(live)
+        open.view.state = to;
+        Ok(open)
     }
 
     /// Nobody decided in time.
@@ -352,28 +356,28 @@ impl Life {
         sha256: Digest,
         now: Now,
     ) -> Result<(), Refusal> {
-        let Some(live) = self.commands.get(id) else {
+        let Some(open) = self.commands.get(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
-        if live.gate != gate || live.view.session_id != *session {
+        if open.gate != gate || open.view.session_id != *session {
             return Err(Refusal::not_entitled("the command belongs to another session"));
         }
-        if live.view.sha256 != sha256 {
+        if open.view.sha256 != sha256 {
             return Err(Refusal::new(
                 ErrorCode::Mismatch,
                 "those are not the bytes that were approved",
             ));
         }
-        if live.view.state != CommandState::Allowed {
+        if open.view.state != CommandState::Allowed {
             return Err(Refusal::new(
                 ErrorCode::TooLate,
-                format!("command {id} is {}, not allowed", live.view.state.as_str()),
+                format!("command {id} is {}, not allowed", open.view.state.as_str()),
             ));
         }
-        if now.mono >= live.deadline {
+        if now.mono >= open.deadline {
             return Err(Refusal::new(ErrorCode::TooLate, "the approval was not used in time"));
         }
-        let label = format!("allowed by {}", live.view.decided_by.as_deref().unwrap_or("?"));
+        let label = format!("allowed by {}", open.view.decided_by.as_deref().unwrap_or("?"));
         match self.mark_released(id, session, &label, now) {
             Ok(offset) => self.set_released(id, offset, now),
             Err(why) => Err(Refusal::failed(format!("recording failed: {why}"))),
@@ -389,10 +393,10 @@ impl Life {
         label: &str,
         now: Now,
     ) -> Result<f64, String> {
-        let Some(live) = self.commands.get(id) else {
+        let Some(open) = self.commands.get(id) else {
             return Err("the command is gone".to_owned());
         };
-        let view = &live.view;
+        let view = &open.view;
         let text = view.masked.as_ref().unwrap_or(&view.text.command);
         let text = expacti_engine::make_visible(text.as_bytes()).text;
         let offset = self.recorder.mark(session, &format!("{label}: {text}"), now)?;
@@ -413,9 +417,9 @@ impl Life {
         offset: f64,
         now: Now,
     ) -> Result<(), Refusal> {
-        let live = self.transition(id, &[CommandState::Allowed], CommandState::Released)?;
-        live.view.recording_offset = Some(offset);
-        let view = live.view.clone();
+        let open = self.transition(id, &[CommandState::Allowed], CommandState::Released)?;
+        open.view.recording_offset = Some(offset);
+        let view = open.view.clone();
         let entry = self
             .entry_for("released", &view, now)
             .with_some("decided_by", view.decided_by.clone())
@@ -431,13 +435,13 @@ impl Life {
         why: &str,
         now: Now,
     ) -> Result<(), Refusal> {
-        let live = self.transition(id, &[CommandState::Allowed], CommandState::Denied)?;
-        live.view.allow = Some(false);
-        live.view.grant = None;
-        live.view.decided_by = Some("system:fail-closed".to_owned());
-        live.view.comment = Some(why.to_owned());
-        live.kind = Some(DecisionKind::FailClosed);
-        let view = live.view.clone();
+        let open = self.transition(id, &[CommandState::Allowed], CommandState::Denied)?;
+        open.view.allow = Some(false);
+        open.view.grant = None;
+        open.view.decided_by = Some("system:fail-closed".to_owned());
+        open.view.comment = Some(why.to_owned());
+        open.kind = Some(DecisionKind::FailClosed);
+        let view = open.view.clone();
         let entry = self
             .entry_for("decision", &view, now)
             .with("decision", "deny")
@@ -457,14 +461,14 @@ impl Life {
         now: Now,
     ) -> Result<(), Refusal> {
         let from = self.commands.get(id).map(|c| c.view.state);
-        let live = self.transition(
+        let open = self.transition(
             id,
             &[CommandState::Pending, CommandState::Allowed],
             CommandState::Withdrawn,
         )?;
-        live.view.comment = Some(why.to_owned());
-        live.view.decided_at = Some(now.seconds());
-        let view = live.view.clone();
+        open.view.comment = Some(why.to_owned());
+        open.view.decided_at = Some(now.seconds());
+        let view = open.view.clone();
         let entry = self.entry_for("withdrawn", &view, now).with("comment", why);
         self.audit(&entry)?;
         self.store(id, from)
@@ -479,7 +483,7 @@ impl Life {
         now: Now,
     ) -> Result<(), Refusal> {
         match self.commands.get(id) {
-            Some(live) if live.gate == gate => self.end_undelivered(id, why, now),
+            Some(open) if open.gate == gate => self.end_undelivered(id, why, now),
             Some(_) => Err(Refusal::not_entitled("the command belongs to another gate")),
             None => Err(Refusal::not_found(format!("command {id}"))),
         }
@@ -491,9 +495,9 @@ impl Life {
         let granted: Vec<_> = self
             .commands
             .values()
-            .filter(|live| live.view.grant.is_some())
-            .filter(|live| live.view.votes.iter().any(|vote| vote.allow && vote.by == name))
-            .map(|live| (live.gate, live.view.session_id.clone()))
+            .filter(|open| open.view.grant.is_some())
+            .filter(|open| open.view.votes.iter().any(|vote| vote.allow && vote.by == name))
+            .map(|open| (open.gate, open.view.session_id.clone()))
             .collect();
         for (gate, session_id) in granted {
             let reason = format!("{name} left");
@@ -509,10 +513,10 @@ impl Life {
         outcome: Outcome,
         now: Now,
     ) -> Result<(), Refusal> {
-        let Some(live) = self.commands.get(id) else {
+        let Some(open) = self.commands.get(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
-        if live.gate != gate {
+        if open.gate != gate {
             return Err(Refusal::not_entitled("the command belongs to another gate"));
         }
         self.end_released(id, outcome, now)
@@ -527,9 +531,9 @@ impl Life {
     ) -> Result<(), Refusal> {
         let to =
             if outcome.unknown.is_some() { CommandState::Unknown } else { CommandState::Finished };
-        let live = self.transition(id, &[CommandState::Released], to)?;
-        live.view.outcome = Some(outcome.clone());
-        let view = live.view.clone();
+        let open = self.transition(id, &[CommandState::Released], to)?;
+        open.view.outcome = Some(outcome.clone());
+        let view = open.view.clone();
         let entry = Self::outcome_fields(self.entry_for(to.as_str(), &view, now), &outcome)
             .with_some("recording_offset", view.recording_offset);
         self.audit(&entry)?;
@@ -566,9 +570,9 @@ impl Life {
         }
         let id = view.id.clone();
         self.adopt(view, now);
-        let live = self.transition(&id, &[CommandState::Unknown], CommandState::Finished)?;
-        live.view.outcome = Some(outcome.clone());
-        let view = live.view.clone();
+        let open = self.transition(&id, &[CommandState::Unknown], CommandState::Finished)?;
+        open.view.outcome = Some(outcome.clone());
+        let view = open.view.clone();
         let entry = Self::outcome_fields(self.entry_for("finished", &view, now), &outcome)
             .with_some("recording_offset", view.recording_offset);
         self.audit(&entry)?;
