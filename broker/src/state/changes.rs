@@ -2,26 +2,23 @@
 //! carried out by fewer people than could have allowed a command under what it removes.
 
 use expacti_audit::Entry;
-use expacti_engine::{MatchKind, Policy, PolicySet, Requirement, Rule, Voter};
-use expacti_protocol::command::CommandView;
+use expacti_engine::{MatchKind, Policy, PolicySet, Requirement, Voter};
 use expacti_protocol::http::{Action, Approval, Change};
 use expacti_protocol::ids::ChangeId;
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::ErrorCode;
 
-use super::admin::{body, needs_admin};
-use super::{Ballot, Now, Peer, Refusal, State, Write, eligibility};
+use super::authority::needs_admin;
+use super::eligibility;
+use super::model::State;
+use super::open::Ballot;
+use super::ports::{Now, Peer, Refusal, Write, to_json};
 
 /// How long a change waits, in seconds; then nobody means it any more.
 const CHANGE_LIFE: i64 = 86_400;
 
 /// Changes that may wait at once.
 const MAX_CHANGES: usize = 1000;
-
-/// That a person is for something.
-pub(super) fn approval(by: &Peer, now: Now) -> Approval {
-    Approval { by: by.name.clone(), role: by.role, at: now.seconds() }
-}
 
 fn names(approvals: &[Approval]) -> Vec<String> {
     approvals.iter().map(|approval| approval.by.clone()).collect()
@@ -36,29 +33,6 @@ fn shown(mut change: Change) -> Change {
 }
 
 impl State {
-    /// Why a rule that fits does not allow this command by itself: those who stand for it could
-    /// not have allowed the command either.
-    pub(super) fn rule_gap(&self, rule: &str, view: &CommandView) -> Option<String> {
-        let Some(mut found) = self.rules.get(&rule.to_owned()).cloned() else {
-            return Some("the rule is gone".to_owned());
-        };
-        if found.approvals.is_empty() {
-            found.approvals.push(self.approval_of_author(&found.rule));
-        }
-        let session = &view.session;
-        found.gap(&view.requirement, &session.agent, session.owner.as_deref())
-    }
-
-    /// Rules of earlier versions know their author only.
-    fn approval_of_author(&self, rule: &Rule) -> Approval {
-        let role = match self.principals.get(&rule.author) {
-            Some(principal) => principal.role,
-            None if rule.author == self.owner => Role::Owner,
-            None => Role::Reviewer,
-        };
-        Approval { by: rule.author.clone(), role, at: rule.created_at }
-    }
-
     /// What asks for approval of an action, as rules and policies are now.
     fn asked(&self, action: &Action) -> Vec<Requirement> {
         let old = &self.snapshot.policies;
@@ -145,7 +119,7 @@ impl State {
             action,
             by: by.name.clone(),
             at: now.seconds(),
-            approvals: vec![approval(by, now)],
+            approvals: vec![by.approval(now)],
             needs: Vec::new(),
             missing: 0,
             may_approve: Vec::new(),
@@ -164,7 +138,7 @@ impl State {
 
     fn write_change(&mut self, change: &Change) -> Result<(), Refusal> {
         self.changes.insert(change.id.to_string(), change.clone());
-        let text = body(change)?;
+        let text = to_json(change)?;
         self.writes.push(Write::Change { id: change.id.to_string(), body: Some(text) });
         Ok(())
     }
@@ -247,7 +221,7 @@ impl State {
                 format!("{} has approved this already; somebody else must, too", by.name),
             ));
         }
-        change.approvals.push(approval(by, now));
+        change.approvals.push(by.approval(now));
         let done = self.settle_change(&mut change);
         self.audit_change("change_approved", &change, by, now)?;
         if !done {

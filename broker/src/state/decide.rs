@@ -1,34 +1,21 @@
-//! Decisions, releases and ends. Each is a compare-and-set on the command's state: whatever comes
-//! second changes nothing.
+//! Reviewers' decisions. Each is a compare-and-set on the command's state: whatever comes second
+//! changes nothing.
 
-use expacti_audit::Entry;
 use expacti_engine::{Event, Tally};
-use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outcome, VoteView};
-use expacti_protocol::digest::Digest;
-use expacti_protocol::gate::{DecisionKind, GateEvent};
-use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::command::{CommandState, CommandView, Grant, VoteView};
+use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
+use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 
-use super::{Ballot, GateId, Now, OpenCommand, Peer, RELEASE_WINDOW, Refusal, State, eligibility};
+use super::commands::too_late_for;
+use super::eligibility;
+use super::model::State;
+use super::open::{Ballot, OpenCommand};
+use super::ports::{Now, Peer, Refusal};
+use super::release::RELEASE_WINDOW;
 
 /// The longest comment in bytes.
 const MAX_COMMENT: usize = 4000;
-
-fn too_late(view: &CommandView) -> Refusal {
-    let by = view.decided_by.as_deref().unwrap_or("the system");
-    let what = match view.state {
-        CommandState::Expired => "timed out".to_owned(),
-        CommandState::Withdrawn => "was withdrawn by the agent".to_owned(),
-        CommandState::Denied => format!("was denied by {by}"),
-        _ => format!("was allowed by {by}"),
-    };
-    Refusal::new(ErrorCode::TooLate, format!("too late: command {} {what}", view.id))
-}
-
-/// The refusal of a decision on a command that is over.
-pub(crate) fn too_late_for(view: &CommandView) -> Refusal {
-    too_late(view)
-}
 
 /// A grant comes only with the allow of an item that can take one, and within bounds.
 fn check_grant(message: &DecisionMessage, view: &CommandView) -> Result<(), Refusal> {
@@ -89,7 +76,7 @@ impl State {
             return Err(Refusal::not_found(format!("command {id}")));
         };
         if open.view.state != CommandState::Pending {
-            return Err(too_late(&open.view));
+            return Err(too_late_for(&open.view));
         }
         // The timer may be late; the deadline is not.
         if now.mono >= open.deadline {
@@ -197,22 +184,6 @@ impl State {
             .get(id)
             .map(OpenCommand::shown)
             .ok_or_else(|| Refusal::not_found(format!("command {id}")))
-    }
-
-    /// The first part of the time has passed: others may decide, too.
-    pub(crate) fn escalate(&mut self, id: &CommandId, now: Now) -> Result<(), Refusal> {
-        let Some(open) = self.commands.get_mut(id) else { return Ok(()) };
-        open.escalate_at = None;
-        open.view.requirement.escalated = true;
-        let to = open.view.requirement.escalate_to.clone();
-        open.view.requirement.why.push_str(&format!(", by now also {}", to.join(", ")));
-        let view = open.view.clone();
-        let entry = self
-            .entry_for("escalated", &view, now)
-            .with("to", to)
-            .with_some("after_seconds", view.requirement.escalate_after_seconds);
-        self.audit(&entry)?;
-        self.store(id, Some(CommandState::Pending))
     }
 
     /// A reviewer was removed: what they said about commands that still wait does not count.
@@ -323,172 +294,6 @@ impl State {
         self.store(id, Some(CommandState::Pending))
     }
 
-    /// The compare-and-set in memory; the same one is repeated on disk by the write.
-    pub(crate) fn transition(
-        &mut self,
-        id: &CommandId,
-        from: &[CommandState],
-        to: CommandState,
-    ) -> Result<&mut OpenCommand, Refusal> {
-        let Some(open) = self.commands.get_mut(id) else {
-            return Err(Refusal::not_found(format!("command {id}")));
-        };
-        if !from.contains(&open.view.state) {
-            return Err(too_late(&open.view));
-        }
-        open.view.state = to;
-        Ok(open)
-    }
-
-    /// Nobody decided in time.
-    pub(crate) fn expire(&mut self, id: &CommandId, now: Now) -> Result<(), Refusal> {
-        self.decided(id, false, "system:timeout", None, DecisionKind::Timeout, now)?;
-        self.send_decision(id, false);
-        Ok(())
-    }
-
-    /// The gate is about to send the bytes.
-    pub(crate) fn release(
-        &mut self,
-        gate: GateId,
-        id: &CommandId,
-        session: &SessionId,
-        sha256: Digest,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        let Some(open) = self.commands.get(id) else {
-            return Err(Refusal::not_found(format!("command {id}")));
-        };
-        if open.gate != gate || open.view.session_id != *session {
-            return Err(Refusal::not_entitled("the command belongs to another session"));
-        }
-        if open.view.sha256 != sha256 {
-            return Err(Refusal::new(
-                ErrorCode::Mismatch,
-                "those are not the bytes that were approved",
-            ));
-        }
-        if open.view.state != CommandState::Allowed {
-            return Err(Refusal::new(
-                ErrorCode::TooLate,
-                format!("command {id} is {}, not allowed", open.view.state.as_str()),
-            ));
-        }
-        if now.mono >= open.deadline {
-            return Err(Refusal::new(ErrorCode::TooLate, "the approval was not used in time"));
-        }
-        let label = format!("allowed by {}", open.view.decided_by.as_deref().unwrap_or("?"));
-        match self.mark_released(id, session, &label, now) {
-            Ok(offset) => self.set_released(id, offset, now),
-            Err(why) => Err(Refusal::failed(format!("recording failed: {why}"))),
-        }
-    }
-
-    /// Marks the decision in the recording. Output without a terminal does not show which command
-    /// it belongs to: there the recording says so.
-    pub(crate) fn mark_released(
-        &self,
-        id: &CommandId,
-        session: &SessionId,
-        label: &str,
-        now: Now,
-    ) -> Result<f64, String> {
-        let Some(open) = self.commands.get(id) else {
-            return Err("the command is gone".to_owned());
-        };
-        let view = &open.view;
-        let text = view.masked.as_ref().unwrap_or(&view.text.command);
-        let text = expacti_engine::make_visible(text.as_bytes()).text;
-        let offset = self.recorder.mark(session, &format!("{label}: {text}"), now)?;
-        if view.pty.is_none() {
-            let line = match view.kind {
-                ItemKind::Exec => format!("\x1b[2m$ {}\x1b[0m\r\n", text.replace('\n', "\r\n> ")),
-                _ => return Ok(offset),
-            };
-            self.recorder.show(session, &line, now)?;
-        }
-        Ok(offset)
-    }
-
-    /// Allowed becomes released.
-    pub(crate) fn set_released(
-        &mut self,
-        id: &CommandId,
-        offset: f64,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        let open = self.transition(id, &[CommandState::Allowed], CommandState::Released)?;
-        open.view.recording_offset = Some(offset);
-        let view = open.view.clone();
-        let entry = self
-            .entry_for("released", &view, now)
-            .with_some("decided_by", view.decided_by.clone())
-            .with("recording_offset", offset);
-        self.audit(&entry)?;
-        self.store(id, Some(CommandState::Allowed))
-    }
-
-    /// An allowed command cannot be released after all.
-    pub(crate) fn deny_allowed(
-        &mut self,
-        id: &CommandId,
-        why: &str,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        let open = self.transition(id, &[CommandState::Allowed], CommandState::Denied)?;
-        open.view.allow = Some(false);
-        open.view.grant = None;
-        open.view.decided_by = Some("system:fail-closed".to_owned());
-        open.view.comment = Some(why.to_owned());
-        open.kind = Some(DecisionKind::FailClosed);
-        let view = open.view.clone();
-        let entry = self
-            .entry_for("decision", &view, now)
-            .with("decision", "deny")
-            .with("decided_by", "system:fail-closed")
-            .with("comment", why);
-        self.audit(&entry)?;
-        self.store(id, Some(CommandState::Allowed))?;
-        self.send_decision(id, false);
-        Ok(())
-    }
-
-    /// Pending or allowed becomes withdrawn: its bytes were not sent and never will be.
-    pub(crate) fn end_undelivered(
-        &mut self,
-        id: &CommandId,
-        why: &str,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        let from = self.commands.get(id).map(|c| c.view.state);
-        let open = self.transition(
-            id,
-            &[CommandState::Pending, CommandState::Allowed],
-            CommandState::Withdrawn,
-        )?;
-        open.view.comment = Some(why.to_owned());
-        open.view.decided_at = Some(now.seconds());
-        let view = open.view.clone();
-        let entry = self.entry_for("withdrawn", &view, now).with("comment", why);
-        self.audit(&entry)?;
-        self.store(id, from)
-    }
-
-    /// The agent took the command back.
-    pub(crate) fn withdraw(
-        &mut self,
-        gate: GateId,
-        id: &CommandId,
-        why: &str,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        match self.commands.get(id) {
-            Some(open) if open.gate == gate => self.end_undelivered(id, why, now),
-            Some(_) => Err(Refusal::not_entitled("the command belongs to another gate")),
-            None => Err(Refusal::not_found(format!("command {id}"))),
-        }
-    }
-
     /// The last screen of a reviewer is gone: nobody sees what passes under the grants that this
     /// person gave.
     pub(crate) fn left(&mut self, name: &str) {
@@ -505,95 +310,22 @@ impl State {
         }
     }
 
-    /// A released command ended, or its end cannot be known.
-    pub(crate) fn finished(
-        &mut self,
-        gate: GateId,
-        id: &CommandId,
-        outcome: Outcome,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        let Some(open) = self.commands.get(id) else {
-            return Err(Refusal::not_found(format!("command {id}")));
-        };
-        if open.gate != gate {
-            return Err(Refusal::not_entitled("the command belongs to another gate"));
-        }
-        self.end_released(id, outcome, now)
-    }
-
-    /// Released becomes finished or unknown.
-    pub(crate) fn end_released(
-        &mut self,
-        id: &CommandId,
-        outcome: Outcome,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        let to =
-            if outcome.unknown.is_some() { CommandState::Unknown } else { CommandState::Finished };
-        let open = self.transition(id, &[CommandState::Released], to)?;
-        open.view.outcome = Some(outcome.clone());
-        let view = open.view.clone();
-        let entry = Self::outcome_fields(self.entry_for(to.as_str(), &view, now), &outcome)
-            .with_some("recording_offset", view.recording_offset);
-        self.audit(&entry)?;
-        self.store(id, Some(CommandState::Released))?;
-        // What still waits to be fed to it has nowhere to go.
-        let waiting: Vec<_> = self
-            .commands
-            .iter()
-            .filter(|(_, c)| {
-                c.view.parent.as_ref() == Some(id)
-                    && matches!(c.view.state, CommandState::Pending | CommandState::Allowed)
-            })
-            .map(|(id, _)| id.clone())
-            .collect();
-        for child in waiting {
-            self.end_undelivered(&child, "the command it belongs to has ended", now)?;
-        }
-        Ok(())
-    }
-
-    /// A gate that was cut off reports the end of a command it was running: what nobody knew is
-    /// known after all. `view` is the command as the disk has it.
-    pub(crate) fn finished_after_all(
-        &mut self,
-        view: CommandView,
-        outcome: Outcome,
-        now: Now,
-    ) -> Result<(), Refusal> {
-        if view.state != CommandState::Unknown {
-            return Err(too_late(&view));
-        }
-        if outcome.unknown.is_some() {
-            return Ok(());
-        }
-        let id = view.id.clone();
-        self.adopt(view, now);
-        let open = self.transition(&id, &[CommandState::Unknown], CommandState::Finished)?;
-        open.view.outcome = Some(outcome.clone());
-        let view = open.view.clone();
-        let entry = Self::outcome_fields(self.entry_for("finished", &view, now), &outcome)
-            .with_some("recording_offset", view.recording_offset);
-        self.audit(&entry)?;
-        self.store(&id, Some(CommandState::Unknown))
-    }
-
-    pub(crate) fn outcome_fields(entry: Entry, outcome: &Outcome) -> Entry {
-        let mut entry = entry
-            .with_some("exit_status", outcome.exit_status)
-            .with_some("exit_signal", outcome.exit_signal.clone())
-            .with_some("duration_us", outcome.duration_us)
-            .with_some("comment", outcome.unknown.clone());
-        for (name, stream) in
-            [("stdin", &outcome.stdin), ("stdout", &outcome.stdout), ("stderr", &outcome.stderr)]
-        {
-            if let Some(stream) = stream {
-                entry = entry
-                    .with(&format!("{name}_bytes"), stream.bytes)
-                    .with(&format!("{name}_sha256"), stream.sha256.to_string());
-            }
-        }
-        entry
+    /// Tells the gate what was decided.
+    pub(crate) fn send_decision(&mut self, id: &CommandId, released: bool) {
+        let Some(open) = self.commands.get(id) else { return };
+        let event = GateEvent::Decision(Decision {
+            id: id.clone(),
+            allow: open.view.allow == Some(true),
+            comment: open.view.comment.clone(),
+            sha256: open.view.sha256,
+            session_id: open.view.session_id.clone(),
+            decided_by: open.view.decided_by.clone().unwrap_or_default(),
+            kind: open.kind.unwrap_or(DecisionKind::FailClosed),
+            released,
+            grant: open.view.grant,
+            signatures: open.signatures.clone(),
+        });
+        let gate = open.gate;
+        self.tell_gate(gate, event);
     }
 }

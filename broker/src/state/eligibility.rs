@@ -4,7 +4,8 @@ use expacti_engine::{Requirement, Tally, Vote, Voter, tally};
 use expacti_protocol::command::CommandView;
 use expacti_protocol::principal::Role;
 
-use super::{Ballot, State};
+use super::model::State;
+use super::open::Ballot;
 
 fn votes(ballots: &[Ballot]) -> Vec<Vote> {
     ballots.iter().map(|ballot| Vote { voter: ballot.voter.clone(), allow: ballot.allow }).collect()

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use expacti_protocol::command::CommandState;
 use expacti_protocol::gate::GateEvent;
+use expacti_protocol::http::Approval;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent};
@@ -59,6 +60,13 @@ impl Peer {
     /// Whether this peer may see commands and recordings.
     pub fn may_view(&self) -> bool {
         self.role.may_view() && !self.inside_wrap
+    }
+}
+
+impl Peer {
+    /// That this person is for something.
+    pub(crate) fn approval(&self, now: Now) -> Approval {
+        Approval { by: self.name.clone(), role: self.role, at: now.seconds() }
     }
 }
 
@@ -180,4 +188,9 @@ pub(crate) struct PrincipalRow {
 pub(crate) enum Outgoing {
     Gate(GateId, GateEvent),
     Review(ReviewerEvent),
+}
+
+/// A value as it is kept in the database.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Refusal> {
+    serde_json::to_string(value).map_err(|e| Refusal::failed(e.to_string()))
 }

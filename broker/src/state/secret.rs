@@ -1,14 +1,13 @@
 //! Secrets in commands: reviewers see them while they decide; after that somebody has to ask, which
 //! goes to the log. What is typed without echo is kept nowhere at all.
 
-use expacti_audit::Entry;
 use expacti_engine::mask_secrets;
 use expacti_protocol::command::{CommandState, CommandText, CommandView, ItemKind, SECRET_MASK};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::ErrorCode;
 
-use super::{Now, Peer, Refusal, State};
+use super::ports::Refusal;
 
 /// The gate's note on a change of a file that holds secrets.
 const SECRET_PATH: &str = "a path of secrets";
@@ -68,38 +67,6 @@ pub(crate) fn for_viewer(mut view: CommandView) -> CommandView {
         mask(&mut view);
     }
     view
-}
-
-impl State {
-    /// The exact text of a command that is not over, for somebody who asks for it by name.
-    pub(crate) fn reveal(
-        &mut self,
-        by: &Peer,
-        id: &CommandId,
-        now: Now,
-    ) -> Result<CommandText, Refusal> {
-        if !by.may_decide() {
-            return Err(Refusal::not_entitled(format!(
-                "{} ({}) may not see secrets",
-                by.name, by.role
-            )));
-        }
-        let Some(open) = self.commands.get(id) else {
-            return Err(Refusal::not_found(format!("command {id}")));
-        };
-        if open.view.state.is_final()
-            || (open.salted_digest.is_some() && open.view.state != CommandState::Pending)
-        {
-            return Err(not_kept(id));
-        }
-        let view = open.view.clone();
-        if view.masked.is_some() {
-            let entry: Entry =
-                self.entry_for("secret_revealed", &view, now).with("by", by.name.as_str());
-            self.audit(&entry)?;
-        }
-        Ok(view.text)
-    }
 }
 
 /// The refusal to show secrets of a command that is over.

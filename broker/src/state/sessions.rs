@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use expacti_audit::Entry;
-use expacti_engine::{Event, History};
-use expacti_protocol::command::{CommandState, CommandView, Outcome};
+use expacti_engine::Event;
+use expacti_protocol::command::{CommandState, Outcome};
 use expacti_protocol::gate::{DecisionKind, GateEvent};
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::{SessionInfo, SessionView};
 
-use super::{GateId, Now, OpenCommand, OpenSession, Outgoing, Peer, Refusal, State, Write};
+use super::model::State;
+use super::open::OpenSession;
+use super::ports::{GateId, Now, Outgoing, Peer, Refusal, Write};
 
 /// Open sessions altogether; past it connections are refused.
 const MAX_SESSIONS: usize = 10_000;
@@ -102,7 +104,12 @@ impl State {
         Ok(())
     }
 
-    fn store_session(&mut self, id: &SessionId, now: Now, opened: bool) -> Result<(), Refusal> {
+    pub(super) fn store_session(
+        &mut self,
+        id: &SessionId,
+        now: Now,
+        opened: bool,
+    ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get(id) else { return Ok(()) };
         let view = session.view.clone();
         self.push_session(view, now, opened)
@@ -236,75 +243,25 @@ impl State {
         Ok(view)
     }
 
-    /// Ends a command that the last broker left open.
-    pub(crate) fn recover_command(&mut self, view: CommandView, now: Now) -> Result<(), Refusal> {
-        let (id, state, session) = (view.id.clone(), view.state, view.session_id.clone());
-        self.adopt(view, now);
-        let why = "the broker restarted";
-        match state {
-            CommandState::Pending => self.decided(
-                &id,
-                false,
-                "system:fail-closed",
-                Some(why),
-                DecisionKind::FailClosed,
-                now,
-            ),
-            CommandState::Allowed => self.end_undelivered(&id, why, now),
-            CommandState::Released => {
-                let outcome = Outcome { unknown: Some(why.to_owned()), ..Outcome::default() };
-                self.end_released(&id, outcome, now)
-            }
-            _ => Err(Refusal::failed(format!("command {id} of session {session} is over already"))),
+    /// The open sessions, oldest first.
+    pub(crate) fn open_sessions(&self) -> Vec<SessionView> {
+        let mut all: Vec<_> = self.sessions.values().map(|s| s.view.clone()).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    /// The open sessions with their numbers as of now.
+    pub(crate) fn session_views(&self) -> Vec<SessionView> {
+        let mut all = self.open_sessions();
+        for view in &mut all {
+            let pending = self.pending().filter(|c| c.session_id == view.id).count();
+            view.pending = u64::try_from(pending).unwrap_or(u64::MAX);
         }
-    }
-
-    /// Takes a command from the disk into memory, where no gate holds it.
-    pub(crate) fn adopt(&mut self, view: CommandView, now: Now) {
-        let bytes = view.text.bytes().unwrap_or_default().into();
-        let open = OpenCommand {
-            bytes,
-            gate: GateId(0),
-            deadline: now.mono,
-            escalate_at: None,
-            ballots: Vec::new(),
-            kind: None,
-            signatures: Vec::new(),
-            // The digest on the disk is a salted one already.
-            salted_digest: view
-                .interactive
-                .as_ref()
-                .is_some_and(|i| i.secret)
-                .then_some(view.sha256),
-            view,
-        };
-        self.commands.insert(open.view.id.clone(), open);
-    }
-
-    /// Closes a session that the last broker left open.
-    pub(crate) fn recover_session(&mut self, view: SessionView, now: Now) -> Result<(), Refusal> {
-        let id = view.id.clone();
-        let session = OpenSession {
-            view,
-            gate: GateId(0),
-            history: History::default(),
-            tags: Vec::new(),
-            denied: BTreeSet::new(),
-        };
-        self.sessions.insert(id.clone(), session);
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
-        session.view.closed_at = Some(now.seconds());
-        let view = session.view.clone();
-        self.audit(
-            &session_entry("session_closed", &view, now).with("comment", "the broker restarted"),
-        )?;
-        self.store_session(&id, now, false)?;
-        self.sessions.remove(&id);
-        Ok(())
+        all
     }
 }
 
-fn session_entry(kind: &str, view: &SessionView, now: Now) -> Entry {
+pub(super) fn session_entry(kind: &str, view: &SessionView, now: Now) -> Entry {
     Entry::new(kind, &now.rfc3339())
         .with("session_id", view.id.as_str())
         .with("agent", view.info.agent.as_str())

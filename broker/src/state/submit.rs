@@ -12,10 +12,13 @@ use expacti_protocol::command::{
     Submission,
 };
 use expacti_protocol::digest::Digest;
-use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
+use expacti_protocol::gate::{DecisionKind, GateEvent};
 use expacti_protocol::ids::CommandId;
 
-use super::{GateId, Now, OpenCommand, Outgoing, Refusal, State, secret, stdin};
+use super::model::State;
+use super::open::OpenCommand;
+use super::ports::{GateId, Now, Outgoing, Refusal};
+use super::{secret, stdin};
 
 /// The longest item in bytes. Past it the gate refuses by itself.
 const MAX_ITEM: usize = 1024 * 1024;
@@ -319,24 +322,5 @@ impl State {
         }
         self.send_decision(id, ready);
         Ok(())
-    }
-
-    /// Tells the gate what was decided.
-    pub(crate) fn send_decision(&mut self, id: &CommandId, released: bool) {
-        let Some(open) = self.commands.get(id) else { return };
-        let event = GateEvent::Decision(Decision {
-            id: id.clone(),
-            allow: open.view.allow == Some(true),
-            comment: open.view.comment.clone(),
-            sha256: open.view.sha256,
-            session_id: open.view.session_id.clone(),
-            decided_by: open.view.decided_by.clone().unwrap_or_default(),
-            kind: open.kind.unwrap_or(DecisionKind::FailClosed),
-            released,
-            grant: open.view.grant,
-            signatures: open.signatures.clone(),
-        });
-        let gate = open.gate;
-        self.tell_gate(gate, event);
     }
 }

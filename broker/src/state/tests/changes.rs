@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::time::Duration;
+
 use expacti_engine::{Effect, Policy, PolicyKind, Rule};
+use expacti_protocol::command::CommandState;
 use expacti_protocol::http::{Change, Changed, NewPrincipal, PrincipalView};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::ErrorCode;
 use serde_json::Value;
 
-use super::tests::*;
-use super::tests_items::*;
-use super::*;
+use super::items::*;
+use super::world::*;
+use crate::state::{Peer, Refusal, Write};
 
 fn waiting<T: std::fmt::Debug>(changed: Changed<T>) -> Change {
     match changed {

@@ -13,8 +13,8 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use proptest::prelude::*;
 
-use super::tests::*;
-use super::*;
+use super::world::*;
+use crate::state::Write;
 
 /// One thing that can happen.
 #[derive(Debug, Clone)]

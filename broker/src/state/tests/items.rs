@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use expacti_engine::{Policy, PolicyKind};
 use expacti_protocol::command::{
-    Grant, Interactive, ItemKind, Outcome, PromptLabel, SECRET_MASK, Submission,
+    CommandState, CommandView, Grant, Interactive, ItemKind, Outcome, PromptLabel, SECRET_MASK,
+    Submission,
 };
+use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::GateEvent;
 use expacti_protocol::http::NewPrincipal;
+use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 
-use super::tests::*;
-use super::*;
+use super::world::*;
+use crate::state::{Peer, Refusal, State, for_viewer};
 
 fn interactive(secret: bool, grantable: bool) -> Option<Interactive> {
     Some(Interactive {

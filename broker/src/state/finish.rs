@@ -1,0 +1,139 @@
+//! How commands end: taken back before anything was sent, or reported by the gate that sent them.
+
+use expacti_audit::Entry;
+use expacti_protocol::command::{CommandState, CommandView, Outcome};
+use expacti_protocol::ids::CommandId;
+
+use super::commands::too_late_for;
+use super::model::State;
+use super::ports::{GateId, Now, Refusal};
+
+impl State {
+    /// Pending or allowed becomes withdrawn: its bytes were not sent and never will be.
+    pub(crate) fn end_undelivered(
+        &mut self,
+        id: &CommandId,
+        why: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let from = self.commands.get(id).map(|c| c.view.state);
+        let open = self.transition(
+            id,
+            &[CommandState::Pending, CommandState::Allowed],
+            CommandState::Withdrawn,
+        )?;
+        open.view.comment = Some(why.to_owned());
+        open.view.decided_at = Some(now.seconds());
+        let view = open.view.clone();
+        let entry = self.entry_for("withdrawn", &view, now).with("comment", why);
+        self.audit(&entry)?;
+        self.store(id, from)
+    }
+
+    /// The agent took the command back.
+    pub(crate) fn withdraw(
+        &mut self,
+        gate: GateId,
+        id: &CommandId,
+        why: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        match self.commands.get(id) {
+            Some(open) if open.gate == gate => self.end_undelivered(id, why, now),
+            Some(_) => Err(Refusal::not_entitled("the command belongs to another gate")),
+            None => Err(Refusal::not_found(format!("command {id}"))),
+        }
+    }
+
+    /// A released command ended, or its end cannot be known.
+    pub(crate) fn finished(
+        &mut self,
+        gate: GateId,
+        id: &CommandId,
+        outcome: Outcome,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let Some(open) = self.commands.get(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        if open.gate != gate {
+            return Err(Refusal::not_entitled("the command belongs to another gate"));
+        }
+        self.end_released(id, outcome, now)
+    }
+
+    /// Released becomes finished or unknown.
+    pub(crate) fn end_released(
+        &mut self,
+        id: &CommandId,
+        outcome: Outcome,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let to =
+            if outcome.unknown.is_some() { CommandState::Unknown } else { CommandState::Finished };
+        let open = self.transition(id, &[CommandState::Released], to)?;
+        open.view.outcome = Some(outcome.clone());
+        let view = open.view.clone();
+        let entry = Self::outcome_fields(self.entry_for(to.as_str(), &view, now), &outcome)
+            .with_some("recording_offset", view.recording_offset);
+        self.audit(&entry)?;
+        self.store(id, Some(CommandState::Released))?;
+        // What still waits to be fed to it has nowhere to go.
+        let waiting: Vec<_> = self
+            .commands
+            .iter()
+            .filter(|(_, c)| {
+                c.view.parent.as_ref() == Some(id)
+                    && matches!(c.view.state, CommandState::Pending | CommandState::Allowed)
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for child in waiting {
+            self.end_undelivered(&child, "the command it belongs to has ended", now)?;
+        }
+        Ok(())
+    }
+
+    /// A gate that was cut off reports the end of a command it was running: what nobody knew is
+    /// known after all. `view` is the command as the disk has it.
+    pub(crate) fn finished_after_all(
+        &mut self,
+        view: CommandView,
+        outcome: Outcome,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        if view.state != CommandState::Unknown {
+            return Err(too_late_for(&view));
+        }
+        if outcome.unknown.is_some() {
+            return Ok(());
+        }
+        let id = view.id.clone();
+        self.adopt(view, now);
+        let open = self.transition(&id, &[CommandState::Unknown], CommandState::Finished)?;
+        open.view.outcome = Some(outcome.clone());
+        let view = open.view.clone();
+        let entry = Self::outcome_fields(self.entry_for("finished", &view, now), &outcome)
+            .with_some("recording_offset", view.recording_offset);
+        self.audit(&entry)?;
+        self.store(&id, Some(CommandState::Unknown))
+    }
+
+    pub(crate) fn outcome_fields(entry: Entry, outcome: &Outcome) -> Entry {
+        let mut entry = entry
+            .with_some("exit_status", outcome.exit_status)
+            .with_some("exit_signal", outcome.exit_signal.clone())
+            .with_some("duration_us", outcome.duration_us)
+            .with_some("comment", outcome.unknown.clone());
+        for (name, stream) in
+            [("stdin", &outcome.stdin), ("stdout", &outcome.stdout), ("stderr", &outcome.stderr)]
+        {
+            if let Some(stream) = stream {
+                entry = entry
+                    .with(&format!("{name}_bytes"), stream.bytes)
+                    .with(&format!("{name}_sha256"), stream.sha256.to_string());
+            }
+        }
+        entry
+    }
+}
