@@ -13,7 +13,7 @@ use tracing::{error, warn};
 
 use crate::notify::Notifier;
 use crate::state::{GateId, Now, Outgoing, Refusal, State, for_viewer};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Jobs that may wait before whoever brings the next one has to.
 const QUEUE: usize = 4096;
@@ -163,7 +163,7 @@ impl Dispatcher {
         mut store: Store,
         notifier: Notifier,
         stop: CancellationToken,
-    ) -> Result<(Self, Handle), crate::StoreError> {
+    ) -> Result<(Self, Handle), StoreError> {
         let entries_at_start = state.committed_entries();
         store.write(&state.writes).await?;
         state.writes.clear();

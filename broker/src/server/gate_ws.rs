@@ -16,9 +16,9 @@ use expacti_protocol::principal::Role;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use crate::broker::Broker;
 use crate::dispatcher::GATE_QUEUE;
-use crate::state::GateId;
-use crate::{Broker, Peer, Refusal};
+use crate::state::{GateId, Peer, Refusal};
 
 /// How often the broker says that it is there.
 const PING: Duration = Duration::from_secs(15);

@@ -16,11 +16,11 @@ use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent, ReviewerRequest};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::AbortHandle;
 
-use super::rest::{decide_one, reveal_one};
+use super::actions;
+use crate::broker::Broker;
 use crate::dispatcher::{REVIEWER_QUEUE, Watcher};
 use crate::recordings::Live;
-use crate::state::for_viewer;
-use crate::{Broker, Peer, Refusal};
+use crate::state::{Peer, Refusal, for_viewer};
 
 /// How often the broker says that it is there.
 const PING: Duration = Duration::from_secs(15);
@@ -194,7 +194,7 @@ async fn answer(
     match serde_json::from_str(text) {
         Ok(ReviewerRequest::Decision(message)) => {
             let r#ref = message.r#ref;
-            result(r#ref, decide_one(broker, peer.clone(), message).await.map(drop))
+            result(r#ref, actions::decide(broker, peer.clone(), message).await.map(drop))
         }
         Ok(ReviewerRequest::Watch { r#ref, session_id }) => {
             result(r#ref, watch(broker, session_id, watched, live))
@@ -215,7 +215,7 @@ async fn answer(
             result(r#ref, killed)
         }
         Ok(ReviewerRequest::Reveal { r#ref, id }) => {
-            match reveal_one(broker, peer.clone(), id.clone()).await {
+            match actions::reveal(broker, peer.clone(), id.clone()).await {
                 Ok(text) => Answer::Revealed(Revealed { r#type: "ack", r#ref, id, text }),
                 Err(refusal) => result(r#ref, Err(refusal)),
             }

@@ -8,8 +8,9 @@ use expacti_engine::{Policy, Rule};
 use expacti_protocol::http::{Change, Changed, RuleView, RulesEnsured};
 use serde::Serialize;
 
-use super::rest::{Answer, view};
-use crate::{Broker, Peer, Refusal};
+use super::answer::{Answer, view};
+use crate::broker::Broker;
+use crate::state::{Peer, Refusal};
 
 /// The most rules of one request; each is an event for every reviewer.
 const MAX_IMPORT: usize = 1000;
