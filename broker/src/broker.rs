@@ -226,11 +226,17 @@ impl Broker {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use expacti_audit::Entry;
+    use expacti_protocol::command::CommandState;
+    use expacti_protocol::digest::Digest;
+    use expacti_protocol::gate::GateEvent;
+    use expacti_protocol::session::SessionInfo;
+    use sqlx::Connection as _;
 
     use super::*;
+    use crate::state::GateId;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_log_that_grows_while_it_is_verified_is_whole() {
@@ -253,5 +259,47 @@ mod tests {
         }
         growing.await.unwrap();
         assert!(broker.verify_audit().await.unwrap().unwrap().entries >= 100);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_command_that_the_disk_disagrees_about_holds_up_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = BrokerConfig::of_home(&Home::at(dir.path().to_owned()));
+        config.default_timeout = Duration::from_secs(1);
+        let database = config.database.clone();
+        let broker = Broker::open(config).await.unwrap();
+        let gate = GateId(1);
+        let opened =
+            move |state: &mut State, now| state.open_session(gate, SessionInfo::default(), now);
+        let session = broker.handle.run(move |state, _, now| opened(state, now)).await.unwrap();
+        broker.recordings.open(&session, SessionInfo::default());
+        let submit = async |command: &str| {
+            let submission = serde_json::json!({
+                "session_id": session, "kind": "exec", "command": command, "cwd": "~",
+                "sha256": Digest::of(command.as_bytes()),
+            });
+            let submission = serde_json::from_value(submission).unwrap();
+            let job = move |state: &mut State, now| state.submit(gate, 1, submission, now);
+            match broker.handle.run(move |state, _, now| job(state, now)).await.unwrap() {
+                GateEvent::Submitted { id, .. } => id,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (bad, other) = (submit("id").await, submit("w").await);
+        let url = format!("sqlite://{}", database.display());
+        let mut intruder = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query("UPDATE commands SET state = 'allowed' WHERE id = $1")
+            .bind(bad.as_str())
+            .execute(&mut intruder)
+            .await
+            .unwrap();
+        let expired = async {
+            while broker.reader.command(other.as_str()).await.unwrap().unwrap().state
+                != CommandState::Expired
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), expired).await.expect("it never expired");
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use expacti_protocol::gate::GateEvent;
+use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -27,8 +28,11 @@ pub(crate) const REVIEWER_QUEUE: usize = 4096;
 /// Events a gate may be behind before it is disconnected, which denies all it holds.
 pub(crate) const GATE_QUEUE: usize = 4096;
 
+/// How long a failed write of what is due waits before it is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
 type Finish = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
-type Run = Box<dyn FnOnce(&mut State, &mut Clients, Now) -> (bool, Finish) + Send>;
+type Run = Box<dyn FnOnce(&mut State, &mut Clients, Now) -> Finish + Send>;
 
 /// One connection to which news is sent.
 pub(crate) struct Watcher {
@@ -134,9 +138,7 @@ impl Handle {
     ) -> Result<(), Refusal> {
         let run: Run = Box::new(move |state, clients, now| {
             let result = state.job(|state| job(state, clients, now));
-            let done = result.is_ok();
-            let finish: Finish = Box::new(move |written| then(written.and(result)));
-            (done, finish)
+            Box::new(move |written| then(written.and(result)))
         });
         self.jobs.send(run).await.map_err(|_| stopped())
     }
@@ -144,6 +146,29 @@ impl Handle {
 
 fn stopped() -> Refusal {
     Refusal::failed("the broker is stopping")
+}
+
+/// What is due about one command, as a job: a refusal concerns no other command.
+fn end_due(id: CommandId) -> Run {
+    Box::new(move |state, _, now| {
+        if let Err(refusal) = state.end_due(&id, now) {
+            error!("what is due for command {id} failed and is put off: {refusal}");
+        }
+        Box::new(|_| ())
+    })
+}
+
+/// A job of the dispatcher's own, which nobody waits for.
+fn logged(
+    what: &'static str,
+    job: impl FnOnce(&mut State, Now) -> Result<(), Refusal> + Send + 'static,
+) -> Run {
+    Box::new(move |state, _, now| {
+        if let Err(refusal) = state.job(|state| job(state, now)) {
+            error!("{what} was refused: {refusal}");
+        }
+        Box::new(|_| ())
+    })
 }
 
 /// The dispatcher: run [`Dispatcher::serve`] as a task.
@@ -206,51 +231,61 @@ impl Dispatcher {
                     if count == 0 {
                         break;
                     }
-                    self.work(batch.drain(..)).await;
+                    // Each of the jobs has been told.
+                    let _ = self.work(batch.drain(..)).await;
                 }
                 () = timer => {
-                    let tick: Run = Box::new(|state, _, now| {
-                        let result = state.job(|state| state.tick(now));
-                        (result.is_ok(), Box::new(|_| ()))
-                    });
-                    let ok = self.work([tick]).await;
-                    retry_tick = (!ok).then(|| std::time::Instant::now() + Duration::from_secs(1));
+                    let written = self.tick().await;
+                    retry_tick = (!written).then(|| std::time::Instant::now() + RETRY);
                 }
             }
         }
         self.end().await;
     }
 
-    /// Denies what waits, and signs a last checkpoint, so that the log of a clean stop has a
-    /// proven end.
-    async fn end(&mut self) {
-        let end: Run = Box::new(|state, _, now| {
-            let result = state.job(|state| state.end(now));
-            (result.is_ok(), Box::new(|_| ()))
-        });
-        self.work([end]).await;
-        if self.state.chain.len() > self.entries_at_start {
-            let sign: Run = Box::new(|state, _, now| {
-                let result = state.job(|state| state.checkpoint(now));
-                (result.is_ok(), Box::new(|_| ()))
-            });
-            self.work([sign]).await;
+    /// Does what is due; whether the disk took it.
+    async fn tick(&mut self) -> bool {
+        let due = self.state.due(Now::read());
+        match self.work(due.iter().cloned().map(end_due)).await {
+            Ok(()) => true,
+            // The disk has another state of one of them: the others must not wait for that one.
+            Err(StoreError::Raced(_)) => {
+                for id in due {
+                    if self.work([end_due(id.clone())]).await.is_err() {
+                        self.state.put_off(&id, Now::read());
+                    }
+                }
+                true
+            }
+            Err(_) => false,
         }
     }
 
-    async fn work(&mut self, jobs: impl IntoIterator<Item = Run>) -> bool {
+    /// Denies what waits, and signs a last checkpoint, so that the log of a clean stop has a
+    /// proven end.
+    async fn end(&mut self) {
+        let _ = self.work([logged("the end of what is open", State::end)]).await;
+        if self.state.chain.len() > self.entries_at_start {
+            let _ = self.work([logged("the last checkpoint", State::checkpoint)]).await;
+        }
+    }
+
+    /// Runs jobs one after the other, writes what they did in one transaction, and only then
+    /// answers. When the transaction fails, none of them happened.
+    async fn work(&mut self, jobs: impl IntoIterator<Item = Run>) -> Result<(), StoreError> {
         let now = Now::read();
         self.state.reviewers = self.clients.deciders();
         let mut finished = Vec::new();
         for job in jobs {
             let before = self.state.outgoing.len();
-            let (_, finish) = job(&mut self.state, &mut self.clients, now);
+            let finish = job(&mut self.state, &mut self.clients, now);
             let outgoing = self.state.outgoing.split_off(before);
             finished.push((finish, outgoing));
         }
         let writes = std::mem::take(&mut self.state.writes);
         let written = if writes.is_empty() { Ok(()) } else { self.store.write(&writes).await };
         match written {
+            // On disk before anybody hears of it: the order of these three is the promise.
             Ok(()) => {
                 self.state.commit();
                 for (finish, outgoing) in finished {
@@ -259,7 +294,7 @@ impl Dispatcher {
                         self.clients.send(out);
                     }
                 }
-                true
+                Ok(())
             }
             Err(e) => {
                 error!("nothing of this batch happened: {e}");
@@ -267,7 +302,7 @@ impl Dispatcher {
                 for (finish, _) in finished {
                     finish(Err(Refusal::failed(e.to_string())));
                 }
-                false
+                Err(e)
             }
         }
     }

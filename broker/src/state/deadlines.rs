@@ -1,58 +1,82 @@
-//! What ends or changes by itself when its time has come.
+//! What ends or changes by itself when its time has come. One command whose end is refused must
+//! never hold up the others.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use expacti_protocol::command::CommandState;
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::ids::CommandId;
 
 use super::model::State;
+use super::open::{OpenCommand, PutOff};
 use super::ports::{Now, Refusal};
 
+/// How long an end that was refused is put off: at first, and at most.
+const PUT_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// When something is to be done about a command, if ever.
+fn due_at(open: &OpenCommand) -> Option<Instant> {
+    match open.view.state {
+        CommandState::Pending => {
+            Some(open.escalate_at.map_or(open.deadline, |at| at.min(open.deadline)))
+        }
+        CommandState::Allowed => Some(open.deadline),
+        _ => None,
+    }
+}
+
 impl State {
-    /// The next moment at which [`State::tick`] has something to do.
+    /// The next moment at which something is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.commands
-            .values()
-            .filter(|c| matches!(c.view.state, CommandState::Pending | CommandState::Allowed))
-            .map(|c| match c.escalate_at {
-                Some(at) if c.view.state == CommandState::Pending => at.min(c.deadline),
-                _ => c.deadline,
-            })
-            .min()
+        self.commands.iter().filter_map(|(id, open)| self.next_try(id, open)).min()
     }
 
-    /// Ends what has passed its deadline.
-    pub(crate) fn tick(&mut self, now: Now) -> Result<(), Refusal> {
-        let due: Vec<_> = self
+    /// When something is to be done about a command, or to be tried again.
+    fn next_try(&self, id: &CommandId, open: &OpenCommand) -> Option<Instant> {
+        let due = due_at(open)?;
+        Some(self.put_off.get(id).map_or(due, |put_off| due.max(put_off.until)))
+    }
+
+    /// The commands whose time has come, those that end before those that escalate.
+    pub(crate) fn due(&self, now: Now) -> Vec<CommandId> {
+        let mut due: Vec<_> = self
             .commands
             .iter()
-            .filter(|(_, c)| {
-                c.deadline <= now.mono
-                    && matches!(c.view.state, CommandState::Pending | CommandState::Allowed)
-            })
-            .map(|(id, c)| (id.clone(), c.view.state))
+            .filter(|(id, open)| self.next_try(id, open).is_some_and(|at| at <= now.mono))
+            .map(|(id, open)| (now.mono < open.deadline, id.clone()))
             .collect();
-        for (id, state) in due {
-            if state == CommandState::Pending {
-                self.expire(&id, now)?;
-            } else {
-                self.end_undelivered(&id, "the gate did not release it in time", now)?;
+        due.sort();
+        due.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Does what is due about a command, as a job of its own. What is refused is put off, so that it
+    /// is neither forgotten nor tried without a pause; nobody can decide on it meanwhile.
+    pub(crate) fn end_due(&mut self, id: &CommandId, now: Now) -> Result<(), Refusal> {
+        let result = self.job(|state| state.do_what_is_due(id, now));
+        if result.is_err() {
+            self.put_off(id, now);
+        }
+        result
+    }
+
+    /// Puts off what is due about a command: longer each time, up to a bound.
+    pub(crate) fn put_off(&mut self, id: &CommandId, now: Now) {
+        let pause = self.put_off.get(id).map_or(PUT_OFF.0, |last| (last.pause * 2).min(PUT_OFF.1));
+        self.put_off.insert(id.clone(), PutOff { until: now.mono + pause, pause });
+    }
+
+    fn do_what_is_due(&mut self, id: &CommandId, now: Now) -> Result<(), Refusal> {
+        let Some(open) = self.commands.get(id) else { return Ok(()) };
+        match open.view.state {
+            CommandState::Pending if open.deadline <= now.mono => self.expire(id, now),
+            CommandState::Pending if open.escalate_at.is_some_and(|at| at <= now.mono) => {
+                self.escalate(id, now)
             }
+            CommandState::Allowed if open.deadline <= now.mono => {
+                self.end_undelivered(id, "the gate did not release it in time", now)
+            }
+            _ => Ok(()),
         }
-        let due: Vec<_> = self
-            .commands
-            .iter()
-            .filter(|(_, c)| {
-                c.view.state == CommandState::Pending
-                    && c.escalate_at.is_some_and(|at| at <= now.mono)
-            })
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in due {
-            self.escalate(&id, now)?;
-        }
-        Ok(())
     }
 
     /// Nobody decided in time.

@@ -12,7 +12,7 @@ use expacti_protocol::http::{Change, PrincipalView, RuleView, Target};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::session::SessionView;
 
-use super::open::{OpenCommand, OpenSession};
+use super::open::{OpenCommand, OpenSession, PutOff};
 use super::ports::{Now, Outgoing, Recorder, Refusal, Signer, Write};
 use super::table::{Table, Undo};
 
@@ -33,6 +33,9 @@ pub(crate) struct State {
     pub(crate) snapshot: Arc<Snapshot>,
     committed_snapshot: Arc<Snapshot>,
     pub(crate) default_timeout: Duration,
+    /// Ends that were refused, and when each is tried again. Not undone with a job: it is about the
+    /// job that failed.
+    pub(super) put_off: HashMap<CommandId, PutOff>,
     /// The name of the person the broker belongs to.
     pub(crate) owner: String,
     pub(crate) reviewers: usize,
@@ -86,6 +89,7 @@ impl State {
             snapshot: Arc::new(Snapshot { tables, ..Snapshot::default() }),
             committed_snapshot: Arc::default(),
             default_timeout,
+            put_off: HashMap::new(),
             owner,
             reviewers: 0,
             stopping: false,
@@ -174,6 +178,7 @@ impl State {
             .collect();
         for id in over {
             self.commands.remove(&id);
+            self.put_off.remove(&id);
         }
         self.each_table(|t| t.commit());
     }

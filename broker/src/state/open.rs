@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use expacti_engine::{History, Voter};
 use expacti_protocol::command::{CommandState, CommandView, Grant};
@@ -65,4 +65,13 @@ pub(crate) struct OpenSession {
     pub(crate) tags: Vec<String>,
     /// Digests of commands denied in this session.
     pub(crate) denied: BTreeSet<String>,
+}
+
+/// An end that was refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PutOff {
+    /// When it is tried again.
+    pub(super) until: Instant,
+    /// How long it was put off.
+    pub(super) pause: Duration,
 }

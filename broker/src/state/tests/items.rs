@@ -245,17 +245,17 @@ fn others_are_asked_when_the_first_part_of_the_time_has_passed() {
     assert_eq!(code(w.decide(&dan, &id, true)), ErrorCode::NotEntitled);
     assert_eq!(w.state.next_deadline(), Some(w.now.mono + Duration::from_secs(20)));
     w.pass(Duration::from_secs(20));
-    w.run(State::tick).unwrap();
+    assert_eq!(w.tick(), []);
     assert_eq!(view(&w, &id).may_decide, ["ann", "dan"]);
     assert!(view(&w, &id).requirement.escalated);
-    w.run(State::tick).unwrap();
+    assert_eq!(w.tick(), []);
     assert_eq!(w.decide(&dan, &id, true).unwrap(), CommandState::Allowed);
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "escalated", "decision"]);
     // Nobody answers at all: it is denied at the deadline as ever.
     let id = w.submit(&session, "id -u");
     w.pass(Duration::from_secs(60));
-    w.run(State::tick).unwrap();
+    assert_eq!(w.tick(), []);
     assert_eq!(code(w.decide(&ann, &id, true)), ErrorCode::NotFound);
     assert_eq!(w.decisions().last().unwrap().decided_by, "system:timeout");
 }

@@ -15,9 +15,10 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 
+use super::items::quorum;
 use super::world::*;
 use crate::state::release::RELEASE_WINDOW;
-use crate::state::{GateId, Loaded, Peer, State, Write};
+use crate::state::{GateId, Loaded, Peer, Write};
 
 #[test]
 fn a_command_is_allowed_released_and_finished_once() {
@@ -73,7 +74,7 @@ fn the_deadline_holds_even_when_the_timer_is_late() {
     w.now.micros -= 86_400_000_000;
     w.now.mono += Duration::from_secs(60);
     assert_eq!(code(w.decide(&peer("alice", Role::Reviewer), &id, true)), ErrorCode::TooLate);
-    w.run(State::tick).unwrap();
+    assert_eq!(w.tick(), []);
     let entries = w.entries();
     let (kind, entry) = entries[id.as_str()].last().unwrap();
     assert_eq!((kind.as_str(), entry["decided_by"].as_str()), ("decision", Some("system:timeout")));
@@ -88,7 +89,7 @@ fn an_approval_does_not_lie_around() {
     w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
     w.pass(RELEASE_WINDOW);
     assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::TooLate);
-    w.run(State::tick).unwrap();
+    assert_eq!(w.tick(), []);
     assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::NotFound);
 }
 
@@ -346,4 +347,44 @@ fn missing_rules_are_added_all_or_none_and_the_others_left() {
     let ends = Rule { expires_at: Some(w.now.micros + 1), ..rule("df") };
     w.run(|l, now| l.add_rule(&root, ends, now)).unwrap();
     assert_eq!(ensure(&mut w, &root, &[rule("df")]).unwrap().added.len(), 1);
+}
+
+#[test]
+fn an_end_that_is_refused_holds_up_no_other_and_is_tried_again() {
+    let mut w = World::new();
+    let session = w.session();
+    let policy = Policy { timeout_seconds: Some(5), ..quorum(1, &["alice"]) };
+    w.run(|l, now| l.add_policy(&peer("root", Role::Owner), policy, now)).unwrap();
+    let (one, bad, other) =
+        (w.submit(&session, "id"), w.submit(&session, "w"), w.submit(&session, "df"));
+    // No entry about it fits into the log any more.
+    let text = w.state.commands.get(&bad).unwrap().view.text.clone();
+    let set = |w: &mut World, command: String| {
+        w.state.commands.get_mut(&bad).unwrap().view.text.command = command;
+    };
+    set(&mut w, "x".repeat(17 << 20));
+    w.pass(Duration::from_secs(5));
+    let refused = w.tick();
+    assert!(refused.len() == 1 && refused[0].message.contains("longer than"), "{refused:?}");
+    let entries = w.entries();
+    let end = |id: &CommandId| entries[id.as_str()].last().unwrap().1["decided_by"].clone();
+    assert_eq!((end(&one), end(&other)), ("system:timeout".into(), "system:timeout".into()));
+    // Nobody decides on it meanwhile, and it is tried again after a pause, each longer than the last.
+    assert_eq!(code(w.decide(&peer("alice", Role::Reviewer), &bad, true)), ErrorCode::TooLate);
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        let next = w.state.next_deadline().unwrap();
+        assert!(next > w.now.mono, "it would spin");
+        assert_eq!(w.tick(), []);
+        pauses.push((next - w.now.mono).as_secs());
+        w.pass(next - w.now.mono);
+        assert_eq!(w.tick().len(), 1);
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+    set(&mut w, text.command);
+    w.pass(Duration::from_secs(60));
+    assert_eq!(w.tick(), []);
+    let entries = w.entries();
+    assert_eq!(entries[bad.as_str()].last().unwrap().1["decided_by"], "system:timeout");
+    assert_eq!(w.state.next_deadline(), None);
 }

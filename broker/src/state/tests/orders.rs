@@ -95,7 +95,7 @@ proptest! {
                 }
                 Step::Pass { seconds } => w.pass(Duration::from_secs(seconds)),
                 Step::Record { broken } => w.recorder.broken.store(broken, Ordering::Relaxed),
-                Step::Tick => { let _ = w.state.job(|l| l.tick(now)); }
+                Step::Tick => w.state.due(now).iter().for_each(|id| { let _ = w.state.end_due(id, now); }),
             }
             w.settle(written);
             if w.state.sessions.get(&session).is_none() {

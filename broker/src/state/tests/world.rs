@@ -131,6 +131,15 @@ impl World {
         }
     }
 
+    /// Does what is due; what was refused.
+    pub(super) fn tick(&mut self) -> Vec<Refusal> {
+        let now = self.now;
+        let due = self.state.due(now);
+        let refused = due.iter().filter_map(|id| self.state.end_due(id, now).err()).collect();
+        self.settle(true);
+        refused
+    }
+
     pub(super) fn run<T>(
         &mut self,
         job: impl FnOnce(&mut State, Now) -> Result<T, Refusal>,
