@@ -8,6 +8,11 @@ use super::commands::too_late_for;
 use super::model::State;
 use super::ports::{GateId, Now, Refusal};
 
+/// What the gate says of a command that it did not send.
+fn why_not_sent(outcome: &Outcome) -> String {
+    outcome.unknown.clone().unwrap_or_else(|| "the gate did not send it".to_owned())
+}
+
 impl State {
     /// Pending or allowed becomes withdrawn: its bytes were not sent and never will be.
     pub(crate) fn end_undelivered(
@@ -16,21 +21,48 @@ impl State {
         why: &str,
         now: Now,
     ) -> Result<(), Refusal> {
-        let from = self.commands.get(id).map(|c| c.view.state);
-        let open = self.transition(
-            id,
-            &[CommandState::Pending, CommandState::Allowed],
-            CommandState::Withdrawn,
-        )?;
+        self.set_withdrawn(id, &[CommandState::Pending, CommandState::Allowed], why, now)
+    }
+
+    /// The gate says that it has sent nothing of a command and never will. It may say so of one that
+    /// is on record as released: its word and the release crossed on the wire.
+    fn not_sent(&mut self, id: &CommandId, why: &str, now: Now) -> Result<(), Refusal> {
+        let from = [CommandState::Pending, CommandState::Allowed, CommandState::Released];
+        let released = self
+            .commands
+            .get(id)
+            .filter(|open| open.view.state == CommandState::Released)
+            .map(|open| open.view.session_id.clone());
+        self.set_withdrawn(id, &from, why, now)?;
+        if let Some(session) = released {
+            // The recording says "allowed" there already. It need not take this any more: nothing
+            // hangs on it.
+            let _ = self.recorder.mark(&session, &format!("not sent: {why}"), now);
+            self.end_children(id, now)?;
+        }
+        Ok(())
+    }
+
+    fn set_withdrawn(
+        &mut self,
+        id: &CommandId,
+        from: &[CommandState],
+        why: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let before = self.commands.get(id).map(|c| c.view.state);
+        let open = self.transition(id, from, CommandState::Withdrawn)?;
         open.view.comment = Some(why.to_owned());
         open.view.decided_at = Some(now.seconds());
+        open.view.outcome = None;
         let view = open.view.clone();
         let entry = self.entry_for("withdrawn", &view, now).with("comment", why);
         self.audit(&entry)?;
-        self.store(id, from)
+        self.store(id, before)
     }
 
-    /// The agent took the command back.
+    /// The agent took the command back. From this moment the gate sends nothing of it, whatever it
+    /// hears of a decision or a release that was on its way.
     pub(crate) fn withdraw(
         &mut self,
         gate: GateId,
@@ -38,8 +70,13 @@ impl State {
         why: &str,
         now: Now,
     ) -> Result<(), Refusal> {
+        self.check_holder(gate, id)?;
+        self.not_sent(id, why, now)
+    }
+
+    fn check_holder(&self, gate: GateId, id: &CommandId) -> Result<(), Refusal> {
         match self.commands.get(id) {
-            Some(open) if open.gate == gate => self.end_undelivered(id, why, now),
+            Some(open) if open.gate == gate => Ok(()),
             Some(_) => Err(Refusal::not_entitled("the command belongs to another gate")),
             None => Err(Refusal::not_found(format!("command {id}"))),
         }
@@ -53,11 +90,9 @@ impl State {
         outcome: Outcome,
         now: Now,
     ) -> Result<(), Refusal> {
-        let Some(open) = self.commands.get(id) else {
-            return Err(Refusal::not_found(format!("command {id}")));
-        };
-        if open.gate != gate {
-            return Err(Refusal::not_entitled("the command belongs to another gate"));
+        self.check_holder(gate, id)?;
+        if outcome.not_sent {
+            return self.not_sent(id, &why_not_sent(&outcome), now);
         }
         self.end_released(id, outcome, now)
     }
@@ -78,7 +113,11 @@ impl State {
             .with_some("recording_offset", view.recording_offset);
         self.audit(&entry)?;
         self.store(id, Some(CommandState::Released))?;
-        // What still waits to be fed to it has nowhere to go.
+        self.end_children(id, now)
+    }
+
+    /// What still waits to be fed to a command has nowhere to go.
+    fn end_children(&mut self, id: &CommandId, now: Now) -> Result<(), Refusal> {
         let waiting: Vec<_> = self
             .commands
             .iter()
@@ -105,11 +144,15 @@ impl State {
         if view.state != CommandState::Unknown {
             return Err(too_late_for(&view));
         }
-        if outcome.unknown.is_some() {
+        if outcome.unknown.is_some() && !outcome.not_sent {
             return Ok(());
         }
         let id = view.id.clone();
         self.adopt(view, now);
+        if outcome.not_sent {
+            let why = why_not_sent(&outcome);
+            return self.set_withdrawn(&id, &[CommandState::Unknown], &why, now);
+        }
         let open = self.transition(&id, &[CommandState::Unknown], CommandState::Finished)?;
         open.view.outcome = Some(outcome.clone());
         let view = open.view.clone();

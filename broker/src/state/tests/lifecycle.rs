@@ -388,3 +388,40 @@ fn an_end_that_is_refused_holds_up_no_other_and_is_tried_again() {
     assert_eq!(entries[bad.as_str()].last().unwrap().1["decided_by"], "system:timeout");
     assert_eq!(w.state.next_deadline(), None);
 }
+
+#[test]
+fn a_release_that_crosses_the_withdrawal_ends_as_withdrawn() {
+    let mut w = World::new();
+    w.run(|l, now| l.add_rule(&peer("root", Role::Owner), rule("uptime"), now)).unwrap();
+    let session = w.session();
+    let kinds = |w: &World, id: &CommandId| -> Vec<String> {
+        w.entries()[id.as_str()].iter().map(|(kind, _)| kind.clone()).collect()
+    };
+    // The rule released it in the transaction that took it; the gate's word was on its way already.
+    let id = w.submit(&session, "uptime");
+    assert!(w.decisions().iter().any(|d| d.id == id && d.released));
+    let stranger = w.run(|l, now| l.withdraw(GateId(2), &id, "^C", now));
+    assert_eq!(code(stranger), ErrorCode::NotEntitled);
+    w.run(|l, now| l.withdraw(GATE, &id, "^C", now)).unwrap();
+    assert_eq!(kinds(&w, &id), ["command_submitted", "decision", "released", "withdrawn"]);
+    assert_eq!(w.entries()[id.as_str()].last().unwrap().1["comment"], "^C");
+    assert!(w.recorder.shown().contains(&"not sent: ^C".to_owned()));
+    assert_eq!(code(w.release(&id, &session, "uptime")), ErrorCode::NotFound, "never again");
+    // The other way round: the gate asked for the release, and does not use it.
+    let not_sent = Outcome { unknown: Some("^C".into()), not_sent: true, ..Outcome::default() };
+    let id = w.submit(&session, "uptime");
+    w.run(|l, now| l.finished(GATE, &id, not_sent.clone(), now)).unwrap();
+    assert_eq!(kinds(&w, &id), ["command_submitted", "decision", "released", "withdrawn"]);
+    // With a link that broke in between, it is known after all.
+    let id = w.submit(&session, "uptime");
+    w.run(|l, now| l.gate_gone(GATE, now)).unwrap();
+    let stored = w.disk.iter().rev().find_map(|d| match d {
+        Write::Command { id: of, view, .. } if *of == id => Some(view.clone()),
+        _ => None,
+    });
+    let view: CommandView = serde_json::from_str(&stored.unwrap()).unwrap();
+    assert_eq!(view.state, CommandState::Unknown);
+    w.run(|l, now| l.finished_after_all(view, not_sent, now)).unwrap();
+    let all = ["command_submitted", "decision", "released", "unknown", "withdrawn"];
+    assert_eq!(kinds(&w, &id), all);
+}
