@@ -16,7 +16,7 @@ mod store;
 mod tokens;
 mod users;
 
-pub use broker::{Broker, BrokerConfig, OpenError};
+pub use broker::{Broker, BrokerConfig, LogVerdict, OpenError};
 pub use files::{private_dir, write_private};
 pub use keys::{KeyError, check_checkpoint};
 pub use notify::{Event as WebhookEvent, Format as WebhookFormat, Webhook, WebhookError};

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::answer::{Answer, view};
 use super::lookup::Listing;
-use crate::broker::Broker;
+use crate::broker::{Broker, LogVerdict};
 use crate::state::{Peer, Refusal};
 
 /// Lines of one answer of `/v1/audit`.
@@ -37,9 +37,11 @@ pub(super) async fn checkpoint(State(broker): State<Broker>, peer: Peer) -> Answ
 pub(super) async fn verify(State(broker): State<Broker>, peer: Peer) -> Answer<serde_json::Value> {
     view(&peer)?;
     Ok(Json(match broker.verify_audit().await? {
-        Ok(good) => serde_json::json!({
+        LogVerdict::Whole(good) => serde_json::json!({
             "ok": true, "entries": good.entries, "head": good.head, "checkpoints": good.checkpoints, "key": good.key,
         }),
-        Err(fault) => serde_json::json!({"ok": false, "seq": fault.seq, "what": fault.what}),
+        LogVerdict::Broken(fault) => {
+            serde_json::json!({"ok": false, "seq": fault.seq, "what": fault.what})
+        }
     }))
 }

@@ -19,9 +19,24 @@ pub(super) struct Listing {
     pub(super) after: Option<u64>,
 }
 
+/// What an id is looked for of.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Command,
+    Session,
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Command => "command",
+            Self::Session => "session",
+        })
+    }
+}
+
 /// The whole id that an abbreviation stands for.
-async fn resolve(broker: &Broker, text: &str, command: bool) -> Result<String, Refusal> {
-    let what = if command { "command" } else { "session" };
+async fn resolve(broker: &Broker, text: &str, what: What) -> Result<String, Refusal> {
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || text.len() > 64 {
         return Err(Refusal::not_found(format!("{what} {text:?}")));
     }
@@ -29,25 +44,26 @@ async fn resolve(broker: &Broker, text: &str, command: bool) -> Result<String, R
     let open: Vec<String> = broker
         .handle
         .run(move |state, _, _| {
-            let ids: Vec<String> = if command {
-                state.pending().map(|v| v.id.to_string()).collect()
-            } else {
-                state.sessions.iter().map(|(id, _)| id.to_string()).collect()
+            let ids: Vec<String> = match what {
+                What::Command => state.pending().map(|v| v.id.to_string()).collect(),
+                What::Session => state.sessions.iter().map(|(id, _)| id.to_string()).collect(),
             };
             Ok(ids.into_iter().filter(|id| matches_abbreviation(id, &wanted)).collect())
         })
         .await?;
     let found = if open.is_empty() {
         let escaped = text.replace('_', "\\_");
-        let prefix = if command { CommandId::PREFIX } else { SessionId::PREFIX };
+        let prefix = match what {
+            What::Command => CommandId::PREFIX,
+            What::Session => SessionId::PREFIX,
+        };
         let mut like = vec![format!("{escaped}%"), format!("{prefix}\\_{escaped}%")];
         if text.len() >= 4 {
             like.push(format!("%{escaped}"));
         }
-        if command {
-            broker.reader.command_ids(&like).await?
-        } else {
-            broker.reader.session_ids(&like).await?
+        match what {
+            What::Command => broker.reader.command_ids(&like).await?,
+            What::Session => broker.reader.session_ids(&like).await?,
         }
     } else {
         open
@@ -62,13 +78,13 @@ async fn resolve(broker: &Broker, text: &str, command: bool) -> Result<String, R
 }
 
 pub(super) async fn find_command(broker: &Broker, id: &str) -> Result<CommandView, Refusal> {
-    let id = resolve(broker, id, true).await?;
+    let id = resolve(broker, id, What::Command).await?;
     let wanted: CommandId = id.parse().map_err(|_| Refusal::not_found(format!("command {id}")))?;
-    let live = broker
+    let open = broker
         .handle
         .run(move |state, _, _| Ok(state.commands.get(&wanted).map(|c| c.shown())))
         .await?;
-    match live {
+    match open {
         Some(view) => Ok(view),
         None => {
             let stored = broker.reader.command(&id).await?;
@@ -84,11 +100,11 @@ pub(super) async fn command_id(
     id: &str,
 ) -> Result<CommandId, Refusal> {
     view(peer)?;
-    let id = resolve(broker, id, true).await?;
+    let id = resolve(broker, id, What::Command).await?;
     id.parse().map_err(|_| Refusal::not_found(format!("command {id}")))
 }
 
 pub(super) async fn session_id(broker: &Broker, text: &str) -> Result<SessionId, Refusal> {
-    let id = resolve(broker, text, false).await?;
+    let id = resolve(broker, text, What::Session).await?;
     id.parse().map_err(|_| Refusal::not_found(format!("session {id}")))
 }
