@@ -78,7 +78,7 @@ pub enum ReviewerEvent {
     Error {
         /// Which message, when it could be read.
         r#ref: Option<u64>,
-        /// `not_found`, `too_late`, `mismatch`, `not_entitled`, `invalid`, `failed`.
+        /// `already_voted`, `not_found`, `too_late`, `mismatch`, `not_entitled`, `invalid`, `failed`.
         code: ErrorCode,
         /// What failed and why.
         message: String,
@@ -91,6 +91,8 @@ pub enum ReviewerEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
+    /// One vote a person: this one was given already.
+    AlreadyVoted,
     /// The broker failed; nothing happened.
     Failed,
     /// The message could not be understood.
@@ -103,6 +105,9 @@ pub enum ErrorCode {
     NotEntitled,
     /// The command is decided, expired or withdrawn already.
     TooLate,
+    /// A code of a newer broker: some refusal. Only read, never sent.
+    #[serde(other)]
+    Unrecognized,
 }
 
 /// A reviewer's decision.

@@ -14,9 +14,11 @@ pub(super) type Answer<T> = Result<Json<T>, Refusal>;
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match self.code {
-            ErrorCode::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::Failed | ErrorCode::Unrecognized => StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::Invalid => StatusCode::BAD_REQUEST,
-            ErrorCode::Mismatch | ErrorCode::TooLate => StatusCode::CONFLICT,
+            ErrorCode::AlreadyVoted | ErrorCode::Mismatch | ErrorCode::TooLate => {
+                StatusCode::CONFLICT
+            }
             ErrorCode::NotEntitled => StatusCode::FORBIDDEN,
             ErrorCode::NotFound => StatusCode::NOT_FOUND,
         };

@@ -12,7 +12,7 @@ use super::authority::needs_admin;
 use super::eligibility;
 use super::model::State;
 use super::open::Ballot;
-use super::ports::{Now, Peer, Refusal, Write, to_json};
+use super::ports::{Decider, Now, Peer, Refusal, Write, to_json};
 
 /// How long a change waits, in seconds; then nobody means it any more.
 const CHANGE_LIFE: i64 = 86_400;
@@ -188,7 +188,7 @@ impl State {
             .cloned()
             .collect();
         let system =
-            Peer { name: "system:timeout".to_owned(), role: Role::Viewer, inside_wrap: true };
+            Peer { name: Decider::Timeout.to_string(), role: Role::Viewer, inside_wrap: true };
         for change in old {
             self.drop_change(change.id.as_str());
             self.audit_change("change_rejected", &change, &system, now)?;
@@ -216,10 +216,7 @@ impl State {
             .cloned()
             .ok_or_else(|| Refusal::not_found(format!("change {id}")))?;
         if change.approvals.iter().any(|a| a.by == by.name) {
-            return Err(Refusal::new(
-                ErrorCode::TooLate,
-                format!("{} has approved this already; somebody else must, too", by.name),
-            ));
+            return Err(Refusal::already_voted(&by.name));
         }
         change.approvals.push(by.approval(now));
         let done = self.settle_change(&mut change);

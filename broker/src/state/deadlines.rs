@@ -4,12 +4,11 @@
 use std::time::{Duration, Instant};
 
 use expacti_protocol::command::CommandState;
-use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::ids::CommandId;
 
 use super::model::State;
 use super::open::{OpenCommand, PutOff};
-use super::ports::{Now, Refusal};
+use super::ports::{Decider, Now, Refusal};
 
 /// How long an end that was refused is put off: at first, and at most.
 const PUT_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -81,7 +80,7 @@ impl State {
 
     /// Nobody decided in time.
     pub(crate) fn expire(&mut self, id: &CommandId, now: Now) -> Result<(), Refusal> {
-        self.decided(id, false, "system:timeout", None, DecisionKind::Timeout, now)?;
+        self.decided(id, false, &Decider::Timeout, None, now)?;
         self.send_decision(id, false);
         Ok(())
     }

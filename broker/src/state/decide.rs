@@ -11,7 +11,7 @@ use super::commands::too_late_for;
 use super::eligibility;
 use super::model::State;
 use super::open::{Ballot, OpenCommand};
-use super::ports::{Now, Peer, Refusal};
+use super::ports::{Decider, Now, Peer, Refusal};
 use super::release::RELEASE_WINDOW;
 
 /// The longest comment in bytes.
@@ -130,10 +130,7 @@ impl State {
             )));
         }
         if message.allow && open.ballots.iter().any(|b| b.voter.person == by.name) {
-            return Err(Refusal::new(
-                ErrorCode::TooLate,
-                format!("{} has approved this already; somebody else must, too", by.name),
-            ));
+            return Err(Refusal::already_voted(&by.name));
         }
         open.ballots.retain(|b| b.voter.person != by.name);
         open.ballots.push(Ballot { voter, allow: message.allow, grant: message.grant });
@@ -172,11 +169,12 @@ impl State {
             }
             Tally::Allowed => {
                 open.view.grant = smallest_grant(&ballots);
-                self.decided(id, true, &everyone, comment, DecisionKind::Reviewer, now)?;
+                self.decided(id, true, &Decider::Reviewers(everyone), comment, now)?;
                 self.send_decision(id, false);
             }
             Tally::Denied => {
-                self.decided(id, false, &by.name, comment, DecisionKind::Reviewer, now)?;
+                let by = Decider::Reviewers(by.name.clone());
+                self.decided(id, false, &by, comment, now)?;
                 self.send_decision(id, false);
             }
         }
@@ -218,12 +216,11 @@ impl State {
     pub(crate) fn deny(
         &mut self,
         id: &CommandId,
-        by: &str,
+        by: &Decider,
         why: &str,
-        kind: DecisionKind,
         now: Now,
     ) -> Result<(), Refusal> {
-        self.decided(id, false, by, Some(why), kind, now)?;
+        self.decided(id, false, by, Some(why), now)?;
         self.send_decision(id, false);
         Ok(())
     }
@@ -233,23 +230,22 @@ impl State {
         &mut self,
         id: &CommandId,
         allow: bool,
-        by: &str,
+        by: &Decider,
         comment: Option<&str>,
-        kind: DecisionKind,
         now: Now,
     ) -> Result<(), Refusal> {
-        let to = match (allow, kind) {
+        let to = match (allow, by) {
             (true, _) => CommandState::Allowed,
-            (false, DecisionKind::Timeout) => CommandState::Expired,
+            (false, Decider::Timeout) => CommandState::Expired,
             (false, _) => CommandState::Denied,
         };
         let open = self.transition(id, &[CommandState::Pending], to)?;
         open.view.allow = Some(allow);
-        open.view.decided_by = Some(by.to_owned());
+        open.view.decided_by = Some(by.to_string());
         open.view.comment = comment.map(str::to_owned);
         open.view.decided_at = Some(now.seconds());
         open.view.approvals_missing = 0;
-        open.kind = Some(kind);
+        open.kind = Some(by.kind());
         open.deadline = now.mono + RELEASE_WINDOW;
         let (view, bytes, signatures, secret) = (
             open.view.clone(),
@@ -274,14 +270,14 @@ impl State {
                 session.denied.insert(view.sha256.to_string());
             }
         }
-        let fast = kind == DecisionKind::Reviewer
+        let fast = matches!(by, Decider::Reviewers(_))
             && allow
             && view.level == expacti_engine::Level::Critical
             && now.seconds().saturating_sub(view.timestamp) < 2;
         let entry = self
             .entry_for("decision", &view, now)
             .with("decision", if allow { "allow" } else { "deny" })
-            .with("decided_by", by)
+            .with("decided_by", by.to_string())
             .with("risk_score", view.risk_score)
             .with("anomaly_reasons", view.anomaly_reasons.clone())
             .with("policy", view.requirement.why.as_str())
@@ -302,7 +298,7 @@ impl State {
             .values()
             .filter(|open| open.view.grant.is_some())
             .filter(|open| open.view.votes.iter().any(|vote| vote.allow && vote.by == name))
-            .map(|open| (open.gate, open.view.session_id.clone()))
+            .filter_map(|open| Some((open.gate?, open.view.session_id.clone())))
             .collect();
         for (gate, session_id) in granted {
             let reason = format!("{name} left");
@@ -325,7 +321,8 @@ impl State {
             grant: open.view.grant,
             signatures: open.signatures.clone(),
         });
-        let gate = open.gate;
-        self.tell_gate(gate, event);
+        if let Some(gate) = open.gate {
+            self.tell_gate(gate, event);
+        }
     }
 }

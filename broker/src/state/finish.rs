@@ -76,7 +76,7 @@ impl State {
 
     fn check_holder(&self, gate: GateId, id: &CommandId) -> Result<(), Refusal> {
         match self.commands.get(id) {
-            Some(open) if open.gate == gate => Ok(()),
+            Some(open) if open.gate == Some(gate) => Ok(()),
             Some(_) => Err(Refusal::not_entitled("the command belongs to another gate")),
             None => Err(Refusal::not_found(format!("command {id}"))),
         }

@@ -18,7 +18,8 @@ use super::secret;
 pub(crate) struct OpenCommand {
     pub(crate) view: CommandView,
     pub(crate) bytes: Arc<[u8]>,
-    pub(crate) gate: GateId,
+    /// The gate that holds it; none holds what the last broker left open.
+    pub(crate) gate: Option<GateId>,
     /// When the present state ends by itself.
     pub(crate) deadline: Instant,
     /// When others are asked as well, while it waits.

@@ -1,15 +1,12 @@
 //! What the last broker left open is ended, never run.
 
-use std::collections::BTreeSet;
-
-use expacti_engine::History;
 use expacti_protocol::command::{CommandState, CommandView, Outcome};
-use expacti_protocol::gate::DecisionKind;
+use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
 
 use super::model::State;
-use super::open::{OpenCommand, OpenSession};
-use super::ports::{GateId, Now, Refusal};
+use super::open::OpenCommand;
+use super::ports::{Decider, Now, Refusal};
 use super::sessions::session_entry;
 
 impl State {
@@ -19,14 +16,7 @@ impl State {
         self.adopt(view, now);
         let why = "the broker restarted";
         match state {
-            CommandState::Pending => self.decided(
-                &id,
-                false,
-                "system:fail-closed",
-                Some(why),
-                DecisionKind::FailClosed,
-                now,
-            ),
+            CommandState::Pending => self.decided(&id, false, &Decider::FailClosed, Some(why), now),
             CommandState::Allowed => self.end_undelivered(&id, why, now),
             CommandState::Released => {
                 let outcome = Outcome { unknown: Some(why.to_owned()), ..Outcome::default() };
@@ -41,7 +31,7 @@ impl State {
         let bytes = view.text.bytes().unwrap_or_default().into();
         let open = OpenCommand {
             bytes,
-            gate: GateId(0),
+            gate: None,
             deadline: now.mono,
             escalate_at: None,
             ballots: Vec::new(),
@@ -59,24 +49,15 @@ impl State {
     }
 
     /// Closes a session that the last broker left open.
-    pub(crate) fn recover_session(&mut self, view: SessionView, now: Now) -> Result<(), Refusal> {
-        let id = view.id.clone();
-        let session = OpenSession {
-            view,
-            gate: GateId(0),
-            history: History::default(),
-            tags: Vec::new(),
-            denied: BTreeSet::new(),
-        };
-        self.sessions.insert(id.clone(), session);
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
-        session.view.closed_at = Some(now.seconds());
-        let view = session.view.clone();
+    pub(crate) fn recover_session(
+        &mut self,
+        mut view: SessionView,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        view.closed_at = Some(now.seconds());
         self.audit(
             &session_entry("session_closed", &view, now).with("comment", "the broker restarted"),
         )?;
-        self.store_session(&id, now, false)?;
-        self.sessions.remove(&id);
-        Ok(())
+        self.push_session(view, now, ReviewerEvent::SessionClosed)
     }
 }

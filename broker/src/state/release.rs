@@ -10,7 +10,7 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::reviewer::ErrorCode;
 
 use super::model::State;
-use super::ports::{GateId, Now, Refusal};
+use super::ports::{Decider, GateId, Now, Refusal};
 
 /// How long a gate may take from an allow to its release. The gate releases at once; past this
 /// something is wrong, and an approval must not lie around.
@@ -29,7 +29,7 @@ impl State {
         let Some(open) = self.commands.get(id) else {
             return Err(Refusal::not_found(format!("command {id}")));
         };
-        if open.gate != gate || open.view.session_id != *session {
+        if open.gate != Some(gate) || open.view.session_id != *session {
             return Err(Refusal::not_entitled("the command belongs to another session"));
         }
         if open.view.sha256 != sha256 {
@@ -108,14 +108,14 @@ impl State {
         let open = self.transition(id, &[CommandState::Allowed], CommandState::Denied)?;
         open.view.allow = Some(false);
         open.view.grant = None;
-        open.view.decided_by = Some("system:fail-closed".to_owned());
+        open.view.decided_by = Some(Decider::FailClosed.to_string());
         open.view.comment = Some(why.to_owned());
         open.kind = Some(DecisionKind::FailClosed);
         let view = open.view.clone();
         let entry = self
             .entry_for("decision", &view, now)
             .with("decision", "deny")
-            .with("decided_by", "system:fail-closed")
+            .with("decided_by", Decider::FailClosed.to_string())
             .with("comment", why);
         self.audit(&entry)?;
         self.store(id, Some(CommandState::Allowed))?;

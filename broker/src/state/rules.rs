@@ -7,7 +7,6 @@ use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{Action, Approval, Changed, RuleView, RulesEnsured};
 use expacti_protocol::ids::RuleId;
 use expacti_protocol::principal::Role;
-use expacti_protocol::reviewer::ErrorCode;
 
 use super::authority::needs_admin;
 use super::model::State;
@@ -123,10 +122,7 @@ impl State {
             .get_mut(&id.to_owned())
             .ok_or_else(|| Refusal::not_found(format!("rule {id}")))?;
         if view.approvals.iter().any(|approval| approval.by == by.name) {
-            return Err(Refusal::new(
-                ErrorCode::TooLate,
-                format!("{} stands for this rule already", by.name),
-            ));
+            return Err(Refusal::already_voted(&by.name));
         }
         view.approvals.push(by.approval(now));
         let view = view.clone();

@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use expacti_audit::Entry;
 use expacti_engine::Event;
 use expacti_protocol::command::{CommandState, Outcome};
-use expacti_protocol::gate::{DecisionKind, GateEvent};
+use expacti_protocol::gate::GateEvent;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::{SessionInfo, SessionView};
 
 use super::model::State;
 use super::open::OpenSession;
-use super::ports::{GateId, Now, Outgoing, Peer, Refusal, Write};
+use super::ports::{Decider, GateId, Now, Outgoing, Peer, Refusal, Write};
 
 /// Open sessions altogether; past it connections are refused.
 const MAX_SESSIONS: usize = 10_000;
+
+/// How reviewers hear of a session.
+type SessionNews = fn(Box<SessionView>) -> ReviewerEvent;
 
 impl State {
     /// An agent logged in.
@@ -49,7 +52,7 @@ impl State {
         self.audit(&entry)?;
         let session = OpenSession { view, gate, history, tags, denied: BTreeSet::new() };
         self.sessions.insert(id.clone(), session);
-        self.store_session(&id, now, true)?;
+        self.store_session(&id, now, ReviewerEvent::SessionOpened)?;
         Ok(id)
     }
 
@@ -99,23 +102,29 @@ impl State {
         self.writes.push(Write::Baseline { agent: agent.clone(), body });
         self.baselines.insert(agent, history);
         self.audit(&session_entry("session_closed", &view, now).with("comment", why))?;
-        self.store_session(id, now, false)?;
+        self.store_session(id, now, ReviewerEvent::SessionClosed)?;
         self.sessions.remove(id);
         Ok(())
     }
 
-    pub(super) fn store_session(
+    fn store_session(
         &mut self,
         id: &SessionId,
         now: Now,
-        opened: bool,
+        news: SessionNews,
     ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get(id) else { return Ok(()) };
         let view = session.view.clone();
-        self.push_session(view, now, opened)
+        self.push_session(view, now, news)
     }
 
-    fn push_session(&mut self, view: SessionView, now: Now, opened: bool) -> Result<(), Refusal> {
+    /// Has a session's present state written and told.
+    pub(super) fn push_session(
+        &mut self,
+        view: SessionView,
+        now: Now,
+        news: SessionNews,
+    ) -> Result<(), Refusal> {
         let body = serde_json::to_string(&view).map_err(|e| Refusal::failed(e.to_string()))?;
         self.writes.push(Write::Session {
             id: view.id.clone(),
@@ -123,11 +132,7 @@ impl State {
             closed_at: view.closed_at.map(|_| now.micros),
             view: body,
         });
-        self.outgoing.push(Outgoing::Review(if opened {
-            ReviewerEvent::SessionOpened(Box::new(view))
-        } else {
-            ReviewerEvent::SessionClosed(Box::new(view))
-        }));
+        self.outgoing.push(Outgoing::Review(news(Box::new(view))));
         Ok(())
     }
 
@@ -152,7 +157,7 @@ impl State {
         let pending: Vec<_> = self.pending().map(|view| view.id.clone()).collect();
         for id in pending {
             let why = "the broker is stopping";
-            self.deny(&id, "system:fail-closed", why, DecisionKind::FailClosed, now)?;
+            self.deny(&id, &Decider::FailClosed, why, now)?;
         }
         Ok(())
     }
@@ -215,8 +220,9 @@ impl State {
             .filter(|(_, c)| c.view.session_id == *id && c.view.state == CommandState::Pending)
             .map(|(id, _)| id.clone())
             .collect();
+        let by = Decider::Reviewers(by.to_owned());
         for command in pending {
-            self.deny(&command, by, why, DecisionKind::Reviewer, now)?;
+            self.deny(&command, &by, why, now)?;
         }
         Ok(())
     }
@@ -239,7 +245,7 @@ impl State {
         let view = session.view.clone();
         let kind = if paused { "session_paused" } else { "session_resumed" };
         self.audit(&session_entry(kind, &view, now).with("by", by.name.as_str()))?;
-        self.push_session(view.clone(), now, true)?;
+        self.push_session(view.clone(), now, ReviewerEvent::SessionOpened)?;
         Ok(view)
     }
 

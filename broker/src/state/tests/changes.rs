@@ -64,7 +64,7 @@ fn a_policy_goes_only_with_the_approval_it_asks_for() {
     let (mut w, [ann, bob, cat, eve], id) = with_quorum();
     let change = waiting(remove(&mut w, &ann, &id).unwrap());
     assert_eq!((change.missing, &change.may_approve), (1, &vec!["bob".into(), "cat".into()]));
-    assert_eq!(code(approve(&mut w, &ann, &change)), ErrorCode::TooLate, "one vote a person");
+    assert_eq!(code(approve(&mut w, &ann, &change)), ErrorCode::AlreadyVoted, "one vote a person");
     assert!(!approve(&mut w, &eve, &change).unwrap(), "eve is not of the group");
     assert_eq!(w.state.policy_list().len(), 1);
     let wrapped = Peer { inside_wrap: true, ..bob.clone() };
@@ -146,7 +146,7 @@ fn a_rule_is_no_way_round_a_quorum() {
     assert!(held.rule_why.contains("1 more must approve the rule"), "{}", held.rule_why);
     w.run(|l, now| l.approve_rule(&bob, &allow.rule.id, now)).unwrap();
     let again = w.run(|l, now| l.approve_rule(&bob, &allow.rule.id, now));
-    assert_eq!(code(again), ErrorCode::TooLate);
+    assert_eq!(code(again), ErrorCode::AlreadyVoted);
     let id = w.submit(&session, command);
     assert!(w.decisions().iter().any(|d| d.id == id && d.allow && d.released));
     // A rule of the person behind the agent does not count for it either.
@@ -209,7 +209,7 @@ fn an_admin_cannot_meet_a_quorum_with_people_of_their_own_making() {
     let change = waiting(enrol(&mut w, &ann, "cat", Role::Reviewer));
     assert_eq!((change.missing, &change.may_approve), (1, &vec!["bob".into()]));
     assert!(!knows(&w, "cat"));
-    assert_eq!(code(approve(&mut w, &ann, &change)), ErrorCode::TooLate);
+    assert_eq!(code(approve(&mut w, &ann, &change)), ErrorCode::AlreadyVoted);
     let cat = peer("cat", Role::Reviewer);
     assert!(w.state.still_known(&cat).is_err(), "nobody by that name may do anything yet");
     assert!(approve(&mut w, &bob, &change).unwrap());

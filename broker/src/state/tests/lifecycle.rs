@@ -117,7 +117,7 @@ fn quorum_counts_people_and_one_deny_denies() {
     let (alice, bob) = (peer("alice", Role::Reviewer), peer("bob", Role::Reviewer));
     let id = w.submit(&session, "id");
     assert_eq!(w.decide(&alice, &id, true).unwrap(), CommandState::Pending);
-    assert_eq!(code(w.decide(&alice, &id, true)), ErrorCode::TooLate, "one vote a person");
+    assert_eq!(code(w.decide(&alice, &id, true)), ErrorCode::AlreadyVoted, "one vote a person");
     let eve = peer("eve", Role::Reviewer);
     assert_eq!(code(w.decide(&eve, &id, true)), ErrorCode::NotEntitled, "not of the group");
     assert_eq!(w.decide(&bob, &id, true).unwrap(), CommandState::Allowed);
