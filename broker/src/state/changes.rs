@@ -6,7 +6,7 @@ use expacti_engine::{MatchKind, Policy, PolicySet, Requirement, Voter};
 use expacti_protocol::http::{Action, Approval, Change};
 use expacti_protocol::ids::ChangeId;
 use expacti_protocol::principal::Role;
-use expacti_protocol::reviewer::ErrorCode;
+use expacti_protocol::reviewer::{ErrorCode, RuleChange};
 
 use super::authority::needs_admin;
 use super::eligibility;
@@ -132,7 +132,7 @@ impl State {
         }
         self.write_change(&change)?;
         self.audit_change("change_proposed", &change, by, now)?;
-        self.notify_rule_changed("proposed", change.id.as_str(), by);
+        self.notify_rule_changed(RuleChange::Proposed, change.id.as_str(), by);
         Ok(Some(shown(change)))
     }
 
@@ -223,7 +223,7 @@ impl State {
         self.audit_change("change_approved", &change, by, now)?;
         if !done {
             self.write_change(&change)?;
-            self.notify_rule_changed("approved", change.id.as_str(), by);
+            self.notify_rule_changed(RuleChange::Approved, change.id.as_str(), by);
             return Ok((shown(change), false));
         }
         self.drop_change(id);
@@ -263,7 +263,7 @@ impl State {
         }
         self.drop_change(id);
         self.audit_change("change_rejected", &change, by, now)?;
-        self.notify_rule_changed("rejected", id, by);
+        self.notify_rule_changed(RuleChange::Rejected, id, by);
         Ok(shown(change))
     }
 

@@ -5,6 +5,7 @@ use expacti_audit::Entry;
 use expacti_engine::{Policy, PolicySet};
 use expacti_protocol::http::{Action, Changed};
 use expacti_protocol::ids::PolicyId;
+use expacti_protocol::reviewer::RuleChange;
 
 use super::authority::needs_admin;
 use super::model::State;
@@ -47,7 +48,7 @@ impl State {
             .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by))
             .with("body", serde_json::to_value(policy).unwrap_or_default());
         self.audit(&entry)?;
-        self.notify_rule_changed("policy_changed", &policy.id, by);
+        self.notify_rule_changed(RuleChange::PolicyChanged, &policy.id, by);
         Ok(())
     }
 
@@ -88,7 +89,7 @@ impl State {
             .with("by", by.name.as_str())
             .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by));
         self.audit(&entry)?;
-        self.notify_rule_changed("policy_changed", &policy.id, by);
+        self.notify_rule_changed(RuleChange::PolicyChanged, &policy.id, by);
         Ok(())
     }
 

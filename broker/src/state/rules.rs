@@ -7,6 +7,7 @@ use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{Action, Approval, Changed, RuleView, RulesEnsured};
 use expacti_protocol::ids::RuleId;
 use expacti_protocol::principal::Role;
+use expacti_protocol::reviewer::RuleChange;
 
 use super::authority::needs_admin;
 use super::model::State;
@@ -99,7 +100,7 @@ impl State {
                 .with("by", by.name.as_str())
                 .with("body", serde_json::to_value(&view.rule).unwrap_or_default());
             self.audit(&entry)?;
-            self.notify_rule_changed("added", &view.rule.id, by);
+            self.notify_rule_changed(RuleChange::Added, &view.rule.id, by);
         }
         Ok(())
     }
@@ -132,7 +133,7 @@ impl State {
             .with("pattern", view.rule.pattern.as_str())
             .with("by", by.name.as_str());
         self.audit(&entry)?;
-        self.notify_rule_changed("approved", id, by);
+        self.notify_rule_changed(RuleChange::Approved, id, by);
         Ok(view)
     }
 
@@ -181,7 +182,7 @@ impl State {
             .with("by", by.name.as_str())
             .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by));
         self.audit(&entry)?;
-        self.notify_rule_changed("removed", &rule.id, by);
+        self.notify_rule_changed(RuleChange::Removed, &rule.id, by);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use expacti_engine::{Policy, PolicySet, Rule, RuleSet, Snapshot};
-use expacti_protocol::reviewer::ReviewerEvent;
+use expacti_protocol::reviewer::{ReviewerEvent, RuleChange};
 
 use super::model::State;
 use super::ports::{Outgoing, Peer, Refusal};
@@ -23,9 +23,9 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn notify_rule_changed(&mut self, change: &str, id: &str, by: &Peer) {
+    pub(super) fn notify_rule_changed(&mut self, change: RuleChange, id: &str, by: &Peer) {
         self.outgoing.push(Outgoing::Review(ReviewerEvent::RuleChanged {
-            change: change.to_owned(),
+            change,
             id: id.to_owned(),
             by: by.name.clone(),
         }));
