@@ -4,8 +4,6 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::wire::{Fields, WireError};
-
 /// Longest path, in bytes (`PATH_MAX` of Linux).
 pub const MAX_PATH: usize = 4096;
 
@@ -38,10 +36,6 @@ impl RemotePath {
             return Err(PathError::Nul);
         }
         Ok(Self(bytes))
-    }
-
-    pub(crate) fn read(fields: &mut Fields) -> Result<Self, WireError> {
-        Ok(Self::new(fields.string()?)?)
     }
 
     /// The bytes.

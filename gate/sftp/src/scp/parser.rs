@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use crate::change::size;
 use crate::path::RemotePath;
+use crate::review::size;
 
 /// Longest record, in bytes.
 const MAX_LINE: usize = 4096;
@@ -292,4 +292,5 @@ fn counted(n: usize, one: &str, many: &str) -> String {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#[path = "tests.rs"]
 mod tests;

@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 
-use crate::attrs::Attrs;
+use super::attrs::Attrs;
+use super::query::Extension;
+use super::wire::{Packet, kind};
 use crate::path::RemotePath;
-use crate::query::Extension;
-use crate::wire::{Packet, kind};
 
 /// How an approved write opens its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,8 +135,8 @@ impl Step<'_> {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::frame::Framer;
-    use crate::request::{OpenFlags, Parsed, Request};
+    use crate::sftp::frame::Framer;
+    use crate::sftp::request::{OpenFlags, Parsed, Request};
 
     #[test]
     fn steps_read_as_what_they_are() {
@@ -144,7 +144,7 @@ mod tests {
         for (mode, flags) in [(Mode::New, 0x2a), (Mode::Present, 2), (Mode::Replaced, 0x12)] {
             let attrs = Attrs { mode: Some(0o644), ..Attrs::default() };
             let packet = Step::OpenWrite { path: &path, mode, attrs }.encode(5);
-            assert!(crate::query::tests::changes(&packet));
+            assert!(crate::sftp::query::tests::changes(&packet));
             let mut framer = Framer::default();
             framer.push(&packet);
             let parsed = Parsed::from_frame(framer.next_frame().unwrap().unwrap());

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::attrs::Attrs;
-use crate::frame::Frame;
+use super::attrs::Attrs;
+use super::frame::Frame;
+use super::wire::{Fields, WireError, kind};
 use crate::path::RemotePath;
-use crate::wire::{Fields, WireError, kind};
 
 /// A handle that the gate gave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -205,7 +205,7 @@ impl Parsed {
 
 fn request(kind: u8, mut fields: Fields) -> Result<Option<Request>, WireError> {
     let f = &mut fields;
-    let path = RemotePath::read;
+    let path = Fields::path;
     let request = match kind {
         kind::OPEN => {
             Request::Open { path: path(f)?, flags: OpenFlags(f.u32()?), attrs: Attrs::read(f)? }
@@ -242,7 +242,7 @@ fn request(kind: u8, mut fields: Fields) -> Result<Option<Request>, WireError> {
 }
 
 fn extended(f: &mut Fields) -> Result<Option<Request>, WireError> {
-    let path = RemotePath::read;
+    let path = Fields::path;
     Ok(Some(match &*f.string()? {
         b"posix-rename@openssh.com" => Request::PosixRename { old: path(f)?, new: path(f)? },
         b"hardlink@openssh.com" => Request::Hardlink { old: path(f)?, new: path(f)? },
@@ -266,10 +266,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::Packet;
+    use crate::sftp::wire::Packet;
 
     fn parse(packet: Packet) -> Parsed {
-        let mut framer = crate::frame::Framer::default();
+        let mut framer = crate::sftp::frame::Framer::default();
         framer.push(&packet.finish());
         Parsed::from_frame(framer.next_frame().unwrap().unwrap())
     }

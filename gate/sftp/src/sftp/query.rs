@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
+use super::wire::{Packet, kind};
 use crate::path::RemotePath;
-use crate::wire::{Packet, kind};
 
 /// Extensions of a server that the gate makes use of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -169,8 +169,8 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::frame::Framer;
-    use crate::wire::Fields;
+    use crate::sftp::frame::Framer;
+    use crate::sftp::wire::Fields;
 
     /// Whether a server would change anything for this packet, judged from the bytes alone.
     pub(crate) fn changes(packet: &[u8]) -> bool {

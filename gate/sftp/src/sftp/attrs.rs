@@ -1,6 +1,6 @@
 //! Attributes of a file as version 3 has them.
 
-use crate::wire::{Fields, Packet, WireError};
+use super::wire::{Fields, Packet, WireError};
 
 const SIZE: u32 = 1;
 const UIDGID: u32 = 2;

@@ -2,12 +2,12 @@
 
 use bytes::{Buf as _, Bytes};
 
-use crate::attrs::Attrs;
-use crate::frame::Frame;
+use super::attrs::Attrs;
+use super::frame::Frame;
+use super::query::{Answer, Extension};
+use super::request::Handle;
+use super::wire::{Fields, Packet, WireError, kind};
 use crate::path::RemotePath;
-use crate::query::{Answer, Extension};
-use crate::request::Handle;
-use crate::wire::{Fields, Packet, WireError, kind};
 
 /// The codes of version 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl Reply {
                 let mut fields = Fields::new(raw.clone());
                 let first = match fields.u32()? {
                     0 => None,
-                    _ => Some(RemotePath::read(&mut fields)?),
+                    _ => Some(fields.path()?),
                 };
                 Self::Name { first, raw }
             }
@@ -219,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::frame::Framer;
+    use crate::sftp::frame::Framer;
 
     fn frame(bytes: &[u8]) -> Frame {
         let mut framer = Framer::default();

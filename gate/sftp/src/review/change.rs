@@ -4,9 +4,8 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::attrs::Attrs;
 use crate::path::RemotePath;
-use crate::step::Mode;
+use crate::sftp::{Attrs, Mode};
 
 /// What is at a path before the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

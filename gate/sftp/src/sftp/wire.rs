@@ -3,6 +3,8 @@
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
+use crate::path::{PathError, RemotePath};
+
 /// A packet does not have the form that its type demands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
@@ -14,7 +16,7 @@ pub enum WireError {
     Long,
     /// A path that cannot be one.
     #[error("{0}")]
-    Path(#[from] crate::path::PathError),
+    Path(#[from] PathError),
     /// A handle longer than 256 bytes.
     #[error("a handle is too long")]
     Handle,
@@ -43,6 +45,10 @@ impl Fields {
             return Err(WireError::Short);
         }
         Ok(self.0.split_to(length))
+    }
+
+    pub(crate) fn path(&mut self) -> Result<RemotePath, WireError> {
+        Ok(RemotePath::new(self.string()?)?)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
