@@ -4,7 +4,11 @@
 mod change;
 mod preview;
 mod sensitive;
+mod size;
+mod text;
 
-pub use change::{Change, Content, Present, Upload, size, text_of};
+pub use change::{Change, Content, Present, Upload};
 pub use preview::{MAX_DIFF, MAX_PREVIEW, preview};
 pub use sensitive::{is_secret, why_sensitive};
+pub use size::size;
+pub use text::text_of;

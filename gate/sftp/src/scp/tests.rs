@@ -1,6 +1,10 @@
+//! What a client may send, and what must be refused.
+
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::path::RemotePath;
 
 fn name(text: &str) -> RemotePath {
     RemotePath::new(text.as_bytes().to_vec()).unwrap()
