@@ -20,36 +20,36 @@ pub struct RefChange {
 
 /// The beginning of what a client sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refs {
+pub enum RefList {
     /// All of the list is there.
-    List(Vec<RefChange>),
+    Complete(Vec<RefChange>),
     /// More has to come first.
-    More,
+    Incomplete,
     /// It is no such list, or not one that is understood here.
-    Unknown,
+    Unreadable,
 }
 
 /// Reads the beginning of what a client sends.
-pub fn read_refs(mut bytes: &[u8]) -> Refs {
+pub fn read_ref_list(mut bytes: &[u8]) -> RefList {
     if bytes.len() > MAX_REFS {
-        return Refs::Unknown;
+        return RefList::Unreadable;
     }
     let mut found = Vec::new();
     loop {
         let Some((length, rest)) = bytes.split_at_checked(4) else {
             let hex = bytes.iter().all(u8::is_ascii_hexdigit);
-            return if hex { Refs::More } else { Refs::Unknown };
+            return if hex { RefList::Incomplete } else { RefList::Unreadable };
         };
         let length = std::str::from_utf8(length).ok().and_then(|l| {
             l.bytes().all(|b| b.is_ascii_hexdigit()).then(|| usize::from_str_radix(l, 16).ok())?
         });
         let payload = match length {
-            Some(0) => return Refs::List(found),
+            Some(0) => return RefList::Complete(found),
             Some(length @ 5..) => length - 4,
-            _ => return Refs::Unknown,
+            _ => return RefList::Unreadable,
         };
         let Some((line, rest)) = rest.split_at_checked(payload) else {
-            return if payload > MAX_REFS { Refs::Unknown } else { Refs::More };
+            return if payload > MAX_REFS { RefList::Unreadable } else { RefList::Incomplete };
         };
         bytes = rest;
         // The first has the client's capabilities behind a zero byte.
@@ -57,16 +57,16 @@ pub fn read_refs(mut bytes: &[u8]) -> Refs {
         let text = parts.next().unwrap_or_default();
         let capabilities = parts.next();
         if capabilities.is_some() && !found.is_empty() {
-            return Refs::Unknown;
+            return RefList::Unreadable;
         }
         let text = text.strip_suffix(b"\n").unwrap_or(text);
-        let Ok(text) = std::str::from_utf8(text) else { return Refs::Unknown };
+        let Ok(text) = std::str::from_utf8(text) else { return RefList::Unreadable };
         if capabilities.is_none() && text.strip_prefix("shallow ").is_some_and(is_object) {
             continue;
         }
         match change(text) {
             Some(change) => found.push(change),
-            None => return Refs::Unknown,
+            None => return RefList::Unreadable,
         }
     }
 }
@@ -135,7 +135,7 @@ mod tests {
         ]
         .concat();
         let whole = format!("{all}0000PACK...");
-        let Refs::List(list) = read_refs(whole.as_bytes()) else { unreachable!() };
+        let RefList::Complete(list) = read_ref_list(whole.as_bytes()) else { unreachable!() };
         let shown: Vec<_> = list.iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
@@ -146,9 +146,9 @@ mod tests {
             ]
         );
         for end in 0..all.len() {
-            assert_eq!(read_refs(&all.as_bytes()[..end]), Refs::More, "{end}");
+            assert_eq!(read_ref_list(&all.as_bytes()[..end]), RefList::Incomplete, "{end}");
         }
-        assert_eq!(read_refs(b"0000"), Refs::List(Vec::new()));
+        assert_eq!(read_ref_list(b"0000"), RefList::Complete(Vec::new()));
         for other in [
             packet("push-cert\0caps"),
             packet(&format!("{A} {ZERO} HEAD")),
@@ -161,7 +161,11 @@ mod tests {
             "+12f".to_owned(),
             "x".to_owned(),
         ] {
-            assert_eq!(read_refs(format!("{other}0000").as_bytes()), Refs::Unknown, "{other:?}");
+            assert_eq!(
+                read_ref_list(format!("{other}0000").as_bytes()),
+                RefList::Unreadable,
+                "{other:?}"
+            );
         }
     }
 
@@ -178,7 +182,7 @@ mod tests {
             }
             bytes.extend_from_slice(b"0000");
             bytes.extend_from_slice(&rest);
-            let Refs::List(list) = read_refs(&bytes) else {
+            let RefList::Complete(list) = read_ref_list(&bytes) else {
                 return Err(TestCaseError::fail("not read"));
             };
             let found: Vec<_> = list.into_iter().map(|change| change.name).collect();
@@ -187,7 +191,7 @@ mod tests {
 
         #[test]
         fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            read_refs(&bytes);
+            read_ref_list(&bytes);
         }
     }
 }

@@ -16,7 +16,8 @@ use expacti_engine::{ScpSink, scp_sink};
 use expacti_protocol::command::ItemKind;
 use expacti_protocol::digest::{StreamDigest, StreamSummary};
 use expacti_protocol::ids::CommandId;
-use expacti_sftp::{Record, RemotePath};
+use expacti_sftp::RemotePath;
+use expacti_sftp::scp::Record;
 use russh::ChannelReadHalf;
 use tokio::sync::Mutex;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use expacti_sftp::{
-    Attrs, Framer, Handle, MAX_PACKET, OpenFlags, Parsed, Present, Query, RemotePath, Reply,
+    Attrs, ClientPacket, Framer, Handle, MAX_PACKET, OpenFlags, Present, Query, RemotePath, Reply,
     Request, StatusCode, Version,
 };
 use tokio::sync::{Semaphore, mpsc};
@@ -141,8 +141,8 @@ impl Requests {
                     Err(error) => return Stop::Garbled(error.to_string()),
                 };
                 while self.tasks.try_join_next().is_some() {}
-                let (id, request) = match (Parsed::from_frame(frame), begun) {
-                    (Parsed::Init { .. }, false) => {
+                let (id, request) = match (ClientPacket::from_frame(frame), begun) {
+                    (ClientPacket::Init { .. }, false) => {
                         begun = true;
                         let extensions = self.service.sftp.extensions().to_vec();
                         let version = Version { version: 3, extensions }.encode();
@@ -151,14 +151,16 @@ impl Requests {
                         }
                         continue;
                     }
-                    (Parsed::Init { .. }, true) => {
+                    (ClientPacket::Init { .. }, true) => {
                         return Stop::Garbled("a second beginning of SFTP".to_owned());
                     }
                     (_, false) => return Stop::Garbled("SFTP without its beginning".to_owned()),
-                    (Parsed::Bad(None, error), true) => return Stop::Garbled(error.to_string()),
-                    (Parsed::Bad(Some(id), error), true) => (id, Err(error)),
-                    (Parsed::Unsupported(id), true) => (id, Ok(None)),
-                    (Parsed::Request(id, request), true) => (id, Ok(Some(request))),
+                    (ClientPacket::Bad(None, error), true) => {
+                        return Stop::Garbled(error.to_string());
+                    }
+                    (ClientPacket::Bad(Some(id), error), true) => (id, Err(error)),
+                    (ClientPacket::Unsupported(id), true) => (id, Ok(None)),
+                    (ClientPacket::Request(id, request), true) => (id, Ok(Some(request))),
                 };
                 let Ok(permit) = Arc::clone(&self.open).acquire_owned().await else {
                     return Stop::ClientGone;

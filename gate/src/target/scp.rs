@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use expacti_sftp::Record;
+use expacti_sftp::scp::Record;
 
 use super::{Approved, TargetLost, TargetWriter};
 use crate::scp::{Entry, Planned, Upload};

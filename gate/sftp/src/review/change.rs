@@ -2,7 +2,7 @@
 //! what is there now, with which bytes. It holds no bytes itself, only their digest.
 
 use crate::path::RemotePath;
-use crate::sftp::{Attrs, Mode};
+use crate::sftp::{Attrs, OpenMode};
 
 /// What is at a path before the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct Upload {
     /// What is there.
     pub present: Present,
     /// How it is opened.
-    pub mode: Mode,
+    pub mode: OpenMode,
     /// The permissions of a new file; the target's umask applies.
     pub create: Option<u32>,
     /// What is there is cut to this length first, in bytes.

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use super::change::{Change, Content, Present, Upload};
 use super::size::size;
-use crate::sftp::{Attrs, Mode};
+use crate::sftp::{Attrs, OpenMode};
 
 /// One line: `sftp`, what is done, the path as one word of a shell, a colon, and the rest in plain
 /// words. The broker scores the item by this form, and rules are written for it.
@@ -140,14 +140,14 @@ impl fmt::Display for Effect<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Upload { present, mode, create, cut, attrs, sync, .. } = self.0;
         match (mode, present) {
-            (Mode::New, _) => {
+            (OpenMode::CreateNew, _) => {
                 f.write_str(", new file")?;
                 if let Some(mode) = create {
                     write!(f, " mode {mode:04o}")?;
                 }
             }
-            (Mode::Replaced, present) => write!(f, ", replaces {}", There(present))?,
-            (Mode::Present, present) => write!(f, ", within {}", There(present))?,
+            (OpenMode::Truncate, present) => write!(f, ", replaces {}", There(present))?,
+            (OpenMode::Existing, present) => write!(f, ", within {}", There(present))?,
         }
         if let Some(cut) = cut {
             write!(f, " cut to {cut} bytes")?;
@@ -209,7 +209,7 @@ mod tests {
         Upload {
             path: path(name),
             present: Present::Missing,
-            mode: Mode::New,
+            mode: OpenMode::CreateNew,
             create: Some(0o644),
             cut: None,
             content: Content { bytes: 3_400_000, sha256: [0xab; 32], pieces: vec![(0, 3_400_000)] },
@@ -223,7 +223,7 @@ mod tests {
         let hash = "ab".repeat(32);
         let new = upload("/srv/app/x");
         let mut replaced = upload("/srv/my app");
-        replaced.mode = Mode::Replaced;
+        replaced.mode = OpenMode::Truncate;
         replaced.present = there(12_288, 0o100_644);
         replaced.attrs.mode = Some(0o755);
         replaced.sync = true;
@@ -232,7 +232,7 @@ mod tests {
             "scp write /srv/app/x: 3.2 MiB, content not seen, new file mode 0644"
         );
         let mut resumed = upload("/x");
-        resumed.mode = Mode::Present;
+        resumed.mode = OpenMode::Existing;
         resumed.present = there(5, 0o100_600);
         resumed.content.pieces = vec![(5, 3_400_000)];
         let mut scattered = resumed.clone();

@@ -13,6 +13,6 @@ mod text;
 
 pub use error::ScpError;
 pub use limits::MAX_RECORDS;
-pub use parser::{Got, Parser};
+pub use parser::{Event, Parser};
 pub use record::Record;
 pub use text::{Summary, upload_text};

@@ -9,7 +9,7 @@ use super::record::Record;
 
 /// One step of what a client sends. Each but `Complaint` and `Content` waits for an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Got {
+pub enum Event {
     /// A line of the client for people: it could not read a file, say.
     Complaint(String),
     /// More of the file.
@@ -53,13 +53,13 @@ impl Parser {
     ///
     /// # Errors
     /// When it is no upload that can be shown whole. Nothing may be taken after that.
-    pub fn next(&mut self, input: &mut Bytes) -> Result<Option<Got>, ScpError> {
+    pub fn next(&mut self, input: &mut Bytes) -> Result<Option<Event>, ScpError> {
         if let State::Content(left) = self.state {
             if left > 0 {
                 let n = input.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                 self.state = State::Content(left - n as u64);
                 let taken = input.split_to(n);
-                return Ok((!taken.is_empty()).then_some(Got::Content(taken)));
+                return Ok((!taken.is_empty()).then_some(Event::Content(taken)));
             }
             self.state = State::Trailer;
         }
@@ -71,7 +71,7 @@ impl Parser {
                 return Err(ScpError::Content);
             }
             self.state = State::Line;
-            return Ok(Some(Got::Done));
+            return Ok(Some(Event::Done));
         }
         let end = input.iter().position(|b| *b == b'\n');
         let taken = input.split_to(end.map_or(input.len(), |at| at + 1));
@@ -88,11 +88,11 @@ impl Parser {
         let line = self.line.split();
         let line = line.strip_suffix(b"\n").unwrap_or(&line);
         if let [1 | 2, message @ ..] = line {
-            return Ok(Some(Got::Complaint(String::from_utf8_lossy(message).into_owned())));
+            return Ok(Some(Event::Complaint(String::from_utf8_lossy(message).into_owned())));
         }
         let record = Record::parse(line)?;
         self.take(&record)?;
-        Ok(Some(Got::Record(record)))
+        Ok(Some(Event::Record(record)))
     }
 
     fn take(&mut self, record: &Record) -> Result<(), ScpError> {

@@ -91,7 +91,7 @@ pub enum Query {
 /// What kind of packet answers a question, unless a status does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Answer {
+pub enum ReplyKind {
     Attrs,
     Data,
     Extended,
@@ -102,17 +102,17 @@ pub enum Answer {
 
 impl Query {
     /// How it is answered.
-    pub fn answer(&self) -> Answer {
+    pub fn reply_kind(&self) -> ReplyKind {
         match self {
-            Self::Close { .. } => Answer::Status,
-            Self::ExpandPath { .. } | Self::HomeDirectory { .. } => Answer::Name,
-            Self::Fstat { .. } | Self::Lstat { .. } | Self::Stat { .. } => Answer::Attrs,
+            Self::Close { .. } => ReplyKind::Status,
+            Self::ExpandPath { .. } | Self::HomeDirectory { .. } => ReplyKind::Name,
+            Self::Fstat { .. } | Self::Lstat { .. } | Self::Stat { .. } => ReplyKind::Attrs,
             Self::Fstatvfs { .. } | Self::Statvfs { .. } | Self::UsersGroups { .. } => {
-                Answer::Extended
+                ReplyKind::Extended
             }
-            Self::OpenRead { .. } | Self::Opendir { .. } => Answer::Handle,
-            Self::Read { .. } => Answer::Data,
-            Self::Readdir { .. } | Self::Readlink { .. } | Self::Realpath { .. } => Answer::Name,
+            Self::OpenRead { .. } | Self::Opendir { .. } => ReplyKind::Handle,
+            Self::Read { .. } => ReplyKind::Data,
+            Self::Readdir { .. } | Self::Readlink { .. } | Self::Realpath { .. } => ReplyKind::Name,
         }
     }
 

@@ -4,7 +4,7 @@ use bytes::{Buf as _, Bytes};
 
 use super::attrs::Attrs;
 use super::frame::Frame;
-use super::query::{Answer, Extension};
+use super::query::{Extension, ReplyKind};
 use super::request::Handle;
 use super::wire::{Fields, Packet, WireError, kind};
 use crate::path::RemotePath;
@@ -82,13 +82,13 @@ impl Reply {
     }
 
     /// Whether it is an answer of that kind; a status always is.
-    pub fn is(&self, answer: Answer) -> bool {
+    pub fn is(&self, answer: ReplyKind) -> bool {
         match self {
-            Self::Attrs(_) => answer == Answer::Attrs,
-            Self::Data(_) => answer == Answer::Data,
-            Self::Extended(_) => answer == Answer::Extended,
-            Self::Handle(_) => answer == Answer::Handle,
-            Self::Name { .. } => answer == Answer::Name,
+            Self::Attrs(_) => answer == ReplyKind::Attrs,
+            Self::Data(_) => answer == ReplyKind::Data,
+            Self::Extended(_) => answer == ReplyKind::Extended,
+            Self::Handle(_) => answer == ReplyKind::Handle,
+            Self::Name { .. } => answer == ReplyKind::Name,
             Self::Status(..) => true,
         }
     }

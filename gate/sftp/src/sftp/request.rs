@@ -173,7 +173,7 @@ pub enum Request {
 
 /// A packet of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parsed {
+pub enum ClientPacket {
     /// It cannot be used. With the id of the request, unless even that is missing.
     Bad(Option<u32>, WireError),
     /// The beginning of the conversation.
@@ -187,7 +187,7 @@ pub enum Parsed {
     Unsupported(u32),
 }
 
-impl Parsed {
+impl ClientPacket {
     /// Reads a packet; never fails, and never panics on any bytes.
     pub fn from_frame(frame: Frame) -> Self {
         let mut fields = Fields::new(frame.body);
@@ -268,10 +268,10 @@ mod tests {
     use super::*;
     use crate::sftp::wire::Packet;
 
-    fn parse(packet: Packet) -> Parsed {
+    fn parse(packet: Packet) -> ClientPacket {
         let mut framer = crate::sftp::frame::Framer::default();
         framer.push(&packet.finish());
-        Parsed::from_frame(framer.next_frame().unwrap().unwrap())
+        ClientPacket::from_frame(framer.next_frame().unwrap().unwrap())
     }
 
     #[test]
@@ -283,7 +283,7 @@ mod tests {
             mode: Some(0o100_644),
             times: Some((3, 4)),
         };
-        let Parsed::Request(7, request) = parse(attrs.write(packet)) else { panic!() };
+        let ClientPacket::Request(7, request) = parse(attrs.write(packet)) else { panic!() };
         let path = RemotePath::new(&b"/x"[..]).unwrap();
         assert_eq!(*request, Request::Open { path, flags: OpenFlags(0x1a), attrs });
         assert!(OpenFlags(0x1a).changes() && !OpenFlags(1).changes() && OpenFlags(64).changes());
@@ -291,19 +291,19 @@ mod tests {
 
     #[test]
     fn what_is_not_a_request() {
-        let bad = |p: Packet| matches!(parse(p), Parsed::Bad(Some(1), _));
+        let bad = |p: Packet| matches!(parse(p), ClientPacket::Bad(Some(1), _));
         assert!(bad(Packet::new(kind::OPEN).u32(1).string(b"/x")));
         assert!(bad(Packet::new(kind::MKDIR).u32(1).string(b"/x\0y").u32(0)));
         assert!(bad(Packet::new(kind::REMOVE).u32(1).string(&[b'x'; 5000])));
         assert!(bad(Packet::new(kind::REMOVE).u32(1).string(b"x").u32(1)), "trailing bytes");
         assert!(bad(Packet::new(kind::REMOVE).u32(1).u32(u32::MAX)));
-        assert_eq!(parse(Packet::new(kind::STAT)), Parsed::Bad(None, WireError::Short));
+        assert_eq!(parse(Packet::new(kind::STAT)), ClientPacket::Bad(None, WireError::Short));
         let unknown = Packet::new(kind::EXTENDED).u32(1).string(b"copy-data").u64(0);
-        assert_eq!(parse(unknown), Parsed::Unsupported(1));
-        assert_eq!(parse(Packet::new(99).u32(1)), Parsed::Unsupported(1));
+        assert_eq!(parse(unknown), ClientPacket::Unsupported(1));
+        assert_eq!(parse(Packet::new(99).u32(1)), ClientPacket::Unsupported(1));
         let handle = Packet::new(kind::CLOSE).u32(1).string(b"not eight");
         assert!(
-            matches!(parse(handle), Parsed::Request(1, r) if *r == Request::Close { handle: Handle(0) })
+            matches!(parse(handle), ClientPacket::Request(1, r) if *r == Request::Close { handle: Handle(0) })
         );
     }
 
@@ -312,7 +312,7 @@ mod tests {
         /// No bytes make the parser panic, or take more than there is.
         #[test]
         fn any_bytes(kind in 0u8..=255, body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            Parsed::from_frame(Frame { kind, body: body.into() });
+            ClientPacket::from_frame(Frame { kind, body: body.into() });
         }
 
         #[test]

@@ -10,25 +10,25 @@ use crate::path::RemotePath;
 
 /// How an approved write opens its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Must not be there, not even as a link.
-    New,
-    /// Must be there; what is in it stays.
-    Present,
-    /// Must be there; what is in it goes.
-    Replaced,
+pub enum OpenMode {
+    /// The path must be free; not even a link may be there.
+    CreateNew,
+    /// The file must exist; its content stays.
+    Existing,
+    /// The file must exist; its content is discarded.
+    Truncate,
 }
 
-impl Mode {
+impl OpenMode {
     fn flags(self) -> u32 {
         const WRITE: u32 = 2;
         const CREATE: u32 = 8;
         const TRUNCATE: u32 = 16;
         const EXCLUSIVE: u32 = 32;
         match self {
-            Self::New => WRITE | CREATE | EXCLUSIVE,
-            Self::Present => WRITE,
-            Self::Replaced => WRITE | TRUNCATE,
+            Self::CreateNew => WRITE | CREATE | EXCLUSIVE,
+            Self::Existing => WRITE,
+            Self::Truncate => WRITE | TRUNCATE,
         }
     }
 }
@@ -58,7 +58,7 @@ pub enum Step<'a> {
     },
     OpenWrite {
         path: &'a RemotePath,
-        mode: Mode,
+        mode: OpenMode,
         attrs: Attrs,
     },
     PosixRename {
@@ -136,19 +136,21 @@ impl Step<'_> {
 mod tests {
     use super::*;
     use crate::sftp::frame::Framer;
-    use crate::sftp::request::{OpenFlags, Parsed, Request};
+    use crate::sftp::request::{ClientPacket, OpenFlags, Request};
 
     #[test]
     fn steps_read_as_what_they_are() {
         let path = RemotePath::new(&b"/x"[..]).unwrap();
-        for (mode, flags) in [(Mode::New, 0x2a), (Mode::Present, 2), (Mode::Replaced, 0x12)] {
+        for (mode, flags) in
+            [(OpenMode::CreateNew, 0x2a), (OpenMode::Existing, 2), (OpenMode::Truncate, 0x12)]
+        {
             let attrs = Attrs { mode: Some(0o644), ..Attrs::default() };
             let packet = Step::OpenWrite { path: &path, mode, attrs }.encode(5);
             assert!(crate::sftp::query::tests::changes(&packet));
             let mut framer = Framer::default();
             framer.push(&packet);
-            let parsed = Parsed::from_frame(framer.next_frame().unwrap().unwrap());
-            let Parsed::Request(5, request) = parsed else { panic!("{parsed:?}") };
+            let parsed = ClientPacket::from_frame(framer.next_frame().unwrap().unwrap());
+            let ClientPacket::Request(5, request) = parsed else { panic!("{parsed:?}") };
             assert_eq!(
                 *request,
                 Request::Open { path: path.clone(), flags: OpenFlags(flags), attrs }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use expacti_sftp::{
-    Answer, Extension, Framer, Query, RemotePath, Reply, StatusCode, Step, Version, is_secret,
+    Extension, Framer, Query, RemotePath, Reply, ReplyKind, StatusCode, Step, Version, is_secret,
 };
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
@@ -48,7 +48,7 @@ enum Waiter {
 #[derive(Default)]
 struct Pending {
     next: u32,
-    waiting: HashMap<u32, (Answer, Waiter)>,
+    waiting: HashMap<u32, (ReplyKind, Waiter)>,
     /// The target has gone: nobody will be answered any more.
     lost: bool,
 }
@@ -132,7 +132,10 @@ impl TargetSftp {
         if let Some(refused) = self.refused(query) {
             return Ok(refused);
         }
-        self.converse(query.answer(), |id| query.encode(id)).await?.await.map_err(|_| TargetLost)
+        self.converse(query.reply_kind(), |id| query.encode(id))
+            .await?
+            .await
+            .map_err(|_| TargetLost)
     }
 
     /// Asks for the client: the answer goes to it as it is.
@@ -141,7 +144,7 @@ impl TargetSftp {
             ticket.answer(&refused).await;
             return Ok(());
         }
-        let id = self.wait_for(query.answer(), Waiter::Client(ticket))?;
+        let id = self.wait_for(query.reply_kind(), Waiter::Client(ticket))?;
         self.send(query.encode(id)).await
     }
 
@@ -166,15 +169,15 @@ impl TargetSftp {
     /// Opens for reading. Private: what may be read is decided by the callers in this module.
     async fn open_real(&self, real: &RemotePath) -> Result<Reply, TargetLost> {
         let query = Query::OpenRead { path: real.clone() };
-        let answer = self.converse(query.answer(), |id| query.encode(id)).await?;
+        let answer = self.converse(query.reply_kind(), |id| query.encode(id)).await?;
         answer.await.map_err(|_| TargetLost)
     }
 
     /// Sends one step of a change. Private: only an approved change has steps.
     async fn step(&self, step: &Step<'_>) -> Result<oneshot::Receiver<Reply>, TargetLost> {
         let answer = match step {
-            Step::OpenWrite { .. } => Answer::Handle,
-            _ => Answer::Status,
+            Step::OpenWrite { .. } => ReplyKind::Handle,
+            _ => ReplyKind::Status,
         };
         self.converse(answer, |id| step.encode(id)).await
     }
@@ -191,7 +194,7 @@ impl TargetSftp {
 
     async fn converse(
         &self,
-        answer: Answer,
+        answer: ReplyKind,
         encode: impl FnOnce(u32) -> Bytes,
     ) -> Result<oneshot::Receiver<Reply>, TargetLost> {
         let (sender, receiver) = oneshot::channel();
@@ -204,7 +207,7 @@ impl TargetSftp {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait_for(&self, answer: Answer, waiter: Waiter) -> Result<u32, TargetLost> {
+    fn wait_for(&self, answer: ReplyKind, waiter: Waiter) -> Result<u32, TargetLost> {
         let mut pending = self.pending();
         if pending.lost {
             return Err(TargetLost);
