@@ -77,7 +77,7 @@ impl Service {
         {
             return Err(refusal);
         }
-        let behind = |handle: Handle| handles.get(handle).ok_or_else(no_handle);
+        let behind = |handle: Option<Handle>| handles.get(handle).ok_or_else(no_handle);
         Ok(match request {
             Request::ExpandPath { path } => Query::ExpandPath { path },
             Request::HomeDirectory { user } => Query::HomeDirectory { user },
@@ -267,7 +267,7 @@ impl Requests {
         self.lane.send(job).ok();
     }
 
-    async fn close(&mut self, handle: Handle, ticket: Ticket) -> Result<(), TargetLost> {
+    async fn close(&mut self, handle: Option<Handle>, ticket: Ticket) -> Result<(), TargetLost> {
         let open = self.service.handles().remove(handle);
         match open {
             None => {
@@ -289,7 +289,7 @@ impl Requests {
         }
     }
 
-    fn write(&self, handle: Handle, offset: u64, data: &[u8]) -> Reply {
+    fn write(&self, handle: Option<Handle>, offset: u64, data: &[u8]) -> Reply {
         match self.service.handles().get_mut(handle) {
             None => no_handle(),
             Some(Open::Draft(draft)) if draft.has_failed() => {
@@ -310,7 +310,7 @@ impl Requests {
         }
     }
 
-    async fn fsetstat(&self, handle: Handle, attrs: Attrs, ticket: Ticket) {
+    async fn fsetstat(&self, handle: Option<Handle>, attrs: Attrs, ticket: Ticket) {
         let reply = {
             let mut handles = self.service.handles();
             match handles.get_mut(handle) {
@@ -329,7 +329,7 @@ impl Requests {
         }
     }
 
-    async fn fsync(&self, handle: Handle, ticket: Ticket) {
+    async fn fsync(&self, handle: Option<Handle>, ticket: Ticket) {
         let reply = {
             let mut handles = self.service.handles();
             match handles.get_mut(handle) {
@@ -353,7 +353,7 @@ impl Requests {
 
     async fn read(
         &mut self,
-        handle: Handle,
+        handle: Option<Handle>,
         offset: u64,
         length: u32,
         ticket: Ticket,
@@ -439,7 +439,13 @@ async fn under(
 }
 
 /// The draft's own bytes over it.
-fn over(service: &Service, handle: Handle, offset: u64, length: u64, mut bytes: Vec<u8>) -> Reply {
+fn over(
+    service: &Service,
+    handle: Option<Handle>,
+    offset: u64,
+    length: u64,
+    mut bytes: Vec<u8>,
+) -> Reply {
     bytes.resize(usize::try_from(length).unwrap_or(0), 0);
     match service.handles().get(handle) {
         Some(Open::Draft(draft)) => match draft.overlay(offset, &mut bytes) {

@@ -7,15 +7,16 @@ use super::frame::Frame;
 use super::wire::{Fields, WireError, kind};
 use crate::path::RemotePath;
 
-/// A handle that the gate gave out.
+/// A handle that the gate issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle(pub u64);
 
 impl Handle {
-    /// A handle that was never given out reads as zero, which is never given out either.
-    fn read(fields: &mut Fields) -> Result<Self, WireError> {
+    /// `None` for bytes that cannot be a handle of the gate. The packet is well-formed all the
+    /// same, so the client is told what it would be told of a closed handle.
+    fn read(fields: &mut Fields) -> Result<Option<Self>, WireError> {
         let bytes = fields.string()?;
-        Ok(Self(<[u8; 8]>::try_from(&bytes[..]).map_or(0, u64::from_be_bytes)))
+        Ok(<[u8; 8]>::try_from(&bytes[..]).ok().map(u64::from_be_bytes).map(Self))
     }
 }
 
@@ -66,28 +67,28 @@ impl OpenFlags {
     }
 }
 
-/// A request.
+/// A request. A handle is `None` where the client named something that the gate never issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Request {
     Close {
-        handle: Handle,
+        handle: Option<Handle>,
     },
     ExpandPath {
         path: RemotePath,
     },
     Fsetstat {
-        handle: Handle,
+        handle: Option<Handle>,
         attrs: Attrs,
     },
     Fstat {
-        handle: Handle,
+        handle: Option<Handle>,
     },
     Fstatvfs {
-        handle: Handle,
+        handle: Option<Handle>,
     },
     Fsync {
-        handle: Handle,
+        handle: Option<Handle>,
     },
     Hardlink {
         old: RemotePath,
@@ -121,12 +122,12 @@ pub enum Request {
         new: RemotePath,
     },
     Read {
-        handle: Handle,
+        handle: Option<Handle>,
         offset: u64,
         length: u32,
     },
     Readdir {
-        handle: Handle,
+        handle: Option<Handle>,
     },
     Readlink {
         path: RemotePath,
@@ -165,7 +166,7 @@ pub enum Request {
         groups: Bytes,
     },
     Write {
-        handle: Handle,
+        handle: Option<Handle>,
         offset: u64,
         data: Bytes,
     },
@@ -303,7 +304,7 @@ mod tests {
         assert_eq!(parse(Packet::new(99).u32(1)), ClientPacket::Unsupported(1));
         let handle = Packet::new(kind::CLOSE).u32(1).string(b"not eight");
         assert!(
-            matches!(parse(handle), ClientPacket::Request(1, r) if *r == Request::Close { handle: Handle(0) })
+            matches!(parse(handle), ClientPacket::Request(1, r) if *r == Request::Close { handle: None })
         );
     }
 
