@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use expacti_line::editor::History;
-use expacti_line::gate::{Draft, Effect, Kind, Label, LineGate, Verdict};
 use expacti_line::remote::{Nonce, Probe, parse_probe};
+use expacti_line::session::{Draft, Effect, Kind, Label, LineGate, Verdict};
 use expacti_protocol::command::{Interactive, ItemKind, Outcome, PromptLabel};
 use expacti_protocol::digest::StreamSummary;
 use expacti_protocol::gate::Stream;

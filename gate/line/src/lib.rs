@@ -3,8 +3,8 @@
 //! set of constants. No I/O, no clock.
 
 pub mod editor;
-pub mod gate;
 pub mod remote;
+pub mod session;
 
 /// What the gate itself may type at the target's terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

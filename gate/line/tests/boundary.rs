@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use expacti_line::Const;
 use expacti_line::editor::History;
-use expacti_line::gate::{Draft, Effect, LineGate, Verdict};
 use expacti_line::remote::{Nonce, Probe};
+use expacti_line::session::{Draft, Effect, LineGate, Verdict};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use expacti_line::Const;
 use expacti_line::editor::History;
-use expacti_line::gate::{Draft, Effect, LineGate, Verdict};
 use expacti_line::remote::{Nonce, Probe};
+use expacti_line::session::{Draft, Effect, LineGate, Verdict};
 
 struct Play {
     gate: LineGate,
@@ -250,7 +250,7 @@ fn a_shell_that_does_not_answer_the_check_key_is_delivered_to_by_its_echo() {
 
     // The reviewer is told, and `!` might be expanded.
     let out = play.agent("ls\r");
-    assert_eq!(drafts(&out)[0].label, expacti_line::gate::Label::Unverified);
+    assert_eq!(drafts(&out)[0].label, expacti_line::session::Label::Unverified);
     let out = play.verdict(Verdict::Approved { grant: false });
     assert!(out.contains(&Effect::TypeItem), "{out:?}");
     assert!(!out.contains(&Effect::Type(Const::CheckKey)), "{out:?}");
@@ -278,8 +278,8 @@ fn a_prompt_that_lost_its_markers_takes_lines_whose_end_is_estimated() {
         let mut out = play.agent(&format!("{line}\r"));
         play.gate.probed(own(), play.now, &mut out);
         let draft = drafts(&out)[0];
-        assert_eq!(draft.kind, expacti_line::gate::Kind::Line, "{out:?}");
-        assert_eq!(draft.label == expacti_line::gate::Label::Verified, verified);
+        assert_eq!(draft.kind, expacti_line::session::Kind::Line, "{out:?}");
+        assert_eq!(draft.label == expacti_line::session::Label::Verified, verified);
         let mut out = play.verdict(Verdict::Approved { grant: false });
         play.gate.probed(own(), play.now, &mut out);
         // What stands in the terminal already goes first.

@@ -6,17 +6,17 @@
 //! [`Effect::Keys`] (keys while a grant lasts, which the caller bounds). None of the bytes of the
 //! agent are in the first two.
 
-mod draw;
+mod display;
 mod input;
-mod items;
+mod mode;
 mod output;
-mod place;
+mod review;
 mod screen;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use self::place::Mode;
+use self::mode::Mode;
 use self::screen::Screen;
 use crate::Const;
 use crate::editor::{Decoder, Editor, History, Stroke};
@@ -188,7 +188,7 @@ struct Delivering {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Context {
     epoch: u64,
-    probe: Option<place::Foreground>,
+    probe: Option<mode::Foreground>,
     draft: Draft,
 }
 
@@ -243,7 +243,7 @@ pub struct LineGate {
 
 #[derive(Debug)]
 struct Grant {
-    foreground: Option<place::Foreground>,
+    foreground: Option<mode::Foreground>,
     looked: Duration,
 }
 

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use expacti_line::editor::History;
-use expacti_line::gate::{Draft, Effect, Kind, Label, LineGate, Verdict};
 use expacti_line::remote::{Nonce, Probe};
+use expacti_line::session::{Draft, Effect, Kind, Label, LineGate, Verdict};
 
 fn marker(payload: &str) -> String {
     format!("\x1b]133;{};{payload}\x07", "07".repeat(16))

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::place::Foreground;
+use super::mode::Foreground;
 use super::{
     AHEAD, Context, Draft, Effect, KEYS_IDLE, Kind, Label, LineGate, MAX_AHEAD, MAX_KEYS, Mode,
     State,
@@ -286,7 +286,7 @@ impl LineGate {
     fn submit_keys(&mut self, out: &mut Vec<Effect>) {
         let bytes = std::mem::take(&mut self.keys);
         let mut draft = self.draft(Kind::Keys, bytes);
-        draft.preview = Some(super::items::decoded(&draft.bytes));
+        draft.preview = Some(super::review::decoded(&draft.bytes));
         self.hold(draft, out);
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use expacti_line::Const;
 use expacti_line::editor::History;
-use expacti_line::gate::{Effect, LineGate, Verdict};
+use expacti_line::session::{Effect, LineGate, Verdict};
 use expacti_line::remote::{Nonce, Probe};
 use libfuzzer_sys::fuzz_target;
 
