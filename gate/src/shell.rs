@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use expacti_line::editor::History;
 use expacti_line::remote::{Nonce, Probe, parse_probe};
-use expacti_line::session::{Draft, Effect, Kind, Label, LineGate, Verdict};
+use expacti_line::session::{Effect, Kind, Label, LineGate, Submission, Verdict};
 use expacti_protocol::command::{Interactive, ItemKind, Outcome, PromptLabel};
 use expacti_protocol::digest::StreamSummary;
 use expacti_protocol::gate::Stream;
@@ -98,7 +98,7 @@ struct Running<'a> {
 /// What the loop has to do besides what was done already.
 #[derive(Default)]
 struct Todo {
-    submit: Option<Box<Draft>>,
+    submit: Option<Box<Submission>>,
     withdraw: bool,
     probe: bool,
 }
@@ -288,7 +288,7 @@ async fn load(store: Store) -> (Store, History) {
 }
 
 /// Begins the review of an item.
-fn submit<'a>(hold: Hold<'a>, draft: Draft, terminal: Terminal) -> Held<'a> {
+fn submit<'a>(hold: Hold<'a>, draft: Submission, terminal: Terminal) -> Held<'a> {
     let (news_tx, news) = mpsc::unbounded_channel();
     let (check_tx, checks) = mpsc::unbounded_channel();
     let withdraw = CancellationToken::new();
@@ -306,7 +306,7 @@ fn submit<'a>(hold: Hold<'a>, draft: Draft, terminal: Terminal) -> Held<'a> {
     Held { fate: Box::pin(fate), withdraw, news, checks, status: None }
 }
 
-fn item(draft: Draft) -> Item {
+fn item(draft: Submission) -> Item {
     let kind = match draft.kind {
         Kind::Line => ItemKind::Line,
         Kind::Input => ItemKind::Input,
@@ -590,7 +590,7 @@ impl Running<'_> {
                         }
                     }
                 }
-                Effect::Still(still) => {
+                Effect::ContextHolds(still) => {
                     if let Some(check) = self.check.take() {
                         check.send(still).ok();
                     }
@@ -624,7 +624,7 @@ impl Running<'_> {
                         self.link.finished(line.id, outcome).await;
                     }
                 }
-                Effect::Log(text) => self.recorder.mark(text).await,
+                Effect::Log(text) => self.recorder.mark(text.to_owned()).await,
             }
         }
         if !screen.is_empty() {

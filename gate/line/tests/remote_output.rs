@@ -43,7 +43,7 @@ fn piece() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
 }
 
 fn events(parts: &[&[u8]]) -> Vec<Event> {
-    let mut remote = Remote::new(Nonce::new([0x5a; 16]), 80, 24);
+    let mut remote = Remote::new(Nonce::new([0x5a; 16]), 80);
     let mut out = Vec::new();
     for part in parts {
         remote.feed(part, &mut out);

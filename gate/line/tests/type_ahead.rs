@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use expacti_line::editor::History;
 use expacti_line::remote::{Nonce, Probe};
-use expacti_line::session::{Draft, Effect, Kind, Label, LineGate, Verdict};
+use expacti_line::session::{Effect, Kind, Label, LineGate, Submission, Verdict};
 
 fn marker(payload: &str) -> String {
     format!("\x1b]133;{};{payload}\x07", "07".repeat(16))
@@ -33,13 +33,13 @@ fn running() -> LineGate {
     gate
 }
 
-fn drafts(out: &[Effect]) -> Vec<&Draft> {
-    out.iter().filter_map(draft).collect()
+fn submissions(out: &[Effect]) -> Vec<&Submission> {
+    out.iter().filter_map(submission).collect()
 }
 
-fn draft(effect: &Effect) -> Option<&Draft> {
+fn submission(effect: &Effect) -> Option<&Submission> {
     match effect {
-        Effect::Submit(draft) => Some(draft),
+        Effect::Submit(submission) => Some(submission),
         _ => None,
     }
 }
@@ -62,12 +62,12 @@ fn a_line_typed_while_the_prompt_is_on_its_way_is_a_line_for_the_prompt() {
     assert!(out.contains(&Effect::Probe), "{out:?}");
     gate.probed(editing(), ms(1050), &mut out);
     gate.tick(ms(1290), &mut out);
-    assert!(drafts(&out).is_empty(), "{out:?}");
+    assert!(submissions(&out).is_empty(), "{out:?}");
     let prompt = [marker("D;130"), marker("A"), "$ ".to_owned(), marker("B")].concat();
     gate.target(prompt.as_bytes(), ms(1295), &mut out);
-    let [draft] = drafts(&out)[..] else { panic!("{out:?}") };
-    assert_eq!((draft.kind, draft.label), (Kind::Line, Label::Verified));
-    assert_eq!(draft.bytes, b"echo next");
+    let [submission] = submissions(&out)[..] else { panic!("{out:?}") };
+    assert_eq!((submission.kind, submission.label), (Kind::Line, Label::Verified));
+    assert_eq!(submission.bytes, b"echo next");
 }
 
 #[test]
@@ -77,12 +77,12 @@ fn without_a_prompt_they_are_keys_for_the_shell() {
     gate.target(b"Press any key", ms(1000), &mut out);
     gate.agent(b"k", ms(1010), &mut out);
     gate.probed(editing(), ms(1050), &mut out);
-    assert!(drafts(&out).is_empty(), "{out:?}");
+    assert!(submissions(&out).is_empty(), "{out:?}");
     assert!(gate.deadline().is_some_and(|at| at <= ms(1300)), "{:?}", gate.deadline());
     gate.tick(ms(1300), &mut out);
     gate.tick(ms(1600), &mut out);
-    let [draft] = drafts(&out)[..] else { panic!("{out:?}") };
-    assert_eq!((draft.kind, draft.bytes.as_slice()), (Kind::Keys, b"k".as_slice()));
+    let [submission] = submissions(&out)[..] else { panic!("{out:?}") };
+    assert_eq!((submission.kind, submission.bytes.as_slice()), (Kind::Keys, b"k".as_slice()));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn the_last_answer_of_a_probe_says_nothing_of_what_is_asked_again() {
     gate.target(b"Password: ", ms(1000), &mut out);
     gate.agent(b"x\r", ms(1010), &mut out);
     gate.probed(reading(false), ms(1050), &mut out);
-    assert!(drafts(&out)[0].secret, "{out:?}");
+    assert!(submissions(&out)[0].secret, "{out:?}");
     gate.verdict(Verdict::Approved { grant: false }, ms(1100), &mut out);
     out.clear();
     gate.target(b"\r\nName? ", ms(1450), &mut out);
@@ -100,8 +100,8 @@ fn the_last_answer_of_a_probe_says_nothing_of_what_is_asked_again() {
     for key in b"me\r" {
         gate.agent(&[*key], ms(1500), &mut out);
     }
-    assert!(drafts(&out).is_empty(), "{out:?}");
+    assert!(submissions(&out).is_empty(), "{out:?}");
     gate.probed(reading(true), ms(1550), &mut out);
-    let [draft] = drafts(&out)[..] else { panic!("{out:?}") };
-    assert_eq!((draft.label, draft.secret), (Label::Cooked, false));
+    let [submission] = submissions(&out)[..] else { panic!("{out:?}") };
+    assert_eq!((submission.label, submission.secret), (Label::Cooked, false));
 }

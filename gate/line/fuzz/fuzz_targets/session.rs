@@ -28,9 +28,9 @@ impl World {
     fn effects(&mut self, effects: Vec<Effect>, from_agent: bool) {
         for effect in effects {
             match effect {
-                Effect::Submit(draft) => {
+                Effect::Submit(submission) => {
                     assert!(!std::mem::replace(&mut self.held, true), "two items under review");
-                    assert!(draft.bytes.len() <= 1 << 20);
+                    assert!(submission.bytes.len() <= 1 << 20);
                 }
                 Effect::TypeItem => {
                     assert!(std::mem::take(&mut self.approved), "typed without an approval");

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::Nonce;
+use super::nonce::Nonce;
 
 /// POSIX sh: picks the shell by the account's `$SHELL` and hands it its start-up file.
 const BOOT: &str = include_str!("shells/boot.sh");

@@ -2,7 +2,7 @@
 //! modes the gate needs to know. It must never lose an output byte, keep more than a bounded
 //! number of bytes, or take a marker without the nonce for its own.
 
-use super::Nonce;
+use super::nonce::Nonce;
 
 /// A marker's payload beyond this is not a marker's: a check report is a line of 16 KiB at most.
 const LONGEST_PAYLOAD: usize = 64 * 1024;

@@ -1,15 +1,42 @@
-//! What the gate itself puts on the agent's screen: the editor's line, the status of a held item,
-//! messages. Output of the target never meets half of it: everything is taken away first.
+//! What stands on the agent's screen: output of the target, the editor's line, the status of a
+//! held item, messages. Output of the target must never meet anything of the gate's own:
+//! everything is taken away first.
 
-use super::{Effect, LineGate, Mode, State};
-use crate::editor;
+use super::echo::EchoFilter;
+use super::effect::Effect;
+use super::screen::Screen;
+use crate::editor::Editor;
 
 /// Erases a row from its beginning.
 const ERASE_ROW: &[u8] = b"\r\x1b[K";
+/// The longest row kept to be drawn again, in bytes.
+const MAX_ROW: usize = 4096;
 
-impl LineGate {
+#[derive(Debug)]
+pub(super) struct Display {
+    screen: Screen,
+    /// The column in which the editor's line begins, while it is drawn.
+    editor_origin: Option<u16>,
+    /// The column the cursor was in before the status line was drawn, while that is drawn.
+    status_origin: Option<u16>,
+    /// The target's own row before the cursor, to draw it again.
+    current_row: Vec<u8>,
+    echo: EchoFilter,
+}
+
+impl Display {
+    pub(super) fn new(cols: u16, rows: u16) -> Self {
+        Self {
+            screen: Screen::new(cols, rows),
+            editor_origin: None,
+            status_origin: None,
+            current_row: Vec::new(),
+            echo: EchoFilter::default(),
+        }
+    }
+
     /// Puts bytes on the screen.
-    pub(super) fn emit(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
+    pub(super) fn write(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
         if bytes.is_empty() {
             return;
         }
@@ -23,116 +50,145 @@ impl LineGate {
 
     /// Rings the bell.
     pub(super) fn bell(&mut self, out: &mut Vec<Effect>) {
-        self.emit(b"\x07", out);
+        self.write(b"\x07", out);
     }
 
     /// Takes everything of the gate off the screen; the cursor is where the target left it.
-    pub(super) fn hide(&mut self, out: &mut Vec<Effect>) {
-        if let Some(column) = self.status_drawn.take() {
+    pub(super) fn hide(&mut self, editor: &mut Editor, out: &mut Vec<Effect>) {
+        if let Some(column) = self.status_origin.take() {
             let mut erase = ERASE_ROW.to_vec();
             if column > 0 {
                 erase.extend_from_slice(format!("\x1b[A\x1b[{}G", column + 1).as_bytes());
             }
-            self.emit(&erase, out);
+            self.write(&erase, out);
         }
-        if self.editor_drawn {
-            self.editor_drawn = false;
-            let erase = self.editor.erase();
-            self.emit(&erase, out);
+        if self.editor_origin.take().is_some() {
+            let erase = editor.erase();
+            self.write(&erase, out);
         }
     }
 
-    /// Draws the editor's line, when there is one.
-    pub(super) fn show(&mut self, out: &mut Vec<Effect>) {
-        if !matches!(self.state, State::Edit) || matches!(self.mode, Mode::Secret | Mode::Keys) {
-            return;
-        }
-        if !self.editor_drawn {
-            self.origin = self.screen.column();
-            self.screen.mark_origin();
-            self.editor_drawn = true;
-        }
-        let drawing = self.editor.draw(self.screen.cols(), self.origin);
-        self.emit(&drawing, out);
+    /// Draws the editor's line.
+    pub(super) fn draw_editor(&mut self, editor: &mut Editor, out: &mut Vec<Effect>) {
+        let origin = match self.editor_origin {
+            Some(origin) => origin,
+            None => {
+                let origin = self.screen.column();
+                self.screen.mark_origin();
+                self.editor_origin = Some(origin);
+                origin
+            }
+        };
+        let drawing = editor.draw(self.screen.cols(), origin);
+        self.write(&drawing, out);
     }
 
-    /// Leaves the line that was submitted on the screen, as a shell would.
-    pub(super) fn leave_line(&mut self, out: &mut Vec<Effect>) {
-        // The program itself answers Return to a secret, or does not.
-        if matches!(self.mode, Mode::Keys | Mode::Secret) {
-            self.hide(out);
-            return;
-        }
-        if !std::mem::take(&mut self.editor_drawn) {
-            self.origin = self.screen.column();
-        }
-        let last = self.editor.finish(self.screen.cols(), self.origin);
-        self.emit(&last, out);
+    /// Leaves the editor's line on the screen, as a shell would.
+    pub(super) fn leave_editor(&mut self, editor: &mut Editor, out: &mut Vec<Effect>) {
+        let origin = self.editor_origin.take().unwrap_or_else(|| self.screen.column());
+        let last = editor.finish(self.screen.cols(), origin);
+        self.write(&last, out);
     }
 
     /// Draws the status of the held item, over the last one.
-    pub fn status(&mut self, text: &str, out: &mut Vec<Effect>) {
-        if !matches!(self.state, State::Held { .. }) || self.alternate || self.mode == Mode::Keys {
-            return;
-        }
+    pub(super) fn draw_status(&mut self, text: &str, out: &mut Vec<Effect>) {
         let width = usize::from(self.screen.cols().saturating_sub(1));
         let text: String = text.chars().filter(|c| !c.is_control()).take(width).collect();
-        match self.status_drawn {
-            Some(_) => self.emit(ERASE_ROW, out),
-            None => {
-                let column = self.screen.column().min(self.screen.cols().saturating_sub(1));
-                if column > 0 {
-                    self.emit(b"\r\n", out);
-                }
-                self.status_drawn = Some(usize::from(column));
+        if self.status_origin.is_some() {
+            self.write(ERASE_ROW, out);
+        } else {
+            let column = self.screen.column().min(self.screen.cols().saturating_sub(1));
+            if column > 0 {
+                self.write(b"\r\n", out);
             }
+            self.status_origin = Some(column);
         }
-        self.emit(text.as_bytes(), out);
+        self.write(text.as_bytes(), out);
     }
 
-    /// Says something to the agent on a row of its own, and draws the prompt again.
-    pub(super) fn say(&mut self, message: &str, out: &mut Vec<Effect>) {
-        self.notice(message, out);
-        if !self.alternate {
-            self.prompt_again(out);
-        }
-    }
-
-    /// Says something to the agent on a row of its own. While an item is held or on its way, no
-    /// prompt waits behind it.
-    pub(super) fn notice(&mut self, message: &str, out: &mut Vec<Effect>) {
-        self.hide(out);
+    /// Shows a message on a row of its own; everything of the gate has been taken away before.
+    pub(super) fn draw_message(&mut self, message: &str, out: &mut Vec<Effect>) {
         let text: String = message.chars().filter(|c| !c.is_control()).collect();
-        if self.alternate {
-            // The row is the program's; its next drawing takes it back.
-            let row = self.screen.rows();
-            let said = format!("\x1b7\x1b[{row};1H\x1b[7m{text}\x1b[0m\x1b[K\x1b8\x07");
-            self.emit(said.as_bytes(), out);
+        if self.screen.column() > 0 {
+            self.write(b"\r\n", out);
+        }
+        self.write(text.as_bytes(), out);
+        self.write(b"\r\n", out);
+    }
+
+    /// Shows a message over a program that has the whole screen. The last row is the program's:
+    /// its next drawing takes it back.
+    pub(super) fn draw_message_over_program(&mut self, message: &str, out: &mut Vec<Effect>) {
+        let text: String = message.chars().filter(|c| !c.is_control()).collect();
+        let row = self.screen.rows();
+        let drawn = format!("\x1b7\x1b[{row};1H\x1b[7m{text}\x1b[0m\x1b[K\x1b8\x07");
+        self.write(drawn.as_bytes(), out);
+    }
+
+    /// Draws a prompt again that had no markers: the row as the target wrote it.
+    pub(super) fn draw_current_row(&mut self, out: &mut Vec<Effect>) {
+        let row = self.current_row.clone();
+        self.write(&row, out);
+    }
+
+    /// Clears the screen; the owner draws the prompt again.
+    pub(super) fn clear_screen(&mut self, out: &mut Vec<Effect>) {
+        self.write(b"\x1b[H\x1b[2J", out);
+    }
+
+    /// Shows output of the target, but for an echo that is expected.
+    pub(super) fn output(&mut self, bytes: &[u8], editor: &mut Editor, out: &mut Vec<Effect>) {
+        let rest = self.echo.filter(bytes);
+        if rest.is_empty() {
             return;
         }
-        if self.screen.column() > 0 {
-            self.emit(b"\r\n", out);
+        self.hide(editor, out);
+        match rest.iter().rposition(|b| *b == b'\n') {
+            Some(at) => self.current_row = rest.get(at + 1..).unwrap_or_default().to_vec(),
+            None => self.current_row.extend_from_slice(&rest),
         }
-        self.emit(text.as_bytes(), out);
-        self.emit(b"\r\n", out);
+        if self.current_row.len() > MAX_ROW {
+            self.current_row.clear();
+        }
+        self.write(&rest, out);
     }
 
-    /// Draws the present prompt on a fresh row.
-    pub(super) fn prompt_again(&mut self, out: &mut Vec<Effect>) {
-        // A prompt that could not be wrapped comes behind its markers.
-        let prompt = match self.remote.prompt() {
-            marked if self.mode.is_prompt() && !marked.is_empty() => marked.to_vec(),
-            _ => self.tail.clone(),
-        };
-        self.emit(&prompt, out);
+    /// The target's own row before the cursor.
+    pub(super) fn current_row(&self) -> &[u8] {
+        &self.current_row
     }
 
-    /// What the editor does with keys in this mode.
-    pub(super) fn editor_mode(&self) -> editor::Mode {
-        match self.mode {
-            Mode::Prompt => editor::Mode::Shell,
-            Mode::Secret => editor::Mode::Secret,
-            _ => editor::Mode::Program,
+    /// The cursor leaves the row: Return was sent.
+    pub(super) fn leave_row(&mut self) {
+        self.current_row.clear();
+    }
+
+    /// A terminal that echoes will show this line.
+    pub(super) fn expect_echo(&mut self, line: &[u8]) {
+        self.echo.expect(line);
+    }
+
+    /// The agent's terminal has another size; the owner draws the editor's line again.
+    pub(super) fn resize(
+        &mut self,
+        cols: u16,
+        rows: u16,
+        editor: &mut Editor,
+        out: &mut Vec<Effect>,
+    ) {
+        // Taken first, so that `hide` leaves the line alone: what would erase it was computed for
+        // the old width.
+        let was_drawn = self.editor_origin.take().is_some();
+        self.hide(editor, out);
+        self.screen.resize(cols, rows);
+        editor.set_rows(rows);
+        if was_drawn {
+            // The agent's terminal has wrapped the line anew, as the emulated one has.
+            editor.forget_drawing();
+            if let Some((up, column)) = self.screen.origin() {
+                let up = if up > 0 { format!("\x1b[{up}A") } else { String::new() };
+                self.write(format!("{up}\x1b[{}G\x1b[J", column + 1).as_bytes(), out);
+            }
         }
     }
 }

@@ -1,15 +1,19 @@
-//! Where what is typed now would go. It decides how keys are shown and what the reviewer is told;
-//! it never decides whether they are held.
+//! What would read the keys that are typed now. It decides how keys are shown and what the reviewer
+//! is told; it must never decide whether they are held.
 
-use super::{Label, LineGate, PROBE_FRESH};
-use crate::remote::{self, Probe};
+use std::time::Duration;
+
+use super::item::Label;
+use super::probe::SideProbe;
+use crate::editor;
+use crate::remote::{Phase, Probe, Remote};
 
 /// How keys are taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     /// The shell has not said anything yet.
     Boot,
-    /// At the prompt of the shell that was set up.
+    /// At the prompt of the provisioned shell.
     Prompt,
     /// At its continuation prompt.
     Continuation,
@@ -37,39 +41,36 @@ impl Mode {
         }
     }
 
-    /// The shell that was set up reads it.
+    /// Whether the provisioned shell reads a line.
     pub(super) fn is_prompt(self) -> bool {
         matches!(self, Self::Prompt | Self::Continuation)
     }
-}
 
-/// The program in the foreground and the state of its terminal, to see a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Foreground {
-    pid: Option<u32>,
-    program: Option<String>,
-    echo: bool,
-    canonical: bool,
-}
-
-impl Foreground {
-    /// Its terminal collects whole lines.
-    pub(super) fn collects_lines(&self) -> bool {
-        self.canonical
+    /// Whether the agent sees nothing of what it types: the program draws it, or nobody may.
+    pub(super) fn hides_editor(self) -> bool {
+        matches!(self, Self::Secret | Self::Keys)
     }
 
-    pub(super) fn of(probe: &Probe) -> Self {
-        Self {
-            pid: probe.pid,
-            program: probe.foreground.clone(),
-            echo: probe.echo,
-            canonical: probe.canonical,
+    /// What the editor does with keys in this mode.
+    pub(super) fn editor_mode(self) -> editor::Mode {
+        match self {
+            Self::Prompt => editor::Mode::Shell,
+            Self::Secret => editor::Mode::Secret,
+            _ => editor::Mode::Program,
         }
     }
 }
 
-/// Programs that read lines with an editor of their own, also where that does not know bracketed
-/// paste, and programs behind which such a one is likely: shells, the interactive modes of
+/// What the program in the foreground has set on the agent's terminal, as of the output shown so
+/// far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct TerminalModes {
+    pub(super) alternate_screen: bool,
+    pub(super) bracketed_paste: bool,
+}
+
+/// Programs that read lines with an editor of their own, even one that does not know bracketed
+/// paste, and programs behind which such an editor is likely: shells, the interactive modes of
 /// languages, database clients, whatever enters another machine or container. For any other
 /// program that reads keys one by one, keys are collected as they are.
 const LINE_READERS: &[&str] = &[
@@ -128,47 +129,50 @@ fn reads_lines(command: &str) -> bool {
     LINE_READERS.contains(&name) || LINE_READERS.contains(&plain)
 }
 
-impl LineGate {
+/// What the mode is judged by.
+pub(super) struct Evidence<'a> {
+    pub(super) remote: &'a Remote,
+    pub(super) probe: &'a SideProbe,
+    pub(super) terminal: TerminalModes,
+    /// The target's row before the cursor.
+    pub(super) current_row: &'a [u8],
+    pub(super) now: Duration,
+}
+
+impl Evidence<'_> {
     /// The mode as far as it is known; `None` when the target has to be asked first.
-    pub(super) fn mode_now(&self) -> Option<Mode> {
-        Some(match self.remote.label() {
-            remote::Label::Boot => Mode::Boot,
-            remote::Label::Prompt => Mode::Prompt,
-            remote::Label::Continuation => Mode::Continuation,
-            remote::Label::Running | remote::Label::Unverified => {
-                if !self.can_probe() || self.unprobed {
-                    return Some(self.guess());
-                }
-                let (probe, at) = self.probe.as_ref()?;
-                // While a new answer is on its way the last one is of what was before.
-                if self.probing.is_some()
-                    || self.stale
-                    || self.now.saturating_sub(*at) > PROBE_FRESH
-                {
-                    return None;
-                }
-                self.mode_of(probe)
+    pub(super) fn mode(&self) -> Option<Mode> {
+        match self.remote.phase() {
+            Phase::Boot => Some(Mode::Boot),
+            Phase::Prompt => Some(Mode::Prompt),
+            Phase::Continuation => Some(Mode::Continuation),
+            Phase::Running | Phase::Unverified
+                if self.remote.tty().is_none() || self.probe.has_timed_out() =>
+            {
+                Some(self.guess())
             }
-        })
+            Phase::Running | Phase::Unverified => {
+                self.probe.current(self.now).map(|probe| self.mode_of(probe))
+            }
+        }
     }
 
     fn mode_of(&self, probe: &Probe) -> Mode {
         if probe.canonical {
-            return if !probe.echo || self.asks_for_secret() {
+            if !probe.echo || asks_for_secret(self.current_row) {
                 Mode::Secret
-            } else if self.own_shell_reads() {
+            } else if own_shell_reads(self.remote, self.probe) {
                 Mode::Unverified
             } else {
                 Mode::Cooked
-            };
-        }
-        if self.alternate {
+            }
+        } else if self.terminal.alternate_screen {
             Mode::Keys
-        } else if self.paste_mode {
+        } else if self.terminal.bracketed_paste {
             Mode::Editor
-        } else if self.asks_for_secret() {
+        } else if asks_for_secret(self.current_row) {
             Mode::Secret
-        } else if self.own_shell_reads() {
+        } else if own_shell_reads(self.remote, self.probe) {
             Mode::Unverified
         } else if probe.foreground.as_deref().is_some_and(reads_lines) {
             Mode::Editor
@@ -177,36 +181,32 @@ impl LineGate {
         }
     }
 
-    /// As of the last probe the shell that was set up reads the terminal itself, and it is one
-    /// whose prompt alone tells when it reads a command: that may have been changed.
-    pub(super) fn own_shell_reads(&self) -> bool {
-        self.remote.reads_plain_lines()
-            && self.probe.as_ref().is_some_and(|(p, _)| p.pid.is_some() && p.foreground.is_none())
-    }
-
-    /// Without a side probe.
-    pub(super) fn guess(&self) -> Mode {
-        if self.alternate {
+    /// Without an answer of the target.
+    fn guess(&self) -> Mode {
+        if self.terminal.alternate_screen {
             Mode::Keys
-        } else if self.asks_for_secret() {
+        } else if asks_for_secret(self.current_row) {
             Mode::Secret
         } else {
             Mode::Unverified
         }
     }
+}
 
-    /// The row before the cursor asks for something that must not be shown.
-    fn asks_for_secret(&self) -> bool {
-        let row = String::from_utf8_lossy(&self.tail).to_lowercase();
-        let row = row.trim_end();
-        row.ends_with([':', '?', '>'])
-            && ["password", "passphrase", "passcode", "pin", "secret", "token", "passwort", "otp"]
-                .iter()
-                .any(|word| row.split(|c: char| !c.is_alphanumeric()).any(|w| w.starts_with(word)))
-    }
+/// Whether, as of the last probe, the provisioned shell reads the terminal itself, and is one
+/// whose prompt alone tells that it reads a command: the account may have changed that prompt.
+pub(super) fn own_shell_reads(remote: &Remote, probe: &SideProbe) -> bool {
+    remote.reads_plain_lines() && probe.sees_own_shell()
+}
 
-    /// The present context, where the last probe is part of it.
-    pub(super) fn foreground(&self) -> Option<Foreground> {
-        self.probe.as_ref().map(|(probe, _)| Foreground::of(probe))
-    }
+/// Whether the row before the cursor asks for something that must not be shown.
+fn asks_for_secret(row: &[u8]) -> bool {
+    const WORDS: [&str; 8] =
+        ["password", "passphrase", "passcode", "pin", "secret", "token", "passwort", "otp"];
+    let row = String::from_utf8_lossy(row).to_lowercase();
+    let row = row.trim_end();
+    row.ends_with([':', '?', '>'])
+        && WORDS
+            .iter()
+            .any(|word| row.split(|c: char| !c.is_alphanumeric()).any(|w| w.starts_with(word)))
 }
