@@ -202,100 +202,23 @@ impl Decoder {
     /// Takes one byte; false where it must be looked at again in the new state.
     fn step(&mut self, byte: u8, out: &mut Vec<Stroke>) -> bool {
         match self.state {
-            State::Ground => self.ground(byte, out),
-            State::Return => {
-                self.state = State::Ground;
-                if byte != b'\n' {
-                    return false;
-                }
-                out.push(Stroke::new(Key::LineFeed));
+            State::Ground => {
+                self.ground(byte, out);
+                true
             }
-            State::Utf8 => return self.utf8(byte, out),
-            State::Escape => return self.escape(byte, out),
-            State::Csi => return self.csi(byte, out),
-            State::ConsoleKey => {
-                if !(0x20..0x7f).contains(&byte) {
-                    self.unknown(out);
-                    return false;
-                }
-                self.held.push(byte);
-                self.unknown(out);
-            }
-            State::CsiRest => match byte {
-                0x20..=0x3f => {
-                    self.held.push(byte);
-                    if self.held.len() >= MAX_CSI {
-                        self.unknown(out);
-                        self.state = State::CsiRest;
-                    }
-                }
-                0x40..=0x7e => {
-                    self.held.push(byte);
-                    self.unknown(out);
-                }
-                _ => {
-                    self.unknown(out);
-                    return false;
-                }
-            },
-            State::Mouse(left) => {
-                if byte < 0x20 {
-                    self.unknown(out);
-                    return false;
-                }
-                self.held.push(byte);
-                self.state = State::Mouse(left.saturating_sub(1));
-                if left <= 1 {
-                    self.unknown(out);
-                }
-            }
-            State::Ss3 => return self.ss3(byte, out),
-            State::Text { osc } => match byte {
-                0x1b => {
-                    self.held.push(byte);
-                    self.state = State::TextEscape { osc };
-                }
-                0x07 if osc => {
-                    self.held.push(byte);
-                    self.unknown(out);
-                }
-                // No reply holds a control byte: it was cut off, and this is a key.
-                0x00..=0x1f | 0x7f => {
-                    self.unknown(out);
-                    return false;
-                }
-                _ => {
-                    self.held.push(byte);
-                    if self.held.len() >= MAX_TEXT {
-                        self.unknown(out);
-                        self.state = State::Text { osc };
-                    }
-                }
-            },
-            State::TextEscape { .. } => {
-                if byte != b'\\' {
-                    self.held.pop();
-                    self.unknown(out);
-                    self.held.push(0x1b);
-                    self.state = State::Escape;
-                    return false;
-                }
-                self.held.push(byte);
-                self.unknown(out);
-            }
-            State::Paste(seen) => return self.paste(seen, byte, out),
-            State::PasteRest(seen) => match PASTE_END.get(seen) {
-                Some(&next) if next == byte && seen + 1 == PASTE_END.len() => {
-                    self.state = State::Ground;
-                }
-                Some(&next) if next == byte => self.state = State::PasteRest(seen + 1),
-                _ => {
-                    self.state = State::PasteRest(0);
-                    return seen == 0;
-                }
-            },
+            State::Return => self.after_return(byte, out),
+            State::Utf8 => self.utf8(byte, out),
+            State::Escape => self.escape(byte, out),
+            State::Csi => self.csi(byte, out),
+            State::ConsoleKey => self.console_key(byte, out),
+            State::CsiRest => self.csi_rest(byte, out),
+            State::Mouse(left) => self.mouse(left, byte, out),
+            State::Ss3 => self.ss3(byte, out),
+            State::Text { osc } => self.text(osc, byte, out),
+            State::TextEscape { .. } => self.text_escape(byte, out),
+            State::Paste(seen) => self.paste(seen, byte, out),
+            State::PasteRest(seen) => self.paste_rest(seen, byte),
         }
-        true
     }
 
     fn ground(&mut self, byte: u8, out: &mut Vec<Stroke>) {
@@ -327,6 +250,14 @@ impl Decoder {
             _ => Key::Invalid(vec![byte]),
         };
         out.push(Stroke::new(key));
+    }
+
+    fn after_return(&mut self, byte: u8, out: &mut Vec<Stroke>) -> bool {
+        self.state = State::Ground;
+        if byte == b'\n' {
+            out.push(Stroke::new(Key::LineFeed));
+        }
+        byte == b'\n'
     }
 
     fn utf8(&mut self, byte: u8, out: &mut Vec<Stroke>) -> bool {
@@ -421,6 +352,90 @@ impl Decoder {
         true
     }
 
+    fn console_key(&mut self, byte: u8, out: &mut Vec<Stroke>) -> bool {
+        let belongs = (0x20..0x7f).contains(&byte);
+        if belongs {
+            self.held.push(byte);
+        }
+        self.unknown(out);
+        belongs
+    }
+
+    fn csi_rest(&mut self, byte: u8, out: &mut Vec<Stroke>) -> bool {
+        match byte {
+            0x20..=0x3f => {
+                self.held.push(byte);
+                if self.held.len() >= MAX_CSI {
+                    self.unknown(out);
+                    self.state = State::CsiRest;
+                }
+                true
+            }
+            0x40..=0x7e => {
+                self.held.push(byte);
+                self.unknown(out);
+                true
+            }
+            _ => {
+                self.unknown(out);
+                false
+            }
+        }
+    }
+
+    fn mouse(&mut self, left: u8, byte: u8, out: &mut Vec<Stroke>) -> bool {
+        if byte < 0x20 {
+            self.unknown(out);
+            return false;
+        }
+        self.held.push(byte);
+        self.state = State::Mouse(left.saturating_sub(1));
+        if left <= 1 {
+            self.unknown(out);
+        }
+        true
+    }
+
+    fn text(&mut self, osc: bool, byte: u8, out: &mut Vec<Stroke>) -> bool {
+        match byte {
+            0x1b => {
+                self.held.push(byte);
+                self.state = State::TextEscape { osc };
+            }
+            0x07 if osc => {
+                self.held.push(byte);
+                self.unknown(out);
+            }
+            // No reply holds a control byte: it was cut off, and this is a key.
+            0x00..=0x1f | 0x7f => {
+                self.unknown(out);
+                return false;
+            }
+            _ => {
+                self.held.push(byte);
+                if self.held.len() >= MAX_TEXT {
+                    self.unknown(out);
+                    self.state = State::Text { osc };
+                }
+            }
+        }
+        true
+    }
+
+    fn text_escape(&mut self, byte: u8, out: &mut Vec<Stroke>) -> bool {
+        if byte == b'\\' {
+            self.held.push(byte);
+            self.unknown(out);
+            return true;
+        }
+        // The ESC ended the text without belonging to it: it begins something of its own.
+        self.held.pop();
+        self.unknown(out);
+        self.held.push(0x1b);
+        self.state = State::Escape;
+        false
+    }
+
     fn ss3(&mut self, byte: u8, out: &mut Vec<Stroke>) -> bool {
         if !(0x20..0x7f).contains(&byte) {
             self.unknown(out);
@@ -462,6 +477,23 @@ impl Decoder {
             out.push(Stroke::new(Key::PasteTooLong));
         }
         seen == 0
+    }
+
+    fn paste_rest(&mut self, seen: usize, byte: u8) -> bool {
+        match PASTE_END.get(seen) {
+            Some(&next) if next == byte && seen + 1 == PASTE_END.len() => {
+                self.state = State::Ground;
+                true
+            }
+            Some(&next) if next == byte => {
+                self.state = State::PasteRest(seen + 1);
+                true
+            }
+            _ => {
+                self.state = State::PasteRest(0);
+                seen == 0
+            }
+        }
     }
 }
 

@@ -167,7 +167,7 @@ fn a_long_line_is_refused_once_and_whole() {
         refusals += usize::from(matches!(editor.key(&Key::Char('x')), Outcome::Rejected(_)));
     }
     assert_eq!(refusals, 1);
-    assert!(editor.text().len() <= super::super::MAX_LINE);
+    assert!(editor.text().len() <= super::super::validate::MAX_LINE);
     assert!(matches!(editor.key(&Key::Enter), Outcome::Rejected(_)));
     assert!(editor.is_empty());
     let mut editor = program();
