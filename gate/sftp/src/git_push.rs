@@ -1,18 +1,18 @@
 //! What a `git push` asks for, as pure code: the list of refs that a client sends to
 //! `git-receive-pack` before the pack (gitprotocol-pack, "Reference Update Request"). It must never
-//! pass over a ref: a list that is not read to its end is no list.
+//! skip a ref: a list that cannot be read to its end is not a list.
 
 use std::fmt;
 
 /// Longest list that is read, in bytes.
 pub const MAX_REFS: usize = 512 * 1024;
 
-/// Where a ref was and where it is to be.
+/// A ref that a push would create, move or delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefChange {
-    /// The object it pointed to; none for a new ref.
+    /// The object it points to now; `None` for a new ref.
     pub old: Option<String>,
-    /// The object it is to point to; none where it is to be deleted.
+    /// The object it would point to; `None` when it would be deleted.
     pub new: Option<String>,
     /// Its name.
     pub name: String,
@@ -21,11 +21,11 @@ pub struct RefChange {
 /// The beginning of what a client sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefList {
-    /// All of the list is there.
+    /// The whole list.
     Complete(Vec<RefChange>),
-    /// More has to come first.
+    /// The list has not ended yet.
     Incomplete,
-    /// It is no such list, or not one that is understood here.
+    /// Not a list, or one that is not understood here.
     Unreadable,
 }
 
@@ -52,7 +52,7 @@ pub fn read_ref_list(mut bytes: &[u8]) -> RefList {
             return if payload > MAX_REFS { RefList::Unreadable } else { RefList::Incomplete };
         };
         bytes = rest;
-        // The first has the client's capabilities behind a zero byte.
+        // The first line carries the client's capabilities after a zero byte.
         let mut parts = line.splitn(2, |b| *b == 0);
         let text = parts.next().unwrap_or_default();
         let capabilities = parts.next();
@@ -74,7 +74,7 @@ pub fn read_ref_list(mut bytes: &[u8]) -> RefList {
 fn change(text: &str) -> Option<RefChange> {
     let mut words = text.splitn(3, ' ');
     let (old, new, name) = (words.next()?, words.next()?, words.next()?);
-    // `git check-ref-format`, as far as it matters on a screen.
+    // The rules of `git check-ref-format` that keep a name readable on a screen.
     let named = name.len() <= 1024
         && name.starts_with("refs/")
         && name.chars().all(|c| !c.is_control() && !c.is_whitespace() && !"\\~^:?*[".contains(c));
@@ -89,13 +89,13 @@ fn is_object(id: &str) -> bool {
 }
 
 impl RefChange {
-    /// Whether the ref would be gone.
+    /// Whether it deletes the ref.
     pub fn deletes(&self) -> bool {
         self.new.is_none()
     }
 }
 
-/// One line of words.
+/// As one line of text.
 impl fmt::Display for RefChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let short = |id: &str| id.get(..10).unwrap_or_default().to_owned();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     proptest! {
-        /// A list that was read stays the same whatever follows, and no ref is passed over.
+        /// A list is read the same whatever follows it, and no ref is skipped.
         #[test]
         fn no_ref_is_passed_over(
             names in proptest::collection::vec("refs/heads/[a-z]{1,8}", 0..10),

@@ -1,5 +1,6 @@
-//! A change of the target as a reviewer decides on it: what would be done, to which real path, to
-//! what is there now, with which bytes. It holds no bytes itself, only their digest.
+//! A change of the target, as a reviewer decides on it: what would be done, to which real path, to
+//! what exists there now, with which bytes. It must never hold the bytes themselves, only their
+//! digest.
 
 use crate::path::RemotePath;
 use crate::sftp::{Attrs, OpenMode};
@@ -23,7 +24,7 @@ impl Present {
     }
 }
 
-/// The bytes of an upload, without the bytes.
+/// The content of an upload, described by lengths and a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// Length of all pieces, in bytes.
@@ -36,10 +37,10 @@ pub struct Content {
 }
 
 impl Content {
-    /// How many pieces have their place named in the text; the digest covers all.
+    /// How many pieces are listed in the text; the digest covers all of them.
     pub(super) const NAMED: usize = 16;
 
-    /// Whether the digest covers the places as well: they cannot be told from a single offset.
+    /// Whether the digest covers the offsets as well: a single offset could not tell them.
     pub fn is_scattered(pieces: &[(u64, u64)]) -> bool {
         pieces.len() > 1
     }
@@ -63,17 +64,17 @@ pub enum Change {
 /// A file with new content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// Where, as the target resolved it.
+    /// The path, as the target resolved it.
     pub path: RemotePath,
-    /// What is there.
+    /// What exists there now.
     pub present: Present,
     /// How it is opened.
     pub mode: OpenMode,
     /// The permissions of a new file; the target's umask applies.
     pub create: Option<u32>,
-    /// What is there is cut to this length first, in bytes.
+    /// The existing file is truncated to this length first, in bytes.
     pub cut: Option<u64>,
-    /// What is written.
+    /// What is written to it.
     pub content: Content,
     /// Set after writing; a size makes the file longer.
     pub attrs: Attrs,
@@ -82,7 +83,7 @@ pub struct Upload {
 }
 
 impl Change {
-    /// The path that counts most.
+    /// The path that the change is mainly about.
     pub fn path(&self) -> &RemotePath {
         match self {
             Self::Hardlink { new, .. } | Self::Rename { new, .. } => new,

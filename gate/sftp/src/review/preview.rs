@@ -1,23 +1,23 @@
-//! What a reviewer reads of an upload: a diff against the present text, the head of a new text, or
-//! the first bytes of something that is no text. For reading only; the digest in the item's text
-//! is what binds the bytes.
+//! What a reviewer reads of an upload: a diff against the present text, the beginning of a new text,
+//! or the first bytes of something that is not text. It must never be what binds the bytes: that is
+//! the digest in the item's text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use similar::TextDiff;
 
-/// Longest text, before or after, of which a diff is made, in bytes.
+/// Longest text for which a diff is made, old or new, in bytes.
 pub const MAX_DIFF: u64 = 256 * 1024;
 
 /// Longest preview of one file, in bytes.
 pub const MAX_PREVIEW: usize = 64 * 1024;
 
-/// A diff that takes longer is a coarser one.
+/// A diff that would take longer is made coarser.
 const DIFF_TIME: Duration = Duration::from_millis(500);
 
-/// The preview of a file. `old` is what is there now (nothing for a new file, or when it is not
-/// to be shown), `new` what would be there; `whole` says that `new` is all of it.
+/// The preview of a file. `old` is its present content (`None` for a new file, or when it must not
+/// be shown), `new` the content it would have; `whole`: `new` is all of it, not only its beginning.
 pub fn preview(old: Option<&[u8]>, new: &[u8], whole: bool) -> String {
     let Some(text) = as_text(new, whole) else { return bytes(new) };
     let old = match old {
@@ -32,7 +32,7 @@ pub fn preview(old: Option<&[u8]>, new: &[u8], whole: bool) -> String {
     cut(diff.unified_diff().context_radius(3).header("now", "then").to_string(), false)
 }
 
-/// UTF-8 without control characters other than those of a text. A head may end within a character.
+/// UTF-8 without control characters that no text has. Unless `whole`, the last character may be cut.
 fn as_text(bytes: &[u8], whole: bool) -> Option<&str> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,

@@ -1,9 +1,10 @@
-//! Paths whose reading is an item of its own, and paths at which a change deserves a warning. Both
-//! are judged by real paths, as the target resolves them. In doubt a path is a secret.
+//! Paths whose content may only be read after an approval, and paths where a change deserves a
+//! warning. They must never be judged but by real paths, as the target resolves them. In doubt a
+//! path is a secret.
 
 use crate::path::RemotePath;
 
-/// Files whose names say that they hold a key or a password, wherever they lie.
+/// Names of files that hold a key or a password, in any directory.
 const SECRET_NAMES: &[&str] = &[
     ".bash_history",
     ".env",
@@ -38,11 +39,11 @@ const SECRET_NAMES: &[&str] = &[
     "wp-config.php",
 ];
 
-/// What such names end in.
+/// Endings of such names.
 const SECRET_ENDINGS: &[&str] =
     &[".jks", ".kdbx", ".key", ".keytab", ".keystore", ".ovpn", ".p12", ".pem", ".pfx", ".ppk"];
 
-/// Directories in which everything is one.
+/// Directories in which every file is a secret.
 const SECRET_DIRECTORIES: &[&str] = &[
     "/.aws/",
     "/.azure/",
@@ -64,10 +65,10 @@ const SECRET_DIRECTORIES: &[&str] = &[
     "/var/run/secrets/",
 ];
 
-/// Names in `~/.ssh` and the like that are no secret.
+/// Names in `~/.ssh` and the like that are not secret.
 const PUBLIC: &[&str] = &["known_hosts", "known_hosts.old", "config", "authorized_keys"];
 
-/// Whether reading this real path has to be decided on.
+/// Whether reading this real path needs an approval.
 pub fn is_secret(path: &RemotePath) -> bool {
     let text = String::from_utf8_lossy(path.as_bytes()).to_lowercase();
     let name = text.rsplit('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Numbers of bytes as people read them. For reading only: nothing may be computed from the text.
+//! Numbers of bytes as people read them. They are rounded: nothing may ever be decided by them.
 
 /// A number of bytes as people read it; exact below 10 KiB.
 pub fn size(bytes: u64) -> String {

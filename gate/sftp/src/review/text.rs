@@ -7,8 +7,8 @@ use super::change::{Change, Content, Present, Upload};
 use super::size::size;
 use crate::sftp::{Attrs, OpenMode};
 
-/// One line: `sftp`, what is done, the path as one word of a shell, a colon, and the rest in plain
-/// words. The broker scores the item by this form, and rules are written for it.
+/// One line: `sftp`, the operation, the path as one shell word, a colon, and the details. The broker
+/// scores the item by this form, and rules are written for it.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,7 +59,7 @@ fn setstat_name(attrs: &Attrs) -> &'static str {
     }
 }
 
-/// The attributes to be set, each with what it was; `before` stands in front when there are any.
+/// The attributes to be set, each with its present value; `before` precedes them if there are any.
 fn list(f: &mut fmt::Formatter<'_>, attrs: &Attrs, was: &Attrs, before: &str) -> fmt::Result {
     let mut words = Vec::new();
     if let Some(mode) = attrs.permissions() {
@@ -125,15 +125,15 @@ impl fmt::Display for Upload {
 }
 
 impl Upload {
-    /// The line of an upload whose client sends the content only once it has the answer: nobody
-    /// can have seen that.
+    /// The line of an upload whose client sends the content only after the answer: nobody can have
+    /// seen that content.
     pub fn announced(&self) -> String {
         let Self { path, content, .. } = self;
         format!("scp write {path}: {}, content not seen{}", size(content.bytes), Effect(self))
     }
 }
 
-/// What an upload does, but for the content.
+/// What an upload does, apart from its content.
 struct Effect<'a>(&'a Upload);
 
 impl fmt::Display for Effect<'_> {

@@ -1,4 +1,4 @@
-//! The bounds of one upload. Whatever exceeds them is refused as a whole, never cut.
+//! The bounds of one upload. An upload that exceeds them is refused; it must never be shortened.
 
 /// Longest record, in bytes.
 pub(super) const MAX_LINE: usize = 4096;
@@ -6,9 +6,9 @@ pub(super) const MAX_LINE: usize = 4096;
 /// Longest name (`NAME_MAX` of Linux), in bytes.
 pub(super) const MAX_NAME: usize = 255;
 
-/// Deepest directory below what is uploaded.
+/// How deep directories may be nested.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// Most files and directories of one upload: nobody reviews more, and the text of an item has its
-/// bound.
+/// Most files and directories of one upload: nobody would review more, and the text of an item is
+/// bounded.
 pub const MAX_RECORDS: usize = 2000;

@@ -7,14 +7,14 @@ use super::error::ScpError;
 use super::limits::{MAX_DEPTH, MAX_LINE, MAX_RECORDS};
 use super::record::Record;
 
-/// One step of what a client sends. Each but `Complaint` and `Content` waits for an answer.
+/// What a client sent. After each but `Complaint` and `Content` it waits for an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A line of the client for people: it could not read a file, say.
+    /// A message of the client for people, for instance that it could not read a file.
     Complaint(String),
     /// More of the file.
     Content(Bytes),
-    /// The file was sent whole.
+    /// The file has been sent completely.
     Done,
     /// A record.
     Record(Record),
@@ -26,7 +26,7 @@ enum State {
     Trailer,
 }
 
-/// Splits what a client sends.
+/// Splits what a client sends into events.
 pub struct Parser {
     recursive: bool,
     state: State,
@@ -49,10 +49,10 @@ impl Parser {
         }
     }
 
-    /// The next step, taken from the front of `input`; `None` when more has to come first.
+    /// The next event, taken from the front of `input`; `None` when more input is needed.
     ///
     /// # Errors
-    /// When it is no upload that can be shown whole. Nothing may be taken after that.
+    /// When the upload cannot be shown completely. The parser must not be used after that.
     pub fn next(&mut self, input: &mut Bytes) -> Result<Option<Event>, ScpError> {
         if let State::Content(left) = self.state {
             if left > 0 {
@@ -115,7 +115,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Whether what was sent so far is complete: nothing is open, nothing announced.
+    /// Whether the upload could end here: no directory is open, and nothing announced is missing.
     pub fn is_complete(&self) -> bool {
         matches!(self.state, State::Line) && self.line.is_empty() && self.depth == 0 && !self.timed
     }

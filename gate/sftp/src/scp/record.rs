@@ -1,6 +1,6 @@
 //! One record of the protocol. It must never accept a line that the record, written out again,
-//! would not equal, nor a name that leads out of the directory it stands in: what a reviewer is
-//! shown is what goes out.
+//! would not equal, nor a name that leads out of its directory: what a reviewer is shown is what is
+//! sent.
 
 use bytes::{Bytes, BytesMut};
 
@@ -8,7 +8,7 @@ use super::error::ScpError;
 use super::limits::MAX_NAME;
 use crate::path::RemotePath;
 
-/// What a client announces (`scp.c` of OpenSSH, `source` and `sink`).
+/// What a client announces. The format is that of `source` and `sink` in OpenSSH's `scp.c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Record {
@@ -23,7 +23,7 @@ pub enum Record {
 }
 
 impl Record {
-    /// As it goes over the wire.
+    /// The line on the wire.
     pub fn encode(&self) -> Bytes {
         let (head, name): (String, &[u8]) = match self {
             Self::File { mode, size, name } => (format!("C{mode:04o} {size} "), name.as_bytes()),
@@ -62,8 +62,8 @@ impl Record {
             }
             _ => return Err(ScpError::Unknown),
         };
-        // Leading zeros, fractions of seconds, a size of a directory: shown differently from
-        // what would go out, so it does not go out.
+        // Leading zeros, fractions of seconds, the size of a directory: a reviewer would be shown
+        // something else than what would be sent, so it is refused.
         let written = record.encode();
         (written.strip_suffix(b"\n") == Some(line)).then_some(record).ok_or(ScpError::Malformed)
     }

@@ -10,7 +10,7 @@ fn name(text: &str) -> RemotePath {
     RemotePath::new(text.as_bytes().to_vec()).unwrap()
 }
 
-/// Everything that a stream comes to, fed in pieces of that length.
+/// All events of a stream that is fed in pieces of that length, and whether it was complete.
 fn read(recursive: bool, stream: &[u8], piece: usize) -> Result<(Vec<Event>, bool), ScpError> {
     let mut parser = Parser::new(recursive);
     let mut found: Vec<Event> = Vec::new();
@@ -130,7 +130,7 @@ fn written(got: &[Event]) -> Vec<u8> {
 }
 
 proptest! {
-    /// What is accepted is written again byte for byte, however it came in.
+    /// What is accepted is written out again byte for byte, however it was split.
     #[test]
     fn what_is_read_is_what_is_written(
         steps in proptest::collection::vec(step(), 0..30), piece in 1usize..50,
@@ -151,7 +151,7 @@ proptest! {
         }
     }
 
-    /// Any bytes: an error, or exactly what came in, in whole steps; and no name that leads away.
+    /// Any bytes give an error, or exactly what came in; and no name leads out of its directory.
     #[test]
     fn any_bytes(
         stream in proptest::collection::vec(

@@ -6,7 +6,7 @@ use crate::path::RemotePath;
 use crate::review::size;
 
 /// The text of an upload as one item: the line of its only change, or a summary and a line for
-/// each. `to` is where the client asked to have it.
+/// each. `to` is the destination that the client asked for.
 pub fn upload_text(summary: &Summary, to: &RemotePath, lines: &[String]) -> String {
     if let [line] = lines {
         return line.clone();
@@ -23,7 +23,7 @@ pub fn upload_text(summary: &Summary, to: &RemotePath, lines: &[String]) -> Stri
     text
 }
 
-/// What an upload comes to.
+/// The totals of an upload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Summary {

@@ -1,4 +1,4 @@
-//! Attributes of a file as version 3 has them.
+//! Attributes of a file, as in version 3. What a packet does not set must never be set.
 
 use super::wire::{Fields, Packet, WireError};
 
@@ -8,22 +8,22 @@ const PERMISSIONS: u32 = 4;
 const ACMODTIME: u32 = 8;
 const EXTENDED: u32 = 0x8000_0000;
 
-/// Attributes; what is absent was not said, or is not to be changed. Vendors' extended ones are
-/// read over and go nowhere.
+/// Attributes. `None`: not given, or not to be changed. Vendors' extended attributes are skipped and
+/// never passed on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Attrs {
     /// Length in bytes.
     pub size: Option<u64>,
     /// User and group.
     pub owner: Option<(u32, u32)>,
-    /// Mode with the type of file, as `stat(2)` has it.
+    /// The mode with the file type, as in `stat(2)`.
     pub mode: Option<u32>,
     /// Last access and modification, in seconds since the Unix epoch.
     pub times: Option<(u32, u32)>,
 }
 
 impl Attrs {
-    /// Type of file within the mode.
+    /// The file type within the mode.
     const KIND: u32 = 0o170_000;
 
     pub(crate) fn read(fields: &mut Fields) -> Result<Self, WireError> {
@@ -94,7 +94,7 @@ impl Attrs {
         self.mode.is_some_and(|mode| mode & Self::KIND == 0o100_000)
     }
 
-    /// Nothing is said.
+    /// Whether no attribute is given.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

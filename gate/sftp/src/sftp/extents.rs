@@ -1,17 +1,17 @@
-//! Which bytes of a file a client has written: pieces of a log, in the order of their offsets. A
-//! later write wins over an earlier one. It never touches a byte itself.
+//! Which ranges of a file a client has written, and where their bytes are in a log. A later write
+//! overrides an earlier one. It must never touch the bytes themselves.
 
 use std::collections::BTreeMap;
 
 /// Most pieces one upload may consist of.
 const MAX_PIECES: usize = 65_536;
 
-/// A client writes to more places than can be kept in mind, or past what offsets can say.
+/// A client writes to more separate places than are kept, or past the largest offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the upload is written in too many separate pieces")]
 pub struct TooManyPieces;
 
-/// Bytes that belong together: `length` bytes at `offset` of the file, kept at `log`.
+/// A contiguous range: `length` bytes at `offset` of the file, stored at `log`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
     /// Where in the file.
@@ -31,15 +31,15 @@ impl Piece {
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extents {
-    /// Offset to length and place in the log; never overlapping.
+    /// Offset to length and position in the log; never overlapping.
     pieces: BTreeMap<u64, (u64, u64)>,
 }
 
 impl Extents {
-    /// Notes that `length` bytes for `offset` stand in the log at `log`.
+    /// Records that the `length` bytes at `offset` are in the log at `log`.
     ///
     /// # Errors
-    /// When that makes too many pieces; nothing was noted then.
+    /// When that would make too many pieces; nothing is recorded then.
     pub fn insert(&mut self, offset: u64, length: u64, log: u64) -> Result<(), TooManyPieces> {
         if length == 0 {
             return Ok(());
@@ -58,7 +58,7 @@ impl Extents {
                 self.pieces.insert(new.end(), (old.end() - new.end(), old.log + cut));
             }
         }
-        // A stream that goes on is one piece.
+        // Consecutive writes are one piece.
         if let Some((&before, (old, at))) = self.pieces.range_mut(..offset).next_back()
             && before + *old == offset
             && *at + *old == log
@@ -83,7 +83,7 @@ impl Extents {
             .collect()
     }
 
-    /// Forgets what lies at `size` and behind it.
+    /// Forgets everything from `size` on.
     pub fn truncate(&mut self, size: u64) {
         for piece in self.within(size, u64::MAX - size) {
             self.pieces.remove(&piece.offset);
@@ -133,9 +133,9 @@ mod tests {
     }
 
     proptest! {
-        /// The same as writing into an array.
+        /// The result is the same as writing into an array.
         #[test]
-        fn as_in_a_file(
+        fn extents_behave_like_a_file(
             writes in proptest::collection::vec((0u64..200, 0u64..60, any::<bool>()), 0..40),
             cut in 0u64..200,
         ) {

@@ -1,12 +1,12 @@
-//! From a stream of bytes to packets. It must never hold more than one packet's length of a
-//! stream that does not get on.
+//! Cuts a stream of bytes into packets. Of an incomplete packet it must never hold more than the
+//! longest one has.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
 /// Longest packet, in bytes after its length field; OpenSSH's own bound (`SFTP_MAX_MSG_LENGTH`).
 pub const MAX_PACKET: usize = 256 * 1024;
 
-/// A packet longer than [`MAX_PACKET`], or an empty one: the stream cannot be followed further.
+/// A packet longer than [`MAX_PACKET`], or an empty one: the rest of the stream cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a packet of {0} bytes cannot be one of SFTP")]
 pub struct TooLong(pub u32);
@@ -16,7 +16,7 @@ pub struct TooLong(pub u32);
 pub struct Frame {
     /// Its type.
     pub kind: u8,
-    /// Everything behind the type.
+    /// Everything after the type.
     pub body: Bytes,
 }
 
@@ -35,7 +35,7 @@ impl Framer {
     /// The next whole packet, if there is one.
     ///
     /// # Errors
-    /// When the stream cannot be one of SFTP; nothing that follows means anything.
+    /// When the stream cannot be SFTP; nothing that follows can be read.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, TooLong> {
         let Some(head) = self.buffer.first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*head);

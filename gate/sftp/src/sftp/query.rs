@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::wire::{Packet, kind};
 use crate::path::RemotePath;
 
-/// Extensions of a server that the gate makes use of.
+/// Extensions of a server that the gate uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Extension {
     /// `expand-path@openssh.com`
@@ -58,7 +58,7 @@ impl Extension {
         }
     }
 
-    /// The version of it that the gate speaks.
+    /// The version that the gate speaks.
     pub fn version(self) -> &'static str {
         match self {
             Self::Fstatvfs | Self::Statvfs => "2",
@@ -67,7 +67,7 @@ impl Extension {
     }
 }
 
-/// A question to a target. Handles in it are the target's own.
+/// A query to a target. Its handles are those of the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Query {
@@ -88,7 +88,7 @@ pub enum Query {
     UsersGroups { users: Bytes, groups: Bytes },
 }
 
-/// What kind of packet answers a question, unless a status does.
+/// Which kind of packet answers a query, unless a status does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum ReplyKind {
@@ -101,7 +101,7 @@ pub enum ReplyKind {
 }
 
 impl Query {
-    /// How it is answered.
+    /// Which kind of packet answers it.
     pub fn reply_kind(&self) -> ReplyKind {
         match self {
             Self::Close { .. } => ReplyKind::Status,
@@ -128,12 +128,12 @@ impl Query {
         })
     }
 
-    /// The first packet of a conversation.
+    /// The first packet of a session.
     pub fn init() -> Bytes {
         Packet::new(kind::INIT).u32(3).finish()
     }
 
-    /// The packet with that id.
+    /// The packet with this request id.
     pub fn encode(&self, id: u32) -> Bytes {
         let plain = |kind: u8, what: &[u8]| Packet::new(kind).u32(id).string(what);
         let extended = |what: Extension| plain(kind::EXTENDED, what.name().as_bytes());

@@ -1,4 +1,5 @@
-//! What a server answers: read from the target, written for the client.
+//! Replies of a server: read from the target, written for the client. A handle of the target must
+//! never reach the client as a handle of the gate.
 
 use bytes::{Buf as _, Bytes};
 
@@ -55,19 +56,19 @@ impl StatusCode {
     }
 }
 
-/// Longest handle of a target, in bytes (the draft's own bound).
+/// Longest handle of a target, in bytes (the bound of draft-ietf-secsh-filexfer-02).
 const MAX_HANDLE: usize = 256;
 
-/// An answer.
+/// A reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Reply {
     Attrs(Attrs),
     Data(Bytes),
-    /// The answer to an extended request, as it is.
+    /// The reply to an extended request, unparsed.
     Extended(Bytes),
     Handle(Bytes),
-    /// The whole list as it is, and the first name in it.
+    /// The first name of the list, and the whole list unparsed.
     Name {
         first: Option<RemotePath>,
         raw: Bytes,
@@ -81,7 +82,7 @@ impl Reply {
         Self::Status(code, message.to_owned())
     }
 
-    /// Whether it is an answer of that kind; a status always is.
+    /// Whether it is of that kind. A status answers everything.
     pub fn is(&self, answer: ReplyKind) -> bool {
         match self {
             Self::Attrs(_) => answer == ReplyKind::Attrs,
@@ -93,7 +94,7 @@ impl Reply {
         }
     }
 
-    /// Whether it is a status that says that it was done.
+    /// Whether it is the status of success.
     pub fn is_ok(&self) -> bool {
         matches!(self, Self::Status(StatusCode::Ok, _))
     }
@@ -103,7 +104,7 @@ impl Reply {
         matches!(self, Self::Status(StatusCode::NoSuchFile, _))
     }
 
-    /// Done.
+    /// The status of success.
     pub fn ok() -> Self {
         Self::status(StatusCode::Ok, "")
     }
@@ -113,7 +114,7 @@ impl Reply {
         Self::Handle(Bytes::copy_from_slice(&handle.0.to_be_bytes()))
     }
 
-    /// The answer to `limits@openssh.com`: what the gate takes, in bytes, and how many handles.
+    /// The reply to `limits@openssh.com`: sizes that the gate accepts, in bytes, and how many handles.
     pub fn limits(packet: u64, read: u64, write: u64, handles: u64) -> Self {
         let body = [packet, read, write, handles].map(u64::to_be_bytes).concat();
         Self::Extended(body.into())
@@ -122,14 +123,14 @@ impl Reply {
     /// Reads a server's packet with the id of the request that it answers.
     ///
     /// # Errors
-    /// When it is none that a server of version 3 sends.
+    /// When no server of version 3 would send it.
     pub fn from_frame(frame: Frame) -> Result<(u32, Self), WireError> {
         let mut fields = Fields::new(frame.body);
         let id = fields.u32()?;
         let reply = match frame.kind {
             kind::STATUS => {
                 let code = StatusCode::parse(fields.u32()?);
-                // Message and language are missing in replies of some old servers.
+                // Some old servers send no message and language.
                 let message = if fields.is_empty() { Bytes::new() } else { fields.string()? };
                 Self::Status(code, String::from_utf8_lossy(&message).into_owned())
             }
@@ -174,12 +175,12 @@ impl Reply {
     }
 }
 
-/// How a server begins.
+/// The first packet of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     /// Its version; 3 is what the gate speaks.
     pub version: u32,
-    /// What it can do besides, of what the gate makes use of.
+    /// The extensions it offers, as far as the gate uses them.
     pub extensions: Vec<Extension>,
 }
 
@@ -201,8 +202,8 @@ impl Version {
         Some(Self { version, extensions })
     }
 
-    /// The packet by which the gate begins towards its client: what the target can do, and
-    /// `limits@openssh.com`, which the gate answers by itself.
+    /// The first packet of the gate to its client: the extensions of the target, and
+    /// `limits@openssh.com`, which the gate answers itself.
     pub fn encode(&self) -> Bytes {
         let mut packet = Packet::new(kind::VERSION).u32(3);
         for extension in &self.extensions {

@@ -1,4 +1,4 @@
-//! What a client asks for. Parsing only: nothing here decides.
+//! What a client asks for. It must never decide anything: this is parsing only.
 
 use bytes::Bytes;
 
@@ -36,7 +36,7 @@ impl OpenFlags {
         self.0 & Self::READ != 0
     }
 
-    /// It changes something: everything but plain reading. Flags that nobody knows count.
+    /// Whether opening it so may change something: anything but plain reading, and unknown flags.
     pub fn changes(self) -> bool {
         self.0 & !Self::READ != 0
     }
@@ -46,22 +46,22 @@ impl OpenFlags {
         self.0 & Self::APPEND != 0
     }
 
-    /// A missing file is made.
+    /// A missing file is created.
     pub fn create(self) -> bool {
         self.0 & Self::CREATE != 0
     }
 
-    /// What is there is thrown away.
+    /// Existing content is discarded.
     pub fn truncate(self) -> bool {
         self.0 & Self::TRUNCATE != 0
     }
 
-    /// The file must not be there.
+    /// The file must not exist.
     pub fn exclusive(self) -> bool {
         self.0 & Self::EXCLUSIVE != 0
     }
 
-    /// Flags outside of version 3.
+    /// Whether there are flags that version 3 does not have.
     pub fn unknown(self) -> bool {
         self.0 > 63
     }
@@ -155,7 +155,7 @@ pub enum Request {
     Statvfs {
         path: RemotePath,
     },
-    /// The two paths in the order on the wire: OpenSSH has the target first, the draft the link.
+    /// The two paths in the order on the wire: OpenSSH has the target first, the IETF draft the link.
     Symlink {
         first: RemotePath,
         second: RemotePath,
@@ -172,24 +172,24 @@ pub enum Request {
     },
 }
 
-/// A packet of a client.
+/// A packet from a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientPacket {
-    /// It cannot be used. With the id of the request, unless even that is missing.
+    /// It is malformed. With the id of the request, unless even that is missing.
     Bad(Option<u32>, WireError),
-    /// The beginning of the conversation.
+    /// The first packet of a session.
     Init {
         /// The client's highest version.
         version: u32,
     },
     /// A request with its id.
     Request(u32, Box<Request>),
-    /// A type or extension the gate does not know: it goes nowhere.
+    /// A type or extension that the gate does not know; it is not passed on.
     Unsupported(u32),
 }
 
 impl ClientPacket {
-    /// Reads a packet; never fails, and never panics on any bytes.
+    /// Reads a packet. Any bytes give a result.
     pub fn from_frame(frame: Frame) -> Self {
         let mut fields = Fields::new(frame.body);
         let Ok(id) = fields.u32() else { return Self::Bad(None, WireError::Short) };

@@ -1,5 +1,5 @@
-//! The single packets by which an approved change is carried out. Only `target` in the gate sends
-//! them, and only for a change that was approved.
+//! The single packets by which an approved change is carried out. They must never be sent but by the
+//! gate's code at the boundary to the target, for a change that was approved.
 
 use bytes::Bytes;
 
@@ -33,7 +33,7 @@ impl OpenMode {
     }
 }
 
-/// One packet that changes something. Handles in it are the target's own.
+/// One packet that changes something. Its handles are those of the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Step<'a> {
@@ -79,7 +79,7 @@ pub enum Step<'a> {
         path: &'a RemotePath,
         attrs: Attrs,
     },
-    /// In OpenSSH's order on the wire, or in the draft's.
+    /// `openssh`: the order of OpenSSH on the wire, otherwise that of the IETF draft.
     Symlink {
         target: &'a RemotePath,
         link: &'a RemotePath,
@@ -93,7 +93,7 @@ pub enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// The packet with that id.
+    /// The packet with this request id.
     pub fn encode(&self, id: u32) -> Bytes {
         let plain = |kind: u8, what: &[u8]| Packet::new(kind).u32(id).string(what);
         let extended = |what: Extension| plain(kind::EXTENDED, what.name().as_bytes());

@@ -11,10 +11,10 @@ pub enum WireError {
     /// It ends too early, or a length points past its end.
     #[error("the packet is cut short")]
     Short,
-    /// Something stands behind its last field.
+    /// Bytes follow its last field.
     #[error("the packet has more than its type allows")]
     Long,
-    /// A path that cannot be one.
+    /// Not a path.
     #[error("{0}")]
     Path(#[from] PathError),
     /// A handle longer than 256 bytes.
@@ -59,13 +59,13 @@ impl Fields {
         self.0
     }
 
-    /// Nothing may be left.
+    /// Nothing may follow.
     pub(crate) fn end(self) -> Result<(), WireError> {
         if self.0.is_empty() { Ok(()) } else { Err(WireError::Long) }
     }
 }
 
-/// Writes a packet; the length goes in front at the end.
+/// Writes a packet; its length is filled in at the end.
 pub(crate) struct Packet(BytesMut);
 
 impl Packet {
