@@ -1,14 +1,14 @@
 //! The constants that the gate itself may type at the target's terminal. The set is closed: it
 //! must never hold a byte that anybody else chose.
 
-/// What the gate itself may type at the target's terminal.
+/// A constant that the gate itself may type at the target's terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Const {
     /// Begins a bracketed paste.
     PasteStart,
     /// Ends a bracketed paste.
     PasteEnd,
-    /// Asks the shell that the gate set up for its edit buffer.
+    /// Asks the provisioned shell for its edit buffer.
     CheckKey,
     /// Return.
     Return,
@@ -25,7 +25,7 @@ pub enum Const {
 }
 
 impl Const {
-    /// The bytes on the wire.
+    /// The bytes that are typed.
     pub fn bytes(self) -> &'static [u8] {
         match self {
             Self::PasteStart => b"\x1b[200~",

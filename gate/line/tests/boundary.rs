@@ -1,4 +1,4 @@
-//! What the line gate lets out, whatever comes in: nothing of the agent's without an approval,
+//! What the line gate lets out, whatever comes in: nothing from the agent without an approval,
 //! every approval at most once, one item under review at a time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -1,5 +1,5 @@
-//! What a hostile agent or target would try on the line gate: an approval, a grant or keys that
-//! outlive what they were given for.
+//! What a hostile agent or target would try with the line gate: to use an approval, a grant or keys
+//! for something else than they were given for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;
@@ -282,7 +282,7 @@ fn a_prompt_that_lost_its_markers_takes_lines_whose_end_is_estimated() {
         assert_eq!(submission.label == expacti_line::session::Label::Verified, verified);
         let mut out = play.verdict(Verdict::Approved { grant: false });
         play.gate.probed(own(), play.now, &mut out);
-        // What stands in the terminal already goes first.
+        // What is in the terminal already goes first.
         let at = |what| out.iter().position(|effect| *effect == what);
         let (kill, item) = (at(Effect::Type(Const::KillLine)), at(Effect::TypeItem));
         assert!(kill.is_some() && kill < item, "{out:?}");

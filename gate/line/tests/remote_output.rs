@@ -1,4 +1,4 @@
-//! The remote side's output under every split and with any garbage.
+//! The output of the remote side: split anywhere, and with any garbage in it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use expacti_line::remote::{Event, Nonce, Remote};
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 const NONCE: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
-/// A piece of output, and what of it an agent sees; `None` when that is not known beforehand.
+/// A piece of output, and the part of it that an agent sees.
 fn piece() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     let ours = prop_oneof![
         Just("A"),

@@ -1,4 +1,4 @@
-//! What is typed while the prompt is still on its way, and what a probe may say about it.
+//! What is typed ahead, while the prompt is still on its way, and what a probe may say about it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;

@@ -101,8 +101,8 @@ impl fmt::Debug for RemotePath {
 }
 
 /// As one shell word, so that rules can match it and no two paths look the same: bare when it is
-/// plain; in double quotes when it has blanks or the like; in `$'…'` when it has characters that are
-/// special in double quotes, control characters, or bytes that are not UTF-8.
+/// plain; in double quotes when it has blanks or the like; in `$'…'` when it has characters that
+/// are special in double quotes, control characters, or bytes that are not UTF-8.
 impl fmt::Display for RemotePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = std::str::from_utf8(&self.0).ok();

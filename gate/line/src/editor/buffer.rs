@@ -1,5 +1,5 @@
-//! The text being edited, its cursor and the kill ring. It must never hold text that is not valid,
-//! or a cursor that is not between two characters.
+//! The text being edited, its cursor and the kill ring. It must never hold invalid text, or a
+//! cursor that is not between two characters.
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
@@ -11,7 +11,7 @@ pub(super) struct Buffer {
     text: String,
     cursor: usize,
     kills: Vec<String>,
-    /// The last key killed, so that the next kill adds to it.
+    /// The last key killed text: the next kill adds to it.
     killing: bool,
     /// The first byte that has changed since this was last taken, if one has.
     dirty: Option<usize>,
@@ -199,7 +199,7 @@ impl Buffer {
         true
     }
 
-    /// Where the word before the cursor begins, words being letters and digits.
+    /// Where the word before the cursor begins. Words are letters and digits.
     fn word_start(&self) -> usize {
         let before = self.before_cursor();
         let skipped = before.trim_end_matches(|c: char| !c.is_alphanumeric());

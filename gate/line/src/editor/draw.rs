@@ -1,7 +1,7 @@
-//! Draws a text behind the prompt on the agent's terminal, sending only what changed. It must
+//! Draws a text after the prompt on the agent's terminal, sending only what changed. It must
 //! never depend on what a terminal does with a character whose width is in doubt.
 //!
-//! Movements are relative, so that the prompt may stand anywhere. The drawing is never higher than
+//! Movements are relative, so that the prompt may be anywhere. The drawing is never higher than
 //! the terminal: a longer text is shown around the cursor, and the prompt stays where it was.
 
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ pub(super) struct Size {
     pub(super) cols: usize,
     /// `None`: every text is drawn whole.
     pub(super) rows: Option<usize>,
-    /// The column behind the prompt.
+    /// The column after the prompt.
     pub(super) origin: usize,
 }
 
@@ -114,7 +114,7 @@ impl Drawing {
         out.push_str("\x1b[J");
     }
 
-    /// Leaves the text on the terminal with `behind` after it, and goes to the row below.
+    /// Leaves the text on the terminal, followed by `behind`, and moves to the row below.
     pub(super) fn finish(&mut self, text: &str, behind: &str, size: Size) -> Vec<u8> {
         let size = Size { rows: None, ..size };
         let mut out = Vec::new();
@@ -194,7 +194,7 @@ impl Shown {
         let rest = new.get(same..).unwrap_or("");
         let kept = old.get(same..).unwrap_or("");
         let is_new = at > self.reached;
-        // A full row behind which the next begins: the terminal wraps by itself, and knows it.
+        // After a full row the terminal wraps by itself: no movement is needed.
         let wraps = col == 0 && self.row + 1 == at && self.col >= self.size.cols;
         let goes = !wraps || rest.is_empty();
         if goes {
@@ -205,7 +205,7 @@ impl Shown {
         self.reached = self.reached.max(at);
         self.col = col + rest.chars().map(width).sum::<usize>();
         let shorter = kept.chars().map(width).sum::<usize>() > self.col - col;
-        // Going to a new row has cleared it: behind a continuation prompt must stand nothing, as
+        // Moving to a new row has cleared it: nothing may follow a continuation prompt, as
         // drivers wait for it at the end of what they read.
         if (shorter || is_new && !goes) && self.col < self.size.cols {
             out.push_str("\x1b[K");

@@ -1,5 +1,5 @@
-//! Which key does what: while a line, a secret or a search is edited. No key may submit a line but
-//! Enter.
+//! Which key does what while a line, a secret or a search is edited. No key but Enter may submit a
+//! line.
 
 use super::history::Search;
 use super::keys::Key;
@@ -21,7 +21,7 @@ impl Editor {
                 self.buffer.backspace();
             }
             Key::Ctrl(b'u') => self.clear(),
-            // Even a bell would tell how much there is.
+            // Even a bell would tell something about the secret.
             _ => {}
         }
         Outcome::Nothing

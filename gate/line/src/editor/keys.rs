@@ -1,5 +1,5 @@
-//! Turns the bytes of the agent's terminal into keys, wherever the packets were split. It must
-//! never guess across a boundary, keep more than a paste may hold, or lose a byte it can name.
+//! Turns the bytes of the agent's terminal into keys, however the packets were split. It must never
+//! guess across a packet boundary, keep more than a paste may hold, or lose a byte.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub const MAX_PASTE: usize = 1 << 20;
 /// The longest CSI sequence that is understood, in bytes. xterm's longest reply has under 100.
 const MAX_CSI: usize = 256;
-/// OSC, DCS and APC strings are handed on in pieces of this many bytes.
+/// OSC, DCS and APC strings are passed on in pieces of this many bytes.
 const MAX_TEXT: usize = 4096;
 const PASTE_START: &[u8] = b"\x1b[200~";
 const PASTE_END: &[u8] = b"\x1b[201~";
@@ -41,7 +41,7 @@ pub enum Key {
     Invalid(Vec<u8>),
     /// Left.
     Left,
-    /// An LF right behind a CR: the second half of that Enter, to be ignored.
+    /// An LF right after a CR: the second half of that Enter; it is ignored.
     LineFeed,
     /// Page down.
     PageDown,
@@ -55,7 +55,7 @@ pub enum Key {
     Right,
     /// Tab.
     Tab,
-    /// A sequence without meaning here: terminal replies, mouse reports, function keys.
+    /// A sequence that means nothing here: terminal replies, mouse reports, function keys.
     Unknown(Vec<u8>),
     /// Up.
     Up,
@@ -109,28 +109,28 @@ impl Stroke {
 enum State {
     #[default]
     Ground,
-    /// Behind a CR.
+    /// After a CR.
     Return,
     /// Inside a character of several bytes.
     Utf8,
     Escape,
     Csi,
-    /// Behind `ESC [ [`, which the Linux console sends for function keys.
+    /// After `ESC [ [`, which the Linux console sends for function keys.
     ConsoleKey,
     /// Inside a CSI that is too long to mean anything.
     CsiRest,
-    /// So many bytes of an X10 mouse report are to come.
+    /// This many bytes of an X10 mouse report are still to come.
     Mouse(u8),
     Ss3,
     /// Inside an OSC (which BEL may end), DCS, APC, PM or SOS.
     Text {
         osc: bool,
     },
-    /// Behind an ESC in there.
+    /// After an ESC in such a string.
     TextEscape {
         osc: bool,
     },
-    /// Inside a paste; so many bytes of its end were seen.
+    /// Inside a paste; this many bytes of its end have been seen.
     Paste(usize),
     /// The same, for one that is too long.
     PasteRest(usize),
@@ -155,14 +155,14 @@ impl Decoder {
         }
     }
 
-    /// Whether something unfinished waits that [`Decoder::flush`] would settle. A paste does not:
-    /// it ends at its bracket alone.
+    /// Whether something unfinished waits that [`Decoder::flush`] would end. A paste does not: only
+    /// its closing bracket ends it.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         !matches!(self.state, State::Ground | State::Paste(_) | State::PasteRest(_))
     }
 
-    /// Settles what is unfinished, 50 ms after the last byte: a lone ESC is the Escape key.
+    /// Ends what is unfinished, 50 ms after the last byte: a lone ESC is the Escape key.
     pub fn flush(&mut self, out: &mut Vec<Stroke>) {
         match self.state {
             State::Ground | State::Paste(_) | State::PasteRest(_) => return,
@@ -175,7 +175,7 @@ impl Decoder {
         self.held.clear();
     }
 
-    /// Forgets everything unfinished, also a paste.
+    /// Drops everything unfinished, even a paste.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
@@ -184,7 +184,7 @@ impl Decoder {
         std::mem::take(&mut self.held)
     }
 
-    /// What is held means nothing.
+    /// The bytes held have no meaning.
     fn unknown(&mut self, out: &mut Vec<Stroke>) {
         let bytes = self.take();
         if !bytes.is_empty() {
@@ -193,13 +193,13 @@ impl Decoder {
         self.state = State::Ground;
     }
 
-    /// What is held is this key.
+    /// The bytes held are this key.
     fn known(&mut self, key: Key, out: &mut Vec<Stroke>) {
         out.push(Stroke { key, raw: self.take() });
         self.state = State::Ground;
     }
 
-    /// Takes one byte; false where it must be looked at again in the new state.
+    /// Whether the byte was consumed; if not, it is read again in the new state.
     fn step(&mut self, byte: u8, out: &mut Vec<Stroke>) -> bool {
         match self.state {
             State::Ground => {
@@ -509,7 +509,7 @@ fn cursor_key(last: u8) -> Option<Key> {
     })
 }
 
-/// What stands behind `ESC [`.
+/// The key of what follows `ESC [`.
 fn csi_key(rest: &[u8]) -> Option<Key> {
     match rest {
         [last] => cursor_key(*last),

@@ -1,5 +1,5 @@
-//! Where each character of a text stands on a terminal of a given width. It must never let a
-//! character pass to the terminal that would not stand where it was counted.
+//! Where each character of a text is on a terminal of a given width. It must never let a character
+//! pass to the terminal that would not be where it was counted.
 
 use super::validate::{drawn_width, escaped};
 
@@ -16,12 +16,12 @@ struct Row {
     lead: Lead,
 }
 
-/// What stands before that character.
+/// What comes before that character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lead {
     /// The prompt, up to the origin.
     Origin,
-    /// So many columns of the escaped character before it.
+    /// This many columns of the escaped character before it are still to be drawn.
     Owed(usize),
     /// The continuation prompt.
     Line,
@@ -37,7 +37,7 @@ pub(super) struct Layout {
 
 /// What one row held.
 struct Filled {
-    /// The column behind the last character.
+    /// The column after the last character.
     col: usize,
     next: Option<Row>,
 }
@@ -78,7 +78,7 @@ impl Layout {
         self.rows.len()
     }
 
-    /// What stands in a row, behind the origin in the first one.
+    /// What is in a row, after the origin in the first one.
     pub(super) fn render(&self, text: &str, row: usize) -> String {
         let mut out = String::with_capacity(self.cols.min(256));
         if let Some(row) = self.rows.get(row) {
@@ -170,7 +170,7 @@ impl Layout {
             }
             at = after;
         }
-        // Behind a full row the cursor stands in the next one.
+        // After a full row the cursor is in the next one.
         let full = col >= cols && until.is_none_or(|until| at < until);
         Filled { col, next: if full { wrap(at, 0) } else { None } }
     }

@@ -1,5 +1,5 @@
-//! The editor's line from its first key to its end. It must never hand out a line that is not
-//! valid as it stands, and never keep a secret.
+//! The editor's line from its first key to its end. It must never return an invalid line, or
+//! keep a secret.
 
 use super::buffer::Buffer;
 use super::draw::{Drawing, Size};
@@ -134,13 +134,12 @@ impl Editor {
         &mut self.history
     }
 
-    /// Brings the agent's terminal, `cols` columns wide, from what was drawn last to what shall be
-    /// seen. The first time after [`Editor::erase`], [`Editor::finish`] or
-    /// [`Editor::forget_drawing`] the cursor must stand behind the prompt, in the column `origin`
-    /// (from 0; `cols` where the prompt fills its row).
+    /// Updates the agent's terminal, `cols` columns wide, from what was drawn last. The first time
+    /// after [`Editor::erase`], [`Editor::finish`] or [`Editor::forget_drawing`] the cursor must be
+    /// after the prompt, in the column `origin` (from 0; `cols` where the prompt fills its row).
     ///
     /// A line that was just submitted, interrupted or refused is what is drawn until it is left
-    /// with [`Editor::finish`], taken away with [`Editor::erase`], or the next key comes.
+    /// with [`Editor::finish`], erased with [`Editor::erase`], or the next key comes.
     pub fn draw(&mut self, cols: u16, origin: u16) -> Vec<u8> {
         if self.mode == Mode::Secret {
             return self.drawing.erase();
@@ -161,7 +160,7 @@ impl Editor {
         }
     }
 
-    /// Takes the drawing away; the cursor is back behind the prompt. Only where the prompt filled
+    /// Erases the drawing; the cursor is back after the prompt. Only where the prompt filled
     /// its row does it stay at the beginning of the next.
     pub fn erase(&mut self) -> Vec<u8> {
         self.finished = None;
@@ -169,8 +168,8 @@ impl Editor {
         self.drawing.erase()
     }
 
-    /// Leaves the line on the screen and goes to the beginning of the row after it: the line just
-    /// submitted or refused, the one just interrupted with `^C` behind it, or else the one being
+    /// Leaves the line on the screen and moves to the beginning of the next row: the line just
+    /// submitted or refused, the one just interrupted with `^C` after it, or else the one being
     /// typed. Arguments as for [`Editor::draw`], which need not be called before: what was not
     /// drawn yet is drawn. In [`Mode::Secret`] there is nothing to leave, not even a row.
     pub fn finish(&mut self, cols: u16, origin: u16) -> Vec<u8> {
@@ -203,7 +202,7 @@ impl Editor {
         if self.mode == Mode::Shell { MAX_LINE } else { MAX_INPUT }
     }
 
-    /// Refuses what was typed, and the line with it.
+    /// Refuses what was typed, and with it the line.
     fn reject(&mut self, why: Refusal) -> Outcome {
         let text = why.to_string();
         self.refusal = Some(why);
@@ -249,7 +248,7 @@ impl Editor {
         Outcome::Interrupt
     }
 
-    /// Submits the line, goes on to a further one, or refuses it.
+    /// Submits the line, continues to a further one, or refuses it.
     pub(super) fn enter(&mut self) -> Outcome {
         if let Some(why) = self.refusal.take() {
             return self.refuse_line(&why);
@@ -281,7 +280,7 @@ impl Editor {
         Outcome::Rejected(why.to_string())
     }
 
-    /// Drops the line; what of it is on the screen stays there.
+    /// Drops the line; the part of it that is on the screen stays there.
     fn drop_line(&mut self, behind: &'static str) {
         let finished = (self.mode != Mode::Secret)
             .then(|| FinishedLine { text: self.buffer.text().to_owned(), behind });

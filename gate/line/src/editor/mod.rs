@@ -1,5 +1,5 @@
 //! The line editor that the agent types at: keys in, whole lines out, and what to draw. Nothing in
-//! it can write to the target, and a line it hands out is valid as it stands.
+//! it can write to the target, and a line it returns is valid.
 //!
 //! The caller feeds bytes to a [`Decoder`], its keys one by one to [`Editor::key`], stops at an
 //! [`Outcome::Submit`], and sends [`Editor::draw`]'s bytes to the agent's terminal.

@@ -1,9 +1,10 @@
-//! Why a delivery was given up after it had begun. The messages go to the agent and to the log.
+//! Why a delivery was aborted. The messages go to the agent and to the log: none may quote the
+//! line.
 
 /// Why an approved line was not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AbortReason {
-    /// The edit buffer holds something else than the approved line.
+    /// The edit buffer is not the approved line.
     #[error("the shell's edit buffer is not the approved line")]
     BufferDiffers,
     /// The edit buffer was not empty before the line was sent.

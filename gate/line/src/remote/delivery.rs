@@ -1,6 +1,6 @@
-//! One delivery of one approved line, as a pure state machine. It must never hold a way to write
-//! bytes of its own: it only names constants of the gate and says when the item itself is due,
-//! once; and unless the shell has shown the approved line and nothing else, Return is never due.
+//! The delivery of one approved line, as a pure state machine. It must never write bytes itself: it
+//! only names constants of the gate and says, once, when the item is due. Unless the shell has
+//! shown the approved line and nothing else, Return must never be due.
 
 use unicode_width::UnicodeWidthChar as _;
 
@@ -55,11 +55,11 @@ enum Proof {
     /// The shell reports its edit buffer. `ask_first`: once before the line is sent, too.
     Report { continued: bool, ask_first: bool },
     /// The echo has to show the line. `clear_first`: `^U` goes before it.
-    Echo { echo: Echo, clear_first: bool },
+    Echo { echo: Box<Echo>, clear_first: bool },
 }
 
 /// One delivery. Until it [is done](Self::is_done), every event goes through [`on`](Self::on), and
-/// the agent sees only the output that [`Step::Show`] hands out.
+/// the agent sees only the output that [`Step::Show`] returns.
 #[derive(Debug)]
 pub struct Delivery {
     line: Vec<u8>,
@@ -116,7 +116,7 @@ impl Delivery {
         if line.len() > Self::MAX_UNVERIFIED {
             return Err(Undeliverable::TooLong);
         }
-        let echo = Echo::new(text, cols, before);
+        let echo = Box::new(Echo::new(text, cols, before));
         Ok(Self::new(line, Proof::Echo { echo, clear_first: false }))
     }
 
@@ -202,7 +202,7 @@ impl Delivery {
             State::AskingFirst | State::Checking => self.abort(AbortReason::CheckTimeout),
             State::Echoing => self.abort(AbortReason::EchoDiffers),
             // A shell that is interrupted while it runs the check may miss the interrupt and keep
-            // its buffer: without a second one the next line would join what stands there.
+            // its buffer: without a second one the next line would join what is there.
             State::Leaving | State::AwaitingPrompt
                 if self.aborted.is_some() && !self.interrupted_again =>
             {
@@ -225,7 +225,7 @@ impl Delivery {
     }
 
     /// Sends the line as a bracketed paste, so that the shell reads no byte of it as a key, and the
-    /// check key behind it. Return waits for the answer.
+    /// check key after it. Return waits for the answer.
     fn paste(&mut self) -> Vec<Step> {
         self.state = State::Checking;
         vec![
@@ -248,7 +248,7 @@ impl Delivery {
         self.paste()
     }
 
-    /// The report behind the line: Return only if the buffer is the line, byte for byte.
+    /// The report after the line: Return only if the buffer is the line, byte for byte.
     fn checked_after(&mut self, check: &Check) -> Vec<Step> {
         if let Some(why) = self.unfit_shell(check) {
             return self.abort(why);

@@ -24,11 +24,11 @@ pub struct Check {
     pub buffer: Vec<u8>,
     /// The buffer continues an unfinished command, as far as the shell can tell (zsh).
     pub continued: bool,
-    /// The buffer holds control characters that no reviewed line holds.
+    /// The buffer contains control characters that no reviewed line contains.
     pub foreign: bool,
     /// `!` would be expanded after Return.
     pub history_expansion: bool,
-    /// The shell would not run the buffer on Return: it has an error, or is not complete.
+    /// The shell would not run the buffer on Return: it has an error or is incomplete.
     pub unready: bool,
     /// The keymap is vi's.
     pub vi: bool,

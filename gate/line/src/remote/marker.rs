@@ -1,5 +1,5 @@
-//! Reads the payload of one marker. It must never fail on what a target sends: a payload that
-//! means nothing is no marker.
+//! Reads the payload of one marker. It must never fail on what a target sends: a payload without
+//! meaning is ignored.
 
 use super::event::{Check, Hello};
 use super::probe::valid_tty;
@@ -31,7 +31,7 @@ pub(super) enum Marker {
 }
 
 impl Marker {
-    /// Reads what stands after the nonce: a letter, and fields behind a semicolon.
+    /// Reads what follows the nonce: a letter, and fields after a semicolon.
     pub(super) fn parse(payload: &[u8]) -> Option<Self> {
         let (kind, fields) = match payload {
             [kind, b';', fields @ ..] => (*kind, fields),
@@ -75,8 +75,8 @@ fn hello(fields: &[u8]) -> Hello {
     }
 }
 
-/// `flags;buffer`, with newlines as 0x1e and tabs as 0x1f; a buffer that holds any control
-/// character of its own is not reported but flagged.
+/// `flags;buffer`, with newlines as 0x1e and tabs as 0x1f. A buffer with any other control
+/// character is not reported, only flagged.
 fn check(fields: &[u8]) -> Option<Check> {
     let separator = fields.iter().position(|b| *b == b';')?;
     let (flags, buffer) = fields.split_at(separator);

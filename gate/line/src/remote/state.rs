@@ -1,5 +1,5 @@
-//! Follows the remote side through its markers. It must never send anything. Whoever knows the nonce
-//! can make it say anything, so what it says is for the reviewer only.
+//! Follows the remote side through its markers. It must never send anything. Whoever knows the
+//! nonce can make it say anything, so what it says is for the reviewer only.
 
 use super::delivery::Delivery;
 use super::event::{Event, Hello, LastStatus, Phase};
@@ -64,7 +64,7 @@ impl Remote {
         }
     }
 
-    /// Takes what the target sent, cut anywhere, and appends what it means.
+    /// Takes what the target sent, split anywhere, and appends the events.
     pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<Event>) {
         let mut tokens = std::mem::take(&mut self.tokens);
         self.scanner.feed(bytes, &mut tokens);
@@ -74,7 +74,7 @@ impl Remote {
         self.tokens = tokens;
     }
 
-    /// The target's output has ended: hands out what was held back as the possible beginning of a
+    /// The target's output has ended: returns what was held back as the possible beginning of a
     /// marker.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
         let mut tokens = Vec::new();

@@ -16,7 +16,7 @@ pub enum Undeliverable {
          that the login started"
     )]
     HistoryExpansion,
-    /// It would be completed by this one.
+    /// An interrupted line may still be there, and would be completed by this one.
     #[error(
         "the line before was interrupted, but may still stand there; press ^C until a new prompt \
          comes, then enter it again"
@@ -28,7 +28,7 @@ pub enum Undeliverable {
          with printf"
     )]
     Control,
-    /// An echo does not show it.
+    /// An echo would not show all of it.
     #[error(
         "a line with zero-width characters cannot be delivered to a prompt that cannot be checked; \
          write them as escapes, for instance with printf"
@@ -40,7 +40,7 @@ pub enum Undeliverable {
          enter one line at a time, with spaces for tabs"
     )]
     NotOneLine,
-    /// The editors of shells read nothing else.
+    /// The line editors of shells read only UTF-8.
     #[error("a line that is not UTF-8 cannot be delivered; write the bytes as escapes")]
     NotUtf8,
 }

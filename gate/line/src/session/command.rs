@@ -1,5 +1,5 @@
-//! The command line of the agent that runs. Its end is told by a marker, or estimated; an estimate
-//! must never be taken while a program reads the terminal.
+//! The agent's command line that runs. Its end is told by a marker or estimated; it must never be
+//! estimated while a program reads the terminal.
 
 use std::time::Duration;
 

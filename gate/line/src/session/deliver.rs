@@ -1,5 +1,5 @@
 //! An approved item is typed. It must only ever be named, once ([`Effect::TypeItem`]), and Return
-//! only where the delivery has shown that the line stands there as approved.
+//! only where the delivery has shown that the line is there as approved.
 
 use std::time::Duration;
 
@@ -134,12 +134,13 @@ impl LineGate {
         let Some(ongoing) = self.review.take_finished() else { return };
         if let Some(why) = ongoing.aborted {
             out.push(Effect::Aborted(why));
-            // It was typed in the belief that the line would run.
+            // What was typed ahead assumed that the line would run.
             self.type_ahead.clear();
             self.update_mode(out);
             self.notify_at_prompt(&format!("expacti: command not run — {why}"), out);
         } else if ongoing.grant {
-            // Only now: under a grant keys pass, and until here they could have met the line.
+            // Only now: under a grant keys pass at once, and before this they could have joined the
+            // line.
             self.begin_grant(out);
         }
     }
@@ -149,7 +150,7 @@ impl LineGate {
         let now = self.clock.now;
         let Some(ongoing) = self.review.delivering() else { return false };
         let steps = ongoing.delivery.on(event);
-        // Each thing that is sent has its own time to be answered.
+        // Whatever is sent has the full time to be answered.
         if steps.iter().any(|step| matches!(step, Step::Const(_) | Step::Item)) {
             ongoing.deadline = now + TIMEOUT;
         }

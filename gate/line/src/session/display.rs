@@ -1,6 +1,6 @@
-//! What stands on the agent's screen: output of the target, the editor's line, the status of a
-//! held item, messages. Output of the target must never meet anything of the gate's own:
-//! everything is taken away first.
+//! What is on the agent's screen: output of the target, the editor's line, the status of a held
+//! item, messages. Output of the target must never mix with anything of the gate: that is erased
+//! first.
 
 use super::echo::EchoFilter;
 use super::effect::Effect;
@@ -53,7 +53,7 @@ impl Display {
         self.write(b"\x07", out);
     }
 
-    /// Takes everything of the gate off the screen; the cursor is where the target left it.
+    /// Erases everything of the gate; the cursor is then where the target left it.
     pub(super) fn hide(&mut self, editor: &mut Editor, out: &mut Vec<Effect>) {
         if let Some(column) = self.status_origin.take() {
             let mut erase = ERASE_ROW.to_vec();
@@ -106,7 +106,7 @@ impl Display {
         self.write(text.as_bytes(), out);
     }
 
-    /// Shows a message on a row of its own; everything of the gate has been taken away before.
+    /// Shows a message on a row of its own; everything of the gate has been erased before.
     pub(super) fn draw_message(&mut self, message: &str, out: &mut Vec<Effect>) {
         let text: String = message.chars().filter(|c| !c.is_control()).collect();
         if self.screen.column() > 0 {
@@ -116,8 +116,8 @@ impl Display {
         self.write(b"\r\n", out);
     }
 
-    /// Shows a message over a program that has the whole screen. The last row is the program's:
-    /// its next drawing takes it back.
+    /// Shows a message over a program that has the whole screen. The last row belongs
+    /// to the program, which will draw over the message.
     pub(super) fn draw_message_over_program(&mut self, message: &str, out: &mut Vec<Effect>) {
         let text: String = message.chars().filter(|c| !c.is_control()).collect();
         let row = self.screen.rows();
@@ -131,12 +131,12 @@ impl Display {
         self.write(&row, out);
     }
 
-    /// Clears the screen; the owner draws the prompt again.
+    /// Clears the screen; the caller draws the prompt again.
     pub(super) fn clear_screen(&mut self, out: &mut Vec<Effect>) {
         self.write(b"\x1b[H\x1b[2J", out);
     }
 
-    /// Shows output of the target, but for an echo that is expected.
+    /// Shows output of the target, except for an expected echo.
     pub(super) fn output(&mut self, bytes: &[u8], editor: &mut Editor, out: &mut Vec<Effect>) {
         let rest = self.echo.filter(bytes);
         if rest.is_empty() {
@@ -168,7 +168,7 @@ impl Display {
         self.echo.expect(line);
     }
 
-    /// The agent's terminal has another size; the owner draws the editor's line again.
+    /// The agent's terminal has another size; the caller draws the editor's line again.
     pub(super) fn resize(
         &mut self,
         cols: u16,

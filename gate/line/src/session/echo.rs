@@ -12,7 +12,7 @@ pub(super) struct EchoFilter {
 }
 
 impl EchoFilter {
-    /// A terminal that echoes will show this line, and the newline behind it.
+    /// A terminal that echoes will show this line, and the newline after it.
     pub(super) fn expect(&mut self, line: &[u8]) {
         let echo = String::from_utf8_lossy(line).replace('\n', "\r\n");
         self.expected = format!("{echo}\r\n").into_bytes();

@@ -25,14 +25,15 @@ pub enum Effect {
     Keys(Vec<u8>),
     /// The grant has ended.
     GrantOver,
-    /// The answer to [`LineGate::check`](super::LineGate::check): whether the item would still go
-    /// where it was reviewed for.
+    /// The answer to [`LineGate::check`](super::LineGate::check): whether the item's context is
+    /// still the one it was reviewed in.
     ContextHolds(bool),
     /// The approved item must not be typed. It stays unsent.
     Unsent(Unsent),
     /// The item that was typed last is a command line, which runs now.
     Started,
-    /// The item that was typed last went to a program; nobody can tell when it is done with it.
+    /// The item that was typed last went to a program; nothing tells when the program is done with
+    /// it.
     Passed,
     /// The item that was typed last was not run.
     Aborted(AbortReason),
@@ -45,7 +46,7 @@ pub enum Effect {
 /// Why an approved item is not sent. The text goes into the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsent {
-    /// It would not go where it was reviewed for.
+    /// Its context is no longer the one it was reviewed in.
     #[error("context changed")]
     ContextChanged,
     /// The agent pressed `^C` before it was typed.

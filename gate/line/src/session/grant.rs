@@ -1,5 +1,5 @@
-//! A grant: while it lasts, keys pass to the program in the foreground unreviewed. It is bound to
-//! that program, and must never outlive it.
+//! A grant: while it lasts, keys pass to the program in the foreground unreviewed. It must never
+//! outlive that program.
 
 use std::time::Duration;
 

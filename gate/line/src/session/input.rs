@@ -1,5 +1,5 @@
-//! What the agent types: decoded, queued, and worked off one key at a time. Nothing here writes to
-//! the target but a forwarded `^C`, and keys while a grant lasts.
+//! What the agent types: decoded, queued, and processed one key at a time. Nothing here may be
+//! written to the target but a forwarded `^C`, and keys while a grant lasts.
 
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use crate::remote::Phase;
 /// Keys to a program that one item may hold, in bytes.
 const MAX_KEYS: usize = 4096;
 
-/// What a terminal answers by itself when a program asks: its kind, the cursor's place, colours.
-/// Nobody typed it, nobody needs to review it, and no program may count on it.
+/// Whether a terminal sent this by itself, as the answer to a program: its type, the cursor's
+/// position, colours. Nobody typed it, a reviewer could not judge it, and no program may rely on
+/// it.
 fn is_terminal_reply(key: &Key) -> bool {
     let Key::Unknown(bytes) = key else { return false };
     match bytes.as_slice() {
@@ -93,10 +94,11 @@ impl LineGate {
                 self.notify_at_prompt("expacti: command withdrawn", out);
                 Interrupt::Done
             }
-            // A `^C` between the line and its Return would be taken for the delivery's own.
+            // A `^C` between the line and its Return would interrupt the delivery: it waits like
+            // any key.
             State::Delivering(_) => Interrupt::Key,
             State::Editing if self.at_prompt() || self.remote.phase() == Phase::Boot => {
-                // What was typed before it goes with it.
+                // It drops what was typed before it.
                 self.type_ahead.clear();
                 Interrupt::Key
             }
@@ -115,8 +117,8 @@ impl LineGate {
         }
     }
 
-    /// Works off what waits, one key at a time, as far as the state allows: until an item is held,
-    /// or the target has to be asked first.
+    /// Processes the keys that wait, one at a time, until an item is held or the target has to be
+    /// asked first.
     pub(super) fn work(&mut self, out: &mut Vec<Effect>) {
         while self.review.is_editing() && self.grant.is_none() {
             if self.review.resubmit.is_some() {
@@ -159,7 +161,7 @@ impl LineGate {
             || self.clock.has_passed(self.clock.last_delivery, SETTLED)
     }
 
-    /// The shell itself reads keys one by one, and its prompt may be on its way behind what it or
+    /// The shell itself reads keys one by one, and its prompt may be on its way after what it or
     /// a program has written: what is typed is for the prompt then, not keys for a program.
     fn is_prompt_awaited(&self) -> bool {
         matches!(self.mode, Mode::Keys | Mode::Editor)

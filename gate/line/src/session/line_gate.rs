@@ -149,12 +149,12 @@ impl LineGate {
         }
     }
 
-    /// Takes everything of the gate off the agent's screen.
+    /// Erases everything of the gate on the agent's screen.
     pub(super) fn hide(&mut self, out: &mut Vec<Effect>) {
         self.display.hide(&mut self.editor, out);
     }
 
-    /// Draws the editor's line, when there is one.
+    /// Draws the editor's line, if it is visible in this state.
     pub(super) fn draw(&mut self, out: &mut Vec<Effect>) {
         if self.review.is_editing() && !self.mode.hides_editor() {
             self.display.draw_editor(&mut self.editor, out);
@@ -180,7 +180,7 @@ impl LineGate {
     }
 
     /// Says something to the agent on a row of its own. While an item is held or on its way, no
-    /// prompt waits behind it.
+    /// prompt waits after it.
     pub(super) fn notify(&mut self, message: &str, out: &mut Vec<Effect>) {
         self.hide(out);
         if self.terminal.alternate_screen {
@@ -201,7 +201,7 @@ impl LineGate {
     /// Draws the present prompt on a fresh row.
     pub(super) fn redraw_prompt(&mut self, out: &mut Vec<Effect>) {
         let prompt = self.remote.prompt();
-        // A prompt that could not be wrapped comes behind its markers.
+        // A prompt that could not be wrapped comes after its markers.
         if self.mode.is_prompt() && !prompt.is_empty() {
             self.display.write(prompt, out);
         } else {

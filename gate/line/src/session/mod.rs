@@ -6,11 +6,11 @@
 //! [`Effect::Keys`] (keys while a grant lasts, which the caller bounds). None of the agent's bytes
 //! are in the first two.
 //!
-//! The parts know nothing of each other: `Display` what stands on the agent's screen,
-//! `TypeAhead` what waits to be worked off, `SideProbe` what the target said of its terminal,
-//! `Review` the item under review, `Grant` keys that pass. [`LineGate`] joins them; its methods
-//! are in `input` (the agent typed), `submit` (what was typed becomes an item), `review` (the item
-//! was decided), `deliver` (the item is typed) and `output` (the target wrote).
+//! The parts know nothing of each other: `Display` has what is on the agent's screen, `TypeAhead`
+//! the keys that wait, `SideProbe` what the target said about its terminal, `Review` the item under
+//! review, `Grant` the permission to pass keys. [`LineGate`] joins them. Its methods are in `input`
+//! (the agent typed), `submit` (what was typed becomes an item), `review` (the item was decided),
+//! `deliver` (the item is typed) and `output` (the target wrote).
 
 mod clock;
 mod command;

@@ -1,5 +1,5 @@
 //! What would read the keys that are typed now. It decides how keys are shown and what the reviewer
-//! is told; it must never decide whether they are held.
+//! is told; it must never decide whether keys are held.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl Mode {
         matches!(self, Self::Prompt | Self::Continuation)
     }
 
-    /// Whether the agent sees nothing of what it types: the program draws it, or nobody may.
+    /// Whether the gate does not draw what is typed: the program draws it, or nobody may see it.
     pub(super) fn hides_editor(self) -> bool {
         matches!(self, Self::Secret | Self::Keys)
     }
@@ -70,7 +70,7 @@ pub(super) struct TerminalModes {
 }
 
 /// Programs that read lines with an editor of their own, even one that does not know bracketed
-/// paste, and programs behind which such an editor is likely: shells, the interactive modes of
+/// paste, and programs after which such an editor is likely: shells, the interactive modes of
 /// languages, database clients, whatever enters another machine or container. For any other
 /// program that reads keys one by one, keys are collected as they are.
 const LINE_READERS: &[&str] = &[

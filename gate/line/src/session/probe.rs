@@ -1,5 +1,5 @@
-//! What the target said of its terminal when it was asked on a side channel. An answer is about
-//! the moment it was given for: it must never be used once something has been heard since.
+//! What the target said about its terminal when it was asked on a side channel. An answer is about
+//! one moment: it must never be used for keys that are typed after the terminal may have changed.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// written the release down.
 const FRESH_FOR_DELIVERY: Duration = Duration::from_millis(200);
 
-/// The program in the foreground and the state of its terminal, to see a change.
+/// The program in the foreground and the state of its terminal, to detect a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Foreground {
     pid: Option<u32>,
@@ -48,7 +48,7 @@ pub(super) struct SideProbe {
     asked: Option<Duration>,
     /// Something has happened since the target was asked last that may have changed its terminal.
     is_stale: bool,
-    /// The question was not answered; only while that is being worked off.
+    /// The question was not answered; set only while that is being handled.
     timed_out: bool,
 }
 
@@ -81,7 +81,7 @@ impl SideProbe {
         self.is_stale = false;
     }
 
-    /// The answer, or its absence, has been worked off: the next key asks again.
+    /// The answer, or its absence, has been handled: the next key asks again.
     pub(super) fn forget_timeout(&mut self) {
         self.timed_out = false;
     }

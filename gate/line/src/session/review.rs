@@ -11,7 +11,7 @@ use super::state::{Context, State};
 use crate::remote::{Phase, Probe};
 
 impl LineGate {
-    /// The item under review was allowed: would it still go where it was reviewed for? Answered
+    /// The item under review was allowed: is its context still the one it was reviewed in? Answered
     /// by [`Effect::ContextHolds`], at once or after a probe.
     pub fn check(&mut self, now: Duration, out: &mut Vec<Effect>) {
         self.clock.now = now;
@@ -40,8 +40,8 @@ impl LineGate {
         }
         let answered = answer.is_some();
         self.probe.answered(answer, now);
-        // The item before the keys: what was typed behind it is only worked off once it is known
-        // what becomes of it.
+        // The item before the keys: what was typed after it is processed only once the item's fate
+        // is known.
         self.answer_check(answered, out);
         self.finish_release(answered, out);
         self.estimate_end(answered, out);
@@ -70,7 +70,7 @@ impl LineGate {
         self.work(out);
     }
 
-    /// The item may be typed, if it still goes where it was reviewed for. The caller has asked
+    /// The item may be typed if its context has not changed. The caller has asked
     /// before the release, but since then the broker has written it down: what reads the terminal
     /// may have changed, and where it is known only by a probe it is looked at once more.
     fn release(&mut self, context: Context, grant: bool, out: &mut Vec<Effect>) {
@@ -103,8 +103,8 @@ impl LineGate {
         }
     }
 
-    /// The last look before a released item is typed was answered, or was not. No answer is no
-    /// yes.
+    /// The last look before a released item is typed was answered, or was not. A missing
+    /// answer counts as a change.
     fn finish_release(&mut self, answered: bool, out: &mut Vec<Effect>) {
         let Some((context, grant)) = self.review.take_released() else { return };
         if answered && self.holds(&context) {
@@ -114,7 +114,7 @@ impl LineGate {
         }
     }
 
-    /// Whether the item would go where it was reviewed for, as of the last probe.
+    /// Whether the item's context is still the one it was reviewed in, as of the last probe.
     fn holds(&self, context: &Context) -> bool {
         context.epoch == self.remote.epoch() && context.foreground == self.probe.foreground()
     }

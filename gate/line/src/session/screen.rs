@@ -1,13 +1,14 @@
-//! The agent's screen, emulated: where the cursor is. It must never be asked what was typed.
+//! The agent's screen, emulated, to know where the cursor is. It must never be used to find out
+//! what was typed.
 
-/// Terminals larger than this are emulated smaller; only the cursor's column suffers.
+/// Larger terminals are emulated at this size; only the cursor's column may be wrong then.
 const MAX: u16 = 1000;
 
 pub(super) struct Screen {
     terminal: avt::Terminal,
     /// Where the editor's line begins, through every reflow.
     origin: Option<avt::Anchor>,
-    /// The beginning of a character whose end has not come yet.
+    /// The first bytes of an incomplete character.
     partial: Vec<u8>,
 }
 
@@ -33,7 +34,7 @@ impl Screen {
         self.terminal.resize(usize::from(cols.clamp(1, MAX)), usize::from(rows.clamp(1, MAX)));
     }
 
-    /// The cursor stands where the editor's line begins.
+    /// The cursor is where the editor's line begins: remembers that.
     pub(super) fn mark_origin(&mut self) {
         self.origin = Some(self.terminal.anchor_at_cursor());
     }

@@ -1,5 +1,5 @@
-//! The one item that is under review or on its way. There is never a second one, and an approval
-//! is taken out of here when it is used: it cannot be used twice.
+//! The one item that is under review or being typed. There must never be a second one, and an
+//! approval is taken out when it is used, so that it cannot be used twice.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) enum State {
 pub(super) struct Context {
     pub(super) submission: Submission,
     pub(super) epoch: u64,
-    /// `None`: at a prompt, where the epoch says it all.
+    /// `None`: at a prompt, where the epoch alone tells every change.
     pub(super) foreground: Option<Foreground>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct OngoingDelivery {
     pub(super) deadline: Duration,
     /// Given up. Until its next prompt, the remote side is tidying up.
     pub(super) aborted: Option<AbortReason>,
-    /// It goes to a program: nobody says when the program is done with it.
+    /// It is for a program: nothing tells when the program is done with it.
     pub(super) to_program: bool,
     /// No marker may tell when the command ends.
     pub(super) end_unmarked: bool,
@@ -58,7 +58,7 @@ impl Review {
         Self { state: State::Editing, is_checking: false, resubmit: None }
     }
 
-    /// Whether what is typed is worked off, as no item is in the way.
+    /// Whether keys are processed: no item is under review or being typed.
     pub(super) fn is_editing(&self) -> bool {
         matches!(self.state, State::Editing)
     }

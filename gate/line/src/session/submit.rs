@@ -53,7 +53,7 @@ impl LineGate {
             _ => Kind::Input,
         };
         let mut submission = self.submission(kind, line.bytes);
-        // Of a secret, notes would tell something.
+        // Notes would reveal something about a secret.
         submission.notes = if submission.secret { Vec::new() } else { line.notes };
         let partial = self.partial_line.bytes();
         if partial > 0 && !submission.secret && submission.label != Label::Verified {
@@ -111,8 +111,8 @@ impl LineGate {
 
     /// From here on the item is under review, and what is typed waits.
     fn submit(&mut self, submission: Submission, out: &mut Vec<Effect>) {
-        // At a prompt the epoch says it all; elsewhere one program may take the place of another
-        // without a marker.
+        // At a prompt the epoch tells every change. Elsewhere one program may replace another
+        // without any marker.
         let foreground = (!self.mode.is_prompt()).then(|| self.probe.foreground()).flatten();
         let context =
             Context { submission: submission.clone(), epoch: self.remote.epoch(), foreground };

@@ -1,5 +1,5 @@
-//! Keys that wait for their turn. They are kept in order, all of them or none: half of what was
-//! typed would be something that nobody typed.
+//! Keys that wait for their turn. They must never be dropped in part: half of what was typed would
+//! be something that nobody typed.
 
 use std::collections::VecDeque;
 
@@ -35,7 +35,7 @@ impl TypeAhead {
         self.strokes.is_empty()
     }
 
-    /// Whether more waits than is kept: the owner drops all of it.
+    /// Whether more waits than is kept: the caller drops all of it.
     pub(super) fn is_too_long(&self) -> bool {
         self.bytes > MAX_BYTES
     }

@@ -174,7 +174,7 @@ fn prompt_commands_of_the_user() {
     for own in ["PROMPT_COMMAND='touch .ran;'", "PROMPT_COMMAND=(true 'touch .ran')"] {
         let mut shell = start().file(".bash_profile", own).at_prompt();
         assert!(shell.exists(".ran"));
-        // The prompt right after that is changed behind the hook's back, the next is not.
+        // The prompt right after that is changed behind the hook's back, the next one is not.
         assert_eq!(shell.deliver("PROMPT_COMMAND+=('PS1=late\\>')"), Outcome::Accepted);
         shell.until("changed prompt", |shell| shell.raw.ends_with(b"late>"));
         assert_eq!(shell.deliver("true"), Outcome::Accepted);

@@ -1,6 +1,6 @@
-//! What a reviewer reads of an upload: a diff against the present text, the beginning of a new text,
-//! or the first bytes of something that is not text. It must never be what binds the bytes: that is
-//! the digest in the item's text.
+//! What a reviewer reads of an upload: a diff against the present text, the beginning of a new
+//! text, or the first bytes of something that is not text. It must never be what binds the bytes:
+//! that is the digest in the item's text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -32,7 +32,8 @@ pub fn preview(old: Option<&[u8]>, new: &[u8], whole: bool) -> String {
     cut(diff.unified_diff().context_radius(3).header("now", "then").to_string(), false)
 }
 
-/// UTF-8 without control characters that no text has. Unless `whole`, the last character may be cut.
+/// UTF-8 without control characters that no text has. Unless `whole`, the last character may be
+/// cut.
 fn as_text(bytes: &[u8], whole: bool) -> Option<&str> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,

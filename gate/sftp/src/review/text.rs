@@ -7,8 +7,8 @@ use super::change::{Change, Content, Present, Upload};
 use super::size::size;
 use crate::sftp::{Attrs, OpenMode};
 
-/// One line: `sftp`, the operation, the path as one shell word, a colon, and the details. The broker
-/// scores the item by this form, and rules are written for it.
+/// One line: `sftp`, the operation, the path as one shell word, a colon, and the details. The
+/// broker scores the item by this form, and rules are written for it.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

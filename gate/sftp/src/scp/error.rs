@@ -5,8 +5,8 @@ use super::limits::{MAX_DEPTH, MAX_LINE, MAX_RECORDS};
 /// Why an upload is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ScpError {
-    /// A file's content did not end as announced: the client could not read it all, or the stream is
-    /// broken.
+    /// A file's content did not end as announced: the client could not read it all, or the stream
+    /// is broken.
     #[error("the client did not send a file whole")]
     Content,
     /// Directories are nested too deep.

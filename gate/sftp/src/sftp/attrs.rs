@@ -8,8 +8,8 @@ const PERMISSIONS: u32 = 4;
 const ACMODTIME: u32 = 8;
 const EXTENDED: u32 = 0x8000_0000;
 
-/// Attributes. `None`: not given, or not to be changed. Vendors' extended attributes are skipped and
-/// never passed on.
+/// Attributes. `None`: not given, or not to be changed. Vendors' extended attributes are skipped
+/// and never passed on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Attrs {
     /// Length in bytes.

@@ -114,7 +114,8 @@ impl Reply {
         Self::Handle(Bytes::copy_from_slice(&handle.0.to_be_bytes()))
     }
 
-    /// The reply to `limits@openssh.com`: sizes that the gate accepts, in bytes, and how many handles.
+    /// The reply to `limits@openssh.com`: sizes that the gate accepts, in bytes, and how many
+    /// handles.
     pub fn limits(packet: u64, read: u64, write: u64, handles: u64) -> Self {
         let body = [packet, read, write, handles].map(u64::to_be_bytes).concat();
         Self::Extended(body.into())

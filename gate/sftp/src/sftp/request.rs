@@ -155,7 +155,8 @@ pub enum Request {
     Statvfs {
         path: RemotePath,
     },
-    /// The two paths in the order on the wire: OpenSSH has the target first, the IETF draft the link.
+    /// The two paths in the order on the wire: OpenSSH has the target first, the IETF draft the
+    /// link.
     Symlink {
         first: RemotePath,
         second: RemotePath,

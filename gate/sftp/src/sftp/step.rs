@@ -1,5 +1,5 @@
-//! The single packets by which an approved change is carried out. They must never be sent but by the
-//! gate's code at the boundary to the target, for a change that was approved.
+//! The single packets by which an approved change is carried out. They must never be sent but by
+//! the gate's code at the boundary to the target, for a change that was approved.
 
 use bytes::Bytes;
 

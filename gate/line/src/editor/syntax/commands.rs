@@ -1,10 +1,10 @@
-//! Lists, pipelines, simple commands and redirections. It must never loop without moving on.
+//! Lists, pipelines, simple commands and redirections. It must never loop without making progress.
 
 use super::scanner::{End, HereDoc, Keyword, Parse, Scanner, Stop, Within};
 use super::words::unquoted;
 
 impl Scanner<'_> {
-    /// Reads commands up to what ends them, and that, too, unless it is the `;;` of a case.
+    /// Reads commands and what ends them, unless that is the `;;` of a case.
     pub(super) fn list(&mut self, ends: &[Keyword], within: Within) -> Parse<End> {
         loop {
             self.newlines()?;

@@ -1,4 +1,4 @@
-//! Compound commands: groups, loops, conditions. It must never loop without moving on.
+//! Compound commands: groups, loops, conditions. It must never loop without making progress.
 
 use super::scanner::{End, Keyword, Parse, Scanner, Stop, Within, is_meta};
 

@@ -7,7 +7,7 @@ pub(super) fn is_complete(text: &str) -> bool {
     !matches!(scanner.read(), Some(true))
 }
 
-/// What commands stand in.
+/// What encloses commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Block {
     Whole,
@@ -19,18 +19,18 @@ enum Block {
     },
 }
 
-/// Where the next word stands.
+/// Where the next word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
     Command,
-    /// Behind `|`, `&&` or `||`: a command must come.
+    /// After `|`, `&&` or `||`: a command must come.
     Needed,
-    /// Behind `else`, where `if` begins nothing new.
+    /// After `else`, where `if` begins nothing new.
     Else,
     Argument,
 }
 
-/// A word with a meaning of its own where a command may stand.
+/// A word with a special meaning where a command may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keyword {
     /// `begin`, `while`: a block whose first command follows.
@@ -151,7 +151,7 @@ impl Scanner<'_> {
         rest.get(..end).unwrap_or(&[])
     }
 
-    /// Takes a keyword in; says where the next word stands. `None` for an `end` of nothing.
+    /// Takes a keyword in; says where the next word is. `None` for an `end` of nothing.
     fn keyword(&mut self, keyword: Keyword, position: Position) -> Option<Position> {
         self.pos += self.bare().len();
         match keyword {

@@ -1,5 +1,5 @@
-//! Which language a shell reads. What is not known is called complete: the shell will ask for more
-//! by itself.
+//! Which language a shell reads. A text in an unknown one must never be called incomplete: the
+//! shell will ask for more by itself.
 
 use super::fish::is_complete as fish_is_complete;
 use super::scanner::{Scanner, Stop, Within};
@@ -7,12 +7,12 @@ use super::scanner::{Scanner, Stop, Within};
 /// The language a shell reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Syntax {
-    /// sh and its like: bash, zsh, dash, ksh.
+    /// sh and the like: bash, zsh, dash, ksh.
     #[default]
     Bourne,
     /// fish.
     Fish,
-    /// Something else: every line is submitted, and the shell asks for more by itself.
+    /// Another one: every line is submitted, and the shell itself asks for more.
     Unknown,
 }
 

@@ -1,5 +1,5 @@
-//! Whether a shell would ask for more of this. It decides nothing but the `> ` prompt; what it
-//! cannot read it calls complete, and it must never recurse or work without a bound.
+//! Whether a shell would ask for another line. It decides nothing but the `> ` prompt. What it
+//! cannot read it calls complete; it must never recurse or work without a bound.
 
 mod commands;
 mod compound;

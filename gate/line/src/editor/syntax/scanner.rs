@@ -1,5 +1,5 @@
-//! Walks over the text of a shell. It must never go back but for `((`, nest deeper than
-//! [`MAX_DEPTH`], or take more than [`MAX_STEPS`].
+//! Walks over the text of a shell command. It must never go back (except for `((`), nest deeper
+//! than [`MAX_DEPTH`], or take more than [`MAX_STEPS`].
 
 /// The deepest nesting that is read.
 const MAX_DEPTH: usize = 50;
@@ -11,13 +11,13 @@ const MAX_STEPS: usize = 1 << 18;
 pub(super) enum Stop {
     /// The text ends inside something.
     Incomplete,
-    /// An error, or something that is not read here: the shell will say.
+    /// A syntax error, or something that is not understood here: that is for the shell to say.
     NotUnderstood,
 }
 
 pub(super) type Parse<T = ()> = Result<T, Stop>;
 
-/// What a list of commands stands in.
+/// What encloses a list of commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Within {
     Nothing,
@@ -25,7 +25,7 @@ pub(super) enum Within {
     Brackets,
     /// Ends at one of the keywords.
     Keywords,
-    /// Ends at `;;` or its like, too.
+    /// Ends at `;;` or the like, too.
     Case,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Within {
 pub(super) enum End {
     /// `)`
     Bracket,
-    /// `;;` or its like, which is not taken.
+    /// `;;` or the like, which is not consumed.
     CaseBranch,
     Keyword(Keyword),
     /// The end of the text.
@@ -80,7 +80,7 @@ impl Keyword {
     }
 }
 
-/// A here-document whose text begins behind the next newline.
+/// A here-document whose text begins after the next newline.
 pub(super) struct HereDoc {
     pub(super) delimiter: Vec<u8>,
     pub(super) strip_tabs: bool,
@@ -99,7 +99,7 @@ impl<'a> Scanner<'a> {
         Self { bytes: text.as_bytes(), pos: 0, depth: 0, steps: 0, pending: Vec::new() }
     }
 
-    /// The byte so many behind the present one; `None` behind the end.
+    /// The byte `by` places further on; `None` after the end.
     pub(super) fn ahead(&self, by: usize) -> Option<u8> {
         self.bytes.get(self.pos + by).copied()
     }
@@ -121,13 +121,13 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.pos..).is_some_and(|rest| rest.starts_with(with))
     }
 
-    /// Counts a step; every loop takes one each time round.
+    /// Counts a step; every loop takes one per iteration.
     pub(super) fn step(&mut self) -> Parse {
         self.steps += 1;
         if self.steps > MAX_STEPS { Err(Stop::NotUnderstood) } else { Ok(()) }
     }
 
-    /// Reads something one level deeper.
+    /// Reads something that is nested one level deeper.
     pub(super) fn deeper<T>(&mut self, body: impl FnOnce(&mut Self) -> Parse<T>) -> Parse<T> {
         if self.depth >= MAX_DEPTH {
             return Err(Stop::NotUnderstood);
@@ -149,7 +149,7 @@ impl<'a> Scanner<'a> {
         self.bare() == word.as_bytes()
     }
 
-    /// The keyword that stands here, if one does.
+    /// The keyword at this position, if there is one.
     pub(super) fn keyword(&self) -> Option<Keyword> {
         let bare = self.bare();
         Keyword::ALL.into_iter().find(|keyword| keyword.word() == bare)
@@ -166,7 +166,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Skips blanks, comments and newlines with the here-documents behind them.
+    /// Skips blanks, comments and newlines with the here-documents after them.
     pub(super) fn newlines(&mut self) -> Parse {
         loop {
             self.step()?;
@@ -186,7 +186,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Goes to the next command, which must come.
+    /// Skips to the next command, which is required here.
     pub(super) fn more(&mut self) -> Parse {
         self.newlines()?;
         if self.done() { Err(Stop::Incomplete) } else { Ok(()) }

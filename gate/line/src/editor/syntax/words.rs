@@ -1,4 +1,4 @@
-//! Words: quotes, expansions, arrays. It must never loop without moving on.
+//! Words: quotes, expansions, arrays. It must never loop without making progress.
 
 use super::scanner::{Parse, Scanner, Stop, is_meta};
 
@@ -41,7 +41,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// `@( ... )` and its like, which not every shell has.
+    /// `@( ... )` and the like, which not every shell has.
     pub(super) fn group(&mut self) -> Parse {
         let mut depth = 0_usize;
         while let Some(byte) = self.peek() {
@@ -64,7 +64,7 @@ impl Scanner<'_> {
         Err(Stop::NotUnderstood)
     }
 
-    /// Reads one byte of a word, or what it opens.
+    /// Reads one byte of a word, or the construct that it opens.
     pub(super) fn piece(&mut self) -> Parse {
         match self.peek() {
             Some(b'\\') => self.backslash(),
@@ -151,7 +151,7 @@ impl Scanner<'_> {
     }
 }
 
-/// What may stand before the `(` of a pattern in bash or zsh.
+/// What may come before the `(` of a pattern in bash or zsh.
 fn is_glob(byte: u8) -> bool {
     matches!(byte, b'@' | b'?' | b'*' | b'+' | b'!' | b'~' | b'^' | b']')
 }

@@ -198,7 +198,7 @@ fn incomplete_syntax_goes_on() {
         ["cat <<EOF\nrm\nEOF", "ls"],
         "a here-document is one item"
     );
-    // Enter in the middle goes on at the end.
+    // Enter in the middle continues at the end.
     assert_eq!(submitted(&mut editor, b"echo 'a\x01\rb'\r"), ["echo 'a\nb'"]);
     assert_eq!(submitted(&mut editor, b"echo a\\\rb\r"), ["echo a\\\nb"]);
     // A program gets every line.
