@@ -2,7 +2,7 @@
 //! line.
 
 use super::history::Search;
-use super::keys::Key;
+use super::key::Key;
 use super::line_editor::Editor;
 use super::outcome::{Mode, Outcome};
 

@@ -4,7 +4,7 @@
 use super::buffer::Buffer;
 use super::draw::{Drawing, Size};
 use super::history::{History, Search};
-use super::keys::Key;
+use super::key::Key;
 use super::outcome::{Line, Mode, Outcome};
 use super::syntax::Syntax;
 use super::validate::{MAX_INPUT, MAX_LINE, Refusal, is_forbidden, notes, validate};

@@ -5,10 +5,11 @@
 //! [`Outcome::Submit`], and sends [`Editor::draw`]'s bytes to the agent's terminal.
 
 mod buffer;
+mod decoder;
 mod draw;
 mod history;
+mod key;
 mod key_bindings;
-mod keys;
 mod layout;
 mod line_editor;
 mod outcome;
@@ -17,8 +18,9 @@ mod syntax;
 mod tests;
 mod validate;
 
+pub use decoder::{Decoder, MAX_PASTE};
 pub use history::{History, MAX_BYTES, MAX_LINES};
-pub use keys::{Decoder, Key, MAX_PASTE, Stroke};
+pub use key::{Key, Stroke};
 pub use line_editor::Editor;
 pub use outcome::{Line, Mode, Outcome};
 pub use syntax::{Syntax, is_complete};

@@ -1,7 +1,7 @@
 //! Turns the bytes of the agent's terminal into keys, however the packets were split. It must never
 //! guess across a packet boundary, keep more than a paste may hold, or lose a byte.
 
-use std::borrow::Cow;
+use super::key::{Key, PASTE_END, PASTE_START, Stroke};
 
 /// The most bytes one paste may hold, in bytes; the decoder keeps no more.
 pub const MAX_PASTE: usize = 1 << 20;
@@ -9,101 +9,6 @@ pub const MAX_PASTE: usize = 1 << 20;
 const MAX_CSI: usize = 256;
 /// OSC, DCS and APC strings are passed on in pieces of this many bytes.
 const MAX_TEXT: usize = 4096;
-const PASTE_START: &[u8] = b"\x1b[200~";
-const PASTE_END: &[u8] = b"\x1b[201~";
-
-/// One key, or what a terminal sent by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// Meta with a printable ASCII character that has no name of its own here.
-    Alt(char),
-    /// DEL; `^H` comes as [`Key::Ctrl`].
-    Backspace,
-    /// A printable character.
-    Char(char),
-    /// A control byte, as the lower-case letter: `^A` is `Ctrl(b'a')`, `^\` is `Ctrl(b'\\')`.
-    Ctrl(u8),
-    /// The delete key.
-    Delete,
-    /// Down.
-    Down,
-    /// End.
-    End,
-    /// CR or LF.
-    Enter,
-    /// ESC alone.
-    Escape,
-    /// Home.
-    Home,
-    /// Insert.
-    Insert,
-    /// Bytes that are not text: broken UTF-8, NUL, C1 controls.
-    Invalid(Vec<u8>),
-    /// Left.
-    Left,
-    /// An LF right after a CR: the second half of that Enter; it is ignored.
-    LineFeed,
-    /// Page down.
-    PageDown,
-    /// Page up.
-    PageUp,
-    /// A whole bracketed paste, without its brackets; any bytes.
-    Paste(Vec<u8>),
-    /// A paste grew past [`MAX_PASTE`]; it is dropped up to its end.
-    PasteTooLong,
-    /// Right.
-    Right,
-    /// Tab.
-    Tab,
-    /// A sequence that means nothing here: terminal replies, mouse reports, function keys.
-    Unknown(Vec<u8>),
-    /// Up.
-    Up,
-    /// Meta-Backspace.
-    WordBackspace,
-    /// Meta-D.
-    WordDelete,
-    /// Meta-B or Control-Left.
-    WordLeft,
-    /// Meta-F or Control-Right.
-    WordRight,
-}
-
-/// A key together with the bytes it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stroke {
-    /// The key.
-    pub key: Key,
-    /// Empty where the key itself says it.
-    raw: Vec<u8>,
-}
-
-impl Stroke {
-    fn new(key: Key) -> Self {
-        Self { key, raw: Vec::new() }
-    }
-
-    /// The bytes as the agent sent them. All strokes' bytes in a row are what was fed, except for
-    /// a paste that was too long, of which nothing is left.
-    #[must_use]
-    pub fn raw(&self) -> Cow<'_, [u8]> {
-        if !self.raw.is_empty() {
-            return Cow::Borrowed(&self.raw);
-        }
-        match &self.key {
-            Key::Char(c) => Cow::Owned(c.encode_utf8(&mut [0; 4]).as_bytes().to_vec()),
-            Key::Ctrl(letter) => Cow::Owned(vec![letter & 0x1f]),
-            Key::Backspace => Cow::Borrowed(b"\x7f"),
-            Key::Enter => Cow::Borrowed(b"\r"),
-            Key::LineFeed => Cow::Borrowed(b"\n"),
-            Key::Tab => Cow::Borrowed(b"\t"),
-            Key::Escape => Cow::Borrowed(b"\x1b"),
-            Key::Paste(text) => Cow::Owned([PASTE_START, text, PASTE_END].concat()),
-            Key::Unknown(bytes) | Key::Invalid(bytes) => Cow::Borrowed(bytes),
-            _ => Cow::Borrowed(b""),
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
