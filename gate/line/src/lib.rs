@@ -1,47 +1,10 @@
-//! The line gate as pure code: what the agent types goes in, items to review come out, and what
-//! may be written to the target leaves it only as "the approved item now" or as one of a closed
-//! set of constants. No I/O, no clock.
+//! The line gate as pure code: what the agent types goes in, items for review come out, and what
+//! is written to the target is named only as "the approved item now" or as one of a closed set of
+//! constants. No I/O, no clock.
 
+mod constant;
 pub mod editor;
-pub mod gate;
 pub mod remote;
+pub mod session;
 
-/// What the gate itself may type at the target's terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Const {
-    /// Begins a bracketed paste.
-    PasteStart,
-    /// Ends a bracketed paste.
-    PasteEnd,
-    /// Asks the shell that the gate set up for its edit buffer.
-    CheckKey,
-    /// Return.
-    Return,
-    /// `^C`.
-    Interrupt,
-    /// `^D`.
-    Eof,
-    /// `^U`, which empties the line that a terminal collects.
-    KillLine,
-    /// `^Z`.
-    Suspend,
-    /// `^\`.
-    Quit,
-}
-
-impl Const {
-    /// The bytes on the wire.
-    pub fn bytes(self) -> &'static [u8] {
-        match self {
-            Self::PasteStart => b"\x1b[200~",
-            Self::PasteEnd => b"\x1b[201~",
-            Self::CheckKey => b"\x18\x1f",
-            Self::Return => b"\r",
-            Self::Interrupt => b"\x03",
-            Self::Eof => b"\x04",
-            Self::KillLine => b"\x15",
-            Self::Suspend => b"\x1a",
-            Self::Quit => b"\x1c",
-        }
-    }
-}
+pub use constant::Const;

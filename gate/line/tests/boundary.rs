@@ -1,4 +1,4 @@
-//! What the line gate lets out, whatever comes in: nothing of the agent's without an approval,
+//! What the line gate lets out, whatever comes in: nothing from the agent without an approval,
 //! every approval at most once, one item under review at a time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use expacti_line::Const;
 use expacti_line::editor::History;
-use expacti_line::gate::{Draft, Effect, LineGate, Verdict};
 use expacti_line::remote::{Nonce, Probe};
+use expacti_line::session::{Effect, LineGate, Submission, Verdict};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ fn input(approvals: bool) -> impl Strategy<Value = Input> {
 struct World {
     gate: LineGate,
     now: Duration,
-    held: Option<Box<Draft>>,
+    held: Option<Box<Submission>>,
     /// An approval that was not used yet, and whether it carried a grant.
     approved: Option<bool>,
     granted: bool,
@@ -167,10 +167,10 @@ impl World {
 
     fn effect(&mut self, effect: Effect) {
         match effect {
-            Effect::Submit(draft) => {
+            Effect::Submit(submission) => {
                 assert!(self.held.is_none(), "two items under review");
                 assert!(self.approved.is_none(), "an approval lies around");
-                self.held = Some(draft);
+                self.held = Some(submission);
             }
             Effect::TypeItem => {
                 let grant = self.approved.take().expect("typed without an approval");
@@ -191,7 +191,7 @@ impl World {
             | Effect::Started
             | Effect::Passed
             | Effect::Ended(_)
-            | Effect::Still(_)
+            | Effect::ContextHolds(_)
             | Effect::Log(_) => {}
         }
     }
@@ -245,7 +245,7 @@ proptest! {
     fn packets_do_not_matter(text in keys(), end in Just(b"\r")) {
         // `^C` does not wait for its turn: it takes back what came before it, held or not yet.
         prop_assume!(!text.contains(&3));
-        let drafts = |pieces: &[&[u8]]| {
+        let submissions = |pieces: &[&[u8]]| {
             let mut world = World::new();
             let mut out = Vec::new();
             let up = [
@@ -253,20 +253,20 @@ proptest! {
             ].concat();
             world.gate.target(&up, world.now, &mut out);
             out.clear();
-            let mut drafts = Vec::new();
+            let mut submissions = Vec::new();
             for piece in pieces {
                 world.gate.agent(piece, world.now, &mut out);
             }
             for effect in out {
-                if let Effect::Submit(draft) = effect {
-                    drafts.push(draft);
+                if let Effect::Submit(submission) = effect {
+                    submissions.push(submission);
                 }
             }
-            drafts
+            submissions
         };
         let all = [text.as_slice(), end].concat();
         let bytes: Vec<&[u8]> = all.chunks(1).collect();
-        prop_assert_eq!(drafts(&[&all]), drafts(&bytes));
+        prop_assert_eq!(submissions(&[&all]), submissions(&bytes));
     }
 }
 

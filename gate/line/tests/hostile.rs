@@ -1,27 +1,27 @@
-//! What a hostile agent or target would try on the line gate: an approval, a grant or keys that
-//! outlive what they were given for.
+//! What a hostile agent or target would try with the line gate: to use an approval, a grant or keys
+//! for something else than they were given for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::Duration;
 
 use expacti_line::Const;
 use expacti_line::editor::History;
-use expacti_line::gate::{Draft, Effect, LineGate, Verdict};
 use expacti_line::remote::{Nonce, Probe};
+use expacti_line::session::{Effect, LineGate, Submission, Unsent, Verdict};
 
 struct Play {
     gate: LineGate,
     now: Duration,
 }
 
-fn drafts(effects: &[Effect]) -> Vec<&Draft> {
-    let mut drafts = Vec::new();
+fn submissions(effects: &[Effect]) -> Vec<&Submission> {
+    let mut submissions = Vec::new();
     for effect in effects {
-        if let Effect::Submit(draft) = effect {
-            drafts.push(&**draft);
+        if let Effect::Submit(submission) = effect {
+            submissions.push(&**submission);
         }
     }
-    drafts
+    submissions
 }
 
 fn typed(effects: &[Effect]) -> bool {
@@ -80,7 +80,7 @@ impl Play {
 
     /// Has a line typed and accepted by the shell, and the shell leave its editor.
     fn run(&mut self, line: &str, grant: bool) -> Vec<Effect> {
-        assert_eq!(drafts(&self.agent(&format!("{line}\r"))).len(), 1);
+        assert_eq!(submissions(&self.agent(&format!("{line}\r"))).len(), 1);
         self.verdict(Verdict::Approved { grant });
         let mut out = self.target(&format!("<K;-U;{line}>"));
         assert!(out.contains(&Effect::Type(Const::Return)), "{out:?}");
@@ -108,10 +108,10 @@ fn keys_for_a_program_are_not_keys_for_the_prompt_behind_it() {
     play.probed("less x", false, false);
     let mut out = play.target("\x1b[?1049l<D;0>\x1b[?2004h<A>$ <B>");
     out.extend(play.wait(1_000));
-    assert!(drafts(&out).is_empty(), "{out:?}");
+    assert!(submissions(&out).is_empty(), "{out:?}");
     // What is typed now is a line.
     let out = play.agent("ls\r");
-    assert_eq!(drafts(&out)[0].bytes, b"ls");
+    assert_eq!(submissions(&out)[0].bytes, b"ls");
 }
 
 #[test]
@@ -121,14 +121,14 @@ fn a_password_whose_program_has_gone_is_no_command() {
     play.target("<C>Password: ");
     let mut out = play.agent("hunter2\u{200b}\r");
     out.extend(play.probed("sudo ls", false, true));
-    let held = drafts(&out)[0];
+    let held = submissions(&out)[0];
     assert!(held.secret && held.notes.is_empty(), "{held:?}");
     play.target("\r\nsudo: timed out\r\n<D;1>\x1b[?2004h<A>$ <B>");
     let out = play.verdict(Verdict::Changed);
-    assert!(drafts(&out).is_empty() && !typed(&out), "{out:?}");
+    assert!(submissions(&out).is_empty() && !typed(&out), "{out:?}");
     assert!(!format!("{out:?}").contains("hunter2"));
     let out = play.agent("ls\r");
-    assert!(!drafts(&out)[0].secret);
+    assert!(!submissions(&out)[0].secret);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn an_approval_that_lay_around_is_void() {
     let out = play.verdict(Verdict::Late);
     assert!(!typed(&out), "{out:?}");
     assert!(out.iter().any(|effect| matches!(effect, Effect::Unsent(_))));
-    let again = drafts(&out)[0];
+    let again = submissions(&out)[0];
     assert_eq!(again.bytes, b"ls");
     assert!(again.notes[0].contains("context changed"), "{again:?}");
     // A second one, for nothing, changes nothing.
@@ -154,7 +154,7 @@ fn what_an_interrupt_left_behind_is_not_completed_by_the_next_line() {
     play.target("<C>\x1b[?2004hrepl: ");
     let mut out = play.agent("wipe \r");
     out.extend(play.probed("repl", false, false));
-    assert_eq!(drafts(&out)[0].bytes, b"wipe ");
+    assert_eq!(submissions(&out)[0].bytes, b"wipe ");
     assert!(typed(&play.verdict(Verdict::Approved { grant: false })));
     // Its echo shows something else, so it is taken back; but it stays where it is.
     play.target("wip");
@@ -167,7 +167,7 @@ fn what_an_interrupt_left_behind_is_not_completed_by_the_next_line() {
     for next in ["disk", ""] {
         let mut out = play.agent(&format!("{next}\r"));
         out.extend(play.probed("repl", false, false));
-        assert_eq!(drafts(&out)[0].bytes, next.as_bytes());
+        assert_eq!(submissions(&out)[0].bytes, next.as_bytes());
         let out = play.verdict(Verdict::Approved { grant: false });
         assert!(!typed(&out), "{out:?}");
         assert!(out.iter().any(|effect| matches!(effect, Effect::Unsent(_))), "{out:?}");
@@ -186,12 +186,12 @@ fn released(play: &mut Play, release_ms: u64) -> Vec<Effect> {
     play.target("<C>");
     let mut out = play.agent("ls\r");
     out.extend(play.probed("cat", true, true));
-    assert_eq!(drafts(&out)[0].bytes, b"ls");
+    assert_eq!(submissions(&out)[0].bytes, b"ls");
     play.wait(5_000);
     let mut out = Vec::new();
     play.gate.check(play.now, &mut out);
     assert_eq!(out, [Effect::Probe]);
-    assert!(play.probed("cat", true, true).contains(&Effect::Still(true)));
+    assert!(play.probed("cat", true, true).contains(&Effect::ContextHolds(true)));
     play.wait(release_ms);
     play.verdict(Verdict::Approved { grant: false })
 }
@@ -218,15 +218,15 @@ fn after_a_slow_release_the_program_is_looked_at_again_before_anything_is_typed(
     let mut out = Vec::new();
     play.gate.probed(Some(other), play.now, &mut out);
     assert!(!typed(&out), "{out:?}");
-    assert!(out.contains(&Effect::Unsent("context changed")), "{out:?}");
-    assert!(drafts(&out)[0].notes[0].contains("context changed"), "{out:?}");
+    assert!(out.contains(&Effect::Unsent(Unsent::ContextChanged)), "{out:?}");
+    assert!(submissions(&out)[0].notes[0].contains("context changed"), "{out:?}");
 
     // No answer is no yes.
     let mut play = Play::new();
     released(&mut play, 900);
     let out = play.wait(2_000);
     assert!(!typed(&out), "{out:?}");
-    assert!(out.contains(&Effect::Unsent("context changed")), "{out:?}");
+    assert!(out.contains(&Effect::Unsent(Unsent::ContextChanged)), "{out:?}");
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn an_interrupt_takes_a_released_item_back_until_it_is_typed() {
     let mut play = Play::new();
     released(&mut play, 900);
     let out = play.agent("\x03");
-    assert!(out.contains(&Effect::Unsent("interrupted by the agent")), "{out:?}");
+    assert!(out.contains(&Effect::Unsent(Unsent::Interrupted)), "{out:?}");
     assert!(!typed(&out), "{out:?}");
     assert!(!typed(&play.probed("cat", true, true)));
 }
@@ -250,7 +250,7 @@ fn a_shell_that_does_not_answer_the_check_key_is_delivered_to_by_its_echo() {
 
     // The reviewer is told, and `!` might be expanded.
     let out = play.agent("ls\r");
-    assert_eq!(drafts(&out)[0].label, expacti_line::gate::Label::Unverified);
+    assert_eq!(submissions(&out)[0].label, expacti_line::session::Label::Unverified);
     let out = play.verdict(Verdict::Approved { grant: false });
     assert!(out.contains(&Effect::TypeItem), "{out:?}");
     assert!(!out.contains(&Effect::Type(Const::CheckKey)), "{out:?}");
@@ -277,12 +277,12 @@ fn a_prompt_that_lost_its_markers_takes_lines_whose_end_is_estimated() {
     for (line, verified) in [("PS1='new$ '", true), ("echo hi!", false)] {
         let mut out = play.agent(&format!("{line}\r"));
         play.gate.probed(own(), play.now, &mut out);
-        let draft = drafts(&out)[0];
-        assert_eq!(draft.kind, expacti_line::gate::Kind::Line, "{out:?}");
-        assert_eq!(draft.label == expacti_line::gate::Label::Verified, verified);
+        let submission = submissions(&out)[0];
+        assert_eq!(submission.kind, expacti_line::session::Kind::Line, "{out:?}");
+        assert_eq!(submission.label == expacti_line::session::Label::Verified, verified);
         let mut out = play.verdict(Verdict::Approved { grant: false });
         play.gate.probed(own(), play.now, &mut out);
-        // What stands in the terminal already goes first.
+        // What is in the terminal already goes first.
         let at = |what| out.iter().position(|effect| *effect == what);
         let (kill, item) = (at(Effect::Type(Const::KillLine)), at(Effect::TypeItem));
         assert!(kill.is_some() && kill < item, "{out:?}");
@@ -325,14 +325,14 @@ fn what_was_typed_under_a_grant_without_return_is_told() {
     play.gate.end_grant(&mut Vec::new());
     let mut out = play.agent("ls\r");
     out.extend(play.probed("cat", true, true));
-    let notes = &drafts(&out)[0].notes;
+    let notes = &submissions(&out)[0].notes;
     assert!(notes.iter().any(|note| note.starts_with("8 bytes typed")), "{notes:?}");
     // Said once: Return ends it.
     play.verdict(Verdict::Approved { grant: false });
     play.wait(400);
     let mut out = play.agent("ls\r");
     out.extend(play.probed("cat", true, true));
-    assert!(drafts(&out)[0].notes.is_empty(), "{out:?}");
+    assert!(submissions(&out)[0].notes.is_empty(), "{out:?}");
 }
 
 /// An approved line took the markers away.
@@ -351,7 +351,7 @@ fn the_end_of_a_line_is_estimated_where_the_line_editor_is_back_without_a_marker
     assert!(out.contains(&Effect::Ended(None)), "{out:?}");
     let mut out = play.agent("ls\r");
     play.gate.probed(editing(), play.now, &mut out);
-    assert_eq!(drafts(&out)[0].bytes, b"ls");
+    assert_eq!(submissions(&out)[0].bytes, b"ls");
 }
 
 /// Its prompt goes to a file.

@@ -1,15 +1,13 @@
-//! Paths of a target: bytes, bounded, and shown so that two different ones never look the same.
+//! Paths on a target: bytes of bounded length. Two different paths must never look the same.
 
 use std::fmt;
 
 use bytes::Bytes;
 
-use crate::wire::{Fields, WireError};
-
 /// Longest path, in bytes (`PATH_MAX` of Linux).
 pub const MAX_PATH: usize = 4096;
 
-/// A path that no file can have.
+/// Why bytes cannot be the path of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// Longer than [`MAX_PATH`].
@@ -40,22 +38,18 @@ impl RemotePath {
         Ok(Self(bytes))
     }
 
-    pub(crate) fn read(fields: &mut Fields) -> Result<Self, WireError> {
-        Ok(Self::new(fields.string()?)?)
-    }
-
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether it begins at the root.
+    /// Whether it is absolute.
     pub fn is_absolute(&self) -> bool {
         self.0.starts_with(b"/")
     }
 
-    /// The directory and the name in it, for requests that mean a link itself and not what it
-    /// points to. `None` when the last part is not a name (`..`, `.`, the root, nothing): such a
+    /// The directory and the name in it, for requests that mean a link itself and not its target.
+    /// `None` when the last part is not a name (`..`, `.`, the root, nothing): such a
     /// path has to be resolved as a whole.
     pub fn split_name(&self) -> Option<(Self, Self)> {
         let end = self.0.iter().rposition(|b| *b != b'/')? + 1;
@@ -106,9 +100,9 @@ impl fmt::Debug for RemotePath {
     }
 }
 
-/// As one word of a shell, so that rules can match it and no two paths look the same: bare when
-/// it is plain, in double quotes when it has blanks or the like, in `$'…'` when it has characters that
-/// mean something within those, control characters or bytes that are not UTF-8.
+/// As one shell word, so that rules can match it and no two paths look the same: bare when it is
+/// plain; in double quotes when it has blanks or the like; in `$'…'` when it has characters that
+/// are special in double quotes, control characters, or bytes that are not UTF-8.
 impl fmt::Display for RemotePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = std::str::from_utf8(&self.0).ok();
@@ -145,12 +139,12 @@ impl fmt::Display for RemotePath {
     }
 }
 
-/// `~` and `=` at the beginning mean something to a shell; a real path begins with a slash.
+/// `~` and `=` would be special to a shell at the beginning, but a real path begins with a slash.
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c) || (!c.is_ascii() && c.is_alphanumeric())
 }
 
-/// What cannot be seen, or moves what is seen: controls, bidi and zero-width characters.
+/// Characters that are invisible or move others: controls, bidi and zero-width characters.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,

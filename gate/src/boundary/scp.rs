@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use expacti_protocol::digest::StreamDigest;
-use expacti_sftp::Record;
+use expacti_sftp::scp::Record;
 
 use super::approved::Approved;
 use super::channel::{CommandChannel, TargetLost, TargetWriter};
@@ -209,7 +209,7 @@ mod tests {
     use expacti_protocol::command::StdinTreatment;
     use expacti_protocol::digest::Digest;
     use expacti_protocol::ids::{CommandId, SessionId};
-    use expacti_sftp::{Attrs, Change, Content, Mode, Present, RemotePath, Upload as Write};
+    use expacti_sftp::{Attrs, Change, Content, OpenMode, Present, RemotePath, Upload as Write};
 
     use super::*;
     use crate::boundary::{Context, Environment, HeldItem};
@@ -248,7 +248,7 @@ mod tests {
         let write = Write {
             path: path("/srv/x"),
             present: Present::Missing,
-            mode: Mode::New,
+            mode: OpenMode::CreateNew,
             create: Some(0o644),
             cut: None,
             content: Content { bytes, sha256, pieces: vec![(0, bytes)] },

@@ -4,7 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 use expacti_engine::describe_transfer;
-use expacti_sftp::{Refs, read_refs};
+use expacti_sftp::git_push::{RefList, read_ref_list};
 
 use crate::client::input::{ChannelInput, Taken};
 
@@ -17,7 +17,7 @@ pub(crate) struct RefPreamble {
     pub(crate) bytes: Bytes,
     /// It sends nothing more.
     pub(crate) eof: bool,
-    refs: Refs,
+    refs: RefList,
 }
 
 /// The command's own sentence, if it receives a push.
@@ -30,8 +30,8 @@ impl RefPreamble {
     pub(crate) async fn read(input: &ChannelInput) -> Self {
         let mut bytes = BytesMut::new();
         loop {
-            let refs = read_refs(&bytes);
-            if refs != Refs::More {
+            let refs = read_ref_list(&bytes);
+            if refs != RefList::Incomplete {
                 return Self { bytes: bytes.freeze(), eof: false, refs };
             }
             match input.next().await {
@@ -44,7 +44,7 @@ impl RefPreamble {
 
     /// The refs in words, for the recording.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let Refs::List(list) = &self.refs else { return Vec::new() };
+        let RefList::Complete(list) = &self.refs else { return Vec::new() };
         let mut lines: Vec<_> = list.iter().take(NOTED).map(ToString::to_string).collect();
         if list.len() > NOTED {
             lines.push(format!("git: {} refs more", list.len() - NOTED));
@@ -55,10 +55,10 @@ impl RefPreamble {
     /// What has to be decided on besides the command, if anything.
     pub(crate) fn to_decide(&self, sentence: &str) -> Option<String> {
         let list = match &self.refs {
-            Refs::List(list) if list.iter().any(|change| change.deletes()) => list,
+            RefList::Complete(list) if list.iter().any(|change| change.deletes()) => list,
             // What was cut off by its client does nothing: the server wants the list's end.
-            Refs::List(_) | Refs::More => return None,
-            Refs::Unknown => {
+            RefList::Complete(_) | RefList::Incomplete => return None,
+            RefList::Unreadable => {
                 return Some(format!("{sentence}: its refs cannot be read (a signed push?)"));
             }
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use expacti_line::editor::History;
-use expacti_line::gate::{Draft, Effect, LineGate, Verdict};
+use expacti_line::session::{Effect, LineGate, Submission, Verdict};
 use expacti_protocol::command::Outcome;
 use expacti_protocol::digest::StreamSummary;
 use expacti_protocol::exit::CONNECTION_FAILED;
@@ -72,7 +72,7 @@ pub(super) struct ShellSession<'a> {
 /// What effects ask for that takes longer than an event may.
 #[derive(Default)]
 pub(super) struct Todo {
-    pub(super) submit: Option<Box<Draft>>,
+    pub(super) submit: Option<Box<Submission>>,
     pub(super) withdraw: bool,
     pub(super) probe: bool,
 }
@@ -216,17 +216,17 @@ impl<'a> ShellSession<'a> {
                     effects.extend(more);
                 }
                 Effect::GrantOver => self.grant_over().await,
-                Effect::Still(still) => {
+                Effect::ContextHolds(still) => {
                     if let Some(check) = self.check.take() {
                         check.send(still).ok();
                     }
                 }
-                Effect::Unsent(why) => self.unsent(why).await,
+                Effect::Unsent(why) => self.unsent(&why.to_string()).await,
                 Effect::Passed => self.passed().await,
-                Effect::Aborted(why) => self.aborted(&why).await,
+                Effect::Aborted(why) => self.aborted(&why.to_string()).await,
                 Effect::Started => self.lines.extend(self.typed.take()),
                 Effect::Ended(status) => self.ended(status).await,
-                Effect::Log(text) => self.recorder.mark(text).await,
+                Effect::Log(text) => self.recorder.mark(text.to_owned()).await,
             }
         }
         if !screen.is_empty() {

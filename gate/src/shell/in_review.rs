@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use expacti_line::gate::{Draft, Kind, Label};
+use expacti_line::session::{Kind, Label, Submission};
 use expacti_protocol::command::{Interactive, ItemKind, PromptLabel};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -41,7 +41,7 @@ pub(super) enum ItemEvent {
 
 impl<'a> ItemInReview<'a> {
     /// Begins the review of an item.
-    pub(super) fn submit(review: Review<'a>, draft: Draft, terminal: Terminal) -> Self {
+    pub(super) fn submit(review: Review<'a>, draft: Submission, terminal: Terminal) -> Self {
         let (submitted_tx, submitted) = mpsc::unbounded_channel();
         let (check_tx, checks) = mpsc::unbounded_channel();
         let withdraw = CancellationToken::new();
@@ -105,7 +105,7 @@ pub(super) async fn sleep_until(deadline: Option<Instant>) {
 }
 
 /// What the line gate wants reviewed, as the broker takes it.
-fn item(draft: Draft) -> ReviewItem {
+fn item(draft: Submission) -> ReviewItem {
     let kind = match draft.kind {
         Kind::Line => ItemKind::Line,
         Kind::Input => ItemKind::Input,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_line::editor::History;
-use expacti_line::gate::{Effect, LineGate};
 use expacti_line::remote::{Nonce, Probe, parse_probe};
+use expacti_line::session::{Effect, LineGate};
 use expacti_protocol::command::Outcome;
 use expacti_protocol::ids::SessionId;
 use tokio::sync::{broadcast, mpsc};

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use expacti_sftp::{Change, Record, RemotePath, Summary, size, upload_text};
+use expacti_sftp::scp::{Record, Summary, upload_text};
+use expacti_sftp::{Change, RemotePath, size};
 
 use super::spool::Sealed;
 

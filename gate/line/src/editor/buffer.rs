@@ -1,5 +1,5 @@
-//! The text being edited, its cursor and the kill ring. It must never hold text that is not valid,
-//! or a cursor that is not between two characters.
+//! The text being edited, its cursor and the kill ring. It must never hold invalid text, or a
+//! cursor that is not between two characters.
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
@@ -11,10 +11,10 @@ pub(super) struct Buffer {
     text: String,
     cursor: usize,
     kills: Vec<String>,
-    /// The last key killed, so that the next kill adds to it.
+    /// The last key killed text: the next kill adds to it.
     killing: bool,
-    /// The first byte that differs from when this was last taken.
-    dirty: usize,
+    /// The first byte that has changed since this was last taken, if one has.
+    dirty: Option<usize>,
 }
 
 impl Buffer {
@@ -27,12 +27,12 @@ impl Buffer {
     }
 
     /// The first byte changed since the last call.
-    pub(super) fn take_dirty(&mut self) -> usize {
-        std::mem::replace(&mut self.dirty, usize::MAX)
+    pub(super) fn take_dirty(&mut self) -> Option<usize> {
+        self.dirty.take()
     }
 
     pub(super) fn set_dirty(&mut self) {
-        self.dirty = 0;
+        self.dirty = Some(0);
     }
 
     pub(super) fn set(&mut self, text: &str, cursor: usize) {
@@ -44,7 +44,7 @@ impl Buffer {
     }
 
     pub(super) fn take(&mut self) -> String {
-        self.dirty = 0;
+        self.dirty = Some(0);
         self.cursor = 0;
         self.killing = false;
         std::mem::take(&mut self.text)
@@ -64,7 +64,7 @@ impl Buffer {
     }
 
     fn touch(&mut self, at: usize) {
-        self.dirty = self.dirty.min(at);
+        self.dirty = Some(self.dirty.map_or(at, |dirty| dirty.min(at)));
     }
 
     pub(super) fn insert(&mut self, text: &str) {
@@ -74,11 +74,13 @@ impl Buffer {
     }
 
     fn remove(&mut self, from: usize, to: usize) -> String {
-        let Some(gone) = self.text.get(from..to).map(str::to_owned) else { return String::new() };
+        let Some(removed) = self.text.get(from..to).map(str::to_owned) else {
+            return String::new();
+        };
         self.text.replace_range(from..to, "");
         self.touch(from);
         self.cursor = from;
-        gone
+        removed
     }
 
     fn kill(&mut self, from: usize, to: usize) -> bool {
@@ -86,15 +88,15 @@ impl Buffer {
             return false;
         }
         let forward = self.cursor == from;
-        let gone = self.remove(from, to);
+        let removed = self.remove(from, to);
         match self.kills.last_mut() {
-            Some(last) if self.killing && forward => last.push_str(&gone),
-            Some(last) if self.killing => last.insert_str(0, &gone),
+            Some(last) if self.killing && forward => last.push_str(&removed),
+            Some(last) if self.killing => last.insert_str(0, &removed),
             _ => {
                 if self.kills.len() >= MAX_KILLS {
                     self.kills.remove(0);
                 }
-                self.kills.push(gone);
+                self.kills.push(removed);
             }
         }
         self.killing = true;
@@ -106,55 +108,55 @@ impl Buffer {
         self.kills.last().cloned()
     }
 
-    fn before(&self, at: usize) -> Option<usize> {
+    fn boundary_before(&self, at: usize) -> Option<usize> {
         // A cursor over the whole text always has its context at hand.
         GraphemeCursor::new(at, self.text.len(), true).prev_boundary(&self.text, 0).ok().flatten()
     }
 
-    fn after(&self, at: usize) -> Option<usize> {
+    fn boundary_after(&self, at: usize) -> Option<usize> {
         GraphemeCursor::new(at, self.text.len(), true).next_boundary(&self.text, 0).ok().flatten()
     }
 
-    fn head(&self) -> &str {
+    fn before_cursor(&self) -> &str {
         self.text.get(..self.cursor).unwrap_or("")
     }
 
-    fn tail(&self) -> &str {
+    fn after_cursor(&self) -> &str {
         self.text.get(self.cursor..).unwrap_or("")
     }
 
     fn line_start(&self) -> usize {
-        self.head().rfind('\n').map_or(0, |at| at + 1)
+        self.before_cursor().rfind('\n').map_or(0, |at| at + 1)
     }
 
     fn line_end(&self) -> usize {
-        self.tail().find('\n').map_or(self.text.len(), |at| self.cursor + at)
+        self.after_cursor().find('\n').map_or(self.text.len(), |at| self.cursor + at)
     }
 
-    fn go(&mut self, to: usize) -> bool {
+    fn move_to(&mut self, to: usize) -> bool {
         let moved = to != self.cursor;
         self.cursor = to;
         moved
     }
 
     pub(super) fn left(&mut self) -> bool {
-        self.before(self.cursor).is_some_and(|to| self.go(to))
+        self.boundary_before(self.cursor).is_some_and(|to| self.move_to(to))
     }
 
     pub(super) fn right(&mut self) -> bool {
-        self.after(self.cursor).is_some_and(|to| self.go(to))
+        self.boundary_after(self.cursor).is_some_and(|to| self.move_to(to))
     }
 
     pub(super) fn home(&mut self) {
-        self.go(self.line_start());
+        self.move_to(self.line_start());
     }
 
     pub(super) fn end(&mut self) {
-        self.go(self.line_end());
+        self.move_to(self.line_end());
     }
 
-    pub(super) fn go_to_end(&mut self) {
-        self.go(self.text.len());
+    pub(super) fn move_to_end(&mut self) {
+        self.move_to(self.text.len());
     }
 
     /// One line up, in the same column as far as there is one; false on the first line.
@@ -163,7 +165,7 @@ impl Buffer {
         let Some(end) = start.checked_sub(1) else { return false };
         let column = self.text.get(start..self.cursor).unwrap_or("").graphemes(true).count();
         let from = self.text.get(..end).unwrap_or("").rfind('\n').map_or(0, |at| at + 1);
-        self.go(self.column(from, end, column))
+        self.move_to(self.column(from, end, column))
     }
 
     /// One line down; false on the last line.
@@ -177,7 +179,7 @@ impl Buffer {
         let from = end + 1;
         let rest = self.text.get(from..).unwrap_or("");
         let to = rest.find('\n').map_or(self.text.len(), |at| from + at);
-        self.go(self.column(from, to, column))
+        self.move_to(self.column(from, to, column))
     }
 
     fn column(&self, from: usize, to: usize, column: usize) -> usize {
@@ -186,36 +188,36 @@ impl Buffer {
     }
 
     pub(super) fn backspace(&mut self) -> bool {
-        let Some(from) = self.before(self.cursor) else { return false };
+        let Some(from) = self.boundary_before(self.cursor) else { return false };
         self.remove(from, self.cursor);
         true
     }
 
     pub(super) fn delete(&mut self) -> bool {
-        let Some(to) = self.after(self.cursor) else { return false };
+        let Some(to) = self.boundary_after(self.cursor) else { return false };
         self.remove(self.cursor, to);
         true
     }
 
-    /// Where the word before the cursor begins, words being letters and digits.
+    /// Where the word before the cursor begins. Words are letters and digits.
     fn word_start(&self) -> usize {
-        let head = self.head();
-        let skipped = head.trim_end_matches(|c: char| !c.is_alphanumeric());
+        let before = self.before_cursor();
+        let skipped = before.trim_end_matches(|c: char| !c.is_alphanumeric());
         skipped.trim_end_matches(char::is_alphanumeric).len()
     }
 
     fn word_end(&self) -> usize {
-        let tail = self.tail();
-        let skipped = tail.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let after = self.after_cursor();
+        let skipped = after.trim_start_matches(|c: char| !c.is_alphanumeric());
         self.text.len() - skipped.trim_start_matches(char::is_alphanumeric).len()
     }
 
     pub(super) fn word_left(&mut self) -> bool {
-        self.go(self.word_start())
+        self.move_to(self.word_start())
     }
 
     pub(super) fn word_right(&mut self) -> bool {
-        self.go(self.word_end())
+        self.move_to(self.word_end())
     }
 
     pub(super) fn kill_word(&mut self) -> bool {
@@ -228,7 +230,7 @@ impl Buffer {
 
     /// `^W`: back to a blank.
     pub(super) fn kill_to_blank(&mut self) -> bool {
-        let skipped = self.head().trim_end_matches(char::is_whitespace);
+        let skipped = self.before_cursor().trim_end_matches(char::is_whitespace);
         let from = skipped.trim_end_matches(|c: char| !c.is_whitespace()).len();
         self.kill(from, self.cursor)
     }
@@ -250,11 +252,13 @@ impl Buffer {
     /// `^T`: swaps the characters around the cursor, at the end of a line the last two.
     pub(super) fn transpose(&mut self) -> bool {
         let at = if self.cursor == self.line_end() {
-            self.before(self.cursor).unwrap_or(0)
+            self.boundary_before(self.cursor).unwrap_or(0)
         } else {
             self.cursor
         };
-        let (Some(from), Some(to)) = (self.before(at), self.after(at)) else { return false };
+        let (Some(from), Some(to)) = (self.boundary_before(at), self.boundary_after(at)) else {
+            return false;
+        };
         if from < self.line_start() || to > self.line_end() {
             return false;
         }

@@ -1,7 +1,7 @@
-//! Draws a text behind the prompt on the agent's terminal, sending only what changed. It must
+//! Draws a text after the prompt on the agent's terminal, sending only what changed. It must
 //! never depend on what a terminal does with a character whose width is in doubt.
 //!
-//! Movements are relative, so that the prompt may stand anywhere. The drawing is never higher than
+//! Movements are relative, so that the prompt may be anywhere. The drawing is never higher than
 //! the terminal: a longer text is shown around the cursor, and the prompt stays where it was.
 
 use std::fmt::Write as _;
@@ -9,29 +9,31 @@ use std::fmt::Write as _;
 use super::layout::Layout;
 use super::validate::drawn_width;
 
-/// The terminal as the owner knows it.
+/// The terminal as the caller knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) cols: usize,
-    pub(super) rows: usize,
-    /// The column behind the prompt.
+    /// `None`: every text is drawn whole.
+    pub(super) rows: Option<usize>,
+    /// The column after the prompt.
     pub(super) origin: usize,
 }
 
 impl Size {
-    pub(super) fn new(cols: u16, rows: u16, origin: u16) -> Self {
+    pub(super) fn new(cols: u16, rows: Option<u16>, origin: u16) -> Self {
         let cols = usize::from(cols.max(1));
         // With one row there is nothing to scroll in.
-        Self { cols, rows: usize::from(rows.max(2)), origin: usize::from(origin).min(cols) }
+        let rows = rows.map(|rows| usize::from(rows.max(2)));
+        Self { cols, rows, origin: usize::from(origin).min(cols) }
     }
 }
 
-/// What stands on the terminal.
+/// What is on the terminal now.
 #[derive(Debug)]
 struct Shown {
     size: Size,
     rows: Vec<String>,
-    /// The row of the layout that the first row stands for, and whether rows below are left out.
+    /// The row of the layout that is shown first, and whether rows below are left out.
     view: usize,
     below: bool,
     row: usize,
@@ -51,18 +53,25 @@ pub(super) struct Drawing {
 impl Drawing {
     /// Shows the text with the cursor before the byte `cursor`; `dirty` is the first byte that
     /// changed since the last time.
-    pub(super) fn draw(&mut self, text: &str, cursor: usize, dirty: usize, size: Size) -> Vec<u8> {
+    pub(super) fn draw(
+        &mut self,
+        text: &str,
+        cursor: usize,
+        dirty: Option<usize>,
+        size: Size,
+    ) -> Vec<u8> {
         let mut out = String::new();
         if self.shown.as_ref().is_some_and(|shown| shown.size != size) {
             self.erase_into(&mut out);
         }
         let kept = self.layout.update(text, dirty, size.cols, size.origin);
         let layout = &self.layout;
+        let rows = size.rows.unwrap_or(layout.len());
         let fresh = self.shown.is_none();
         let shown = self.shown.get_or_insert_with(|| Shown::new(size));
         let (row, col) = layout.position(text, cursor);
-        let (view, below) = window(layout.len(), row, size.rows, shown.view);
-        let count = (layout.len() - view).min(size.rows);
+        let (view, below) = window(layout.len(), row, rows, shown.view);
+        let count = (layout.len() - view).min(rows);
         let moved = view != shown.view || below != shown.below;
         let first = if fresh || moved { 0 } else { kept.saturating_sub(view) };
         shown.view = view;
@@ -78,11 +87,11 @@ impl Drawing {
             shown.show(at, content, &mut out);
         }
         shown.cut(count, &mut out);
-        shown.go(row - view, col, &mut out);
+        shown.move_to(row - view, col, &mut out);
         out.into_bytes()
     }
 
-    /// Takes the drawing away.
+    /// Erases the drawing.
     pub(super) fn erase(&mut self) -> Vec<u8> {
         let mut out = String::new();
         self.erase_into(&mut out);
@@ -93,28 +102,28 @@ impl Drawing {
         let Some(mut shown) = self.shown.take() else { return };
         let origin = shown.size.origin;
         if shown.rows.iter().all(String::is_empty) && shown.reached == 0 {
-            shown.go(0, origin, out);
+            shown.move_to(0, origin, out);
             return;
         }
         // A prompt that fills its row has the cursor in the next one: going back would hit it.
         if origin < shown.size.cols {
-            shown.go(0, origin, out);
+            shown.move_to(0, origin, out);
         } else {
-            shown.go(1, 0, out);
+            shown.move_to(1, 0, out);
         }
         out.push_str("\x1b[J");
     }
 
-    /// Leaves the text with something behind it and goes to the row below.
-    pub(super) fn finish(&mut self, text: &str, dirty: usize, behind: &str, size: Size) -> Vec<u8> {
-        let size = Size { rows: usize::MAX, ..size };
+    /// Leaves the text on the terminal, followed by `behind`, and moves to the row below.
+    pub(super) fn finish(&mut self, text: &str, behind: &str, size: Size) -> Vec<u8> {
+        let size = Size { rows: None, ..size };
         let mut out = Vec::new();
         match &mut self.shown {
             // All of it fits: it may be drawn on.
-            Some(shown) if shown.view == 0 && !shown.below => shown.size.rows = usize::MAX,
+            Some(shown) if shown.view == 0 && !shown.below => shown.size.rows = None,
             _ => out = self.erase(),
         }
-        out.extend(self.draw(text, text.len(), dirty, size));
+        out.extend(self.draw(text, text.len(), Some(0), size));
         out.extend_from_slice(behind.as_bytes());
         let below = self.shown.take().is_some_and(|shown| shown.row > 0 && shown.col == 0);
         if !below || text.ends_with('\n') || !behind.is_empty() {
@@ -129,8 +138,8 @@ impl Drawing {
     }
 }
 
-/// Which rows of the layout are shown: the first one, and whether rows below are left out. Rows
-/// above are stood for by the first row, rows below by the last one, if there are four.
+/// Which rows of the layout are shown: the first one, and whether rows below are left out. The
+/// first row shows a marker for the rows above, the last one for those below, if there are four.
 fn window(total: usize, cursor: usize, rows: usize, view: usize) -> (usize, bool) {
     if total <= rows {
         return (0, false);
@@ -185,18 +194,18 @@ impl Shown {
         let rest = new.get(same..).unwrap_or("");
         let kept = old.get(same..).unwrap_or("");
         let is_new = at > self.reached;
-        // A full row behind which the next begins: the terminal wraps by itself, and knows it.
+        // After a full row the terminal wraps by itself: no movement is needed.
         let wraps = col == 0 && self.row + 1 == at && self.col >= self.size.cols;
         let goes = !wraps || rest.is_empty();
         if goes {
-            self.go(at, col, out);
+            self.move_to(at, col, out);
         }
         out.push_str(rest);
         self.row = at;
         self.reached = self.reached.max(at);
         self.col = col + rest.chars().map(width).sum::<usize>();
         let shorter = kept.chars().map(width).sum::<usize>() > self.col - col;
-        // Going to a new row has cleared it: behind a continuation prompt must stand nothing, as
+        // Moving to a new row has cleared it: nothing may follow a continuation prompt, as
         // drivers wait for it at the end of what they read.
         if (shorter || is_new && !goes) && self.col < self.size.cols {
             out.push_str("\x1b[K");
@@ -210,13 +219,13 @@ impl Shown {
         }
         self.rows.truncate(count);
         if count <= self.reached {
-            self.go(count, 0, out);
+            self.move_to(count, 0, out);
             out.push_str("\x1b[J");
         }
     }
 
     /// Moves the cursor.
-    fn go(&mut self, row: usize, col: usize, out: &mut String) {
+    fn move_to(&mut self, row: usize, col: usize, out: &mut String) {
         if (row, col) == (self.row, self.col) {
             return;
         }

@@ -1,4 +1,4 @@
-//! The lines typed before. It must never hold a secret, or a line that would not be accepted now.
+//! The history of lines. It must never hold a secret, or a line that would not be accepted now.
 
 use std::collections::VecDeque;
 
@@ -9,14 +9,14 @@ pub const MAX_LINES: usize = 1_000;
 /// The most bytes kept.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// A history, oldest line first, and where in it somebody is looking.
+/// A history, oldest line first, and the position while it is browsed.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     lines: VecDeque<String>,
     bytes: usize,
-    /// The line looked at; `None` is the new one.
+    /// The line shown; `None` is the new one.
     at: Option<usize>,
-    /// The new line, while older ones are looked at.
+    /// The new line, while older ones are shown.
     draft: String,
 }
 
@@ -76,8 +76,7 @@ impl History {
         self.lines.is_empty()
     }
 
-    /// One line back from what is looked at; `current` is kept as the draft when that is the new
-    /// line.
+    /// One line back from the present one; `current` is kept when that is the new line.
     pub(super) fn older(&mut self, current: &str) -> Option<&str> {
         let at = match self.at {
             None => self.lines.len().checked_sub(1)?,
@@ -90,7 +89,7 @@ impl History {
         self.lines.get(at).map(String::as_str)
     }
 
-    /// One line forward; behind the last one is the draft.
+    /// One line forward; after the last one comes the new line.
     pub(super) fn newer(&mut self) -> Option<&str> {
         let at = self.at? + 1;
         if at < self.lines.len() {
@@ -101,13 +100,13 @@ impl History {
         Some(&self.draft)
     }
 
-    /// Looks at the new line again.
+    /// Shows the new line again.
     pub(super) fn rest(&mut self) {
         self.at = None;
         self.draft.clear();
     }
 
-    /// The newest line before the `before`-th that holds the text, and where in it.
+    /// The newest line before the `before`-th that contains the text, and where in it.
     fn find(&self, text: &str, before: usize) -> Option<(usize, usize)> {
         let lines = self.lines.iter().enumerate().take(before).rev();
         lines.filter_map(|(at, line)| line.rfind(text).map(|start| (at, start))).next()
@@ -118,10 +117,10 @@ impl History {
 #[derive(Debug)]
 pub(super) struct Search {
     query: String,
-    /// The line found last, and where in it.
+    /// The line found last, and the position in it.
     found: Option<(usize, usize)>,
     failed: bool,
-    /// What was being edited, and where.
+    /// What was being edited, and the cursor in it.
     pub(super) before: (String, usize),
 }
 
@@ -130,18 +129,18 @@ impl Search {
         Self { query: String::new(), found: None, failed: false, before: (text.to_owned(), cursor) }
     }
 
-    /// Looks for a longer text; false when there is none.
+    /// Searches for a longer text; false when it is not found.
     pub(super) fn extend(&mut self, history: &History, more: &str) -> bool {
         if self.query.len() + more.len() > MAX_LINE {
             return false;
         }
         self.query.push_str(more);
-        // The line found so far may hold the longer text too.
+        // The line found so far may contain the longer text, too.
         let before = self.found.map_or(history.len(), |(at, _)| at + 1);
         self.look(history, before)
     }
 
-    /// Looks for a shorter text, from the newest line on.
+    /// Searches for a shorter text, from the newest line on.
     pub(super) fn shorten(&mut self, history: &History) -> bool {
         if self.query.pop().is_none() {
             return false;
@@ -151,7 +150,7 @@ impl Search {
         self.query.is_empty() || self.look(history, history.len())
     }
 
-    /// Looks for the next older line.
+    /// Searches for the next older line.
     pub(super) fn again(&mut self, history: &History) -> bool {
         let before = self.found.map_or(history.len(), |(at, _)| at);
         !self.query.is_empty() && self.look(history, before)

@@ -1,5 +1,5 @@
-//! Where each character of a text stands on a terminal of a given width. It must never let a
-//! character pass to the terminal that would not stand where it was counted.
+//! Where each character of a text is on a terminal of a given width. It must never let a character
+//! pass to the terminal that would not be where it was counted.
 
 use super::validate::{drawn_width, escaped};
 
@@ -16,12 +16,12 @@ struct Row {
     lead: Lead,
 }
 
-/// What stands before that character.
+/// What comes before that character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lead {
     /// The prompt, up to the origin.
     Origin,
-    /// So many columns of the escaped character before it.
+    /// This many columns of the escaped character before it are still to be drawn.
     Owed(usize),
     /// The continuation prompt.
     Line,
@@ -37,15 +37,21 @@ pub(super) struct Layout {
 
 /// What one row held.
 struct Filled {
-    /// The column behind the last character.
+    /// The column after the last character.
     col: usize,
     next: Option<Row>,
 }
 
 impl Layout {
     /// Lays the text out again where it changed, from the byte `dirty` on; returns the first row
-    /// that may be another than before.
-    pub(super) fn update(&mut self, text: &str, dirty: usize, cols: usize, origin: usize) -> usize {
+    /// that may have changed.
+    pub(super) fn update(
+        &mut self,
+        text: &str,
+        dirty: Option<usize>,
+        cols: usize,
+        origin: usize,
+    ) -> usize {
         if self.rows.is_empty() || self.cols != cols || self.origin != origin {
             self.rows.clear();
             self.rows.push(Row { first: 0, lead: Lead::Origin });
@@ -53,10 +59,14 @@ impl Layout {
             self.origin = origin;
         }
         // A row ends where the next character did not fit, so the row before the change counts.
-        let keep = self.rows.partition_point(|row| row.first < dirty).saturating_sub(1);
+        let unchanged = match dirty {
+            Some(dirty) => self.rows.partition_point(|row| row.first < dirty),
+            None => self.rows.len(),
+        };
+        let keep = unchanged.saturating_sub(1);
         self.rows.truncate(keep + 1);
         while let Some(row) = self.rows.last() {
-            match self.fill(text, *row, usize::MAX, None).next {
+            match self.fill(text, *row, None, None).next {
                 Some(next) => self.rows.push(next),
                 None => break,
             }
@@ -68,11 +78,11 @@ impl Layout {
         self.rows.len()
     }
 
-    /// What stands in a row, behind the origin in the first one.
+    /// What is in a row, after the origin in the first one.
     pub(super) fn render(&self, text: &str, row: usize) -> String {
         let mut out = String::with_capacity(self.cols.min(256));
         if let Some(row) = self.rows.get(row) {
-            self.fill(text, *row, usize::MAX, Some(&mut out));
+            self.fill(text, *row, None, Some(&mut out));
         }
         out
     }
@@ -80,12 +90,18 @@ impl Layout {
     /// The row and column of the character that begins at a byte.
     pub(super) fn position(&self, text: &str, at: usize) -> (usize, usize) {
         let index = self.rows.partition_point(|row| row.first <= at).saturating_sub(1);
-        let col = self.rows.get(index).map_or(0, |row| self.fill(text, *row, at, None).col);
+        let col = self.rows.get(index).map_or(0, |row| self.fill(text, *row, Some(at), None).col);
         (index, col)
     }
 
-    /// Fills one row, up to the character at `until`.
-    fn fill(&self, text: &str, row: Row, until: usize, mut out: Option<&mut String>) -> Filled {
+    /// Fills one row, up to the character at the byte `until`, if there is such a bound.
+    fn fill(
+        &self,
+        text: &str,
+        row: Row,
+        until: Option<usize>,
+        mut out: Option<&mut String>,
+    ) -> Filled {
         let cols = self.cols;
         let mut put = |piece: &str| {
             if let Some(out) = out.as_deref_mut() {
@@ -115,7 +131,7 @@ impl Layout {
         }
         let mut at = row.first;
         for c in text.get(row.first..).unwrap_or("").chars() {
-            if at >= until {
+            if until.is_some_and(|until| at >= until) {
                 return Filled { col, next: None };
             }
             if col >= cols {
@@ -154,8 +170,8 @@ impl Layout {
             }
             at = after;
         }
-        // Behind a full row the cursor stands in the next one.
-        let full = col >= cols && at < until;
+        // After a full row the cursor is in the next one.
+        let full = col >= cols && until.is_none_or(|until| at < until);
         Filled { col, next: if full { wrap(at, 0) } else { None } }
     }
 }

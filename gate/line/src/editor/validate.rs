@@ -1,5 +1,5 @@
-//! What a line may hold, and which of its characters nobody would see. It must never change a
-//! line: what is not allowed is refused as a whole.
+//! What a line may contain, and which of its characters nobody would see. It must never change a
+//! line: a line with anything that is not allowed is refused.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ pub const MAX_INPUT: usize = 1_000;
 /// Why a line is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It holds a control character.
+    /// It contains a control character.
     #[error("the line holds the control character {0}; send it as plain text")]
     Control(String),
     /// A secret of more than one line.
@@ -43,12 +43,12 @@ pub fn validate(bytes: &[u8], limit: usize) -> Result<&str, Refusal> {
     }
 }
 
-/// Whether no line may hold this: C0 but tab and newline, DEL, C1.
+/// Whether no line may contain this: C0 except tab and newline, DEL, C1.
 pub(super) fn is_forbidden(c: char) -> bool {
     c.is_control() && c != '\t' && c != '\n'
 }
 
-/// What the reviewer must be told of a line, by the same rule by which it will be shown.
+/// What the reviewer must be told about a line, by the same rule by which it will be shown.
 #[must_use]
 pub fn notes(text: &str) -> Vec<String> {
     if text.is_ascii() {
@@ -79,14 +79,14 @@ pub fn notes(text: &str) -> Vec<String> {
     vec![note]
 }
 
-/// The columns of a character that every terminal draws alike; `None` for one that must be drawn
-/// as its number: hidden ones, those that join with their neighbours, and those whose width
+/// The width of a character that every terminal draws alike; `None` for one that must be drawn as
+/// its number: hidden ones, those that join with their neighbours, and those whose width
 /// terminals disagree on.
 pub(super) fn drawn_width(c: char) -> Option<usize> {
     if c.is_ascii() {
         return (!c.is_ascii_control()).then_some(1);
     }
-    // Skin tones melt into the character before them on some terminals.
+    // Some terminals merge skin tones with the character before them.
     if matches!(c, '\u{1f3fb}'..='\u{1f3ff}') {
         return None;
     }

@@ -1,16 +1,16 @@
-//! Tells from a shell's echo whether the line it shows is the line that was sent, as a terminal of
-//! the same width shows it. It must never take a part of the line, or more than the line, for it.
+//! Whether a shell's echo shows the line that was sent, as a terminal of the same width shows it.
+//! It must never accept a part of the line, or more than the line.
 
 use std::fmt;
 
 use avt::Terminal;
 
-/// A terminal's row, from its first column on, and what it shows after the echo of a line.
+/// An emulated terminal that shows the echo, and what it has to show.
 pub(super) struct Echo {
-    /// `None`: no such terminal; nothing matches.
+    /// `None`: no terminal can have this size; nothing matches.
     shown: Option<Terminal>,
     expected: Picture,
-    /// The beginning of a character whose end has not come.
+    /// The first bytes of an incomplete character.
     partial: Vec<u8>,
 }
 
@@ -21,7 +21,7 @@ impl fmt::Debug for Echo {
 }
 
 impl Echo {
-    /// `before`: the output since the last newline. A line editor may draw it again.
+    /// `before`: the output since the last newline, which a line editor may draw again.
     pub(super) fn new(line: &str, cols: u16, before: &[u8]) -> Self {
         let expected = match screen(line.len(), cols, before) {
             Some(mut screen) => {
@@ -46,7 +46,7 @@ impl Echo {
         shown.feed(String::from_utf8_lossy(whole).as_ref());
     }
 
-    /// Whether exactly the line stands there, with the cursor behind it.
+    /// Whether exactly the line is there, with the cursor after it.
     pub(super) fn matches(&self) -> bool {
         let shown = self.shown.as_ref().map(picture);
         self.partial.is_empty() && shown.as_ref() == Some(&self.expected)
@@ -55,15 +55,15 @@ impl Echo {
 
 fn screen(bytes: usize, cols: u16, before: &[u8]) -> Option<Terminal> {
     let cols = usize::from(cols);
-    // Every byte could be a column, and a wide character may leave one empty.
+    // Every byte could take a column, and a wide character may leave one empty.
     let rows = (2 * bytes + before.len()).checked_div(cols)? + 3;
     let mut screen = Terminal::new(cols, rows).ok()?;
     screen.feed(String::from_utf8_lossy(before).as_ref());
     Some(screen)
 }
 
-/// The text, and the cursor as a count of cells: behind the last column and in the first of the
-/// next row are the same place.
+/// The text, and the cursor as a count of cells: after the last column and in the first of the
+/// next row are the same position.
 type Picture = (Vec<String>, usize);
 
 fn picture(screen: &Terminal) -> Picture {

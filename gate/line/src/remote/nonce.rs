@@ -1,9 +1,10 @@
-//! The secret by which a session's markers are told from a program's output. It must never be
-//! shown, logged or put in the environment of a program; and knowing it never approves anything.
+//! The secret that distinguishes a session's markers from a program's output. It must never be
+//! shown, logged or put in the environment of a program; and knowing it must never approve
+//! anything.
 
 use std::fmt;
 
-/// 128 random bits, given in by the caller, as lower-case hex.
+/// 128 random bits from the caller, as lower-case hex.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Nonce(String);
 

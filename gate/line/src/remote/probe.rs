@@ -1,16 +1,16 @@
-//! Looks, over a channel of its own, at what reads the terminal: a constant script, whose answer
-//! is for the reviewer. It must never contain anything the agent chose.
+//! Asks the target, over a separate channel, what reads the terminal: a constant script, whose
+//! answer is for the reviewer. It must never contain anything that the agent chose.
 
 use super::provision::for_any_shell;
 
 const SCRIPT: &str = include_str!("shells/probe.sh");
 
-/// What reads the terminal.
+/// What reads the terminal, as the target said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probe {
-    /// The terminal echoes what is typed; without, a password is likely.
+    /// The terminal echoes what is typed; if not, a password is likely.
     pub echo: bool,
-    /// The terminal hands on whole lines; without, keys.
+    /// The terminal passes on whole lines; if not, single keys.
     pub canonical: bool,
     /// The foreground program with its arguments (`psql -d shop`); `None` when it is the
     /// provisioned shell itself.
@@ -19,16 +19,16 @@ pub struct Probe {
     pub pid: Option<u32>,
     /// Its user id.
     pub uid: Option<u32>,
-    /// Its directory, where it may be seen.
+    /// Its directory, if the account may see it.
     pub cwd: Option<String>,
 }
 
-/// An exec request that looks at this terminal; `None` unless it can be one.
+/// The exec request that asks about this terminal; `None` when that is not a terminal's name.
 pub fn probe_command(tty: &str) -> Option<String> {
     valid_tty(tty).then(|| for_any_shell(&SCRIPT.replace("@TTY@", tty)))
 }
 
-/// Reads the answer; `None` if it is not one.
+/// Reads the answer; `None` if it is malformed.
 pub fn parse_probe(output: &[u8]) -> Option<Probe> {
     let text = String::from_utf8_lossy(output);
     let field = |name: &str| {
@@ -54,8 +54,8 @@ pub fn parse_probe(output: &[u8]) -> Option<Probe> {
     })
 }
 
-/// As [`start_command`](super::start_command) starts shells; the process may have become another
-/// program by `exec`.
+/// Whether these are the arguments with which [`start_command`](super::start_command) starts
+/// shells; the process may have become another program by `exec`.
 fn is_provisioned(args: &str) -> bool {
     let program = args.split(' ').next().unwrap_or_default();
     let alone = program == args

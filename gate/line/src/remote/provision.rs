@@ -1,10 +1,10 @@
-//! The exec request that takes the place of an agent's `shell` request: it runs the account's own
-//! login shell so that it marks its prompts and reports its edit buffer. It must contain nothing
-//! that came from the agent, print nothing, and leave no file behind.
+//! The exec request that replaces an agent's `shell` request: it runs the account's own login
+//! shell, set up to mark its prompts and report its edit buffer. It must contain nothing that came
+//! from the agent, print nothing, and leave no file behind.
 
 use std::fmt::Write as _;
 
-use super::Nonce;
+use super::nonce::Nonce;
 
 /// POSIX sh: picks the shell by the account's `$SHELL` and hands it its start-up file.
 const BOOT: &str = include_str!("shells/boot.sh");
@@ -16,8 +16,8 @@ const ZSH: &str = include_str!("shells/zsh.sh");
 /// The exec request that replaces the `shell` request.
 ///
 /// It is a constant but for the nonce. It works whatever the login shell is (`sshd` runs it as
-/// `$SHELL -c ...`), and a shell that cannot be provisioned is started plain, as a login shell,
-/// without a hello: what is then typed at it is delivered as to any unverified prompt.
+/// `$SHELL -c ...`). A shell that cannot be provisioned is started as a plain login shell, without
+/// a hello: lines are then delivered to it as to any unverified prompt.
 pub fn start_command(nonce: &Nonce) -> String {
     let script = BOOT
         .replace("@BASH@", BASH.trim_end())
@@ -29,8 +29,8 @@ pub fn start_command(nonce: &Nonce) -> String {
 }
 
 /// Wraps a POSIX sh script so that every login shell, csh and fish included, hands it to
-/// `/bin/sh` unchanged: within single quotes stand only characters that none of them interprets,
-/// everything else is an octal escape for `printf`. Lines of comment stay behind.
+/// `/bin/sh` unchanged: within single quotes are only characters that none of them interprets,
+/// everything else is an octal escape for `printf`. Comment lines are left out.
 pub(super) fn for_any_shell(script: &str) -> String {
     let mut encoded = String::with_capacity(script.len() * 2);
     let code: Vec<&str> = script.lines().filter(|line| !line.starts_with('#')).collect();

@@ -1,18 +1,18 @@
-//! Cuts what the target sends into output, markers that carry the nonce, and the few terminal
-//! modes the gate needs to know. It must never lose an output byte, keep more than a bounded
-//! number of bytes, or take a marker without the nonce for its own.
+//! Splits what the target sends into output, markers that carry the nonce, and the few terminal
+//! modes that the gate needs to know. It must never lose a byte of output, keep an unbounded number
+//! of bytes, or accept a marker without the nonce.
 
-use super::Nonce;
+use super::nonce::Nonce;
 
-/// A marker's payload beyond this is not a marker's: a check report is a line of 16 KiB at most.
+/// The longest payload of a marker, in bytes: a check report is a line of 16 KiB at most.
 const LONGEST_PAYLOAD: usize = 64 * 1024;
-/// `ESC [ ? 1049 ; 2004 h` and the like; longer ones pass unread.
+/// The longest mode sequence that is read (`ESC [ ? 1049 ; 2004 h`), in bytes; others are output.
 const LONGEST_MODE: usize = 32;
 
 /// A piece of what the target sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    /// What stands after the nonce in a marker.
+    /// What follows the nonce in a marker.
     Marker(Vec<u8>),
     /// A private mode switched on or off; its bytes follow as output.
     Mode { number: u32, on: bool },
@@ -30,7 +30,7 @@ enum State {
     Payload,
 }
 
-/// The cutter; bytes that may turn out to be a marker's are held until that is known.
+/// The scanner. Bytes that may belong to a marker are held until that is known.
 #[derive(Debug)]
 pub(super) struct Scanner {
     /// `ESC ] 133 ; nonce ;`
@@ -46,7 +46,7 @@ impl Scanner {
         Self { prefix, state: State::Ground, held: Vec::new(), run: Vec::new() }
     }
 
-    /// Takes the next bytes, cut anywhere.
+    /// Takes the next bytes, split anywhere.
     pub(super) fn feed(&mut self, bytes: &[u8], out: &mut Vec<Token>) {
         let mut rest = bytes;
         while let Some((&byte, after)) = rest.split_first() {
@@ -87,7 +87,7 @@ impl Scanner {
         self.flush(out);
     }
 
-    /// Whether the byte was used; if not, it is looked at again in the new state.
+    /// Whether the byte was consumed; if not, it is read again in the new state.
     fn held(&mut self, byte: u8, out: &mut Vec<Token>) -> bool {
         if self.prefix.get(self.held.len()) == Some(&byte) && self.prefix.starts_with(&self.held) {
             self.held.push(byte);
@@ -136,7 +136,7 @@ impl Scanner {
                 self.held.push(byte);
                 true
             }
-            // Broken off, or no marker of ours: dropped, as it shows the nonce.
+            // Cut off, or not one of our markers: dropped, as it would show the nonce.
             _ => {
                 self.held = Vec::new();
                 self.state = State::Ground;

@@ -1,53 +1,53 @@
-//! Follows the remote side through its markers. It must never send anything, and whoever knows the
-//! nonce can make it say anything: its word is for the reviewer.
+//! Follows the remote side through its markers. It must never send anything. Whoever knows the
+//! nonce can make it say anything, so what it says is for the reviewer only.
 
-use super::deliver::{Delivery, Undeliverable};
-use super::probe::{Probe, valid_tty};
+use super::delivery::Delivery;
+use super::event::{Event, Hello, LastStatus, Phase};
+use super::marker::Marker;
+use super::nonce::Nonce;
+use super::probe::Probe;
 use super::scan::{Scanner, Token};
-use super::{Check, Event, Hello, Label, Nonce};
+use super::undeliverable::Undeliverable;
 
-/// A longer prompt is kept only in part.
+/// How much of a prompt is kept, in bytes.
 const LONGEST_PROMPT: usize = 8 * 1024;
-/// Of the last line of output so much is kept, to compare an echo with it.
-const LONGEST_TAIL: usize = 4 * 1024;
+/// How much of the current row of output is kept, in bytes, to compare an echo with it.
+const LONGEST_ROW: usize = 4 * 1024;
 
 /// The remote side of one interactive session.
 #[derive(Debug)]
 pub struct Remote {
     scanner: Scanner,
     tokens: Vec<Token>,
-    label: Label,
+    phase: Phase,
     epoch: u64,
     hello: Option<Hello>,
     cwd: Option<String>,
     foreground: Option<String>,
     prompt: Vec<u8>,
     in_prompt: bool,
-    /// The shell's line editor is at work: a prompt now is one drawn again.
+    /// The shell's line editor is active: a prompt that comes now is the old one, drawn again.
     editing: bool,
-    status: Option<Option<u32>>,
-    /// The shell's hook ran before this prompt, and with it bound the keys again.
-    prepared: bool,
-    paste_mode: bool,
-    alt_screen: bool,
+    last_status: LastStatus,
+    /// The shell's hook ran before this prompt, and bound the check key again.
+    hook_ran: bool,
     /// The output since the last newline.
-    tail: Vec<u8>,
-    /// A line was interrupted, and nothing shows yet that what reads lines has dropped it.
-    leftover: bool,
-    /// The shell said that it answers the check key, and did not.
-    mute: bool,
+    current_row: Vec<u8>,
+    /// A line was interrupted, and nothing shows yet that its reader has dropped it.
+    line_left_over: bool,
+    /// The shell promised to answer the check key, and did not.
+    ignores_check_key: bool,
     cols: u16,
-    rows: u16,
 }
 
 impl Remote {
     /// A session whose shell is started with [`start_command`](super::start_command), on a
-    /// terminal of this size.
-    pub fn new(nonce: Nonce, cols: u16, rows: u16) -> Self {
+    /// terminal of this width.
+    pub fn new(nonce: Nonce, cols: u16) -> Self {
         Self {
             scanner: Scanner::new(&nonce),
             tokens: Vec::new(),
-            label: Label::Boot,
+            phase: Phase::Boot,
             epoch: 0,
             hello: None,
             cwd: None,
@@ -55,19 +55,16 @@ impl Remote {
             prompt: Vec::new(),
             in_prompt: false,
             editing: false,
-            status: None,
-            prepared: false,
-            paste_mode: false,
-            alt_screen: false,
-            tail: Vec::new(),
-            leftover: false,
-            mute: false,
+            last_status: LastStatus::NotReported,
+            hook_ran: false,
+            current_row: Vec::new(),
+            line_left_over: false,
+            ignores_check_key: false,
             cols: cols.max(1),
-            rows: rows.max(1),
         }
     }
 
-    /// Takes what the target sent, cut anywhere, and appends what it means.
+    /// Takes what the target sent, split anywhere, and appends the events.
     pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<Event>) {
         let mut tokens = std::mem::take(&mut self.tokens);
         self.scanner.feed(bytes, &mut tokens);
@@ -77,7 +74,7 @@ impl Remote {
         self.tokens = tokens;
     }
 
-    /// The target's output has ended: hands out what was held back as the possible beginning of a
+    /// The target's output has ended: returns what was held back as the possible beginning of a
     /// marker.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
         let mut tokens = Vec::new();
@@ -88,11 +85,11 @@ impl Remote {
     }
 
     /// What the remote side is doing.
-    pub fn label(&self) -> Label {
-        self.label
+    pub fn phase(&self) -> Phase {
+        self.phase
     }
 
-    /// Counts the changes of label and foreground program: an approval given in one epoch does not
+    /// Counts the changes of phase and foreground program: an approval given in one epoch does not
     /// hold in another.
     pub fn epoch(&self) -> u64 {
         self.epoch
@@ -108,6 +105,16 @@ impl Remote {
         self.hello.as_ref()
     }
 
+    /// The terminal that a probe may ask about, once the shell has said which it is.
+    pub fn tty(&self) -> Option<&str> {
+        self.hello()?.tty.as_deref()
+    }
+
+    /// How the last command ended, as far as the shell has said so without a prompt after it.
+    pub fn last_status(&self) -> LastStatus {
+        self.last_status
+    }
+
     /// The shell's directory as of its last prompt.
     pub fn cwd(&self) -> Option<&str> {
         self.cwd.as_deref()
@@ -118,70 +125,55 @@ impl Remote {
         self.foreground.as_deref()
     }
 
-    /// Whether whatever reads the terminal has bracketed paste on.
-    pub fn paste_mode(&self) -> bool {
-        self.paste_mode
-    }
-
-    /// Whether a program has the alternate screen.
-    pub fn alt_screen(&self) -> bool {
-        self.alt_screen
-    }
-
-    /// The terminal has another size.
-    pub fn resize(&mut self, cols: u16, rows: u16) {
+    /// The terminal has another width.
+    pub fn resize(&mut self, cols: u16) {
         self.cols = cols.max(1);
-        self.rows = rows.max(1);
     }
 
     /// No hello came in time, or no prompt after it. Should they come later, the next prompt is
     /// verified again.
     pub fn give_up(&mut self) {
-        if self.label == Label::Boot {
-            self.set(Label::Unverified);
+        if self.phase == Phase::Boot {
+            self.set(Phase::Unverified);
         }
     }
 
     /// The shell did not answer the check key. Until it does, a line is delivered to it by its
     /// echo, as to a shell that cannot be asked.
-    pub fn unanswered(&mut self) {
-        self.mute = true;
+    pub fn check_key_unanswered(&mut self) {
+        self.ignores_check_key = true;
     }
 
-    /// The status of the last command, which the shell has said without a prompt after it, if so.
-    pub fn said_status(&self) -> Option<Option<u32>> {
-        self.status
-    }
-
-    /// Whether it should have answered the check key and did not.
-    pub fn is_mute(&self) -> bool {
-        self.mute
+    /// Whether the shell should have answered the check key and did not.
+    pub fn ignores_check_key(&self) -> bool {
+        self.ignores_check_key
     }
 
     /// Whether the shell reports its edit buffer, so far as it has been asked.
-    fn checks(&self) -> bool {
-        !self.mute && self.hello.as_ref().is_some_and(|hello| hello.checks)
+    fn reports_buffer(&self) -> bool {
+        !self.ignores_check_key && self.hello.as_ref().is_some_and(|hello| hello.reports_buffer)
     }
 
-    /// Whether the shell that was set up reads lines as the terminal hands them on, and nobody but
-    /// its prompt tells that it does.
+    /// Whether the provisioned shell has no line editor that reports its buffer: it reads lines as
+    /// the terminal passes them on, and only its prompt tells that it reads.
     pub fn reads_plain_lines(&self) -> bool {
-        self.hello.as_ref().is_some_and(|hello| !hello.checks)
+        self.hello.as_ref().is_some_and(|hello| !hello.reports_buffer)
     }
 
     /// Return was sent: the shell no longer reads at its prompt.
     pub fn accepted(&mut self) {
-        self.prepared = false;
-        if self.label != Label::Unverified {
-            self.set(Label::Running);
+        self.hook_ran = false;
+        if self.phase != Phase::Unverified {
+            self.set(Phase::Running);
         }
     }
 
-    /// `^C` was sent: whatever the shell still answers belongs to what was before, until it shows
-    /// a prompt.
+    /// `^C` was sent: until the shell shows a prompt, whatever it says belongs to what came before.
     pub fn interrupted(&mut self) {
         self.accepted();
-        self.leftover = true;
+        self.line_left_over = true;
+        // fish stays in its editor after `^C` and shows a new prompt there. Without this it would
+        // pass for the old prompt drawn again.
         if self.is_fish() {
             self.editing = false;
         }
@@ -195,38 +187,42 @@ impl Remote {
         }
     }
 
-    /// How to deliver an approved line to a shell that reads commands: checked by its own report
-    /// at a verified prompt, else by its echo. `own`: the shell that was set up reads it.
-    pub fn delivery(&self, line: &[u8], own: bool) -> Result<Delivery, Undeliverable> {
-        let at_prompt = matches!(self.label, Label::Prompt | Label::Continuation);
-        if self.checks() && at_prompt {
-            Delivery::verified(line, self.label == Label::Continuation, !self.prepared)
-        } else if self.leftover {
+    /// How to deliver an approved line to a shell that reads commands: checked by the shell's own
+    /// report at a verified prompt, otherwise by its echo. `own_shell`: it is the provisioned
+    /// shell that reads, though no marker says so.
+    pub fn delivery(&self, line: &[u8], own_shell: bool) -> Result<Delivery, Undeliverable> {
+        let at_prompt = self.phase.is_prompt();
+        if self.reports_buffer() && at_prompt {
+            Delivery::verified(line, self.phase == Phase::Continuation, !self.hook_ran)
+        } else if self.line_left_over {
+            // An echo shows only what was added: it cannot tell that something stood there before.
             Err(Undeliverable::Leftover)
         } else {
             let expands = match &self.hello {
-                Some(hello) if own || at_prompt => {
+                Some(hello) if own_shell || at_prompt => {
                     !matches!(hello.shell.as_str(), "ash" | "dash" | "mksh")
                 }
                 _ => true,
             };
-            let delivery = Delivery::unverified(line, self.cols, &self.tail, expands)?;
-            // Its terminal, or its own editor, may hold what was typed under a grant.
-            let plain = self.reads_plain_lines() && (own || at_prompt);
-            Ok(if plain { delivery.cleared() } else { delivery })
+            let delivery = Delivery::unverified(line, self.cols, &self.current_row, expands)?;
+            // The terminal, or the shell's own editor, may still hold what was typed under a grant.
+            let plain = self.reads_plain_lines() && (own_shell || at_prompt);
+            Ok(if plain { delivery.clearing_first() } else { delivery })
         }
     }
 
     fn token(&mut self, token: Token, out: &mut Vec<Event>) {
         match token {
-            Token::Marker(payload) => self.marker(&payload, out),
+            Token::Marker(payload) => {
+                if let Some(marker) = Marker::parse(&payload) {
+                    self.marker(marker, out);
+                }
+            }
             Token::Mode { number: 2004, on } => {
-                self.paste_mode = on;
                 self.editing &= on;
                 out.push(Event::PasteMode(on));
             }
             Token::Mode { number: 47 | 1047 | 1049, on } => {
-                self.alt_screen = on;
                 out.push(Event::AltScreen(on));
             }
             Token::Mode { .. } => {}
@@ -237,6 +233,7 @@ impl Remote {
         }
     }
 
+    /// Remembers the prompt and the current row of the output.
     fn keep(&mut self, bytes: &[u8]) {
         if self.in_prompt {
             let room = LONGEST_PROMPT.saturating_sub(self.prompt.len()).min(bytes.len());
@@ -244,78 +241,80 @@ impl Remote {
         }
         let line = match bytes.iter().rposition(|b| *b == b'\n') {
             Some(newline) => {
-                self.tail.clear();
-                self.leftover = false;
+                self.current_row.clear();
+                self.line_left_over = false;
                 bytes.get(newline + 1..).unwrap_or_default()
             }
             None => bytes,
         };
-        self.tail.extend_from_slice(line);
-        if self.tail.len() > LONGEST_TAIL {
+        self.current_row.extend_from_slice(line);
+        if self.current_row.len() > LONGEST_ROW {
             // A row drawn over and over, such as a progress bar.
-            let from = self.tail.iter().rposition(|b| *b == b'\r').map_or(0, |at| at + 1);
-            self.tail.drain(..from);
-            self.tail.truncate(LONGEST_TAIL);
+            let from = self.current_row.iter().rposition(|b| *b == b'\r').map_or(0, |at| at + 1);
+            self.current_row.drain(..from);
+            self.current_row.truncate(LONGEST_ROW);
         }
     }
 
-    fn marker(&mut self, payload: &[u8], out: &mut Vec<Event>) {
-        let (kind, fields) = match payload {
-            [kind, b';', fields @ ..] => (*kind, fields),
-            [kind] => (*kind, [].as_slice()),
-            _ => return,
-        };
-        match kind {
-            b'A' => {
-                self.start_prompt();
-                if self.drawn_again() {
-                    return;
-                }
-                if self.label == Label::Running {
-                    out.push(Event::CommandDone { status: self.status.take().flatten() });
-                }
-                self.status = None;
-                out.push(Event::PromptStart);
+    fn marker(&mut self, marker: Marker, out: &mut Vec<Event>) {
+        match marker {
+            Marker::PromptStart => self.prompt_started(out),
+            Marker::PromptEnd => self.end_prompt(Phase::Prompt, Event::PromptEnd, out),
+            Marker::ContinuationStart => self.start_prompt(),
+            Marker::ContinuationEnd => {
+                self.end_prompt(Phase::Continuation, Event::ContinuationPrompt, out);
             }
-            b'B' => self.end_prompt(Label::Prompt, Event::PromptEnd, out),
-            b'P' => self.start_prompt(),
-            b'Q' => self.end_prompt(Label::Continuation, Event::ContinuationPrompt, out),
-            b'C' => {
+            Marker::CommandStart => {
                 self.editing = false;
-                self.status = None;
-                self.set(Label::Running);
+                self.last_status = LastStatus::NotReported;
+                self.set(Phase::Running);
                 out.push(Event::CommandStart);
             }
-            b'D' | b'd' => {
+            Marker::CommandEnd { status, hook_ran } => {
                 self.editing = false;
-                self.prepared = kind == b'D';
-                self.status = Some(text(fields).parse().ok());
+                self.hook_ran = hook_ran;
+                self.last_status = LastStatus::Reported { status };
             }
-            // There will be no markers.
-            b'U' if self.label == Label::Boot => self.set(Label::Unverified),
-            b'H' if self.hello.is_none() => {
-                let hello = hello(fields);
-                self.hello = Some(hello.clone());
-                if self.label == Label::Unverified {
-                    self.set(Label::Boot);
-                }
-                out.push(Event::Hello(hello));
-            }
-            b'K' => {
-                if let Some(check) = check(fields) {
-                    self.mute = false;
-                    out.push(Event::Check(check));
+            Marker::NoPromptMarkers => {
+                if self.phase == Phase::Boot {
+                    self.set(Phase::Unverified);
                 }
             }
-            b'W' => self.directory(text(&percent_decoded(fields)), out),
-            b'w' => self.directory(text(fields), out),
-            _ => {}
+            Marker::Hello(hello) => self.greeted(hello, out),
+            Marker::Check(check) => {
+                self.ignores_check_key = false;
+                out.push(Event::Check(check));
+            }
+            Marker::Directory(cwd) => {
+                self.cwd = Some(cwd.clone());
+                out.push(Event::Cwd(cwd));
+            }
         }
     }
 
-    fn directory(&mut self, cwd: String, out: &mut Vec<Event>) {
-        self.cwd = Some(cwd.clone());
-        out.push(Event::Cwd(cwd));
+    fn prompt_started(&mut self, out: &mut Vec<Event>) {
+        self.start_prompt();
+        if self.drawn_again() {
+            return;
+        }
+        let ended = std::mem::take(&mut self.last_status);
+        if self.phase == Phase::Running {
+            out.push(Event::CommandDone { status: ended.status() });
+        }
+        out.push(Event::PromptStart);
+    }
+
+    fn greeted(&mut self, hello: Hello, out: &mut Vec<Event>) {
+        // Only the first one counts: a program that has learnt the nonce must not move the probe
+        // to another terminal.
+        if self.hello.is_some() {
+            return;
+        }
+        self.hello = Some(hello.clone());
+        if self.phase == Phase::Unverified {
+            self.set(Phase::Boot);
+        }
+        out.push(Event::Hello(hello));
     }
 
     fn start_prompt(&mut self) {
@@ -323,106 +322,46 @@ impl Remote {
         self.in_prompt = true;
     }
 
-    fn end_prompt(&mut self, label: Label, event: Event, out: &mut Vec<Event>) {
+    fn end_prompt(&mut self, phase: Phase, event: Event, out: &mut Vec<Event>) {
         self.in_prompt = false;
         if self.drawn_again() {
             return;
         }
-        self.editing = self.checks();
-        self.set(label);
+        self.editing = self.reports_buffer();
+        self.set(phase);
         out.push(event);
     }
 
-    /// A prompt now is not a new one: bash draws it again after the check key, even when Return
-    /// has been sent meanwhile. fish gives a new one after `^C` without leaving its editor.
+    /// Whether a prompt that comes now is the old one, drawn again: bash does so after the check
+    /// key, even when Return has been sent meanwhile. fish shows a new one after `^C` without
+    /// leaving its editor.
     fn drawn_again(&self) -> bool {
-        self.editing && (self.label == Label::Running || !self.is_fish())
+        self.editing && (self.phase == Phase::Running || !self.is_fish())
     }
 
     fn is_fish(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.shell == "fish")
     }
 
-    fn set(&mut self, label: Label) {
-        if self.label != label {
-            self.label = label;
+    fn set(&mut self, phase: Phase) {
+        if self.phase != phase {
+            self.phase = phase;
             self.epoch += 1;
-            if label != Label::Running {
+            if phase != Phase::Running {
                 self.foreground = None;
             }
         }
     }
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// `shell;version;tty;pid;check`
-fn hello(fields: &[u8]) -> Hello {
-    let text = text(fields);
-    let mut fields = text.split(';');
-    let mut next = || fields.next().unwrap_or_default().to_owned();
-    Hello {
-        shell: next(),
-        version: next(),
-        tty: Some(next()).filter(|tty| valid_tty(tty)),
-        pid: next().parse().ok(),
-        checks: next() == "check",
-    }
-}
-
-/// `flags;buffer`, with newlines as 0x1e and tabs as 0x1f; a buffer that holds any control
-/// character of its own is not reported but flagged.
-fn check(fields: &[u8]) -> Option<Check> {
-    let separator = fields.iter().position(|b| *b == b';')?;
-    let (flags, buffer) = fields.split_at(separator);
-    let foreign = flags.contains(&b'X');
-    let buffer = buffer.get(1..).filter(|_| !foreign).unwrap_or_default();
-    Some(Check {
-        buffer: buffer
-            .iter()
-            .map(|b| match b {
-                0x1e => b'\n',
-                0x1f => b'\t',
-                other => *other,
-            })
-            .collect(),
-        continued: flags.contains(&b'P'),
-        foreign,
-        history_expansion: flags.contains(&b'H'),
-        unready: flags.contains(&b'E'),
-        vi: flags.contains(&b'V'),
-        utf8: flags.contains(&b'U'),
-    })
-}
-
-fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((&first, after)) = rest.split_first() {
-        let mut pair = [0];
-        match after.get(..2).map(|digits| hex::decode_to_slice(digits, &mut pair)) {
-            Some(Ok(())) if first == b'%' => {
-                out.extend(pair);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                out.push(first);
-                rest = after;
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use crate::remote::event::Check;
 
     fn remote() -> Remote {
-        Remote::new(Nonce::new([7; 16]), 80, 24)
+        Remote::new(Nonce::new([7; 16]), 80)
     }
 
     /// Feeds text in which `<A>` stands for a marker, and gives what it means, without output.
@@ -436,10 +375,10 @@ mod tests {
     }
 
     #[test]
-    fn a_command_from_prompt_to_prompt() {
+    fn a_command_runs_from_prompt_to_prompt() {
         let mut remote = remote();
         feed(&mut remote, "<H;bash;5.2;/dev/pts/3;77;check>motd\r\n");
-        assert_eq!((remote.label(), remote.epoch()), (Label::Boot, 0));
+        assert_eq!((remote.phase(), remote.epoch()), (Phase::Boot, 0));
         let events = feed(&mut remote, "<D;0><W;/a%20b>\x1b[?2004h<A>$ <B>");
         let expected = [
             Event::Cwd("/a b".to_owned()),
@@ -448,7 +387,7 @@ mod tests {
             Event::PromptEnd,
         ];
         assert_eq!(events, expected);
-        assert_eq!((remote.label(), remote.prompt()), (Label::Prompt, b"$ ".as_slice()));
+        assert_eq!((remote.phase(), remote.prompt()), (Phase::Prompt, b"$ ".as_slice()));
         assert_eq!((remote.cwd(), remote.epoch()), (Some("/a b"), 1));
 
         let check = Check { buffer: b"a\n\tb".to_vec(), utf8: true, ..Check::default() };
@@ -457,13 +396,13 @@ mod tests {
         remote.accepted();
         // bash draws its prompt again after the check key.
         assert_eq!(feed(&mut remote, "<A>$ <B>a"), []);
-        assert_eq!((remote.label(), remote.epoch()), (Label::Running, 2));
+        assert_eq!((remote.phase(), remote.epoch()), (Phase::Running, 2));
         let events = feed(&mut remote, "\r\n\x1b[?2004l\r<C>out\r\n");
         assert_eq!(events, [Event::PasteMode(false), Event::CommandStart]);
         let events = feed(&mut remote, "<D;3><A>$ <B>");
         let done = Event::CommandDone { status: Some(3) };
         assert_eq!(events, [done, Event::PromptStart, Event::PromptEnd]);
-        assert_eq!((remote.label(), remote.epoch()), (Label::Prompt, 3));
+        assert_eq!((remote.phase(), remote.epoch()), (Phase::Prompt, 3));
     }
 
     #[test]
@@ -492,11 +431,11 @@ mod tests {
         let mut remote = remote();
         remote.give_up();
         remote.accepted();
-        assert_eq!(remote.label(), Label::Unverified);
+        assert_eq!(remote.phase(), Phase::Unverified);
         feed(&mut remote, "<H;dash;;/dev/pts/3;7;echo><A>$ <B>");
-        assert_eq!(remote.label(), Label::Prompt);
+        assert_eq!(remote.phase(), Phase::Prompt);
         remote.give_up();
-        assert_eq!(remote.label(), Label::Prompt);
+        assert_eq!(remote.phase(), Phase::Prompt);
     }
 
     #[test]
@@ -516,8 +455,8 @@ mod tests {
         for _ in 0..100 {
             feed(&mut remote, &"x".repeat(1_000));
         }
-        assert!(remote.prompt().len() <= LONGEST_PROMPT && remote.tail.len() <= LONGEST_TAIL);
+        assert!(remote.prompt().len() <= LONGEST_PROMPT && remote.current_row.len() <= LONGEST_ROW);
         feed(&mut remote, "\r50%\rname: ");
-        assert_eq!(remote.tail, b"name: ");
+        assert_eq!(remote.current_row, b"name: ");
     }
 }

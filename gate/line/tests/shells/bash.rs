@@ -95,7 +95,7 @@ fn vi_mode() {
 fn history_expansion() {
     all_run(&["set -H"]);
     let outcomes = equal_or_abort(&["unset PROMPT_COMMAND; PS0=; set -H"]);
-    assert!(matches!(&outcomes[0], Outcome::Aborted(why) if why.contains("history")));
+    assert!(matches!(&outcomes[0], Outcome::Aborted(why) if why.to_string().contains("history")));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn prompt_commands_of_the_user() {
     for own in ["PROMPT_COMMAND='touch .ran;'", "PROMPT_COMMAND=(true 'touch .ran')"] {
         let mut shell = start().file(".bash_profile", own).at_prompt();
         assert!(shell.exists(".ran"));
-        // The prompt right after that is changed behind the hook's back, the next is not.
+        // The prompt right after that is changed behind the hook's back, the next one is not.
         assert_eq!(shell.deliver("PROMPT_COMMAND+=('PS1=late\\>')"), Outcome::Accepted);
         shell.until("changed prompt", |shell| shell.raw.ends_with(b"late>"));
         assert_eq!(shell.deliver("true"), Outcome::Accepted);
@@ -241,7 +241,7 @@ fn a_profile_that_ends_or_replaces_the_shell() {
     assert_eq!(shell.ended(), 3);
     let mut shell = start().file(".bash_profile", "exec sh\n").start();
     shell.until("inner prompt", |s| s.raw.ends_with(b"# "));
-    assert_eq!(shell.remote.label(), expacti_line::remote::Label::Boot);
+    assert_eq!(shell.remote.phase(), expacti_line::remote::Phase::Boot);
 }
 
 /// Before 5.1, `PROMPT_COMMAND` is one string.

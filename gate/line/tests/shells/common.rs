@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use expacti_line::Const;
-use expacti_line::remote::{Event, Label};
+use expacti_line::remote::{Event, Phase};
 
 use crate::harness::{Outcome, Shell, Start, shell_or_skip};
 
@@ -51,7 +51,7 @@ fn says_hello_marks_prompts_and_tells_its_directory() {
         let hello = shell.remote.hello().unwrap().clone();
         assert_eq!(hello.shell, name);
         assert!(hello.tty.is_some() && hello.pid.is_some(), "{hello:?}");
-        assert_eq!(hello.checks, CHECKED.contains(&name));
+        assert_eq!(hello.reports_buffer, CHECKED.contains(&name));
         assert!(String::from_utf8_lossy(shell.remote.prompt()).contains("me> "));
         assert_eq!(shell.remote.cwd(), Some(shell.home.path().to_str().unwrap()));
         std::fs::create_dir(shell.home.path().join("a b;ü%41")).unwrap();
@@ -296,8 +296,8 @@ fn an_unknown_shell_is_started_plain() {
     let mut shell = Start::new(&other).start();
     shell.until("prompt", Shell::at_some_prompt);
     shell.remote.give_up();
-    assert_eq!(shell.remote.label(), Label::Unverified);
+    assert_eq!(shell.remote.phase(), Phase::Unverified);
     assert_eq!(shell.deliver("touch ran"), Outcome::Accepted);
     shell.wait_for_file("ran");
-    assert_eq!(shell.remote.label(), Label::Unverified);
+    assert_eq!(shell.remote.phase(), Phase::Unverified);
 }

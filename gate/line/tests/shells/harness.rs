@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use expacti_line::remote::{Delivery, Event, Label, Nonce, Remote, Step, start_command};
+use expacti_line::remote::{
+    AbortReason, Delivery, Event, Nonce, Phase, Remote, Step, start_command,
+};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -15,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Accepted,
-    Aborted(String),
+    Aborted(AbortReason),
 }
 
 pub(crate) struct Shell {
@@ -142,7 +144,7 @@ impl Start {
             }
         });
         Shell {
-            remote: Remote::new(nonce, self.cols, 24),
+            remote: Remote::new(nonce, self.cols),
             home,
             events: Vec::new(),
             screen: Vec::new(),
@@ -179,11 +181,11 @@ impl Shell {
     }
 
     pub(crate) fn at_continuation(&self) -> bool {
-        self.remote.label() == Label::Continuation
+        self.remote.phase() == Phase::Continuation
     }
 
     pub(crate) fn at_verified_prompt(&self) -> bool {
-        self.remote.label() == Label::Prompt
+        self.remote.phase() == Phase::Prompt
     }
 
     /// Takes output until the condition holds.
@@ -305,7 +307,7 @@ impl Shell {
     /// How often a command has come to an end.
     fn prompts(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, Event::CommandDone { .. })).count()
-            * usize::from(self.remote.label() == Label::Prompt)
+            * usize::from(self.remote.phase() == Phase::Prompt)
     }
 
     pub(crate) fn status(&self) -> Option<u32> {
@@ -337,8 +339,8 @@ impl Shell {
 
     pub(crate) fn shown(&self) -> String {
         format!(
-            "label {:?}, sent {:?}",
-            self.remote.label(),
+            "phase {:?}, sent {:?}",
+            self.remote.phase(),
             String::from_utf8_lossy(&self.raw[self.raw.len().saturating_sub(3000)..])
         )
     }

@@ -116,7 +116,7 @@ fn history_expansion_that_stays_on_is_refused() {
     let rc = "zle-line-init() { setopt bang_hist }; zle -N zle-line-init";
     let outcomes = equal_or_abort(rc, &[]);
     assert!(
-        matches!(&outcomes[0], Outcome::Aborted(why) if why.contains("history")),
+        matches!(&outcomes[0], Outcome::Aborted(why) if why.to_string().contains("history")),
         "{outcomes:?}"
     );
 }

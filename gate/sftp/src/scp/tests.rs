@@ -1,20 +1,24 @@
+//! What a client may send, and what must be refused.
+
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::path::RemotePath;
 
 fn name(text: &str) -> RemotePath {
     RemotePath::new(text.as_bytes().to_vec()).unwrap()
 }
 
-/// Everything that a stream comes to, fed in pieces of that length.
-fn read(recursive: bool, stream: &[u8], piece: usize) -> Result<(Vec<Got>, bool), ScpError> {
+/// All events of a stream that is fed in pieces of that length, and whether it was complete.
+fn read(recursive: bool, stream: &[u8], piece: usize) -> Result<(Vec<Event>, bool), ScpError> {
     let mut parser = Parser::new(recursive);
-    let mut found: Vec<Got> = Vec::new();
+    let mut found: Vec<Event> = Vec::new();
     for part in stream.chunks(piece.max(1)) {
         let mut input = Bytes::copy_from_slice(part);
         while let Some(got) = parser.next(&mut input)? {
             match (found.last_mut(), got) {
-                (Some(Got::Content(all)), Got::Content(more)) => {
+                (Some(Event::Content(all)), Event::Content(more)) => {
                     *all = [all.as_ref(), more.as_ref()].concat().into();
                 }
                 (_, got) => found.push(got),
@@ -33,18 +37,18 @@ fn a_tree() {
     assert_eq!(
         found,
         [
-            Got::Record(Record::Times { modified: 1_700_000_000, accessed: 1_700_000_001 }),
-            Got::Record(Record::Directory { mode: 0o755, name: name("app") }),
-            Got::Record(Record::File { mode: 0o644, size: 5, name: name("a b") }),
-            Got::Content(Bytes::from_static(b"hello")),
-            Got::Done,
-            Got::Record(Record::File { mode: 0o600, size: 0, name: name("e") }),
-            Got::Done,
-            Got::Record(Record::End),
+            Event::Record(Record::Times { modified: 1_700_000_000, accessed: 1_700_000_001 }),
+            Event::Record(Record::Directory { mode: 0o755, name: name("app") }),
+            Event::Record(Record::File { mode: 0o644, size: 5, name: name("a b") }),
+            Event::Content(Bytes::from_static(b"hello")),
+            Event::Done,
+            Event::Record(Record::File { mode: 0o600, size: 0, name: name("e") }),
+            Event::Done,
+            Event::Record(Record::End),
         ]
     );
     let (found, complete) = read(false, b"\x01scp: x: No such file\nC0644 2 x\na", 1).unwrap();
-    assert_eq!(found[0], Got::Complaint("scp: x: No such file".to_owned()));
+    assert_eq!(found[0], Event::Complaint("scp: x: No such file".to_owned()));
     assert!(!complete, "a byte is missing");
 }
 
@@ -112,21 +116,21 @@ fn step() -> impl Strategy<Value = (Record, Vec<u8>)> {
     ]
 }
 
-fn written(got: &[Got]) -> Vec<u8> {
+fn written(got: &[Event]) -> Vec<u8> {
     let mut out = Vec::new();
     for got in got {
         match got {
-            Got::Record(record) => out.extend_from_slice(&record.encode()),
-            Got::Content(content) => out.extend_from_slice(content),
-            Got::Done => out.push(0),
-            Got::Complaint(_) => panic!("nobody complained"),
+            Event::Record(record) => out.extend_from_slice(&record.encode()),
+            Event::Content(content) => out.extend_from_slice(content),
+            Event::Done => out.push(0),
+            Event::Complaint(_) => panic!("nobody complained"),
         }
     }
     out
 }
 
 proptest! {
-    /// What is accepted is written again byte for byte, however it came in.
+    /// What is accepted is written out again byte for byte, however it was split.
     #[test]
     fn what_is_read_is_what_is_written(
         steps in proptest::collection::vec(step(), 0..30), piece in 1usize..50,
@@ -147,7 +151,7 @@ proptest! {
         }
     }
 
-    /// Any bytes: an error, or exactly what came in, in whole steps; and no name that leads away.
+    /// Any bytes give an error, or exactly what came in; and no name leads out of its directory.
     #[test]
     fn any_bytes(
         stream in proptest::collection::vec(
@@ -166,12 +170,12 @@ proptest! {
             prop_assert_eq!(&found, &read(true, &stream, 1000));
             let Ok((got, _)) = found else { continue };
             for got in &got {
-                if let Got::Record(Record::File { name, .. } | Record::Directory { name, .. }) = got {
+                if let Event::Record(Record::File { name, .. } | Record::Directory { name, .. }) = got {
                     prop_assert!(!name.as_bytes().contains(&b'/'));
                     prop_assert!(!matches!(name.as_bytes(), b"" | b"." | b".."));
                 }
             }
-            if !got.iter().any(|got| matches!(got, Got::Complaint(_))) {
+            if !got.iter().any(|got| matches!(got, Event::Complaint(_))) {
                 prop_assert!(stream.starts_with(&written(&got)));
             }
         }

@@ -92,7 +92,7 @@ mod tests {
     use bytes::Bytes;
     use expacti_protocol::command::StdinTreatment;
     use expacti_protocol::ids::{CommandId, SessionId};
-    use expacti_sftp::{Attrs, Mode, Present, RemotePath, Upload};
+    use expacti_sftp::{Attrs, OpenMode, Present, RemotePath, Upload};
 
     use super::*;
     use crate::boundary::{Context, Environment, HeldItem};
@@ -122,7 +122,7 @@ mod tests {
         let upload = Upload {
             path: RemotePath::new(&b"/srv/x"[..]).unwrap(),
             present: Present::Missing,
-            mode: Mode::New,
+            mode: OpenMode::CreateNew,
             create: Some(0o644),
             cut: None,
             content: content.summary().clone(),

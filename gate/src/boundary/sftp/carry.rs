@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use expacti_protocol::digest::StreamDigest;
 use expacti_sftp::{
-    Attrs, Change, Mode, Present, Query, RemotePath, Reply, StatusCode, Step, Upload,
+    Attrs, Change, OpenMode, Present, Query, RemotePath, Reply, StatusCode, Step, Upload,
 };
 use tokio::sync::oneshot;
 
@@ -134,7 +134,7 @@ impl TargetSftp {
 
     async fn write(&self, upload: &Upload, content: &Sealed) -> Result<Applied, TargetLost> {
         let create = Attrs { mode: upload.create, ..Attrs::default() };
-        let attrs = if upload.mode == Mode::New { create } else { Attrs::default() };
+        let attrs = if upload.mode == OpenMode::CreateNew { create } else { Attrs::default() };
         let open = Step::OpenWrite { path: &upload.path, mode: upload.mode, attrs };
         let handle = match self.done(&open).await? {
             Reply::Handle(handle) => handle,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use expacti_sftp::{
-    Answer, Extension, Framer, Query, RemotePath, Reply, StatusCode, Step, Version, is_secret,
+    Extension, Framer, Query, RemotePath, Reply, ReplyKind, StatusCode, Step, Version, is_secret,
 };
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
@@ -43,7 +43,7 @@ enum Waiter {
 #[derive(Default)]
 struct Pending {
     next: u32,
-    waiting: HashMap<u32, (Answer, Waiter)>,
+    waiting: HashMap<u32, (ReplyKind, Waiter)>,
     /// The target has gone: nobody will be answered any more.
     lost: bool,
 }
@@ -127,7 +127,7 @@ impl TargetSftp {
         if let Some(refused) = self.refused(query) {
             return Ok(refused);
         }
-        self.request(query.answer(), |id| query.encode(id)).await?.await.map_err(|_| TargetLost)
+        self.request(query.reply_kind(), |id| query.encode(id)).await?.await.map_err(|_| TargetLost)
     }
 
     /// Asks for the client: the answer goes to it as it is.
@@ -140,7 +140,7 @@ impl TargetSftp {
             reply_to.answer(&refused).await;
             return Ok(());
         }
-        let id = self.wait_for(query.answer(), Waiter::Client(reply_to))?;
+        let id = self.wait_for(query.reply_kind(), Waiter::Client(reply_to))?;
         self.send(query.encode(id)).await
     }
 
@@ -165,7 +165,7 @@ impl TargetSftp {
     /// Opens for reading. Private to this folder: what may be read is decided here.
     pub(super) async fn open_real(&self, real: &RemotePath) -> Result<Reply, TargetLost> {
         let query = Query::OpenRead { path: real.clone() };
-        let answer = self.request(query.answer(), |id| query.encode(id)).await?;
+        let answer = self.request(query.reply_kind(), |id| query.encode(id)).await?;
         answer.await.map_err(|_| TargetLost)
     }
 
@@ -175,8 +175,8 @@ impl TargetSftp {
         step: &Step<'_>,
     ) -> Result<oneshot::Receiver<Reply>, TargetLost> {
         let answer = match step {
-            Step::OpenWrite { .. } => Answer::Handle,
-            _ => Answer::Status,
+            Step::OpenWrite { .. } => ReplyKind::Handle,
+            _ => ReplyKind::Status,
         };
         self.request(answer, |id| step.encode(id)).await
     }
@@ -193,7 +193,7 @@ impl TargetSftp {
 
     async fn request(
         &self,
-        answer: Answer,
+        answer: ReplyKind,
         encode: impl FnOnce(u32) -> Bytes,
     ) -> Result<oneshot::Receiver<Reply>, TargetLost> {
         let (sender, receiver) = oneshot::channel();
@@ -206,7 +206,7 @@ impl TargetSftp {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait_for(&self, answer: Answer, waiter: Waiter) -> Result<u32, TargetLost> {
+    fn wait_for(&self, answer: ReplyKind, waiter: Waiter) -> Result<u32, TargetLost> {
         let mut pending = self.pending();
         if pending.lost {
             return Err(TargetLost);

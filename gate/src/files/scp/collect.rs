@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use expacti_protocol::digest::StreamDigest;
-use expacti_sftp::{Got, Parser, Record};
+use expacti_sftp::scp::{Event, Parser, Record};
 
 use crate::client::input::{ChannelInput, Taken};
 use crate::client::refusal::Refusal;
@@ -72,7 +72,7 @@ impl Collector {
                         continue;
                     }
                     Taken::Eof if !self.parser.is_complete() => {
-                        return refuse(&expacti_sftp::ScpError::Ended);
+                        return refuse(&expacti_sftp::scp::ScpError::Ended);
                     }
                     Taken::Eof if entries.is_empty() => return Ok(Collected::End),
                     Taken::Eof => break true,
@@ -80,7 +80,7 @@ impl Collector {
                 Err(error) => return refuse(&error),
             };
             match got {
-                Got::Complaint(_) => {
+                Event::Complaint(_) => {
                     // It is the client's own to say; its user has read it already.
                     self.complaints += 1;
                     if self.complaints > COMPLAINTS {
@@ -88,7 +88,7 @@ impl Collector {
                     }
                     continue;
                 }
-                Got::Content(bytes) => {
+                Event::Content(bytes) => {
                     if let Err(error) = spool.write(at, &bytes) {
                         return refuse(&error);
                     }
@@ -96,12 +96,12 @@ impl Collector {
                     at += bytes.len() as u64;
                     continue;
                 }
-                Got::Done => {
+                Event::Done => {
                     if let Some(entry) = entries.last_mut() {
                         entry.sha256 = *digest.summary().sha256.as_bytes();
                     }
                 }
-                Got::Record(record) => {
+                Event::Record(record) => {
                     if let Record::File { size, .. } = &record {
                         if !self.budget.has(*size) {
                             return refuse(&format!(
@@ -142,7 +142,7 @@ impl Collector {
         let refuse = |why: &dyn std::fmt::Display| Err(Refusal::undecided(&why.to_string()));
         loop {
             let record = match self.parser.next(&mut self.pending) {
-                Ok(Some(Got::Record(record))) => record,
+                Ok(Some(Event::Record(record))) => record,
                 Ok(Some(_)) => return refuse(&"the client does not send what it announced"),
                 Ok(None) => match input.next().await {
                     Taken::Bytes(bytes) => {
@@ -152,7 +152,7 @@ impl Collector {
                     Taken::Eof if entries.is_empty() && self.parser.is_complete() => {
                         return Ok(Collected::End);
                     }
-                    Taken::Eof => return refuse(&expacti_sftp::ScpError::Ended),
+                    Taken::Eof => return refuse(&expacti_sftp::scp::ScpError::Ended),
                 },
                 Err(error) => return refuse(&error),
             };
@@ -178,8 +178,8 @@ impl Collector {
     pub(crate) async fn content(&mut self, input: &ChannelInput) -> Result<Piece, Refusal> {
         loop {
             match self.parser.next(&mut self.pending) {
-                Ok(Some(Got::Content(bytes))) => return Ok(Piece::Bytes(bytes)),
-                Ok(Some(Got::Done)) => return Ok(Piece::Done),
+                Ok(Some(Event::Content(bytes))) => return Ok(Piece::Bytes(bytes)),
+                Ok(Some(Event::Done)) => return Ok(Piece::Done),
                 Ok(Some(_)) => return Err(Refusal::undecided("the client sends no content")),
                 Ok(None) => match input.next().await {
                     Taken::Bytes(bytes) => self.pending = bytes,

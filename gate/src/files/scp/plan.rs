@@ -5,8 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use expacti_sftp::scp::Record;
 use expacti_sftp::{
-    Attrs, Change, Content, MAX_DIFF, Mode, Present, Record, RemotePath, Reply, Upload as Write,
+    Attrs, Change, Content, MAX_DIFF, OpenMode, Present, RemotePath, Reply, Upload as Write,
     is_secret, preview,
 };
 use futures_util::StreamExt as _;
@@ -296,7 +297,7 @@ fn file(
     Write {
         path,
         present,
-        mode: if new { Mode::New } else { Mode::Replaced },
+        mode: if new { OpenMode::CreateNew } else { OpenMode::Truncate },
         create: new.then_some(mode),
         cut: None,
         content: Content { bytes, sha256: entry.sha256, pieces },

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use expacti_protocol::command::ItemKind;
 use expacti_protocol::digest::{StreamDigest, StreamSummary};
 use expacti_protocol::ids::CommandId;
-use expacti_sftp::Record;
+use expacti_sftp::scp::Record;
 use tokio::sync::Mutex;
 
 use super::answers::{Answer, Answers};

@@ -51,18 +51,18 @@ impl Handles {
     }
 
     /// What is behind it.
-    pub(crate) fn get(&self, handle: Handle) -> Option<&Open> {
-        self.open.get(&handle)
+    pub(crate) fn get(&self, handle: Option<Handle>) -> Option<&Open> {
+        self.open.get(&handle?)
     }
 
     /// What is behind it, to be changed.
-    pub(crate) fn get_mut(&mut self, handle: Handle) -> Option<&mut Open> {
-        self.open.get_mut(&handle)
+    pub(crate) fn get_mut(&mut self, handle: Option<Handle>) -> Option<&mut Open> {
+        self.open.get_mut(&handle?)
     }
 
     /// The handle is given back.
-    pub(crate) fn remove(&mut self, handle: Handle) -> Option<Open> {
-        self.open.remove(&handle)
+    pub(crate) fn remove(&mut self, handle: Option<Handle>) -> Option<Open> {
+        self.open.remove(&handle?)
     }
 
     /// Files that hold something that was never closed, so never reviewed.

@@ -2,7 +2,7 @@
 //! asks the target; nothing here changes anything.
 
 use expacti_sftp::{
-    Attrs, Change, Extension, MAX_DIFF, Mode, Present, RemotePath, Reply, Request, StatusCode,
+    Attrs, Change, Extension, MAX_DIFF, OpenMode, Present, RemotePath, Reply, Request, StatusCode,
     Upload, is_secret, preview, why_sensitive,
 };
 
@@ -190,14 +190,14 @@ pub(crate) async fn upload(
     let (create, reviewed) = (write.create, write.present);
     let present = sftp.present(&path).await?;
     let mode = match present {
-        Present::Missing if flags.create() => Mode::New,
+        Present::Missing if flags.create() => OpenMode::CreateNew,
         Present::Missing => return Err(missing().into()),
         Present::There(attrs) if attrs.is_directory() || attrs.is_link() => {
             return Err(failure("something else has taken the file's place").into());
         }
         Present::There(_) if flags.exclusive() => return Err(exists().into()),
-        Present::There(_) if flags.truncate() => Mode::Replaced,
-        Present::There(_) => Mode::Present,
+        Present::There(_) if flags.truncate() => OpenMode::Truncate,
+        Present::There(_) => OpenMode::Existing,
     };
     let committed = write.commit();
     let Committed { spool, cut, mut attrs, length } = committed;
@@ -211,17 +211,17 @@ pub(crate) async fn upload(
     // A file that is written anew from its first byte to its last is replaced, whether its client
     // says so in opening it or (as scp does) cuts it afterwards.
     let all = content.summary().pieces == [(0, length)] || (length == 0 && cut == Some(0));
-    let mode = if mode == Mode::Present && all { Mode::Replaced } else { mode };
-    if mode == Mode::Present && present.size() != reviewed.size() {
+    let mode = if mode == OpenMode::Existing && all { OpenMode::Truncate } else { mode };
+    if mode == OpenMode::Existing && present.size() != reviewed.size() {
         let why = "the file has changed since it was opened";
         return Err(failure(why).into());
     }
-    let cut = cut.filter(|_| mode == Mode::Present);
+    let cut = cut.filter(|_| mode == OpenMode::Existing);
     let upload = Upload {
         path: path.clone(),
         present,
         mode,
-        create: (mode == Mode::New).then_some(create).flatten(),
+        create: (mode == OpenMode::CreateNew).then_some(create).flatten(),
         cut,
         content: content.summary().clone(),
         attrs,
@@ -232,7 +232,7 @@ pub(crate) async fn upload(
         notes.push(format!("{ASKED_AS}{asked}"));
     }
     let old = match (mode, is_secret(&path)) {
-        (Mode::New, _) => None,
+        (OpenMode::CreateNew, _) => None,
         (_, true) => {
             notes.push("what is there is not shown: the path is a secret's".to_owned());
             None
@@ -250,15 +250,15 @@ pub(crate) async fn upload(
 /// The preview of an upload. `old` is what is there now, if it is to be shown.
 fn shown(
     content: &Sealed,
-    mode: Mode,
+    mode: OpenMode,
     cut: Option<u64>,
     old: Option<Vec<u8>>,
     length: u64,
 ) -> Option<String> {
     let bytes = content.summary().bytes;
-    let whole = length <= MAX_DIFF && (mode != Mode::Present || old.is_some());
+    let whole = length <= MAX_DIFF && (mode != OpenMode::Existing || old.is_some());
     if whole {
-        let mut under = if mode == Mode::Present { old.clone()? } else { Vec::new() };
+        let mut under = if mode == OpenMode::Existing { old.clone()? } else { Vec::new() };
         if let Some(cut) = cut {
             under.truncate(usize::try_from(cut).unwrap_or(usize::MAX));
         }
@@ -268,6 +268,6 @@ fn shown(
     }
     let first = content.pieces().into_iter().next()?;
     let head = content.read(&first, 0, usize::try_from(MAX_DIFF).unwrap_or(0)).ok()?;
-    let is_all = head.len() as u64 == bytes && mode != Mode::Present;
+    let is_all = head.len() as u64 == bytes && mode != OpenMode::Existing;
     Some(preview(None, &head, is_all))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use expacti_sftp::{
-    Attrs, Framer, Handle, MAX_PACKET, OpenFlags, Parsed, Present, Query, RemotePath, Reply,
+    Attrs, ClientPacket, Framer, Handle, MAX_PACKET, OpenFlags, Present, Query, RemotePath, Reply,
     Request, StatusCode, Version,
 };
 use tokio::sync::{Semaphore, mpsc};
@@ -73,7 +73,7 @@ impl Service {
         {
             return Err(refusal);
         }
-        let behind = |handle: Handle| handles.get(handle).ok_or_else(no_handle);
+        let behind = |handle: Option<Handle>| handles.get(handle).ok_or_else(no_handle);
         Ok(match request {
             Request::ExpandPath { path } => Query::ExpandPath { path },
             Request::HomeDirectory { user } => Query::HomeDirectory { user },
@@ -137,8 +137,8 @@ impl Requests {
                     Err(error) => return RequestsEnd::Garbled(error.to_string()),
                 };
                 while self.tasks.try_join_next().is_some() {}
-                let (id, request) = match (Parsed::from_frame(frame), begun) {
-                    (Parsed::Init { .. }, false) => {
+                let (id, request) = match (ClientPacket::from_frame(frame), begun) {
+                    (ClientPacket::Init { .. }, false) => {
                         begun = true;
                         let extensions = self.service.sftp.extensions().to_vec();
                         let version = Version { version: 3, extensions }.encode();
@@ -147,18 +147,18 @@ impl Requests {
                         }
                         continue;
                     }
-                    (Parsed::Init { .. }, true) => {
+                    (ClientPacket::Init { .. }, true) => {
                         return RequestsEnd::Garbled("a second beginning of SFTP".to_owned());
                     }
                     (_, false) => {
                         return RequestsEnd::Garbled("SFTP without its beginning".to_owned());
                     }
-                    (Parsed::Bad(None, error), true) => {
+                    (ClientPacket::Bad(None, error), true) => {
                         return RequestsEnd::Garbled(error.to_string());
                     }
-                    (Parsed::Bad(Some(id), error), true) => (id, Err(error)),
-                    (Parsed::Unsupported(id), true) => (id, Ok(None)),
-                    (Parsed::Request(id, request), true) => (id, Ok(Some(request))),
+                    (ClientPacket::Bad(Some(id), error), true) => (id, Err(error)),
+                    (ClientPacket::Unsupported(id), true) => (id, Ok(None)),
+                    (ClientPacket::Request(id, request), true) => (id, Ok(Some(request))),
                 };
                 let Ok(permit) = Arc::clone(&self.open).acquire_owned().await else {
                     return RequestsEnd::ClientGone;
@@ -271,7 +271,11 @@ impl Requests {
         self.changes.send(job).ok();
     }
 
-    async fn close(&mut self, handle: Handle, reply_to: PendingReply) -> Result<(), TargetLost> {
+    async fn close(
+        &mut self,
+        handle: Option<Handle>,
+        reply_to: PendingReply,
+    ) -> Result<(), TargetLost> {
         let open = self.service.handles().remove(handle);
         match open {
             None => {
@@ -293,7 +297,7 @@ impl Requests {
         }
     }
 
-    fn write(&self, handle: Handle, offset: u64, data: &[u8]) -> Reply {
+    fn write(&self, handle: Option<Handle>, offset: u64, data: &[u8]) -> Reply {
         match self.service.handles().get_mut(handle) {
             None => no_handle(),
             Some(Open::PendingWrite(write)) if write.has_failed() => {
@@ -314,7 +318,7 @@ impl Requests {
         }
     }
 
-    async fn fsetstat(&self, handle: Handle, attrs: Attrs, reply_to: PendingReply) {
+    async fn fsetstat(&self, handle: Option<Handle>, attrs: Attrs, reply_to: PendingReply) {
         let reply = {
             let mut handles = self.service.handles();
             match handles.get_mut(handle) {
@@ -335,7 +339,7 @@ impl Requests {
         }
     }
 
-    async fn fsync(&self, handle: Handle, reply_to: PendingReply) {
+    async fn fsync(&self, handle: Option<Handle>, reply_to: PendingReply) {
         let reply = {
             let mut handles = self.service.handles();
             match handles.get_mut(handle) {
@@ -359,7 +363,7 @@ impl Requests {
 
     async fn read(
         &mut self,
-        handle: Handle,
+        handle: Option<Handle>,
         offset: u64,
         length: u32,
         reply_to: PendingReply,
@@ -445,7 +449,13 @@ async fn under(
 }
 
 /// The write's own bytes over it.
-fn over(service: &Service, handle: Handle, offset: u64, length: u64, mut bytes: Vec<u8>) -> Reply {
+fn over(
+    service: &Service,
+    handle: Option<Handle>,
+    offset: u64,
+    length: u64,
+    mut bytes: Vec<u8>,
+) -> Reply {
     bytes.resize(usize::try_from(length).unwrap_or(0), 0);
     match service.handles().get(handle) {
         Some(Open::PendingWrite(write)) => match write.overlay(offset, &mut bytes) {

@@ -1,16 +1,16 @@
-//! Compound commands: groups, loops, conditions. It must never loop without moving on.
+//! Compound commands: groups, loops, conditions. It must never loop without making progress.
 
-use super::{Scanner, Step, Stop, Within, is_meta};
+use super::scanner::{End, Keyword, Parse, Scanner, Stop, Within, is_meta};
 
 impl Scanner<'_> {
     /// `( ... )` or `(( ... ))`, after any `$`.
-    pub(super) fn brackets(&mut self) -> Step {
+    pub(super) fn brackets(&mut self) -> Parse {
         if self.starts(b"((") {
             let from = self.pos;
             self.pos += 2;
             let pending = self.pending.len();
             match self.deeper(Self::arithmetic) {
-                Err(Stop::Odd) => {
+                Err(Stop::NotUnderstood) => {
                     self.pending.truncate(pending);
                     self.pos = from;
                 }
@@ -22,22 +22,20 @@ impl Scanner<'_> {
     }
 
     /// Up to `))`.
-    pub(super) fn arithmetic(&mut self) -> Step {
+    pub(super) fn arithmetic(&mut self) -> Parse {
         let mut depth = 0_usize;
         loop {
             self.step()?;
-            if self.done() {
-                return Err(Stop::Open);
-            }
-            match self.peek() {
+            let Some(byte) = self.peek() else { return Err(Stop::Incomplete) };
+            match byte {
                 b'(' => depth += 1,
                 b')' if depth > 0 => depth -= 1,
-                b')' if self.byte(self.pos + 1) == b')' => {
+                b')' if self.ahead(1) == Some(b')') => {
                     self.pos += 2;
                     return Ok(());
                 }
                 // Not arithmetic, then, unless the other bracket is still to come.
-                b')' if self.pos + 1 < self.bytes.len() => return Err(Stop::Odd),
+                b')' if self.ahead(1).is_some() => return Err(Stop::NotUnderstood),
                 b'\\' | b'\'' | b'"' | b'$' | b'`' => {
                     self.piece()?;
                     continue;
@@ -48,15 +46,15 @@ impl Scanner<'_> {
         }
     }
 
-    pub(super) fn conditional(&mut self) -> Step {
-        self.list(&["then"], Within::Words)?;
+    pub(super) fn conditional(&mut self) -> Parse {
+        self.list(&[Keyword::Then], Within::Keywords)?;
         loop {
-            match self.list(&["elif", "else", "fi"], Within::Words)? {
-                "elif" => {
-                    self.list(&["then"], Within::Words)?;
+            match self.list(&[Keyword::Elif, Keyword::Else, Keyword::Fi], Within::Keywords)? {
+                End::Keyword(Keyword::Elif) => {
+                    self.list(&[Keyword::Then], Within::Keywords)?;
                 }
-                "else" => {
-                    self.list(&["fi"], Within::Words)?;
+                End::Keyword(Keyword::Else) => {
+                    self.list(&[Keyword::Fi], Within::Keywords)?;
                     return Ok(());
                 }
                 _ => return Ok(()),
@@ -64,7 +62,7 @@ impl Scanner<'_> {
         }
     }
 
-    pub(super) fn for_loop(&mut self, keyword: usize) -> Step {
+    pub(super) fn for_loop(&mut self, keyword: usize) -> Parse {
         self.pos += keyword;
         self.blanks();
         if self.starts(b"((") {
@@ -72,7 +70,7 @@ impl Scanner<'_> {
             self.arithmetic()?;
         } else {
             if !self.word()? {
-                return Err(Stop::Odd);
+                return Err(Stop::NotUnderstood);
             }
             self.newlines()?;
             if self.is_word("in") {
@@ -83,39 +81,39 @@ impl Scanner<'_> {
                         break;
                     }
                 }
-                if !self.done() && !matches!(self.peek(), b';' | b'\n' | b'#') {
-                    return Err(Stop::Odd);
+                if !matches!(self.peek(), None | Some(b';' | b'\n' | b'#')) {
+                    return Err(Stop::NotUnderstood);
                 }
             }
         }
         self.blanks();
-        if self.peek() == b';' {
+        if self.peek() == Some(b';') {
             self.pos += 1;
         }
         self.more()?;
         match self.bare() {
             b"do" => {
                 self.pos += 2;
-                self.list(&["done"], Within::Words)?;
+                self.list(&[Keyword::Done], Within::Keywords)?;
             }
             b"{" => {
                 self.pos += 1;
-                self.list(&["}"], Within::Words)?;
+                self.list(&[Keyword::CloseBrace], Within::Keywords)?;
             }
-            _ => return Err(Stop::Odd),
+            _ => return Err(Stop::NotUnderstood),
         }
         Ok(())
     }
 
-    pub(super) fn case(&mut self) -> Step {
+    pub(super) fn case(&mut self) -> Parse {
         self.pos += 4;
         self.blanks();
         if !self.word()? {
-            return Err(Stop::Odd);
+            return Err(Stop::NotUnderstood);
         }
         self.more()?;
         if !self.is_word("in") {
-            return Err(Stop::Odd);
+            return Err(Stop::NotUnderstood);
         }
         self.pos += 2;
         loop {
@@ -124,35 +122,35 @@ impl Scanner<'_> {
                 self.pos += 4;
                 return Ok(());
             }
-            if self.peek() == b'(' {
+            if self.peek() == Some(b'(') {
                 self.pos += 1;
             }
             loop {
                 self.blanks();
                 if !self.word()? {
-                    return Err(Stop::Odd);
+                    return Err(Stop::NotUnderstood);
                 }
                 self.blanks();
                 match self.peek() {
-                    b'|' => self.pos += 1,
-                    b')' => break,
-                    _ => return Err(Stop::Odd),
+                    Some(b'|') => self.pos += 1,
+                    Some(b')') => break,
+                    _ => return Err(Stop::NotUnderstood),
                 }
             }
             self.pos += 1;
-            if self.list(&["esac"], Within::Case)? == "esac" {
+            if self.list(&[Keyword::Esac], Within::Case)? == End::Keyword(Keyword::Esac) {
                 return Ok(());
             }
             // `;;`, `;&` or `;;&`.
             self.pos += 2;
-            if self.peek() == b'&' {
+            if self.peek() == Some(b'&') {
                 self.pos += 1;
             }
         }
     }
 
     /// `[[ ... ]]`
-    pub(super) fn condition(&mut self) -> Step {
+    pub(super) fn condition(&mut self) -> Parse {
         self.pos += 2;
         // Words since the last operand began, and whether the first is an operator.
         let mut words = 0_usize;
@@ -164,36 +162,31 @@ impl Scanner<'_> {
                 self.pos += 2;
                 return Ok(());
             }
-            let next = self.byte(self.pos + 1);
+            let next = self.ahead(1);
+            // A line may end only where an operand does.
+            let may_end = matches!(words, 0 | 3) || words == 2 && unary;
             match self.peek() {
-                _ if self.done() || self.peek() == b'\n' => {
-                    // A line may end only where an operand does.
-                    if !(matches!(words, 0 | 3) || words == 2 && unary) {
-                        return Err(Stop::Odd);
-                    }
-                    if self.done() {
-                        return Err(Stop::Open);
-                    }
-                    self.pos += 1;
-                }
-                b'&' | b'|' if next == self.peek() => {
+                None | Some(b'\n') if !may_end => return Err(Stop::NotUnderstood),
+                None => return Err(Stop::Incomplete),
+                Some(b'\n') => self.pos += 1,
+                Some(byte @ (b'&' | b'|')) if next == Some(byte) => {
                     self.pos += 2;
                     words = 0;
                 }
-                b'!' if words == 0 && is_meta(next) => self.pos += 1,
+                Some(b'!') if words == 0 && next.is_some_and(is_meta) => self.pos += 1,
                 // Brackets around operands, or in a pattern.
-                b'(' | b')' => self.pos += 1,
-                b'|' if words >= 2 => self.pos += 1,
-                b'<' | b'>' if next != b'(' => {
+                Some(b'(' | b')') => self.pos += 1,
+                Some(b'|') if words >= 2 => self.pos += 1,
+                Some(b'<' | b'>') if next != Some(b'(') => {
                     self.pos += 1;
                     words += 1;
                 }
-                first => {
+                Some(first) => {
                     if words == 0 {
                         unary = first == b'-';
                     }
                     if !self.word()? {
-                        return Err(Stop::Odd);
+                        return Err(Stop::NotUnderstood);
                     }
                     words += 1;
                 }

@@ -1,4 +1,5 @@
-//! The same for fish, whose blocks end with `end`. It must never loop without moving on.
+//! Whether fish would ask for more: its blocks end with `end`. It must never loop without moving
+//! on.
 
 /// Whether fish would run this text. What it cannot read it calls complete.
 pub(super) fn is_complete(text: &str) -> bool {
@@ -6,7 +7,7 @@ pub(super) fn is_complete(text: &str) -> bool {
     !matches!(scanner.read(), Some(true))
 }
 
-/// What commands stand in.
+/// What encloses commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Block {
     Whole,
@@ -18,15 +19,45 @@ enum Block {
     },
 }
 
-/// Where the next word stands.
+/// Where the next word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Position {
     Command,
-    /// Behind `|`, `&&` or `||`: a command must come.
+    /// After `|`, `&&` or `||`: a command must come.
     Needed,
-    /// Behind `else`, where `if` begins nothing new.
+    /// After `else`, where `if` begins nothing new.
     Else,
     Argument,
+}
+
+/// A word with a special meaning where a command may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keyword {
+    /// `begin`, `while`: a block whose first command follows.
+    Begin,
+    Case,
+    Else,
+    End,
+    /// `for`, `function`, `switch`: a block with arguments in its first line.
+    Header,
+    If,
+    /// `!`, `and`, `not`, `or`, `time`: a command follows, as before.
+    Prefix,
+}
+
+impl Keyword {
+    fn of(word: &[u8]) -> Option<Self> {
+        Some(match word {
+            b"begin" | b"while" => Self::Begin,
+            b"case" => Self::Case,
+            b"else" => Self::Else,
+            b"end" => Self::End,
+            b"for" | b"function" | b"switch" => Self::Header,
+            b"if" => Self::If,
+            b"!" | b"and" | b"not" | b"or" | b"time" => Self::Prefix,
+            _ => return None,
+        })
+    }
 }
 
 struct Scanner<'a> {
@@ -42,7 +73,7 @@ impl Scanner<'_> {
 
     /// Whether the text ends inside something; `None` when it cannot be read.
     fn read(&mut self) -> Option<bool> {
-        let mut place = Place::Command;
+        let mut position = Position::Command;
         while let Some(byte) = self.peek() {
             let twice = self.bytes.get(self.pos + 1) == Some(&byte);
             match byte {
@@ -55,17 +86,17 @@ impl Scanner<'_> {
                 }
                 b'\n' => {
                     self.pos += 1;
-                    if place != Place::Needed {
-                        place = Place::Command;
+                    if position != Position::Needed {
+                        position = Position::Command;
                     }
                 }
                 b'&' | b'|' if twice => {
                     self.pos += 2;
-                    place = Place::Needed;
+                    position = Position::Needed;
                 }
                 b'|' => {
                     self.pos += 1;
-                    place = Place::Needed;
+                    position = Position::Needed;
                 }
                 b';' | b'&' => {
                     self.pos += 1;
@@ -74,12 +105,12 @@ impl Scanner<'_> {
                         && (self.bytes.get(self.pos.wrapping_sub(2)) == Some(&b'>')
                             || matches!(self.peek(), Some(b'>' | b'|')));
                     if !joined {
-                        place = Place::Command;
+                        position = Position::Command;
                     }
                 }
                 b'<' | b'>' => {
                     self.pos += 1;
-                    place = Place::Argument;
+                    position = Position::Argument;
                 }
                 b')' => {
                     let Some(Block::Brackets { quoted }) = self.blocks.pop() else { return None };
@@ -92,12 +123,13 @@ impl Scanner<'_> {
                         return Some(true);
                     }
                     let opened = self.blocks.len() > depth;
-                    place = if opened { Place::Command } else { Place::Argument };
+                    position = if opened { Position::Command } else { Position::Argument };
                 }
                 _ => {
-                    let keyword = self.keyword();
-                    if place != Place::Argument && !keyword.is_empty() {
-                        place = self.begin(keyword, place)?;
+                    let keyword =
+                        Keyword::of(self.bare()).filter(|_| position != Position::Argument);
+                    if let Some(keyword) = keyword {
+                        position = self.keyword(keyword, position)?;
                         continue;
                     }
                     let depth = self.blocks.len();
@@ -105,47 +137,42 @@ impl Scanner<'_> {
                         return Some(true);
                     }
                     let opened = self.blocks.len() > depth;
-                    place = if opened { Place::Command } else { Place::Argument };
+                    position = if opened { Position::Command } else { Position::Argument };
                 }
             }
         }
-        Some(self.blocks.len() > 1 || place == Place::Needed)
+        Some(self.blocks.len() > 1 || position == Position::Needed)
     }
 
-    /// The word here, if it is one of fish's own and ends where a word does.
-    fn keyword(&self) -> &'static str {
-        const WORDS: [&str; 14] = [
-            "!", "and", "begin", "case", "else", "end", "for", "function", "if", "not", "or",
-            "switch", "time", "while",
-        ];
+    /// The bytes up to the next blank or operator.
+    fn bare(&self) -> &[u8] {
         let rest = self.bytes.get(self.pos..).unwrap_or(&[]);
         let end = rest.iter().position(|byte| is_meta(*byte)).unwrap_or(rest.len());
-        let word = rest.get(..end).unwrap_or(&[]);
-        WORDS.iter().find(|known| known.as_bytes() == word).copied().unwrap_or("")
+        rest.get(..end).unwrap_or(&[])
     }
 
-    /// Takes a keyword in; says where the next word stands.
-    fn begin(&mut self, keyword: &str, place: Place) -> Option<Place> {
-        self.pos += keyword.len();
+    /// Takes a keyword in; says where the next word is. `None` for an `end` of nothing.
+    fn keyword(&mut self, keyword: Keyword, position: Position) -> Option<Position> {
+        self.pos += self.bare().len();
         match keyword {
-            "begin" | "while" => {
+            Keyword::Begin => {
                 self.blocks.push(Block::Named);
-                Some(Place::Command)
+                Some(Position::Command)
             }
-            "if" => {
-                if place != Place::Else {
+            Keyword::If => {
+                if position != Position::Else {
                     self.blocks.push(Block::Named);
                 }
-                Some(Place::Command)
+                Some(Position::Command)
             }
-            "for" | "switch" | "function" => {
+            Keyword::Header => {
                 self.blocks.push(Block::Named);
-                Some(Place::Argument)
+                Some(Position::Argument)
             }
-            "end" => (self.blocks.pop() == Some(Block::Named)).then_some(Place::Argument),
-            "else" => Some(Place::Else),
-            "case" => Some(Place::Argument),
-            _ => Some(place),
+            Keyword::End => (self.blocks.pop() == Some(Block::Named)).then_some(Position::Argument),
+            Keyword::Else => Some(Position::Else),
+            Keyword::Case => Some(Position::Argument),
+            Keyword::Prefix => Some(position),
         }
     }
 

@@ -1,55 +1,55 @@
-//! Words: quotes, expansions, arrays. It must never loop without moving on.
+//! Words: quotes, expansions, arrays. It must never loop without making progress.
 
-use super::{Scanner, Step, Stop, is_meta};
+use super::scanner::{Parse, Scanner, Stop, is_meta};
 
 impl Scanner<'_> {
     /// Reads one word, if there is one.
-    pub(super) fn word(&mut self) -> Step<bool> {
+    pub(super) fn word(&mut self) -> Parse<bool> {
         let from = self.pos;
         loop {
             self.step()?;
+            let before = self.before().filter(|_| self.pos > from);
             match self.peek() {
-                _ if self.done() => break,
-                b'<' | b'>' if self.byte(self.pos + 1) == b'(' => {
+                None => break,
+                Some(b'<' | b'>') if self.ahead(1) == Some(b'(') => {
                     self.pos += 1;
                     self.brackets()?;
                 }
-                b'(' if self.pos > from && self.byte(self.pos - 1) == b'=' => self.array()?,
-                b'(' if self.pos > from && is_glob(self.byte(self.pos - 1)) => self.group()?,
-                b if is_meta(b) => break,
-                _ => self.piece()?,
+                Some(b'(') if before == Some(b'=') => self.array()?,
+                Some(b'(') if before.is_some_and(is_glob) => self.group()?,
+                Some(byte) if is_meta(byte) => break,
+                Some(_) => self.piece()?,
             }
         }
         Ok(self.pos > from)
     }
 
     /// `a=( ... )`
-    pub(super) fn array(&mut self) -> Step {
+    pub(super) fn array(&mut self) -> Parse {
         self.pos += 1;
         loop {
             self.newlines()?;
-            if self.done() {
-                return Err(Stop::Open);
-            }
-            if self.peek() == b')' {
-                self.pos += 1;
-                return Ok(());
-            }
-            if !self.deeper(Self::word)? {
-                return Err(Stop::Odd);
+            match self.peek() {
+                None => return Err(Stop::Incomplete),
+                Some(b')') => {
+                    self.pos += 1;
+                    return Ok(());
+                }
+                Some(_) if self.deeper(Self::word)? => {}
+                Some(_) => return Err(Stop::NotUnderstood),
             }
         }
     }
 
-    /// `@( ... )` and its like, which not every shell has.
-    pub(super) fn group(&mut self) -> Step {
+    /// `@( ... )` and the like, which not every shell has.
+    pub(super) fn group(&mut self) -> Parse {
         let mut depth = 0_usize;
-        while !self.done() {
+        while let Some(byte) = self.peek() {
             self.step()?;
-            match self.peek() {
+            match byte {
                 b'(' => depth += 1,
                 b')' => depth = depth.saturating_sub(1),
-                b'\n' => return Err(Stop::Odd),
+                b'\n' => return Err(Stop::NotUnderstood),
                 b'\\' | b'\'' | b'"' | b'$' | b'`' => {
                     self.piece()?;
                     continue;
@@ -61,17 +61,17 @@ impl Scanner<'_> {
                 return Ok(());
             }
         }
-        Err(Stop::Odd)
+        Err(Stop::NotUnderstood)
     }
 
-    /// Reads one byte of a word, or what it opens.
-    pub(super) fn piece(&mut self) -> Step {
+    /// Reads one byte of a word, or the construct that it opens.
+    pub(super) fn piece(&mut self) -> Parse {
         match self.peek() {
-            b'\\' => self.backslash(),
-            b'\'' => self.until(b'\'', false),
-            b'"' => self.double_quote(),
-            b'`' => self.until(b'`', true),
-            b'$' => self.dollar(false),
+            Some(b'\\') => self.backslash(),
+            Some(b'\'') => self.until(b'\'', false),
+            Some(b'"') => self.double_quote(),
+            Some(b'`') => self.until(b'`', true),
+            Some(b'$') => self.dollar(false),
             _ => {
                 self.pos += 1;
                 Ok(())
@@ -79,23 +79,20 @@ impl Scanner<'_> {
         }
     }
 
-    pub(super) fn backslash(&mut self) -> Step {
+    pub(super) fn backslash(&mut self) -> Parse {
         if self.pos + 1 >= self.bytes.len() {
-            return Err(Stop::Open);
+            return Err(Stop::Incomplete);
         }
         self.pos += 2;
         Ok(())
     }
 
     /// From one quote to the next.
-    pub(super) fn until(&mut self, quote: u8, escapes: bool) -> Step {
+    pub(super) fn until(&mut self, quote: u8, escapes: bool) -> Parse {
         self.pos += 1;
         loop {
             self.step()?;
-            if self.done() {
-                return Err(Stop::Open);
-            }
-            let byte = self.peek();
+            let Some(byte) = self.peek() else { return Err(Stop::Incomplete) };
             if byte == b'\\' && escapes {
                 self.backslash()?;
                 continue;
@@ -107,54 +104,54 @@ impl Scanner<'_> {
         }
     }
 
-    pub(super) fn double_quote(&mut self) -> Step {
+    pub(super) fn double_quote(&mut self) -> Parse {
         self.pos += 1;
         loop {
             self.step()?;
             match self.peek() {
-                _ if self.done() => return Err(Stop::Open),
-                b'"' => {
+                None => return Err(Stop::Incomplete),
+                Some(b'"') => {
                     self.pos += 1;
                     return Ok(());
                 }
-                b'\\' => self.backslash()?,
-                b'`' => self.until(b'`', true)?,
-                b'$' => self.dollar(true)?,
+                Some(b'\\') => self.backslash()?,
+                Some(b'`') => self.until(b'`', true)?,
+                Some(b'$') => self.dollar(true)?,
                 _ => self.pos += 1,
             }
         }
     }
 
-    pub(super) fn dollar(&mut self, quoted: bool) -> Step {
+    pub(super) fn dollar(&mut self, quoted: bool) -> Parse {
         self.pos += 1;
         match self.peek() {
-            b'(' => self.brackets(),
-            b'{' => self.deeper(|scanner| scanner.parameter(quoted)),
-            b'\'' if !quoted => self.until(b'\'', true),
+            Some(b'(') => self.brackets(),
+            Some(b'{') => self.deeper(|scanner| scanner.parameter(quoted)),
+            Some(b'\'') if !quoted => self.until(b'\'', true),
             _ => Ok(()),
         }
     }
 
     /// `${ ... }`
-    pub(super) fn parameter(&mut self, quoted: bool) -> Step {
+    pub(super) fn parameter(&mut self, quoted: bool) -> Parse {
         self.pos += 1;
         loop {
             self.step()?;
             match self.peek() {
-                _ if self.done() => return Err(Stop::Open),
-                b'}' => {
+                None => return Err(Stop::Incomplete),
+                Some(b'}') => {
                     self.pos += 1;
                     return Ok(());
                 }
-                b'\'' if quoted => self.pos += 1,
-                b'$' => self.dollar(quoted)?,
+                Some(b'\'') if quoted => self.pos += 1,
+                Some(b'$') => self.dollar(quoted)?,
                 _ => self.piece()?,
             }
         }
     }
 }
 
-/// What may stand before the `(` of a pattern in bash or zsh.
+/// What may come before the `(` of a pattern in bash or zsh.
 fn is_glob(byte: u8) -> bool {
     matches!(byte, b'@' | b'?' | b'*' | b'+' | b'!' | b'~' | b'^' | b']')
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::keys::{Decoder, Key, MAX_PASTE, Stroke};
+use super::super::{Decoder, Key, MAX_PASTE, Stroke};
 use super::{keys, strokes};
 
 #[test]

@@ -167,7 +167,7 @@ fn a_long_line_is_refused_once_and_whole() {
         refusals += usize::from(matches!(editor.key(&Key::Char('x')), Outcome::Rejected(_)));
     }
     assert_eq!(refusals, 1);
-    assert!(editor.text().len() <= super::super::MAX_LINE);
+    assert!(editor.text().len() <= super::super::validate::MAX_LINE);
     assert!(matches!(editor.key(&Key::Enter), Outcome::Rejected(_)));
     assert!(editor.is_empty());
     let mut editor = program();
@@ -198,7 +198,7 @@ fn incomplete_syntax_goes_on() {
         ["cat <<EOF\nrm\nEOF", "ls"],
         "a here-document is one item"
     );
-    // Enter in the middle goes on at the end.
+    // Enter in the middle continues at the end.
     assert_eq!(submitted(&mut editor, b"echo 'a\x01\rb'\r"), ["echo 'a\nb'"]);
     assert_eq!(submitted(&mut editor, b"echo a\\\rb\r"), ["echo a\\\nb"]);
     // A program gets every line.

@@ -224,7 +224,7 @@ fn bash_says_the_same() {
     for text in OPEN.iter().chain(WHOLE).chain(WRONG) {
         assert_eq!(is_complete(text), !bash_wants_more(text), "{text:?}");
     }
-    // Every beginning of a text, too: those that bash calls open must go on here, and the other
+    // Every beginning of a text, too: those that bash calls open must continue here, and the other
     // way round.
     let mut differ = Vec::new();
     for text in WHOLE.iter().filter(|text| text.len() > 12) {
