@@ -14,6 +14,7 @@ mod error;
 mod expand;
 mod getopt;
 mod guard;
+mod launch;
 mod nested;
 mod options;
 mod pipes;

@@ -8,9 +8,9 @@ use std::process::Command;
 use crate::args::{self, Invocation, Origin, Request};
 use crate::context::{self, Context};
 use crate::error::WrapError;
+use crate::launch::Launch;
 use crate::resolve::{Surroundings, resolve};
 use crate::uplink::Head;
-use crate::wrap::Launch;
 use crate::{command, copy, options, pipes, process};
 
 /// The client and its arguments for one command line of `ssh`.

@@ -14,9 +14,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::child::{self, PIPED};
 use crate::error::WrapError;
+use crate::launch::{Launch, settle};
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
-use crate::wrap::{Launch, settle};
 
 /// How long a client whose output nobody reads any more may take to end by itself.
 const UNREAD: Duration = Duration::from_secs(1);

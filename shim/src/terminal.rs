@@ -16,9 +16,9 @@ use crate::child::{self, SESSION};
 use crate::context::Context;
 use crate::error::WrapError;
 use crate::guard::Guard;
+use crate::launch::{Launch, settle};
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
-use crate::wrap::{Launch, settle};
 
 /// How long the last output may take to be shown once every process of the program is gone.
 const LAST_OUTPUT: Duration = Duration::from_secs(2);

@@ -3,23 +3,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
 
 use expacti_protocol::client::{Client, Endpoint};
 use expacti_protocol::exit;
 use expacti_protocol::home::Home;
 use expacti_protocol::uplink::WrapRegistration;
-use rustix::process::{Pid, kill_process};
 
 use crate::args::{Invocation, Origin};
 use crate::context::{Context, environment, find, is_executable, private_dir};
 use crate::error::WrapError;
-use crate::signals::Event;
+use crate::launch::Launch;
 use crate::{nested, pipes, process, terminal};
-
-/// How long what the program left running has to end by itself after SIGTERM.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// What to wrap.
 #[derive(Debug, Clone)]
@@ -36,21 +30,6 @@ pub struct WrapOptions {
     pub expacti: PathBuf,
     /// The broker to announce the program to.
     pub broker: Endpoint,
-}
-
-/// What is run, and how.
-#[derive(Debug)]
-pub(crate) struct Launch {
-    pub(crate) expacti: PathBuf,
-    pub(crate) program: PathBuf,
-    pub(crate) args: Vec<OsString>,
-    pub(crate) environment: Vec<(&'static str, Option<OsString>)>,
-    /// The program is the client of `ssh` itself.
-    pub(crate) client: bool,
-    /// The program sends itself to the background (`ssh -f`): its end is not the end.
-    pub(crate) background: bool,
-    /// Children that do not belong to the program.
-    pub(crate) except: Vec<Pid>,
 }
 
 /// Runs the program to its end and returns its exit status, 128 + n after signal n.
@@ -120,7 +99,7 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     } else {
         pipes::run(&launch)
     };
-    process::end_descendants(&launch.except, GRACE);
+    launch.end_leftovers();
     drop(dir);
     if launch.client && matches!(status, Ok(exit::CONNECTION_FAILED)) && gate_is_gone(&context.gate)
     {
@@ -180,31 +159,4 @@ fn register(options: &WrapOptions, context: &Context) -> Result<(), WrapError> {
     let wrap = WrapRegistration { pid: context.wrap_pid, agent: context.agent.clone() };
     let _: serde_json::Value = runtime.block_on(client.post("/v1/wraps", &wrap))?;
     Ok(())
-}
-
-/// Waits for what went to the background on purpose, then ends what is left.
-pub(crate) fn settle(launch: &Launch, events: &Receiver<Event>) {
-    if launch.background {
-        await_background(launch, events);
-    }
-    process::end_descendants(&launch.except, GRACE);
-}
-
-fn await_background(launch: &Launch, events: &Receiver<Event>) {
-    loop {
-        while process::next_change().is_some() {}
-        let left = process::descendants(&launch.except);
-        if left.is_empty() {
-            return;
-        }
-        match events.recv() {
-            Ok(Event::Signal { signal, .. }) => {
-                for pid in left {
-                    let _ = kill_process(pid, signal);
-                }
-            }
-            Ok(_) => {}
-            Err(_) => return,
-        }
-    }
 }
