@@ -2,7 +2,7 @@
 //! has it. It must never fall back to nothing, or to what the gate would refuse.
 
 use crate::args::Request;
-use crate::resolve::Settings;
+use crate::ssh_config::Settings;
 
 /// What the gate has, fastest first.
 const CIPHERS: &str = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,\

@@ -10,6 +10,7 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::error::WrapError;
+use crate::notice;
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
 
@@ -35,7 +36,7 @@ pub fn child(args: &[OsString]) -> u8 {
     match run(args) {
         Ok(status) => status,
         Err(e) => {
-            crate::say(&e);
+            notice::print(&e);
             e.exit_status()
         }
     }

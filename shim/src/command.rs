@@ -12,7 +12,8 @@ use expacti_protocol::home::GATE_HOST_ALIAS;
 use crate::algorithms;
 use crate::args::Request;
 use crate::error::WrapError;
-use crate::resolve::Settings;
+use crate::notice;
+use crate::ssh_config::Settings;
 
 /// What holds whatever the user or a configuration says.
 const ALWAYS: &[&str] = &[
@@ -78,7 +79,7 @@ pub(crate) fn client(
         }
     }
     let (algorithms, warnings) = algorithms::choose(request, settings);
-    warnings.iter().for_each(|warning| crate::say(warning));
+    warnings.iter().for_each(|warning| notice::print(warning));
     algorithms.iter().for_each(|text| option(text));
     argv.extend(request.client.iter().cloned());
     if !request.command.is_empty() {

@@ -16,11 +16,13 @@ mod getopt;
 mod guard;
 mod launch;
 mod nested;
+mod notice;
 mod options;
 mod pipes;
 mod process;
 mod resolve;
 mod signals;
+mod ssh_config;
 mod terminal;
 mod transport;
 mod uplink;
@@ -53,10 +55,4 @@ pub fn helper(args: &[OsString]) -> Option<u8> {
         "__uplink" => uplink(Path::new(first)),
         _ => return None,
     })
-}
-
-/// Tells the user of the wrapped program, on standard error. When even that fails, nobody listens.
-fn say(what: &dyn std::fmt::Display) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "expacti: {what}");
 }

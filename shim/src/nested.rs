@@ -9,9 +9,10 @@ use crate::args::{self, Invocation, Origin, Request};
 use crate::context::{self, Context};
 use crate::error::WrapError;
 use crate::launch::Launch;
-use crate::resolve::{Surroundings, resolve};
+use crate::resolve::resolve;
+use crate::ssh_config::Surroundings;
 use crate::uplink::Head;
-use crate::{command, copy, options, pipes, process};
+use crate::{command, copy, notice, options, pipes, process};
 
 /// The client and its arguments for one command line of `ssh`.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ pub fn nested_ssh(context: &Path, args: &[OsString]) -> u8 {
     match ssh(context, args) {
         Ok(status) => status,
         Err(e) => {
-            crate::say(&e);
+            notice::print(&e);
             e.exit_status()
         }
     }
@@ -83,7 +84,7 @@ pub fn nested_copy(helper: &OsStr, context: &Path, args: &[OsString]) -> u8 {
     match copy(helper, context, args) {
         Ok(never) => match never {},
         Err(e) => {
-            crate::say(&e);
+            notice::print(&e);
             e.exit_status()
         }
     }
@@ -96,7 +97,7 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
         Invocation::Inform(args) => args,
         Invocation::Connect(request) => {
             if request.verbose {
-                request.notes.iter().for_each(|note| crate::say(note));
+                request.notes.iter().for_each(|note| notice::print(note));
             }
             let status_line = rustix::termios::isatty(std::io::stderr());
             let prepared = prepare(&context, &request, status_line)?;

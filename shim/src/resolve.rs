@@ -1,60 +1,20 @@
-//! Finds out where an `ssh` command line leads, by asking the stock client (`ssh -G`). It reads the
-//! user's configuration and connects to nothing.
+//! Finds out where an `ssh` command line leads, from what the stock client makes of the user's
+//! configuration. It connects to nothing.
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::io::Read as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use expacti_protocol::uplink::{HostKeyChecking, TargetRoute};
 
 use crate::args::Request;
 use crate::error::WrapError;
 use crate::expand::Tokens;
+use crate::ssh_config::{Settings, Surroundings, answer, ask};
 use crate::transport;
 
 /// `ssh -G` prints the control path expanded: that is how the values of tokens are learnt that only
 /// the client can tell. The home directory comes last, as it may hold a comma.
 const PROBE: &str = "-oControlPath=/%C,%l,%L,%i,%u,%d";
-
-/// What the client's configuration says of one host.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Settings {
-    values: HashMap<String, Vec<String>>,
-}
-
-impl Settings {
-    /// Reads the output of `ssh -G`.
-    pub(crate) fn parse(text: &str) -> Self {
-        let mut values: HashMap<String, Vec<String>> = HashMap::new();
-        for line in text.lines() {
-            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
-            values.entry(key.to_ascii_lowercase()).or_default().push(value.to_owned());
-        }
-        Self { values }
-    }
-
-    /// Every value of a keyword.
-    pub(crate) fn all(&self, key: &str) -> &[String] {
-        self.values.get(key).map_or(&[], Vec::as_slice)
-    }
-
-    /// The value of a keyword, unless it is empty or `none`.
-    pub(crate) fn one(&self, key: &str) -> Option<&str> {
-        let value = self.all(key).first().map(String::as_str)?;
-        (!value.is_empty() && !value.eq_ignore_ascii_case("none")).then_some(value)
-    }
-
-    /// Whether this client knows a keyword (and prints it).
-    pub(crate) fn knows(&self, key: &str) -> bool {
-        self.values.contains_key(key)
-    }
-
-    fn yes(&self, key: &str) -> bool {
-        matches!(self.one(key), Some("yes" | "true"))
-    }
-}
 
 /// Where a connection leads, and what the client knows.
 #[derive(Debug, Clone)]
@@ -63,18 +23,6 @@ pub(crate) struct Resolved {
     pub(crate) route: TargetRoute,
     /// For the client's own command line.
     pub(crate) settings: Settings,
-}
-
-/// What resolving depends on besides the command line.
-pub(crate) struct Surroundings<'a> {
-    /// The stock client.
-    pub(crate) ssh: &'a Path,
-    /// The process of `expacti wrap`.
-    pub(crate) wrap_pid: u32,
-    /// Reads the environment.
-    pub(crate) var: &'a dyn Fn(&str) -> Option<String>,
-    /// The working directory, for relative paths.
-    pub(crate) cwd: &'a Path,
 }
 
 /// Resolves a request.
@@ -88,38 +36,6 @@ pub(crate) fn resolve(request: &Request, at: &Surroundings<'_>) -> Result<Resolv
     let defaults = Settings::parse(&answer(plain)?);
     let route = route(request, &settings, &defaults, at).map_err(WrapError::Resolve)?;
     Ok(Resolved { route, settings })
-}
-
-fn ask(at: &Surroundings<'_>, args: &[&OsStr]) -> Result<Child, WrapError> {
-    Command::new(at.ssh)
-        .args(args)
-        .current_dir(at.cwd)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(WrapError::io(format!("run {} -G", at.ssh.display())))
-}
-
-fn answer(mut child: Child) -> Result<String, WrapError> {
-    // The answer is a few kilobytes and the errors fit in a pipe: no dead lock.
-    let read = |pipe: Option<&mut dyn std::io::Read>| -> Result<String, WrapError> {
-        let mut bytes = Vec::new();
-        if let Some(pipe) = pipe {
-            pipe.take(1 << 20)
-                .read_to_end(&mut bytes)
-                .map_err(WrapError::io("read what ssh -G says"))?;
-        }
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let out = read(child.stdout.as_mut().map(|p| p as &mut dyn std::io::Read))?;
-    let err = read(child.stderr.as_mut().map(|p| p as &mut dyn std::io::Read))?;
-    let status = child.wait().map_err(WrapError::io("wait for ssh -G"))?;
-    if !status.success() {
-        let why = err.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>();
-        return Err(WrapError::Resolve(format!("ssh -G says: {}", why.join("; "))));
-    }
-    Ok(out)
 }
 
 fn tokens(request: &Request, settings: &Settings) -> Result<Tokens, String> {

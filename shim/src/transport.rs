@@ -5,7 +5,7 @@ use expacti_protocol::uplink::WRAP_ENV;
 
 use crate::args::Request;
 use crate::expand::Tokens;
-use crate::resolve::{Settings, Surroundings};
+use crate::ssh_config::{Settings, Surroundings};
 
 /// The command whose standard input and output are the connection, if there is one.
 pub(crate) fn transport(

@@ -15,6 +15,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use serde::{Deserialize, Serialize};
 
 use crate::error::WrapError;
+use crate::notice;
 
 /// The longest the gate may take for its answer; it may connect to the target first.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -49,7 +50,7 @@ pub fn uplink(head: &Path) -> u8 {
     match connect(head).and_then(|socket| pass(&std::io::stdout(), &socket)) {
         Ok(()) => exit::OK,
         Err(e) => {
-            crate::say(&e);
+            notice::print(&e);
             e.exit_status()
         }
     }

@@ -13,7 +13,7 @@ use crate::args::{Invocation, Origin};
 use crate::context::{Context, environment, find, is_executable, private_dir};
 use crate::error::WrapError;
 use crate::launch::Launch;
-use crate::{nested, pipes, process, terminal};
+use crate::{nested, notice, pipes, process, terminal};
 
 /// What to wrap.
 #[derive(Debug, Clone)]
@@ -104,7 +104,7 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     if launch.client && matches!(status, Ok(exit::CONNECTION_FAILED)) && gate_is_gone(&context.gate)
     {
         // The client can only say that its connection broke.
-        crate::say(
+        notice::print(
             &"the gate of this machine is gone: a command it held did not run; how one that ran \
               ended is not known (`expacti audit log` says which)",
         );
