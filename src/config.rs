@@ -10,6 +10,7 @@ use toml::{Table, Value};
 
 use crate::cli::Global;
 use crate::failure::Failure;
+use crate::units;
 
 /// Every key of `config.toml` with what it means; sections are tables of their own.
 const KEYS: &[(&str, &str)] = &[
@@ -139,7 +140,7 @@ impl Config {
     /// `timeout` in seconds.
     pub(crate) fn timeout(&self) -> Result<u64, Failure> {
         let Some(text) = self.at("timeout").and_then(Value::as_str) else { return Ok(60) };
-        let seconds = crate::print::seconds(text)?;
+        let seconds = units::seconds(text)?;
         if (5..=86_400).contains(&seconds) {
             Ok(seconds)
         } else {

@@ -80,7 +80,7 @@ pub(crate) async fn status(endpoint: Endpoint) -> Result<Status, Failure> {
 /// Starts the background process unless it runs, and waits until it is ready.
 pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
     prepare(&config.home)?;
-    let runtime = crate::cmd::runtime()?;
+    let runtime = crate::runtime::start()?;
     let endpoint = Endpoint::unix(config.home.broker_socket());
     let began = Instant::now();
     loop {
@@ -256,9 +256,9 @@ pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
         let _ = std::env::set_current_dir("/");
     }
     keep_private();
-    crate::cmd::log_to_stderr();
+    crate::runtime::log_to_stderr();
     let broker = BrokerConfig { desktop: config.notify(), ..broker_config(config)? };
-    crate::cmd::runtime()?.block_on(serve(config, broker, || {
+    crate::runtime::start()?.block_on(serve(config, broker, || {
         if detached {
             let _ = writeln!(out, "ready");
             if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
@@ -272,7 +272,7 @@ pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
 
 /// `expacti down`.
 pub(crate) fn down(config: &Config) -> Outcome {
-    let runtime = crate::cmd::runtime()?;
+    let runtime = crate::runtime::start()?;
     let client = Client::new(Endpoint::unix(config.home.broker_socket()))?;
     let asked: Result<(), _> = runtime.block_on(client.post("/v1/shutdown", &()));
     match asked {

@@ -9,6 +9,8 @@ mod config;
 mod daemon;
 mod failure;
 mod print;
+mod runtime;
+mod units;
 
 use std::process::ExitCode;
 

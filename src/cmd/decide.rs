@@ -8,13 +8,14 @@ use crate::cli::{AllowArgs, DecideArgs};
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::print;
+use crate::units;
 
 /// Allows one command, with a grant where one is asked for.
 pub(crate) async fn allow(config: &Config, args: AllowArgs, json: bool) -> Outcome {
     let grant = match args.grant {
         Some(text) => {
             let grant =
-                Grant { seconds: print::seconds(&text)?, bytes: print::bytes(&args.grant_bytes)? };
+                Grant { seconds: units::seconds(&text)?, bytes: units::bytes(&args.grant_bytes)? };
             if !grant.is_valid() {
                 return Err(Failure::usage("a grant is 1s to 1h and 1 to 16M bytes"));
             }

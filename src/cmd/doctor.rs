@@ -97,7 +97,7 @@ fn checks(config: &Config) -> std::result::Result<Vec<Check>, crate::failure::Fa
             advice: (free < 512).then_some("with a full disk every command is denied"),
         });
     }
-    let status = crate::cmd::runtime()?.block_on(crate::daemon::status(config.endpoint()?));
+    let status = crate::runtime::start()?.block_on(crate::daemon::status(config.endpoint()?));
     all.push(match &status {
         Ok(s) => Check {
             name: "broker",

@@ -20,7 +20,8 @@ mod wrap;
 
 use crate::cli::{Cli, Command, ConfigCommand};
 use crate::config::Config;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
+use crate::runtime;
 
 /// Runs the command.
 pub(crate) fn run(cli: Cli) -> Outcome {
@@ -79,25 +80,6 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     }
 }
 
-/// The asynchronous part of the program.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(1, format!("failed to start: {e}")))
-}
-
 fn wait(work: impl Future<Output = Outcome>) -> Outcome {
-    runtime()?.block_on(work)
-}
-
-/// Sends the log of a server to standard error; `RUST_LOG` chooses how much.
-pub(crate) fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,expacti=info"));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init();
+    runtime::start()?.block_on(work)
 }

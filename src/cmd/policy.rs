@@ -10,6 +10,7 @@ use crate::cmd::decide::urlencode;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::print;
+use crate::units;
 
 /// Runs one of the subcommands on the running broker, or on the data directory when none runs.
 pub(crate) async fn run(config: &Config, command: PolicyCommand, json: bool) -> Outcome {
@@ -174,7 +175,7 @@ fn policy_of(args: PolicyAddArgs) -> Result<Policy, Failure> {
         PolicyType::All => PolicyKind::All,
         PolicyType::Role => PolicyKind::Role,
     };
-    let seconds = |text: Option<String>| text.map(|t| print::seconds(&t)).transpose();
+    let seconds = |text: Option<String>| text.map(|t| units::seconds(&t)).transpose();
     Ok(Policy {
         id: String::new(),
         kind,

@@ -35,7 +35,7 @@ pub(crate) fn run(config: &Config, args: ReviewArgs) -> Outcome {
         confirm,
         ..ReviewOptions::new(config.endpoint()?)
     };
-    match crate::cmd::runtime()?.block_on(expacti_tui::review(options)) {
+    match crate::runtime::start()?.block_on(expacti_tui::review(options)) {
         Ok(()) => Ok(0),
         Err(e) => Err(match e.downcast::<expacti_protocol::client::ClientError>() {
             Ok(client) => client.into(),

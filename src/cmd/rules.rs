@@ -17,6 +17,7 @@ use crate::cmd::decide::urlencode;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::print;
+use crate::units;
 
 /// Rules of one request to the broker, which takes no more at once.
 const IMPORT: usize = 1000;
@@ -207,7 +208,7 @@ fn rule_of(args: RuleAddArgs) -> Result<Rule, Failure> {
     let expires_at = match args.ttl {
         Some(ttl) => {
             let micros =
-                i64::try_from(print::seconds(&ttl)?.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+                i64::try_from(units::seconds(&ttl)?.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
             Some(now.saturating_add(micros))
         }
         None => None,

@@ -24,7 +24,7 @@ pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
         return Err(Failure::new(1, "a broker runs on this data directory already"));
     };
     daemon::keep_private();
-    crate::cmd::log_to_stderr();
+    crate::runtime::log_to_stderr();
     let mut settings = daemon::broker_config(config)?;
     if let Some(url) = &args.database {
         let path = url.strip_prefix("sqlite:").ok_or_else(|| {
@@ -46,7 +46,7 @@ pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
              clear; listen on a loopback address or give a certificate"
         )));
     }
-    crate::cmd::runtime()?.block_on(async {
+    crate::runtime::start()?.block_on(async {
         let tcp = std::net::TcpListener::bind(addresses.as_slice())
             .map_err(|e| failed(&format!("listen on {listen}"))(&e))?;
         let address = tcp.local_addr()?;
@@ -88,7 +88,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
             "--listen ADDRESS is needed, for example --listen 0.0.0.0:2222",
         ));
     };
-    crate::cmd::log_to_stderr();
+    crate::runtime::log_to_stderr();
     let key_path = args.host_key.unwrap_or_else(|| config.home.keys().join("gate_ed25519"));
     let host_key =
         load_or_create_host_key(&key_path).map_err(|e| Failure::new(1, e.to_string()))?;
@@ -105,7 +105,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
         settings.names.push(name.trim().to_owned());
     }
     settings.history = Some(config.home.history());
-    crate::cmd::runtime()?.block_on(async {
+    crate::runtime::start()?.block_on(async {
         let listener = TcpListener::bind(&listen)
             .await
             .map_err(|e| failed(&format!("listen on {listen}"))(&e))?;

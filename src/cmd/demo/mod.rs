@@ -42,7 +42,7 @@ pub(crate) fn run(unattended: bool) -> Outcome {
         .prefix("expacti-demo-")
         .tempdir()
         .map_err(failed("make a temporary directory"))?;
-    let result = crate::cmd::runtime()?.block_on(play(&Home::at(dir.path()), unattended));
+    let result = crate::runtime::start()?.block_on(play(&Home::at(dir.path()), unattended));
     dir.close().map_err(failed("remove its temporary directory"))?;
     result
 }
