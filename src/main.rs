@@ -8,13 +8,14 @@ mod cmd;
 mod config;
 mod daemon;
 mod failure;
+mod help;
 mod print;
 mod runtime;
 mod units;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().skip(1).collect();
@@ -22,7 +23,11 @@ fn main() -> ExitCode {
     if let Some(status) = expacti_shim::helper(&args) {
         return ExitCode::from(status);
     }
-    let cli = match cli::Cli::try_parse() {
+    let parsed = help::command()
+        .try_get_matches()
+        .and_then(|matches| cli::Cli::from_arg_matches(&matches))
+        .map_err(|e| e.format(&mut help::command()));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => {
             let status = if e.use_stderr() { expacti_protocol::exit::USAGE } else { 0 };
