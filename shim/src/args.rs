@@ -13,7 +13,7 @@ use crate::options::{self, Treatment};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// `expacti wrap -- ssh …`: typed, so that a refusal can be acted on.
-    Typed,
+    User,
     /// A wrapped program runs `ssh`; what is harmless to leave out is left out.
     Program,
 }
@@ -24,7 +24,7 @@ pub(crate) enum Invocation {
     /// There will be a connection.
     Connect(Request),
     /// `-V`, `-Q`, `-G`, or no host: the client answers by itself.
-    Inform(Vec<OsString>),
+    InfoOnly(Vec<OsString>),
 }
 
 /// A connection that is wanted.
@@ -32,9 +32,9 @@ pub(crate) enum Invocation {
 pub(crate) struct Request {
     /// Options for the client, with the destination where it stood among them: the first of
     /// `user@` and `-l user` wins.
-    pub(crate) client: Vec<OsString>,
+    pub(crate) client_args: Vec<OsString>,
     /// The same for `ssh -G`.
-    pub(crate) route: Vec<OsString>,
+    pub(crate) resolve_args: Vec<OsString>,
     /// `[user@]host` or `ssh://[user@]host[:port]`.
     pub(crate) destination: OsString,
     /// The remote command's words.
@@ -42,7 +42,7 @@ pub(crate) struct Request {
     /// The file of `-F`.
     pub(crate) config: Option<OsString>,
     /// An option says which machine the name stands for.
-    pub(crate) renamed: bool,
+    pub(crate) overrides_hostname: bool,
     /// `-f`: the client goes to the background.
     pub(crate) background: bool,
     /// The command line chooses ciphers.
@@ -52,12 +52,12 @@ pub(crate) struct Request {
     /// `-v` was given: say what was left out.
     pub(crate) verbose: bool,
     /// What was left out.
-    pub(crate) notes: Vec<String>,
+    pub(crate) left_out: Vec<String>,
 }
 
 impl Request {
     /// The file of `-F`, unless it is `none`: a configuration that the agent may have written.
-    pub(crate) fn own_config(&self) -> Option<&OsString> {
+    pub(crate) fn custom_config(&self) -> Option<&OsString> {
         self.config.as_ref().filter(|f| !f.eq_ignore_ascii_case("none"))
     }
 }
@@ -76,31 +76,35 @@ pub(crate) struct Split {
 }
 
 /// Splits the arguments of `ssh`.
-pub(crate) fn split(spec: &str, args: &[OsString]) -> Result<Split, WrapError> {
+pub(crate) fn split(optstring: &str, args: &[OsString]) -> Result<Split, WrapError> {
     let usage = |e: crate::getopt::GetoptError| WrapError::Usage(format!("ssh: {e}"));
-    let front = getopt(spec, args).map_err(usage)?;
+    let front = getopt(optstring, args).map_err(usage)?;
     let mut split =
         Split { before: front.flags, destination: None, behind: vec![], command: vec![] };
-    let rest = args.get(front.taken..).unwrap_or_default();
+    let rest = args.get(front.consumed..).unwrap_or_default();
     let Some((destination, mut rest)) = rest.split_first() else { return Ok(split) };
     split.destination = Some(destination.clone());
     // The client reads options once more behind the host, unless `--` ended them before it.
     if !front.terminated {
-        let again = getopt(spec, rest).map_err(usage)?;
+        let again = getopt(optstring, rest).map_err(usage)?;
         split.behind = again.flags;
-        rest = rest.get(again.taken..).unwrap_or_default();
+        rest = rest.get(again.consumed..).unwrap_or_default();
     }
     split.command = rest.to_vec();
     Ok(split)
 }
 
 /// Reads the arguments of `ssh`.
-pub(crate) fn read(spec: &str, args: &[OsString], from: Origin) -> Result<Invocation, WrapError> {
-    let split = split(spec, args)?;
+pub(crate) fn read(
+    optstring: &str,
+    args: &[OsString],
+    from: Origin,
+) -> Result<Invocation, WrapError> {
+    let split = split(optstring, args)?;
     let flags = || split.before.iter().chain(&split.behind);
-    let informs = flags().any(|f| options::letter(f.letter) == Treatment::Inform);
+    let informs = flags().any(|f| options::letter(f.letter) == Treatment::InfoOnly);
     let Some(destination) = split.destination.clone().filter(|_| !informs) else {
-        return Ok(Invocation::Inform(inform(&flags().collect::<Vec<_>>(), args)));
+        return Ok(Invocation::InfoOnly(inform(&flags().collect::<Vec<_>>(), args)));
     };
     if destination.as_bytes().starts_with(b"-") || destination.is_empty() {
         return Err(WrapError::Usage("ssh: the host is missing".to_owned()));
@@ -109,8 +113,8 @@ pub(crate) fn read(spec: &str, args: &[OsString], from: Origin) -> Result<Invoca
     for flag in &split.before {
         request.add(flag, from)?;
     }
-    request.client.push(request.destination.clone());
-    request.route.push(request.destination.clone());
+    request.client_args.push(request.destination.clone());
+    request.resolve_args.push(request.destination.clone());
     for flag in &split.behind {
         request.add(flag, from)?;
     }
@@ -172,11 +176,13 @@ impl Request {
         }
         self.ciphers |= keyword == "ciphers";
         self.macs |= keyword == "macs";
-        self.renamed |= keyword == "hostname" || keyword.starts_with("canonical");
+        self.overrides_hostname |= keyword == "hostname" || keyword.starts_with("canonical");
         let off = options::is_off(value);
         let treatment = match treatment {
             // Switching off a proxy of the configuration is honoured.
-            Treatment::RefuseUnlessOff(_) if off && keyword == "proxycommand" => Treatment::Route,
+            Treatment::RefuseUnlessOff(_) if off && keyword == "proxycommand" => {
+                Treatment::ResolveOnly
+            }
             Treatment::RefuseUnlessOff(_) | Treatment::Sharing(_) if off => Treatment::Drop,
             Treatment::RefuseUnlessOff(_)
                 if keyword == "proxycommand" && options::is_mosh(value) =>
@@ -197,15 +203,16 @@ impl Request {
         from: Origin,
     ) -> Result<(), WrapError> {
         match treatment {
-            Treatment::Client => flag.push_to(&mut self.client),
+            Treatment::ClientOnly => flag.push_to(&mut self.client_args),
             Treatment::Both => {
-                flag.push_to(&mut self.client);
-                flag.push_to(&mut self.route);
+                flag.push_to(&mut self.client_args);
+                flag.push_to(&mut self.resolve_args);
             }
-            Treatment::Route => flag.push_to(&mut self.route),
-            Treatment::Drop | Treatment::Inform => {}
+            Treatment::ResolveOnly => flag.push_to(&mut self.resolve_args),
+            Treatment::Drop | Treatment::InfoOnly => {}
             Treatment::Sharing(_) if from == Origin::Program => {
-                self.notes.push(format!("{name} left out: the gate keeps connections open itself"));
+                self.left_out
+                    .push(format!("{name} left out: the gate keeps connections open itself"));
             }
             Treatment::Sharing(why) | Treatment::Refuse(why) | Treatment::RefuseUnlessOff(why) => {
                 return Err(WrapError::Refused { option: name, why: why.to_owned() });

@@ -49,21 +49,21 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
         return Err(usage());
     }
     let parent = parent.to_str().and_then(|p| p.parse().ok()).ok_or_else(usage)?;
-    die_with(parent)?;
+    die_with_parent(parent)?;
     match mode.to_str() {
         Some(PIPED) => become_program(program, rest),
         Some(FOREGROUND) => {
             await_foreground();
             become_program(program, rest)
         }
-        Some(SESSION) => lead(program, rest),
+        Some(SESSION) => lead_session(program, rest),
         _ => Err(usage()),
     }
 }
 
 /// Asks the kernel to kill this process when its parent dies, also by `kill -9`.
 #[cfg(target_os = "linux")]
-fn die_with(parent: i32) -> Result<(), WrapError> {
+fn die_with_parent(parent: i32) -> Result<(), WrapError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(WrapError::errno("tie the program to expacti wrap"))?;
     // It may have died before the line above.
@@ -74,9 +74,9 @@ fn die_with(parent: i32) -> Result<(), WrapError> {
 }
 
 /// There is no such request on this system: the program outlives a `wrap` killed with SIGKILL, but
-/// has the mark of the wrap in its environment.
+/// has the marker of the wrap in its environment.
 #[cfg(not(target_os = "linux"))]
-fn die_with(_parent: i32) -> Result<(), WrapError> {
+fn die_with_parent(_parent: i32) -> Result<(), WrapError> {
     Ok(())
 }
 
@@ -98,8 +98,8 @@ fn await_foreground() {
     }
 }
 
-fn lead(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
-    let events = signals::collect()?;
+fn lead_session(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
+    let events = signals::subscribe()?;
     let expacti = std::env::current_exe().map_err(WrapError::io("find this executable"))?;
     let started = Command::new(expacti)
         .args(arguments(FOREGROUND, Path::new(program), args))

@@ -26,13 +26,13 @@ pub(crate) struct Launch {
     /// The program sends itself to the background (`ssh -f`): its end is not the end.
     pub(crate) background: bool,
     /// Children that do not belong to the program.
-    pub(crate) except: Vec<Pid>,
+    pub(crate) exclude: Vec<Pid>,
 }
 
 impl Launch {
     /// Ends whatever the program left running.
     pub(crate) fn end_leftovers(&self) {
-        process::end_descendants(&self.except, GRACE);
+        process::end_descendants(&self.exclude, GRACE);
     }
 }
 
@@ -47,13 +47,13 @@ pub(crate) fn settle(launch: &Launch, events: &Receiver<Event>) {
 fn await_background(launch: &Launch, events: &Receiver<Event>) {
     loop {
         while process::next_change().is_some() {}
-        let left = process::descendants(&launch.except);
-        if left.is_empty() {
+        let remaining = process::descendants(&launch.exclude);
+        if remaining.is_empty() {
             return;
         }
         match events.recv() {
             Ok(Event::Signal { signal, .. }) => {
-                for pid in left {
+                for pid in remaining {
                     let _ = kill_process(pid, signal);
                 }
             }

@@ -7,20 +7,24 @@
 mod algorithms;
 mod args;
 mod child;
-mod command;
+mod client;
+mod client_args;
 mod context;
-mod copy;
+mod copy_args;
+mod environment;
 mod error;
+mod executable;
 mod expand;
 mod getopt;
 mod guard;
 mod launch;
-mod nested;
 mod notice;
 mod options;
 mod pipes;
 mod process;
 mod resolve;
+mod shim_dir;
+mod shims;
 mod signals;
 mod ssh_config;
 mod terminal;
@@ -34,7 +38,7 @@ use std::path::Path;
 pub use child::child;
 pub use error::WrapError;
 pub use guard::guard;
-pub use nested::{nested_copy, nested_ssh};
+pub use shims::{copy_shim, ssh_shim};
 pub use uplink::uplink;
 pub use wrap::{WrapOptions, wrap};
 
@@ -50,8 +54,8 @@ pub fn helper(args: &[OsString]) -> Option<u8> {
     Some(match name.to_str()? {
         "__child" => child(rest),
         "__guard" => guard(Path::new(first)),
-        "__scp" | "__sftp" => nested_copy(name, Path::new(first), tail),
-        "__ssh" => nested_ssh(Path::new(first), tail),
+        "__scp" | "__sftp" => copy_shim(name, Path::new(first), tail),
+        "__ssh" => ssh_shim(Path::new(first), tail),
         "__uplink" => uplink(Path::new(first)),
         _ => return None,
     })

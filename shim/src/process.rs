@@ -51,7 +51,7 @@ fn change(status: WaitStatus) -> Option<Change> {
 
 /// The processes below this one, without those in (and below) `except`. Without `/proc` there is no
 /// telling, and none.
-pub(crate) fn descendants(except: &[Pid]) -> Vec<Pid> {
+pub(crate) fn descendants(exclude: &[Pid]) -> Vec<Pid> {
     let me = rustix::process::getpid().as_raw_pid();
     let parents: HashMap<i32, i32> = all()
         .into_iter()
@@ -65,7 +65,7 @@ pub(crate) fn descendants(except: &[Pid]) -> Vec<Pid> {
         let mut at = pid;
         // A bound instead of a set: a snapshot of a changing tree may hold a circle.
         for _ in 0..parents.len() {
-            if except.iter().any(|p| p.as_raw_pid() == at) {
+            if exclude.iter().any(|p| p.as_raw_pid() == at) {
                 return false;
             }
             match parents.get(&at) {
@@ -100,14 +100,14 @@ fn all() -> Vec<i32> {
 ///
 /// It could otherwise leave the tree when this process ends, and approve its own commands from
 /// outside.
-pub(crate) fn end_descendants(except: &[Pid], grace: std::time::Duration) {
+pub(crate) fn end_descendants(exclude: &[Pid], grace: std::time::Duration) {
     let mut deadline = std::time::Instant::now() + grace;
     let mut signal = Signal::TERM;
-    let mut told: Vec<Pid> = Vec::new();
+    let mut signalled: Vec<Pid> = Vec::new();
     loop {
         while next_change().is_some() {}
-        let left = descendants(except);
-        if left.is_empty() {
+        let remaining = descendants(exclude);
+        if remaining.is_empty() {
             return;
         }
         if std::time::Instant::now() >= deadline {
@@ -117,14 +117,14 @@ pub(crate) fn end_descendants(except: &[Pid], grace: std::time::Duration) {
             }
             signal = Signal::KILL;
             deadline = std::time::Instant::now() + grace;
-            told.clear();
+            signalled.clear();
         }
-        for pid in left {
-            if !told.contains(&pid) || signal == Signal::KILL {
+        for pid in remaining {
+            if !signalled.contains(&pid) || signal == Signal::KILL {
                 let _ = kill_process(pid, signal);
                 // A stopped process acts on SIGTERM only when it goes on.
                 let _ = kill_process(pid, Signal::CONT);
-                told.push(pid);
+                signalled.push(pid);
             }
         }
         std::thread::sleep(std::time::Duration::from_millis(2));

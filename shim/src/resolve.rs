@@ -9,12 +9,12 @@ use expacti_protocol::uplink::{HostKeyChecking, TargetRoute};
 use crate::args::Request;
 use crate::error::WrapError;
 use crate::expand::Tokens;
-use crate::ssh_config::{Settings, Surroundings, answer, ask};
+use crate::ssh_config::{ResolveEnv, Settings, answer, ask};
 use crate::transport;
 
 /// `ssh -G` prints the control path expanded: that is how the values of tokens are learnt that only
 /// the client can tell. The home directory comes last, as it may hold a comma.
-const PROBE: &str = "-oControlPath=/%C,%l,%L,%i,%u,%d";
+const TOKEN_PROBE: &str = "-oControlPath=/%C,%l,%L,%i,%u,%d";
 
 /// Where a connection leads, and what the client knows.
 #[derive(Debug, Clone)]
@@ -26,45 +26,45 @@ pub(crate) struct Resolved {
 }
 
 /// Resolves a request.
-pub(crate) fn resolve(request: &Request, at: &Surroundings<'_>) -> Result<Resolved, WrapError> {
-    let mut asked: Vec<&OsStr> = vec![OsStr::new("-TG"), OsStr::new(PROBE)];
-    asked.extend(request.route.iter().map(OsString::as_os_str));
+pub(crate) fn resolve(request: &Request, env: &ResolveEnv<'_>) -> Result<Resolved, WrapError> {
+    let mut asked: Vec<&OsStr> = vec![OsStr::new("-TG"), OsStr::new(TOKEN_PROBE)];
+    asked.extend(request.resolve_args.iter().map(OsString::as_os_str));
     // Both at once: each takes some ten milliseconds.
-    let asked = ask(at, &asked)?;
-    let plain = ask(at, &["-TG", "-Fnone", "expacti"].map(OsStr::new))?;
+    let asked = ask(env, &asked)?;
+    let plain = ask(env, &["-TG", "-Fnone", "expacti"].map(OsStr::new))?;
     let settings = Settings::parse(&answer(asked)?);
     let defaults = Settings::parse(&answer(plain)?);
-    let route = route(request, &settings, &defaults, at).map_err(WrapError::Resolve)?;
+    let route = route(request, &settings, &defaults, env).map_err(WrapError::Resolve)?;
     Ok(Resolved { route, settings })
 }
 
 fn tokens(request: &Request, settings: &Settings) -> Result<Tokens, String> {
-    let probe = settings.one("controlpath").ok_or("ssh -G does not print its control path")?;
+    let probe = settings.value("controlpath").ok_or("ssh -G does not print its control path")?;
     let mut parts = probe.trim_start_matches('/').splitn(6, ',').map(str::to_owned);
     let mut part = || parts.next().ok_or("ssh -G prints an unexpanded control path");
     let (hash, local, local_short) = (part()?, part()?, part()?);
     let (uid, local_user, home) = (part()?, part()?, part()?);
     let given = settings
-        .one("host")
-        .map_or_else(|| alias(&request.destination.to_string_lossy()), str::to_owned);
+        .value("host")
+        .map_or_else(|| host_of(&request.destination.to_string_lossy()), str::to_owned);
     Ok(Tokens {
         hash,
         home,
-        host: settings.one("hostname").unwrap_or_default().to_owned(),
+        host: settings.value("hostname").unwrap_or_default().to_owned(),
         uid,
-        jump: settings.one("proxyjump").unwrap_or_default().to_owned(),
-        key_name: settings.one("hostkeyalias").unwrap_or(&given).to_owned(),
+        jump: settings.value("proxyjump").unwrap_or_default().to_owned(),
+        key_name: settings.value("hostkeyalias").unwrap_or(&given).to_owned(),
         local_short,
         local,
         given,
-        port: settings.one("port").unwrap_or("22").to_owned(),
-        user: settings.one("user").unwrap_or_default().to_owned(),
+        port: settings.value("port").unwrap_or("22").to_owned(),
+        user: settings.value("user").unwrap_or_default().to_owned(),
         local_user,
     })
 }
 
 /// The host of `[user@]host` or `ssh://[user@]host[:port]`.
-fn alias(destination: &str) -> String {
+fn host_of(destination: &str) -> String {
     let (uri, rest) = match destination.strip_prefix("ssh://") {
         Some(rest) => (true, rest),
         None => (false, destination),
@@ -83,22 +83,22 @@ fn route(
     request: &Request,
     settings: &Settings,
     defaults: &Settings,
-    at: &Surroundings<'_>,
+    env: &ResolveEnv<'_>,
 ) -> Result<TargetRoute, String> {
     let tokens = tokens(request, settings)?;
-    if let Some(file) = settings.one("revokedhostkeys") {
+    if let Some(file) = settings.value("revokedhostkeys") {
         return Err(format!(
             "RevokedHostKeys is set ({file}), and the gate cannot check it yet; revoke the keys \
              with @revoked lines in known_hosts instead"
         ));
     }
     let absolute = |path: String| -> String {
-        if path.starts_with('/') { path } else { at.cwd.join(path).to_string_lossy().into_owned() }
+        if path.starts_with('/') { path } else { env.cwd.join(path).to_string_lossy().into_owned() }
     };
     let existing = |key: &str| -> Result<Vec<String>, String> {
         let mut files = Vec::new();
-        for text in settings.all(key).iter().filter(|t| !t.eq_ignore_ascii_case("none")) {
-            let path = absolute(tokens.path(text, at.var)?);
+        for text in settings.values(key).iter().filter(|t| !t.eq_ignore_ascii_case("none")) {
+            let path = absolute(tokens.path(text, env.var)?);
             if Path::new(&path).is_file() && !files.contains(&path) {
                 files.push(path);
             }
@@ -114,18 +114,18 @@ fn route(
             certificate_files.push(beside);
         }
     }
-    let user_files = paths(settings.one("userknownhostsfile").unwrap_or_default());
+    let user_files = paths(settings.value("userknownhostsfile").unwrap_or_default());
     let mut known_hosts_files = user_files.clone();
-    known_hosts_files.extend(paths(settings.one("globalknownhostsfile").unwrap_or_default()));
+    known_hosts_files.extend(paths(settings.value("globalknownhostsfile").unwrap_or_default()));
     known_hosts_files.retain(|f| f != "/dev/null");
-    let algorithms = settings.one("hostkeyalgorithms").unwrap_or_default();
-    let narrowed = defaults.one("hostkeyalgorithms") != Some(algorithms);
-    let port = settings.one("port").unwrap_or("22");
-    let identity_agent = identity_agent(settings, &tokens, at)?;
+    let algorithms = settings.value("hostkeyalgorithms").unwrap_or_default();
+    let narrowed = defaults.value("hostkeyalgorithms") != Some(algorithms);
+    let port = settings.value("port").unwrap_or("22");
+    let identity_agent = identity_agent(settings, &tokens, env)?;
     Ok(TargetRoute {
         // Rules speak of targets by this name: it must not stand for another machine than in the
         // user's own configuration.
-        alias: if request.renamed || request.own_config().is_some() {
+        alias: if request.overrides_hostname || request.custom_config().is_some() {
             tokens.host.clone()
         } else {
             tokens.given.clone()
@@ -135,26 +135,32 @@ fn route(
         user: tokens.user.clone(),
         identity_files,
         certificate_files,
-        identities_only: settings.yes("identitiesonly"),
+        identities_only: settings.is_yes("identitiesonly"),
         known_hosts_files,
         known_hosts_add: user_files.into_iter().next().filter(|f| f != "/dev/null"),
-        host_key_checking: match settings.one("stricthostkeychecking") {
+        host_key_checking: match settings.value("stricthostkeychecking") {
             Some("accept-new") => HostKeyChecking::AcceptNew,
             Some("no" | "off" | "false") => HostKeyChecking::Off,
             _ => HostKeyChecking::Strict,
         },
-        host_key_alias: settings.one("hostkeyalias").map(str::to_owned),
-        hash_known_hosts: settings.yes("hashknownhosts"),
+        host_key_alias: settings.value("hostkeyalias").map(str::to_owned),
+        hash_known_hosts: settings.is_yes("hashknownhosts"),
         host_key_algorithms: if narrowed {
             algorithms.split(',').filter(|a| !a.is_empty()).map(str::to_owned).collect()
         } else {
             vec![]
         },
-        connect_timeout: settings.one("connecttimeout").and_then(|v| v.parse().ok()),
-        address_family: settings.one("addressfamily").map(str::to_owned),
-        transport: transport::transport(request, settings, &tokens, identity_agent.as_deref(), at)?,
+        connect_timeout: settings.value("connecttimeout").and_then(|v| v.parse().ok()),
+        address_family: settings.value("addressfamily").map(str::to_owned),
+        transport: transport::transport(
+            request,
+            settings,
+            &tokens,
+            identity_agent.as_deref(),
+            env,
+        )?,
         server_alive_interval: settings
-            .one("serveraliveinterval")
+            .value("serveraliveinterval")
             .and_then(|v| v.parse().ok())
             .filter(|seconds| *seconds > 0),
         identity_agent,
@@ -164,17 +170,17 @@ fn route(
 fn identity_agent(
     settings: &Settings,
     tokens: &Tokens,
-    at: &Surroundings<'_>,
+    env: &ResolveEnv<'_>,
 ) -> Result<Option<String>, String> {
-    let environment = || (at.var)("SSH_AUTH_SOCK").filter(|s| !s.is_empty());
-    let Some(text) = settings.all("identityagent").first() else { return Ok(environment()) };
+    let environment = || (env.var)("SSH_AUTH_SOCK").filter(|s| !s.is_empty());
+    let Some(text) = settings.values("identityagent").first() else { return Ok(environment()) };
     Ok(match text.as_str() {
         "none" => None,
         "SSH_AUTH_SOCK" => environment(),
         name if name.starts_with('$') && !name.starts_with("${") => {
-            (at.var)(name.trim_start_matches('$')).filter(|s| !s.is_empty())
+            (env.var)(name.trim_start_matches('$')).filter(|s| !s.is_empty())
         }
-        path => Some(tokens.path(path, at.var)?),
+        path => Some(tokens.path(path, env.var)?),
     })
 }
 

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use crate::error::WrapError;
 
 /// What resolving depends on besides the command line.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct ResolveEnv<'a> {
     /// The stock client.
     pub(crate) ssh: &'a Path,
     /// The process of `expacti wrap`.
@@ -24,52 +24,52 @@ pub(crate) struct Surroundings<'a> {
 /// What the client's configuration says of one host.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
-    values: HashMap<String, Vec<String>>,
+    keywords: HashMap<String, Vec<String>>,
 }
 
 impl Settings {
     /// Reads the output of `ssh -G`.
     pub(crate) fn parse(text: &str) -> Self {
-        let mut values: HashMap<String, Vec<String>> = HashMap::new();
+        let mut keywords: HashMap<String, Vec<String>> = HashMap::new();
         for line in text.lines() {
             let (key, value) = line.split_once(' ').unwrap_or((line, ""));
-            values.entry(key.to_ascii_lowercase()).or_default().push(value.to_owned());
+            keywords.entry(key.to_ascii_lowercase()).or_default().push(value.to_owned());
         }
-        Self { values }
+        Self { keywords }
     }
 
     /// Every value of a keyword.
-    pub(crate) fn all(&self, key: &str) -> &[String] {
-        self.values.get(key).map_or(&[], Vec::as_slice)
+    pub(crate) fn values(&self, key: &str) -> &[String] {
+        self.keywords.get(key).map_or(&[], Vec::as_slice)
     }
 
     /// The value of a keyword, unless it is empty or `none`.
-    pub(crate) fn one(&self, key: &str) -> Option<&str> {
-        let value = self.all(key).first().map(String::as_str)?;
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
+        let value = self.values(key).first().map(String::as_str)?;
         (!value.is_empty() && !value.eq_ignore_ascii_case("none")).then_some(value)
     }
 
     /// Whether this client knows a keyword (and prints it).
-    pub(crate) fn knows(&self, key: &str) -> bool {
-        self.values.contains_key(key)
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.keywords.contains_key(key)
     }
 
     /// Whether a keyword is switched on.
-    pub(crate) fn yes(&self, key: &str) -> bool {
-        matches!(self.one(key), Some("yes" | "true"))
+    pub(crate) fn is_yes(&self, key: &str) -> bool {
+        matches!(self.value(key), Some("yes" | "true"))
     }
 }
 
 /// Starts the client with `args`; [`answer`] waits for it.
-pub(crate) fn ask(at: &Surroundings<'_>, args: &[&OsStr]) -> Result<Child, WrapError> {
-    Command::new(at.ssh)
+pub(crate) fn ask(env: &ResolveEnv<'_>, args: &[&OsStr]) -> Result<Child, WrapError> {
+    Command::new(env.ssh)
         .args(args)
-        .current_dir(at.cwd)
+        .current_dir(env.cwd)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(WrapError::io(format!("run {} -G", at.ssh.display())))
+        .map_err(WrapError::io(format!("run {} -G", env.ssh.display())))
 }
 
 /// What the client prints.

@@ -21,15 +21,15 @@ use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
 
 /// How long the last output may take to be shown once every process of the program is gone.
-const LAST_OUTPUT: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The outer terminal. Dropping it restores its settings, also while a panic unwinds.
-struct Outer {
+struct OuterTerminal {
     saved: Termios,
     is_raw: bool,
 }
 
-impl Outer {
+impl OuterTerminal {
     fn open() -> Result<Self, WrapError> {
         let saved = tcgetattr(std::io::stdin())
             .map_err(WrapError::errno("read the settings of the terminal"))?;
@@ -41,7 +41,7 @@ impl Outer {
         rustix::termios::tcgetpgrp(std::io::stdin()) == Ok(rustix::process::getpgrp())
     }
 
-    fn enter(&mut self) {
+    fn set_raw(&mut self) {
         if self.is_raw || !Self::is_foreground() {
             return;
         }
@@ -50,7 +50,7 @@ impl Outer {
         self.is_raw = tcsetattr(std::io::stdin(), OptionalActions::Now, &raw).is_ok();
     }
 
-    fn leave(&mut self) {
+    fn restore(&mut self) {
         if self.is_raw {
             // A terminal that is gone has no settings to restore.
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.saved);
@@ -70,14 +70,14 @@ impl Outer {
     }
 }
 
-impl Drop for Outer {
+impl Drop for OuterTerminal {
     fn drop(&mut self) {
-        self.leave();
+        self.restore();
     }
 }
 
 /// Whether standard input, output and error are all a terminal.
-pub(crate) fn is_full() -> bool {
+pub(crate) fn is_on_all_streams() -> bool {
     rustix::termios::isatty(std::io::stdin())
         && rustix::termios::isatty(std::io::stdout())
         && rustix::termios::isatty(std::io::stderr())
@@ -88,18 +88,20 @@ pub(crate) fn run(launch: &mut Launch, context: &Context) -> Result<u8, WrapErro
     let pty = |what: &'static str| {
         move |e: anyhow::Error| WrapError::io(what)(std::io::Error::other(e.to_string()))
     };
-    let mut outer = Outer::open()?;
+    let mut outer = OuterTerminal::open()?;
     let terminal = std::io::stdin()
         .as_fd()
         .try_clone_to_owned()
         .map_err(WrapError::io("duplicate the terminal"))?;
     let guard = Guard::start(context, terminal)?;
-    launch.except.push(guard.pid);
-    let pair = native_pty_system().openpty(Outer::size()).map_err(pty("open a pseudo-terminal"))?;
+    launch.exclude.push(guard.pid);
+    let pair = native_pty_system()
+        .openpty(OuterTerminal::size())
+        .map_err(pty("open a pseudo-terminal"))?;
     inherit_settings(pair.master.as_ref(), &outer.saved);
     let reader = pair.master.try_clone_reader().map_err(pty("read from the pseudo-terminal"))?;
     let writer = pair.master.take_writer().map_err(pty("write to the pseudo-terminal"))?;
-    let events = signals::collect()?;
+    let events = signals::subscribe()?;
     let started = pair.slave.spawn_command(command(launch)?).map_err(pty("start the program"))?;
     drop(pair.slave);
     let pid = started
@@ -107,14 +109,14 @@ pub(crate) fn run(launch: &mut Launch, context: &Context) -> Result<u8, WrapErro
         .and_then(|pid| i32::try_from(pid).ok())
         .and_then(Pid::from_raw)
         .ok_or_else(|| WrapError::Usage("the program has no process number".to_owned()))?;
-    outer.enter();
+    outer.set_raw();
     let output = copy_output(reader)?;
     copy_input(writer)?;
-    let status = watch(pid, &events, pair.master.as_ref(), &mut outer)?;
+    let status = await_end(pid, &events, pair.master.as_ref(), &mut outer)?;
     settle(launch, &events);
     // It has ended when its sender is gone.
-    let _ = output.recv_timeout(LAST_OUTPUT);
-    outer.leave();
+    let _ = output.recv_timeout(DRAIN_TIMEOUT);
+    outer.restore();
     guard.dismiss();
     Ok(status)
 }
@@ -142,11 +144,11 @@ fn command(launch: &Launch) -> Result<CommandBuilder, WrapError> {
     Ok(command)
 }
 
-fn watch(
+fn await_end(
     pid: Pid,
     events: &Receiver<Event>,
     master: &dyn MasterPty,
-    outer: &mut Outer,
+    outer: &mut OuterTerminal,
 ) -> Result<u8, WrapError> {
     loop {
         while let Some((who, change)) = next_change() {
@@ -154,7 +156,7 @@ fn watch(
                 Change::Ended(status) if who == pid => return Ok(status),
                 Change::Stopped if who == pid => {
                     // The shell above sees its job stopped, on a terminal as it left it.
-                    outer.leave();
+                    outer.restore();
                     let _ = kill_process(rustix::process::getpid(), Signal::STOP);
                     resume(pid, master, outer);
                 }
@@ -163,7 +165,7 @@ fn watch(
         }
         match events.recv() {
             Ok(Event::Resized) => {
-                let _ = master.resize(Outer::size());
+                let _ = master.resize(OuterTerminal::size());
             }
             Ok(Event::Signal { signal: Signal::CONT, .. }) => resume(pid, master, outer),
             // The program is in another session: nobody else told it.
@@ -176,9 +178,9 @@ fn watch(
     }
 }
 
-fn resume(pid: Pid, master: &dyn MasterPty, outer: &mut Outer) {
-    outer.enter();
-    let _ = master.resize(Outer::size());
+fn resume(pid: Pid, master: &dyn MasterPty, outer: &mut OuterTerminal) {
+    outer.set_raw();
+    let _ = master.resize(OuterTerminal::size());
     let _ = kill_process(pid, Signal::CONT);
 }
 

@@ -5,7 +5,7 @@ use expacti_protocol::uplink::WRAP_ENV;
 
 use crate::args::Request;
 use crate::expand::Tokens;
-use crate::ssh_config::{Settings, Surroundings};
+use crate::ssh_config::{ResolveEnv, Settings};
 
 /// The command whose standard input and output are the connection, if there is one.
 pub(crate) fn transport(
@@ -13,22 +13,22 @@ pub(crate) fn transport(
     settings: &Settings,
     tokens: &Tokens,
     agent: Option<&str>,
-    at: &Surroundings<'_>,
+    env: &ResolveEnv<'_>,
 ) -> Result<Option<Vec<String>>, String> {
-    let command = if let Some(jumps) = settings.one("proxyjump") {
-        jump(request, &tokens.percent(jumps)?, tokens, at)?
-    } else if let Some(proxy) = settings.one("proxycommand") {
-        if request.own_config().is_some() {
+    let command = if let Some(jumps) = settings.value("proxyjump") {
+        jump(request, &tokens.percent(jumps)?, tokens, env)?
+    } else if let Some(proxy) = settings.value("proxycommand") {
+        if request.custom_config().is_some() {
             return Err("the file of -F has a ProxyCommand, which would replace the gate; put it \
                         in your ~/.ssh/config, or use ProxyJump"
                 .to_owned());
         }
-        if settings.one("proxyusefdpass") == Some("yes") {
+        if settings.value("proxyusefdpass") == Some("yes") {
             return Err("a ProxyCommand with ProxyUseFdpass cannot be followed by the gate".into());
         }
         // A shell will read them, and the agent may have chosen them.
         for value in [&tokens.host, &tokens.given, &tokens.key_name, &tokens.user] {
-            if value.starts_with('-') || value.contains(is_shell) {
+            if value.starts_with('-') || value.contains(is_shell_metachar) {
                 return Err(format!("{value:?} cannot be put into the ProxyCommand {proxy:?}"));
             }
         }
@@ -37,16 +37,16 @@ pub(crate) fn transport(
     } else {
         return Ok(None);
     };
-    // The gate runs it, in its own environment: it needs the agent's socket. The mark tells the
+    // The gate runs it, in its own environment: it needs the agent's socket. The marker tells the
     // broker that this process, too, was started on behalf of a wrapped program.
-    let mut argv = vec!["/usr/bin/env".to_owned(), format!("{WRAP_ENV}={}", at.wrap_pid)];
+    let mut argv = vec!["/usr/bin/env".to_owned(), format!("{WRAP_ENV}={}", env.wrap_pid)];
     argv.extend(agent.map(|socket| format!("SSH_AUTH_SOCK={socket}")));
     argv.extend(command);
     Ok(Some(argv))
 }
 
 /// What OpenSSH, too, refuses in names that come from a command line.
-fn is_shell(c: char) -> bool {
+fn is_shell_metachar(c: char) -> bool {
     c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){}*?~#!".contains(c)
 }
 
@@ -55,20 +55,20 @@ fn jump(
     request: &Request,
     jumps: &str,
     tokens: &Tokens,
-    at: &Surroundings<'_>,
+    env: &ResolveEnv<'_>,
 ) -> Result<Vec<String>, String> {
     let (before, last) = match jumps.rsplit_once(',') {
         Some((before, last)) => (Some(before), last),
         None => (None, jumps),
     };
     // No terminal: a question could never be answered, so none is asked.
-    let mut argv = vec![text(at.ssh.as_os_str())?, "-oBatchMode=yes".to_owned()];
+    let mut argv = vec![text(env.ssh.as_os_str())?, "-oBatchMode=yes".to_owned()];
     if let Some(config) = &request.config {
         let config = text(config)?;
         let config = if config.eq_ignore_ascii_case("none") || config.starts_with('/') {
             config
         } else {
-            text(at.cwd.join(config).as_os_str())?
+            text(env.cwd.join(config).as_os_str())?
         };
         argv.extend(["-F".to_owned(), config]);
     }

@@ -22,20 +22,20 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What one connection's helper needs; a file of its own, read once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Head {
+pub(crate) struct UplinkHeader {
     /// The gate's socket.
     pub(crate) gate: PathBuf,
     /// What to say there.
     pub(crate) uplink: Uplink,
 }
 
-impl Head {
-    /// Writes the head into a new file of `dir`, readable by this user only.
+impl UplinkHeader {
+    /// Writes the header into a new file of `dir`, readable by this user only.
     pub(crate) fn store(&self, dir: &Path) -> Result<PathBuf, WrapError> {
         let text = serde_json::to_vec(self)
             .map_err(|e| WrapError::Resolve(format!("the head cannot be written: {e}")))?;
         let mut file = tempfile::Builder::new()
-            .prefix("head-")
+            .prefix("uplink-")
             .tempfile_in(dir)
             .map_err(WrapError::io("create the head of a connection"))?;
         file.write_all(&text).map_err(WrapError::io("write the head of a connection"))?;
@@ -45,9 +45,9 @@ impl Head {
     }
 }
 
-/// `expacti __uplink HEAD`: the exit status. Errors are told on standard error.
-pub fn uplink(head: &Path) -> u8 {
-    match connect(head).and_then(|socket| pass(&std::io::stdout(), &socket)) {
+/// `expacti __uplink HEADER`: the exit status. Errors are told on standard error.
+pub fn uplink(header: &Path) -> u8 {
+    match connect(header).and_then(|socket| pass(&std::io::stdout(), &socket)) {
         Ok(()) => exit::OK,
         Err(e) => {
             notice::print(&e);
@@ -60,9 +60,9 @@ fn connect(path: &Path) -> Result<UnixStream, WrapError> {
     let text = std::fs::read(path).map_err(WrapError::io("read the head of a connection"))?;
     // Best effort: the directory goes with the wrap anyway.
     let _ = std::fs::remove_file(path);
-    let head: Head = serde_json::from_slice(&text)
+    let header: UplinkHeader = serde_json::from_slice(&text)
         .map_err(|e| WrapError::Resolve(format!("the head of the connection is garbled: {e}")))?;
-    let mut line = serde_json::to_vec(&head.uplink)
+    let mut line = serde_json::to_vec(&header.uplink)
         .map_err(|e| WrapError::Resolve(format!("the head cannot be written: {e}")))?;
     line.push(b'\n');
     if line.len() > MAX_UPLINK {
@@ -71,8 +71,8 @@ fn connect(path: &Path) -> Result<UnixStream, WrapError> {
             line.len()
         )));
     }
-    let at = head.gate.display();
-    let mut socket = UnixStream::connect(&head.gate)
+    let at = header.gate.display();
+    let mut socket = UnixStream::connect(&header.gate)
         .map_err(WrapError::io(format!("reach the gate at {at} (`expacti up` starts it)")))?;
     let talk = || WrapError::io("talk to the gate");
     socket.set_read_timeout(Some(REPLY_TIMEOUT)).map_err(talk())?;

@@ -10,10 +10,13 @@ use expacti_protocol::home::Home;
 use expacti_protocol::uplink::WrapRegistration;
 
 use crate::args::{Invocation, Origin};
-use crate::context::{Context, environment, find, is_executable, private_dir};
+use crate::client::{self, prepare};
+use crate::context::Context;
+use crate::environment::environment;
 use crate::error::WrapError;
+use crate::executable::{find, locate, search_path};
 use crate::launch::Launch;
-use crate::{nested, notice, pipes, process, terminal};
+use crate::{notice, pipes, process, shim_dir, terminal};
 
 /// What to wrap.
 #[derive(Debug, Clone)]
@@ -47,15 +50,15 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
         .split_first()
         .ok_or_else(|| WrapError::Usage("no program is given; put it after --".to_owned()))?;
     let name = Path::new(program).file_name().unwrap_or(program).to_owned();
-    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    let path = search_path();
     // What cannot work is said before anything is started.
     let found = locate(program, &path)?;
     let is_ssh = name == "ssh";
-    let invocation = if is_ssh { Some(nested::read(&found, args, Origin::Typed)?) } else { None };
+    let invocation = if is_ssh { Some(client::read(&found, args, Origin::User)?) } else { None };
 
-    let except = process::children();
+    let exclude = process::children();
     become_subreaper()?;
-    let dir = private_dir(&options.home)?;
+    let dir = shim_dir::create(&options.home)?;
     let context = Context {
         agent: options.agent.clone().unwrap_or_else(|| name.to_string_lossy().into_owned()),
         reason: options.reason.clone(),
@@ -77,24 +80,24 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
         environment: environment(&context, &|name| std::env::var_os(name)),
         client: false,
         background: false,
-        except,
+        exclude,
     };
     match invocation {
-        Some(Invocation::Inform(args)) => launch.args = args,
+        Some(Invocation::InfoOnly(args)) => launch.args = args,
         Some(Invocation::Connect(request)) => {
             let status_line = rustix::termios::isatty(std::io::stderr());
-            let prepared = nested::prepare(&context, &request, status_line)?;
+            let prepared = prepare(&context, &request, status_line)?;
             launch.args = prepared.args;
             launch.client = true;
             launch.background = prepared.background;
-            // The client runs the uplink with `$SHELL -c`; see `nested`.
+            // The client runs the uplink with `$SHELL -c`; see `shims`.
             launch.environment.push(("SHELL", Some("/bin/sh".into())));
         }
         // By whatever path: they would start /usr/bin/ssh.
         None if name == "scp" || name == "sftp" => launch.program = context.dir.join(&name),
         None => {}
     }
-    let status = if terminal::is_full() {
+    let status = if terminal::is_on_all_streams() {
         terminal::run(&mut launch, &context)
     } else {
         pipes::run(&launch)
@@ -117,22 +120,6 @@ fn gate_is_gone(socket: &Path) -> bool {
     std::os::unix::net::UnixStream::connect(socket).is_err()
 }
 
-/// The program as the shell would find it.
-fn locate(program: &OsStr, path: &OsStr) -> Result<PathBuf, WrapError> {
-    let given = Path::new(program);
-    if given.components().count() <= 1 && !given.is_absolute() {
-        return find(program, path).ok_or_else(|| WrapError::NotFound(given.to_owned()));
-    }
-    if !given.exists() {
-        return Err(WrapError::NotFound(given.to_owned()));
-    }
-    if !is_executable(given) {
-        let source = std::io::ErrorKind::PermissionDenied.into();
-        return Err(WrapError::NotExecutable { program: given.to_owned(), source });
-    }
-    std::path::absolute(given).map_err(WrapError::io("find the working directory"))
-}
-
 /// From now on whatever the program leaves behind becomes a child of this process, and stays below
 /// it, however often it forks.
 #[cfg(target_os = "linux")]
@@ -143,7 +130,7 @@ fn become_subreaper() -> Result<(), WrapError> {
 }
 
 /// There is no such thing on this system: a daemon of the program leaves the tree, and is told by
-/// the mark in its environment only.
+/// the marker in its environment only.
 #[cfg(not(target_os = "linux"))]
 fn become_subreaper() -> Result<(), WrapError> {
     Ok(())

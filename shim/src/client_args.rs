@@ -55,11 +55,11 @@ const IF_KNOWN: &[(&str, &str)] = &[
 ];
 
 /// The arguments of the client, without the program.
-pub(crate) fn client(
+pub(crate) fn client_args(
     request: &Request,
     settings: &Settings,
     expacti: &Path,
-    head: &Path,
+    header: &Path,
     known_hosts: &Path,
 ) -> Result<Vec<OsString>, WrapError> {
     let mut argv: Vec<OsString> = Vec::new();
@@ -68,20 +68,20 @@ pub(crate) fn client(
         argv.push(text.into());
     };
     // The client runs it with `$SHELL -c exec …` and expands tokens in it.
-    let uplink = [word(expacti)?, "__uplink".to_owned(), word(head)?].join(" ");
+    let uplink = [shell_quoted(expacti)?, "__uplink".to_owned(), shell_quoted(header)?].join(" ");
     option(&format!("ProxyCommand={}", uplink.replace('%', "%%")));
     option(&format!("HostKeyAlias={GATE_HOST_ALIAS}"));
-    option(&format!("UserKnownHostsFile={}", quoted(known_hosts)?));
+    option(&format!("UserKnownHostsFile={}", config_quoted(known_hosts)?));
     ALWAYS.iter().copied().for_each(&mut option);
     for (known, text) in IF_KNOWN {
-        if settings.knows(known) {
+        if settings.has(known) {
             option(text);
         }
     }
     let (algorithms, warnings) = algorithms::choose(request, settings);
     warnings.iter().for_each(|warning| notice::print(warning));
     algorithms.iter().for_each(|text| option(text));
-    argv.extend(request.client.iter().cloned());
+    argv.extend(request.client_args.iter().cloned());
     if !request.command.is_empty() {
         argv.push("--".into());
         argv.extend(request.command.iter().cloned());
@@ -89,21 +89,21 @@ pub(crate) fn client(
     Ok(argv)
 }
 
-fn word(path: &Path) -> Result<String, WrapError> {
+fn shell_quoted(path: &Path) -> Result<String, WrapError> {
     let text = path.to_str().filter(|t| !t.contains('\n'));
-    let text = text.ok_or_else(|| unfit(path))?;
+    let text = text.ok_or_else(|| unquotable(path))?;
     Ok(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 /// A path as a value of an option that takes a list of files.
-fn quoted(path: &Path) -> Result<String, WrapError> {
+fn config_quoted(path: &Path) -> Result<String, WrapError> {
     let fits =
         !path.as_os_str().as_bytes().iter().any(|b| matches!(b, b'"' | b'\\' | b'\n' | b'$'));
-    let text = path.to_str().filter(|_| fits).ok_or_else(|| unfit(path))?;
+    let text = path.to_str().filter(|_| fits).ok_or_else(|| unquotable(path))?;
     Ok(format!("\"{}\"", text.replace('%', "%%")))
 }
 
-fn unfit(path: &Path) -> WrapError {
+fn unquotable(path: &Path) -> WrapError {
     WrapError::Usage(format!(
         "{path:?} cannot be named to ssh; move expacti's files (EXPACTI_HOME) to a plainer path"
     ))

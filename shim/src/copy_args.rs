@@ -11,16 +11,16 @@ use crate::getopt::getopt;
 const SCP: &str = "12346ABCTdfOpqRrstvD:F:J:P:S:c:i:l:o:X:";
 const SFTP: &str = "1246AafhNpqrvCc:D:i:l:o:s:S:b:B:F:J:P:R:X:";
 
-/// The arguments, with the private `ssh` under them.
-pub(crate) fn arguments(
+/// The arguments, with the `ssh` shim in the place of `ssh`.
+pub(crate) fn copy_args(
     name: &str,
     ssh: &Path,
     args: &[OsString],
 ) -> Result<Vec<OsString>, WrapError> {
-    let spec = if name == "sftp" { SFTP } else { SCP };
-    let front = getopt(spec, args).map_err(|e| WrapError::Usage(format!("{name}: {e}")))?;
+    let optstring = if name == "sftp" { SFTP } else { SCP };
+    let options = getopt(optstring, args).map_err(|e| WrapError::Usage(format!("{name}: {e}")))?;
     let mut argv: Vec<OsString> = vec!["-S".into(), ssh.into()];
-    for flag in &front.flags {
+    for flag in &options.flags {
         if flag.letter != b'S' {
             flag.push_to(&mut argv);
         } else if flag.value.as_deref() != Some(ssh.as_os_str()) {
@@ -33,7 +33,7 @@ pub(crate) fn arguments(
     }
     // Whatever the program's own parser does with options behind names: these are none.
     argv.push("--".into());
-    argv.extend(args.get(front.taken..).unwrap_or_default().iter().cloned());
+    argv.extend(args.get(options.consumed..).unwrap_or_default().iter().cloned());
     Ok(argv)
 }
 
@@ -43,10 +43,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_private_ssh_comes_first_and_stays() {
+    fn the_ssh_shim_comes_first_and_stays() {
         let run = |name: &str, line: &str| {
             let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-            arguments(name, Path::new("/p/ssh"), &args)
+            copy_args(name, Path::new("/p/ssh"), &args)
         };
         let joined = |v: Vec<OsString>| v.join(" ".as_ref()).into_string().unwrap();
         assert_eq!(joined(run("scp", "-rP22 a h:b").unwrap()), "-S /p/ssh -r -P 22 -- a h:b");
