@@ -14,25 +14,43 @@ use crate::notice;
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
 
-/// The program takes this process's place.
-pub(crate) const PIPED: &str = "piped";
-/// This process leads the session of a terminal and starts the program in it.
-pub(crate) const SESSION: &str = "session";
-/// As `piped`, once this process group is the terminal's foreground.
-const FOREGROUND: &str = "foreground";
+/// How the helper runs the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// As `Piped`, once this process group is the terminal's foreground.
+    Foreground,
+    /// The program takes this process's place.
+    Piped,
+    /// This process leads the session of a terminal and starts the program in it.
+    Session,
+}
+
+impl Mode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Foreground => "foreground",
+            Self::Piped => "piped",
+            Self::Session => "session",
+        }
+    }
+
+    fn parse(text: &OsStr) -> Option<Self> {
+        [Self::Foreground, Self::Piped, Self::Session].into_iter().find(|m| text == m.as_str())
+    }
+}
 
 /// The arguments of the helper.
-pub(crate) fn arguments(mode: &str, program: &Path, args: &[OsString]) -> Vec<OsString> {
+pub(crate) fn arguments(mode: Mode, program: &Path, args: &[OsString]) -> Vec<OsString> {
     let pid = std::process::id().to_string();
     let mut argv: Vec<OsString> =
-        vec!["__child".into(), mode.into(), pid.into(), "--".into(), program.into()];
+        vec!["__child".into(), mode.as_str().into(), pid.into(), "--".into(), program.into()];
     argv.extend(args.iter().cloned());
     argv
 }
 
 /// `expacti __child MODE PARENT -- PROGRAM ARGS…`: the exit status, when the program did not take
 /// this process's place.
-pub fn child(args: &[OsString]) -> u8 {
+pub(crate) fn child(args: &[OsString]) -> u8 {
     match run(args) {
         Ok(status) => status,
         Err(e) => {
@@ -49,15 +67,15 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
         return Err(usage());
     }
     let parent = parent.to_str().and_then(|p| p.parse().ok()).ok_or_else(usage)?;
+    let mode = Mode::parse(mode).ok_or_else(usage)?;
     die_with_parent(parent)?;
-    match mode.to_str() {
-        Some(PIPED) => become_program(program, rest),
-        Some(FOREGROUND) => {
+    match mode {
+        Mode::Piped => become_program(program, rest),
+        Mode::Foreground => {
             await_foreground();
             become_program(program, rest)
         }
-        Some(SESSION) => lead_session(program, rest),
-        _ => Err(usage()),
+        Mode::Session => lead_session(program, rest),
     }
 }
 
@@ -68,7 +86,7 @@ fn die_with_parent(parent: i32) -> Result<(), WrapError> {
         .map_err(WrapError::errno("tie the program to expacti wrap"))?;
     // It may have died before the line above.
     if rustix::process::getppid().map(Pid::as_raw_pid) != Some(parent) {
-        return Err(WrapError::Usage("expacti wrap has ended".to_owned()));
+        return Err(WrapError::ParentEnded);
     }
     Ok(())
 }
@@ -102,7 +120,7 @@ fn lead_session(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
     let events = signals::subscribe()?;
     let expacti = std::env::current_exe().map_err(WrapError::io("find this executable"))?;
     let started = Command::new(expacti)
-        .args(arguments(FOREGROUND, Path::new(program), args))
+        .args(arguments(Mode::Foreground, Path::new(program), args))
         .process_group(0)
         .spawn()
         .map_err(|source| WrapError::NotExecutable { program: program.into(), source })?;
@@ -126,7 +144,7 @@ fn lead_session(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
                 let _ = kill_process_group(pid, signal);
             }
             Ok(_) => {}
-            Err(_) => return Err(WrapError::Usage("the handling of signals ended".to_owned())),
+            Err(_) => return Err(WrapError::SignalsEnded),
         }
     }
 }

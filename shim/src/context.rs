@@ -81,9 +81,8 @@ impl Context {
 
     /// Reads `wrap.json`.
     pub(crate) fn load(file: &Path) -> Result<Self, WrapError> {
-        let gone = "the wrap that this program belongs to has ended";
         let text = std::fs::read(file).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => WrapError::Usage(gone.to_owned()),
+            std::io::ErrorKind::NotFound => WrapError::WrapEnded,
             _ => WrapError::io(format!("read {}", file.display()))(e),
         })?;
         serde_json::from_slice(&text)

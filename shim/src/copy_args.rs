@@ -11,14 +11,39 @@ use crate::getopt::getopt;
 const SCP: &str = "12346ABCTdfOpqRrstvD:F:J:P:S:c:i:l:o:X:";
 const SFTP: &str = "1246AafhNpqrvCc:D:i:l:o:s:S:b:B:F:J:P:R:X:";
 
+/// A program that copies files over `ssh`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CopyProgram {
+    Scp,
+    Sftp,
+}
+
+impl CopyProgram {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Scp => "scp",
+            Self::Sftp => "sftp",
+        }
+    }
+
+    fn optstring(self) -> &'static str {
+        match self {
+            Self::Scp => SCP,
+            Self::Sftp => SFTP,
+        }
+    }
+}
+
 /// The arguments, with the `ssh` shim in the place of `ssh`.
 pub(crate) fn copy_args(
-    name: &str,
+    program: CopyProgram,
     ssh: &Path,
     args: &[OsString],
 ) -> Result<Vec<OsString>, WrapError> {
-    let optstring = if name == "sftp" { SFTP } else { SCP };
-    let options = getopt(optstring, args).map_err(|e| WrapError::Usage(format!("{name}: {e}")))?;
+    let name = program.name();
+    let options =
+        getopt(program.optstring(), args).map_err(|e| WrapError::Usage(format!("{name}: {e}")))?;
     let mut argv: Vec<OsString> = vec!["-S".into(), ssh.into()];
     for flag in &options.flags {
         if flag.letter != b'S' {
@@ -44,17 +69,20 @@ mod tests {
 
     #[test]
     fn the_ssh_shim_comes_first_and_stays() {
-        let run = |name: &str, line: &str| {
+        let run = |program: CopyProgram, line: &str| {
             let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-            copy_args(name, Path::new("/p/ssh"), &args)
+            copy_args(program, Path::new("/p/ssh"), &args)
         };
         let joined = |v: Vec<OsString>| v.join(" ".as_ref()).into_string().unwrap();
-        assert_eq!(joined(run("scp", "-rP22 a h:b").unwrap()), "-S /p/ssh -r -P 22 -- a h:b");
-        assert_eq!(joined(run("scp", "a h:b -S x").unwrap()), "-S /p/ssh -- a h:b -S x");
-        assert_eq!(joined(run("sftp", "-b - h").unwrap()), "-S /p/ssh -b - -- h");
-        assert_eq!(joined(run("sftp", "-S /p/ssh h").unwrap()), "-S /p/ssh -- h");
+        assert_eq!(
+            joined(run(CopyProgram::Scp, "-rP22 a h:b").unwrap()),
+            "-S /p/ssh -r -P 22 -- a h:b"
+        );
+        assert_eq!(joined(run(CopyProgram::Scp, "a h:b -S x").unwrap()), "-S /p/ssh -- a h:b -S x");
+        assert_eq!(joined(run(CopyProgram::Sftp, "-b - h").unwrap()), "-S /p/ssh -b - -- h");
+        assert_eq!(joined(run(CopyProgram::Sftp, "-S /p/ssh h").unwrap()), "-S /p/ssh -- h");
         for bad in ["-S /usr/bin/ssh a h:b", "-rS/usr/bin/ssh a h:b", "-rqS x a h:b"] {
-            assert!(matches!(run("scp", bad), Err(WrapError::Refused { .. })), "{bad}");
+            assert!(matches!(run(CopyProgram::Scp, bad), Err(WrapError::Refused { .. })), "{bad}");
         }
     }
 }

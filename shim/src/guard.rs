@@ -54,7 +54,7 @@ impl Guard {
 
 /// `expacti __guard DIR`, with the wrap's pipe as standard input, the terminal as standard output
 /// and a pipe for the word "ready" as standard error.
-pub fn guard(dir: &Path) -> u8 {
+pub(crate) fn guard(dir: &Path) -> u8 {
     // Out of reach of the terminal's signals.
     let _ = rustix::process::setsid();
     let terminal = std::io::stdout();

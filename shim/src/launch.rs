@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, kill_process};
 
+use crate::environment::EnvChange;
 use crate::process;
 use crate::signals::Event;
 
@@ -20,7 +21,7 @@ pub(crate) struct Launch {
     pub(crate) expacti: PathBuf,
     pub(crate) program: PathBuf,
     pub(crate) args: Vec<OsString>,
-    pub(crate) environment: Vec<(&'static str, Option<OsString>)>,
+    pub(crate) environment: Vec<EnvChange>,
     /// The program is the client of `ssh` itself.
     pub(crate) client: bool,
     /// The program sends itself to the background (`ssh -f`): its end is not the end.

@@ -35,11 +35,13 @@ mod wrap;
 use std::ffi::OsString;
 use std::path::Path;
 
-pub use child::child;
-pub use error::WrapError;
-pub use guard::guard;
-pub use shims::{copy_shim, ssh_shim};
-pub use uplink::uplink;
+use child::child;
+use copy_args::CopyProgram;
+use guard::guard;
+use shims::{copy_shim, ssh_shim};
+use uplink::uplink;
+
+pub use error::{ExpandError, GateError, ResolveError, WrapError};
 pub use wrap::{WrapOptions, wrap};
 
 /// Runs one of the helpers that `wrap` starts from its own executable, and returns its exit status;
@@ -54,7 +56,8 @@ pub fn helper(args: &[OsString]) -> Option<u8> {
     Some(match name.to_str()? {
         "__child" => child(rest),
         "__guard" => guard(Path::new(first)),
-        "__scp" | "__sftp" => copy_shim(name, Path::new(first), tail),
+        "__scp" => copy_shim(CopyProgram::Scp, Path::new(first), tail),
+        "__sftp" => copy_shim(CopyProgram::Sftp, Path::new(first), tail),
         "__ssh" => ssh_shim(Path::new(first), tail),
         "__uplink" => uplink(Path::new(first)),
         _ => return None,

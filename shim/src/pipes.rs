@@ -12,7 +12,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::child::{self, PIPED};
+use crate::child::{self, Mode};
+use crate::environment::EnvChange;
 use crate::error::WrapError;
 use crate::launch::{Launch, settle};
 use crate::process::{Change, next_change};
@@ -53,11 +54,11 @@ fn end_when_unread(client: Pid, ended: Arc<AtomicBool>) {
 pub(crate) fn run(launch: &Launch) -> Result<u8, WrapError> {
     let events = signals::subscribe()?;
     let mut command = Command::new(&launch.expacti);
-    command.args(child::arguments(PIPED, &launch.program, &launch.args));
-    for (name, value) in &launch.environment {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
+    command.args(child::arguments(Mode::Piped, &launch.program, &launch.args));
+    for change in &launch.environment {
+        match change {
+            EnvChange::Remove(name) => command.env_remove(name),
+            EnvChange::Set(name, value) => command.env(name, value),
         };
     }
     let started = command
@@ -79,7 +80,7 @@ pub(crate) fn run(launch: &Launch) -> Result<u8, WrapError> {
                 let _ = kill_process(pid, signal);
             }
             Ok(_) => {}
-            Err(_) => return Err(WrapError::Usage("the handling of signals ended".to_owned())),
+            Err(_) => return Err(WrapError::SignalsEnded),
         }
     };
     settle(launch, &events);

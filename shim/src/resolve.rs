@@ -7,7 +7,7 @@ use std::path::Path;
 use expacti_protocol::uplink::{HostKeyChecking, TargetRoute};
 
 use crate::args::Request;
-use crate::error::WrapError;
+use crate::error::{ResolveError, WrapError};
 use crate::expand::Tokens;
 use crate::ssh_config::{ResolveEnv, Settings, answer, ask};
 use crate::transport;
@@ -34,14 +34,14 @@ pub(crate) fn resolve(request: &Request, env: &ResolveEnv<'_>) -> Result<Resolve
     let plain = ask(env, &["-TG", "-Fnone", "expacti"].map(OsStr::new))?;
     let settings = Settings::parse(&answer(asked)?);
     let defaults = Settings::parse(&answer(plain)?);
-    let route = route(request, &settings, &defaults, env).map_err(WrapError::Resolve)?;
+    let route = route(request, &settings, &defaults, env)?;
     Ok(Resolved { route, settings })
 }
 
-fn tokens(request: &Request, settings: &Settings) -> Result<Tokens, String> {
-    let probe = settings.value("controlpath").ok_or("ssh -G does not print its control path")?;
+fn tokens(request: &Request, settings: &Settings) -> Result<Tokens, ResolveError> {
+    let probe = settings.value("controlpath").ok_or(ResolveError::NoControlPath)?;
     let mut parts = probe.trim_start_matches('/').splitn(6, ',').map(str::to_owned);
-    let mut part = || parts.next().ok_or("ssh -G prints an unexpanded control path");
+    let mut part = || parts.next().ok_or(ResolveError::UnexpandedControlPath);
     let (hash, local, local_short) = (part()?, part()?, part()?);
     let (uid, local_user, home) = (part()?, part()?, part()?);
     let given = settings
@@ -84,18 +84,15 @@ fn route(
     settings: &Settings,
     defaults: &Settings,
     env: &ResolveEnv<'_>,
-) -> Result<TargetRoute, String> {
+) -> Result<TargetRoute, ResolveError> {
     let tokens = tokens(request, settings)?;
     if let Some(file) = settings.value("revokedhostkeys") {
-        return Err(format!(
-            "RevokedHostKeys is set ({file}), and the gate cannot check it yet; revoke the keys \
-             with @revoked lines in known_hosts instead"
-        ));
+        return Err(ResolveError::RevokedHostKeys(file.to_owned()));
     }
     let absolute = |path: String| -> String {
         if path.starts_with('/') { path } else { env.cwd.join(path).to_string_lossy().into_owned() }
     };
-    let existing = |key: &str| -> Result<Vec<String>, String> {
+    let existing = |key: &str| -> Result<Vec<String>, ResolveError> {
         let mut files = Vec::new();
         for text in settings.values(key).iter().filter(|t| !t.eq_ignore_ascii_case("none")) {
             let path = absolute(tokens.path(text, env.var)?);
@@ -131,7 +128,7 @@ fn route(
             tokens.given.clone()
         },
         host: tokens.host.clone(),
-        port: port.parse().map_err(|_| format!("{port:?} is not a port"))?,
+        port: port.parse().map_err(|_| ResolveError::Port(port.to_owned()))?,
         user: tokens.user.clone(),
         identity_files,
         certificate_files,
@@ -171,7 +168,7 @@ fn identity_agent(
     settings: &Settings,
     tokens: &Tokens,
     env: &ResolveEnv<'_>,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, ResolveError> {
     let environment = || (env.var)("SSH_AUTH_SOCK").filter(|s| !s.is_empty());
     let Some(text) = settings.values("identityagent").first() else { return Ok(environment()) };
     Ok(match text.as_str() {

@@ -8,13 +8,15 @@ use std::process::Command;
 use crate::args::{Invocation, Origin};
 use crate::client::{prepare, read};
 use crate::context::Context;
+use crate::copy_args::{CopyProgram, copy_args};
+use crate::environment::posix_shell;
 use crate::error::WrapError;
 use crate::launch::Launch;
-use crate::{copy_args, executable, notice, pipes, process};
+use crate::{executable, notice, pipes, process};
 
 /// `expacti __ssh CONTEXT ARGS…`: becomes the client, or runs it when somebody must watch whether
 /// its output is still read; returns an exit status when it cannot become it.
-pub fn ssh_shim(context: &Path, args: &[OsString]) -> u8 {
+pub(crate) fn ssh_shim(context: &Path, args: &[OsString]) -> u8 {
     match ssh(context, args) {
         Ok(status) => status,
         Err(e) => {
@@ -26,8 +28,8 @@ pub fn ssh_shim(context: &Path, args: &[OsString]) -> u8 {
 
 /// `expacti __scp CONTEXT ARGS…`, `expacti __sftp CONTEXT ARGS…`: becomes the stock program, which
 /// is told to run the `ssh` shim.
-pub fn copy_shim(helper: &OsStr, context: &Path, args: &[OsString]) -> u8 {
-    match copy(helper, context, args) {
+pub(crate) fn copy_shim(program: CopyProgram, context: &Path, args: &[OsString]) -> u8 {
+    match copy(program, context, args) {
         Ok(never) => match never {},
         Err(e) => {
             notice::print(&e);
@@ -58,7 +60,7 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
             expacti: context.expacti.clone(),
             program: client,
             args,
-            environment: vec![("SHELL", Some("/bin/sh".into()))],
+            environment: vec![posix_shell()],
             client: true,
             background: false,
             exclude: process::children(),
@@ -68,15 +70,15 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
 }
 
 fn copy(
-    helper: &OsStr,
+    program: CopyProgram,
     file: &Path,
     args: &[OsString],
 ) -> Result<std::convert::Infallible, WrapError> {
     let context = Context::load(file)?;
-    let name = helper.to_str().unwrap_or_default().trim_start_matches("__").to_owned();
-    let args = copy_args::copy_args(&name, &context.ssh_shim(), args)?;
-    let program = executable::find(OsStr::new(&name), &executable::search_path())
-        .ok_or_else(|| WrapError::NotFound(PathBuf::from(&name)))?;
+    let name = program.name();
+    let args = copy_args(program, &context.ssh_shim(), args)?;
+    let program = executable::find(OsStr::new(name), &executable::search_path())
+        .ok_or_else(|| WrapError::NotFound(PathBuf::from(name)))?;
     become_program(program, &args)
 }
 

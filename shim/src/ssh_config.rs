@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::error::WrapError;
+use crate::error::{ResolveError, WrapError};
 
 /// What resolving depends on besides the command line.
 pub(crate) struct ResolveEnv<'a> {
@@ -89,7 +89,7 @@ pub(crate) fn answer(mut child: Child) -> Result<String, WrapError> {
     let status = child.wait().map_err(WrapError::io("wait for ssh -G"))?;
     if !status.success() {
         let why = err.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>();
-        return Err(WrapError::Resolve(format!("ssh -G says: {}", why.join("; "))));
+        return Err(ResolveError::Ssh(why.join("; ")).into());
     }
     Ok(out)
 }

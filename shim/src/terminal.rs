@@ -12,8 +12,9 @@ use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr};
 
-use crate::child::{self, SESSION};
+use crate::child::{self, Mode};
 use crate::context::Context;
+use crate::environment::EnvChange;
 use crate::error::WrapError;
 use crate::guard::Guard;
 use crate::launch::{Launch, settle};
@@ -132,13 +133,13 @@ fn inherit_settings(master: &dyn MasterPty, settings: &Termios) {
 
 fn command(launch: &Launch) -> Result<CommandBuilder, WrapError> {
     let mut command = CommandBuilder::new(&launch.expacti);
-    command.args(child::arguments(SESSION, &launch.program, &launch.args));
+    command.args(child::arguments(Mode::Session, &launch.program, &launch.args));
     // Its own choice would be the home directory.
     command.cwd(std::env::current_dir().map_err(WrapError::io("find the working directory"))?);
-    for (name, value) in &launch.environment {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
+    for change in &launch.environment {
+        match change {
+            EnvChange::Remove(name) => command.env_remove(name),
+            EnvChange::Set(name, value) => command.env(name, value),
         }
     }
     Ok(command)
@@ -173,7 +174,7 @@ fn await_end(
                 let _ = kill_process(pid, signal);
             }
             Ok(Event::Child) => {}
-            Err(_) => return Err(WrapError::Usage("the handling of signals ended".to_owned())),
+            Err(_) => return Err(WrapError::SignalsEnded),
         }
     }
 }

@@ -4,6 +4,7 @@
 use expacti_protocol::uplink::WRAP_ENV;
 
 use crate::args::Request;
+use crate::error::ResolveError;
 use crate::expand::Tokens;
 use crate::ssh_config::{ResolveEnv, Settings};
 
@@ -14,22 +15,23 @@ pub(crate) fn transport(
     tokens: &Tokens,
     agent: Option<&str>,
     env: &ResolveEnv<'_>,
-) -> Result<Option<Vec<String>>, String> {
+) -> Result<Option<Vec<String>>, ResolveError> {
     let command = if let Some(jumps) = settings.value("proxyjump") {
         jump(request, &tokens.percent(jumps)?, tokens, env)?
     } else if let Some(proxy) = settings.value("proxycommand") {
         if request.custom_config().is_some() {
-            return Err("the file of -F has a ProxyCommand, which would replace the gate; put it \
-                        in your ~/.ssh/config, or use ProxyJump"
-                .to_owned());
+            return Err(ResolveError::ProxyCommandOfAgent);
         }
         if settings.value("proxyusefdpass") == Some("yes") {
-            return Err("a ProxyCommand with ProxyUseFdpass cannot be followed by the gate".into());
+            return Err(ResolveError::ProxyUseFdpass);
         }
         // A shell will read them, and the agent may have chosen them.
         for value in [&tokens.host, &tokens.given, &tokens.key_name, &tokens.user] {
             if value.starts_with('-') || value.contains(is_shell_metachar) {
-                return Err(format!("{value:?} cannot be put into the ProxyCommand {proxy:?}"));
+                return Err(ResolveError::UnsafeInProxyCommand {
+                    value: value.clone(),
+                    proxy: proxy.to_owned(),
+                });
             }
         }
         let command = format!("exec {}", tokens.percent(proxy)?);
@@ -56,7 +58,7 @@ fn jump(
     jumps: &str,
     tokens: &Tokens,
     env: &ResolveEnv<'_>,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, ResolveError> {
     let (before, last) = match jumps.rsplit_once(',') {
         Some((before, last)) => (Some(before), last),
         None => (None, jumps),
@@ -81,11 +83,11 @@ fn jump(
 }
 
 /// `[user@]host[:port]` as options and destination.
-fn hop(hop: &str) -> Result<Vec<String>, String> {
+fn hop(hop: &str) -> Result<Vec<String>, ResolveError> {
     if hop.starts_with("ssh://") {
         return Ok(vec![hop.to_owned()]);
     }
-    let wrong = || format!("{hop:?} is not a jump host");
+    let wrong = || ResolveError::JumpHost(hop.to_owned());
     let (user, host) = match hop.rsplit_once('@') {
         Some((user, host)) => (Some(user), host),
         None => (None, hop),
@@ -115,8 +117,8 @@ fn hop(hop: &str) -> Result<Vec<String>, String> {
     Ok(argv)
 }
 
-fn text(path: &std::ffi::OsStr) -> Result<String, String> {
-    path.to_str().map(str::to_owned).ok_or_else(|| format!("{path:?} is not UTF-8"))
+fn text(path: &std::ffi::OsStr) -> Result<String, ResolveError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| ResolveError::NotUtf8(path.to_owned()))
 }
 
 #[cfg(test)]

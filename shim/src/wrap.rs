@@ -8,11 +8,12 @@ use expacti_protocol::client::{Client, Endpoint};
 use expacti_protocol::exit;
 use expacti_protocol::home::Home;
 use expacti_protocol::uplink::WrapRegistration;
+use rustix::process::Pid;
 
 use crate::args::{Invocation, Origin};
 use crate::client::{self, prepare};
 use crate::context::Context;
-use crate::environment::environment;
+use crate::environment::{environment, posix_shell};
 use crate::error::WrapError;
 use crate::executable::{find, locate, search_path};
 use crate::launch::Launch;
@@ -49,59 +50,30 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
         .program
         .split_first()
         .ok_or_else(|| WrapError::Usage("no program is given; put it after --".to_owned()))?;
-    let name = Path::new(program).file_name().unwrap_or(program).to_owned();
-    let path = search_path();
+    let wrapped = Wrapped::parse(program)?;
     // What cannot work is said before anything is started.
-    let found = locate(program, &path)?;
-    let is_ssh = name == "ssh";
-    let invocation = if is_ssh { Some(client::read(&found, args, Origin::User)?) } else { None };
-
+    let invocation = match wrapped.kind {
+        Kind::Ssh => Some(client::read(&wrapped.path, args, Origin::User)?),
+        Kind::Copy | Kind::Other => None,
+    };
+    // Before the program: whoever is a child already does not belong to it.
     let exclude = process::children();
     become_subreaper()?;
     let dir = shim_dir::create(&options.home)?;
-    let context = Context {
-        agent: options.agent.clone().unwrap_or_else(|| name.to_string_lossy().into_owned()),
-        reason: options.reason.clone(),
-        program: options.program.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
-        wrap_pid: std::process::id(),
-        gate: options.home.gate_socket(),
-        known_hosts: options.home.gate_known_hosts(),
-        expacti: options.expacti.clone(),
-        ssh: if is_ssh { Some(found.clone()) } else { find(OsStr::new("ssh"), &path) },
-        dir: dir.path().to_owned(),
-    };
+    let context = context(&options, &wrapped, dir.path());
     context.store()?;
+    // The broker knows before the program starts, so that nothing below it can ever decide.
     register(&options, &context)?;
-
-    let mut launch = Launch {
-        expacti: options.expacti.clone(),
-        program: found,
-        args: args.to_vec(),
-        environment: environment(&context, &|name| std::env::var_os(name)),
-        client: false,
-        background: false,
-        exclude,
-    };
-    match invocation {
-        Some(Invocation::InfoOnly(args)) => launch.args = args,
-        Some(Invocation::Connect(request)) => {
-            let status_line = rustix::termios::isatty(std::io::stderr());
-            let prepared = prepare(&context, &request, status_line)?;
-            launch.args = prepared.args;
-            launch.client = true;
-            launch.background = prepared.background;
-            // The client runs the uplink with `$SHELL -c`; see `shims`.
-            launch.environment.push(("SHELL", Some("/bin/sh".into())));
-        }
-        // By whatever path: they would start /usr/bin/ssh.
-        None if name == "scp" || name == "sftp" => launch.program = context.dir.join(&name),
-        None => {}
+    let mut launch = launch(&context, &wrapped, args, exclude);
+    if let Some(invocation) = invocation {
+        launch_client(&mut launch, &context, invocation)?;
     }
     let status = if terminal::is_on_all_streams() {
         terminal::run(&mut launch, &context)
     } else {
         pipes::run(&launch)
     };
+    // Also when it could not be run; the shims go last, since what still runs may need them.
     launch.end_leftovers();
     drop(dir);
     if launch.client && matches!(status, Ok(exit::CONNECTION_FAILED)) && gate_is_gone(&context.gate)
@@ -113,6 +85,87 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
         );
     }
     status
+}
+
+/// The program to wrap.
+struct Wrapped {
+    name: OsString,
+    path: PathBuf,
+    kind: Kind,
+}
+
+/// What is known of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `scp` or `sftp`.
+    Copy,
+    Other,
+    Ssh,
+}
+
+impl Wrapped {
+    fn parse(program: &OsStr) -> Result<Self, WrapError> {
+        let name = Path::new(program).file_name().unwrap_or(program).to_owned();
+        let kind = match name.to_str() {
+            Some("scp" | "sftp") => Kind::Copy,
+            Some("ssh") => Kind::Ssh,
+            _ => Kind::Other,
+        };
+        Ok(Self { path: locate(program, &search_path())?, name, kind })
+    }
+}
+
+fn context(options: &WrapOptions, wrapped: &Wrapped, dir: &Path) -> Context {
+    Context {
+        agent: options.agent.clone().unwrap_or_else(|| wrapped.name.to_string_lossy().into_owned()),
+        reason: options.reason.clone(),
+        program: options.program.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
+        wrap_pid: std::process::id(),
+        gate: options.home.gate_socket(),
+        known_hosts: options.home.gate_known_hosts(),
+        expacti: options.expacti.clone(),
+        ssh: match wrapped.kind {
+            Kind::Ssh => Some(wrapped.path.clone()),
+            Kind::Copy | Kind::Other => find(OsStr::new("ssh"), &search_path()),
+        },
+        dir: dir.to_owned(),
+    }
+}
+
+fn launch(context: &Context, wrapped: &Wrapped, args: &[OsString], exclude: Vec<Pid>) -> Launch {
+    Launch {
+        expacti: context.expacti.clone(),
+        program: match wrapped.kind {
+            // By whatever path: they would start /usr/bin/ssh.
+            Kind::Copy => context.dir.join(&wrapped.name),
+            Kind::Other | Kind::Ssh => wrapped.path.clone(),
+        },
+        args: args.to_vec(),
+        environment: environment(context, &|name| std::env::var_os(name)),
+        client: false,
+        background: false,
+        exclude,
+    }
+}
+
+/// Makes the launch one of the stock client, with the arguments that lead it to the gate.
+fn launch_client(
+    launch: &mut Launch,
+    context: &Context,
+    invocation: Invocation,
+) -> Result<(), WrapError> {
+    match invocation {
+        Invocation::InfoOnly(args) => launch.args = args,
+        Invocation::Connect(request) => {
+            let status_line = rustix::termios::isatty(std::io::stderr());
+            let prepared = prepare(context, &request, status_line)?;
+            launch.args = prepared.args;
+            launch.client = true;
+            launch.background = prepared.background;
+            launch.environment.push(posix_shell());
+        }
+    }
+    Ok(())
 }
 
 /// Whether nobody answers on the gate's socket any more.
