@@ -54,7 +54,7 @@ impl Link {
         daemon::keep_private();
         let broker = Broker::open(daemon::broker_config(config)?)
             .await
-            .map_err(|e| Failure::new(1, e.to_string()))?;
+            .map_err(|e| Failure::failed(e.to_string()))?;
         let socket = config
             .home
             .broker_socket()

@@ -67,7 +67,7 @@ impl Config {
             Ok(text) => parse(&file, &text)?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Table::new(),
             Err(e) => {
-                return Err(Failure::new(1, format!("failed to read {}: {e}", file.display())));
+                return Err(Failure::failed(format!("failed to read {}: {e}", file.display())));
             }
         };
         let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);

@@ -39,7 +39,7 @@ pub(crate) fn keep_private() {
 pub(crate) fn prepare(home: &Home) -> Result<(), Failure> {
     for dir in home.dirs() {
         private_dir(dir)
-            .map_err(|e| Failure::new(1, format!("failed to make {}: {e}", dir.display())))?;
+            .map_err(|e| Failure::failed(format!("failed to make {}: {e}", dir.display())))?;
     }
     for socket in [home.broker_socket(), home.gate_socket()] {
         if socket.as_os_str().len() > MAX_SOCKET_PATH {
@@ -62,13 +62,13 @@ pub(crate) fn try_lock(home: &Home) -> Result<Option<Lock>, Failure> {
         .write(true)
         .mode(0o600)
         .open(&path)
-        .map_err(|e| Failure::new(1, format!("failed to open {}: {e}", path.display())))?;
+        .map_err(|e| Failure::failed(format!("failed to open {}: {e}", path.display())))?;
     // One lock a process, held to its end: leaking it is what is wanted.
     let lock: &'static mut fd_lock::RwLock<File> = Box::leak(Box::new(fd_lock::RwLock::new(file)));
     match lock.try_write() {
         Ok(guard) => Ok(Some(Lock { _guard: guard })),
         Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
-        Err(e) => Err(Failure::new(1, format!("failed to lock {}: {e}", path.display()))),
+        Err(e) => Err(Failure::failed(format!("failed to lock {}: {e}", path.display()))),
     }
 }
 
@@ -89,10 +89,10 @@ pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
         }
         start(config)?;
         if began.elapsed() > PATIENCE {
-            return Err(Failure::new(
-                1,
-                format!("broker and gate did not start; see {}", config.home.log_file().display()),
-            ));
+            return Err(Failure::failed(format!(
+                "broker and gate did not start; see {}",
+                config.home.log_file().display()
+            )));
         }
     }
 }
@@ -100,7 +100,7 @@ pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
 /// Starts one background process and waits for its word. It is started by way of a process that
 /// ends at once, so that it is nobody's child: not of a wrap that ends what it left running.
 fn start(config: &Config) -> Result<(), Failure> {
-    let fail = |what: &str, e: std::io::Error| Failure::new(1, format!("failed to {what}: {e}"));
+    let fail = |what: &str, e: std::io::Error| Failure::failed(format!("failed to {what}: {e}"));
     let log_path = config.home.log_file();
     let mut log = OpenOptions::new()
         .create(true)
@@ -143,14 +143,11 @@ fn start(config: &Config) -> Result<(), Failure> {
             }
             let said = said.trim();
             let log = log_path.display();
-            Err(Failure::new(
-                1,
-                if said.is_empty() {
-                    format!("broker and gate did not start; see {log}")
-                } else {
-                    format!("broker and gate did not start: {said} (log: {log})")
-                },
-            ))
+            Err(Failure::failed(if said.is_empty() {
+                format!("broker and gate did not start; see {log}")
+            } else {
+                format!("broker and gate did not start: {said} (log: {log})")
+            }))
         }
     }
 }
@@ -158,7 +155,7 @@ fn start(config: &Config) -> Result<(), Failure> {
 /// Binds a private socket; one that a dead process left is replaced. The caller holds the lock.
 pub(crate) fn bind(path: &Path) -> Result<UnixListener, Failure> {
     let fail =
-        |e: std::io::Error| Failure::new(1, format!("failed to listen on {}: {e}", path.display()));
+        |e: std::io::Error| Failure::failed(format!("failed to listen on {}: {e}", path.display()));
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fail(e)),
         _ => {}
@@ -188,16 +185,16 @@ pub(crate) async fn serve(
     ready: impl FnOnce(),
 ) -> Outcome {
     let home = &config.home;
-    let broker = Broker::open(broker_config).await.map_err(|e| Failure::new(1, e.to_string()))?;
+    let broker = Broker::open(broker_config).await.map_err(|e| Failure::failed(e.to_string()))?;
     broker.warn("anything running as you can approve".to_owned());
     let key = load_or_create_host_key(&home.keys().join("gate_ed25519"))
-        .map_err(|e| Failure::new(1, e.to_string()))?;
+        .map_err(|e| Failure::failed(e.to_string()))?;
     let line = known_hosts_line(GATE_HOST_ALIAS, &key);
     write_private(&home.gate_known_hosts(), format!("{}\n", line.trim_end()).as_bytes())?;
     let broker_socket = bind(&home.broker_socket())?;
     let gate_socket = bind(&home.gate_socket())?;
 
-    let token = broker.local_gate_token().map_err(|e| Failure::new(1, e.to_string()))?;
+    let token = broker.local_gate_token().map_err(|e| Failure::failed(e.to_string()))?;
     let endpoint = Endpoint::unix(home.broker_socket()).with_token(Some(Token::new(&token)));
     let stop = broker.shutdown_requested();
     let serving = {
@@ -206,7 +203,7 @@ pub(crate) async fn serve(
         (tokio::spawn(async move { broker.serve_unix(broker_socket, inner).await }), stop)
     };
     let config = GateConfig { history: Some(home.history()), ..GateConfig::new(key, endpoint) };
-    let gate = Gate::new(config).map_err(|e| Failure::new(1, e.to_string()))?;
+    let gate = Gate::new(config).map_err(|e| Failure::failed(e.to_string()))?;
     let gate_stop = CancellationToken::new();
     let inner = gate_stop.clone();
     let gating = tokio::spawn(async move {
@@ -248,7 +245,7 @@ pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
             writeln!(out, "locked")?;
             return Ok(0);
         }
-        return Err(Failure::new(1, "broker and gate run already (see `expacti status`)"));
+        return Err(Failure::failed("broker and gate run already (see `expacti status`)"));
     };
     if detached {
         // Away from the terminal and the process group of whoever started us.
@@ -279,13 +276,10 @@ pub(crate) fn down(config: &Config) -> Outcome {
         Ok(()) => {}
         Err(expacti_protocol::client::ClientError::Unreachable { .. }) => {
             if config.home.lock_file().exists() && try_lock(&config.home)?.is_none() {
-                return Err(Failure::new(
-                    1,
-                    format!(
-                        "a process holds {} but does not answer",
-                        config.home.lock_file().display()
-                    ),
-                ));
+                return Err(Failure::failed(format!(
+                    "a process holds {} but does not answer",
+                    config.home.lock_file().display()
+                )));
             }
             crate::print::note("broker and gate were not running");
             return Ok(0);
@@ -295,7 +289,7 @@ pub(crate) fn down(config: &Config) -> Outcome {
     let began = Instant::now();
     while try_lock(&config.home)?.is_none() {
         if began.elapsed() > PATIENCE {
-            return Err(Failure::new(1, "broker and gate did not stop in time"));
+            return Err(Failure::failed("broker and gate did not stop in time"));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

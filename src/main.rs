@@ -11,6 +11,7 @@ mod failure;
 mod help;
 mod print;
 mod runtime;
+mod segment;
 mod units;
 
 use std::process::ExitCode;

@@ -17,6 +17,14 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> io::Result<()> {
     writeln!(out)
 }
 
+/// One JSON document as a line of standard output, for a program that reads along.
+pub(crate) fn json_line<T: Serialize + ?Sized>(value: &T) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    writeln!(out)?;
+    out.flush()
+}
+
 /// A line on standard output.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     writeln!(anstream::stdout(), "{text}")

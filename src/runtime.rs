@@ -7,7 +7,7 @@ pub(crate) fn start() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|e| Failure::new(1, format!("failed to start: {e}")))
+        .map_err(|e| Failure::failed(format!("failed to start: {e}")))
 }
 
 /// Sends the log of a server to standard error; `RUST_LOG` chooses how much.

@@ -25,7 +25,7 @@ pub(crate) fn man(out: Option<&Path>) -> Outcome {
         Some(dir) => {
             command.build();
             std::fs::create_dir_all(dir).and_then(|()| write_pages(&command, dir)).map_err(
-                |e| Failure::new(1, format!("failed to write into {}: {e}", dir.display())),
+                |e| Failure::failed(format!("failed to write into {}: {e}", dir.display())),
             )?;
         }
         None => io::stdout().lock().write_all(page(&command)?.as_bytes())?,

@@ -6,18 +6,20 @@ mod decide;
 mod demo;
 mod doctor;
 mod generate;
-mod list;
 mod local;
+mod pending;
 mod policy;
 mod replay;
 mod review;
 mod risk;
 mod rules;
 mod servers;
+mod sessions;
 mod watch;
 mod webhook;
 mod wrap;
 
+use self::sessions::Action;
 use crate::cli::{
     Cli, Command, ConfigCommand, DecideCommand, LookCommand, RunCommand, ServersCommand,
     SetUpCommand,
@@ -51,13 +53,15 @@ fn decide(config: &Config, command: DecideCommand, json: bool) -> Outcome {
     match command {
         DecideCommand::Allow(args) => wait(decide::allow(config, args, json)),
         DecideCommand::Deny(args) => wait(decide::deny(config, args, json)),
-        DecideCommand::Kill { session } => wait(list::act(config, &session, "kill", "ended", json)),
-        DecideCommand::Pause { session } => {
-            wait(list::act(config, &session, "pause", "paused", json))
+        DecideCommand::Kill { session } => {
+            wait(sessions::act(config, &session, Action::Kill, json))
         }
-        DecideCommand::Pending => wait(list::pending(config, json)),
+        DecideCommand::Pause { session } => {
+            wait(sessions::act(config, &session, Action::Pause, json))
+        }
+        DecideCommand::Pending => wait(pending::run(config, json)),
         DecideCommand::Resume { session } => {
-            wait(list::act(config, &session, "resume", "resumed", json))
+            wait(sessions::act(config, &session, Action::Resume, json))
         }
         DecideCommand::Review(args) => review::run(config, args),
     }
@@ -75,7 +79,7 @@ fn look(config: &Config, command: LookCommand, json: bool) -> Outcome {
         LookCommand::Audit(command) => wait(audit::run(config, command, json)),
         LookCommand::Replay(args) => wait(replay::run(config, args)),
         LookCommand::Risk(args) => risk::run(config, args, json),
-        LookCommand::Sessions { limit } => wait(list::sessions(config, limit, json)),
+        LookCommand::Sessions { limit } => wait(sessions::list(config, limit, json)),
         LookCommand::Watch { session } => wait(watch::run(config, &session)),
     }
 }

@@ -6,11 +6,9 @@ use expacti_protocol::now_micros;
 
 use crate::broker::Link;
 use crate::cli::{LevelArg, PolicyAddArgs, PolicyCommand, PolicyType};
-use crate::cmd::decide::urlencode;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::print;
-use crate::units;
+use crate::{print, segment, units};
 
 /// Runs one of the subcommands on the running broker, or on the data directory when none runs.
 pub(crate) async fn run(config: &Config, command: PolicyCommand, json: bool) -> Outcome {
@@ -28,7 +26,7 @@ async fn dispatch(link: &Link, command: PolicyCommand, json: bool) -> Outcome {
             changed(&answer, json, |p| format!("added {}  {}", p.id, describe(p)))?;
         }
         PolicyCommand::Approve { change } => {
-            let path = format!("/v1/changes/{}/approve", urlencode(&change)?);
+            let path = format!("/v1/changes/{}/approve", segment::id(&change)?);
             let answer: Changed<Change> = link.client.post(&path, &()).await?;
             changed(&answer, json, |change| format!("done: {}", action(change)))?;
         }
@@ -54,7 +52,7 @@ async fn dispatch(link: &Link, command: PolicyCommand, json: bool) -> Outcome {
             }
         }
         PolicyCommand::Reject { change } => {
-            let path = format!("/v1/changes/{}", urlencode(&change)?);
+            let path = format!("/v1/changes/{}", segment::id(&change)?);
             let change: Change = link.client.delete(&path).await?;
             if json {
                 print::json(&change)?;
@@ -75,7 +73,7 @@ async fn dispatch(link: &Link, command: PolicyCommand, json: bool) -> Outcome {
         }
         PolicyCommand::Remove { id } => {
             let answer: Changed<Policy> =
-                link.client.delete(&format!("/v1/policies/{}", urlencode(&id)?)).await?;
+                link.client.delete(&format!("/v1/policies/{}", segment::id(&id)?)).await?;
             changed(&answer, json, |p| format!("removed {}  {}", p.id, describe(p)))?;
         }
         PolicyCommand::Test { command, target, user, tag } => {
@@ -89,7 +87,7 @@ async fn dispatch(link: &Link, command: PolicyCommand, json: bool) -> Outcome {
             };
             let level = assess(command.as_bytes(), &context).level;
             let requirement = PolicySet::build(all)
-                .map_err(|e| Failure::new(1, e.to_string()))?
+                .map_err(|e| Failure::failed(e.to_string()))?
                 .select(command.as_bytes(), &context, level);
             if json {
                 print::json(&requirement)?;

@@ -10,10 +10,9 @@ use expacti_tui::{Format, Recording, ReplayOptions};
 
 use crate::broker::Link;
 use crate::cli::{ExportFormat, ReplayArgs};
-use crate::cmd::decide::urlencode;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::print;
+use crate::{print, segment};
 
 /// Plays a recording, or writes it to a file.
 pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
@@ -22,7 +21,7 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
         Ok(bytes) => bytes,
         Err(_) => {
             let link = Link::any(config).await?;
-            let id = urlencode(&args.session).map_err(|_| {
+            let id = segment::id(&args.session).map_err(|_| {
                 Failure::new(
                     expacti_protocol::exit::NOT_FOUND,
                     format!(
@@ -64,12 +63,12 @@ fn export(bytes: &[u8], path: &Path, args: &ReplayArgs) -> Result<(), Failure> {
     };
     let mut out = Vec::new();
     let cut = expacti_tui::export(bytes, format, &mut out)
-        .map_err(|e| Failure::new(1, format!("{} cannot be exported: {e}", args.session)))?;
+        .map_err(|e| Failure::failed(format!("{} cannot be exported: {e}", args.session)))?;
     if path == Path::new("-") {
         std::io::stdout().lock().write_all(&out)?;
     } else {
         std::fs::write(path, &out)
-            .map_err(|e| Failure::new(1, format!("failed to write {}: {e}", path.display())))?;
+            .map_err(|e| Failure::failed(format!("failed to write {}: {e}", path.display())))?;
         print::note(&format!("wrote {} bytes to {}", out.len(), path.display()));
     }
     if cut {
@@ -83,7 +82,7 @@ async fn play(bytes: &[u8], args: &ReplayArgs, commands: Vec<CommandView>) -> Re
         return Err(Failure::usage("--speed must be a number above 0"));
     }
     let recording = Recording::parse(bytes)
-        .map_err(|e| Failure::new(1, format!("{} cannot be played: {e}", args.session)))?;
+        .map_err(|e| Failure::failed(format!("{} cannot be played: {e}", args.session)))?;
     let options = ReplayOptions {
         speed: args.speed,
         idle_time_limit: args.idle_time_limit,

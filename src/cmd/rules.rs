@@ -13,11 +13,9 @@ use expacti_protocol::principal::Role;
 
 use crate::broker::Link;
 use crate::cli::{RuleAddArgs, RulesCommand};
-use crate::cmd::decide::urlencode;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::print;
-use crate::units;
+use crate::{print, segment, units};
 
 /// Rules of one request to the broker, which takes no more at once.
 const IMPORT: usize = 1000;
@@ -40,7 +38,7 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Outcome {
             }
         }
         RulesCommand::Approve { id } => {
-            let path = format!("/v1/rules/{}/approve", urlencode(&id)?);
+            let path = format!("/v1/rules/{}/approve", segment::id(&id)?);
             let view: RuleView = link.client.post(&path, &()).await?;
             if json {
                 print::json(&view)?;
@@ -113,7 +111,7 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Outcome {
         RulesCommand::List => list(link, json).await?,
         RulesCommand::Remove { id } => {
             let answer: Changed<Rule> =
-                link.client.delete(&format!("/v1/rules/{}", urlencode(&id)?)).await?;
+                link.client.delete(&format!("/v1/rules/{}", segment::id(&id)?)).await?;
             super::policy::changed(&answer, json, |rule| {
                 format!("removed {}  {}", rule.id, print::safe(&rule.pattern))
             })?;

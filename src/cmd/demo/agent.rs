@@ -60,7 +60,7 @@ pub(super) async fn play(
         Ok::<_, Failure>(())
     };
     tokio::select! {
-        result = work => if let Err(failure) = result { tracing::debug!("{failure:?}") },
+        result = work => if let Err(failure) = result { tracing::debug!("{failure}") },
         () = stop.cancelled() => {}
     }
 }

@@ -27,7 +27,7 @@ const BANNER: &str = "demo · two scripted agents, a pretended target · a allow
                       q quit and leave nothing behind";
 
 fn failed<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Failure {
-    move |e| Failure::new(1, format!("the demo failed to {what}: {e}"))
+    move |e| Failure::failed(format!("the demo failed to {what}: {e}"))
 }
 
 /// Runs the demo until the reviewer quits.
