@@ -89,7 +89,7 @@ async fn add(config: &Config, new: NewPrincipal, json: bool) -> Outcome {
     let created = match added {
         PrincipalAdded::Done(created) => created,
         PrincipalAdded::Waiting { change, token } => {
-            print::note(&super::policy::waits(&change));
+            print::note(&super::policy::waiting(&change));
             if let Some(token) = &token {
                 print::note("its token, shown only now; it opens nothing until that is done:");
                 print::line(token)?;

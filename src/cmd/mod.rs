@@ -24,7 +24,7 @@ use crate::cli::{
     Cli, Command, ConfigCommand, DecideCommand, LookCommand, RunCommand, ServersCommand,
     SetUpCommand,
 };
-use crate::config::{Config, Shown};
+use crate::config::{Config, Entry};
 use crate::failure::Outcome;
 use crate::{daemon, print, runtime};
 
@@ -118,7 +118,7 @@ fn show(config: &Config, json: bool) -> Outcome {
     if json {
         print::json(&shown)?;
     } else {
-        let rows: Vec<_> = shown.iter().map(Shown::row).collect();
+        let rows: Vec<_> = shown.iter().map(Entry::row).collect();
         print::table(&["KEY", "VALUE", "FROM"], &rows)?;
     }
     Ok(0)

@@ -11,7 +11,7 @@ pub(crate) fn run(config: &Config, args: ReviewArgs) -> Outcome {
     if config.is_local() {
         crate::daemon::up(config)?;
     }
-    let (ascii, notify, bell) = config.review();
+    let switches = config.review();
     let keymap = match config.section("review.keys") {
         Some(text) => toml::from_str::<KeyMap>(&text).map_err(|e| {
             Failure::usage(format!("the section [review.keys] of the configuration: {e}"))
@@ -25,11 +25,11 @@ pub(crate) fn run(config: &Config, args: ReviewArgs) -> Outcome {
         None => Confirm::default(),
     };
     let options = ReviewOptions {
-        ascii: ascii || args.ascii,
+        ascii: switches.ascii || args.ascii,
         no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
-        notify: notify && !args.no_notify,
-        bell: bell && !args.no_bell,
-        sound: config.sound(),
+        notify: switches.notify && !args.no_notify,
+        bell: switches.bell && !args.no_bell,
+        sound: switches.sound,
         quiet_hours: config.quiet_hours()?,
         keymap,
         confirm,

@@ -1,8 +1,9 @@
 //! `expacti demo`: the whole pipeline in one terminal. Broker, gate and reviewer's screen are the
-//! real ones; the agents are scripted, and the target only pretends. Everything lives in one
+//! real ones; the agents are scripted, and the target is simulated. Everything lives in one
 //! temporary directory and in this process, and ends with it.
 
 mod agent;
+mod failed;
 mod script;
 mod target;
 
@@ -19,16 +20,13 @@ use expacti_protocol::principal::Role;
 use expacti_tui::ReviewOptions;
 use tokio_util::sync::CancellationToken;
 
+use self::failed::failed;
 use crate::failure::{Failure, Outcome};
 use crate::{daemon, print};
 
 /// What the screen says at the top.
-const BANNER: &str = "demo · two scripted agents, a pretended target · a allow · d deny · ? keys · \
+const BANNER: &str = "demo · two scripted agents, a simulated target · a allow · d deny · ? keys · \
                       q quit and leave nothing behind";
-
-fn failed<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Failure {
-    move |e| Failure::failed(format!("the demo failed to {what}: {e}"))
-}
 
 /// Runs the demo until the reviewer quits.
 pub(crate) fn run(unattended: bool) -> Outcome {
