@@ -7,8 +7,8 @@ use expacti_protocol::http::Status;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::daemon;
 use crate::failure::Failure;
+use crate::{daemon, installation};
 
 /// A client, and what must live as long as it.
 pub(crate) struct Link {
@@ -21,18 +21,18 @@ struct Offline {
     broker: Broker,
     stop: CancellationToken,
     socket: std::path::PathBuf,
-    _lock: daemon::Lock,
+    _lock: installation::Lock,
 }
 
 impl Link {
     /// The running broker.
-    pub(crate) fn online(config: &Config) -> Result<Self, Failure> {
+    pub(crate) fn running(config: &Config) -> Result<Self, Failure> {
         Ok(Self { client: Client::new(config.endpoint()?)?, offline: None })
     }
 
     /// The running broker, or the data directory when none runs on this machine.
-    pub(crate) async fn any(config: &Config) -> Result<Self, Failure> {
-        let link = Self::online(config)?;
+    pub(crate) async fn running_or_offline(config: &Config) -> Result<Self, Failure> {
+        let link = Self::running(config)?;
         if !config.is_local() {
             return Ok(link);
         }
@@ -40,8 +40,8 @@ impl Link {
             Err(ClientError::Unreachable { .. }) => {}
             _ => return Ok(link),
         }
-        daemon::prepare(&config.home)?;
-        let Some(lock) = daemon::try_lock(&config.home)? else {
+        installation::create_dirs(&config.home)?;
+        let Some(lock) = installation::try_lock(&config.home)? else {
             // It is starting or stopping: its answer, or its failure, is the right one.
             return Ok(link);
         };
@@ -51,7 +51,7 @@ impl Link {
                 "a program run by expacti wrap may not open the broker's data",
             ));
         }
-        daemon::keep_private();
+        installation::restrict_umask();
         let broker = Broker::open(daemon::broker_config(config)?)
             .await
             .map_err(|e| Failure::failed(e.to_string()))?;
@@ -59,7 +59,7 @@ impl Link {
             .home
             .broker_socket()
             .with_file_name(format!("offline-{}.sock", std::process::id()));
-        let listener = daemon::bind(&socket)?;
+        let listener = installation::bind(&socket)?;
         let (serving, stop) = (broker.clone(), CancellationToken::new());
         let inner = stop.clone();
         tokio::spawn(async move { serving.serve_unix(listener, inner).await });

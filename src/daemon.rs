@@ -2,75 +2,25 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use expacti_broker::{Broker, BrokerConfig, private_dir, write_private};
+use expacti_broker::{Broker, BrokerConfig, write_private};
 use expacti_engine::RiskTables;
 use expacti_gate::{Gate, GateConfig, known_hosts_line, load_or_create_host_key};
 use expacti_protocol::client::{Client, Endpoint, Token};
-use expacti_protocol::home::{GATE_HOST_ALIAS, Home};
+use expacti_protocol::home::GATE_HOST_ALIAS;
 use expacti_protocol::http::Status;
-use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
+use crate::installation::{bind, create_dirs, restrict_umask, try_lock};
 
 /// How long the background process may take to be ready, or to stop.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// The longest path of a Unix socket: `sun_path` has 108 bytes on Linux, 104 on macOS.
-const MAX_SOCKET_PATH: usize = 103;
-
-/// The lock that one background process holds as long as it lives.
-pub(crate) struct Lock {
-    _guard: fd_lock::RwLockWriteGuard<'static, File>,
-}
-
-/// From now on this process makes files that only their owner may read, SQLite's own included.
-pub(crate) fn keep_private() {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-}
-
-/// Makes the directories of an installation.
-pub(crate) fn prepare(home: &Home) -> Result<(), Failure> {
-    for dir in home.dirs() {
-        private_dir(dir)
-            .map_err(|e| Failure::failed(format!("failed to make {}: {e}", dir.display())))?;
-    }
-    for socket in [home.broker_socket(), home.gate_socket()] {
-        if socket.as_os_str().len() > MAX_SOCKET_PATH {
-            return Err(Failure::usage(format!(
-                "the socket path {} is longer than the system allows ({MAX_SOCKET_PATH} bytes): \
-                 choose a shorter EXPACTI_HOME",
-                socket.display()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Takes the lock; `None` when another process holds it.
-pub(crate) fn try_lock(home: &Home) -> Result<Option<Lock>, Failure> {
-    let path = home.lock_file();
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|e| Failure::failed(format!("failed to open {}: {e}", path.display())))?;
-    // One lock a process, held to its end: leaking it is what is wanted.
-    let lock: &'static mut fd_lock::RwLock<File> = Box::leak(Box::new(fd_lock::RwLock::new(file)));
-    match lock.try_write() {
-        Ok(guard) => Ok(Some(Lock { _guard: guard })),
-        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
-        Err(e) => Err(Failure::failed(format!("failed to lock {}: {e}", path.display()))),
-    }
-}
+const START_STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The status of the broker behind an endpoint.
 pub(crate) async fn status(endpoint: Endpoint) -> Result<Status, Failure> {
@@ -79,7 +29,7 @@ pub(crate) async fn status(endpoint: Endpoint) -> Result<Status, Failure> {
 
 /// Starts the background process unless it runs, and waits until it is ready.
 pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
-    prepare(&config.home)?;
+    create_dirs(&config.home)?;
     let runtime = crate::runtime::start()?;
     let endpoint = Endpoint::unix(config.home.broker_socket());
     let began = Instant::now();
@@ -88,12 +38,34 @@ pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
             return Ok(status);
         }
         start(config)?;
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > START_STOP_TIMEOUT {
             return Err(Failure::failed(format!(
                 "broker and gate did not start; see {}",
                 config.home.log_file().display()
             )));
         }
+    }
+}
+
+/// What the background process says on standard output once it is known how it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Startup {
+    /// Another process has the data open.
+    Locked,
+    /// Broker and gate are ready.
+    Ready,
+}
+
+impl Startup {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Locked => "locked",
+            Self::Ready => "ready",
+        }
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        [Self::Locked, Self::Ready].into_iter().find(|said| line.trim() == said.as_str())
     }
 }
 
@@ -120,49 +92,38 @@ fn start(config: &Config) -> Result<(), Failure> {
         .stderr(log)
         .spawn()
         .map_err(|e| fail("start broker and gate", e))?;
-    let mut word = String::new();
+    let mut line = String::new();
     if let Some(stdout) = child.stdout.take() {
         BufReader::new(stdout)
-            .read_line(&mut word)
+            .read_line(&mut line)
             .map_err(|e| fail("hear from broker and gate", e))?;
     }
     child.wait().map_err(|e| fail("start broker and gate", e))?;
-    match word.trim() {
-        "ready" => Ok(()),
+    match Startup::parse(&line) {
+        Some(Startup::Ready) => Ok(()),
         // Another process is starting them at this moment: look again.
-        "locked" => {
+        Some(Startup::Locked) => {
             std::thread::sleep(Duration::from_millis(20));
             Ok(())
         }
-        _ => {
-            let mut said = String::new();
-            if let Ok(mut file) = File::open(&log_path)
-                && file.seek(SeekFrom::Start(before)).is_ok()
-            {
-                let _ = file.take(4096).read_to_string(&mut said);
-            }
-            let said = said.trim();
-            let log = log_path.display();
-            Err(Failure::failed(if said.is_empty() {
-                format!("broker and gate did not start; see {log}")
-            } else {
-                format!("broker and gate did not start: {said} (log: {log})")
-            }))
-        }
+        None => Err(did_not_start(&log_path, before)),
     }
 }
 
-/// Binds a private socket; one that a dead process left is replaced. The caller holds the lock.
-pub(crate) fn bind(path: &Path) -> Result<UnixListener, Failure> {
-    let fail =
-        |e: std::io::Error| Failure::failed(format!("failed to listen on {}: {e}", path.display()));
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fail(e)),
-        _ => {}
+/// Why broker and gate did not start: what they wrote to the log after `before`.
+fn did_not_start(log: &Path, before: u64) -> Failure {
+    let mut said = String::new();
+    if let Ok(mut file) = File::open(log)
+        && file.seek(SeekFrom::Start(before)).is_ok()
+    {
+        let _ = file.take(4096).read_to_string(&mut said);
     }
-    let listener = UnixListener::bind(path).map_err(fail)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
-    Ok(listener)
+    let (said, log) = (said.trim(), log.display());
+    Failure::failed(if said.is_empty() {
+        format!("broker and gate did not start; see {log}")
+    } else {
+        format!("broker and gate did not start: {said} (log: {log})")
+    })
 }
 
 /// What the configuration makes of a broker.
@@ -197,11 +158,9 @@ pub(crate) async fn serve(
     let token = broker.local_gate_token().map_err(|e| Failure::failed(e.to_string()))?;
     let endpoint = Endpoint::unix(home.broker_socket()).with_token(Some(Token::new(&token)));
     let stop = broker.shutdown_requested();
-    let serving = {
-        let (broker, stop) = (broker.clone(), CancellationToken::new());
-        let inner = stop.clone();
-        (tokio::spawn(async move { broker.serve_unix(broker_socket, inner).await }), stop)
-    };
+    let broker_stop = CancellationToken::new();
+    let (serving, inner) = (broker.clone(), broker_stop.clone());
+    let serving = tokio::spawn(async move { serving.serve_unix(broker_socket, inner).await });
     let config = GateConfig { history: Some(home.history()), ..GateConfig::new(key, endpoint) };
     let gate = Gate::new(config).map_err(|e| Failure::failed(e.to_string()))?;
     let gate_stop = CancellationToken::new();
@@ -215,8 +174,8 @@ pub(crate) async fn serve(
     broker.drain().await;
     gate_stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), gating).await;
-    serving.1.cancel();
-    let _ = tokio::time::timeout(Duration::from_secs(2), serving.0).await;
+    broker_stop.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
     for socket in [home.gate_socket(), home.broker_socket()] {
         let _ = std::fs::remove_file(socket);
     }
@@ -238,11 +197,11 @@ pub(crate) async fn wait_for_stop(stop: &CancellationToken) {
 
 /// `expacti up --foreground`.
 pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
-    prepare(&config.home)?;
+    create_dirs(&config.home)?;
     let mut out = std::io::stdout();
     let Some(_lock) = try_lock(&config.home)? else {
         if detached {
-            writeln!(out, "locked")?;
+            writeln!(out, "{}", Startup::Locked.as_str())?;
             return Ok(0);
         }
         return Err(Failure::failed("broker and gate run already (see `expacti status`)"));
@@ -252,12 +211,12 @@ pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
         let _ = rustix::process::setsid();
         let _ = std::env::set_current_dir("/");
     }
-    keep_private();
+    restrict_umask();
     crate::runtime::log_to_stderr();
     let broker = BrokerConfig { desktop: config.notify(), ..broker_config(config)? };
     crate::runtime::start()?.block_on(serve(config, broker, || {
         if detached {
-            let _ = writeln!(out, "ready");
+            let _ = writeln!(out, "{}", Startup::Ready.as_str());
             if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
                 let _ = rustix::stdio::dup2_stdout(null);
             }
@@ -288,7 +247,7 @@ pub(crate) fn down(config: &Config) -> Outcome {
     }
     let began = Instant::now();
     while try_lock(&config.home)?.is_none() {
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > START_STOP_TIMEOUT {
             return Err(Failure::failed("broker and gate did not stop in time"));
         }
         std::thread::sleep(Duration::from_millis(10));

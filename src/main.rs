@@ -9,6 +9,7 @@ mod config;
 mod daemon;
 mod failure;
 mod help;
+mod installation;
 mod print;
 mod runtime;
 mod segment;

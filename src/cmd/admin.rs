@@ -78,7 +78,7 @@ pub(crate) async fn gate(config: &Config, command: GateCommand, json: bool) -> O
 }
 
 async fn add(config: &Config, new: NewPrincipal, json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let added: Result<PrincipalAdded, _> = link.client.post("/v1/principals", &new).await;
     link.close().await;
     let added = added?;
@@ -106,7 +106,7 @@ async fn add(config: &Config, new: NewPrincipal, json: bool) -> Outcome {
 }
 
 async fn list(config: &Config, roles: &[Role], json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let all: Result<Vec<PrincipalView>, _> = link.client.get("/v1/principals").await;
     link.close().await;
     let all: Vec<_> = all?.into_iter().filter(|p| roles.contains(&p.role)).collect();
@@ -131,7 +131,7 @@ async fn list(config: &Config, roles: &[Role], json: bool) -> Outcome {
 }
 
 async fn remove(config: &Config, name: &str, json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let removed: Result<PrincipalView, _> =
         link.client.delete(&format!("/v1/principals/{}", segment::name(name)?)).await;
     link.close().await;
@@ -146,7 +146,7 @@ async fn remove(config: &Config, name: &str, json: bool) -> Outcome {
 
 /// `expacti target`.
 pub(crate) async fn target(config: &Config, command: TargetCommand, json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let result = target_command(&link, command, json).await;
     link.close().await;
     result

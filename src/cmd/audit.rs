@@ -24,7 +24,7 @@ pub(crate) async fn run(config: &Config, command: AuditCommand, json: bool) -> O
     if let AuditCommand::Verify { file: Some(file), key } = &command {
         return verify_file(file, key.as_deref(), json);
     }
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let result = match command {
         AuditCommand::Export { out } => export(&link, out.as_deref()).await,
         AuditCommand::Log { limit, follow } => log(&link, limit, follow, json).await,

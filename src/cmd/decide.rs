@@ -42,7 +42,7 @@ enum Decision {
 
 /// Decides on one command; the decision is bound to the bytes the broker shows now.
 async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: bool) -> Outcome {
-    let link = Link::online(config)?;
+    let link = Link::running(config)?;
     let id = segment::id(&args.id)?;
     let shown: CommandView = link.client.get(&format!("/v1/commands/{id}")).await?;
     let comment = args.comment.join(" ");

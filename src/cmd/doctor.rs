@@ -93,7 +93,7 @@ fn ssh() -> Check {
 }
 
 fn directories(config: &Config) -> Check {
-    let prepared = crate::daemon::prepare(&config.home);
+    let prepared = crate::installation::create_dirs(&config.home);
     Check {
         name: "directories",
         result: Verdict::of(prepared.is_ok()),

@@ -9,7 +9,7 @@ use crate::print;
 
 /// Lists what waits for a decision.
 pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
-    let link = Link::online(config)?;
+    let link = Link::running(config)?;
     let all: serde_json::Value = link.client.get("/v1/pending").await?;
     if json {
         print::json(&all)?;

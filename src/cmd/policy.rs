@@ -12,7 +12,7 @@ use crate::{print, segment, units};
 
 /// Runs one of the subcommands on the running broker, or on the data directory when none runs.
 pub(crate) async fn run(config: &Config, command: PolicyCommand, json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let result = dispatch(&link, command, json).await;
     link.close().await;
     result.map(|()| 0)

@@ -20,7 +20,7 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
     let bytes = match std::fs::read(&args.session) {
         Ok(bytes) => bytes,
         Err(_) => {
-            let link = Link::any(config).await?;
+            let link = Link::running_or_offline(config).await?;
             let id = segment::id(&args.session).map_err(|_| {
                 Failure::new(
                     expacti_protocol::exit::NOT_FOUND,

@@ -9,9 +9,8 @@ use tokio::net::TcpListener;
 
 use crate::cli::{BrokerArgs, GateArgs};
 use crate::config::Config;
-use crate::daemon;
 use crate::failure::{Failure, Outcome};
-use crate::print;
+use crate::{daemon, installation, print};
 
 fn failed(what: &str) -> impl Fn(&dyn std::fmt::Display) -> Failure + '_ {
     move |e| Failure::failed(format!("failed to {what}: {e}"))
@@ -19,11 +18,11 @@ fn failed(what: &str) -> impl Fn(&dyn std::fmt::Display) -> Failure + '_ {
 
 /// `expacti broker`.
 pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
-    daemon::prepare(&config.home)?;
-    let Some(_lock) = daemon::try_lock(&config.home)? else {
+    installation::create_dirs(&config.home)?;
+    let Some(_lock) = installation::try_lock(&config.home)? else {
         return Err(Failure::failed("a broker runs on this data directory already"));
     };
-    daemon::keep_private();
+    installation::restrict_umask();
     crate::runtime::log_to_stderr();
     let mut settings = daemon::broker_config(config)?;
     if let Some(url) = &args.database {
@@ -52,7 +51,7 @@ pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
         let address = tcp.local_addr()?;
         tcp.set_nonblocking(true)?;
         let broker = Broker::open(settings).await.map_err(|e| Failure::failed(e.to_string()))?;
-        let socket = daemon::bind(&config.home.broker_socket())?;
+        let socket = installation::bind(&config.home.broker_socket())?;
         let stop = tokio_util::sync::CancellationToken::new();
         let (local, local_stop) = (broker.clone(), stop.clone());
         let unix = tokio::spawn(async move { local.serve_unix(socket, local_stop).await });

@@ -9,7 +9,7 @@ use crate::{print, segment};
 
 /// `expacti sessions`.
 pub(crate) async fn list(config: &Config, limit: u64, json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let all: Vec<SessionView> = link.client.get(&format!("/v1/sessions?limit={limit}")).await?;
     link.close().await;
     if json {
@@ -70,7 +70,7 @@ impl Action {
 
 /// `expacti kill`, `pause`, `resume`.
 pub(crate) async fn act(config: &Config, session: &str, action: Action, json: bool) -> Outcome {
-    let link = Link::online(config)?;
+    let link = Link::running(config)?;
     let id = segment::id(session)?;
     let answer: serde_json::Value =
         link.client.post(&format!("/v1/sessions/{id}/{}", action.path()), &()).await?;

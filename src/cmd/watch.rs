@@ -15,7 +15,7 @@ use crate::{print, segment};
 /// otherwise set the reviewer's title or clipboard, or answer for the keyboard. Redirected, the
 /// bytes are what they are. `expacti review` shows colours and the screen, drawn by itself.
 pub(crate) async fn run(config: &Config, session: &str) -> Outcome {
-    let link = Link::online(config)?;
+    let link = Link::running(config)?;
     let view: SessionView =
         link.client.get(&format!("/v1/sessions/{}", segment::id(session)?)).await?;
     if view.closed_at.is_some() {

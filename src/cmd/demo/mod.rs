@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::failed::failed;
 use crate::failure::{Failure, Outcome};
-use crate::{daemon, print};
+use crate::{installation, print};
 
 /// What the screen says at the top.
 const BANNER: &str = "demo · two scripted agents, a simulated target · a allow · d deny · ? keys · \
@@ -35,7 +35,7 @@ pub(crate) fn run(unattended: bool) -> Outcome {
     if !unattended && !terminal {
         return Err(Failure::usage("the demo needs a terminal to show the reviewer's screen in"));
     }
-    daemon::keep_private();
+    installation::restrict_umask();
     let dir = tempfile::Builder::new()
         .prefix("expacti-demo-")
         .tempdir()
@@ -46,15 +46,15 @@ pub(crate) fn run(unattended: bool) -> Outcome {
 }
 
 async fn play(home: &Home, unattended: bool) -> Outcome {
-    daemon::prepare(home)?;
+    installation::create_dirs(home)?;
     let stop = CancellationToken::new();
     let broker =
         Broker::open(BrokerConfig::of_home(home)).await.map_err(failed("start the broker"))?;
     for (kind, pattern) in script::RULES {
         broker.add_rule(owner(), rule(*kind, pattern)).await.map_err(failed("add a rule"))?;
     }
-    let broker_socket = daemon::bind(&home.broker_socket())?;
-    let gate_socket = daemon::bind(&home.gate_socket())?;
+    let broker_socket = installation::bind(&home.broker_socket())?;
+    let gate_socket = installation::bind(&home.gate_socket())?;
     let (serving, inner) = (broker.clone(), stop.clone());
     tokio::spawn(async move { serving.serve_unix(broker_socket, inner).await });
 
