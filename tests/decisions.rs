@@ -207,3 +207,26 @@ fn an_agent_cannot_stop_the_gate_and_go_on() -> Result<()> {
     assert!(!marker.exists());
     Ok(())
 }
+
+#[test]
+fn the_default_rules_are_added_together_and_once() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    t.expacti(&["rules", "add", "--exact", "uptime"])?.expect_code(0)?;
+    let rules = || t.expacti(&["rules", "list", "--json"])?.json();
+    let own = rules()?;
+    t.expacti(&["rules", "defaults"])?.expect_code(0)?;
+    let first = rules()?;
+    let all = first.as_array().map(Vec::as_slice).unwrap_or_default();
+    ensure!(all.len() > 20, "{} rules", all.len());
+    assert_eq!(all.first(), own.get(0), "what was there is left");
+    let of = |pattern: &str| all.iter().filter(|rule| rule["pattern"] == pattern).count();
+    assert_eq!(of("uptime"), 1);
+    // One transaction: all of them were added at the same moment.
+    let times: std::collections::BTreeSet<_> =
+        all.iter().skip(1).filter_map(|rule| rule["created_at"].as_i64()).collect();
+    assert_eq!(times.len(), 1, "{times:?}");
+    t.expacti(&["rules", "defaults"])?.expect_code(0)?;
+    assert_eq!(rules()?, first, "again: nothing happens");
+    Ok(())
+}

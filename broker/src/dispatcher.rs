@@ -6,14 +6,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use expacti_protocol::gate::GateEvent;
+use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::life::{GateId, Life, Now, Out, Refusal, for_viewer};
 use crate::notify::Notifier;
-use crate::store::Store;
+use crate::state::{GateId, Now, Outgoing, Refusal, State, for_viewer};
+use crate::store::{Store, StoreError};
 
 /// Jobs that may wait before whoever brings the next one has to.
 const QUEUE: usize = 4096;
@@ -27,8 +28,11 @@ pub(crate) const REVIEWER_QUEUE: usize = 4096;
 /// Events a gate may be behind before it is disconnected, which denies all it holds.
 pub(crate) const GATE_QUEUE: usize = 4096;
 
+/// How long a failed write of what is due waits before it is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
 type Finish = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
-type Run = Box<dyn FnOnce(&mut Life, &mut Clients, Now) -> (bool, Finish) + Send>;
+type Run = Box<dyn FnOnce(&mut State, &mut Clients, Now) -> Finish + Send>;
 
 /// One connection to which news is sent.
 pub(crate) struct Watcher {
@@ -82,9 +86,9 @@ impl Clients {
         self.reviewers.values().filter(|watcher| watcher.decides).count()
     }
 
-    fn send(&mut self, out: Out) {
+    fn send(&mut self, out: Outgoing) {
         match out {
-            Out::Gate(id, event) => {
+            Outgoing::Gate(id, event) => {
                 if let Some(gate) = self.gates.get(&id)
                     && gate.try_send(event).is_err()
                 {
@@ -93,7 +97,7 @@ impl Clients {
                     self.gates.remove(&id);
                 }
             }
-            Out::Review(event) => {
+            Outgoing::Review(event) => {
                 let attended = self.deciders() > 0;
                 self.notifier.tell(&event, attended);
                 self.reviewers.retain(|_, watcher| {
@@ -116,7 +120,7 @@ impl Handle {
     /// Runs a job; its answer comes when its effect is on disk.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Life, &mut Clients, Now) -> Result<T, Refusal> + Send + 'static,
+        job: impl FnOnce(&mut State, &mut Clients, Now) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let (answer, wait) = oneshot::channel();
         self.run_then(job, move |result| {
@@ -129,14 +133,12 @@ impl Handle {
     /// Runs a job and hands its result to `then` before anybody is told of its effects.
     pub(crate) async fn run_then<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Life, &mut Clients, Now) -> Result<T, Refusal> + Send + 'static,
+        job: impl FnOnce(&mut State, &mut Clients, Now) -> Result<T, Refusal> + Send + 'static,
         then: impl FnOnce(Result<T, Refusal>) + Send + 'static,
     ) -> Result<(), Refusal> {
-        let run: Run = Box::new(move |life, clients, now| {
-            let result = life.job(|life| job(life, clients, now));
-            let done = result.is_ok();
-            let finish: Finish = Box::new(move |written| then(written.and(result)));
-            (done, finish)
+        let run: Run = Box::new(move |state, clients, now| {
+            let result = state.job(|state| job(state, clients, now));
+            Box::new(move |written| then(written.and(result)))
         });
         self.jobs.send(run).await.map_err(|_| stopped())
     }
@@ -146,9 +148,32 @@ fn stopped() -> Refusal {
     Refusal::failed("the broker is stopping")
 }
 
+/// What is due about one command, as a job: a refusal concerns no other command.
+fn end_due(id: CommandId) -> Run {
+    Box::new(move |state, _, now| {
+        if let Err(refusal) = state.end_due(&id, now) {
+            error!("what is due for command {id} failed and is put off: {refusal}");
+        }
+        Box::new(|_| ())
+    })
+}
+
+/// A job of the dispatcher's own, which nobody waits for.
+fn logged(
+    what: &'static str,
+    job: impl FnOnce(&mut State, Now) -> Result<(), Refusal> + Send + 'static,
+) -> Run {
+    Box::new(move |state, _, now| {
+        if let Err(refusal) = state.job(|state| job(state, now)) {
+            error!("{what} was refused: {refusal}");
+        }
+        Box::new(|_| ())
+    })
+}
+
 /// The dispatcher: run [`Dispatcher::serve`] as a task.
 pub(crate) struct Dispatcher {
-    life: Life,
+    state: State,
     store: Store,
     clients: Clients,
     jobs: mpsc::Receiver<Run>,
@@ -159,20 +184,20 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// Starts with what is loaded; what the loading itself changed is written at once.
     pub(crate) async fn new(
-        mut life: Life,
+        mut state: State,
         mut store: Store,
         notifier: Notifier,
         stop: CancellationToken,
-    ) -> Result<(Self, Handle), crate::StoreError> {
-        let entries_at_start = life.committed_entries();
-        store.write(&life.writes).await?;
-        life.writes.clear();
-        life.outs.clear();
-        life.commit();
+    ) -> Result<(Self, Handle), StoreError> {
+        let entries_at_start = state.committed_entries();
+        store.write(&state.writes).await?;
+        state.writes.clear();
+        state.outgoing.clear();
+        state.commit();
         let (sender, jobs) = mpsc::channel(QUEUE);
         Ok((
             Self {
-                life,
+                state,
                 store,
                 clients: Clients { notifier, ..Clients::default() },
                 jobs,
@@ -188,7 +213,7 @@ impl Dispatcher {
         let mut batch = Vec::with_capacity(BATCH);
         let mut retry_tick = None;
         loop {
-            let deadline = match (self.life.next_deadline(), retry_tick) {
+            let deadline = match (self.state.next_deadline(), retry_tick) {
                 // After a failed write of an expiry, try again in a moment rather than at once.
                 (Some(_), Some(retry)) => Some(retry),
                 (deadline, _) => deadline,
@@ -206,68 +231,78 @@ impl Dispatcher {
                     if count == 0 {
                         break;
                     }
-                    self.work(batch.drain(..)).await;
+                    // Each of the jobs has been told.
+                    let _ = self.work(batch.drain(..)).await;
                 }
                 () = timer => {
-                    let tick: Run = Box::new(|life, _, now| {
-                        let result = life.job(|life| life.tick(now));
-                        (result.is_ok(), Box::new(|_| ()))
-                    });
-                    let ok = self.work([tick]).await;
-                    retry_tick = (!ok).then(|| std::time::Instant::now() + Duration::from_secs(1));
+                    let written = self.tick().await;
+                    retry_tick = (!written).then(|| std::time::Instant::now() + RETRY);
                 }
             }
         }
         self.end().await;
     }
 
-    /// Denies what waits, and signs a last checkpoint, so that the log of a clean stop has a
-    /// proven end.
-    async fn end(&mut self) {
-        let end: Run = Box::new(|life, _, now| {
-            let result = life.job(|life| life.end(now));
-            (result.is_ok(), Box::new(|_| ()))
-        });
-        self.work([end]).await;
-        if self.life.chain.len() > self.entries_at_start {
-            let sign: Run = Box::new(|life, _, now| {
-                let result = life.job(|life| life.checkpoint(now));
-                (result.is_ok(), Box::new(|_| ()))
-            });
-            self.work([sign]).await;
-        }
-    }
-
-    async fn work(&mut self, jobs: impl IntoIterator<Item = Run>) -> bool {
-        let now = Now::read();
-        self.life.reviewers = self.clients.deciders();
-        let mut finished = Vec::new();
-        for job in jobs {
-            let before = self.life.outs.len();
-            let (_, finish) = job(&mut self.life, &mut self.clients, now);
-            let outs = self.life.outs.split_off(before);
-            finished.push((finish, outs));
-        }
-        let writes = std::mem::take(&mut self.life.writes);
-        let written = if writes.is_empty() { Ok(()) } else { self.store.write(&writes).await };
-        match written {
-            Ok(()) => {
-                self.life.commit();
-                for (finish, outs) in finished {
-                    finish(Ok(()));
-                    for out in outs {
-                        self.clients.send(out);
+    /// Does what is due; whether the disk took it.
+    async fn tick(&mut self) -> bool {
+        let due = self.state.due(Now::read());
+        match self.work(due.iter().cloned().map(end_due)).await {
+            Ok(()) => true,
+            // The disk has another state of one of them: the others must not wait for that one.
+            Err(StoreError::Raced(_)) => {
+                for id in due {
+                    if self.work([end_due(id.clone())]).await.is_err() {
+                        self.state.put_off(&id, Now::read());
                     }
                 }
                 true
             }
+            Err(_) => false,
+        }
+    }
+
+    /// Denies what waits, and signs a last checkpoint, so that the log of a clean stop has a
+    /// proven end.
+    async fn end(&mut self) {
+        let _ = self.work([logged("the end of what is open", State::end)]).await;
+        if self.state.chain.len() > self.entries_at_start {
+            let _ = self.work([logged("the last checkpoint", State::checkpoint)]).await;
+        }
+    }
+
+    /// Runs jobs one after the other, writes what they did in one transaction, and only then
+    /// answers. When the transaction fails, none of them happened.
+    async fn work(&mut self, jobs: impl IntoIterator<Item = Run>) -> Result<(), StoreError> {
+        let now = Now::read();
+        self.state.reviewers = self.clients.deciders();
+        let mut finished = Vec::new();
+        for job in jobs {
+            let before = self.state.outgoing.len();
+            let finish = job(&mut self.state, &mut self.clients, now);
+            let outgoing = self.state.outgoing.split_off(before);
+            finished.push((finish, outgoing));
+        }
+        let writes = std::mem::take(&mut self.state.writes);
+        let written = if writes.is_empty() { Ok(()) } else { self.store.write(&writes).await };
+        match written {
+            // On disk before anybody hears of it: the order of these three is the promise.
+            Ok(()) => {
+                self.state.commit();
+                for (finish, outgoing) in finished {
+                    finish(Ok(()));
+                    for out in outgoing {
+                        self.clients.send(out);
+                    }
+                }
+                Ok(())
+            }
             Err(e) => {
                 error!("nothing of this batch happened: {e}");
-                self.life.rollback();
+                self.state.rollback();
                 for (finish, _) in finished {
                     finish(Err(Refusal::failed(e.to_string())));
                 }
-                false
+                Err(e)
             }
         }
     }

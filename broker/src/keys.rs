@@ -5,7 +5,7 @@ use std::path::Path;
 use expacti_audit::{CHECKPOINT_NAMESPACE, Checkpoint};
 use russh::keys::ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 
-use crate::life::Signer;
+use crate::state::Signer;
 
 /// An Ed25519 key in OpenSSH's format.
 pub(crate) struct CheckpointKey {

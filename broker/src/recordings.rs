@@ -16,7 +16,7 @@ use expacti_protocol::session::{Pty, SessionInfo};
 use serde_json::json;
 use tokio::sync::broadcast;
 
-use crate::life::{Now, Recorder};
+use crate::state::{Now, Recorder};
 
 /// Live events a slow watcher may be behind before it misses some and is told so.
 const LIVE_QUEUE: usize = 1024;

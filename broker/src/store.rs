@@ -19,7 +19,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
-use crate::life::{Loaded, Write};
+use crate::state::{Loaded, Write};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 

@@ -23,7 +23,7 @@ pub use context::Context;
 pub use judge::{Reading, Snapshot, Verdict, judge, judge_as};
 pub use level::Level;
 pub use policy::{
-    Policy, PolicyError, PolicyKind, PolicySet, Requirement, Tally, Vote, Voter, tally,
+    Policy, PolicyError, PolicyKind, PolicySet, Requirement, Tally, Vote, Voter, missing, tally,
 };
 pub use risk::assess;
 pub use rules::{

@@ -105,7 +105,12 @@ impl ClientError {
             Self::Garbled { .. } => crate::exit::FAILED,
             Self::Refused { code: ErrorCode::NotFound, .. } => crate::exit::NOT_FOUND,
             Self::Refused {
-                code: ErrorCode::TooLate | ErrorCode::NotEntitled | ErrorCode::Mismatch,
+                code:
+                    ErrorCode::AlreadyVoted
+                    | ErrorCode::Mismatch
+                    | ErrorCode::NotEntitled
+                    | ErrorCode::TooLate
+                    | ErrorCode::Unrecognized,
                 ..
             } => crate::exit::REFUSED,
             Self::Refused { .. } => crate::exit::FAILED,
@@ -474,6 +479,18 @@ mod tests {
         for clear in ["http://broker:7443", "http://10.0.0.1", "http://[2001:db8::1]:1"] {
             assert!(matches!(Endpoint::parse(clear), Err(ClientError::Clear(_))), "{clear}");
         }
+    }
+
+    #[test]
+    fn a_refusal_of_any_code_is_a_refusal() {
+        for code in ["already_voted", "too_late", "a_code_of_the_future"] {
+            let body = format!(r#"{{"code":"{code}","message":"no"}}"#);
+            let ErrorBody { code, message } = serde_json::from_str(&body).unwrap();
+            assert_eq!(ClientError::Refused { code, message }.exit_status(), crate::exit::REFUSED);
+        }
+        let event = r#"{"type":"error","ref":7,"code":"a_code_of_the_future","message":"no"}"#;
+        let event: crate::reviewer::ReviewerEvent = serde_json::from_str(event).unwrap();
+        assert!(matches!(event, crate::reviewer::ReviewerEvent::Error { r#ref: Some(7), .. }));
     }
 
     #[test]

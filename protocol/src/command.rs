@@ -157,7 +157,7 @@ pub enum CommandState {
     Denied,
     /// Nobody decided before the deadline.
     Expired,
-    /// The agent took it back, or went away.
+    /// Nothing of it was sent, and nothing will be: the agent took it back, or went away.
     Withdrawn,
     /// On record as sent to the target.
     Released,
@@ -439,4 +439,9 @@ pub struct Outcome {
     /// Why the outcome is unknown (`connection to the target lost`); null when it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
+    /// The gate is certain that no byte of the command went to the target; `unknown` says why. It
+    /// goes with `unknown` because a broker that does not know this field must not take the command
+    /// for finished.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_sent: bool,
 }

@@ -55,7 +55,8 @@ pub enum GateRequest {
         #[serde(flatten)]
         submission: Box<Submission>,
     },
-    /// The agent took the command back.
+    /// The agent took the command back. The gate has sent nothing of it and never will, also if a
+    /// decision or a release for it is on its way: the broker takes this of a released command too.
     Withdraw {
         /// Names this request.
         r#ref: u64,
@@ -156,7 +157,7 @@ pub struct Decision {
     /// Keys that may pass unreviewed after the item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
-    /// Reviewers' signatures (SSHSIG, armored) over the decision, for the gate to verify.
+    /// Reviewers' signatures (SSHSIG, armored) over the decision. The gate does not check them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<String>,
 }

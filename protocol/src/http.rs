@@ -1,6 +1,6 @@
 //! Bodies of the HTTP requests and answers, as the client and the server share them.
 
-use expacti_engine::{Policy, Rule};
+use expacti_engine::{Policy, Requirement, Rule, Vote, Voter, missing};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ChangeId;
@@ -157,6 +157,13 @@ pub struct Approval {
     pub at: i64,
 }
 
+impl Approval {
+    /// The person as policies count them.
+    pub fn voter(&self) -> Voter {
+        self.role.voter(&self.by)
+    }
+}
+
 /// A rule as the broker keeps it. One that allows counts only where those who approved it would be
 /// enough to allow the command itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +174,42 @@ pub struct RuleView {
     /// Who stands for it: its author, and whoever approved it since.
     #[serde(default)]
     pub approvals: Vec<Approval>,
+}
+
+impl RuleView {
+    /// Why this rule, though it matches, does not allow a command by itself: the people who approved
+    /// it could not have allowed the command either. `None` when they are enough. `agent` and
+    /// `owner` are those of the command: their approvals do not count for it.
+    pub fn gap(
+        &self,
+        requirement: &Requirement,
+        agent: &str,
+        owner: Option<&str>,
+    ) -> Option<String> {
+        let votes: Vec<Vote> = self
+            .approvals
+            .iter()
+            .map(Approval::voter)
+            .filter(|voter| !voter.is_agent_or_owner(agent, owner))
+            .map(|voter| Vote { voter, allow: true })
+            .collect();
+        let missing = missing(requirement, &votes);
+        (missing > 0).then(|| {
+            format!(
+                "rule {} allows it, but {}; {} more must approve the rule",
+                self.rule.id, requirement.why, missing
+            )
+        })
+    }
+}
+
+/// The answer to `POST /v1/rules/ensure`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesEnsured {
+    /// The rules that were missing.
+    pub added: Vec<RuleView>,
+    /// Those that were there already; they were left as they are.
+    pub present: Vec<RuleView>,
 }
 
 /// What a change does.
@@ -270,4 +313,34 @@ pub struct Revealed {
     /// Its exact bytes.
     #[serde(flatten)]
     pub text: crate::command::CommandText,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use expacti_engine::PolicyKind;
+
+    use super::*;
+
+    #[test]
+    fn a_rule_allows_no_more_than_those_who_approved_it_could() {
+        let rule = serde_json::json!({
+            "id": "rule_1", "kind": "exact", "pattern": "id", "effect": "allow",
+            "approvals": [
+                {"by": "ann", "role": "owner", "at": 1}, {"by": "boss", "role": "admin", "at": 2},
+            ],
+        });
+        let view: RuleView = serde_json::from_value(rule).unwrap();
+        let needs = |min| Requirement {
+            kind: PolicyKind::Role,
+            role: Some("admin".to_owned()),
+            min,
+            ..Requirement::default()
+        };
+        assert_eq!(view.gap(&needs(2), "bot", None), None, "the owner is an admin too");
+        let gap = view.gap(&needs(2), "bot", Some("boss")).unwrap();
+        assert!(gap.contains("1 more must approve the rule"), "{gap}");
+        let gap = view.gap(&needs(3), "bot", None).unwrap();
+        assert!(gap.starts_with("rule rule_1 allows it, but "), "{gap}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Who is at the other end of a connection.
 
+use expacti_engine::Voter;
 use serde::{Deserialize, Serialize};
 
 /// What a principal may do. One principal has one role; the stronger include the weaker among
@@ -36,6 +37,11 @@ impl Role {
     /// Whether this role may change principals, rules and policies.
     pub fn may_administer(self) -> bool {
         matches!(self, Self::Admin | Self::Owner)
+    }
+
+    /// A person with this role, as policies count them.
+    pub fn voter(self, person: &str) -> Voter {
+        Voter::new(person, self.as_str())
     }
 
     /// The role's name on the wire and on the command line.

@@ -62,9 +62,9 @@ pub enum ReviewerEvent {
     },
     /// Rules or policies changed.
     RuleChanged {
-        /// `added`, `removed`, `policy_changed`.
-        change: String,
-        /// The rule's or policy's id.
+        /// How.
+        change: RuleChange,
+        /// The id of the rule, of the policy, or of the change that waits.
         id: String,
         /// Who changed it.
         by: String,
@@ -78,7 +78,7 @@ pub enum ReviewerEvent {
     Error {
         /// Which message, when it could be read.
         r#ref: Option<u64>,
-        /// `not_found`, `too_late`, `mismatch`, `not_entitled`, `invalid`, `failed`.
+        /// `already_voted`, `not_found`, `too_late`, `mismatch`, `not_entitled`, `invalid`, `failed`.
         code: ErrorCode,
         /// What failed and why.
         message: String,
@@ -87,10 +87,48 @@ pub enum ReviewerEvent {
     Ping,
 }
 
+/// How rules or policies changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleChange {
+    /// A rule was added.
+    Added,
+    /// A rule, or a change that waits, has one more approval.
+    Approved,
+    /// A policy was added or removed.
+    PolicyChanged,
+    /// A change waits for approval.
+    Proposed,
+    /// A change that waited comes to nothing.
+    Rejected,
+    /// A rule was removed.
+    Removed,
+    /// Something a newer broker says. Only read, never sent.
+    #[serde(other)]
+    Unrecognized,
+}
+
+impl RuleChange {
+    /// The word for it, on the wire and for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Approved => "approved",
+            Self::PolicyChanged => "policy_changed",
+            Self::Proposed => "proposed",
+            Self::Rejected => "rejected",
+            Self::Removed => "removed",
+            Self::Unrecognized => "changed",
+        }
+    }
+}
+
 /// What kind of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
+    /// One vote a person: this one was given already.
+    AlreadyVoted,
     /// The broker failed; nothing happened.
     Failed,
     /// The message could not be understood.
@@ -103,6 +141,9 @@ pub enum ErrorCode {
     NotEntitled,
     /// The command is decided, expired or withdrawn already.
     TooLate,
+    /// A code of a newer broker: some refusal. Only read, never sent.
+    #[serde(other)]
+    Unrecognized,
 }
 
 /// A reviewer's decision.

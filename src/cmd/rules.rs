@@ -7,7 +7,7 @@ use expacti_engine::{
     Scope, Suggestion, Tally, Vote, Voter, assess, backtest, default_rules, suggest, tally,
 };
 use expacti_protocol::command::{CommandState, CommandView};
-use expacti_protocol::http::{Changed, RuleView};
+use expacti_protocol::http::{Changed, RuleView, RulesEnsured};
 use expacti_protocol::now_micros;
 use expacti_protocol::principal::Role;
 
@@ -66,14 +66,17 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Outcome {
             }
         }
         RulesCommand::Defaults => {
-            for rule in default_rules() {
-                let view: RuleView = link.client.post("/v1/rules", &rule).await?;
-                if !json {
-                    added(&view, false)?;
-                }
-            }
+            let ensured: RulesEnsured =
+                link.client.post("/v1/rules/ensure", &default_rules()).await?;
             if json {
                 list(link, true).await?;
+            } else {
+                for view in &ensured.added {
+                    added(view, false)?;
+                }
+                if ensured.added.is_empty() {
+                    print::note("all of them are there already");
+                }
             }
         }
         RulesCommand::Export => print::json(&rules(link).await?)?,

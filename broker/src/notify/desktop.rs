@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::Notice;
+use super::notice::Notice;
 
 /// How long news is collected before it is shown.
 const GATHER: Duration = Duration::from_millis(300);
@@ -78,7 +78,7 @@ async fn gather(mut notices: mpsc::Receiver<Notice>, mut show: impl FnMut(Shown)
 mod tests {
     use std::sync::{Arc, Mutex, PoisonError};
 
-    use super::super::tests::notice;
+    use super::super::notice::notice;
     use super::*;
 
     #[tokio::test(start_paused = true)]

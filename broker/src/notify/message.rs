@@ -4,7 +4,7 @@
 use expacti_engine::make_visible;
 use serde_json::{Value, json};
 
-use super::{Event, Notice};
+use super::notice::{Event, Notice};
 
 /// The most characters of a command in a message.
 const MAX_TEXT: usize = 500;

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::{Event, Notice, message, test_notice};
+use super::message;
+use super::notice::{Event, Notice, test_notice};
 
 /// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -6,43 +6,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use expacti_protocol::ancestry::is_inside_wrap;
-use expacti_protocol::digest::Digest;
 use expacti_protocol::principal::Role;
 
-use super::Conn;
-use crate::{Broker, Peer, Refusal};
-
-/// A new bearer token: 256 random bits.
-pub(crate) fn new_token() -> Result<String, Refusal> {
-    let mut raw = [0_u8; 32];
-    getrandom::fill(&mut raw).map_err(|e| Refusal::failed(format!("no randomness: {e}")))?;
-    Ok(format!("expacti_{}", hex::encode(raw)))
-}
-
-/// What is kept of a token. It is random in full, so a plain digest cannot be guessed back.
-pub(crate) fn token_hash(token: &str) -> String {
-    Digest::of(token.as_bytes()).to_string()
-}
-
-/// Whether a process exists.
-pub(crate) fn is_alive(pid: u32) -> bool {
-    i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-        .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
-}
-
-/// The name of the person the broker runs as.
-pub(crate) fn owner_name() -> String {
-    user_name(rustix::process::geteuid().as_raw())
-}
-
-fn user_name(uid: u32) -> String {
-    match nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)) {
-        Ok(Some(user)) => user.name,
-        _ => format!("uid{uid}"),
-    }
-}
+use super::shared::Conn;
+use crate::broker::Broker;
+use crate::state::{Peer, Refusal};
+use crate::tokens::token_hash;
+use crate::users::user_name;
 
 fn unauthorized(message: &str) -> Response {
     let body = Refusal::not_entitled(message).into_response().into_body();

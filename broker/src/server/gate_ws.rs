@@ -16,9 +16,9 @@ use expacti_protocol::principal::Role;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use crate::broker::Broker;
 use crate::dispatcher::GATE_QUEUE;
-use crate::life::{GateId, Life};
-use crate::{Broker, Peer, Refusal};
+use crate::state::{GateId, Peer, Refusal};
 
 /// How often the broker says that it is there.
 const PING: Duration = Duration::from_secs(15);
@@ -73,10 +73,10 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     loop {
         let gone = broker
             .handle
-            .run(move |life, clients, now| {
+            .run(move |state, clients, now| {
                 clients.names.remove(&gate.0);
                 clients.gates.remove(&gate);
-                life.gate_gone(gate, now)
+                state.gate_gone(gate, now)
             })
             .await;
         match gone {
@@ -162,7 +162,7 @@ impl Link {
                     GateEvent::Ack { r#ref, session_id: Some(id) }
                 });
                 handle
-                    .run_then(move |life, _, now| life.open_session(gate, session, now), then)
+                    .run_then(move |state, _, now| state.open_session(gate, session, now), then)
                     .await
             }
             GateRequest::CloseSession { r#ref, session_id } => {
@@ -173,19 +173,25 @@ impl Link {
                     GateEvent::Ack { r#ref, session_id: None }
                 });
                 handle
-                    .run_then(move |life, _, now| life.close_session(gate, &session_id, now), then)
+                    .run_then(
+                        move |state, _, now| state.close_session(gate, &session_id, now),
+                        then,
+                    )
                     .await
             }
             GateRequest::Submit { r#ref, submission } => {
                 let then = self.answer(r#ref, |event| event);
                 handle
-                    .run_then(move |life, _, now| life.submit(gate, r#ref, *submission, now), then)
+                    .run_then(
+                        move |state, _, now| state.submit(gate, r#ref, *submission, now),
+                        then,
+                    )
                     .await
             }
             GateRequest::Withdraw { r#ref, id, reason } => {
                 let then = self.answer(r#ref, move |()| GateEvent::Ack { r#ref, session_id: None });
                 handle
-                    .run_then(move |life, _, now| life.withdraw(gate, &id, &reason, now), then)
+                    .run_then(move |state, _, now| state.withdraw(gate, &id, &reason, now), then)
                     .await
             }
             GateRequest::Release { r#ref, id, session_id, sha256 } => {
@@ -193,7 +199,7 @@ impl Link {
                 let then = self.answer(r#ref, move |()| released);
                 handle
                     .run_then(
-                        move |life, _, now| life.release(gate, &id, &session_id, sha256, now),
+                        move |state, _, now| state.release(gate, &id, &session_id, sha256, now),
                         then,
                     )
                     .await
@@ -201,20 +207,24 @@ impl Link {
             GateRequest::Finished { r#ref, id, outcome } => {
                 let then = self.answer(r#ref, move |()| GateEvent::Ack { r#ref, session_id: None });
                 // Of a command that is over in memory the disk may still say "unknown".
-                let live = id.clone();
-                let known = handle.run(move |life, _, _| Ok(life.commands.get(&live).is_some()));
+                let open = id.clone();
+                let known = handle.run(move |state, _, _| Ok(state.commands.get(&open).is_some()));
                 if known.await? {
-                    let job = move |life: &mut Life, _: &mut _, now| {
-                        life.finished(gate, &id, outcome, now)
-                    };
-                    return handle.run_then(job, then).await;
+                    return handle
+                        .run_then(
+                            move |state, _, now| state.finished(gate, &id, outcome, now),
+                            then,
+                        )
+                        .await;
                 }
                 match self.broker.reader.command(id.as_str()).await? {
                     Some(view) => {
-                        let job = move |life: &mut Life, _: &mut _, now| {
-                            life.finished_after_all(view, outcome, now)
-                        };
-                        handle.run_then(job, then).await
+                        handle
+                            .run_then(
+                                move |state, _, now| state.finished_after_all(view, outcome, now),
+                                then,
+                            )
+                            .await
                     }
                     None => {
                         then(Err(Refusal::not_found(format!("command {id}"))));

@@ -16,11 +16,11 @@ use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent, ReviewerRequest};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::AbortHandle;
 
-use super::rest::{decide_one, reveal_one};
+use super::actions;
+use crate::broker::Broker;
 use crate::dispatcher::{REVIEWER_QUEUE, Watcher};
-use crate::life::for_viewer;
 use crate::recordings::Live;
-use crate::{Broker, Peer, Refusal};
+use crate::state::{Peer, Refusal, for_viewer};
 
 /// How often the broker says that it is there.
 const PING: Duration = Duration::from_secs(15);
@@ -66,13 +66,13 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let who = peer.clone();
     let attached = broker
         .handle
-        .run(move |life, clients, now| {
-            life.still_known(&who)?;
+        .run(move |state, clients, now| {
+            state.still_known(&who)?;
             let number = clients.number();
             let decides = who.may_decide();
             clients.names.insert(number, who.name);
             clients.reviewers.insert(number, Watcher { sender, decides });
-            Ok((number, now.micros.div_euclid(1000), life.open_sessions(), life.open_commands()))
+            Ok((number, now.micros.div_euclid(1000), state.open_sessions(), state.open_commands()))
         })
         .await;
     let Ok((number, now_ms, sessions, commands)) = attached else { return };
@@ -104,11 +104,11 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let name = peer.name.clone();
     let _ = broker
         .handle
-        .run(move |life, clients, _| {
+        .run(move |state, clients, _| {
             clients.names.remove(&number);
             clients.reviewers.remove(&number);
             if !clients.names.values().any(|other| *other == name) {
-                life.left(&name);
+                state.left(&name);
             }
             Ok(())
         })
@@ -194,7 +194,7 @@ async fn answer(
     match serde_json::from_str(text) {
         Ok(ReviewerRequest::Decision(message)) => {
             let r#ref = message.r#ref;
-            result(r#ref, decide_one(broker, peer.clone(), message).await.map(drop))
+            result(r#ref, actions::decide(broker, peer.clone(), message).await.map(drop))
         }
         Ok(ReviewerRequest::Watch { r#ref, session_id }) => {
             result(r#ref, watch(broker, session_id, watched, live))
@@ -207,15 +207,15 @@ async fn answer(
             let peer = peer.clone();
             let killed = broker
                 .handle
-                .run(move |life, _, now| {
-                    life.still_known(&peer)?;
-                    life.kill(&peer, &session_id, now)
+                .run(move |state, _, now| {
+                    state.still_known(&peer)?;
+                    state.kill(&peer, &session_id, now)
                 })
                 .await;
             result(r#ref, killed)
         }
         Ok(ReviewerRequest::Reveal { r#ref, id }) => {
-            match reveal_one(broker, peer.clone(), id.clone()).await {
+            match actions::reveal(broker, peer.clone(), id.clone()).await {
                 Ok(text) => Answer::Revealed(Revealed { r#type: "ack", r#ref, id, text }),
                 Err(refusal) => result(r#ref, Err(refusal)),
             }

@@ -5,11 +5,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use expacti_engine::{Policy, Rule};
-use expacti_protocol::http::{Change, Changed, RuleView};
+use expacti_protocol::http::{Change, Changed, RuleView, RulesEnsured};
 use serde::Serialize;
 
-use super::rest::{Answer, view};
-use crate::{Broker, Peer, Refusal};
+use super::answer::{Answer, view};
+use crate::broker::Broker;
+use crate::state::{Peer, Refusal};
 
 /// The most rules of one request; each is an event for every reviewer.
 const MAX_IMPORT: usize = 1000;
@@ -42,10 +43,25 @@ pub(super) async fn import_rules(
     peer: Peer,
     Json(rules): Json<Vec<Rule>>,
 ) -> Answer<Vec<RuleView>> {
+    check_count(&rules)?;
+    broker.handle.run(move |state, _, now| state.add_rules(&peer, rules, now)).await.map(Json)
+}
+
+/// Those that are missing, all or none, in one transaction; asked again, nothing happens.
+pub(super) async fn ensure_rules(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Json(rules): Json<Vec<Rule>>,
+) -> Answer<RulesEnsured> {
+    check_count(&rules)?;
+    broker.handle.run(move |state, _, now| state.ensure_rules(&peer, rules, now)).await.map(Json)
+}
+
+fn check_count(rules: &[Rule]) -> Result<(), Refusal> {
     if rules.len() > MAX_IMPORT {
         return Err(Refusal::invalid(format!("at most {MAX_IMPORT} rules at once")));
     }
-    broker.handle.run(move |life, _, now| life.add_rules(&peer, rules, now)).await.map(Json)
+    Ok(())
 }
 
 pub(super) async fn approve_rule(
@@ -53,7 +69,7 @@ pub(super) async fn approve_rule(
     peer: Peer,
     Path(id): Path<String>,
 ) -> Answer<RuleView> {
-    broker.handle.run(move |life, _, now| life.approve_rule(&peer, &id, now)).await.map(Json)
+    broker.handle.run(move |state, _, now| state.approve_rule(&peer, &id, now)).await.map(Json)
 }
 
 pub(super) async fn remove_rule(
@@ -87,7 +103,7 @@ pub(super) async fn remove_policy(
 
 pub(super) async fn changes(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<Change>> {
     view(&peer)?;
-    broker.handle.run(|life, _, now| Ok(life.change_list(now))).await.map(Json)
+    broker.handle.run(|state, _, now| Ok(state.change_list(now))).await.map(Json)
 }
 
 pub(super) async fn approve_change(
@@ -96,7 +112,7 @@ pub(super) async fn approve_change(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     let (change, done) =
-        broker.handle.run(move |life, _, now| life.approve_change(&peer, &id, now)).await?;
+        broker.handle.run(move |state, _, now| state.approve_change(&peer, &id, now)).await?;
     Ok(answer(if done {
         Changed::Done(change)
     } else {
@@ -109,5 +125,5 @@ pub(super) async fn reject_change(
     peer: Peer,
     Path(id): Path<String>,
 ) -> Answer<Change> {
-    broker.handle.run(move |life, _, now| life.reject_change(&peer, &id, now)).await.map(Json)
+    broker.handle.run(move |state, _, now| state.reject_change(&peer, &id, now)).await.map(Json)
 }

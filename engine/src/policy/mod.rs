@@ -3,7 +3,9 @@
 mod set;
 mod tally;
 mod types;
+mod voter;
 
 pub use set::PolicySet;
-pub use tally::{Tally, Vote, Voter, tally};
+pub use tally::{Tally, Vote, missing, tally};
 pub use types::{Policy, PolicyError, PolicyKind, Requirement};
+pub use voter::Voter;

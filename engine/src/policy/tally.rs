@@ -5,15 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::types::Requirement;
-
-/// A person who votes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Voter {
-    /// Who; two tokens of one person are one person.
-    pub person: String,
-    /// What they may do, e.g. `admin`.
-    pub roles: Vec<String>,
-}
+use super::voter::Voter;
 
 /// One vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +58,15 @@ pub fn tally(requirement: &Requirement, votes: &[Vote]) -> Tally {
         have: u32::try_from(counted.len()).unwrap_or(u32::MAX),
         need: u32::try_from(need).unwrap_or(u32::MAX),
         may_still: members.difference(&counted).map(|name| (*name).to_owned()).collect(),
+    }
+}
+
+/// Approvals still missing; none once it is decided.
+#[must_use]
+pub fn missing(requirement: &Requirement, votes: &[Vote]) -> u32 {
+    match tally(requirement, votes) {
+        Tally::Open { have, need, .. } => need.saturating_sub(have),
+        Tally::Allowed | Tally::Denied => 0,
     }
 }
 

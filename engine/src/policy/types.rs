@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::tally::Voter;
+use super::voter::Voter;
 use crate::Level;
 
 /// How many must approve.

@@ -10,7 +10,7 @@ mod target;
 use std::sync::Arc;
 use std::time::Duration;
 
-use expacti_broker::{Broker, BrokerConfig, Peer};
+use expacti_broker::{Broker, BrokerConfig, LogVerdict, Peer};
 use expacti_engine::{Effect, MatchKind, Rule, Scope};
 use expacti_gate::{Gate, GateConfig, load_or_create_host_key};
 use expacti_protocol::client::{Client, Endpoint, Token};
@@ -87,8 +87,8 @@ async fn play(home: &Home, unattended: bool) -> Outcome {
             () = async { while working.join_next().await.is_some() {} } => {
                 let sound = broker.verify_audit().await.map_err(failed("read the log"))?;
                 match sound {
-                    Ok(summary) => print::line(&format!("{} entries in a whole log", summary.entries)).map_err(Into::into),
-                    Err(fault) => Err(failed("keep its log")(fault)),
+                    LogVerdict::Whole(summary) => print::line(&format!("{} entries in a whole log", summary.entries)).map_err(Into::into),
+                    LogVerdict::Broken(fault) => Err(failed("keep its log")(fault)),
                 }
             }
         }

@@ -5,7 +5,7 @@ use expacti_engine::{Policy, PolicyKind};
 use expacti_protocol::http::{Action, Approval, Change, RuleView};
 use expacti_protocol::ids::ChangeId;
 use expacti_protocol::principal::Role;
-use expacti_protocol::reviewer::ReviewerEvent;
+use expacti_protocol::reviewer::{ReviewerEvent, RuleChange};
 
 use super::pictures::scene;
 use super::screens::{exact, fetches};
@@ -209,8 +209,8 @@ fn what_changes_under_the_question_is_asked_again() {
 #[test]
 fn news_are_fetched() {
     let mut b = open(120, 35);
-    let told = |change: &str, id: &str| ReviewerEvent::RuleChanged {
-        change: change.into(),
+    let told = |change: RuleChange, id: &str| ReviewerEvent::RuleChanged {
+        change,
         id: id.into(),
         by: "bob\u{1b}[2J".into(),
     };
@@ -219,12 +219,12 @@ fn news_are_fetched() {
         b.effects.iter().filter(is).count()
     };
     let before = count(&b, &Fetch::Rules);
-    b.event(told("proposed", id("000b").as_str()));
+    b.event(told(RuleChange::Proposed, id("000b").as_str()));
     assert_eq!(count(&b, &Fetch::Rules), before + 1);
     assert!(b.shows("proposes a change of rules or policies: R shows it"), "{}", b.text());
     b.code(KeyCode::Esc);
     let before = count(&b, &Fetch::Changes);
-    b.event(told("removed", "rule_1"));
+    b.event(told(RuleChange::Removed, "rule_1"));
     assert_eq!(count(&b, &Fetch::Changes), before + 1);
     assert!(matches!(b.model.mode, Mode::Normal));
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use serde_json::Value;
 
-use super::super::tests::notice;
+use super::super::notice::notice;
 use super::*;
 
 #[derive(Clone, Default)]

@@ -1,261 +1,24 @@
 //! A command is released at most once, only after an allow by somebody entitled, and never after its
-//! deadline, withdrawal or denial; and the world in which the tests of this module live.
+//! deadline, withdrawal or denial.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use expacti_engine::{Effect, MatchKind, Policy, PolicyKind, RiskTables, Rule, Scope};
-use expacti_protocol::command::{CommandState, CommandText, ItemKind, Outcome, Submission};
+use expacti_engine::{MatchKind, Policy, PolicyKind, Rule};
+use expacti_protocol::command::{CommandState, CommandView, ItemKind, Outcome};
 use expacti_protocol::digest::Digest;
-use expacti_protocol::gate::{Decision, GateEvent};
+use expacti_protocol::gate::GateEvent;
 use expacti_protocol::http::NewPrincipal;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
-use expacti_protocol::session::{Pty, SessionInfo};
-use serde_json::Value;
 
-use super::*;
-
-#[derive(Clone, Default)]
-pub(super) struct FakeRecorder {
-    pub(super) broken: Arc<AtomicBool>,
-    shown: Arc<std::sync::Mutex<Vec<String>>>,
-}
-
-impl FakeRecorder {
-    /// Everything that went into a recording.
-    pub(super) fn shown(&self) -> Vec<String> {
-        self.shown.lock().unwrap().clone()
-    }
-}
-
-impl Recorder for FakeRecorder {
-    fn start(&self, _: &SessionId, _: Option<&Pty>, _: Now) -> Result<(), String> {
-        if self.broken.load(Ordering::Relaxed) { Err("disk full".into()) } else { Ok(()) }
-    }
-    fn mark(&self, session: &SessionId, label: &str, now: Now) -> Result<f64, String> {
-        self.shown.lock().unwrap().push(label.to_owned());
-        self.start(session, None, now).map(|()| 1.0)
-    }
-    fn show(&self, session: &SessionId, line: &str, now: Now) -> Result<(), String> {
-        self.shown.lock().unwrap().push(line.to_owned());
-        self.start(session, None, now)
-    }
-    fn failure(&self, _: &SessionId) -> Option<String> {
-        None
-    }
-}
-
-struct FakeSigner;
-
-impl Signer for FakeSigner {
-    fn public_key(&self) -> &str {
-        "ssh-ed25519 AAAA"
-    }
-    fn sign(&self, _: &str) -> Result<String, String> {
-        Ok("signature".into())
-    }
-}
-
-/// A broker without disk or network, and a clock that is set by hand.
-pub(super) struct World {
-    pub(super) life: Life,
-    pub(super) recorder: FakeRecorder,
-    pub(super) now: Now,
-    /// Everything that is on disk.
-    pub(super) disk: Vec<Write>,
-    /// Everything that gates were told.
-    pub(super) told: Vec<(GateId, GateEvent)>,
-    /// Everything about commands that reviewers were told.
-    pub(super) reviewed: Vec<ReviewerEvent>,
-}
-
-pub(super) const GATE: GateId = GateId(1);
-
-pub(super) fn peer(name: &str, role: Role) -> Peer {
-    Peer { name: name.into(), role, inside_wrap: false }
-}
-
-impl World {
-    pub(super) fn new() -> Self {
-        Self::with(Loaded::default())
-    }
-
-    pub(super) fn with(loaded: Loaded) -> Self {
-        let recorder = FakeRecorder::default();
-        let now = Now { micros: 1_774_072_257_000_000, mono: Instant::now() };
-        let life = Life::new(
-            loaded,
-            RiskTables::default(),
-            Box::new(recorder.clone()),
-            Box::new(FakeSigner),
-            Duration::from_secs(60),
-            "root".into(),
-            now,
-        )
-        .unwrap();
-        let mut world =
-            Self { life, recorder, now, disk: Vec::new(), told: Vec::new(), reviewed: Vec::new() };
-        world.settle(true);
-        world
-    }
-
-    pub(super) fn pass(&mut self, time: Duration) {
-        self.now.mono += time;
-        self.now.micros += i64::try_from(time.as_micros()).unwrap();
-    }
-
-    /// The end of a batch: the disk took it, or it did not.
-    pub(super) fn settle(&mut self, written: bool) {
-        let writes = std::mem::take(&mut self.life.writes);
-        let outs = std::mem::take(&mut self.life.outs);
-        if written {
-            self.disk.extend(writes);
-            self.life.commit();
-            for out in outs {
-                match out {
-                    Out::Gate(gate, event) => self.told.push((gate, event)),
-                    Out::Review(
-                        event @ (ReviewerEvent::PendingCommand(_)
-                        | ReviewerEvent::CommandUpdated(_)),
-                    ) => self.reviewed.push(event),
-                    Out::Review(_) => {}
-                }
-            }
-        } else {
-            self.life.rollback();
-        }
-    }
-
-    pub(super) fn run<T>(
-        &mut self,
-        job: impl FnOnce(&mut Life, Now) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        let now = self.now;
-        let result = self.life.job(|life| job(life, now));
-        self.settle(true);
-        result
-    }
-
-    pub(super) fn session(&mut self) -> SessionId {
-        let info = SessionInfo {
-            agent: "bot".into(),
-            owner: Some("boss".into()),
-            target: "web-1".into(),
-            user: "deploy".into(),
-            ..SessionInfo::default()
-        };
-        self.run(|life, now| life.open_session(GATE, info, now)).unwrap()
-    }
-
-    pub(super) fn submit(&mut self, session: &SessionId, command: &str) -> CommandId {
-        match self.run(|life, now| life.submit(GATE, 1, submission(session, command), now)) {
-            Ok(GateEvent::Submitted { id, .. }) => id,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(super) fn decide(
-        &mut self,
-        by: &Peer,
-        id: &CommandId,
-        allow: bool,
-    ) -> Result<CommandState, Refusal> {
-        let message = message(id, allow);
-        self.run(|life, now| life.decide(by, &message, now)).map(|v| v.state)
-    }
-
-    pub(super) fn release(
-        &mut self,
-        id: &CommandId,
-        session: &SessionId,
-        command: &str,
-    ) -> Result<(), Refusal> {
-        let digest = Digest::of(command.as_bytes());
-        self.run(|life, now| life.release(GATE, id, session, digest, now))
-    }
-
-    pub(super) fn decisions(&self) -> Vec<&Decision> {
-        self.told
-            .iter()
-            .filter_map(|(_, e)| if let GateEvent::Decision(d) = e { Some(d) } else { None })
-            .collect()
-    }
-
-    /// The kinds of entries about each command, in order, as they are on disk.
-    pub(super) fn entries(&self) -> HashMap<String, Vec<(String, Value)>> {
-        let mut all: HashMap<String, Vec<(String, Value)>> = HashMap::new();
-        for write in &self.disk {
-            if let Write::Audit { line, .. } = write {
-                let entry: Value = serde_json::from_str(line).unwrap();
-                if let Some(id) = entry["command_id"].as_str() {
-                    let kind = entry["kind"].as_str().unwrap().to_owned();
-                    all.entry(id.to_owned()).or_default().push((kind, entry.clone()));
-                }
-            }
-        }
-        all
-    }
-}
-
-pub(super) fn submission(session: &SessionId, command: &str) -> Submission {
-    Submission {
-        session_id: session.clone(),
-        kind: ItemKind::Exec,
-        parent: None,
-        text: CommandText::new(command.as_bytes()),
-        sha256: Digest::of(command.as_bytes()),
-        cwd: "~".into(),
-        pty: None,
-        dropped_env: Vec::new(),
-        env: Vec::new(),
-        notes: Vec::new(),
-        ready: true,
-        interactive: None,
-        preview: None,
-    }
-}
-
-pub(super) fn message(id: &CommandId, allow: bool) -> DecisionMessage {
-    DecisionMessage {
-        r#ref: None,
-        id: id.clone(),
-        allow,
-        comment: None,
-        sha256: None,
-        revision: None,
-        grant: None,
-        signature: None,
-    }
-}
-
-/// A rule that allows exactly this text.
-pub(super) fn rule(pattern: &str) -> Rule {
-    Rule {
-        id: String::new(),
-        kind: MatchKind::Exact,
-        pattern: pattern.into(),
-        effect: Effect::Allow,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-    }
-}
-
-pub(super) fn code<T>(result: Result<T, Refusal>) -> ErrorCode {
-    match result {
-        Ok(_) => panic!("was accepted"),
-        Err(refusal) => refusal.code,
-    }
-}
+use super::items::quorum;
+use super::world::*;
+use crate::state::release::RELEASE_WINDOW;
+use crate::state::{GateId, Loaded, Peer, Write};
 
 #[test]
 fn a_command_is_allowed_released_and_finished_once() {
@@ -271,7 +34,7 @@ fn a_command_is_allowed_released_and_finished_once() {
     w.release(&id, &session, "uname -a").unwrap();
     assert_eq!(code(w.release(&id, &session, "uname -a")), ErrorCode::TooLate);
     let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
-    w.run(|life, now| life.finished(GATE, &id, outcome, now)).unwrap();
+    w.run(|state, now| state.finished(GATE, &id, outcome, now)).unwrap();
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "decision", "released", "finished"]);
 }
@@ -311,11 +74,11 @@ fn the_deadline_holds_even_when_the_timer_is_late() {
     w.now.micros -= 86_400_000_000;
     w.now.mono += Duration::from_secs(60);
     assert_eq!(code(w.decide(&peer("alice", Role::Reviewer), &id, true)), ErrorCode::TooLate);
-    w.run(Life::tick).unwrap();
+    assert_eq!(w.tick(), []);
     let entries = w.entries();
     let (kind, entry) = entries[id.as_str()].last().unwrap();
     assert_eq!((kind.as_str(), entry["decided_by"].as_str()), ("decision", Some("system:timeout")));
-    assert!(w.life.next_deadline().is_none());
+    assert!(w.state.next_deadline().is_none());
 }
 
 #[test]
@@ -326,7 +89,7 @@ fn an_approval_does_not_lie_around() {
     w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
     w.pass(RELEASE_WINDOW);
     assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::TooLate);
-    w.run(Life::tick).unwrap();
+    assert_eq!(w.tick(), []);
     assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::NotFound);
 }
 
@@ -354,7 +117,7 @@ fn quorum_counts_people_and_one_deny_denies() {
     let (alice, bob) = (peer("alice", Role::Reviewer), peer("bob", Role::Reviewer));
     let id = w.submit(&session, "id");
     assert_eq!(w.decide(&alice, &id, true).unwrap(), CommandState::Pending);
-    assert_eq!(code(w.decide(&alice, &id, true)), ErrorCode::TooLate, "one vote a person");
+    assert_eq!(code(w.decide(&alice, &id, true)), ErrorCode::AlreadyVoted, "one vote a person");
     let eve = peer("eve", Role::Reviewer);
     assert_eq!(code(w.decide(&eve, &id, true)), ErrorCode::NotEntitled, "not of the group");
     assert_eq!(w.decide(&bob, &id, true).unwrap(), CommandState::Allowed);
@@ -381,8 +144,8 @@ fn a_rule_releases_in_the_same_transaction_and_a_pause_stops_it() {
     let by = peer("alice", Role::Reviewer);
     w.run(|l, now| l.pause(&by, &session, true, now)).unwrap();
     let id = w.submit(&session, "uptime");
-    assert_eq!(w.life.commands.get(&id).unwrap().view.state, CommandState::Pending);
-    assert_eq!(w.life.rule_list()[0].rule.hits, 1);
+    assert_eq!(w.state.commands.get(&id).unwrap().view.state, CommandState::Pending);
+    assert_eq!(w.state.rule_list()[0].rule.hits, 1);
 }
 
 #[test]
@@ -412,9 +175,9 @@ fn a_restart_denies_the_undecided_and_does_not_know_the_released() {
     w.decide(&alice, &released, true).unwrap();
     w.release(&released, &session, "c").unwrap();
     let loaded = Loaded {
-        chain: w.life.chain.clone(),
-        open_commands: w.life.open_commands(),
-        open_sessions: w.life.open_sessions(),
+        chain: w.state.chain.clone(),
+        open_commands: w.state.open_commands(),
+        open_sessions: w.state.open_sessions(),
         ..Loaded::default()
     };
     let again = World::with(loaded);
@@ -423,8 +186,8 @@ fn a_restart_denies_the_undecided_and_does_not_know_the_released() {
     assert_eq!(last(&pending).1["decided_by"], "system:fail-closed");
     assert_eq!(last(&allowed).0, "withdrawn");
     assert_eq!(last(&released).0, "unknown");
-    assert_eq!(again.life.commands.len(), 0);
-    assert_eq!(again.life.sessions.len(), 0);
+    assert_eq!(again.state.commands.len(), 0);
+    assert_eq!(again.state.sessions.len(), 0);
 }
 
 #[test]
@@ -434,7 +197,7 @@ fn a_gate_that_was_cut_off_reports_the_end_after_all() {
     let id = w.submit(&session, "id");
     w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
     w.release(&id, &session, "id").unwrap();
-    w.run(|life, now| life.gate_gone(GATE, now)).unwrap();
+    w.run(|state, now| state.gate_gone(GATE, now)).unwrap();
     let stored = |w: &World| {
         let view = w.disk.iter().rev().find_map(|d| match d {
             Write::Command { id: of, view, .. } if *of == id => Some(view.clone()),
@@ -445,10 +208,10 @@ fn a_gate_that_was_cut_off_reports_the_end_after_all() {
     let view = stored(&w);
     assert_eq!(view.state, CommandState::Unknown);
     let outcome = Outcome { exit_status: Some(3), ..Outcome::default() };
-    w.run(|life, now| life.finished_after_all(view, outcome.clone(), now)).unwrap();
+    w.run(|state, now| state.finished_after_all(view, outcome.clone(), now)).unwrap();
     let view = stored(&w);
     assert_eq!((view.state, view.outcome.clone()), (CommandState::Finished, Some(outcome.clone())));
-    let again = w.run(|life, now| life.finished_after_all(view, outcome, now));
+    let again = w.run(|state, now| state.finished_after_all(view, outcome, now));
     assert_eq!(code(again), ErrorCode::TooLate);
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "decision", "released", "unknown", "finished"]);
@@ -464,12 +227,12 @@ fn standard_input_that_waits_ends_with_its_command() {
     let mut script = submission(&session, "id");
     (script.kind, script.parent) = (ItemKind::Stdin, Some(id.clone()));
     let Ok(GateEvent::Submitted { id: child, .. }) =
-        w.run(|life, now| life.submit(GATE, 2, script, now))
+        w.run(|state, now| state.submit(GATE, 2, script, now))
     else {
         panic!("the script was not taken")
     };
     let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
-    w.run(|life, now| life.finished(GATE, &id, outcome, now)).unwrap();
+    w.run(|state, now| state.finished(GATE, &id, outcome, now)).unwrap();
     let kinds: Vec<_> = w.entries()[child.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "withdrawn"]);
     assert_eq!(code(w.decide(&peer("alice", Role::Reviewer), &child, true)), ErrorCode::NotFound);
@@ -484,9 +247,9 @@ fn a_session_with_waiting_input_can_be_closed() {
     w.release(&id, &session, "bash").unwrap();
     let mut script = submission(&session, "id");
     (script.kind, script.parent) = (ItemKind::Stdin, Some(id));
-    w.run(|life, now| life.submit(GATE, 2, script, now)).unwrap();
-    w.run(|life, now| life.close_session(GATE, &session, now)).unwrap();
-    assert_eq!(w.life.commands.len(), 0);
+    w.run(|state, now| state.submit(GATE, 2, script, now)).unwrap();
+    w.run(|state, now| state.close_session(GATE, &session, now)).unwrap();
+    assert_eq!(w.state.commands.len(), 0);
 }
 
 #[test]
@@ -496,7 +259,7 @@ fn nothing_of_a_killed_session_is_released() {
     let id = w.submit(&session, "id");
     let alice = peer("alice", Role::Reviewer);
     w.decide(&alice, &id, true).unwrap();
-    w.run(|life, now| life.kill(&alice, &session, now)).unwrap();
+    w.run(|state, now| state.kill(&alice, &session, now)).unwrap();
     assert_eq!(code(w.release(&id, &session, "id")), ErrorCode::NotFound);
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "decision", "withdrawn"]);
@@ -513,18 +276,19 @@ fn a_removed_principal_is_cut_off() {
             owner: None,
             public_key: key.map(str::to_owned),
         };
-        w.run(|life, now| life.add_principal(&peer("root", Role::Owner), new, None, now)).unwrap();
+        w.run(|state, now| state.add_principal(&peer("root", Role::Owner), new, None, now))
+            .unwrap();
     };
     add(&mut w, "alice", Role::Reviewer, None);
     add(&mut w, "bot", Role::Agent, Some("ssh-ed25519 AAAA"));
     let alice = peer("alice", Role::Reviewer);
-    assert!(w.life.still_known(&alice).is_ok() && w.life.still_known(&owner).is_ok());
-    assert!(w.life.still_known(&peer("alice", Role::Admin)).is_err(), "another role");
+    assert!(w.state.still_known(&alice).is_ok() && w.state.still_known(&owner).is_ok());
+    assert!(w.state.still_known(&peer("alice", Role::Admin)).is_err(), "another role");
     let session = w.session();
     let id = w.submit(&session, "id");
-    w.run(|life, now| life.remove_principal(&owner, "alice", now)).unwrap();
-    assert_eq!(code(w.life.still_known(&alice)), ErrorCode::NotEntitled);
-    w.run(|life, now| life.remove_principal(&owner, "bot", now)).unwrap();
+    w.run(|state, now| state.remove_principal(&owner, "alice", now)).unwrap();
+    assert_eq!(code(w.state.still_known(&alice)), ErrorCode::NotEntitled);
+    w.run(|state, now| state.remove_principal(&owner, "bot", now)).unwrap();
     assert!(w.decisions().iter().any(|d| d.id == id && !d.allow));
     let killed = |(_, e): &(GateId, GateEvent)| matches!(e, GateEvent::Kill { session_id, .. } if *session_id == session);
     assert!(w.told.iter().any(killed), "the gate was not told");
@@ -533,7 +297,7 @@ fn a_removed_principal_is_cut_off() {
 #[test]
 fn nothing_of_a_refused_job_remains() {
     let mut w = World::new();
-    let before = (w.life.chain.clone(), w.disk.len());
+    let before = (w.state.chain.clone(), w.disk.len());
     let bad = Policy {
         id: String::new(),
         kind: PolicyKind::Any,
@@ -554,6 +318,110 @@ fn nothing_of_a_refused_job_remains() {
         code(w.run(|l, now| l.add_policy(&peer("root", Role::Owner), bad, now))),
         ErrorCode::Invalid
     );
-    assert_eq!((w.life.chain.clone(), w.disk.len()), before);
-    assert!(w.life.policy_list().is_empty());
+    assert_eq!((w.state.chain.clone(), w.disk.len()), before);
+    assert!(w.state.policy_list().is_empty());
+}
+
+#[test]
+fn missing_rules_are_added_all_or_none_and_the_others_left() {
+    let mut w = World::new();
+    let root = peer("root", Role::Owner);
+    let own = w.run(|l, now| l.add_rule(&root, rule("uptime"), now)).unwrap();
+    let bad = Rule { kind: MatchKind::Regex, ..rule("(") };
+    let before = (w.state.chain.clone(), w.disk.len());
+    let ensure = |w: &mut World, by: &Peer, rules: &[Rule]| {
+        w.run(|l, now| l.ensure_rules(by, rules.to_vec(), now))
+    };
+    assert_eq!(code(ensure(&mut w, &root, &[rule("id"), bad])), ErrorCode::Invalid);
+    assert_eq!((w.state.chain.clone(), w.disk.len()), before);
+    let some = [rule("id"), rule("uptime"), rule("w"), rule("id")];
+    assert_eq!(code(ensure(&mut w, &peer("eve", Role::Reviewer), &some)), ErrorCode::NotEntitled);
+    let first = ensure(&mut w, &root, &some).unwrap();
+    let added: Vec<_> = first.added.iter().map(|view| view.rule.pattern.as_str()).collect();
+    assert_eq!((added, first.present), (vec!["id", "w"], vec![own]));
+    let before = (w.state.chain.clone(), w.disk.len());
+    let again = ensure(&mut w, &root, &some).unwrap();
+    assert_eq!((again.added.len(), again.present.len()), (0, 4));
+    assert_eq!((w.state.chain.clone(), w.disk.len()), before);
+    // One that ends, or holds elsewhere, does not stand for one that does not.
+    let ends = Rule { expires_at: Some(w.now.micros + 1), ..rule("df") };
+    w.run(|l, now| l.add_rule(&root, ends, now)).unwrap();
+    assert_eq!(ensure(&mut w, &root, &[rule("df")]).unwrap().added.len(), 1);
+}
+
+#[test]
+fn an_end_that_is_refused_holds_up_no_other_and_is_tried_again() {
+    let mut w = World::new();
+    let session = w.session();
+    let policy = Policy { timeout_seconds: Some(5), ..quorum(1, &["alice"]) };
+    w.run(|l, now| l.add_policy(&peer("root", Role::Owner), policy, now)).unwrap();
+    let (one, bad, other) =
+        (w.submit(&session, "id"), w.submit(&session, "w"), w.submit(&session, "df"));
+    // No entry about it fits into the log any more.
+    let text = w.state.commands.get(&bad).unwrap().view.text.clone();
+    let set = |w: &mut World, command: String| {
+        w.state.commands.get_mut(&bad).unwrap().view.text.command = command;
+    };
+    set(&mut w, "x".repeat(17 << 20));
+    w.pass(Duration::from_secs(5));
+    let refused = w.tick();
+    assert!(refused.len() == 1 && refused[0].message.contains("longer than"), "{refused:?}");
+    let entries = w.entries();
+    let end = |id: &CommandId| entries[id.as_str()].last().unwrap().1["decided_by"].clone();
+    assert_eq!((end(&one), end(&other)), ("system:timeout".into(), "system:timeout".into()));
+    // Nobody decides on it meanwhile, and it is tried again after a pause, each longer than the last.
+    assert_eq!(code(w.decide(&peer("alice", Role::Reviewer), &bad, true)), ErrorCode::TooLate);
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        let next = w.state.next_deadline().unwrap();
+        assert!(next > w.now.mono, "it would spin");
+        assert_eq!(w.tick(), []);
+        pauses.push((next - w.now.mono).as_secs());
+        w.pass(next - w.now.mono);
+        assert_eq!(w.tick().len(), 1);
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+    set(&mut w, text.command);
+    w.pass(Duration::from_secs(60));
+    assert_eq!(w.tick(), []);
+    let entries = w.entries();
+    assert_eq!(entries[bad.as_str()].last().unwrap().1["decided_by"], "system:timeout");
+    assert_eq!(w.state.next_deadline(), None);
+}
+
+#[test]
+fn a_release_that_crosses_the_withdrawal_ends_as_withdrawn() {
+    let mut w = World::new();
+    w.run(|l, now| l.add_rule(&peer("root", Role::Owner), rule("uptime"), now)).unwrap();
+    let session = w.session();
+    let kinds = |w: &World, id: &CommandId| -> Vec<String> {
+        w.entries()[id.as_str()].iter().map(|(kind, _)| kind.clone()).collect()
+    };
+    // The rule released it in the transaction that took it; the gate's word was on its way already.
+    let id = w.submit(&session, "uptime");
+    assert!(w.decisions().iter().any(|d| d.id == id && d.released));
+    let stranger = w.run(|l, now| l.withdraw(GateId(2), &id, "^C", now));
+    assert_eq!(code(stranger), ErrorCode::NotEntitled);
+    w.run(|l, now| l.withdraw(GATE, &id, "^C", now)).unwrap();
+    assert_eq!(kinds(&w, &id), ["command_submitted", "decision", "released", "withdrawn"]);
+    assert_eq!(w.entries()[id.as_str()].last().unwrap().1["comment"], "^C");
+    assert!(w.recorder.shown().contains(&"not sent: ^C".to_owned()));
+    assert_eq!(code(w.release(&id, &session, "uptime")), ErrorCode::NotFound, "never again");
+    // The other way round: the gate asked for the release, and does not use it.
+    let not_sent = Outcome { unknown: Some("^C".into()), not_sent: true, ..Outcome::default() };
+    let id = w.submit(&session, "uptime");
+    w.run(|l, now| l.finished(GATE, &id, not_sent.clone(), now)).unwrap();
+    assert_eq!(kinds(&w, &id), ["command_submitted", "decision", "released", "withdrawn"]);
+    // With a link that broke in between, it is known after all.
+    let id = w.submit(&session, "uptime");
+    w.run(|l, now| l.gate_gone(GATE, now)).unwrap();
+    let stored = w.disk.iter().rev().find_map(|d| match d {
+        Write::Command { id: of, view, .. } if *of == id => Some(view.clone()),
+        _ => None,
+    });
+    let view: CommandView = serde_json::from_str(&stored.unwrap()).unwrap();
+    assert_eq!(view.state, CommandState::Unknown);
+    w.run(|l, now| l.finished_after_all(view, not_sent, now)).unwrap();
+    let all = ["command_submitted", "decision", "released", "unknown", "withdrawn"];
+    assert_eq!(kinds(&w, &id), all);
 }

@@ -3,31 +3,22 @@
 
 use expacti_audit::Entry;
 use expacti_engine::{MatchKind, Policy, PolicySet, Requirement, Voter};
-use expacti_protocol::command::CommandView;
-use expacti_protocol::http::{Action, Approval, Change, RuleView};
+use expacti_protocol::http::{Action, Approval, Change};
 use expacti_protocol::ids::ChangeId;
 use expacti_protocol::principal::Role;
-use expacti_protocol::reviewer::ErrorCode;
+use expacti_protocol::reviewer::{ErrorCode, RuleChange};
 
-use super::admin::{body, needs_admin};
-use super::{Ballot, Life, Now, Peer, Refusal, Write, entitled};
+use super::authority::needs_admin;
+use super::eligibility;
+use super::model::State;
+use super::open::Ballot;
+use super::ports::{Decider, Now, Peer, Refusal, Write, to_json};
 
 /// How long a change waits, in seconds; then nobody means it any more.
 const CHANGE_LIFE: i64 = 86_400;
 
 /// Changes that may wait at once.
 const MAX_CHANGES: usize = 1000;
-
-/// That a person is for something.
-pub(super) fn approval(by: &Peer, now: Now) -> Approval {
-    Approval { by: by.name.clone(), role: by.role, at: now.seconds() }
-}
-
-fn ballots<'a>(approvals: impl Iterator<Item = &'a Approval>) -> Vec<Ballot> {
-    approvals
-        .map(|a| Ballot { voter: entitled::voter(&a.by, a.role), allow: true, grant: None })
-        .collect()
-}
 
 fn names(approvals: &[Approval]) -> Vec<String> {
     approvals.iter().map(|approval| approval.by.clone()).collect()
@@ -41,35 +32,7 @@ fn shown(mut change: Change) -> Change {
     change
 }
 
-impl Life {
-    /// Why a rule that fits does not allow this command by itself: those who stand for it could
-    /// not have allowed the command either.
-    pub(super) fn rule_gap(&self, rule: &str, view: &CommandView) -> Option<String> {
-        let Some(RuleView { rule, approvals }) = self.rules.get(&rule.to_owned()) else {
-            return Some("the rule is gone".to_owned());
-        };
-        // Rules of earlier versions know their author only.
-        let author = [Approval {
-            by: rule.author.clone(),
-            role: match self.principals.get(&rule.author) {
-                Some(principal) => principal.role,
-                None if rule.author == self.owner => Role::Owner,
-                None => Role::Reviewer,
-            },
-            at: rule.created_at,
-        }];
-        let approvals = if approvals.is_empty() { &author[..] } else { approvals };
-        let counted: Vec<Approval> =
-            approvals.iter().filter(|a| !entitled::stands_behind(&a.by, view)).cloned().collect();
-        let missing = entitled::missing(&view.requirement, &ballots(counted.iter()));
-        (missing > 0).then(|| {
-            format!(
-                "rule {} allows it, but {}; {} more must approve the rule",
-                rule.id, view.requirement.why, missing
-            )
-        })
-    }
-
+impl State {
     /// What asks for approval of an action, as rules and policies are now.
     fn asked(&self, action: &Action) -> Vec<Requirement> {
         let old = &self.snapshot.policies;
@@ -81,7 +44,7 @@ impl Life {
         match action {
             // Whoever a policy would count, and whoever could leave out the person behind an agent.
             Action::AddPrincipal { principal: new, .. } => {
-                let person = entitled::voter(&new.name, new.role);
+                let person = new.role.voter(&new.name);
                 let asks = |requirement: &Requirement| match new.role {
                     Role::Agent => requirement.needed() > 1,
                     role => {
@@ -120,7 +83,7 @@ impl Life {
         let by_owner = ballots.iter().any(|b| b.voter.person == self.owner);
         (change.needs, change.missing, change.may_approve) = (Vec::new(), 0, Vec::new());
         for requirement in self.asked(&change.action) {
-            let missing = entitled::missing(&requirement, &ballots);
+            let missing = eligibility::missing(&requirement, &ballots);
             let left = self.may_approve(&requirement, &ballots);
             // Where too few of those it names are left to ever approve, all who are, and the owner of
             // the broker, are enough: a policy of people who have gone would stay for ever.
@@ -156,7 +119,7 @@ impl Life {
             action,
             by: by.name.clone(),
             at: now.seconds(),
-            approvals: vec![approval(by, now)],
+            approvals: vec![by.approval(now)],
             needs: Vec::new(),
             missing: 0,
             may_approve: Vec::new(),
@@ -169,13 +132,13 @@ impl Life {
         }
         self.write_change(&change)?;
         self.audit_change("change_proposed", &change, by, now)?;
-        self.told("proposed", change.id.as_str(), by);
+        self.notify_rule_changed(RuleChange::Proposed, change.id.as_str(), by);
         Ok(Some(shown(change)))
     }
 
     fn write_change(&mut self, change: &Change) -> Result<(), Refusal> {
         self.changes.insert(change.id.to_string(), change.clone());
-        let text = body(change)?;
+        let text = to_json(change)?;
         self.writes.push(Write::Change { id: change.id.to_string(), body: Some(text) });
         Ok(())
     }
@@ -225,7 +188,7 @@ impl Life {
             .cloned()
             .collect();
         let system =
-            Peer { name: "system:timeout".to_owned(), role: Role::Viewer, inside_wrap: true };
+            Peer { name: Decider::Timeout.to_string(), role: Role::Viewer, inside_wrap: true };
         for change in old {
             self.drop_change(change.id.as_str());
             self.audit_change("change_rejected", &change, &system, now)?;
@@ -253,17 +216,14 @@ impl Life {
             .cloned()
             .ok_or_else(|| Refusal::not_found(format!("change {id}")))?;
         if change.approvals.iter().any(|a| a.by == by.name) {
-            return Err(Refusal::new(
-                ErrorCode::TooLate,
-                format!("{} has approved this already; somebody else must, too", by.name),
-            ));
+            return Err(Refusal::already_voted(&by.name));
         }
-        change.approvals.push(approval(by, now));
+        change.approvals.push(by.approval(now));
         let done = self.settle_change(&mut change);
         self.audit_change("change_approved", &change, by, now)?;
         if !done {
             self.write_change(&change)?;
-            self.told("approved", change.id.as_str(), by);
+            self.notify_rule_changed(RuleChange::Approved, change.id.as_str(), by);
             return Ok((shown(change), false));
         }
         self.drop_change(id);
@@ -303,7 +263,7 @@ impl Life {
         }
         self.drop_change(id);
         self.audit_change("change_rejected", &change, by, now)?;
-        self.told("rejected", id, by);
+        self.notify_rule_changed(RuleChange::Rejected, id, by);
         Ok(shown(change))
     }
 

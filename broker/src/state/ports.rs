@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use expacti_protocol::command::CommandState;
-use expacti_protocol::gate::GateEvent;
+use expacti_protocol::gate::{DecisionKind, GateEvent};
+use expacti_protocol::http::Approval;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent};
@@ -62,6 +63,50 @@ impl Peer {
     }
 }
 
+impl Peer {
+    /// That this person is for something.
+    pub(crate) fn approval(&self, now: Now) -> Approval {
+        Approval { by: self.name.clone(), role: self.role, at: now.seconds() }
+    }
+}
+
+/// Who or what decided a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decider {
+    /// Something failed, or the broker stops.
+    FailClosed,
+    /// Reviewers, by name; several are joined by commas.
+    Reviewers(String),
+    /// A rule, by id.
+    Rule(String),
+    /// Nobody, in time.
+    Timeout,
+}
+
+impl Decider {
+    /// What a gate chooses its message and exit status by.
+    pub(crate) fn kind(&self) -> DecisionKind {
+        match self {
+            Self::FailClosed => DecisionKind::FailClosed,
+            Self::Reviewers(_) => DecisionKind::Reviewer,
+            Self::Rule(_) => DecisionKind::Rule,
+            Self::Timeout => DecisionKind::Timeout,
+        }
+    }
+}
+
+/// The names of `decided_by` on the wire and in the log.
+impl std::fmt::Display for Decider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::FailClosed => f.write_str("system:fail-closed"),
+            Self::Reviewers(names) => f.write_str(names),
+            Self::Rule(id) => write!(f, "whitelist:{id}"),
+            Self::Timeout => f.write_str("system:timeout"),
+        }
+    }
+}
+
 /// One connection of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct GateId(pub(crate) u64);
@@ -91,6 +136,12 @@ impl Refusal {
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Invalid, message)
+    }
+
+    /// One vote a person.
+    pub(crate) fn already_voted(name: &str) -> Self {
+        let message = format!("{name} has approved this already; somebody else must, too");
+        Self::new(ErrorCode::AlreadyVoted, message)
     }
 
     pub(crate) fn failed(message: impl Into<String>) -> Self {
@@ -177,7 +228,12 @@ pub(crate) struct PrincipalRow {
 
 /// Who is told once it is on disk.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Out {
+pub(crate) enum Outgoing {
     Gate(GateId, GateEvent),
     Review(ReviewerEvent),
+}
+
+/// A value as it is kept in the database.
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Refusal> {
+    serde_json::to_string(value).map_err(|e| Refusal::failed(e.to_string()))
 }

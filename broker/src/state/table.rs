@@ -96,6 +96,29 @@ impl<K: Eq + Hash + Clone, V: Clone> Table<K, V> {
     }
 }
 
+/// What every table can do, whatever it holds.
+pub(crate) trait Undo {
+    fn keep_job(&mut self);
+    fn undo_job(&mut self);
+    fn commit(&mut self);
+    fn rollback(&mut self);
+}
+
+impl<K: Eq + std::hash::Hash + Clone, V: Clone> Undo for Table<K, V> {
+    fn keep_job(&mut self) {
+        Table::keep_job(self);
+    }
+    fn undo_job(&mut self) {
+        Table::undo_job(self);
+    }
+    fn commit(&mut self) {
+        Table::commit(self);
+    }
+    fn rollback(&mut self) {
+        Table::rollback(self);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Table;

@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use expacti_engine::{Policy, PolicyKind};
 use expacti_protocol::command::{
-    Grant, Interactive, ItemKind, Outcome, PromptLabel, SECRET_MASK, Submission,
+    CommandState, CommandView, Grant, Interactive, ItemKind, Outcome, PromptLabel, SECRET_MASK,
+    Submission,
 };
+use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::GateEvent;
 use expacti_protocol::http::NewPrincipal;
+use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 
-use super::tests::*;
-use super::*;
+use super::world::*;
+use crate::state::{Peer, Refusal, State, for_viewer};
 
 fn interactive(secret: bool, grantable: bool) -> Option<Interactive> {
     Some(Interactive {
@@ -51,7 +55,7 @@ pub(super) fn quorum(min: u32, group: &[&str]) -> Policy {
 }
 
 fn send(w: &mut World, s: Submission) -> Result<CommandId, Refusal> {
-    match w.run(|life, now| life.submit(GATE, 1, s, now))? {
+    match w.run(|state, now| state.submit(GATE, 1, s, now))? {
         GateEvent::Submitted { id, .. } => Ok(id),
         other => panic!("{other:?}"),
     }
@@ -64,7 +68,7 @@ fn keys(w: &mut World, session: &SessionId) -> CommandId {
 }
 
 pub(super) fn view(w: &World, id: &CommandId) -> CommandView {
-    w.life.commands.get(id).unwrap().shown()
+    w.state.commands.get(id).unwrap().shown()
 }
 
 #[test]
@@ -87,8 +91,8 @@ fn what_is_typed_without_echo_is_kept_nowhere() {
     assert_eq!(w.decisions().last().unwrap().sha256, pending.sha256, "the gate needs the real one");
     w.release(&id, &session, password).unwrap();
     let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
-    w.run(|life, now| life.finished(GATE, &id, outcome, now)).unwrap();
-    w.run(Life::end).unwrap();
+    w.run(|state, now| state.finished(GATE, &id, outcome, now)).unwrap();
+    w.run(State::end).unwrap();
     let disk = format!("{:?} {:?} {:?}", w.disk, w.reviewed.get(1..), w.recorder.shown());
     let digest = Digest::of(password.as_bytes()).to_string();
     assert!(!disk.contains(password) && !disk.contains("battery"), "{disk}");
@@ -207,7 +211,7 @@ fn who_may_still_decide_is_known_and_follows() {
     // The policy counts whoever has that name: two of it must be for them.
     let cat = add(&mut w, "cat", Role::Reviewer);
     assert_eq!(view(&w, &id).may_decide, ["ann", "bob"]);
-    let change = w.life.change_list(w.now).remove(0);
+    let change = w.state.change_list(w.now).remove(0);
     for by in [&ann, &bob] {
         w.run(|l, now| l.approve_change(by, change.id.as_str(), now)).unwrap();
     }
@@ -239,19 +243,19 @@ fn others_are_asked_when_the_first_part_of_the_time_has_passed() {
     let session = w.session();
     let id = w.submit(&session, "id");
     assert_eq!(code(w.decide(&dan, &id, true)), ErrorCode::NotEntitled);
-    assert_eq!(w.life.next_deadline(), Some(w.now.mono + Duration::from_secs(20)));
+    assert_eq!(w.state.next_deadline(), Some(w.now.mono + Duration::from_secs(20)));
     w.pass(Duration::from_secs(20));
-    w.run(Life::tick).unwrap();
+    assert_eq!(w.tick(), []);
     assert_eq!(view(&w, &id).may_decide, ["ann", "dan"]);
     assert!(view(&w, &id).requirement.escalated);
-    w.run(Life::tick).unwrap();
+    assert_eq!(w.tick(), []);
     assert_eq!(w.decide(&dan, &id, true).unwrap(), CommandState::Allowed);
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "escalated", "decision"]);
     // Nobody answers at all: it is denied at the deadline as ever.
     let id = w.submit(&session, "id -u");
     w.pass(Duration::from_secs(60));
-    w.run(Life::tick).unwrap();
+    assert_eq!(w.tick(), []);
     assert_eq!(code(w.decide(&ann, &id, true)), ErrorCode::NotFound);
     assert_eq!(w.decisions().last().unwrap().decided_by, "system:timeout");
 }
@@ -327,7 +331,7 @@ fn several_changes_of_files_are_allowed_by_several_rules() {
     assert_eq!(view(&w, &more).state, CommandState::Pending);
     let allowed = w.decisions().into_iter().find(|d| d.id == both).unwrap();
     assert!(allowed.allow && allowed.released && allowed.decided_by.starts_with("whitelist:"));
-    let hits: Vec<_> = w.life.rule_list().iter().map(|view| view.rule.hits).collect();
+    let hits: Vec<_> = w.state.rule_list().iter().map(|view| view.rule.hits).collect();
     assert_eq!(hits, [1, 1], "both rules had their part in it");
 }
 

@@ -1,5 +1,5 @@
 //! Whatever happens in whatever order, with failing commits and recordings: a command is released at
-//! most once, only after an allow by somebody entitled, and never after its end.
+//! most once, only after an allow by somebody eligibility, and never after its end.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -13,8 +13,8 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use proptest::prelude::*;
 
-use super::tests::*;
-use super::*;
+use super::world::*;
+use crate::state::Write;
 
 /// One thing that can happen.
 #[derive(Debug, Clone)]
@@ -69,36 +69,36 @@ proptest! {
             match step {
                 Step::Submit { command } => {
                     let job = submission(&session, commands[command]);
-                    if let Ok(GateEvent::Submitted { id, .. }) = w.life.job(|l| l.submit(GATE, 1, job, now))
+                    if let Ok(GateEvent::Submitted { id, .. }) = w.state.job(|l| l.submit(GATE, 1, job, now))
                         && written
                     {
                         known.push((id, session.clone(), command));
                     }
                 }
                 Step::Decide { who, which, allow } => if let Some((id, ..)) = at(which) {
-                    let _ = w.life.job(|l| l.decide(&people[who], &message(&id, allow), now));
+                    let _ = w.state.job(|l| l.decide(&people[who], &message(&id, allow), now));
                 },
                 Step::Release { which, as_submitted } => if let Some((id, session, command)) = at(which) {
                     let bytes = if as_submitted { commands[command] } else { "rm -rf /" };
                     let digest = Digest::of(bytes.as_bytes());
-                    let done = w.life.job(|l| l.release(GATE, &id, &session, digest, now));
+                    let done = w.state.job(|l| l.release(GATE, &id, &session, digest, now));
                     prop_assert!(as_submitted || done.is_err());
                 },
                 Step::Finish { which } => if let Some((id, ..)) = at(which) {
-                    let _ = w.life.job(|l| l.finished(GATE, &id, Outcome::default(), now));
+                    let _ = w.state.job(|l| l.finished(GATE, &id, Outcome::default(), now));
                 },
                 Step::Withdraw { which } => if let Some((id, ..)) = at(which) {
-                    let _ = w.life.job(|l| l.withdraw(GATE, &id, "^C", now));
+                    let _ = w.state.job(|l| l.withdraw(GATE, &id, "^C", now));
                 },
                 Step::GateGone => {
-                    let _ = w.life.job(|l| l.gate_gone(GATE, now));
+                    let _ = w.state.job(|l| l.gate_gone(GATE, now));
                 }
                 Step::Pass { seconds } => w.pass(Duration::from_secs(seconds)),
                 Step::Record { broken } => w.recorder.broken.store(broken, Ordering::Relaxed),
-                Step::Tick => { let _ = w.life.job(|l| l.tick(now)); }
+                Step::Tick => w.state.due(now).iter().for_each(|id| { let _ = w.state.end_due(id, now); }),
             }
             w.settle(written);
-            if w.life.sessions.get(&session).is_none() {
+            if w.state.sessions.get(&session).is_none() {
                 session = w.session();
             }
         }
@@ -138,7 +138,7 @@ proptest! {
             Write::Audit { line, .. } => Some(line),
             _ => None,
         }).collect();
-        let tail = expacti_audit::Tail::Head { seq: lines.len() as u64, hash: w.life.chain.head() };
+        let tail = expacti_audit::Tail::Head { seq: lines.len() as u64, hash: w.state.chain.head() };
         expacti_audit::verify(&lines, tail, &|_| Ok(())).unwrap();
     }
 }

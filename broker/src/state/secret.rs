@@ -1,14 +1,13 @@
 //! Secrets in commands: reviewers see them while they decide; after that somebody has to ask, which
 //! goes to the log. What is typed without echo is kept nowhere at all.
 
-use expacti_audit::Entry;
 use expacti_engine::mask_secrets;
 use expacti_protocol::command::{CommandState, CommandText, CommandView, ItemKind, SECRET_MASK};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::ErrorCode;
 
-use super::{Life, Now, Peer, Refusal};
+use super::ports::Refusal;
 
 /// The gate's note on a change of a file that holds secrets.
 const SECRET_PATH: &str = "a path of secrets";
@@ -18,7 +17,7 @@ const SALT: usize = 32;
 
 /// A digest that stands for the bytes in what is written down. Nobody can find the bytes from it,
 /// not even by trying all passwords: the salt is not kept.
-pub(super) fn blind(bytes: &[u8]) -> Result<Digest, Refusal> {
+pub(super) fn salted_digest(bytes: &[u8]) -> Result<Digest, Refusal> {
     let mut salted = vec![0; SALT];
     getrandom::fill(&mut salted)
         .map_err(|e| Refusal::failed(format!("no random bytes to hide a secret with: {e}")))?;
@@ -27,10 +26,10 @@ pub(super) fn blind(bytes: &[u8]) -> Result<Digest, Refusal> {
 }
 
 /// Takes everything out of a view that tells of the bytes.
-pub(super) fn hide(view: &mut CommandView, blind: Digest) {
+pub(super) fn hide(view: &mut CommandView, salted_digest: Digest) {
     view.text = CommandText { command: SECRET_MASK.to_owned(), command_base64: None };
     view.masked = Some(SECRET_MASK.to_owned());
-    view.sha256 = blind;
+    view.sha256 = salted_digest;
     view.preview = None;
     view.closest = None;
     for term in &mut view.terms {
@@ -68,38 +67,6 @@ pub(crate) fn for_viewer(mut view: CommandView) -> CommandView {
         mask(&mut view);
     }
     view
-}
-
-impl Life {
-    /// The exact text of a command that is not over, for somebody who asks for it by name.
-    pub(crate) fn reveal(
-        &mut self,
-        by: &Peer,
-        id: &CommandId,
-        now: Now,
-    ) -> Result<CommandText, Refusal> {
-        if !by.may_decide() {
-            return Err(Refusal::not_entitled(format!(
-                "{} ({}) may not see secrets",
-                by.name, by.role
-            )));
-        }
-        let Some(live) = self.commands.get(id) else {
-            return Err(Refusal::not_found(format!("command {id}")));
-        };
-        if live.view.state.is_final()
-            || (live.blind.is_some() && live.view.state != CommandState::Pending)
-        {
-            return Err(not_kept(id));
-        }
-        let view = live.view.clone();
-        if view.masked.is_some() {
-            let entry: Entry =
-                self.entry_for("secret_revealed", &view, now).with("by", by.name.as_str());
-            self.audit(&entry)?;
-        }
-        Ok(view.text)
-    }
 }
 
 /// The refusal to show secrets of a command that is over.

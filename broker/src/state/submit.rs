@@ -12,10 +12,13 @@ use expacti_protocol::command::{
     Submission,
 };
 use expacti_protocol::digest::Digest;
-use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
+use expacti_protocol::gate::GateEvent;
 use expacti_protocol::ids::CommandId;
 
-use super::{GateId, Life, Live, Now, Out, Refusal, secret, stdin};
+use super::model::State;
+use super::open::{OpenCommand, OpenSession};
+use super::ports::{Decider, GateId, Now, Outgoing, Refusal};
+use super::{secret, stdin};
 
 /// The longest item in bytes. Past it the gate refuses by itself.
 const MAX_ITEM: usize = 1024 * 1024;
@@ -55,9 +58,24 @@ fn masked_text(bytes: &[u8]) -> Option<String> {
     masked.masked.then_some(masked.text)
 }
 
-impl Life {
+fn is_secret(submission: &Submission) -> bool {
+    submission.interactive.as_ref().is_some_and(|i| i.secret)
+}
+
+/// A submission with what the engine, the rules and the policies say of it.
+struct Judged {
+    context: Context,
+    verdict: Verdict,
+    view: CommandView,
+    /// No rule allows it by itself: the session is paused, or a policy asks for more.
+    held: bool,
+    /// It was read as a command.
+    command: bool,
+}
+
+impl State {
     /// Takes a submission; the answer to it. The decision, when there is one at once, follows in
-    /// `outs`.
+    /// `outgoing`.
     pub(crate) fn submit(
         &mut self,
         gate: GateId,
@@ -65,6 +83,39 @@ impl Life {
         submission: Submission,
         now: Now,
     ) -> Result<GateEvent, Refusal> {
+        let bytes = self.check_submission(gate, &submission)?;
+        let salted_digest =
+            is_secret(&submission).then(|| secret::salted_digest(&bytes)).transpose()?;
+        let judged = self.judge(&submission, &bytes, now)?;
+        let view = judged.view.clone();
+        let (id, news) = (view.id.clone(), self.outgoing.len());
+        self.observe(&submission, &bytes, &judged);
+        // The log says what came before it says what became of it.
+        self.audit_submission(&view, salted_digest, now)?;
+        self.open(gate, view, bytes, salted_digest, now)?;
+        self.decide_at_once(&submission, &judged, now)?;
+        let state = self.commands.get(&id).map_or(CommandState::Denied, |c| c.view.state);
+        if state != CommandState::Pending {
+            self.keep_last_news(news);
+        }
+        Ok(GateEvent::Submitted {
+            r#ref,
+            id,
+            state,
+            risk_score: judged.view.risk_score,
+            level: judged.view.level,
+            timeout_seconds: judged.view.timeout_seconds,
+            stdin: judged.view.stdin,
+            unattended: self.reviewers == 0,
+        })
+    }
+
+    /// Refuses what nobody could review or this gate may not ask; the bytes otherwise.
+    fn check_submission(
+        &self,
+        gate: GateId,
+        submission: &Submission,
+    ) -> Result<Arc<[u8]>, Refusal> {
         if self.stopping {
             return Err(Refusal::failed("the broker is stopping"));
         }
@@ -75,6 +126,7 @@ impl Life {
                 "the command is longer than {MAX_ITEM} bytes; nobody could review it"
             )));
         }
+        // What is decided on is bound to these bytes by this digest from here on.
         if Digest::of(&bytes) != submission.sha256 {
             return Err(Refusal::invalid("the digest is not that of the command"));
         }
@@ -82,17 +134,22 @@ impl Life {
         if open.count() >= MAX_OPEN_PER_SESSION || self.commands.len() >= MAX_OPEN {
             return Err(Refusal::failed("too many commands wait already"));
         }
-        let Some(session) = self.sessions.get(&submission.session_id) else {
-            return Err(Refusal::not_found(format!("session {}", submission.session_id)));
-        };
-        if session.gate != gate {
+        if self.session_of(submission)?.gate != gate {
             return Err(Refusal::not_entitled("the session belongs to another gate"));
         }
+        Ok(bytes)
+    }
+
+    fn session_of(&self, submission: &Submission) -> Result<&OpenSession, Refusal> {
+        self.sessions
+            .get(&submission.session_id)
+            .ok_or_else(|| Refusal::not_found(format!("session {}", submission.session_id)))
+    }
+
+    /// What the engine, the rules and the policies say of it.
+    fn judge(&self, submission: &Submission, bytes: &[u8], now: Now) -> Result<Judged, Refusal> {
+        let session = self.session_of(submission)?;
         let info = session.view.info.clone();
-        let paused = session.view.paused;
-        let secret = submission.interactive.as_ref().is_some_and(|i| i.secret);
-        let blind = secret.then(|| secret::blind(&bytes)).transpose()?;
-        let retry_of_denied = session.denied.contains(&submission.sha256.to_string());
         let context = Context {
             agent: info.agent.clone(),
             target: info.target.clone(),
@@ -105,34 +162,48 @@ impl Life {
             has_stdin_script: submission.kind == ItemKind::Stdin,
         };
         let reading = reading(submission.kind, submission.interactive.as_ref());
-        let verdict = judge_as(&self.snapshot, reading, &bytes, &context, &session.history);
-        let mut view = self.view_of(&submission, &bytes, info, &verdict, retry_of_denied, now);
+        let verdict = judge_as(&self.snapshot, reading, bytes, &context, &session.history);
+        let retry_of_denied = session.denied.contains(&submission.sha256.to_string());
+        let mut view = self.view_of(submission, bytes, info, &verdict, retry_of_denied, now);
         // A rule is no way round the approvals a policy asks for.
-        let gap = match (verdict.rule.verdict, &verdict.rule.rule) {
-            (RuleOutcome::Allow, _) => verdict.rules.iter().find_map(|r| self.rule_gap(r, &view)),
-            _ => None,
+        let gap = match verdict.rule.verdict {
+            RuleOutcome::Allow => verdict.rules.iter().find_map(|rule| self.rule_gap(rule, &view)),
+            RuleOutcome::Deny | RuleOutcome::Review => None,
         };
-        let held = paused || gap.is_some();
+        let held = session.view.paused || gap.is_some();
         if let Some(gap) = gap {
             view.rule_why = gap;
         }
-        let id = view.id.clone();
-        if let Some(session) = self.sessions.get_mut(&submission.session_id) {
-            // What an agent does in general is learnt from commands; a secret teaches nothing.
-            if matches!(reading, Reading::Command) && !secret {
-                session.history.observe(&Event::Submitted {
-                    command: &bytes,
-                    context: &context,
-                    assessment: &verdict.assessment,
-                });
-            }
-            session.view.commands = session.view.commands.saturating_add(1);
-            session.view.last_command =
-                Some(view.masked.clone().unwrap_or_else(|| view.text.command.clone()));
+        let command = matches!(reading, Reading::Command);
+        Ok(Judged { context, verdict, view, held, command })
+    }
+
+    /// What an agent does in general is learnt from commands; a secret teaches nothing.
+    fn observe(&mut self, submission: &Submission, bytes: &[u8], judged: &Judged) {
+        let Some(session) = self.sessions.get_mut(&submission.session_id) else { return };
+        if judged.command && !is_secret(submission) {
+            session.history.observe(&Event::Submitted {
+                command: bytes,
+                context: &judged.context,
+                assessment: &judged.verdict.assessment,
+            });
         }
-        let mut entry = self.entry_for("command_submitted", &view, now);
-        if let Some(blind) = blind {
-            entry = entry.with("command_sha256", blind.to_string());
+        let view = &judged.view;
+        session.view.commands = session.view.commands.saturating_add(1);
+        session.view.last_command =
+            Some(view.masked.clone().unwrap_or_else(|| view.text.command.clone()));
+    }
+
+    fn audit_submission(
+        &mut self,
+        view: &CommandView,
+        salted_digest: Option<Digest>,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let mut entry = self.entry_for("command_submitted", view, now);
+        if let Some(salted_digest) = salted_digest {
+            // The command is not among the open ones yet, where `entry_for` would find this.
+            entry = entry.with("command_sha256", salted_digest.to_string());
         }
         let entry = entry
             .with("agent", view.session.agent.as_str())
@@ -145,77 +216,69 @@ impl Life {
             .with("anomaly_reasons", view.anomaly_reasons.clone())
             .with_some("parent", view.parent.as_ref().map(|p| p.as_str().to_owned()))
             .with_some("masked", view.masked.as_ref().map(|_| true));
-        self.audit(&entry)?;
-        let (deadline, level, score) =
-            (now.mono + Duration::from_secs(view.timeout_seconds), view.level, view.risk_score);
-        let escalate_at = view
-            .requirement
-            .escalate_after_seconds
-            .map(|seconds| now.mono + Duration::from_secs(seconds));
-        let (stdin, timeout_seconds) = (view.stdin, view.timeout_seconds);
-        let news = self.outs.len();
-        self.commands.insert(
-            id.clone(),
-            Live {
-                view,
-                bytes,
-                gate,
-                deadline,
-                escalate_at,
-                ballots: Vec::new(),
-                kind: None,
-                signatures: Vec::new(),
-                blind,
-            },
-        );
-        self.store(&id, None)?;
+        self.audit(&entry)
+    }
 
-        let recording = self.recorder.start(&submission.session_id, submission.pty.as_ref(), now);
-        if let Err(why) = recording {
-            self.deny(
-                &id,
-                "system:fail-closed",
-                &format!("recording failed: {why}"),
-                DecisionKind::FailClosed,
-                now,
-            )?;
-        } else {
-            match (verdict.rule.verdict, &verdict.rule.rule) {
-                (RuleOutcome::Deny, rule) => {
-                    let by = format!("whitelist:{}", rule.as_deref().unwrap_or("?"));
-                    let why = verdict.rule.why.clone();
-                    self.count_hit(rule.as_deref());
-                    self.deny(&id, &by, &why, DecisionKind::Rule, now)?;
-                }
-                (RuleOutcome::Allow, Some(rule)) if !held => {
-                    verdict.rules.iter().for_each(|rule| self.count_hit(Some(rule)));
-                    self.allow_by_rule(&id, rule, submission.ready, now)?;
-                }
-                _ => {}
+    /// It waits from now on.
+    fn open(
+        &mut self,
+        gate: GateId,
+        view: CommandView,
+        bytes: Arc<[u8]>,
+        salted_digest: Option<Digest>,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let id = view.id.clone();
+        let after = |seconds| now.mono + Duration::from_secs(seconds);
+        let command = OpenCommand {
+            bytes,
+            gate: Some(gate),
+            deadline: after(view.timeout_seconds),
+            escalate_at: view.requirement.escalate_after_seconds.map(after),
+            ballots: Vec::new(),
+            kind: None,
+            signatures: Vec::new(),
+            salted_digest,
+            view,
+        };
+        self.commands.insert(id.clone(), command);
+        self.store(&id, None)
+    }
+
+    /// A recording that cannot be written denies; otherwise the rules may decide.
+    fn decide_at_once(
+        &mut self,
+        submission: &Submission,
+        judged: &Judged,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let (id, rules) = (&judged.view.id, &judged.verdict.rules);
+        // Before any rule: nothing may run that could not be recorded.
+        if let Err(why) = self.recorder.start(&submission.session_id, submission.pty.as_ref(), now)
+        {
+            return self.deny(id, &Decider::FailClosed, &format!("recording failed: {why}"), now);
+        }
+        let rule = &judged.verdict.rule;
+        match (rule.verdict, &rule.rule) {
+            (RuleOutcome::Deny, denies) => {
+                self.count_hit(denies.as_deref());
+                let by = Decider::Rule(denies.clone().unwrap_or_else(|| "?".to_owned()));
+                self.deny(id, &by, &rule.why, now)
             }
+            (RuleOutcome::Allow, Some(allows)) if !judged.held => {
+                rules.iter().for_each(|rule| self.count_hit(Some(rule)));
+                self.allow_by_rule(id, allows, submission.ready, now)
+            }
+            (RuleOutcome::Allow | RuleOutcome::Review, _) => Ok(()),
         }
-        let state = self.commands.get(&id).map_or(CommandState::Denied, |c| c.view.state);
-        if state != CommandState::Pending {
-            self.keep_last_news(news);
-        }
-        Ok(GateEvent::Submitted {
-            r#ref,
-            id,
-            state,
-            risk_score: score,
-            level,
-            timeout_seconds,
-            stdin,
-            unattended: self.reviewers == 0,
-        })
     }
 
     /// A command that was decided at once never waited: reviewers hear its end only.
     fn keep_last_news(&mut self, from: usize) {
-        let is_news = |out: &Out| matches!(out, Out::Review(_));
-        let last = self.outs.iter().rposition(is_news);
+        let is_news = |out: &Outgoing| matches!(out, Outgoing::Review(_));
+        let last = self.outgoing.iter().rposition(is_news);
         let mut at = 0;
-        self.outs.retain(|out| {
+        self.outgoing.retain(|out| {
             let keep = at < from || Some(at) == last || !is_news(out);
             at += 1;
             keep
@@ -231,7 +294,7 @@ impl Life {
         retry_of_denied: bool,
         now: Now,
     ) -> CommandView {
-        let secret = submission.interactive.as_ref().is_some_and(|i| i.secret);
+        let secret = is_secret(submission);
         let masked = if secret { Some(SECRET_MASK.to_owned()) } else { masked_text(bytes) };
         let headline = masked.is_none().then(|| headline(submission.kind, bytes)).flatten();
         let mut requirement = verdict.requirement.clone();
@@ -301,8 +364,8 @@ impl Life {
         ready: bool,
         now: Now,
     ) -> Result<(), Refusal> {
-        let by = format!("whitelist:{rule}");
-        self.decided(id, true, &by, None, DecisionKind::Rule, now)?;
+        let by = Decider::Rule(rule.to_owned());
+        self.decided(id, true, &by, None, now)?;
         if ready {
             let session = self.commands.get(id).map(|c| c.view.session_id.clone());
             let offset = session.map_or_else(
@@ -319,24 +382,5 @@ impl Life {
         }
         self.send_decision(id, ready);
         Ok(())
-    }
-
-    /// Tells the gate what was decided.
-    pub(crate) fn send_decision(&mut self, id: &CommandId, released: bool) {
-        let Some(live) = self.commands.get(id) else { return };
-        let event = GateEvent::Decision(Decision {
-            id: id.clone(),
-            allow: live.view.allow == Some(true),
-            comment: live.view.comment.clone(),
-            sha256: live.view.sha256,
-            session_id: live.view.session_id.clone(),
-            decided_by: live.view.decided_by.clone().unwrap_or_default(),
-            kind: live.kind.unwrap_or(DecisionKind::FailClosed),
-            released,
-            grant: live.view.grant,
-            signatures: live.signatures.clone(),
-        });
-        let gate = live.gate;
-        self.tell_gate(gate, event);
     }
 }

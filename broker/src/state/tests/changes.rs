@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::time::Duration;
+
 use expacti_engine::{Effect, Policy, PolicyKind, Rule};
+use expacti_protocol::command::CommandState;
 use expacti_protocol::http::{Change, Changed, NewPrincipal, PrincipalView};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::ErrorCode;
 use serde_json::Value;
 
-use super::tests::*;
-use super::tests_items::*;
-use super::*;
+use super::items::*;
+use super::world::*;
+use crate::state::{Peer, Refusal, Write};
 
 fn waiting<T: std::fmt::Debug>(changed: Changed<T>) -> Change {
     match changed {
@@ -61,13 +64,13 @@ fn a_policy_goes_only_with_the_approval_it_asks_for() {
     let (mut w, [ann, bob, cat, eve], id) = with_quorum();
     let change = waiting(remove(&mut w, &ann, &id).unwrap());
     assert_eq!((change.missing, &change.may_approve), (1, &vec!["bob".into(), "cat".into()]));
-    assert_eq!(code(approve(&mut w, &ann, &change)), ErrorCode::TooLate, "one vote a person");
+    assert_eq!(code(approve(&mut w, &ann, &change)), ErrorCode::AlreadyVoted, "one vote a person");
     assert!(!approve(&mut w, &eve, &change).unwrap(), "eve is not of the group");
-    assert_eq!(w.life.policy_list().len(), 1);
+    assert_eq!(w.state.policy_list().len(), 1);
     let wrapped = Peer { inside_wrap: true, ..bob.clone() };
     assert_eq!(code(approve(&mut w, &wrapped, &change)), ErrorCode::NotEntitled);
     assert!(approve(&mut w, &bob, &change).unwrap());
-    assert!(w.life.policy_list().is_empty() && w.life.change_list(w.now).is_empty());
+    assert!(w.state.policy_list().is_empty() && w.state.change_list(w.now).is_empty());
     assert_eq!(code(approve(&mut w, &cat, &change)), ErrorCode::NotFound);
     let kinds = kinds(&w);
     let tail: Vec<_> = kinds[kinds.len() - 4..].iter().map(String::as_str).collect();
@@ -94,7 +97,7 @@ fn nobody_else_and_nothing_old_removes_it() {
     let change = waiting(remove(&mut w, &eve, &again.id).unwrap());
     w.run(|l, now| l.reject_change(&bob, change.id.as_str(), now)).unwrap();
     assert_eq!(code(approve(&mut w, &cat, &change)), ErrorCode::NotFound);
-    assert_eq!(w.life.policy_list().len(), 1);
+    assert_eq!(w.state.policy_list().len(), 1);
 }
 
 #[test]
@@ -107,9 +110,9 @@ fn a_weaker_policy_in_front_is_a_change_and_a_stricter_one_is_not() {
         ..quorum(1, &[])
     };
     let change = waiting(policy(&mut w, &ann, any("kubectl delete pod *")));
-    assert_eq!(w.life.policy_list().len(), 1);
+    assert_eq!(w.state.policy_list().len(), 1);
     assert!(approve(&mut w, &bob, &change).unwrap());
-    assert_eq!(w.life.policy_list().len(), 2);
+    assert_eq!(w.state.policy_list().len(), 2);
     assert!(matches!(policy(&mut w, &ann, any("ls *")), Changed::Done(_)));
     let strict =
         Policy { pattern: "kubectl delete ns *".into(), ..quorum(3, &["ann", "bob", "cat"]) };
@@ -143,7 +146,7 @@ fn a_rule_is_no_way_round_a_quorum() {
     assert!(held.rule_why.contains("1 more must approve the rule"), "{}", held.rule_why);
     w.run(|l, now| l.approve_rule(&bob, &allow.rule.id, now)).unwrap();
     let again = w.run(|l, now| l.approve_rule(&bob, &allow.rule.id, now));
-    assert_eq!(code(again), ErrorCode::TooLate);
+    assert_eq!(code(again), ErrorCode::AlreadyVoted);
     let id = w.submit(&session, command);
     assert!(w.decisions().iter().any(|d| d.id == id && d.allow && d.released));
     // A rule of the person behind the agent does not count for it either.
@@ -169,10 +172,10 @@ fn a_rule_that_denies_goes_only_with_the_approval_of_policies_about_it() {
         Changed::Waiting { change } => *change,
         Changed::Done(_) => panic!("done at once"),
     };
-    assert_eq!(w.life.rule_list().len(), 2);
+    assert_eq!(w.state.rule_list().len(), 2);
     assert!(approve(&mut w, &bob, &change).unwrap());
     let done = w.run(|l, now| l.remove_rule(&ann, &other, now)).unwrap();
-    assert!(matches!(done, Changed::Done(_)) && w.life.rule_list().is_empty());
+    assert!(matches!(done, Changed::Done(_)) && w.state.rule_list().is_empty());
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn an_approval_goes_with_the_person_who_gave_it() {
     let seat = waiting(enrol(&mut w, &root, "ann", Role::Admin));
     assert!(!approve(&mut w, &bob, &seat).unwrap() && approve(&mut w, &cat, &seat).unwrap());
     let again = peer("ann", Role::Admin);
-    assert_eq!(w.life.change_list(w.now)[0].missing, 2, "another ann has approved nothing");
+    assert_eq!(w.state.change_list(w.now)[0].missing, 2, "another ann has approved nothing");
     assert!(!approve(&mut w, &cat, &change).unwrap());
     assert!(approve(&mut w, &again, &change).unwrap());
 }
@@ -195,7 +198,7 @@ fn enrol(w: &mut World, by: &Peer, name: &str, role: Role) -> Changed<PrincipalV
 }
 
 fn knows(w: &World, name: &str) -> bool {
-    w.life.principal_list().iter().any(|p| p.name == name)
+    w.state.principal_list().iter().any(|p| p.name == name)
 }
 
 #[test]
@@ -206,11 +209,11 @@ fn an_admin_cannot_meet_a_quorum_with_people_of_their_own_making() {
     let change = waiting(enrol(&mut w, &ann, "cat", Role::Reviewer));
     assert_eq!((change.missing, &change.may_approve), (1, &vec!["bob".into()]));
     assert!(!knows(&w, "cat"));
-    assert_eq!(code(approve(&mut w, &ann, &change)), ErrorCode::TooLate);
+    assert_eq!(code(approve(&mut w, &ann, &change)), ErrorCode::AlreadyVoted);
     let cat = peer("cat", Role::Reviewer);
-    assert!(w.life.still_known(&cat).is_err(), "nobody by that name may do anything yet");
+    assert!(w.state.still_known(&cat).is_err(), "nobody by that name may do anything yet");
     assert!(approve(&mut w, &bob, &change).unwrap());
-    assert!(knows(&w, "cat") && w.life.still_known(&cat).is_ok());
+    assert!(knows(&w, "cat") && w.state.still_known(&cat).is_ok());
     let row = w.disk.iter().rev().find_map(|write| match write {
         Write::Principal { row: Some(row), .. } => Some(row),
         _ => None,
@@ -237,10 +240,10 @@ fn a_role_asks_for_those_who_would_get_it_and_for_no_others() {
     let change = waiting(enrol(&mut w, &ann, "eve", Role::Admin));
     assert!(!approve(&mut w, &peer("rev", Role::Reviewer), &change).unwrap(), "no admin");
     w.run(|l, now| l.reject_change(&bob, change.id.as_str(), now)).unwrap();
-    assert!(!knows(&w, "eve") && w.life.change_list(w.now).is_empty());
+    assert!(!knows(&w, "eve") && w.state.change_list(w.now).is_empty());
     let change = waiting(enrol(&mut w, &ann, "eve", Role::Admin));
     assert!(waiting(enrol(&mut w, &bob, "eve", Role::Admin)).id != change.id);
-    let both = w.life.change_list(w.now);
+    let both = w.state.change_list(w.now);
     assert!(approve(&mut w, &bob, &change).unwrap() && knows(&w, "eve"));
     let other = both.iter().find(|c| c.id != change.id).unwrap();
     assert!(approve(&mut w, &ann, other).is_err(), "the name is taken by now");

@@ -3,19 +3,24 @@
 use std::collections::BTreeSet;
 
 use expacti_audit::Entry;
-use expacti_engine::{Event, History};
-use expacti_protocol::command::{CommandState, CommandView, Outcome};
-use expacti_protocol::gate::{DecisionKind, GateEvent};
+use expacti_engine::Event;
+use expacti_protocol::command::{CommandState, Outcome};
+use expacti_protocol::gate::GateEvent;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::{SessionInfo, SessionView};
 
-use super::{GateId, Life, Live, LiveSession, Now, Out, Peer, Refusal, Write};
+use super::model::State;
+use super::open::OpenSession;
+use super::ports::{Decider, GateId, Now, Outgoing, Peer, Refusal, Write};
 
 /// Open sessions altogether; past it connections are refused.
 const MAX_SESSIONS: usize = 10_000;
 
-impl Life {
+/// How reviewers hear of a session.
+type SessionNews = fn(Box<SessionView>) -> ReviewerEvent;
+
+impl State {
     /// An agent logged in.
     pub(crate) fn open_session(
         &mut self,
@@ -45,9 +50,9 @@ impl Life {
         };
         let entry = session_entry("session_opened", &view, now);
         self.audit(&entry)?;
-        let session = LiveSession { view, gate, history, tags, denied: BTreeSet::new() };
+        let session = OpenSession { view, gate, history, tags, denied: BTreeSet::new() };
         self.sessions.insert(id.clone(), session);
-        self.store_session(&id, now, true)?;
+        self.store_session(&id, now, ReviewerEvent::SessionOpened)?;
         Ok(id)
     }
 
@@ -97,18 +102,29 @@ impl Life {
         self.writes.push(Write::Baseline { agent: agent.clone(), body });
         self.baselines.insert(agent, history);
         self.audit(&session_entry("session_closed", &view, now).with("comment", why))?;
-        self.store_session(id, now, false)?;
+        self.store_session(id, now, ReviewerEvent::SessionClosed)?;
         self.sessions.remove(id);
         Ok(())
     }
 
-    fn store_session(&mut self, id: &SessionId, now: Now, opened: bool) -> Result<(), Refusal> {
+    fn store_session(
+        &mut self,
+        id: &SessionId,
+        now: Now,
+        news: SessionNews,
+    ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get(id) else { return Ok(()) };
         let view = session.view.clone();
-        self.push_session(view, now, opened)
+        self.push_session(view, now, news)
     }
 
-    fn push_session(&mut self, view: SessionView, now: Now, opened: bool) -> Result<(), Refusal> {
+    /// Has a session's present state written and told.
+    pub(super) fn push_session(
+        &mut self,
+        view: SessionView,
+        now: Now,
+        news: SessionNews,
+    ) -> Result<(), Refusal> {
         let body = serde_json::to_string(&view).map_err(|e| Refusal::failed(e.to_string()))?;
         self.writes.push(Write::Session {
             id: view.id.clone(),
@@ -116,11 +132,7 @@ impl Life {
             closed_at: view.closed_at.map(|_| now.micros),
             view: body,
         });
-        self.outs.push(Out::Review(if opened {
-            ReviewerEvent::SessionOpened(Box::new(view))
-        } else {
-            ReviewerEvent::SessionClosed(Box::new(view))
-        }));
+        self.outgoing.push(Outgoing::Review(news(Box::new(view))));
         Ok(())
     }
 
@@ -145,7 +157,7 @@ impl Life {
         let pending: Vec<_> = self.pending().map(|view| view.id.clone()).collect();
         for id in pending {
             let why = "the broker is stopping";
-            self.deny(&id, "system:fail-closed", why, DecisionKind::FailClosed, now)?;
+            self.deny(&id, &Decider::FailClosed, why, now)?;
         }
         Ok(())
     }
@@ -208,8 +220,9 @@ impl Life {
             .filter(|(_, c)| c.view.session_id == *id && c.view.state == CommandState::Pending)
             .map(|(id, _)| id.clone())
             .collect();
+        let by = Decider::Reviewers(by.to_owned());
         for command in pending {
-            self.deny(&command, by, why, DecisionKind::Reviewer, now)?;
+            self.deny(&command, &by, why, now)?;
         }
         Ok(())
     }
@@ -232,75 +245,29 @@ impl Life {
         let view = session.view.clone();
         let kind = if paused { "session_paused" } else { "session_resumed" };
         self.audit(&session_entry(kind, &view, now).with("by", by.name.as_str()))?;
-        self.push_session(view.clone(), now, true)?;
+        self.push_session(view.clone(), now, ReviewerEvent::SessionOpened)?;
         Ok(view)
     }
 
-    /// Ends a command that the last broker left open.
-    pub(crate) fn recover_command(&mut self, view: CommandView, now: Now) -> Result<(), Refusal> {
-        let (id, state, session) = (view.id.clone(), view.state, view.session_id.clone());
-        self.adopt(view, now);
-        let why = "the broker restarted";
-        match state {
-            CommandState::Pending => self.decided(
-                &id,
-                false,
-                "system:fail-closed",
-                Some(why),
-                DecisionKind::FailClosed,
-                now,
-            ),
-            CommandState::Allowed => self.end_undelivered(&id, why, now),
-            CommandState::Released => {
-                let outcome = Outcome { unknown: Some(why.to_owned()), ..Outcome::default() };
-                self.end_released(&id, outcome, now)
-            }
-            _ => Err(Refusal::failed(format!("command {id} of session {session} is over already"))),
+    /// The open sessions, oldest first.
+    pub(crate) fn open_sessions(&self) -> Vec<SessionView> {
+        let mut all: Vec<_> = self.sessions.values().map(|s| s.view.clone()).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    /// The open sessions with their numbers as of now.
+    pub(crate) fn session_views(&self) -> Vec<SessionView> {
+        let mut all = self.open_sessions();
+        for view in &mut all {
+            let pending = self.pending().filter(|c| c.session_id == view.id).count();
+            view.pending = u64::try_from(pending).unwrap_or(u64::MAX);
         }
-    }
-
-    /// Takes a command from the disk into memory, where no gate holds it.
-    pub(crate) fn adopt(&mut self, view: CommandView, now: Now) {
-        let bytes = view.text.bytes().unwrap_or_default().into();
-        let live = Live {
-            bytes,
-            gate: GateId(0),
-            deadline: now.mono,
-            escalate_at: None,
-            ballots: Vec::new(),
-            kind: None,
-            signatures: Vec::new(),
-            // The digest on the disk is blind already.
-            blind: view.interactive.as_ref().is_some_and(|i| i.secret).then_some(view.sha256),
-            view,
-        };
-        self.commands.insert(live.view.id.clone(), live);
-    }
-
-    /// Closes a session that the last broker left open.
-    pub(crate) fn recover_session(&mut self, view: SessionView, now: Now) -> Result<(), Refusal> {
-        let id = view.id.clone();
-        let session = LiveSession {
-            view,
-            gate: GateId(0),
-            history: History::default(),
-            tags: Vec::new(),
-            denied: BTreeSet::new(),
-        };
-        self.sessions.insert(id.clone(), session);
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
-        session.view.closed_at = Some(now.seconds());
-        let view = session.view.clone();
-        self.audit(
-            &session_entry("session_closed", &view, now).with("comment", "the broker restarted"),
-        )?;
-        self.store_session(&id, now, false)?;
-        self.sessions.remove(&id);
-        Ok(())
+        all
     }
 }
 
-fn session_entry(kind: &str, view: &SessionView, now: Now) -> Entry {
+pub(super) fn session_entry(kind: &str, view: &SessionView, now: Now) -> Entry {
     Entry::new(kind, &now.rfc3339())
         .with("session_id", view.id.as_str())
         .with("agent", view.info.agent.as_str())

@@ -1,0 +1,146 @@
+//! Which endpoint answers what, and the sockets it is served on.
+
+use axum::Router;
+use axum::routing::{any, delete, get, post};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+
+use super::shared::Conn;
+use super::{commands, gate_ws, log, principals, reviewer_ws, rules, sessions, status};
+use crate::broker::Broker;
+use crate::state::Refusal;
+
+/// The largest body of a request in bytes.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+
+impl Broker {
+    fn router(&self) -> Router {
+        Router::new()
+            .route("/healthz", get(status::healthz))
+            .route("/readyz", get(status::readyz))
+            .route("/metrics", get(status::metrics))
+            .route("/v1/audit", get(log::audit))
+            .route("/v1/audit/checkpoint", post(log::checkpoint))
+            .route("/v1/audit/verify", get(log::verify))
+            .route("/v1/changes", get(rules::changes))
+            .route("/v1/changes/{id}", delete(rules::reject_change))
+            .route("/v1/changes/{id}/approve", post(rules::approve_change))
+            .route("/v1/commands", get(commands::commands))
+            .route("/v1/commands/{id}", get(commands::command))
+            .route("/v1/commands/{id}/decision", post(commands::decide))
+            .route("/v1/commands/{id}/reveal", post(commands::reveal))
+            .route("/v1/gate/agent-key", post(principals::agent_key))
+            .route("/v1/gate/authorities", get(principals::authorities))
+            .route("/v1/openapi.json", get(status::openapi))
+            .route("/v1/pending", get(commands::pending))
+            .route("/v1/policies", get(rules::policies).post(rules::add_policy))
+            .route("/v1/policies/{id}", delete(rules::remove_policy))
+            .route("/v1/principals", get(principals::principals).post(principals::add_principal))
+            .route("/v1/principals/{name}", delete(principals::remove_principal))
+            .route("/v1/rules", get(rules::rules).post(rules::add_rule))
+            .route("/v1/rules/{id}", delete(rules::remove_rule))
+            .route("/v1/rules/ensure", post(rules::ensure_rules))
+            .route("/v1/rules/import", post(rules::import_rules))
+            .route("/v1/rules/{id}/approve", post(rules::approve_rule))
+            .route("/v1/sessions", get(sessions::sessions))
+            .route("/v1/sessions/{id}", get(sessions::session))
+            .route("/v1/sessions/{id}/kill", post(sessions::kill))
+            .route("/v1/sessions/{id}/pause", post(sessions::pause))
+            .route("/v1/sessions/{id}/resume", post(sessions::resume))
+            .route("/v1/sessions/{id}/recording", get(sessions::recording))
+            .route("/v1/shutdown", post(status::shutdown))
+            .route("/v1/status", get(status::status))
+            .route("/v1/targets", get(principals::targets).post(principals::add_target))
+            .route("/v1/targets/{name}", delete(principals::remove_target))
+            .route("/v1/wraps", post(status::wrap))
+            .route("/v1/ws/gate", any(gate_ws::upgrade))
+            .route("/v1/ws/reviewer", any(reviewer_ws::upgrade))
+            .fallback(|| async { Refusal::not_found("endpoint") })
+            .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+            .with_state(self.clone())
+    }
+
+    /// A message every reviewer and `status` shows.
+    pub fn warn(&self, warning: String) {
+        self.shared.add_warning(warning);
+    }
+
+    /// Cancelled when an owner asked the broker to stop.
+    pub fn shutdown_requested(&self) -> CancellationToken {
+        self.shared.shutdown.clone()
+    }
+
+    /// Answers on a Unix socket until `stop`: processes of the same user need no token.
+    pub async fn serve_unix(
+        &self,
+        listener: UnixListener,
+        stop: CancellationToken,
+    ) -> std::io::Result<()> {
+        self.shared.started_at();
+        let service = self.router().into_make_service_with_connect_info::<Conn>();
+        let serving = axum::serve(listener, service).into_future();
+        tokio::select! {
+            done = serving => done,
+            () = stop.cancelled() => Ok(()),
+        }
+    }
+
+    /// Answers on TCP until `stop`: everybody needs a token.
+    pub async fn serve_tcp(
+        &self,
+        listener: TcpListener,
+        stop: CancellationToken,
+    ) -> std::io::Result<()> {
+        use axum::serve::ListenerExt as _;
+        self.shared.started_at();
+        let listener = listener.tap_io(|tcp| {
+            let _ = tcp.set_nodelay(true);
+        });
+        let app = self.router().layer(axum::Extension(axum::extract::ConnectInfo(Conn::Remote)));
+        let serving = axum::serve(listener, app).into_future();
+        tokio::select! {
+            done = serving => done,
+            () = stop.cancelled() => Ok(()),
+        }
+    }
+
+    /// Answers on TCP with TLS until `stop`.
+    pub async fn serve_tls(
+        &self,
+        listener: std::net::TcpListener,
+        cert: &std::path::Path,
+        key: &std::path::Path,
+        stop: CancellationToken,
+    ) -> std::io::Result<()> {
+        self.shared.started_at();
+        let config = axum_server::tls_rustls::RustlsConfig::from_pem_file(cert, key).await?;
+        let app = self.router().layer(axum::Extension(axum::extract::ConnectInfo(Conn::Remote)));
+        let serving =
+            axum_server::from_tcp_rustls(listener, config)?.serve(app.into_make_service());
+        tokio::select! {
+            done = serving => done,
+            () = stop.cancelled() => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    #[test]
+    fn the_openapi_document_names_every_endpoint() {
+        let document: serde_json::Value =
+            serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+        let mut described: Vec<&str> =
+            document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        let mut routed: Vec<&str> = include_str!("router.rs")
+            .split(".route(")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').nth(1))
+            .filter(|path| path.starts_with('/') && !path.starts_with("/v1/ws/"))
+            .collect();
+        described.sort_unstable();
+        routed.sort_unstable();
+        assert_eq!(described, routed);
+    }
+}

@@ -1,0 +1,328 @@
+//! Reviewers' decisions. Each is a compare-and-set on the command's state: whatever comes second
+//! changes nothing.
+
+use expacti_engine::{Event, Tally};
+use expacti_protocol::command::{CommandState, CommandView, Grant, VoteView};
+use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
+use expacti_protocol::ids::CommandId;
+use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
+
+use super::commands::too_late_for;
+use super::eligibility;
+use super::model::State;
+use super::open::{Ballot, OpenCommand};
+use super::ports::{Decider, Now, Peer, Refusal};
+use super::release::RELEASE_WINDOW;
+
+/// The longest comment in bytes.
+const MAX_COMMENT: usize = 4000;
+
+/// A grant comes only with the allow of an item that can take one, and within bounds.
+fn check_grant(message: &DecisionMessage, view: &CommandView) -> Result<(), Refusal> {
+    let Some(grant) = message.grant else { return Ok(()) };
+    if !message.allow {
+        return Err(Refusal::invalid("a grant comes with an allow, not with a denial"));
+    }
+    if !view.interactive.as_ref().is_some_and(|i| i.grantable) {
+        return Err(Refusal::invalid(format!(
+            "command {} takes no grant: it is not for a program that reads keys",
+            view.id
+        )));
+    }
+    if !grant.is_valid() {
+        return Err(Refusal::invalid(format!(
+            "a grant is 1 to {} seconds and 1 to {} bytes",
+            Grant::MAX_SECONDS,
+            Grant::MAX_BYTES
+        )));
+    }
+    Ok(())
+}
+
+/// What all who approved have granted: the smallest of it, and nothing if one granted nothing.
+fn smallest_grant(ballots: &[Ballot]) -> Option<Grant> {
+    ballots
+        .iter()
+        .filter(|ballot| ballot.allow)
+        .map(|ballot| ballot.grant)
+        .reduce(|a, b| Some(a?.smallest(b?)))
+        .flatten()
+}
+
+impl State {
+    /// A reviewer's word.
+    pub(crate) fn decide(
+        &mut self,
+        by: &Peer,
+        message: &DecisionMessage,
+        now: Now,
+    ) -> Result<CommandView, Refusal> {
+        let id = &message.id;
+        if by.inside_wrap {
+            return Err(Refusal::not_entitled(
+                "a program run by expacti wrap cannot review: decide from a terminal outside it",
+            ));
+        }
+        if !by.may_decide() {
+            return Err(Refusal::not_entitled(format!("{} ({}) may not decide", by.name, by.role)));
+        }
+        let comment = message.comment.as_deref().map(str::trim).filter(|c| !c.is_empty());
+        if comment.is_some_and(|c| c.len() > MAX_COMMENT) {
+            return Err(Refusal::invalid(format!(
+                "the comment is longer than {MAX_COMMENT} bytes"
+            )));
+        }
+        let Some(open) = self.commands.get(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        if open.view.state != CommandState::Pending {
+            return Err(too_late_for(&open.view));
+        }
+        // The timer may be late; the deadline is not.
+        if now.mono >= open.deadline {
+            return Err(Refusal::new(
+                ErrorCode::TooLate,
+                format!("too late: command {id} timed out"),
+            ));
+        }
+        if let Some(sha256) = message.sha256
+            && sha256 != open.view.sha256
+        {
+            return Err(Refusal::new(
+                ErrorCode::Mismatch,
+                format!("the decision is about other bytes than command {id}"),
+            ));
+        }
+        if message.revision.is_some_and(|r| r > open.view.revision) {
+            return Err(Refusal::new(
+                ErrorCode::Mismatch,
+                format!("command {id} has no such revision yet"),
+            ));
+        }
+        if eligibility::is_agent_or_owner(&by.role.voter(&by.name), &open.view) {
+            return Err(Refusal::not_entitled(format!(
+                "{} stands behind this agent: somebody else must decide",
+                by.name
+            )));
+        }
+        check_grant(message, &open.view)?;
+        self.vote(id, by, message, comment, now)
+    }
+
+    fn vote(
+        &mut self,
+        id: &CommandId,
+        by: &Peer,
+        message: &DecisionMessage,
+        comment: Option<&str>,
+        now: Now,
+    ) -> Result<CommandView, Refusal> {
+        let voter = by.role.voter(&by.name);
+        let Some(open) = self.commands.get_mut(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        let requirement = open.view.requirement.clone();
+        // Anybody who decides at all may deny; an approval must be one that counts.
+        if message.allow && !requirement.counts(&voter) {
+            return Err(Refusal::not_entitled(format!(
+                "the approval of {} does not count here: {}",
+                by.name, requirement.why
+            )));
+        }
+        if message.allow && open.ballots.iter().any(|b| b.voter.person == by.name) {
+            return Err(Refusal::already_voted(&by.name));
+        }
+        open.ballots.retain(|b| b.voter.person != by.name);
+        open.ballots.push(Ballot { voter, allow: message.allow, grant: message.grant });
+        open.view.votes.retain(|v| v.by != by.name);
+        open.view.votes.push(VoteView {
+            by: by.name.clone(),
+            allow: message.allow,
+            at: now.seconds(),
+            comment: comment.map(str::to_owned),
+        });
+        open.signatures.extend(message.signature.clone());
+        let ballots = open.ballots.clone();
+        let everyone = ballots
+            .iter()
+            .filter(|ballot| ballot.allow == message.allow)
+            .map(|ballot| ballot.voter.person.as_str())
+            .collect::<Vec<_>>()
+            .join(",");
+        match eligibility::count(&requirement, &ballots) {
+            Tally::Open { have, need, may_still } => {
+                open.view.approvals_missing = need.saturating_sub(have);
+                let view = open.view.clone();
+                let entry = self
+                    .entry_for("vote", &view, now)
+                    .with("by", by.name.as_str())
+                    .with("allow", message.allow)
+                    .with("have", have)
+                    .with("need", need)
+                    .with("may_still", may_still)
+                    .with_some("grant_seconds", message.grant.map(|g| g.seconds))
+                    .with_some("grant_bytes", message.grant.map(|g| g.bytes))
+                    .with_some("comment", comment)
+                    .with_some("signature", message.signature.clone());
+                self.audit(&entry)?;
+                self.store(id, Some(CommandState::Pending))?;
+            }
+            Tally::Allowed => {
+                open.view.grant = smallest_grant(&ballots);
+                self.decided(id, true, &Decider::Reviewers(everyone), comment, now)?;
+                self.send_decision(id, false);
+            }
+            Tally::Denied => {
+                let by = Decider::Reviewers(by.name.clone());
+                self.decided(id, false, &by, comment, now)?;
+                self.send_decision(id, false);
+            }
+        }
+        self.commands
+            .get(id)
+            .map(OpenCommand::shown)
+            .ok_or_else(|| Refusal::not_found(format!("command {id}")))
+    }
+
+    /// A reviewer was removed: what they said about commands that still wait does not count.
+    pub(crate) fn forget_votes(&mut self, name: &str, now: Now) -> Result<(), Refusal> {
+        let pending: Vec<_> = self.pending().map(|view| view.id.clone()).collect();
+        for id in pending {
+            let Some(open) = self.commands.get_mut(&id) else { continue };
+            if open.ballots.iter().any(|b| b.voter.person == name) {
+                open.ballots.retain(|b| b.voter.person != name);
+                open.view.votes.retain(|v| v.by != name);
+                open.view.approvals_missing =
+                    eligibility::missing(&open.view.requirement, &open.ballots);
+                let view = open.view.clone();
+                let entry = self
+                    .entry_for("vote_void", &view, now)
+                    .with("by", name)
+                    .with("comment", "the reviewer was removed");
+                self.audit(&entry)?;
+            }
+            self.store(&id, Some(CommandState::Pending))?;
+        }
+        Ok(())
+    }
+
+    /// Who may decide has changed.
+    pub(crate) fn tell_pending(&mut self) -> Result<(), Refusal> {
+        let pending: Vec<_> = self.pending().map(|view| view.id.clone()).collect();
+        pending.iter().try_for_each(|id| self.store(id, Some(CommandState::Pending)))
+    }
+
+    /// Denied by a rule or the system.
+    pub(crate) fn deny(
+        &mut self,
+        id: &CommandId,
+        by: &Decider,
+        why: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        self.decided(id, false, by, Some(why), now)?;
+        self.send_decision(id, false);
+        Ok(())
+    }
+
+    /// Pending becomes allowed, denied or expired: the one place where a command is decided.
+    pub(crate) fn decided(
+        &mut self,
+        id: &CommandId,
+        allow: bool,
+        by: &Decider,
+        comment: Option<&str>,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let to = match (allow, by) {
+            (true, _) => CommandState::Allowed,
+            (false, Decider::Timeout) => CommandState::Expired,
+            (false, _) => CommandState::Denied,
+        };
+        let open = self.transition(id, &[CommandState::Pending], to)?;
+        open.view.allow = Some(allow);
+        open.view.decided_by = Some(by.to_string());
+        open.view.comment = comment.map(str::to_owned);
+        open.view.decided_at = Some(now.seconds());
+        open.view.approvals_missing = 0;
+        open.kind = Some(by.kind());
+        open.deadline = now.mono + RELEASE_WINDOW;
+        let (view, bytes, signatures, secret) = (
+            open.view.clone(),
+            open.bytes.clone(),
+            open.signatures.clone(),
+            open.salted_digest.is_some(),
+        );
+        if !allow {
+            let text = view.masked.as_ref().unwrap_or(&view.text.command);
+            let text = expacti_engine::make_visible(text.as_bytes()).text;
+            let label = format!("denied by {by}: {text}");
+            let _ = self.recorder.mark(&view.session_id, &label, now);
+        }
+        if let Some(session) = self.sessions.get_mut(&view.session_id) {
+            if !secret {
+                session.history.observe(&Event::Decided { command: &bytes, allow });
+            }
+            if !allow {
+                session.view.denied = session.view.denied.saturating_add(1);
+            }
+            if !allow && !secret {
+                session.denied.insert(view.sha256.to_string());
+            }
+        }
+        let fast = matches!(by, Decider::Reviewers(_))
+            && allow
+            && view.level == expacti_engine::Level::Critical
+            && now.seconds().saturating_sub(view.timestamp) < 2;
+        let entry = self
+            .entry_for("decision", &view, now)
+            .with("decision", if allow { "allow" } else { "deny" })
+            .with("decided_by", by.to_string())
+            .with("risk_score", view.risk_score)
+            .with("anomaly_reasons", view.anomaly_reasons.clone())
+            .with("policy", view.requirement.why.as_str())
+            .with_some("grant_seconds", view.grant.map(|g| g.seconds))
+            .with_some("grant_bytes", view.grant.map(|g| g.bytes))
+            .with_some("comment", comment)
+            .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
+            .with_some("signatures", (!signatures.is_empty()).then_some(signatures));
+        self.audit(&entry)?;
+        self.store(id, Some(CommandState::Pending))
+    }
+
+    /// The last screen of a reviewer is gone: nobody sees what passes under the grants that this
+    /// person gave.
+    pub(crate) fn left(&mut self, name: &str) {
+        let granted: Vec<_> = self
+            .commands
+            .values()
+            .filter(|open| open.view.grant.is_some())
+            .filter(|open| open.view.votes.iter().any(|vote| vote.allow && vote.by == name))
+            .filter_map(|open| Some((open.gate?, open.view.session_id.clone())))
+            .collect();
+        for (gate, session_id) in granted {
+            let reason = format!("{name} left");
+            self.tell_gate(gate, GateEvent::EndGrants { session_id, reason });
+        }
+    }
+
+    /// Tells the gate what was decided.
+    pub(crate) fn send_decision(&mut self, id: &CommandId, released: bool) {
+        let Some(open) = self.commands.get(id) else { return };
+        let event = GateEvent::Decision(Decision {
+            id: id.clone(),
+            allow: open.view.allow == Some(true),
+            comment: open.view.comment.clone(),
+            sha256: open.view.sha256,
+            session_id: open.view.session_id.clone(),
+            decided_by: open.view.decided_by.clone().unwrap_or_default(),
+            kind: open.kind.unwrap_or(DecisionKind::FailClosed),
+            released,
+            grant: open.view.grant,
+            signatures: open.signatures.clone(),
+        });
+        if let Some(gate) = open.gate {
+            self.tell_gate(gate, event);
+        }
+    }
+}

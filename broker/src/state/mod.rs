@@ -1,0 +1,40 @@
+//! What the broker knows and has not finished with. A command goes: submitted -> (auto) | pending -> decided | expired | withdrawn ->
+//! released -> finished | unknown.
+//!
+//! Pure: requests, the time and the recorder's word go in; what must be written and who must be
+//! told comes out. Nothing is told before it is written: the dispatcher commits `writes`, and only
+//! then sends `outgoing`. When the commit fails, [`State::rollback`] makes the batch undone.
+
+mod authority;
+mod changes;
+mod commands;
+mod credential;
+mod deadlines;
+mod decide;
+mod eligibility;
+mod finish;
+mod log;
+mod model;
+mod open;
+mod policies;
+mod ports;
+mod principals;
+mod recover;
+mod release;
+mod reveal;
+mod rules;
+mod secret;
+mod sessions;
+mod snapshot;
+mod stdin;
+mod submit;
+mod table;
+mod targets;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use commands::too_late_for;
+pub(crate) use model::{Loaded, State};
+pub(crate) use ports::{GateId, Now, Outgoing, Recorder, Signer, Write};
+pub use ports::{Peer, Refusal};
+pub(crate) use secret::{for_viewer, not_kept};

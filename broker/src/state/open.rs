@@ -1,0 +1,78 @@
+//! What is open: commands and sessions that are not over.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use expacti_engine::{History, Voter};
+use expacti_protocol::command::{CommandState, CommandView, Grant};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::DecisionKind;
+use expacti_protocol::session::SessionView;
+
+use super::ports::GateId;
+use super::secret;
+
+/// A command that is not over.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenCommand {
+    pub(crate) view: CommandView,
+    pub(crate) bytes: Arc<[u8]>,
+    /// The gate that holds it; none holds what the last broker left open.
+    pub(crate) gate: Option<GateId>,
+    /// When the present state ends by itself.
+    pub(crate) deadline: Instant,
+    /// When others are asked as well, while it waits.
+    pub(crate) escalate_at: Option<Instant>,
+    pub(crate) ballots: Vec<Ballot>,
+    pub(crate) kind: Option<DecisionKind>,
+    pub(crate) signatures: Vec<String>,
+    /// Of an item typed without echo: what is written down instead of the digest of its bytes,
+    /// which would let a password be guessed.
+    pub(crate) salted_digest: Option<Digest>,
+}
+
+/// One reviewer's word.
+#[derive(Debug, Clone)]
+pub(crate) struct Ballot {
+    pub(crate) voter: Voter,
+    pub(crate) allow: bool,
+    pub(crate) grant: Option<Grant>,
+}
+
+impl OpenCommand {
+    /// The command as it is kept: no secret in it is.
+    pub(crate) fn kept(&self) -> CommandView {
+        let mut kept = self.view.clone();
+        match self.salted_digest {
+            Some(salted_digest) => secret::hide(&mut kept, salted_digest),
+            None => secret::mask(&mut kept),
+        }
+        kept
+    }
+
+    /// The command as reviewers see it: its secrets only while they decide.
+    pub(crate) fn shown(&self) -> CommandView {
+        if self.view.state == CommandState::Pending { self.view.clone() } else { self.kept() }
+    }
+}
+
+/// An open session.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenSession {
+    pub(crate) view: SessionView,
+    pub(crate) gate: GateId,
+    pub(crate) history: History,
+    pub(crate) tags: Vec<String>,
+    /// Digests of commands denied in this session.
+    pub(crate) denied: BTreeSet<String>,
+}
+
+/// An end that was refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PutOff {
+    /// When it is tried again.
+    pub(super) until: Instant,
+    /// How long it was put off.
+    pub(super) pause: Duration,
+}
