@@ -12,9 +12,9 @@ use crate::options::{self, Treatment};
 /// Who gave the arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// `expacti wrap -- ssh …`: typed, so that a refusal can be acted on.
+    /// A person or agent, by `expacti wrap -- ssh …`: a refusal can be acted on.
     User,
-    /// A wrapped program runs `ssh`; what is harmless to leave out is left out.
+    /// A wrapped program that runs `ssh`: what can safely be left out is left out.
     Program,
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Invocation {
     InfoOnly(Vec<OsString>),
 }
 
-/// A connection that is wanted.
+/// A connection that was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Request {
     /// Options for the client, with the destination where it stood among them: the first of
@@ -41,7 +41,7 @@ pub(crate) struct Request {
     pub(crate) command: Vec<OsString>,
     /// The file of `-F`.
     pub(crate) config: Option<OsString>,
-    /// An option says which machine the name stands for.
+    /// An option changes which machine the name means.
     pub(crate) overrides_hostname: bool,
     /// `-f`: the client goes to the background.
     pub(crate) background: bool,
@@ -49,7 +49,7 @@ pub(crate) struct Request {
     pub(crate) ciphers: bool,
     /// The command line chooses MACs.
     pub(crate) macs: bool,
-    /// `-v` was given: say what was left out.
+    /// `-v` was given: report what was left out.
     pub(crate) verbose: bool,
     /// What was left out.
     pub(crate) left_out: Vec<String>,
@@ -69,7 +69,7 @@ pub(crate) struct Split {
     pub(crate) before: Vec<Flag>,
     /// The destination, if there is one.
     pub(crate) destination: Option<OsString>,
-    /// The options behind the destination.
+    /// The options after the destination.
     pub(crate) behind: Vec<Flag>,
     /// The words of the command.
     pub(crate) command: Vec<OsString>,
@@ -84,7 +84,7 @@ pub(crate) fn split(optstring: &str, args: &[OsString]) -> Result<Split, WrapErr
     let rest = args.get(front.consumed..).unwrap_or_default();
     let Some((destination, mut rest)) = rest.split_first() else { return Ok(split) };
     split.destination = Some(destination.clone());
-    // The client reads options once more behind the host, unless `--` ended them before it.
+    // The client reads options once more after the host, unless `--` ended them before it.
     if !front.terminated {
         let again = getopt(optstring, rest).map_err(usage)?;
         split.behind = again.flags;
@@ -123,7 +123,7 @@ pub(crate) fn read(
 
 /// What the client may be asked when it does not connect.
 fn inform(flags: &[&Flag], args: &[OsString]) -> Vec<OsString> {
-    // -V and -Q end the client where they stand. -G resolves the whole command line; it may hold
+    // -V and -Q end the client at once. -G resolves the whole command line, which may contain
     // anything, since no connection follows.
     if let Some(flag) = flags.iter().find(|f| matches!(f.letter, b'V' | b'Q')) {
         let mut argv = Vec::new();
@@ -135,7 +135,7 @@ fn inform(flags: &[&Flag], args: &[OsString]) -> Vec<OsString> {
         argv.extend(args.iter().cloned());
         return argv;
     }
-    // No host: the client prints how it is used.
+    // No host: the client prints its usage.
     Vec::new()
 }
 

@@ -1,6 +1,6 @@
-//! The process between `wrap` and the program. Piped, it asks for its own death when `wrap` dies and
-//! becomes the program. In a terminal it leads the session, as a login shell would: without it the
-//! program could not be stopped with ^Z.
+//! The process between `wrap` and the program. With pipes, it asks the kernel to be killed when
+//! `wrap` dies, and then becomes the program. In a terminal it leads the session, as a login shell
+//! would: otherwise the program could not be stopped with ^Z.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
@@ -79,20 +79,20 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
     }
 }
 
-/// Asks the kernel to kill this process when its parent dies, also by `kill -9`.
+/// Asks the kernel to kill this process when its parent dies, even by `kill -9`.
 #[cfg(target_os = "linux")]
 fn die_with_parent(parent: i32) -> Result<(), WrapError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(WrapError::errno("tie the program to expacti wrap"))?;
-    // It may have died before the line above.
+    // The parent may have died before the request.
     if rustix::process::getppid().map(Pid::as_raw_pid) != Some(parent) {
         return Err(WrapError::ParentEnded);
     }
     Ok(())
 }
 
-/// There is no such request on this system: the program outlives a `wrap` killed with SIGKILL, but
-/// has the marker of the wrap in its environment.
+/// This system has no such request: the program outlives a `wrap` killed with SIGKILL, but it has
+/// the marker of the wrap in its environment.
 #[cfg(not(target_os = "linux"))]
 fn die_with_parent(_parent: i32) -> Result<(), WrapError> {
     Ok(())
@@ -132,7 +132,7 @@ fn lead_session(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
         while let Some((who, change)) = next_change() {
             match change {
                 Change::Ended(status) if who == pid => return Ok(status),
-                // `wrap` sees this process stop, and stops too. It goes on with SIGCONT.
+                // `wrap` sees this process stop, and stops too. SIGCONT continues both.
                 Change::Stopped if who == pid => {
                     let _ = kill_process(rustix::process::getpid(), Signal::STOP);
                 }

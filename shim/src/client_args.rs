@@ -1,7 +1,7 @@
 //! The command line of the stock client when its connection is the gate's socket.
 //!
 //! In OpenSSH the first value of an option wins, and the command line comes before every file: what
-//! must hold is said first, then what the user said.
+//! must hold comes first, then what the user gave.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
@@ -15,7 +15,7 @@ use crate::error::WrapError;
 use crate::notice;
 use crate::ssh_config::Settings;
 
-/// What holds whatever the user or a configuration says.
+/// What holds no matter what the user or a configuration says.
 const ALWAYS: &[&str] = &[
     // The connection is the gate's socket, which the uplink passes.
     "ProxyUseFdpass=yes",
@@ -44,13 +44,13 @@ const ALWAYS: &[&str] = &[
     "PermitLocalCommand=no",
 ];
 
-/// What is switched off where the client knows it at all; an older one would fail on the word.
+/// What is switched off if the client knows it; an older one would reject the keyword.
 const IF_KNOWN: &[(&str, &str)] = &[
     ("gssapiauthentication", "GSSAPIAuthentication=no"),
     ("knownhostscommand", "KnownHostsCommand=none"),
     ("pkcs11provider", "PKCS11Provider=none"),
     ("enableescapecommandline", "EnableEscapeCommandline=no"),
-    // Chaff hides the timing of keys on a network; on a socket of this machine it only delays them.
+    // Chaff hides the timing of keys on a network; on a local socket it only delays them.
     ("obscurekeystroketiming", "ObscureKeystrokeTiming=no"),
 ];
 

@@ -68,7 +68,7 @@ impl Context {
         let file = self.dir.join(FILE);
         write(&file, &text, 0o600)?;
         for name in ["ssh", "scp", "sftp"] {
-            // Not a link: the name a program is called by is lost in many ways, a path is not.
+            // Not a link: the name a program was called by is easily lost, a path is not.
             let script = format!(
                 "#!/bin/sh\nexec {} __{name} {} \"$@\"\n",
                 shell_word(&self.expacti)?,

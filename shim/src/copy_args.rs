@@ -1,5 +1,5 @@
 //! The arguments of `scp` and `sftp`, which start `/usr/bin/ssh` by its full path unless they are
-//! told another.
+//! given another. They must never start one that goes round the gate.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -56,7 +56,7 @@ pub(crate) fn copy_args(
             });
         }
     }
-    // Whatever the program's own parser does with options behind names: these are none.
+    // Whatever the program's own parser does with options after names: these are not options.
     argv.push("--".into());
     argv.extend(args.get(options.consumed..).unwrap_or_default().iter().cloned());
     Ok(argv)

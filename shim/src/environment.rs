@@ -1,4 +1,4 @@
-//! The environment of a wrapped program: the shims come first, and nothing in it leads round them.
+//! The environment of a wrapped program: the shims come first, and no known variable leads round them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -14,8 +14,8 @@ pub(crate) enum EnvChange {
     Set(&'static str, OsString),
 }
 
-/// The client runs its `ProxyCommand` with `$SHELL -c`, which need not be a shell (nologin) nor
-/// quick.
+/// The client runs its `ProxyCommand` with `$SHELL -c`, which may be slow, or no shell at all
+/// (nologin).
 pub(crate) fn posix_shell() -> EnvChange {
     EnvChange::Set("SHELL", "/bin/sh".into())
 }
@@ -41,8 +41,8 @@ pub(crate) fn environment(
         EnvChange::Set("ANSIBLE_SCP_EXECUTABLE", context.dir.join("scp").into()),
         EnvChange::Set("ANSIBLE_SFTP_EXECUTABLE", context.dir.join("sftp").into()),
     ];
-    // These hold a command line. It stays as it is, but for a full path to ssh, which would go round
-    // the gate.
+    // These hold a command line, which stays as it is unless it names ssh by a full path: that would
+    // go round the gate.
     for name in ["GIT_SSH_COMMAND", "RSYNC_RSH"] {
         let command = var(name).and_then(|command| with_shim(&command, &ssh));
         changes.extend(command.map(|command| EnvChange::Set(name, command)));

@@ -159,7 +159,7 @@ pub enum ExpandError {
     UnknownToken {
         /// The text.
         text: String,
-        /// The letter behind `%`.
+        /// The letter after `%`.
         letter: char,
     },
     /// A variable that is not set.
@@ -183,12 +183,12 @@ impl WrapError {
         move |errno| Self::Io { what, source: errno.into() }
     }
 
-    /// The exit status: INTERFACE's where it has one, else the one that `env(1)` and `ssh(1)` give.
+    /// The exit status: expacti's own where it has one, else what `env(1)` and `ssh(1)` return.
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Broker(e) => e.exit_status(),
             Self::Gate(_) | Self::Io { .. } => exit::FAILED,
-            // As env(1) and every shell have it.
+            // As env(1) and every shell do.
             Self::NotExecutable { .. } => 126,
             Self::NotFound(_) => 127,
             Self::ParentEnded

@@ -11,7 +11,7 @@ pub(crate) fn search_path() -> OsString {
     std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into())
 }
 
-/// The first executable of that name in `path`, passing over the shim directories of wraps.
+/// The first executable of that name in `path`, skipping the shim directories of wraps.
 pub(crate) fn find(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(path)
         .filter(|dir| dir.is_absolute() && !dir.join(context::FILE).exists())

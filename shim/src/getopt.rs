@@ -1,4 +1,4 @@
-//! `getopt(3)` as the OpenSSH programs use it; it knows no meaning of any option.
+//! `getopt(3)` as the OpenSSH programs use it. It knows nothing of what options mean.
 //!
 //! It must agree with OpenSSH's own parser on where options end: what it takes for the host or the
 //! command is what the gate will be asked for.
@@ -31,7 +31,7 @@ impl Flag {
 /// Why a command line cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GetoptError {
-    /// The last option wants a value.
+    /// The last option needs a value.
     #[error("option -{} wants a value", *.0 as char)]
     MissingValue(u8),
     /// No such option.
@@ -46,11 +46,11 @@ pub(crate) struct ParsedOptions {
     pub(crate) flags: Vec<Flag>,
     /// How many arguments they took.
     pub(crate) consumed: usize,
-    /// They were ended by `--`.
+    /// Whether `--` ended them.
     pub(crate) terminated: bool,
 }
 
-/// Reads options until the first argument that is none. `optstring` is as for `getopt(3)`.
+/// Reads options up to the first argument that is not one. `optstring` is as for `getopt(3)`.
 pub(crate) fn getopt(optstring: &str, args: &[OsString]) -> Result<ParsedOptions, GetoptError> {
     let mut options = ParsedOptions::default();
     let mut rest = args.iter();

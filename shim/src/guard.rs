@@ -14,7 +14,7 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use crate::context::{self, Context};
 use crate::error::WrapError;
 
-/// What the wrap says when it ends by itself.
+/// What the wrap sends when it ends by itself.
 const DONE: u8 = b'q';
 
 /// The wrap's end of a running guard.
@@ -47,13 +47,13 @@ impl Guard {
 
     /// The wrap ends by itself.
     pub(crate) fn dismiss(mut self) {
-        // When it cannot be told, it is gone itself.
+        // If it cannot be reached, it is gone already.
         let _ = self.stdin.write_all(&[DONE]);
     }
 }
 
 /// `expacti __guard DIR`, with the wrap's pipe as standard input, the terminal as standard output
-/// and a pipe for the word "ready" as standard error.
+/// and a pipe as standard error, on which it reports that it is ready.
 pub(crate) fn guard(dir: &Path) -> u8 {
     // Out of reach of the terminal's signals.
     let _ = rustix::process::setsid();
@@ -67,7 +67,7 @@ pub(crate) fn guard(dir: &Path) -> u8 {
         return exit::OK;
     }
     let _ = tcsetattr(&terminal, OptionalActions::Now, &saved);
-    // Only a directory that says itself that it is a wrap's is removed.
+    // Only a directory that holds a wrap's context is removed.
     if let Ok(context) = Context::load(&dir.join(context::FILE)) {
         kill_marked(context.wrap_pid);
         let _ = std::fs::remove_dir_all(dir);

@@ -1,8 +1,9 @@
 //! `expacti wrap`: runs the agent's program with its SSH routed through the gate.
 //!
-//! The real program runs, in a terminal of its own or as a transparent pipe; every `ssh` it starts
-//! is the stock client whose connection is the local gate's socket. Nothing here decides anything,
-//! and nothing here connects to a target: when in doubt, the program does not start.
+//! The real program runs, in a terminal of its own or as a transparent pipe. The `ssh`, `scp` and
+//! `sftp` that it finds first on its `PATH` are shims, which run the stock client over the local
+//! gate's socket. Nothing here decides anything, and nothing here connects to a target: when in
+//! doubt, the program does not start.
 
 mod algorithms;
 mod args;
@@ -45,8 +46,8 @@ pub use error::{ExpandError, GateError, ResolveError, WrapError};
 pub use wrap::{WrapOptions, wrap};
 
 /// Runs one of the helpers that `wrap` starts from its own executable, and returns its exit status;
-/// `None` when the arguments (without the program's name) name no helper. To be called first thing
-/// in `main`: a helper must not start a runtime, a thread or a log.
+/// `None` when the arguments (without the program's name) name no helper. Call it first thing in
+/// `main`: a helper must not start a runtime, a thread or a log.
 pub fn helper(args: &[OsString]) -> Option<u8> {
     let (name, rest) = args.split_first()?;
     let (first, tail) = match rest.split_first() {

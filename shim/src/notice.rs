@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-/// Prints one message. When even that fails, nobody listens.
+/// Prints one message. If even that fails, nobody is listening.
 pub(crate) fn print(message: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "expacti: {message}");
 }

@@ -5,13 +5,13 @@
 /// What becomes of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Treatment {
-    /// Said to the client only: it concerns the agent's side of the connection.
+    /// Given to the client only: it concerns the agent's side of the connection.
     ClientOnly,
-    /// Said to both: the client, and `ssh -G` that resolves the target.
+    /// Given to both: the client, and `ssh -G` that resolves the target.
     Both,
-    /// Said to `ssh -G` only: the gate's side of the connection follows it.
+    /// Given to `ssh -G` only: it concerns the gate's side of the connection.
     ResolveOnly,
-    /// Without effect behind a gate; left out.
+    /// Has no effect behind a gate; left out.
     Drop,
     /// Connection sharing: refused when typed, left out when a tool such as Ansible adds it.
     Sharing(&'static str),
@@ -19,7 +19,7 @@ pub(crate) enum Treatment {
     Refuse(&'static str),
     /// Refused unless it switches the feature off, in which case it is left out.
     RefuseUnlessOff(&'static str),
-    /// The client says something about itself and ends; there is no connection.
+    /// The client prints information and ends; there is no connection.
     InfoOnly,
 }
 

@@ -12,8 +12,8 @@ use crate::expand::Tokens;
 use crate::ssh_config::{ResolveEnv, Settings, answer, ask};
 use crate::transport;
 
-/// `ssh -G` prints the control path expanded: that is how the values of tokens are learnt that only
-/// the client can tell. The home directory comes last, as it may hold a comma.
+/// Makes `ssh -G` print the values of the tokens that only the client knows: it expands the control
+/// path. The home directory comes last, since it may contain a comma.
 const TOKEN_PROBE: &str = "-oControlPath=/%C,%l,%L,%i,%u,%d";
 
 /// Where a connection leads, and what the client knows.
@@ -29,7 +29,7 @@ pub(crate) struct Resolved {
 pub(crate) fn resolve(request: &Request, env: &ResolveEnv<'_>) -> Result<Resolved, WrapError> {
     let mut asked: Vec<&OsStr> = vec![OsStr::new("-TG"), OsStr::new(TOKEN_PROBE)];
     asked.extend(request.resolve_args.iter().map(OsString::as_os_str));
-    // Both at once: each takes some ten milliseconds.
+    // Both at once: each takes about ten milliseconds.
     let asked = ask(env, &asked)?;
     let plain = ask(env, &["-TG", "-Fnone", "expacti"].map(OsStr::new))?;
     let settings = Settings::parse(&answer(asked)?);
@@ -120,8 +120,8 @@ fn route(
     let port = settings.value("port").unwrap_or("22");
     let identity_agent = identity_agent(settings, &tokens, env)?;
     Ok(TargetRoute {
-        // Rules speak of targets by this name: it must not stand for another machine than in the
-        // user's own configuration.
+        // Rules know targets by this name: it must mean the same machine as in the user's own
+        // configuration.
         alias: if request.overrides_hostname || request.custom_config().is_some() {
             tokens.host.clone()
         } else {

@@ -22,7 +22,7 @@ pub(crate) enum Event {
     Resized,
     /// A signal meant for the program.
     Signal {
-        /// Which.
+        /// The signal.
         signal: Signal,
         /// A terminal sent it, to every process of the foreground group.
         from_terminal: bool,
@@ -63,7 +63,7 @@ pub(crate) fn subscribe() -> Result<Receiver<Event>, WrapError> {
     Ok(receiver)
 }
 
-/// The signals that this process was started to ignore; without `/proc` none is known.
+/// The signals that this process was started to ignore; none can be known without `/proc`.
 fn ignored() -> Vec<i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::error::{ResolveError, WrapError};
 
-/// What resolving depends on besides the command line.
+/// What resolving depends on, besides the command line.
 pub(crate) struct ResolveEnv<'a> {
     /// The stock client.
     pub(crate) ssh: &'a Path,
@@ -74,7 +74,7 @@ pub(crate) fn ask(env: &ResolveEnv<'_>, args: &[&OsStr]) -> Result<Child, WrapEr
 
 /// What the client prints.
 pub(crate) fn answer(mut child: Child) -> Result<String, WrapError> {
-    // The answer is a few kilobytes and the errors fit in a pipe: no dead lock.
+    // The answer is a few kilobytes and the errors fit in a pipe: no deadlock.
     let read = |pipe: Option<&mut dyn std::io::Read>| -> Result<String, WrapError> {
         let mut bytes = Vec::new();
         if let Some(pipe) = pipe {

@@ -115,7 +115,7 @@ pub(crate) fn run(launch: &mut Launch, context: &Context) -> Result<u8, WrapErro
     copy_input(writer)?;
     let status = await_end(pid, &events, pair.master.as_ref(), &mut outer)?;
     settle(launch, &events);
-    // It has ended when its sender is gone.
+    // The sender is dropped at the end of the output.
     let _ = output.recv_timeout(DRAIN_TIMEOUT);
     outer.restore();
     guard.dismiss();
@@ -127,14 +127,14 @@ fn inherit_settings(master: &dyn MasterPty, settings: &Termios) {
     const O_NOCTTY: i32 = rustix::fs::OFlags::NOCTTY.bits() as i32;
     let Some(name) = master.tty_name() else { return };
     let slave = File::options().read(true).write(true).custom_flags(O_NOCTTY).open(name);
-    // Its defaults serve as well.
+    // If that fails, the defaults have to do.
     let _ = slave.map(|slave| tcsetattr(&slave, OptionalActions::Now, settings));
 }
 
 fn command(launch: &Launch) -> Result<CommandBuilder, WrapError> {
     let mut command = CommandBuilder::new(&launch.expacti);
     command.args(child::arguments(Mode::Session, &launch.program, &launch.args));
-    // Its own choice would be the home directory.
+    // The library's own choice would be the home directory.
     command.cwd(std::env::current_dir().map_err(WrapError::io("find the working directory"))?);
     for change in &launch.environment {
         match change {
@@ -169,7 +169,7 @@ fn await_end(
                 let _ = master.resize(OuterTerminal::size());
             }
             Ok(Event::Signal { signal: Signal::CONT, .. }) => resume(pid, master, outer),
-            // The program is in another session: nobody else told it.
+            // The program is in another session: nobody else signals it.
             Ok(Event::Signal { signal, .. }) => {
                 let _ = kill_process(pid, signal);
             }
@@ -185,7 +185,7 @@ fn resume(pid: Pid, master: &dyn MasterPty, outer: &mut OuterTerminal) {
     let _ = kill_process(pid, Signal::CONT);
 }
 
-/// Shows what the program writes; the receiver is cut off at its end.
+/// Shows what the program writes; the receiver is disconnected at its end.
 fn copy_output(mut from: Box<dyn Read + Send>) -> Result<Receiver<()>, WrapError> {
     let (until_end, ended) = channel();
     thread("output", move || {

@@ -47,7 +47,7 @@ pub(crate) fn transport(
     Ok(Some(argv))
 }
 
-/// What OpenSSH, too, refuses in names that come from a command line.
+/// Characters that OpenSSH refuses too in names from a command line.
 fn is_shell_metachar(c: char) -> bool {
     c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){}*?~#!".contains(c)
 }
@@ -63,7 +63,7 @@ fn jump(
         Some((before, last)) => (Some(before), last),
         None => (None, jumps),
     };
-    // No terminal: a question could never be answered, so none is asked.
+    // There is no terminal to answer a question on, so none is asked.
     let mut argv = vec![text(env.ssh.as_os_str())?, "-oBatchMode=yes".to_owned()];
     if let Some(config) = &request.config {
         let config = text(config)?;

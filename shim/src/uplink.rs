@@ -1,4 +1,4 @@
-//! The client's `ProxyCommand`: connects to the gate's socket, says where to, and hands the
+//! The client's `ProxyCommand`: connects to the gate's socket, names the target, and hands the
 //! connected socket to the client. It carries no SSH bytes itself, and without the gate's `ok` it
 //! hands over nothing.
 
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{GateError, ResolveError, WrapError};
 use crate::notice;
 
-/// The longest the gate may take for its answer; it may connect to the target first.
+/// How long the gate may take to answer; it may connect to the target first.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What one connection's helper needs; a file of its own, read once.
@@ -25,7 +25,7 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) struct UplinkHeader {
     /// The gate's socket.
     pub(crate) gate: PathBuf,
-    /// What to say there.
+    /// What to send there.
     pub(crate) uplink: Uplink,
 }
 
@@ -44,7 +44,7 @@ impl UplinkHeader {
     }
 }
 
-/// `expacti __uplink HEADER`: the exit status. Errors are told on standard error.
+/// `expacti __uplink HEADER`: the exit status. Errors go to standard error.
 pub(crate) fn uplink(header: &Path) -> u8 {
     match connect(header).and_then(|socket| pass(&std::io::stdout(), &socket)) {
         Ok(()) => exit::OK,

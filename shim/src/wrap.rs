@@ -51,7 +51,7 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
         .split_first()
         .ok_or_else(|| WrapError::Usage("no program is given; put it after --".to_owned()))?;
     let wrapped = Wrapped::parse(program)?;
-    // What cannot work is said before anything is started.
+    // Report what cannot work before anything is started.
     let invocation = match wrapped.kind {
         Kind::Ssh => Some(client::read(&wrapped.path, args, Origin::User)?),
         Kind::Copy | Kind::Other => None,
@@ -78,7 +78,7 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     drop(dir);
     if launch.client && matches!(status, Ok(exit::CONNECTION_FAILED)) && gate_is_gone(&context.gate)
     {
-        // The client can only say that its connection broke.
+        // The client can only report that its connection broke.
         notice::print(
             &"the gate of this machine is gone: a command it held did not run; how one that ran \
               ended is not known (`expacti audit log` says which)",
@@ -182,8 +182,8 @@ fn become_subreaper() -> Result<(), WrapError> {
         .map_err(WrapError::errno("become the reaper of the program's processes"))
 }
 
-/// There is no such thing on this system: a daemon of the program leaves the tree, and is told by
-/// the marker in its environment only.
+/// This system has no subreapers: a daemon of the program leaves the tree, and can only be recognised
+/// by the marker in its environment.
 #[cfg(not(target_os = "linux"))]
 fn become_subreaper() -> Result<(), WrapError> {
     Ok(())
