@@ -1,5 +1,5 @@
-//! The way to the broker for commands: a running one, or, for what needs none, the data directory
-//! itself behind a private socket of this process.
+//! How commands reach the broker: a running one or, for commands that need none, a broker in this
+//! process that opens the data directory and listens on a private socket.
 
 use expacti_broker::Broker;
 use expacti_protocol::client::{Client, ClientError, Endpoint};
@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::{daemon, installation};
 
-/// A client, and what must live as long as it.
+/// A client of the broker, and what must live as long as the client.
 pub(crate) struct Link {
     /// Talks to the broker.
     pub(crate) client: Client,
@@ -42,7 +42,7 @@ impl Link {
         }
         installation::create_dirs(&config.home)?;
         let Some(lock) = installation::try_lock(&config.home)? else {
-            // It is starting or stopping: its answer, or its failure, is the right one.
+            // A broker is starting or stopping: let its answer, or its failure, stand.
             return Ok(link);
         };
         if std::env::var_os(expacti_protocol::uplink::WRAP_ENV).is_some() {
@@ -67,7 +67,7 @@ impl Link {
         Ok(Self { client, offline: Some(Offline { broker, stop, socket, _lock: lock }) })
     }
 
-    /// Ends the link; what was done offline is written.
+    /// Closes the link, and writes what was done offline.
     pub(crate) async fn close(self) {
         if let Some(offline) = self.offline {
             offline.stop.cancel();

@@ -1,4 +1,5 @@
-//! The configuration: file < environment < flag, and where each value came from.
+//! The configuration, and where each value came from: flags override the environment, which
+//! overrides the file.
 
 use std::path::{Path, PathBuf};
 
@@ -105,7 +106,7 @@ pub(crate) struct Entry {
 }
 
 impl Config {
-    /// Reads the file and lays environment and flags over it.
+    /// Reads the file, and overrides it by environment and flags.
     pub(crate) fn load(global: &Global) -> Result<Self, Failure> {
         let uid = rustix::process::geteuid().as_raw();
         let home = Home::from_env(|name| std::env::var(name).ok(), uid)
@@ -139,7 +140,7 @@ impl Config {
         Ok(Self { home, file, table, broker, token_file })
     }
 
-    /// Whether the broker is the one of this machine, which starts by itself.
+    /// Whether the broker is this machine's, which is started when it is needed.
     pub(crate) fn is_local(&self) -> bool {
         self.broker.is_none()
     }
@@ -248,7 +249,7 @@ impl Config {
             .collect()
     }
 
-    /// A section as TOML text for whoever reads it in full.
+    /// A section as TOML text, for the crate that parses it.
     pub(crate) fn section(&self, key: &str) -> Option<String> {
         self.lookup(key).and_then(Value::as_table).and_then(|t| toml::to_string(t).ok())
     }
@@ -330,7 +331,7 @@ fn parse(file: &Path, text: &str) -> Result<Table, Failure> {
     Ok(table)
 }
 
-/// Refuses keys that mean nothing and values of the wrong kind.
+/// Refuses unknown keys and values of the wrong kind.
 fn check(table: &Table, above: &str) -> Result<(), String> {
     for (name, value) in table {
         let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };

@@ -27,7 +27,7 @@ pub(crate) async fn status(endpoint: Endpoint) -> Result<Status, Failure> {
     Ok(Client::new(endpoint)?.get("/v1/status").await?)
 }
 
-/// Starts the background process unless it runs, and waits until it is ready.
+/// Starts the background process unless it is running, and waits until it is ready.
 pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
     create_dirs(&config.home)?;
     let runtime = crate::runtime::start()?;
@@ -47,7 +47,7 @@ pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
     }
 }
 
-/// What the background process says on standard output once it is known how it started.
+/// What the background process reports on standard output about its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Startup {
     /// Another process has the data open.
@@ -69,8 +69,8 @@ impl Startup {
     }
 }
 
-/// Starts one background process and waits for its word. It is started by way of a process that
-/// ends at once, so that it is nobody's child: not of a wrap that ends what it left running.
+/// Starts one background process and waits for its report. A process that ends at once starts it, so
+/// that it is nobody's child: a wrap ends every process that it left running.
 fn start(config: &Config) -> Result<(), Failure> {
     let fail = |what: &str, e: std::io::Error| Failure::failed(format!("failed to {what}: {e}"));
     let log_path = config.home.log_file();
@@ -126,7 +126,7 @@ fn did_not_start(log: &Path, before: u64) -> Failure {
     })
 }
 
-/// What the configuration makes of a broker.
+/// The settings of a broker, from the configuration.
 pub(crate) fn broker_config(config: &Config) -> Result<BrokerConfig, Failure> {
     let mut broker = BrokerConfig::of_home(&config.home);
     broker.default_timeout = Duration::from_secs(config.timeout()?);
@@ -170,7 +170,7 @@ pub(crate) async fn serve(
     });
     ready();
     wait_for_stop(&stop).await;
-    // What waits is denied while the gate can tell the agents; then the gate, then the broker.
+    // Deny what waits while the gate can still tell the agents; then stop the gate, then the broker.
     broker.drain().await;
     gate_stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), gating).await;
@@ -207,7 +207,7 @@ pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
         return Err(Failure::failed("broker and gate run already (see `expacti status`)"));
     };
     if detached {
-        // Away from the terminal and the process group of whoever started us.
+        // Leave the terminal and the process group of whoever started this process.
         let _ = rustix::process::setsid();
         let _ = std::env::set_current_dir("/");
     }

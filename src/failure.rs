@@ -35,7 +35,7 @@ impl Failure {
         self.status
     }
 
-    /// Says it.
+    /// Prints the message.
     pub(crate) fn report(&self) {
         if let Some(message) = &self.message {
             crate::print::note(message);
@@ -58,7 +58,7 @@ impl From<ClientError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            // Whoever read our output has seen enough.
+            // Whoever was reading our output has stopped.
             return Self { status: exit::OK, message: None };
         }
         Self::failed(error.to_string())

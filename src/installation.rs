@@ -14,12 +14,12 @@ use crate::failure::Failure;
 /// The longest path of a Unix socket: `sun_path` has 108 bytes on Linux, 104 on macOS.
 const MAX_SOCKET_PATH: usize = 103;
 
-/// The lock that one background process holds as long as it lives.
+/// The lock of an installation. The one process that has its data open holds it.
 pub(crate) struct Lock {
     _guard: fd_lock::RwLockWriteGuard<'static, File>,
 }
 
-/// From now on this process makes files that only their owner may read, SQLite's own included.
+/// From now on, files that this process creates can be read only by their owner, SQLite's too.
 pub(crate) fn restrict_umask() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
@@ -52,7 +52,7 @@ pub(crate) fn try_lock(home: &Home) -> Result<Option<Lock>, Failure> {
         .mode(0o600)
         .open(&path)
         .map_err(|e| Failure::failed(format!("failed to open {}: {e}", path.display())))?;
-    // One lock a process, held to its end: leaking it is what is wanted.
+    // A process takes one lock and holds it to its end: leaking it is intended.
     let lock: &'static mut fd_lock::RwLock<File> = Box::leak(Box::new(fd_lock::RwLock::new(file)));
     match lock.try_write() {
         Ok(guard) => Ok(Some(Lock { _guard: guard })),

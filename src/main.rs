@@ -21,7 +21,7 @@ use clap::FromArgMatches as _;
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().skip(1).collect();
-    // What wrap starts again of itself; not part of the command line for people.
+    // `wrap` runs this executable again as a helper; that is not part of the public command line.
     if let Some(status) = expacti_shim::helper(&args) {
         return ExitCode::from(status);
     }
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             return ExitCode::from(status);
         }
     };
-    // One crypto backend for everything; an error means that it is installed already.
+    // One crypto backend for everything; an error means that one is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cmd::run(cli) {
         Ok(status) => ExitCode::from(status),

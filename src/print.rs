@@ -17,7 +17,7 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> io::Result<()> {
     writeln!(out)
 }
 
-/// One JSON document as a line of standard output, for a program that reads along.
+/// One JSON document as a line of standard output, for a program that reads it at once.
 pub(crate) fn json_line<T: Serialize + ?Sized>(value: &T) -> io::Result<()> {
     let mut out = io::stdout().lock();
     serde_json::to_writer(&mut out, value)?;
@@ -76,7 +76,7 @@ fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }
 
-/// How long ago, or until: `41s`, `3m`, `2h`, `5d`.
+/// How long ago, or how long until: `41s`, `3m`, `2h`, `5d`.
 pub(crate) fn span(seconds: i64) -> String {
     let s = seconds.max(0);
     match s {

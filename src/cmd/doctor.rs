@@ -105,7 +105,7 @@ fn directories(config: &Config) -> Check {
     }
 }
 
-/// Nothing where the free space cannot be told.
+/// None if the free space cannot be determined.
 fn disk(config: &Config) -> Option<Check> {
     let database = config.home.database();
     let stat = rustix::fs::statvfs(database.parent().unwrap_or(Path::new("/"))).ok()?;

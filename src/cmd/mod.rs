@@ -31,7 +31,7 @@ use crate::{daemon, print, runtime};
 /// Runs the command.
 pub(crate) fn run(cli: Cli) -> Outcome {
     let json = cli.global.json;
-    // What needs no configuration must work without one.
+    // These need no configuration, and must work without a valid one.
     match &cli.command {
         Command::SetUp(SetUpCommand::Completions { shell }) => {
             return generate::completions(*shell);

@@ -46,14 +46,14 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
     Ok(0)
 }
 
-/// The commands of a session, for the colours of its chapters alone.
+/// The commands of a session. Only the colours of its chapters depend on them.
 async fn commands_of(link: &Link, id: &str) -> Result<Vec<CommandView>, ClientError> {
-    // The whole id: the list takes no abbreviation.
+    // The full id: this list does not accept a part of one.
     let session: SessionView = link.client.get(&format!("/v1/sessions/{id}")).await?;
     link.client.get(&format!("/v1/commands?session={}&limit=10000", session.id)).await
 }
 
-/// Writes the recording in the form that was asked for.
+/// Writes the recording in the requested format.
 fn export(bytes: &[u8], path: &Path, args: &ReplayArgs) -> Result<(), Failure> {
     let format = match args.format {
         Some(ExportFormat::AsciicastV2) => Format::AsciicastV2,

@@ -6,7 +6,7 @@ use crate::cli::ReviewArgs;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 
-/// Opens the reviewer's screen; on this machine broker and gate are started when they do not run.
+/// Opens the reviewer's screen; starts this machine's broker and gate if they are not running.
 pub(crate) fn run(config: &Config, args: ReviewArgs) -> Outcome {
     if config.is_local() {
         crate::daemon::up(config)?;

@@ -49,7 +49,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    /// Its part of the path.
+    /// The last segment of its path.
     fn path(self) -> &'static str {
         match self {
             Self::Kill => "kill",
@@ -58,7 +58,7 @@ impl Action {
         }
     }
 
-    /// What is said once it is done.
+    /// What to print once it is done.
     fn done(self) -> &'static str {
         match self {
             Self::Kill => "ended",

@@ -12,8 +12,8 @@ use crate::failure::{Failure, Outcome};
 use crate::{print, segment};
 
 /// Shows a session until it ends. On a terminal only its text is shown: the target's output could
-/// otherwise set the reviewer's title or clipboard, or answer for the keyboard. Redirected, the
-/// bytes are what they are. `expacti review` shows colours and the screen, drawn by itself.
+/// otherwise set the reviewer's title or clipboard, or answer for the keyboard. When
+/// redirected, the bytes pass unchanged. `expacti review` draws the screen itself, with colours.
 pub(crate) async fn run(config: &Config, session: &str) -> Outcome {
     let link = Link::running(config)?;
     let view: SessionView =

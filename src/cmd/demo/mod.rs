@@ -24,7 +24,7 @@ use self::failed::failed;
 use crate::failure::{Failure, Outcome};
 use crate::{installation, print};
 
-/// What the screen says at the top.
+/// The text at the top of the screen.
 const BANNER: &str = "demo · two scripted agents, a simulated target · a allow · d deny · ? keys · \
                       q quit and leave nothing behind";
 

@@ -17,7 +17,7 @@ use super::failed::failed;
 use super::script::{Script, answer};
 use crate::failure::Failure;
 
-/// Where the target listens, and what one needs to log in.
+/// Where the target listens, and what is needed to log in.
 #[derive(Debug)]
 pub(super) struct Target {
     port: u16,
@@ -26,7 +26,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// What a shim would say of this agent.
+    /// What a shim would tell the gate about this agent.
     pub(super) fn uplink(&self, script: &Script) -> Uplink {
         Uplink {
             protocol: PROTOCOL_VERSION,

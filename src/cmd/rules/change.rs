@@ -14,7 +14,7 @@ use crate::cmd::policy::changed;
 use crate::failure::Failure;
 use crate::{print, segment};
 
-/// Rules of one request to the broker, which takes no more at once.
+/// The most rules that the broker takes in one request.
 const IMPORT_BATCH: usize = 1000;
 
 /// Adds a rule.
@@ -57,7 +57,7 @@ pub(super) async fn defaults(link: &Link, json: bool) -> Result<(), Failure> {
 /// Adds the rules of a file.
 pub(super) async fn import(link: &Link, file: &Path, json: bool) -> Result<(), Failure> {
     let all = read_rules(file)?;
-    // All or none as far as can be told before: check each before the first is added.
+    // Check every rule before the first is added: all or none, as far as can be known here.
     for rule in &all {
         expacti_engine::check_rule(rule).map_err(|e| Failure::failed(e.to_string()))?;
     }

@@ -38,7 +38,7 @@ pub(super) async fn suggest(link: &Link, json: bool) -> Result<(), Failure> {
     all.iter().try_for_each(print_suggestion)
 }
 
-/// What people have decided so far, as the engine wants to see it.
+/// What people have decided so far, in the engine's terms.
 async fn history(link: &Link) -> Result<Vec<Approved>, Failure> {
     let all: Vec<CommandView> = link.client.get("/v1/commands?limit=10000").await?;
     Ok(all

@@ -8,7 +8,7 @@ use crate::broker::Link;
 use crate::failure::Failure;
 use crate::print;
 
-/// Where and for whom the command would run; now.
+/// A command that would run now: for whom and where.
 pub(super) fn context(
     agent: Option<String>,
     target: Option<String>,
