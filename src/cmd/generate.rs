@@ -50,7 +50,8 @@ fn page(command: &Command) -> io::Result<String> {
     let page = String::from_utf8(page).map_err(io::Error::other)?;
     // What follows the options is nearly always examples; man(7) knows no section "EXTRA".
     let page = page
-        .replace(".SH EXTRA\nExample", ".SH EXAMPLES\nExample")
+        .replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n")
+        .replace(".SH EXTRA\nExample:\n", ".SH EXAMPLES\n")
         .replace(".SH EXTRA\n", ".SH NOTES\n");
     Ok(if command.get_name() == "expacti" { with_headings(page) } else { page })
 }
