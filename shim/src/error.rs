@@ -200,3 +200,43 @@ impl WrapError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_and_exit_statuses_are_those_that_agents_know() {
+        let expand = |e: ExpandError| WrapError::from(ResolveError::from(e));
+        let unset = ExpandError::UnsetVariable { text: "${X}/k".into(), name: "X".into() };
+        let unsafe_value =
+            ResolveError::UnsafeInProxyCommand { value: "a;b".into(), proxy: "nc %h".into() };
+        for (error, message, status) in [
+            (GateError::Refused("no route".into()).into(), "no route", 1),
+            (GateError::Timeout.into(), "the gate did not answer in time", 1),
+            (
+                ResolveError::Port("x".into()).into(),
+                "failed to resolve the target: \"x\" is not a port",
+                255,
+            ),
+            (
+                unsafe_value.into(),
+                "failed to resolve the target: \"a;b\" cannot be put into the ProxyCommand \
+                 \"nc %h\"",
+                255,
+            ),
+            (
+                expand(ExpandError::UnclosedVariable("${X".into())),
+                "failed to resolve the target: \"${X\" has an unclosed ${",
+                255,
+            ),
+            (expand(unset), "failed to resolve the target: \"${X}/k\" needs $X, not set", 255),
+            (WrapError::WrapEnded, "the wrap that this program belongs to has ended", 2),
+            (WrapError::ParentEnded, "expacti wrap has ended", 2),
+            (WrapError::SignalsEnded, "the handling of signals ended", 2),
+        ] {
+            let error: WrapError = error;
+            assert_eq!((error.to_string().as_str(), error.exit_status()), (message, status));
+        }
+    }
+}
