@@ -575,7 +575,7 @@ _expacti() {
 
     case "${cmd}" in
         expacti)
-            opts="-h -V --broker --token-file --json --help --version webhook wrap review pending allow deny sessions watch kill pause resume replay risk rules policy audit reviewer agent target up status down broker gate demo doctor config completions man help"
+            opts="-h -V --broker --token-file --json --help --version review pending allow deny pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor completions man up status down broker gate target reviewer agent help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1443,7 +1443,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help)
-            opts="webhook wrap review pending allow deny sessions watch kill pause resume replay risk rules policy audit reviewer agent target up status down broker gate demo doctor config completions man help"
+            opts="review pending allow deny pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor completions man up status down broker gate target reviewer agent help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,5 +1,5 @@
-//! The way to the broker for commands: a running one, or, for what needs none, the data directory
-//! itself behind a private socket of this process.
+//! How commands reach the broker: a running one or, for commands that need none, a broker in this
+//! process that opens the data directory and listens on a private socket.
 
 use expacti_broker::Broker;
 use expacti_protocol::client::{Client, ClientError, Endpoint};
@@ -7,10 +7,10 @@ use expacti_protocol::http::Status;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::daemon;
 use crate::failure::Failure;
+use crate::{daemon, installation};
 
-/// A client, and what must live as long as it.
+/// A client of the broker, and what must live as long as the client.
 pub(crate) struct Link {
     /// Talks to the broker.
     pub(crate) client: Client,
@@ -21,18 +21,18 @@ struct Offline {
     broker: Broker,
     stop: CancellationToken,
     socket: std::path::PathBuf,
-    _lock: daemon::Lock,
+    _lock: installation::Lock,
 }
 
 impl Link {
     /// The running broker.
-    pub(crate) fn online(config: &Config) -> Result<Self, Failure> {
+    pub(crate) fn running(config: &Config) -> Result<Self, Failure> {
         Ok(Self { client: Client::new(config.endpoint()?)?, offline: None })
     }
 
     /// The running broker, or the data directory when none runs on this machine.
-    pub(crate) async fn any(config: &Config) -> Result<Self, Failure> {
-        let link = Self::online(config)?;
+    pub(crate) async fn running_or_offline(config: &Config) -> Result<Self, Failure> {
+        let link = Self::running(config)?;
         if !config.is_local() {
             return Ok(link);
         }
@@ -40,9 +40,9 @@ impl Link {
             Err(ClientError::Unreachable { .. }) => {}
             _ => return Ok(link),
         }
-        daemon::prepare(&config.home)?;
-        let Some(lock) = daemon::try_lock(&config.home)? else {
-            // It is starting or stopping: its answer, or its failure, is the right one.
+        installation::create_dirs(&config.home)?;
+        let Some(lock) = installation::try_lock(&config.home)? else {
+            // A broker is starting or stopping: let its answer, or its failure, stand.
             return Ok(link);
         };
         if std::env::var_os(expacti_protocol::uplink::WRAP_ENV).is_some() {
@@ -51,15 +51,15 @@ impl Link {
                 "a program run by expacti wrap may not open the broker's data",
             ));
         }
-        daemon::keep_private();
+        installation::restrict_umask();
         let broker = Broker::open(daemon::broker_config(config)?)
             .await
-            .map_err(|e| Failure::new(1, e.to_string()))?;
+            .map_err(|e| Failure::failed(e.to_string()))?;
         let socket = config
             .home
             .broker_socket()
             .with_file_name(format!("offline-{}.sock", std::process::id()));
-        let listener = daemon::bind(&socket)?;
+        let listener = installation::bind(&socket)?;
         let (serving, stop) = (broker.clone(), CancellationToken::new());
         let inner = stop.clone();
         tokio::spawn(async move { serving.serve_unix(listener, inner).await });
@@ -67,7 +67,7 @@ impl Link {
         Ok(Self { client, offline: Some(Offline { broker, stop, socket, _lock: lock }) })
     }
 
-    /// Ends the link; what was done offline is written.
+    /// Closes the link, and writes what was done offline.
     pub(crate) async fn close(self) {
         if let Some(offline) = self.offline {
             offline.stop.cancel();

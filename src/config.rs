@@ -1,4 +1,5 @@
-//! The configuration: file < environment < flag, and where each value came from.
+//! The configuration, and where each value came from: flags override the environment, which
+//! overrides the file.
 
 use std::path::{Path, PathBuf};
 
@@ -6,34 +7,74 @@ use expacti_broker::Webhook;
 use expacti_protocol::client::{Endpoint, Token};
 use expacti_protocol::home::Home;
 use expacti_tui::{QuietHours, QuietHoursError};
+use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use crate::cli::Global;
 use crate::failure::Failure;
+use crate::units;
 
-/// Every key of `config.toml` with what it means; sections are tables of their own.
-const KEYS: &[(&str, &str)] = &[
-    ("agent", "the name of wrapped programs' agent"),
-    ("broker", "the broker's address"),
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Default,
+    /// The variable.
+    Environment(&'static str),
+    /// `config.toml`.
+    File,
+    /// The flag.
+    Flag(&'static str),
+}
+
+/// What a key of `config.toml` may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Array,
+    Bool,
+    Table,
+    Text,
+}
+
+impl Kind {
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Array => value.is_array(),
+            Self::Bool => value.is_bool(),
+            Self::Table => value.is_table(),
+            Self::Text => value.is_str(),
+        }
+    }
+}
+
+/// Every key of `config.toml` with what it holds and means; sections are tables of their own.
+const KEYS: &[(&str, Kind, &str)] = &[
+    ("agent", Kind::Text, "the name of wrapped programs' agent"),
+    ("broker", Kind::Text, "the broker's address"),
     (
         "notify",
+        Kind::Bool,
         "desktop notifications by the broker of this machine while no reviewer is connected",
     ),
-    ("review.ascii", "draw with ASCII characters only"),
-    ("review.bell", "ring the terminal bell for new requests"),
+    ("review.ascii", Kind::Bool, "draw with ASCII characters only"),
+    ("review.bell", Kind::Bool, "ring the terminal bell for new requests"),
     (
         "review.confirm",
+        Kind::Table,
         "what an allow needs per level: low, medium, high, critical = none | y | target-name",
     ),
-    ("review.keys", "the key map"),
-    ("review.notify", "desktop notifications"),
-    ("review.quiet_hours", "no bell, sound or notifications then, such as 22:00-07:00"),
-    ("review.sound", "let the desktop play a sound with its notifications"),
-    ("review_url", "where people decide, for webhooks; {id} stands for the command"),
-    ("risk", "changes to the risk tables"),
-    ("timeout", "time to decide where no policy says otherwise, 5s to 24h"),
-    ("token_file", "the file of the token to show the broker"),
-    ("webhook", "who is told over HTTP: [[webhook]] with url, format, events and so on"),
+    ("review.keys", Kind::Table, "the key map"),
+    ("review.notify", Kind::Bool, "desktop notifications"),
+    ("review.quiet_hours", Kind::Text, "no bell, sound or notifications then, such as 22:00-07:00"),
+    ("review.sound", Kind::Bool, "let the desktop play a sound with its notifications"),
+    ("review_url", Kind::Text, "where people decide, for webhooks; {id} stands for the command"),
+    ("risk", Kind::Table, "changes to the risk tables"),
+    ("timeout", Kind::Text, "time to decide where no policy says otherwise, 5s to 24h"),
+    ("token_file", Kind::Text, "the file of the token to show the broker"),
+    (
+        "webhook",
+        Kind::Array,
+        "who is told over HTTP: [[webhook]] with url, format, events and so on",
+    ),
 ];
 
 /// The effective configuration.
@@ -43,20 +84,29 @@ pub(crate) struct Config {
     pub(crate) home: Home,
     file: PathBuf,
     table: Table,
-    broker: Option<(String, &'static str)>,
-    token_file: Option<(PathBuf, &'static str)>,
+    broker: Option<(String, Source)>,
+    token_file: Option<(PathBuf, Source)>,
+}
+
+/// The switches of `[review]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReviewSwitches {
+    pub(crate) ascii: bool,
+    pub(crate) bell: bool,
+    pub(crate) notify: bool,
+    pub(crate) sound: bool,
 }
 
 /// One value for `config show`.
 #[derive(Debug, serde::Serialize)]
-pub(crate) struct Shown {
+pub(crate) struct Entry {
     key: String,
-    value: serde_json::Value,
+    value: Json,
     from: String,
 }
 
 impl Config {
-    /// Reads the file and lays environment and flags over it.
+    /// Reads the file, and overrides it by environment and flags.
     pub(crate) fn load(global: &Global) -> Result<Self, Failure> {
         let uid = rustix::process::geteuid().as_raw();
         let home = Home::from_env(|name| std::env::var(name).ok(), uid)
@@ -66,7 +116,7 @@ impl Config {
             Ok(text) => parse(&file, &text)?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Table::new(),
             Err(e) => {
-                return Err(Failure::new(1, format!("failed to read {}: {e}", file.display())));
+                return Err(Failure::failed(format!("failed to read {}: {e}", file.display())));
             }
         };
         let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -74,19 +124,23 @@ impl Config {
         let broker = match &global.broker {
             Some(url) => {
                 let env = std::env::var("EXPACTI_BROKER").ok();
-                let from = if env.as_ref() == Some(url) { "EXPACTI_BROKER" } else { "--broker" };
+                let from = if env.as_ref() == Some(url) {
+                    Source::Environment("EXPACTI_BROKER")
+                } else {
+                    Source::Flag("--broker")
+                };
                 Some((url.clone(), from))
             }
-            None => text("broker").map(|url| (url, "file")),
+            None => text("broker").map(|url| (url, Source::File)),
         };
         let token_file = match &global.token_file {
-            Some(path) => Some((path.clone(), "--token-file")),
-            None => text("token_file").map(|path| (PathBuf::from(path), "file")),
+            Some(path) => Some((path.clone(), Source::Flag("--token-file"))),
+            None => text("token_file").map(|path| (PathBuf::from(path), Source::File)),
         };
         Ok(Self { home, file, table, broker, token_file })
     }
 
-    /// Whether the broker is the one of this machine, which starts by itself.
+    /// Whether the broker is this machine's, which is started when it is needed.
     pub(crate) fn is_local(&self) -> bool {
         self.broker.is_none()
     }
@@ -104,7 +158,9 @@ impl Config {
     pub(crate) fn token(&self) -> Result<Option<Token>, Failure> {
         let env = std::env::var("EXPACTI_TOKEN").ok().filter(|t| !t.trim().is_empty());
         match (&self.token_file, env) {
-            (Some((_, "file")), Some(token)) | (None, Some(token)) => Ok(Some(Token::new(&token))),
+            (Some((_, Source::File)), Some(token)) | (None, Some(token)) => {
+                Ok(Some(Token::new(&token)))
+            }
             (Some((path, _)), _) => match std::fs::read_to_string(path) {
                 Ok(text) if !text.trim().is_empty() => Ok(Some(Token::new(&text))),
                 Ok(_) => Err(Failure::usage(format!("the token file {} is empty", path.display()))),
@@ -117,7 +173,7 @@ impl Config {
         }
     }
 
-    fn at(&self, key: &str) -> Option<&Value> {
+    fn lookup(&self, key: &str) -> Option<&Value> {
         let mut value = None;
         let mut table = Some(&self.table);
         for part in key.split('.') {
@@ -128,18 +184,18 @@ impl Config {
     }
 
     fn bool(&self, key: &str, default: bool) -> bool {
-        self.at(key).and_then(Value::as_bool).unwrap_or(default)
+        self.lookup(key).and_then(Value::as_bool).unwrap_or(default)
     }
 
     /// `agent`.
     pub(crate) fn agent(&self) -> Option<String> {
-        self.at("agent").and_then(Value::as_str).map(str::to_owned)
+        self.lookup("agent").and_then(Value::as_str).map(str::to_owned)
     }
 
     /// `timeout` in seconds.
     pub(crate) fn timeout(&self) -> Result<u64, Failure> {
-        let Some(text) = self.at("timeout").and_then(Value::as_str) else { return Ok(60) };
-        let seconds = crate::print::seconds(text)?;
+        let Some(text) = self.lookup("timeout").and_then(Value::as_str) else { return Ok(60) };
+        let seconds = units::seconds(text)?;
         if (5..=86_400).contains(&seconds) {
             Ok(seconds)
         } else {
@@ -150,23 +206,19 @@ impl Config {
         }
     }
 
-    /// `review.ascii`, `review.notify`, `review.bell`.
-    pub(crate) fn review(&self) -> (bool, bool, bool) {
-        (
-            self.bool("review.ascii", false),
-            self.bool("review.notify", true),
-            self.bool("review.bell", true),
-        )
-    }
-
-    /// `review.sound`.
-    pub(crate) fn sound(&self) -> bool {
-        self.bool("review.sound", true)
+    /// The switches of `[review]`.
+    pub(crate) fn review(&self) -> ReviewSwitches {
+        ReviewSwitches {
+            ascii: self.bool("review.ascii", false),
+            bell: self.bool("review.bell", true),
+            notify: self.bool("review.notify", true),
+            sound: self.bool("review.sound", true),
+        }
     }
 
     /// `review.quiet_hours`.
     pub(crate) fn quiet_hours(&self) -> Result<Option<QuietHours>, Failure> {
-        let text = self.at("review.quiet_hours").and_then(Value::as_str);
+        let text = self.lookup("review.quiet_hours").and_then(Value::as_str);
         text.map(str::parse).transpose().map_err(|e: QuietHoursError| {
             Failure::usage(format!("{}: review.quiet_hours: {e}", self.file.display()))
         })
@@ -179,12 +231,12 @@ impl Config {
 
     /// `review_url`.
     pub(crate) fn review_url(&self) -> Option<String> {
-        self.at("review_url").and_then(Value::as_str).map(str::to_owned)
+        self.lookup("review_url").and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// `[[webhook]]`, each checked: a wrong one stops the broker rather than to stay silent.
+    /// `[[webhook]]`, each checked: a wrong one stops the broker rather than staying silent.
     pub(crate) fn webhooks(&self) -> Result<Vec<Webhook>, Failure> {
-        let all = self.at("webhook").and_then(Value::as_array).cloned().unwrap_or_default();
+        let all = self.lookup("webhook").and_then(Value::as_array).cloned().unwrap_or_default();
         all.into_iter()
             .map(|value| {
                 let hook: Webhook = value.try_into().map_err(|e: toml::de::Error| {
@@ -197,63 +249,75 @@ impl Config {
             .collect()
     }
 
-    /// A section as TOML text for whoever reads it in full.
+    /// A section as TOML text, for the crate that parses it.
     pub(crate) fn section(&self, key: &str) -> Option<String> {
-        self.at(key).and_then(Value::as_table).and_then(|t| toml::to_string(t).ok())
+        self.lookup(key).and_then(Value::as_table).and_then(|t| toml::to_string(t).ok())
     }
 
     /// Every effective value.
-    pub(crate) fn show(&self) -> Result<Vec<Shown>, Failure> {
-        let file = self.file.display().to_string();
-        let mut all: Vec<Shown> = Vec::new();
+    pub(crate) fn show(&self) -> Result<Vec<Entry>, Failure> {
         let [config, data, runtime] = self.home.dirs().map(|d| d.display().to_string());
-        let home =
-            if std::env::var_os("EXPACTI_HOME").is_some() { "EXPACTI_HOME" } else { "default" };
-        for (key, dir) in [("config_dir", config), ("data_dir", data), ("runtime_dir", runtime)] {
-            all.push(Shown { key: key.to_owned(), value: dir.into(), from: home.to_owned() });
+        let home = match std::env::var_os("EXPACTI_HOME") {
+            Some(_) => Source::Environment("EXPACTI_HOME"),
+            None => Source::Default,
+        };
+        let mut all = vec![
+            self.entry("config_dir", config, home),
+            self.entry("data_dir", data, home),
+            self.entry("runtime_dir", runtime, home),
+        ];
+        for (key, ..) in KEYS {
+            let (value, source) = self.effective(key)?;
+            all.push(self.entry(key, value, source));
         }
-        for (key, _) in KEYS {
-            let (value, from) = match (*key, self.at(key)) {
-                ("broker", _) => match &self.broker {
-                    Some((url, from)) => (url.clone().into(), (*from).to_owned()),
-                    None => (self.endpoint()?.display().into(), "default".to_owned()),
-                },
-                ("token_file", _) => match &self.token_file {
-                    Some((path, from)) => (path.display().to_string().into(), (*from).to_owned()),
-                    None => (serde_json::Value::Null, "default".to_owned()),
-                },
-                // An address may be a secret.
-                ("webhook", Some(value)) => {
-                    let count = value.as_array().map_or(0, Vec::len);
-                    (format!("{count} configured").into(), "file".to_owned())
-                }
-                (_, Some(value)) => (serde_json::to_value(value)?, "file".to_owned()),
-                ("timeout", None) => ("60s".into(), "default".to_owned()),
-                ("review.notify" | "review.bell" | "review.sound", None) => {
-                    (true.into(), "default".to_owned())
-                }
-                ("review.ascii", None) => (false.into(), "default".to_owned()),
-                (_, None) => (serde_json::Value::Null, "default".to_owned()),
-            };
-            let from = if from == "file" { file.clone() } else { from };
-            all.push(Shown { key: (*key).to_owned(), value, from });
-        }
-        let token = std::env::var_os("EXPACTI_TOKEN").is_some();
-        all.push(Shown {
-            key: "token".to_owned(),
-            value: if token { "(set)".into() } else { serde_json::Value::Null },
-            from: if token { "EXPACTI_TOKEN" } else { "default" }.to_owned(),
+        all.push(match std::env::var_os("EXPACTI_TOKEN") {
+            Some(_) => self.entry("token", "(set)", Source::Environment("EXPACTI_TOKEN")),
+            None => self.entry("token", Json::Null, Source::Default),
         });
         Ok(all)
     }
+
+    fn effective(&self, key: &str) -> Result<(Json, Source), Failure> {
+        Ok(match (key, self.lookup(key)) {
+            ("broker", _) => match &self.broker {
+                Some((url, source)) => (url.clone().into(), *source),
+                None => (self.endpoint()?.display().into(), Source::Default),
+            },
+            ("token_file", _) => match &self.token_file {
+                Some((path, source)) => (path.display().to_string().into(), *source),
+                None => (Json::Null, Source::Default),
+            },
+            // An address may be a secret.
+            ("webhook", Some(value)) => {
+                let count = value.as_array().map_or(0, Vec::len);
+                (format!("{count} configured").into(), Source::File)
+            }
+            (_, Some(value)) => (serde_json::to_value(value)?, Source::File),
+            ("timeout", None) => ("60s".into(), Source::Default),
+            ("review.notify" | "review.bell" | "review.sound", None) => {
+                (true.into(), Source::Default)
+            }
+            ("review.ascii", None) => (false.into(), Source::Default),
+            (_, None) => (Json::Null, Source::Default),
+        })
+    }
+
+    fn entry(&self, key: &str, value: impl Into<Json>, source: Source) -> Entry {
+        let from = match source {
+            Source::Default => "default".to_owned(),
+            Source::Environment(name) | Source::Flag(name) => name.to_owned(),
+            Source::File => self.file.display().to_string(),
+        };
+        Entry { key: key.to_owned(), value: value.into(), from }
+    }
 }
 
-impl Shown {
+impl Entry {
     /// One row for people.
     pub(crate) fn row(&self) -> Vec<String> {
         let value = match &self.value {
-            serde_json::Value::String(s) => crate::print::safe(s),
-            serde_json::Value::Null => "-".to_owned(),
+            Json::String(s) => crate::print::safe(s),
+            Json::Null => "-".to_owned(),
             other => crate::print::safe(&other.to_string()),
         };
         vec![self.key.clone(), value, self.from.clone()]
@@ -267,25 +331,18 @@ fn parse(file: &Path, text: &str) -> Result<Table, Failure> {
     Ok(table)
 }
 
-/// Refuses keys that mean nothing and values of the wrong kind.
+/// Refuses unknown keys and values of the wrong kind.
 fn check(table: &Table, above: &str) -> Result<(), String> {
     for (name, value) in table {
         let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
-        match KEYS.iter().find(|(known, _)| *known == key) {
-            Some((known, what)) => {
-                let good = match *known {
-                    "webhook" => value.is_array(),
-                    "notify" | "review.ascii" | "review.bell" | "review.notify"
-                    | "review.sound" => value.is_bool(),
-                    "review.confirm" | "review.keys" | "risk" => value.is_table(),
-                    _ => value.is_str(),
-                };
-                if !good {
+        match KEYS.iter().find(|(known, ..)| *known == key) {
+            Some((_, kind, what)) => {
+                if !kind.fits(value) {
                     return Err(format!("{key} ({what}) cannot be {value}"));
                 }
             }
             None if value.as_table().is_some_and(|_| {
-                KEYS.iter().any(|(known, _)| known.starts_with(&format!("{key}.")))
+                KEYS.iter().any(|(known, ..)| known.starts_with(&format!("{key}.")))
             }) =>
             {
                 if let Some(inner) = value.as_table() {
@@ -295,7 +352,7 @@ fn check(table: &Table, above: &str) -> Result<(), String> {
             None => {
                 let nearest = KEYS
                     .iter()
-                    .map(|(known, _)| (strsim::damerau_levenshtein(known, &key), *known))
+                    .map(|(known, ..)| (strsim::damerau_levenshtein(known, &key), *known))
                     .min()
                     .map_or("", |(_, known)| known);
                 return Err(format!("unknown key {key:?}; did you mean {nearest:?}?"));

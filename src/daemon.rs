@@ -2,85 +2,35 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use expacti_broker::{Broker, BrokerConfig, private_dir, write_private};
+use expacti_broker::{Broker, BrokerConfig, write_private};
 use expacti_engine::RiskTables;
 use expacti_gate::{Gate, GateConfig, known_hosts_line, load_or_create_host_key};
 use expacti_protocol::client::{Client, Endpoint, Token};
-use expacti_protocol::home::{GATE_HOST_ALIAS, Home};
+use expacti_protocol::home::GATE_HOST_ALIAS;
 use expacti_protocol::http::Status;
-use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
+use crate::installation::{bind, create_dirs, restrict_umask, try_lock};
 
 /// How long the background process may take to be ready, or to stop.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// The longest path of a Unix socket: `sun_path` has 108 bytes on Linux, 104 on macOS.
-const MAX_SOCKET_PATH: usize = 103;
-
-/// The lock that one background process holds as long as it lives.
-pub(crate) struct Lock {
-    _guard: fd_lock::RwLockWriteGuard<'static, File>,
-}
-
-/// From now on this process makes files that only their owner may read, SQLite's own included.
-pub(crate) fn keep_private() {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-}
-
-/// Makes the directories of an installation.
-pub(crate) fn prepare(home: &Home) -> Result<(), Failure> {
-    for dir in home.dirs() {
-        private_dir(dir)
-            .map_err(|e| Failure::new(1, format!("failed to make {}: {e}", dir.display())))?;
-    }
-    for socket in [home.broker_socket(), home.gate_socket()] {
-        if socket.as_os_str().len() > MAX_SOCKET_PATH {
-            return Err(Failure::usage(format!(
-                "the socket path {} is longer than the system allows ({MAX_SOCKET_PATH} bytes): \
-                 choose a shorter EXPACTI_HOME",
-                socket.display()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Takes the lock; `None` when another process holds it.
-pub(crate) fn try_lock(home: &Home) -> Result<Option<Lock>, Failure> {
-    let path = home.lock_file();
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|e| Failure::new(1, format!("failed to open {}: {e}", path.display())))?;
-    // One lock a process, held to its end: leaking it is what is wanted.
-    let lock: &'static mut fd_lock::RwLock<File> = Box::leak(Box::new(fd_lock::RwLock::new(file)));
-    match lock.try_write() {
-        Ok(guard) => Ok(Some(Lock { _guard: guard })),
-        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
-        Err(e) => Err(Failure::new(1, format!("failed to lock {}: {e}", path.display()))),
-    }
-}
+const START_STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The status of the broker behind an endpoint.
 pub(crate) async fn status(endpoint: Endpoint) -> Result<Status, Failure> {
     Ok(Client::new(endpoint)?.get("/v1/status").await?)
 }
 
-/// Starts the background process unless it runs, and waits until it is ready.
+/// Starts the background process unless it is running, and waits until it is ready.
 pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
-    prepare(&config.home)?;
-    let runtime = crate::cmd::runtime()?;
+    create_dirs(&config.home)?;
+    let runtime = crate::runtime::start()?;
     let endpoint = Endpoint::unix(config.home.broker_socket());
     let began = Instant::now();
     loop {
@@ -88,19 +38,41 @@ pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
             return Ok(status);
         }
         start(config)?;
-        if began.elapsed() > PATIENCE {
-            return Err(Failure::new(
-                1,
-                format!("broker and gate did not start; see {}", config.home.log_file().display()),
-            ));
+        if began.elapsed() > START_STOP_TIMEOUT {
+            return Err(Failure::failed(format!(
+                "broker and gate did not start; see {}",
+                config.home.log_file().display()
+            )));
         }
     }
 }
 
-/// Starts one background process and waits for its word. It is started by way of a process that
-/// ends at once, so that it is nobody's child: not of a wrap that ends what it left running.
+/// What the background process reports on standard output about its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Startup {
+    /// Another process has the data open.
+    Locked,
+    /// Broker and gate are ready.
+    Ready,
+}
+
+impl Startup {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Locked => "locked",
+            Self::Ready => "ready",
+        }
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        [Self::Locked, Self::Ready].into_iter().find(|said| line.trim() == said.as_str())
+    }
+}
+
+/// Starts one background process and waits for its report. A process that ends at once starts it, so
+/// that it is nobody's child: a wrap ends every process that it left running.
 fn start(config: &Config) -> Result<(), Failure> {
-    let fail = |what: &str, e: std::io::Error| Failure::new(1, format!("failed to {what}: {e}"));
+    let fail = |what: &str, e: std::io::Error| Failure::failed(format!("failed to {what}: {e}"));
     let log_path = config.home.log_file();
     let mut log = OpenOptions::new()
         .create(true)
@@ -120,55 +92,41 @@ fn start(config: &Config) -> Result<(), Failure> {
         .stderr(log)
         .spawn()
         .map_err(|e| fail("start broker and gate", e))?;
-    let mut word = String::new();
+    let mut line = String::new();
     if let Some(stdout) = child.stdout.take() {
         BufReader::new(stdout)
-            .read_line(&mut word)
+            .read_line(&mut line)
             .map_err(|e| fail("hear from broker and gate", e))?;
     }
     child.wait().map_err(|e| fail("start broker and gate", e))?;
-    match word.trim() {
-        "ready" => Ok(()),
+    match Startup::parse(&line) {
+        Some(Startup::Ready) => Ok(()),
         // Another process is starting them at this moment: look again.
-        "locked" => {
+        Some(Startup::Locked) => {
             std::thread::sleep(Duration::from_millis(20));
             Ok(())
         }
-        _ => {
-            let mut said = String::new();
-            if let Ok(mut file) = File::open(&log_path)
-                && file.seek(SeekFrom::Start(before)).is_ok()
-            {
-                let _ = file.take(4096).read_to_string(&mut said);
-            }
-            let said = said.trim();
-            let log = log_path.display();
-            Err(Failure::new(
-                1,
-                if said.is_empty() {
-                    format!("broker and gate did not start; see {log}")
-                } else {
-                    format!("broker and gate did not start: {said} (log: {log})")
-                },
-            ))
-        }
+        None => Err(did_not_start(&log_path, before)),
     }
 }
 
-/// Binds a private socket; one that a dead process left is replaced. The caller holds the lock.
-pub(crate) fn bind(path: &Path) -> Result<UnixListener, Failure> {
-    let fail =
-        |e: std::io::Error| Failure::new(1, format!("failed to listen on {}: {e}", path.display()));
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fail(e)),
-        _ => {}
+/// Why broker and gate did not start: what they wrote to the log after `before`.
+fn did_not_start(log: &Path, before: u64) -> Failure {
+    let mut said = String::new();
+    if let Ok(mut file) = File::open(log)
+        && file.seek(SeekFrom::Start(before)).is_ok()
+    {
+        let _ = file.take(4096).read_to_string(&mut said);
     }
-    let listener = UnixListener::bind(path).map_err(fail)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
-    Ok(listener)
+    let (said, log) = (said.trim(), log.display());
+    Failure::failed(if said.is_empty() {
+        format!("broker and gate did not start; see {log}")
+    } else {
+        format!("broker and gate did not start: {said} (log: {log})")
+    })
 }
 
-/// What the configuration makes of a broker.
+/// The settings of a broker, from the configuration.
 pub(crate) fn broker_config(config: &Config) -> Result<BrokerConfig, Failure> {
     let mut broker = BrokerConfig::of_home(&config.home);
     broker.default_timeout = Duration::from_secs(config.timeout()?);
@@ -188,25 +146,23 @@ pub(crate) async fn serve(
     ready: impl FnOnce(),
 ) -> Outcome {
     let home = &config.home;
-    let broker = Broker::open(broker_config).await.map_err(|e| Failure::new(1, e.to_string()))?;
+    let broker = Broker::open(broker_config).await.map_err(|e| Failure::failed(e.to_string()))?;
     broker.warn("anything running as you can approve".to_owned());
     let key = load_or_create_host_key(&home.keys().join("gate_ed25519"))
-        .map_err(|e| Failure::new(1, e.to_string()))?;
+        .map_err(|e| Failure::failed(e.to_string()))?;
     let line = known_hosts_line(GATE_HOST_ALIAS, &key);
     write_private(&home.gate_known_hosts(), format!("{}\n", line.trim_end()).as_bytes())?;
     let broker_socket = bind(&home.broker_socket())?;
     let gate_socket = bind(&home.gate_socket())?;
 
-    let token = broker.local_gate_token().map_err(|e| Failure::new(1, e.to_string()))?;
+    let token = broker.local_gate_token().map_err(|e| Failure::failed(e.to_string()))?;
     let endpoint = Endpoint::unix(home.broker_socket()).with_token(Some(Token::new(&token)));
     let stop = broker.shutdown_requested();
-    let serving = {
-        let (broker, stop) = (broker.clone(), CancellationToken::new());
-        let inner = stop.clone();
-        (tokio::spawn(async move { broker.serve_unix(broker_socket, inner).await }), stop)
-    };
+    let broker_stop = CancellationToken::new();
+    let (serving, inner) = (broker.clone(), broker_stop.clone());
+    let serving = tokio::spawn(async move { serving.serve_unix(broker_socket, inner).await });
     let config = GateConfig { history: Some(home.history()), ..GateConfig::new(key, endpoint) };
-    let gate = Gate::new(config).map_err(|e| Failure::new(1, e.to_string()))?;
+    let gate = Gate::new(config).map_err(|e| Failure::failed(e.to_string()))?;
     let gate_stop = CancellationToken::new();
     let inner = gate_stop.clone();
     let gating = tokio::spawn(async move {
@@ -214,12 +170,12 @@ pub(crate) async fn serve(
     });
     ready();
     wait_for_stop(&stop).await;
-    // What waits is denied while the gate can tell the agents; then the gate, then the broker.
+    // Deny what waits while the gate can still tell the agents; then stop the gate, then the broker.
     broker.drain().await;
     gate_stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(5), gating).await;
-    serving.1.cancel();
-    let _ = tokio::time::timeout(Duration::from_secs(2), serving.0).await;
+    broker_stop.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
     for socket in [home.gate_socket(), home.broker_socket()] {
         let _ = std::fs::remove_file(socket);
     }
@@ -241,26 +197,26 @@ pub(crate) async fn wait_for_stop(stop: &CancellationToken) {
 
 /// `expacti up --foreground`.
 pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
-    prepare(&config.home)?;
+    create_dirs(&config.home)?;
     let mut out = std::io::stdout();
     let Some(_lock) = try_lock(&config.home)? else {
         if detached {
-            writeln!(out, "locked")?;
+            writeln!(out, "{}", Startup::Locked.as_str())?;
             return Ok(0);
         }
-        return Err(Failure::new(1, "broker and gate run already (see `expacti status`)"));
+        return Err(Failure::failed("broker and gate run already (see `expacti status`)"));
     };
     if detached {
-        // Away from the terminal and the process group of whoever started us.
+        // Leave the terminal and the process group of whoever started this process.
         let _ = rustix::process::setsid();
         let _ = std::env::set_current_dir("/");
     }
-    keep_private();
-    crate::cmd::log_to_stderr();
+    restrict_umask();
+    crate::runtime::log_to_stderr();
     let broker = BrokerConfig { desktop: config.notify(), ..broker_config(config)? };
-    crate::cmd::runtime()?.block_on(serve(config, broker, || {
+    crate::runtime::start()?.block_on(serve(config, broker, || {
         if detached {
-            let _ = writeln!(out, "ready");
+            let _ = writeln!(out, "{}", Startup::Ready.as_str());
             if let Ok(null) = OpenOptions::new().write(true).open("/dev/null") {
                 let _ = rustix::stdio::dup2_stdout(null);
             }
@@ -272,20 +228,17 @@ pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
 
 /// `expacti down`.
 pub(crate) fn down(config: &Config) -> Outcome {
-    let runtime = crate::cmd::runtime()?;
+    let runtime = crate::runtime::start()?;
     let client = Client::new(Endpoint::unix(config.home.broker_socket()))?;
     let asked: Result<(), _> = runtime.block_on(client.post("/v1/shutdown", &()));
     match asked {
         Ok(()) => {}
         Err(expacti_protocol::client::ClientError::Unreachable { .. }) => {
             if config.home.lock_file().exists() && try_lock(&config.home)?.is_none() {
-                return Err(Failure::new(
-                    1,
-                    format!(
-                        "a process holds {} but does not answer",
-                        config.home.lock_file().display()
-                    ),
-                ));
+                return Err(Failure::failed(format!(
+                    "a process holds {} but does not answer",
+                    config.home.lock_file().display()
+                )));
             }
             crate::print::note("broker and gate were not running");
             return Ok(0);
@@ -294,8 +247,8 @@ pub(crate) fn down(config: &Config) -> Outcome {
     }
     let began = Instant::now();
     while try_lock(&config.home)?.is_none() {
-        if began.elapsed() > PATIENCE {
-            return Err(Failure::new(1, "broker and gate did not stop in time"));
+        if began.elapsed() > START_STOP_TIMEOUT {
+            return Err(Failure::failed("broker and gate did not stop in time"));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -7,7 +7,8 @@ use expacti_protocol::exit;
 #[derive(Debug)]
 pub(crate) struct Failure {
     status: u8,
-    message: String,
+    /// None when there is nothing to say.
+    message: Option<String>,
 }
 
 /// The result of a command: its exit status.
@@ -16,7 +17,12 @@ pub(crate) type Outcome = Result<u8, Failure>;
 impl Failure {
     /// A failure with its own exit status.
     pub(crate) fn new(status: u8, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: Some(message.into()) }
+    }
+
+    /// A failure without an exit status of its own.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(exit::FAILED, message)
     }
 
     /// Wrong usage.
@@ -29,11 +35,17 @@ impl Failure {
         self.status
     }
 
-    /// Says it.
+    /// Prints the message.
     pub(crate) fn report(&self) {
-        if !self.message.is_empty() {
-            crate::print::note(&self.message);
+        if let Some(message) = &self.message {
+            crate::print::note(message);
         }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.message.as_deref().unwrap_or_default())
     }
 }
 
@@ -46,21 +58,21 @@ impl From<ClientError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            // Whoever read our output has seen enough.
-            return Self::new(0, "");
+            // Whoever was reading our output has stopped.
+            return Self { status: exit::OK, message: None };
         }
-        Self::new(exit::FAILED, error.to_string())
+        Self::failed(error.to_string())
     }
 }
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::new(exit::FAILED, format!("{error:#}"))
+        Self::failed(format!("{error:#}"))
     }
 }
 
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
-        Self::new(exit::FAILED, error.to_string())
+        Self::failed(error.to_string())
     }
 }

@@ -8,19 +8,28 @@ mod cmd;
 mod config;
 mod daemon;
 mod failure;
+mod help;
+mod installation;
 mod print;
+mod runtime;
+mod segment;
+mod units;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().skip(1).collect();
-    // What wrap starts again of itself; not part of the command line for people.
+    // `wrap` runs this executable again as a helper; that is not part of the public command line.
     if let Some(status) = expacti_shim::helper(&args) {
         return ExitCode::from(status);
     }
-    let cli = match cli::Cli::try_parse() {
+    let parsed = help::command()
+        .try_get_matches()
+        .and_then(|matches| cli::Cli::from_arg_matches(&matches))
+        .map_err(|e| e.format(&mut help::command()));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => {
             let status = if e.use_stderr() { expacti_protocol::exit::USAGE } else { 0 };
@@ -28,7 +37,7 @@ fn main() -> ExitCode {
             return ExitCode::from(status);
         }
     };
-    // One crypto backend for everything; an error means that it is installed already.
+    // One crypto backend for everything; an error means that one is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cmd::run(cli) {
         Ok(status) => ExitCode::from(status),

@@ -17,6 +17,14 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> io::Result<()> {
     writeln!(out)
 }
 
+/// One JSON document as a line of standard output, for a program that reads it at once.
+pub(crate) fn json_line<T: Serialize + ?Sized>(value: &T) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    writeln!(out)?;
+    out.flush()
+}
+
 /// A line on standard output.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     writeln!(anstream::stdout(), "{text}")
@@ -68,7 +76,7 @@ fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }
 
-/// How long ago, or until: `41s`, `3m`, `2h`, `5d`.
+/// How long ago, or how long until: `41s`, `3m`, `2h`, `5d`.
 pub(crate) fn span(seconds: i64) -> String {
     let s = seconds.max(0);
     match s {
@@ -85,42 +93,4 @@ pub(crate) fn time(seconds: i64) -> String {
         |_| "?".to_owned(),
         |t| t.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
     )
-}
-
-/// Reads `90s`, `5m`, `7d`, `1h30m`.
-pub(crate) fn seconds(text: &str) -> Result<u64, crate::failure::Failure> {
-    let wrong = || {
-        crate::failure::Failure::usage(format!(
-            "{text:?} is not a duration: write 90s, 5m, 12h or 7d"
-        ))
-    };
-    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
-    let total = span
-        .total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours()))
-        .map_err(|_| wrong())?;
-    if total < 1.0 {
-        return Err(wrong());
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "at least 1, and a jiff span is far below 2^64 s"
-    )]
-    Ok(total as u64)
-}
-
-/// A number of bytes: `900`, `64K`, `1M`.
-pub(crate) fn bytes(text: &str) -> Result<u64, crate::failure::Failure> {
-    let (digits, unit) = match text.strip_suffix(['K', 'k']) {
-        Some(digits) => (digits, 1024),
-        None => match text.strip_suffix(['M', 'm']) {
-            Some(digits) => (digits, 1024 * 1024),
-            None => (text, 1),
-        },
-    };
-    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or_else(|| {
-        crate::failure::Failure::usage(format!(
-            "{text:?} is not a number of bytes: write 900, 64K or 1M"
-        ))
-    })
 }

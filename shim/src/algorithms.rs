@@ -2,7 +2,7 @@
 //! has it. It must never fall back to nothing, or to what the gate would refuse.
 
 use crate::args::Request;
-use crate::resolve::Settings;
+use crate::ssh_config::Settings;
 
 /// What the gate has, fastest first.
 const CIPHERS: &str = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,\
@@ -13,10 +13,10 @@ const MACS: &str = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,
 /// The client's options for both, and what to tell the user.
 pub(crate) fn choose(request: &Request, settings: &Settings) -> (Vec<String>, Vec<String>) {
     let mut warnings = Vec::new();
-    let mut one = |keyword: &str, said: bool, known: &str| {
+    let mut one = |keyword: &str, given: bool, known: &str| {
         // A configuration file's choice was made for the target.
-        let asked = settings.one(&keyword.to_ascii_lowercase()).filter(|_| said);
-        let kept = asked.map(|asked| common(asked, known)).filter(|kept| !kept.is_empty());
+        let asked = settings.value(&keyword.to_ascii_lowercase()).filter(|_| given);
+        let kept = asked.map(|asked| intersection(asked, known)).filter(|kept| !kept.is_empty());
         if let (Some(asked), None) = (asked, &kept) {
             warnings.push(format!(
                 "the gate has none of the {keyword} asked for ({asked}): using its own"
@@ -29,7 +29,7 @@ pub(crate) fn choose(request: &Request, settings: &Settings) -> (Vec<String>, Ve
 }
 
 /// Of `asked`, in its order, what is `known`.
-fn common(asked: &str, known: &str) -> String {
+fn intersection(asked: &str, known: &str) -> String {
     let known: Vec<&str> = known.split(',').collect();
     let kept: Vec<&str> = asked.split(',').filter(|name| known.contains(name)).collect();
     kept.join(",")
@@ -39,8 +39,8 @@ fn common(asked: &str, known: &str) -> String {
 mod tests {
     use super::*;
 
-    fn chosen(said: bool, ciphers: &str) -> (String, usize) {
-        let request = Request { ciphers: said, ..Request::default() };
+    fn chosen(given: bool, ciphers: &str) -> (String, usize) {
+        let request = Request { ciphers: given, ..Request::default() };
         let settings = Settings::parse(&format!("ciphers {ciphers}\nmacs hmac-md5\n"));
         let (options, warnings) = choose(&request, &settings);
         (options.first().cloned().unwrap_or_default(), warnings.len())

@@ -12,9 +12,9 @@ use crate::options::{self, Treatment};
 /// Who gave the arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// `expacti wrap -- ssh …`: typed, so that a refusal can be acted on.
-    Typed,
-    /// A wrapped program runs `ssh`; what is harmless to leave out is left out.
+    /// A person or agent, by `expacti wrap -- ssh …`: a refusal can be acted on.
+    User,
+    /// A wrapped program that runs `ssh`: what can safely be left out is left out.
     Program,
 }
 
@@ -24,40 +24,40 @@ pub(crate) enum Invocation {
     /// There will be a connection.
     Connect(Request),
     /// `-V`, `-Q`, `-G`, or no host: the client answers by itself.
-    Inform(Vec<OsString>),
+    InfoOnly(Vec<OsString>),
 }
 
-/// A connection that is wanted.
+/// A connection that was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Request {
     /// Options for the client, with the destination where it stood among them: the first of
     /// `user@` and `-l user` wins.
-    pub(crate) client: Vec<OsString>,
+    pub(crate) client_args: Vec<OsString>,
     /// The same for `ssh -G`.
-    pub(crate) route: Vec<OsString>,
+    pub(crate) resolve_args: Vec<OsString>,
     /// `[user@]host` or `ssh://[user@]host[:port]`.
     pub(crate) destination: OsString,
     /// The remote command's words.
     pub(crate) command: Vec<OsString>,
     /// The file of `-F`.
     pub(crate) config: Option<OsString>,
-    /// An option says which machine the name stands for.
-    pub(crate) renamed: bool,
+    /// An option changes which machine the name means.
+    pub(crate) overrides_hostname: bool,
     /// `-f`: the client goes to the background.
     pub(crate) background: bool,
     /// The command line chooses ciphers.
     pub(crate) ciphers: bool,
     /// The command line chooses MACs.
     pub(crate) macs: bool,
-    /// `-v` was given: say what was left out.
+    /// `-v` was given: report what was left out.
     pub(crate) verbose: bool,
     /// What was left out.
-    pub(crate) notes: Vec<String>,
+    pub(crate) left_out: Vec<String>,
 }
 
 impl Request {
     /// The file of `-F`, unless it is `none`: a configuration that the agent may have written.
-    pub(crate) fn own_config(&self) -> Option<&OsString> {
+    pub(crate) fn custom_config(&self) -> Option<&OsString> {
         self.config.as_ref().filter(|f| !f.eq_ignore_ascii_case("none"))
     }
 }
@@ -69,38 +69,42 @@ pub(crate) struct Split {
     pub(crate) before: Vec<Flag>,
     /// The destination, if there is one.
     pub(crate) destination: Option<OsString>,
-    /// The options behind the destination.
+    /// The options after the destination.
     pub(crate) behind: Vec<Flag>,
     /// The words of the command.
     pub(crate) command: Vec<OsString>,
 }
 
 /// Splits the arguments of `ssh`.
-pub(crate) fn split(spec: &str, args: &[OsString]) -> Result<Split, WrapError> {
+pub(crate) fn split(optstring: &str, args: &[OsString]) -> Result<Split, WrapError> {
     let usage = |e: crate::getopt::GetoptError| WrapError::Usage(format!("ssh: {e}"));
-    let front = getopt(spec, args).map_err(usage)?;
+    let front = getopt(optstring, args).map_err(usage)?;
     let mut split =
         Split { before: front.flags, destination: None, behind: vec![], command: vec![] };
-    let rest = args.get(front.taken..).unwrap_or_default();
+    let rest = args.get(front.consumed..).unwrap_or_default();
     let Some((destination, mut rest)) = rest.split_first() else { return Ok(split) };
     split.destination = Some(destination.clone());
-    // The client reads options once more behind the host, unless `--` ended them before it.
+    // The client reads options once more after the host, unless `--` ended them before it.
     if !front.terminated {
-        let again = getopt(spec, rest).map_err(usage)?;
+        let again = getopt(optstring, rest).map_err(usage)?;
         split.behind = again.flags;
-        rest = rest.get(again.taken..).unwrap_or_default();
+        rest = rest.get(again.consumed..).unwrap_or_default();
     }
     split.command = rest.to_vec();
     Ok(split)
 }
 
 /// Reads the arguments of `ssh`.
-pub(crate) fn read(spec: &str, args: &[OsString], from: Origin) -> Result<Invocation, WrapError> {
-    let split = split(spec, args)?;
+pub(crate) fn read(
+    optstring: &str,
+    args: &[OsString],
+    from: Origin,
+) -> Result<Invocation, WrapError> {
+    let split = split(optstring, args)?;
     let flags = || split.before.iter().chain(&split.behind);
-    let informs = flags().any(|f| options::letter(f.letter) == Treatment::Inform);
+    let informs = flags().any(|f| options::letter(f.letter) == Treatment::InfoOnly);
     let Some(destination) = split.destination.clone().filter(|_| !informs) else {
-        return Ok(Invocation::Inform(inform(&flags().collect::<Vec<_>>(), args)));
+        return Ok(Invocation::InfoOnly(inform(&flags().collect::<Vec<_>>(), args)));
     };
     if destination.as_bytes().starts_with(b"-") || destination.is_empty() {
         return Err(WrapError::Usage("ssh: the host is missing".to_owned()));
@@ -109,8 +113,8 @@ pub(crate) fn read(spec: &str, args: &[OsString], from: Origin) -> Result<Invoca
     for flag in &split.before {
         request.add(flag, from)?;
     }
-    request.client.push(request.destination.clone());
-    request.route.push(request.destination.clone());
+    request.client_args.push(request.destination.clone());
+    request.resolve_args.push(request.destination.clone());
     for flag in &split.behind {
         request.add(flag, from)?;
     }
@@ -119,7 +123,7 @@ pub(crate) fn read(spec: &str, args: &[OsString], from: Origin) -> Result<Invoca
 
 /// What the client may be asked when it does not connect.
 fn inform(flags: &[&Flag], args: &[OsString]) -> Vec<OsString> {
-    // -V and -Q end the client where they stand. -G resolves the whole command line; it may hold
+    // -V and -Q end the client at once. -G resolves the whole command line, which may contain
     // anything, since no connection follows.
     if let Some(flag) = flags.iter().find(|f| matches!(f.letter, b'V' | b'Q')) {
         let mut argv = Vec::new();
@@ -131,7 +135,7 @@ fn inform(flags: &[&Flag], args: &[OsString]) -> Vec<OsString> {
         argv.extend(args.iter().cloned());
         return argv;
     }
-    // No host: the client prints how it is used.
+    // No host: the client prints its usage.
     Vec::new()
 }
 
@@ -172,11 +176,13 @@ impl Request {
         }
         self.ciphers |= keyword == "ciphers";
         self.macs |= keyword == "macs";
-        self.renamed |= keyword == "hostname" || keyword.starts_with("canonical");
+        self.overrides_hostname |= keyword == "hostname" || keyword.starts_with("canonical");
         let off = options::is_off(value);
         let treatment = match treatment {
             // Switching off a proxy of the configuration is honoured.
-            Treatment::RefuseUnlessOff(_) if off && keyword == "proxycommand" => Treatment::Route,
+            Treatment::RefuseUnlessOff(_) if off && keyword == "proxycommand" => {
+                Treatment::ResolveOnly
+            }
             Treatment::RefuseUnlessOff(_) | Treatment::Sharing(_) if off => Treatment::Drop,
             Treatment::RefuseUnlessOff(_)
                 if keyword == "proxycommand" && options::is_mosh(value) =>
@@ -197,15 +203,16 @@ impl Request {
         from: Origin,
     ) -> Result<(), WrapError> {
         match treatment {
-            Treatment::Client => flag.push_to(&mut self.client),
+            Treatment::ClientOnly => flag.push_to(&mut self.client_args),
             Treatment::Both => {
-                flag.push_to(&mut self.client);
-                flag.push_to(&mut self.route);
+                flag.push_to(&mut self.client_args);
+                flag.push_to(&mut self.resolve_args);
             }
-            Treatment::Route => flag.push_to(&mut self.route),
-            Treatment::Drop | Treatment::Inform => {}
+            Treatment::ResolveOnly => flag.push_to(&mut self.resolve_args),
+            Treatment::Drop | Treatment::InfoOnly => {}
             Treatment::Sharing(_) if from == Origin::Program => {
-                self.notes.push(format!("{name} left out: the gate keeps connections open itself"));
+                self.left_out
+                    .push(format!("{name} left out: the gate keeps connections open itself"));
             }
             Treatment::Sharing(why) | Treatment::Refuse(why) | Treatment::RefuseUnlessOff(why) => {
                 return Err(WrapError::Refused { option: name, why: why.to_owned() });

@@ -1,6 +1,6 @@
-//! The process between `wrap` and the program. Piped, it asks for its own death when `wrap` dies and
-//! becomes the program. In a terminal it leads the session, as a login shell would: without it the
-//! program could not be stopped with ^Z.
+//! The process between `wrap` and the program. With pipes, it asks the kernel to be killed when
+//! `wrap` dies, and then becomes the program. In a terminal it leads the session, as a login shell
+//! would: otherwise the program could not be stopped with ^Z.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
@@ -10,32 +10,51 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::error::WrapError;
+use crate::notice;
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
 
-/// The program takes this process's place.
-pub(crate) const PIPED: &str = "piped";
-/// This process leads the session of a terminal and starts the program in it.
-pub(crate) const SESSION: &str = "session";
-/// As `piped`, once this process group is the terminal's foreground.
-const FOREGROUND: &str = "foreground";
+/// How the helper runs the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// As `Piped`, once this process group is the terminal's foreground.
+    Foreground,
+    /// The program takes this process's place.
+    Piped,
+    /// This process leads the session of a terminal and starts the program in it.
+    Session,
+}
+
+impl Mode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Foreground => "foreground",
+            Self::Piped => "piped",
+            Self::Session => "session",
+        }
+    }
+
+    fn parse(text: &OsStr) -> Option<Self> {
+        [Self::Foreground, Self::Piped, Self::Session].into_iter().find(|m| text == m.as_str())
+    }
+}
 
 /// The arguments of the helper.
-pub(crate) fn arguments(mode: &str, program: &Path, args: &[OsString]) -> Vec<OsString> {
+pub(crate) fn arguments(mode: Mode, program: &Path, args: &[OsString]) -> Vec<OsString> {
     let pid = std::process::id().to_string();
     let mut argv: Vec<OsString> =
-        vec!["__child".into(), mode.into(), pid.into(), "--".into(), program.into()];
+        vec!["__child".into(), mode.as_str().into(), pid.into(), "--".into(), program.into()];
     argv.extend(args.iter().cloned());
     argv
 }
 
 /// `expacti __child MODE PARENT -- PROGRAM ARGS…`: the exit status, when the program did not take
 /// this process's place.
-pub fn child(args: &[OsString]) -> u8 {
+pub(crate) fn child(args: &[OsString]) -> u8 {
     match run(args) {
         Ok(status) => status,
         Err(e) => {
-            crate::say(&e);
+            notice::print(&e);
             e.exit_status()
         }
     }
@@ -48,34 +67,34 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
         return Err(usage());
     }
     let parent = parent.to_str().and_then(|p| p.parse().ok()).ok_or_else(usage)?;
-    die_with(parent)?;
-    match mode.to_str() {
-        Some(PIPED) => become_program(program, rest),
-        Some(FOREGROUND) => {
+    let mode = Mode::parse(mode).ok_or_else(usage)?;
+    die_with_parent(parent)?;
+    match mode {
+        Mode::Piped => become_program(program, rest),
+        Mode::Foreground => {
             await_foreground();
             become_program(program, rest)
         }
-        Some(SESSION) => lead(program, rest),
-        _ => Err(usage()),
+        Mode::Session => lead_session(program, rest),
     }
 }
 
-/// Asks the kernel to kill this process when its parent dies, also by `kill -9`.
+/// Asks the kernel to kill this process when its parent dies, even by `kill -9`.
 #[cfg(target_os = "linux")]
-fn die_with(parent: i32) -> Result<(), WrapError> {
+fn die_with_parent(parent: i32) -> Result<(), WrapError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(WrapError::errno("tie the program to expacti wrap"))?;
-    // It may have died before the line above.
+    // The parent may have died before the request.
     if rustix::process::getppid().map(Pid::as_raw_pid) != Some(parent) {
-        return Err(WrapError::Usage("expacti wrap has ended".to_owned()));
+        return Err(WrapError::ParentEnded);
     }
     Ok(())
 }
 
-/// There is no such request on this system: the program outlives a `wrap` killed with SIGKILL, but
-/// has the mark of the wrap in its environment.
+/// This system has no such request: the program outlives a `wrap` killed with SIGKILL, but it has
+/// the marker of the wrap in its environment.
 #[cfg(not(target_os = "linux"))]
-fn die_with(_parent: i32) -> Result<(), WrapError> {
+fn die_with_parent(_parent: i32) -> Result<(), WrapError> {
     Ok(())
 }
 
@@ -97,11 +116,11 @@ fn await_foreground() {
     }
 }
 
-fn lead(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
-    let events = signals::collect()?;
+fn lead_session(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
+    let events = signals::subscribe()?;
     let expacti = std::env::current_exe().map_err(WrapError::io("find this executable"))?;
     let started = Command::new(expacti)
-        .args(arguments(FOREGROUND, Path::new(program), args))
+        .args(arguments(Mode::Foreground, Path::new(program), args))
         .process_group(0)
         .spawn()
         .map_err(|source| WrapError::NotExecutable { program: program.into(), source })?;
@@ -113,7 +132,7 @@ fn lead(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
         while let Some((who, change)) = next_change() {
             match change {
                 Change::Ended(status) if who == pid => return Ok(status),
-                // `wrap` sees this process stop, and stops too. It goes on with SIGCONT.
+                // `wrap` sees this process stop, and stops too. SIGCONT continues both.
                 Change::Stopped if who == pid => {
                     let _ = kill_process(rustix::process::getpid(), Signal::STOP);
                 }
@@ -125,7 +144,7 @@ fn lead(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
                 let _ = kill_process_group(pid, signal);
             }
             Ok(_) => {}
-            Err(_) => return Err(WrapError::Usage("the handling of signals ended".to_owned())),
+            Err(_) => return Err(WrapError::SignalsEnded),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Expands `~`, `%` tokens and `${VAR}` in the paths that `ssh -G` prints unexpanded, as
 //! `ssh_config(5)` says. An unknown token is an error, as in OpenSSH: never a guess.
 
+use crate::error::ExpandError;
+
 /// What the tokens stand for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tokens {
@@ -51,7 +53,7 @@ impl Tokens {
     }
 
     /// Expands `%` tokens.
-    pub(crate) fn percent(&self, text: &str) -> Result<String, String> {
+    pub(crate) fn percent(&self, text: &str) -> Result<String, ExpandError> {
         let mut out = String::with_capacity(text.len());
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
@@ -59,11 +61,10 @@ impl Tokens {
                 out.push(c);
                 continue;
             }
-            let letter = chars.next().ok_or_else(|| format!("{text:?} ends in %"))?;
-            out.push_str(
-                self.token(letter)
-                    .ok_or_else(|| format!("{text:?} holds the unknown %{letter}"))?,
-            );
+            let text = || text.to_owned();
+            let letter = chars.next().ok_or_else(|| ExpandError::EndsInPercent(text()))?;
+            let unknown = || ExpandError::UnknownToken { text: text(), letter };
+            out.push_str(self.token(letter).ok_or_else(unknown)?);
         }
         Ok(out)
     }
@@ -73,7 +74,7 @@ impl Tokens {
         &self,
         text: &str,
         var: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<String, String> {
+    ) -> Result<String, ExpandError> {
         let tilde = match text.strip_prefix("~/") {
             Some(rest) => format!("{}/{rest}", self.home),
             None => text.to_owned(),
@@ -82,10 +83,12 @@ impl Tokens {
         let mut out = String::new();
         let mut rest = tilde.as_str();
         while let Some((before, after)) = rest.split_once("${") {
+            let text = || text.to_owned();
             let (name, tail) =
-                after.split_once('}').ok_or_else(|| format!("{text:?} has an unclosed ${{"))?;
+                after.split_once('}').ok_or_else(|| ExpandError::UnclosedVariable(text()))?;
+            let unset = || ExpandError::UnsetVariable { text: text(), name: name.to_owned() };
             out.push_str(&self.percent(before)?);
-            out.push_str(&var(name).ok_or_else(|| format!("{text:?} needs ${name}, not set"))?);
+            out.push_str(&var(name).ok_or_else(unset)?);
             rest = tail;
         }
         out.push_str(&self.percent(rest)?);

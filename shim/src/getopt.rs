@@ -1,4 +1,4 @@
-//! `getopt(3)` as the OpenSSH programs use it; it knows no meaning of any option.
+//! `getopt(3)` as the OpenSSH programs use it. It knows nothing of what options mean.
 //!
 //! It must agree with OpenSSH's own parser on where options end: what it takes for the host or the
 //! command is what the gate will be asked for.
@@ -31,7 +31,7 @@ impl Flag {
 /// Why a command line cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GetoptError {
-    /// The last option wants a value.
+    /// The last option needs a value.
     #[error("option -{} wants a value", *.0 as char)]
     MissingValue(u8),
     /// No such option.
@@ -41,31 +41,31 @@ pub(crate) enum GetoptError {
 
 /// The options at the front of a command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Front {
+pub(crate) struct ParsedOptions {
     /// In order.
     pub(crate) flags: Vec<Flag>,
     /// How many arguments they took.
-    pub(crate) taken: usize,
-    /// They were ended by `--`.
+    pub(crate) consumed: usize,
+    /// Whether `--` ended them.
     pub(crate) terminated: bool,
 }
 
-/// Reads options until the first argument that is none. `spec` is as for `getopt(3)`.
-pub(crate) fn getopt(spec: &str, args: &[OsString]) -> Result<Front, GetoptError> {
-    let mut front = Front::default();
+/// Reads options up to the first argument that is not one. `optstring` is as for `getopt(3)`.
+pub(crate) fn getopt(optstring: &str, args: &[OsString]) -> Result<ParsedOptions, GetoptError> {
+    let mut options = ParsedOptions::default();
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         let bytes = arg.as_bytes();
         if bytes == b"--" {
-            front.taken += 1;
-            front.terminated = true;
+            options.consumed += 1;
+            options.terminated = true;
             break;
         }
         let Some(mut cluster) = bytes.strip_prefix(b"-").filter(|c| !c.is_empty()) else { break };
-        front.taken += 1;
+        options.consumed += 1;
         while let Some((&letter, tail)) = cluster.split_first() {
             cluster = tail;
-            let value = match takes_value(spec, letter) {
+            let value = match takes_value(optstring, letter) {
                 None => return Err(GetoptError::Unknown(letter)),
                 Some(false) => None,
                 Some(true) if !tail.is_empty() => {
@@ -73,22 +73,22 @@ pub(crate) fn getopt(spec: &str, args: &[OsString]) -> Result<Front, GetoptError
                     Some(OsStr::from_bytes(tail).to_owned())
                 }
                 Some(true) => {
-                    front.taken += 1;
+                    options.consumed += 1;
                     Some(rest.next().ok_or(GetoptError::MissingValue(letter))?.clone())
                 }
             };
-            front.flags.push(Flag { letter, value });
+            options.flags.push(Flag { letter, value });
         }
     }
-    Ok(front)
+    Ok(options)
 }
 
-fn takes_value(spec: &str, letter: u8) -> Option<bool> {
+fn takes_value(optstring: &str, letter: u8) -> Option<bool> {
     if letter == b':' {
         return None;
     }
-    let at = spec.bytes().position(|c| c == letter)?;
-    Some(spec.as_bytes().get(at + 1) == Some(&b':'))
+    let at = optstring.bytes().position(|c| c == letter)?;
+    Some(optstring.as_bytes().get(at + 1) == Some(&b':'))
 }
 
 #[cfg(test)]
@@ -102,13 +102,13 @@ mod tests {
 
     #[test]
     fn clusters_values_and_the_end() {
-        let front = getopt("ab:c", &args("-ac -b 1 -ab2 -b -- -- -a")).unwrap();
+        let options = getopt("ab:c", &args("-ac -b 1 -ab2 -b -- -- -a")).unwrap();
         let seen: Vec<String> =
-            front.flags.iter().map(|f| format!("{}{}", f.letter as char, f.text())).collect();
+            options.flags.iter().map(|f| format!("{}{}", f.letter as char, f.text())).collect();
         assert_eq!(seen, ["a", "c", "b1", "a", "b2", "b--"]);
-        assert!(front.terminated);
-        assert_eq!(front.taken, 7);
-        assert_eq!(getopt("ab:c", &args("- -a")).unwrap().taken, 0);
+        assert!(options.terminated);
+        assert_eq!(options.consumed, 7);
+        assert_eq!(getopt("ab:c", &args("- -a")).unwrap().consumed, 0);
         assert_eq!(getopt("ab:c", &args("-z")), Err(GetoptError::Unknown(b'z')));
         assert_eq!(getopt("ab:c", &args("-a:")), Err(GetoptError::Unknown(b':')));
         assert_eq!(getopt("ab:c", &args("-ab")), Err(GetoptError::MissingValue(b'b')));

@@ -1,5 +1,5 @@
 //! A tiny process that outlives a `wrap` killed with SIGKILL: it gives the terminal back its
-//! settings, ends what the wrap left running and removes its private directory. When the wrap ends
+//! settings, ends what the wrap left running and removes its shim directory. When the wrap ends
 //! by itself it does nothing.
 
 use std::io::{Read as _, Write as _};
@@ -14,12 +14,12 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use crate::context::{self, Context};
 use crate::error::WrapError;
 
-/// What the wrap says when it ends by itself.
+/// What the wrap sends when it ends by itself.
 const DONE: u8 = b'q';
 
 /// The wrap's end of a running guard.
 pub(crate) struct Guard {
-    life: ChildStdin,
+    stdin: ChildStdin,
     /// Its process.
     pub(crate) pid: Pid,
 }
@@ -39,22 +39,22 @@ impl Guard {
         let pid = Pid::from_child(&child);
         let mut ready = [0];
         let pipes = child.stdin.take().zip(child.stderr.take());
-        let (life, mut said) =
+        let (stdin, mut stderr) =
             pipes.ok_or_else(|| failed()(std::io::ErrorKind::BrokenPipe.into()))?;
-        said.read_exact(&mut ready).map_err(failed())?;
-        Ok(Self { life, pid })
+        stderr.read_exact(&mut ready).map_err(failed())?;
+        Ok(Self { stdin, pid })
     }
 
     /// The wrap ends by itself.
     pub(crate) fn dismiss(mut self) {
-        // When it cannot be told, it is gone itself.
-        let _ = self.life.write_all(&[DONE]);
+        // If it cannot be reached, it is gone already.
+        let _ = self.stdin.write_all(&[DONE]);
     }
 }
 
 /// `expacti __guard DIR`, with the wrap's pipe as standard input, the terminal as standard output
-/// and a pipe for the word "ready" as standard error.
-pub fn guard(dir: &Path) -> u8 {
+/// and a pipe as standard error, on which it reports that it is ready.
+pub(crate) fn guard(dir: &Path) -> u8 {
     // Out of reach of the terminal's signals.
     let _ = rustix::process::setsid();
     let terminal = std::io::stdout();
@@ -67,17 +67,17 @@ pub fn guard(dir: &Path) -> u8 {
         return exit::OK;
     }
     let _ = tcsetattr(&terminal, OptionalActions::Now, &saved);
-    // Only a directory that says itself that it is a wrap's is removed.
+    // Only a directory that holds a wrap's context is removed.
     if let Ok(context) = Context::load(&dir.join(context::FILE)) {
-        end_marked(context.wrap_pid);
+        kill_marked(context.wrap_pid);
         let _ = std::fs::remove_dir_all(dir);
     }
     exit::OK
 }
 
-/// Ends the processes that carry the mark of that wrap.
-fn end_marked(wrap_pid: u32) {
-    let mark = format!("{}={wrap_pid}", expacti_protocol::uplink::WRAP_ENV);
+/// Ends the processes that carry the marker of that wrap.
+fn kill_marked(wrap_pid: u32) {
+    let marker = format!("{}={wrap_pid}", expacti_protocol::uplink::WRAP_ENV);
     let Ok(entries) = std::fs::read_dir("/proc") else { return };
     for entry in entries.flatten() {
         let pid = entry.file_name().to_str().and_then(|n| n.parse().ok()).and_then(Pid::from_raw);
@@ -85,7 +85,7 @@ fn end_marked(wrap_pid: u32) {
         else {
             continue;
         };
-        let is_marked = environment.split(|b| *b == 0).any(|entry| entry == mark.as_bytes());
+        let is_marked = environment.split(|b| *b == 0).any(|entry| entry == marker.as_bytes());
         if is_marked && pid != rustix::process::getpid() {
             let _ = kill_process(pid, Signal::KILL);
         }

@@ -1,25 +1,33 @@
 //! `expacti wrap`: runs the agent's program with its SSH routed through the gate.
 //!
-//! The real program runs, in a terminal of its own or as a transparent pipe; every `ssh` it starts
-//! is the stock client whose connection is the local gate's socket. Nothing here decides anything,
-//! and nothing here connects to a target: when in doubt, the program does not start.
+//! The real program runs, in a terminal of its own or as a transparent pipe. The `ssh`, `scp` and
+//! `sftp` that it finds first on its `PATH` are shims, which run the stock client over the local
+//! gate's socket. Nothing here decides anything, and nothing here connects to a target: when in
+//! doubt, the program does not start.
 
 mod algorithms;
 mod args;
 mod child;
-mod command;
+mod client;
+mod client_args;
 mod context;
-mod copy;
+mod copy_args;
+mod environment;
 mod error;
+mod executable;
 mod expand;
 mod getopt;
 mod guard;
-mod nested;
+mod launch;
+mod notice;
 mod options;
 mod pipes;
 mod process;
 mod resolve;
+mod shim_dir;
+mod shims;
 mod signals;
+mod ssh_config;
 mod terminal;
 mod transport;
 mod uplink;
@@ -28,16 +36,18 @@ mod wrap;
 use std::ffi::OsString;
 use std::path::Path;
 
-pub use child::child;
-pub use error::WrapError;
-pub use guard::guard;
-pub use nested::{nested_copy, nested_ssh};
-pub use uplink::uplink;
+use child::child;
+use copy_args::CopyProgram;
+use guard::guard;
+use shims::{copy_shim, ssh_shim};
+use uplink::uplink;
+
+pub use error::{ExpandError, GateError, ResolveError, WrapError};
 pub use wrap::{WrapOptions, wrap};
 
 /// Runs one of the helpers that `wrap` starts from its own executable, and returns its exit status;
-/// `None` when the arguments (without the program's name) name no helper. To be called first thing
-/// in `main`: a helper must not start a runtime, a thread or a log.
+/// `None` when the arguments (without the program's name) name no helper. Call it first thing in
+/// `main`: a helper must not start a runtime, a thread or a log.
 pub fn helper(args: &[OsString]) -> Option<u8> {
     let (name, rest) = args.split_first()?;
     let (first, tail) = match rest.split_first() {
@@ -47,15 +57,10 @@ pub fn helper(args: &[OsString]) -> Option<u8> {
     Some(match name.to_str()? {
         "__child" => child(rest),
         "__guard" => guard(Path::new(first)),
-        "__scp" | "__sftp" => nested_copy(name, Path::new(first), tail),
-        "__ssh" => nested_ssh(Path::new(first), tail),
+        "__scp" => copy_shim(CopyProgram::Scp, Path::new(first), tail),
+        "__sftp" => copy_shim(CopyProgram::Sftp, Path::new(first), tail),
+        "__ssh" => ssh_shim(Path::new(first), tail),
         "__uplink" => uplink(Path::new(first)),
         _ => return None,
     })
-}
-
-/// Tells the user of the wrapped program, on standard error. When even that fails, nobody listens.
-fn say(what: &dyn std::fmt::Display) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "expacti: {what}");
 }

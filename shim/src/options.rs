@@ -5,13 +5,13 @@
 /// What becomes of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Treatment {
-    /// Said to the client only: it concerns the agent's side of the connection.
-    Client,
-    /// Said to both: the client, and `ssh -G` that resolves the target.
+    /// Given to the client only: it concerns the agent's side of the connection.
+    ClientOnly,
+    /// Given to both: the client, and `ssh -G` that resolves the target.
     Both,
-    /// Said to `ssh -G` only: the gate's side of the connection follows it.
-    Route,
-    /// Without effect behind a gate; left out.
+    /// Given to `ssh -G` only: it concerns the gate's side of the connection.
+    ResolveOnly,
+    /// Has no effect behind a gate; left out.
     Drop,
     /// Connection sharing: refused when typed, left out when a tool such as Ansible adds it.
     Sharing(&'static str),
@@ -19,11 +19,11 @@ pub(crate) enum Treatment {
     Refuse(&'static str),
     /// Refused unless it switches the feature off, in which case it is left out.
     RefuseUnlessOff(&'static str),
-    /// The client says something about itself and ends; there is no connection.
-    Inform,
+    /// The client prints information and ends; there is no connection.
+    InfoOnly,
 }
 
-use Treatment::{Both, Client, Drop, Inform, Refuse, RefuseUnlessOff, Route, Sharing};
+use Treatment::{Both, ClientOnly, Drop, InfoOnly, Refuse, RefuseUnlessOff, ResolveOnly, Sharing};
 
 /// The option letters of OpenSSH 9.4 and later, as its `ssh.c` gives them to `getopt`.
 pub(crate) const LETTERS: &str =
@@ -54,10 +54,12 @@ const PKCS11: &str = "the gate cannot load a PKCS#11 library for you; add the ke
 pub(crate) fn letter(letter: u8) -> Treatment {
     match letter {
         b'4' | b'6' | b'b' | b'B' | b'c' | b'F' | b'l' | b'm' | b'p' | b'P' => Both,
-        b'C' | b'E' | b'N' | b'T' | b'e' | b'f' | b'n' | b'q' | b's' | b't' | b'v' | b'y' => Client,
-        b'J' | b'i' => Route,
+        b'C' | b'E' | b'N' | b'T' | b'e' | b'f' | b'n' | b'q' | b's' | b't' | b'v' | b'y' => {
+            ClientOnly
+        }
+        b'J' | b'i' => ResolveOnly,
         b'1' | b'2' | b'a' | b'g' | b'k' | b'x' => Drop,
-        b'G' | b'Q' | b'V' => Inform,
+        b'G' | b'Q' | b'V' => InfoOnly,
         b'D' | b'L' | b'R' | b'W' => Refuse(FORWARD),
         b'w' => Refuse("a tunnel device would carry traffic that nobody reviewed; leave it out"),
         b'A' => Refuse(AGENT),
@@ -80,37 +82,37 @@ pub(crate) fn keyword(keyword: &str) -> Option<Treatment> {
 /// Every keyword of OpenSSH 7.4 to 10 (and the two of Debian's patches), sorted by treatment.
 const KEYWORDS: &[(&str, Treatment)] = &[
     // The agent's side of the connection.
-    ("batchmode", Client),
-    ("challengeresponseauthentication", Client),
-    ("channeltimeout", Client),
-    ("compression", Client),
-    ("escapechar", Client),
-    ("exitonforwardfailure", Client),
-    ("fingerprinthash", Client),
-    ("forkafterauthentication", Client),
-    ("ipqos", Client),
-    ("kbdinteractiveauthentication", Client),
-    ("kbdinteractivedevices", Client),
-    ("loglevel", Client),
-    ("logverbose", Client),
-    ("numberofpasswordprompts", Client),
-    ("passwordauthentication", Client),
-    ("preferredauthentications", Client),
-    ("protocolkeepalives", Client),
-    ("rekeylimit", Client),
-    ("remotecommand", Client),
-    ("requesttty", Client),
-    ("sendenv", Client),
-    ("serveralivecountmax", Client),
-    ("sessiontype", Client),
-    ("setenv", Client),
-    ("setuptimeout", Client),
-    ("skeyauthentication", Client),
-    ("stdinnull", Client),
-    ("syslogfacility", Client),
-    ("tcpkeepalive", Client),
-    ("versionaddendum", Client),
-    ("warnweakcrypto", Client),
+    ("batchmode", ClientOnly),
+    ("challengeresponseauthentication", ClientOnly),
+    ("channeltimeout", ClientOnly),
+    ("compression", ClientOnly),
+    ("escapechar", ClientOnly),
+    ("exitonforwardfailure", ClientOnly),
+    ("fingerprinthash", ClientOnly),
+    ("forkafterauthentication", ClientOnly),
+    ("ipqos", ClientOnly),
+    ("kbdinteractiveauthentication", ClientOnly),
+    ("kbdinteractivedevices", ClientOnly),
+    ("loglevel", ClientOnly),
+    ("logverbose", ClientOnly),
+    ("numberofpasswordprompts", ClientOnly),
+    ("passwordauthentication", ClientOnly),
+    ("preferredauthentications", ClientOnly),
+    ("protocolkeepalives", ClientOnly),
+    ("rekeylimit", ClientOnly),
+    ("remotecommand", ClientOnly),
+    ("requesttty", ClientOnly),
+    ("sendenv", ClientOnly),
+    ("serveralivecountmax", ClientOnly),
+    ("sessiontype", ClientOnly),
+    ("setenv", ClientOnly),
+    ("setuptimeout", ClientOnly),
+    ("skeyauthentication", ClientOnly),
+    ("stdinnull", ClientOnly),
+    ("syslogfacility", ClientOnly),
+    ("tcpkeepalive", ClientOnly),
+    ("versionaddendum", ClientOnly),
+    ("warnweakcrypto", ClientOnly),
     // Both sides.
     ("addressfamily", Both),
     ("bindaddress", Both),
@@ -124,35 +126,35 @@ const KEYWORDS: &[(&str, Treatment)] = &[
     ("tag", Both),
     ("user", Both),
     // The gate's side.
-    ("canonicaldomains", Route),
-    ("canonicalizefallbacklocal", Route),
-    ("canonicalizehostname", Route),
-    ("canonicalizemaxdots", Route),
-    ("canonicalizepermittedcnames", Route),
-    ("casignaturealgorithms", Route),
-    ("certificatefile", Route),
-    ("connectionattempts", Route),
-    ("connecttimeout", Route),
-    ("globalknownhostsfile", Route),
-    ("hashknownhosts", Route),
-    ("hostkeyalgorithms", Route),
-    ("hostkeyalias", Route),
-    ("hostname", Route),
-    ("identitiesonly", Route),
-    ("identityagent", Route),
-    ("identityfile", Route),
-    ("identityfile2", Route),
-    ("kexalgorithms", Route),
-    ("nohostauthenticationforlocalhost", Route),
-    ("proxyjump", Route),
-    ("pubkeyacceptedalgorithms", Route),
-    ("pubkeyacceptedkeytypes", Route),
-    ("pubkeyauthentication", Route),
-    ("requiredrsasize", Route),
-    ("revokedhostkeys", Route),
-    ("rsaminsize", Route),
-    ("stricthostkeychecking", Route),
-    ("userknownhostsfile", Route),
+    ("canonicaldomains", ResolveOnly),
+    ("canonicalizefallbacklocal", ResolveOnly),
+    ("canonicalizehostname", ResolveOnly),
+    ("canonicalizemaxdots", ResolveOnly),
+    ("canonicalizepermittedcnames", ResolveOnly),
+    ("casignaturealgorithms", ResolveOnly),
+    ("certificatefile", ResolveOnly),
+    ("connectionattempts", ResolveOnly),
+    ("connecttimeout", ResolveOnly),
+    ("globalknownhostsfile", ResolveOnly),
+    ("hashknownhosts", ResolveOnly),
+    ("hostkeyalgorithms", ResolveOnly),
+    ("hostkeyalias", ResolveOnly),
+    ("hostname", ResolveOnly),
+    ("identitiesonly", ResolveOnly),
+    ("identityagent", ResolveOnly),
+    ("identityfile", ResolveOnly),
+    ("identityfile2", ResolveOnly),
+    ("kexalgorithms", ResolveOnly),
+    ("nohostauthenticationforlocalhost", ResolveOnly),
+    ("proxyjump", ResolveOnly),
+    ("pubkeyacceptedalgorithms", ResolveOnly),
+    ("pubkeyacceptedkeytypes", ResolveOnly),
+    ("pubkeyauthentication", ResolveOnly),
+    ("requiredrsasize", ResolveOnly),
+    ("revokedhostkeys", ResolveOnly),
+    ("rsaminsize", ResolveOnly),
+    ("stricthostkeychecking", ResolveOnly),
+    ("userknownhostsfile", ResolveOnly),
     // Without effect behind a gate.
     ("addkeystoagent", Drop),
     ("checkhostip", Drop),

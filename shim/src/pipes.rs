@@ -12,14 +12,15 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::child::{self, PIPED};
+use crate::child::{self, Mode};
+use crate::environment::EnvChange;
 use crate::error::WrapError;
+use crate::launch::{Launch, settle};
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
-use crate::wrap::{Launch, settle};
 
 /// How long a client whose output nobody reads any more may take to end by itself.
-const UNREAD: Duration = Duration::from_secs(1);
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether standard output is a pipe or a socket, whose reader can go away.
 pub(crate) fn has_reader() -> bool {
@@ -31,7 +32,7 @@ pub(crate) fn has_reader() -> bool {
 ///
 /// OpenSSH's client ignores SIGPIPE and tells a server of its own kind by a message
 /// (`eow@openssh.com`) that not every server can hear; without it, it reads on for ever.
-fn end_when_unread(client: Pid, over: Arc<AtomicBool>) {
+fn end_when_unread(client: Pid, ended: Arc<AtomicBool>) {
     std::thread::spawn(move || {
         let stdout = std::io::stdout();
         let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
@@ -42,8 +43,8 @@ fn end_when_unread(client: Pid, over: Arc<AtomicBool>) {
                 Ok(_) => break,
             }
         }
-        std::thread::sleep(UNREAD);
-        if !over.load(Ordering::SeqCst) {
+        std::thread::sleep(UNREAD_TIMEOUT);
+        if !ended.load(Ordering::SeqCst) {
             let _ = kill_process(client, Signal::TERM);
         }
     });
@@ -51,26 +52,26 @@ fn end_when_unread(client: Pid, over: Arc<AtomicBool>) {
 
 /// Runs the program to its end.
 pub(crate) fn run(launch: &Launch) -> Result<u8, WrapError> {
-    let events = signals::collect()?;
+    let events = signals::subscribe()?;
     let mut command = Command::new(&launch.expacti);
-    command.args(child::arguments(PIPED, &launch.program, &launch.args));
-    for (name, value) in &launch.environment {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
+    command.args(child::arguments(Mode::Piped, &launch.program, &launch.args));
+    for change in &launch.environment {
+        match change {
+            EnvChange::Remove(name) => command.env_remove(name),
+            EnvChange::Set(name, value) => command.env(name, value),
         };
     }
     let started = command
         .spawn()
         .map_err(|source| WrapError::NotExecutable { program: launch.expacti.clone(), source })?;
     let pid = Pid::from_child(&started);
-    let over = Arc::new(AtomicBool::new(false));
+    let ended = Arc::new(AtomicBool::new(false));
     if launch.client && has_reader() {
-        end_when_unread(pid, Arc::clone(&over));
+        end_when_unread(pid, Arc::clone(&ended));
     }
     let status = loop {
         if let Some(status) = changes(pid) {
-            over.store(true, Ordering::SeqCst);
+            ended.store(true, Ordering::SeqCst);
             break status;
         }
         match events.recv() {
@@ -79,7 +80,7 @@ pub(crate) fn run(launch: &Launch) -> Result<u8, WrapError> {
                 let _ = kill_process(pid, signal);
             }
             Ok(_) => {}
-            Err(_) => return Err(WrapError::Usage("the handling of signals ended".to_owned())),
+            Err(_) => return Err(WrapError::SignalsEnded),
         }
     };
     settle(launch, &events);

@@ -15,7 +15,7 @@ pub(crate) fn exists(pid: u32) -> bool {
     }
 }
 
-/// What became of a child.
+/// What happened to a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     /// It ended, with this status (128 + n after signal n, as shells say it).
@@ -49,9 +49,8 @@ fn change(status: WaitStatus) -> Option<Change> {
     status.stopped().then_some(Change::Stopped)
 }
 
-/// The processes below this one, without those in (and below) `except`. Without `/proc` there is no
-/// telling, and none.
-pub(crate) fn descendants(except: &[Pid]) -> Vec<Pid> {
+/// The processes below this one, without those in (and below) `exclude`. None without `/proc`.
+pub(crate) fn descendants(exclude: &[Pid]) -> Vec<Pid> {
     let me = rustix::process::getpid().as_raw_pid();
     let parents: HashMap<i32, i32> = all()
         .into_iter()
@@ -63,9 +62,9 @@ pub(crate) fn descendants(except: &[Pid]) -> Vec<Pid> {
         .collect();
     let is_below = |pid: i32| {
         let mut at = pid;
-        // A bound instead of a set: a snapshot of a changing tree may hold a circle.
+        // Bounded, since a snapshot of a changing tree may contain a cycle.
         for _ in 0..parents.len() {
-            if except.iter().any(|p| p.as_raw_pid() == at) {
+            if exclude.iter().any(|p| p.as_raw_pid() == at) {
                 return false;
             }
             match parents.get(&at) {
@@ -96,18 +95,18 @@ fn all() -> Vec<i32> {
     entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Ends what the program left running: `SIGTERM`, and after a grace `SIGKILL`.
+/// Ends what the program left running: `SIGTERM`, and after a grace period `SIGKILL`.
 ///
 /// It could otherwise leave the tree when this process ends, and approve its own commands from
 /// outside.
-pub(crate) fn end_descendants(except: &[Pid], grace: std::time::Duration) {
+pub(crate) fn end_descendants(exclude: &[Pid], grace: std::time::Duration) {
     let mut deadline = std::time::Instant::now() + grace;
     let mut signal = Signal::TERM;
-    let mut told: Vec<Pid> = Vec::new();
+    let mut signalled: Vec<Pid> = Vec::new();
     loop {
         while next_change().is_some() {}
-        let left = descendants(except);
-        if left.is_empty() {
+        let remaining = descendants(exclude);
+        if remaining.is_empty() {
             return;
         }
         if std::time::Instant::now() >= deadline {
@@ -117,14 +116,14 @@ pub(crate) fn end_descendants(except: &[Pid], grace: std::time::Duration) {
             }
             signal = Signal::KILL;
             deadline = std::time::Instant::now() + grace;
-            told.clear();
+            signalled.clear();
         }
-        for pid in left {
-            if !told.contains(&pid) || signal == Signal::KILL {
+        for pid in remaining {
+            if !signalled.contains(&pid) || signal == Signal::KILL {
                 let _ = kill_process(pid, signal);
-                // A stopped process acts on SIGTERM only when it goes on.
+                // A stopped process acts on SIGTERM only once it continues.
                 let _ = kill_process(pid, Signal::CONT);
-                told.push(pid);
+                signalled.push(pid);
             }
         }
         std::thread::sleep(std::time::Duration::from_millis(2));

@@ -1,60 +1,20 @@
-//! Finds out where an `ssh` command line leads, by asking the stock client (`ssh -G`). It reads the
-//! user's configuration and connects to nothing.
+//! Finds out where an `ssh` command line leads, from what the stock client makes of the user's
+//! configuration. It connects to nothing.
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::io::Read as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use expacti_protocol::uplink::{HostKeyChecking, TargetRoute};
 
 use crate::args::Request;
-use crate::error::WrapError;
+use crate::error::{ResolveError, WrapError};
 use crate::expand::Tokens;
+use crate::ssh_config::{ResolveEnv, Settings, answer, ask};
 use crate::transport;
 
-/// `ssh -G` prints the control path expanded: that is how the values of tokens are learnt that only
-/// the client can tell. The home directory comes last, as it may hold a comma.
-const PROBE: &str = "-oControlPath=/%C,%l,%L,%i,%u,%d";
-
-/// What the client's configuration says of one host.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Settings {
-    values: HashMap<String, Vec<String>>,
-}
-
-impl Settings {
-    /// Reads the output of `ssh -G`.
-    pub(crate) fn parse(text: &str) -> Self {
-        let mut values: HashMap<String, Vec<String>> = HashMap::new();
-        for line in text.lines() {
-            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
-            values.entry(key.to_ascii_lowercase()).or_default().push(value.to_owned());
-        }
-        Self { values }
-    }
-
-    /// Every value of a keyword.
-    pub(crate) fn all(&self, key: &str) -> &[String] {
-        self.values.get(key).map_or(&[], Vec::as_slice)
-    }
-
-    /// The value of a keyword, unless it is empty or `none`.
-    pub(crate) fn one(&self, key: &str) -> Option<&str> {
-        let value = self.all(key).first().map(String::as_str)?;
-        (!value.is_empty() && !value.eq_ignore_ascii_case("none")).then_some(value)
-    }
-
-    /// Whether this client knows a keyword (and prints it).
-    pub(crate) fn knows(&self, key: &str) -> bool {
-        self.values.contains_key(key)
-    }
-
-    fn yes(&self, key: &str) -> bool {
-        matches!(self.one(key), Some("yes" | "true"))
-    }
-}
+/// Makes `ssh -G` print the values of the tokens that only the client knows: it expands the control
+/// path. The home directory comes last, since it may contain a comma.
+const TOKEN_PROBE: &str = "-oControlPath=/%C,%l,%L,%i,%u,%d";
 
 /// Where a connection leads, and what the client knows.
 #[derive(Debug, Clone)]
@@ -65,90 +25,46 @@ pub(crate) struct Resolved {
     pub(crate) settings: Settings,
 }
 
-/// What resolving depends on besides the command line.
-pub(crate) struct Surroundings<'a> {
-    /// The stock client.
-    pub(crate) ssh: &'a Path,
-    /// The process of `expacti wrap`.
-    pub(crate) wrap_pid: u32,
-    /// Reads the environment.
-    pub(crate) var: &'a dyn Fn(&str) -> Option<String>,
-    /// The working directory, for relative paths.
-    pub(crate) cwd: &'a Path,
-}
-
 /// Resolves a request.
-pub(crate) fn resolve(request: &Request, at: &Surroundings<'_>) -> Result<Resolved, WrapError> {
-    let mut asked: Vec<&OsStr> = vec![OsStr::new("-TG"), OsStr::new(PROBE)];
-    asked.extend(request.route.iter().map(OsString::as_os_str));
-    // Both at once: each takes some ten milliseconds.
-    let asked = ask(at, &asked)?;
-    let plain = ask(at, &["-TG", "-Fnone", "expacti"].map(OsStr::new))?;
+pub(crate) fn resolve(request: &Request, env: &ResolveEnv<'_>) -> Result<Resolved, WrapError> {
+    let mut asked: Vec<&OsStr> = vec![OsStr::new("-TG"), OsStr::new(TOKEN_PROBE)];
+    asked.extend(request.resolve_args.iter().map(OsString::as_os_str));
+    // Both at once: each takes about ten milliseconds.
+    let asked = ask(env, &asked)?;
+    let plain = ask(env, &["-TG", "-Fnone", "expacti"].map(OsStr::new))?;
     let settings = Settings::parse(&answer(asked)?);
     let defaults = Settings::parse(&answer(plain)?);
-    let route = route(request, &settings, &defaults, at).map_err(WrapError::Resolve)?;
+    let route = route(request, &settings, &defaults, env)?;
     Ok(Resolved { route, settings })
 }
 
-fn ask(at: &Surroundings<'_>, args: &[&OsStr]) -> Result<Child, WrapError> {
-    Command::new(at.ssh)
-        .args(args)
-        .current_dir(at.cwd)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(WrapError::io(format!("run {} -G", at.ssh.display())))
-}
-
-fn answer(mut child: Child) -> Result<String, WrapError> {
-    // The answer is a few kilobytes and the errors fit in a pipe: no dead lock.
-    let read = |pipe: Option<&mut dyn std::io::Read>| -> Result<String, WrapError> {
-        let mut bytes = Vec::new();
-        if let Some(pipe) = pipe {
-            pipe.take(1 << 20)
-                .read_to_end(&mut bytes)
-                .map_err(WrapError::io("read what ssh -G says"))?;
-        }
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let out = read(child.stdout.as_mut().map(|p| p as &mut dyn std::io::Read))?;
-    let err = read(child.stderr.as_mut().map(|p| p as &mut dyn std::io::Read))?;
-    let status = child.wait().map_err(WrapError::io("wait for ssh -G"))?;
-    if !status.success() {
-        let why = err.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>();
-        return Err(WrapError::Resolve(format!("ssh -G says: {}", why.join("; "))));
-    }
-    Ok(out)
-}
-
-fn tokens(request: &Request, settings: &Settings) -> Result<Tokens, String> {
-    let probe = settings.one("controlpath").ok_or("ssh -G does not print its control path")?;
+fn tokens(request: &Request, settings: &Settings) -> Result<Tokens, ResolveError> {
+    let probe = settings.value("controlpath").ok_or(ResolveError::NoControlPath)?;
     let mut parts = probe.trim_start_matches('/').splitn(6, ',').map(str::to_owned);
-    let mut part = || parts.next().ok_or("ssh -G prints an unexpanded control path");
+    let mut part = || parts.next().ok_or(ResolveError::UnexpandedControlPath);
     let (hash, local, local_short) = (part()?, part()?, part()?);
     let (uid, local_user, home) = (part()?, part()?, part()?);
     let given = settings
-        .one("host")
-        .map_or_else(|| alias(&request.destination.to_string_lossy()), str::to_owned);
+        .value("host")
+        .map_or_else(|| host_of(&request.destination.to_string_lossy()), str::to_owned);
     Ok(Tokens {
         hash,
         home,
-        host: settings.one("hostname").unwrap_or_default().to_owned(),
+        host: settings.value("hostname").unwrap_or_default().to_owned(),
         uid,
-        jump: settings.one("proxyjump").unwrap_or_default().to_owned(),
-        key_name: settings.one("hostkeyalias").unwrap_or(&given).to_owned(),
+        jump: settings.value("proxyjump").unwrap_or_default().to_owned(),
+        key_name: settings.value("hostkeyalias").unwrap_or(&given).to_owned(),
         local_short,
         local,
         given,
-        port: settings.one("port").unwrap_or("22").to_owned(),
-        user: settings.one("user").unwrap_or_default().to_owned(),
+        port: settings.value("port").unwrap_or("22").to_owned(),
+        user: settings.value("user").unwrap_or_default().to_owned(),
         local_user,
     })
 }
 
 /// The host of `[user@]host` or `ssh://[user@]host[:port]`.
-fn alias(destination: &str) -> String {
+fn host_of(destination: &str) -> String {
     let (uri, rest) = match destination.strip_prefix("ssh://") {
         Some(rest) => (true, rest),
         None => (false, destination),
@@ -167,22 +83,19 @@ fn route(
     request: &Request,
     settings: &Settings,
     defaults: &Settings,
-    at: &Surroundings<'_>,
-) -> Result<TargetRoute, String> {
+    env: &ResolveEnv<'_>,
+) -> Result<TargetRoute, ResolveError> {
     let tokens = tokens(request, settings)?;
-    if let Some(file) = settings.one("revokedhostkeys") {
-        return Err(format!(
-            "RevokedHostKeys is set ({file}), and the gate cannot check it yet; revoke the keys \
-             with @revoked lines in known_hosts instead"
-        ));
+    if let Some(file) = settings.value("revokedhostkeys") {
+        return Err(ResolveError::RevokedHostKeys(file.to_owned()));
     }
     let absolute = |path: String| -> String {
-        if path.starts_with('/') { path } else { at.cwd.join(path).to_string_lossy().into_owned() }
+        if path.starts_with('/') { path } else { env.cwd.join(path).to_string_lossy().into_owned() }
     };
-    let existing = |key: &str| -> Result<Vec<String>, String> {
+    let existing = |key: &str| -> Result<Vec<String>, ResolveError> {
         let mut files = Vec::new();
-        for text in settings.all(key).iter().filter(|t| !t.eq_ignore_ascii_case("none")) {
-            let path = absolute(tokens.path(text, at.var)?);
+        for text in settings.values(key).iter().filter(|t| !t.eq_ignore_ascii_case("none")) {
+            let path = absolute(tokens.path(text, env.var)?);
             if Path::new(&path).is_file() && !files.contains(&path) {
                 files.push(path);
             }
@@ -198,47 +111,53 @@ fn route(
             certificate_files.push(beside);
         }
     }
-    let user_files = paths(settings.one("userknownhostsfile").unwrap_or_default());
+    let user_files = paths(settings.value("userknownhostsfile").unwrap_or_default());
     let mut known_hosts_files = user_files.clone();
-    known_hosts_files.extend(paths(settings.one("globalknownhostsfile").unwrap_or_default()));
+    known_hosts_files.extend(paths(settings.value("globalknownhostsfile").unwrap_or_default()));
     known_hosts_files.retain(|f| f != "/dev/null");
-    let algorithms = settings.one("hostkeyalgorithms").unwrap_or_default();
-    let narrowed = defaults.one("hostkeyalgorithms") != Some(algorithms);
-    let port = settings.one("port").unwrap_or("22");
-    let identity_agent = identity_agent(settings, &tokens, at)?;
+    let algorithms = settings.value("hostkeyalgorithms").unwrap_or_default();
+    let narrowed = defaults.value("hostkeyalgorithms") != Some(algorithms);
+    let port = settings.value("port").unwrap_or("22");
+    let identity_agent = identity_agent(settings, &tokens, env)?;
     Ok(TargetRoute {
-        // Rules speak of targets by this name: it must not stand for another machine than in the
-        // user's own configuration.
-        alias: if request.renamed || request.own_config().is_some() {
+        // Rules know targets by this name: it must mean the same machine as in the user's own
+        // configuration.
+        alias: if request.overrides_hostname || request.custom_config().is_some() {
             tokens.host.clone()
         } else {
             tokens.given.clone()
         },
         host: tokens.host.clone(),
-        port: port.parse().map_err(|_| format!("{port:?} is not a port"))?,
+        port: port.parse().map_err(|_| ResolveError::Port(port.to_owned()))?,
         user: tokens.user.clone(),
         identity_files,
         certificate_files,
-        identities_only: settings.yes("identitiesonly"),
+        identities_only: settings.is_yes("identitiesonly"),
         known_hosts_files,
         known_hosts_add: user_files.into_iter().next().filter(|f| f != "/dev/null"),
-        host_key_checking: match settings.one("stricthostkeychecking") {
+        host_key_checking: match settings.value("stricthostkeychecking") {
             Some("accept-new") => HostKeyChecking::AcceptNew,
             Some("no" | "off" | "false") => HostKeyChecking::Off,
             _ => HostKeyChecking::Strict,
         },
-        host_key_alias: settings.one("hostkeyalias").map(str::to_owned),
-        hash_known_hosts: settings.yes("hashknownhosts"),
+        host_key_alias: settings.value("hostkeyalias").map(str::to_owned),
+        hash_known_hosts: settings.is_yes("hashknownhosts"),
         host_key_algorithms: if narrowed {
             algorithms.split(',').filter(|a| !a.is_empty()).map(str::to_owned).collect()
         } else {
             vec![]
         },
-        connect_timeout: settings.one("connecttimeout").and_then(|v| v.parse().ok()),
-        address_family: settings.one("addressfamily").map(str::to_owned),
-        transport: transport::transport(request, settings, &tokens, identity_agent.as_deref(), at)?,
+        connect_timeout: settings.value("connecttimeout").and_then(|v| v.parse().ok()),
+        address_family: settings.value("addressfamily").map(str::to_owned),
+        transport: transport::transport(
+            request,
+            settings,
+            &tokens,
+            identity_agent.as_deref(),
+            env,
+        )?,
         server_alive_interval: settings
-            .one("serveraliveinterval")
+            .value("serveraliveinterval")
             .and_then(|v| v.parse().ok())
             .filter(|seconds| *seconds > 0),
         identity_agent,
@@ -248,17 +167,17 @@ fn route(
 fn identity_agent(
     settings: &Settings,
     tokens: &Tokens,
-    at: &Surroundings<'_>,
-) -> Result<Option<String>, String> {
-    let environment = || (at.var)("SSH_AUTH_SOCK").filter(|s| !s.is_empty());
-    let Some(text) = settings.all("identityagent").first() else { return Ok(environment()) };
+    env: &ResolveEnv<'_>,
+) -> Result<Option<String>, ResolveError> {
+    let environment = || (env.var)("SSH_AUTH_SOCK").filter(|s| !s.is_empty());
+    let Some(text) = settings.values("identityagent").first() else { return Ok(environment()) };
     Ok(match text.as_str() {
         "none" => None,
         "SSH_AUTH_SOCK" => environment(),
         name if name.starts_with('$') && !name.starts_with("${") => {
-            (at.var)(name.trim_start_matches('$')).filter(|s| !s.is_empty())
+            (env.var)(name.trim_start_matches('$')).filter(|s| !s.is_empty())
         }
-        path => Some(tokens.path(path, at.var)?),
+        path => Some(tokens.path(path, env.var)?),
     })
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum Event {
     Resized,
     /// A signal meant for the program.
     Signal {
-        /// Which.
+        /// The signal.
         signal: Signal,
         /// A terminal sent it, to every process of the foreground group.
         from_terminal: bool,
@@ -30,12 +30,12 @@ pub(crate) enum Event {
 }
 
 /// The signals that are passed on to the program.
-const PASSED: [i32; 8] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2];
+const FORWARDED: [i32; 8] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2];
 
 /// Starts to collect signals; from now on none of them ends this process.
-pub(crate) fn collect() -> Result<Receiver<Event>, WrapError> {
+pub(crate) fn subscribe() -> Result<Receiver<Event>, WrapError> {
     let ignored = ignored();
-    let wanted = PASSED.into_iter().chain([SIGCHLD, SIGWINCH]).filter(|s| !ignored.contains(s));
+    let wanted = FORWARDED.into_iter().chain([SIGCHLD, SIGWINCH]).filter(|s| !ignored.contains(s));
     let mut signals = SignalsInfo::<WithOrigin>::new(wanted)
         .map_err(WrapError::io("set up the handling of signals"))?;
     let (events, receiver) = channel();
@@ -63,7 +63,7 @@ pub(crate) fn collect() -> Result<Receiver<Event>, WrapError> {
     Ok(receiver)
 }
 
-/// The signals that this process was started to ignore; without `/proc` none is known.
+/// The signals that this process was started to ignore; none can be known without `/proc`.
 fn ignored() -> Vec<i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status

@@ -12,24 +12,25 @@ use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr};
 
-use crate::child::{self, SESSION};
+use crate::child::{self, Mode};
 use crate::context::Context;
+use crate::environment::EnvChange;
 use crate::error::WrapError;
 use crate::guard::Guard;
+use crate::launch::{Launch, settle};
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
-use crate::wrap::{Launch, settle};
 
 /// How long the last output may take to be shown once every process of the program is gone.
-const LAST_OUTPUT: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The outer terminal. Dropping it restores its settings, also while a panic unwinds.
-struct Outer {
+struct OuterTerminal {
     saved: Termios,
     is_raw: bool,
 }
 
-impl Outer {
+impl OuterTerminal {
     fn open() -> Result<Self, WrapError> {
         let saved = tcgetattr(std::io::stdin())
             .map_err(WrapError::errno("read the settings of the terminal"))?;
@@ -41,7 +42,7 @@ impl Outer {
         rustix::termios::tcgetpgrp(std::io::stdin()) == Ok(rustix::process::getpgrp())
     }
 
-    fn enter(&mut self) {
+    fn set_raw(&mut self) {
         if self.is_raw || !Self::is_foreground() {
             return;
         }
@@ -50,7 +51,7 @@ impl Outer {
         self.is_raw = tcsetattr(std::io::stdin(), OptionalActions::Now, &raw).is_ok();
     }
 
-    fn leave(&mut self) {
+    fn restore(&mut self) {
         if self.is_raw {
             // A terminal that is gone has no settings to restore.
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.saved);
@@ -70,14 +71,14 @@ impl Outer {
     }
 }
 
-impl Drop for Outer {
+impl Drop for OuterTerminal {
     fn drop(&mut self) {
-        self.leave();
+        self.restore();
     }
 }
 
 /// Whether standard input, output and error are all a terminal.
-pub(crate) fn is_full() -> bool {
+pub(crate) fn is_on_all_streams() -> bool {
     rustix::termios::isatty(std::io::stdin())
         && rustix::termios::isatty(std::io::stdout())
         && rustix::termios::isatty(std::io::stderr())
@@ -88,18 +89,20 @@ pub(crate) fn run(launch: &mut Launch, context: &Context) -> Result<u8, WrapErro
     let pty = |what: &'static str| {
         move |e: anyhow::Error| WrapError::io(what)(std::io::Error::other(e.to_string()))
     };
-    let mut outer = Outer::open()?;
+    let mut outer = OuterTerminal::open()?;
     let terminal = std::io::stdin()
         .as_fd()
         .try_clone_to_owned()
         .map_err(WrapError::io("duplicate the terminal"))?;
     let guard = Guard::start(context, terminal)?;
-    launch.except.push(guard.pid);
-    let pair = native_pty_system().openpty(Outer::size()).map_err(pty("open a pseudo-terminal"))?;
+    launch.exclude.push(guard.pid);
+    let pair = native_pty_system()
+        .openpty(OuterTerminal::size())
+        .map_err(pty("open a pseudo-terminal"))?;
     inherit_settings(pair.master.as_ref(), &outer.saved);
     let reader = pair.master.try_clone_reader().map_err(pty("read from the pseudo-terminal"))?;
     let writer = pair.master.take_writer().map_err(pty("write to the pseudo-terminal"))?;
-    let events = signals::collect()?;
+    let events = signals::subscribe()?;
     let started = pair.slave.spawn_command(command(launch)?).map_err(pty("start the program"))?;
     drop(pair.slave);
     let pid = started
@@ -107,14 +110,14 @@ pub(crate) fn run(launch: &mut Launch, context: &Context) -> Result<u8, WrapErro
         .and_then(|pid| i32::try_from(pid).ok())
         .and_then(Pid::from_raw)
         .ok_or_else(|| WrapError::Usage("the program has no process number".to_owned()))?;
-    outer.enter();
+    outer.set_raw();
     let output = copy_output(reader)?;
     copy_input(writer)?;
-    let status = watch(pid, &events, pair.master.as_ref(), &mut outer)?;
+    let status = await_end(pid, &events, pair.master.as_ref(), &mut outer)?;
     settle(launch, &events);
-    // It has ended when its sender is gone.
-    let _ = output.recv_timeout(LAST_OUTPUT);
-    outer.leave();
+    // The sender is dropped at the end of the output.
+    let _ = output.recv_timeout(DRAIN_TIMEOUT);
+    outer.restore();
     guard.dismiss();
     Ok(status)
 }
@@ -124,29 +127,29 @@ fn inherit_settings(master: &dyn MasterPty, settings: &Termios) {
     const O_NOCTTY: i32 = rustix::fs::OFlags::NOCTTY.bits() as i32;
     let Some(name) = master.tty_name() else { return };
     let slave = File::options().read(true).write(true).custom_flags(O_NOCTTY).open(name);
-    // Its defaults serve as well.
+    // If that fails, the defaults have to do.
     let _ = slave.map(|slave| tcsetattr(&slave, OptionalActions::Now, settings));
 }
 
 fn command(launch: &Launch) -> Result<CommandBuilder, WrapError> {
     let mut command = CommandBuilder::new(&launch.expacti);
-    command.args(child::arguments(SESSION, &launch.program, &launch.args));
-    // Its own choice would be the home directory.
+    command.args(child::arguments(Mode::Session, &launch.program, &launch.args));
+    // The library's own choice would be the home directory.
     command.cwd(std::env::current_dir().map_err(WrapError::io("find the working directory"))?);
-    for (name, value) in &launch.environment {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
+    for change in &launch.environment {
+        match change {
+            EnvChange::Remove(name) => command.env_remove(name),
+            EnvChange::Set(name, value) => command.env(name, value),
         }
     }
     Ok(command)
 }
 
-fn watch(
+fn await_end(
     pid: Pid,
     events: &Receiver<Event>,
     master: &dyn MasterPty,
-    outer: &mut Outer,
+    outer: &mut OuterTerminal,
 ) -> Result<u8, WrapError> {
     loop {
         while let Some((who, change)) = next_change() {
@@ -154,7 +157,7 @@ fn watch(
                 Change::Ended(status) if who == pid => return Ok(status),
                 Change::Stopped if who == pid => {
                     // The shell above sees its job stopped, on a terminal as it left it.
-                    outer.leave();
+                    outer.restore();
                     let _ = kill_process(rustix::process::getpid(), Signal::STOP);
                     resume(pid, master, outer);
                 }
@@ -163,26 +166,26 @@ fn watch(
         }
         match events.recv() {
             Ok(Event::Resized) => {
-                let _ = master.resize(Outer::size());
+                let _ = master.resize(OuterTerminal::size());
             }
             Ok(Event::Signal { signal: Signal::CONT, .. }) => resume(pid, master, outer),
-            // The program is in another session: nobody else told it.
+            // The program is in another session: nobody else signals it.
             Ok(Event::Signal { signal, .. }) => {
                 let _ = kill_process(pid, signal);
             }
             Ok(Event::Child) => {}
-            Err(_) => return Err(WrapError::Usage("the handling of signals ended".to_owned())),
+            Err(_) => return Err(WrapError::SignalsEnded),
         }
     }
 }
 
-fn resume(pid: Pid, master: &dyn MasterPty, outer: &mut Outer) {
-    outer.enter();
-    let _ = master.resize(Outer::size());
+fn resume(pid: Pid, master: &dyn MasterPty, outer: &mut OuterTerminal) {
+    outer.set_raw();
+    let _ = master.resize(OuterTerminal::size());
     let _ = kill_process(pid, Signal::CONT);
 }
 
-/// Shows what the program writes; the receiver is cut off at its end.
+/// Shows what the program writes; the receiver is disconnected at its end.
 fn copy_output(mut from: Box<dyn Read + Send>) -> Result<Receiver<()>, WrapError> {
     let (until_end, ended) = channel();
     thread("output", move || {

@@ -4,8 +4,9 @@
 use expacti_protocol::uplink::WRAP_ENV;
 
 use crate::args::Request;
+use crate::error::ResolveError;
 use crate::expand::Tokens;
-use crate::resolve::{Settings, Surroundings};
+use crate::ssh_config::{ResolveEnv, Settings};
 
 /// The command whose standard input and output are the connection, if there is one.
 pub(crate) fn transport(
@@ -13,23 +14,24 @@ pub(crate) fn transport(
     settings: &Settings,
     tokens: &Tokens,
     agent: Option<&str>,
-    at: &Surroundings<'_>,
-) -> Result<Option<Vec<String>>, String> {
-    let command = if let Some(jumps) = settings.one("proxyjump") {
-        jump(request, &tokens.percent(jumps)?, tokens, at)?
-    } else if let Some(proxy) = settings.one("proxycommand") {
-        if request.own_config().is_some() {
-            return Err("the file of -F has a ProxyCommand, which would replace the gate; put it \
-                        in your ~/.ssh/config, or use ProxyJump"
-                .to_owned());
+    env: &ResolveEnv<'_>,
+) -> Result<Option<Vec<String>>, ResolveError> {
+    let command = if let Some(jumps) = settings.value("proxyjump") {
+        jump(request, &tokens.percent(jumps)?, tokens, env)?
+    } else if let Some(proxy) = settings.value("proxycommand") {
+        if request.custom_config().is_some() {
+            return Err(ResolveError::ProxyCommandOfAgent);
         }
-        if settings.one("proxyusefdpass") == Some("yes") {
-            return Err("a ProxyCommand with ProxyUseFdpass cannot be followed by the gate".into());
+        if settings.value("proxyusefdpass") == Some("yes") {
+            return Err(ResolveError::ProxyUseFdpass);
         }
         // A shell will read them, and the agent may have chosen them.
         for value in [&tokens.host, &tokens.given, &tokens.key_name, &tokens.user] {
-            if value.starts_with('-') || value.contains(is_shell) {
-                return Err(format!("{value:?} cannot be put into the ProxyCommand {proxy:?}"));
+            if value.starts_with('-') || value.contains(is_shell_metachar) {
+                return Err(ResolveError::UnsafeInProxyCommand {
+                    value: value.clone(),
+                    proxy: proxy.to_owned(),
+                });
             }
         }
         let command = format!("exec {}", tokens.percent(proxy)?);
@@ -37,16 +39,16 @@ pub(crate) fn transport(
     } else {
         return Ok(None);
     };
-    // The gate runs it, in its own environment: it needs the agent's socket. The mark tells the
+    // The gate runs it, in its own environment: it needs the agent's socket. The marker tells the
     // broker that this process, too, was started on behalf of a wrapped program.
-    let mut argv = vec!["/usr/bin/env".to_owned(), format!("{WRAP_ENV}={}", at.wrap_pid)];
+    let mut argv = vec!["/usr/bin/env".to_owned(), format!("{WRAP_ENV}={}", env.wrap_pid)];
     argv.extend(agent.map(|socket| format!("SSH_AUTH_SOCK={socket}")));
     argv.extend(command);
     Ok(Some(argv))
 }
 
-/// What OpenSSH, too, refuses in names that come from a command line.
-fn is_shell(c: char) -> bool {
+/// Characters that OpenSSH refuses too in names from a command line.
+fn is_shell_metachar(c: char) -> bool {
     c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){}*?~#!".contains(c)
 }
 
@@ -55,20 +57,20 @@ fn jump(
     request: &Request,
     jumps: &str,
     tokens: &Tokens,
-    at: &Surroundings<'_>,
-) -> Result<Vec<String>, String> {
+    env: &ResolveEnv<'_>,
+) -> Result<Vec<String>, ResolveError> {
     let (before, last) = match jumps.rsplit_once(',') {
         Some((before, last)) => (Some(before), last),
         None => (None, jumps),
     };
-    // No terminal: a question could never be answered, so none is asked.
-    let mut argv = vec![text(at.ssh.as_os_str())?, "-oBatchMode=yes".to_owned()];
+    // There is no terminal to answer a question on, so none is asked.
+    let mut argv = vec![text(env.ssh.as_os_str())?, "-oBatchMode=yes".to_owned()];
     if let Some(config) = &request.config {
         let config = text(config)?;
         let config = if config.eq_ignore_ascii_case("none") || config.starts_with('/') {
             config
         } else {
-            text(at.cwd.join(config).as_os_str())?
+            text(env.cwd.join(config).as_os_str())?
         };
         argv.extend(["-F".to_owned(), config]);
     }
@@ -81,11 +83,11 @@ fn jump(
 }
 
 /// `[user@]host[:port]` as options and destination.
-fn hop(hop: &str) -> Result<Vec<String>, String> {
+fn hop(hop: &str) -> Result<Vec<String>, ResolveError> {
     if hop.starts_with("ssh://") {
         return Ok(vec![hop.to_owned()]);
     }
-    let wrong = || format!("{hop:?} is not a jump host");
+    let wrong = || ResolveError::JumpHost(hop.to_owned());
     let (user, host) = match hop.rsplit_once('@') {
         Some((user, host)) => (Some(user), host),
         None => (None, hop),
@@ -115,8 +117,8 @@ fn hop(hop: &str) -> Result<Vec<String>, String> {
     Ok(argv)
 }
 
-fn text(path: &std::ffi::OsStr) -> Result<String, String> {
-    path.to_str().map(str::to_owned).ok_or_else(|| format!("{path:?} is not UTF-8"))
+fn text(path: &std::ffi::OsStr) -> Result<String, ResolveError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| ResolveError::NotUtf8(path.to_owned()))
 }
 
 #[cfg(test)]

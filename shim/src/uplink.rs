@@ -1,4 +1,4 @@
-//! The client's `ProxyCommand`: connects to the gate's socket, says where to, and hands the
+//! The client's `ProxyCommand`: connects to the gate's socket, names the target, and hands the
 //! connected socket to the client. It carries no SSH bytes itself, and without the gate's `ok` it
 //! hands over nothing.
 
@@ -14,27 +14,27 @@ use expacti_protocol::uplink::{MAX_UPLINK, Uplink, UplinkReply};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde::{Deserialize, Serialize};
 
-use crate::error::WrapError;
+use crate::error::{GateError, ResolveError, WrapError};
+use crate::notice;
 
-/// The longest the gate may take for its answer; it may connect to the target first.
+/// How long the gate may take to answer; it may connect to the target first.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What one connection's helper needs; a file of its own, read once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Head {
+pub(crate) struct UplinkHeader {
     /// The gate's socket.
     pub(crate) gate: PathBuf,
-    /// What to say there.
+    /// What to send there.
     pub(crate) uplink: Uplink,
 }
 
-impl Head {
-    /// Writes the head into a new file of `dir`, readable by this user only.
+impl UplinkHeader {
+    /// Writes the header into a new file of `dir`, readable by this user only.
     pub(crate) fn store(&self, dir: &Path) -> Result<PathBuf, WrapError> {
-        let text = serde_json::to_vec(self)
-            .map_err(|e| WrapError::Resolve(format!("the head cannot be written: {e}")))?;
+        let text = serde_json::to_vec(self).map_err(ResolveError::HeaderUnwritable)?;
         let mut file = tempfile::Builder::new()
-            .prefix("head-")
+            .prefix("uplink-")
             .tempfile_in(dir)
             .map_err(WrapError::io("create the head of a connection"))?;
         file.write_all(&text).map_err(WrapError::io("write the head of a connection"))?;
@@ -44,12 +44,12 @@ impl Head {
     }
 }
 
-/// `expacti __uplink HEAD`: the exit status. Errors are told on standard error.
-pub fn uplink(head: &Path) -> u8 {
-    match connect(head).and_then(|socket| pass(&std::io::stdout(), &socket)) {
+/// `expacti __uplink HEADER`: the exit status. Errors go to standard error.
+pub(crate) fn uplink(header: &Path) -> u8 {
+    match connect(header).and_then(|socket| pass(&std::io::stdout(), &socket)) {
         Ok(()) => exit::OK,
         Err(e) => {
-            crate::say(&e);
+            notice::print(&e);
             e.exit_status()
         }
     }
@@ -59,29 +59,24 @@ fn connect(path: &Path) -> Result<UnixStream, WrapError> {
     let text = std::fs::read(path).map_err(WrapError::io("read the head of a connection"))?;
     // Best effort: the directory goes with the wrap anyway.
     let _ = std::fs::remove_file(path);
-    let head: Head = serde_json::from_slice(&text)
-        .map_err(|e| WrapError::Resolve(format!("the head of the connection is garbled: {e}")))?;
-    let mut line = serde_json::to_vec(&head.uplink)
-        .map_err(|e| WrapError::Resolve(format!("the head cannot be written: {e}")))?;
+    let header: UplinkHeader =
+        serde_json::from_slice(&text).map_err(ResolveError::HeaderGarbled)?;
+    let mut line = serde_json::to_vec(&header.uplink).map_err(ResolveError::HeaderUnwritable)?;
     line.push(b'\n');
     if line.len() > MAX_UPLINK {
-        return Err(WrapError::Resolve(format!(
-            "the command line of the wrapped program is too long to show to a reviewer ({} bytes)",
-            line.len()
-        )));
+        return Err(ResolveError::CommandLineTooLong(line.len()).into());
     }
-    let at = head.gate.display();
-    let mut socket = UnixStream::connect(&head.gate)
+    let at = header.gate.display();
+    let mut socket = UnixStream::connect(&header.gate)
         .map_err(WrapError::io(format!("reach the gate at {at} (`expacti up` starts it)")))?;
     let talk = || WrapError::io("talk to the gate");
     socket.set_read_timeout(Some(REPLY_TIMEOUT)).map_err(talk())?;
     socket.write_all(&line).map_err(talk())?;
     let reply = reply_line(&mut socket)?;
-    let reply: UplinkReply = serde_json::from_slice(&reply)
-        .map_err(|e| WrapError::Gate(format!("the gate's answer is garbled: {e}")))?;
+    let reply: UplinkReply = serde_json::from_slice(&reply).map_err(GateError::Garbled)?;
     if !reply.ok {
         let why = reply.error.as_deref().unwrap_or("the gate refused the connection");
-        return Err(WrapError::Gate(expacti_protocol::one_line(why)));
+        return Err(GateError::Refused(expacti_protocol::one_line(why)).into());
     }
     socket.set_read_timeout(None).map_err(talk())?;
     Ok(socket)
@@ -93,14 +88,12 @@ fn reply_line(socket: &mut UnixStream) -> Result<Vec<u8>, WrapError> {
     let mut byte = [0];
     loop {
         if line.len() >= MAX_UPLINK {
-            return Err(WrapError::Gate("the gate's answer is too long".to_owned()));
+            return Err(GateError::TooLong.into());
         }
         socket.read_exact(&mut byte).map_err(|e| match e.kind() {
-            std::io::ErrorKind::UnexpectedEof => {
-                WrapError::Gate("the gate closed the connection without an answer".to_owned())
-            }
+            std::io::ErrorKind::UnexpectedEof => GateError::Closed.into(),
             std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
-                WrapError::Gate("the gate did not answer in time".to_owned())
+                GateError::Timeout.into()
             }
             _ => WrapError::io("read the gate's answer")(e),
         })?;
@@ -118,7 +111,7 @@ fn pass(to: &impl AsFd, socket: &impl AsFd) -> Result<(), WrapError> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !control.push(SendAncillaryMessage::ScmRights(&fds)) {
-        return Err(WrapError::Gate("the connection cannot be handed to ssh".to_owned()));
+        return Err(GateError::Undeliverable.into());
     }
     sendmsg(to, &[IoSlice::new(&[0])], &mut control, SendFlags::empty())
         .map_err(WrapError::errno("hand the connection to ssh"))?;

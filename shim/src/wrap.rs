@@ -3,23 +3,21 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
 
 use expacti_protocol::client::{Client, Endpoint};
 use expacti_protocol::exit;
 use expacti_protocol::home::Home;
 use expacti_protocol::uplink::WrapRegistration;
-use rustix::process::{Pid, kill_process};
+use rustix::process::Pid;
 
 use crate::args::{Invocation, Origin};
-use crate::context::{Context, environment, find, is_executable, private_dir};
+use crate::client::{self, prepare};
+use crate::context::Context;
+use crate::environment::{environment, posix_shell};
 use crate::error::WrapError;
-use crate::signals::Event;
-use crate::{nested, pipes, process, terminal};
-
-/// How long what the program left running has to end by itself after SIGTERM.
-const GRACE: Duration = Duration::from_secs(1);
+use crate::executable::{find, locate, search_path};
+use crate::launch::Launch;
+use crate::{notice, pipes, process, shim_dir, terminal};
 
 /// What to wrap.
 #[derive(Debug, Clone)]
@@ -38,21 +36,6 @@ pub struct WrapOptions {
     pub broker: Endpoint,
 }
 
-/// What is run, and how.
-#[derive(Debug)]
-pub(crate) struct Launch {
-    pub(crate) expacti: PathBuf,
-    pub(crate) program: PathBuf,
-    pub(crate) args: Vec<OsString>,
-    pub(crate) environment: Vec<(&'static str, Option<OsString>)>,
-    /// The program is the client of `ssh` itself.
-    pub(crate) client: bool,
-    /// The program sends itself to the background (`ssh -f`): its end is not the end.
-    pub(crate) background: bool,
-    /// Children that do not belong to the program.
-    pub(crate) except: Vec<Pid>,
-}
-
 /// Runs the program to its end and returns its exit status, 128 + n after signal n.
 ///
 /// The broker and the gate must run already, and must not be children of this process unless they
@@ -67,65 +50,36 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
         .program
         .split_first()
         .ok_or_else(|| WrapError::Usage("no program is given; put it after --".to_owned()))?;
-    let name = Path::new(program).file_name().unwrap_or(program).to_owned();
-    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-    // What cannot work is said before anything is started.
-    let found = locate(program, &path)?;
-    let is_ssh = name == "ssh";
-    let invocation = if is_ssh { Some(nested::read(&found, args, Origin::Typed)?) } else { None };
-
-    let except = process::children();
+    let wrapped = Wrapped::parse(program)?;
+    // Report what cannot work before anything is started.
+    let invocation = match wrapped.kind {
+        Kind::Ssh => Some(client::read(&wrapped.path, args, Origin::User)?),
+        Kind::Copy | Kind::Other => None,
+    };
+    // Before the program: whoever is a child already does not belong to it.
+    let exclude = process::children();
     become_subreaper()?;
-    let dir = private_dir(&options.home)?;
-    let context = Context {
-        agent: options.agent.clone().unwrap_or_else(|| name.to_string_lossy().into_owned()),
-        reason: options.reason.clone(),
-        program: options.program.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
-        wrap_pid: std::process::id(),
-        gate: options.home.gate_socket(),
-        known_hosts: options.home.gate_known_hosts(),
-        expacti: options.expacti.clone(),
-        ssh: if is_ssh { Some(found.clone()) } else { find(OsStr::new("ssh"), &path) },
-        dir: dir.path().to_owned(),
-    };
+    let dir = shim_dir::create(&options.home)?;
+    let context = context(&options, &wrapped, dir.path());
     context.store()?;
+    // The broker knows before the program starts, so that nothing below it can ever decide.
     register(&options, &context)?;
-
-    let mut launch = Launch {
-        expacti: options.expacti.clone(),
-        program: found,
-        args: args.to_vec(),
-        environment: environment(&context, &|name| std::env::var_os(name)),
-        client: false,
-        background: false,
-        except,
-    };
-    match invocation {
-        Some(Invocation::Inform(args)) => launch.args = args,
-        Some(Invocation::Connect(request)) => {
-            let status_line = rustix::termios::isatty(std::io::stderr());
-            let prepared = nested::prepare(&context, &request, status_line)?;
-            launch.args = prepared.args;
-            launch.client = true;
-            launch.background = prepared.background;
-            // The client runs the uplink with `$SHELL -c`; see `nested`.
-            launch.environment.push(("SHELL", Some("/bin/sh".into())));
-        }
-        // By whatever path: they would start /usr/bin/ssh.
-        None if name == "scp" || name == "sftp" => launch.program = context.dir.join(&name),
-        None => {}
+    let mut launch = launch(&context, &wrapped, args, exclude);
+    if let Some(invocation) = invocation {
+        launch_client(&mut launch, &context, invocation)?;
     }
-    let status = if terminal::is_full() {
+    let status = if terminal::is_on_all_streams() {
         terminal::run(&mut launch, &context)
     } else {
         pipes::run(&launch)
     };
-    process::end_descendants(&launch.except, GRACE);
+    // Also when it could not be run; the shims go last, since what still runs may need them.
+    launch.end_leftovers();
     drop(dir);
     if launch.client && matches!(status, Ok(exit::CONNECTION_FAILED)) && gate_is_gone(&context.gate)
     {
-        // The client can only say that its connection broke.
-        crate::say(
+        // The client can only report that its connection broke.
+        notice::print(
             &"the gate of this machine is gone: a command it held did not run; how one that ran \
               ended is not known (`expacti audit log` says which)",
         );
@@ -133,25 +87,90 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     status
 }
 
+/// The program to wrap.
+struct Wrapped {
+    name: OsString,
+    path: PathBuf,
+    kind: Kind,
+}
+
+/// What is known of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `scp` or `sftp`.
+    Copy,
+    Other,
+    Ssh,
+}
+
+impl Wrapped {
+    fn parse(program: &OsStr) -> Result<Self, WrapError> {
+        let name = Path::new(program).file_name().unwrap_or(program).to_owned();
+        let kind = match name.to_str() {
+            Some("scp" | "sftp") => Kind::Copy,
+            Some("ssh") => Kind::Ssh,
+            _ => Kind::Other,
+        };
+        Ok(Self { path: locate(program, &search_path())?, name, kind })
+    }
+}
+
+fn context(options: &WrapOptions, wrapped: &Wrapped, dir: &Path) -> Context {
+    Context {
+        agent: options.agent.clone().unwrap_or_else(|| wrapped.name.to_string_lossy().into_owned()),
+        reason: options.reason.clone(),
+        program: options.program.iter().map(|w| w.to_string_lossy().into_owned()).collect(),
+        wrap_pid: std::process::id(),
+        gate: options.home.gate_socket(),
+        known_hosts: options.home.gate_known_hosts(),
+        expacti: options.expacti.clone(),
+        ssh: match wrapped.kind {
+            Kind::Ssh => Some(wrapped.path.clone()),
+            Kind::Copy | Kind::Other => find(OsStr::new("ssh"), &search_path()),
+        },
+        dir: dir.to_owned(),
+    }
+}
+
+fn launch(context: &Context, wrapped: &Wrapped, args: &[OsString], exclude: Vec<Pid>) -> Launch {
+    Launch {
+        expacti: context.expacti.clone(),
+        program: match wrapped.kind {
+            // By whatever path: they would start /usr/bin/ssh.
+            Kind::Copy => context.dir.join(&wrapped.name),
+            Kind::Other | Kind::Ssh => wrapped.path.clone(),
+        },
+        args: args.to_vec(),
+        environment: environment(context, &|name| std::env::var_os(name)),
+        client: false,
+        background: false,
+        exclude,
+    }
+}
+
+/// Makes the launch one of the stock client, with the arguments that lead it to the gate.
+fn launch_client(
+    launch: &mut Launch,
+    context: &Context,
+    invocation: Invocation,
+) -> Result<(), WrapError> {
+    match invocation {
+        Invocation::InfoOnly(args) => launch.args = args,
+        Invocation::Connect(request) => {
+            let status_line = rustix::termios::isatty(std::io::stderr());
+            let prepared = prepare(context, &request, status_line)?;
+            launch.args = prepared.args;
+            launch.client = true;
+            launch.background = prepared.background;
+            launch.environment.push(posix_shell());
+        }
+    }
+    Ok(())
+}
+
 /// Whether nobody answers on the gate's socket any more.
 fn gate_is_gone(socket: &Path) -> bool {
     std::os::unix::net::UnixStream::connect(socket).is_err()
-}
-
-/// The program as the shell would find it.
-fn locate(program: &OsStr, path: &OsStr) -> Result<PathBuf, WrapError> {
-    let given = Path::new(program);
-    if given.components().count() <= 1 && !given.is_absolute() {
-        return find(program, path).ok_or_else(|| WrapError::NotFound(given.to_owned()));
-    }
-    if !given.exists() {
-        return Err(WrapError::NotFound(given.to_owned()));
-    }
-    if !is_executable(given) {
-        let source = std::io::ErrorKind::PermissionDenied.into();
-        return Err(WrapError::NotExecutable { program: given.to_owned(), source });
-    }
-    std::path::absolute(given).map_err(WrapError::io("find the working directory"))
 }
 
 /// From now on whatever the program leaves behind becomes a child of this process, and stays below
@@ -163,8 +182,8 @@ fn become_subreaper() -> Result<(), WrapError> {
         .map_err(WrapError::errno("become the reaper of the program's processes"))
 }
 
-/// There is no such thing on this system: a daemon of the program leaves the tree, and is told by
-/// the mark in its environment only.
+/// This system has no subreapers: a daemon of the program leaves the tree, and can only be recognised
+/// by the marker in its environment.
 #[cfg(not(target_os = "linux"))]
 fn become_subreaper() -> Result<(), WrapError> {
     Ok(())
@@ -180,31 +199,4 @@ fn register(options: &WrapOptions, context: &Context) -> Result<(), WrapError> {
     let wrap = WrapRegistration { pid: context.wrap_pid, agent: context.agent.clone() };
     let _: serde_json::Value = runtime.block_on(client.post("/v1/wraps", &wrap))?;
     Ok(())
-}
-
-/// Waits for what went to the background on purpose, then ends what is left.
-pub(crate) fn settle(launch: &Launch, events: &Receiver<Event>) {
-    if launch.background {
-        await_background(launch, events);
-    }
-    process::end_descendants(&launch.except, GRACE);
-}
-
-fn await_background(launch: &Launch, events: &Receiver<Event>) {
-    loop {
-        while process::next_change().is_some() {}
-        let left = process::descendants(&launch.except);
-        if left.is_empty() {
-            return;
-        }
-        match events.recv() {
-            Ok(Event::Signal { signal, .. }) => {
-                for pid in left {
-                    let _ = kill_process(pid, signal);
-                }
-            }
-            Ok(_) => {}
-            Err(_) => return,
-        }
-    }
 }

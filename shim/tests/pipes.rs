@@ -80,12 +80,12 @@ fn ssh_goes_through_the_gate() {
     assert_eq!(text(&output.stdout), "a b", "{}", text(&output.stderr));
     assert_eq!(text(&output.stderr), "err\n");
     assert_eq!(output.status.code(), Some(7));
-    let head = world.heads.lock().unwrap()[0].clone();
-    assert_eq!((head.route.host.as_str(), head.route.port), ("10.255.0.9", 2200));
-    assert_eq!((head.route.user.as_str(), head.agent.as_str()), ("deploy", "ssh"));
-    assert_eq!(head.wrap_pid, world.registered.lock().unwrap()[0].pid);
-    assert_eq!(head.program[0], "ssh");
-    assert!(!head.status_line);
+    let header = world.headers.lock().unwrap()[0].clone();
+    assert_eq!((header.route.host.as_str(), header.route.port), ("10.255.0.9", 2200));
+    assert_eq!((header.route.user.as_str(), header.agent.as_str()), ("deploy", "ssh"));
+    assert_eq!(header.wrap_pid, world.registered.lock().unwrap()[0].pid);
+    assert_eq!(header.program[0], "ssh");
+    assert!(!header.status_line);
     // Words are joined as the client joins them, options behind the host are options.
     run(&["-q", "--", "echo", "-l", "x  y"]);
     assert_eq!(*world.commands.lock().unwrap().last().unwrap(), "echo -l x  y");
@@ -96,7 +96,10 @@ fn ssh_goes_through_the_gate() {
         "true",
     ]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert_eq!(world.heads.lock().unwrap().last().unwrap().route.host_key_algorithms, ["ssh-rsa"]);
+    assert_eq!(
+        world.headers.lock().unwrap().last().unwrap().route.host_key_algorithms,
+        ["ssh-rsa"]
+    );
 }
 
 #[test]
@@ -133,7 +136,7 @@ fn another_gate_is_not_talked_to() {
 }
 
 #[test]
-fn a_private_ssh_for_every_program() {
+fn an_ssh_shim_for_every_program() {
     let world = World::new();
     let config = world.path().join("config");
     std::fs::write(&config, "Host web\n HostName 10.255.0.1\n User deploy\n").unwrap();
@@ -147,12 +150,12 @@ fn a_private_ssh_for_every_program() {
         .output()
         .unwrap();
     assert_eq!(text(&output.stdout), "one\n4\n", "{}", text(&output.stderr));
-    let heads = world.heads.lock().unwrap().clone();
-    assert_eq!(heads[0].route.host, "10.255.0.1");
+    let headers = world.headers.lock().unwrap().clone();
+    assert_eq!(headers[0].route.host, "10.255.0.1");
     // What a file of the agent's calls `web` is not the user's `web`.
-    assert_eq!(heads[0].route.alias, "10.255.0.1");
-    assert_eq!(heads[1].route.host, "h2");
-    assert!(heads.iter().all(|head| head.program[0] == "bash" && head.agent == "bash"));
+    assert_eq!(headers[0].route.alias, "10.255.0.1");
+    assert_eq!(headers[1].route.host, "h2");
+    assert!(headers.iter().all(|header| header.program[0] == "bash" && header.agent == "bash"));
 
     // What tools add and what is harmless to leave out does not stop them; a way round does.
     let line = format!(
@@ -163,7 +166,7 @@ fn a_private_ssh_for_every_program() {
     let output = world.wrap(&["bash", "-c", &line]).output().unwrap();
     assert_eq!(text(&output.stdout), "fine\n2\n1\n2\n", "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("expacti: -W is refused: "));
-    // Nothing is left of the private directories.
+    // Nothing is left of the shim directories.
     let left: Vec<_> = std::fs::read_dir(world.path().join("wraps")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -116,7 +116,7 @@ fn a_terminal_its_size_and_its_status() {
     terminal.shows("33 111\r\n");
     std::fs::write(world.path().join("stop"), "").unwrap();
     assert_eq!(terminal.ends(), 9);
-    // No private directory is left, and the guard went too.
+    // No shim directory is left, and the guard went too.
     assert_eq!(std::fs::read_dir(world.path().join("wraps")).unwrap().count(), 0);
 }
 
@@ -187,7 +187,7 @@ fn the_terminal_comes_back_after_any_death() {
         });
     }
     let wraps = world.path().join("wraps");
-    until("the guard removes the private directory", || {
+    until("the guard removes the shim directory", || {
         (std::fs::read_dir(&wraps).unwrap().count() == 0).then_some(())
     });
 }
@@ -232,5 +232,5 @@ fn ssh_in_a_terminal() {
         Terminal::run_program(&world, &["ssh", "-tt", "-F", "none", "h", "echo there; exit 5"]);
     terminal.shows("there");
     assert_eq!(terminal.ends(), 5);
-    assert!(world.heads.lock().unwrap()[0].status_line);
+    assert!(world.headers.lock().unwrap()[0].status_line);
 }

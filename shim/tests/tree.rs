@@ -67,7 +67,7 @@ fn a_daemon_stays_below_and_ends_with_the_program() {
     });
     assert_ne!(stat(daemon).unwrap().session, stat(wrap).unwrap().session);
     assert!(is_inside_wrap(daemon, &registered));
-    // Without the registration nothing tells it: the mark is gone from its environment.
+    // Without the registration nothing tells it: the marker is gone from its environment.
     assert!(!is_inside_wrap(daemon, &[]));
     assert!(is_inside_wrap(wrap, &registered));
     assert!(!is_inside_wrap(std::process::id(), &registered));
@@ -77,7 +77,7 @@ fn a_daemon_stays_below_and_ends_with_the_program() {
 }
 
 #[test]
-fn the_mark_tells_without_a_registration() {
+fn the_marker_tells_without_a_registration() {
     let unmarked =
         Ended(Command::new("sleep").arg("100").env_remove("EXPACTI_WRAP").spawn().unwrap());
     let marked = Ended(Command::new("sleep").arg("100").env("EXPACTI_WRAP", "1").spawn().unwrap());
@@ -90,7 +90,7 @@ fn the_mark_tells_without_a_registration() {
     );
     assert!(!is_inside_wrap(unmarked.0.id(), &[]));
     // For a moment of `exec` the kernel shows an empty environment.
-    until("the mark", || is_inside_wrap(marked.0.id(), &[]).then_some(()));
+    until("the marker", || is_inside_wrap(marked.0.id(), &[]).then_some(()));
     let sleeper = until("the shell's child", || {
         std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
             let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
@@ -132,7 +132,7 @@ fn a_wrap_in_a_wrap_still_reaches_the_gate() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "in\n", "{output:?}");
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(world.registered.lock().unwrap().len(), 2);
-    assert_eq!(world.heads.lock().unwrap()[0].agent, "inner");
+    assert_eq!(world.headers.lock().unwrap()[0].agent, "inner");
 }
 
 #[test]

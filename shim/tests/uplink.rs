@@ -18,9 +18,9 @@ fn run(answer: &'static [u8]) -> (String, Option<UnixStream>, Output) {
     let dir = tempfile::tempdir().unwrap();
     let gate = dir.path().join("gate.sock");
     let listener = UnixListener::bind(&gate).unwrap();
-    let head = dir.path().join("head");
+    let header = dir.path().join("header");
     let text = serde_json::json!({ "gate": gate, "uplink": { "agent": "a\nb", "wrap_pid": 5 } });
-    std::fs::write(&head, text.to_string()).unwrap();
+    std::fs::write(&header, text.to_string()).unwrap();
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut line = String::new();
@@ -31,14 +31,14 @@ fn run(answer: &'static [u8]) -> (String, Option<UnixStream>, Output) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let output = Command::new(support::shim())
         .arg("__uplink")
-        .arg(&head)
+        .arg(&header)
         .stdout(Stdio::from(OwnedFd::from(theirs)))
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
         .wait_with_output()
         .unwrap();
-    assert!(!head.exists());
+    assert!(!header.exists());
     (server.join().unwrap(), receive(&ours), output)
 }
 
@@ -67,8 +67,8 @@ fn receive(from: &UnixStream) -> Option<UnixStream> {
 fn the_client_gets_the_connection_and_every_byte_behind_the_answer() {
     let (line, socket, output) = run(b"{\"ok\":true}\nSSH-2.0-gate\r\n");
     assert!(output.status.success());
-    let head: expacti_protocol::uplink::Uplink = serde_json::from_str(&line).unwrap();
-    assert_eq!((head.agent.as_str(), head.wrap_pid), ("a\nb", 5));
+    let header: expacti_protocol::uplink::Uplink = serde_json::from_str(&line).unwrap();
+    assert_eq!((header.agent.as_str(), header.wrap_pid), ("a\nb", 5));
     let mut rest = String::new();
     socket.unwrap().read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "SSH-2.0-gate\r\n");

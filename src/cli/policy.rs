@@ -29,7 +29,7 @@ pub(crate) enum LevelArg {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Add a policy; the most specific match wins, a tie goes to the stricter
+    /// Add a policy; the most specific match wins, and the stricter one of two that match equally
     #[command(
         visible_alias = "set",
         after_help = "Examples:\n  expacti policy add --type quorum --min 2 --group alice,bob,carol --match 'kubectl delete **'\n  expacti policy add --type role --role admin --match '*' --min-level CRITICAL --timeout 5m"
@@ -37,7 +37,7 @@ pub(crate) enum PolicyCommand {
     Add(PolicyAddArgs),
     /// List the policies
     List,
-    /// Remove a policy; one that asks for several approvals needs them for this, too
+    /// Remove a policy; one that asks for several approvals needs them for its removal, too
     #[command(
         after_help = "Example:\n  expacti policy remove pol_01h4\n  needs 1 more approval: bob, carol: expacti policy approve chg_01h5"
     )]
@@ -45,19 +45,19 @@ pub(crate) enum PolicyCommand {
         /// The policy's id
         id: String,
     },
-    /// List the changes of policies and rules that wait for approval
+    /// List the changes that wait for approval: to policies, rules and people
     Changes,
-    /// Approve such a change
+    /// Approve a change that waits
     Approve {
         /// The change's id
         change: String,
     },
-    /// Drop such a change
+    /// Reject a change that waits
     Reject {
         /// The change's id
         change: String,
     },
-    /// Say what a command would need
+    /// Show which approvals a command would need
     #[command(
         after_help = "Example:\n  expacti policy test 'kubectl delete ns shop' --tag production"
     )]
@@ -71,7 +71,7 @@ pub(crate) enum PolicyCommand {
         /// As this user
         #[arg(long)]
         user: Option<String>,
-        /// On a target with this tag; may be given again
+        /// On a target with this tag; may be repeated
         #[arg(long, value_name = "TAG")]
         tag: Vec<String>,
     },
@@ -85,37 +85,37 @@ pub(crate) struct PolicyAddArgs {
     /// How many must approve
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) min: u32,
-    /// The people who may, by name
+    /// Who may approve, by name
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(crate) group: Vec<String>,
-    /// The role they need
+    /// The role that approvers need
     #[arg(long, value_name = "ROLE")]
     pub(crate) role: Option<String>,
-    /// Commands like this; * matches every command
+    /// The commands it applies to; * matches every command
     #[arg(long = "match", value_name = "PATTERN", default_value = "*", allow_hyphen_values = true)]
     pub(crate) pattern: String,
-    /// Only on targets like this
+    /// Only on targets that match
     #[arg(long, value_name = "GLOB")]
     pub(crate) target: Option<String>,
-    /// Only as target users like this
+    /// Only as target users that match
     #[arg(long, value_name = "GLOB")]
     pub(crate) user: Option<String>,
-    /// Only on targets with this tag; may be given again, then all are needed
+    /// Only on targets with this tag; may be repeated, and then all tags are needed
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Vec<String>,
-    /// Only in these hours of the day, UTC: 22-6
+    /// Only in these hours of the day, in UTC: 22-6
     #[arg(long, value_name = "FROM-TO")]
     pub(crate) hours: Option<String>,
-    /// Only from this level on
+    /// Only commands of this level or higher
     #[arg(long, value_name = "LEVEL", ignore_case = true)]
     pub(crate) min_level: Option<LevelArg>,
-    /// Time to decide, 5s to 24h
+    /// How long people have to decide: 5s to 24h
     #[arg(long, value_name = "DURATION")]
     pub(crate) timeout: Option<String>,
-    /// Also ask these people after --escalate-after
+    /// Who else is asked after --escalate-after
     #[arg(long, value_delimiter = ',', value_name = "NAMES", requires = "escalate_after")]
     pub(crate) escalate_to: Vec<String>,
-    /// When to ask them
+    /// When to ask them too
     #[arg(long, value_name = "DURATION", requires = "escalate_to")]
     pub(crate) escalate_after: Option<String>,
 }

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 pub(crate) enum RulesCommand {
     /// Add a rule
     #[command(
-        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'looks only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n\nA glob's * stands for one plain word part, never for an operator, substitution or further flag."
+        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'read-only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n\nA glob's * stands for part of one plain word, never for an operator, a substitution or another\noption."
     )]
     Add(RuleAddArgs),
     /// List the rules
@@ -18,13 +18,13 @@ pub(crate) enum RulesCommand {
         /// The rule's id
         id: String,
     },
-    /// Stand for a rule, too: where a policy asks for several approvals, a rule allows only what
-    /// enough of them stand for
+    /// Add your approval to a rule: where a policy asks for several approvals, a rule allows only
+    /// once it has as many
     Approve {
         /// The rule's id
         id: String,
     },
-    /// Say what the rules would do with a command
+    /// Show what the rules would do with a command
     #[command(
         after_help = "Example:\n  expacti rules test 'systemctl status nginx' --target web-1 --agent deploybot"
     )]
@@ -45,29 +45,29 @@ pub(crate) enum RulesCommand {
         #[arg(long)]
         cwd: Option<String>,
     },
-    /// Propose narrow rules from what was approved repeatedly
+    /// Suggest narrow rules for what was approved repeatedly
     Suggest,
-    /// Show what a rule would have let through in the recorded history
+    /// Show which recorded commands a rule would have matched
     #[command(
         after_help = "Example:\n  expacti rules backtest --glob 'systemctl status *' --target 'web-*'"
     )]
     Backtest(RuleAddArgs),
-    /// Add the rules of a file made by `rules export`
+    /// Add the rules of a file written by `rules export`
     Import {
         /// The file; - for standard input
         file: PathBuf,
     },
     /// Print all rules as JSON
     Export,
-    /// Add the built-in rules for commands that only look
+    /// Add the built-in rules for read-only commands
     Defaults,
 }
 
-/// What a rule matches; a group of its own, since clap counts every field of a struct to its group.
+/// What a rule matches. A struct of its own, since clap puts every field of a struct into its group.
 #[derive(Debug, Args)]
 #[group(id = "pattern", required = true, multiple = false)]
 pub(crate) struct PatternArgs {
-    /// Match this text and no other
+    /// Match exactly this text
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub(crate) exact: Option<String>,
     /// Match word by word; * stands for part of one plain word, ** for any further plain words
@@ -85,22 +85,22 @@ pub(crate) struct RuleAddArgs {
     /// Deny instead of allow; deny wins over allow
     #[arg(long)]
     pub(crate) deny: bool,
-    /// End after this time: 30m, 12h, 7d
+    /// Expire after this time: 30m, 12h, 7d
     #[arg(long, value_name = "DURATION")]
     pub(crate) ttl: Option<String>,
-    /// Only on targets like this
+    /// Only on targets that match
     #[arg(long, value_name = "GLOB")]
     pub(crate) target: Option<String>,
-    /// Only for agents like this
+    /// Only for agents that match
     #[arg(long, value_name = "GLOB")]
     pub(crate) agent: Option<String>,
-    /// Only as target users like this
+    /// Only as target users that match
     #[arg(long, value_name = "GLOB")]
     pub(crate) user: Option<String>,
-    /// Only in working directories like this
+    /// Only in working directories that match
     #[arg(long, value_name = "GLOB")]
     pub(crate) cwd: Option<String>,
-    /// Why the rule is there
+    /// Why the rule exists
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
 }

@@ -1,73 +1,69 @@
-//! Arguments of the broker, the gate and those they know: reviewers, agents, targets. Nothing here
-//! does anything.
+//! Arguments of the broker, the gate and their targets. Nothing here does anything.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum RoleArg {
-    /// Decides and administers
-    Admin,
-    /// Decides
-    Reviewer,
-    /// Looks
-    Viewer,
-}
+use super::principals::{AgentCommand, ReviewerCommand};
 
+/// Commands under the heading "Servers".
 #[derive(Debug, Subcommand)]
-pub(crate) enum ReviewerCommand {
-    /// Add a person; their token is printed once
-    Add {
-        /// The person's name
-        name: String,
-        /// What they may do
-        #[arg(long, default_value = "reviewer")]
-        role: RoleArg,
+pub(crate) enum ServersCommand {
+    /// Start the broker and the gate of this machine in the background
+    Up {
+        /// Stay in the foreground
+        #[arg(long)]
+        foreground: bool,
+        /// Started by another `expacti up`: report on standard output when ready
+        #[arg(long, hide = true)]
+        detached: bool,
     },
-    /// List people
-    List,
-    /// Remove a person: their token is worth nothing from now on
-    Remove {
-        /// The person's name
-        name: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AgentCommand {
-    /// Add an agent that logs in to the gate with a key or with certificates
+    /// Show whether the broker and the gate are running
+    Status,
+    /// Stop the broker and the gate of this machine; deny what waits
+    Down,
+    /// Run a team's broker
     #[command(
-        after_help = "Examples:\n  expacti agent add claude --key id_ed25519.pub --owner bob\n  expacti agent add ci --ca ca.pub --principal ci --principal build"
+        after_help = "Examples:\n  expacti broker --listen 127.0.0.1:7443\n  expacti broker --listen 0.0.0.0:7443 --tls-cert cert.pem --tls-key key.pem\n\nAdd the first people on the broker's machine, over its Unix socket:\n  expacti reviewer add alice --role admin"
     )]
-    Add {
-        /// The agent's name
-        name: String,
-        /// Its public key file
-        #[arg(
-            long,
-            value_name = "FILE.pub",
-            required_unless_present = "ca",
-            conflicts_with = "ca"
-        )]
-        key: Option<PathBuf>,
-        /// The public key file of the authority that signs its certificates
-        #[arg(long, value_name = "FILE.pub")]
-        ca: Option<PathBuf>,
-        /// A principal that makes a certificate this agent's; may be given again [default: NAME]
-        #[arg(long, value_name = "NAME", requires = "ca")]
-        principal: Vec<String>,
-        /// The person who answers for it, and so never decides on its commands
-        #[arg(long, value_name = "NAME")]
-        owner: Option<String>,
-    },
-    /// List agents
-    List,
-    /// Remove an agent
-    Remove {
-        /// The agent's name
-        name: String,
-    },
+    Broker(BrokerArgs),
+    /// Run a team's gate, or manage gates
+    ///
+    /// A team's gate is an SSH server between agents and targets. It holds every command until the
+    /// broker has released it, and logs in to the targets with its own keys.
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  expacti gate add edge-1 > gate.token\n  expacti gate --listen 0.0.0.0:2222 --broker https://broker:7443 --token-file gate.token\n\nClients name the target in the user: ssh -p 2222 deploy%web-1@gate 'uname -a'"
+    )]
+    Gate(GateArgs),
+    /// Manage the targets of a team's gate
+    ///
+    /// A target is a server that agents reach through a team's gate by its name. The gate accepts
+    /// only the host keys given here. On one machine no targets are needed: `expacti wrap` takes
+    /// them from your SSH configuration.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  expacti target add web-1 deploy@10.0.0.7 --host-key \"ssh-ed25519 AAAA…\" --tag production"
+    )]
+    Target(TargetCommand),
+    /// Manage reviewers, admins and viewers, and their tokens
+    ///
+    /// A reviewer decides on commands; an admin also manages rules, policies and people; a viewer
+    /// only watches. Each shows the broker a token, which is printed once, when they are added.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  expacti reviewer add alice > alice.token\n  EXPACTI_BROKER=https://broker:7443 expacti review --token-file alice.token"
+    )]
+    Reviewer(ReviewerCommand),
+    /// Manage agents and the keys they log in with
+    ///
+    /// An agent logs in to a team's gate with a key or a certificate of its own, which opens the
+    /// gate and nothing else. On one machine no agents are added: `expacti wrap --agent` names them.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  expacti agent add fixbot --key fixbot.pub --owner bob\n\nbob answers for fixbot, and never decides on its commands."
+    )]
+    Agent(AgentCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -81,10 +77,10 @@ pub(crate) enum TargetCommand {
         name: String,
         /// user@host:port
         address: String,
-        /// Its host key, "ssh-ed25519 AAAA…", or a file with one a line; may be given again
+        /// Its host key, "ssh-ed25519 AAAA…", or a file with one per line; may be repeated
         #[arg(long, required = true, value_name = "KEY")]
         host_key: Vec<String>,
-        /// A tag that rules, policies and scores know: production, staging …
+        /// A tag for policies and scores: production, staging …; may be repeated
         #[arg(long, value_name = "TAG")]
         tag: Vec<String>,
     },
@@ -105,10 +101,10 @@ pub(crate) struct BrokerArgs {
     /// The database: sqlite:PATH
     #[arg(long, value_name = "URL")]
     pub(crate) database: Option<String>,
-    /// The directory of recordings
+    /// The directory for recordings
     #[arg(long, value_name = "PATH")]
     pub(crate) recordings: Option<PathBuf>,
-    /// The certificate chain, PEM; without it only loopback addresses are listened on
+    /// The certificate chain, PEM; without it the broker listens only on loopback addresses
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its private key, PEM
@@ -123,33 +119,33 @@ pub(crate) struct GateArgs {
     /// Where to listen for SSH
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
-    /// The target of clients that name none
+    /// The target for clients that name none
     #[arg(long, value_name = "NAME")]
     pub(crate) default_target: Option<String>,
-    /// A private key the gate logs in to targets with; may be given again
+    /// A private key the gate logs in to targets with; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Vec<PathBuf>,
-    /// The gate's host key; made when it does not exist
+    /// The gate's host key; created if it does not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) host_key: Option<PathBuf>,
     /// The key that signs the gate's host certificates, one for each target reached with ssh -J;
-    /// made when it does not exist
+    /// created if it does not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) host_ca: Option<PathBuf>,
     /// A name or address by which clients reach the gate, for its own host certificate; may be
-    /// given again [default: this machine's name]
+    /// repeated [default: this machine's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GateCommand {
-    /// Print the known_hosts line by which agents trust the gate as every target
+    /// Print the known_hosts line that makes agents trust the gate as every target
     #[command(
         after_help = "Run it on the gate's machine. Example:\n  expacti gate ca --hosts 'gate.example.com,web-*' >> ~agent/.ssh/known_hosts"
     )]
     Ca {
-        /// The hosts for which the gate is trusted, as in known_hosts
+        /// The hosts the gate is trusted for, as in known_hosts
         #[arg(long, value_name = "PATTERNS", default_value = "*")]
         hosts: String,
         /// The key that signs the gate's host certificates
@@ -157,6 +153,7 @@ pub(crate) enum GateCommand {
         host_ca: Option<PathBuf>,
     },
     /// Add a gate; its token is printed once
+    #[command(after_help = "Example:\n  expacti gate add edge-1 > gate.token")]
     Add {
         /// The gate's name
         name: String,

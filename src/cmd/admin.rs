@@ -7,7 +7,7 @@ use crate::broker::Link;
 use crate::cli::{AgentCommand, GateCommand, ReviewerCommand, RoleArg, TargetCommand};
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::print;
+use crate::{print, segment};
 
 /// `expacti reviewer`.
 pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bool) -> Outcome {
@@ -35,7 +35,7 @@ pub(crate) async fn agent(config: &Config, command: AgentCommand, json: bool) ->
                 return Err(Failure::usage("--key or --ca is needed"));
             };
             let text = std::fs::read_to_string(path)
-                .map_err(|e| Failure::new(1, format!("failed to read {}: {e}", path.display())))?;
+                .map_err(|e| Failure::failed(format!("failed to read {}: {e}", path.display())))?;
             let text = if ca.is_some() {
                 let named = if principal.is_empty() { vec![name.clone()] } else { principal };
                 format!("cert-authority,principals=\"{}\" {text}", named.join(","))
@@ -60,7 +60,7 @@ pub(crate) async fn gate(config: &Config, command: GateCommand, json: bool) -> O
             }
             let path = host_ca.unwrap_or_else(|| config.home.keys().join("gate_host_ca_ed25519"));
             let ca = expacti_gate::load_or_create_host_key(&path)
-                .map_err(|e| Failure::new(1, e.to_string()))?;
+                .map_err(|e| Failure::failed(e.to_string()))?;
             print::line(expacti_gate::cert_authority_line(&hosts, &ca).trim_end())?;
             Ok(0)
         }
@@ -78,7 +78,7 @@ pub(crate) async fn gate(config: &Config, command: GateCommand, json: bool) -> O
 }
 
 async fn add(config: &Config, new: NewPrincipal, json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let added: Result<PrincipalAdded, _> = link.client.post("/v1/principals", &new).await;
     link.close().await;
     let added = added?;
@@ -89,7 +89,7 @@ async fn add(config: &Config, new: NewPrincipal, json: bool) -> Outcome {
     let created = match added {
         PrincipalAdded::Done(created) => created,
         PrincipalAdded::Waiting { change, token } => {
-            print::note(&super::policy::waits(&change));
+            print::note(&super::policy::waiting(&change));
             if let Some(token) = &token {
                 print::note("its token, shown only now; it opens nothing until that is done:");
                 print::line(token)?;
@@ -106,7 +106,7 @@ async fn add(config: &Config, new: NewPrincipal, json: bool) -> Outcome {
 }
 
 async fn list(config: &Config, roles: &[Role], json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let all: Result<Vec<PrincipalView>, _> = link.client.get("/v1/principals").await;
     link.close().await;
     let all: Vec<_> = all?.into_iter().filter(|p| roles.contains(&p.role)).collect();
@@ -130,22 +130,10 @@ async fn list(config: &Config, roles: &[Role], json: bool) -> Outcome {
     Ok(0)
 }
 
-/// Names go into a path: only what a name may hold.
-fn name_in_path(name: &str) -> Result<&str, Failure> {
-    if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_@".contains(c)) {
-        Ok(name)
-    } else {
-        Err(Failure::new(
-            expacti_protocol::exit::NOT_FOUND,
-            format!("no such name: {}", print::safe(name)),
-        ))
-    }
-}
-
 async fn remove(config: &Config, name: &str, json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let removed: Result<PrincipalView, _> =
-        link.client.delete(&format!("/v1/principals/{}", name_in_path(name)?)).await;
+        link.client.delete(&format!("/v1/principals/{}", segment::name(name)?)).await;
     link.close().await;
     let removed = removed?;
     if json {
@@ -158,7 +146,7 @@ async fn remove(config: &Config, name: &str, json: bool) -> Outcome {
 
 /// `expacti target`.
 pub(crate) async fn target(config: &Config, command: TargetCommand, json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let result = target_command(&link, command, json).await;
     link.close().await;
     result
@@ -198,7 +186,7 @@ async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outc
         }
         TargetCommand::Remove { name } => {
             let target: Target =
-                link.client.delete(&format!("/v1/targets/{}", name_in_path(&name)?)).await?;
+                link.client.delete(&format!("/v1/targets/{}", segment::name(&name)?)).await?;
             if json {
                 print::json(&target)?;
             } else {
@@ -237,7 +225,7 @@ fn target_of(
             key
         } else {
             std::fs::read_to_string(&key)
-                .map_err(|e| Failure::new(1, format!("failed to read the host key {key}: {e}")))?
+                .map_err(|e| Failure::failed(format!("failed to read the host key {key}: {e}")))?
         };
         for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
             host_keys.push(line.split_whitespace().take(2).collect::<Vec<_>>().join(" "));

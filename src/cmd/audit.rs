@@ -13,18 +13,18 @@ use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::print;
 
-/// Lines asked for at once.
-const PAGE: u64 = 5000;
+/// Lines of one request.
+const PAGE_SIZE: u64 = 5000;
 
 /// How often `--follow` looks for new entries.
-const FOLLOW: std::time::Duration = std::time::Duration::from_millis(500);
+const FOLLOW_INTERVAL: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Runs one of the subcommands.
 pub(crate) async fn run(config: &Config, command: AuditCommand, json: bool) -> Outcome {
     if let AuditCommand::Verify { file: Some(file), key } = &command {
         return verify_file(file, key.as_deref(), json);
     }
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let result = match command {
         AuditCommand::Export { out } => export(&link, out.as_deref()).await,
         AuditCommand::Log { limit, follow } => log(&link, limit, follow, json).await,
@@ -41,16 +41,17 @@ async fn pages(
     mut each: impl FnMut(&str) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     loop {
-        let bytes = link.client.get_bytes(&format!("/v1/audit?after={after}&limit={PAGE}")).await?;
+        let bytes =
+            link.client.get_bytes(&format!("/v1/audit?after={after}&limit={PAGE_SIZE}")).await?;
         let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Failure::new(1, "the broker sent a log that is not UTF-8"))?;
+            .map_err(|_| Failure::failed("the broker sent a log that is not UTF-8"))?;
         let mut got = 0;
         for line in text.lines() {
             each(line)?;
             got += 1;
         }
         after += got;
-        if got < PAGE {
+        if got < PAGE_SIZE {
             return Ok(after);
         }
     }
@@ -61,7 +62,7 @@ async fn export(link: &Link, out: Option<&Path>) -> Outcome {
     let mut writer: Box<dyn Write> = match out {
         Some(path) => {
             Box::new(std::io::BufWriter::new(std::fs::File::create(path).map_err(|e| {
-                Failure::new(1, format!("failed to write {}: {e}", path.display()))
+                Failure::failed(format!("failed to write {}: {e}", path.display()))
             })?))
         }
         None => Box::new(std::io::BufWriter::new(std::io::stdout().lock())),
@@ -105,7 +106,7 @@ async fn log(link: &Link, limit: u64, follow: bool, json: bool) -> Outcome {
         match (json, follow) {
             (true, true) => {
                 for entry in &page {
-                    println_json(entry)?;
+                    print::json_line(entry)?;
                 }
             }
             (true, false) => all.append(&mut page),
@@ -118,20 +119,12 @@ async fn log(link: &Link, limit: u64, follow: bool, json: bool) -> Outcome {
         if !follow {
             break;
         }
-        tokio::time::sleep(FOLLOW).await;
+        tokio::time::sleep(FOLLOW_INTERVAL).await;
     }
     if json {
         print::json(&all)?;
     }
     Ok(0)
-}
-
-fn println_json(value: &Value) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    writeln!(out)?;
-    out.flush()?;
-    Ok(())
 }
 
 fn describe(entry: &Value) -> String {
@@ -193,7 +186,7 @@ async fn verify_broker(link: &Link, json: bool) -> Outcome {
 
 fn verify_file(path: &Path, key: Option<&str>, json: bool) -> Outcome {
     let fail =
-        |e: std::io::Error| Failure::new(1, format!("failed to read {}: {e}", path.display()));
+        |e: std::io::Error| Failure::failed(format!("failed to read {}: {e}", path.display()));
     let file = std::fs::File::open(path).map_err(fail)?;
     let mut lines = Vec::new();
     for line in BufReader::new(file).split(b'\n') {

@@ -7,14 +7,14 @@ use crate::broker::Link;
 use crate::cli::{AllowArgs, DecideArgs};
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::print;
+use crate::{print, segment, units};
 
 /// Allows one command, with a grant where one is asked for.
 pub(crate) async fn allow(config: &Config, args: AllowArgs, json: bool) -> Outcome {
     let grant = match args.grant {
         Some(text) => {
             let grant =
-                Grant { seconds: print::seconds(&text)?, bytes: print::bytes(&args.grant_bytes)? };
+                Grant { seconds: units::seconds(&text)?, bytes: units::bytes(&args.grant_bytes)? };
             if !grant.is_valid() {
                 return Err(Failure::usage("a grant is 1s to 1h and 1 to 16M bytes"));
             }
@@ -22,26 +22,34 @@ pub(crate) async fn allow(config: &Config, args: AllowArgs, json: bool) -> Outco
         }
         None => None,
     };
-    decide(config, args.decide, true, grant, json).await
+    decide(config, args.decide, Decision::Allow { grant }, json).await
 }
 
 /// Denies one command.
 pub(crate) async fn deny(config: &Config, args: DecideArgs, json: bool) -> Outcome {
-    decide(config, args, false, None, json).await
+    decide(config, args, Decision::Deny, json).await
+}
+
+/// What was decided.
+#[derive(Debug, Clone, Copy)]
+enum Decision {
+    Allow {
+        /// What a grant lets pass, where one was asked for.
+        grant: Option<Grant>,
+    },
+    Deny,
 }
 
 /// Decides on one command; the decision is bound to the bytes the broker shows now.
-async fn decide(
-    config: &Config,
-    args: DecideArgs,
-    allow: bool,
-    grant: Option<Grant>,
-    json: bool,
-) -> Outcome {
-    let link = Link::online(config)?;
-    let id = urlencode(&args.id)?;
+async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: bool) -> Outcome {
+    let link = Link::running(config)?;
+    let id = segment::id(&args.id)?;
     let shown: CommandView = link.client.get(&format!("/v1/commands/{id}")).await?;
     let comment = args.comment.join(" ");
+    let (allow, grant) = match decision {
+        Decision::Allow { grant } => (true, grant),
+        Decision::Deny => (false, None),
+    };
     let body = DecisionBody {
         allow,
         comment: (!comment.trim().is_empty()).then_some(comment),
@@ -54,11 +62,13 @@ async fn decide(
     if json {
         print::json(&view)?;
     } else {
-        let word = match (allow, view.approvals_missing) {
-            (false, _) => "denied".to_owned(),
-            (true, 0) => "allowed".to_owned(),
-            (true, n) if view.may_decide.is_empty() => format!("approved ({n} more needed)"),
-            (true, n) => {
+        let word = match (decision, view.approvals_missing) {
+            (Decision::Deny, _) => "denied".to_owned(),
+            (Decision::Allow { .. }, 0) => "allowed".to_owned(),
+            (Decision::Allow { .. }, n) if view.may_decide.is_empty() => {
+                format!("approved ({n} more needed)")
+            }
+            (Decision::Allow { .. }, n) => {
                 format!("approved ({n} more needed: {})", print::safe(&view.may_decide.join(", ")))
             }
         };
@@ -76,16 +86,4 @@ async fn decide(
         }
     }
     Ok(0)
-}
-
-/// Ids hold letters, digits and `_` only; anything else names nothing.
-pub(crate) fn urlencode(id: &str) -> Result<&str, Failure> {
-    if !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        Ok(id)
-    } else {
-        Err(Failure::new(
-            expacti_protocol::exit::NOT_FOUND,
-            format!("no such id: {}", print::safe(id)),
-        ))
-    }
 }

@@ -1,17 +1,21 @@
 //! `expacti doctor`: what a careful operator would check on this machine.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::print;
+
+/// Below this the disk may be full before anybody notices.
+const MIN_FREE_MIB: u64 = 512;
 
 /// How a check ended.
 #[derive(Serialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Result {
+enum Verdict {
     Ok,
     /// Worth knowing; nothing is broken.
     Note,
@@ -19,7 +23,7 @@ enum Result {
     Fail,
 }
 
-impl Result {
+impl Verdict {
     fn of(good: bool) -> Self {
         if good { Self::Ok } else { Self::Fail }
     }
@@ -28,7 +32,7 @@ impl Result {
 #[derive(Serialize)]
 struct Check {
     name: &'static str,
-    result: Result,
+    result: Verdict,
     what: String,
     advice: Option<&'static str>,
 }
@@ -41,9 +45,9 @@ pub(crate) fn run(config: &Config, json: bool) -> Outcome {
     } else {
         for check in &checks {
             let mark = match check.result {
-                Result::Ok => "\x1b[32mok\x1b[0m  ",
-                Result::Note => "\x1b[1;33mnote\x1b[0m",
-                Result::Fail => "\x1b[1;31mFAIL\x1b[0m",
+                Verdict::Ok => "\x1b[32mok\x1b[0m  ",
+                Verdict::Note => "\x1b[1;33mnote\x1b[0m",
+                Verdict::Fail => "\x1b[1;31mFAIL\x1b[0m",
             };
             print::line(&format!("{mark}  {:<14} {}", check.name, check.what))?;
             if let Some(advice) = check.advice {
@@ -51,72 +55,96 @@ pub(crate) fn run(config: &Config, json: bool) -> Outcome {
             }
         }
     }
-    Ok(u8::from(checks.iter().any(|c| c.result == Result::Fail)))
+    Ok(u8::from(checks.iter().any(|c| c.result == Verdict::Fail)))
 }
 
-fn checks(config: &Config) -> std::result::Result<Vec<Check>, crate::failure::Failure> {
-    let mut all = vec![Check {
+fn checks(config: &Config) -> Result<Vec<Check>, Failure> {
+    let mut all = vec![version(), ssh(), directories(config)];
+    all.extend(disk(config));
+    all.push(broker(config)?);
+    all.push(enforcement());
+    Ok(all)
+}
+
+fn version() -> Check {
+    Check {
         name: "version",
-        result: Result::Ok,
+        result: Verdict::Ok,
         what: format!("expacti {}", env!("CARGO_PKG_VERSION")),
         advice: None,
-    }];
-    let ssh = Command::new("ssh").arg("-V").output();
-    all.push(match ssh {
+    }
+}
+
+fn ssh() -> Check {
+    match Command::new("ssh").arg("-V").output() {
         Ok(out) => Check {
             name: "ssh",
-            result: Result::Ok,
+            result: Verdict::Ok,
             what: String::from_utf8_lossy(&out.stderr).trim().to_owned(),
             advice: None,
         },
         Err(e) => Check {
             name: "ssh",
-            result: Result::Fail,
+            result: Verdict::Fail,
             what: format!("the OpenSSH client cannot be run: {e}"),
             advice: Some("install openssh-client: wrap runs the stock ssh"),
         },
-    });
-    let prepared = crate::daemon::prepare(&config.home);
-    all.push(Check {
+    }
+}
+
+fn directories(config: &Config) -> Check {
+    let prepared = crate::installation::create_dirs(&config.home);
+    Check {
         name: "directories",
-        result: Result::of(prepared.is_ok()),
+        result: Verdict::of(prepared.is_ok()),
         what: match &prepared {
             Ok(()) => config.home.dirs().map(|d| d.display().to_string()).join(" "),
-            Err(f) => format!("{f:?}"),
+            Err(failure) => failure.to_string(),
         },
         advice: prepared.is_err().then_some("everything expacti keeps must be private to you"),
-    });
-    if let Ok(stat) =
-        rustix::fs::statvfs(config.home.database().parent().unwrap_or(std::path::Path::new("/")))
-    {
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024);
-        all.push(Check {
-            name: "disk",
-            result: Result::of(free >= 512),
-            what: format!("{free} MiB free for database and recordings"),
-            advice: (free < 512).then_some("with a full disk every command is denied"),
-        });
     }
-    let status = crate::cmd::runtime()?.block_on(crate::daemon::status(config.endpoint()?));
-    all.push(match &status {
+}
+
+/// None if the free space cannot be determined.
+fn disk(config: &Config) -> Option<Check> {
+    let database = config.home.database();
+    let stat = rustix::fs::statvfs(database.parent().unwrap_or(Path::new("/"))).ok()?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024);
+    Some(Check {
+        name: "disk",
+        result: Verdict::of(free >= MIN_FREE_MIB),
+        what: format!("{free} MiB free for database and recordings"),
+        advice: (free < MIN_FREE_MIB).then_some("with a full disk every command is denied"),
+    })
+}
+
+fn broker(config: &Config) -> Result<Check, Failure> {
+    let status = crate::runtime::start()?.block_on(crate::daemon::status(config.endpoint()?));
+    Ok(match status {
         Ok(s) => Check {
             name: "broker",
-            result: Result::of(s.gates > 0),
+            result: Verdict::of(s.gates > 0),
             what: format!("runs, pid {}, {} gate(s), {} reviewer(s)", s.pid, s.gates, s.reviewers),
             advice: (s.gates == 0).then_some("no gate is connected: nothing can be delivered"),
         },
         Err(_) => Check {
             name: "broker",
-            result: Result::Ok,
+            result: Verdict::Ok,
             what: "does not run; wrap and review start it".to_owned(),
             advice: None,
         },
-    });
-    all.push(Check {
+    })
+}
+
+fn enforcement() -> Check {
+    Check {
         name: "enforcement",
-        result: Result::Note,
-        what: "this machine's mode: anything running as you can approve, or go round the gate".to_owned(),
-        advice: Some("an agent that calls /usr/bin/ssh by itself is not held; to enforce, let the target accept only a team gate's key (README, \"For a team\")"),
-    });
-    Ok(all)
+        result: Verdict::Note,
+        what: "this machine's mode: anything running as you can approve, or go round the gate"
+            .to_owned(),
+        advice: Some(
+            "an agent that calls /usr/bin/ssh by itself is not held; to enforce, let the target \
+             accept only a team gate's key (README, \"For a team\")",
+        ),
+    }
 }

@@ -51,7 +51,7 @@ pub(crate) fn up(config: &Config, json: bool) -> Outcome {
 
 /// `expacti status`.
 pub(crate) fn status(config: &Config, json: bool) -> Outcome {
-    let answer = crate::cmd::runtime()?.block_on(crate::daemon::status(config.endpoint()?));
+    let answer = crate::runtime::start()?.block_on(crate::daemon::status(config.endpoint()?));
     match answer {
         Ok(status) => {
             show(&status, json)?;

@@ -6,98 +6,124 @@ mod decide;
 mod demo;
 mod doctor;
 mod generate;
-mod list;
 mod local;
+mod pending;
 mod policy;
 mod replay;
 mod review;
 mod risk;
 mod rules;
 mod servers;
+mod sessions;
 mod watch;
 mod webhook;
 mod wrap;
 
-use crate::cli::{Cli, Command, ConfigCommand};
-use crate::config::Config;
-use crate::failure::{Failure, Outcome};
+use self::sessions::Action;
+use crate::cli::{
+    Cli, Command, ConfigCommand, DecideCommand, LookCommand, RunCommand, ServersCommand,
+    SetUpCommand,
+};
+use crate::config::{Config, Entry};
+use crate::failure::Outcome;
+use crate::{daemon, print, runtime};
 
 /// Runs the command.
 pub(crate) fn run(cli: Cli) -> Outcome {
     let json = cli.global.json;
-    // What needs no configuration must work without one.
+    // These need no configuration, and must work without a valid one.
     match &cli.command {
-        Command::Completions { shell } => return generate::completions(*shell),
-        Command::Man { out } => return generate::man(out.as_deref()),
+        Command::SetUp(SetUpCommand::Completions { shell }) => {
+            return generate::completions(*shell);
+        }
+        Command::SetUp(SetUpCommand::Man { out }) => return generate::man(out.as_deref()),
         _ => {}
     }
     let config = Config::load(&cli.global)?;
     match cli.command {
-        Command::Agent(command) => wait(admin::agent(&config, command, json)),
-        Command::Allow(args) => wait(decide::allow(&config, args, json)),
-        Command::Audit(command) => wait(audit::run(&config, command, json)),
-        Command::Broker(args) => servers::broker(&config, args),
-        Command::Completions { .. } | Command::Man { .. } => Ok(0),
-        Command::Config(ConfigCommand::Show) => {
-            let shown = config.show()?;
-            if json {
-                crate::print::json(&shown)?;
-            } else {
-                let rows: Vec<_> = shown.iter().map(crate::config::Shown::row).collect();
-                crate::print::table(&["KEY", "VALUE", "FROM"], &rows)?;
-            }
-            Ok(0)
-        }
-        Command::Demo { unattended } => demo::run(unattended),
-        Command::Deny(args) => wait(decide::deny(&config, args, json)),
-        Command::Doctor => doctor::run(&config, json),
-        Command::Down => crate::daemon::down(&config),
-        Command::Gate(args) => match args.command {
-            Some(command) => wait(admin::gate(&config, command, json)),
-            None => servers::gate(&config, args),
-        },
-        Command::Kill { session } => wait(list::act(&config, &session, "kill", "ended", json)),
-        Command::Pause { session } => wait(list::act(&config, &session, "pause", "paused", json)),
-        Command::Pending => wait(list::pending(&config, json)),
-        Command::Policy(command) => wait(policy::run(&config, command, json)),
-        Command::Replay(args) => wait(replay::run(&config, args)),
-        Command::Resume { session } => {
-            wait(list::act(&config, &session, "resume", "resumed", json))
-        }
-        Command::Review(args) => review::run(&config, args),
-        Command::Reviewer(command) => wait(admin::reviewer(&config, command, json)),
-        Command::Risk(args) => risk::run(&config, args, json),
-        Command::Rules(command) => wait(rules::run(&config, command, json)),
-        Command::Sessions { limit } => wait(list::sessions(&config, limit, json)),
-        Command::Status => local::status(&config, json),
-        Command::Target(command) => wait(admin::target(&config, command, json)),
-        Command::Up { foreground: true, detached } => crate::daemon::foreground(&config, detached),
-        Command::Up { .. } => local::up(&config, json),
-        Command::Watch { session } => wait(watch::run(&config, &session)),
-        Command::Webhook(command) => wait(webhook::run(&config, command, json)),
-        Command::Wrap(args) => wrap::run(&config, args),
+        Command::Decide(command) => decide(&config, command, json),
+        Command::Run(command) => run_agent(&config, command),
+        Command::Look(command) => look(&config, command, json),
+        Command::SetUp(command) => set_up(&config, command, json),
+        Command::Servers(command) => servers(&config, command, json),
     }
 }
 
-/// The asynchronous part of the program.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::new(1, format!("failed to start: {e}")))
+fn decide(config: &Config, command: DecideCommand, json: bool) -> Outcome {
+    match command {
+        DecideCommand::Allow(args) => wait(decide::allow(config, args, json)),
+        DecideCommand::Deny(args) => wait(decide::deny(config, args, json)),
+        DecideCommand::Kill { session } => {
+            wait(sessions::act(config, &session, Action::Kill, json))
+        }
+        DecideCommand::Pause { session } => {
+            wait(sessions::act(config, &session, Action::Pause, json))
+        }
+        DecideCommand::Pending => wait(pending::run(config, json)),
+        DecideCommand::Resume { session } => {
+            wait(sessions::act(config, &session, Action::Resume, json))
+        }
+        DecideCommand::Review(args) => review::run(config, args),
+    }
+}
+
+fn run_agent(config: &Config, command: RunCommand) -> Outcome {
+    match command {
+        RunCommand::Demo { unattended } => demo::run(unattended),
+        RunCommand::Wrap(args) => wrap::run(config, args),
+    }
+}
+
+fn look(config: &Config, command: LookCommand, json: bool) -> Outcome {
+    match command {
+        LookCommand::Audit(command) => wait(audit::run(config, command, json)),
+        LookCommand::Replay(args) => wait(replay::run(config, args)),
+        LookCommand::Risk(args) => risk::run(config, args, json),
+        LookCommand::Sessions { limit } => wait(sessions::list(config, limit, json)),
+        LookCommand::Watch { session } => wait(watch::run(config, &session)),
+    }
+}
+
+fn set_up(config: &Config, command: SetUpCommand, json: bool) -> Outcome {
+    match command {
+        SetUpCommand::Completions { shell } => generate::completions(shell),
+        SetUpCommand::Config(ConfigCommand::Show) => show(config, json),
+        SetUpCommand::Doctor => doctor::run(config, json),
+        SetUpCommand::Man { out } => generate::man(out.as_deref()),
+        SetUpCommand::Policy(command) => wait(policy::run(config, command, json)),
+        SetUpCommand::Rules(command) => wait(rules::run(config, command, json)),
+        SetUpCommand::Webhook(command) => wait(webhook::run(config, command, json)),
+    }
+}
+
+fn servers(config: &Config, command: ServersCommand, json: bool) -> Outcome {
+    match command {
+        ServersCommand::Agent(command) => wait(admin::agent(config, command, json)),
+        ServersCommand::Broker(args) => servers::broker(config, args),
+        ServersCommand::Down => daemon::down(config),
+        ServersCommand::Gate(args) => match args.command {
+            Some(command) => wait(admin::gate(config, command, json)),
+            None => servers::gate(config, args),
+        },
+        ServersCommand::Reviewer(command) => wait(admin::reviewer(config, command, json)),
+        ServersCommand::Status => local::status(config, json),
+        ServersCommand::Target(command) => wait(admin::target(config, command, json)),
+        ServersCommand::Up { foreground: true, detached } => daemon::foreground(config, detached),
+        ServersCommand::Up { .. } => local::up(config, json),
+    }
+}
+
+fn show(config: &Config, json: bool) -> Outcome {
+    let shown = config.show()?;
+    if json {
+        print::json(&shown)?;
+    } else {
+        let rows: Vec<_> = shown.iter().map(Entry::row).collect();
+        print::table(&["KEY", "VALUE", "FROM"], &rows)?;
+    }
+    Ok(0)
 }
 
 fn wait(work: impl Future<Output = Outcome>) -> Outcome {
-    runtime()?.block_on(work)
-}
-
-/// Sends the log of a server to standard error; `RUST_LOG` chooses how much.
-pub(crate) fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,expacti=info"));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .try_init();
+    runtime::start()?.block_on(work)
 }

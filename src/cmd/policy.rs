@@ -6,79 +6,27 @@ use expacti_protocol::now_micros;
 
 use crate::broker::Link;
 use crate::cli::{LevelArg, PolicyAddArgs, PolicyCommand, PolicyType};
-use crate::cmd::decide::urlencode;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::print;
+use crate::{print, segment, units};
 
 /// Runs one of the subcommands on the running broker, or on the data directory when none runs.
 pub(crate) async fn run(config: &Config, command: PolicyCommand, json: bool) -> Outcome {
-    let link = Link::any(config).await?;
+    let link = Link::running_or_offline(config).await?;
     let result = dispatch(&link, command, json).await;
     link.close().await;
-    result
+    result.map(|()| 0)
 }
 
-async fn dispatch(link: &Link, command: PolicyCommand, json: bool) -> Outcome {
+async fn dispatch(link: &Link, command: PolicyCommand, json: bool) -> Result<(), Failure> {
     match command {
-        PolicyCommand::Add(args) => {
-            let answer: Changed<Policy> =
-                link.client.post("/v1/policies", &policy_of(args)?).await?;
-            changed(&answer, json, |p| format!("added {}  {}", p.id, describe(p)))?;
-        }
-        PolicyCommand::Approve { change } => {
-            let path = format!("/v1/changes/{}/approve", urlencode(&change)?);
-            let answer: Changed<Change> = link.client.post(&path, &()).await?;
-            changed(&answer, json, |change| format!("done: {}", action(change)))?;
-        }
-        PolicyCommand::Changes => {
-            let all: Vec<Change> = link.client.get("/v1/changes").await?;
-            if json {
-                print::json(&all)?;
-            } else if all.is_empty() {
-                print::note("no change waits for approval");
-            } else {
-                let rows: Vec<_> = all
-                    .iter()
-                    .map(|c| {
-                        vec![
-                            c.id.to_string(),
-                            print::safe(&c.by),
-                            format!("{} of {}", c.missing, print::safe(&c.may_approve.join(","))),
-                            action(c),
-                        ]
-                    })
-                    .collect();
-                print::table(&["ID", "BY", "MISSING", "CHANGE"], &rows)?;
-            }
-        }
-        PolicyCommand::Reject { change } => {
-            let path = format!("/v1/changes/{}", urlencode(&change)?);
-            let change: Change = link.client.delete(&path).await?;
-            if json {
-                print::json(&change)?;
-            } else {
-                print::line(&format!("dropped: {}", action(&change)))?;
-            }
-        }
-        PolicyCommand::List => {
-            let all: Vec<Policy> = link.client.get("/v1/policies").await?;
-            if json {
-                print::json(&all)?;
-            } else if all.is_empty() {
-                print::note("there are no policies: any one reviewer decides");
-            } else {
-                let rows: Vec<_> = all.iter().map(|p| vec![p.id.clone(), describe(p)]).collect();
-                print::table(&["ID", "POLICY"], &rows)?;
-            }
-        }
-        PolicyCommand::Remove { id } => {
-            let answer: Changed<Policy> =
-                link.client.delete(&format!("/v1/policies/{}", urlencode(&id)?)).await?;
-            changed(&answer, json, |p| format!("removed {}  {}", p.id, describe(p)))?;
-        }
+        PolicyCommand::Add(args) => add(link, args, json).await,
+        PolicyCommand::Approve { change } => approve(link, &change, json).await,
+        PolicyCommand::Changes => changes(link, json).await,
+        PolicyCommand::List => list(link, json).await,
+        PolicyCommand::Reject { change } => reject(link, &change, json).await,
+        PolicyCommand::Remove { id } => remove(link, &id, json).await,
         PolicyCommand::Test { command, target, user, tag } => {
-            let all: Vec<Policy> = link.client.get("/v1/policies").await?;
             let context = Context {
                 target: target.unwrap_or_default(),
                 user: user.unwrap_or_default(),
@@ -86,23 +34,90 @@ async fn dispatch(link: &Link, command: PolicyCommand, json: bool) -> Outcome {
                 now: now_micros(),
                 ..Context::default()
             };
-            let level = assess(command.as_bytes(), &context).level;
-            let requirement = PolicySet::build(all)
-                .map_err(|e| Failure::new(1, e.to_string()))?
-                .select(command.as_bytes(), &context, level);
-            if json {
-                print::json(&requirement)?;
-            } else {
-                print::line(&format!(
-                    "{}: {}",
-                    print::level(level),
-                    print::safe(&requirement.why)
-                ))?;
-                print::line(&format!("{} s to decide", requirement.timeout_seconds))?;
-            }
+            test(link, &command, &context, json).await
         }
     }
-    Ok(0)
+}
+
+async fn add(link: &Link, args: PolicyAddArgs, json: bool) -> Result<(), Failure> {
+    let answer: Changed<Policy> = link.client.post("/v1/policies", &policy_of(args)?).await?;
+    changed(&answer, json, |p| format!("added {}  {}", p.id, describe(p)))
+}
+
+async fn approve(link: &Link, change: &str, json: bool) -> Result<(), Failure> {
+    let path = format!("/v1/changes/{}/approve", segment::id(change)?);
+    let answer: Changed<Change> = link.client.post(&path, &()).await?;
+    changed(&answer, json, |change| format!("done: {}", action(change)))
+}
+
+async fn changes(link: &Link, json: bool) -> Result<(), Failure> {
+    let all: Vec<Change> = link.client.get("/v1/changes").await?;
+    if json {
+        return Ok(print::json(&all)?);
+    }
+    if all.is_empty() {
+        print::note("no change waits for approval");
+        return Ok(());
+    }
+    let rows: Vec<_> = all
+        .iter()
+        .map(|c| {
+            vec![
+                c.id.to_string(),
+                print::safe(&c.by),
+                format!("{} of {}", c.missing, print::safe(&c.may_approve.join(","))),
+                action(c),
+            ]
+        })
+        .collect();
+    Ok(print::table(&["ID", "BY", "MISSING", "CHANGE"], &rows)?)
+}
+
+async fn list(link: &Link, json: bool) -> Result<(), Failure> {
+    let all: Vec<Policy> = link.client.get("/v1/policies").await?;
+    if json {
+        return Ok(print::json(&all)?);
+    }
+    if all.is_empty() {
+        print::note("there are no policies: any one reviewer decides");
+        return Ok(());
+    }
+    let rows: Vec<_> = all.iter().map(|p| vec![p.id.clone(), describe(p)]).collect();
+    Ok(print::table(&["ID", "POLICY"], &rows)?)
+}
+
+async fn reject(link: &Link, change: &str, json: bool) -> Result<(), Failure> {
+    let path = format!("/v1/changes/{}", segment::id(change)?);
+    let change: Change = link.client.delete(&path).await?;
+    if json {
+        print::json(&change)?;
+    } else {
+        print::line(&format!("dropped: {}", action(&change)))?;
+    }
+    Ok(())
+}
+
+async fn remove(link: &Link, id: &str, json: bool) -> Result<(), Failure> {
+    let path = format!("/v1/policies/{}", segment::id(id)?);
+    let answer: Changed<Policy> = link.client.delete(&path).await?;
+    changed(&answer, json, |p| format!("removed {}  {}", p.id, describe(p)))
+}
+
+async fn test(link: &Link, command: &str, context: &Context, json: bool) -> Result<(), Failure> {
+    let all: Vec<Policy> = link.client.get("/v1/policies").await?;
+    let level = assess(command.as_bytes(), context).level;
+    let requirement = PolicySet::build(all).map_err(|e| Failure::failed(e.to_string()))?.select(
+        command.as_bytes(),
+        context,
+        level,
+    );
+    if json {
+        print::json(&requirement)?;
+    } else {
+        print::line(&format!("{}: {}", print::level(level), print::safe(&requirement.why)))?;
+        print::line(&format!("{} s to decide", requirement.timeout_seconds))?;
+    }
+    Ok(())
 }
 
 /// Says that something is done, or whose approval it waits for.
@@ -117,13 +132,13 @@ pub(crate) fn changed<T: serde::Serialize>(
     }
     match answer {
         Changed::Done(what) => print::line(&done(what))?,
-        Changed::Waiting { change } => print::line(&waits(change))?,
+        Changed::Waiting { change } => print::line(&waiting(change))?,
     }
     Ok(())
 }
 
-/// What a change waits for; why goes to standard error.
-pub(crate) fn waits(change: &Change) -> String {
+/// What a change waits for. Prints the reasons on standard error.
+pub(crate) fn waiting(change: &Change) -> String {
     for why in &change.needs {
         print::note(&print::safe(why));
     }
@@ -174,7 +189,7 @@ fn policy_of(args: PolicyAddArgs) -> Result<Policy, Failure> {
         PolicyType::All => PolicyKind::All,
         PolicyType::Role => PolicyKind::Role,
     };
-    let seconds = |text: Option<String>| text.map(|t| print::seconds(&t)).transpose();
+    let seconds = |text: Option<String>| text.map(|t| units::seconds(&t)).transpose();
     Ok(Policy {
         id: String::new(),
         kind,

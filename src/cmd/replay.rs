@@ -10,10 +10,9 @@ use expacti_tui::{Format, Recording, ReplayOptions};
 
 use crate::broker::Link;
 use crate::cli::{ExportFormat, ReplayArgs};
-use crate::cmd::decide::urlencode;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::print;
+use crate::{print, segment};
 
 /// Plays a recording, or writes it to a file.
 pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
@@ -21,8 +20,8 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
     let bytes = match std::fs::read(&args.session) {
         Ok(bytes) => bytes,
         Err(_) => {
-            let link = Link::any(config).await?;
-            let id = urlencode(&args.session).map_err(|_| {
+            let link = Link::running_or_offline(config).await?;
+            let id = segment::id(&args.session).map_err(|_| {
                 Failure::new(
                     expacti_protocol::exit::NOT_FOUND,
                     format!(
@@ -47,14 +46,14 @@ pub(crate) async fn run(config: &Config, args: ReplayArgs) -> Outcome {
     Ok(0)
 }
 
-/// The commands of a session, for the colours of its chapters alone.
+/// The commands of a session. Only the colours of its chapters depend on them.
 async fn commands_of(link: &Link, id: &str) -> Result<Vec<CommandView>, ClientError> {
-    // The whole id: the list takes no abbreviation.
+    // The full id: this list does not accept a part of one.
     let session: SessionView = link.client.get(&format!("/v1/sessions/{id}")).await?;
     link.client.get(&format!("/v1/commands?session={}&limit=10000", session.id)).await
 }
 
-/// Writes the recording in the form that was asked for.
+/// Writes the recording in the requested format.
 fn export(bytes: &[u8], path: &Path, args: &ReplayArgs) -> Result<(), Failure> {
     let format = match args.format {
         Some(ExportFormat::AsciicastV2) => Format::AsciicastV2,
@@ -64,12 +63,12 @@ fn export(bytes: &[u8], path: &Path, args: &ReplayArgs) -> Result<(), Failure> {
     };
     let mut out = Vec::new();
     let cut = expacti_tui::export(bytes, format, &mut out)
-        .map_err(|e| Failure::new(1, format!("{} cannot be exported: {e}", args.session)))?;
+        .map_err(|e| Failure::failed(format!("{} cannot be exported: {e}", args.session)))?;
     if path == Path::new("-") {
         std::io::stdout().lock().write_all(&out)?;
     } else {
         std::fs::write(path, &out)
-            .map_err(|e| Failure::new(1, format!("failed to write {}: {e}", path.display())))?;
+            .map_err(|e| Failure::failed(format!("failed to write {}: {e}", path.display())))?;
         print::note(&format!("wrote {} bytes to {}", out.len(), path.display()));
     }
     if cut {
@@ -83,7 +82,7 @@ async fn play(bytes: &[u8], args: &ReplayArgs, commands: Vec<CommandView>) -> Re
         return Err(Failure::usage("--speed must be a number above 0"));
     }
     let recording = Recording::parse(bytes)
-        .map_err(|e| Failure::new(1, format!("{} cannot be played: {e}", args.session)))?;
+        .map_err(|e| Failure::failed(format!("{} cannot be played: {e}", args.session)))?;
     let options = ReplayOptions {
         speed: args.speed,
         idle_time_limit: args.idle_time_limit,

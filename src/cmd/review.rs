@@ -6,12 +6,12 @@ use crate::cli::ReviewArgs;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 
-/// Opens the reviewer's screen; on this machine broker and gate are started when they do not run.
+/// Opens the reviewer's screen; starts this machine's broker and gate if they are not running.
 pub(crate) fn run(config: &Config, args: ReviewArgs) -> Outcome {
     if config.is_local() {
         crate::daemon::up(config)?;
     }
-    let (ascii, notify, bell) = config.review();
+    let switches = config.review();
     let keymap = match config.section("review.keys") {
         Some(text) => toml::from_str::<KeyMap>(&text).map_err(|e| {
             Failure::usage(format!("the section [review.keys] of the configuration: {e}"))
@@ -25,17 +25,17 @@ pub(crate) fn run(config: &Config, args: ReviewArgs) -> Outcome {
         None => Confirm::default(),
     };
     let options = ReviewOptions {
-        ascii: ascii || args.ascii,
+        ascii: switches.ascii || args.ascii,
         no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
-        notify: notify && !args.no_notify,
-        bell: bell && !args.no_bell,
-        sound: config.sound(),
+        notify: switches.notify && !args.no_notify,
+        bell: switches.bell && !args.no_bell,
+        sound: switches.sound,
         quiet_hours: config.quiet_hours()?,
         keymap,
         confirm,
         ..ReviewOptions::new(config.endpoint()?)
     };
-    match crate::cmd::runtime()?.block_on(expacti_tui::review(options)) {
+    match crate::runtime::start()?.block_on(expacti_tui::review(options)) {
         Ok(()) => Ok(0),
         Err(e) => Err(match e.downcast::<expacti_protocol::client::ClientError>() {
             Ok(client) => client.into(),

@@ -46,7 +46,7 @@ pub(crate) fn run(config: &Config, args: RiskArgs, json: bool) -> Outcome {
             continue;
         }
         let question: Question = serde_json::from_str(&line).map_err(|e| {
-            Failure::new(1, format!("line {} of standard input is not a command: {e}", number + 1))
+            Failure::failed(format!("line {} of standard input is not a command: {e}", number + 1))
         })?;
         let target = question.target.or_else(|| args.target.clone());
         let cwd = question.cwd.or_else(|| args.cwd.clone());

@@ -9,22 +9,21 @@ use tokio::net::TcpListener;
 
 use crate::cli::{BrokerArgs, GateArgs};
 use crate::config::Config;
-use crate::daemon;
 use crate::failure::{Failure, Outcome};
-use crate::print;
+use crate::{daemon, installation, print};
 
 fn failed(what: &str) -> impl Fn(&dyn std::fmt::Display) -> Failure + '_ {
-    move |e| Failure::new(1, format!("failed to {what}: {e}"))
+    move |e| Failure::failed(format!("failed to {what}: {e}"))
 }
 
 /// `expacti broker`.
 pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
-    daemon::prepare(&config.home)?;
-    let Some(_lock) = daemon::try_lock(&config.home)? else {
-        return Err(Failure::new(1, "a broker runs on this data directory already"));
+    installation::create_dirs(&config.home)?;
+    let Some(_lock) = installation::try_lock(&config.home)? else {
+        return Err(Failure::failed("a broker runs on this data directory already"));
     };
-    daemon::keep_private();
-    crate::cmd::log_to_stderr();
+    installation::restrict_umask();
+    crate::runtime::log_to_stderr();
     let mut settings = daemon::broker_config(config)?;
     if let Some(url) = &args.database {
         let path = url.strip_prefix("sqlite:").ok_or_else(|| {
@@ -46,13 +45,13 @@ pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
              clear; listen on a loopback address or give a certificate"
         )));
     }
-    crate::cmd::runtime()?.block_on(async {
+    crate::runtime::start()?.block_on(async {
         let tcp = std::net::TcpListener::bind(addresses.as_slice())
             .map_err(|e| failed(&format!("listen on {listen}"))(&e))?;
         let address = tcp.local_addr()?;
         tcp.set_nonblocking(true)?;
-        let broker = Broker::open(settings).await.map_err(|e| Failure::new(1, e.to_string()))?;
-        let socket = daemon::bind(&config.home.broker_socket())?;
+        let broker = Broker::open(settings).await.map_err(|e| Failure::failed(e.to_string()))?;
+        let socket = installation::bind(&config.home.broker_socket())?;
         let stop = tokio_util::sync::CancellationToken::new();
         let (local, local_stop) = (broker.clone(), stop.clone());
         let unix = tokio::spawn(async move { local.serve_unix(socket, local_stop).await });
@@ -88,12 +87,12 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
             "--listen ADDRESS is needed, for example --listen 0.0.0.0:2222",
         ));
     };
-    crate::cmd::log_to_stderr();
+    crate::runtime::log_to_stderr();
     let key_path = args.host_key.unwrap_or_else(|| config.home.keys().join("gate_ed25519"));
     let host_key =
-        load_or_create_host_key(&key_path).map_err(|e| Failure::new(1, e.to_string()))?;
+        load_or_create_host_key(&key_path).map_err(|e| Failure::failed(e.to_string()))?;
     let ca_path = args.host_ca.unwrap_or_else(|| config.home.keys().join("gate_host_ca_ed25519"));
-    let host_ca = load_or_create_host_key(&ca_path).map_err(|e| Failure::new(1, e.to_string()))?;
+    let host_ca = load_or_create_host_key(&ca_path).map_err(|e| Failure::failed(e.to_string()))?;
     let fingerprint = host_key.public_key().fingerprint(russh::keys::HashAlg::Sha256);
     let mut settings = GateConfig::new(host_key, config.endpoint()?);
     settings.identities = args.identity;
@@ -105,16 +104,16 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
         settings.names.push(name.trim().to_owned());
     }
     settings.history = Some(config.home.history());
-    crate::cmd::runtime()?.block_on(async {
+    crate::runtime::start()?.block_on(async {
         let listener = TcpListener::bind(&listen)
             .await
             .map_err(|e| failed(&format!("listen on {listen}"))(&e))?;
         let address = listener.local_addr()?;
-        let gate = Gate::new(settings).map_err(|e| Failure::new(1, e.to_string()))?;
+        let gate = Gate::new(settings).map_err(|e| Failure::failed(e.to_string()))?;
         let stop = tokio_util::sync::CancellationToken::new();
         print::note(&format!("the gate listens on {address}, host key {fingerprint}"));
         let result = tokio::select! {
-            result = gate.serve_tcp(listener, stop.clone()) => result.map_err(|e| Failure::new(1, e.to_string())),
+            result = gate.serve_tcp(listener, stop.clone()) => result.map_err(|e| Failure::failed(e.to_string())),
             () = daemon::wait_for_stop(&stop) => Ok(()),
         };
         stop.cancel();

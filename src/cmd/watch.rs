@@ -7,18 +7,17 @@ use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
 use expacti_protocol::session::SessionView;
 
 use crate::broker::Link;
-use crate::cmd::decide::urlencode;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::print;
+use crate::{print, segment};
 
 /// Shows a session until it ends. On a terminal only its text is shown: the target's output could
-/// otherwise set the reviewer's title or clipboard, or answer for the keyboard. Redirected, the
-/// bytes are what they are. `expacti review` shows colours and the screen, drawn by itself.
+/// otherwise set the reviewer's title or clipboard, or answer for the keyboard. When
+/// redirected, the bytes pass unchanged. `expacti review` draws the screen itself, with colours.
 pub(crate) async fn run(config: &Config, session: &str) -> Outcome {
-    let link = Link::online(config)?;
+    let link = Link::running(config)?;
     let view: SessionView =
-        link.client.get(&format!("/v1/sessions/{}", urlencode(session)?)).await?;
+        link.client.get(&format!("/v1/sessions/{}", segment::id(session)?)).await?;
     if view.closed_at.is_some() {
         return Err(Failure::new(
             expacti_protocol::exit::REFUSED,
@@ -63,5 +62,5 @@ fn decode(data: &str) -> Result<Vec<u8>, Failure> {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD
         .decode(data)
-        .map_err(|_| Failure::new(1, "the broker sent output that is not base64"))
+        .map_err(|_| Failure::failed("the broker sent output that is not base64"))
 }

@@ -6,7 +6,7 @@ use crate::cli::WrapArgs;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 
-/// Starts broker and gate when they do not run, then the program.
+/// Starts broker and gate if they are not running, then the program.
 pub(crate) fn run(config: &Config, args: WrapArgs) -> Outcome {
     if !config.is_local() {
         return Err(Failure::usage(

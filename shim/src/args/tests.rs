@@ -106,7 +106,7 @@ const LINES: &[&str] = &[
 #[test]
 fn options_end_where_the_client_ends_them() {
     assert!(LINES.len() >= 70);
-    let spec = if crate::nested::tag_is_known("ssh".as_ref()) {
+    let optstring = if crate::client::tag_is_known("ssh".as_ref()) {
         LETTERS
     } else {
         options::LETTERS_BEFORE_9_4
@@ -116,7 +116,7 @@ fn options_end_where_the_client_ends_them() {
         for trailer in ["", " -p 4567 -l trailer"] {
             let args = words(&format!("{line}{trailer}"));
             let real = config(&args);
-            let ours = split(spec, &args).ok().and_then(|split| {
+            let ours = split(optstring, &args).ok().and_then(|split| {
                 let mut rebuilt = Vec::new();
                 split.before.iter().for_each(|flag| flag.push_to(&mut rebuilt));
                 rebuilt.push(split.destination.filter(|d| !d.is_empty())?);
@@ -141,9 +141,9 @@ fn options_end_where_the_client_ends_them() {
 
 #[test]
 fn the_words_of_the_command_are_the_clients() {
-    let command = |line: &str| match read(LETTERS, &words(line), Origin::Typed).unwrap() {
+    let command = |line: &str| match read(LETTERS, &words(line), Origin::User).unwrap() {
         Invocation::Connect(request) => request.command.join(" ".as_ref()),
-        Invocation::Inform(_) => panic!("{line}"),
+        Invocation::InfoOnly(_) => panic!("{line}"),
     };
     assert_eq!(command("h"), "");
     assert_eq!(command("-p 22 h ls -p 23"), "ls -p 23");
@@ -214,7 +214,7 @@ const PASSED: &[&str] = &[
 #[test]
 fn what_would_go_round_the_gate_is_refused() {
     for line in REFUSED {
-        for from in [Origin::Typed, Origin::Program] {
+        for from in [Origin::User, Origin::Program] {
             match read(LETTERS, &words(line), from) {
                 Err(e @ WrapError::Refused { .. }) => {
                     assert_eq!(e.exit_status(), 2);
@@ -230,18 +230,21 @@ fn what_would_go_round_the_gate_is_refused() {
         other => panic!("{mosh}: {other:?}"),
     }
     for line in SHARING {
-        let typed = read(LETTERS, &words(line), Origin::Typed);
+        let typed = read(LETTERS, &words(line), Origin::User);
         assert!(matches!(typed, Err(WrapError::Refused { .. })), "ssh {line}: {typed:?}");
         match read(LETTERS, &words(line), Origin::Program).unwrap() {
             Invocation::Connect(r) => {
-                assert!(r.client == ["h"] && r.route == ["h"] && !r.notes.is_empty(), "{line}");
+                assert!(
+                    r.client_args == ["h"] && r.resolve_args == ["h"] && !r.left_out.is_empty(),
+                    "{line}"
+                );
             }
-            Invocation::Inform(_) => panic!("{line}"),
+            Invocation::InfoOnly(_) => panic!("{line}"),
         }
     }
     for line in PASSED {
         assert!(
-            matches!(read(LETTERS, &words(line), Origin::Typed), Ok(Invocation::Connect(_))),
+            matches!(read(LETTERS, &words(line), Origin::User), Ok(Invocation::Connect(_))),
             "{line}"
         );
     }
@@ -249,8 +252,8 @@ fn what_would_go_round_the_gate_is_refused() {
 
 #[test]
 fn what_informs_never_connects() {
-    let inform = |line: &str| match read(LETTERS, &words(line), Origin::Typed).unwrap() {
-        Invocation::Inform(args) => args.join(" ".as_ref()).into_string().unwrap(),
+    let inform = |line: &str| match read(LETTERS, &words(line), Origin::User).unwrap() {
+        Invocation::InfoOnly(args) => args.join(" ".as_ref()).into_string().unwrap(),
         Invocation::Connect(_) => panic!("{line}"),
     };
     assert_eq!(inform("-V"), "-V");
@@ -260,20 +263,23 @@ fn what_informs_never_connects() {
     assert_eq!(inform("-v"), "");
     for (line, ok) in [("-- -oProxyCommand=x", false), ("-z", false), ("'' ls", false), ("h", true)]
     {
-        assert_eq!(read(LETTERS, &words(line), Origin::Typed).is_ok(), ok, "{line}");
+        assert_eq!(read(LETTERS, &words(line), Origin::User).is_ok(), ok, "{line}");
     }
 }
 
 #[test]
 fn each_option_is_said_to_whom_it_concerns() {
     let line = "-4 -p 22 -i k -J j -F f -v -t -o User=u -o HostName=x -o RequestTTY=no -oHostKeyAlias=a -f h -N x";
-    let Invocation::Connect(request) = read(LETTERS, &words(line), Origin::Typed).unwrap() else {
+    let Invocation::Connect(request) = read(LETTERS, &words(line), Origin::User).unwrap() else {
         panic!("{line}");
     };
     let text = |v: &[OsString]| v.join(" ".as_ref()).into_string().unwrap();
-    assert_eq!(text(&request.client), "-4 -p 22 -F f -v -t -o User=u -o RequestTTY=no -f h -N");
     assert_eq!(
-        text(&request.route),
+        text(&request.client_args),
+        "-4 -p 22 -F f -v -t -o User=u -o RequestTTY=no -f h -N"
+    );
+    assert_eq!(
+        text(&request.resolve_args),
         "-4 -p 22 -i k -J j -F f -o User=u -o HostName=x -o HostKeyAlias=a h"
     );
     assert_eq!(request.config.as_deref(), Some("f".as_ref()));

@@ -39,7 +39,7 @@ impl Files {
         let line = format!("-F {} {}", self.path("config"), line.replace("DIR", self.path("")));
         let args: Vec<OsString> =
             shell_words::split(&line).unwrap().into_iter().map(OsString::from).collect();
-        let Invocation::Connect(mut request) = read(LETTERS, &args, Origin::Typed).unwrap() else {
+        let Invocation::Connect(mut request) = read(LETTERS, &args, Origin::User).unwrap() else {
             panic!("{line}");
         };
         if !agent_gave_f {
@@ -51,8 +51,8 @@ impl Files {
             _ => None,
         };
         let cwd = self.dir.path().to_owned();
-        let at = Surroundings { ssh: Path::new("/usr/bin/ssh"), wrap_pid: 7, var: &var, cwd: &cwd };
-        resolve(&request, &at).map(|r| r.route).map_err(|e| e.to_string())
+        let env = ResolveEnv { ssh: Path::new("/usr/bin/ssh"), wrap_pid: 7, var: &var, cwd: &cwd };
+        resolve(&request, &env).map(|r| r.route).map_err(|e| e.to_string())
     }
 }
 
@@ -60,11 +60,11 @@ impl Files {
 fn lists_of_paths_and_aliases() {
     assert_eq!(paths("/a /b c /d"), ["/a", "/b c", "/d"]);
     assert!(paths("none").is_empty() && paths("").is_empty());
-    assert_eq!(alias("u@h"), "h");
-    assert_eq!(alias("a@b@h"), "h");
-    assert_eq!(alias("::1"), "::1");
-    assert_eq!(alias("ssh://u@h:22"), "h");
-    assert_eq!(alias("ssh://[::1]:22"), "::1");
+    assert_eq!(host_of("u@h"), "h");
+    assert_eq!(host_of("a@b@h"), "h");
+    assert_eq!(host_of("::1"), "::1");
+    assert_eq!(host_of("ssh://u@h:22"), "h");
+    assert_eq!(host_of("ssh://[::1]:22"), "::1");
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(crate) struct World {
     dir: tempfile::TempDir,
     pub(crate) home: Home,
     pub(crate) registered: Arc<Mutex<Vec<WrapRegistration>>>,
-    pub(crate) heads: Arc<Mutex<Vec<Uplink>>>,
+    pub(crate) headers: Arc<Mutex<Vec<Uplink>>>,
     pub(crate) commands: Arc<Mutex<Vec<String>>>,
     /// What the gate answers instead of `ok`.
     pub(crate) refuse: Arc<Mutex<Option<String>>>,
@@ -68,7 +68,7 @@ impl World {
             dir,
             home,
             registered: Arc::default(),
-            heads: Arc::default(),
+            headers: Arc::default(),
             commands: Arc::default(),
             refuse: Arc::default(),
             runtime: None,
@@ -144,7 +144,7 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
-        let (heads, refuse) = (Arc::clone(&self.heads), Arc::clone(&self.refuse));
+        let (headers, refuse) = (Arc::clone(&self.headers), Arc::clone(&self.refuse));
         let commands = Arc::clone(&self.commands);
         let socket = self.home.gate_socket();
         let listener = runtime.block_on(async { tokio::net::UnixListener::bind(socket).unwrap() });
@@ -157,7 +157,7 @@ impl World {
                     }
                     line.push(byte);
                 }
-                heads.lock().unwrap().push(serde_json::from_slice(&line).unwrap());
+                headers.lock().unwrap().push(serde_json::from_slice(&line).unwrap());
                 let error = refuse.lock().unwrap().clone();
                 let ok = error.is_none();
                 let mut reply = serde_json::to_vec(&UplinkReply { ok, error }).unwrap();

@@ -13,12 +13,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
-use super::failed;
+use super::failed::failed;
 use super::script::Script;
 use crate::failure::Failure;
 
 /// How long an agent thinks between two commands.
-const THINKING: Duration = Duration::from_millis(1500);
+const THINKING_TIME: Duration = Duration::from_millis(1500);
 
 struct Client {
     gate: PublicKey,
@@ -42,25 +42,25 @@ pub(super) async fn play(
     uplink: Uplink,
     script: &'static Script,
     stop: CancellationToken,
-    hurry: bool,
+    no_delay: bool,
 ) {
     let work = async {
         let session = connect(socket, gate, &uplink).await?;
         for step in script.steps {
-            if !hurry {
-                tokio::time::sleep(THINKING).await;
+            if !no_delay {
+                tokio::time::sleep(THINKING_TIME).await;
             }
             if exec(&session, step.command).await? == Some(u32::from(exit::DENIED))
                 && let Some(instead) = step.instead
             {
-                // Agents do not take a no for a no: this is what the anomalies look for.
+                // Agents often try a variant of what was denied: this is what the anomalies look for.
                 exec(&session, instead).await?;
             }
         }
         Ok::<_, Failure>(())
     };
     tokio::select! {
-        result = work => if let Err(failure) = result { tracing::debug!("{failure:?}") },
+        result = work => if let Err(failure) = result { tracing::debug!("{failure}") },
         () = stop.cancelled() => {}
     }
 }
@@ -71,9 +71,9 @@ async fn connect(
     uplink: &Uplink,
 ) -> Result<Handle<Client>, Failure> {
     let mut stream = UnixStream::connect(socket).await?;
-    let mut head = serde_json::to_vec(uplink)?;
-    head.push(b'\n');
-    stream.write_all(&head).await?;
+    let mut header = serde_json::to_vec(uplink)?;
+    header.push(b'\n');
+    stream.write_all(&header).await?;
     let mut line = Vec::new();
     loop {
         match stream.read_u8().await? {

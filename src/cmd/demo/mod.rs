@@ -1,8 +1,9 @@
 //! `expacti demo`: the whole pipeline in one terminal. Broker, gate and reviewer's screen are the
-//! real ones; the agents are scripted, and the target only pretends. Everything lives in one
+//! real ones; the agents are scripted, and the target is simulated. Everything lives in one
 //! temporary directory and in this process, and ends with it.
 
 mod agent;
+mod failed;
 mod script;
 mod target;
 
@@ -19,16 +20,13 @@ use expacti_protocol::principal::Role;
 use expacti_tui::ReviewOptions;
 use tokio_util::sync::CancellationToken;
 
+use self::failed::failed;
 use crate::failure::{Failure, Outcome};
-use crate::{daemon, print};
+use crate::{installation, print};
 
-/// What the screen says at the top.
-const BANNER: &str = "demo · two scripted agents, a pretended target · a allow · d deny · ? keys · \
+/// The text at the top of the screen.
+const BANNER: &str = "demo · two scripted agents, a simulated target · a allow · d deny · ? keys · \
                       q quit and leave nothing behind";
-
-fn failed<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> Failure {
-    move |e| Failure::new(1, format!("the demo failed to {what}: {e}"))
-}
 
 /// Runs the demo until the reviewer quits.
 pub(crate) fn run(unattended: bool) -> Outcome {
@@ -37,26 +35,26 @@ pub(crate) fn run(unattended: bool) -> Outcome {
     if !unattended && !terminal {
         return Err(Failure::usage("the demo needs a terminal to show the reviewer's screen in"));
     }
-    daemon::keep_private();
+    installation::restrict_umask();
     let dir = tempfile::Builder::new()
         .prefix("expacti-demo-")
         .tempdir()
         .map_err(failed("make a temporary directory"))?;
-    let result = crate::cmd::runtime()?.block_on(play(&Home::at(dir.path()), unattended));
+    let result = crate::runtime::start()?.block_on(play(&Home::at(dir.path()), unattended));
     dir.close().map_err(failed("remove its temporary directory"))?;
     result
 }
 
 async fn play(home: &Home, unattended: bool) -> Outcome {
-    daemon::prepare(home)?;
+    installation::create_dirs(home)?;
     let stop = CancellationToken::new();
     let broker =
         Broker::open(BrokerConfig::of_home(home)).await.map_err(failed("start the broker"))?;
     for (kind, pattern) in script::RULES {
         broker.add_rule(owner(), rule(*kind, pattern)).await.map_err(failed("add a rule"))?;
     }
-    let broker_socket = daemon::bind(&home.broker_socket())?;
-    let gate_socket = daemon::bind(&home.gate_socket())?;
+    let broker_socket = installation::bind(&home.broker_socket())?;
+    let gate_socket = installation::bind(&home.gate_socket())?;
     let (serving, inner) = (broker.clone(), stop.clone());
     tokio::spawn(async move { serving.serve_unix(broker_socket, inner).await });
 

@@ -1,4 +1,4 @@
-//! What the demo's agents do, and what the pretended target answers.
+//! What the demo's agents do, and what the simulated target answers.
 
 use expacti_engine::MatchKind;
 
@@ -26,7 +26,7 @@ const fn step(command: &'static str, output: &'static str) -> Step {
     Step { command, instead: None, output, status: 0 }
 }
 
-/// The whitelist of the demo.
+/// The rules of the demo.
 pub(super) const RULES: &[(MatchKind, &str)] = &[
     (MatchKind::Exact, "uptime"),
     (MatchKind::Exact, "df -h /"),
@@ -103,7 +103,7 @@ pub(super) const AGENTS: &[Script] = &[
     },
 ];
 
-/// What the pretended target prints for a command, and its exit status.
+/// What the simulated target prints for a command, and its exit status.
 pub(super) fn answer(command: &[u8]) -> (&'static str, u32) {
     AGENTS
         .iter()

@@ -13,11 +13,11 @@ use russh::{Channel, ChannelId};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::failed;
+use super::failed::failed;
 use super::script::{Script, answer};
 use crate::failure::Failure;
 
-/// Where the target listens, and what one needs to log in.
+/// Where the target listens, and what is needed to log in.
 #[derive(Debug)]
 pub(super) struct Target {
     port: u16,
@@ -26,7 +26,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// What a shim would say of this agent.
+    /// What a shim would tell the gate about this agent.
     pub(super) fn uplink(&self, script: &Script) -> Uplink {
         Uplink {
             protocol: PROTOCOL_VERSION,
@@ -50,11 +50,11 @@ impl Target {
     }
 }
 
-struct Pretender {
+struct SimulatedTarget {
     login: PublicKey,
 }
 
-impl Handler for Pretender {
+impl Handler for SimulatedTarget {
     type Error = russh::Error;
 
     async fn auth_publickey(
@@ -115,7 +115,8 @@ pub(super) async fn start(home: &Home, stop: CancellationToken) -> Result<Target
                 () = stop.cancelled() => break,
             };
             let Ok((stream, _)) = accepted else { continue };
-            let (config, handler) = (Arc::clone(&config), Pretender { login: login_key.clone() });
+            let (config, handler) =
+                (Arc::clone(&config), SimulatedTarget { login: login_key.clone() });
             tokio::spawn(async move {
                 if let Ok(session) = russh::server::run_stream(config, stream, handler).await {
                     let _ = session.await;

@@ -1,7 +1,7 @@
 //! The command line of the stock client when its connection is the gate's socket.
 //!
 //! In OpenSSH the first value of an option wins, and the command line comes before every file: what
-//! must hold is said first, then what the user said.
+//! must hold comes first, then what the user gave.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,9 +12,10 @@ use expacti_protocol::home::GATE_HOST_ALIAS;
 use crate::algorithms;
 use crate::args::Request;
 use crate::error::WrapError;
-use crate::resolve::Settings;
+use crate::notice;
+use crate::ssh_config::Settings;
 
-/// What holds whatever the user or a configuration says.
+/// What holds no matter what the user or a configuration says.
 const ALWAYS: &[&str] = &[
     // The connection is the gate's socket, which the uplink passes.
     "ProxyUseFdpass=yes",
@@ -43,22 +44,22 @@ const ALWAYS: &[&str] = &[
     "PermitLocalCommand=no",
 ];
 
-/// What is switched off where the client knows it at all; an older one would fail on the word.
+/// What is switched off if the client knows it; an older one would reject the keyword.
 const IF_KNOWN: &[(&str, &str)] = &[
     ("gssapiauthentication", "GSSAPIAuthentication=no"),
     ("knownhostscommand", "KnownHostsCommand=none"),
     ("pkcs11provider", "PKCS11Provider=none"),
     ("enableescapecommandline", "EnableEscapeCommandline=no"),
-    // Chaff hides the timing of keys on a network; on a socket of this machine it only delays them.
+    // Chaff hides the timing of keys on a network; on a local socket it only delays them.
     ("obscurekeystroketiming", "ObscureKeystrokeTiming=no"),
 ];
 
 /// The arguments of the client, without the program.
-pub(crate) fn client(
+pub(crate) fn client_args(
     request: &Request,
     settings: &Settings,
     expacti: &Path,
-    head: &Path,
+    header: &Path,
     known_hosts: &Path,
 ) -> Result<Vec<OsString>, WrapError> {
     let mut argv: Vec<OsString> = Vec::new();
@@ -67,20 +68,20 @@ pub(crate) fn client(
         argv.push(text.into());
     };
     // The client runs it with `$SHELL -c exec …` and expands tokens in it.
-    let uplink = [word(expacti)?, "__uplink".to_owned(), word(head)?].join(" ");
+    let uplink = [shell_quoted(expacti)?, "__uplink".to_owned(), shell_quoted(header)?].join(" ");
     option(&format!("ProxyCommand={}", uplink.replace('%', "%%")));
     option(&format!("HostKeyAlias={GATE_HOST_ALIAS}"));
-    option(&format!("UserKnownHostsFile={}", quoted(known_hosts)?));
+    option(&format!("UserKnownHostsFile={}", config_quoted(known_hosts)?));
     ALWAYS.iter().copied().for_each(&mut option);
     for (known, text) in IF_KNOWN {
-        if settings.knows(known) {
+        if settings.has(known) {
             option(text);
         }
     }
     let (algorithms, warnings) = algorithms::choose(request, settings);
-    warnings.iter().for_each(|warning| crate::say(warning));
+    warnings.iter().for_each(|warning| notice::print(warning));
     algorithms.iter().for_each(|text| option(text));
-    argv.extend(request.client.iter().cloned());
+    argv.extend(request.client_args.iter().cloned());
     if !request.command.is_empty() {
         argv.push("--".into());
         argv.extend(request.command.iter().cloned());
@@ -88,21 +89,21 @@ pub(crate) fn client(
     Ok(argv)
 }
 
-fn word(path: &Path) -> Result<String, WrapError> {
+fn shell_quoted(path: &Path) -> Result<String, WrapError> {
     let text = path.to_str().filter(|t| !t.contains('\n'));
-    let text = text.ok_or_else(|| unfit(path))?;
+    let text = text.ok_or_else(|| unquotable(path))?;
     Ok(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 /// A path as a value of an option that takes a list of files.
-fn quoted(path: &Path) -> Result<String, WrapError> {
+fn config_quoted(path: &Path) -> Result<String, WrapError> {
     let fits =
         !path.as_os_str().as_bytes().iter().any(|b| matches!(b, b'"' | b'\\' | b'\n' | b'$'));
-    let text = path.to_str().filter(|_| fits).ok_or_else(|| unfit(path))?;
+    let text = path.to_str().filter(|_| fits).ok_or_else(|| unquotable(path))?;
     Ok(format!("\"{}\"", text.replace('%', "%%")))
 }
 
-fn unfit(path: &Path) -> WrapError {
+fn unquotable(path: &Path) -> WrapError {
     WrapError::Usage(format!(
         "{path:?} cannot be named to ssh; move expacti's files (EXPACTI_HOME) to a plainer path"
     ))

@@ -1,0 +1,92 @@
+//! The shims: the `ssh`, `scp` and `sftp` that wrapped programs find first on their `PATH`.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::args::{Invocation, Origin};
+use crate::client::{prepare, read};
+use crate::context::Context;
+use crate::copy_args::{CopyProgram, copy_args};
+use crate::environment::posix_shell;
+use crate::error::WrapError;
+use crate::launch::Launch;
+use crate::{executable, notice, pipes, process};
+
+/// `expacti __ssh CONTEXT ARGS…`: becomes the client, or runs it when somebody must watch whether
+/// its output is still read; returns an exit status when it cannot become it.
+pub(crate) fn ssh_shim(context: &Path, args: &[OsString]) -> u8 {
+    match ssh(context, args) {
+        Ok(status) => status,
+        Err(e) => {
+            notice::print(&e);
+            e.exit_status()
+        }
+    }
+}
+
+/// `expacti __scp CONTEXT ARGS…`, `expacti __sftp CONTEXT ARGS…`: becomes the stock program, which
+/// is told to run the `ssh` shim.
+pub(crate) fn copy_shim(program: CopyProgram, context: &Path, args: &[OsString]) -> u8 {
+    match copy(program, context, args) {
+        Ok(never) => match never {},
+        Err(e) => {
+            notice::print(&e);
+            e.exit_status()
+        }
+    }
+}
+
+fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
+    let context = Context::load(file)?;
+    let mut background = false;
+    let args = match read(context.ssh()?, args, Origin::Program)? {
+        Invocation::InfoOnly(args) => args,
+        Invocation::Connect(request) => {
+            if request.verbose {
+                request.left_out.iter().for_each(|note| notice::print(note));
+            }
+            let status_line = rustix::termios::isatty(std::io::stderr());
+            let prepared = prepare(&context, &request, status_line)?;
+            background = prepared.background;
+            prepared.args
+        }
+    };
+    let client = context.ssh()?.to_path_buf();
+    // A client in the background closes its output itself.
+    if pipes::has_reader() && !background {
+        return pipes::run(&Launch {
+            expacti: context.expacti.clone(),
+            program: client,
+            args,
+            environment: vec![posix_shell()],
+            client: true,
+            background: false,
+            exclude: process::children(),
+        });
+    }
+    match become_program(client, &args)? {}
+}
+
+fn copy(
+    program: CopyProgram,
+    file: &Path,
+    args: &[OsString],
+) -> Result<std::convert::Infallible, WrapError> {
+    let context = Context::load(file)?;
+    let name = program.name();
+    let args = copy_args(program, &context.ssh_shim(), args)?;
+    let program = executable::find(OsStr::new(name), &executable::search_path())
+        .ok_or_else(|| WrapError::NotFound(PathBuf::from(name)))?;
+    become_program(program, &args)
+}
+
+fn become_program(
+    program: PathBuf,
+    args: &[OsString],
+) -> Result<std::convert::Infallible, WrapError> {
+    // The client runs the uplink with `$SHELL -c`, which need not be a shell (nologin) nor quick.
+    let source = Command::new(&program).args(args).env("SHELL", "/bin/sh").exec();
+    Err(WrapError::NotExecutable { program, source })
+}

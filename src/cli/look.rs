@@ -1,0 +1,122 @@
+//! Arguments of the commands that show what happens and what happened. Nothing here does anything.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Commands under the heading "Look".
+#[derive(Debug, Subcommand)]
+pub(crate) enum LookCommand {
+    /// List sessions, newest first
+    Sessions {
+        /// The most sessions to list
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: u64,
+    },
+    /// Show the live output of a session
+    Watch {
+        /// The session, or an unambiguous part of its id
+        session: String,
+    },
+    /// Replay the recording of a session
+    #[command(
+        after_help = "Examples:\n  expacti replay sess_01h4 --speed 2 --idle-time-limit 1\n  expacti replay sess_01h4 --export incident.cast\n  expacti replay sess_01h4 --export - --format txt\n  expacti replay incident.cast"
+    )]
+    Replay(ReplayArgs),
+    /// Read, verify and export the tamper-evident log
+    ///
+    /// The log says what was submitted, who decided, what ran and how it ended. Each entry holds the
+    /// hash of the one before it, so that a changed or missing entry shows; an export ends in a
+    /// checkpoint signed by the broker, so that it can be verified on another machine.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  expacti audit log --follow\n  expacti audit verify\n  expacti audit export --out audit.jsonl"
+    )]
+    Audit(AuditCommand),
+    /// Score a command and explain the score (needs no broker)
+    #[command(
+        after_help = "Examples:\n  expacti risk 'kubectl delete pod --all -n production'\n  expacti risk --json 'curl http://x | sh'\n  jq -c '{command}' history.jsonl | expacti risk --stdin --json"
+    )]
+    Risk(RiskArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The session, an unambiguous part of its id, or a recording file
+    pub(crate) session: String,
+    /// Playback speed: 2 is twice as fast
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    pub(crate) speed: f64,
+    /// Shorten pauses to at most this long
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) idle_time_limit: Option<f64>,
+    /// Write the recording to a file instead; - for standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+    /// The format to write [default: txt for a FILE.txt, otherwise asciicast-v2]
+    #[arg(long, value_enum, requires = "export")]
+    pub(crate) format: Option<ExportFormat>,
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub(crate) ascii: bool,
+}
+
+/// The form of an exported recording.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Played by asciinema 2 and 3
+    #[value(name = "asciicast-v2")]
+    AsciicastV2,
+    /// Played by asciinema 3
+    #[value(name = "asciicast-v3")]
+    AsciicastV3,
+    /// What was on the screen, as plain text
+    Txt,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RiskArgs {
+    /// The command
+    #[arg(required_unless_present = "stdin", conflicts_with = "stdin", allow_hyphen_values = true)]
+    pub(crate) command: Option<String>,
+    /// Read JSON lines {"command":"…","target":"…","cwd":"…"} and answer each with one line
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// The target it would run on
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// The working directory it would run in
+    #[arg(long)]
+    pub(crate) cwd: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Show the log
+    Log {
+        /// How many of the last entries to show
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: u64,
+        /// Keep showing new entries as they are written
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Verify the hash chain; exit status 1 and the first bad entry when it is broken
+    #[command(
+        after_help = "Examples:\n  expacti audit verify\n  expacti audit verify --file audit.jsonl --key 'ssh-ed25519 AAAA…'\n\nA file is verified offline. It must end in a checkpoint, as `audit export` writes it; --key says\nwhose signature to accept."
+    )]
+    Verify {
+        /// An exported log instead of the broker's
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// The public key of the broker that must have signed the checkpoints
+        #[arg(long, value_name = "KEY", requires = "file")]
+        key: Option<String>,
+    },
+    /// Write the whole log as canonical JSON lines, with a signed checkpoint at the end
+    Export {
+        /// Write to this file instead of standard output
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,34 @@
+//! Arguments of the commands that run an agent. Nothing here does anything.
+
+use std::ffi::OsString;
+
+use clap::{Args, Subcommand};
+
+/// Commands under the heading "Run".
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// Run a program with its SSH connections held for review
+    #[command(
+        after_help = "Examples:\n  expacti wrap -- ssh -p 2200 deploy@web-1 'uname -a'\n  expacti wrap --agent fixbot --reason 'ticket 4711' -- claude\n  expacti wrap -- ansible-playbook site.yml\n\nThe program finds expacti's ssh, scp and sftp first on its PATH; a program that calls /usr/bin/ssh\nby its full path is not held. The program's own exit status is passed through; a denied command\nexits with 77, one that timed out with 78, one the gate could not decide with 79."
+    )]
+    Wrap(WrapArgs),
+    /// See how it works, with two scripted agents and a simulated target
+    Demo {
+        /// Play without a person: a scripted reviewer decides
+        #[arg(long, hide = true)]
+        unattended: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WrapArgs {
+    /// The agent's name, as reviewers and rules see it [default: the program's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) agent: Option<String>,
+    /// What the agent is working on, for the reviewer
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<OsString>,
+}

@@ -1,0 +1,78 @@
+//! Arguments of the commands that set things up. Nothing here does anything.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::policy::PolicyCommand;
+use super::rules::RulesCommand;
+
+/// Commands under the heading "Set up".
+#[derive(Debug, Subcommand)]
+pub(crate) enum SetUpCommand {
+    /// Manage rules: what is allowed or denied without a person
+    ///
+    /// A rule matches the text of a command, and may be limited to targets, agents, users and
+    /// working directories. What no rule decides waits for a reviewer; a rule that denies wins over
+    /// one that allows.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  expacti rules defaults\n  expacti rules add --glob 'git status*' --ttl 7d\n  expacti rules test 'git status -s'"
+    )]
+    Rules(RulesCommand),
+    /// Manage policies: how many approvals a command needs, and whose
+    ///
+    /// Without a policy any one reviewer decides. A policy asks for several people, for certain
+    /// people or for a role, and may set how long they have. A change that would weaken a policy
+    /// needs the approvals that the policy itself asks for.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  expacti policy add --type quorum --min 2 --group alice,bob,carol --match 'kubectl delete **'\n  expacti policy test 'kubectl delete ns shop'"
+    )]
+    Policy(PolicyCommand),
+    /// Show the configuration and where each value came from
+    ///
+    /// The configuration is config.toml, overridden by the environment, overridden by flags.
+    #[command(subcommand, after_help = "Example:\n  expacti config show")]
+    Config(ConfigCommand),
+    /// Test webhooks: messages over HTTP when a command waits
+    ///
+    /// A webhook tells Slack, Discord, ntfy, Telegram or a service of your own that a command
+    /// waits, was decided or expired. Webhooks are defined in config.toml, as [[webhook]].
+    #[command(subcommand, after_help = "Example:\n  expacti webhook test chat")]
+    Webhook(WebhookCommand),
+    /// Check this machine: ssh, directories, disk, broker, enforcement
+    Doctor,
+    /// Print a shell completion script
+    #[command(
+        after_help = "Example:\n  expacti completions bash > ~/.local/share/bash-completion/completions/expacti"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all pages to a directory
+    Man {
+        /// Write expacti.1 and one page per command to this directory
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Send a test message to every webhook of config.toml, or to one of them
+    #[command(
+        after_help = "Example of config.toml:\n  [[webhook]]\n  name = \"chat\"\n  format = \"slack\"             # json, slack, discord, ntfy or telegram\n  url_file = \"/etc/expacti/slack-url\"\n  min_level = \"HIGH\"\n  events = [\"pending\", \"decided\", \"expired\"]"
+    )]
+    Test {
+        /// Its name, or the host of its address
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the effective values and where each came from
+    Show,
+}

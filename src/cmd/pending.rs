@@ -1,0 +1,43 @@
+//! `expacti pending`.
+
+use expacti_protocol::command::CommandView;
+
+use crate::broker::Link;
+use crate::config::Config;
+use crate::failure::Outcome;
+use crate::print;
+
+/// Lists what waits for a decision.
+pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
+    let link = Link::running(config)?;
+    let all: serde_json::Value = link.client.get("/v1/pending").await?;
+    if json {
+        print::json(&all)?;
+        return Ok(0);
+    }
+    let all: Vec<CommandView> = serde_json::from_value(all)?;
+    if all.is_empty() {
+        print::note("nothing waits for a decision");
+        return Ok(0);
+    }
+    let now_ms = expacti_protocol::now_micros() / 1000;
+    let rows: Vec<_> = all
+        .iter()
+        .map(|c| {
+            let anomaly = if c.anomaly { " !" } else { "" };
+            vec![
+                c.id.to_string(),
+                format!("{} {}{anomaly}", c.risk_score, print::level(c.level)),
+                print::span((c.deadline_ms - now_ms) / 1000),
+                print::safe(&c.session.agent),
+                print::safe(&format!("{}@{}", c.session.user, c.session.target)),
+                match &c.headline {
+                    Some(sentence) => print::safe(&format!("{} ({sentence})", c.text.command)),
+                    None => print::safe(c.masked.as_ref().unwrap_or(&c.text.command)),
+                },
+            ]
+        })
+        .collect();
+    print::table(&["ID", "RISK", "LEFT", "AGENT", "TARGET", "COMMAND"], &rows)?;
+    Ok(0)
+}

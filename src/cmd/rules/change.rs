@@ -1,0 +1,123 @@
+//! `expacti rules add`, `approve`, `defaults`, `import`, `remove`.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use expacti_engine::{Effect, Policy, PolicySet, Rule, default_rules};
+use expacti_protocol::http::{Changed, RuleView, RulesEnsured};
+
+use super::list::list;
+use super::rule::{describe, from_args};
+use crate::broker::Link;
+use crate::cli::RuleAddArgs;
+use crate::cmd::policy::changed;
+use crate::failure::Failure;
+use crate::{print, segment};
+
+/// The most rules that the broker takes in one request.
+const IMPORT_BATCH: usize = 1000;
+
+/// Adds a rule.
+pub(super) async fn add(link: &Link, args: RuleAddArgs, json: bool) -> Result<(), Failure> {
+    let view: RuleView = link.client.post("/v1/rules", &from_args(args)?).await?;
+    if json {
+        return Ok(print::json(&view)?);
+    }
+    print_added(&view)?;
+    if view.rule.effect == Effect::Allow {
+        note_policies(link, &view).await?;
+    }
+    Ok(())
+}
+
+/// Adds the approval of whoever runs this to a rule.
+pub(super) async fn approve(link: &Link, id: &str, json: bool) -> Result<(), Failure> {
+    let path = format!("/v1/rules/{}/approve", segment::id(id)?);
+    let view: RuleView = link.client.post(&path, &()).await?;
+    if json {
+        return Ok(print::json(&view)?);
+    }
+    let approvers = view.approvals.iter().map(|a| a.by.as_str()).collect::<Vec<_>>().join(", ");
+    let (id, rule) = (&view.rule.id, describe(&view.rule));
+    Ok(print::line(&format!("approved {id}  {rule}  by {}", print::safe(&approvers)))?)
+}
+
+/// Adds the built-in rules that are missing.
+pub(super) async fn defaults(link: &Link, json: bool) -> Result<(), Failure> {
+    let ensured: RulesEnsured = link.client.post("/v1/rules/ensure", &default_rules()).await?;
+    if json {
+        return list(link, true).await;
+    }
+    if ensured.added.is_empty() {
+        print::note("all of them are there already");
+    }
+    ensured.added.iter().try_for_each(print_added)
+}
+
+/// Adds the rules of a file.
+pub(super) async fn import(link: &Link, file: &Path, json: bool) -> Result<(), Failure> {
+    let all = read_rules(file)?;
+    // Check every rule before the first is added: all or none, as far as can be known here.
+    for rule in &all {
+        expacti_engine::check_rule(rule).map_err(|e| Failure::failed(e.to_string()))?;
+    }
+    let mut done = Vec::new();
+    for part in all.chunks(IMPORT_BATCH) {
+        let added: Result<Vec<Rule>, _> = link.client.post("/v1/rules/import", &part).await;
+        done.extend(added.map_err(|e| {
+            let message = format!("{e}; {} of {} rules were added", done.len(), all.len());
+            Failure::new(e.exit_status(), message)
+        })?);
+    }
+    if json {
+        print::json(&done)?;
+    } else {
+        print::line(&format!("added {} rules", done.len()))?;
+    }
+    Ok(())
+}
+
+fn read_rules(file: &Path) -> Result<Vec<Rule>, Failure> {
+    let mut text = String::new();
+    if file.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text)?;
+    } else {
+        text = std::fs::read_to_string(file)
+            .map_err(|e| Failure::failed(format!("failed to read {}: {e}", file.display())))?;
+    }
+    serde_json::from_str(&text)
+        .map_err(|e| Failure::failed(format!("{} holds no rules: {e}", file.display())))
+}
+
+/// Removes a rule, or says whose approval that waits for.
+pub(super) async fn remove(link: &Link, id: &str, json: bool) -> Result<(), Failure> {
+    let path = format!("/v1/rules/{}", segment::id(id)?);
+    let answer: Changed<Rule> = link.client.delete(&path).await?;
+    changed(&answer, json, |rule| format!("removed {}  {}", rule.id, print::safe(&rule.pattern)))
+}
+
+fn print_added(view: &RuleView) -> Result<(), Failure> {
+    let rule = &view.rule;
+    print::line(&format!("added {}  {}", rule.id, describe(rule)))?;
+    if rule.expires_at.is_none() && rule.effect == Effect::Allow {
+        print::note("this rule has no end; --ttl 7d gives it one");
+    }
+    Ok(())
+}
+
+/// Says where a new rule does not allow anything yet.
+async fn note_policies(link: &Link, view: &RuleView) -> Result<(), Failure> {
+    let all: Vec<Policy> = link.client.get("/v1/policies").await?;
+    let Ok(set) = PolicySet::build(all) else { return Ok(()) };
+    let program = view.rule.pattern.split_whitespace().next().filter(|p| !p.contains('*'));
+    for requirement in set.touching(program) {
+        if requirement.needed() > 1 {
+            print::note(&format!(
+                "where {} asks, the rule allows once enough of them approve it: expacti rules approve {}",
+                print::safe(&requirement.why),
+                view.rule.id
+            ));
+        }
+    }
+    Ok(())
+}

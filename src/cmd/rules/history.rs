@@ -1,0 +1,84 @@
+//! `expacti rules backtest`, `suggest`: rules beside what people have decided so far.
+
+use expacti_engine::{Approved, Context, MatchKind, Suggestion};
+use expacti_protocol::command::{CommandState, CommandView};
+use expacti_protocol::now_micros;
+
+use super::rule::{describe, from_args};
+use crate::broker::Link;
+use crate::cli::RuleAddArgs;
+use crate::failure::Failure;
+use crate::print;
+
+/// Shows which recorded commands a rule would have matched.
+pub(super) async fn backtest(link: &Link, args: RuleAddArgs, json: bool) -> Result<(), Failure> {
+    let result = expacti_engine::backtest(&from_args(args)?, &history(link).await?);
+    if json {
+        return Ok(print::json(&result)?);
+    }
+    print::line(&format!(
+        "{} of {} recorded commands match; {} of them were decided otherwise by people",
+        result.matched, result.total, result.against_people
+    ))?;
+    for example in &result.examples {
+        print::line(&format!("  {}", print::safe(example)))?;
+    }
+    Ok(())
+}
+
+/// Suggests rules for what was approved repeatedly.
+pub(super) async fn suggest(link: &Link, json: bool) -> Result<(), Failure> {
+    let all = expacti_engine::suggest(&history(link).await?, now_micros());
+    if json {
+        return Ok(print::json(&all)?);
+    }
+    if all.is_empty() {
+        print::note("nothing was approved often enough to propose a rule for it");
+    }
+    all.iter().try_for_each(print_suggestion)
+}
+
+/// What people have decided so far, in the engine's terms.
+async fn history(link: &Link) -> Result<Vec<Approved>, Failure> {
+    let all: Vec<CommandView> = link.client.get("/v1/commands?limit=10000").await?;
+    Ok(all
+        .into_iter()
+        .filter(|c| c.masked.is_none() && c.decided_by.is_some())
+        .filter(|c| !matches!(c.state, CommandState::Pending | CommandState::Withdrawn))
+        .filter(|c| !c.decided_by.as_deref().is_some_and(|by| by.starts_with("system:")))
+        .filter_map(|c| {
+            Some(Approved {
+                command: c.text.bytes().ok()?,
+                context: Context {
+                    agent: c.session.agent,
+                    target: c.session.target,
+                    user: c.session.user,
+                    cwd: Some(c.cwd),
+                    pty: c.pty.is_some(),
+                    now: c.timestamp.saturating_mul(1_000_000),
+                    ..Context::default()
+                },
+                allowed: c.allow == Some(true),
+            })
+        })
+        .collect())
+}
+
+/// One suggested rule, with the command that adds it.
+fn print_suggestion(suggestion: &Suggestion) -> Result<(), Failure> {
+    let rule = &suggestion.rule;
+    print::line(&format!("{}  covers {} approvals by people", describe(rule), suggestion.covers))?;
+    for example in suggestion.examples.iter().take(3) {
+        print::line(&format!("    {}", print::safe(example)))?;
+    }
+    let quoted = |text: &str| format!("'{}'", print::safe(text).replace('\'', "'\\''"));
+    let kind = if rule.kind == MatchKind::Exact { "--exact" } else { "--glob" };
+    let mut line = format!("    expacti rules add {kind} {} --ttl 30d", quoted(&rule.pattern));
+    for (name, value) in [("agent", &rule.scope.agent), ("target", &rule.scope.target)] {
+        if let Some(value) = value {
+            line.push_str(&format!(" --{name} {}", quoted(value)));
+        }
+    }
+    print::line(&line)?;
+    Ok(())
+}

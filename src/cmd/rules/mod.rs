@@ -1,0 +1,38 @@
+//! `expacti rules`.
+
+mod change;
+mod history;
+mod list;
+mod rule;
+mod verdict;
+
+use crate::broker::Link;
+use crate::cli::RulesCommand;
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+
+/// Runs one of the subcommands on the running broker, or on the data directory when none runs.
+pub(crate) async fn run(config: &Config, command: RulesCommand, json: bool) -> Outcome {
+    let link = Link::running_or_offline(config).await?;
+    let result = dispatch(&link, command, json).await;
+    link.close().await;
+    result.map(|()| 0)
+}
+
+async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Result<(), Failure> {
+    match command {
+        RulesCommand::Add(args) => change::add(link, args, json).await,
+        RulesCommand::Approve { id } => change::approve(link, &id, json).await,
+        RulesCommand::Backtest(args) => history::backtest(link, args, json).await,
+        RulesCommand::Defaults => change::defaults(link, json).await,
+        RulesCommand::Export => list::list(link, true).await,
+        RulesCommand::Import { file } => change::import(link, &file, json).await,
+        RulesCommand::List => list::list(link, json).await,
+        RulesCommand::Remove { id } => change::remove(link, &id, json).await,
+        RulesCommand::Suggest => history::suggest(link, json).await,
+        RulesCommand::Test { command, target, agent, user, cwd } => {
+            let context = verdict::context(agent, target, user, cwd);
+            verdict::test(link, &command, &context, json).await
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A rule as it is given on the command line, and in words.
+
+use expacti_engine::{Effect, MatchKind, Rule, Scope};
+use expacti_protocol::now_micros;
+
+use crate::cli::RuleAddArgs;
+use crate::failure::Failure;
+use crate::{print, units};
+
+/// The rule that the arguments describe.
+pub(super) fn from_args(args: RuleAddArgs) -> Result<Rule, Failure> {
+    let (kind, pattern) = match (args.pattern.exact, args.pattern.glob, args.pattern.regex) {
+        (Some(text), _, _) => (MatchKind::Exact, text),
+        (_, Some(text), _) => (MatchKind::Glob, text),
+        (_, _, Some(text)) => (MatchKind::Regex, text),
+        _ => return Err(Failure::usage("one of --exact, --glob and --regex is needed")),
+    };
+    let now = now_micros();
+    let expires_at = match args.ttl {
+        Some(ttl) => {
+            let micros =
+                i64::try_from(units::seconds(&ttl)?.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+            Some(now.saturating_add(micros))
+        }
+        None => None,
+    };
+    Ok(Rule {
+        id: String::new(),
+        kind,
+        pattern,
+        effect: if args.deny { Effect::Deny } else { Effect::Allow },
+        scope: Scope { agent: args.agent, target: args.target, user: args.user, cwd: args.cwd },
+        reason: args.reason,
+        author: String::new(),
+        created_at: now,
+        expires_at,
+        hits: 0,
+    })
+}
+
+/// What a rule does, in words.
+pub(super) fn describe(rule: &Rule) -> String {
+    let kind = match rule.kind {
+        MatchKind::Exact => "exact",
+        MatchKind::Glob => "glob",
+        MatchKind::Regex => "regex",
+    };
+    let effect = if rule.effect == Effect::Deny { "deny" } else { "allow" };
+    format!("{effect} {kind} {}", print::safe(&rule.pattern))
+}
