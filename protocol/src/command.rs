@@ -447,6 +447,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// No byte of it went to the target, and none will.
+    #[must_use]
+    pub fn not_sent(why: impl Into<String>) -> Self {
+        Self { not_sent: true, ..Self::unknown(why) }
+    }
+
     /// How it ended is not known, and nothing else of it either.
     #[must_use]
     pub fn unknown(why: impl Into<String>) -> Self {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession};
 pub use super::queue::LinkStatus;
-use super::queue::{Ask, Bulk, LinkError, State};
+use super::queue::{Ask, Bulk, LinkError, LinkState};
 use super::task::Task;
 use crate::limits::Limits;
 
@@ -31,7 +31,7 @@ pub(crate) struct Link {
     asks: mpsc::UnboundedSender<Ask>,
     bulk: mpsc::Sender<Bulk>,
     status: watch::Receiver<LinkStatus>,
-    state: Arc<State>,
+    state: Arc<LinkState>,
     wait: Duration,
     answer: Duration,
 }
@@ -49,7 +49,7 @@ impl Link {
         let (bulk, bulk_rx) = mpsc::channel(BULK);
         let why = "not connected yet".to_owned();
         let (status_tx, status) = watch::channel(LinkStatus::Disconnected { why });
-        let state = Arc::new(State {
+        let state = Arc::new(LinkState {
             epoch: AtomicU64::new(0),
             next_ref: AtomicU64::new(1),
             finished: Mutex::default(),

@@ -82,7 +82,7 @@ pub(super) enum Bulk {
 }
 
 /// What the task shares with its handles.
-pub(super) struct State {
+pub(super) struct LinkState {
     pub(super) epoch: AtomicU64,
     pub(super) next_ref: AtomicU64,
     /// Outcomes the broker has not acknowledged, with the request that reported them last.
@@ -91,7 +91,7 @@ pub(super) struct State {
     pub(super) grants_over: broadcast::Sender<SessionId>,
 }
 
-impl State {
+impl LinkState {
     pub(super) fn finished(
         &self,
     ) -> std::sync::MutexGuard<'_, BTreeMap<CommandId, (Outcome, Option<u64>)>> {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession, Submitted};
 use super::proof::{Decided, ReleaseAsked, Released};
-use super::queue::{Ask, Bulk, LinkError, LinkStatus, State};
+use super::queue::{Ask, Bulk, LinkError, LinkState, LinkStatus};
 
 /// Reconnection: first wait and longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -50,7 +50,7 @@ pub(super) struct Task {
     endpoint: Endpoint,
     asks: mpsc::UnboundedReceiver<Ask>,
     status: watch::Sender<LinkStatus>,
-    state: Arc<State>,
+    state: Arc<LinkState>,
     epoch: u64,
     awaited: HashMap<u64, Awaited>,
     items: HashMap<CommandId, OpenItem>,
@@ -65,7 +65,7 @@ impl Task {
         endpoint: Endpoint,
         asks: mpsc::UnboundedReceiver<Ask>,
         status: watch::Sender<LinkStatus>,
-        state: Arc<State>,
+        state: Arc<LinkState>,
     ) -> Self {
         Self {
             endpoint,
@@ -315,28 +315,20 @@ impl Task {
                 if let Some(Awaited::Submit { session, events }) = self.awaited.remove(&r#ref) {
                     let timeout = Duration::from_secs(timeout_seconds);
                     let level = level.to_string();
-                    let news =
+                    let submitted =
                         Submitted { id: id.clone(), risk_score, level, timeout, stdin, unattended };
-                    if events.send(BrokerEvent::Submitted(news)).is_err() {
+                    if events.send(BrokerEvent::Submitted(submitted)).is_ok() {
+                        self.items.insert(id, OpenItem { session, events });
+                    } else {
+                        // It has ended here before the broker gave it an id. Nothing of it was
+                        // sent: a decision or a release that is on its way finds no item.
                         let reason = "the agent took it back".to_owned();
                         let r#ref = self.state.next_ref();
-                        self.send(GateRequest::Withdraw { r#ref, id: id.clone(), reason });
+                        self.send(GateRequest::Withdraw { r#ref, id, reason });
                     }
-                    self.items.insert(id, OpenItem { session, events });
                 }
             }
-            GateEvent::Decision(decision) => {
-                let decided = Decided::from_wire(decision);
-                let (id, over) = (decided.id.clone(), !decided.allow || decided.released.is_some());
-                let released = decided.released.is_some();
-                let Some(item) = self.items.get(&id) else { return Ok(()) };
-                if item.events.send(BrokerEvent::Decided(decided)).is_err() && released {
-                    self.unsent(id.clone());
-                }
-                if over {
-                    self.items.remove(&id);
-                }
-            }
+            GateEvent::Decision(decision) => self.on_decision(Decided::from_wire(decision)),
             GateEvent::Released { r#ref, id } => {
                 if let Some(Awaited::Release(asked)) = self.awaited.remove(&r#ref) {
                     let Some(proof) = Released::from_answer(asked, &id) else {
@@ -347,7 +339,7 @@ impl Task {
                         .remove(&id)
                         .is_some_and(|item| item.events.send(BrokerEvent::Released(proof)).is_ok());
                     if !delivered {
-                        self.unsent(id);
+                        self.not_sent(id);
                     }
                 }
             }
@@ -394,14 +386,29 @@ impl Task {
         Ok(())
     }
 
+    /// A decision, for the item it is about. One that finds no item is about an item that was taken
+    /// back: the broker has that on record, or will in a moment, released or not.
+    fn on_decision(&mut self, decided: Decided) {
+        let id = decided.id.clone();
+        let released = decided.released.is_some();
+        let last = !decided.allow || released;
+        let Some(item) = self.items.get(&id) else { return };
+        if item.events.send(BrokerEvent::Decided(decided)).is_err() && released {
+            self.not_sent(id.clone());
+        }
+        if last {
+            self.items.remove(&id);
+        }
+    }
+
     fn finish_acked(&mut self, r#ref: u64) {
         self.state.finished().retain(|_, (_, sent)| *sent != Some(r#ref));
     }
 
     /// Reports a release that nobody used: the command was not sent.
-    fn unsent(&mut self, id: CommandId) {
-        let why = "the agent had gone before the command was sent: it did not run";
-        let outcome = Outcome { unknown: Some(why.to_owned()), ..Outcome::default() };
+    fn not_sent(&mut self, id: CommandId) {
+        let outcome =
+            Outcome::not_sent("the agent had gone before the command was sent: it did not run");
         let r#ref = self.state.next_ref();
         self.state.finished().insert(id.clone(), (outcome.clone(), Some(r#ref)));
         self.send(GateRequest::Finished { r#ref, id, outcome });
@@ -430,7 +437,7 @@ async fn write(
     mut sender: WsSender<GateRequest>,
     mut out: mpsc::UnboundedReceiver<GateRequest>,
     mut bulk: mpsc::Receiver<Bulk>,
-    state: Arc<State>,
+    state: Arc<LinkState>,
     epoch: u64,
     broken: CancellationToken,
 ) -> mpsc::Receiver<Bulk> {
@@ -489,7 +496,7 @@ async fn send_all(
 }
 
 /// The reports of all outcomes that were not sent on this connection.
-fn unreported(state: &State) -> Vec<GateRequest> {
+fn unreported(state: &LinkState) -> Vec<GateRequest> {
     let mut finished = state.finished();
     let unsent = finished.iter_mut().filter(|(_, (_, sent))| sent.is_none());
     let report = |(id, (outcome, sent)): (&CommandId, &mut (Outcome, Option<u64>))| {
@@ -501,7 +508,7 @@ fn unreported(state: &State) -> Vec<GateRequest> {
 }
 
 /// The report of an outcome, unless it was sent on this connection already.
-fn finished(state: &State, id: CommandId) -> Option<GateRequest> {
+fn finished(state: &LinkState, id: CommandId) -> Option<GateRequest> {
     let r#ref = state.next_ref();
     let mut finished = state.finished();
     let (outcome, sent) = finished.get_mut(&id)?;
@@ -511,3 +518,6 @@ fn finished(state: &State, id: CommandId) -> Option<GateRequest> {
     *sent = Some(r#ref);
     Some(GateRequest::Finished { r#ref, id, outcome: outcome.clone() })
 }
+
+#[cfg(test)]
+mod tests;

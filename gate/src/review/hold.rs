@@ -303,8 +303,8 @@ impl InReview<'_> {
             link.withdraw(self.session.epoch, id, reason);
         }
         if let Some((id, reason)) = end.unsent {
-            let unknown = Some(format!("{reason}: the command was not sent"));
-            link.finished(id, Outcome { unknown, ..Outcome::default() }).await;
+            let why = format!("{reason}: the command was not sent");
+            link.finished(id, Outcome::not_sent(why)).await;
         }
         self.status.erase().await;
         let gone = self.review.gone.is_cancelled();

@@ -274,7 +274,8 @@ impl<'a> ShellSession<'a> {
     /// The approved item is not typed after all.
     async fn unsent(&mut self, why: &str) {
         if let Some(ToType { id, .. }) = self.to_type.take() {
-            self.link.finished(id, Outcome::unknown(format!("{why}: it was not sent"))).await;
+            let why = format!("{why}: it was not sent");
+            self.link.finished(id, Outcome::not_sent(why)).await;
         }
     }
 
@@ -291,10 +292,12 @@ impl<'a> ShellSession<'a> {
     /// The item did not come out as approved, and was not run. Given up before it was typed, it
     /// must not lie around either, nor its grant.
     async fn aborted(&mut self, why: &str) {
-        let to_type = self.to_type.take().map(|to_type| to_type.id);
-        let typed = self.typed.take().map(|typed| typed.id);
-        for id in to_type.into_iter().chain(typed) {
-            self.link.finished(id, Outcome::unknown(format!("not run: {why}"))).await;
+        let why = format!("not run: {why}");
+        if let Some(ToType { id, .. }) = self.to_type.take() {
+            self.link.finished(id, Outcome::not_sent(why.as_str())).await;
+        }
+        if let Some(Typed { id, .. }) = self.typed.take() {
+            self.link.finished(id, Outcome::unknown(why)).await;
         }
         self.grant = None;
     }

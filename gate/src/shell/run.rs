@@ -252,7 +252,7 @@ async fn start(
 async fn abandon(item: Option<ItemInReview<'_>>, link: &Link) {
     let Some(item) = item else { return };
     if let ReviewResult::Approved(id, _) = item.abandon().await {
-        link.finished(id, Outcome::unknown("the shell ended: it was not sent")).await;
+        link.finished(id, Outcome::not_sent("the shell ended: it was not sent")).await;
     }
 }
 
