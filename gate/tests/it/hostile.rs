@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use expacti_gate::Limits;
+use expacti_harness::prerequisites;
 use expacti_protocol::gate::GateRequest;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
@@ -158,16 +159,7 @@ async fn a_client_that_exchanges_keys_and_then_waits_is_cut_off() {
 
 /// A Python that has paramiko: not the first one on every machine.
 pub fn paramiko() -> Option<&'static str> {
-    let has = |python: &&&str| {
-        let mut check = std::process::Command::new(python);
-        check.args(["-c", "import paramiko"]).stderr(Stdio::null());
-        check.status().is_ok_and(|status| status.success())
-    };
-    let found = ["python3", "/usr/bin/python3"].iter().find(has).copied();
-    if found.is_none() {
-        eprintln!("skipped: paramiko is not installed");
-    }
-    found
+    prerequisites::python_with("paramiko")
 }
 
 /// Everything a client can ask for, and much that it cannot.
@@ -297,16 +289,13 @@ async fn every_channel_and_request_type_and_what_reaches_the_target() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ssh_audit_finds_nothing_but_what_is_on_purpose() {
+    let Some(program) = prerequisites::command("ssh-audit") else { return };
     let Some(t) = Trial::new(Mode::Auto).await else { return };
     let (port, _gate, _guard) = serve(&t).await;
-    let mut command = Command::new("ssh-audit");
+    let mut command = Command::new(program);
     command.args(["-n", "-l", "warn", "-p", &port.to_string(), "127.0.0.1"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let Ok(child) = command.spawn() else {
-        eprintln!("skipped: ssh-audit is not installed");
-        return;
-    };
-    let said = text(&finish(child).await.stdout);
+    let said = text(&finish(command.spawn().unwrap()).await.stdout);
     assert!(!said.contains("[fail]"), "{said}");
     let known = [
         // libssh2 before 1.11 (curl) has no other MACs.

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use expacti_harness::prerequisites;
+
 use crate::broker::Mode;
 use crate::shell_lines::{Case, Rng, env_or, generated, written};
 use crate::shell_session::{Screen, Session};
@@ -196,8 +198,7 @@ async fn compare(trial: &Trial, shell: &str, dir: &Path, cases: &[Case]) -> Vec<
 }
 
 async fn differential(shell: &str) {
-    if !Path::new(shell).exists() {
-        eprintln!("skipped: there is no {shell}");
+    if !prerequisites::program(shell) {
         return;
     }
     let home = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use expacti_gate::{
     Gate, GateConfig, GateError, Limits, known_hosts_line, load_or_create_host_key,
 };
+use expacti_harness::prerequisites;
 use expacti_protocol::client::Endpoint;
 use expacti_protocol::uplink::{TargetRoute, Uplink};
 use tokio::io::AsyncWriteExt as _;
@@ -67,11 +68,7 @@ impl Sshd {
     }
 
     pub fn start(dir: &Path, extra: &str) -> Option<Self> {
-        let program = Path::new("/usr/sbin/sshd");
-        if !program.exists() {
-            eprintln!("skipped: /usr/sbin/sshd is missing; install openssh-server");
-            return None;
-        }
+        let program = prerequisites::command("sshd")?;
         std::fs::create_dir_all("/run/sshd").ok();
         for kind in ["ed25519", "ecdsa"] {
             let path = dir.join(format!("host_{kind}"));
@@ -94,7 +91,7 @@ impl Sshd {
             );
             std::fs::write(dir.join("sshd_config"), config).unwrap();
             let log = std::fs::File::create(dir.join("sshd.log")).unwrap();
-            let mut child = std::process::Command::new(program)
+            let mut child = std::process::Command::new(&program)
                 .args(["-D", "-e", "-f"])
                 .arg(dir.join("sshd_config"))
                 .stdin(Stdio::null())
@@ -168,8 +165,7 @@ impl Trial {
     /// An account with this login shell, and a home of its own whose start-up files set the prompt
     /// `ready> `. `None` when the shell is not installed.
     pub async fn with_shell(mode: Mode, shell: &str) -> Option<Self> {
-        if !Path::new(shell).exists() {
-            eprintln!("skipped: there is no {shell}");
+        if !prerequisites::program(shell) {
             return None;
         }
         let home = tempfile::tempdir().unwrap();

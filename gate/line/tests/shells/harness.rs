@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use expacti_harness::prerequisites;
 use expacti_line::remote::{Delivery, Event, Label, Nonce, Remote, Step, start_command};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
@@ -49,12 +50,17 @@ fn ash() -> Option<PathBuf> {
     link.exists().then_some(link)
 }
 
-/// The shell's path; without it the test is skipped, with a message.
+/// The shell's path; without it the test goes on to the next shell, or is skipped.
 pub(crate) fn shell_or_skip(name: &str) -> Option<PathBuf> {
     let path = if name == "ash" { ash() } else { find(name) };
     if path.is_none() {
+        let program = match name {
+            "ash" => "busybox",
+            "ksh" => "ksh93",
+            _ => name,
+        };
         assert!(!["bash", "zsh", "dash"].contains(&name), "{name} is required for these tests");
-        eprintln!("skipped: {name} is not installed");
+        prerequisites::missing(name, &prerequisites::install(program));
     }
     path
 }
