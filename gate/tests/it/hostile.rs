@@ -18,7 +18,7 @@ use tokio::process::Command;
 use crate::broker::Mode;
 use crate::target::Recording;
 use crate::team::{serve, serve_with, ssh};
-use crate::trial::{Trial, finish, text, user};
+use crate::trial::{Trial, finish, text, until, user};
 
 /// What the gate says until it closes the connection, or for that long.
 async fn said(stream: &mut TcpStream, limit: Duration) -> (Vec<u8>, bool) {
@@ -101,12 +101,7 @@ async fn who_does_not_log_in_is_bounded_in_number_and_time() {
         .map(|_| ssh(&t, port, "agent", &["-N", "web-1@127.0.0.1"]).spawn().unwrap())
         .collect();
     let master = ssh(&t, port, "agent", &["-MN", &control, "web-1@127.0.0.1"]).spawn();
-    for _ in 0..1000 {
-        if t.path("m").exists() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the master's socket", || t.path("m").exists()).await;
     let open = async || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let mut byte = [0; 1];
@@ -148,13 +143,7 @@ async fn a_client_that_exchanges_keys_and_then_waits_is_cut_off() {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let config = std::sync::Arc::new(russh::client::Config::default());
     let handle = russh::client::connect_stream(config, stream, crate::raw::Trusting).await.unwrap();
-    for _ in 0..1000 {
-        if handle.is_closed() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it may stay");
+    until("the end of the connection", || handle.is_closed()).await;
 }
 
 /// A Python that has paramiko: not the first one on every machine.
@@ -164,7 +153,7 @@ pub fn paramiko() -> Option<&'static str> {
 
 /// Everything a client can ask for, and much that it cannot.
 const MATRIX: &str = r#"
-import random, socket, sys, time, paramiko
+import random, socket, sys, paramiko
 from paramiko.common import *
 port, key, rounds = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 key = paramiko.Ed25519Key(filename=key)
@@ -232,7 +221,8 @@ for number in [channel.remote_chanid, 77, 2**32 - 1]:
     t._send_user_message(message(b"\x60", number))
     t._send_user_message(message(b"\x61", number))
     t._send_user_message(message(b"\x5e", number, "late\n"))
-time.sleep(0.3)
+# Answered when all of that was read; without an answer it was cut off.
+t.global_request("x-last", wait=True)
 t.close()
 
 # Packets of every kind with noise in them.

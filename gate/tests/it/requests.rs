@@ -7,7 +7,7 @@ use expacti_protocol::gate::GateRequest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::broker::Mode;
-use crate::trial::{Trial, finish, text};
+use crate::trial::{Trial, finish, text, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_with_a_terminal() {
@@ -46,13 +46,17 @@ async fn the_status_line_is_shown_and_erased() {
 async fn the_status_line_on_standard_error() {
     let Some(t) = Trial::new(Mode::Manual).await else { return };
     t.head(|uplink| uplink.status_line = true);
-    let child = t.spawn(&["target", "echo hello"]);
+    let mut child = t.spawn(&["target", "echo hello"]);
+    let mut stderr = child.stderr.take().unwrap();
     let item = t.broker.item(0).await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    let mut err = vec![0; 17];
+    let shown = stderr.read_exact(&mut err);
+    tokio::time::timeout(Duration::from_secs(20), shown).await.expect("a status line").unwrap();
     t.broker.allow(&item);
     let out = finish(child).await;
     assert_eq!(text(&out.stdout), "hello\n");
-    let err = text(&out.stderr);
+    stderr.read_to_end(&mut err).await.unwrap();
+    let err = text(&err);
     assert!(err.starts_with("\rexpacti: waiting") && err.ends_with("\r\x1b[K"), "{err:?}");
 }
 
@@ -122,17 +126,15 @@ async fn forwarding_of_every_kind_is_refused() {
     }
     // Forwards that are opened lazily: nothing comes through.
     let forward = format!("-L{}:{own}", socket.display());
-    let child = t.spawn(&[&forward, "target", "sleep 2"]);
-    for _ in 0..200 {
-        if socket.exists() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let over = t.path("over");
+    let wait = format!("until [ -e {} ]; do sleep 0.05; done", over.display());
+    let child = t.spawn(&[&forward, "target", &wait]);
+    until("the forwarded socket", || socket.exists()).await;
     let mut through = tokio::net::UnixStream::connect(&socket).await.unwrap();
     let mut banner = Vec::new();
     through.read_to_end(&mut banner).await.ok();
     assert_eq!(text(&banner), "");
+    std::fs::write(over, "").unwrap();
     finish(child).await;
     // Agent and X11: the command runs, without them.
     let out = t.run(&["-A", "target", "echo [$SSH_AUTH_SOCK]"]).await;

@@ -344,12 +344,16 @@ async fn lines_typed_ahead_wait_and_run_once() {
     for shell in SHELLS {
         let Some(mut play) = Play::new(shell).await else { continue };
         let log = play.path("log");
-        let item = play.enter("sleep 0.6; echo a''wake").await;
+        let alarm = play.path("alarm");
+        let made = std::process::Command::new("mkfifo").arg(&alarm).status().unwrap();
+        assert!(made.success());
+        let item = play.enter(&format!("cat {alarm}; echo a''wake")).await;
         play.t.broker.allow(&item);
         play.s.type_in(format!("echo once >> {log}\r")).await;
         let item = play.next().await;
         assert_eq!(text(&item), format!("echo once >> {log}"));
         assert!(!play.exists("log"));
+        tokio::task::spawn_blocking(|| std::fs::write(alarm, "")).await.unwrap().unwrap();
         play.s.sees("\nawake").await;
         play.t.broker.allow(&item);
         // Held as input to a program that has ended since, it comes back to be reviewed.

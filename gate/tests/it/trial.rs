@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -299,11 +300,7 @@ impl Trial {
 
     pub async fn run_with(&self, args: &[&str], input: &[u8]) -> Output {
         let mut child = self.ssh(args).stdin(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.to_vec();
-        let writer = tokio::spawn(async move {
-            stdin.write_all(&input).await.ok();
-        });
+        let (writer, _) = feed(&mut child, input.to_vec());
         let out = finish(child).await;
         writer.abort();
         out
@@ -321,6 +318,34 @@ pub async fn finish(child: Child) -> Output {
         .await
         .expect("ssh ends in time")
         .unwrap()
+}
+
+/// Waits until a condition holds.
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
+}
+
+/// Writes to a client's standard input until it has it all or wants no more. The counter tells how
+/// much went into the pipe, of which the client has read all but the last 64 KiB.
+pub fn feed(child: &mut Child, data: Vec<u8>) -> (JoinHandle<()>, Arc<AtomicUsize>) {
+    let mut stdin = child.stdin.take().unwrap();
+    let written = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&written);
+    let writer = tokio::spawn(async move {
+        for piece in data.chunks(16 << 10) {
+            if stdin.write_all(piece).await.is_err() {
+                break;
+            }
+            counter.fetch_add(piece.len(), Ordering::Relaxed);
+        }
+    });
+    (writer, written)
 }
 
 pub fn text(bytes: &[u8]) -> String {
