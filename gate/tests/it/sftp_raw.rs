@@ -16,7 +16,7 @@ use tokio::process::Command;
 use crate::broker::Mode;
 use crate::raw::{connect, drain};
 use crate::sftp::trial;
-use crate::trial::{Trial, finish, text};
+use crate::trial::{Trial, finish, ran_alone, text};
 
 const INIT: &[u8] = &[0, 0, 0, 5, 1, 0, 0, 0, 3];
 const OPEN: u8 = 3;
@@ -112,6 +112,11 @@ impl Conversation {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_asks_for_much_of_a_file_full_of_holes_gets_it_piece_by_piece() {
     const READS: u32 = 300;
+    const NAME: &str =
+        "sftp_raw::a_client_that_asks_for_much_of_a_file_full_of_holes_gets_it_piece_by_piece";
+    if ran_alone(NAME) {
+        return;
+    }
     let Some(t) = trial(Mode::Manual).await else { return };
     let (_handle, mut sftp) = Conversation::begin(&t).await;
     let (path, flags) = (t.path("holes"), 0x1bu32.to_be_bytes());

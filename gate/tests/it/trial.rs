@@ -320,6 +320,20 @@ pub async fn finish(child: Child) -> Output {
         .unwrap()
 }
 
+/// Runs a test in a process of its own, for what is measured of the whole process. Gives `false` in
+/// that process; `true` where the test has run there and is over. Nextest does it by itself.
+pub fn ran_alone(test: &str) -> bool {
+    const ALONE: &str = "EXPACTI_TEST_ALONE";
+    let of_nextest = std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|m| m == "process-per-test");
+    if of_nextest || std::env::var_os(ALONE).is_some() {
+        return false;
+    }
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let status = command.args([test, "--exact", "--nocapture"]).env(ALONE, "1").status().unwrap();
+    assert!(status.success(), "{test}");
+    true
+}
+
 /// Waits until a condition holds.
 pub async fn until(what: &str, holds: impl Fn() -> bool) {
     for _ in 0..1000 {
