@@ -112,9 +112,7 @@ impl Conversation {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_asks_for_much_of_a_file_full_of_holes_gets_it_piece_by_piece() {
     const READS: u32 = 300;
-    const NAME: &str =
-        "sftp_raw::a_client_that_asks_for_much_of_a_file_full_of_holes_gets_it_piece_by_piece";
-    if ran_alone(NAME) {
+    if ran_alone() {
         return;
     }
     let Some(t) = trial(Mode::Manual).await else { return };

@@ -320,14 +320,18 @@ pub async fn finish(child: Child) -> Output {
         .unwrap()
 }
 
-/// Runs a test in a process of its own, for what is measured of the whole process. Gives `false` in
-/// that process; `true` where the test has run there and is over. Nextest does it by itself.
-pub fn ran_alone(test: &str) -> bool {
+/// Runs the test that calls it again in a process of its own, for what is measured of the whole
+/// process. Gives `false` in that process; `true` where the test has run there and is over. Nextest
+/// gives each test a process by itself.
+pub fn ran_alone() -> bool {
     const ALONE: &str = "EXPACTI_TEST_ALONE";
     let of_nextest = std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|m| m == "process-per-test");
-    if of_nextest || std::env::var_os(ALONE).is_some() {
+    let thread = std::thread::current();
+    // Tests that run one after the other have no threads of their own.
+    let test = thread.name().filter(|name| *name != "main");
+    let Some(test) = test.filter(|_| !of_nextest && std::env::var_os(ALONE).is_none()) else {
         return false;
-    }
+    };
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     let status = command.args([test, "--exact", "--nocapture"]).env(ALONE, "1").status().unwrap();
     assert!(status.success(), "{test}");
