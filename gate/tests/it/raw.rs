@@ -31,7 +31,7 @@ impl Handler for Trusting {
 pub async fn connect(t: &Trial) -> Handle<Trusting> {
     let stream = UnixStream::connect(t.path("gate.sock")).await.unwrap();
     let mut stream = BufReader::new(stream);
-    stream.write_all(&std::fs::read(t.path("head.json")).unwrap()).await.unwrap();
+    stream.write_all(&std::fs::read(t.path("uplink_header.json")).unwrap()).await.unwrap();
     let mut line = String::new();
     stream.read_line(&mut line).await.unwrap();
     assert_eq!(line, "{\"ok\":true}\n");

@@ -45,7 +45,7 @@ async fn the_status_line_is_shown_and_erased() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_line_on_standard_error() {
     let Some(t) = Trial::new(Mode::Manual).await else { return };
-    t.head(|uplink| uplink.status_line = true);
+    t.uplink_header(|uplink| uplink.status_line = true);
     let mut child = t.spawn(&["target", "echo hello"]);
     let mut stderr = child.stderr.take().unwrap();
     let item = t.broker.item(0).await;
@@ -153,20 +153,20 @@ async fn a_target_that_cannot_be_used_is_explained_and_nothing_submitted() {
         let err = text(&out.stderr);
         assert!(err.starts_with("expacti: ") && err.contains(what), "{what}: {err}");
     };
-    t.head(|u| u.route.port = 1);
+    t.uplink_header(|u| u.route.port = 1);
     refused("cannot connect to 127.0.0.1 port 1").await;
-    t.head(|u| u.route.identity_files.clear());
+    t.uplink_header(|u| u.route.identity_files.clear());
     refused("no key was found").await;
-    t.head(|u| u.route.known_hosts_files.clear());
+    t.uplink_header(|u| u.route.known_hosts_files.clear());
     refused("ssh-keyscan -p").await;
     let key = crate::trial::other_key(&t, "other");
     let line = format!("[127.0.0.1]:{} {key}", t.sshd.port);
     std::fs::write(t.path("changed"), line).unwrap();
-    t.head(|u| u.route.known_hosts_files = vec![t.path("changed").display().to_string()]);
+    t.uplink_header(|u| u.route.known_hosts_files = vec![t.path("changed").display().to_string()]);
     refused("has CHANGED").await;
     let real = std::fs::read_to_string(t.path("known_hosts")).unwrap();
     std::fs::write(t.path("revoked"), format!("{real}\n@revoked {real}")).unwrap();
-    t.head(|u| u.route.known_hosts_files = vec![t.path("revoked").display().to_string()]);
+    t.uplink_header(|u| u.route.known_hosts_files = vec![t.path("revoked").display().to_string()]);
     refused("is revoked").await;
     let encrypted = t.path("encrypted");
     std::fs::copy(t.path("id"), &encrypted).unwrap();
@@ -176,7 +176,7 @@ async fn a_target_that_cannot_be_used_is_explained_and_nothing_submitted() {
         .status()
         .unwrap();
     assert!(done.success());
-    t.head(|u| u.route.identity_files = vec![encrypted.display().to_string()]);
+    t.uplink_header(|u| u.route.identity_files = vec![encrypted.display().to_string()]);
     refused("run ssh-add").await;
     assert!(t.broker.items().is_empty());
 }

@@ -340,7 +340,7 @@ fn python(t: &Trial, client: &str) -> Option<tokio::process::Child> {
     let python = prerequisites::python_with(client.split('-').next().unwrap())?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/sftp_clients.py");
     let mut command = Command::new(python);
-    command.arg(script).arg(client).arg(t.path("gate.sock")).arg(t.path("head.json"));
+    command.arg(script).arg(client).arg(t.path("gate.sock")).arg(t.path("uplink_header.json"));
     command.arg(t.dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Some(command.kill_on_drop(true).spawn().unwrap())
 }

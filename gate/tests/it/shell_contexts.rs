@@ -63,10 +63,10 @@ impl Play {
     }
 
     /// Holds a line that would leave a file, denies it, and holds the next one.
-    async fn denied_leaves_nothing(&mut self, place: &str) -> Item {
+    async fn denied_leaves_nothing(&mut self, context: &str) -> Item {
         let line = format!("touch {}", self.path("denied"));
         let item = self.enter(&line).await;
-        assert!(!self.exists("denied"), "{place}");
+        assert!(!self.exists("denied"), "{context}");
         self.t.broker.deny(&item, "not here");
         // In the alternate screen the message has no row of its own.
         self.s.sees("not here").await;
@@ -87,14 +87,14 @@ async fn nested_shells_are_held_and_never_called_verified() {
     for shell in SHELLS {
         for nested in ["bash --norc", "exec bash --norc", "exec zsh -f", "zsh -f", "sh", "dash"] {
             let Some(mut play) = Play::new(shell).await else { continue };
-            let place = format!("{nested} in {shell}");
+            let context = format!("{nested} in {shell}");
             play.open(&format!("PS1='in''ner> ' {nested}"), "inner> ").await;
-            let item = play.denied_leaves_nothing(&place).await;
-            assert_eq!(item.submission.kind, ItemKind::Input, "{place}");
-            assert_ne!(label(&item), PromptLabel::Verified, "{place}");
+            let item = play.denied_leaves_nothing(&context).await;
+            assert_eq!(item.submission.kind, ItemKind::Input, "{context}");
+            assert_ne!(label(&item), PromptLabel::Verified, "{context}");
             let made = format!("touch {}; echo it''self", play.path("made"));
             play.run(&made, "\nitself\ninner>").await;
-            assert!(play.exists("made"), "{place}");
+            assert!(play.exists("made"), "{context}");
             if nested.contains("bash") || nested.contains("zsh") {
                 // It may be expanded there: never sent.
                 let item = play.enter("echo !!").await;

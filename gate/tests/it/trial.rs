@@ -1,4 +1,4 @@
-//! One test's world: sshd on 127.0.0.1, a gate on a Unix socket, a home for ssh.
+//! What one test needs: an sshd on 127.0.0.1, a gate on a Unix socket, a home for ssh.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -117,7 +117,7 @@ impl Sshd {
     }
 }
 
-/// Passes a connected socket to ssh after the head was exchanged (ProxyUseFdpass).
+/// Passes a connected socket to ssh after the uplink header was exchanged (ProxyUseFdpass).
 const HELPER: &str = r#"
 import socket, sys, array
 s = socket.socket(socket.AF_UNIX)
@@ -211,7 +211,7 @@ impl Trial {
         let key = std::fs::read_to_string(trial.path("host_ed25519.pub")).unwrap();
         let line = format!("[127.0.0.1]:{} {key}", trial.sshd.port);
         std::fs::write(trial.path("known_hosts"), line).unwrap();
-        trial.head(|_| {});
+        trial.uplink_header(|_| {});
         tokio::time::timeout(Duration::from_secs(10), trial.gate.linked()).await.unwrap();
         Some(trial)
     }
@@ -238,8 +238,8 @@ impl Trial {
         self.dir.path().join(name)
     }
 
-    /// Writes the head line with changes.
-    pub fn head(&self, change: impl FnOnce(&mut Uplink)) {
+    /// Writes the uplink header with changes.
+    pub fn uplink_header(&self, change: impl FnOnce(&mut Uplink)) {
         let route = TargetRoute {
             alias: "target".to_owned(),
             host: "127.0.0.1".to_owned(),
@@ -259,7 +259,7 @@ impl Trial {
         change(&mut uplink);
         let mut line = serde_json::to_vec(&uplink).unwrap();
         line.push(b'\n');
-        std::fs::write(self.path("head.json"), line).unwrap();
+        std::fs::write(self.path("uplink_header.json"), line).unwrap();
     }
 
     /// An ssh client whose connection goes through the gate.
@@ -271,7 +271,7 @@ impl Trial {
                 "-oProxyCommand=python3 {} {} {}",
                 self.path("helper.py").display(),
                 self.path("gate.sock").display(),
-                self.path("head.json").display()
+                self.path("uplink_header.json").display()
             ))
             .arg("-oProxyUseFdpass=yes")
             .arg("-oHostKeyAlias=expacti-gate")

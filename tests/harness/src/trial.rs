@@ -350,7 +350,7 @@ impl Trial {
         })
     }
 
-    /// Adds a whitelist rule (`how` is `--exact`, `--glob` or `--regex`).
+    /// Adds a rule (`how` is `--exact`, `--glob` or `--regex`).
     ///
     /// # Errors
     /// When it is refused.
@@ -394,7 +394,7 @@ impl Trial {
     ///
     /// # Errors
     /// As [`Trial::audit`].
-    pub fn life(&self, id: &str) -> Result<Vec<String>> {
+    pub fn entry_kinds(&self, id: &str) -> Result<Vec<String>> {
         Ok(self
             .audit()?
             .into_iter()
