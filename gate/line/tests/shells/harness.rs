@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use expacti_harness::prerequisites;
 use expacti_line::remote::{Delivery, Event, Label, Nonce, Remote, Step, start_command};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
@@ -60,7 +59,8 @@ pub(crate) fn shell_or_skip(name: &str) -> Option<PathBuf> {
             _ => name,
         };
         assert!(!["bash", "zsh", "dash"].contains(&name), "{name} is required for these tests");
-        prerequisites::missing(name, &prerequisites::install(program));
+        let remedy = expacti_harness::prerequisites::install(program);
+        expacti_harness::prerequisites::missing(name, &remedy);
     }
     path
 }
