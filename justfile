@@ -24,15 +24,23 @@ e2e filter="":
 test:
     scripts/test
 
+# Modules that need each other.
+circles:
+    scripts/circles
+
+# The README's commands in a new minimal Debian; as root, half an hour or more.
+fresh:
+    scripts/fresh
+
 # Regenerates man pages and completions.
 generate:
     scripts/drift --write
 
-# Random kills; nothing may run unreleased or twice.
+# Kills processes at random moments; nothing may run unreleased or twice.
 crash rounds="200":
     scripts/crash-rounds {{rounds}}
 
-# Latency of a whitelisted command against direct ssh.
+# Latency of a command that a rule allows, against direct ssh.
 bench:
     scripts/bench-exec
 

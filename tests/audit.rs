@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use expacti_harness::{Entry, Trial, trial, until};
 
-/// Three lives: allowed, denied, whitelisted.
+/// Three commands: allowed, denied, allowed by a rule.
 fn lived_in(t: &Trial) -> Result<[String; 2]> {
     let run = t.wrap(&["ssh", "target", "echo allowed é \"quoted\" \\ \u{1F600}"]).spawn()?;
     let allowed = t.wait_pending()?.id;

@@ -50,13 +50,13 @@ impl Victim {
     }
 }
 
-/// How the agent reaches the target, and what must be started again after a blow.
-enum World<'t> {
+/// How the agent reaches the target, and what must be started again after a fault.
+enum Deployment<'t> {
     Local(&'t Trial),
     Team(&'t Trial, Box<Team<'t>>),
 }
 
-impl World<'_> {
+impl Deployment<'_> {
     fn trial(&self) -> &Trial {
         match self {
             Self::Local(t) | Self::Team(t, _) => t,
@@ -70,8 +70,8 @@ impl World<'_> {
         }
     }
 
-    /// Whatever the blow killed runs again afterwards.
-    fn mend(&mut self, victim: Option<Victim>) -> Result<()> {
+    /// Whatever the fault ended runs again afterwards.
+    fn recover(&mut self, victim: Option<Victim>) -> Result<()> {
         match self {
             Self::Local(t) => t.up(),
             Self::Team(_, team) => match victim {
@@ -102,30 +102,30 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn crash_rounds_run_nothing_unreleased_and_nothing_twice() -> Result<()> {
     let t = trial!()?;
-    rounds(World::Local(&t), LOCAL)
+    rounds(Deployment::Local(&t), LOCAL)
 }
 
 #[test]
 fn crash_rounds_of_a_team_run_nothing_unreleased_and_nothing_twice() -> Result<()> {
     let t = trial!()?;
     let team = Box::new(Team::start(&t)?);
-    rounds(World::Team(&t, team), TEAM)
+    rounds(Deployment::Team(&t, team), TEAM)
 }
 
-fn rounds(mut world: World<'_>, victims: [Victim; 4]) -> Result<()> {
+fn rounds(mut deployment: Deployment<'_>, victims: [Victim; 4]) -> Result<()> {
     let rounds = number("EXPACTI_CRASH_ROUNDS").unwrap_or(12);
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let seed = number("EXPACTI_CRASH_SEED").unwrap_or(now).max(1);
     println!("seed {seed}");
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let pace = pace(&mut world)?;
+    let pace = pace(&mut deployment)?;
     let mut ran = 0;
     for number in 0..rounds {
         let victim = victims[usize::try_from(number)? % victims.len()];
         let stop = random.below(3) == 0;
         let moment = Duration::from_micros(random.below(pace.as_micros() as u64));
         let what = format!("round {number}: {victim:?} stop={stop} after {moment:?}, seed {seed}");
-        let count = round(&mut world, number, victim, stop, moment).context(what.clone())?;
+        let count = round(&mut deployment, number, victim, stop, moment).context(what.clone())?;
         println!("{what}: ran {count} times");
         ran += count;
     }
@@ -135,15 +135,15 @@ fn rounds(mut world: World<'_>, victims: [Victim; 4]) -> Result<()> {
 
 /// How long an undisturbed round takes here, so that the moments cover its whole life and little
 /// more. The first one also makes the connection to the target, which later ones share.
-fn pace(world: &mut World<'_>) -> Result<Duration> {
-    world.mend(None)?;
-    let t = world.trial();
+fn pace(deployment: &mut Deployment<'_>) -> Result<Duration> {
+    deployment.recover(None)?;
+    let t = deployment.trial();
     let marker = t.marker("pace");
     let _reviewer = t.auto_reviewer(Verdict::Allow);
     let mut shortest = Duration::MAX;
     for _ in 0..3 {
         let start = Instant::now();
-        world.command(&command(&marker.touch()))?.run()?.expect_code(0)?;
+        deployment.command(&command(&marker.touch()))?.run()?.expect_code(0)?;
         shortest = shortest.min(start.elapsed());
     }
     Ok(shortest)
@@ -155,19 +155,19 @@ fn command(touch: &str) -> String {
 }
 
 fn round(
-    world: &mut World<'_>,
+    deployment: &mut Deployment<'_>,
     number: u64,
     victim: Victim,
     stop: bool,
     moment: Duration,
 ) -> Result<usize> {
-    world.mend(None)?;
-    let t = world.trial();
+    deployment.recover(None)?;
+    let t = deployment.trial();
     let marker = t.marker(&format!("round{number}"));
     let command = command(&marker.touch());
     let reviewer = t.auto_reviewer(Verdict::Allow);
-    let run = world.command(&command)?.spawn()?;
-    // The moment of the blow is the experiment; nothing waits for a condition here.
+    let run = deployment.command(&command)?.spawn()?;
+    // The moment of the fault is the experiment; nothing waits for a condition here.
     thread::sleep(moment);
     let hit = victim.find(t);
     for process in &hit {
@@ -183,8 +183,8 @@ fn round(
     let outcome = run.wait()?;
     drop(reviewer);
     // What was killed is started again; nothing that comes back may run the command (again).
-    world.mend((!stop).then_some(victim))?;
-    let t = world.trial();
+    deployment.recover((!stop).then_some(victim))?;
+    let t = deployment.trial();
     for left in t.pending()? {
         // The client is gone but the gate may not know yet: whatever is said now is too late or
         // is followed by a delivery to nobody.

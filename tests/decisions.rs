@@ -96,7 +96,7 @@ fn a_vanished_client_withdraws_its_command() -> Result<()> {
     t.wait_pending_count(0)?;
     t.expacti(&["allow", &held.id])?.expect_code(5)?;
     assert!(!marker.exists());
-    assert!(!t.life(&held.id)?.contains(&"released".to_owned()));
+    assert!(!t.entry_kinds(&held.id)?.contains(&"released".to_owned()));
     Ok(())
 }
 
@@ -172,7 +172,7 @@ fn an_agent_cannot_approve_itself() -> Result<()> {
 }
 
 #[test]
-fn an_agent_cannot_whitelist_itself() -> Result<()> {
+fn an_agent_cannot_add_a_rule_for_itself() -> Result<()> {
     let t = trial!()?;
     t.up()?;
     let binary = t.binary().display().to_string();

@@ -33,8 +33,8 @@ fn nothing_runs_before_the_decision() -> Result<()> {
     run.wait()?.expect_code(0)?;
     assert_eq!(marker.count(), 1);
     t.wait_entry(&held.id, "finished")?;
-    let life = t.life(&held.id)?;
-    assert_eq!(life, ["command_submitted", "decision", "released", "finished"]);
+    let kinds = t.entry_kinds(&held.id)?;
+    assert_eq!(kinds, ["command_submitted", "decision", "released", "finished"]);
     Ok(())
 }
 
@@ -49,7 +49,7 @@ fn denied_command_never_reaches_the_target() -> Result<()> {
     outcome.expect_code(77)?.expect_no_stdout()?;
     outcome.expect_stderr("expacti: command denied — use the staging host\n")?;
     assert!(!marker.exists());
-    assert!(!t.life(&held.id)?.contains(&"released".to_owned()));
+    assert!(!t.entry_kinds(&held.id)?.contains(&"released".to_owned()));
     Ok(())
 }
 
@@ -69,12 +69,12 @@ fn undecided_command_times_out() -> Result<()> {
     assert!(!marker.exists());
     let decision = t.wait_entry(&held.id, "decision")?;
     assert_eq!(decision.decided_by.as_deref(), Some("system:timeout"));
-    assert!(!t.life(&held.id)?.contains(&"released".to_owned()));
+    assert!(!t.entry_kinds(&held.id)?.contains(&"released".to_owned()));
     Ok(())
 }
 
 #[test]
-fn whitelisted_command_runs_at_once_and_compound_ones_do_not() -> Result<()> {
+fn a_command_with_a_rule_runs_at_once_and_compound_ones_do_not() -> Result<()> {
     let t = trial!()?;
     t.rule("--glob", "echo **")?;
     t.wrap(&["ssh", "target", "echo hi"]).run()?.expect_stdout("hi\n")?;
@@ -91,7 +91,7 @@ fn whitelisted_command_runs_at_once_and_compound_ones_do_not() -> Result<()> {
 }
 
 #[test]
-fn forms_that_only_look_whitelisted_are_held() -> Result<()> {
+fn forms_that_only_look_like_a_rule_are_held() -> Result<()> {
     let t = trial!()?;
     t.rule("--glob", "echo **")?;
     let marker = t.marker("m");

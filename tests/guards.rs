@@ -97,7 +97,7 @@ fn what_the_gate_starts_for_an_agent_may_not_administer() -> Result<()> {
         "cat",
         said.display(),
     );
-    let head = json!({
+    let header = json!({
         "protocol": 1, "agent": "x", "program": ["x"],
         "route": {
             "alias": "x", "host": "127.0.0.1", "port": 22, "user": "x",
@@ -109,7 +109,7 @@ fn what_the_gate_starts_for_an_agent_may_not_administer() -> Result<()> {
          s.sendall({:?}.encode() + b'\\n')\nprint(s.recv(4096).decode().strip())\ns.recv(4096)\n\
          import os, time\nwhile not os.path.exists({:?}): time.sleep(0.02)\n",
         t.home().join("gate.sock").display().to_string(),
-        head.to_string(),
+        header.to_string(),
         said.display().to_string(),
     );
     t.wrap(&["python3", "-c", &script]).run()?;

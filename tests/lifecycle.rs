@@ -122,11 +122,11 @@ fn a_killed_broker_during_a_run_leaves_the_outcome_unknown() -> Result<()> {
     let outcome = run.wait()?;
     ensure!(outcome.code() != 0, "{}", outcome.describe());
     t.up()?;
-    let life = until("the outcome to be settled", || {
-        let life = t.life(&held.id)?;
-        Ok((life.last().is_some_and(|kind| kind != "released")).then_some(life))
+    let kinds = until("the outcome to be settled", || {
+        let kinds = t.entry_kinds(&held.id)?;
+        Ok((kinds.last().is_some_and(|kind| kind != "released")).then_some(kinds))
     })?;
-    assert_eq!(life.iter().filter(|kind| *kind == "released").count(), 1, "{life:?}");
+    assert_eq!(kinds.iter().filter(|kind| *kind == "released").count(), 1, "{kinds:?}");
     t.expacti(&["allow", &held.id])?.expect_code(5)?;
     assert_eq!(marker.count(), 1);
     Ok(())

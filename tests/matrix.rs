@@ -25,7 +25,7 @@ enum Party {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blow {
+enum Fault {
     Kill,
     /// Stopped, and let go on after the decision.
     Stall,
@@ -35,7 +35,7 @@ enum Blow {
 enum Step {
     /// Before anything was submitted.
     Idle,
-    /// Waiting for a decision, which comes after the blow.
+    /// Waiting for a decision, which comes after the fault.
     Held,
     /// The decision is on its way.
     Deciding,
@@ -44,9 +44,9 @@ enum Step {
 }
 
 /// A writer of the database that does not let go until it is dropped.
-struct Hog(Child);
+struct LockHolder(Child);
 
-impl Hog {
+impl LockHolder {
     fn new(t: &Trial) -> Result<Self> {
         let script = "import sqlite3, sys\n\
                       db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)\n\
@@ -66,7 +66,7 @@ impl Hog {
     }
 }
 
-impl Drop for Hog {
+impl Drop for LockHolder {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -91,12 +91,12 @@ fn clients(t: &Trial) -> Vec<Process> {
     t.processes().into_iter().filter(|p| p.program() == "ssh").collect()
 }
 
-/// The decision of a reviewer who may be hit by the blow; whether it was accepted.
-fn allow(t: &Trial, id: &str, blow: Option<Blow>) -> Result<bool> {
+/// The decision of a reviewer who may be hit by it, too; whether it was accepted.
+fn allow(t: &Trial, id: &str, fault: Option<Fault>) -> Result<bool> {
     let run = t.launch(&["allow", id]).spawn()?;
-    match blow {
-        Some(Blow::Kill) => run.signal(Signal::KILL)?,
-        Some(Blow::Stall) => {
+    match fault {
+        Some(Fault::Kill) => run.signal(Signal::KILL)?,
+        Some(Fault::Stall) => {
             run.signal(Signal::STOP)?;
             run.signal(Signal::CONT)?;
         }
@@ -105,43 +105,44 @@ fn allow(t: &Trial, id: &str, blow: Option<Blow>) -> Result<bool> {
     Ok(run.wait()?.code() == 0)
 }
 
-fn case(party: Party, blow: Blow, step: Step) -> Result<()> {
+fn case(party: Party, fault: Fault, step: Step) -> Result<()> {
     let t = trial!()?;
     let mut team = Team::start(&t)?;
     let marker = t.marker("ran");
     let probe = Probe::new(&t, &marker.touch());
     let mut hog = None;
     let mut stopped: Vec<i32> = Vec::new();
-    let strike = |team: &Team<'_>, hog: &mut Option<Hog>, stopped: &mut Vec<i32>| -> Result<()> {
-        let pids: Vec<i32> = match party {
-            Party::Broker => vec![team.broker_pid()],
-            Party::Gate => vec![team.gate_pid()],
-            Party::Client => clients(&t).iter().map(|p| p.pid).collect(),
-            Party::Reviewer => Vec::new(),
-            Party::Database => {
-                *hog = Some(Hog::new(&t)?);
-                Vec::new()
+    let strike =
+        |team: &Team<'_>, hog: &mut Option<LockHolder>, stopped: &mut Vec<i32>| -> Result<()> {
+            let pids: Vec<i32> = match party {
+                Party::Broker => vec![team.broker_pid()],
+                Party::Gate => vec![team.gate_pid()],
+                Party::Client => clients(&t).iter().map(|p| p.pid).collect(),
+                Party::Reviewer => Vec::new(),
+                Party::Database => {
+                    *hog = Some(LockHolder::new(&t)?);
+                    Vec::new()
+                }
+                Party::Disk => {
+                    let dir = t.home().join("recordings");
+                    fs::remove_dir_all(&dir)?;
+                    fs::write(&dir, "")?;
+                    Vec::new()
+                }
+            };
+            for pid in pids {
+                kill(pid, if fault == Fault::Kill { Signal::KILL } else { Signal::STOP })?;
+                if fault == Fault::Stall {
+                    stopped.push(pid);
+                }
             }
-            Party::Disk => {
-                let dir = t.home().join("recordings");
-                fs::remove_dir_all(&dir)?;
-                fs::write(&dir, "")?;
-                Vec::new()
-            }
+            Ok(())
         };
-        for pid in pids {
-            kill(pid, if blow == Blow::Kill { Signal::KILL } else { Signal::STOP })?;
-            if blow == Blow::Stall {
-                stopped.push(pid);
-            }
-        }
-        Ok(())
-    };
     if step == Step::Idle {
         strike(&team, &mut hog, &mut stopped)?;
     }
     let run: Run = team.ssh(&[], &[&probe.command])?.spawn()?;
-    let by = (party == Party::Reviewer).then_some(blow);
+    let by = (party == Party::Reviewer).then_some(fault);
     let mut approved = false;
     if step != Step::Idle {
         let held = t.wait_pending()?;
@@ -188,10 +189,10 @@ fn case(party: Party, blow: Blow, step: Step) -> Result<()> {
         }
     }
     let outcome = run.wait()?;
-    if party == Party::Broker && blow == Blow::Kill {
+    if party == Party::Broker && fault == Fault::Kill {
         team.restart_broker()?;
     }
-    if party == Party::Gate && blow == Blow::Kill {
+    if party == Party::Gate && fault == Fault::Kill {
         team.restart_gate()?;
     }
     until("the target to be idle", || Ok(t.sshd().commands().is_empty().then_some(())))?;
@@ -237,13 +238,13 @@ fn judge(t: &Trial, command: &str, ran: usize, outcome: &expacti_harness::Outcom
 
 /// One test a party, so that they run side by side.
 macro_rules! parties {
-    ($($name:ident: $party:ident, $blows:expr, $steps:expr;)*) => {$(
+    ($($name:ident: $party:ident, $faults:expr, $steps:expr;)*) => {$(
         #[test]
         fn $name() -> Result<()> {
-            for blow in $blows {
+            for fault in $faults {
                 for step in $steps {
-                    case(Party::$party, blow, step)
-                        .with_context(|| format!("{:?}, {blow:?} at {step:?}", Party::$party))?;
+                    case(Party::$party, fault, step)
+                        .with_context(|| format!("{:?}, {fault:?} at {step:?}", Party::$party))?;
                 }
             }
             Ok(())
@@ -252,12 +253,12 @@ macro_rules! parties {
 }
 
 parties! {
-    broker_killed: Broker, [Blow::Kill], [Step::Idle, Step::Held, Step::Deciding, Step::Running];
-    broker_stalled: Broker, [Blow::Stall], [Step::Held, Step::Deciding, Step::Running];
-    client: Client, [Blow::Kill, Blow::Stall], [Step::Held, Step::Deciding, Step::Running];
-    database_locked: Database, [Blow::Stall], [Step::Held, Step::Deciding, Step::Running];
-    disk_broken: Disk, [Blow::Kill], [Step::Held, Step::Deciding, Step::Running];
-    gate_killed: Gate, [Blow::Kill], [Step::Held, Step::Deciding, Step::Running];
-    gate_stalled: Gate, [Blow::Stall], [Step::Held, Step::Deciding, Step::Running];
-    reviewer: Reviewer, [Blow::Kill, Blow::Stall], [Step::Held];
+    broker_killed: Broker, [Fault::Kill], [Step::Idle, Step::Held, Step::Deciding, Step::Running];
+    broker_stalled: Broker, [Fault::Stall], [Step::Held, Step::Deciding, Step::Running];
+    client: Client, [Fault::Kill, Fault::Stall], [Step::Held, Step::Deciding, Step::Running];
+    database_locked: Database, [Fault::Stall], [Step::Held, Step::Deciding, Step::Running];
+    disk_broken: Disk, [Fault::Kill], [Step::Held, Step::Deciding, Step::Running];
+    gate_killed: Gate, [Fault::Kill], [Step::Held, Step::Deciding, Step::Running];
+    gate_stalled: Gate, [Fault::Stall], [Step::Held, Step::Deciding, Step::Running];
+    reviewer: Reviewer, [Fault::Kill, Fault::Stall], [Step::Held];
 }

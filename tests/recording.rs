@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use expacti_harness::{Verdict, trial};
+use expacti_harness::{Verdict, prerequisites, trial};
 use serde_json::Value;
 
 type Event = (f64, String, String);
@@ -42,8 +42,7 @@ fn an_exported_recording_is_a_stock_asciicast() -> Result<()> {
     let marker = events.iter().find(|event| event.1 == "m").expect("no marker at the decision");
     assert!(!marker.2.is_empty());
 
-    if t.direct(&["asciinema", "--version"]).run().is_err() {
-        eprintln!("asciinema is not installed: its part is skipped");
+    if prerequisites::command("asciinema").is_none() {
         return Ok(());
     }
     // It wants a terminal of its own even to print a file.

@@ -28,7 +28,7 @@ fn an_upload_is_shown_before_it_happens() -> Result<()> {
     ensure!(outcome.code() != 0, "{}", outcome.describe());
     ensure!(outcome.err().contains("not this one"), "{}", outcome.describe());
     assert_eq!(fs::read_to_string(copy.path())?, "old line\n");
-    assert!(!t.life(&held.id)?.contains(&"released".to_owned()));
+    assert!(!t.entry_kinds(&held.id)?.contains(&"released".to_owned()));
 
     let run = t.wrap(&argv).spawn()?;
     let held = t.wait_pending()?;
@@ -36,8 +36,8 @@ fn an_upload_is_shown_before_it_happens() -> Result<()> {
     run.wait()?.expect_code(0)?;
     assert_eq!(fs::read_to_string(copy.path())?, "new line\n");
     t.wait_entry(&held.id, "finished")?;
-    let life = t.life(&held.id)?;
-    assert_eq!(life, ["command_submitted", "decision", "released", "finished"]);
+    let kinds = t.entry_kinds(&held.id)?;
+    assert_eq!(kinds, ["command_submitted", "decision", "released", "finished"]);
     Ok(())
 }
 

@@ -2,30 +2,14 @@
 //! plain ssh, with a reviewer at the command line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::process::Command;
-
 use anyhow::{Context, Result, ensure};
-use expacti_harness::{Tmux, Trial, Verdict, trial};
+use expacti_harness::{Tmux, Trial, Verdict, prerequisites, trial};
 
 const SIZE: (u16, u16) = (80, 24);
 
-/// Debian's own python has the packages that Debian installs.
-const PYTHON: &str = "/usr/bin/python3";
-
-fn has_pexpect() -> bool {
-    let found = Command::new(PYTHON).args(["-c", "import pexpect"]).output();
-    let has = found.is_ok_and(|output| output.status.success());
-    if !has {
-        eprintln!("skipped: {PYTHON} has no pexpect; install python3-pexpect");
-    }
-    has
-}
-
 /// Runs a script for pexpect with the command line of an ssh client: once as it is, once wrapped.
 fn pexpect(script: &str) -> Result<()> {
-    if !has_pexpect() {
-        return Ok(());
-    }
+    let Some(interpreter) = prerequisites::python_with("pexpect") else { return Ok(()) };
     let t = trial!()?;
     if !t.has_terminals()? {
         return Ok(());
@@ -38,7 +22,7 @@ fn pexpect(script: &str) -> Result<()> {
     let wrapped =
         [&binary, "wrap", "--", "ssh", "-F", &config, "-oSetEnv=LC_ALL=C.UTF-8", "target"];
     for argv in [&direct[..], &wrapped[..]] {
-        let mut python = vec![PYTHON, "-c", script];
+        let mut python = vec![interpreter, "-c", script];
         python.extend(argv);
         let outcome = t.direct(&python).run()?;
         outcome.expect_code(0).with_context(|| format!("with {argv:?}"))?;

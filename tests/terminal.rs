@@ -111,7 +111,7 @@ fn a_key_is_answered_while_nothing_else_happens() -> Result<()> {
 /// Presses a key until it counts: a request that has just appeared asks to look first, and a key
 /// that is pressed again at once asks to look again.
 fn press(t: &Trial, screen: &Tmux, key: &str, id: &str, kind: &str) -> Result<()> {
-    let counts = || Ok(t.life(id)?.iter().any(|found| found == kind).then_some(()));
+    let counts = || Ok(t.entry_kinds(id)?.iter().any(|found| found == kind).then_some(()));
     until(&format!("{kind} after {key}"), || {
         screen.keys(&[key])?;
         Ok(until_for(Duration::from_secs(1), "it to count", counts).ok())

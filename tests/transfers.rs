@@ -31,7 +31,7 @@ fn legacy_scp_is_two_decisions_and_an_honest_answer() -> Result<()> {
     ensure!(outcome.code() != 0, "{}", outcome.describe());
     ensure!(outcome.err().contains("not today"), "{}", outcome.describe());
     assert_eq!(fs::read_dir(to.path())?.count(), 0);
-    assert!(!t.life(&held.id)?.contains(&"released".to_owned()));
+    assert!(!t.entry_kinds(&held.id)?.contains(&"released".to_owned()));
 
     // A rule for the command is not one for what it brings; with one for both nobody is asked.
     let rule = |pattern: &str| t.rule("--glob", pattern);

@@ -1,7 +1,7 @@
 //! The growing end of the log. It never forgets and never goes back.
 
 use crate::entry::{Entry, EntryError};
-use crate::{GENESIS, line_hash};
+use crate::hash::{GENESIS, line_hash};
 
 /// The head of a chain: the place and `prev` of the next entry.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,19 +8,11 @@
 mod chain;
 mod checkpoint;
 mod entry;
+mod hash;
 mod verify;
 
 pub use chain::{Chain, Link};
 pub use checkpoint::{CHECKPOINT_NAMESPACE, Checkpoint, checkpoint_message};
 pub use entry::{Entry, EntryError, MAX_LINE};
+pub use hash::{GENESIS, line_hash};
 pub use verify::{Fault, SignatureCheck, Summary, Tail, verify};
-
-use sha2::Digest as _;
-
-/// `prev` of the first entry.
-pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-/// SHA-256 of a line (without its newline), in hex.
-pub fn line_hash(line: &[u8]) -> String {
-    hex::encode(sha2::Sha256::digest(line))
-}

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::checkpoint::{Checkpoint, checkpoint_message};
 use crate::entry::{MAX_LINE, canonical};
-use crate::{GENESIS, line_hash};
+use crate::hash::{GENESIS, line_hash};
 
 /// Checks a checkpoint's signature; the reason when it is not good.
 pub type SignatureCheck<'a> = &'a dyn Fn(&Checkpoint) -> Result<(), String>;

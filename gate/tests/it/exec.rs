@@ -1,5 +1,6 @@
 //! exec requests: allowed, denied, timed out, and everything that fails in between.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use expacti_protocol::command::{ItemKind, StdinTreatment};
@@ -8,7 +9,10 @@ use expacti_protocol::gate::{DecisionKind, GateEvent, GateRequest, Stream};
 use expacti_protocol::ids::{CommandId, SessionId};
 
 use crate::broker::{Broker, Item, Mode};
-use crate::trial::{Trial, finish, text};
+use crate::trial::{Trial, feed, finish, text, until};
+
+/// Input that a client sends before it has to wait for the gate: less than the 2 MiB of the window.
+const MUCH: usize = 3 << 19;
 
 /// A command that leaves a line in a file of the trial each time it runs.
 fn marker(t: &Trial) -> String {
@@ -252,10 +256,11 @@ async fn a_client_that_goes_away_withdraws() {
 async fn a_client_that_goes_away_with_much_input_unread_withdraws() {
     let Some(t) = Trial::new(Mode::Manual).await else { return };
     let mut command = t.ssh(&["target", "cat > /dev/null"]);
-    let zero = std::fs::File::open("/dev/zero").unwrap();
-    let mut child = command.stdin(zero).spawn().unwrap();
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    // More than the gate takes while it holds.
+    let (_writer, written) = feed(&mut child, vec![0; 64 << 20]);
     let item = t.broker.item(0).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    until("much input", || written.load(Ordering::Relaxed) > MUCH).await;
     child.kill().await.unwrap();
     t.broker.heard("withdraw", is_withdraw(&item)).await;
 }
@@ -335,12 +340,13 @@ async fn keys_are_exchanged_anew_in_the_middle() {
     assert!(out.stdout == data);
     // Rekeying does not disturb what is held either.
     t.broker.set_mode(Mode::Manual);
-    let task = async {
-        let item = t.broker.item(1).await;
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        t.broker.allow(&item);
-    };
-    let (out, ()) = tokio::join!(t.run_with(&["-oRekeyLimit=1M", "target", "cat"], &data), task);
+    let mut command = t.ssh(&["-oRekeyLimit=1M", "target", "cat"]);
+    let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let (_writer, written) = feed(&mut child, data.clone());
+    let item = t.broker.item(1).await;
+    until("input beyond the limit", || written.load(Ordering::Relaxed) > MUCH).await;
+    t.broker.allow(&item);
+    let out = finish(child).await;
     assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     assert!(out.stdout == data);
 }

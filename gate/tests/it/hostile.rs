@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use expacti_gate::Limits;
+use expacti_harness::prerequisites;
 use expacti_protocol::gate::GateRequest;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
@@ -17,7 +18,7 @@ use tokio::process::Command;
 use crate::broker::Mode;
 use crate::target::Recording;
 use crate::team::{serve, serve_with, ssh};
-use crate::trial::{Trial, finish, text, user};
+use crate::trial::{Trial, finish, text, until, user};
 
 /// What the gate says until it closes the connection, or for that long.
 async fn said(stream: &mut TcpStream, limit: Duration) -> (Vec<u8>, bool) {
@@ -95,16 +96,13 @@ async fn who_does_not_log_in_is_bounded_in_number_and_time() {
     })
     .await;
     // Whoever has logged in is not counted.
-    let control = format!("-S{}", t.path("m").display());
-    let _masters: Vec<_> = (0..4)
-        .map(|_| ssh(&t, port, "agent", &["-N", "web-1@127.0.0.1"]).spawn().unwrap())
-        .collect();
-    let master = ssh(&t, port, "agent", &["-MN", &control, "web-1@127.0.0.1"]).spawn();
-    for _ in 0..1000 {
-        if t.path("m").exists() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut masters = Vec::new();
+    for n in 0..5 {
+        let socket = t.path(&format!("m{n}"));
+        let control = format!("-S{}", socket.display());
+        let master = ssh(&t, port, "agent", &["-MN", &control, "web-1@127.0.0.1"]).spawn();
+        masters.push(master.unwrap());
+        until("the master's socket", || socket.exists()).await;
     }
     let open = async || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -112,7 +110,7 @@ async fn who_does_not_log_in_is_bounded_in_number_and_time() {
         let read = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut byte)).await;
         matches!(read.unwrap(), Ok(1)).then_some(stream)
     };
-    // The others may still be on their way in.
+    // The last of them may still be counted for a moment.
     let mut waiting = Vec::new();
     while waiting.len() < 3 {
         waiting.extend(open().await);
@@ -134,7 +132,7 @@ async fn who_does_not_log_in_is_bounded_in_number_and_time() {
         assert!(closed);
     }
     works(&t, port).await;
-    drop(master);
+    drop(masters);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,32 +145,17 @@ async fn a_client_that_exchanges_keys_and_then_waits_is_cut_off() {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let config = std::sync::Arc::new(russh::client::Config::default());
     let handle = russh::client::connect_stream(config, stream, crate::raw::Trusting).await.unwrap();
-    for _ in 0..1000 {
-        if handle.is_closed() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it may stay");
+    until("the end of the connection", || handle.is_closed()).await;
 }
 
 /// A Python that has paramiko: not the first one on every machine.
 pub fn paramiko() -> Option<&'static str> {
-    let has = |python: &&&str| {
-        let mut check = std::process::Command::new(python);
-        check.args(["-c", "import paramiko"]).stderr(Stdio::null());
-        check.status().is_ok_and(|status| status.success())
-    };
-    let found = ["python3", "/usr/bin/python3"].iter().find(has).copied();
-    if found.is_none() {
-        eprintln!("skipped: paramiko is not installed");
-    }
-    found
+    prerequisites::python_with("paramiko")
 }
 
 /// Everything a client can ask for, and much that it cannot.
 const MATRIX: &str = r#"
-import random, socket, sys, time, paramiko
+import random, socket, sys, paramiko
 from paramiko.common import *
 port, key, rounds = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 key = paramiko.Ed25519Key(filename=key)
@@ -240,7 +223,8 @@ for number in [channel.remote_chanid, 77, 2**32 - 1]:
     t._send_user_message(message(b"\x60", number))
     t._send_user_message(message(b"\x61", number))
     t._send_user_message(message(b"\x5e", number, "late\n"))
-time.sleep(0.3)
+# Answered when all of that was read; without an answer it was cut off.
+t.global_request("x-last", wait=True)
 t.close()
 
 # Packets of every kind with noise in them.
@@ -297,16 +281,13 @@ async fn every_channel_and_request_type_and_what_reaches_the_target() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ssh_audit_finds_nothing_but_what_is_on_purpose() {
+    let Some(program) = prerequisites::command("ssh-audit") else { return };
     let Some(t) = Trial::new(Mode::Auto).await else { return };
     let (port, _gate, _guard) = serve(&t).await;
-    let mut command = Command::new("ssh-audit");
+    let mut command = Command::new(program);
     command.args(["-n", "-l", "warn", "-p", &port.to_string(), "127.0.0.1"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let Ok(child) = command.spawn() else {
-        eprintln!("skipped: ssh-audit is not installed");
-        return;
-    };
-    let said = text(&finish(child).await.stdout);
+    let said = text(&finish(command.spawn().unwrap()).await.stdout);
     assert!(!said.contains("[fail]"), "{said}");
     let known = [
         // libssh2 before 1.11 (curl) has no other MACs.

@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::broker::Mode;
 use crate::team::serve_with;
-use crate::trial::{Trial, finish, keygen, text, user};
+use crate::trial::{Trial, finish, keygen, text, until, user};
 
 /// A gate with an authority, and an ssh configuration with one `@cert-authority` line.
 struct Jump {
@@ -66,13 +66,7 @@ impl Jump {
 
     /// Waits for a file of the trial.
     async fn appears(&self, name: &str) {
-        for _ in 0..1000 {
-            if self.t.path(name).exists() {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("{name} does not appear");
+        until(name, || self.t.path(name).exists()).await;
     }
 
     async fn ssh(&self, args: &[&str]) -> std::process::Output {
@@ -250,7 +244,10 @@ async fn a_client_that_is_killed_withdraws() {
         })
         .await;
     j.t.broker.allow(&item);
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    // Decisions come in order: when a later command has run, this one has come.
+    j.t.broker.set_mode(Mode::Auto);
+    let out = j.ssh(&[&destination, "true"]).await;
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
     assert!(!j.t.path("marker").exists());
 }
 
@@ -305,11 +302,5 @@ async fn nothing_is_left_when_a_jump_is_over() {
         let out = j.ssh(&[&destination, &format!("exit {n}")]).await;
         assert_eq!(out.status.code(), Some(n), "{}", text(&out.stderr));
     }
-    for _ in 0..500 {
-        if connections(&j.t) == 0 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("connections to the target are left: {}", connections(&j.t));
+    until("the end of the connections to the target", || connections(&j.t) == 0).await;
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::broker::Mode;
-use crate::trial::Trial;
+use crate::trial::{Trial, until};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "prints figures, asserts nothing"]
@@ -16,9 +16,7 @@ async fn latency() {
     }
     let control = format!("-S{}", t.path("control").display());
     let _master = t.spawn(&["-M", "-N", &control, "target"]);
-    while !t.path("control").exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until("the master's socket", || t.path("control").exists()).await;
     for _ in 0..8 {
         let started = Instant::now();
         t.run(&[&control, "target", "true"]).await;

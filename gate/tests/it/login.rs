@@ -28,7 +28,7 @@ async fn a_new_key_is_added_when_that_is_wanted() {
     let added = t.path("added");
     for hashed in [false, true] {
         std::fs::write(&added, "# no newline at the end").unwrap();
-        t.head(|u| {
+        t.uplink_header(|u| {
             u.route.known_hosts_files = vec![added.display().to_string()];
             u.route.known_hosts_add = Some(added.display().to_string());
             u.route.host_key_checking = HostKeyChecking::AcceptNew;
@@ -44,7 +44,7 @@ async fn a_new_key_is_added_when_that_is_wanted() {
         let file = std::fs::read_to_string(&added).unwrap();
         assert_eq!(file.contains("127.0.0.1"), !hashed);
         // Strict from now on: the added line is enough.
-        t.head(|u| u.route.known_hosts_files = vec![added.display().to_string()]);
+        t.uplink_header(|u| u.route.known_hosts_files = vec![added.display().to_string()]);
         works(&t).await;
     }
     assert_eq!(host_key_note(&t).await, "accept-new");
@@ -53,7 +53,7 @@ async fn a_new_key_is_added_when_that_is_wanted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unchecked_is_said_to_the_reviewer() {
     let Some(t) = Trial::new(Mode::Auto).await else { return };
-    t.head(|u| {
+    t.uplink_header(|u| {
         u.route.known_hosts_files.clear();
         u.route.host_key_checking = HostKeyChecking::Off;
     });
@@ -67,11 +67,13 @@ async fn the_key_type_that_is_known_is_asked_for() {
     let ecdsa = std::fs::read_to_string(t.path("host_ecdsa.pub")).unwrap();
     let line = format!("[127.0.0.1]:{} {ecdsa}", t.sshd.port);
     std::fs::write(t.path("known_ecdsa"), line).unwrap();
-    t.head(|u| u.route.known_hosts_files = vec![t.path("known_ecdsa").display().to_string()]);
+    t.uplink_header(|u| {
+        u.route.known_hosts_files = vec![t.path("known_ecdsa").display().to_string()]
+    });
     works(&t).await;
     // HostKeyAlias stands for host and port.
     std::fs::write(t.path("alias"), format!("web-1 {ecdsa}")).unwrap();
-    t.head(|u| {
+    t.uplink_header(|u| {
         u.route.known_hosts_files = vec![t.path("alias").display().to_string()];
         u.route.host_key_alias = Some("web-1".to_owned());
     });
@@ -105,7 +107,9 @@ async fn host_certificates() {
     ] {
         sign(&t, principals, validity);
         t.restart_sshd();
-        t.head(|u| u.route.known_hosts_files = vec![t.path("ca_known").display().to_string()]);
+        t.uplink_header(|u| {
+            u.route.known_hosts_files = vec![t.path("ca_known").display().to_string()]
+        });
         let out = t.run(&["target", "echo ok"]).await;
         let expected = if good { Some(0) } else { Some(255) };
         assert_eq!(out.status.code(), expected, "{principals} {validity}: {}", text(&out.stderr));
@@ -168,15 +172,15 @@ async fn keys_from_the_agent() {
     add(&t, "id");
     let socket = Some(t.path("agent.sock").display().to_string());
     std::fs::rename(t.path("id"), t.path("moved")).unwrap();
-    t.head(|u| {
+    t.uplink_header(|u| {
         u.route.identity_agent.clone_from(&socket);
         u.route.identities_only = true;
     });
     works(&t).await;
     // Without it, the key that an IdentityFile names still goes first.
-    t.head(|u| u.route.identity_agent.clone_from(&socket));
+    t.uplink_header(|u| u.route.identity_agent.clone_from(&socket));
     works(&t).await;
-    t.head(|u| {
+    t.uplink_header(|u| {
         u.route.identity_agent.clone_from(&socket);
         u.route.identity_files.clear();
     });
@@ -194,7 +198,7 @@ async fn rsa_keys_and_user_certificates() {
     let rsa = std::fs::read_to_string(t.path("rsa.pub")).unwrap();
     let id = std::fs::read_to_string(t.path("id.pub")).unwrap();
     std::fs::write(t.path("id.pub"), format!("{id}{rsa}")).unwrap();
-    t.head(|u| u.route.identity_files = vec![t.path("rsa").display().to_string()]);
+    t.uplink_header(|u| u.route.identity_files = vec![t.path("rsa").display().to_string()]);
     works(&t).await;
     keygen(&t.path("certified"), "ed25519");
     let done = Command::new("ssh-keygen")
@@ -204,11 +208,11 @@ async fn rsa_keys_and_user_certificates() {
         .status()
         .unwrap();
     assert!(done.success());
-    t.head(|u| u.route.identity_files = vec![t.path("certified").display().to_string()]);
+    t.uplink_header(|u| u.route.identity_files = vec![t.path("certified").display().to_string()]);
     works(&t).await;
     let _agent = agent(&t);
     std::fs::remove_file(t.path("certified-cert.pub")).unwrap();
-    t.head(|u| u.route.identity_files = vec![t.path("certified").display().to_string()]);
+    t.uplink_header(|u| u.route.identity_files = vec![t.path("certified").display().to_string()]);
     let out = t.run(&["target", "true"]).await;
     assert_eq!(out.status.code(), Some(255), "without its certificate the key means nothing");
 }
@@ -224,7 +228,7 @@ async fn through_a_command_as_proxyjump_does() {
         t.path("known_hosts").display()
     );
     std::fs::write(t.path("config"), config).unwrap();
-    t.head(|u| {
+    t.uplink_header(|u| {
         let port = u.route.port;
         u.route.transport = Some(
             ["ssh", "-F", &t.path("config").display().to_string(), "-W"]
@@ -235,7 +239,7 @@ async fn through_a_command_as_proxyjump_does() {
         );
     });
     works(&t).await;
-    t.head(|u| u.route.transport = Some(vec!["/nonexistent/ssh".to_owned()]));
+    t.uplink_header(|u| u.route.transport = Some(vec!["/nonexistent/ssh".to_owned()]));
     let out = t.run(&["target", "true"]).await;
     assert!(text(&out.stderr).contains("cannot start /nonexistent/ssh"), "{}", text(&out.stderr));
 }

@@ -9,7 +9,6 @@
 )]
 
 mod broker;
-mod every;
 mod exec;
 mod hostile;
 mod jump;
@@ -18,18 +17,19 @@ mod login;
 mod mux;
 mod push;
 mod raw;
+mod request_matrix;
 mod requests;
 mod scp;
 mod sftp;
 mod sftp_raw;
 mod shell;
 mod shell_attack;
+mod shell_contexts;
 mod shell_diff;
 mod shell_fuzz;
 mod shell_held;
 mod shell_hostile;
 mod shell_lines;
-mod shell_places;
 mod shell_session;
 mod target;
 mod team;

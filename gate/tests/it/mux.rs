@@ -5,19 +5,14 @@ use std::time::{Duration, Instant};
 use tokio::process::Child;
 
 use crate::broker::Mode;
-use crate::trial::{Trial, finish, text};
+use crate::trial::{Trial, finish, text, until};
 
 /// A ControlMaster client; commands then run over its socket.
 async fn master(t: &Trial) -> Child {
     let control = format!("-S{}", t.path("control").display());
     let child = t.spawn(&["-M", "-N", &control, "target"]);
-    for _ in 0..1000 {
-        if t.path("control").exists() {
-            return child;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the master does not come up");
+    until("the master's socket", || t.path("control").exists()).await;
+    child
 }
 
 async fn through(t: &Trial, command: &str) -> std::process::Output {
@@ -85,16 +80,6 @@ fn connections(t: &Trial) -> usize {
     let pid = t.sshd.pid();
     let path = format!("/proc/{pid}/task/{pid}/children");
     std::fs::read_to_string(path).unwrap_or_default().split_whitespace().count()
-}
-
-async fn until(what: &str, f: impl Fn() -> bool) {
-    for _ in 0..1000 {
-        if f() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("never: {what}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use expacti_harness::prerequisites;
 use expacti_protocol::command::ItemKind;
 use expacti_protocol::gate::GateRequest;
 use russh::client::{Config, Handle, Handler, Msg, connect_stream};
@@ -30,7 +31,7 @@ impl Handler for Trusting {
 pub async fn connect(t: &Trial) -> Handle<Trusting> {
     let stream = UnixStream::connect(t.path("gate.sock")).await.unwrap();
     let mut stream = BufReader::new(stream);
-    stream.write_all(&std::fs::read(t.path("head.json")).unwrap()).await.unwrap();
+    stream.write_all(&std::fs::read(t.path("uplink_header.json")).unwrap()).await.unwrap();
     let mut line = String::new();
     stream.read_line(&mut line).await.unwrap();
     assert_eq!(line, "{\"ok\":true}\n");
@@ -105,7 +106,7 @@ async fn data_before_any_request_is_held_and_nothing_runs_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signals_withdraw_what_is_held_and_reach_what_runs() {
+async fn a_signal_withdraws_what_is_held() {
     let Some(t) = Trial::new(Mode::Manual).await else { return };
     let handle = connect(&t).await;
     let mut held = handle.channel_open_session().await.unwrap();
@@ -122,12 +123,16 @@ async fn signals_withdraw_what_is_held_and_reach_what_runs() {
     t.broker.allow(&item);
     assert_eq!(drain(&mut held).await.status, Some(130));
     assert!(!t.path("marker").exists());
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_reaches_what_runs() {
     if crate::trial::user() == "root" {
-        eprintln!("skipped in part: sshd delivers no signals to sessions of root");
+        prerequisites::not_applicable("sshd delivers no signals to sessions of root");
         return;
     }
-    t.broker.set_mode(Mode::Auto);
+    let Some(t) = Trial::new(Mode::Auto).await else { return };
+    let handle = connect(&t).await;
     let mut running = handle.channel_open_session().await.unwrap();
     let command = "trap 'echo caught; exit 9' USR1; echo ready; while :; do sleep 0.05; done";
     running.exec(true, command).await.unwrap();
@@ -188,7 +193,8 @@ fn every_callback_of_russh_is_answered() {
         .filter_map(|dir| Some(dir.ok()?.path().join("russh-0.65.1/src")))
         .find(|path| path.exists());
     let Some(source) = source else {
-        eprintln!("skipped: the source of russh 0.65.1 is not in {home}/registry/src");
+        let part = format!("the source of russh 0.65.1 in {home}/registry/src");
+        prerequisites::missing(part, "run cargo fetch");
         return;
     };
     // Neutral: they report, choose parameters, or say no by default.

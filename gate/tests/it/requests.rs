@@ -7,7 +7,7 @@ use expacti_protocol::gate::GateRequest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::broker::Mode;
-use crate::trial::{Trial, finish, text};
+use crate::trial::{Trial, finish, text, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_with_a_terminal() {
@@ -45,14 +45,18 @@ async fn the_status_line_is_shown_and_erased() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_line_on_standard_error() {
     let Some(t) = Trial::new(Mode::Manual).await else { return };
-    t.head(|uplink| uplink.status_line = true);
-    let child = t.spawn(&["target", "echo hello"]);
+    t.uplink_header(|uplink| uplink.status_line = true);
+    let mut child = t.spawn(&["target", "echo hello"]);
+    let mut stderr = child.stderr.take().unwrap();
     let item = t.broker.item(0).await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    let mut err = vec![0; 17];
+    let shown = stderr.read_exact(&mut err);
+    tokio::time::timeout(Duration::from_secs(20), shown).await.expect("a status line").unwrap();
     t.broker.allow(&item);
     let out = finish(child).await;
     assert_eq!(text(&out.stdout), "hello\n");
-    let err = text(&out.stderr);
+    stderr.read_to_end(&mut err).await.unwrap();
+    let err = text(&err);
     assert!(err.starts_with("\rexpacti: waiting") && err.ends_with("\r\x1b[K"), "{err:?}");
 }
 
@@ -122,17 +126,15 @@ async fn forwarding_of_every_kind_is_refused() {
     }
     // Forwards that are opened lazily: nothing comes through.
     let forward = format!("-L{}:{own}", socket.display());
-    let child = t.spawn(&[&forward, "target", "sleep 2"]);
-    for _ in 0..200 {
-        if socket.exists() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let over = t.path("over");
+    let wait = format!("until [ -e {} ]; do sleep 0.05; done", over.display());
+    let child = t.spawn(&[&forward, "target", &wait]);
+    until("the forwarded socket", || socket.exists()).await;
     let mut through = tokio::net::UnixStream::connect(&socket).await.unwrap();
     let mut banner = Vec::new();
     through.read_to_end(&mut banner).await.ok();
     assert_eq!(text(&banner), "");
+    std::fs::write(over, "").unwrap();
     finish(child).await;
     // Agent and X11: the command runs, without them.
     let out = t.run(&["-A", "target", "echo [$SSH_AUTH_SOCK]"]).await;
@@ -151,20 +153,20 @@ async fn a_target_that_cannot_be_used_is_explained_and_nothing_submitted() {
         let err = text(&out.stderr);
         assert!(err.starts_with("expacti: ") && err.contains(what), "{what}: {err}");
     };
-    t.head(|u| u.route.port = 1);
+    t.uplink_header(|u| u.route.port = 1);
     refused("cannot connect to 127.0.0.1 port 1").await;
-    t.head(|u| u.route.identity_files.clear());
+    t.uplink_header(|u| u.route.identity_files.clear());
     refused("no key was found").await;
-    t.head(|u| u.route.known_hosts_files.clear());
+    t.uplink_header(|u| u.route.known_hosts_files.clear());
     refused("ssh-keyscan -p").await;
     let key = crate::trial::other_key(&t, "other");
     let line = format!("[127.0.0.1]:{} {key}", t.sshd.port);
     std::fs::write(t.path("changed"), line).unwrap();
-    t.head(|u| u.route.known_hosts_files = vec![t.path("changed").display().to_string()]);
+    t.uplink_header(|u| u.route.known_hosts_files = vec![t.path("changed").display().to_string()]);
     refused("has CHANGED").await;
     let real = std::fs::read_to_string(t.path("known_hosts")).unwrap();
     std::fs::write(t.path("revoked"), format!("{real}\n@revoked {real}")).unwrap();
-    t.head(|u| u.route.known_hosts_files = vec![t.path("revoked").display().to_string()]);
+    t.uplink_header(|u| u.route.known_hosts_files = vec![t.path("revoked").display().to_string()]);
     refused("is revoked").await;
     let encrypted = t.path("encrypted");
     std::fs::copy(t.path("id"), &encrypted).unwrap();
@@ -174,7 +176,7 @@ async fn a_target_that_cannot_be_used_is_explained_and_nothing_submitted() {
         .status()
         .unwrap();
     assert!(done.success());
-    t.head(|u| u.route.identity_files = vec![encrypted.display().to_string()]);
+    t.uplink_header(|u| u.route.identity_files = vec![encrypted.display().to_string()]);
     refused("run ssh-add").await;
     assert!(t.broker.items().is_empty());
 }

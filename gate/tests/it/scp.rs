@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Output, Stdio};
 
+use expacti_harness::prerequisites;
 use expacti_protocol::command::ItemKind;
 use expacti_protocol::digest::Digest;
 use tokio::process::{Child, Command};
@@ -281,9 +282,14 @@ async fn clients_that_are_not_openssh() {
             .kill_on_drop(true)
             .spawn()
     };
-    if let Ok(child) = run("curl", &["-V"])
-        && text(&finish(child).await.stdout).contains(" scp ")
-    {
+    let curl = match prerequisites::command("curl") {
+        Some(_) => text(&finish(run("curl", &["-V"]).unwrap()).await.stdout),
+        None => String::new(),
+    };
+    if !curl.is_empty() && !curl.contains(" scp ") {
+        prerequisites::missing("scp in curl", "install a curl with libssh2, such as Debian's");
+    }
+    if curl.contains(" scp ") {
         let url = format!("scp://{me}@127.0.0.1:{port}{dir}/one");
         let (key, public) = (path(&t, "agent"), path(&t, "agent.pub"));
         let file = path(&t, "one");
@@ -307,10 +313,10 @@ async fn clients_that_are_not_openssh() {
         std::fs::remove_file(t.path("dir/one")).unwrap();
     }
     let n = t.broker.items().len();
-    let Ok(child) = run("puttygen", &[&path(&t, "agent"), "-o", &format!("{dir}.ppk")]) else {
-        eprintln!("skipped: puttygen is missing");
+    if prerequisites::command("puttygen").is_none() {
         return;
-    };
+    }
+    let child = run("puttygen", &[&path(&t, "agent"), "-o", &format!("{dir}.ppk")]).unwrap();
     ok(&finish(child).await);
     let lines = run("ssh-keygen", &["-lf", &path(&t, "gate_known_hosts")]).unwrap();
     let lines = text(&finish(lines).await.stdout);

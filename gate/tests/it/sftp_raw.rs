@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use expacti_harness::prerequisites;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::GateRequest;
 use proptest::prelude::*;
@@ -15,7 +16,7 @@ use tokio::process::Command;
 use crate::broker::Mode;
 use crate::raw::{connect, drain};
 use crate::sftp::trial;
-use crate::trial::{Trial, finish, text};
+use crate::trial::{Trial, finish, ran_alone, text};
 
 const INIT: &[u8] = &[0, 0, 0, 5, 1, 0, 0, 0, 3];
 const OPEN: u8 = 3;
@@ -111,6 +112,9 @@ impl Conversation {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_asks_for_much_of_a_file_full_of_holes_gets_it_piece_by_piece() {
     const READS: u32 = 300;
+    if ran_alone() {
+        return;
+    }
     let Some(t) = trial(Mode::Manual).await else { return };
     let (_handle, mut sftp) = Conversation::begin(&t).await;
     let (path, flags) = (t.path("holes"), 0x1bu32.to_be_bytes());
@@ -333,18 +337,10 @@ async fn nothing_changes_whatever_is_sent() {
 }
 
 fn python(t: &Trial, client: &str) -> Option<tokio::process::Child> {
-    let module = client.split('-').next().unwrap();
-    let there = std::process::Command::new("/usr/bin/python3")
-        .args(["-W", "ignore", "-c", &format!("import {module}")])
-        .stderr(Stdio::null())
-        .status();
-    if !there.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: /usr/bin/python3 has no {module}; install python3-{module}");
-        return None;
-    }
+    let python = prerequisites::python_with(client.split('-').next().unwrap())?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/sftp_clients.py");
-    let mut command = Command::new("/usr/bin/python3");
-    command.arg(script).arg(client).arg(t.path("gate.sock")).arg(t.path("head.json"));
+    let mut command = Command::new(python);
+    command.arg(script).arg(client).arg(t.path("gate.sock")).arg(t.path("uplink_header.json"));
     command.arg(t.dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Some(command.kill_on_drop(true).spawn().unwrap())
 }
@@ -400,20 +396,19 @@ impl Drop for Mounted {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sshfs() {
-    let Some(t) = trial(Mode::Auto).await else { return };
-    let can = Path::new("/usr/bin/sshfs").exists()
-        && std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").is_ok();
-    if !can {
-        eprintln!("skipped: no sshfs, or /dev/fuse cannot be opened");
+    let Some(program) = prerequisites::command("sshfs") else { return };
+    if std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").is_err() {
+        prerequisites::missing("/dev/fuse", "load the kernel's module fuse, and give the device");
         return;
     }
+    let Some(t) = trial(Mode::Auto).await else { return };
     for directory in ["far", "near"] {
         std::fs::create_dir(t.path(directory)).unwrap();
     }
     let content: Vec<u8> = (0..1_000_000u32).map(|n| (n % 233) as u8).collect();
     std::fs::write(t.path("far/large"), &content).unwrap();
     let ssh = t.ssh(&[]);
-    let mut command = Command::new("sshfs");
+    let mut command = Command::new(program);
     command.arg(format!("target:{}", t.path("far").display())).arg(t.path("near"));
     // The quoting of the mount's own options: a comma would end one.
     for option in ssh.as_std().get_args().skip(1) {
@@ -421,7 +416,7 @@ async fn sshfs() {
     }
     let out = finish(command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()).await;
     if !out.status.success() && text(&out.stderr).contains("fuse") {
-        eprintln!("skipped: {}", text(&out.stderr));
+        prerequisites::missing(text(&out.stderr).trim(), "allow mounts with FUSE");
         return;
     }
     assert!(out.status.success(), "{}", text(&out.stderr));

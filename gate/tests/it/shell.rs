@@ -87,7 +87,7 @@ fn command(item: &Item) -> &str {
 #[tokio::test]
 async fn an_approved_line_runs_and_looks_as_if_typed() {
     for shell in ["/bin/bash", "/usr/bin/zsh", "/bin/dash"] {
-        let Some(t) = trial(shell).await else { return };
+        let Some(t) = trial(shell).await else { continue };
         let mut agent = Agent::start(&t);
         agent.sees("ready>").await;
         agent.type_in("echo on\x1b[De \x02\x02\x02\x02\x02\x02\x02\x02X\x08\x05tw'o'\r").await;
@@ -122,7 +122,7 @@ async fn an_approved_line_runs_and_looks_as_if_typed() {
 #[tokio::test]
 async fn a_denied_line_leaves_an_empty_prompt() {
     for shell in ["/bin/bash", "/usr/bin/zsh"] {
-        let Some(t) = trial(shell).await else { return };
+        let Some(t) = trial(shell).await else { continue };
         let mut agent = Agent::start(&t);
         agent.sees("ready>").await;
         agent.type_in(format!("touch {}\r", t.path("p").display())).await;
@@ -143,7 +143,7 @@ async fn a_denied_line_leaves_an_empty_prompt() {
 #[tokio::test]
 async fn key_sequences_at_a_prompt() {
     for shell in ["/bin/bash", "/usr/bin/zsh"] {
-        let Some(t) = trial(shell).await else { return };
+        let Some(t) = trial(shell).await else { continue };
         let mut agent = Agent::start(&t);
         agent.sees("ready>").await;
         let p = t.path("p").display().to_string();

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use expacti_gate::Limits;
+use expacti_harness::prerequisites;
 use expacti_protocol::command::{Grant, PromptLabel};
 use expacti_protocol::gate::{GateEvent, GateRequest};
 
@@ -31,8 +32,7 @@ fn start_up_file(shell: &str) -> &'static str {
 impl Play {
     /// `None` when the shell is not installed.
     async fn start(shell: &str, start_up: &str) -> Option<Self> {
-        if !std::path::Path::new(shell).exists() {
-            eprintln!("skipped: there is no {shell}");
+        if !prerequisites::program(shell) {
             return None;
         }
         let home = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ impl Play {
 /// Each start-up file, with a line that is denied and lines that are allowed.
 async fn usable_after(shell: &str, start_up_files: &[&str]) {
     for start_up in start_up_files {
-        let Some(mut play) = Play::start(shell, start_up).await else { return };
+        let Some(mut play) = Play::start(shell, start_up).await else { continue };
         let what = format!("{shell}, {start_up}");
         play.s.sees("ready>").await;
         play.deny(&what).await;
@@ -280,7 +280,7 @@ async fn a_posix_shell_whose_prompt_was_set_stays_a_shell() {
 #[tokio::test]
 async fn what_a_program_shows_with_the_true_nonce_approves_nothing() {
     for shell in ["/bin/bash", "/usr/bin/zsh", "/bin/dash"] {
-        let Some(mut play) = Play::ready(shell).await else { return };
+        let Some(mut play) = Play::ready(shell).await else { continue };
         let got = play.path("got");
         let forged = format!(
             "export N=\"$__expacti_m\"; sh -c 'printf \"%sA\\007\\$ %sB\\007\" \"$N\" \"$N\"; \
@@ -299,7 +299,7 @@ async fn what_a_program_shows_with_the_true_nonce_approves_nothing() {
 #[tokio::test]
 async fn what_a_grant_left_in_the_terminal_is_not_run_with_the_next_line() {
     for shell in ["/bin/dash", "/bin/bash", "/usr/bin/zsh"] {
-        let Some(mut play) = Play::ready(shell).await else { return };
+        let Some(mut play) = Play::ready(shell).await else { continue };
         let item = play.enter("echo beg''un; sleep 1").await;
         let mut decision = Broker::decision(&item, true, None);
         decision.grant = Some(Grant { seconds: 60, bytes: 1000 });
@@ -321,7 +321,7 @@ async fn what_a_grant_left_in_the_terminal_is_not_run_with_the_next_line() {
 #[tokio::test]
 async fn keys_before_the_shell_is_up_wait_for_it() {
     for shell in ["/bin/bash", "/usr/bin/zsh", "/bin/dash"] {
-        let Some(mut play) = Play::start(shell, "sleep 0.5; PS1='ready> '").await else { return };
+        let Some(mut play) = Play::start(shell, "sleep 0.5; PS1='ready> '").await else { continue };
         play.s.type_in("\x1b[20").await;
         play.s.type_in("0~ab\x03\x04\x1a\r\n\x1b[201~\x03").await;
         let line = format!("touch {}", play.path("denied"));

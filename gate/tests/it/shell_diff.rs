@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use expacti_harness::prerequisites;
+
 use crate::broker::Mode;
 use crate::shell_lines::{Case, Rng, env_or, generated, written};
 use crate::shell_session::{Screen, Session};
@@ -20,9 +22,9 @@ HISTFILE=\nsetopt prompt_subst nobanghist\nPS1='[%?] $__n ready> '\n\
 preexec() { print '<<run>>' }\nprecmd() { ((++__n)) }\n";
 
 /// Sessions at the same time per shell.
-const LANES: usize = 2;
+const WORKERS: usize = 2;
 
-struct Lane {
+struct Worker {
     session: Session,
     prompts: u64,
     /// The prompt as it stands now.
@@ -44,13 +46,13 @@ fn prompt(row: &str) -> Option<(u32, u64)> {
     Some((status.parse().ok()?, count.parse().ok()?))
 }
 
-impl Lane {
+impl Worker {
     async fn new(session: Session, dir: &Path) -> Self {
-        let mut lane = Self { session, prompts: 0, prompt: String::new() };
-        lane.settle("the first prompt").await.unwrap();
+        let mut worker = Self { session, prompts: 0, prompt: String::new() };
+        worker.settle("the first prompt").await.unwrap();
         let line = format!("stty rows 24 cols 80; cd {}", dir.display());
-        lane.line(&Case::typed(line)).await.unwrap();
-        lane
+        worker.line(&Case::typed(line)).await.unwrap();
+        worker
     }
 
     /// Waits for the next prompt; leaves an empty screen with it.
@@ -142,7 +144,7 @@ async fn compare(trial: &Trial, shell: &str, dir: &Path, cases: &[Case]) -> Vec<
     let name = shell.rsplit('/').next().unwrap();
     let direct = Session::direct(trial, &format!("exec {shell} -c 'exec -a -{name} {shell}'"));
     let (mut gated, mut direct) =
-        tokio::join!(Lane::new(Session::gated(trial), &a), Lane::new(direct, &b));
+        tokio::join!(Worker::new(Session::gated(trial), &a), Worker::new(direct, &b));
     let mut wrong = Vec::new();
     for case in cases {
         let (left, right) = tokio::join!(gated.line(case), direct.line(case));
@@ -178,8 +180,8 @@ async fn compare(trial: &Trial, shell: &str, dir: &Path, cases: &[Case]) -> Vec<
             ));
         }
     }
-    for lane in [gated, direct] {
-        lane.session.leave().await;
+    for worker in [gated, direct] {
+        worker.session.leave().await;
     }
     if files(&a) != files(&b) {
         let (a, b) = (files(&a), files(&b));
@@ -196,8 +198,7 @@ async fn compare(trial: &Trial, shell: &str, dir: &Path, cases: &[Case]) -> Vec<
 }
 
 async fn differential(shell: &str) {
-    if !Path::new(shell).exists() {
-        eprintln!("skipped: there is no {shell}");
+    if !prerequisites::program(shell) {
         return;
     }
     let home = tempfile::tempdir().unwrap();
@@ -219,9 +220,9 @@ async fn differential(shell: &str) {
     while cases.len() < wanted {
         cases.push(generated(&mut rng));
     }
-    let lanes = cases.len().div_ceil(LANES);
+    let share = cases.len().div_ceil(WORKERS);
     let work = tempfile::tempdir().unwrap();
-    let compared = cases.chunks(lanes).enumerate().map(|(n, cases)| {
+    let compared = cases.chunks(share).enumerate().map(|(n, cases)| {
         let dir = work.path().join(n.to_string());
         let trial = &trial;
         async move { compare(trial, shell, &dir, cases).await }

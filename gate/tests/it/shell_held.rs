@@ -44,7 +44,7 @@ async fn alive(t: &Trial, s: &mut Session, n: usize) {
 #[tokio::test]
 async fn approved_twice_runs_once() {
     for shell in SHELLS {
-        let Some((t, mut s)) = trial(shell).await else { return };
+        let Some((t, mut s)) = trial(shell).await else { continue };
         let item = held(&t, &mut s, 0).await;
         t.broker.allow(&item);
         t.broker.allow(&item);
@@ -204,7 +204,7 @@ async fn a_target_that_vanishes_takes_the_held_line_with_it() {
 #[tokio::test]
 async fn what_is_typed_meanwhile_does_not_change_what_was_approved() {
     for shell in SHELLS {
-        let Some((t, mut s)) = trial(shell).await else { return };
+        let Some((t, mut s)) = trial(shell).await else { continue };
         let item = held(&t, &mut s, 0).await;
         let more = format!("\x01{}; \x1b[A\x1b[200~;{}\x1b[201~", line(&t), line(&t));
         s.type_in(&more).await;

@@ -256,7 +256,7 @@ impl Recording {
         });
         let public = std::fs::read_to_string(t.path("host_ed25519.pub")).unwrap();
         std::fs::write(t.path("known_target"), format!("[127.0.0.1]:{port} {public}")).unwrap();
-        t.head(|u| {
+        t.uplink_header(|u| {
             u.route.port = port;
             u.route.known_hosts_files = vec![t.path("known_target").display().to_string()];
         });

@@ -1,13 +1,15 @@
-//! One test's world: sshd on 127.0.0.1, a gate on a Unix socket, a home for ssh.
+//! What one test needs: an sshd on 127.0.0.1, a gate on a Unix socket, a home for ssh.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use expacti_gate::{
     Gate, GateConfig, GateError, Limits, known_hosts_line, load_or_create_host_key,
 };
+use expacti_harness::prerequisites;
 use expacti_protocol::client::Endpoint;
 use expacti_protocol::uplink::{TargetRoute, Uplink};
 use tokio::io::AsyncWriteExt as _;
@@ -67,11 +69,7 @@ impl Sshd {
     }
 
     pub fn start(dir: &Path, extra: &str) -> Option<Self> {
-        let program = Path::new("/usr/sbin/sshd");
-        if !program.exists() {
-            eprintln!("skipped: /usr/sbin/sshd is missing; install openssh-server");
-            return None;
-        }
+        let program = prerequisites::command("sshd")?;
         std::fs::create_dir_all("/run/sshd").ok();
         for kind in ["ed25519", "ecdsa"] {
             let path = dir.join(format!("host_{kind}"));
@@ -94,7 +92,7 @@ impl Sshd {
             );
             std::fs::write(dir.join("sshd_config"), config).unwrap();
             let log = std::fs::File::create(dir.join("sshd.log")).unwrap();
-            let mut child = std::process::Command::new(program)
+            let mut child = std::process::Command::new(&program)
                 .args(["-D", "-e", "-f"])
                 .arg(dir.join("sshd_config"))
                 .stdin(Stdio::null())
@@ -119,7 +117,7 @@ impl Sshd {
     }
 }
 
-/// Passes a connected socket to ssh after the head was exchanged (ProxyUseFdpass).
+/// Passes a connected socket to ssh after the uplink header was exchanged (ProxyUseFdpass).
 const HELPER: &str = r#"
 import socket, sys, array
 s = socket.socket(socket.AF_UNIX)
@@ -168,8 +166,7 @@ impl Trial {
     /// An account with this login shell, and a home of its own whose start-up files set the prompt
     /// `ready> `. `None` when the shell is not installed.
     pub async fn with_shell(mode: Mode, shell: &str) -> Option<Self> {
-        if !Path::new(shell).exists() {
-            eprintln!("skipped: there is no {shell}");
+        if !prerequisites::program(shell) {
             return None;
         }
         let home = tempfile::tempdir().unwrap();
@@ -214,7 +211,7 @@ impl Trial {
         let key = std::fs::read_to_string(trial.path("host_ed25519.pub")).unwrap();
         let line = format!("[127.0.0.1]:{} {key}", trial.sshd.port);
         std::fs::write(trial.path("known_hosts"), line).unwrap();
-        trial.head(|_| {});
+        trial.uplink_header(|_| {});
         tokio::time::timeout(Duration::from_secs(10), trial.gate.linked()).await.unwrap();
         Some(trial)
     }
@@ -241,8 +238,8 @@ impl Trial {
         self.dir.path().join(name)
     }
 
-    /// Writes the head line with changes.
-    pub fn head(&self, change: impl FnOnce(&mut Uplink)) {
+    /// Writes the uplink header with changes.
+    pub fn uplink_header(&self, change: impl FnOnce(&mut Uplink)) {
         let route = TargetRoute {
             alias: "target".to_owned(),
             host: "127.0.0.1".to_owned(),
@@ -262,7 +259,7 @@ impl Trial {
         change(&mut uplink);
         let mut line = serde_json::to_vec(&uplink).unwrap();
         line.push(b'\n');
-        std::fs::write(self.path("head.json"), line).unwrap();
+        std::fs::write(self.path("uplink_header.json"), line).unwrap();
     }
 
     /// An ssh client whose connection goes through the gate.
@@ -274,7 +271,7 @@ impl Trial {
                 "-oProxyCommand=python3 {} {} {}",
                 self.path("helper.py").display(),
                 self.path("gate.sock").display(),
-                self.path("head.json").display()
+                self.path("uplink_header.json").display()
             ))
             .arg("-oProxyUseFdpass=yes")
             .arg("-oHostKeyAlias=expacti-gate")
@@ -303,11 +300,7 @@ impl Trial {
 
     pub async fn run_with(&self, args: &[&str], input: &[u8]) -> Output {
         let mut child = self.ssh(args).stdin(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.to_vec();
-        let writer = tokio::spawn(async move {
-            stdin.write_all(&input).await.ok();
-        });
+        let (writer, _) = feed(&mut child, input.to_vec());
         let out = finish(child).await;
         writer.abort();
         out
@@ -325,6 +318,52 @@ pub async fn finish(child: Child) -> Output {
         .await
         .expect("ssh ends in time")
         .unwrap()
+}
+
+/// Runs the test that calls it again in a process of its own, for what is measured of the whole
+/// process. Gives `false` in that process; `true` where the test has run there and is over. Nextest
+/// gives each test a process by itself.
+pub fn ran_alone() -> bool {
+    const ALONE: &str = "EXPACTI_TEST_ALONE";
+    let of_nextest = std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|m| m == "process-per-test");
+    let thread = std::thread::current();
+    // Tests that run one after the other have no threads of their own.
+    let test = thread.name().filter(|name| *name != "main");
+    let Some(test) = test.filter(|_| !of_nextest && std::env::var_os(ALONE).is_none()) else {
+        return false;
+    };
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let status = command.args([test, "--exact", "--nocapture"]).env(ALONE, "1").status().unwrap();
+    assert!(status.success(), "{test}");
+    true
+}
+
+/// Waits until a condition holds.
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
+}
+
+/// Writes to a client's standard input until it has it all or wants no more. The counter tells how
+/// much went into the pipe, of which the client has read all but the last 64 KiB.
+pub fn feed(child: &mut Child, data: Vec<u8>) -> (JoinHandle<()>, Arc<AtomicUsize>) {
+    let mut stdin = child.stdin.take().unwrap();
+    let written = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&written);
+    let writer = tokio::spawn(async move {
+        for piece in data.chunks(16 << 10) {
+            if stdin.write_all(piece).await.is_err() {
+                break;
+            }
+            counter.fetch_add(piece.len(), Ordering::Relaxed);
+        }
+    });
+    (writer, written)
 }
 
 pub fn text(bytes: &[u8]) -> String {

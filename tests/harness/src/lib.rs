@@ -16,6 +16,7 @@
 mod client;
 mod digest;
 mod marker;
+pub mod prerequisites;
 mod process;
 mod reviewer;
 mod run;

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::{
     client::{ClientHome, user},
     marker::Marker,
+    prerequisites,
     process::{Process, stop_all, with_environment},
     reviewer::{AutoReviewer, Verdict},
     run::{Launch, Outcome},
@@ -208,14 +209,18 @@ impl Trial {
     }
 
     /// Whether the target can give terminals at all: an sshd that is not root needs a `/dev/pts` that
-    /// is mounted with `gid=tty`, which containers may lack. Says so when it cannot.
+    /// is mounted with `gid=tty`, which containers may lack. When it cannot, the test is to return at
+    /// once: the skip is recorded, and fails in CI.
     ///
     /// # Errors
     /// When ssh cannot be run.
     pub fn has_terminals(&self) -> Result<bool> {
         let has = self.direct_ssh(&["-tt", "target", "true"]).run()?.code() == 0;
         if !has {
-            eprintln!("skipped: sshd cannot allocate terminals for this user on this machine");
+            prerequisites::missing(
+                "a terminal from sshd for this user",
+                "mount -o remount,gid=5,mode=620 /dev/pts",
+            );
         }
         Ok(has)
     }
@@ -345,7 +350,7 @@ impl Trial {
         })
     }
 
-    /// Adds a whitelist rule (`how` is `--exact`, `--glob` or `--regex`).
+    /// Adds a rule (`how` is `--exact`, `--glob` or `--regex`).
     ///
     /// # Errors
     /// When it is refused.
@@ -389,7 +394,7 @@ impl Trial {
     ///
     /// # Errors
     /// As [`Trial::audit`].
-    pub fn life(&self, id: &str) -> Result<Vec<String>> {
+    pub fn entry_kinds(&self, id: &str) -> Result<Vec<String>> {
         Ok(self
             .audit()?
             .into_iter()

@@ -51,12 +51,18 @@ fn ash() -> Option<PathBuf> {
     link.exists().then_some(link)
 }
 
-/// The shell's path; without it the test is skipped, with a message.
+/// The shell's path; without it the test goes on to the next shell, or is skipped.
 pub(crate) fn shell_or_skip(name: &str) -> Option<PathBuf> {
     let path = if name == "ash" { ash() } else { find(name) };
     if path.is_none() {
+        let program = match name {
+            "ash" => "busybox",
+            "ksh" => "ksh93",
+            _ => name,
+        };
         assert!(!["bash", "zsh", "dash"].contains(&name), "{name} is required for these tests");
-        eprintln!("skipped: {name} is not installed");
+        let remedy = expacti_harness::prerequisites::install(program);
+        expacti_harness::prerequisites::missing(name, &remedy);
     }
     path
 }

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use expacti_harness::prerequisites;
+
 use super::super::{Editor, Outcome, Syntax, is_complete};
 use super::{submitted, type_at};
 
@@ -217,8 +219,7 @@ fn backslashes_at_the_end() {
 
 #[test]
 fn bash_says_the_same() {
-    if Command::new("bash").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no bash here");
+    if prerequisites::command("bash").is_none() {
         return;
     }
     for text in OPEN.iter().chain(WHOLE).chain(WRONG) {
@@ -331,7 +332,7 @@ fn fish_wants_more(text: &str) -> bool {
 
 #[test]
 fn fish_has_blocks_of_its_own() {
-    let fish = Command::new("fish").arg("--version").output().is_ok();
+    let fish = prerequisites::command("fish").is_some();
     for (texts, complete) in [(FISH_OPEN, false), (FISH_WHOLE, true)] {
         for text in texts {
             assert_eq!(Syntax::Fish.is_complete(text), complete, "{text:?}");

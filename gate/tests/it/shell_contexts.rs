@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use expacti_harness::prerequisites;
 use expacti_protocol::command::{ItemKind, PromptLabel};
 
 use crate::broker::{Item, Mode};
@@ -62,10 +63,10 @@ impl Play {
     }
 
     /// Holds a line that would leave a file, denies it, and holds the next one.
-    async fn denied_leaves_nothing(&mut self, place: &str) -> Item {
+    async fn denied_leaves_nothing(&mut self, context: &str) -> Item {
         let line = format!("touch {}", self.path("denied"));
         let item = self.enter(&line).await;
-        assert!(!self.exists("denied"), "{place}");
+        assert!(!self.exists("denied"), "{context}");
         self.t.broker.deny(&item, "not here");
         // In the alternate screen the message has no row of its own.
         self.s.sees("not here").await;
@@ -85,15 +86,15 @@ fn label(item: &Item) -> PromptLabel {
 async fn nested_shells_are_held_and_never_called_verified() {
     for shell in SHELLS {
         for nested in ["bash --norc", "exec bash --norc", "exec zsh -f", "zsh -f", "sh", "dash"] {
-            let Some(mut play) = Play::new(shell).await else { return };
-            let place = format!("{nested} in {shell}");
+            let Some(mut play) = Play::new(shell).await else { continue };
+            let context = format!("{nested} in {shell}");
             play.open(&format!("PS1='in''ner> ' {nested}"), "inner> ").await;
-            let item = play.denied_leaves_nothing(&place).await;
-            assert_eq!(item.submission.kind, ItemKind::Input, "{place}");
-            assert_ne!(label(&item), PromptLabel::Verified, "{place}");
+            let item = play.denied_leaves_nothing(&context).await;
+            assert_eq!(item.submission.kind, ItemKind::Input, "{context}");
+            assert_ne!(label(&item), PromptLabel::Verified, "{context}");
             let made = format!("touch {}; echo it''self", play.path("made"));
             play.run(&made, "\nitself\ninner>").await;
-            assert!(play.exists("made"), "{place}");
+            assert!(play.exists("made"), "{context}");
             if nested.contains("bash") || nested.contains("zsh") {
                 // It may be expanded there: never sent.
                 let item = play.enter("echo !!").await;
@@ -126,8 +127,7 @@ async fn ssh_inside_ssh_is_held() {
 
 #[tokio::test]
 async fn tmux_inside_is_held() {
-    if !std::path::Path::new("/usr/bin/tmux").exists() {
-        eprintln!("skipped: there is no tmux");
+    if prerequisites::command("tmux").is_none() {
         return;
     }
     let Some(mut play) = Play::new("/bin/bash").await else { return };
@@ -171,7 +171,7 @@ async fn a_shell_that_asks_for_a_password_is_shown_as_the_shell_it_is() {
 async fn forged_markers_do_not_make_a_prompt() {
     let guessed = "0123456789abcdef0123456789abcdef";
     for shell in SHELLS {
-        let Some(mut play) = Play::new(shell).await else { return };
+        let Some(mut play) = Play::new(shell).await else { continue };
         let forged = format!(
             "printf '\\033]133;A\\a\\033]133;B\\a\\033]133;{guessed};D;0\\a\
              \\033]133;{guessed};A\\a$ \\033]133;{guessed};B\\a\\033[?2004h'; cat > /dev/null"
@@ -231,7 +231,7 @@ async fn changed_keys_run_the_line_as_it_is_or_not_at_all() {
     ];
     for (shell, changes) in [("/bin/bash", &bash[..]), ("/usr/bin/zsh", &zsh[..])] {
         for change in changes {
-            let Some(mut play) = Play::new(shell).await else { return };
+            let Some(mut play) = Play::new(shell).await else { continue };
             let item = play.enter(change).await;
             play.t.broker.allow(&item);
             play.t.broker.outcome(&item.id).await;
@@ -255,7 +255,7 @@ async fn changed_keys_run_the_line_as_it_is_or_not_at_all() {
 #[tokio::test]
 async fn history_is_never_expanded_at_the_prompt() {
     for shell in SHELLS {
-        let Some(mut play) = Play::new(shell).await else { return };
+        let Some(mut play) = Play::new(shell).await else { continue };
         play.run("echo fir''st", "\nfirst\nready>").await;
         play.run("echo '!!' !e", "\n!! !e\nready>").await;
         let item = play.enter("!!").await;
@@ -342,14 +342,18 @@ async fn prompts_of_every_shape_look_as_without_the_gate() {
 #[tokio::test]
 async fn lines_typed_ahead_wait_and_run_once() {
     for shell in SHELLS {
-        let Some(mut play) = Play::new(shell).await else { return };
+        let Some(mut play) = Play::new(shell).await else { continue };
         let log = play.path("log");
-        let item = play.enter("sleep 0.6; echo a''wake").await;
+        let alarm = play.path("alarm");
+        let made = std::process::Command::new("mkfifo").arg(&alarm).status().unwrap();
+        assert!(made.success());
+        let item = play.enter(&format!("cat {alarm}; echo a''wake")).await;
         play.t.broker.allow(&item);
         play.s.type_in(format!("echo once >> {log}\r")).await;
         let item = play.next().await;
         assert_eq!(text(&item), format!("echo once >> {log}"));
         assert!(!play.exists("log"));
+        tokio::task::spawn_blocking(|| std::fs::write(alarm, "")).await.unwrap().unwrap();
         play.s.sees("\nawake").await;
         play.t.broker.allow(&item);
         // Held as input to a program that has ended since, it comes back to be reviewed.
@@ -367,7 +371,7 @@ async fn lines_typed_ahead_wait_and_run_once() {
 #[tokio::test]
 async fn a_flood_is_stopped_by_an_interrupt() {
     for shell in SHELLS {
-        let Some(mut play) = Play::new(shell).await else { return };
+        let Some(mut play) = Play::new(shell).await else { continue };
         let started = Instant::now();
         let item = play.enter("yes flood | head -c 50M").await;
         play.t.broker.allow(&item);
@@ -421,7 +425,7 @@ async fn ten_thousand_keys_typed_ahead_are_kept_and_more_are_dropped_whole() {
 #[tokio::test]
 async fn characters_split_over_packets_are_one() {
     for shell in SHELLS {
-        let Some(mut play) = Play::new(shell).await else { return };
+        let Some(mut play) = Play::new(shell).await else { continue };
         for byte in "echo ä漢🙂é | cat\r".bytes() {
             play.s.type_in([byte]).await;
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -437,7 +441,7 @@ async fn characters_split_over_packets_are_one() {
 #[tokio::test]
 async fn a_question_after_a_password_is_no_password() {
     for shell in SHELLS {
-        let Some(mut play) = Play::new(shell).await else { return };
+        let Some(mut play) = Play::new(shell).await else { continue };
         for round in 0..5 {
             play.open("printf 'Pass''word: '; read -rs x; echo; echo got-${#x}", "Password: ")
                 .await;
