@@ -39,7 +39,7 @@ fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> Reading<'_> {
         ItemKind::Line if interactive.is_none_or(|i| i.label != PromptLabel::Verified) => {
             Reading::Input { foreground: Some("sh") }
         }
-        ItemKind::Exec | ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => Reading::Command,
+        ItemKind::Exec | ItemKind::Line | ItemKind::Stdin => Reading::Command,
         ItemKind::File => Reading::File,
         ItemKind::Input => Reading::Input { foreground },
         ItemKind::Keys => Reading::Keys { foreground },
