@@ -158,7 +158,7 @@ pub enum CommandState {
     Denied,
     /// Nobody decided before the deadline.
     Expired,
-    /// Nothing of it was sent, and nothing will be: the agent took it back, or went away.
+    /// Nothing of it was sent, and nothing will be: the agent took it back or went away.
     Withdrawn,
     /// On record as sent to the target.
     Released,

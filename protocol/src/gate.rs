@@ -128,7 +128,7 @@ pub enum GateRequest {
 pub enum DecisionKind {
     /// A reviewer, or several.
     Reviewer,
-    /// A rule of the whitelist (allow or deny).
+    /// A rule (allow or deny).
     Rule,
     /// Something failed: denied, exit status 79.
     FailClosed,
