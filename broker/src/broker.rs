@@ -103,7 +103,7 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Takes up the data directory. The caller holds the lock that keeps a second broker away.
+    /// Opens the data directory. The caller holds the lock that keeps a second broker out.
     pub async fn open(config: BrokerConfig) -> Result<Self, OpenError> {
         for path in [&config.database, &config.checkpoint_key] {
             if let Some(dir) = path.parent() {

@@ -1,6 +1,6 @@
-//! One task owns the life of every command. Jobs that wait are done together: run one after the
-//! other in memory, written in one transaction, and only then answered. When the transaction
-//! fails, none of them happened and each is told so.
+//! One task owns the state of every command. Jobs that are waiting are done together: they run one
+//! after the other in memory, are written in one transaction, and only then are answered. When the
+//! transaction fails, none of them happened, and each caller is told so.
 
 use std::collections::HashMap;
 use std::time::Duration;

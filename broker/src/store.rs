@@ -111,6 +111,7 @@ impl Store {
                 head = Some((*seq, hash));
             }
         }
+        // In the same transaction as the entries: a log that was cut off later does not fit its head.
         if let Some((seq, hash)) = head {
             sqlx::query(
                 "INSERT INTO audit_head (one, seq, hash) VALUES (1, $1, $2) \
@@ -230,6 +231,8 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
             .bind(from.as_str())
             .execute(tx)
             .await?;
+            // The compare-and-set of memory once more, on disk: whoever else wrote to this row won,
+            // and the whole batch does not happen.
             if done.rows_affected() != 1 {
                 return Err(StoreError::Raced(id.to_string()));
             }

@@ -17,9 +17,11 @@ pub enum ItemKind {
     Exec,
     /// One line (or one whole multi-line construct) typed at an interactive shell.
     Line,
-    /// A login shell without a terminal; its script comes as a `stdin` item.
-    Shell,
-    /// Code on the standard input of an approved command.
+    /// Code on the standard input of an approved command, or of a login shell without a terminal.
+    ///
+    /// `shell` is read as this: descriptions of the protocol named it, a gate written after them may
+    /// send it, and it was treated as this in all but the name. No gate of ours ever sent it.
+    #[serde(alias = "shell")]
     Stdin,
     /// A line for the program in the foreground of an interactive shell, which is not at its
     /// prompt.
@@ -43,7 +45,6 @@ impl ItemKind {
             Self::Input => "input",
             Self::Keys => "keys",
             Self::Line => "line",
-            Self::Shell => "shell",
             Self::Stdin => "stdin",
         }
     }
@@ -157,7 +158,7 @@ pub enum CommandState {
     Denied,
     /// Nobody decided before the deadline.
     Expired,
-    /// Nothing of it was sent, and nothing will be: the agent took it back, or went away.
+    /// Nothing of it was sent, and nothing will be: the agent took it back or went away.
     Withdrawn,
     /// On record as sent to the target.
     Released,
@@ -457,5 +458,20 @@ impl Outcome {
     #[must_use]
     pub fn unknown(why: impl Into<String>) -> Self {
         Self { unknown: Some(why.into()), ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_shell_of_earlier_descriptions_is_read_as_a_script() {
+        let kind = |text: &str| serde_json::from_str::<ItemKind>(text).unwrap();
+        assert_eq!(kind("\"shell\""), ItemKind::Stdin);
+        for name in ["control", "exec", "file", "input", "keys", "line", "stdin"] {
+            assert_eq!(kind(&format!("\"{name}\"")).as_str(), name);
+        }
     }
 }

@@ -18,7 +18,9 @@ pub enum Stream {
     Stdout,
     /// The target's standard error.
     Stderr,
-    /// What the agent typed (never bytes typed while the target's echo was off).
+    /// What the agent typed (never bytes typed while the target's echo was off). Our gate records
+    /// what was typed by its echo only and does not send this; a gate of somebody else may, and
+    /// recordings may hold it (event `i` of asciicast), so it is read.
     Stdin,
 }
 
@@ -126,7 +128,7 @@ pub enum GateRequest {
 pub enum DecisionKind {
     /// A reviewer, or several.
     Reviewer,
-    /// A rule of the whitelist (allow or deny).
+    /// A rule (allow or deny).
     Rule,
     /// Something failed: denied, exit status 79.
     FailClosed,

@@ -171,7 +171,7 @@ pub struct RuleView {
     /// The rule.
     #[serde(flatten)]
     pub rule: Rule,
-    /// Who stands for it: its author, and whoever approved it since.
+    /// Who approved it: its author, and whoever else did since.
     #[serde(default)]
     pub approvals: Vec<Approval>,
 }
@@ -253,7 +253,7 @@ pub struct Change {
     pub by: String,
     /// Proposed at, in seconds since the Unix epoch; it ends a day later.
     pub at: i64,
-    /// Who is for it, the one who proposed it included.
+    /// Who approved it, including the person who proposed it.
     pub approvals: Vec<Approval>,
     /// What asks for more.
     #[serde(default)]

@@ -106,7 +106,7 @@ id!(
     ChangeId, "chg"
 );
 id!(
-    /// Names a rule of the whitelist.
+    /// Names a rule.
     RuleId, "rule"
 );
 id!(

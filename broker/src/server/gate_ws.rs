@@ -10,15 +10,18 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use expacti_protocol::PROTOCOL_VERSION;
 use expacti_protocol::client::MAX_MESSAGE;
+use expacti_protocol::command::{Outcome, Submission};
+use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{GateEvent, GateRequest};
-use expacti_protocol::ids::SessionId;
+use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
+use expacti_protocol::session::SessionInfo;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::broker::Broker;
 use crate::dispatcher::GATE_QUEUE;
-use crate::state::{GateId, Peer, Refusal};
+use crate::state::{self, GateId, Now, Peer, Refusal};
 
 /// How often the broker says that it is there.
 const PING: Duration = Duration::from_secs(15);
@@ -53,7 +56,8 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    // Events travel by `events` only when the dispatcher has let go of its sender does it end.
+    // Only the dispatcher holds a sender: when it lets go of it, `events` ends, and with it this
+    // connection.
     let mut link =
         Link { broker: broker.clone(), gate, sender: sender.downgrade(), sessions: HashSet::new() };
     drop(sender);
@@ -146,92 +150,27 @@ impl Link {
         }
     }
 
-    /// Hands a request to the dispatcher; its answer comes back as an event.
+    /// Takes a request. An error ends the connection: it cannot be told to this request alone.
     async fn take(&mut self, request: GateRequest) -> Result<(), Refusal> {
-        let gate = self.gate;
-        let handle = self.broker.handle.clone();
         match request {
             GateRequest::Hello { protocol, .. } if protocol != PROTOCOL_VERSION => {
                 Err(Refusal::invalid(format!("protocol {protocol} is not spoken here")))
             }
             GateRequest::Hello { .. } => Ok(()),
-            GateRequest::OpenSession { r#ref, session } => {
-                let (recordings, info) = (self.broker.recordings.clone(), session.clone());
-                let then = self.answer(r#ref, move |id: SessionId| {
-                    recordings.open(&id, info);
-                    GateEvent::Ack { r#ref, session_id: Some(id) }
-                });
-                handle
-                    .run_then(move |state, _, now| state.open_session(gate, session, now), then)
-                    .await
-            }
+            GateRequest::OpenSession { r#ref, session } => self.open_session(r#ref, session).await,
             GateRequest::CloseSession { r#ref, session_id } => {
-                let (recordings, id) = (self.broker.recordings.clone(), session_id.clone());
-                self.sessions.remove(&session_id);
-                let then = self.answer(r#ref, move |()| {
-                    recordings.close(&id);
-                    GateEvent::Ack { r#ref, session_id: None }
-                });
-                handle
-                    .run_then(
-                        move |state, _, now| state.close_session(gate, &session_id, now),
-                        then,
-                    )
-                    .await
+                self.close_session(r#ref, session_id).await
             }
-            GateRequest::Submit { r#ref, submission } => {
-                let then = self.answer(r#ref, |event| event);
-                handle
-                    .run_then(
-                        move |state, _, now| state.submit(gate, r#ref, *submission, now),
-                        then,
-                    )
-                    .await
-            }
+            GateRequest::Submit { r#ref, submission } => self.submit(r#ref, *submission).await,
             GateRequest::Withdraw { r#ref, id, reason } => {
-                let then = self.answer(r#ref, move |()| GateEvent::Ack { r#ref, session_id: None });
-                handle
-                    .run_then(move |state, _, now| state.withdraw(gate, &id, &reason, now), then)
-                    .await
+                let gate = self.gate;
+                let then = self.acknowledge(r#ref);
+                self.run(move |state, now| state.withdraw(gate, &id, &reason, now), then).await
             }
             GateRequest::Release { r#ref, id, session_id, sha256 } => {
-                let released = GateEvent::Released { r#ref, id: id.clone() };
-                let then = self.answer(r#ref, move |()| released);
-                handle
-                    .run_then(
-                        move |state, _, now| state.release(gate, &id, &session_id, sha256, now),
-                        then,
-                    )
-                    .await
+                self.release(r#ref, id, session_id, sha256).await
             }
-            GateRequest::Finished { r#ref, id, outcome } => {
-                let then = self.answer(r#ref, move |()| GateEvent::Ack { r#ref, session_id: None });
-                // Of a command that is over in memory the disk may still say "unknown".
-                let open = id.clone();
-                let known = handle.run(move |state, _, _| Ok(state.commands.get(&open).is_some()));
-                if known.await? {
-                    return handle
-                        .run_then(
-                            move |state, _, now| state.finished(gate, &id, outcome, now),
-                            then,
-                        )
-                        .await;
-                }
-                match self.broker.reader.command(id.as_str()).await? {
-                    Some(view) => {
-                        handle
-                            .run_then(
-                                move |state, _, now| state.finished_after_all(view, outcome, now),
-                                then,
-                            )
-                            .await
-                    }
-                    None => {
-                        then(Err(Refusal::not_found(format!("command {id}"))));
-                        Ok(())
-                    }
-                }
-            }
+            GateRequest::Finished { r#ref, id, outcome } => self.finished(r#ref, id, outcome).await,
             GateRequest::Output { session_id, stream, time_us, data } => {
                 let data = base64::engine::general_purpose::STANDARD
                     .decode(data)
@@ -254,6 +193,78 @@ impl Link {
                 Ok(())
             }
         }
+    }
+
+    async fn open_session(&self, r#ref: u64, session: SessionInfo) -> Result<(), Refusal> {
+        let (gate, recordings, info) = (self.gate, self.broker.recordings.clone(), session.clone());
+        // The recording is there before the gate hears of the session and can send output.
+        let then = self.answer(r#ref, move |id: SessionId| {
+            recordings.open(&id, info);
+            GateEvent::Ack { r#ref, session_id: Some(id) }
+        });
+        self.run(move |state, now| state.open_session(gate, session, now), then).await
+    }
+
+    async fn close_session(&mut self, r#ref: u64, id: SessionId) -> Result<(), Refusal> {
+        let (gate, recordings, closed) = (self.gate, self.broker.recordings.clone(), id.clone());
+        self.sessions.remove(&id);
+        let then = self.answer(r#ref, move |()| {
+            recordings.close(&closed);
+            GateEvent::Ack { r#ref, session_id: None }
+        });
+        self.run(move |state, now| state.close_session(gate, &id, now), then).await
+    }
+
+    async fn submit(&self, r#ref: u64, submission: Submission) -> Result<(), Refusal> {
+        let gate = self.gate;
+        let then = self.answer(r#ref, |event| event);
+        self.run(move |state, now| state.submit(gate, r#ref, submission, now), then).await
+    }
+
+    async fn release(
+        &self,
+        r#ref: u64,
+        id: CommandId,
+        session: SessionId,
+        sha256: Digest,
+    ) -> Result<(), Refusal> {
+        let gate = self.gate;
+        let released = GateEvent::Released { r#ref, id: id.clone() };
+        let then = self.answer(r#ref, move |()| released);
+        self.run(move |state, now| state.release(gate, &id, &session, sha256, now), then).await
+    }
+
+    async fn finished(&self, r#ref: u64, id: CommandId, outcome: Outcome) -> Result<(), Refusal> {
+        let gate = self.gate;
+        let then = self.acknowledge(r#ref);
+        // Of a command that is over in memory the disk may still say "unknown".
+        let wanted = id.clone();
+        let handle = &self.broker.handle;
+        if handle.run(move |state, _, _| Ok(state.commands.get(&wanted).is_some())).await? {
+            return self.run(move |state, now| state.finished(gate, &id, outcome, now), then).await;
+        }
+        match self.broker.reader.command(id.as_str()).await? {
+            Some(view) => {
+                self.run(move |state, now| state.finished_after_all(view, outcome, now), then).await
+            }
+            None => {
+                then(Err(Refusal::not_found(format!("command {id}"))));
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands a job to the dispatcher without waiting for its end; its answer comes back as an event.
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut state::State, Now) -> Result<T, Refusal> + Send + 'static,
+        then: impl FnOnce(Result<T, Refusal>) + Send + 'static,
+    ) -> Result<(), Refusal> {
+        self.broker.handle.run_then(move |state, _, now| job(state, now), then).await
+    }
+
+    fn acknowledge(&self, r#ref: u64) -> impl FnOnce(Result<(), Refusal>) + Send + 'static {
+        self.answer(r#ref, move |()| GateEvent::Ack { r#ref, session_id: None })
     }
 
     fn answer<T>(

@@ -14,7 +14,7 @@ use super::model::State;
 use super::open::Ballot;
 use super::ports::{Decider, Now, Peer, Refusal, Write, to_json};
 
-/// How long a change waits, in seconds; then nobody means it any more.
+/// How long a change waits for approval, in seconds.
 const CHANGE_LIFE: i64 = 86_400;
 
 /// Changes that may wait at once.
@@ -106,7 +106,7 @@ impl State {
         change.needs.is_empty()
     }
 
-    /// Puts up a change; `None` when the one who asks is enough.
+    /// Proposes a change; `None` when the approval of the person who asks is enough.
     pub(super) fn propose(
         &mut self,
         by: &Peer,
@@ -179,7 +179,7 @@ impl State {
         Ok(())
     }
 
-    /// Changes nobody finished in time come to nothing.
+    /// Drops changes that nobody approved in time.
     fn end_old_changes(&mut self, now: Now) -> Result<(), Refusal> {
         let old: Vec<_> = self
             .changes
@@ -196,7 +196,7 @@ impl State {
         Ok(())
     }
 
-    /// Somebody is for a change; it is carried out when that is enough.
+    /// Somebody approves a change; it is carried out when that is enough.
     pub(crate) fn approve_change(
         &mut self,
         by: &Peer,
@@ -246,7 +246,7 @@ impl State {
         Ok((shown(change), true))
     }
 
-    /// Somebody is against a change, or takes their own back.
+    /// Somebody rejects a change, or takes their own back.
     pub(crate) fn reject_change(
         &mut self,
         by: &Peer,

@@ -50,7 +50,7 @@ fn smallest_grant(ballots: &[Ballot]) -> Option<Grant> {
 }
 
 impl State {
-    /// A reviewer's word.
+    /// A reviewer allows or denies.
     pub(crate) fn decide(
         &mut self,
         by: &Peer,
@@ -132,6 +132,7 @@ impl State {
         if message.allow && open.ballots.iter().any(|b| b.voter.person == by.name) {
             return Err(Refusal::already_voted(&by.name));
         }
+        // A person who changes their mind has one vote still: the last.
         open.ballots.retain(|b| b.voter.person != by.name);
         open.ballots.push(Ballot { voter, allow: message.allow, grant: message.grant });
         open.view.votes.retain(|v| v.by != by.name);
@@ -234,6 +235,7 @@ impl State {
         comment: Option<&str>,
         now: Now,
     ) -> Result<(), Refusal> {
+        // Compare-and-set: from here on nobody else can decide it, and a refusal below undoes this.
         let to = match (allow, by) {
             (true, _) => CommandState::Allowed,
             (false, Decider::Timeout) => CommandState::Expired,

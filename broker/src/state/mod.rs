@@ -1,9 +1,9 @@
 //! What the broker knows and has not finished with. A command goes: submitted -> (auto) | pending -> decided | expired | withdrawn ->
 //! released -> finished | unknown.
 //!
-//! Pure: requests, the time and the recorder's word go in; what must be written and who must be
-//! told comes out. Nothing is told before it is written: the dispatcher commits `writes`, and only
-//! then sends `outgoing`. When the commit fails, [`State::rollback`] makes the batch undone.
+//! Pure: requests, the time and the recorder's answers go in; what must be written and who must be
+//! told comes out. Nobody is told before it is written: the dispatcher commits `writes`, and only
+//! then sends `outgoing`. When the commit fails, [`State::rollback`] undoes the batch.
 
 mod authority;
 mod changes;

@@ -154,6 +154,8 @@ impl State {
             self.outgoing.len(),
         );
         let result = job(self);
+        // A refused job leaves nothing behind, in whatever step it was refused: not in memory, not
+        // in what is written, not in what is sent.
         if result.is_ok() {
             self.each_table(|t| t.keep_job());
         } else {

@@ -32,7 +32,7 @@ pub(crate) struct OpenCommand {
     pub(crate) salted_digest: Option<Digest>,
 }
 
-/// One reviewer's word.
+/// One reviewer's vote.
 #[derive(Debug, Clone)]
 pub(crate) struct Ballot {
     pub(crate) voter: Voter,

@@ -1,4 +1,4 @@
-//! What the life of a command needs from outside, and what it asks to be done. No I/O here.
+//! What the state needs from outside, and what it asks to be done. No I/O here.
 
 use std::time::Instant;
 
@@ -64,7 +64,7 @@ impl Peer {
 }
 
 impl Peer {
-    /// That this person is for something.
+    /// This person's approval of something, as of now.
     pub(crate) fn approval(&self, now: Now) -> Approval {
         Approval { by: self.name.clone(), role: self.role, at: now.seconds() }
     }
@@ -149,7 +149,7 @@ impl Refusal {
     }
 }
 
-/// The recorder, as far as a command's life depends on it.
+/// The recorder, as far as commands depend on it.
 pub(crate) trait Recorder: Send {
     /// Makes sure that the session's recording exists and can be written.
     fn start(&self, session: &SessionId, pty: Option<&Pty>, now: Now) -> Result<(), String>;
@@ -226,7 +226,7 @@ pub(crate) struct PrincipalRow {
     pub(crate) body: String,
 }
 
-/// Who is told once it is on disk.
+/// Who is told, once it is on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outgoing {
     Gate(GateId, GateEvent),

@@ -13,7 +13,7 @@ use super::model::State;
 use super::ports::{Decider, GateId, Now, Refusal};
 
 /// How long a gate may take from an allow to its release. The gate releases at once; past this
-/// something is wrong, and an approval must not lie around.
+/// something is wrong, and an unused approval must not stay valid.
 pub(super) const RELEASE_WINDOW: Duration = Duration::from_secs(30);
 
 impl State {
@@ -47,6 +47,7 @@ impl State {
         if now.mono >= open.deadline {
             return Err(Refusal::new(ErrorCode::TooLate, "the approval was not used in time"));
         }
+        // Recorded first: a command that the recording does not show must not run.
         let label = format!("allowed by {}", open.view.decided_by.as_deref().unwrap_or("?"));
         match self.mark_released(id, session, &label, now) {
             Ok(offset) => self.set_released(id, offset, now),

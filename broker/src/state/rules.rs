@@ -105,7 +105,7 @@ impl State {
         Ok(())
     }
 
-    /// One more person stands for a rule that allows.
+    /// One more person approves a rule that allows.
     pub(crate) fn approve_rule(
         &mut self,
         by: &Peer,
@@ -203,8 +203,8 @@ impl State {
         all
     }
 
-    /// Why a rule that fits does not allow this command by itself: those who stand for it could
-    /// not have allowed the command either.
+    /// Why a rule that matches does not allow this command by itself: the people who approved it
+    /// could not have allowed the command either.
     pub(super) fn rule_gap(&self, rule: &str, view: &CommandView) -> Option<String> {
         let Some(mut found) = self.rules.get(&rule.to_owned()).cloned() else {
             return Some("the rule is gone".to_owned());

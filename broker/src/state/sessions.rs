@@ -193,6 +193,8 @@ impl State {
         why: &str,
         now: Now,
     ) -> Result<(), Refusal> {
+        // What is allowed but not released goes too: after the kill nothing may be delivered, even
+        // if the gate asks for a release that it decided on before it heard of the kill.
         self.deny_pending(id, by, why, now)?;
         let allowed: Vec<_> = self
             .commands

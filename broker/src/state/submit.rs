@@ -39,7 +39,7 @@ fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> Reading<'_> {
         ItemKind::Line if interactive.is_none_or(|i| i.label != PromptLabel::Verified) => {
             Reading::Input { foreground: Some("sh") }
         }
-        ItemKind::Exec | ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => Reading::Command,
+        ItemKind::Exec | ItemKind::Line | ItemKind::Stdin => Reading::Command,
         ItemKind::File => Reading::File,
         ItemKind::Input => Reading::Input { foreground },
         ItemKind::Keys => Reading::Keys { foreground },
@@ -366,6 +366,8 @@ impl State {
     ) -> Result<(), Refusal> {
         let by = Decider::Rule(rule.to_owned());
         self.decided(id, true, &by, None, now)?;
+        // A gate that can deliver at once needs no second round: decision and release are one
+        // transaction, and the gate hears of both after it.
         if ready {
             let session = self.commands.get(id).map(|c| c.view.session_id.clone());
             let offset = session.map_or_else(

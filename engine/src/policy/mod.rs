@@ -1,4 +1,4 @@
-//! Who must approve, and whether they have. It must never count a person twice or a deadline as a yes.
+//! Who must approve, and whether they have. It must never count a person twice, nor a deadline as a yes.
 
 mod set;
 mod tally;

@@ -108,7 +108,7 @@ impl Goes {
     fn new(view: &CommandView) -> Option<Self> {
         let (kind, interactive) = (view.kind, view.interactive.as_ref());
         let what = match kind {
-            ItemKind::Exec | ItemKind::Shell | ItemKind::Stdin => return None,
+            ItemKind::Exec | ItemKind::Stdin => return None,
             ItemKind::Line => "a line",
             ItemKind::Input => "a line",
             ItemKind::Keys => "keys",
@@ -372,7 +372,6 @@ impl Card {
         let mut notes: Vec<String> = Vec::new();
         match view.kind {
             ItemKind::Exec | ItemKind::Line => {}
-            ItemKind::Shell => notes.push("a login shell: its script comes next".to_owned()),
             ItemKind::Stdin => notes.push("script on standard input".to_owned()),
             // What these are for stands above the command.
             ItemKind::Input | ItemKind::Keys | ItemKind::Control | ItemKind::File => {}

@@ -121,7 +121,7 @@ impl<'a> Body<'a> {
     fn gutter(&self, row: usize) -> &'static str {
         match self.item.view().kind {
             _ if row > 0 => "  ",
-            ItemKind::Exec | ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => "$ ",
+            ItemKind::Exec | ItemKind::Line | ItemKind::Stdin => "$ ",
             ItemKind::Input | ItemKind::Keys | ItemKind::Control | ItemKind::File => "> ",
         }
     }

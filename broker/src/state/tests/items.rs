@@ -202,7 +202,7 @@ fn who_may_still_decide_is_known_and_follows() {
     add(&mut w, "see", Role::Viewer);
     let session = w.session();
     let id = w.submit(&session, "id");
-    assert_eq!(view(&w, &id).may_decide, ["ann", "bob", "root"], "boss stands behind the agent");
+    assert_eq!(view(&w, &id).may_decide, ["ann", "bob", "root"], "boss answers for the agent");
     w.decide(&ann, &id, false).unwrap();
 
     w.run(|l, now| l.add_policy(&root, quorum(2, &["ann", "bob", "cat", "boss"]), now)).unwrap();
@@ -252,7 +252,7 @@ fn others_are_asked_when_the_first_part_of_the_time_has_passed() {
     assert_eq!(w.decide(&dan, &id, true).unwrap(), CommandState::Allowed);
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "escalated", "decision"]);
-    // Nobody answers at all: it is denied at the deadline as ever.
+    // Nobody answers at all: it is denied at the deadline as always.
     let id = w.submit(&session, "id -u");
     w.pass(Duration::from_secs(60));
     assert_eq!(w.tick(), []);

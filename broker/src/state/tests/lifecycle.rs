@@ -343,7 +343,7 @@ fn missing_rules_are_added_all_or_none_and_the_others_left() {
     let again = ensure(&mut w, &root, &some).unwrap();
     assert_eq!((again.added.len(), again.present.len()), (0, 4));
     assert_eq!((w.state.chain.clone(), w.disk.len()), before);
-    // One that ends, or holds elsewhere, does not stand for one that does not.
+    // One that ends, or holds elsewhere, does not replace one that does not.
     let ends = Rule { expires_at: Some(w.now.micros + 1), ..rule("df") };
     w.run(|l, now| l.add_rule(&root, ends, now)).unwrap();
     assert_eq!(ensure(&mut w, &root, &[rule("df")]).unwrap().added.len(), 1);
