@@ -20,7 +20,7 @@ pub use anomaly::{Anomaly, Event, History, detect};
 pub use assessment::{Assessment, Segment, Term};
 pub use category::Category;
 pub use context::Context;
-pub use judge::{Reading, Snapshot, Verdict, judge, judge_as};
+pub use judge::{ItemSyntax, Snapshot, Verdict, judge, judge_as};
 pub use level::Level;
 pub use policy::{
     Policy, PolicyError, PolicyKind, PolicySet, Requirement, Tally, Vote, Voter, tally,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, Outcome as RuleOutcome, Reading, Verdict, judge_as, mask_secrets,
+    Context, Event, Outcome as RuleOutcome, ItemSyntax, Verdict, judge_as, mask_secrets,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
@@ -27,19 +27,19 @@ const MAX_OPEN_PER_SESSION: usize = 64;
 const MAX_OPEN: usize = 10_000;
 
 /// How the engine is to read an item.
-fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> Reading<'_> {
+fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> ItemSyntax<'_> {
     let foreground = interactive.and_then(|i| i.foreground.as_deref());
     match kind {
-        ItemKind::Control => Reading::Control { foreground },
+        ItemKind::Control => ItemSyntax::Control { foreground },
         // What continues another line, or may not be read by the shell at all, is not the command
         // that a rule was written for.
         ItemKind::Line if interactive.is_none_or(|i| i.label != PromptLabel::Verified) => {
-            Reading::Input { foreground: Some("sh") }
+            ItemSyntax::Input { foreground: Some("sh") }
         }
-        ItemKind::Exec | ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => Reading::Command,
-        ItemKind::File => Reading::File,
-        ItemKind::Input => Reading::Input { foreground },
-        ItemKind::Keys => Reading::Keys { foreground },
+        ItemKind::Exec | ItemKind::Line | ItemKind::Shell | ItemKind::Stdin => ItemSyntax::Command,
+        ItemKind::File => ItemSyntax::File,
+        ItemKind::Input => ItemSyntax::Input { foreground },
+        ItemKind::Keys => ItemSyntax::Keys { foreground },
     }
 }
 
@@ -119,7 +119,7 @@ impl Life {
         let id = view.id.clone();
         if let Some(session) = self.sessions.get_mut(&submission.session_id) {
             // What an agent does in general is learnt from commands; a secret teaches nothing.
-            if matches!(reading, Reading::Command) && !secret {
+            if matches!(reading, ItemSyntax::Command) && !secret {
                 session.history.observe(&Event::Submitted {
                     command: &bytes,
                     context: &context,

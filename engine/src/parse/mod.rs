@@ -1,17 +1,17 @@
 //! Takes a shell line apart into simple commands, however deeply nested. It must never run, guess
 //! silently, or recurse without a bound: what it cannot read with certainty is a [`Problem`].
 //!
-//! The grammar is read here, with exact byte spans and bounded work, and refereed by `rable`, an
-//! independent bash parser, wherever the text is small and flat enough for that to be safe.
+//! The grammar is read here, with exact byte spans and bounded work, and checked against
+//! `rable`, an independent bash parser, wherever the text is small and flat enough for that to be safe.
 //! Disagreement is a problem.
 
 mod ansi;
 mod braces;
 mod compound;
+mod cross_check;
 mod expand;
 mod grammar;
 pub(crate) mod output;
-mod referee;
 mod simple;
 mod types;
 mod words;
@@ -119,7 +119,7 @@ pub(crate) fn read_into(
 
 /// Lets the second parser check everything that was read.
 pub(crate) fn check(shared: &mut Shared) {
-    referee::check(&mut shared.script);
+    cross_check::check(&mut shared.script);
 }
 
 impl Shared {

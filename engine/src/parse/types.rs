@@ -115,7 +115,7 @@ pub(crate) struct Simple {
     pub(crate) span: Span,
     /// Which text it was read from; 0 is the line itself.
     pub(crate) scope: usize,
-    /// How many word tokens the source had before expansion, for the referee.
+    /// How many word tokens the source had before expansion, for the cross-check.
     pub(crate) raw_words: Vec<Span>,
     /// Commands joined by `|` share one number.
     pub(crate) pipeline: usize,

@@ -12,7 +12,7 @@ use super::unwrap::{Scorer, Unit};
 
 /// Redirections to files.
 pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, draft: &mut Draft) {
-    let places = &scorer.tables.places;
+    let path_lists = &scorer.tables.path_lists;
     for redirect in &simple.redirects {
         let path = resolve(&redirect.target.text, unit.cwd);
         let span = redirect.span;
@@ -40,22 +40,22 @@ pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, d
             draft.base_span = span;
         }
         let truncates = redirect.op == RedirectOp::Write;
-        if places.is_device(&path) {
+        if path_lists.is_device(&path) {
             draft.causes.raise(95, span, format!("overwrites the device {path}"));
         }
         if path == "/proc/sysrq-trigger" {
             draft.causes.raise(95, span, "makes the kernel crash or reboot at once");
         }
-        if places.is_vital(&path) && truncates {
+        if path_lists.is_vital(&path) && truncates {
             draft.causes.raise(95, span, format!("nobody can log in or boot without {path}"));
         }
-        if places.is_system(&path) {
+        if path_lists.is_system(&path) {
             draft.causes.add(name::SYSTEM, span, format!("{path} is where the system lives"));
         }
-        if places.is_persistence(&path) {
+        if path_lists.is_persistence(&path) {
             draft.causes.add(name::PERSISTENCE, span, format!("{path} acts later, by itself"));
         }
-        if places.is_tamper(&path) {
+        if path_lists.is_tamper(&path) {
             draft.causes.add(
                 name::TAMPERING,
                 span,
@@ -74,14 +74,15 @@ pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, d
             draft.category = Category::FileDeletion;
             draft.base_span = span;
             draft.causes.add(name::DESTRUCTIVE, span, format!("empties {path}"));
-            if !places.is_temporary(&path) {
+            if !path_lists.is_temporary(&path) {
                 draft.causes.add(name::FORCE, span, format!("{path} is emptied without asking"));
             }
         }
-        if truncates && !empties && !places.is_temporary(&path) {
+        if truncates && !empties && !path_lists.is_temporary(&path) {
             draft.causes.add(name::FORCE, span, format!("{path} is replaced without asking"));
         }
-        if redirect.target.known() && places.is_temporary(&path) && simple.redirects.len() == 1 {
+        if redirect.target.known() && path_lists.is_temporary(&path) && simple.redirects.len() == 1
+        {
             draft.reducers.add(
                 name::DEVELOPMENT,
                 span,
@@ -275,7 +276,7 @@ pub(super) fn hosts(
     draft: &mut Draft,
 ) {
     let listed = |host: &str| {
-        scorer.tables.places.hosts.iter().any(|pattern| crate::tables::wildcard(pattern, host))
+        scorer.tables.path_lists.hosts.iter().any(|pattern| crate::tables::wildcard(pattern, host))
     };
     let ssh = unit.words.first().is_some_and(|word| {
         matches!(
@@ -383,7 +384,7 @@ pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft
             let path = resolve(value, unit.cwd.filter(|_| value.contains('/')));
             secret(scorer, &path, word.span, draft);
         }
-        if nth > 0 && !text.contains([' ', '\n']) && scorer.tables.places.is_production(text) {
+        if nth > 0 && !text.contains([' ', '\n']) && scorer.tables.path_lists.is_production(text) {
             draft.causes.add(name::PRODUCTION, word.span, format!("{text} is production"));
         }
         let path_like = nth == 0 || text.starts_with(['/', '~']);
@@ -398,7 +399,7 @@ pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft
     if let Some(simple) = unit.simple {
         for redirect in simple.redirects.iter().filter(|redirect| redirect.body.is_none()) {
             let text = &redirect.target.text;
-            if !text.contains([' ', '\n']) && scorer.tables.places.is_production(text) {
+            if !text.contains([' ', '\n']) && scorer.tables.path_lists.is_production(text) {
                 draft.causes.add(name::PRODUCTION, redirect.span, format!("{text} is production"));
             }
         }
@@ -406,7 +407,7 @@ pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft
 }
 
 fn secret(scorer: &Scorer<'_>, path: &str, span: Span, draft: &mut Draft) {
-    if scorer.tables.places.is_secret(path) {
+    if scorer.tables.path_lists.is_secret(path) {
         draft.causes.add(name::SECRET, span, format!("{path} holds secrets"));
     }
 }

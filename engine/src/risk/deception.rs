@@ -52,9 +52,9 @@ pub(crate) fn ascii_of(word: &str) -> String {
     read
 }
 
-/// How one character is read.
+/// What one character looks like to a reader.
 #[derive(Clone, Copy)]
-struct Reading {
+struct Appearance {
     /// As ASCII only.
     ascii: bool,
     /// As a letter, a digit or a dash.
@@ -63,7 +63,7 @@ struct Reading {
     deceptive: bool,
 }
 
-impl Reading {
+impl Appearance {
     fn of(c: char) -> Self {
         let mut buffer = [0; 4];
         let read = if c.is_ascii() { c.to_string() } else { ascii_of(c.encode_utf8(&mut buffer)) };
@@ -78,16 +78,16 @@ impl Reading {
 }
 
 /// Whether a non-ASCII word would be read as an ASCII one.
-fn looks_ascii(token: &str, known: &mut HashMap<char, Reading>) -> bool {
+fn looks_ascii(token: &str, known: &mut HashMap<char, Appearance>) -> bool {
     let mut letter = false;
     let mut deceptive = false;
     for c in token.chars().filter(|c| !c.is_whitespace()) {
-        let reading = *known.entry(c).or_insert_with(|| Reading::of(c));
-        if !reading.ascii {
+        let looks = *known.entry(c).or_insert_with(|| Appearance::of(c));
+        if !looks.ascii {
             return false;
         }
-        letter |= reading.letter;
-        deceptive |= reading.deceptive;
+        letter |= looks.letter;
+        deceptive |= looks.deceptive;
     }
     letter && deceptive
 }

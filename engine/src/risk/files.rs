@@ -60,7 +60,7 @@ impl RiskTables {
         best
     }
 
-    /// Places where a file acts by itself or opens doors: never below HIGH.
+    /// PathLists where a file acts by itself or opens doors: never below HIGH.
     fn guard(&self, verb: &str, path: &str, span: Span, found: &mut Assessment) {
         let Some(what) = self.guarded(verb, path) else { return };
         if found.score >= 50 {
@@ -78,20 +78,20 @@ impl RiskTables {
 
     /// Why a place is guarded, if it is.
     fn guarded(&self, verb: &str, path: &str) -> Option<&'static str> {
-        let places = &self.places;
+        let path_lists = &self.path_lists;
         let path = super::target::resolve(path, None);
-        if places.is_secret(&path) {
+        if path_lists.is_secret(&path) {
             Some("it holds secrets or opens doors")
         } else if verb == "read" {
             None
-        } else if places.is_persistence(&path) {
+        } else if path_lists.is_persistence(&path) {
             Some("it acts later, by itself")
-        } else if places.is_tamper(&path) {
+        } else if path_lists.is_tamper(&path) {
             Some("it belongs to logs, audit or protection")
         } else if verb == "rename"
             && (super::target::is_home(&path)
                 || super::target::is_core(&path)
-                || places.holds_guarded(&path))
+                || path_lists.holds_guarded(&path))
         {
             Some("what lies beneath it is known by its path no more")
         } else {

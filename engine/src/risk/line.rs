@@ -194,11 +194,11 @@ fn decoded(shared: &Shared, drafts: &[Draft], line: &mut Causes) {
 }
 
 fn production(tables: &RiskTables, context: &Context, whole: (usize, usize), line: &mut Causes) {
-    let places = &tables.places;
+    let path_lists = &tables.path_lists;
     let marked = std::iter::once(("target", context.target.as_str()))
         .chain(context.tags.iter().map(|tag| ("tag", tag.as_str())))
         .chain(context.cwd.as_deref().map(|cwd| ("directory", cwd)))
-        .find(|(_, text)| places.is_production(text));
+        .find(|(_, text)| path_lists.is_production(text));
     if let Some((what, text)) = marked {
         line.add(name::PRODUCTION, (whole.0, whole.1), format!("the {what} {text} is production"));
     }

@@ -38,7 +38,7 @@ impl Scorer<'_> {
             output::before(&self.shared.script, index, host)
         };
         let Some(text) = text else { return };
-        if self.tables.places.is_persistence(&path) {
+        if self.tables.path_lists.is_persistence(&path) {
             self.cron(&text, Place::Fixed(span), inherit, "later");
         }
         if self.written.len() < 64 {

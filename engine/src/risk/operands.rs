@@ -97,11 +97,13 @@ pub(super) fn targets(
     // `dd` without an output, or to a plain file, only copies.
     let reads_device = program_name == "dd"
         && unit.words.iter().any(|word| {
-            word.text.strip_prefix("if=").is_some_and(|path| scorer.tables.places.is_device(path))
+            word.text
+                .strip_prefix("if=")
+                .is_some_and(|path| scorer.tables.path_lists.is_device(path))
         });
     if program_name == "dd"
         && !reads_device
-        && !found.iter().any(|target| scorer.tables.places.is_device(&target.path))
+        && !found.iter().any(|target| scorer.tables.path_lists.is_device(&target.path))
     {
         draft.category = if found.is_empty() { Category::Inspection } else { Category::FileWrite };
     }
@@ -128,13 +130,13 @@ fn judge(
     found: &[Target<'_>],
     draft: &mut Draft,
 ) {
-    let places = &scorer.tables.places;
+    let path_lists = &scorer.tables.path_lists;
     let destructive = draft.causes.has(name::DESTRUCTIVE);
     let recursive = draft.causes.has(name::RECURSIVE) || program_name == "find";
     let moves = matches!(program_name, "mv" | "gmv");
     for (at, Target { word, path, removed }) in found.iter().enumerate() {
         let span = word.span;
-        if places.is_device(path)
+        if path_lists.is_device(path)
             && (destructive
                 || matches!(
                     draft.category,
@@ -150,13 +152,13 @@ fn judge(
                 );
             }
         }
-        if places.is_system(path) {
+        if path_lists.is_system(path) {
             draft.causes.add(name::SYSTEM, span, format!("{path} is where the system lives"));
         }
-        if places.is_persistence(path) && draft.category != Category::Inspection {
+        if path_lists.is_persistence(path) && draft.category != Category::Inspection {
             draft.causes.add(name::PERSISTENCE, span, format!("{path} acts later, by itself"));
         }
-        if places.is_tamper(path)
+        if path_lists.is_tamper(path)
             && draft.category != Category::Inspection
             && !rotated(program_name, unit.words)
         {
@@ -170,7 +172,7 @@ fn judge(
                 draft.causes.raise(50, span, format!("{path} is changed after the fact"));
             }
         }
-        if moves && at + 1 < found.len() && places.holds_guarded(path) {
+        if moves && at + 1 < found.len() && path_lists.holds_guarded(path) {
             draft.causes.raise(50, span, format!("{path} may hold what is known by its path"));
         }
         if (destructive || recursive || moves) && is_home(path) {
@@ -196,7 +198,7 @@ fn judge(
                 format!("{program_name} takes {path} and the system with it"),
             );
         }
-        if *removed && (destructive || moves && at + 1 < found.len()) && places.is_vital(path) {
+        if *removed && (destructive || moves && at + 1 < found.len()) && path_lists.is_vital(path) {
             draft.causes.raise(95, span, format!("nobody can log in or boot without {path}"));
         }
     }
@@ -212,10 +214,10 @@ fn judge(
             );
         }
     }
-    copies_nothing(unit, program_name, found, draft, places);
+    copies_nothing(unit, program_name, found, draft, path_lists);
     overwrites(scorer, program_name, unit, found, draft);
     let confined = !found.is_empty()
-        && found.iter().all(|target| target.word.known() && places.is_temporary(&target.path))
+        && found.iter().all(|target| target.word.known() && path_lists.is_temporary(&target.path))
         && ![name::SYSTEM, name::PRIVILEGE, name::PERSISTENCE, name::SECRET]
             .iter()
             .any(|name| draft.causes.has(name));
@@ -231,7 +233,7 @@ fn copies_nothing(
     program_name: &str,
     found: &[Target<'_>],
     draft: &mut Draft,
-    places: &crate::tables::Places,
+    path_lists: &crate::tables::PathLists,
 ) {
     if program_name != "cp" || unit.words.get(1).is_none_or(|word| word.text != "/dev/null") {
         return;
@@ -241,7 +243,7 @@ fn copies_nothing(
         draft.causes.add(name::DESTRUCTIVE, target.word.span, format!("empties {}", target.path));
         draft.causes.add(name::FORCE, target.word.span, "nothing brings it back");
     }
-    if let Some(target) = found.iter().find(|target| places.is_vital(&target.path)) {
+    if let Some(target) = found.iter().find(|target| path_lists.is_vital(&target.path)) {
         draft.causes.raise(95, target.word.span, format!("empties {}", target.path));
     }
 }
@@ -257,7 +259,7 @@ fn overwrites(
     let appends = unit.words.iter().any(|word| matches!(word.text.as_str(), "-a" | "--append"));
     for target in found.iter().filter(|_| matches!(program_name, "tee" | "sponge")) {
         if target.path == "/proc/sysrq-trigger"
-            || (!appends && scorer.tables.places.is_vital(&target.path))
+            || (!appends && scorer.tables.path_lists.is_vital(&target.path))
         {
             draft.causes.raise(95, target.word.span, format!("overwrites {}", target.path));
         }

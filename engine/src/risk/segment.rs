@@ -406,13 +406,13 @@ pub(crate) fn seen(scorer: &mut Scorer<'_>, seen: &code::Seen, span: Span) {
     let destroys = draft.causes.has(name::DESTRUCTIVE);
     for path in &seen.targets {
         let path = super::target::resolve(path, None);
-        if tables.places.is_system(&path) {
+        if tables.path_lists.is_system(&path) {
             draft.causes.add(name::SYSTEM, span, format!("the code writes {path}"));
         }
         if destroys && super::target::is_core(&path) {
             draft.causes.raise(95, span, format!("the code deletes {path}"));
         }
-        if tables.places.is_persistence(&path) {
+        if tables.path_lists.is_persistence(&path) {
             draft.causes.add(name::PERSISTENCE, span, format!("{path} acts later"));
         }
     }

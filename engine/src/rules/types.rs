@@ -44,7 +44,7 @@ pub struct Scope {
     pub cwd: Option<String>,
 }
 
-/// One rule of the whitelist; times in microseconds since the epoch.
+/// One rule; times in microseconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// The rule's name in logs.

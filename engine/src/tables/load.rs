@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{EffectSet, Language, Pattern, Places, Program, RiskTables, Wraps, Writes};
+use super::{EffectSet, Language, PathLists, Pattern, Program, RiskTables, Wraps, Writes};
 use crate::Category;
 
 /// What is wrong with a table.
@@ -109,7 +109,8 @@ struct Entry {
 #[serde(deny_unknown_fields, default)]
 struct Overrides {
     points: Option<Points>,
-    places: Places,
+    #[serde(rename = "places")]
+    path_lists: PathLists,
     program: BTreeMap<String, Entry>,
 }
 
@@ -134,13 +135,13 @@ const FILES: [(Category, &str); 17] = [
     (Category::Unknown, include_str!("unknown.toml")),
 ];
 
-const PLACES: &str = include_str!("places.toml");
+const PATH_LISTS: &str = include_str!("path_lists.toml");
 
 pub(super) fn builtin() -> RiskTables {
     let mut tables = RiskTables {
         programs: HashMap::new(),
         points: Points::default(),
-        places: toml::from_str(PLACES).unwrap_or_default(),
+        path_lists: toml::from_str(PATH_LISTS).unwrap_or_default(),
     };
     for (category, text) in FILES {
         // The files are checked by a test; one that does not parse would leave its programs unknown.
@@ -159,7 +160,7 @@ pub(super) fn with_overrides(text: &str) -> Result<RiskTables, TablesError> {
     if let Some(points) = overrides.points {
         tables.points = points;
     }
-    tables.places.extend(overrides.places);
+    tables.path_lists.extend(overrides.path_lists);
     for (name, entry) in overrides.program {
         let message = |message| TablesError { message: format!("program.{name}: {message}") };
         tables.add(&name, entry, Category::Unknown).map_err(message)?;
@@ -248,11 +249,11 @@ mod tests {
 
     #[test]
     fn the_built_in_files_are_valid() {
-        let _: Places = toml::from_str(PLACES).unwrap();
+        let _: PathLists = toml::from_str(PATH_LISTS).unwrap();
         let mut tables = RiskTables {
             programs: HashMap::new(),
             points: Points::default(),
-            places: Places::default(),
+            path_lists: PathLists::default(),
         };
         for (category, text) in FILES {
             let entries: BTreeMap<String, Entry> =
@@ -278,7 +279,7 @@ mod tests {
         .unwrap();
         assert_eq!(tables.points.recursive, 12);
         assert_eq!(tables.points.destructive, 17);
-        assert!(tables.places.is_production("db-live-1"));
+        assert!(tables.path_lists.is_production("db-live-1"));
         assert!(tables.program("wipe-it").is_some());
         for wrong in ["[points]\nrecursiv = 1\n", "[program.x]\nis = \"evil\"\n", "[nonsense]\n"] {
             assert!(with_overrides(wrong).is_err(), "{wrong}");

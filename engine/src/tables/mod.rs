@@ -3,14 +3,14 @@
 
 mod effects;
 mod load;
+mod path_lists;
 mod pattern;
-mod places;
 
 pub(crate) use effects::{Effect, EffectSet};
 pub(crate) use load::Points;
 pub use load::TablesError;
+pub(crate) use path_lists::PathLists;
 pub(crate) use pattern::{Arguments, MAX_WORDS, Pattern, wildcard};
-pub(crate) use places::Places;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -24,7 +24,7 @@ use crate::Category;
 pub struct RiskTables {
     pub(crate) programs: HashMap<String, Arc<Program>>,
     pub(crate) points: Points,
-    pub(crate) places: Places,
+    pub(crate) path_lists: PathLists,
 }
 
 /// A language code is given in.

@@ -9,7 +9,7 @@ use super::wildcard;
 /// Lists of paths, hosts and words; patterns with `*`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Places {
+pub(crate) struct PathLists {
     /// Where the system lives; writing there is +25.
     pub(crate) system: Paths,
     /// Exceptions to `system`.
@@ -34,7 +34,7 @@ pub(crate) struct Places {
     pub(crate) production: Vec<String>,
 }
 
-impl Places {
+impl PathLists {
     pub(crate) fn extend(&mut self, other: Self) {
         self.system.extend(other.system);
         self.not_system.extend(other.not_system);

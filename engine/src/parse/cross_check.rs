@@ -199,7 +199,7 @@ fn slice(text: &str, span: Span) -> &str {
     text.get(span.0..span.1).unwrap_or("")
 }
 
-/// Equal apart from blanks and line continuations, which the other parser drops or rewrites in places.
+/// Equal apart from blanks and line continuations, which the other parser drops or rewrites in path_lists.
 fn same_text(mine: &str, theirs: &str) -> bool {
     if mine == theirs {
         return true;
