@@ -7,6 +7,7 @@ mod category;
 mod context;
 mod judge;
 mod level;
+mod modifier;
 mod parse;
 mod policy;
 mod risk;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
+use crate::modifier::Modifier;
 use crate::{Assessment, Context};
 
 /// The most programs and targets that are remembered for an agent.
@@ -104,7 +105,7 @@ impl History {
                 push(&mut self.recon, (context.now, program.clone()), 8);
             }
         }
-        if let Some(term) = assessment.terms.iter().find(|term| term.name == "secret") {
+        if let Some(term) = assessment.terms.iter().find(|term| term.is(Modifier::Secret)) {
             self.secret = Some((context.now, term.why.clone()));
         }
     }

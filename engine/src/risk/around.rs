@@ -2,16 +2,22 @@
 //! It must never treat a value it cannot resolve as harmless.
 
 use crate::Category;
+use crate::modifier::Modifier;
 use crate::parse::{RedirectOp, Simple, Span};
 use crate::tables::Arguments;
 
-use super::draft::{Draft, name};
 use super::host::{host_of, is_ip};
+use super::segment_score::SegmentScore;
 use super::target::resolve;
 use super::unwrap::{Scorer, Unit};
 
 /// Redirections to files.
-pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, draft: &mut Draft) {
+pub(super) fn redirects(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    simple: &Simple,
+    score: &mut SegmentScore,
+) {
     let path_lists = &scorer.tables.path_lists;
     for redirect in &simple.redirects {
         let path = resolve(&redirect.target.text, unit.cwd);
@@ -20,10 +26,10 @@ pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, d
             continue;
         }
         if path.starts_with("/dev/tcp/") || path.starts_with("/dev/udp/") {
-            network_redirect(unit, &path, span, draft);
+            network_redirect(unit, &path, span, score);
             continue;
         }
-        secret(scorer, &path, span, draft);
+        secret(scorer, &path, span, score);
         if redirect.op == RedirectOp::Read {
             continue;
         }
@@ -35,29 +41,37 @@ pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, d
         {
             continue;
         }
-        if draft.category.base() < Category::FileWrite.base() {
-            draft.category = Category::FileWrite;
-            draft.base_span = span;
+        if score.category.base() < Category::FileWrite.base() {
+            score.category = Category::FileWrite;
+            score.base_span = span;
         }
         let truncates = redirect.op == RedirectOp::Write;
         if path_lists.is_device(&path) {
-            draft.causes.raise(95, span, format!("overwrites the device {path}"));
+            score.modifiers.raise(95, span, format!("overwrites the device {path}"));
         }
         if path == "/proc/sysrq-trigger" {
-            draft.causes.raise(95, span, "makes the kernel crash or reboot at once");
+            score.modifiers.raise(95, span, "makes the kernel crash or reboot at once");
         }
         if path_lists.is_vital(&path) && truncates {
-            draft.causes.raise(95, span, format!("nobody can log in or boot without {path}"));
+            score.modifiers.raise(95, span, format!("nobody can log in or boot without {path}"));
         }
         if path_lists.is_system(&path) {
-            draft.causes.add(name::SYSTEM, span, format!("{path} is where the system lives"));
+            score.modifiers.add(
+                Modifier::SystemPath,
+                span,
+                format!("{path} is where the system lives"),
+            );
         }
         if path_lists.is_persistence(&path) {
-            draft.causes.add(name::PERSISTENCE, span, format!("{path} acts later, by itself"));
+            score.modifiers.add(
+                Modifier::Persistence,
+                span,
+                format!("{path} acts later, by itself"),
+            );
         }
         if path_lists.is_tamper(&path) {
-            draft.causes.add(
-                name::TAMPERING,
+            score.modifiers.add(
+                Modifier::Tampering,
                 span,
                 format!("{path} belongs to logs, audit or protection"),
             );
@@ -71,20 +85,28 @@ pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, d
             });
         if truncates && empties && !simple.compound {
             // As `truncate -s 0` would: what was in it is gone.
-            draft.category = Category::FileDeletion;
-            draft.base_span = span;
-            draft.causes.add(name::DESTRUCTIVE, span, format!("empties {path}"));
+            score.category = Category::FileDeletion;
+            score.base_span = span;
+            score.modifiers.add(Modifier::Destructive, span, format!("empties {path}"));
             if !path_lists.is_temporary(&path) {
-                draft.causes.add(name::FORCE, span, format!("{path} is emptied without asking"));
+                score.modifiers.add(
+                    Modifier::Force,
+                    span,
+                    format!("{path} is emptied without asking"),
+                );
             }
         }
         if truncates && !empties && !path_lists.is_temporary(&path) {
-            draft.causes.add(name::FORCE, span, format!("{path} is replaced without asking"));
+            score.modifiers.add(
+                Modifier::Force,
+                span,
+                format!("{path} is replaced without asking"),
+            );
         }
         if redirect.target.known() && path_lists.is_temporary(&path) && simple.redirects.len() == 1
         {
-            draft.reducers.add(
-                name::DEVELOPMENT,
+            score.reducers.add(
+                Modifier::Development,
                 span,
                 "stays within temporary or development files",
             );
@@ -92,11 +114,11 @@ pub(super) fn redirects(scorer: &Scorer<'_>, unit: &Unit<'_>, simple: &Simple, d
     }
 }
 
-fn network_redirect(unit: &Unit<'_>, path: &str, span: Span, draft: &mut Draft) {
-    draft.causes.add(name::UNLISTED_HOST, span, format!("{path} is a network connection"));
-    if draft.category.base() < Category::Network.base() {
-        draft.category = Category::Network;
-        draft.base_span = span;
+fn network_redirect(unit: &Unit<'_>, path: &str, span: Span, score: &mut SegmentScore) {
+    score.modifiers.add(Modifier::UnlistedHost, span, format!("{path} is a network connection"));
+    if score.category.base() < Category::Network.base() {
+        score.category = Category::Network;
+        score.base_span = span;
     }
     let shell = unit.words.first().is_none_or(|word| {
         let base = crate::parse::output::base_name(&word.text);
@@ -105,9 +127,9 @@ fn network_redirect(unit: &Unit<'_>, path: &str, span: Span, draft: &mut Draft) 
             "bash" | "sh" | "zsh" | "dash" | "ksh" | "exec" | "python" | "python3" | "perl" | "0"
         )
     });
-    draft.causes.add(name::HIJACK, span, "a command is wired to a network connection");
+    score.modifiers.add(Modifier::Hijack, span, "a command is wired to a network connection");
     if shell {
-        draft.causes.raise(75, span, "a shell is wired to a network connection");
+        score.modifiers.raise(75, span, "a shell is wired to a network connection");
     }
 }
 
@@ -116,10 +138,10 @@ pub(super) fn assignments(
     scorer: &Scorer<'_>,
     unit: &Unit<'_>,
     simple: &Simple,
-    draft: &mut Draft,
+    score: &mut SegmentScore,
 ) {
     for assignment in &simple.assignments {
-        variable(scorer, &assignment.name, &assignment.value.text, assignment.span, draft);
+        variable(scorer, &assignment.name, &assignment.value.text, assignment.span, score);
     }
     let program = unit.words.first().map_or("", |word| word.text.as_str());
     if matches!(
@@ -128,7 +150,7 @@ pub(super) fn assignments(
     ) {
         for word in unit.words.iter().skip(1) {
             if let Some((name, value)) = word.text.split_once('=') {
-                variable(scorer, name, value, word.span, draft);
+                variable(scorer, name, value, word.span, score);
             }
         }
     }
@@ -138,12 +160,12 @@ pub(super) fn assignments(
                 matches!(word.text.as_str(), "HISTFILE" | "HISTSIZE" | "PROMPT_COMMAND")
             })
     {
-        draft.causes.add(name::TAMPERING, word.span, "switches the history off");
-        draft.causes.raise(50, word.span, "what is done next leaves no history");
+        score.modifiers.add(Modifier::Tampering, word.span, "switches the history off");
+        score.modifiers.raise(50, word.span, "what is done next leaves no history");
     }
 }
 
-fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, draft: &mut Draft) {
+fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, score: &mut SegmentScore) {
     let hijacks = matches!(
         name,
         "LD_PRELOAD"
@@ -216,11 +238,11 @@ fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, draft: &mu
             name,
             "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES" | "BASH_ENV" | "PROMPT_COMMAND"
         );
-        if inside && draft.category.base() < Category::CodeExecution.base() {
-            draft.category = Category::CodeExecution;
+        if inside && score.category.base() < Category::CodeExecution.base() {
+            score.category = Category::CodeExecution;
         }
-        draft.causes.add(
-            name::HIJACK,
+        score.modifiers.add(
+            Modifier::Hijack,
             span,
             format!("{name} makes programs run or load something else"),
         );
@@ -231,20 +253,28 @@ fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, draft: &mu
     ) {
         let off = matches!(value, "" | "0" | "/dev/null" | "*" | "ignorespace" | "ignoreboth");
         if off || name == "HISTFILE" {
-            draft.causes.add(name::TAMPERING, span, format!("{name} switches the history off"));
+            score.modifiers.add(
+                Modifier::Tampering,
+                span,
+                format!("{name} switches the history off"),
+            );
             if value != "ignorespace" && value != "ignoreboth" {
-                draft.causes.raise(50, span, "what is done next leaves no history");
+                score.modifiers.raise(50, span, "what is done next leaves no history");
             }
         }
     }
-    secret(scorer, value, span, draft);
+    secret(scorer, value, span, score);
 }
 
 /// Data that leaves for a host on no list: a remote destination of `scp` and `rsync`, an answer
 /// smuggled into a name that is looked up, standard input of `nc` and `ssh`.
-fn leaves(unit: &Unit<'_>, program: &str, arguments: &Arguments<'_>, draft: &mut Draft) {
-    let Some(cause) =
-        draft.causes.list.iter().find(|cause| cause.name == name::UNLISTED_HOST).cloned()
+fn leaves(unit: &Unit<'_>, program: &str, arguments: &Arguments<'_>, score: &mut SegmentScore) {
+    let Some(applied) = score
+        .modifiers
+        .list
+        .iter()
+        .find(|applied| applied.modifier == Modifier::UnlistedHost)
+        .cloned()
     else {
         return;
     };
@@ -264,7 +294,7 @@ fn leaves(unit: &Unit<'_>, program: &str, arguments: &Arguments<'_>, draft: &mut
         _ => false,
     };
     if sends {
-        draft.causes.raise(50, cause.span, format!("data leaves: {}", cause.why));
+        score.modifiers.raise(50, applied.span, format!("data leaves: {}", applied.why));
     }
 }
 
@@ -273,7 +303,7 @@ pub(super) fn hosts(
     scorer: &Scorer<'_>,
     unit: &Unit<'_>,
     arguments: &Arguments<'_>,
-    draft: &mut Draft,
+    score: &mut SegmentScore,
 ) {
     let listed = |host: &str| {
         scorer.tables.path_lists.hosts.iter().any(|pattern| crate::tables::wildcard(pattern, host))
@@ -304,37 +334,37 @@ pub(super) fn hosts(
         });
         let Some(host) = host else { continue };
         // Looking a name up tells nobody much.
-        if listed(host) || draft.category == Category::Inspection {
+        if listed(host) || score.category == Category::Inspection {
             continue;
         }
-        let span = unit.words.get(*at).map_or(draft.base_span, |word| word.span);
+        let span = unit.words.get(*at).map_or(score.base_span, |word| word.span);
         let why = if is_ip(host) {
             format!("{host} is a bare address")
         } else {
             format!("{host} is on no list of known hosts")
         };
-        draft.causes.add(name::UNLISTED_HOST, span, why);
+        score.modifiers.add(Modifier::UnlistedHost, span, why);
         break;
     }
     let program = unit.words.first().map_or("", |word| crate::parse::output::base_name(&word.text));
-    leaves(unit, program, arguments, draft);
+    leaves(unit, program, arguments, score);
     if matches!(program, "dig" | "nslookup" | "host" | "drill" | "ping")
         && let Some(word) = unit.words.iter().skip(1).find(|word| {
             word.flags.substitution && word.flags.unknown_output && !word.text.contains("name")
         })
     {
-        draft.category = Category::Network;
-        draft.causes.add(
-            name::UNLISTED_HOST,
+        score.category = Category::Network;
+        score.modifiers.add(
+            Modifier::UnlistedHost,
             word.span,
             "what is looked up carries the output of a command",
         );
-        draft.causes.raise(50, word.span, "data leaves in the name that is looked up");
+        score.modifiers.raise(50, word.span, "data leaves in the name that is looked up");
     }
 }
 
 /// What any word of any command can mean: secrets, production, disguise.
-pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft) {
+pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore) {
     let program = unit.words.first().map_or("", |word| crate::parse::output::base_name(&word.text));
     // These look at the name of a file, not into it; these print what they are given.
     let names_only = matches!(
@@ -382,15 +412,15 @@ pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft
             let value =
                 value.rsplit_once("=@").map_or(value, |(_, file)| file).trim_start_matches('@');
             let path = resolve(value, unit.cwd.filter(|_| value.contains('/')));
-            secret(scorer, &path, word.span, draft);
+            secret(scorer, &path, word.span, score);
         }
         if nth > 0 && !text.contains([' ', '\n']) && scorer.tables.path_lists.is_production(text) {
-            draft.causes.add(name::PRODUCTION, word.span, format!("{text} is production"));
+            score.modifiers.add(Modifier::Production, word.span, format!("{text} is production"));
         }
         let path_like = nth == 0 || text.starts_with(['/', '~']);
         if word.flags.encoded || (word.flags.disguised && path_like) {
-            draft.causes.add(
-                name::OBFUSCATION,
+            score.modifiers.add(
+                Modifier::Obfuscation,
                 word.span,
                 format!("written so that {text} is hard to see"),
             );
@@ -400,14 +430,18 @@ pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, draft: &mut Draft
         for redirect in simple.redirects.iter().filter(|redirect| redirect.body.is_none()) {
             let text = &redirect.target.text;
             if !text.contains([' ', '\n']) && scorer.tables.path_lists.is_production(text) {
-                draft.causes.add(name::PRODUCTION, redirect.span, format!("{text} is production"));
+                score.modifiers.add(
+                    Modifier::Production,
+                    redirect.span,
+                    format!("{text} is production"),
+                );
             }
         }
     }
 }
 
-fn secret(scorer: &Scorer<'_>, path: &str, span: Span, draft: &mut Draft) {
+fn secret(scorer: &Scorer<'_>, path: &str, span: Span, score: &mut SegmentScore) {
     if scorer.tables.path_lists.is_secret(path) {
-        draft.causes.add(name::SECRET, span, format!("{path} holds secrets"));
+        score.modifiers.add(Modifier::Secret, span, format!("{path} holds secrets"));
     }
 }

@@ -1,12 +1,12 @@
 //! Scores changes of files from their text: by what is done to which path. It must never take a
 //! place for harmless because one reading of its name is.
 
+use crate::modifier::{Modifier, TermKind};
 use crate::parse::Span;
 use crate::tables::RiskTables;
 use crate::{Assessment, Category, Context, Level, Term};
 
-use super::draft::{Causes, name};
-use super::items::draft_of;
+use super::segment_score::{Modifiers, SegmentScore};
 
 /// The most paths of one change that are looked at; beyond it the change is uninspectable.
 const MAX_PATHS: usize = 4096;
@@ -19,24 +19,24 @@ impl RiskTables {
         let exact = std::str::from_utf8(text).is_ok();
         let text = String::from_utf8_lossy(text).into_owned();
         let whole = (0, text.len());
-        let mut line = Causes::default();
+        let mut line = Modifiers::default();
         if !exact {
-            line.add(name::UNINSPECTABLE, whole, "a path that is not UTF-8");
+            line.add(Modifier::Uninspectable, whole, "a path that is not UTF-8");
         }
         if let Some((span, why)) = super::deception::find(&text.replace('\n', " ")) {
-            line.add(name::DECEPTION, span, why);
+            line.add(Modifier::Deception, span, why);
         }
         // A path in `$'…'` has characters that a name need not have.
         if let Some(at) = text.find(" $'") {
-            line.add(name::UNINSPECTABLE, (at + 1, at + 3), "a path with unusual characters");
+            line.add(Modifier::Uninspectable, (at + 1, at + 3), "a path with unusual characters");
         }
         let paths = paths(&text);
         if paths.is_empty() || paths.len() > MAX_PATHS {
-            line.add(name::UNINSPECTABLE, whole, "its paths cannot be read");
+            line.add(Modifier::Uninspectable, whole, "its paths cannot be read");
         }
-        let draft = draft_of("sftp", Category::FileWrite, whole);
-        let mut best = self.conclude(text.clone(), vec![draft], &line, whole);
-        let mut void = best.terms.iter().any(|term| term.name == name::DECEPTION);
+        let score = SegmentScore::of_item("sftp", Category::FileWrite, whole);
+        let mut best = self.conclude(text.clone(), vec![score], &line, whole);
+        let mut void = best.terms.iter().any(|term| term.is(Modifier::Deception));
         void |= best.uninspectable;
         let mut first = true;
         for (verb, span) in paths.into_iter().take(MAX_PATHS) {
@@ -66,12 +66,9 @@ impl RiskTables {
         if found.score >= 50 {
             return;
         }
-        found.terms.push(Term {
-            name: name::FLOOR.to_owned(),
-            points: 50 - i32::from(found.score),
-            span: [span.0, span.1],
-            why: format!("never below 50: {what}"),
-        });
+        let points = 50 - i32::from(found.score);
+        let why = format!("never below 50: {what}");
+        found.terms.push(Term::new(TermKind::Floor, points, span, why));
         found.score = 50;
         found.level = Level::of(50);
     }

@@ -3,7 +3,6 @@
 mod around;
 mod code;
 mod deception;
-mod draft;
 mod files;
 mod host;
 mod items;
@@ -11,14 +10,16 @@ mod line;
 mod nested;
 mod operands;
 mod segment;
+mod segment_score;
 mod sql;
 mod target;
 mod unwrap;
 
+use crate::modifier::Modifier;
 use crate::parse::{self, Span};
 use crate::tables::RiskTables;
 use crate::{Assessment, Category, Context, Level, Segment};
-use draft::{Causes, Draft, count, name, weigh};
+use segment_score::{Modifiers, SegmentScore, count, weigh};
 
 /// Scores a command with the built-in tables.
 #[must_use]
@@ -32,10 +33,10 @@ impl RiskTables {
     pub fn assess(&self, command: &[u8], context: &Context) -> Assessment {
         let text = String::from_utf8_lossy(command).into_owned();
         let whole = (0, text.len());
-        let mut line = Causes::default();
+        let mut line = Modifiers::default();
         if matches!(text, ref t if t.len() != command.len() || t.as_bytes() != command) {
-            line.add(name::DECEPTION, whole, "bytes that are not UTF-8");
-            line.add(name::UNINSPECTABLE, whole, "bytes that are not UTF-8");
+            line.add(Modifier::Deception, whole, "bytes that are not UTF-8");
+            line.add(Modifier::Uninspectable, whole, "bytes that are not UTF-8");
         }
         // Lines that end in CR LF are read as they are meant, which is never less than what a shell
         // makes of them: the CR would be part of the last word and hide what that is.
@@ -43,7 +44,7 @@ impl RiskTables {
         let read = if endings.is_some() { text.replace("\r\n", " \n") } else { text.clone() };
         if let Some(at) = endings {
             line.add(
-                name::LINE_ENDINGS,
+                Modifier::LineEndings,
                 (at, at + 1),
                 "lines end in CR LF: a shell takes each CR for part of the last word",
             );
@@ -51,58 +52,58 @@ impl RiskTables {
         let mut shared = parse::read(&read);
         let mut scorer = unwrap::Scorer::new(self, context, &mut shared);
         scorer.run();
-        let drafts = scorer.finish();
-        line::causes(self, &read, context, &mut shared, &drafts, &mut line);
-        self.conclude(text, drafts, &line, whole)
+        let scores = scorer.finish();
+        line::collect(self, &read, context, &mut shared, &scores, &mut line);
+        self.conclude(text, scores, &line, whole)
     }
 
     fn conclude(
         &self,
         text: String,
-        mut drafts: Vec<Draft>,
-        line: &Causes,
+        mut scores: Vec<SegmentScore>,
+        line: &Modifiers,
         whole: Span,
     ) -> Assessment {
-        if drafts.is_empty() {
-            drafts.push(Draft {
+        if scores.is_empty() {
+            scores.push(SegmentScore {
                 program: None,
                 argv: Vec::new(),
                 category: Category::Inspection,
                 base_span: whole,
                 span: whole,
                 via: Vec::new(),
-                causes: Causes::default(),
-                reducers: Causes::default(),
+                modifiers: Modifiers::default(),
+                reducers: Modifiers::default(),
             });
         }
         let void =
-            line.voids_reducers() || drafts.iter().any(|draft| draft.causes.voids_reducers());
-        let nothing = Causes::default();
+            line.voids_reducers() || scores.iter().any(|score| score.modifiers.voids_reducers());
+        let nothing = Modifiers::default();
         let mut best: Option<(i32, usize)> = None;
-        for (at, draft) in drafts.iter().enumerate() {
-            let (sum, _) = weigh(draft, line, &self.points, void);
+        for (at, segment) in scores.iter().enumerate() {
+            let (sum, _) = weigh(segment, line, &self.points, void);
             if best.is_none_or(|(most, _)| sum > most) {
                 best = Some((sum, at));
             }
         }
-        let (terms, score, category) = best.and_then(|(_, at)| drafts.get(at)).map_or_else(
+        let (terms, score, category) = best.and_then(|(_, at)| scores.get(at)).map_or_else(
             || (Vec::new(), 100, Category::Unknown),
-            |draft| {
-                let (terms, score) = count(draft, line, &self.points, void);
-                (terms, score, draft.category)
+            |segment| {
+                let (terms, score) = count(segment, line, &self.points, void);
+                (terms, score, segment.category)
             },
         );
-        let segments = drafts
+        let segments = scores
             .into_iter()
-            .map(|draft| {
-                let (_, own) = weigh(&draft, &nothing, &self.points, void);
+            .map(|segment| {
+                let (_, own) = weigh(&segment, &nothing, &self.points, void);
                 Segment {
-                    program: draft.program,
-                    argv: draft.argv,
-                    category: draft.category,
+                    program: segment.program,
+                    argv: segment.argv,
+                    category: segment.category,
                     score: own,
-                    span: [draft.span.0, draft.span.1],
-                    via: draft.via,
+                    span: [segment.span.0, segment.span.1],
+                    via: segment.via,
                 }
             })
             .collect();
@@ -113,7 +114,7 @@ impl RiskTables {
             category,
             terms,
             segments,
-            uninspectable: line.has(name::UNINSPECTABLE),
+            uninspectable: line.has(Modifier::Uninspectable),
         }
     }
 }
@@ -132,5 +133,5 @@ pub(crate) fn commands_of(text: &str) -> Vec<Vec<String>> {
     let mut shared = parse::read(text);
     let mut scorer = unwrap::Scorer::new(RiskTables::builtin(), &context, &mut shared);
     scorer.run();
-    scorer.finish().into_iter().map(|draft| draft.argv).collect()
+    scorer.finish().into_iter().map(|score| score.argv).collect()
 }

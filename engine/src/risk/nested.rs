@@ -1,10 +1,10 @@
 //! Follows code a command is given: `sh -c`, standard input, files the line itself writes, crontabs,
 //! code in other languages. It must never run deeper than the reader allows, nor take code for data.
 
+use crate::modifier::Modifier;
 use crate::parse::{Place, RedirectOp, Simple, Span, Word, output, read_into};
 use crate::tables::{Arguments, Language, Program};
 
-use super::draft::name;
 use super::unwrap::{Inherit, MAX_WRAPPERS, Scorer};
 use super::{code, segment};
 
@@ -90,7 +90,11 @@ impl Scorer<'_> {
         inherit.depth += 2;
         if inherit.depth > MAX_WRAPPERS {
             let span = place.map((0, text.len()));
-            self.note(name::UNINSPECTABLE, span, "code inside code inside code, too deep to read");
+            self.note(
+                Modifier::Uninspectable,
+                span,
+                "code inside code inside code, too deep to read",
+            );
             return;
         }
         let depth = inherit.depth;
@@ -110,7 +114,7 @@ impl Scorer<'_> {
         outer: &Inherit,
         via: &str,
     ) {
-        if !self.drafts.last().is_some_and(|draft| draft.causes.has(name::HIJACK)) {
+        if !self.scores.last().is_some_and(|score| score.modifiers.has(Modifier::Hijack)) {
             return;
         }
         for flag in &arguments.flags {
@@ -230,10 +234,14 @@ impl Scorer<'_> {
         if word.flags.unknown_output && matches!(language, Language::Shell | Language::Code) {
             let network = self.runs_network();
             if network {
-                self.note(name::PIPE, word.span, "code fetched over the network is run");
+                self.note(
+                    Modifier::PipeToInterpreter,
+                    word.span,
+                    "code fetched over the network is run",
+                );
             }
-            self.note(name::INDIRECT, word.span, "code is made while it runs");
-            self.note(name::UNINSPECTABLE, word.span, "the code that runs cannot be seen");
+            self.note(Modifier::Indirect, word.span, "code is made while it runs");
+            self.note(Modifier::Uninspectable, word.span, "the code that runs cannot be seen");
         }
         let seen = match language {
             Language::Cron => return self.cron(&word.text.clone(), word.place(), outer, via),
@@ -242,8 +250,12 @@ impl Scorer<'_> {
                     && word.text.starts_with(['$', '`'])
                     && !word.text.contains(' ');
                 if whole_unknown {
-                    self.note(name::INDIRECT, word.span, "code is taken from a variable");
-                    self.note(name::UNINSPECTABLE, word.span, "the code that runs cannot be seen");
+                    self.note(Modifier::Indirect, word.span, "code is taken from a variable");
+                    self.note(
+                        Modifier::Uninspectable,
+                        word.span,
+                        "the code that runs cannot be seen",
+                    );
                 }
                 return self.nested(&word.text.clone(), word.place(), outer, via);
             }

@@ -2,11 +2,12 @@
 //! It must never treat an operand it cannot resolve as harmless.
 
 use crate::Category;
+use crate::modifier::Modifier;
 use crate::parse::{RedirectOp, Word};
 use crate::tables::{Arguments, Language, Program, Wraps, Writes};
 
-use super::draft::{Draft, name};
 use super::segment;
+use super::segment_score::SegmentScore;
 use super::target::{is_core, is_home, resolve};
 use super::unwrap::{Scorer, Unit};
 
@@ -25,15 +26,15 @@ pub(super) fn targets(
     program_name: &str,
     program: &Program,
     arguments: &Arguments<'_>,
-    draft: &mut Draft,
+    score: &mut SegmentScore,
 ) {
     let find = program.wraps == Some(Wraps::Find);
     if segment::hands_on(program) {
         return;
     }
-    let destructive = draft.causes.has(name::DESTRUCTIVE);
+    let destructive = score.modifiers.has(Modifier::Destructive);
     // A use that only looks: `sgdisk --print /dev/sda`.
-    if draft.category == Category::Inspection && program.category != Category::Inspection {
+    if score.category == Category::Inspection && program.category != Category::Inspection {
         return;
     }
     let mut operands: Vec<usize> = if find {
@@ -65,11 +66,11 @@ pub(super) fn targets(
             Writes::None => Vec::new(),
         }
     };
-    if program.writes == Writes::Last && operands.is_empty() && draft.category == Category::Disk {
+    if program.writes == Writes::Last && operands.is_empty() && score.category == Category::Disk {
         operands = arguments.operands.iter().map(|(_, at)| *at).collect();
     }
     // An editor or sed writes its files only where it is told to.
-    if matches!(program_name, "sed" | "gsed") && draft.category == Category::FileWrite {
+    if matches!(program_name, "sed" | "gsed") && score.category == Category::FileWrite {
         operands = arguments.operands.iter().skip(1).map(|(_, at)| *at).collect();
     }
     let mut found: Vec<Target<'_>> = Vec::new();
@@ -105,22 +106,22 @@ pub(super) fn targets(
         && !reads_device
         && !found.iter().any(|target| scorer.tables.path_lists.is_device(&target.path))
     {
-        draft.category = if found.is_empty() { Category::Inspection } else { Category::FileWrite };
+        score.category = if found.is_empty() { Category::Inspection } else { Category::FileWrite };
     }
     if matches!(program_name, "mv" | "gmv")
         && let Some(target) = found.iter().find(|target| target.path == "/dev/null")
     {
-        draft.category = Category::FileDeletion;
-        draft.causes.add(name::DESTRUCTIVE, target.word.span, "what is moved there is gone");
-        draft.causes.add(name::FORCE, target.word.span, "nothing brings it back");
+        score.category = Category::FileDeletion;
+        score.modifiers.add(Modifier::Destructive, target.word.span, "what is moved there is gone");
+        score.modifiers.add(Modifier::Force, target.word.span, "nothing brings it back");
         if let Some(lost) = found.iter().find(|target| is_home(&target.path)) {
-            draft.causes.raise(95, lost.word.span, format!("{} is gone", lost.path));
+            score.modifiers.raise(95, lost.word.span, format!("{} is gone", lost.path));
         }
     }
-    if !found.is_empty() && draft.category.base() == 0 && program.wraps.is_none() {
-        draft.category = Category::FileWrite;
+    if !found.is_empty() && score.category.base() == 0 && program.wraps.is_none() {
+        score.category = Category::FileWrite;
     }
-    judge(scorer, unit, program_name, &found, draft);
+    judge(scorer, unit, program_name, &found, score);
 }
 
 fn judge(
@@ -128,24 +129,24 @@ fn judge(
     unit: &Unit<'_>,
     program_name: &str,
     found: &[Target<'_>],
-    draft: &mut Draft,
+    score: &mut SegmentScore,
 ) {
     let path_lists = &scorer.tables.path_lists;
-    let destructive = draft.causes.has(name::DESTRUCTIVE);
-    let recursive = draft.causes.has(name::RECURSIVE) || program_name == "find";
+    let destructive = score.modifiers.has(Modifier::Destructive);
+    let recursive = score.modifiers.has(Modifier::Recursive) || program_name == "find";
     let moves = matches!(program_name, "mv" | "gmv");
     for (at, Target { word, path, removed }) in found.iter().enumerate() {
         let span = word.span;
         if path_lists.is_device(path)
             && (destructive
                 || matches!(
-                    draft.category,
+                    score.category,
                     Category::FileWrite | Category::Disk | Category::FileDeletion
                 ))
         {
-            let raw = destructive || program_name == "dd" || draft.category != Category::Disk;
+            let raw = destructive || program_name == "dd" || score.category != Category::Disk;
             if raw {
-                draft.causes.raise(
+                score.modifiers.raise(
                     95,
                     span,
                     format!("{program_name} overwrites the device {path}"),
@@ -153,37 +154,49 @@ fn judge(
             }
         }
         if path_lists.is_system(path) {
-            draft.causes.add(name::SYSTEM, span, format!("{path} is where the system lives"));
+            score.modifiers.add(
+                Modifier::SystemPath,
+                span,
+                format!("{path} is where the system lives"),
+            );
         }
-        if path_lists.is_persistence(path) && draft.category != Category::Inspection {
-            draft.causes.add(name::PERSISTENCE, span, format!("{path} acts later, by itself"));
+        if path_lists.is_persistence(path) && score.category != Category::Inspection {
+            score.modifiers.add(
+                Modifier::Persistence,
+                span,
+                format!("{path} acts later, by itself"),
+            );
         }
         if path_lists.is_tamper(path)
-            && draft.category != Category::Inspection
+            && score.category != Category::Inspection
             && !rotated(program_name, unit.words)
         {
-            draft.causes.add(
-                name::TAMPERING,
+            score.modifiers.add(
+                Modifier::Tampering,
                 span,
                 format!("{path} belongs to logs, audit or protection"),
             );
             // Adding a line to a log is what logs are for; changing one that is there is not.
             if matches!(program_name, "sed" | "gsed" | "shred" | "truncate" | "touch") {
-                draft.causes.raise(50, span, format!("{path} is changed after the fact"));
+                score.modifiers.raise(50, span, format!("{path} is changed after the fact"));
             }
         }
         if moves && at + 1 < found.len() && path_lists.holds_guarded(path) {
-            draft.causes.raise(50, span, format!("{path} may hold what is known by its path"));
+            score.modifiers.raise(50, span, format!("{path} may hold what is known by its path"));
         }
         if (destructive || recursive || moves) && is_home(path) {
-            draft.causes.add(name::HOME, span, format!("{path} is somebody's whole home"));
+            score.modifiers.add(
+                Modifier::HomeData,
+                span,
+                format!("{path} is somebody's whole home"),
+            );
         }
         // What the modes and owners of a whole tree were is lost with the change.
-        let changes_trees = draft.category == Category::Permissions && recursive;
+        let changes_trees = score.category == Category::Permissions && recursive;
         if (destructive || changes_trees) && *removed {
-            wide_or_open(word, path, draft);
+            wide_or_open(word, path, score);
         }
-        let permissions = draft.category == Category::Permissions;
+        let permissions = score.category == Category::Permissions;
         let narrowed = program_name == "find" && segment::find_is_narrowed(unit.words);
         if *removed
             && !narrowed
@@ -192,38 +205,42 @@ fn judge(
                 || (destructive && permissions)
                 || (moves && at + 1 < found.len()))
         {
-            draft.causes.raise(
+            score.modifiers.raise(
                 95,
                 span,
                 format!("{program_name} takes {path} and the system with it"),
             );
         }
         if *removed && (destructive || moves && at + 1 < found.len()) && path_lists.is_vital(path) {
-            draft.causes.raise(95, span, format!("nobody can log in or boot without {path}"));
+            score.modifiers.raise(95, span, format!("nobody can log in or boot without {path}"));
         }
     }
     if program_name == "find" && destructive {
         if let Some(word) = pattern_of_find(unit.words) {
-            draft.causes.add(name::OPEN_ENDED, word.span, format!("pattern {}", word.text));
+            score.modifiers.add(Modifier::OpenEnded, word.span, format!("pattern {}", word.text));
         }
         if found.is_empty() {
-            draft.causes.add(
-                name::WIDE,
-                draft.base_span,
+            score.modifiers.add(
+                Modifier::Wide,
+                score.base_span,
                 "everything beneath the working directory",
             );
         }
     }
-    copies_nothing(unit, program_name, found, draft, path_lists);
-    overwrites(scorer, program_name, unit, found, draft);
+    copies_nothing(unit, program_name, found, score, path_lists);
+    overwrites(scorer, program_name, unit, found, score);
     let confined = !found.is_empty()
         && found.iter().all(|target| target.word.known() && path_lists.is_temporary(&target.path))
-        && ![name::SYSTEM, name::PRIVILEGE, name::PERSISTENCE, name::SECRET]
+        && ![Modifier::SystemPath, Modifier::Privilege, Modifier::Persistence, Modifier::Secret]
             .iter()
-            .any(|name| draft.causes.has(name));
+            .any(|modifier| score.modifiers.has(*modifier));
     if confined {
-        let span = found.first().map_or(draft.base_span, |target| target.word.span);
-        draft.reducers.add(name::DEVELOPMENT, span, "stays within temporary or development files");
+        let span = found.first().map_or(score.base_span, |target| target.word.span);
+        score.reducers.add(
+            Modifier::Development,
+            span,
+            "stays within temporary or development files",
+        );
     }
 }
 
@@ -232,19 +249,23 @@ fn copies_nothing(
     unit: &Unit<'_>,
     program_name: &str,
     found: &[Target<'_>],
-    draft: &mut Draft,
+    score: &mut SegmentScore,
     path_lists: &crate::tables::PathLists,
 ) {
     if program_name != "cp" || unit.words.get(1).is_none_or(|word| word.text != "/dev/null") {
         return;
     }
     if let Some(target) = found.first() {
-        draft.category = Category::FileDeletion;
-        draft.causes.add(name::DESTRUCTIVE, target.word.span, format!("empties {}", target.path));
-        draft.causes.add(name::FORCE, target.word.span, "nothing brings it back");
+        score.category = Category::FileDeletion;
+        score.modifiers.add(
+            Modifier::Destructive,
+            target.word.span,
+            format!("empties {}", target.path),
+        );
+        score.modifiers.add(Modifier::Force, target.word.span, "nothing brings it back");
     }
     if let Some(target) = found.iter().find(|target| path_lists.is_vital(&target.path)) {
-        draft.causes.raise(95, target.word.span, format!("empties {}", target.path));
+        score.modifiers.raise(95, target.word.span, format!("empties {}", target.path));
     }
 }
 
@@ -254,35 +275,39 @@ fn overwrites(
     program_name: &str,
     unit: &Unit<'_>,
     found: &[Target<'_>],
-    draft: &mut Draft,
+    score: &mut SegmentScore,
 ) {
     let appends = unit.words.iter().any(|word| matches!(word.text.as_str(), "-a" | "--append"));
     for target in found.iter().filter(|_| matches!(program_name, "tee" | "sponge")) {
         if target.path == "/proc/sysrq-trigger"
             || (!appends && scorer.tables.path_lists.is_vital(&target.path))
         {
-            draft.causes.raise(95, target.word.span, format!("overwrites {}", target.path));
+            score.modifiers.raise(95, target.word.span, format!("overwrites {}", target.path));
         }
     }
 }
 
 /// A wildcard that takes all, or an operand only known when it runs.
-fn wide_or_open(word: &Word, path: &str, draft: &mut Draft) {
+fn wide_or_open(word: &Word, path: &str, score: &mut SegmentScore) {
     let text = word.text.as_str();
     let last = text.rsplit('/').next().unwrap_or(text);
     if (word.flags.glob && matches!(last, "*" | ".*" | "*.*" | "**" | "?*"))
         || matches!(text, "." | "./" | ".." | "../")
     {
-        draft.causes.add(name::WIDE, word.span, format!("{text} is everything there"));
+        score.modifiers.add(Modifier::Wide, word.span, format!("{text} is everything there"));
     } else if word.flags.glob {
-        draft.causes.add(name::OPEN_ENDED, word.span, format!("pattern {text}"));
+        score.modifiers.add(Modifier::OpenEnded, word.span, format!("pattern {text}"));
     }
     if word.flags.dynamic
         && !word.flags.glob
         && (!word.flags.quoted || word.flags.substitution)
         && !path.starts_with('~')
     {
-        draft.causes.add(name::OPEN_ENDED, word.span, format!("{text} is only known when it runs"));
+        score.modifiers.add(
+            Modifier::OpenEnded,
+            word.span,
+            format!("{text} is only known when it runs"),
+        );
     }
     // `rm -rf "$DIR"/*` is the root where the variable is empty.
     if word.flags.dynamic
@@ -290,8 +315,8 @@ fn wide_or_open(word: &Word, path: &str, draft: &mut Draft) {
         && (text.ends_with('/') || text.ends_with("/*"))
         && !path.starts_with('~')
     {
-        draft.causes.add(
-            name::WIDE,
+        score.modifiers.add(
+            Modifier::Wide,
             word.span,
             format!("{text} is everything if the variable is empty"),
         );
@@ -324,10 +349,10 @@ pub(super) fn interpreter(
     unit: &Unit<'_>,
     program: &Program,
     arguments: &Arguments<'_>,
-    draft: &mut Draft,
+    score: &mut SegmentScore,
 ) {
     let simple = unit.host;
-    let first = unit.words.first().map_or(draft.base_span, |word| word.span);
+    let first = unit.words.first().map_or(score.base_span, |word| word.span);
     // `bash <(curl ...)`, `. <(...)`: the script is made while it runs.
     if program.script.is_some()
         && let Some((_, at)) = arguments.operands.first()
@@ -337,10 +362,18 @@ pub(super) fn interpreter(
         && word.text.starts_with(['<', '$', '`'])
     {
         if scorer.runs_network() {
-            draft.causes.add(name::PIPE, word.span, "code fetched over the network is run");
+            score.modifiers.add(
+                Modifier::PipeToInterpreter,
+                word.span,
+                "code fetched over the network is run",
+            );
         }
-        draft.causes.add(name::INDIRECT, word.span, "the script is made while it runs");
-        draft.causes.add(name::UNINSPECTABLE, word.span, "the code that runs cannot be seen");
+        score.modifiers.add(Modifier::Indirect, word.span, "the script is made while it runs");
+        score.modifiers.add(
+            Modifier::Uninspectable,
+            word.span,
+            "the code that runs cannot be seen",
+        );
     }
     let Some(language) = program.stdin else { return };
     let has_code = program
@@ -364,7 +397,7 @@ pub(super) fn interpreter(
     if let (Language::Shell, Some(_), Some(span)) =
         (language, program.script, unit.inherit.privileged)
     {
-        draft.causes.raise(50, span, "a shell with raised privilege");
+        score.modifiers.raise(50, span, "a shell with raised privilege");
     }
     let redirected = simple
         .redirects
@@ -373,10 +406,10 @@ pub(super) fn interpreter(
     let piped = simple.stage > 0 && !redirected;
     let runs_code = !matches!(language, Language::Sql | Language::Redis | Language::Mongo);
     if piped && runs_code {
-        draft.causes.add(name::PIPE, first, "what is piped in is run");
+        score.modifiers.add(Modifier::PipeToInterpreter, first, "what is piped in is run");
         if crate::parse::output::before(&scorer.shared.script, unit.index, unit.host).is_none() {
-            draft.causes.add(
-                name::UNINSPECTABLE,
+            score.modifiers.add(
+                Modifier::Uninspectable,
                 first,
                 "the code that is piped in cannot be seen",
             );
@@ -384,16 +417,20 @@ pub(super) fn interpreter(
     } else if piped
         || redirected && simple.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read)
     {
-        draft.causes.add(
-            name::UNINSPECTABLE,
+        score.modifiers.add(
+            Modifier::Uninspectable,
             first,
             "what is read from standard input cannot be seen",
         );
     }
     if scorer.context.has_stdin_script && unit.index == 0 && runs_code && !piped && !redirected {
-        draft.causes.add(name::PIPE, first, "the script on standard input is run");
-        draft.causes.add(
-            name::UNINSPECTABLE,
+        score.modifiers.add(
+            Modifier::PipeToInterpreter,
+            first,
+            "the script on standard input is run",
+        );
+        score.modifiers.add(
+            Modifier::Uninspectable,
             first,
             "the script on standard input is not part of the command",
         );

@@ -2,10 +2,11 @@
 //! the line; that is `line.rs`.
 
 use crate::Category;
+use crate::modifier::Modifier;
 use crate::parse::{Span, Word, output::base_name};
 use crate::tables::{Arguments, Effect, MAX_WORDS, Program, RiskTables, Wraps, wildcard};
 
-use super::draft::{Causes, Draft, name};
+use super::segment_score::{Modifiers, SegmentScore};
 use super::sql::{self, Statements};
 use super::unwrap::{Scorer, Unit};
 use super::{around, operands};
@@ -22,7 +23,7 @@ pub(crate) fn program_name(words: &[Word]) -> String {
 }
 
 /// Scores one command as it stands, wrappers and all.
-pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> Draft {
+pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> SegmentScore {
     let words = unit.words;
     let span = unit.simple.map_or_else(
         || match words {
@@ -32,35 +33,35 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> Draft {
         |simple| simple.span,
     );
     let argv: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
-    let mut draft = Draft {
+    let mut score = SegmentScore {
         program: None,
         argv,
         category: Category::Inspection,
         base_span: words.first().map_or(span, |word| word.span),
         span,
         via: unit.inherit.via.clone(),
-        causes: Causes::default(),
-        reducers: Causes::default(),
+        modifiers: Modifiers::default(),
+        reducers: Modifiers::default(),
     };
     if let Some(word) = words.first() {
         let computed = word.flags.dynamic || word.flags.glob || word.text.starts_with('~');
         if computed {
-            score_computed(scorer, unit, word, &mut draft);
+            score_computed(scorer, unit, word, &mut score);
         } else {
             let name = program_name(words);
-            score_named(scorer, unit, &name, &mut draft);
-            draft.program = Some(base_name(&word.text).to_owned());
+            score_named(scorer, unit, &name, &mut score);
+            score.program = Some(base_name(&word.text).to_owned());
             // A name put together while it runs hides what it is, even where it can be followed.
             if word.flags.expanded {
-                draft.causes.add(
-                    name::INDIRECT,
+                score.modifiers.add(
+                    Modifier::Indirect,
                     word.span,
                     "the program's name is put together while it runs",
                 );
             }
             if word.flags.brace {
-                draft.causes.add(
-                    name::OBFUSCATION,
+                score.modifiers.add(
+                    Modifier::Obfuscation,
                     word.span,
                     "the program's name comes out of braces",
                 );
@@ -68,46 +69,50 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> Draft {
         }
     }
     if words.len() > MAX_WORDS {
-        draft.causes.add(
-            name::UNINSPECTABLE,
-            draft.base_span,
+        score.modifiers.add(
+            Modifier::Uninspectable,
+            score.base_span,
             format!("{} words are too many to be read", words.len()),
         );
-        if draft.causes.has(name::DESTRUCTIVE) {
-            draft.causes.raise(
+        if score.modifiers.has(Modifier::Destructive) {
+            score.modifiers.raise(
                 95,
-                draft.base_span,
+                score.base_span,
                 "any of its operands could be the system itself",
             );
         }
     }
-    inherited(unit, &mut draft);
+    inherited(unit, &mut score);
     if let Some(simple) = unit.simple {
-        around::assignments(scorer, unit, simple, &mut draft);
-        around::redirects(scorer, unit, simple, &mut draft);
+        around::assignments(scorer, unit, simple, &mut score);
+        around::redirects(scorer, unit, simple, &mut score);
     }
-    around::everywhere(scorer, unit, &mut draft);
-    draft
+    around::everywhere(scorer, unit, &mut score);
+    score
 }
 
 /// What wrappers outside said about this command.
-fn inherited(unit: &Unit<'_>, draft: &mut Draft) {
+fn inherited(unit: &Unit<'_>, score: &mut SegmentScore) {
     if let Some(span) = unit.inherit.privileged {
-        draft.causes.add(name::PRIVILEGE, span, "runs with raised privilege");
+        score.modifiers.add(Modifier::Privilege, span, "runs with raised privilege");
     }
     if let Some(span) = unit.inherit.more_arguments
-        && draft.causes.has(name::DESTRUCTIVE)
+        && score.modifiers.has(Modifier::Destructive)
     {
-        draft.causes.add(name::OPEN_ENDED, span, "what it works on is only known when it runs");
+        score.modifiers.add(
+            Modifier::OpenEnded,
+            span,
+            "what it works on is only known when it runs",
+        );
     }
 }
 
-fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: &mut Draft) {
+fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: &mut SegmentScore) {
     let first = unit.words.first().map_or((0, 0), |word| word.span);
     if let Some((program, words)) = as_service(scorer.tables, unit.words) {
-        draft.category = program.category;
+        score.category = program.category;
         for (effect, _) in program.effects(&Arguments::of(&words, Some(program))) {
-            apply(effect, first, "", program_name, false, draft);
+            apply(effect, first, "", program_name, false, score);
         }
         return;
     }
@@ -119,30 +124,30 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
     let Some(program) = known else {
         // A function of the line itself: its body is scored where it stands.
         let own = scorer.shared.script.functions.iter().any(|function| function == program_name);
-        let statement = draft.argv.join(" ");
+        let statement = score.argv.join(" ");
         if !own && sql::looks_like_statement(&statement) {
-            draft.category = Category::Database;
-            let span = draft.span;
+            score.category = Category::Database;
+            let span = score.span;
             let found = if sql::looks_like_redis(&statement) {
                 sql::redis(&statement)
             } else {
                 sql::sql(&statement)
             };
-            add_statements(draft, &found, span, program_name);
+            add_statements(score, &found, span, program_name);
             return;
         }
-        draft.category =
+        score.category =
             if own || program_name.is_empty() { Category::Inspection } else { Category::Unknown };
         if program_name.starts_with('-') {
-            draft.category = Category::Inspection;
+            score.category = Category::Inspection;
         }
-        if draft.category == Category::Unknown {
-            undescribed(scorer, unit, program_name, draft);
+        if score.category == Category::Unknown {
+            undescribed(scorer, unit, program_name, score);
         }
         return;
     };
     let arguments = Arguments::of(unit.words, Some(program));
-    draft.category = program.category_of(&arguments);
+    score.category = program.category_of(&arguments);
     // What a program only stands in for is scored as such, and not for the words it hands on.
     let effects = program.effects(&arguments);
     let reads_only = effects.iter().all(|(effect, _)| {
@@ -160,31 +165,31 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
     for (effect, at) in &effects {
         let span = unit.words.get(*at).map_or(first, |word| word.span);
         let word = unit.words.get(*at).map_or("", |word| word.text.as_str());
-        apply(*effect, span, word, program_name, reads_only, draft);
+        apply(*effect, span, word, program_name, reads_only, score);
     }
     if helps(unit.words, program) {
-        draft.reducers.add(
-            name::HELP,
+        score.reducers.add(
+            Modifier::HelpOrVersion,
             unit.words.get(1).map_or(first, |word| word.span),
             "only prints help or a version",
         );
     }
     if effects.iter().any(|(effect, _)| *effect == Effect::Host) {
-        around::hosts(scorer, unit, &arguments, draft);
+        around::hosts(scorer, unit, &arguments, score);
     }
-    operands::targets(scorer, unit, program_name, program, &arguments, draft);
-    operands::interpreter(scorer, unit, program, &arguments, draft);
+    operands::targets(scorer, unit, program_name, program, &arguments, score);
+    operands::interpreter(scorer, unit, program, &arguments, score);
 }
 
 /// A program without a table: its verbs are taken at their word. They only ever raise the score.
-fn undescribed(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: &mut Draft) {
+fn undescribed(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: &mut SegmentScore) {
     let Some(program) = scorer.tables.undescribed() else { return };
     let arguments = Arguments::of(unit.words, Some(program));
     let first = unit.words.first().map_or((0, 0), |word| word.span);
     for (effect, at) in program.effects(&arguments) {
         let span = unit.words.get(at).map_or(first, |word| word.span);
         let word = unit.words.get(at).map_or("", |word| word.text.as_str());
-        apply(effect, span, word, program_name, false, draft);
+        apply(effect, span, word, program_name, false, score);
     }
 }
 
@@ -207,51 +212,67 @@ pub(crate) fn apply(
     word: &str,
     program: &str,
     reads_only: bool,
-    draft: &mut Draft,
+    score: &mut SegmentScore,
 ) {
-    let causes = &mut draft.causes;
+    let modifiers = &mut score.modifiers;
     let by = if word == program || word.is_empty() {
         program.to_owned()
     } else {
         format!("{program} {word}")
     };
     match effect {
-        Effect::Destructive => causes.add(name::DESTRUCTIVE, span, format!("{by} destroys")),
-        Effect::Wide => causes.add(name::WIDE, span, format!("{by} takes everything with it")),
+        Effect::Destructive => modifiers.add(Modifier::Destructive, span, format!("{by} destroys")),
+        Effect::Wide => {
+            modifiers.add(Modifier::Wide, span, format!("{by} takes everything with it"))
+        }
         Effect::Recursive => {
-            causes.add(name::RECURSIVE, span, format!("{by} goes through whole trees"))
+            modifiers.add(Modifier::Recursive, span, format!("{by} goes through whole trees"))
         }
-        Effect::Force => causes.add(name::FORCE, span, format!("{by} asks nobody")),
-        Effect::Privilege => causes.add(name::PRIVILEGE, span, format!("{by} raises privilege")),
+        Effect::Force => modifiers.add(Modifier::Force, span, format!("{by} asks nobody")),
+        Effect::Privilege => {
+            modifiers.add(Modifier::Privilege, span, format!("{by} raises privilege"))
+        }
         Effect::Exec => {
-            causes.add(name::INDIRECT, span, format!("{by} runs something given as data"))
+            modifiers.add(Modifier::Indirect, span, format!("{by} runs something given as data"))
         }
-        Effect::Hijack => {
-            causes.add(name::HIJACK, span, format!("{by} makes a program run something else"))
+        Effect::Hijack => modifiers.add(
+            Modifier::Hijack,
+            span,
+            format!("{by} makes a program run something else"),
+        ),
+        Effect::Persist => modifiers.add(
+            Modifier::Persistence,
+            span,
+            format!("{by} stays in place and acts later"),
+        ),
+        Effect::Tamper => modifiers.add(
+            Modifier::Tampering,
+            span,
+            format!("{by} touches logs, audit or protection"),
+        ),
+        Effect::Safety => {
+            modifiers.add(Modifier::SafetyOff, span, format!("{by} removes a safety switch"))
         }
-        Effect::Persist => {
-            causes.add(name::PERSISTENCE, span, format!("{by} stays in place and acts later"))
+        Effect::Secret => modifiers.add(Modifier::Secret, span, format!("{by} handles secrets")),
+        Effect::Obfuscation => {
+            modifiers.add(Modifier::Obfuscation, span, format!("{by} hides what runs"))
         }
-        Effect::Tamper => {
-            causes.add(name::TAMPERING, span, format!("{by} touches logs, audit or protection"))
-        }
-        Effect::Safety => causes.add(name::SAFETY, span, format!("{by} removes a safety switch")),
-        Effect::Secret => causes.add(name::SECRET, span, format!("{by} handles secrets")),
-        Effect::Obfuscation => causes.add(name::OBFUSCATION, span, format!("{by} hides what runs")),
         Effect::Unseen => {
-            causes.add(name::UNINSPECTABLE, span, format!("{by}: what runs cannot be seen"))
+            modifiers.add(Modifier::Uninspectable, span, format!("{by}: what runs cannot be seen"))
         }
         Effect::System => {
-            causes.add(name::SYSTEM, span, format!("{by} writes where the system lives"))
+            modifiers.add(Modifier::SystemPath, span, format!("{by} writes where the system lives"))
         }
-        Effect::Catastrophic => causes.raise(95, span, format!("{by} takes the system with it")),
-        Effect::Critical => causes.raise(75, span, format!("{by} cannot be undone")),
-        Effect::High => causes.raise(50, span, by),
+        Effect::Catastrophic => modifiers.raise(95, span, format!("{by} takes the system with it")),
+        Effect::Critical => modifiers.raise(75, span, format!("{by} cannot be undone")),
+        Effect::High => modifiers.raise(50, span, by),
         Effect::Host => {}
-        Effect::Dry => draft.reducers.add(name::DRY_RUN, span, "only says what it would do"),
-        Effect::Help => draft.reducers.add(name::HELP, span, "only prints help or a version"),
+        Effect::Dry => score.reducers.add(Modifier::DryRun, span, "only says what it would do"),
+        Effect::Help => {
+            score.reducers.add(Modifier::HelpOrVersion, span, "only prints help or a version")
+        }
         Effect::Read if reads_only => {
-            draft.reducers.add(name::READ_ONLY, span, format!("{by} only reads"))
+            score.reducers.add(Modifier::ReadOnly, span, format!("{by} only reads"))
         }
         Effect::Read => {}
     }
@@ -278,17 +299,25 @@ fn helps(words: &[Word], program: &Program) -> bool {
 }
 
 /// A program whose name is only known when it runs.
-fn score_computed(scorer: &Scorer<'_>, unit: &Unit<'_>, word: &Word, draft: &mut Draft) {
-    draft.category = Category::CodeExecution;
-    draft.causes.add(name::INDIRECT, word.span, "the program's name is only known when it runs");
-    draft.causes.add(
-        name::UNINSPECTABLE,
+fn score_computed(scorer: &Scorer<'_>, unit: &Unit<'_>, word: &Word, score: &mut SegmentScore) {
+    score.category = Category::CodeExecution;
+    score.modifiers.add(
+        Modifier::Indirect,
+        word.span,
+        "the program's name is only known when it runs",
+    );
+    score.modifiers.add(
+        Modifier::Uninspectable,
         word.span,
         "the program's name is only known when it runs",
     );
     let pattern = base_name(&word.text);
     if word.flags.glob && !word.flags.dynamic {
-        draft.causes.add(name::OBFUSCATION, word.span, "a wildcard stands for the program's name");
+        score.modifiers.add(
+            Modifier::Obfuscation,
+            word.span,
+            "a wildcard stands for the program's name",
+        );
     }
     let fits = |name: &str| {
         word.flags.dynamic
@@ -296,15 +325,22 @@ fn score_computed(scorer: &Scorer<'_>, unit: &Unit<'_>, word: &Word, draft: &mut
             || wildcard(&without_brackets(pattern), name)
     };
     for suspect in SUSPECTS.iter().filter(|suspect| fits(suspect)) {
-        let mut tried =
-            Draft { causes: Causes::default(), reducers: Causes::default(), ..draft.clone() };
+        let mut tried = SegmentScore {
+            modifiers: Modifiers::default(),
+            reducers: Modifiers::default(),
+            ..score.clone()
+        };
         score_named(scorer, unit, suspect, &mut tried);
-        if let Some(floor) = tried.causes.floor.filter(|floor| floor.at_least >= 95) {
-            draft.causes.raise(floor.at_least, floor.span, format!("as {suspect} {}", floor.why));
+        if let Some(floor) = tried.modifiers.floor.filter(|floor| floor.at_least >= 95) {
+            score.modifiers.raise(
+                floor.at_least,
+                floor.span,
+                format!("as {suspect} {}", floor.why),
+            );
         }
         if word.flags.glob && !word.flags.dynamic {
-            for cause in tried.causes.list {
-                draft.causes.add(cause.name, cause.span, cause.why);
+            for applied in tried.modifiers.list {
+                score.modifiers.add(applied.modifier, applied.span, applied.why);
             }
         }
     }
@@ -363,57 +399,60 @@ pub(crate) fn find_is_narrowed(words: &[Word]) -> bool {
     })
 }
 
-/// Adds what statements do to the draft of the program that runs them.
+/// Adds what statements do to the score of the program that runs them.
 pub(crate) fn statements(scorer: &mut Scorer<'_>, found: &Statements, span: Span) {
-    let Some(draft) = scorer.drafts.last_mut() else { return };
-    let program = draft.program.clone().unwrap_or_default();
-    add_statements(draft, found, span, &program);
+    let Some(score) = scorer.scores.last_mut() else { return };
+    let program = score.program.clone().unwrap_or_default();
+    add_statements(score, found, span, &program);
 }
 
-fn add_statements(draft: &mut Draft, found: &Statements, span: Span, program: &str) {
+fn add_statements(score: &mut SegmentScore, found: &Statements, span: Span, program: &str) {
     if let Some(category) = found.category {
-        draft.category = category;
+        score.category = category;
     }
     for (effect, _) in &found.effects {
-        apply(*effect, span, "statement", program, false, draft);
+        apply(*effect, span, "statement", program, false, score);
     }
-    if found.reads && !draft.causes.has(name::DESTRUCTIVE) && !draft.causes.has(name::INDIRECT) {
-        draft.reducers.add(name::READ_ONLY, span, "every statement only reads");
+    if found.reads
+        && !score.modifiers.has(Modifier::Destructive)
+        && !score.modifiers.has(Modifier::Indirect)
+    {
+        score.reducers.add(Modifier::ReadOnly, span, "every statement only reads");
     }
 }
 
-/// Adds what code was seen to do to the draft of the interpreter that runs it.
+/// Adds what code was seen to do to the score of the interpreter that runs it.
 pub(crate) fn seen(scorer: &mut Scorer<'_>, seen: &code::Seen, span: Span) {
     let tables = scorer.tables;
-    let Some(draft) = scorer.drafts.last_mut() else { return };
-    if (seen.runs || seen.network) && draft.category.base() < Category::CodeExecution.base() {
-        draft.category = Category::CodeExecution;
+    let Some(score) = scorer.scores.last_mut() else { return };
+    if (seen.runs || seen.network) && score.category.base() < Category::CodeExecution.base() {
+        score.category = Category::CodeExecution;
     }
-    if seen.writes && draft.category.base() < Category::FileWrite.base() {
-        draft.category = Category::FileWrite;
+    if seen.writes && score.category.base() < Category::FileWrite.base() {
+        score.category = Category::FileWrite;
     }
     for (effect, why) in &seen.effects {
-        apply(*effect, span, "", why, false, draft);
-        if let Some(cause) = draft.causes.list.last_mut()
-            && cause.span == span
+        apply(*effect, span, "", why, false, score);
+        if let Some(applied) = score.modifiers.list.last_mut()
+            && applied.span == span
         {
-            cause.why = (*why).to_owned();
+            applied.why = (*why).to_owned();
         }
     }
     if seen.network {
-        draft.causes.add(name::UNLISTED_HOST, span, "the code opens connections");
+        score.modifiers.add(Modifier::UnlistedHost, span, "the code opens connections");
     }
-    let destroys = draft.causes.has(name::DESTRUCTIVE);
+    let destroys = score.modifiers.has(Modifier::Destructive);
     for path in &seen.targets {
         let path = super::target::resolve(path, None);
         if tables.path_lists.is_system(&path) {
-            draft.causes.add(name::SYSTEM, span, format!("the code writes {path}"));
+            score.modifiers.add(Modifier::SystemPath, span, format!("the code writes {path}"));
         }
         if destroys && super::target::is_core(&path) {
-            draft.causes.raise(95, span, format!("the code deletes {path}"));
+            score.modifiers.raise(95, span, format!("the code deletes {path}"));
         }
         if tables.path_lists.is_persistence(&path) {
-            draft.causes.add(name::PERSISTENCE, span, format!("{path} acts later"));
+            score.modifiers.add(Modifier::Persistence, span, format!("{path} acts later"));
         }
     }
 }

@@ -2,11 +2,12 @@
 //! It must never drop the inner command, nor run deeper than the reader allows.
 
 use crate::Context;
+use crate::modifier::Modifier;
 use crate::parse::{Place, Shared, Simple, Span, Word, output};
 use crate::tables::{Arguments, Language, Program, RiskTables, Wraps};
 
-use super::draft::{Draft, name};
 use super::segment;
+use super::segment_score::SegmentScore;
 
 /// What the wrappers around a command say about it.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +40,7 @@ pub(crate) struct Scorer<'a> {
     pub(crate) context: &'a Context,
     pub(crate) shared: &'a mut Shared,
     pub(super) inherits: Vec<Inherit>,
-    pub(crate) drafts: Vec<Draft>,
+    pub(crate) scores: Vec<SegmentScore>,
     pub(super) cwd: Option<String>,
     /// Files the line itself writes, and what into them: they may be run further on.
     pub(super) written: Vec<(String, String)>,
@@ -59,7 +60,7 @@ impl<'a> Scorer<'a> {
             context,
             shared,
             inherits: vec![Inherit::default()],
-            drafts: Vec::new(),
+            scores: Vec::new(),
             cwd: context.cwd.clone(),
             written: Vec::new(),
         }
@@ -84,8 +85,8 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    pub(crate) fn finish(self) -> Vec<Draft> {
-        self.drafts
+    pub(crate) fn finish(self) -> Vec<SegmentScore> {
+        self.scores
     }
 
     /// `cd X && rm -rf *`: where relative paths lead from here on.
@@ -107,12 +108,12 @@ impl<'a> Scorer<'a> {
         let simple = outermost.then_some(host);
         let cwd = self.cwd.clone();
         let unit = Unit { words, inherit, simple, host, index, cwd: cwd.as_deref() };
-        let draft = segment::score(self, &unit);
-        let span = draft.span;
-        self.drafts.push(draft);
+        let score = segment::score(self, &unit);
+        let span = score.span;
+        self.scores.push(score);
         if words.is_empty() || inherit.depth >= MAX_WRAPPERS {
             if inherit.depth >= MAX_WRAPPERS {
-                self.note(name::UNINSPECTABLE, span, "wrapped too many times");
+                self.note(Modifier::Uninspectable, span, "wrapped too many times");
             }
             return;
         }
@@ -156,10 +157,10 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Adds a cause to the draft of the command just scored.
-    pub(crate) fn note(&mut self, name: &'static str, span: Span, why: impl Into<String>) {
-        if let Some(draft) = self.drafts.last_mut() {
-            draft.causes.add(name, span, why);
+    /// Applies a modifier to the command just scored.
+    pub(crate) fn note(&mut self, modifier: Modifier, span: Span, why: impl Into<String>) {
+        if let Some(score) = self.scores.last_mut() {
+            score.modifiers.add(modifier, span, why);
         }
     }
 

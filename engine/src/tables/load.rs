@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{EffectSet, Language, PathLists, Pattern, Program, RiskTables, Wraps, Writes};
 use crate::Category;
+use crate::modifier::Modifier;
 
 /// What is wrong with a table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +78,40 @@ impl Default for Points {
             read_only: -25,
             help: -30,
             development: -10,
+        }
+    }
+}
+
+impl Points {
+    /// The points of one modifier.
+    pub(crate) fn of(&self, modifier: Modifier) -> i32 {
+        match modifier {
+            Modifier::Deception => self.deception,
+            Modifier::Destructive => self.destructive,
+            Modifier::Development => self.development,
+            Modifier::DryRun => self.dry_run,
+            Modifier::Force => self.force,
+            Modifier::HelpOrVersion => self.help,
+            Modifier::Hijack => self.hijack,
+            Modifier::HomeData => self.home_data,
+            Modifier::Indirect => self.indirect,
+            // Carriage returns at line ends are like padding: there, unseen, and harmless by themselves.
+            Modifier::LineEndings | Modifier::Padding => self.padding,
+            Modifier::Obfuscation => self.obfuscation,
+            Modifier::OpenEnded => self.open_ended,
+            Modifier::Persistence => self.persistence,
+            Modifier::PipeToInterpreter => self.pipe_to_interpreter,
+            Modifier::Privilege => self.privilege,
+            Modifier::Production => self.production,
+            Modifier::ReadOnly => self.read_only,
+            Modifier::Recursive => self.recursive,
+            Modifier::SafetyOff => self.safety_off,
+            Modifier::Secret => self.secret,
+            Modifier::SystemPath => self.system_path,
+            Modifier::Tampering => self.tampering,
+            Modifier::Uninspectable => self.uninspectable,
+            Modifier::UnlistedHost => self.unlisted_host,
+            Modifier::Wide => self.wide,
         }
     }
 }
