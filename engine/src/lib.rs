@@ -10,6 +10,7 @@ mod level;
 mod modifier;
 mod parse;
 mod policy;
+mod program;
 mod risk;
 mod rules;
 mod secrets;

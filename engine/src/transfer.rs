@@ -1,6 +1,7 @@
 //! Commands that move files, in one plain sentence for the reviewer. It must never say anything of
 //! a command that it does not know to its last option: silence is better than a wrong sentence.
 
+use crate::program::{base_name, is_installed};
 use crate::rules::{every_command, plain_words};
 
 /// The receiving side of legacy scp, as a client starts it.
@@ -37,7 +38,7 @@ pub fn scp_sink(command: &[u8]) -> ScpSink {
         return ScpSink::Plain { path, recursive, directory, preserve };
     }
     let receives = |argv: &Vec<String>| {
-        argv.first().is_some_and(|word| base(word) == "scp")
+        argv.first().is_some_and(|word| base_name(word) == "scp")
             && argv
                 .iter()
                 .skip(1)
@@ -62,7 +63,7 @@ pub fn describe_transfer(command: &[u8]) -> Option<String> {
     };
     let words = plain(rest.as_bytes())?;
     let (program, args) = words.split_first()?;
-    let is = |name| is_program(program, name);
+    let is = |name| is_installed(program, name);
     if is("tar") {
         return tar(args, directory.as_deref());
     }
@@ -273,7 +274,7 @@ struct Scp {
 
 fn scp(words: &[String]) -> Option<Scp> {
     let (program, args) = words.split_first()?;
-    if !is_program(program, "scp") {
+    if !is_installed(program, "scp") {
         return None;
     }
     let mut found =
@@ -303,19 +304,6 @@ fn scp(words: &[String]) -> Option<Scp> {
         }
     }
     (found.sink != source && found.path.is_some()).then_some(found)
-}
-
-/// Whether the word names that program: by its bare name, or where systems keep it.
-fn is_program(word: &str, name: &str) -> bool {
-    const SYSTEM: [&str; 4] = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"];
-    match word.rsplit_once('/') {
-        None => word == name,
-        Some((directory, last)) => last == name && SYSTEM.contains(&directory),
-    }
-}
-
-fn base(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use super::ansi;
 use super::types::{RedirectOp, Script, Simple, Word};
+use crate::program::base_name;
 
 /// The longest output that is followed, in bytes.
 const MAX: usize = 16 * 1024;
@@ -160,10 +161,6 @@ fn ranges(set: &str) -> Option<Vec<char>> {
         }
     }
     Some(out)
-}
-
-pub(crate) fn base_name(program: &str) -> &str {
-    program.rsplit('/').next().unwrap_or(program)
 }
 
 /// Decodes base64; `None` unless every character belongs to it and the result is text.

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::types::{Policy, PolicyError, PolicyKind, Requirement};
+use crate::program::base_name;
 use crate::rules::{GlobPattern, every_command};
 use crate::tables::wildcard;
 use crate::{Context, Level};
@@ -88,7 +89,7 @@ impl PolicySet {
     #[must_use]
     pub fn touching(&self, program: Option<&str>) -> Vec<Requirement> {
         let fits = |compiled: &Compiled| match (program, literal_program(compiled)) {
-            (Some(a), Some(b)) => crate::parse::output::base_name(a) == b,
+            (Some(a), Some(b)) => base_name(a) == b,
             _ => true,
         };
         self.policies
@@ -137,7 +138,7 @@ impl PolicySet {
 /// The program a pattern names, where it names one.
 fn literal_program(compiled: &Compiled) -> Option<String> {
     let first = compiled.pattern.as_ref()?.words().first()?;
-    (!first.contains(['*', '?'])).then(|| crate::parse::output::base_name(first).to_owned())
+    (!first.contains(['*', '?'])).then(|| base_name(first).to_owned())
 }
 
 /// Whether one command may fit both patterns; in doubt it does.
@@ -201,7 +202,7 @@ fn skipping_values(pattern: &GlobPattern, words: &[String]) -> bool {
     else {
         return false;
     };
-    wildcard(first, crate::parse::output::base_name(program))
+    wildcard(first, base_name(program))
         && literal
             .iter()
             .filter(|word| *word != "*")

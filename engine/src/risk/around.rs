@@ -4,6 +4,7 @@
 use crate::Category;
 use crate::modifier::Modifier;
 use crate::parse::{RedirectOp, Simple, Span};
+use crate::program::base_name;
 use crate::tables::Arguments;
 
 use super::host::{host_of, is_ip};
@@ -121,7 +122,7 @@ fn network_redirect(unit: &Unit<'_>, path: &str, span: Span, score: &mut Segment
         score.base_span = span;
     }
     let shell = unit.words.first().is_none_or(|word| {
-        let base = crate::parse::output::base_name(&word.text);
+        let base = base_name(&word.text);
         matches!(
             base,
             "bash" | "sh" | "zsh" | "dash" | "ksh" | "exec" | "python" | "python3" | "perl" | "0"
@@ -310,7 +311,7 @@ pub(super) fn hosts(
     };
     let ssh = unit.words.first().is_some_and(|word| {
         matches!(
-            crate::parse::output::base_name(&word.text),
+            base_name(&word.text),
             "ssh"
                 | "mosh"
                 | "autossh"
@@ -346,7 +347,7 @@ pub(super) fn hosts(
         score.modifiers.add(Modifier::UnlistedHost, span, why);
         break;
     }
-    let program = unit.words.first().map_or("", |word| crate::parse::output::base_name(&word.text));
+    let program = unit.words.first().map_or("", |word| base_name(&word.text));
     leaves(unit, program, arguments, score);
     if matches!(program, "dig" | "nslookup" | "host" | "drill" | "ping")
         && let Some(word) = unit.words.iter().skip(1).find(|word| {
@@ -365,7 +366,7 @@ pub(super) fn hosts(
 
 /// What any word of any command can mean: secrets, production, disguise.
 pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore) {
-    let program = unit.words.first().map_or("", |word| crate::parse::output::base_name(&word.text));
+    let program = unit.words.first().map_or("", |word| base_name(&word.text));
     // These look at the name of a file, not into it; these print what they are given.
     let names_only = matches!(
         program,

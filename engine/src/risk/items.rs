@@ -2,7 +2,8 @@
 //! take input for harmless because one of its readings is.
 
 use crate::modifier::{Modifier, TermKind};
-use crate::parse::{self, Word, output::base_name};
+use crate::parse::{self, Word};
+use crate::program::{SHELLS, base_name};
 use crate::tables::{Language, Program, RiskTables};
 use crate::{Assessment, Category, Context, Level, Segment, Term};
 
@@ -178,7 +179,7 @@ impl RiskTables {
             Some((name, program, remote)) => Reader {
                 shell: remote
                     || program.stdin == Some(Language::Shell)
-                    || line::SHELLS.contains(&name.as_str()),
+                    || SHELLS.contains(&name.as_str()),
                 name,
                 program: Some(program),
                 production: has(Modifier::Production),
@@ -187,7 +188,7 @@ impl RiskTables {
             None => {
                 let name = base_name(first.trim_start_matches('-')).to_owned();
                 Reader {
-                    shell: line::SHELLS.contains(&name.as_str()),
+                    shell: SHELLS.contains(&name.as_str()),
                     program: self.program(&name),
                     name,
                     production: has(Modifier::Production),

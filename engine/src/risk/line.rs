@@ -2,14 +2,13 @@
 //! could be read at all. It must never make a line look better than its worst part.
 
 use crate::modifier::Modifier;
-use crate::parse::{self, Shared, output::base_name};
+use crate::parse::{self, Shared};
+use crate::program::{base_name, reads_as_posix};
 use crate::{Context, RiskTables};
 
 use super::deception;
 use super::segment_score::{Modifiers, SegmentScore};
 
-/// Shells whose grammar is the one that is read here.
-pub(super) const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh"];
 /// Programs that turn data into other text.
 const DECODERS: [&str; 8] =
     ["base64", "base32", "basenc", "xxd", "uudecode", "rev", "openssl", "gzip"];
@@ -51,7 +50,7 @@ pub(super) fn collect(
         line.raise(75, problem.span, format!("part of it was not read: {}", problem.why));
     }
     if let Some(shell) = &context.shell
-        && !super::reads_as_posix(context)
+        && !reads_as_posix(Some(shell))
     {
         line.add(
             Modifier::Uninspectable,

@@ -119,14 +119,6 @@ impl RiskTables {
     }
 }
 
-/// Whether the target's shell, where known, speaks the language that is read here.
-pub(crate) fn reads_as_posix(context: &Context) -> bool {
-    context
-        .shell
-        .as_deref()
-        .is_none_or(|shell| line::SHELLS.contains(&parse::output::base_name(shell)))
-}
-
 /// The words of every simple command in a line, wrappers looked through.
 pub(crate) fn commands_of(text: &str) -> Vec<Vec<String>> {
     let context = Context::default();

@@ -3,6 +3,7 @@
 
 use crate::modifier::Modifier;
 use crate::parse::{Place, RedirectOp, Simple, Span, Word, output, read_into};
+use crate::program::base_name;
 use crate::tables::{Arguments, Language, Program};
 
 use super::unwrap::{Inherit, MAX_WRAPPERS, Scorer};
@@ -75,7 +76,7 @@ impl Scorer<'_> {
             }
             // `/etc/crontab` names a user in front.
             if timed && let Some(rest) = fields.get(skip + 1..) {
-                let first = rest.first().map_or("", |word| output::base_name(word));
+                let first = rest.first().map_or("", |word| base_name(word));
                 if self.tables.program(first).is_some() {
                     self.nested(&rest.join(" "), place, outer, via);
                 }
@@ -140,7 +141,7 @@ impl Scorer<'_> {
     /// Reads a text as shell if it begins like a command.
     pub(super) fn maybe_shell(&mut self, text: &str, span: Span, outer: &Inherit, via: &str) {
         let first = text.split_whitespace().next().unwrap_or("");
-        if self.tables.program(output::base_name(first)).is_some() {
+        if self.tables.program(base_name(first)).is_some() {
             self.nested(text, Place::Fixed(span), outer, via);
         }
     }
@@ -285,7 +286,7 @@ impl Scorer<'_> {
         self.shared.script.commands.iter().any(|command| {
             command.words.iter().take(3).any(|word| {
                 matches!(
-                    output::base_name(&word.text),
+                    base_name(&word.text),
                     "curl"
                         | "wget"
                         | "fetch"

@@ -3,7 +3,8 @@
 
 use crate::Category;
 use crate::modifier::Modifier;
-use crate::parse::{Span, Word, output::base_name};
+use crate::parse::{Span, Word};
+use crate::program::base_name;
 use crate::tables::{Arguments, Effect, MAX_WORDS, Program, RiskTables, Wraps, wildcard};
 
 use super::segment_score::{Modifiers, SegmentScore};

@@ -4,6 +4,7 @@
 use crate::Context;
 use crate::modifier::Modifier;
 use crate::parse::{Place, Shared, Simple, Span, Word, output};
+use crate::program::base_name;
 use crate::tables::{Arguments, Language, Program, RiskTables, Wraps};
 
 use super::segment;
@@ -373,13 +374,13 @@ impl<'a> Scorer<'a> {
             commands.get(..index).unwrap_or(&[]).iter().rev().find(|command| {
                 command.pipeline == this.pipeline && command.stage + 1 == this.stage
             });
-        let Some(find) =
-            before.filter(|command| {
-                command.words.first().is_some_and(|word| {
-                    matches!(output::base_name(&word.text), "find" | "fd" | "ls")
-                }) && !segment::find_is_narrowed(&command.words)
-            })
-        else {
+        let Some(find) = before.filter(|command| {
+            command
+                .words
+                .first()
+                .is_some_and(|word| matches!(base_name(&word.text), "find" | "fd" | "ls"))
+                && !segment::find_is_narrowed(&command.words)
+        }) else {
             return;
         };
         let starts =

@@ -7,10 +7,11 @@ use regex_automata::Anchored;
 use regex_automata::Input;
 use regex_automata::meta::Regex;
 
-use super::pattern::{GlobPattern, base, word_fits};
+use super::pattern::{GlobPattern, word_fits};
 use super::plain::{every_command, plain_words};
 use super::types::{Closest, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope};
 use crate::Context;
+use crate::program::{base_name, reads_as_posix};
 use crate::tables::wildcard;
 
 /// Rules compiled for matching. Cheap to share; build off the hot path and swap.
@@ -226,7 +227,7 @@ impl RuleSet {
         let Some(words) = words else {
             return review("not plain words: only a rule for this exact text can allow it");
         };
-        if !crate::risk::reads_as_posix(context) {
+        if !reads_as_posix(context.shell.as_deref()) {
             return review(
                 "the target's shell is not read here: only a rule for this exact text can allow it",
             );
@@ -284,7 +285,7 @@ impl RuleSet {
             None => commands(),
         };
         all.iter().find_map(|words| {
-            let program = base(words.first()?);
+            let program = base_name(words.first()?);
             self.deny
                 .candidates(words, program)
                 .into_iter()
