@@ -268,8 +268,7 @@ fn people(view: &RuleView) -> String {
 async fn note_policies(link: &Link, view: &RuleView) -> Result<(), Failure> {
     let all: Vec<Policy> = link.client.get("/v1/policies").await?;
     let Ok(set) = PolicySet::build(all) else { return Ok(()) };
-    let program = view.rule.pattern.split_whitespace().next().filter(|p| !p.contains('*'));
-    for requirement in set.touching(program) {
+    for requirement in set.touching(view.rule.program()) {
         if requirement.needed() > 1 {
             print::note(&format!(
                 "where {} asks, the rule allows once enough of them stand for it: expacti rules approve {}",

@@ -2,7 +2,7 @@
 //! propose a rule that does not match the command, never ends, or holds everywhere.
 
 use expacti_engine::{
-    Approved, Backtest, Context, Effect, History, Level, MatchKind, Outcome, ItemSyntax, Rule,
+    Approved, Backtest, Context, Effect, History, ItemSyntax, Level, MatchKind, Outcome, Rule,
     RuleSet, Scope, Snapshot, backtest, judge_as, suggest,
 };
 use expacti_protocol::command::{CommandState, CommandView, ItemKind};

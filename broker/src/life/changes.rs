@@ -2,7 +2,7 @@
 //! carried out by fewer people than could have allowed a command under what it removes.
 
 use expacti_audit::Entry;
-use expacti_engine::{MatchKind, Policy, PolicySet, Requirement, Voter};
+use expacti_engine::{Policy, PolicySet, Requirement, Voter};
 use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{Action, Approval, Change, RuleView};
 use expacti_protocol::ids::ChangeId;
@@ -97,11 +97,7 @@ impl Life {
             Action::RemovePolicy { policy } => {
                 weakened(old.policies().iter().filter(|p| p.id != policy.id).cloned().collect())
             }
-            Action::RemoveRule { rule } => {
-                let program = rule.pattern.split_whitespace().next();
-                let literal = program.filter(|p| !p.contains(['*', '?', '\'', '"', '\\']));
-                old.touching(literal.filter(|_| rule.kind != MatchKind::Regex))
-            }
+            Action::RemoveRule { rule } => old.touching(rule.program()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, Outcome as RuleOutcome, ItemSyntax, Verdict, judge_as, mask_secrets,
+    Context, Event, ItemSyntax, Outcome as RuleOutcome, Verdict, judge_as, mask_secrets,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,

@@ -136,9 +136,8 @@ impl PolicySet {
 }
 
 /// The program a pattern names, where it names one.
-fn literal_program(compiled: &Compiled) -> Option<String> {
-    let first = compiled.pattern.as_ref()?.words().first()?;
-    (!first.contains(['*', '?'])).then(|| base_name(first).to_owned())
+fn literal_program(compiled: &Compiled) -> Option<&str> {
+    compiled.pattern.as_ref()?.program().map(base_name)
 }
 
 /// Whether one command may fit both patterns; in doubt it does.

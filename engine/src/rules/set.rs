@@ -164,7 +164,7 @@ impl RuleSet {
                 MatchKind::Regex => {
                     let anchored = compile_check(&rule.pattern).map_err(wrong)?;
                     let group =
-                        expressions.entry(literal_program(&rule.pattern).into()).or_default();
+                        expressions.entry(expression_key(&rule.pattern).into()).or_default();
                     group.0.push(anchored);
                     group.1.push(at);
                 }
@@ -398,9 +398,9 @@ fn difference(
     out
 }
 
-/// The program an expression can only begin with: `cat ` in `cat /srv/[a-z]+`; empty where that is
-/// not certain.
-fn literal_program(pattern: &str) -> &str {
+/// Under which key an expression is looked up: the first word of every command it can match, `cat`
+/// for `cat /srv/[a-z]+`; empty where that is not certain.
+fn expression_key(pattern: &str) -> &str {
     let Some((program, rest)) = pattern.split_once(' ') else { return "" };
     let literal = !program.is_empty()
         && program.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/'));
