@@ -6,6 +6,8 @@ use crate::parse::Span;
 use crate::tables::RiskTables;
 use crate::{Assessment, Category, Context, Level, Term};
 
+use super::deception;
+use super::paths::{is_core, is_home, resolve};
 use super::segment_score::{Modifiers, SegmentScore};
 
 /// The most paths of one change that are looked at; beyond it the change is uninspectable.
@@ -23,7 +25,7 @@ impl RiskTables {
         if !exact {
             line.add(Modifier::Uninspectable, whole, "a path that is not UTF-8");
         }
-        if let Some((span, why)) = super::deception::find(&text.replace('\n', " ")) {
+        if let Some((span, why)) = deception::find(&text.replace('\n', " ")) {
             line.add(Modifier::Deception, span, why);
         }
         // A path in `$'…'` has characters that a name need not have.
@@ -76,7 +78,7 @@ impl RiskTables {
     /// Why a place is guarded, if it is.
     fn guarded(&self, verb: &str, path: &str) -> Option<&'static str> {
         let path_lists = &self.path_lists;
-        let path = super::target::resolve(path, None);
+        let path = resolve(path, None);
         if path_lists.is_secret(&path) {
             Some("it holds secrets or opens doors")
         } else if verb == "read" {
@@ -86,9 +88,7 @@ impl RiskTables {
         } else if path_lists.is_tamper(&path) {
             Some("it belongs to logs, audit or protection")
         } else if verb == "rename"
-            && (super::target::is_home(&path)
-                || super::target::is_core(&path)
-                || path_lists.holds_guarded(&path))
+            && (is_home(&path) || is_core(&path) || path_lists.holds_guarded(&path))
         {
             Some("what lies beneath it is known by its path no more")
         } else {

@@ -8,9 +8,10 @@ use crate::tables::{Language, Program, RiskTables};
 use crate::{Assessment, Category, Context, Level, Segment, Term};
 
 use super::code;
+use super::effects;
 use super::line;
+use super::scorer::{Inherit, Scorer};
 use super::segment_score::{Modifiers, SegmentScore};
-use super::unwrap::{Inherit, Scorer};
 
 /// Programs that run a command behind `!` or `:!`.
 const ESCAPES: [&str; 12] =
@@ -223,7 +224,7 @@ impl RiskTables {
         match language {
             Some(Language::Editor) => {
                 let seen = code::editor(text);
-                super::segment::seen(&mut scorer, &seen, whole);
+                effects::seen(&mut scorer, &seen, whole);
                 for line in &seen.shell {
                     scorer.maybe_shell(line, whole, &outer, &reader.name);
                 }

@@ -6,8 +6,12 @@ use crate::parse::{Place, RedirectOp, Simple, Span, Word, output, read_into};
 use crate::program::base_name;
 use crate::tables::{Arguments, Language, Program};
 
-use super::unwrap::{Inherit, MAX_WRAPPERS, Scorer};
-use super::{code, segment};
+use super::mongo::mongo;
+use super::paths::resolve;
+use super::redis::redis;
+use super::scorer::{Inherit, MAX_WRAPPERS, Scorer};
+use super::sql::sql;
+use super::{code, effects};
 
 impl Scorer<'_> {
     /// `echo 'rm -rf /' > x; sh x`: what a file is given may run later in the line, or by itself.
@@ -27,7 +31,7 @@ impl Scorer<'_> {
             )
             .find(|word| word.known());
         let Some(target) = target else { return };
-        let path = super::target::resolve(&target.text, self.cwd.as_deref());
+        let path = resolve(&target.text, self.cwd.as_deref());
         let span = target.span;
         let mut alone = simple.clone();
         alone.redirects.retain(|redirect| {
@@ -49,7 +53,7 @@ impl Scorer<'_> {
 
     /// Runs what the line wrote into a file, if the file is run.
     pub(super) fn run_written(&mut self, path: &str, span: Span, outer: &Inherit, via: &str) {
-        let path = super::target::resolve(path, self.cwd.as_deref());
+        let path = resolve(path, self.cwd.as_deref());
         let texts: Vec<String> = self
             .written
             .iter()
@@ -261,49 +265,24 @@ impl Scorer<'_> {
                 return self.nested(&word.text.clone(), word.place(), outer, via);
             }
             Language::Sql => {
-                return segment::statements(self, &super::sql::sql(&word.text), word.span);
+                return effects::statements(self, &sql(&word.text), word.span);
             }
             Language::Redis => {
-                return segment::statements(self, &super::sql::redis(&word.text), word.span);
+                return effects::statements(self, &redis(&word.text), word.span);
             }
             Language::Mongo => {
-                return segment::statements(self, &super::sql::mongo(&word.text), word.span);
+                return effects::statements(self, &mongo(&word.text), word.span);
             }
             Language::Awk => code::awk(&word.text),
             Language::Sed => code::sed(&word.text),
             Language::Editor => code::editor(&word.text),
             Language::Code => code::code(&word.text),
         };
-        segment::seen(self, &seen, word.span);
+        effects::seen(self, &seen, word.span);
         for text in &seen.shell {
             // A literal is a shell line only if it begins like one.
             self.maybe_shell(text, word.span, outer, via);
         }
-    }
-
-    /// Whether a command of the line fetches something.
-    pub(crate) fn runs_network(&self) -> bool {
-        self.shared.script.commands.iter().any(|command| {
-            command.words.iter().take(3).any(|word| {
-                matches!(
-                    base_name(&word.text),
-                    "curl"
-                        | "wget"
-                        | "fetch"
-                        | "aria2c"
-                        | "nc"
-                        | "ncat"
-                        | "netcat"
-                        | "socat"
-                        | "http"
-                        | "lynx"
-                        | "GET"
-                        | "ftp"
-                        | "dig"
-                        | "openssl"
-                )
-            })
-        })
     }
 
     /// A shell without code of its own runs what it reads.

@@ -3,25 +3,18 @@
 
 use crate::Category;
 use crate::modifier::Modifier;
-use crate::parse::{Span, Word};
+use crate::parse::Word;
 use crate::program::base_name;
-use crate::tables::{Arguments, Effect, MAX_WORDS, Program, RiskTables, Wraps, wildcard};
+use crate::tables::{Arguments, Effect, MAX_WORDS, Program, RiskTables, wildcard};
 
+use super::effects::{add_statements, apply};
+use super::program::{only_helps, program_name};
+use super::scorer::{Scorer, Unit};
 use super::segment_score::{Modifiers, SegmentScore};
-use super::sql::{self, Statements};
-use super::unwrap::{Scorer, Unit};
-use super::{around, operands};
-use super::{code, deception};
+use super::{hosts, interpreter, operands, redirects_env, typed_statement, words};
 
 /// Programs a computed name is tried as; only a catastrophe counts.
 const SUSPECTS: [&str; 8] = ["rm", "dd", "mkfs", "chmod", "chown", "shred", "mv", "wipefs"];
-
-/// The name a command is looked up by.
-pub(crate) fn program_name(words: &[Word]) -> String {
-    let text = words.first().map_or("", |word| word.text.as_str());
-    let base = base_name(text);
-    if base.is_ascii() { base.to_owned() } else { deception::ascii_of(base) }
-}
 
 /// Scores one command as it stands, wrappers and all.
 pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> SegmentScore {
@@ -85,10 +78,10 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> SegmentScore {
     }
     inherited(unit, &mut score);
     if let Some(simple) = unit.simple {
-        around::assignments(scorer, unit, simple, &mut score);
-        around::redirects(scorer, unit, simple, &mut score);
+        redirects_env::assignments(scorer, unit, simple, &mut score);
+        redirects_env::redirects(scorer, unit, simple, &mut score);
     }
-    around::everywhere(scorer, unit, &mut score);
+    words::any_word(scorer, unit, &mut score);
     score
 }
 
@@ -126,14 +119,9 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: 
         // A function of the line itself: its body is scored where it stands.
         let own = scorer.shared.script.functions.iter().any(|function| function == program_name);
         let statement = score.argv.join(" ");
-        if !own && sql::looks_like_statement(&statement) {
+        if !own && let Some(found) = typed_statement::read(&statement) {
             score.category = Category::Database;
             let span = score.span;
-            let found = if sql::looks_like_redis(&statement) {
-                sql::redis(&statement)
-            } else {
-                sql::sql(&statement)
-            };
             add_statements(score, &found, span, program_name);
             return;
         }
@@ -168,7 +156,7 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: 
         let word = unit.words.get(*at).map_or("", |word| word.text.as_str());
         apply(*effect, span, word, program_name, reads_only, score);
     }
-    if helps(unit.words, program) {
+    if only_helps(unit.words, program) {
         score.reducers.add(
             Modifier::HelpOrVersion,
             unit.words.get(1).map_or(first, |word| word.span),
@@ -176,10 +164,10 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: 
         );
     }
     if effects.iter().any(|(effect, _)| *effect == Effect::Host) {
-        around::hosts(scorer, unit, &arguments, score);
+        hosts::hosts(scorer, unit, &arguments, score);
     }
     operands::targets(scorer, unit, program_name, program, &arguments, score);
-    operands::interpreter(scorer, unit, program, &arguments, score);
+    interpreter::interpreter(scorer, unit, program, &arguments, score);
 }
 
 /// A program without a table: its verbs are taken at their word. They only ever raise the score.
@@ -204,99 +192,6 @@ fn as_service<'a>(tables: &'a RiskTables, words: &[Word]) -> Option<(&'a Program
     let named = Word { text: name.to_owned(), ..first.clone() };
     let rest = words.get(1..).unwrap_or(&[]);
     Some((program, [first.clone(), named].into_iter().chain(rest.iter().cloned()).collect()))
-}
-
-/// Turns an effect of the tables into a modifier.
-pub(crate) fn apply(
-    effect: Effect,
-    span: Span,
-    word: &str,
-    program: &str,
-    reads_only: bool,
-    score: &mut SegmentScore,
-) {
-    let modifiers = &mut score.modifiers;
-    let by = if word == program || word.is_empty() {
-        program.to_owned()
-    } else {
-        format!("{program} {word}")
-    };
-    match effect {
-        Effect::Destructive => modifiers.add(Modifier::Destructive, span, format!("{by} destroys")),
-        Effect::Wide => {
-            modifiers.add(Modifier::Wide, span, format!("{by} takes everything with it"))
-        }
-        Effect::Recursive => {
-            modifiers.add(Modifier::Recursive, span, format!("{by} goes through whole trees"))
-        }
-        Effect::Force => modifiers.add(Modifier::Force, span, format!("{by} asks nobody")),
-        Effect::Privilege => {
-            modifiers.add(Modifier::Privilege, span, format!("{by} raises privilege"))
-        }
-        Effect::Exec => {
-            modifiers.add(Modifier::Indirect, span, format!("{by} runs something given as data"))
-        }
-        Effect::Hijack => modifiers.add(
-            Modifier::Hijack,
-            span,
-            format!("{by} makes a program run something else"),
-        ),
-        Effect::Persist => modifiers.add(
-            Modifier::Persistence,
-            span,
-            format!("{by} stays in place and acts later"),
-        ),
-        Effect::Tamper => modifiers.add(
-            Modifier::Tampering,
-            span,
-            format!("{by} touches logs, audit or protection"),
-        ),
-        Effect::Safety => {
-            modifiers.add(Modifier::SafetyOff, span, format!("{by} removes a safety switch"))
-        }
-        Effect::Secret => modifiers.add(Modifier::Secret, span, format!("{by} handles secrets")),
-        Effect::Obfuscation => {
-            modifiers.add(Modifier::Obfuscation, span, format!("{by} hides what runs"))
-        }
-        Effect::Unseen => {
-            modifiers.add(Modifier::Uninspectable, span, format!("{by}: what runs cannot be seen"))
-        }
-        Effect::System => {
-            modifiers.add(Modifier::SystemPath, span, format!("{by} writes where the system lives"))
-        }
-        Effect::Catastrophic => modifiers.raise(95, span, format!("{by} takes the system with it")),
-        Effect::Critical => modifiers.raise(75, span, format!("{by} cannot be undone")),
-        Effect::High => modifiers.raise(50, span, by),
-        Effect::Host => {}
-        Effect::Dry => score.reducers.add(Modifier::DryRun, span, "only says what it would do"),
-        Effect::Help => {
-            score.reducers.add(Modifier::HelpOrVersion, span, "only prints help or a version")
-        }
-        Effect::Read if reads_only => {
-            score.reducers.add(Modifier::ReadOnly, span, format!("{by} only reads"))
-        }
-        Effect::Read => {}
-    }
-}
-
-/// `--help` or `--version` as the only argument, or the last one after a verb.
-fn helps(words: &[Word], program: &Program) -> bool {
-    // `python3 --version` reads no script; `python3 x --version` does.
-    if program.wraps.is_some_and(|wraps| wraps != Wraps::Dashes)
-        || program.stdin.is_some() && words.len() > 2
-    {
-        return false;
-    }
-    match words {
-        [_, only] | [_, _, only] => {
-            only.known()
-                && matches!(
-                    only.text.as_str(),
-                    "--help" | "--version" | "-help" | "-version" | "--usage"
-                )
-        }
-        _ => false,
-    }
 }
 
 /// A program whose name is only known when it runs.
@@ -358,110 +253,4 @@ fn without_brackets(pattern: &str) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// Whether `find` is given tests that leave part of what is there.
-pub(crate) fn find_is_narrowed(words: &[Word]) -> bool {
-    words.iter().any(|word| {
-        matches!(
-            word.text.as_str(),
-            "-name"
-                | "-iname"
-                | "-path"
-                | "-ipath"
-                | "-regex"
-                | "-iregex"
-                | "-mtime"
-                | "-mmin"
-                | "-ctime"
-                | "-cmin"
-                | "-atime"
-                | "-amin"
-                | "-newer"
-                | "-size"
-                | "-empty"
-                | "-user"
-                | "-group"
-                | "-perm"
-                | "-inum"
-                | "-nouser"
-                | "-nogroup"
-                | "-wholename"
-                | "-iwholename"
-                | "-samefile"
-                | "-links"
-                | "-uid"
-                | "-gid"
-                | "-newermt"
-                | "-executable"
-                | "-lname"
-                | "-xtype"
-        )
-    })
-}
-
-/// Adds what statements do to the score of the program that runs them.
-pub(crate) fn statements(scorer: &mut Scorer<'_>, found: &Statements, span: Span) {
-    let Some(score) = scorer.scores.last_mut() else { return };
-    let program = score.program.clone().unwrap_or_default();
-    add_statements(score, found, span, &program);
-}
-
-fn add_statements(score: &mut SegmentScore, found: &Statements, span: Span, program: &str) {
-    if let Some(category) = found.category {
-        score.category = category;
-    }
-    for (effect, _) in &found.effects {
-        apply(*effect, span, "statement", program, false, score);
-    }
-    if found.reads
-        && !score.modifiers.has(Modifier::Destructive)
-        && !score.modifiers.has(Modifier::Indirect)
-    {
-        score.reducers.add(Modifier::ReadOnly, span, "every statement only reads");
-    }
-}
-
-/// Adds what code was seen to do to the score of the interpreter that runs it.
-pub(crate) fn seen(scorer: &mut Scorer<'_>, seen: &code::Seen, span: Span) {
-    let tables = scorer.tables;
-    let Some(score) = scorer.scores.last_mut() else { return };
-    if (seen.runs || seen.network) && score.category.base() < Category::CodeExecution.base() {
-        score.category = Category::CodeExecution;
-    }
-    if seen.writes && score.category.base() < Category::FileWrite.base() {
-        score.category = Category::FileWrite;
-    }
-    for (effect, why) in &seen.effects {
-        apply(*effect, span, "", why, false, score);
-        if let Some(applied) = score.modifiers.list.last_mut()
-            && applied.span == span
-        {
-            applied.why = (*why).to_owned();
-        }
-    }
-    if seen.network {
-        score.modifiers.add(Modifier::UnlistedHost, span, "the code opens connections");
-    }
-    let destroys = score.modifiers.has(Modifier::Destructive);
-    for path in &seen.targets {
-        let path = super::target::resolve(path, None);
-        if tables.path_lists.is_system(&path) {
-            score.modifiers.add(Modifier::SystemPath, span, format!("the code writes {path}"));
-        }
-        if destroys && super::target::is_core(&path) {
-            score.modifiers.raise(95, span, format!("the code deletes {path}"));
-        }
-        if tables.path_lists.is_persistence(&path) {
-            score.modifiers.add(Modifier::Persistence, span, format!("{path} acts later"));
-        }
-    }
-}
-
-/// Whether a program is looked through, so that its own operands are not files.
-pub(crate) fn hands_on(program: &Program) -> bool {
-    matches!(
-        program.wraps,
-        Some(Wraps::Rest | Wraps::Xargs | Wraps::Joined | Wraps::Text | Wraps::Alias | Wraps::Ssh)
-    )
 }

@@ -1,72 +1,17 @@
 //! Looks through wrappers: `sudo`, `env`, `xargs`, `find -exec`, `ssh host cmd`, `sh -c` and their kind.
 //! It must never drop the inner command, nor run deeper than the reader allows.
 
-use crate::Context;
 use crate::modifier::Modifier;
-use crate::parse::{Place, Shared, Simple, Span, Word, output};
+use crate::parse::{Place, Simple, Word, output};
 use crate::program::base_name;
-use crate::tables::{Arguments, Language, Program, RiskTables, Wraps};
+use crate::tables::{Arguments, Language, Program, Wraps};
 
+use super::paths::resolve;
+use super::program::{find_is_narrowed, program_name};
+use super::scorer::{Inherit, MAX_WRAPPERS, Scorer, Unit};
 use super::segment;
-use super::segment_score::SegmentScore;
 
-/// What the wrappers around a command say about it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Inherit {
-    pub(crate) via: Vec<String>,
-    /// Where privilege was raised.
-    pub(crate) privileged: Option<Span>,
-    /// More arguments come from elsewhere.
-    pub(crate) more_arguments: Option<Span>,
-    /// Runs on another machine or in a container.
-    pub(crate) elsewhere: bool,
-    pub(crate) depth: usize,
-}
-
-/// One command with its wrappers taken off so far.
-pub(crate) struct Unit<'a> {
-    pub(crate) words: &'a [Word],
-    pub(crate) inherit: &'a Inherit,
-    /// Assignments and redirections count for the outermost command only.
-    pub(crate) simple: Option<&'a Simple>,
-    /// The command this one is, or stands in.
-    pub(crate) host: &'a Simple,
-    pub(crate) index: usize,
-    pub(crate) cwd: Option<&'a str>,
-}
-
-/// Goes through all commands of a line, those found on the way included.
-pub(crate) struct Scorer<'a> {
-    pub(crate) tables: &'a RiskTables,
-    pub(crate) context: &'a Context,
-    pub(crate) shared: &'a mut Shared,
-    pub(super) inherits: Vec<Inherit>,
-    pub(crate) scores: Vec<SegmentScore>,
-    pub(super) cwd: Option<String>,
-    /// Files the line itself writes, and what into them: they may be run further on.
-    pub(super) written: Vec<(String, String)>,
-}
-
-/// How deep wrappers are looked through.
-pub(super) const MAX_WRAPPERS: usize = 16;
-
-impl<'a> Scorer<'a> {
-    pub(crate) fn new(
-        tables: &'a RiskTables,
-        context: &'a Context,
-        shared: &'a mut Shared,
-    ) -> Self {
-        Self {
-            tables,
-            context,
-            shared,
-            inherits: vec![Inherit::default()],
-            scores: Vec::new(),
-            cwd: context.cwd.clone(),
-            written: Vec::new(),
-        }
-    }
-
+impl Scorer<'_> {
     pub(crate) fn run(&mut self) {
         let mut index = 0;
         while let Some(slot) = self.shared.script.commands.get_mut(index) {
@@ -86,15 +31,11 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    pub(crate) fn finish(self) -> Vec<SegmentScore> {
-        self.scores
-    }
-
     /// `cd X && rm -rf *`: where relative paths lead from here on.
     fn follow_cd(&mut self, words: &[Word]) {
         let [program, directory, ..] = words else { return };
         if matches!(program.text.as_str(), "cd" | "pushd" | "chdir") && directory.known() {
-            self.cwd = Some(super::target::resolve(&directory.text, self.cwd.as_deref()));
+            self.cwd = Some(resolve(&directory.text, self.cwd.as_deref()));
         }
     }
 
@@ -119,7 +60,7 @@ impl<'a> Scorer<'a> {
             return;
         }
         let tables = self.tables;
-        let program_name = segment::program_name(words);
+        let program_name = program_name(words);
         if let Some(word) = words.first().filter(|word| word.known() && word.text.contains('/')) {
             self.run_written(&word.text.clone(), word.span, inherit, &program_name);
         }
@@ -155,13 +96,6 @@ impl<'a> Scorer<'a> {
         }
         if matches!(program.stdin, Some(Language::Shell | Language::Cron)) {
             self.look_at_stdin((index, host), words, program, &program_name, &arguments, inherit);
-        }
-    }
-
-    /// Applies a modifier to the command just scored.
-    pub(crate) fn note(&mut self, modifier: Modifier, span: Span, why: impl Into<String>) {
-        if let Some(score) = self.scores.last_mut() {
-            score.modifiers.add(modifier, span, why);
         }
     }
 
@@ -303,7 +237,7 @@ impl<'a> Scorer<'a> {
             .skip(1)
             .take_while(|word| !word.text.starts_with(['-', '(', '!']))
             .collect();
-        let narrowed = segment::find_is_narrowed(words);
+        let narrowed = find_is_narrowed(words);
         let mut at = 0;
         while let Some(word) = words.get(at) {
             at += 1;
@@ -379,7 +313,7 @@ impl<'a> Scorer<'a> {
                 .words
                 .first()
                 .is_some_and(|word| matches!(base_name(&word.text), "find" | "fd" | "ls"))
-                && !segment::find_is_narrowed(&command.words)
+                && !find_is_narrowed(&command.words)
         }) else {
             return;
         };

@@ -1,16 +1,15 @@
-//! What surrounds a command's operands: redirections, assignments, hosts, secrets, production.
-//! It must never treat a value it cannot resolve as harmless.
+//! What redirections and assignments around a command mean. It must never treat a value it cannot
+//! resolve as harmless.
 
 use crate::Category;
 use crate::modifier::Modifier;
 use crate::parse::{RedirectOp, Simple, Span};
 use crate::program::base_name;
-use crate::tables::Arguments;
 
-use super::host::{host_of, is_ip};
+use super::paths::resolve;
+use super::scorer::{Scorer, Unit};
 use super::segment_score::SegmentScore;
-use super::target::resolve;
-use super::unwrap::{Scorer, Unit};
+use super::words::secret;
 
 /// Redirections to files.
 pub(super) fn redirects(
@@ -265,184 +264,4 @@ fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, score: &mu
         }
     }
     secret(scorer, value, span, score);
-}
-
-/// Data that leaves for a host on no list: a remote destination of `scp` and `rsync`, an answer
-/// smuggled into a name that is looked up, standard input of `nc` and `ssh`.
-fn leaves(unit: &Unit<'_>, program: &str, arguments: &Arguments<'_>, score: &mut SegmentScore) {
-    let Some(applied) = score
-        .modifiers
-        .list
-        .iter()
-        .find(|applied| applied.modifier == Modifier::UnlistedHost)
-        .cloned()
-    else {
-        return;
-    };
-    let last = arguments.operands.last().map_or("", |(text, _)| *text);
-    let fed = Some(unit.host).is_some_and(|simple| {
-        simple.stage > 0
-            || simple
-                .redirects
-                .iter()
-                .any(|redirect| redirect.fd == Some(0) && redirect.op != RedirectOp::Dup)
-    });
-    let sends = match program {
-        "scp" | "rsync" | "pscp" => {
-            arguments.operands.len() > 1 && host_of(last).is_some() && last.contains(':')
-        }
-        "sftp" | "nc" | "ncat" | "netcat" | "socat" | "telnet" | "ftp" => fed,
-        _ => false,
-    };
-    if sends {
-        score.modifiers.raise(50, applied.span, format!("data leaves: {}", applied.why));
-    }
-}
-
-/// Hosts a network program talks to.
-pub(super) fn hosts(
-    scorer: &Scorer<'_>,
-    unit: &Unit<'_>,
-    arguments: &Arguments<'_>,
-    score: &mut SegmentScore,
-) {
-    let listed = |host: &str| {
-        scorer.tables.path_lists.hosts.iter().any(|pattern| crate::tables::wildcard(pattern, host))
-    };
-    let ssh = unit.words.first().is_some_and(|word| {
-        matches!(
-            base_name(&word.text),
-            "ssh"
-                | "mosh"
-                | "autossh"
-                | "ssh-copy-id"
-                | "telnet"
-                | "nc"
-                | "ncat"
-                | "netcat"
-                | "ftp"
-                | "rlogin"
-                | "rsh"
-        )
-    });
-    for (nth, (text, at)) in arguments.operands.iter().enumerate() {
-        let host = host_of(text).or_else(|| {
-            (ssh && nth == 0
-                && !text.is_empty()
-                && !text.contains(['/', ' '])
-                && text.parse::<u16>().is_err())
-            .then_some(*text)
-        });
-        let Some(host) = host else { continue };
-        // Looking a name up tells nobody much.
-        if listed(host) || score.category == Category::Inspection {
-            continue;
-        }
-        let span = unit.words.get(*at).map_or(score.base_span, |word| word.span);
-        let why = if is_ip(host) {
-            format!("{host} is a bare address")
-        } else {
-            format!("{host} is on no list of known hosts")
-        };
-        score.modifiers.add(Modifier::UnlistedHost, span, why);
-        break;
-    }
-    let program = unit.words.first().map_or("", |word| base_name(&word.text));
-    leaves(unit, program, arguments, score);
-    if matches!(program, "dig" | "nslookup" | "host" | "drill" | "ping")
-        && let Some(word) = unit.words.iter().skip(1).find(|word| {
-            word.flags.substitution && word.flags.unknown_output && !word.text.contains("name")
-        })
-    {
-        score.category = Category::Network;
-        score.modifiers.add(
-            Modifier::UnlistedHost,
-            word.span,
-            "what is looked up carries the output of a command",
-        );
-        score.modifiers.raise(50, word.span, "data leaves in the name that is looked up");
-    }
-}
-
-/// What any word of any command can mean: secrets, production, disguise.
-pub(super) fn everywhere(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore) {
-    let program = unit.words.first().map_or("", |word| base_name(&word.text));
-    // These look at the name of a file, not into it; these print what they are given.
-    let names_only = matches!(
-        program,
-        "ls" | "stat"
-            | "test"
-            | "["
-            | "dirname"
-            | "basename"
-            | "realpath"
-            | "mkdir"
-            | "cd"
-            | "echo"
-            | "printf"
-            | "locate"
-            | "tree"
-            | "du"
-            | "ssh"
-            | "which"
-    );
-    let names_only = names_only
-        || (program == "find"
-            && !unit.host.in_substitution
-            && !unit.words.iter().any(|word| word.text.starts_with("-exec")));
-    // A certificate is public; the keys that share its file's ending are not read by this verb.
-    let names_only = names_only
-        || (program == "openssl"
-            && unit.words.get(1).is_some_and(|word| {
-                matches!(word.text.as_str(), "x509" | "crl" | "verify" | "s_client")
-            }));
-    let searches = matches!(program, "grep" | "egrep" | "rg" | "ag" | "sed" | "awk");
-    for (nth, word) in unit.words.iter().enumerate().take(crate::tables::MAX_WORDS) {
-        let text = word.text.as_str();
-        if nth > 0
-            && !names_only
-            && !(searches && nth == 1)
-            && text.len() < 1024
-            && !text.contains(' ')
-        {
-            let value = text
-                .split_once('=')
-                .filter(|(option, _)| option.starts_with('-'))
-                .map_or(text, |(_, value)| value);
-            // `@file` and `name=@file` are read by what they are given to.
-            let value =
-                value.rsplit_once("=@").map_or(value, |(_, file)| file).trim_start_matches('@');
-            let path = resolve(value, unit.cwd.filter(|_| value.contains('/')));
-            secret(scorer, &path, word.span, score);
-        }
-        if nth > 0 && !text.contains([' ', '\n']) && scorer.tables.path_lists.is_production(text) {
-            score.modifiers.add(Modifier::Production, word.span, format!("{text} is production"));
-        }
-        let path_like = nth == 0 || text.starts_with(['/', '~']);
-        if word.flags.encoded || (word.flags.disguised && path_like) {
-            score.modifiers.add(
-                Modifier::Obfuscation,
-                word.span,
-                format!("written so that {text} is hard to see"),
-            );
-        }
-    }
-    if let Some(simple) = unit.simple {
-        for redirect in simple.redirects.iter().filter(|redirect| redirect.body.is_none()) {
-            let text = &redirect.target.text;
-            if !text.contains([' ', '\n']) && scorer.tables.path_lists.is_production(text) {
-                score.modifiers.add(
-                    Modifier::Production,
-                    redirect.span,
-                    format!("{text} is production"),
-                );
-            }
-        }
-    }
-}
-
-fn secret(scorer: &Scorer<'_>, path: &str, span: Span, score: &mut SegmentScore) {
-    if scorer.tables.path_lists.is_secret(path) {
-        score.modifiers.add(Modifier::Secret, span, format!("{path} holds secrets"));
-    }
 }
