@@ -102,7 +102,7 @@ pub(crate) fn add_statements(
     if let Some(category) = found.category {
         score.category = category;
     }
-    for (effect, _) in &found.effects {
+    for effect in &found.effects {
         apply(*effect, span, "statement", program, false, score);
     }
     if found.reads

@@ -10,16 +10,15 @@ pub(crate) fn mongo(text: &str) -> Statements {
     let mut out = Statements::default();
     let compact: String = text.split_whitespace().collect();
     let lower = compact.to_ascii_lowercase();
-    let at = (0, text.len());
     let has = |needle: &str| compact.contains(needle);
     if lower.contains("dropdatabase") {
-        out.add(Effect::Destructive, at);
-        out.add(Effect::Wide, at);
-        out.add(Effect::Critical, at);
+        out.add(Effect::Destructive);
+        out.add(Effect::Wide);
+        out.add(Effect::Critical);
     }
     if has(".drop(") || has("deleteMany({})") || has("remove({})") || has("dropIndexes(") {
-        out.add(Effect::Destructive, at);
-        out.add(Effect::Wide, at);
+        out.add(Effect::Destructive);
+        out.add(Effect::Wide);
     }
     // Also as a field of a command: `{drop: "x"}`, `{delete: "x"}`.
     if lower.contains("delete")
@@ -31,11 +30,11 @@ pub(crate) fn mongo(text: &str) -> Statements {
         || has("$unset")
         || has("rs.remove(")
     {
-        out.add(Effect::Destructive, at);
+        out.add(Effect::Destructive);
     }
     if has("updateMany({}") || has("update({}") {
-        out.add(Effect::Destructive, at);
-        out.add(Effect::Wide, at);
+        out.add(Effect::Destructive);
+        out.add(Effect::Wide);
     }
     if has("shutdownServer")
         || has("fsyncLock")
@@ -49,14 +48,14 @@ pub(crate) fn mongo(text: &str) -> Statements {
         || has("moveChunk")
         || has("stopBalancer")
     {
-        out.add(Effect::Destructive, at);
+        out.add(Effect::Destructive);
     }
     if has("createUser") || has("grantRoles") || has("updateUser") || has("changeUserPassword") {
         out.category = Some(Category::Identity);
-        out.add(Effect::Persist, at);
+        out.add(Effect::Persist);
     }
     if has("child_process") || has("require(") || has("runProgram") || has("load(") {
-        out.add(Effect::Exec, at);
+        out.add(Effect::Exec);
     }
     let read = [
         "find(",

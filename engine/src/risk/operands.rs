@@ -1,10 +1,10 @@
-//! What a command's operands, options, redirections and assignments mean: paths, hosts, secrets.
-//! It must never treat an operand it cannot resolve as harmless.
+//! What the paths mean that a command writes, deletes or changes. It must never treat an operand it
+//! cannot resolve as harmless.
 
 use crate::Category;
 use crate::modifier::Modifier;
 use crate::parse::Word;
-use crate::tables::{Arguments, Program, Wraps, Writes};
+use crate::tables::{Arguments, PathLists, Program, Wraps, Writes};
 
 use super::paths::{is_core, is_home, resolve};
 use super::program::{find_is_narrowed, hands_on, pattern_of_find};
@@ -15,8 +15,26 @@ use super::segment_score::SegmentScore;
 struct Target<'a> {
     word: &'a Word,
     path: String,
-    /// Only the directory or archive it goes to, not what is destroyed.
-    removed: bool,
+    role: Role,
+}
+
+/// What a path is to the command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// What the command removes, overwrites or changes.
+    Subject,
+    /// Where the result goes: a directory or archive that an option names.
+    Destination,
+}
+
+/// How the command treats all of its targets.
+struct Usage<'a> {
+    program_name: &'a str,
+    destructive: bool,
+    recursive: bool,
+    moves: bool,
+    /// `find` with tests that leave part of what is there.
+    narrowed: bool,
 }
 
 /// Paths a command writes, deletes or changes.
@@ -28,100 +46,139 @@ pub(super) fn targets(
     arguments: &Arguments<'_>,
     score: &mut SegmentScore,
 ) {
-    let find = program.wraps == Some(Wraps::Find);
     if hands_on(program) {
         return;
     }
-    let destructive = score.modifiers.has(Modifier::Destructive);
     // A use that only looks: `sgdisk --print /dev/sda`.
     if score.category == Category::Inspection && program.category != Category::Inspection {
         return;
     }
-    let mut operands: Vec<usize> = if find {
-        if !destructive {
-            return;
-        }
-        arguments
-            .operands
-            .iter()
-            .map(|(_, at)| *at)
-            .take_while(|at| {
-                *at < unit
-                    .words
-                    .iter()
-                    .position(|word| word.text.starts_with(['-', '(', '!']))
-                    .unwrap_or(usize::MAX)
-            })
-            .collect()
+    let find = program.wraps == Some(Wraps::Find);
+    if find && !score.modifiers.has(Modifier::Destructive) {
+        return;
+    }
+    let operands = if find {
+        starts_of_find(unit, arguments)
     } else {
-        let all: Vec<usize> = arguments.operands.iter().map(|(_, at)| *at).collect();
-        let to_directory =
-            program.writes_to.iter().any(|option| arguments.has(&[option.as_str()]).is_some());
-        match program.writes {
-            Writes::All => all,
-            Writes::Rest if all.len() > 1 => all.get(1..).unwrap_or(&[]).to_vec(),
-            Writes::Rest => all,
-            Writes::Last if to_directory || all.len() < 2 && program_name != "ln" => Vec::new(),
-            Writes::Last => all.last().copied().into_iter().collect(),
-            Writes::None => Vec::new(),
-        }
+        operands_written(program_name, program, arguments, score.category)
     };
-    if program.writes == Writes::Last && operands.is_empty() && score.category == Category::Disk {
-        operands = arguments.operands.iter().map(|(_, at)| *at).collect();
-    }
-    // An editor or sed writes its files only where it is told to.
-    if matches!(program_name, "sed" | "gsed") && score.category == Category::FileWrite {
-        operands = arguments.operands.iter().skip(1).map(|(_, at)| *at).collect();
-    }
-    let mut found: Vec<Target<'_>> = Vec::new();
-    for at in operands {
-        let Some(word) = unit.words.get(at) else { continue };
-        found.push(Target { word, path: resolve(&word.text, unit.cwd), removed: true });
-    }
-    for option in &program.writes_to {
-        for flag in arguments.flags.iter().filter(|flag| flag.name == option) {
-            if let (Some(value), Some(word)) = (flag.value, unit.words.get(flag.value_at)) {
-                found.push(Target { word, path: resolve(value, unit.cwd), removed: false });
-            }
-        }
-        if let Some(key) = option.strip_suffix('=') {
-            for word in unit.words.iter().skip(1) {
-                if let Some(value) =
-                    word.text.strip_prefix(key).and_then(|rest| rest.strip_prefix('='))
-                {
-                    found.push(Target { word, path: resolve(value, unit.cwd), removed: false });
-                }
-            }
-        }
-    }
+    let word_at = |at: usize| unit.words.get(at);
+    let mut found: Vec<Target<'_>> = operands
+        .into_iter()
+        .filter_map(word_at)
+        .map(|word| {
+            let path = resolve(&word.text, unit.cwd);
+            Target { word, path, role: Role::Subject }
+        })
+        .collect();
+    destinations(unit, program, arguments, &mut found);
     found.retain(|target| target.path != "-");
-    // `dd` without an output, or to a plain file, only copies.
-    let reads_device = program_name == "dd"
-        && unit.words.iter().any(|word| {
-            word.text
-                .strip_prefix("if=")
-                .is_some_and(|path| scorer.tables.path_lists.is_device(path))
-        });
-    if program_name == "dd"
-        && !reads_device
-        && !found.iter().any(|target| scorer.tables.path_lists.is_device(&target.path))
-    {
-        score.category = if found.is_empty() { Category::Inspection } else { Category::FileWrite };
-    }
-    if matches!(program_name, "mv" | "gmv")
-        && let Some(target) = found.iter().find(|target| target.path == "/dev/null")
-    {
-        score.category = Category::FileDeletion;
-        score.modifiers.add(Modifier::Destructive, target.word.span, "what is moved there is gone");
-        score.modifiers.add(Modifier::Force, target.word.span, "nothing brings it back");
-        if let Some(lost) = found.iter().find(|target| is_home(&target.path)) {
-            score.modifiers.raise(95, lost.word.span, format!("{} is gone", lost.path));
-        }
-    }
+    // These change the category, which decides below what a path means.
+    copies_only(scorer, unit, program_name, &found, score);
+    moves_to_nowhere(program_name, &found, score);
     if !found.is_empty() && score.category.base() == 0 && program.wraps.is_none() {
         score.category = Category::FileWrite;
     }
     judge(scorer, unit, program_name, &found, score);
+}
+
+/// Where `find` starts: the operands in front of its first test.
+fn starts_of_find(unit: &Unit<'_>, arguments: &Arguments<'_>) -> Vec<usize> {
+    let first_test = unit
+        .words
+        .iter()
+        .position(|word| word.text.starts_with(['-', '(', '!']))
+        .unwrap_or(usize::MAX);
+    arguments.operands.iter().map(|(_, at)| *at).take_while(|at| *at < first_test).collect()
+}
+
+/// Which words are the operands that a program writes.
+fn operands_written(
+    program_name: &str,
+    program: &Program,
+    arguments: &Arguments<'_>,
+    category: Category,
+) -> Vec<usize> {
+    let all: Vec<usize> = arguments.operands.iter().map(|(_, at)| *at).collect();
+    // An editor or sed writes its files only where it is told to.
+    if matches!(program_name, "sed" | "gsed") && category == Category::FileWrite {
+        return all.get(1..).unwrap_or(&[]).to_vec();
+    }
+    let to_directory =
+        program.writes_to.iter().any(|option| arguments.has(&[option.as_str()]).is_some());
+    match program.writes {
+        Writes::All => all,
+        Writes::Rest if all.len() > 1 => all.get(1..).unwrap_or(&[]).to_vec(),
+        Writes::Rest => all,
+        Writes::Last if to_directory || all.len() < 2 && program_name != "ln" => {
+            // A single operand of a program for disks is the disk.
+            if category == Category::Disk { all } else { Vec::new() }
+        }
+        Writes::Last => all.last().copied().into_iter().collect(),
+        Writes::None => Vec::new(),
+    }
+}
+
+/// Adds what options name as the place where the result goes: `-o FILE`, `of=FILE`.
+fn destinations<'a>(
+    unit: &Unit<'a>,
+    program: &Program,
+    arguments: &Arguments<'_>,
+    found: &mut Vec<Target<'a>>,
+) {
+    let destination = |word: &'a Word, value: &str| {
+        let path = resolve(value, unit.cwd);
+        Target { word, path, role: Role::Destination }
+    };
+    for option in &program.writes_to {
+        for flag in arguments.flags.iter().filter(|flag| flag.name == option) {
+            if let (Some(value), Some(word)) = (flag.value, unit.words.get(flag.value_at)) {
+                found.push(destination(word, value));
+            }
+        }
+        let Some(key) = option.strip_suffix('=') else { continue };
+        for word in unit.words.iter().skip(1) {
+            let value = word.text.strip_prefix(key).and_then(|rest| rest.strip_prefix('='));
+            if let Some(value) = value {
+                found.push(destination(word, value));
+            }
+        }
+    }
+}
+
+/// `dd` without an output, or to a plain file, only copies.
+fn copies_only(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    program_name: &str,
+    found: &[Target<'_>],
+    score: &mut SegmentScore,
+) {
+    if program_name != "dd" {
+        return;
+    }
+    let path_lists = &scorer.tables.path_lists;
+    let reads_device = unit
+        .words
+        .iter()
+        .any(|word| word.text.strip_prefix("if=").is_some_and(|path| path_lists.is_device(path)));
+    if !reads_device && !found.iter().any(|target| path_lists.is_device(&target.path)) {
+        score.category = if found.is_empty() { Category::Inspection } else { Category::FileWrite };
+    }
+}
+
+/// `mv x /dev/null` deletes what is moved.
+fn moves_to_nowhere(program_name: &str, found: &[Target<'_>], score: &mut SegmentScore) {
+    if !matches!(program_name, "mv" | "gmv") {
+        return;
+    }
+    let Some(target) = found.iter().find(|target| target.path == "/dev/null") else { return };
+    score.category = Category::FileDeletion;
+    score.modifiers.add(Modifier::Destructive, target.word.span, "what is moved there is gone");
+    score.modifiers.add(Modifier::Force, target.word.span, "nothing brings it back");
+    if let Some(lost) = found.iter().find(|target| is_home(&target.path)) {
+        score.modifiers.raise(95, lost.word.span, format!("{} is gone", lost.path));
+    }
 }
 
 fn judge(
@@ -132,115 +189,128 @@ fn judge(
     score: &mut SegmentScore,
 ) {
     let path_lists = &scorer.tables.path_lists;
-    let destructive = score.modifiers.has(Modifier::Destructive);
-    let recursive = score.modifiers.has(Modifier::Recursive) || program_name == "find";
-    let moves = matches!(program_name, "mv" | "gmv");
-    for (at, Target { word, path, removed }) in found.iter().enumerate() {
-        let span = word.span;
-        if path_lists.is_device(path)
-            && (destructive
-                || matches!(
-                    score.category,
-                    Category::FileWrite | Category::Disk | Category::FileDeletion
-                ))
-        {
-            let raw = destructive || program_name == "dd" || score.category != Category::Disk;
-            if raw {
-                score.modifiers.raise(
-                    95,
-                    span,
-                    format!("{program_name} overwrites the device {path}"),
-                );
-            }
-        }
-        if path_lists.is_system(path) {
-            score.modifiers.add(
-                Modifier::SystemPath,
-                span,
-                format!("{path} is where the system lives"),
-            );
-        }
-        if path_lists.is_persistence(path) && score.category != Category::Inspection {
-            score.modifiers.add(
-                Modifier::Persistence,
-                span,
-                format!("{path} acts later, by itself"),
-            );
-        }
-        if path_lists.is_tamper(path)
-            && score.category != Category::Inspection
-            && !rotated(program_name, unit.words)
-        {
-            score.modifiers.add(
-                Modifier::Tampering,
-                span,
-                format!("{path} belongs to logs, audit or protection"),
-            );
-            // Adding a line to a log is what logs are for; changing one that is there is not.
-            if matches!(program_name, "sed" | "gsed" | "shred" | "truncate" | "touch") {
-                score.modifiers.raise(50, span, format!("{path} is changed after the fact"));
-            }
-        }
-        if moves && at + 1 < found.len() && path_lists.holds_guarded(path) {
-            score.modifiers.raise(50, span, format!("{path} may hold what is known by its path"));
-        }
-        if (destructive || recursive || moves) && is_home(path) {
-            score.modifiers.add(
-                Modifier::HomeData,
-                span,
-                format!("{path} is somebody's whole home"),
-            );
-        }
-        // What the modes and owners of a whole tree were is lost with the change.
-        let changes_trees = score.category == Category::Permissions && recursive;
-        if (destructive || changes_trees) && *removed {
-            wide_or_open(word, path, score);
-        }
-        let permissions = score.category == Category::Permissions;
-        let narrowed = program_name == "find" && find_is_narrowed(unit.words);
-        if *removed
-            && !narrowed
-            && is_core(path)
-            && ((destructive || permissions) && recursive
-                || (destructive && permissions)
-                || (moves && at + 1 < found.len()))
-        {
-            score.modifiers.raise(
-                95,
-                span,
-                format!("{program_name} takes {path} and the system with it"),
-            );
-        }
-        if *removed && (destructive || moves && at + 1 < found.len()) && path_lists.is_vital(path) {
-            score.modifiers.raise(95, span, format!("nobody can log in or boot without {path}"));
-        }
+    let find = program_name == "find";
+    let usage = Usage {
+        program_name,
+        destructive: score.modifiers.has(Modifier::Destructive),
+        recursive: score.modifiers.has(Modifier::Recursive) || find,
+        moves: matches!(program_name, "mv" | "gmv"),
+        narrowed: find && find_is_narrowed(unit.words),
+    };
+    for (at, target) in found.iter().enumerate() {
+        // The first reason for a modifier is the one that is printed: the order here is part of it.
+        where_it_lies(&usage, unit, target, path_lists, score);
+        let moved_away = usage.moves && at + 1 < found.len();
+        what_is_lost(&usage, target, moved_away, path_lists, score);
     }
-    if program_name == "find" && destructive {
-        if let Some(word) = pattern_of_find(unit.words) {
-            score.modifiers.add(Modifier::OpenEnded, word.span, format!("pattern {}", word.text));
-        }
-        if found.is_empty() {
-            score.modifiers.add(
-                Modifier::Wide,
-                score.base_span,
-                "everything beneath the working directory",
-            );
-        }
+    if find && usage.destructive {
+        deletes_what_is_found(unit, found, score);
     }
     copies_nothing(unit, program_name, found, score, path_lists);
     overwrites(scorer, program_name, unit, found, score);
-    let confined = !found.is_empty()
-        && found.iter().all(|target| target.word.known() && path_lists.is_temporary(&target.path))
-        && ![Modifier::SystemPath, Modifier::Privilege, Modifier::Persistence, Modifier::Secret]
-            .iter()
-            .any(|modifier| score.modifiers.has(*modifier));
+    stays_in_development(found, path_lists, score);
+}
+
+/// What it means that a path lies where it lies.
+fn where_it_lies(
+    usage: &Usage<'_>,
+    unit: &Unit<'_>,
+    target: &Target<'_>,
+    path_lists: &PathLists,
+    score: &mut SegmentScore,
+) {
+    let (program_name, path, span) = (usage.program_name, &target.path, target.word.span);
+    if path_lists.is_device(path) {
+        let overwrites = match score.category {
+            Category::FileWrite | Category::FileDeletion => true,
+            Category::Disk => usage.destructive || program_name == "dd",
+            _ => usage.destructive,
+        };
+        if overwrites {
+            let why = format!("{program_name} overwrites the device {path}");
+            score.modifiers.raise(95, span, why);
+        }
+    }
+    if path_lists.is_system(path) {
+        let why = format!("{path} is where the system lives");
+        score.modifiers.add(Modifier::SystemPath, span, why);
+    }
+    if path_lists.is_persistence(path) && score.category != Category::Inspection {
+        let why = format!("{path} acts later, by itself");
+        score.modifiers.add(Modifier::Persistence, span, why);
+    }
+    if path_lists.is_tamper(path)
+        && score.category != Category::Inspection
+        && !rotated(program_name, unit.words)
+    {
+        let why = format!("{path} belongs to logs, audit or protection");
+        score.modifiers.add(Modifier::Tampering, span, why);
+        // Adding a line to a log is what logs are for; changing one that is there is not.
+        if matches!(program_name, "sed" | "gsed" | "shred" | "truncate" | "touch") {
+            score.modifiers.raise(50, span, format!("{path} is changed after the fact"));
+        }
+    }
+}
+
+/// What is gone with a path, or no longer found there.
+fn what_is_lost(
+    usage: &Usage<'_>,
+    target: &Target<'_>,
+    moved_away: bool,
+    path_lists: &PathLists,
+    score: &mut SegmentScore,
+) {
+    let Usage { program_name, destructive, recursive, moves, narrowed } = *usage;
+    let (path, span) = (&target.path, target.word.span);
+    if moved_away && path_lists.holds_guarded(path) {
+        score.modifiers.raise(50, span, format!("{path} may hold what is known by its path"));
+    }
+    if (destructive || recursive || moves) && is_home(path) {
+        score.modifiers.add(Modifier::HomeData, span, format!("{path} is somebody's whole home"));
+    }
+    // The rest is about what the command works on, not about where its result goes.
+    if target.role == Role::Destination {
+        return;
+    }
+    let permissions = score.category == Category::Permissions;
+    // What the modes and owners of a whole tree were is lost with the change.
+    if destructive || (permissions && recursive) {
+        wide_or_open(target.word, path, score);
+    }
+    if !narrowed
+        && is_core(path)
+        && ((destructive || permissions) && recursive || (destructive && permissions) || moved_away)
+    {
+        let why = format!("{program_name} takes {path} and the system with it");
+        score.modifiers.raise(95, span, why);
+    }
+    if (destructive || moved_away) && path_lists.is_vital(path) {
+        score.modifiers.raise(95, span, format!("nobody can log in or boot without {path}"));
+    }
+}
+
+/// `find` that deletes: what it finds is only known when it runs.
+fn deletes_what_is_found(unit: &Unit<'_>, found: &[Target<'_>], score: &mut SegmentScore) {
+    if let Some(word) = pattern_of_find(unit.words) {
+        score.modifiers.add(Modifier::OpenEnded, word.span, format!("pattern {}", word.text));
+    }
+    if found.is_empty() {
+        let why = "everything beneath the working directory";
+        score.modifiers.add(Modifier::Wide, score.base_span, why);
+    }
+}
+
+/// Takes points off where every path is known and temporary or built.
+fn stays_in_development(found: &[Target<'_>], path_lists: &PathLists, score: &mut SegmentScore) {
+    let Some(first) = found.first() else { return };
+    let outside =
+        [Modifier::SystemPath, Modifier::Privilege, Modifier::Persistence, Modifier::Secret];
+    let confined =
+        found.iter().all(|target| target.word.known() && path_lists.is_temporary(&target.path))
+            && !outside.into_iter().any(|modifier| score.modifiers.has(modifier));
     if confined {
-        let span = found.first().map_or(score.base_span, |target| target.word.span);
-        score.reducers.add(
-            Modifier::Development,
-            span,
-            "stays within temporary or development files",
-        );
+        let why = "stays within temporary or development files";
+        score.reducers.add(Modifier::Development, first.word.span, why);
     }
 }
 
@@ -250,7 +320,7 @@ fn copies_nothing(
     program_name: &str,
     found: &[Target<'_>],
     score: &mut SegmentScore,
-    path_lists: &crate::tables::PathLists,
+    path_lists: &PathLists,
 ) {
     if program_name != "cp" || unit.words.get(1).is_none_or(|word| word.text != "/dev/null") {
         return;
