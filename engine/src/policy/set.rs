@@ -293,12 +293,12 @@ fn rank(policy: &Policy, compiled: &Compiled) -> (usize, usize, usize) {
     let narrow = |pattern: &Option<String>| {
         pattern.as_ref().map_or(0, |p| if p.contains(['*', '?']) { 1 } else { 2 })
     };
-    let around = narrow(&policy.target)
+    let reach = narrow(&policy.target)
         + narrow(&policy.user)
         + policy.tags.len()
         + policy.min_level.map_or(0, |level| level as usize)
         + usize::from(policy.hours.is_some());
-    (literal, words, around)
+    (literal, words, reach)
 }
 
 /// Which of two policies is harder to satisfy.

@@ -43,12 +43,12 @@ impl RiskTables {
         let mut first = true;
         for (verb, span) in paths.into_iter().take(MAX_PATHS) {
             let Some(path) = text.get(span.0..span.1) else { continue };
-            let mut found = self.assess(as_command(verb, path, &text).as_bytes(), context);
+            let mut found = self.assess(verb.as_command(path, &text).as_bytes(), context);
             for term in &mut found.terms {
                 term.span = [span.0, span.1];
             }
             if let Some(term) = found.terms.first_mut() {
-                term.why = format!("sftp {verb}");
+                term.why = format!("sftp {}", verb.as_str());
             }
             self.guard(verb, path, span, &mut found);
             // What the first path says replaces the bare base, unless that is uninspectable.
@@ -63,7 +63,7 @@ impl RiskTables {
     }
 
     /// PathLists where a file acts by itself or opens doors: never below HIGH.
-    fn guard(&self, verb: &str, path: &str, span: Span, found: &mut Assessment) {
+    fn guard(&self, verb: Verb, path: &str, span: Span, found: &mut Assessment) {
         let Some(what) = self.guarded(verb, path) else { return };
         if found.score >= 50 {
             return;
@@ -76,18 +76,18 @@ impl RiskTables {
     }
 
     /// Why a place is guarded, if it is.
-    fn guarded(&self, verb: &str, path: &str) -> Option<&'static str> {
+    fn guarded(&self, verb: Verb, path: &str) -> Option<&'static str> {
         let path_lists = &self.path_lists;
         let path = resolve(path, None);
         if path_lists.is_secret(&path) {
             Some("it holds secrets or opens doors")
-        } else if verb == "read" {
+        } else if verb == Verb::Read {
             None
         } else if path_lists.is_persistence(&path) {
             Some("it acts later, by itself")
         } else if path_lists.is_tamper(&path) {
             Some("it belongs to logs, audit or protection")
-        } else if verb == "rename"
+        } else if verb == Verb::Rename
             && (is_home(&path) || is_core(&path) || path_lists.holds_guarded(&path))
         {
             Some("what lies beneath it is known by its path no more")
@@ -109,9 +109,9 @@ impl RiskTables {
 
 /// What is done to which path, line by line. A path may hold what looks like its end, so that every
 /// possible end is looked at.
-fn paths(text: &str) -> Vec<(&'static str, Span)> {
+fn paths(text: &str) -> Vec<(Verb, Span)> {
     let mut out = Vec::new();
-    let mut verb = "write";
+    let mut verb = Verb::Write;
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         let start = offset;
@@ -120,7 +120,7 @@ fn paths(text: &str) -> Vec<(&'static str, Span)> {
         let mut words = line.split_whitespace();
         let first = words.next();
         let word = if first == Some("sftp") { words.next() } else { first };
-        verb = word.and_then(verb_of).unwrap_or(verb);
+        verb = word.and_then(Verb::parse).unwrap_or(verb);
         let begins = line.char_indices().filter(|(at, c)| {
             let before = line.get(..*at).and_then(|head| head.chars().next_back());
             matches!(c, '/' | '~') && before.is_none_or(|c| c.is_whitespace() || "\"'(".contains(c))
@@ -146,43 +146,74 @@ fn paths(text: &str) -> Vec<(&'static str, Span)> {
     out
 }
 
-fn verb_of(word: &str) -> Option<&'static str> {
-    Some(match word.trim_end_matches(':') {
-        "append" => "append",
-        "chmod" | "chown" | "setstat" | "chgrp" | "utime" => "chmod",
-        "hardlink" | "link" | "symlink" => "link",
-        "mkdir" => "mkdir",
-        "read" | "download" | "get" => "read",
-        "remove" | "rm" | "delete" | "unlink" => "remove",
-        "rename" | "move" | "mv" => "rename",
-        "rmdir" => "rmdir",
-        "truncate" | "write" | "upload" | "put" | "create" => "write",
-        _ => return None,
-    })
+/// What is done to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Append,
+    Chmod,
+    Link,
+    Mkdir,
+    Read,
+    Remove,
+    Rename,
+    Rmdir,
+    Write,
 }
 
-/// The command that does the same to one path.
-fn as_command(verb: &str, path: &str, text: &str) -> String {
-    let quoted = match path.strip_prefix("~/") {
-        Some(rest) => format!("~/'{}'", rest.replace('\'', "'\\''")),
-        None => format!("'{}'", path.replace('\'', "'\\''")),
-    };
-    match verb {
-        "append" => format!("tee -a {quoted}"),
-        "chmod" => {
-            let mode = text
-                .split(|c: char| !c.is_ascii_digit())
-                .find(|word| (3..=6).contains(&word.len()) && word.bytes().all(|b| b < b'8'))
-                .unwrap_or("u+x");
-            format!("chmod {mode} {quoted}")
+impl Verb {
+    /// Reads the verb of a change, in the words of SFTP or of shell commands.
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word.trim_end_matches(':') {
+            "append" => Self::Append,
+            "chmod" | "chown" | "setstat" | "chgrp" | "utime" => Self::Chmod,
+            "hardlink" | "link" | "symlink" => Self::Link,
+            "mkdir" => Self::Mkdir,
+            "read" | "download" | "get" => Self::Read,
+            "remove" | "rm" | "delete" | "unlink" => Self::Remove,
+            "rename" | "move" | "mv" => Self::Rename,
+            "rmdir" => Self::Rmdir,
+            "truncate" | "write" | "upload" | "put" | "create" => Self::Write,
+            _ => return None,
+        })
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Chmod => "chmod",
+            Self::Link => "link",
+            Self::Mkdir => "mkdir",
+            Self::Read => "read",
+            Self::Remove => "remove",
+            Self::Rename => "rename",
+            Self::Rmdir => "rmdir",
+            Self::Write => "write",
         }
-        "link" => format!("ln {quoted} {quoted}"),
-        "mkdir" => format!("mkdir {quoted}"),
-        "read" => format!("cat {quoted}"),
-        "remove" => format!("rm {quoted}"),
-        "rename" => format!("mv {quoted} {quoted}"),
-        "rmdir" => format!("rmdir {quoted}"),
-        _ => format!("tee {quoted}"),
+    }
+
+    /// The command that does the same to one path.
+    fn as_command(self, path: &str, text: &str) -> String {
+        let quoted = match path.strip_prefix("~/") {
+            Some(rest) => format!("~/'{}'", rest.replace('\'', "'\\''")),
+            None => format!("'{}'", path.replace('\'', "'\\''")),
+        };
+        match self {
+            Self::Append => format!("tee -a {quoted}"),
+            Self::Chmod => {
+                let mode = text
+                    .split(|c: char| !c.is_ascii_digit())
+                    .find(|word| (3..=6).contains(&word.len()) && word.bytes().all(|b| b < b'8'))
+                    .unwrap_or("u+x");
+                format!("chmod {mode} {quoted}")
+            }
+            Self::Link => format!("ln {quoted} {quoted}"),
+            Self::Mkdir => format!("mkdir {quoted}"),
+            Self::Read => format!("cat {quoted}"),
+            Self::Remove => format!("rm {quoted}"),
+            Self::Rename => format!("mv {quoted} {quoted}"),
+            Self::Rmdir => format!("rmdir {quoted}"),
+            Self::Write => format!("tee {quoted}"),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::modifier::Modifier;
 use crate::parse::{RedirectOp, Word, output};
-use crate::tables::{Arguments, Language, Program};
+use crate::tables::{Arguments, CodePlace, Language, Program};
 
 use super::scorer::{Scorer, Unit};
 use super::segment_score::SegmentScore;
@@ -16,47 +16,13 @@ pub(super) fn interpreter(
     arguments: &Arguments<'_>,
     score: &mut SegmentScore,
 ) {
-    let simple = unit.host;
-    let first = unit.words.first().map_or(score.base_span, |word| word.span);
-    // `bash <(curl ...)`, `. <(...)`: the script is made while it runs.
-    if program.script.is_some()
-        && let Some((_, at)) = arguments.operands.first()
-        && let Some(word) = unit.words.get(*at)
-        && word.flags.substitution
-        && word.flags.unknown_output
-        && word.text.starts_with(['<', '$', '`'])
-    {
-        if scorer.runs_network() {
-            score.modifiers.add(
-                Modifier::PipeToInterpreter,
-                word.span,
-                "code fetched over the network is run",
-            );
-        }
-        score.modifiers.add(Modifier::Indirect, word.span, "the script is made while it runs");
-        score.modifiers.add(
-            Modifier::Uninspectable,
-            word.span,
-            "the code that runs cannot be seen",
-        );
-    }
+    script_made_meanwhile(scorer, unit, program, arguments, score);
     let Some(language) = program.stdin else { return };
-    let has_code = program
-        .code
-        .iter()
-        .any(|(option, _)| option.starts_with('-') && arguments.has(&[option.as_str()]).is_some())
-        || arguments.has(&["-m"]).is_some()
-        || program
-            .code
-            .iter()
-            .any(|(option, _)| matches!(option.as_str(), "2") && arguments.operands.len() > 1)
-        || program.code.iter().any(|(option, _)| option == "*" && !arguments.operands.is_empty());
-    let operand_is_script = program.script.is_some()
-        && arguments.operand(0).is_some_and(|script| {
-            !matches!(script, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
-        })
-        && arguments.has(&["-s"]).is_none();
-    if has_code || operand_is_script || helps(unit.words) {
+    // What is given as an argument is looked into elsewhere; standard input is only data then.
+    if has_code(program, arguments)
+        || operand_is_script(program, arguments)
+        || asks_for_help(unit.words)
+    {
         return;
     }
     if let (Language::Shell, Some(_), Some(span)) =
@@ -64,6 +30,66 @@ pub(super) fn interpreter(
     {
         score.modifiers.raise(50, span, "a shell with raised privilege");
     }
+    code_on_stdin(scorer, unit, language, score);
+}
+
+/// `bash <(curl ...)`, `. <(...)`: the script is made while it runs.
+fn script_made_meanwhile(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    program: &Program,
+    arguments: &Arguments<'_>,
+    score: &mut SegmentScore,
+) {
+    let script = arguments.operands.first().and_then(|(_, at)| unit.words.get(*at));
+    let Some(word) = script.filter(|word| {
+        program.script.is_some()
+            && word.flags.substitution
+            && word.flags.unknown_output
+            && word.text.starts_with(['<', '$', '`'])
+    }) else {
+        return;
+    };
+    if scorer.runs_network() {
+        let why = "code fetched over the network is run";
+        score.modifiers.add(Modifier::PipeToInterpreter, word.span, why);
+    }
+    score.modifiers.add(Modifier::Indirect, word.span, "the script is made while it runs");
+    let why = "the code that runs cannot be seen";
+    score.modifiers.add(Modifier::Uninspectable, word.span, why);
+}
+
+/// Whether the code is among the arguments.
+fn has_code(program: &Program, arguments: &Arguments<'_>) -> bool {
+    arguments.has(&["-m"]).is_some()
+        || program.has_code_option(arguments)
+        || program.code.iter().any(|(place, _)| match place {
+            CodePlace::Second => arguments.operands.len() > 1,
+            CodePlace::Operands => !arguments.operands.is_empty(),
+            CodePlace::First | CodePlace::PlusWords | CodePlace::Option(_) | CodePlace::Verb(_) => {
+                false
+            }
+        })
+}
+
+/// Whether the first operand is a script, and not a name for standard input.
+pub(super) fn operand_is_script(program: &Program, arguments: &Arguments<'_>) -> bool {
+    program.script.is_some()
+        && arguments.operand(0).is_some_and(|script| {
+            !matches!(script, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
+        })
+        && arguments.has(&["-s"]).is_none()
+}
+
+/// What an interpreter reads that was given nothing else to run.
+fn code_on_stdin(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    language: Language,
+    score: &mut SegmentScore,
+) {
+    let simple = unit.host;
+    let first = unit.words.first().map_or(score.base_span, |word| word.span);
     let redirected = simple
         .redirects
         .iter()
@@ -73,35 +99,24 @@ pub(super) fn interpreter(
     if piped && runs_code {
         score.modifiers.add(Modifier::PipeToInterpreter, first, "what is piped in is run");
         if output::before(&scorer.shared.script, unit.index, unit.host).is_none() {
-            score.modifiers.add(
-                Modifier::Uninspectable,
-                first,
-                "the code that is piped in cannot be seen",
-            );
+            let why = "the code that is piped in cannot be seen";
+            score.modifiers.add(Modifier::Uninspectable, first, why);
         }
     } else if piped
         || redirected && simple.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read)
     {
-        score.modifiers.add(
-            Modifier::Uninspectable,
-            first,
-            "what is read from standard input cannot be seen",
-        );
+        let why = "what is read from standard input cannot be seen";
+        score.modifiers.add(Modifier::Uninspectable, first, why);
     }
+    // Only the first command of a line reads what the agent sends after it.
     if scorer.context.has_stdin_script && unit.index == 0 && runs_code && !piped && !redirected {
-        score.modifiers.add(
-            Modifier::PipeToInterpreter,
-            first,
-            "the script on standard input is run",
-        );
-        score.modifiers.add(
-            Modifier::Uninspectable,
-            first,
-            "the script on standard input is not part of the command",
-        );
+        let why = "the script on standard input is run";
+        score.modifiers.add(Modifier::PipeToInterpreter, first, why);
+        let why = "the script on standard input is not part of the command";
+        score.modifiers.add(Modifier::Uninspectable, first, why);
     }
 }
 
-fn helps(words: &[Word]) -> bool {
+fn asks_for_help(words: &[Word]) -> bool {
     matches!(words, [_, only] if matches!(only.text.as_str(), "--help" | "--version" | "-V" | "-v" | "-h"))
 }

@@ -4,8 +4,9 @@
 use crate::modifier::Modifier;
 use crate::parse::{Place, RedirectOp, Simple, Span, Word, output, read_into};
 use crate::program::base_name;
-use crate::tables::{Arguments, Language, Program};
+use crate::tables::{Arguments, CodePlace, Language, Program};
 
+use super::interpreter::operand_is_script;
 use super::mongo::mongo;
 use super::paths::resolve;
 use super::redis::redis;
@@ -169,66 +170,8 @@ impl Scorer<'_> {
         arguments: &Arguments<'_>,
         outer: &Inherit,
     ) {
-        for (option, language) in &program.code {
-            let mut texts: Vec<Word> = Vec::new();
-            match option.as_str() {
-                "1" | "2" => {
-                    let at = usize::from(option == "2");
-                    let given = program.code.iter().any(|(other, _)| {
-                        other.starts_with('-') && arguments.has(&[other.as_str()]).is_some()
-                    });
-                    if !given
-                        && arguments.has(&["-f", "--file"]).is_none()
-                        && let Some((_, at)) = arguments.operands.get(at)
-                        && let Some(word) = words.get(*at)
-                    {
-                        texts.push(word.clone());
-                    }
-                }
-                "*" => {
-                    if let Some((_, from)) = arguments.operands.first() {
-                        let rest = words.get(*from..).unwrap_or(&[]);
-                        if let [first, .., last] | [first @ last] = rest {
-                            let text = rest
-                                .iter()
-                                .map(|word| word.text.as_str())
-                                .collect::<Vec<_>>()
-                                .join(" ");
-                            texts.push(Word {
-                                text,
-                                span: (first.span.0, last.span.1),
-                                ..first.clone()
-                            });
-                        }
-                    }
-                }
-                "+*" => texts.extend(
-                    words.iter().skip(1).filter(|word| word.text.starts_with('+')).cloned(),
-                ),
-                option if option.starts_with('-') => {
-                    for flag in arguments.flags.iter().filter(|flag| flag.name == option) {
-                        let (Some(value), Some(word)) = (flag.value, words.get(flag.value_at))
-                        else {
-                            continue;
-                        };
-                        let mut word = word.clone();
-                        if word.text != value {
-                            word.text = value.to_owned();
-                            word.verbatim = None;
-                        }
-                        texts.push(word);
-                    }
-                }
-                verb => {
-                    if arguments.operand(0) == Some(verb)
-                        && let Some((_, at)) = arguments.operands.get(1)
-                        && let Some(word) = words.get(*at)
-                    {
-                        texts.push(word.clone());
-                    }
-                }
-            }
-            for word in texts {
+        for (place, language) in &program.code {
+            for word in code_at(place, words, program, arguments) {
                 self.code(&word, *language, outer, via);
             }
         }
@@ -295,12 +238,7 @@ impl Scorer<'_> {
         arguments: &Arguments<'_>,
         outer: &Inherit,
     ) {
-        let has_code =
-            program.code.iter().any(|(option, _)| arguments.has(&[option.as_str()]).is_some());
-        let has_script = arguments.operand(0).is_some_and(|script| {
-            !matches!(script, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
-        }) && arguments.has(&["-s"]).is_none();
-        if has_code || (has_script && program.script.is_some()) {
+        if program.has_code_option(arguments) || operand_is_script(program, arguments) {
             return;
         }
         let simple = host;
@@ -332,4 +270,57 @@ impl Scorer<'_> {
             }
         }
     }
+}
+
+/// The pieces of code that a program is given in one place.
+fn code_at(
+    place: &CodePlace,
+    words: &[Word],
+    program: &Program,
+    arguments: &Arguments<'_>,
+) -> Vec<Word> {
+    let operand = |nth: usize| {
+        let (_, at) = arguments.operands.get(nth)?;
+        words.get(*at).cloned()
+    };
+    // `awk -e CODE FILE`: where an option has the code or names its file, no operand is code.
+    let given = || program.has_code_option(arguments) || arguments.has(&["-f", "--file"]).is_some();
+    match place {
+        CodePlace::First if given() => Vec::new(),
+        CodePlace::First => operand(0).into_iter().collect(),
+        CodePlace::Second if given() => Vec::new(),
+        CodePlace::Second => operand(1).into_iter().collect(),
+        CodePlace::Operands => {
+            let from = arguments.operands.first().map_or(words.len(), |(_, at)| *at);
+            joined(words.get(from..).unwrap_or(&[])).into_iter().collect()
+        }
+        CodePlace::PlusWords => {
+            words.iter().skip(1).filter(|word| word.text.starts_with('+')).cloned().collect()
+        }
+        CodePlace::Option(option) => {
+            let given = arguments.flags.iter().filter(|flag| flag.name == option);
+            given
+                .filter_map(|flag| {
+                    let (value, mut word) = (flag.value?, words.get(flag.value_at)?.clone());
+                    // `--eval=CODE`: the code is only part of the word.
+                    if word.text != value {
+                        word.text = value.to_owned();
+                        word.verbatim = None;
+                    }
+                    Some(word)
+                })
+                .collect()
+        }
+        CodePlace::Verb(verb) if arguments.operand(0) == Some(verb) => {
+            operand(1).into_iter().collect()
+        }
+        CodePlace::Verb(_) => Vec::new(),
+    }
+}
+
+/// Words joined by spaces, as one word.
+fn joined(words: &[Word]) -> Option<Word> {
+    let ([first, .., last] | [first @ last]) = words else { return None };
+    let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    Some(Word { text, span: (first.span.0, last.span.1), ..first.clone() })
 }

@@ -3,8 +3,9 @@
 
 use crate::Category;
 use crate::modifier::Modifier;
-use crate::parse::{RedirectOp, Simple, Span};
+use crate::parse::{RedirectOp, Simple, Span, Word};
 use crate::program::base_name;
+use crate::tables::PathLists;
 
 use super::paths::resolve;
 use super::scorer::{Scorer, Unit};
@@ -29,91 +30,103 @@ pub(super) fn redirects(
             network_redirect(unit, &path, span, score);
             continue;
         }
+        // Reading a secret counts as well, so this comes before reads are passed over.
         secret(scorer, &path, span, score);
-        if redirect.op == RedirectOp::Read {
+        if redirect.op == RedirectOp::Read || is_stream(&path) {
             continue;
-        }
-        if matches!(
-            path.as_str(),
-            "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/zero"
-        ) || path.starts_with("/dev/fd/")
-            || path.starts_with("/dev/pts")
-        {
-            continue;
-        }
-        if score.category.base() < Category::FileWrite.base() {
-            score.category = Category::FileWrite;
-            score.base_span = span;
         }
         let truncates = redirect.op == RedirectOp::Write;
-        if path_lists.is_device(&path) {
-            score.modifiers.raise(95, span, format!("overwrites the device {path}"));
-        }
-        if path == "/proc/sysrq-trigger" {
-            score.modifiers.raise(95, span, "makes the kernel crash or reboot at once");
-        }
-        if path_lists.is_vital(&path) && truncates {
-            score.modifiers.raise(95, span, format!("nobody can log in or boot without {path}"));
-        }
-        if path_lists.is_system(&path) {
-            score.modifiers.add(
-                Modifier::SystemPath,
-                span,
-                format!("{path} is where the system lives"),
-            );
-        }
-        if path_lists.is_persistence(&path) {
-            score.modifiers.add(
-                Modifier::Persistence,
-                span,
-                format!("{path} acts later, by itself"),
-            );
-        }
-        if path_lists.is_tamper(&path) {
-            score.modifiers.add(
-                Modifier::Tampering,
-                span,
-                format!("{path} belongs to logs, audit or protection"),
-            );
-        }
-        let empties = unit
-            .words
-            .first()
-            .is_none_or(|word| matches!(word.text.as_str(), ":" | "true"))
-            || unit.words.iter().all(|word| {
-                matches!(word.text.as_str(), "cat" | "/dev/null" | "echo" | "printf" | "-n" | "")
-            });
-        if truncates && empties && !simple.compound {
-            // As `truncate -s 0` would: what was in it is gone.
-            score.category = Category::FileDeletion;
-            score.base_span = span;
-            score.modifiers.add(Modifier::Destructive, span, format!("empties {path}"));
-            if !path_lists.is_temporary(&path) {
-                score.modifiers.add(
-                    Modifier::Force,
-                    span,
-                    format!("{path} is emptied without asking"),
-                );
-            }
-        }
-        if truncates && !empties && !path_lists.is_temporary(&path) {
-            score.modifiers.add(
-                Modifier::Force,
-                span,
-                format!("{path} is replaced without asking"),
-            );
+        writes_file(path_lists, &path, span, truncates, score);
+        if truncates {
+            loses_content(path_lists, unit, simple, (&path, span), score);
         }
         if redirect.target.known() && path_lists.is_temporary(&path) && simple.redirects.len() == 1
         {
-            score.reducers.add(
-                Modifier::Development,
-                span,
-                "stays within temporary or development files",
-            );
+            let why = "stays within temporary or development files";
+            score.reducers.add(Modifier::Development, span, why);
         }
     }
 }
 
+/// Writing there changes nothing that stays.
+fn is_stream(path: &str) -> bool {
+    matches!(path, "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/zero")
+        || path.starts_with("/dev/fd/")
+        || path.starts_with("/dev/pts")
+}
+
+/// What it means that this file is written, with `>` or `>>`.
+fn writes_file(
+    path_lists: &PathLists,
+    path: &str,
+    span: Span,
+    truncates: bool,
+    score: &mut SegmentScore,
+) {
+    if score.category.base() < Category::FileWrite.base() {
+        score.category = Category::FileWrite;
+        score.base_span = span;
+    }
+    if path_lists.is_device(path) {
+        score.modifiers.raise(95, span, format!("overwrites the device {path}"));
+    }
+    if path == "/proc/sysrq-trigger" {
+        score.modifiers.raise(95, span, "makes the kernel crash or reboot at once");
+    }
+    if path_lists.is_vital(path) && truncates {
+        score.modifiers.raise(95, span, format!("nobody can log in or boot without {path}"));
+    }
+    if path_lists.is_system(path) {
+        let why = format!("{path} is where the system lives");
+        score.modifiers.add(Modifier::SystemPath, span, why);
+    }
+    if path_lists.is_persistence(path) {
+        let why = format!("{path} acts later, by itself");
+        score.modifiers.add(Modifier::Persistence, span, why);
+    }
+    if path_lists.is_tamper(path) {
+        let why = format!("{path} belongs to logs, audit or protection");
+        score.modifiers.add(Modifier::Tampering, span, why);
+    }
+}
+
+/// `> file`: what was in it is gone, whether or not something takes its place.
+fn loses_content(
+    path_lists: &PathLists,
+    unit: &Unit<'_>,
+    simple: &Simple,
+    (path, span): (&str, Span),
+    score: &mut SegmentScore,
+) {
+    let prints_nothing = |word: &Word| {
+        matches!(word.text.as_str(), "cat" | "/dev/null" | "echo" | "printf" | "-n" | "")
+    };
+    let does_nothing = |word: &Word| matches!(word.text.as_str(), ":" | "true");
+    let empties =
+        unit.words.first().is_none_or(does_nothing) || unit.words.iter().all(prints_nothing);
+    let temporary = path_lists.is_temporary(path);
+    if !empties {
+        if !temporary {
+            let why = format!("{path} is replaced without asking");
+            score.modifiers.add(Modifier::Force, span, why);
+        }
+        return;
+    }
+    // A redirection of a whole block stands alone, and yet the block prints something.
+    if simple.compound {
+        return;
+    }
+    // As `truncate -s 0` would.
+    score.category = Category::FileDeletion;
+    score.base_span = span;
+    score.modifiers.add(Modifier::Destructive, span, format!("empties {path}"));
+    if !temporary {
+        let why = format!("{path} is emptied without asking");
+        score.modifiers.add(Modifier::Force, span, why);
+    }
+}
+
+/// A command that reads from or writes to `/dev/tcp/HOST/PORT`.
 fn network_redirect(unit: &Unit<'_>, path: &str, span: Span, score: &mut SegmentScore) {
     score.modifiers.add(Modifier::UnlistedHost, span, format!("{path} is a network connection"));
     if score.category.base() < Category::Network.base() {
@@ -165,8 +178,57 @@ pub(super) fn assignments(
     }
 }
 
+/// What it means that a variable is set.
 fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, score: &mut SegmentScore) {
-    let hijacks = matches!(
+    if hijacks(name, value) {
+        // Whatever the program is, these run other code inside it.
+        let inside = matches!(
+            name,
+            "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES" | "BASH_ENV" | "PROMPT_COMMAND"
+        );
+        if inside && score.category.base() < Category::CodeExecution.base() {
+            score.category = Category::CodeExecution;
+        }
+        let why = format!("{name} makes programs run or load something else");
+        score.modifiers.add(Modifier::Hijack, span, why);
+    }
+    history_off(name, value, span, score);
+    secret(scorer, value, span, score);
+}
+
+/// Variables that decide whether and where a shell keeps its history.
+fn history_off(name: &str, value: &str, span: Span, score: &mut SegmentScore) {
+    if !matches!(
+        name,
+        "HISTFILE" | "HISTSIZE" | "HISTFILESIZE" | "HISTCONTROL" | "HISTIGNORE" | "AUDITD"
+    ) {
+        return;
+    }
+    let selects = matches!(value, "ignorespace" | "ignoreboth");
+    let off = selects || matches!(value, "" | "0" | "/dev/null" | "*");
+    if off || name == "HISTFILE" {
+        let why = format!("{name} switches the history off");
+        score.modifiers.add(Modifier::Tampering, span, why);
+        if !selects {
+            score.modifiers.raise(50, span, "what is done next leaves no history");
+        }
+    }
+}
+
+/// Whether a variable with this value makes programs run or load something else.
+fn hijacks(name: &str, value: &str) -> bool {
+    // Adding to the end of the path changes nothing that is found already.
+    let appends = value.starts_with("$PATH:") || value.starts_with("${PATH}:");
+    // A pager that only prints is the usual way to switch paging off.
+    let harmless =
+        matches!(value, "" | "cat" | "less" | "more" | "vim" | "vi" | "nano" | "true" | "less -R")
+            && !name.starts_with("LD_");
+    name == "PATH" && !appends || is_loader(name) && !harmless
+}
+
+/// Variables that name a program or code which other programs run or load.
+fn is_loader(name: &str) -> bool {
+    matches!(
         name,
         "LD_PRELOAD"
             | "LD_LIBRARY_PATH"
@@ -225,43 +287,5 @@ fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, score: &mu
             | "ZDOTDIR"
     ) || name.starts_with("BASH_FUNC_")
         || name.starts_with("GIT_CONFIG_KEY")
-        || (name.starts_with("npm_config_") && name.ends_with("shell"));
-    // A pager that only prints is the usual way to switch paging off.
-    let harmless =
-        matches!(value, "" | "cat" | "less" | "more" | "vim" | "vi" | "nano" | "true" | "less -R")
-            && !name.starts_with("LD_");
-    // Adding to the end of the path changes nothing that is found already.
-    let appends = value.starts_with("$PATH:") || value.starts_with("${PATH}:");
-    if (hijacks && !harmless) || (name == "PATH" && !appends) {
-        // Whatever the program is, these run other code inside it.
-        let inside = matches!(
-            name,
-            "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES" | "BASH_ENV" | "PROMPT_COMMAND"
-        );
-        if inside && score.category.base() < Category::CodeExecution.base() {
-            score.category = Category::CodeExecution;
-        }
-        score.modifiers.add(
-            Modifier::Hijack,
-            span,
-            format!("{name} makes programs run or load something else"),
-        );
-    }
-    if matches!(
-        name,
-        "HISTFILE" | "HISTSIZE" | "HISTFILESIZE" | "HISTCONTROL" | "HISTIGNORE" | "AUDITD"
-    ) {
-        let off = matches!(value, "" | "0" | "/dev/null" | "*" | "ignorespace" | "ignoreboth");
-        if off || name == "HISTFILE" {
-            score.modifiers.add(
-                Modifier::Tampering,
-                span,
-                format!("{name} switches the history off"),
-            );
-            if value != "ignorespace" && value != "ignoreboth" {
-                score.modifiers.raise(50, span, "what is done next leaves no history");
-            }
-        }
-    }
-    secret(scorer, value, span, score);
+        || (name.starts_with("npm_config_") && name.ends_with("shell"))
 }

@@ -19,8 +19,7 @@ pub(crate) struct Inherit {
     pub(crate) privileged: Option<Span>,
     /// More arguments come from elsewhere.
     pub(crate) more_arguments: Option<Span>,
-    /// Runs on another machine or in a container.
-    pub(crate) elsewhere: bool,
+    /// How many wrappers and nested texts are around it.
     pub(crate) depth: usize,
 }
 
@@ -32,6 +31,7 @@ pub(crate) struct Unit<'a> {
     pub(crate) simple: Option<&'a Simple>,
     /// The command this one is, or stands in.
     pub(crate) host: &'a Simple,
+    /// Which command of the line that is.
     pub(crate) index: usize,
     pub(crate) cwd: Option<&'a str>,
 }
@@ -65,6 +65,7 @@ impl<'a> Scorer<'a> {
         }
     }
 
+    /// The scores of all commands, in the order they were found.
     pub(crate) fn finish(self) -> Vec<SegmentScore> {
         self.scores
     }

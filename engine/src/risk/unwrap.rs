@@ -12,8 +12,10 @@ use super::scorer::{Inherit, MAX_WRAPPERS, Scorer, Unit};
 use super::segment;
 
 impl Scorer<'_> {
+    /// Scores every command, those included that are found on the way.
     pub(crate) fn run(&mut self) {
         let mut index = 0;
+        // Nested texts add commands at the end while this goes on.
         while let Some(slot) = self.shared.script.commands.get_mut(index) {
             let mut simple = std::mem::take(slot);
             let inherit =
@@ -39,6 +41,8 @@ impl Scorer<'_> {
         }
     }
 
+    /// Scores one command, then looks for others inside it. What these add goes to the last score of
+    /// the list: that of this command, or of the one it wraps.
     fn unit(
         &mut self,
         index: usize,
@@ -114,6 +118,7 @@ impl Scorer<'_> {
         self.unit(index, host, words, &inherit, false);
     }
 
+    /// The command that a wrapper runs, scored as if it stood alone.
     fn look_through(
         &mut self,
         (index, host): (usize, &Simple),
@@ -123,15 +128,7 @@ impl Scorer<'_> {
         arguments: &Arguments<'_>,
         outer: &Inherit,
     ) {
-        let Some(wraps) = program.wraps else { return };
-        if !program.wraps_on.is_empty() {
-            let verb = |text: &str| program.wraps_on.iter().any(|on| on == text);
-            let on = arguments.operands.iter().take(2).any(|(text, _)| verb(text))
-                || arguments.flags.iter().any(|flag| verb(flag.name));
-            if !on {
-                return;
-            }
-        }
+        let Some(wraps) = program.wraps.filter(|_| wraps_here(program, arguments)) else { return };
         let privileged = program.is.contains(crate::tables::Effect::Privilege);
         let span = words.first().map_or((0, 0), |word| word.span);
         match wraps {
@@ -151,24 +148,8 @@ impl Scorer<'_> {
                 });
             }
             Wraps::Dashes => {
-                let dashes = words.iter().position(|word| word.text == "--");
-                // `docker compose exec` and `docker container exec` have one more word in front.
-                let verb = arguments
-                    .operands
-                    .iter()
-                    .take(2)
-                    .position(|(text, _)| program.wraps_on.iter().any(|on| on == text))
-                    .unwrap_or(0);
-                let first = match (dashes, arguments.operands.get(program.skip + verb)) {
-                    (Some(at), _) => at + 1,
-                    (None, Some((_, at))) if program.skip > 0 => *at,
-                    _ => return,
-                };
-                let inner = words.get(first..).unwrap_or(&[]);
-                if !inner.is_empty() {
-                    self.inner((index, host), inner, outer, via, |inherit| {
-                        inherit.elsewhere = true
-                    });
+                if let Some(inner) = after_dashes(words, program, arguments) {
+                    self.inner((index, host), inner, outer, via, |_| {});
                 }
             }
             Wraps::Find => self.find_exec((index, host), words, via, outer),
@@ -182,9 +163,7 @@ impl Scorer<'_> {
             }
             Wraps::Ssh => {
                 let Some((_, at)) = arguments.operands.get(1) else { return };
-                let mut elsewhere = outer.clone();
-                elsewhere.elsewhere = true;
-                self.joined(words.get(*at..).unwrap_or(&[]), &elsewhere, via);
+                self.joined(words.get(*at..).unwrap_or(&[]), outer, via);
             }
             Wraps::Text => {
                 if let Some((_, at)) = arguments.operands.first()
@@ -326,4 +305,34 @@ impl Scorer<'_> {
 /// Where the inner command begins: after options, assignments and `skip` operands.
 fn first_inner(arguments: &Arguments<'_>, skip: usize) -> Option<usize> {
     arguments.operands.get(skip).map(|(_, at)| *at)
+}
+
+/// Whether this use of a program runs another one: with `wraps_on`, only some verbs do.
+fn wraps_here(program: &Program, arguments: &Arguments<'_>) -> bool {
+    let verb = |text: &str| program.wraps_on.iter().any(|on| on == text);
+    program.wraps_on.is_empty()
+        || arguments.operands.iter().take(2).any(|(text, _)| verb(text))
+        || arguments.flags.iter().any(|flag| verb(flag.name))
+}
+
+/// The inner command behind `--`, or behind the verb and `skip` operands; `None` where there is none.
+fn after_dashes<'a>(
+    words: &'a [Word],
+    program: &Program,
+    arguments: &Arguments<'_>,
+) -> Option<&'a [Word]> {
+    let dashes = words.iter().position(|word| word.text == "--");
+    // `docker compose exec` and `docker container exec` have one more word in front.
+    let verb = arguments
+        .operands
+        .iter()
+        .take(2)
+        .position(|(text, _)| program.wraps_on.iter().any(|on| on == text))
+        .unwrap_or(0);
+    let first = match (dashes, arguments.operands.get(program.skip + verb)) {
+        (Some(at), _) => at + 1,
+        (None, Some((_, at))) if program.skip > 0 => *at,
+        _ => return None,
+    };
+    words.get(first..).filter(|inner| !inner.is_empty())
 }

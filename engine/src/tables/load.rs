@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{EffectSet, Language, PathLists, Pattern, Program, RiskTables, Wraps, Writes};
+use super::{
+    CodePlace, EffectSet, Language, PathLists, Pattern, Program, RiskTables, Wraps, Writes,
+};
 use crate::Category;
 use crate::modifier::Modifier;
 
@@ -256,9 +258,13 @@ impl RiskTables {
         // What is written is named by an option with a value.
         let written = program.writes_to.clone();
         program.values.extend(written.into_iter().filter(|option| option.starts_with('-')));
-        program.code.extend(entry.code);
-        let code: Vec<String> = program.code.iter().map(|(option, _)| option.clone()).collect();
-        program.values.extend(code.into_iter().filter(|option| option.starts_with('-')));
+        for (place, language) in entry.code {
+            let place = CodePlace::parse(place);
+            if let CodePlace::Option(option) = &place {
+                program.values.push(option.clone());
+            }
+            program.code.push((place, language));
+        }
         program.long |= entry.long;
         if entry.writes != Writes::None {
             program.writes = entry.writes;

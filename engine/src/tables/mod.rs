@@ -44,6 +44,36 @@ pub(crate) enum Language {
     Sql,
 }
 
+/// Where among its arguments a program is given code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CodePlace {
+    /// `1`: the first operand.
+    First,
+    /// `2`: the second operand.
+    Second,
+    /// `*`: all operands, joined by spaces.
+    Operands,
+    /// `+*`: every word that begins with a plus sign.
+    PlusWords,
+    /// `-c`, `--eval`: the value of an option.
+    Option(String),
+    /// `eval`: the operand after this verb.
+    Verb(String),
+}
+
+impl CodePlace {
+    fn parse(text: String) -> Self {
+        match text.as_str() {
+            "1" => Self::First,
+            "2" => Self::Second,
+            "*" => Self::Operands,
+            "+*" => Self::PlusWords,
+            option if option.starts_with('-') => Self::Option(text),
+            _ => Self::Verb(text),
+        }
+    }
+}
+
 /// Which operands a program writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -91,13 +121,27 @@ pub(crate) struct Program {
     pub(crate) long: bool,
     pub(crate) writes: Writes,
     pub(crate) writes_to: Vec<String>,
-    pub(crate) code: Vec<(String, Language)>,
+    pub(crate) code: Vec<(CodePlace, Language)>,
     pub(crate) stdin: Option<Language>,
     pub(crate) script: Option<Language>,
     pub(crate) wraps: Option<Wraps>,
     /// Verbs that must come first for `wraps` to hold, e.g. `exec` of `docker`.
     pub(crate) wraps_on: Vec<String>,
     pub(crate) skip: usize,
+}
+
+impl Program {
+    /// Whether code is given as the value of an option.
+    pub(crate) fn has_code_option(&self, arguments: &Arguments<'_>) -> bool {
+        self.code.iter().any(|(place, _)| match place {
+            CodePlace::Option(option) => arguments.has(&[option.as_str()]).is_some(),
+            CodePlace::First
+            | CodePlace::Second
+            | CodePlace::Operands
+            | CodePlace::PlusWords
+            | CodePlace::Verb(_) => false,
+        })
+    }
 }
 
 static BUILTIN: LazyLock<RiskTables> = LazyLock::new(load::builtin);
