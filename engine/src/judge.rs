@@ -8,7 +8,7 @@ use crate::{
     RuleSet, RuleVerdict, detect,
 };
 
-/// Everything a judgement depends on besides the command; swapped as one.
+/// Everything a judgement depends on besides the command; replaced as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The risk tables.
@@ -85,7 +85,7 @@ pub fn judge_as(
         ItemSyntax::Input { foreground } => tables.assess_input(foreground, item, context),
         ItemSyntax::Keys { foreground } => tables.assess_keys(foreground, item, context),
     };
-    // The line is read once: the rules that deny look at the commands the scorer found.
+    // The line is parsed only once: deny rules look at the commands that the scorer found.
     let commands = || {
         let found = assessment.segments.iter().map(|segment| segment.argv.clone());
         let words = match syntax {
@@ -131,7 +131,7 @@ pub fn judge_as(
     Verdict { assessment, rule, rules, anomalies, requirement }
 }
 
-/// How the pattern of a rule begins that may allow a change of files.
+/// How the pattern of a rule must begin to allow a change of files.
 const FOR_FILES: &str = "sftp ";
 const NOT_FOR_FILES: &str = "only a rule written for `sftp ` allows a change of files";
 

@@ -1,5 +1,5 @@
-//! Commands that move files, in one plain sentence for the reviewer. It must never say anything of
-//! a command that it does not know to its last option: silence is better than a wrong sentence.
+//! Describes commands that move files in one plain sentence for the reviewer. It must never describe a
+//! command unless it knows every option of it: silence is better than a wrong sentence.
 
 use crate::program::{base_name, is_installed};
 use crate::rules::{every_command, plain_words};
@@ -7,7 +7,7 @@ use crate::rules::{every_command, plain_words};
 /// The receiving side of legacy scp, as a client starts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScpSink {
-    /// The command is none.
+    /// The command is something else.
     No,
     /// `scp -t PATH`.
     Plain {
@@ -20,7 +20,7 @@ pub enum ScpSink {
         /// `-p`: modes and times are kept.
         preserve: bool,
     },
-    /// It runs one, but what exactly cannot be told.
+    /// The command runs one, but its options cannot be read with certainty.
     Unclear,
 }
 
@@ -151,7 +151,7 @@ fn rsync(args: &[String]) -> Option<String> {
                 }
             }
             _ if arg.len() > 1 && arg.starts_with('-') => {
-                // What follows the `e` tells of protocol versions.
+                // What follows the `e` is about protocol versions.
                 let letters = arg.get(1..)?.split('e').next()?;
                 if std::mem::replace(&mut clustered, true)
                     || !letters.chars().all(|c| LETTERS.contains(c) || c == 'n')
@@ -246,7 +246,7 @@ fn place(path: &str) -> Option<String> {
         return Some("the login directory".to_owned());
     }
     let whole = if path.starts_with('/') { path.to_owned() } else { format!("~/{rest}") };
-    // What has blanks could say anything.
+    // A path with blanks could look like part of the sentence.
     let plain = whole.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+@%:,=~".contains(&b));
     Some(if plain { whole } else { format!("\"{whole}\"") })
 }

@@ -12,7 +12,7 @@ const ENOUGH_IN_SESSION: u32 = 3;
 /// A burst: this many commands within this time, in microseconds.
 const BURST: usize = 20;
 const BURST_WITHIN: i64 = 10_000_000;
-/// How long looking round or reading a secret is remembered, in microseconds: 10 minutes.
+/// How long looking around or reading a secret is remembered, in microseconds: 10 minutes.
 const RECENT: i64 = 600_000_000;
 
 /// What is unusual about a command that is not yet part of the history.

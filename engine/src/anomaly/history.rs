@@ -39,7 +39,7 @@ pub enum Event<'a> {
     SessionOpened,
 }
 
-/// The baseline of a session and its agent; bounded, a few ten kilobytes at most.
+/// The baseline of a session and its agent; bounded to a few tens of kilobytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct History {
@@ -56,7 +56,7 @@ pub struct History {
     pub(super) score_sum: u64,
     /// Words of the commands that were denied in this session.
     pub(super) denied: VecDeque<Denied>,
-    /// When the session last looked round, and with what.
+    /// When the session last looked around, and with what.
     pub(super) recon: VecDeque<(i64, String)>,
     /// When the session last read a secret, and which.
     pub(super) secret: Option<(i64, String)>,

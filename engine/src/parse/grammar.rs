@@ -12,7 +12,7 @@ pub(super) struct PendingHereDoc {
     body: usize,
 }
 
-/// Words that close or continue a compound command and cannot start one.
+/// Words that close or continue a compound command, and so cannot begin a command.
 const CLOSING: [&str; 8] = ["then", "elif", "else", "fi", "do", "done", "esac", "}"];
 
 impl Reader<'_> {

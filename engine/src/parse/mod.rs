@@ -1,4 +1,4 @@
-//! Takes a shell line apart into simple commands, however deeply nested. It must never run, guess
+//! Splits a shell line into simple commands, however deeply nested. It must never run anything, guess
 //! silently, or recurse without a bound: what it cannot read with certainty is a [`Problem`].
 //!
 //! The grammar is read here, with exact byte spans and bounded work, and checked against
@@ -24,7 +24,8 @@ use std::collections::HashMap;
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 /// The deepest nesting that is read.
 pub(crate) const MAX_DEPTH: usize = 32;
-/// The most simple commands that are read, a script's included: about 5 us each, wrappers twice.
+/// The most simple commands that are read in one line or script, at about 5 us each; wrappers count
+/// twice.
 pub(crate) const MAX_COMMANDS: usize = 400;
 /// The most stages of one pipeline.
 pub(crate) const MAX_STAGES: usize = 200;
@@ -37,7 +38,7 @@ const MANY_STAGES: &str = "more than 200 commands in one pipeline";
 const TOO_LONG: &str = "longer than 64 KiB";
 const TOO_MUCH_WORK: &str = "too much work to read";
 const TOO_DEEP: &str = "nested more than 32 levels deep";
-/// The most bytes that are looked at, nested texts and look-ahead included.
+/// The most bytes that are read, including nested texts and look-ahead.
 const MAX_WORK: usize = 8 * MAX_BYTES;
 
 /// A reader of one text; nested texts share what it found.
@@ -54,7 +55,7 @@ pub(crate) struct Reader<'a> {
     shared: &'a mut Shared,
 }
 
-/// What all texts of one line share.
+/// State shared by all texts of one line.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) script: Script,
@@ -117,14 +118,14 @@ pub(crate) fn read_into(
     first..shared.script.commands.len()
 }
 
-/// Lets the second parser check everything that was read.
+/// Checks everything that was read against the second parser.
 pub(crate) fn check(shared: &mut Shared) {
     cross_check::check(&mut shared.script);
 }
 
 impl Shared {
     fn problem(&mut self, why: &'static str, span: Span) {
-        // One is enough to decide; a few are kept to explain.
+        // One is enough for the decision; a few are kept for the explanation.
         if self.script.problems.len() < 8 {
             self.script.problems.push(Problem { why, span });
         }

@@ -11,7 +11,7 @@ pub(super) struct Builder {
     pub(super) flags: WordFlags,
     /// Offsets in `text` of unquoted braces and commas.
     braces: Vec<usize>,
-    /// The word is nothing but an expansion to several words.
+    /// Set if the word consists of a single expansion to several words.
     pub(super) many: Option<Vec<String>>,
     pieces: usize,
     printed: Option<Box<str>>,
@@ -118,7 +118,7 @@ impl Reader<'_> {
         word.pieces += 1;
         let from = self.pos;
         self.pos += 1;
-        // A run of characters without a meaning of their own is taken as one.
+        // A run of characters without special meaning is taken in one step.
         while self.byte(self.pos).is_ascii_alphanumeric()
             || matches!(
                 self.byte(self.pos),
@@ -145,7 +145,7 @@ impl Reader<'_> {
             self.pos += 1;
             return;
         };
-        // A leading backslash only avoids an alias and is everyday use.
+        // A leading backslash only bypasses an alias, which is common.
         word.flags.disguised |= c.is_ascii_alphanumeric() && !word.text.is_empty();
         word.text.push(c);
         self.pos += 1 + c.len_utf8();

@@ -52,7 +52,7 @@ impl PolicySet {
         self.select_with(context, level, || every_command(command))
     }
 
-    /// As [`Self::select`], with the commands of the line as somebody has read them already.
+    /// As [`Self::select`], with the commands of the line as they were already read.
     pub(crate) fn select_with(
         &self,
         context: &Context,

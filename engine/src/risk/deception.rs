@@ -38,7 +38,7 @@ pub(crate) fn find(text: &str) -> Option<(Span, String)> {
     None
 }
 
-/// The ASCII text a word would be read as.
+/// The ASCII text that a word looks like.
 pub(crate) fn ascii_of(word: &str) -> String {
     let mut read = String::new();
     for c in word.chars() {
@@ -55,11 +55,11 @@ pub(crate) fn ascii_of(word: &str) -> String {
 /// What one character looks like to a reader.
 #[derive(Clone, Copy)]
 struct Appearance {
-    /// As ASCII only.
+    /// Like ASCII characters only.
     ascii: bool,
-    /// As a letter, a digit or a dash.
+    /// Like a letter, a digit or a dash.
     letter: bool,
-    /// It is no ASCII, and what it is read as means something to a shell.
+    /// It is not ASCII, and what it looks like means something to a shell.
     deceptive: bool,
 }
 
@@ -71,13 +71,13 @@ impl Appearance {
         Self {
             ascii: read.is_ascii(),
             letter: read.bytes().any(|b| b.is_ascii_alphanumeric() || b == b'-'),
-            // Typographic quotes and dots in prose are no letters; dashes and slashes are operators.
+            // Typographic quotes and dots in prose are harmless; dashes and slashes look like operators.
             deceptive: !c.is_ascii() && (c.is_alphanumeric() || read.contains(operator)),
         }
     }
 }
 
-/// Whether a non-ASCII word would be read as an ASCII one.
+/// Whether a non-ASCII word looks like an ASCII one.
 fn looks_ascii(token: &str, known: &mut HashMap<char, Appearance>) -> bool {
     let mut letter = false;
     let mut deceptive = false;

@@ -1,5 +1,5 @@
-//! Scores changes of files from their text: by what is done to which path. It must never take a
-//! place for harmless because one reading of its name is.
+//! Scores changes of files from their text: by what is done to which path. It must never treat a
+//! path as harmless because one way of reading it is.
 
 use crate::modifier::{Modifier, TermKind};
 use crate::parse::Span;
@@ -28,7 +28,7 @@ impl RiskTables {
         if let Some((span, why)) = deception::find(&text.replace('\n', " ")) {
             line.add(Modifier::Deception, span, why);
         }
-        // A path in `$'…'` has characters that a name need not have.
+        // A path in `$'…'` has characters that no ordinary name has.
         if let Some(at) = text.find(" $'") {
             line.add(Modifier::Uninspectable, (at + 1, at + 3), "a path with unusual characters");
         }
@@ -51,7 +51,7 @@ impl RiskTables {
                 term.why = format!("sftp {}", verb.as_str());
             }
             self.guard(verb, path, span, &mut found);
-            // What the first path says replaces the bare base, unless that is uninspectable.
+            // The first path's score replaces the bare base, unless that is uninspectable.
             if found.score > best.score || (first && !void) {
                 found.command.clone_from(&best.command);
                 found.segments.clone_from(&best.segments);
@@ -62,7 +62,7 @@ impl RiskTables {
         best
     }
 
-    /// PathLists where a file acts by itself or opens doors: never below HIGH.
+    /// Applies the floor for paths where a file acts by itself or grants access: never below HIGH.
     fn guard(&self, verb: Verb, path: &str, span: Span, found: &mut Assessment) {
         let Some(what) = self.guarded(verb, path) else { return };
         if found.score >= 50 {
@@ -75,7 +75,7 @@ impl RiskTables {
         found.level = Level::of(50);
     }
 
-    /// Why a place is guarded, if it is.
+    /// Why a path is guarded, if it is.
     fn guarded(&self, verb: Verb, path: &str) -> Option<&'static str> {
         let path_lists = &self.path_lists;
         let path = resolve(path, None);
@@ -96,8 +96,8 @@ impl RiskTables {
         }
     }
 
-    /// Why a change of a file is not for a rule that means a whole directory: its path is guarded,
-    /// and the rule's own words name no guarded place.
+    /// Why a rule for a whole directory does not cover a change: the path is guarded, and the rule's
+    /// own words name no guarded path.
     pub(crate) fn too_special(&self, change: &str, pattern: &str) -> Option<&'static str> {
         let guarded = |text: &str| {
             let found = paths(text).into_iter();
@@ -107,8 +107,8 @@ impl RiskTables {
     }
 }
 
-/// What is done to which path, line by line. A path may hold what looks like its end, so that every
-/// possible end is looked at.
+/// What is done to which path, line by line. A path may contain what looks like its end, so every
+/// possible end is tried.
 fn paths(text: &str) -> Vec<(Verb, Span)> {
     let mut out = Vec::new();
     let mut verb = Verb::Write;

@@ -9,7 +9,7 @@ use crate::tables::{Arguments, wildcard};
 use super::scorer::{Scorer, Unit};
 use super::segment_score::SegmentScore;
 
-/// Hosts a network program talks to.
+/// Scores the hosts that a network program talks to.
 pub(super) fn hosts(
     scorer: &Scorer<'_>,
     unit: &Unit<'_>,
@@ -43,7 +43,7 @@ pub(super) fn hosts(
             .then_some(*text)
         });
         let Some(host) = host else { continue };
-        // Looking a name up tells nobody much.
+        // Looking up a name reveals little.
         if listed(host) || score.category == Category::Inspection {
             continue;
         }

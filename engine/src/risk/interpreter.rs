@@ -1,5 +1,5 @@
-//! Where the code that an interpreter runs comes from. It must never take code that cannot be seen
-//! for code that does nothing.
+//! Scores where the code that an interpreter runs comes from. It must never treat code that cannot be
+//! seen as code that does nothing.
 
 use crate::modifier::Modifier;
 use crate::parse::{RedirectOp, Word, output};
@@ -18,7 +18,7 @@ pub(super) fn interpreter(
 ) {
     script_made_meanwhile(scorer, unit, program, arguments, score);
     let Some(language) = program.stdin else { return };
-    // What is given as an argument is looked into elsewhere; standard input is only data then.
+    // Code given as an argument is read in `nested.rs`; standard input is only data then.
     if has_code(program, arguments)
         || operand_is_script(program, arguments)
         || asks_for_help(unit.words)

@@ -1,5 +1,5 @@
-//! Scores what is typed and no command line: input to a program, keys, control keys. It must never
-//! take input for harmless because one of its readings is.
+//! Scores what is typed but is not a command line: input to a program, keys, control keys. It must
+//! never treat input as harmless because one way of reading it is.
 
 use crate::modifier::{Modifier, TermKind};
 use crate::parse::{self, Word};
@@ -45,7 +45,7 @@ impl RiskTables {
             self.as_program(&reader, &shell.command, context)
         };
         let (shell_score, own_score) = (shell.score, own.score);
-        // A language that is read needs not be a shell's as well: `select 1` is none.
+        // A language that is read here need not make sense to a shell: `select 1` does not.
         let foreign = reader.program.is_some_and(|program| program.stdin.is_some())
             && shell.uninspectable
             && shell.level < Level::Critical;
@@ -164,7 +164,7 @@ impl RiskTables {
         };
         let read = self.assess(foreground.as_bytes(), &Context::default());
         let has = |wanted: Modifier| read.terms.iter().any(|term| term.is(wanted));
-        // `sudo -u postgres psql`: what reads is the innermost program that reads anything.
+        // `sudo -u postgres psql`: the innermost program that reads input is the reader.
         let found = read.segments.iter().rev().find_map(|segment| {
             let name = segment.program.as_deref()?;
             // A login shell is called `-bash`.
@@ -293,7 +293,7 @@ fn runs(text: &str) -> Vec<(usize, &str)> {
     for (at, c) in text.char_indices() {
         let end = at + c.len_utf8();
         if escape {
-            // Introducers and parameters of CSI and SS3 go on; any other character is the last.
+            // Introducers and parameters of CSI and SS3 continue a sequence; any other character ends it.
             escape = matches!(c, '[' | 'O' | '0'..='9' | ';' | '?');
             start = end;
         } else if c.is_control() {

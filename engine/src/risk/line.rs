@@ -1,5 +1,5 @@
-//! What holds for the whole line: deception, padding, substitution, obfuscation, and whether it
-//! could be read at all. It must never make a line look better than its worst part.
+//! Scores what holds for the whole line: deception, padding, substitution, obfuscation, and whether
+//! it could be read at all. It must never make a line look better than its worst part.
 
 use crate::modifier::Modifier;
 use crate::parse::{self, Shared};
@@ -45,7 +45,7 @@ pub(super) fn collect(
     if let Some(problem) = script.problems.first() {
         line.add(Modifier::Uninspectable, problem.span, problem.why);
     }
-    // What was not even read may hold anything.
+    // A part that was not read may contain anything.
     if let Some(problem) = script.problems.iter().find(|p| parse::UNREAD.contains(&p.why)) {
         line.raise(75, problem.span, format!("part of it was not read: {}", problem.why));
     }
@@ -155,7 +155,7 @@ fn fetched(shared: &Shared, scores: &[SegmentScore], line: &mut Modifiers) {
     }
 }
 
-/// Decoding beside running: what runs is not what is read.
+/// Text is decoded and then run: what runs is not what the reviewer reads.
 fn decoded(shared: &Shared, scores: &[SegmentScore], line: &mut Modifiers) {
     let named = |score: &&SegmentScore, list: &[&str]| {
         score.program.as_deref().is_some_and(|program| list.contains(&program))

@@ -1,4 +1,5 @@
-//! Reads JavaScript for the MongoDB shell. It must never take an unknown call for one that reads.
+//! Reads JavaScript for the MongoDB shell. It must never treat an unknown call as one that
+//! only reads.
 
 use crate::Category;
 use crate::tables::Effect;

@@ -1,4 +1,4 @@
-//! What the paths mean that a command writes, deletes or changes. It must never treat an operand it
+//! Scores the paths that a command writes, deletes or changes. It must never treat an operand that it
 //! cannot resolve as harmless.
 
 use crate::Category;
@@ -33,7 +33,7 @@ struct Usage<'a> {
     destructive: bool,
     recursive: bool,
     moves: bool,
-    /// `find` with tests that leave part of what is there.
+    /// `find` with tests, so that it takes only part of what is there.
     narrowed: bool,
 }
 
@@ -100,7 +100,7 @@ fn operands_written(
     category: Category,
 ) -> Vec<usize> {
     let all: Vec<usize> = arguments.operands.iter().map(|(_, at)| *at).collect();
-    // An editor or sed writes its files only where it is told to.
+    // sed's first operand is its script; the files follow.
     if matches!(program_name, "sed" | "gsed") && category == Category::FileWrite {
         return all.get(1..).unwrap_or(&[]).to_vec();
     }
@@ -211,7 +211,7 @@ fn judge(
     stays_in_development(found, path_lists, score);
 }
 
-/// What it means that a path lies where it lies.
+/// Applies what follows from where a path lies.
 fn where_it_lies(
     usage: &Usage<'_>,
     unit: &Unit<'_>,
@@ -245,14 +245,14 @@ fn where_it_lies(
     {
         let why = format!("{path} belongs to logs, audit or protection");
         score.modifiers.add(Modifier::Tampering, span, why);
-        // Adding a line to a log is what logs are for; changing one that is there is not.
+        // Logs exist to be appended to; changing existing lines is something else.
         if matches!(program_name, "sed" | "gsed" | "shred" | "truncate" | "touch") {
             score.modifiers.raise(50, span, format!("{path} is changed after the fact"));
         }
     }
 }
 
-/// What is gone with a path, or no longer found there.
+/// Applies what is lost when a path is deleted, changed or moved away.
 fn what_is_lost(
     usage: &Usage<'_>,
     target: &Target<'_>,
@@ -273,7 +273,7 @@ fn what_is_lost(
         return;
     }
     let permissions = score.category == Category::Permissions;
-    // What the modes and owners of a whole tree were is lost with the change.
+    // The former modes and owners of a whole tree cannot be restored.
     if destructive || (permissions && recursive) {
         wide_or_open(target.word, path, score);
     }
@@ -300,7 +300,7 @@ fn deletes_what_is_found(unit: &Unit<'_>, found: &[Target<'_>], score: &mut Segm
     }
 }
 
-/// Takes points off where every path is known and temporary or built.
+/// Takes points off if every path is known and is temporary or a build result.
 fn stays_in_development(found: &[Target<'_>], path_lists: &PathLists, score: &mut SegmentScore) {
     let Some(first) = found.first() else { return };
     let outside =
@@ -357,7 +357,7 @@ fn overwrites(
     }
 }
 
-/// A wildcard that takes all, or an operand only known when it runs.
+/// Applies what follows from a wildcard that takes all, or an operand only known at run time.
 fn wide_or_open(word: &Word, path: &str, score: &mut SegmentScore) {
     let text = word.text.as_str();
     let last = text.rsplit('/').next().unwrap_or(text);

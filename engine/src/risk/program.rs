@@ -1,4 +1,4 @@
-//! What the words of a command say about the use of its program. It must never score anything.
+//! Facts about how a command uses its program. It must never score anything.
 
 use crate::parse::Word;
 use crate::program::base_name;
@@ -13,7 +13,7 @@ pub(crate) fn program_name(words: &[Word]) -> String {
     if base.is_ascii() { base.to_owned() } else { deception::ascii_of(base) }
 }
 
-/// Whether a program is looked through, so that its own operands are not files.
+/// Whether a program only runs another one, so that its own operands are not files.
 pub(crate) fn hands_on(program: &Program) -> bool {
     matches!(
         program.wraps,
@@ -41,7 +41,7 @@ pub(crate) fn only_helps(words: &[Word], program: &Program) -> bool {
     }
 }
 
-/// Whether `find` is given tests that leave part of what is there.
+/// Whether `find` is given tests, so that it takes only part of what is there.
 pub(crate) fn find_is_narrowed(words: &[Word]) -> bool {
     words.iter().any(|word| {
         matches!(

@@ -1,5 +1,5 @@
-//! What redirections and assignments around a command mean. It must never treat a value it cannot
-//! resolve as harmless.
+//! Scores the redirections and variable assignments of a command. It must never treat a value that it
+//! cannot resolve as harmless.
 
 use crate::Category;
 use crate::modifier::Modifier;
@@ -48,14 +48,14 @@ pub(super) fn redirects(
     }
 }
 
-/// Writing there changes nothing that stays.
+/// Whether writing to a path leaves nothing behind.
 fn is_stream(path: &str) -> bool {
     matches!(path, "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/zero")
         || path.starts_with("/dev/fd/")
         || path.starts_with("/dev/pts")
 }
 
-/// What it means that this file is written, with `>` or `>>`.
+/// Applies what follows from writing a file, with `>` or `>>`.
 fn writes_file(
     path_lists: &PathLists,
     path: &str,
@@ -112,7 +112,7 @@ fn loses_content(
         }
         return;
     }
-    // A redirection of a whole block stands alone, and yet the block prints something.
+    // The redirection of a whole block is a command without words, but the block prints something.
     if simple.compound {
         return;
     }
@@ -178,10 +178,10 @@ pub(super) fn assignments(
     }
 }
 
-/// What it means that a variable is set.
+/// Applies what follows from setting a variable.
 fn variable(scorer: &Scorer<'_>, name: &str, value: &str, span: Span, score: &mut SegmentScore) {
     if hijacks(name, value) {
-        // Whatever the program is, these run other code inside it.
+        // Whatever the program, these run other code inside it.
         let inside = matches!(
             name,
             "LD_PRELOAD" | "LD_AUDIT" | "DYLD_INSERT_LIBRARIES" | "BASH_ENV" | "PROMPT_COMMAND"
@@ -217,9 +217,9 @@ fn history_off(name: &str, value: &str, span: Span, score: &mut SegmentScore) {
 
 /// Whether a variable with this value makes programs run or load something else.
 fn hijacks(name: &str, value: &str) -> bool {
-    // Adding to the end of the path changes nothing that is found already.
+    // Appending to the path does not change which programs are found already.
     let appends = value.starts_with("$PATH:") || value.starts_with("${PATH}:");
-    // A pager that only prints is the usual way to switch paging off.
+    // Setting a pager that only prints is the usual way to switch paging off.
     let harmless =
         matches!(value, "" | "cat" | "less" | "more" | "vim" | "vi" | "nano" | "true" | "less -R")
             && !name.starts_with("LD_");

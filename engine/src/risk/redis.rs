@@ -1,4 +1,5 @@
-//! Reads Redis commands for what they do. It must never take an unknown one for one that reads.
+//! Reads Redis commands for what they do. It must never treat an unknown one as one that
+//! only reads.
 
 use crate::Category;
 use crate::tables::Effect;

@@ -8,7 +8,7 @@ use crate::tables::RiskTables;
 
 use super::segment_score::SegmentScore;
 
-/// How deep wrappers are looked through.
+/// The deepest nesting of wrappers that is followed.
 pub(super) const MAX_WRAPPERS: usize = 16;
 
 /// What the wrappers around a command say about it.
@@ -29,14 +29,14 @@ pub(crate) struct Unit<'a> {
     pub(crate) inherit: &'a Inherit,
     /// Assignments and redirections count for the outermost command only.
     pub(crate) simple: Option<&'a Simple>,
-    /// The command this one is, or stands in.
+    /// The command of the line that this one is, or is part of.
     pub(crate) host: &'a Simple,
-    /// Which command of the line that is.
+    /// Its index among the commands of the line.
     pub(crate) index: usize,
     pub(crate) cwd: Option<&'a str>,
 }
 
-/// Goes through all commands of a line, those found on the way included.
+/// The state while all commands of a line are scored, including those found on the way.
 pub(crate) struct Scorer<'a> {
     pub(crate) tables: &'a RiskTables,
     pub(crate) context: &'a Context,
@@ -44,7 +44,7 @@ pub(crate) struct Scorer<'a> {
     pub(super) inherits: Vec<Inherit>,
     pub(crate) scores: Vec<SegmentScore>,
     pub(super) cwd: Option<String>,
-    /// Files the line itself writes, and what into them: they may be run further on.
+    /// Files that the line itself writes, and their content: they may be run later in the line.
     pub(super) written: Vec<(String, String)>,
 }
 

@@ -1,5 +1,5 @@
 //! Scores one command by the tables: category, effects, operands. It must never look at the rest of
-//! the line; that is `line.rs`.
+//! the line: that is for `line.rs`.
 
 use crate::Category;
 use crate::modifier::Modifier;
@@ -13,7 +13,7 @@ use super::scorer::{Scorer, Unit};
 use super::segment_score::{Modifiers, SegmentScore};
 use super::{hosts, interpreter, operands, redirects_env, typed_statement, words};
 
-/// Programs a computed name is tried as; only a catastrophe counts.
+/// Programs that a computed name is tried as; only catastrophic results count.
 const SUSPECTS: [&str; 8] = ["rm", "dd", "mkfs", "chmod", "chown", "shred", "mv", "wipefs"];
 
 /// Scores one command as it stands, wrappers and all.
@@ -45,7 +45,7 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> SegmentScore {
             let name = program_name(words);
             score_named(scorer, unit, &name, &mut score);
             score.program = Some(base_name(&word.text).to_owned());
-            // A name put together while it runs hides what it is, even where it can be followed.
+            // A name assembled at run time hides the program, even if the value can be followed.
             if word.flags.expanded {
                 score.modifiers.add(
                     Modifier::Indirect,
@@ -85,7 +85,7 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> SegmentScore {
     score
 }
 
-/// What wrappers outside said about this command.
+/// Applies what the wrappers around this command say about it.
 fn inherited(unit: &Unit<'_>, score: &mut SegmentScore) {
     if let Some(span) = unit.inherit.privileged {
         score.modifiers.add(Modifier::Privilege, span, "runs with raised privilege");
@@ -110,7 +110,7 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: 
         }
         return;
     }
-    // `truncate table x` is typed for a database; the program takes no such operand.
+    // `truncate table x` is meant for a database; the program takes no such operand.
     let statement = program_name == "truncate"
         && unit.words.get(1).is_some_and(|word| word.text.eq_ignore_ascii_case("table"))
         && unit.words.len() > 2;
@@ -137,7 +137,7 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: 
     };
     let arguments = Arguments::of(unit.words, Some(program));
     score.category = program.category_of(&arguments);
-    // What a program only stands in for is scored as such, and not for the words it hands on.
+    // Only the program's own arguments count here; the command that a wrapper runs is scored apart.
     let effects = program.effects(&arguments);
     let reads_only = effects.iter().all(|(effect, _)| {
         matches!(
@@ -170,7 +170,8 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: 
     interpreter::interpreter(scorer, unit, program, &arguments, score);
 }
 
-/// A program without a table: its verbs are taken at their word. They only ever raise the score.
+/// A program that no table describes: its verbs are taken at face value. They only ever raise the
+/// score.
 fn undescribed(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: &mut SegmentScore) {
     let Some(program) = scorer.tables.undescribed() else { return };
     let arguments = Arguments::of(unit.words, Some(program));

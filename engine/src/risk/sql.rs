@@ -1,5 +1,5 @@
-//! Reads SQL and what database shells add to it. It must never take an unknown statement for one that
-//! reads.
+//! Reads SQL and the commands that database shells add to it. It must never treat an unknown statement
+//! as one that only reads.
 
 use crate::Category;
 use crate::tables::Effect;
@@ -57,13 +57,13 @@ impl Statement {
         self.words().any(|word| wanted.contains(&word))
     }
 
-    /// Whether it means every row.
+    /// Whether it applies to every row.
     fn takes_all_rows(&self) -> bool {
         !self.has("WHERE") || tautology(&self.clean)
     }
 }
 
-/// Adds what one statement does; whether it only reads. A statement that is not known does not.
+/// Adds what one statement does; returns whether it only reads. An unknown statement does not.
 fn read(statement: &Statement, out: &mut Statements) -> bool {
     use Effect::{Destructive, Exec, Hijack, Persist, Privilege, Safety, Wide};
     let has_any = |words: &[&str]| statement.has_any(words);
@@ -96,7 +96,7 @@ fn read(statement: &Statement, out: &mut Statements) -> bool {
         }
         "COPY" if statement.has("PROGRAM") => out.add_all(&[Exec, Hijack]),
         "INSTALL" | "UNINSTALL" => out.add_all(&[Exec, Hijack]),
-        // Replication that is stopped or led elsewhere, names that programs no longer find.
+        // Stops or redirects replication, or takes away names that programs rely on.
         "STOP" | "CHANGE" | "RENAME" | "DETACH" | "REPLACE" | ".RESTORE" => {
             out.add(Destructive);
         }
@@ -170,7 +170,7 @@ const SECRETS: [&str; 9] = [
 const ESCAPES: [&str; 7] =
     ["SYS_EXEC", "SYS_EVAL", "DBLINK_EXEC", "LO_EXPORT", "LOAD_EXTENSION", "WRITEFILE", "EDIT"];
 
-/// `SELECT` and what else asks: it reads, unless something in it does more.
+/// `SELECT` and other queries: they only read, unless something in them does more.
 fn query(statement: &Statement, out: &mut Statements) -> bool {
     let to_file = statement.has_any(&["OUTFILE", "DUMPFILE"]);
     let mut reads =

@@ -1,5 +1,5 @@
-//! What statements for a database do, whatever their language. It must never take a statement that it
-//! does not know for one that only reads.
+//! What statements for a database do, whatever their language. It must never treat an
+//! unknown statement as one that only reads.
 
 use crate::Category;
 use crate::tables::Effect;

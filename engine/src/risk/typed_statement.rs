@@ -58,7 +58,7 @@ fn looks_like_statement(text: &str) -> bool {
     );
     match word(0) {
         "drop" | "alter" | "create" => object,
-        // The program is written small, and cuts files to the size it is given.
+        // The program of this name is written in lower case, and cuts files to a given size.
         "truncate" => word(1) == "table" || text.starts_with("TRUNCATE "),
         "rename" => matches!(word(1), "table" | "user"),
         "purge" => matches!(word(1), "binary" | "master"),
@@ -76,8 +76,8 @@ fn looks_like_statement(text: &str) -> bool {
     }
 }
 
-/// Whether a line is a command typed at the prompt of Redis. Most of its words are common ones, so
-/// that only what its manual writes in capitals, or a pair no program has, is taken for one.
+/// Whether a line is a command typed at the prompt of Redis. Most of its words are common, so
+/// only what its manual writes in capitals, or a pair of words that no program has, counts as one.
 fn looks_like_redis(text: &str) -> bool {
     let mut words = text.split_whitespace();
     let first = words.next().unwrap_or("");

@@ -12,10 +12,10 @@ use super::scorer::{Inherit, MAX_WRAPPERS, Scorer, Unit};
 use super::segment;
 
 impl Scorer<'_> {
-    /// Scores every command, those included that are found on the way.
+    /// Scores every command, including those found on the way.
     pub(crate) fn run(&mut self) {
         let mut index = 0;
-        // Nested texts add commands at the end while this goes on.
+        // Nested texts append commands while this loop runs.
         while let Some(slot) = self.shared.script.commands.get_mut(index) {
             let mut simple = std::mem::take(slot);
             let inherit =
@@ -25,7 +25,7 @@ impl Scorer<'_> {
             self.follow_cd(&words);
             simple.words = words;
             self.follow_writes(index, &simple, &inherit);
-            // Later stages of a pipeline look at the earlier ones.
+            // Put it back: later stages of a pipeline look at the earlier ones.
             if let Some(slot) = self.shared.script.commands.get_mut(index) {
                 *slot = simple;
             }
@@ -182,7 +182,7 @@ impl Scorer<'_> {
         }
     }
 
-    /// Words joined by spaces are one shell line, as `ssh` and `eval` see them.
+    /// Reads words joined by spaces as one shell line, as `ssh` and `eval` do.
     fn joined(&mut self, words: &[Word], outer: &Inherit, via: &str) {
         match words {
             [] => {}
@@ -241,7 +241,7 @@ impl Scorer<'_> {
                 && at > 0
                 && let [start, ..] = starts.as_slice()
             {
-                // Unnarrowed, the start itself is among what is found.
+                // Without tests, the start itself is among what is found.
                 let mut whole = (*start).clone();
                 whole.flags.glob = true;
                 if let Some(slot) = inner.get_mut(at) {
@@ -258,7 +258,7 @@ impl Scorer<'_> {
         }
     }
 
-    /// Adds what `xargs` reads, where that is constant.
+    /// Appends what `xargs` reads, if that is constant.
     fn complete(
         &mut self,
         (index, host): (usize, &Simple),
@@ -279,7 +279,7 @@ impl Scorer<'_> {
         }
     }
 
-    /// `find / | xargs rm -rf`: unnarrowed, the start itself is among what is found.
+    /// `find / | xargs rm -rf`: without tests, the start itself is among what is found.
     fn complete_from_find(&self, (index, host): (usize, &Simple), inner: &mut Vec<Word>) {
         let commands = &self.shared.script.commands;
         let this = host;

@@ -1,5 +1,5 @@
-//! What any word of any command can mean: secrets, production, disguise. It must never look into a
-//! word that a program only prints or names.
+//! Scores what any word of any command can be: a secret, production, disguised. It must never treat a
+//! file as read when its name is only printed.
 
 use crate::modifier::Modifier;
 use crate::parse::Span;
@@ -10,7 +10,7 @@ use super::paths::resolve;
 use super::scorer::{Scorer, Unit};
 use super::segment_score::SegmentScore;
 
-/// What any word of any command can mean: secrets, production, disguise.
+/// Scores what any word of any command can be: a secret, production, disguised.
 pub(super) fn any_word(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore) {
     let program = unit.words.first().map_or("", |word| base_name(&word.text));
     // These look at the name of a file, not into it; these print what they are given.

@@ -198,7 +198,7 @@ impl RuleSet {
         self.judge_with(command, context, || every_command(command))
     }
 
-    /// As [`Self::judge`], with the commands of the line as somebody has read them already.
+    /// As [`Self::judge`], with the commands of the line as they were already read.
     pub(crate) fn judge_with(
         &self,
         command: &[u8],

@@ -95,7 +95,7 @@ fn propose(
             words.push(quote(word)?);
             continue;
         }
-        // Two different values are not yet a pattern.
+        // Fewer than three different values are not yet a pattern.
         if values.len() < ENOUGH {
             return None;
         }
@@ -160,7 +160,7 @@ fn quote(word: &str) -> Option<String> {
     Some(if plain && !word.is_empty() { word.to_owned() } else { format!("'{word}'") })
 }
 
-/// The narrowest wildcard over some values: what they begin and end with stays.
+/// The narrowest wildcard that covers some values: their common beginning and end stay.
 fn common(values: &BTreeSet<&str>) -> Option<String> {
     let first = values.first()?;
     let mut prefix = first.len();
@@ -172,7 +172,7 @@ fn common(values: &BTreeSet<&str>) -> Option<String> {
     }
     let shortest = values.iter().map(|value| value.len()).min()?;
     suffix = suffix.min(shortest.saturating_sub(prefix));
-    // Paths are cut at a directory, names at a dash or dot: half a word says nothing.
+    // Paths are cut at a directory, names at a dash or dot: half a word means nothing.
     let start = first.get(..prefix)?;
     let start =
         start.rfind(['/', '-', '.', '_', ':']).map_or("", |at| start.get(..=at).unwrap_or(""));
@@ -189,7 +189,7 @@ fn digest(text: &str) -> String {
     sha2::Sha256::digest(text.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What one rule would have let through, and what not. Expiry is left out of account.
+/// What one rule would have decided in the past. Its expiry is ignored.
 #[must_use]
 pub fn backtest(rule: &Rule, history: &[Approved]) -> Backtest {
     let mut result = Backtest { total: history.len(), ..Backtest::default() };

@@ -67,7 +67,7 @@ pub struct Rule {
     /// When.
     #[serde(default)]
     pub created_at: i64,
-    /// When it stops to hold; the instant itself is already too late.
+    /// When it stops being valid; at that instant it is no longer valid.
     #[serde(default)]
     pub expires_at: Option<i64>,
     /// How often it matched.

@@ -1,4 +1,4 @@
-//! What a use of a program can mean, as the tables write it. It must never hold points.
+//! The effects that a use of a program can have, as the tables name them. It must never hold points.
 
 use crate::Category;
 
@@ -43,7 +43,7 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
-    /// Every effect, by its name in the tables; a set is read out in this order.
+    /// Every effect, sorted by its name in the tables; a set is iterated in this order.
     const ALL: [Self; 21] = [
         Self::Catastrophic,
         Self::Critical,
@@ -134,7 +134,7 @@ impl EffectSet {
         self.bits & (1 << effect as u32) != 0
     }
 
-    /// Whether nothing but reducers is in it; only then options must be spelled out in full.
+    /// Whether it can lower a score; then options must be spelled out in full to match.
     pub(crate) fn lowers(self) -> bool {
         let reducers =
             (1 << Effect::Dry as u32) | (1 << Effect::Help as u32) | (1 << Effect::Read as u32);

@@ -181,7 +181,7 @@ pub(super) fn builtin() -> RiskTables {
         path_lists: toml::from_str(PATH_LISTS).unwrap_or_default(),
     };
     for (category, text) in FILES {
-        // The files are checked by a test; one that does not parse would leave its programs unknown.
+        // A test checks that every file parses; one that did not would leave its programs unknown.
         let entries: BTreeMap<String, Entry> = toml::from_str(text).unwrap_or_default();
         for (name, entry) in entries {
             let _ = tables.add(&name, entry, category);
@@ -255,7 +255,7 @@ impl RiskTables {
         }
         program.values.extend(words(&entry.values));
         program.writes_to.extend(words(&entry.writes_to));
-        // What is written is named by an option with a value.
+        // An option that names what is written takes a value.
         let written = program.writes_to.clone();
         program.values.extend(written.into_iter().filter(|option| option.starts_with('-')));
         for (place, language) in entry.code {

@@ -27,12 +27,12 @@ pub struct RiskTables {
     pub(crate) path_lists: PathLists,
 }
 
-/// A language code is given in.
+/// The language of a piece of code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Language {
     Awk,
-    /// Shell lines behind five fields of time.
+    /// Shell lines after five time fields.
     Cron,
     /// Any other language: read for calls that run commands, delete, or connect.
     Code,
@@ -117,7 +117,7 @@ pub(crate) struct Program {
     pub(crate) on: Vec<(Pattern, EffectSet)>,
     /// Options whose value is the next word.
     pub(crate) values: Vec<String>,
-    /// Options are long even with a single dash.
+    /// Options with a single dash are long options too.
     pub(crate) long: bool,
     pub(crate) writes: Writes,
     pub(crate) writes_to: Vec<String>,
@@ -167,7 +167,7 @@ impl RiskTables {
         self.programs.len()
     }
 
-    /// What the words of a program nobody described say by themselves.
+    /// What is assumed about a program that no table describes: its verbs are taken at face value.
     pub(crate) fn undescribed(&self) -> Option<&Program> {
         self.programs.get("?").map(Arc::as_ref)
     }

@@ -1,10 +1,10 @@
 //! Patterns over arguments, `push -f|--force`, and the arguments they are matched against.
-//! It must never match a reducer loosely, nor miss an option for being abbreviated or clustered.
+//! It must never match a reducer loosely, nor miss an option because it is abbreviated or clustered.
 
 use super::{Effect, EffectSet, Program, Wraps};
 use crate::parse::Word;
 
-/// The most words of one command that are told apart; a longer one is not inspectable.
+/// The most words of one command that are classified; a longer one is uninspectable.
 pub(crate) const MAX_WORDS: usize = 512;
 
 /// One option as it was given.
@@ -19,7 +19,7 @@ pub(crate) struct Flag<'a> {
     pub(crate) value_at: usize,
 }
 
-/// The arguments of one command, told apart.
+/// The arguments of one command, split into options and operands.
 #[derive(Debug, Default)]
 pub(crate) struct Arguments<'a> {
     pub(crate) flags: Vec<Flag<'a>>,
@@ -30,7 +30,7 @@ pub(crate) struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Tells options, their values and operands apart.
+    /// Splits words into options, their values and operands.
     pub(crate) fn of(words: &'a [Word], program: Option<&Program>) -> Self {
         let wraps = program.and_then(|program| program.wraps);
         let most = match (wraps, program) {
@@ -72,7 +72,7 @@ struct Splitter<'a, 'p> {
     at: usize,
     /// After this many operands the inner command begins.
     most: usize,
-    /// `--` was there.
+    /// `--` has been read: only operands follow.
     only_operands: bool,
     /// The last option is not known; the next operand may be its value.
     after_unknown: bool,
@@ -210,7 +210,7 @@ fn letter_flag(letter: char) -> &'static str {
     FLAGS.get(index * 2..index * 2 + 2).unwrap_or("")
 }
 
-/// One of several words; most are plain, and told apart from the others once.
+/// One of several words. Most are plain, which is decided once, when the pattern is read.
 #[derive(Clone, Debug)]
 pub(crate) enum Alternative {
     Plain(String),
