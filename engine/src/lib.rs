@@ -1,5 +1,10 @@
 //! The decision engine: judges a shell command against risk tables, rules, policies and history.
 //! It must never do I/O, read a clock, wait, or panic on any bytes.
+//!
+//! [`judge_as`] does all of it. `parse` splits a line into commands; `risk` scores each of them by
+//! `tables`, whose TOML files say what a program does (`rm`: `tables/file_deletion.toml`); `rules` may
+//! decide without a person, `policy` says who must approve otherwise, and `anomaly` says what is
+//! unusual for this agent.
 
 mod anomaly;
 mod assessment;

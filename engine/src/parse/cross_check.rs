@@ -47,7 +47,7 @@ pub(super) fn check(script: &mut Script) {
                 .iter()
                 .find(|command| command.scope == scope)
                 .map_or((0, script.texts.first().map_or(0, String::len)), |command| command.span);
-            script.problems.push(Problem { why, span: place });
+            script.problems.push(Problem { why, span: place, unread: false });
             return;
         }
     }

@@ -138,6 +138,31 @@ pub(crate) struct Simple {
 pub(crate) struct Problem {
     pub(crate) why: &'static str,
     pub(crate) span: Span,
+    /// Because of it, part of the text was not read at all.
+    pub(crate) unread: bool,
+}
+
+/// A bound of the reader's work. What comes after it is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Bytes,
+    Commands,
+    Depth,
+    Stages,
+    Work,
+}
+
+impl Limit {
+    /// Why reading stopped, in words.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Bytes => "longer than 64 KiB",
+            Self::Commands => "more than 400 commands",
+            Self::Depth => "nested more than 32 levels deep",
+            Self::Stages => "more than 200 commands in one pipeline",
+            Self::Work => "too much work to read",
+        }
+    }
 }
 
 /// Where a text can be cut in two without changing its meaning.

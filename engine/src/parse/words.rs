@@ -1,7 +1,7 @@
 //! Reads one word: removes quoting, follows expansions, notes what is only known at run time.
 //! It must never read past an operator, nor drop a substitution.
 
-use super::types::{Word, WordFlags};
+use super::types::{Limit, Word, WordFlags};
 use super::{Place, Reader, Span, Value, ansi, braces, output, read_into};
 
 /// A word under construction.
@@ -470,7 +470,7 @@ impl Reader<'_> {
             self.shared.script.depth = before.max(self.depth + 1);
             read_into(self.shared, &decoded, place, self.depth + 1, true);
         } else {
-            self.problem(super::TOO_DEEP, start);
+            self.limit(Limit::Depth, start);
         }
         self.pos = (end + 1).min(self.text.len());
         self.note_substitution(word, start, first, scope, quoted);

@@ -30,6 +30,7 @@ pub(super) fn collect(
     scores: &[SegmentScore],
     line: &mut Modifiers,
 ) {
+    // A modifier keeps its first reason, so the order decides which one is printed.
     let whole = (0, text.len());
     if let Some((span, why)) = deception::find(text) {
         line.add(Modifier::Deception, span, why);
@@ -40,13 +41,14 @@ pub(super) fn collect(
     if let Some((span, why)) = deception::padding(text) {
         line.add(Modifier::Padding, span, why);
     }
+    // The cross-check comes after all nested texts were read: it needs every one of them.
     parse::check(shared);
     let script = &shared.script;
     if let Some(problem) = script.problems.first() {
         line.add(Modifier::Uninspectable, problem.span, problem.why);
     }
     // A part that was not read may contain anything.
-    if let Some(problem) = script.problems.iter().find(|p| parse::UNREAD.contains(&p.why)) {
+    if let Some(problem) = script.problems.iter().find(|problem| problem.unread) {
         line.raise(75, problem.span, format!("part of it was not read: {}", problem.why));
     }
     if let Some(shell) = &context.shell

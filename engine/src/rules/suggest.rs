@@ -61,23 +61,41 @@ fn shape(words: &[String]) -> Vec<String> {
             if at == 0 || verb || word.starts_with(['-', '+']) {
                 word.clone()
             } else {
-                format!("<{}>", kind(word))
+                format!("<{}>", Kind::of(word).as_str())
             }
         })
         .collect()
 }
 
 /// The type of an operand; only operands of one type are taken together.
-fn kind(word: &str) -> &'static str {
-    if word.bytes().all(|b| b.is_ascii_digit()) {
-        "number"
-    } else if word.contains('/') {
-        "path"
-    } else {
-        "name"
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Name,
+    Number,
+    Path,
+}
+
+impl Kind {
+    fn of(word: &str) -> Self {
+        if word.bytes().all(|b| b.is_ascii_digit()) {
+            Self::Number
+        } else if word.contains('/') {
+            Self::Path
+        } else {
+            Self::Name
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Number => "number",
+            Self::Path => "path",
+        }
     }
 }
 
+/// The rule that covers approvals of one shape; `None` where none is narrow enough.
 fn propose(
     agent: &str,
     target: &str,
@@ -99,8 +117,8 @@ fn propose(
         if values.len() < ENOUGH {
             return None;
         }
-        kinds.push(kind(word));
-        let numbers = values.iter().all(|value| kind(value) == "number");
+        kinds.push(Kind::of(word).as_str());
+        let numbers = values.iter().all(|value| Kind::of(value) == Kind::Number);
         words.push(if numbers { "{number}".to_owned() } else { common(&values)? });
     }
     let exact = kinds.is_empty();
@@ -178,7 +196,7 @@ fn common(values: &BTreeSet<&str>) -> Option<String> {
         start.rfind(['/', '-', '.', '_', ':']).map_or("", |at| start.get(..=at).unwrap_or(""));
     let end = first.get(first.len() - suffix..)?;
     let end = end.find(['.', '-', '/', '_']).map_or("", |at| end.get(at..).unwrap_or(""));
-    if kind(first) == "path" && !start.contains('/') {
+    if Kind::of(first) == Kind::Path && !start.contains('/') {
         return None;
     }
     Some(format!("{start}*{end}"))
