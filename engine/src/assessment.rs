@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::modifier::TermKind;
 use crate::{Category, Level};
 
 /// One contribution to a score.
@@ -15,6 +16,22 @@ pub struct Term {
     pub span: [usize; 2],
     /// One line for the reviewer.
     pub why: String,
+}
+
+impl Term {
+    pub(crate) fn new(
+        kind: impl Into<TermKind>,
+        points: i32,
+        span: (usize, usize),
+        why: impl Into<String>,
+    ) -> Self {
+        let name = kind.into().as_str().to_owned();
+        Self { name, points, span: [span.0, span.1], why: why.into() }
+    }
+
+    pub(crate) fn is(&self, kind: impl Into<TermKind>) -> bool {
+        self.name == kind.into().as_str()
+    }
 }
 
 /// One simple command found inside the line, however deeply nested.

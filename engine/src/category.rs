@@ -1,7 +1,9 @@
-//! The fourteen categories of commands and their base points. It must never look at a command.
+//! The categories of commands and their base points. It must never look at a command.
 
 use std::fmt;
 
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
 /// What kind of work a command does; the base of its score.
@@ -88,25 +90,8 @@ impl fmt::Display for Category {
 impl Category {
     /// The category of a name in messages and JSON.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [
-            Self::Inspection,
-            Self::FileWrite,
-            Self::FileDeletion,
-            Self::Disk,
-            Self::Permissions,
-            Self::Identity,
-            Self::Service,
-            Self::Packages,
-            Self::Network,
-            Self::CodeExecution,
-            Self::VersionControl,
-            Self::Kubernetes,
-            Self::Infrastructure,
-            Self::Database,
-            Self::Unknown,
-        ]
-        .into_iter()
-        .find(|category| category.as_str() == name)
+        let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        Self::deserialize(name).ok()
     }
 }
 
@@ -130,5 +115,20 @@ impl Category {
             Self::Database => "works on a database",
             Self::Unknown => "no table knows this program",
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::Category;
+
+    #[test]
+    fn a_category_has_one_name() {
+        for category in [Category::Inspection, Category::CodeExecution, Category::VersionControl] {
+            assert_eq!(serde_json::to_value(category).unwrap(), category.as_str());
+            assert_eq!(Category::named(category.as_str()), Some(category));
+        }
+        assert_eq!(Category::named("nonsense"), None);
     }
 }

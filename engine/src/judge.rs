@@ -8,12 +8,12 @@ use crate::{
     RuleSet, RuleVerdict, detect,
 };
 
-/// Everything a judgement depends on besides the command; swapped as one.
+/// Everything a judgement depends on besides the command; replaced as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The risk tables.
     pub tables: RiskTables,
-    /// The whitelist.
+    /// The rules.
     pub rules: RuleSet,
     /// Who must approve.
     pub policies: PolicySet,
@@ -35,9 +35,9 @@ pub struct Verdict {
     pub requirement: Requirement,
 }
 
-/// How the bytes of an item are read.
+/// In which syntax the bytes of an item are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reading<'a> {
+pub enum ItemSyntax<'a> {
     /// A command line of a shell.
     #[default]
     Command,
@@ -63,7 +63,7 @@ pub enum Reading<'a> {
 /// Judges one command.
 #[must_use]
 pub fn judge(snapshot: &Snapshot, command: &[u8], context: &Context, history: &History) -> Verdict {
-    judge_as(snapshot, Reading::Command, command, context, history)
+    judge_as(snapshot, ItemSyntax::Command, command, context, history)
 }
 
 /// Judges one item, whatever it is. Input and keys are never allowed by a rule: a line `ls` for a
@@ -72,24 +72,24 @@ pub fn judge(snapshot: &Snapshot, command: &[u8], context: &Context, history: &H
 #[must_use]
 pub fn judge_as(
     snapshot: &Snapshot,
-    reading: Reading<'_>,
+    syntax: ItemSyntax<'_>,
     item: &[u8],
     context: &Context,
     history: &History,
 ) -> Verdict {
     let tables = &snapshot.tables;
-    let assessment = match reading {
-        Reading::Command => tables.assess(item, context),
-        Reading::Control { foreground } => tables.assess_control(foreground, item, context),
-        Reading::File => tables.assess_file(item, context),
-        Reading::Input { foreground } => tables.assess_input(foreground, item, context),
-        Reading::Keys { foreground } => tables.assess_keys(foreground, item, context),
+    let assessment = match syntax {
+        ItemSyntax::Command => tables.assess(item, context),
+        ItemSyntax::Control { foreground } => tables.assess_control(foreground, item, context),
+        ItemSyntax::File => tables.assess_file(item, context),
+        ItemSyntax::Input { foreground } => tables.assess_input(foreground, item, context),
+        ItemSyntax::Keys { foreground } => tables.assess_keys(foreground, item, context),
     };
-    // The line is read once: the rules that deny look at the commands the scorer found.
+    // The line is parsed only once: deny rules look at the commands that the scorer found.
     let commands = || {
         let found = assessment.segments.iter().map(|segment| segment.argv.clone());
-        let words = match reading {
-            Reading::File => changes_in(item).into_iter().flat_map(readings).collect(),
+        let words = match syntax {
+            ItemSyntax::File => changes_in(item).into_iter().flat_map(words_of_change).collect(),
             _ => Vec::new(),
         };
         found.chain(words).collect()
@@ -98,13 +98,13 @@ pub fn judge_as(
     let pattern = rule.rule.as_ref().and_then(|id| {
         snapshot.rules.rules().iter().find(|rule| rule.id == *id).map(|rule| &rule.pattern)
     });
-    let by_hand = match reading {
-        Reading::Command => None,
-        Reading::Control { .. } => None,
-        Reading::File if pattern.is_some_and(|pattern| pattern.starts_with(FOR_FILES)) => None,
-        Reading::File => Some(NOT_FOR_FILES),
-        Reading::Input { .. } => Some("input to a program is never allowed by a rule"),
-        Reading::Keys { .. } => Some("keys are never allowed by a rule"),
+    let by_hand = match syntax {
+        ItemSyntax::Command => None,
+        ItemSyntax::Control { .. } => None,
+        ItemSyntax::File if pattern.is_some_and(|pattern| pattern.starts_with(FOR_FILES)) => None,
+        ItemSyntax::File => Some(NOT_FOR_FILES),
+        ItemSyntax::Input { .. } => Some("input to a program is never allowed by a rule"),
+        ItemSyntax::Keys { .. } => Some("keys are never allowed by a rule"),
     };
     if let Some(why) = by_hand
         && rule.verdict != Outcome::Deny
@@ -117,19 +117,21 @@ pub fn judge_as(
         };
     }
     let mut rules: Vec<String> = rule.rule.iter().cloned().collect();
-    if reading == Reading::File && rule.verdict != Outcome::Deny {
+    if syntax == ItemSyntax::File && rule.verdict != Outcome::Deny {
         (rule, rules) = judge_changes(snapshot, rule, item, context);
     }
-    let anomalies = match reading {
-        Reading::Command | Reading::File => detect(history, item, &assessment, context),
+    let anomalies = match syntax {
+        ItemSyntax::Command | ItemSyntax::File => detect(history, item, &assessment, context),
         // The first word of what a program reads is not the name of a program.
-        Reading::Control { .. } | Reading::Input { .. } | Reading::Keys { .. } => Vec::new(),
+        ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => {
+            Vec::new()
+        }
     };
     let requirement = snapshot.policies.select_with(context, assessment.level, commands);
     Verdict { assessment, rule, rules, anomalies, requirement }
 }
 
-/// How the pattern of a rule begins that may allow a change of files.
+/// How the pattern of a rule must begin to allow a change of files.
 const FOR_FILES: &str = "sftp ";
 const NOT_FOR_FILES: &str = "only a rule written for `sftp ` allows a change of files";
 
@@ -146,7 +148,7 @@ fn changes_in(item: &[u8]) -> Vec<&[u8]> {
 
 /// The words of a change, for rules that deny and for policies: as they stand there, and without
 /// the quotes around a path.
-fn readings(line: &[u8]) -> Vec<Vec<String>> {
+fn words_of_change(line: &[u8]) -> Vec<Vec<String>> {
     let mut all = every_command(line);
     let text = String::from_utf8_lossy(line);
     all.push(text.split_whitespace().map(str::to_owned).collect());
@@ -172,7 +174,7 @@ fn judge_changes(
     let mut rules: Vec<String> = Vec::new();
     let mut open: Option<RuleVerdict> = None;
     for line in &lines {
-        let found = set.judge_with(line, context, || readings(line));
+        let found = set.judge_with(line, context, || words_of_change(line));
         let Some(rule) = found.rule.as_ref().and_then(rule_of) else {
             open.get_or_insert(found);
             continue;
@@ -235,24 +237,24 @@ mod tests {
         let all = ["ls", "q", "\u{4}", "sftp mkdir /srv/x", "mkdir /srv/x"];
         let rules = all.iter().map(|text| rule(text, Effect::Allow)).collect();
         let snapshot = Snapshot { rules: RuleSet::build(rules).unwrap(), ..Snapshot::default() };
-        let verdict = |reading, text: &str| {
+        let verdict = |syntax, text: &str| {
             let (context, history) = (Context::default(), History::default());
-            judge_as(&snapshot, reading, text.as_bytes(), &context, &history).rule.verdict
+            judge_as(&snapshot, syntax, text.as_bytes(), &context, &history).rule.verdict
         };
         let foreground = Some("bash");
-        assert_eq!(verdict(Reading::Command, "ls"), Outcome::Allow);
-        assert_eq!(verdict(Reading::Input { foreground }, "ls"), Outcome::Review);
-        assert_eq!(verdict(Reading::Keys { foreground }, "q"), Outcome::Review);
-        assert_eq!(verdict(Reading::Control { foreground }, "\u{4}"), Outcome::Allow);
-        assert_eq!(verdict(Reading::File, "sftp mkdir /srv/x"), Outcome::Allow);
-        assert_eq!(verdict(Reading::File, "mkdir /srv/x"), Outcome::Review);
+        assert_eq!(verdict(ItemSyntax::Command, "ls"), Outcome::Allow);
+        assert_eq!(verdict(ItemSyntax::Input { foreground }, "ls"), Outcome::Review);
+        assert_eq!(verdict(ItemSyntax::Keys { foreground }, "q"), Outcome::Review);
+        assert_eq!(verdict(ItemSyntax::Control { foreground }, "\u{4}"), Outcome::Allow);
+        assert_eq!(verdict(ItemSyntax::File, "sftp mkdir /srv/x"), Outcome::Allow);
+        assert_eq!(verdict(ItemSyntax::File, "mkdir /srv/x"), Outcome::Review);
         let deny = Snapshot {
             rules: RuleSet::build(vec![rule("ls", Effect::Deny)]).unwrap(),
             ..Snapshot::default()
         };
         let denied = judge_as(
             &deny,
-            Reading::Input { foreground },
+            ItemSyntax::Input { foreground },
             b"ls",
             &Context::default(),
             &History::default(),
@@ -276,7 +278,7 @@ mod tests {
         let snapshot = Snapshot { rules: RuleSet::build(rules).unwrap(), ..Snapshot::default() };
         let judge = |text: &str| {
             let (context, history) = (Context::default(), History::default());
-            judge_as(&snapshot, Reading::File, text.as_bytes(), &context, &history)
+            judge_as(&snapshot, ItemSyntax::File, text.as_bytes(), &context, &history)
         };
         let (a, b) = ("sftp write /srv/app/a: 1 B, sha256 aa", "sftp mkdir /srv/app/b: mode 0755");
         let both = judge(&format!("scp upload 1 file and 1 directory, 1 B, to /srv/app\n{b}\n{a}"));
@@ -333,7 +335,7 @@ mod tests {
             let snapshot = Snapshot { rules: RuleSet::build(rules).unwrap(), ..Snapshot::default() };
             let verdict = |text: &str| {
                 let (context, history) = (Context::default(), History::default());
-                judge_as(&snapshot, Reading::File, text.as_bytes(), &context, &history).rule.verdict
+                judge_as(&snapshot, ItemSyntax::File, text.as_bytes(), &context, &history).rule.verdict
             };
             let lines: Vec<String> =
                 lines.into_iter().map(|(verb, path, rest)| format!("{verb} {path}{rest}")).collect();

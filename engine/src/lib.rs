@@ -1,5 +1,10 @@
 //! The decision engine: judges a shell command against risk tables, rules, policies and history.
 //! It must never do I/O, read a clock, wait, or panic on any bytes.
+//!
+//! [`judge_as`] does all of it. `parse` splits a line into commands; `risk` scores each of them by
+//! `tables`, whose TOML files say what a program does (`rm`: `tables/file_deletion.toml`); `rules` may
+//! decide without a person, `policy` says who must approve otherwise, and `anomaly` says what is
+//! unusual for this agent.
 
 mod anomaly;
 mod assessment;
@@ -7,8 +12,10 @@ mod category;
 mod context;
 mod judge;
 mod level;
+mod modifier;
 mod parse;
 mod policy;
+mod program;
 mod risk;
 mod rules;
 mod secrets;
@@ -20,7 +27,7 @@ pub use anomaly::{Anomaly, Event, History, detect};
 pub use assessment::{Assessment, Segment, Term};
 pub use category::Category;
 pub use context::Context;
-pub use judge::{Reading, Snapshot, Verdict, judge, judge_as};
+pub use judge::{ItemSyntax, Snapshot, Verdict, judge, judge_as};
 pub use level::Level;
 pub use policy::{
     Policy, PolicyError, PolicyKind, PolicySet, Requirement, Tally, Vote, Voter, missing, tally,

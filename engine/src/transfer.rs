@@ -1,12 +1,13 @@
-//! Commands that move files, in one plain sentence for the reviewer. It must never say anything of
-//! a command that it does not know to its last option: silence is better than a wrong sentence.
+//! Describes commands that move files in one plain sentence for the reviewer. It must never describe a
+//! command unless it knows every option of it: silence is better than a wrong sentence.
 
+use crate::program::{base_name, is_installed};
 use crate::rules::{every_command, plain_words};
 
 /// The receiving side of legacy scp, as a client starts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScpSink {
-    /// The command is none.
+    /// The command is something else.
     No,
     /// `scp -t PATH`.
     Plain {
@@ -19,7 +20,7 @@ pub enum ScpSink {
         /// `-p`: modes and times are kept.
         preserve: bool,
     },
-    /// It runs one, but what exactly cannot be told.
+    /// The command runs one, but its options cannot be read with certainty.
     Unclear,
 }
 
@@ -37,7 +38,7 @@ pub fn scp_sink(command: &[u8]) -> ScpSink {
         return ScpSink::Plain { path, recursive, directory, preserve };
     }
     let receives = |argv: &Vec<String>| {
-        argv.first().is_some_and(|word| base(word) == "scp")
+        argv.first().is_some_and(|word| base_name(word) == "scp")
             && argv
                 .iter()
                 .skip(1)
@@ -62,7 +63,7 @@ pub fn describe_transfer(command: &[u8]) -> Option<String> {
     };
     let words = plain(rest.as_bytes())?;
     let (program, args) = words.split_first()?;
-    let is = |name| is_program(program, name);
+    let is = |name| is_installed(program, name);
     if is("tar") {
         return tar(args, directory.as_deref());
     }
@@ -150,7 +151,7 @@ fn rsync(args: &[String]) -> Option<String> {
                 }
             }
             _ if arg.len() > 1 && arg.starts_with('-') => {
-                // What follows the `e` tells of protocol versions.
+                // What follows the `e` is about protocol versions.
                 let letters = arg.get(1..)?.split('e').next()?;
                 if std::mem::replace(&mut clustered, true)
                     || !letters.chars().all(|c| LETTERS.contains(c) || c == 'n')
@@ -245,7 +246,7 @@ fn place(path: &str) -> Option<String> {
         return Some("the login directory".to_owned());
     }
     let whole = if path.starts_with('/') { path.to_owned() } else { format!("~/{rest}") };
-    // What has blanks could say anything.
+    // A path with blanks could look like part of the sentence.
     let plain = whole.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+@%:,=~".contains(&b));
     Some(if plain { whole } else { format!("\"{whole}\"") })
 }
@@ -273,7 +274,7 @@ struct Scp {
 
 fn scp(words: &[String]) -> Option<Scp> {
     let (program, args) = words.split_first()?;
-    if !is_program(program, "scp") {
+    if !is_installed(program, "scp") {
         return None;
     }
     let mut found =
@@ -303,19 +304,6 @@ fn scp(words: &[String]) -> Option<Scp> {
         }
     }
     (found.sink != source && found.path.is_some()).then_some(found)
-}
-
-/// Whether the word names that program: by its bare name, or where systems keep it.
-fn is_program(word: &str, name: &str) -> bool {
-    const SYSTEM: [&str; 4] = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"];
-    match word.rsplit_once('/') {
-        None => word == name,
-        Some((directory, last)) => last == name && SYSTEM.contains(&directory),
-    }
-}
-
-fn base(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub(crate) fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control() && c != '\n' && c != '\t';
     }
-    // Every space that is not U+0020 reads as one but is not one to the shell.
+    // Every other space looks like U+0020 but is not a blank to the shell.
     c.is_control()
         || c.is_whitespace()
         || matches!(c,

@@ -2,7 +2,7 @@
 //! propose a rule that does not match the command, never ends, or holds everywhere.
 
 use expacti_engine::{
-    Approved, Backtest, Context, Effect, History, Level, MatchKind, Outcome, Reading, Rule,
+    Approved, Backtest, Context, Effect, History, ItemSyntax, Level, MatchKind, Outcome, Rule,
     RuleSet, Scope, Snapshot, backtest, judge_as, suggest,
 };
 use expacti_protocol::command::{CommandState, CommandView, ItemKind};
@@ -110,7 +110,7 @@ pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) 
         .filter(|(rule, _)| {
             let judged = RuleSet::build(vec![Rule { expires_at: None, ..rule.clone() }]);
             let reading =
-                if view.kind == ItemKind::File { Reading::File } else { Reading::Command };
+                if view.kind == ItemKind::File { ItemSyntax::File } else { ItemSyntax::Command };
             let allows = |rules| {
                 let snapshot = Snapshot { rules, ..Snapshot::default() };
                 let none = History::default();

@@ -2,7 +2,7 @@
 //! carried out by fewer people than could have allowed a command under what it removes.
 
 use expacti_audit::Entry;
-use expacti_engine::{MatchKind, Policy, PolicySet, Requirement, Voter};
+use expacti_engine::{Policy, PolicySet, Requirement, Voter};
 use expacti_protocol::http::{Action, Approval, Change};
 use expacti_protocol::ids::ChangeId;
 use expacti_protocol::principal::Role;
@@ -60,11 +60,7 @@ impl State {
             Action::RemovePolicy { policy } => {
                 weakened(old.policies().iter().filter(|p| p.id != policy.id).cloned().collect())
             }
-            Action::RemoveRule { rule } => {
-                let program = rule.pattern.split_whitespace().next();
-                let literal = program.filter(|p| !p.contains(['*', '?', '\'', '"', '\\']));
-                old.touching(literal.filter(|_| rule.kind != MatchKind::Regex))
-            }
+            Action::RemoveRule { rule } => old.touching(rule.program()),
         }
     }
 

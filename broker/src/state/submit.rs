@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, Outcome as RuleOutcome, Reading, Verdict, judge_as, mask_secrets,
+    Context, Event, ItemSyntax, Outcome as RuleOutcome, Verdict, judge_as, mask_secrets,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
@@ -30,19 +30,19 @@ const MAX_OPEN_PER_SESSION: usize = 64;
 const MAX_OPEN: usize = 10_000;
 
 /// How the engine is to read an item.
-fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> Reading<'_> {
+fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> ItemSyntax<'_> {
     let foreground = interactive.and_then(|i| i.foreground.as_deref());
     match kind {
-        ItemKind::Control => Reading::Control { foreground },
+        ItemKind::Control => ItemSyntax::Control { foreground },
         // What continues another line, or may not be read by the shell at all, is not the command
         // that a rule was written for.
         ItemKind::Line if interactive.is_none_or(|i| i.label != PromptLabel::Verified) => {
-            Reading::Input { foreground: Some("sh") }
+            ItemSyntax::Input { foreground: Some("sh") }
         }
-        ItemKind::Exec | ItemKind::Line | ItemKind::Stdin => Reading::Command,
-        ItemKind::File => Reading::File,
-        ItemKind::Input => Reading::Input { foreground },
-        ItemKind::Keys => Reading::Keys { foreground },
+        ItemKind::Exec | ItemKind::Line | ItemKind::Stdin => ItemSyntax::Command,
+        ItemKind::File => ItemSyntax::File,
+        ItemKind::Input => ItemSyntax::Input { foreground },
+        ItemKind::Keys => ItemSyntax::Keys { foreground },
     }
 }
 
@@ -174,7 +174,7 @@ impl State {
         if let Some(gap) = gap {
             view.rule_why = gap;
         }
-        let command = matches!(reading, Reading::Command);
+        let command = matches!(reading, ItemSyntax::Command);
         Ok(Judged { context, verdict, view, held, command })
     }
 

@@ -2,7 +2,8 @@
 
 use super::history::{History, MAX_KNOWN, denied, hour_of};
 use super::{Anomaly, is_recon};
-use crate::{Assessment, Context};
+use crate::modifier::Modifier;
+use crate::{Assessment, Category, Context};
 
 /// Commands an agent must have been seen with before its habits mean anything.
 const ENOUGH: u32 = 20;
@@ -11,7 +12,7 @@ const ENOUGH_IN_SESSION: u32 = 3;
 /// A burst: this many commands within this time, in microseconds.
 const BURST: usize = 20;
 const BURST_WITHIN: i64 = 10_000_000;
-/// How long looking round or reading a secret is remembered, in microseconds: 10 minutes.
+/// How long looking around or reading a secret is remembered, in microseconds: 10 minutes.
 const RECENT: i64 = 600_000_000;
 
 /// What is unusual about a command that is not yet part of the history.
@@ -120,14 +121,14 @@ fn recon_then_privilege(
     let raises = assessment
         .terms
         .iter()
-        .any(|term| term.name == "privilege" || term.name == "identity")
+        .any(|term| term.is(Modifier::Privilege) || term.is(Category::Identity))
         || assessment.segments.iter().any(|segment| {
             matches!(
                 segment.program.as_deref(),
                 Some(
                     "sudo" | "su" | "doas" | "pkexec" | "chmod" | "setcap" | "usermod" | "useradd"
                 )
-            ) && segment.category != crate::Category::Inspection
+            ) && segment.category != Category::Inspection
                 || segment
                     .via
                     .iter()
@@ -164,9 +165,9 @@ fn secret_then_network(
     let network = assessment
         .segments
         .iter()
-        .find(|segment| segment.category == crate::Category::Network)
+        .find(|segment| segment.category == Category::Network)
         .and_then(|segment| segment.program.clone())?;
-    if let Some(term) = assessment.terms.iter().find(|term| term.name == "secret") {
+    if let Some(term) = assessment.terms.iter().find(|term| term.is(Modifier::Secret)) {
         return Some(format!("{} and {network} in one line", term.why));
     }
     let (time, what) = history.secret.as_ref()?;
@@ -177,7 +178,7 @@ fn secret_then_network(
 }
 
 fn tampering(assessment: &Assessment) -> Option<String> {
-    let term = assessment.terms.iter().find(|term| term.name == "tampering")?;
+    let term = assessment.terms.iter().find(|term| term.is(Modifier::Tampering))?;
     Some(term.why.clone())
 }
 

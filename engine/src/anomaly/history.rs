@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
+use crate::modifier::Modifier;
 use crate::{Assessment, Context};
 
 /// The most programs and targets that are remembered for an agent.
@@ -38,7 +39,7 @@ pub enum Event<'a> {
     SessionOpened,
 }
 
-/// The baseline of a session and its agent; bounded, a few ten kilobytes at most.
+/// The baseline of a session and its agent; bounded to a few tens of kilobytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct History {
@@ -55,7 +56,7 @@ pub struct History {
     pub(super) score_sum: u64,
     /// Words of the commands that were denied in this session.
     pub(super) denied: VecDeque<Denied>,
-    /// When the session last looked round, and with what.
+    /// When the session last looked around, and with what.
     pub(super) recon: VecDeque<(i64, String)>,
     /// When the session last read a secret, and which.
     pub(super) secret: Option<(i64, String)>,
@@ -104,7 +105,7 @@ impl History {
                 push(&mut self.recon, (context.now, program.clone()), 8);
             }
         }
-        if let Some(term) = assessment.terms.iter().find(|term| term.name == "secret") {
+        if let Some(term) = assessment.terms.iter().find(|term| term.is(Modifier::Secret)) {
             self.secret = Some((context.now, term.why.clone()));
         }
     }

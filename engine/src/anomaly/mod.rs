@@ -17,7 +17,7 @@ pub struct Anomaly {
     pub evidence: String,
 }
 
-/// Programs that look round before an attack.
+/// Programs that are used to look around before an attack.
 const RECON: [&str; 34] = [
     "whoami",
     "id",
@@ -55,7 +55,7 @@ const RECON: [&str; 34] = [
     "pstree",
 ];
 
-/// Whether a command looks round: what the system is, who is there, what could be abused.
+/// Whether a command looks around: what the system is, who is there, what could be abused.
 fn is_recon(program: &str, argv: &[String]) -> bool {
     let any = |needles: &[&str]| {
         argv.iter().any(|word| needles.iter().any(|needle| word.contains(needle)))

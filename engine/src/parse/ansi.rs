@@ -1,6 +1,7 @@
-//! Decodes `$'...'`. It must never fail: what is not an escape stands for itself.
+//! Decodes `$'...'`. It must never fail: whatever is not an escape stands for itself.
 
-/// The decoded text of the inside of `$'...'`, and whether a number spelled a printable character.
+/// The decoded text of the inside of `$'...'`, and whether a numeric escape spelled a printable
+/// character.
 pub(crate) fn decode(inner: &str) -> (String, bool) {
     let mut bytes = Vec::with_capacity(inner.len());
     let mut encoded = false;

@@ -85,7 +85,7 @@ impl Reader<'_> {
         (at < self.text.len() && depth == 0).then_some(at)
     }
 
-    /// The matching `)`, roughly; only used to find the end of `${...}`.
+    /// The matching `)`, approximately; only used to find the end of `${...}`.
     fn skip_parens(&self, open: usize) -> usize {
         let mut depth = 0_usize;
         let mut at = open;
@@ -126,7 +126,7 @@ impl Reader<'_> {
                 _ => None,
             };
         }
-        // A default is what an unset variable becomes; the worse of the two cannot be told apart.
+        // The default applies if the variable is unset. Where its value is unknown, either could apply.
         for default in [":-", ":=", "-", "="] {
             if operator.starts_with(default) {
                 return match stored {
@@ -149,7 +149,7 @@ impl Reader<'_> {
     }
 }
 
-/// What an operator makes of a known value.
+/// The result of applying an operator to a known value.
 fn transform(value: &str, operator: &str) -> Option<String> {
     if operator.contains(['$', '`', '*', '?', '[', '\\']) {
         return None;

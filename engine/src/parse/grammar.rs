@@ -1,7 +1,7 @@
 //! Lists, pipelines and here-documents. It must never stop before the end of the text: after an
 //! error it records a problem and reads on, so that what follows is still seen.
 
-use super::types::{Cut, Word};
+use super::types::{Cut, Limit, Word};
 use super::{Reader, Span};
 
 /// A here-document whose text begins after the next newline.
@@ -12,7 +12,7 @@ pub(super) struct PendingHereDoc {
     body: usize,
 }
 
-/// Words that close or continue a compound command and cannot start one.
+/// Words that close or continue a compound command, and so cannot begin a command.
 const CLOSING: [&str; 8] = ["then", "elif", "else", "fi", "do", "done", "esac", "}"];
 
 impl Reader<'_> {
@@ -55,7 +55,7 @@ impl Reader<'_> {
                 continue;
             }
             if !self.charge(1) || self.shared.script.commands.len() > super::MAX_COMMANDS {
-                self.problem(super::MANY_COMMANDS, self.pos);
+                self.limit(Limit::Commands, self.pos);
                 self.pos = self.text.len();
                 return;
             }
@@ -153,7 +153,7 @@ impl Reader<'_> {
             self.shared.script.operators += 1;
             stage += 1;
             if stage > super::MAX_STAGES {
-                self.problem(super::MANY_STAGES, self.pos);
+                self.limit(Limit::Stages, self.pos);
                 self.pos = self.text.len();
                 return;
             }

@@ -1,21 +1,22 @@
-//! Takes a shell line apart into simple commands, however deeply nested. It must never run, guess
+//! Splits a shell line into simple commands, however deeply nested. It must never run anything, guess
 //! silently, or recurse without a bound: what it cannot read with certainty is a [`Problem`].
 //!
-//! The grammar is read here, with exact byte spans and bounded work, and refereed by `rable`, an
-//! independent bash parser, wherever the text is small and flat enough for that to be safe.
+//! The grammar is read here, with exact byte spans and bounded work, and checked against
+//! `rable`, an independent bash parser, wherever the text is small and flat enough for that to be safe.
 //! Disagreement is a problem.
 
 mod ansi;
 mod braces;
 mod compound;
+mod cross_check;
 mod expand;
 mod grammar;
 pub(crate) mod output;
-mod referee;
 mod simple;
 mod types;
 mod words;
 
+use types::Limit;
 pub(crate) use types::{Place, Problem, RedirectOp, Script, Simple, Span, Word};
 
 use std::collections::HashMap;
@@ -24,20 +25,13 @@ use std::collections::HashMap;
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 /// The deepest nesting that is read.
 pub(crate) const MAX_DEPTH: usize = 32;
-/// The most simple commands that are read, a script's included: about 5 us each, wrappers twice.
+/// The most simple commands that are read in one line or script, at about 5 us each; wrappers count
+/// twice.
 pub(crate) const MAX_COMMANDS: usize = 400;
 /// The most stages of one pipeline.
 pub(crate) const MAX_STAGES: usize = 200;
 
-/// Problems after which part of the text was not read at all.
-pub(crate) const UNREAD: [&str; 5] =
-    [MANY_COMMANDS, MANY_STAGES, TOO_LONG, TOO_MUCH_WORK, TOO_DEEP];
-const MANY_COMMANDS: &str = "more than 400 commands";
-const MANY_STAGES: &str = "more than 200 commands in one pipeline";
-const TOO_LONG: &str = "longer than 64 KiB";
-const TOO_MUCH_WORK: &str = "too much work to read";
-const TOO_DEEP: &str = "nested more than 32 levels deep";
-/// The most bytes that are looked at, nested texts and look-ahead included.
+/// The most bytes that are read, including nested texts and look-ahead.
 const MAX_WORK: usize = 8 * MAX_BYTES;
 
 /// A reader of one text; nested texts share what it found.
@@ -54,7 +48,7 @@ pub(crate) struct Reader<'a> {
     shared: &'a mut Shared,
 }
 
-/// What all texts of one line share.
+/// State shared by all texts of one line.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) script: Script,
@@ -94,7 +88,7 @@ pub(crate) fn read_into(
     let first = shared.script.commands.len();
     if text.len() > MAX_BYTES {
         let span = place.map((0, text.len()));
-        shared.problem(TOO_LONG, span);
+        shared.limit(Limit::Bytes, span);
         return first..first;
     }
     let root = shared.script.texts.len();
@@ -117,16 +111,25 @@ pub(crate) fn read_into(
     first..shared.script.commands.len()
 }
 
-/// Lets the second parser check everything that was read.
+/// Checks everything that was read against the second parser.
 pub(crate) fn check(shared: &mut Shared) {
-    referee::check(&mut shared.script);
+    cross_check::check(&mut shared.script);
 }
 
 impl Shared {
     fn problem(&mut self, why: &'static str, span: Span) {
-        // One is enough to decide; a few are kept to explain.
+        self.record(Problem { why, span, unread: false });
+    }
+
+    /// Reading stops here.
+    fn limit(&mut self, limit: Limit, span: Span) {
+        self.record(Problem { why: limit.as_str(), span, unread: true });
+    }
+
+    fn record(&mut self, problem: Problem) {
+        // One is enough for the decision; a few are kept for the explanation.
         if self.script.problems.len() < 8 {
-            self.script.problems.push(Problem { why, span });
+            self.script.problems.push(problem);
         }
     }
 }
@@ -153,8 +156,16 @@ impl Reader<'_> {
     }
 
     fn problem(&mut self, why: &'static str, from: usize) {
-        let span = self.place.map((from, self.text.len().min(from + 1).max(from)));
-        self.shared.problem(why, span);
+        self.shared.problem(why, self.span_at(from));
+    }
+
+    fn limit(&mut self, limit: Limit, from: usize) {
+        self.shared.limit(limit, self.span_at(from));
+    }
+
+    /// The byte at an offset, as the reviewer sees it.
+    fn span_at(&self, from: usize) -> Span {
+        self.place.map((from, self.text.len().min(from + 1).max(from)))
     }
 
     /// Counts work; false once the budget is spent, and then reading stops.
@@ -165,7 +176,7 @@ impl Reader<'_> {
             return true;
         }
         if before <= MAX_WORK {
-            self.problem(TOO_MUCH_WORK, self.pos);
+            self.limit(Limit::Work, self.pos);
         }
         self.pos = self.text.len();
         false
@@ -174,7 +185,7 @@ impl Reader<'_> {
     /// Runs one level deeper, or records a problem and skips the rest.
     fn deeper(&mut self, body: impl FnOnce(&mut Self)) {
         if self.depth >= MAX_DEPTH {
-            self.problem(TOO_DEEP, self.pos);
+            self.limit(Limit::Depth, self.pos);
             self.pos = self.text.len();
             return;
         }

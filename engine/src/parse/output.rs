@@ -1,13 +1,14 @@
-//! What a few harmless commands print, where it is constant: this undoes `echo ... | base64 -d`.
-//! It must never guess: anything it does not know exactly is `None`.
+//! Computes what a few harmless commands print when that is constant, to undo
+//! `echo ... | base64 -d`. It must never guess: anything it does not know exactly is `None`.
 
 use super::ansi;
 use super::types::{RedirectOp, Script, Simple, Word};
+use crate::program::base_name;
 
 /// The longest output that is followed, in bytes.
 const MAX: usize = 16 * 1024;
 
-/// The output of commands that are one pipeline of known filters.
+/// The output of a pipeline that consists only of known filters.
 pub(crate) fn of(commands: &[&Simple], bodies: &[Word]) -> Option<String> {
     let (first, rest) = commands.split_first()?;
     if first.stage != 0 {
@@ -25,7 +26,7 @@ pub(crate) fn of(commands: &[&Simple], bodies: &[Word]) -> Option<String> {
 
 /// What the pipeline feeds into `this`, which stands at `index`.
 pub(crate) fn before(script: &Script, index: usize, this: &Simple) -> Option<String> {
-    /// Substitutions put commands of their own between the stages; this many are looked at.
+    /// How far back to look: substitutions put their own commands between the stages.
     const WINDOW: usize = 48;
     if this.stage == 0 || this.stage > 8 {
         return None;
@@ -160,10 +161,6 @@ fn ranges(set: &str) -> Option<Vec<char>> {
         }
     }
     Some(out)
-}
-
-pub(crate) fn base_name(program: &str) -> &str {
-    program.rsplit('/').next().unwrap_or(program)
 }
 
 /// Decodes base64; `None` unless every character belongs to it and the result is text.

@@ -62,15 +62,15 @@ impl Reader<'_> {
         if end == start {
             return;
         }
-        // The scorer calls this many uninspectable; what is kept is enough to say what it is.
+        // The scorer calls a command this long uninspectable; what is kept is enough to say why.
         command.words.truncate(1024);
-        // A line continuation before the end belongs to no word.
+        // A trailing line continuation belongs to no word, so the span ends before it.
         command.span = self.place.map((start, end));
         self.remember(&command);
         self.shared.script.commands.push(command);
     }
 
-    /// Keeps track of what variables hold.
+    /// Records what variables are known to hold.
     fn remember(&mut self, command: &Simple) {
         if command.words.is_empty() {
             for assignment in &command.assignments {
@@ -130,7 +130,7 @@ impl Reader<'_> {
             Value::Unknown
         };
         match self.shared.variables.get(name) {
-            // An array was stored while it was read.
+            // The array was already stored when it was read.
             Some(Value::Many(_)) if value.text.starts_with('(') => {}
             Some(old) if *old != new => {
                 self.shared.variables.insert(name.to_owned(), Value::Unknown);

@@ -1,4 +1,4 @@
-//! The engine's own picture of a shell line. It must never know which parser drew it.
+//! The engine's own representation of a shell line. It must not depend on which parser produced it.
 
 /// Start and end (exclusive) in bytes.
 pub(crate) type Span = (usize, usize);
@@ -6,9 +6,9 @@ pub(crate) type Span = (usize, usize);
 /// How a text inside a text maps to the bytes the reviewer sees.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Place {
-    /// The text stands there unchanged, this many bytes further on.
+    /// The text appears there unchanged, at this byte offset.
     At(usize),
-    /// The text was decoded; everything in it points at this span.
+    /// The text was decoded; everything in it maps to this span.
     Fixed(Span),
 }
 
@@ -24,7 +24,7 @@ impl Place {
 /// What is special about a word besides its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WordFlags {
-    /// Some of the text is only known when it runs; the text holds the source instead.
+    /// Some of the text is only known at run time; `text` holds the source of that part.
     pub(crate) dynamic: bool,
     /// An expansion took part, whether or not its value is known.
     pub(crate) expanded: bool,
@@ -44,7 +44,7 @@ pub(crate) struct WordFlags {
     pub(crate) disguised: bool,
     /// Text that does not map one to one to the source.
     pub(crate) rewritten: bool,
-    /// A digits-only escape such as `\x72` spelled a printable character.
+    /// A numeric escape such as `\x72` spelled a printable character.
     pub(crate) encoded: bool,
 }
 
@@ -54,11 +54,11 @@ pub(crate) struct Word {
     pub(crate) text: String,
     /// In the reviewer's bytes.
     pub(crate) span: Span,
-    /// In the text its scope stands in.
+    /// In the text that its scope belongs to.
     pub(crate) raw: Span,
     /// What a process substitution prints, where that is constant.
     pub(crate) printed: Option<Box<str>>,
-    /// Where `text` begins in the reviewer's bytes, if it stands there unchanged.
+    /// Where `text` begins in the reviewer's bytes, if it appears there unchanged.
     pub(crate) verbatim: Option<usize>,
     pub(crate) flags: WordFlags,
 }
@@ -79,7 +79,7 @@ impl Word {
 #[derive(Clone, Debug)]
 pub(crate) struct Redirect {
     pub(crate) op: RedirectOp,
-    /// The descriptor in front; `None` is the operator's own.
+    /// The descriptor in front of the operator; `None` means the operator's default.
     pub(crate) fd: Option<u32>,
     pub(crate) target: Word,
     /// For a here-document, which of [`Script::bodies`] is its text.
@@ -115,13 +115,13 @@ pub(crate) struct Simple {
     pub(crate) span: Span,
     /// Which text it was read from; 0 is the line itself.
     pub(crate) scope: usize,
-    /// How many word tokens the source had before expansion, for the referee.
+    /// How many word tokens the source had before expansion, for the cross-check.
     pub(crate) raw_words: Vec<Span>,
     /// Commands joined by `|` share one number.
     pub(crate) pipeline: usize,
     /// Place within the pipeline.
     pub(crate) stage: usize,
-    /// What wrappers around the text it was read from say about it; see the scorer.
+    /// Which of the scorer's `Inherit` values applies: what the wrappers around its text say about it.
     pub(crate) inherit: Option<usize>,
     /// Runs inside a substitution.
     pub(crate) in_substitution: bool,
@@ -138,9 +138,34 @@ pub(crate) struct Simple {
 pub(crate) struct Problem {
     pub(crate) why: &'static str,
     pub(crate) span: Span,
+    /// Because of it, part of the text was not read at all.
+    pub(crate) unread: bool,
 }
 
-/// Where a text can be cut in two that mean the same one after the other.
+/// A bound of the reader's work. What comes after it is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Bytes,
+    Commands,
+    Depth,
+    Stages,
+    Work,
+}
+
+impl Limit {
+    /// Why reading stopped, in words.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Bytes => "longer than 64 KiB",
+            Self::Commands => "more than 400 commands",
+            Self::Depth => "nested more than 32 levels deep",
+            Self::Stages => "more than 200 commands in one pipeline",
+            Self::Work => "too much work to read",
+        }
+    }
+}
+
+/// Where a text can be cut in two without changing its meaning.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
     pub(crate) scope: usize,
@@ -154,14 +179,14 @@ pub(crate) struct Cut {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Script {
     pub(crate) commands: Vec<Simple>,
-    /// Where commands begin at the top of a text.
+    /// Where top-level commands begin.
     pub(crate) cuts: Vec<Cut>,
     pub(crate) problems: Vec<Problem>,
     /// Names of functions defined in the line.
     pub(crate) functions: Vec<String>,
     /// The line, and every text in it that was decoded or read by itself.
     pub(crate) texts: Vec<String>,
-    /// Everything that is a program of its own: which text, and where in it.
+    /// Every part that a shell reads as a program of its own: which text, and where in it.
     pub(crate) scopes: Vec<(usize, Span)>,
     /// Texts of here-documents.
     pub(crate) bodies: Vec<Word>,

@@ -1,7 +1,7 @@
 //! Reads one word: removes quoting, follows expansions, notes what is only known at run time.
 //! It must never read past an operator, nor drop a substitution.
 
-use super::types::{Word, WordFlags};
+use super::types::{Limit, Word, WordFlags};
 use super::{Place, Reader, Span, Value, ansi, braces, output, read_into};
 
 /// A word under construction.
@@ -11,7 +11,7 @@ pub(super) struct Builder {
     pub(super) flags: WordFlags,
     /// Offsets in `text` of unquoted braces and commas.
     braces: Vec<usize>,
-    /// The word is nothing but an expansion to several words.
+    /// Set if the word consists of a single expansion to several words.
     pub(super) many: Option<Vec<String>>,
     pieces: usize,
     printed: Option<Box<str>>,
@@ -118,7 +118,7 @@ impl Reader<'_> {
         word.pieces += 1;
         let from = self.pos;
         self.pos += 1;
-        // A run of characters without a meaning of their own is taken as one.
+        // A run of characters without special meaning is taken in one step.
         while self.byte(self.pos).is_ascii_alphanumeric()
             || matches!(
                 self.byte(self.pos),
@@ -145,7 +145,7 @@ impl Reader<'_> {
             self.pos += 1;
             return;
         };
-        // A leading backslash only avoids an alias and is everyday use.
+        // A leading backslash only bypasses an alias, which is common.
         word.flags.disguised |= c.is_ascii_alphanumeric() && !word.text.is_empty();
         word.text.push(c);
         self.pos += 1 + c.len_utf8();
@@ -470,7 +470,7 @@ impl Reader<'_> {
             self.shared.script.depth = before.max(self.depth + 1);
             read_into(self.shared, &decoded, place, self.depth + 1, true);
         } else {
-            self.problem(super::TOO_DEEP, start);
+            self.limit(Limit::Depth, start);
         }
         self.pos = (end + 1).min(self.text.len());
         self.note_substitution(word, start, first, scope, quoted);

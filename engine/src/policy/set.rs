@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::types::{Policy, PolicyError, PolicyKind, Requirement};
+use crate::program::base_name;
 use crate::rules::{GlobPattern, every_command};
 use crate::tables::wildcard;
 use crate::{Context, Level};
@@ -51,7 +52,7 @@ impl PolicySet {
         self.select_with(context, level, || every_command(command))
     }
 
-    /// As [`Self::select`], with the commands of the line as somebody has read them already.
+    /// As [`Self::select`], with the commands of the line as they were already read.
     pub(crate) fn select_with(
         &self,
         context: &Context,
@@ -88,7 +89,7 @@ impl PolicySet {
     #[must_use]
     pub fn touching(&self, program: Option<&str>) -> Vec<Requirement> {
         let fits = |compiled: &Compiled| match (program, literal_program(compiled)) {
-            (Some(a), Some(b)) => crate::parse::output::base_name(a) == b,
+            (Some(a), Some(b)) => base_name(a) == b,
             _ => true,
         };
         self.policies
@@ -135,9 +136,8 @@ impl PolicySet {
 }
 
 /// The program a pattern names, where it names one.
-fn literal_program(compiled: &Compiled) -> Option<String> {
-    let first = compiled.pattern.as_ref()?.words().first()?;
-    (!first.contains(['*', '?'])).then(|| crate::parse::output::base_name(first).to_owned())
+fn literal_program(compiled: &Compiled) -> Option<&str> {
+    compiled.pattern.as_ref()?.program().map(base_name)
 }
 
 /// Whether one command may fit both patterns; in doubt it does.
@@ -201,7 +201,7 @@ fn skipping_values(pattern: &GlobPattern, words: &[String]) -> bool {
     else {
         return false;
     };
-    wildcard(first, crate::parse::output::base_name(program))
+    wildcard(first, base_name(program))
         && literal
             .iter()
             .filter(|word| *word != "*")
@@ -293,12 +293,12 @@ fn rank(policy: &Policy, compiled: &Compiled) -> (usize, usize, usize) {
     let narrow = |pattern: &Option<String>| {
         pattern.as_ref().map_or(0, |p| if p.contains(['*', '?']) { 1 } else { 2 })
     };
-    let around = narrow(&policy.target)
+    let reach = narrow(&policy.target)
         + narrow(&policy.user)
         + policy.tags.len()
         + policy.min_level.map_or(0, |level| level as usize)
         + usize::from(policy.hours.is_some());
-    (literal, words, around)
+    (literal, words, reach)
 }
 
 /// Which of two policies is harder to satisfy.

@@ -170,7 +170,7 @@ pub(crate) fn code(text: &str) -> Seen {
         if list.len() > 1 {
             seen.shell.push(list.join(" "));
         }
-        // The rest of `exec rm -rf /` in Tcl and its kind.
+        // The rest of the line after `exec`, as in Tcl: `exec rm -rf /`.
         for verb in ["exec ", "spawn "] {
             for (from, _) in text.match_indices(verb) {
                 seen.shell.push(text.get(from + verb.len()..).unwrap_or("").to_owned());
@@ -237,7 +237,7 @@ pub(crate) fn awk(text: &str) -> Seen {
         seen.network = true;
         seen.add(Effect::Hijack, "the awk program opens a connection");
     }
-    // `print > "file"`; elsewhere `>` compares.
+    // Only after `print` does `>` write; elsewhere it compares.
     let writes = bare.split("print").skip(1).any(|statement| {
         let statement = statement.split([';', '}', '\n']).next().unwrap_or("");
         statement.rsplit_once(')').map_or(statement, |(_, rest)| rest).contains('>')

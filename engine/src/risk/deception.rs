@@ -38,7 +38,7 @@ pub(crate) fn find(text: &str) -> Option<(Span, String)> {
     None
 }
 
-/// The ASCII text a word would be read as.
+/// The ASCII text that a word looks like.
 pub(crate) fn ascii_of(word: &str) -> String {
     let mut read = String::new();
     for c in word.chars() {
@@ -52,18 +52,18 @@ pub(crate) fn ascii_of(word: &str) -> String {
     read
 }
 
-/// How one character is read.
+/// What one character looks like to a reader.
 #[derive(Clone, Copy)]
-struct Reading {
-    /// As ASCII only.
+struct Appearance {
+    /// Like ASCII characters only.
     ascii: bool,
-    /// As a letter, a digit or a dash.
+    /// Like a letter, a digit or a dash.
     letter: bool,
-    /// It is no ASCII, and what it is read as means something to a shell.
+    /// It is not ASCII, and what it looks like means something to a shell.
     deceptive: bool,
 }
 
-impl Reading {
+impl Appearance {
     fn of(c: char) -> Self {
         let mut buffer = [0; 4];
         let read = if c.is_ascii() { c.to_string() } else { ascii_of(c.encode_utf8(&mut buffer)) };
@@ -71,23 +71,23 @@ impl Reading {
         Self {
             ascii: read.is_ascii(),
             letter: read.bytes().any(|b| b.is_ascii_alphanumeric() || b == b'-'),
-            // Typographic quotes and dots in prose are no letters; dashes and slashes are operators.
+            // Typographic quotes and dots in prose are harmless; dashes and slashes look like operators.
             deceptive: !c.is_ascii() && (c.is_alphanumeric() || read.contains(operator)),
         }
     }
 }
 
-/// Whether a non-ASCII word would be read as an ASCII one.
-fn looks_ascii(token: &str, known: &mut HashMap<char, Reading>) -> bool {
+/// Whether a non-ASCII word looks like an ASCII one.
+fn looks_ascii(token: &str, known: &mut HashMap<char, Appearance>) -> bool {
     let mut letter = false;
     let mut deceptive = false;
     for c in token.chars().filter(|c| !c.is_whitespace()) {
-        let reading = *known.entry(c).or_insert_with(|| Reading::of(c));
-        if !reading.ascii {
+        let looks = *known.entry(c).or_insert_with(|| Appearance::of(c));
+        if !looks.ascii {
             return false;
         }
-        letter |= reading.letter;
-        deceptive |= reading.deceptive;
+        letter |= looks.letter;
+        deceptive |= looks.deceptive;
     }
     letter && deceptive
 }

@@ -1,12 +1,14 @@
-//! Scores changes of files from their text: by what is done to which path. It must never take a
-//! place for harmless because one reading of its name is.
+//! Scores changes of files from their text: by what is done to which path. It must never treat a
+//! path as harmless because one way of reading it is.
 
+use crate::modifier::{Modifier, TermKind};
 use crate::parse::Span;
 use crate::tables::RiskTables;
 use crate::{Assessment, Category, Context, Level, Term};
 
-use super::draft::{Causes, name};
-use super::items::draft_of;
+use super::deception;
+use super::paths::{is_core, is_home, resolve};
+use super::segment_score::{Modifiers, SegmentScore};
 
 /// The most paths of one change that are looked at; beyond it the change is uninspectable.
 const MAX_PATHS: usize = 4096;
@@ -19,37 +21,37 @@ impl RiskTables {
         let exact = std::str::from_utf8(text).is_ok();
         let text = String::from_utf8_lossy(text).into_owned();
         let whole = (0, text.len());
-        let mut line = Causes::default();
+        let mut line = Modifiers::default();
         if !exact {
-            line.add(name::UNINSPECTABLE, whole, "a path that is not UTF-8");
+            line.add(Modifier::Uninspectable, whole, "a path that is not UTF-8");
         }
-        if let Some((span, why)) = super::deception::find(&text.replace('\n', " ")) {
-            line.add(name::DECEPTION, span, why);
+        if let Some((span, why)) = deception::find(&text.replace('\n', " ")) {
+            line.add(Modifier::Deception, span, why);
         }
-        // A path in `$'…'` has characters that a name need not have.
+        // A path in `$'…'` has characters that no ordinary name has.
         if let Some(at) = text.find(" $'") {
-            line.add(name::UNINSPECTABLE, (at + 1, at + 3), "a path with unusual characters");
+            line.add(Modifier::Uninspectable, (at + 1, at + 3), "a path with unusual characters");
         }
         let paths = paths(&text);
         if paths.is_empty() || paths.len() > MAX_PATHS {
-            line.add(name::UNINSPECTABLE, whole, "its paths cannot be read");
+            line.add(Modifier::Uninspectable, whole, "its paths cannot be read");
         }
-        let draft = draft_of("sftp", Category::FileWrite, whole);
-        let mut best = self.conclude(text.clone(), vec![draft], &line, whole);
-        let mut void = best.terms.iter().any(|term| term.name == name::DECEPTION);
+        let score = SegmentScore::of_item("sftp", Category::FileWrite, whole);
+        let mut best = self.conclude(text.clone(), vec![score], &line, whole);
+        let mut void = best.terms.iter().any(|term| term.is(Modifier::Deception));
         void |= best.uninspectable;
         let mut first = true;
         for (verb, span) in paths.into_iter().take(MAX_PATHS) {
             let Some(path) = text.get(span.0..span.1) else { continue };
-            let mut found = self.assess(as_command(verb, path, &text).as_bytes(), context);
+            let mut found = self.assess(verb.as_command(path, &text).as_bytes(), context);
             for term in &mut found.terms {
                 term.span = [span.0, span.1];
             }
             if let Some(term) = found.terms.first_mut() {
-                term.why = format!("sftp {verb}");
+                term.why = format!("sftp {}", verb.as_str());
             }
             self.guard(verb, path, span, &mut found);
-            // What the first path says replaces the bare base, unless that is uninspectable.
+            // The first path's score replaces the bare base, unless that is uninspectable.
             if found.score > best.score || (first && !void) {
                 found.command.clone_from(&best.command);
                 found.segments.clone_from(&best.segments);
@@ -60,38 +62,33 @@ impl RiskTables {
         best
     }
 
-    /// Places where a file acts by itself or opens doors: never below HIGH.
-    fn guard(&self, verb: &str, path: &str, span: Span, found: &mut Assessment) {
+    /// Applies the floor for paths where a file acts by itself or grants access: never below HIGH.
+    fn guard(&self, verb: Verb, path: &str, span: Span, found: &mut Assessment) {
         let Some(what) = self.guarded(verb, path) else { return };
         if found.score >= 50 {
             return;
         }
-        found.terms.push(Term {
-            name: name::FLOOR.to_owned(),
-            points: 50 - i32::from(found.score),
-            span: [span.0, span.1],
-            why: format!("never below 50: {what}"),
-        });
+        let points = 50 - i32::from(found.score);
+        let why = format!("never below 50: {what}");
+        found.terms.push(Term::new(TermKind::Floor, points, span, why));
         found.score = 50;
         found.level = Level::of(50);
     }
 
-    /// Why a place is guarded, if it is.
-    fn guarded(&self, verb: &str, path: &str) -> Option<&'static str> {
-        let places = &self.places;
-        let path = super::target::resolve(path, None);
-        if places.is_secret(&path) {
+    /// Why a path is guarded, if it is.
+    fn guarded(&self, verb: Verb, path: &str) -> Option<&'static str> {
+        let path_lists = &self.path_lists;
+        let path = resolve(path, None);
+        if path_lists.is_secret(&path) {
             Some("it holds secrets or opens doors")
-        } else if verb == "read" {
+        } else if verb == Verb::Read {
             None
-        } else if places.is_persistence(&path) {
+        } else if path_lists.is_persistence(&path) {
             Some("it acts later, by itself")
-        } else if places.is_tamper(&path) {
+        } else if path_lists.is_tamper(&path) {
             Some("it belongs to logs, audit or protection")
-        } else if verb == "rename"
-            && (super::target::is_home(&path)
-                || super::target::is_core(&path)
-                || places.holds_guarded(&path))
+        } else if verb == Verb::Rename
+            && (is_home(&path) || is_core(&path) || path_lists.holds_guarded(&path))
         {
             Some("what lies beneath it is known by its path no more")
         } else {
@@ -99,8 +96,8 @@ impl RiskTables {
         }
     }
 
-    /// Why a change of a file is not for a rule that means a whole directory: its path is guarded,
-    /// and the rule's own words name no guarded place.
+    /// Why a rule for a whole directory does not cover a change: the path is guarded, and the rule's
+    /// own words name no guarded path.
     pub(crate) fn too_special(&self, change: &str, pattern: &str) -> Option<&'static str> {
         let guarded = |text: &str| {
             let found = paths(text).into_iter();
@@ -110,11 +107,11 @@ impl RiskTables {
     }
 }
 
-/// What is done to which path, line by line. A path may hold what looks like its end, so that every
-/// possible end is looked at.
-fn paths(text: &str) -> Vec<(&'static str, Span)> {
+/// What is done to which path, line by line. A path may contain what looks like its end, so every
+/// possible end is tried.
+fn paths(text: &str) -> Vec<(Verb, Span)> {
     let mut out = Vec::new();
-    let mut verb = "write";
+    let mut verb = Verb::Write;
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         let start = offset;
@@ -123,7 +120,7 @@ fn paths(text: &str) -> Vec<(&'static str, Span)> {
         let mut words = line.split_whitespace();
         let first = words.next();
         let word = if first == Some("sftp") { words.next() } else { first };
-        verb = word.and_then(verb_of).unwrap_or(verb);
+        verb = word.and_then(Verb::parse).unwrap_or(verb);
         let begins = line.char_indices().filter(|(at, c)| {
             let before = line.get(..*at).and_then(|head| head.chars().next_back());
             matches!(c, '/' | '~') && before.is_none_or(|c| c.is_whitespace() || "\"'(".contains(c))
@@ -149,43 +146,74 @@ fn paths(text: &str) -> Vec<(&'static str, Span)> {
     out
 }
 
-fn verb_of(word: &str) -> Option<&'static str> {
-    Some(match word.trim_end_matches(':') {
-        "append" => "append",
-        "chmod" | "chown" | "setstat" | "chgrp" | "utime" => "chmod",
-        "hardlink" | "link" | "symlink" => "link",
-        "mkdir" => "mkdir",
-        "read" | "download" | "get" => "read",
-        "remove" | "rm" | "delete" | "unlink" => "remove",
-        "rename" | "move" | "mv" => "rename",
-        "rmdir" => "rmdir",
-        "truncate" | "write" | "upload" | "put" | "create" => "write",
-        _ => return None,
-    })
+/// What is done to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    Append,
+    Chmod,
+    Link,
+    Mkdir,
+    Read,
+    Remove,
+    Rename,
+    Rmdir,
+    Write,
 }
 
-/// The command that does the same to one path.
-fn as_command(verb: &str, path: &str, text: &str) -> String {
-    let quoted = match path.strip_prefix("~/") {
-        Some(rest) => format!("~/'{}'", rest.replace('\'', "'\\''")),
-        None => format!("'{}'", path.replace('\'', "'\\''")),
-    };
-    match verb {
-        "append" => format!("tee -a {quoted}"),
-        "chmod" => {
-            let mode = text
-                .split(|c: char| !c.is_ascii_digit())
-                .find(|word| (3..=6).contains(&word.len()) && word.bytes().all(|b| b < b'8'))
-                .unwrap_or("u+x");
-            format!("chmod {mode} {quoted}")
+impl Verb {
+    /// Reads the verb of a change, in the words of SFTP or of shell commands.
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word.trim_end_matches(':') {
+            "append" => Self::Append,
+            "chmod" | "chown" | "setstat" | "chgrp" | "utime" => Self::Chmod,
+            "hardlink" | "link" | "symlink" => Self::Link,
+            "mkdir" => Self::Mkdir,
+            "read" | "download" | "get" => Self::Read,
+            "remove" | "rm" | "delete" | "unlink" => Self::Remove,
+            "rename" | "move" | "mv" => Self::Rename,
+            "rmdir" => Self::Rmdir,
+            "truncate" | "write" | "upload" | "put" | "create" => Self::Write,
+            _ => return None,
+        })
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Chmod => "chmod",
+            Self::Link => "link",
+            Self::Mkdir => "mkdir",
+            Self::Read => "read",
+            Self::Remove => "remove",
+            Self::Rename => "rename",
+            Self::Rmdir => "rmdir",
+            Self::Write => "write",
         }
-        "link" => format!("ln {quoted} {quoted}"),
-        "mkdir" => format!("mkdir {quoted}"),
-        "read" => format!("cat {quoted}"),
-        "remove" => format!("rm {quoted}"),
-        "rename" => format!("mv {quoted} {quoted}"),
-        "rmdir" => format!("rmdir {quoted}"),
-        _ => format!("tee {quoted}"),
+    }
+
+    /// The command that does the same to one path.
+    fn as_command(self, path: &str, text: &str) -> String {
+        let quoted = match path.strip_prefix("~/") {
+            Some(rest) => format!("~/'{}'", rest.replace('\'', "'\\''")),
+            None => format!("'{}'", path.replace('\'', "'\\''")),
+        };
+        match self {
+            Self::Append => format!("tee -a {quoted}"),
+            Self::Chmod => {
+                let mode = text
+                    .split(|c: char| !c.is_ascii_digit())
+                    .find(|word| (3..=6).contains(&word.len()) && word.bytes().all(|b| b < b'8'))
+                    .unwrap_or("u+x");
+                format!("chmod {mode} {quoted}")
+            }
+            Self::Link => format!("ln {quoted} {quoted}"),
+            Self::Mkdir => format!("mkdir {quoted}"),
+            Self::Read => format!("cat {quoted}"),
+            Self::Remove => format!("rm {quoted}"),
+            Self::Rename => format!("mv {quoted} {quoted}"),
+            Self::Rmdir => format!("rmdir {quoted}"),
+            Self::Write => format!("tee {quoted}"),
+        }
     }
 }
 

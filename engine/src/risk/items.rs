@@ -1,14 +1,17 @@
-//! Scores what is typed and no command line: input to a program, keys, control keys. It must never
-//! take input for harmless because one of its readings is.
+//! Scores what is typed but is not a command line: input to a program, keys, control keys. It must
+//! never treat input as harmless because one way of reading it is.
 
-use crate::parse::{self, Span, Word, output::base_name};
+use crate::modifier::{Modifier, TermKind};
+use crate::parse::{self, Word};
+use crate::program::{SHELLS, base_name};
 use crate::tables::{Language, Program, RiskTables};
 use crate::{Assessment, Category, Context, Level, Segment, Term};
 
 use super::code;
-use super::draft::{Causes, Draft, name};
+use super::effects;
 use super::line;
-use super::unwrap::{Inherit, Scorer};
+use super::scorer::{Inherit, Scorer};
+use super::segment_score::{Modifiers, SegmentScore};
 
 /// Programs that run a command behind `!` or `:!`.
 const ESCAPES: [&str; 12] =
@@ -42,7 +45,7 @@ impl RiskTables {
             self.as_program(&reader, &shell.command, context)
         };
         let (shell_score, own_score) = (shell.score, own.score);
-        // A language that is read needs not be a shell's as well: `select 1` is none.
+        // A language that is read here need not make sense to a shell: `select 1` does not.
         let foreign = reader.program.is_some_and(|program| program.stdin.is_some())
             && shell.uninspectable
             && shell.level < Level::Critical;
@@ -61,8 +64,8 @@ impl RiskTables {
         if !reader.shell {
             best.segments.append(&mut other.segments);
         }
-        explain(&mut best, "input", why);
-        around(&mut best, &reader, foreground);
+        explain(&mut best, TermKind::Input, why);
+        add_reader(&mut best, &reader, foreground);
         best
     }
 
@@ -79,12 +82,12 @@ impl RiskTables {
         let reader = self.reader(foreground);
         let text = String::from_utf8_lossy(keys).into_owned();
         let whole = (0, text.len());
-        let mut line = Causes::default();
+        let mut line = Modifiers::default();
         if text.as_bytes() != keys {
-            line.add(name::UNINSPECTABLE, whole, "bytes that are not UTF-8");
+            line.add(Modifier::Uninspectable, whole, "bytes that are not UTF-8");
         }
-        let draft = draft_of(&reader.name, Category::CodeExecution, whole);
-        let mut best = self.conclude(text.clone(), vec![draft], &line, whole);
+        let score = SegmentScore::of_item(&reader.name, Category::CodeExecution, whole);
+        let mut best = self.conclude(text.clone(), vec![score], &line, whole);
         if let Some(term) = best.terms.first_mut() {
             term.why = format!("keys to {}: what they do depends on its screen", reader.name);
         }
@@ -107,7 +110,11 @@ impl RiskTables {
                 if reading.score > best.score {
                     reading.command.clone_from(&best.command);
                     reading.segments.append(&mut best.segments);
-                    explain(&mut reading, "keys", format!("text among keys to {}", reader.name));
+                    explain(
+                        &mut reading,
+                        TermKind::Keys,
+                        format!("text among keys to {}", reader.name),
+                    );
                     best = reading;
                 } else {
                     best.uninspectable |= reading.uninspectable;
@@ -115,7 +122,7 @@ impl RiskTables {
                 }
             }
         }
-        around(&mut best, &reader, foreground);
+        add_reader(&mut best, &reader, foreground);
         best
     }
 
@@ -137,8 +144,8 @@ impl RiskTables {
             [0x1c] => (Category::Service, "quit: ends what runs"),
             _ => (Category::CodeExecution, "a control key with no meaning known here"),
         };
-        let draft = draft_of(&reader.name, category, whole);
-        let mut result = self.conclude(text, vec![draft], &Causes::default(), whole);
+        let score = SegmentScore::of_item(&reader.name, category, whole);
+        let mut result = self.conclude(text, vec![score], &Modifiers::default(), whole);
         if let Some(term) = result.terms.first_mut() {
             term.why = what.to_owned();
         }
@@ -156,8 +163,8 @@ impl RiskTables {
             };
         };
         let read = self.assess(foreground.as_bytes(), &Context::default());
-        let has = |wanted: &str| read.terms.iter().any(|term| term.name == wanted);
-        // `sudo -u postgres psql`: what reads is the innermost program that reads anything.
+        let has = |wanted: Modifier| read.terms.iter().any(|term| term.is(wanted));
+        // `sudo -u postgres psql`: the innermost program that reads input is the reader.
         let found = read.segments.iter().rev().find_map(|segment| {
             let name = segment.program.as_deref()?;
             // A login shell is called `-bash`.
@@ -173,20 +180,20 @@ impl RiskTables {
             Some((name, program, remote)) => Reader {
                 shell: remote
                     || program.stdin == Some(Language::Shell)
-                    || line::SHELLS.contains(&name.as_str()),
+                    || SHELLS.contains(&name.as_str()),
                 name,
                 program: Some(program),
-                production: has(name::PRODUCTION),
-                privileged: has(name::PRIVILEGE),
+                production: has(Modifier::Production),
+                privileged: has(Modifier::Privilege),
             },
             None => {
                 let name = base_name(first.trim_start_matches('-')).to_owned();
                 Reader {
-                    shell: line::SHELLS.contains(&name.as_str()),
+                    shell: SHELLS.contains(&name.as_str()),
                     program: self.program(&name),
                     name,
-                    production: has(name::PRODUCTION),
-                    privileged: has(name::PRIVILEGE),
+                    production: has(Modifier::Production),
+                    privileged: has(Modifier::Privilege),
                 }
             }
         }
@@ -205,7 +212,7 @@ impl RiskTables {
         };
         let mut shared = parse::read("");
         let mut scorer = Scorer::new(self, context, &mut shared);
-        scorer.drafts.push(draft_of(&reader.name, category, whole));
+        scorer.scores.push(SegmentScore::of_item(&reader.name, category, whole));
         let word = Word {
             text: text.to_owned(),
             span: whole,
@@ -217,7 +224,7 @@ impl RiskTables {
         match language {
             Some(Language::Editor) => {
                 let seen = code::editor(text);
-                super::segment::seen(&mut scorer, &seen, whole);
+                effects::seen(&mut scorer, &seen, whole);
                 for line in &seen.shell {
                     scorer.maybe_shell(line, whole, &outer, &reader.name);
                 }
@@ -226,51 +233,39 @@ impl RiskTables {
             None => {}
         }
         scorer.run();
-        let drafts = scorer.finish();
-        let mut line = Causes::default();
-        line::causes(self, text, context, &mut shared, &drafts, &mut line);
-        self.conclude(text.to_owned(), drafts, &line, whole)
+        let scores = scorer.finish();
+        let mut line = Modifiers::default();
+        line::collect(self, text, context, &mut shared, &scores, &mut line);
+        self.conclude(text.to_owned(), scores, &line, whole)
     }
 }
 
 /// Adds what is known of the program in the foreground.
-fn around(best: &mut Assessment, reader: &Reader<'_>, foreground: Option<&str>) {
+fn add_reader(best: &mut Assessment, reader: &Reader<'_>, foreground: Option<&str>) {
     let program = foreground.unwrap_or_default();
     let points = &RiskTables::builtin().points;
-    let mut add = |name: &str, points: i32, why: String| {
-        if best.terms.iter().any(|term| term.name == name) {
+    let mut add = |modifier: Modifier, why: String| {
+        if best.terms.iter().any(|term| term.is(modifier)) {
             return;
         }
-        best.terms.push(Term { name: name.to_owned(), points, span: [0, best.command.len()], why });
+        let whole = (0, best.command.len());
+        best.terms.push(Term::new(modifier, points.of(modifier), whole, why));
         let sum: i32 = best.terms.iter().map(|term| term.points).sum();
         best.score = u8::try_from(sum.clamp(0, 100)).unwrap_or(100);
         best.level = Level::of(best.score);
     };
     if reader.production {
-        add(name::PRODUCTION, points.production, format!("{program} is production"));
+        add(Modifier::Production, format!("{program} is production"));
     }
     if reader.privileged {
-        add(name::PRIVILEGE, points.privilege, format!("{program} has raised privilege"));
-    }
-}
-
-pub(super) fn draft_of(program: &str, category: Category, whole: Span) -> Draft {
-    Draft {
-        program: Some(program.to_owned()),
-        argv: vec![program.to_owned()],
-        category,
-        base_span: whole,
-        span: whole,
-        via: Vec::new(),
-        causes: Causes::default(),
-        reducers: Causes::default(),
+        add(Modifier::Privilege, format!("{program} has raised privilege"));
     }
 }
 
 /// A term without points: how the item was read.
-fn explain(assessment: &mut Assessment, name: &str, why: String) {
-    let span = [0, assessment.command.len()];
-    assessment.terms.push(Term { name: name.to_owned(), points: 0, span, why });
+fn explain(assessment: &mut Assessment, kind: TermKind, why: String) {
+    let whole = (0, assessment.command.len());
+    assessment.terms.push(Term::new(kind, 0, whole, why));
 }
 
 fn shift(assessment: &mut Assessment, by: usize) {
@@ -298,7 +293,7 @@ fn runs(text: &str) -> Vec<(usize, &str)> {
     for (at, c) in text.char_indices() {
         let end = at + c.len_utf8();
         if escape {
-            // Introducers and parameters of CSI and SS3 go on; any other character is the last.
+            // Introducers and parameters of CSI and SS3 continue a sequence; any other character ends it.
             escape = matches!(c, '[' | 'O' | '0'..='9' | ';' | '?');
             start = end;
         } else if c.is_control() {

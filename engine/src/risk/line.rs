@@ -1,14 +1,14 @@
-//! What holds for the whole line: deception, padding, substitution, obfuscation, and whether it
-//! could be read at all. It must never make a line look better than its worst part.
+//! Scores what holds for the whole line: deception, padding, substitution, obfuscation, and whether
+//! it could be read at all. It must never make a line look better than its worst part.
 
-use crate::parse::{self, Shared, output::base_name};
+use crate::modifier::Modifier;
+use crate::parse::{self, Shared};
+use crate::program::{base_name, reads_as_posix};
 use crate::{Context, RiskTables};
 
 use super::deception;
-use super::draft::{Causes, Draft, name};
+use super::segment_score::{Modifiers, SegmentScore};
 
-/// Shells whose grammar is the one that is read here.
-pub(super) const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ash", "ksh", "mksh"];
 /// Programs that turn data into other text.
 const DECODERS: [&str; 8] =
     ["base64", "base32", "basenc", "xxd", "uudecode", "rev", "openssl", "gzip"];
@@ -22,38 +22,40 @@ const RUNNERS: [&str; 14] = [
 ];
 
 /// Collects what holds for the whole line.
-pub(super) fn causes(
+pub(super) fn collect(
     tables: &RiskTables,
     text: &str,
     context: &Context,
     shared: &mut Shared,
-    drafts: &[Draft],
-    line: &mut Causes,
+    scores: &[SegmentScore],
+    line: &mut Modifiers,
 ) {
+    // A modifier keeps its first reason, so the order decides which one is printed.
     let whole = (0, text.len());
     if let Some((span, why)) = deception::find(text) {
-        line.add(name::DECEPTION, span, why);
-        if !line.has(name::UNINSPECTABLE) {
-            line.add(name::UNINSPECTABLE, span, "characters that do not show what they are");
+        line.add(Modifier::Deception, span, why);
+        if !line.has(Modifier::Uninspectable) {
+            line.add(Modifier::Uninspectable, span, "characters that do not show what they are");
         }
     }
     if let Some((span, why)) = deception::padding(text) {
-        line.add(name::PADDING, span, why);
+        line.add(Modifier::Padding, span, why);
     }
+    // The cross-check comes after all nested texts were read: it needs every one of them.
     parse::check(shared);
     let script = &shared.script;
     if let Some(problem) = script.problems.first() {
-        line.add(name::UNINSPECTABLE, problem.span, problem.why);
+        line.add(Modifier::Uninspectable, problem.span, problem.why);
     }
-    // What was not even read may hold anything.
-    if let Some(problem) = script.problems.iter().find(|p| parse::UNREAD.contains(&p.why)) {
+    // A part that was not read may contain anything.
+    if let Some(problem) = script.problems.iter().find(|problem| problem.unread) {
         line.raise(75, problem.span, format!("part of it was not read: {}", problem.why));
     }
     if let Some(shell) = &context.shell
-        && !super::reads_as_posix(context)
+        && !reads_as_posix(Some(shell))
     {
         line.add(
-            name::UNINSPECTABLE,
+            Modifier::Uninspectable,
             whole,
             format!("the target's shell is {shell}, whose language is not read here"),
         );
@@ -67,38 +69,42 @@ pub(super) fn causes(
         })
     {
         line.add(
-            name::UNINSPECTABLE,
+            Modifier::Uninspectable,
             (at, at + 1),
             "in a terminal `!` brings back an earlier command",
         );
     }
     if let Some(span) = script.substitutions.first() {
-        line.add(name::INDIRECT, *span, "part of the line is made by running another command");
+        line.add(Modifier::Indirect, *span, "part of the line is made by running another command");
     }
-    let computed = drafts.iter().find(|draft| draft.causes.has(name::UNINSPECTABLE));
-    if let Some(draft) = computed {
-        let span = draft
-            .causes
+    let computed = scores.iter().find(|score| score.modifiers.has(Modifier::Uninspectable));
+    if let Some(score) = computed {
+        let span = score
+            .modifiers
             .list
             .iter()
-            .find(|cause| cause.name == name::UNINSPECTABLE)
-            .map_or(whole, |cause| cause.span);
-        line.add(name::UNINSPECTABLE, span, "part of what runs cannot be seen");
+            .find(|applied| applied.modifier == Modifier::Uninspectable)
+            .map_or(whole, |applied| applied.span);
+        line.add(Modifier::Uninspectable, span, "part of what runs cannot be seen");
     }
     fork_bomb(shared, line);
-    fetched(shared, drafts, line);
-    decoded(shared, drafts, line);
+    fetched(shared, scores, line);
+    decoded(shared, scores, line);
     production(tables, context, whole, line);
     if let Some(found) = crate::secrets::find(text).first() {
-        line.add(name::SECRET, (found.start, found.end), "a password, key or token in plain sight");
+        line.add(
+            Modifier::Secret,
+            (found.start, found.end),
+            "a password, key or token in plain sight",
+        );
     }
-    if context.has_stdin_script && drafts.iter().all(|draft| draft.program.is_none()) {
-        line.add(name::UNINSPECTABLE, whole, "a script follows on standard input");
+    if context.has_stdin_script && scores.iter().all(|score| score.program.is_none()) {
+        line.add(Modifier::Uninspectable, whole, "a script follows on standard input");
     }
 }
 
 /// A function that calls itself twice or in the background.
-fn fork_bomb(shared: &Shared, line: &mut Causes) {
+fn fork_bomb(shared: &Shared, line: &mut Modifiers) {
     let script = &shared.script;
     for (index, function) in script.functions.iter().enumerate() {
         let calls: Vec<_> = script
@@ -115,13 +121,13 @@ fn fork_bomb(shared: &Shared, line: &mut Causes) {
 }
 
 /// A file that is fetched and then run: `wget https://x/i.sh && sh i.sh`.
-fn fetched(shared: &Shared, drafts: &[Draft], line: &mut Causes) {
+fn fetched(shared: &Shared, scores: &[SegmentScore], line: &mut Modifiers) {
     let mut files: Vec<&str> = Vec::new();
-    for draft in drafts {
-        let Some(program) = draft.program.as_deref() else { continue };
+    for score in scores {
+        let Some(program) = score.program.as_deref() else { continue };
         if FETCHERS.contains(&program) {
             // The name given, or the last part of the address.
-            let named = draft.argv.iter().skip(1).map(|word| base_name(word.trim_end_matches('/')));
+            let named = score.argv.iter().skip(1).map(|word| base_name(word.trim_end_matches('/')));
             files.extend(named.filter(|name| !name.is_empty() && !name.starts_with('-')));
             let redirects = shared.script.commands.iter().filter(|command| {
                 command.words.first().is_some_and(|word| base_name(&word.text) == program)
@@ -138,26 +144,26 @@ fn fetched(shared: &Shared, drafts: &[Draft], line: &mut Causes) {
         }
         // Run by an interpreter, by its path, or made runnable.
         let by = if RUNNERS.contains(&program) || matches!(program, "chmod" | "install") {
-            draft.argv.get(1..).unwrap_or(&[])
-        } else if draft.argv.first().is_some_and(|word| word.contains('/')) {
-            draft.argv.get(..1).unwrap_or(&[])
+            score.argv.get(1..).unwrap_or(&[])
+        } else if score.argv.first().is_some_and(|word| word.contains('/')) {
+            score.argv.get(..1).unwrap_or(&[])
         } else {
             &[]
         };
         if by.iter().any(|word| files.contains(&base_name(word))) {
-            line.add(name::PIPE, draft.span, "what was fetched is run");
+            line.add(Modifier::PipeToInterpreter, score.span, "what was fetched is run");
             return;
         }
     }
 }
 
-/// Decoding beside running: what runs is not what is read.
-fn decoded(shared: &Shared, drafts: &[Draft], line: &mut Causes) {
-    let named = |draft: &&Draft, list: &[&str]| {
-        draft.program.as_deref().is_some_and(|program| list.contains(&program))
+/// Text is decoded and then run: what runs is not what the reviewer reads.
+fn decoded(shared: &Shared, scores: &[SegmentScore], line: &mut Modifiers) {
+    let named = |score: &&SegmentScore, list: &[&str]| {
+        score.program.as_deref().is_some_and(|program| list.contains(&program))
     };
-    let decodes = |draft: &&Draft| {
-        let asked = draft.argv.iter().any(|word| {
+    let decodes = |score: &&SegmentScore| {
+        let asked = score.argv.iter().any(|word| {
             matches!(
                 word.as_str(),
                 "-d" | "-D"
@@ -172,34 +178,39 @@ fn decoded(shared: &Shared, drafts: &[Draft], line: &mut Causes) {
                     | "-A"
             ) || word.starts_with("-d")
         });
-        named(draft, &DECODERS)
+        named(score, &DECODERS)
             && (asked
-                || draft.program.as_deref() == Some("rev")
-                || draft.program.as_deref() == Some("uudecode"))
+                || score.program.as_deref() == Some("rev")
+                || score.program.as_deref() == Some("uudecode"))
     };
-    let Some(decoder) = drafts.iter().find(decodes) else { return };
-    let runs = drafts.iter().any(|draft| {
-        named(&draft, &RUNNERS)
-            && (draft.causes.has(name::PIPE) || draft.causes.has(name::INDIRECT))
-            || draft.causes.has(name::UNINSPECTABLE)
-            || draft.via.iter().any(|via| RUNNERS.contains(&via.as_str()))
+    let Some(decoder) = scores.iter().find(decodes) else { return };
+    let runs = scores.iter().any(|score| {
+        named(&score, &RUNNERS)
+            && (score.modifiers.has(Modifier::PipeToInterpreter)
+                || score.modifiers.has(Modifier::Indirect))
+            || score.modifiers.has(Modifier::Uninspectable)
+            || score.via.iter().any(|via| RUNNERS.contains(&via.as_str()))
     });
     let in_substitution = shared.script.commands.iter().any(|command| {
         command.in_substitution
             && command.words.first().is_some_and(|word| DECODERS.contains(&base_name(&word.text)))
-    }) && drafts.iter().any(|draft| draft.causes.has(name::INDIRECT));
+    }) && scores.iter().any(|score| score.modifiers.has(Modifier::Indirect));
     if runs || in_substitution {
-        line.add(name::OBFUSCATION, decoder.span, "text is decoded and run");
+        line.add(Modifier::Obfuscation, decoder.span, "text is decoded and run");
     }
 }
 
-fn production(tables: &RiskTables, context: &Context, whole: (usize, usize), line: &mut Causes) {
-    let places = &tables.places;
+fn production(tables: &RiskTables, context: &Context, whole: (usize, usize), line: &mut Modifiers) {
+    let path_lists = &tables.path_lists;
     let marked = std::iter::once(("target", context.target.as_str()))
         .chain(context.tags.iter().map(|tag| ("tag", tag.as_str())))
         .chain(context.cwd.as_deref().map(|cwd| ("directory", cwd)))
-        .find(|(_, text)| places.is_production(text));
+        .find(|(_, text)| path_lists.is_production(text));
     if let Some((what, text)) = marked {
-        line.add(name::PRODUCTION, (whole.0, whole.1), format!("the {what} {text} is production"));
+        line.add(
+            Modifier::Production,
+            (whole.0, whole.1),
+            format!("the {what} {text} is production"),
+        );
     }
 }

@@ -1,136 +1,34 @@
-//! Scores a command, 0-100, every point explained. It must never score unread text below HIGH.
+//! Scores commands and items, 0-100, every point explained. It must never score unread text below
+//! HIGH.
+//!
+//! `assess.rs` reads a line and goes through its commands with a [`scorer::Scorer`]: `segment.rs`
+//! scores each as it stands, `unwrap.rs` and `nested.rs` look for the commands inside it, `line.rs`
+//! adds what holds for the line as a whole.
 
-mod around;
+mod assess;
 mod code;
 mod deception;
-mod draft;
+mod effects;
 mod files;
-mod host;
+mod hosts;
+mod interpreter;
 mod items;
 mod line;
+mod mongo;
 mod nested;
 mod operands;
+mod paths;
+mod program;
+mod redirects_env;
+mod redis;
+mod scorer;
 mod segment;
+mod segment_score;
 mod sql;
-mod target;
+mod statements;
+mod typed_statement;
 mod unwrap;
+mod words;
 
-use crate::parse::{self, Span};
-use crate::tables::RiskTables;
-use crate::{Assessment, Category, Context, Level, Segment};
-use draft::{Causes, Draft, count, name, weigh};
-
-/// Scores a command with the built-in tables.
-#[must_use]
-pub fn assess(command: &[u8], context: &Context) -> Assessment {
-    RiskTables::builtin().assess(command, context)
-}
-
-impl RiskTables {
-    /// Scores a command.
-    #[must_use]
-    pub fn assess(&self, command: &[u8], context: &Context) -> Assessment {
-        let text = String::from_utf8_lossy(command).into_owned();
-        let whole = (0, text.len());
-        let mut line = Causes::default();
-        if matches!(text, ref t if t.len() != command.len() || t.as_bytes() != command) {
-            line.add(name::DECEPTION, whole, "bytes that are not UTF-8");
-            line.add(name::UNINSPECTABLE, whole, "bytes that are not UTF-8");
-        }
-        // Lines that end in CR LF are read as they are meant, which is never less than what a shell
-        // makes of them: the CR would be part of the last word and hide what that is.
-        let endings = text.find("\r\n");
-        let read = if endings.is_some() { text.replace("\r\n", " \n") } else { text.clone() };
-        if let Some(at) = endings {
-            line.add(
-                name::LINE_ENDINGS,
-                (at, at + 1),
-                "lines end in CR LF: a shell takes each CR for part of the last word",
-            );
-        }
-        let mut shared = parse::read(&read);
-        let mut scorer = unwrap::Scorer::new(self, context, &mut shared);
-        scorer.run();
-        let drafts = scorer.finish();
-        line::causes(self, &read, context, &mut shared, &drafts, &mut line);
-        self.conclude(text, drafts, &line, whole)
-    }
-
-    fn conclude(
-        &self,
-        text: String,
-        mut drafts: Vec<Draft>,
-        line: &Causes,
-        whole: Span,
-    ) -> Assessment {
-        if drafts.is_empty() {
-            drafts.push(Draft {
-                program: None,
-                argv: Vec::new(),
-                category: Category::Inspection,
-                base_span: whole,
-                span: whole,
-                via: Vec::new(),
-                causes: Causes::default(),
-                reducers: Causes::default(),
-            });
-        }
-        let void =
-            line.voids_reducers() || drafts.iter().any(|draft| draft.causes.voids_reducers());
-        let nothing = Causes::default();
-        let mut best: Option<(i32, usize)> = None;
-        for (at, draft) in drafts.iter().enumerate() {
-            let (sum, _) = weigh(draft, line, &self.points, void);
-            if best.is_none_or(|(most, _)| sum > most) {
-                best = Some((sum, at));
-            }
-        }
-        let (terms, score, category) = best.and_then(|(_, at)| drafts.get(at)).map_or_else(
-            || (Vec::new(), 100, Category::Unknown),
-            |draft| {
-                let (terms, score) = count(draft, line, &self.points, void);
-                (terms, score, draft.category)
-            },
-        );
-        let segments = drafts
-            .into_iter()
-            .map(|draft| {
-                let (_, own) = weigh(&draft, &nothing, &self.points, void);
-                Segment {
-                    program: draft.program,
-                    argv: draft.argv,
-                    category: draft.category,
-                    score: own,
-                    span: [draft.span.0, draft.span.1],
-                    via: draft.via,
-                }
-            })
-            .collect();
-        Assessment {
-            command: text,
-            score,
-            level: Level::of(score),
-            category,
-            terms,
-            segments,
-            uninspectable: line.has(name::UNINSPECTABLE),
-        }
-    }
-}
-
-/// Whether the target's shell, where known, speaks the language that is read here.
-pub(crate) fn reads_as_posix(context: &Context) -> bool {
-    context
-        .shell
-        .as_deref()
-        .is_none_or(|shell| line::SHELLS.contains(&parse::output::base_name(shell)))
-}
-
-/// The words of every simple command in a line, wrappers looked through.
-pub(crate) fn commands_of(text: &str) -> Vec<Vec<String>> {
-    let context = Context::default();
-    let mut shared = parse::read(text);
-    let mut scorer = unwrap::Scorer::new(RiskTables::builtin(), &context, &mut shared);
-    scorer.run();
-    scorer.finish().into_iter().map(|draft| draft.argv).collect()
-}
+pub use assess::assess;
+pub(crate) use assess::commands_of;

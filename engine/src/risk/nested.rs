@@ -1,12 +1,18 @@
 //! Follows code a command is given: `sh -c`, standard input, files the line itself writes, crontabs,
 //! code in other languages. It must never run deeper than the reader allows, nor take code for data.
 
+use crate::modifier::Modifier;
 use crate::parse::{Place, RedirectOp, Simple, Span, Word, output, read_into};
-use crate::tables::{Arguments, Language, Program};
+use crate::program::base_name;
+use crate::tables::{Arguments, CodePlace, Language, Program};
 
-use super::draft::name;
-use super::unwrap::{Inherit, MAX_WRAPPERS, Scorer};
-use super::{code, segment};
+use super::interpreter::operand_is_script;
+use super::mongo::mongo;
+use super::paths::resolve;
+use super::redis::redis;
+use super::scorer::{Inherit, MAX_WRAPPERS, Scorer};
+use super::sql::sql;
+use super::{code, effects};
 
 impl Scorer<'_> {
     /// `echo 'rm -rf /' > x; sh x`: what a file is given may run later in the line, or by itself.
@@ -26,7 +32,7 @@ impl Scorer<'_> {
             )
             .find(|word| word.known());
         let Some(target) = target else { return };
-        let path = super::target::resolve(&target.text, self.cwd.as_deref());
+        let path = resolve(&target.text, self.cwd.as_deref());
         let span = target.span;
         let mut alone = simple.clone();
         alone.redirects.retain(|redirect| {
@@ -38,7 +44,7 @@ impl Scorer<'_> {
             output::before(&self.shared.script, index, host)
         };
         let Some(text) = text else { return };
-        if self.tables.places.is_persistence(&path) {
+        if self.tables.path_lists.is_persistence(&path) {
             self.cron(&text, Place::Fixed(span), inherit, "later");
         }
         if self.written.len() < 64 {
@@ -48,7 +54,7 @@ impl Scorer<'_> {
 
     /// Runs what the line wrote into a file, if the file is run.
     pub(super) fn run_written(&mut self, path: &str, span: Span, outer: &Inherit, via: &str) {
-        let path = super::target::resolve(path, self.cwd.as_deref());
+        let path = resolve(path, self.cwd.as_deref());
         let texts: Vec<String> = self
             .written
             .iter()
@@ -75,7 +81,7 @@ impl Scorer<'_> {
             }
             // `/etc/crontab` names a user in front.
             if timed && let Some(rest) = fields.get(skip + 1..) {
-                let first = rest.first().map_or("", |word| output::base_name(word));
+                let first = rest.first().map_or("", |word| base_name(word));
                 if self.tables.program(first).is_some() {
                     self.nested(&rest.join(" "), place, outer, via);
                 }
@@ -90,7 +96,11 @@ impl Scorer<'_> {
         inherit.depth += 2;
         if inherit.depth > MAX_WRAPPERS {
             let span = place.map((0, text.len()));
-            self.note(name::UNINSPECTABLE, span, "code inside code inside code, too deep to read");
+            self.note(
+                Modifier::Uninspectable,
+                span,
+                "code inside code inside code, too deep to read",
+            );
             return;
         }
         let depth = inherit.depth;
@@ -110,7 +120,7 @@ impl Scorer<'_> {
         outer: &Inherit,
         via: &str,
     ) {
-        if !self.drafts.last().is_some_and(|draft| draft.causes.has(name::HIJACK)) {
+        if !self.scores.last().is_some_and(|score| score.modifiers.has(Modifier::Hijack)) {
             return;
         }
         for flag in &arguments.flags {
@@ -136,7 +146,7 @@ impl Scorer<'_> {
     /// Reads a text as shell if it begins like a command.
     pub(super) fn maybe_shell(&mut self, text: &str, span: Span, outer: &Inherit, via: &str) {
         let first = text.split_whitespace().next().unwrap_or("");
-        if self.tables.program(output::base_name(first)).is_some() {
+        if self.tables.program(base_name(first)).is_some() {
             self.nested(text, Place::Fixed(span), outer, via);
         }
     }
@@ -160,66 +170,8 @@ impl Scorer<'_> {
         arguments: &Arguments<'_>,
         outer: &Inherit,
     ) {
-        for (option, language) in &program.code {
-            let mut texts: Vec<Word> = Vec::new();
-            match option.as_str() {
-                "1" | "2" => {
-                    let at = usize::from(option == "2");
-                    let given = program.code.iter().any(|(other, _)| {
-                        other.starts_with('-') && arguments.has(&[other.as_str()]).is_some()
-                    });
-                    if !given
-                        && arguments.has(&["-f", "--file"]).is_none()
-                        && let Some((_, at)) = arguments.operands.get(at)
-                        && let Some(word) = words.get(*at)
-                    {
-                        texts.push(word.clone());
-                    }
-                }
-                "*" => {
-                    if let Some((_, from)) = arguments.operands.first() {
-                        let rest = words.get(*from..).unwrap_or(&[]);
-                        if let [first, .., last] | [first @ last] = rest {
-                            let text = rest
-                                .iter()
-                                .map(|word| word.text.as_str())
-                                .collect::<Vec<_>>()
-                                .join(" ");
-                            texts.push(Word {
-                                text,
-                                span: (first.span.0, last.span.1),
-                                ..first.clone()
-                            });
-                        }
-                    }
-                }
-                "+*" => texts.extend(
-                    words.iter().skip(1).filter(|word| word.text.starts_with('+')).cloned(),
-                ),
-                option if option.starts_with('-') => {
-                    for flag in arguments.flags.iter().filter(|flag| flag.name == option) {
-                        let (Some(value), Some(word)) = (flag.value, words.get(flag.value_at))
-                        else {
-                            continue;
-                        };
-                        let mut word = word.clone();
-                        if word.text != value {
-                            word.text = value.to_owned();
-                            word.verbatim = None;
-                        }
-                        texts.push(word);
-                    }
-                }
-                verb => {
-                    if arguments.operand(0) == Some(verb)
-                        && let Some((_, at)) = arguments.operands.get(1)
-                        && let Some(word) = words.get(*at)
-                    {
-                        texts.push(word.clone());
-                    }
-                }
-            }
-            for word in texts {
+        for (place, language) in &program.code {
+            for word in code_at(place, words, program, arguments) {
                 self.code(&word, *language, outer, via);
             }
         }
@@ -230,10 +182,14 @@ impl Scorer<'_> {
         if word.flags.unknown_output && matches!(language, Language::Shell | Language::Code) {
             let network = self.runs_network();
             if network {
-                self.note(name::PIPE, word.span, "code fetched over the network is run");
+                self.note(
+                    Modifier::PipeToInterpreter,
+                    word.span,
+                    "code fetched over the network is run",
+                );
             }
-            self.note(name::INDIRECT, word.span, "code is made while it runs");
-            self.note(name::UNINSPECTABLE, word.span, "the code that runs cannot be seen");
+            self.note(Modifier::Indirect, word.span, "code is made while it runs");
+            self.note(Modifier::Uninspectable, word.span, "the code that runs cannot be seen");
         }
         let seen = match language {
             Language::Cron => return self.cron(&word.text.clone(), word.place(), outer, via),
@@ -242,55 +198,34 @@ impl Scorer<'_> {
                     && word.text.starts_with(['$', '`'])
                     && !word.text.contains(' ');
                 if whole_unknown {
-                    self.note(name::INDIRECT, word.span, "code is taken from a variable");
-                    self.note(name::UNINSPECTABLE, word.span, "the code that runs cannot be seen");
+                    self.note(Modifier::Indirect, word.span, "code is taken from a variable");
+                    self.note(
+                        Modifier::Uninspectable,
+                        word.span,
+                        "the code that runs cannot be seen",
+                    );
                 }
                 return self.nested(&word.text.clone(), word.place(), outer, via);
             }
             Language::Sql => {
-                return segment::statements(self, &super::sql::sql(&word.text), word.span);
+                return effects::statements(self, &sql(&word.text), word.span);
             }
             Language::Redis => {
-                return segment::statements(self, &super::sql::redis(&word.text), word.span);
+                return effects::statements(self, &redis(&word.text), word.span);
             }
             Language::Mongo => {
-                return segment::statements(self, &super::sql::mongo(&word.text), word.span);
+                return effects::statements(self, &mongo(&word.text), word.span);
             }
             Language::Awk => code::awk(&word.text),
             Language::Sed => code::sed(&word.text),
             Language::Editor => code::editor(&word.text),
             Language::Code => code::code(&word.text),
         };
-        segment::seen(self, &seen, word.span);
+        effects::seen(self, &seen, word.span);
         for text in &seen.shell {
             // A literal is a shell line only if it begins like one.
             self.maybe_shell(text, word.span, outer, via);
         }
-    }
-
-    /// Whether a command of the line fetches something.
-    pub(crate) fn runs_network(&self) -> bool {
-        self.shared.script.commands.iter().any(|command| {
-            command.words.iter().take(3).any(|word| {
-                matches!(
-                    output::base_name(&word.text),
-                    "curl"
-                        | "wget"
-                        | "fetch"
-                        | "aria2c"
-                        | "nc"
-                        | "ncat"
-                        | "netcat"
-                        | "socat"
-                        | "http"
-                        | "lynx"
-                        | "GET"
-                        | "ftp"
-                        | "dig"
-                        | "openssl"
-                )
-            })
-        })
     }
 
     /// A shell without code of its own runs what it reads.
@@ -303,12 +238,7 @@ impl Scorer<'_> {
         arguments: &Arguments<'_>,
         outer: &Inherit,
     ) {
-        let has_code =
-            program.code.iter().any(|(option, _)| arguments.has(&[option.as_str()]).is_some());
-        let has_script = arguments.operand(0).is_some_and(|script| {
-            !matches!(script, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
-        }) && arguments.has(&["-s"]).is_none();
-        if has_code || (has_script && program.script.is_some()) {
+        if program.has_code_option(arguments) || operand_is_script(program, arguments) {
             return;
         }
         let simple = host;
@@ -340,4 +270,57 @@ impl Scorer<'_> {
             }
         }
     }
+}
+
+/// The pieces of code that a program is given in one place.
+fn code_at(
+    place: &CodePlace,
+    words: &[Word],
+    program: &Program,
+    arguments: &Arguments<'_>,
+) -> Vec<Word> {
+    let operand = |nth: usize| {
+        let (_, at) = arguments.operands.get(nth)?;
+        words.get(*at).cloned()
+    };
+    // `awk -e CODE FILE`: where an option has the code or names its file, no operand is code.
+    let given = || program.has_code_option(arguments) || arguments.has(&["-f", "--file"]).is_some();
+    match place {
+        CodePlace::First if given() => Vec::new(),
+        CodePlace::First => operand(0).into_iter().collect(),
+        CodePlace::Second if given() => Vec::new(),
+        CodePlace::Second => operand(1).into_iter().collect(),
+        CodePlace::Operands => {
+            let from = arguments.operands.first().map_or(words.len(), |(_, at)| *at);
+            joined(words.get(from..).unwrap_or(&[])).into_iter().collect()
+        }
+        CodePlace::PlusWords => {
+            words.iter().skip(1).filter(|word| word.text.starts_with('+')).cloned().collect()
+        }
+        CodePlace::Option(option) => {
+            let given = arguments.flags.iter().filter(|flag| flag.name == option);
+            given
+                .filter_map(|flag| {
+                    let (value, mut word) = (flag.value?, words.get(flag.value_at)?.clone());
+                    // `--eval=CODE`: the code is only part of the word.
+                    if word.text != value {
+                        word.text = value.to_owned();
+                        word.verbatim = None;
+                    }
+                    Some(word)
+                })
+                .collect()
+        }
+        CodePlace::Verb(verb) if arguments.operand(0) == Some(verb) => {
+            operand(1).into_iter().collect()
+        }
+        CodePlace::Verb(_) => Vec::new(),
+    }
+}
+
+/// Words joined by spaces, as one word.
+fn joined(words: &[Word]) -> Option<Word> {
+    let ([first, .., last] | [first @ last]) = words else { return None };
+    let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    Some(Word { text, span: (first.span.0, last.span.1), ..first.clone() })
 }

@@ -1,28 +1,23 @@
 //! Scores one command by the tables: category, effects, operands. It must never look at the rest of
-//! the line; that is `line.rs`.
+//! the line: that is for `line.rs`.
 
 use crate::Category;
-use crate::parse::{Span, Word, output::base_name};
-use crate::tables::{Arguments, Effect, MAX_WORDS, Program, RiskTables, Wraps, wildcard};
+use crate::modifier::Modifier;
+use crate::parse::Word;
+use crate::program::base_name;
+use crate::tables::{Arguments, Effect, MAX_WORDS, Program, RiskTables, wildcard};
 
-use super::draft::{Causes, Draft, name};
-use super::sql::{self, Statements};
-use super::unwrap::{Scorer, Unit};
-use super::{around, operands};
-use super::{code, deception};
+use super::effects::{add_statements, apply};
+use super::program::{only_helps, program_name};
+use super::scorer::{Scorer, Unit};
+use super::segment_score::{Modifiers, SegmentScore};
+use super::{hosts, interpreter, operands, redirects_env, typed_statement, words};
 
-/// Programs a computed name is tried as; only a catastrophe counts.
+/// Programs that a computed name is tried as; only catastrophic results count.
 const SUSPECTS: [&str; 8] = ["rm", "dd", "mkfs", "chmod", "chown", "shred", "mv", "wipefs"];
 
-/// The name a command is looked up by.
-pub(crate) fn program_name(words: &[Word]) -> String {
-    let text = words.first().map_or("", |word| word.text.as_str());
-    let base = base_name(text);
-    if base.is_ascii() { base.to_owned() } else { deception::ascii_of(base) }
-}
-
 /// Scores one command as it stands, wrappers and all.
-pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> Draft {
+pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> SegmentScore {
     let words = unit.words;
     let span = unit.simple.map_or_else(
         || match words {
@@ -32,35 +27,35 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> Draft {
         |simple| simple.span,
     );
     let argv: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
-    let mut draft = Draft {
+    let mut score = SegmentScore {
         program: None,
         argv,
         category: Category::Inspection,
         base_span: words.first().map_or(span, |word| word.span),
         span,
         via: unit.inherit.via.clone(),
-        causes: Causes::default(),
-        reducers: Causes::default(),
+        modifiers: Modifiers::default(),
+        reducers: Modifiers::default(),
     };
     if let Some(word) = words.first() {
         let computed = word.flags.dynamic || word.flags.glob || word.text.starts_with('~');
         if computed {
-            score_computed(scorer, unit, word, &mut draft);
+            score_computed(scorer, unit, word, &mut score);
         } else {
             let name = program_name(words);
-            score_named(scorer, unit, &name, &mut draft);
-            draft.program = Some(base_name(&word.text).to_owned());
-            // A name put together while it runs hides what it is, even where it can be followed.
+            score_named(scorer, unit, &name, &mut score);
+            score.program = Some(base_name(&word.text).to_owned());
+            // A name assembled at run time hides the program, even if the value can be followed.
             if word.flags.expanded {
-                draft.causes.add(
-                    name::INDIRECT,
+                score.modifiers.add(
+                    Modifier::Indirect,
                     word.span,
                     "the program's name is put together while it runs",
                 );
             }
             if word.flags.brace {
-                draft.causes.add(
-                    name::OBFUSCATION,
+                score.modifiers.add(
+                    Modifier::Obfuscation,
                     word.span,
                     "the program's name comes out of braces",
                 );
@@ -68,50 +63,54 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> Draft {
         }
     }
     if words.len() > MAX_WORDS {
-        draft.causes.add(
-            name::UNINSPECTABLE,
-            draft.base_span,
+        score.modifiers.add(
+            Modifier::Uninspectable,
+            score.base_span,
             format!("{} words are too many to be read", words.len()),
         );
-        if draft.causes.has(name::DESTRUCTIVE) {
-            draft.causes.raise(
+        if score.modifiers.has(Modifier::Destructive) {
+            score.modifiers.raise(
                 95,
-                draft.base_span,
+                score.base_span,
                 "any of its operands could be the system itself",
             );
         }
     }
-    inherited(unit, &mut draft);
+    inherited(unit, &mut score);
     if let Some(simple) = unit.simple {
-        around::assignments(scorer, unit, simple, &mut draft);
-        around::redirects(scorer, unit, simple, &mut draft);
+        redirects_env::assignments(scorer, unit, simple, &mut score);
+        redirects_env::redirects(scorer, unit, simple, &mut score);
     }
-    around::everywhere(scorer, unit, &mut draft);
-    draft
+    words::any_word(scorer, unit, &mut score);
+    score
 }
 
-/// What wrappers outside said about this command.
-fn inherited(unit: &Unit<'_>, draft: &mut Draft) {
+/// Applies what the wrappers around this command say about it.
+fn inherited(unit: &Unit<'_>, score: &mut SegmentScore) {
     if let Some(span) = unit.inherit.privileged {
-        draft.causes.add(name::PRIVILEGE, span, "runs with raised privilege");
+        score.modifiers.add(Modifier::Privilege, span, "runs with raised privilege");
     }
     if let Some(span) = unit.inherit.more_arguments
-        && draft.causes.has(name::DESTRUCTIVE)
+        && score.modifiers.has(Modifier::Destructive)
     {
-        draft.causes.add(name::OPEN_ENDED, span, "what it works on is only known when it runs");
+        score.modifiers.add(
+            Modifier::OpenEnded,
+            span,
+            "what it works on is only known when it runs",
+        );
     }
 }
 
-fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: &mut Draft) {
+fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: &mut SegmentScore) {
     let first = unit.words.first().map_or((0, 0), |word| word.span);
     if let Some((program, words)) = as_service(scorer.tables, unit.words) {
-        draft.category = program.category;
+        score.category = program.category;
         for (effect, _) in program.effects(&Arguments::of(&words, Some(program))) {
-            apply(effect, first, "", program_name, false, draft);
+            apply(effect, first, "", program_name, false, score);
         }
         return;
     }
-    // `truncate table x` is typed for a database; the program takes no such operand.
+    // `truncate table x` is meant for a database; the program takes no such operand.
     let statement = program_name == "truncate"
         && unit.words.get(1).is_some_and(|word| word.text.eq_ignore_ascii_case("table"))
         && unit.words.len() > 2;
@@ -119,31 +118,26 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
     let Some(program) = known else {
         // A function of the line itself: its body is scored where it stands.
         let own = scorer.shared.script.functions.iter().any(|function| function == program_name);
-        let statement = draft.argv.join(" ");
-        if !own && sql::looks_like_statement(&statement) {
-            draft.category = Category::Database;
-            let span = draft.span;
-            let found = if sql::looks_like_redis(&statement) {
-                sql::redis(&statement)
-            } else {
-                sql::sql(&statement)
-            };
-            add_statements(draft, &found, span, program_name);
+        let statement = score.argv.join(" ");
+        if !own && let Some(found) = typed_statement::read(&statement) {
+            score.category = Category::Database;
+            let span = score.span;
+            add_statements(score, &found, span, program_name);
             return;
         }
-        draft.category =
+        score.category =
             if own || program_name.is_empty() { Category::Inspection } else { Category::Unknown };
         if program_name.starts_with('-') {
-            draft.category = Category::Inspection;
+            score.category = Category::Inspection;
         }
-        if draft.category == Category::Unknown {
-            undescribed(scorer, unit, program_name, draft);
+        if score.category == Category::Unknown {
+            undescribed(scorer, unit, program_name, score);
         }
         return;
     };
     let arguments = Arguments::of(unit.words, Some(program));
-    draft.category = program.category_of(&arguments);
-    // What a program only stands in for is scored as such, and not for the words it hands on.
+    score.category = program.category_of(&arguments);
+    // Only the program's own arguments count here; the command that a wrapper runs is scored apart.
     let effects = program.effects(&arguments);
     let reads_only = effects.iter().all(|(effect, _)| {
         matches!(
@@ -160,31 +154,32 @@ fn score_named(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: 
     for (effect, at) in &effects {
         let span = unit.words.get(*at).map_or(first, |word| word.span);
         let word = unit.words.get(*at).map_or("", |word| word.text.as_str());
-        apply(*effect, span, word, program_name, reads_only, draft);
+        apply(*effect, span, word, program_name, reads_only, score);
     }
-    if helps(unit.words, program) {
-        draft.reducers.add(
-            name::HELP,
+    if only_helps(unit.words, program) {
+        score.reducers.add(
+            Modifier::HelpOrVersion,
             unit.words.get(1).map_or(first, |word| word.span),
             "only prints help or a version",
         );
     }
     if effects.iter().any(|(effect, _)| *effect == Effect::Host) {
-        around::hosts(scorer, unit, &arguments, draft);
+        hosts::hosts(scorer, unit, &arguments, score);
     }
-    operands::targets(scorer, unit, program_name, program, &arguments, draft);
-    operands::interpreter(scorer, unit, program, &arguments, draft);
+    operands::targets(scorer, unit, program_name, program, &arguments, score);
+    interpreter::interpreter(scorer, unit, program, &arguments, score);
 }
 
-/// A program without a table: its verbs are taken at their word. They only ever raise the score.
-fn undescribed(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, draft: &mut Draft) {
+/// A program that no table describes: its verbs are taken at face value. They only ever raise the
+/// score.
+fn undescribed(scorer: &Scorer<'_>, unit: &Unit<'_>, program_name: &str, score: &mut SegmentScore) {
     let Some(program) = scorer.tables.undescribed() else { return };
     let arguments = Arguments::of(unit.words, Some(program));
     let first = unit.words.first().map_or((0, 0), |word| word.span);
     for (effect, at) in program.effects(&arguments) {
         let span = unit.words.get(at).map_or(first, |word| word.span);
         let word = unit.words.get(at).map_or("", |word| word.text.as_str());
-        apply(effect, span, word, program_name, false, draft);
+        apply(effect, span, word, program_name, false, score);
     }
 }
 
@@ -200,95 +195,26 @@ fn as_service<'a>(tables: &'a RiskTables, words: &[Word]) -> Option<(&'a Program
     Some((program, [first.clone(), named].into_iter().chain(rest.iter().cloned()).collect()))
 }
 
-/// Turns an effect of the tables into a modifier.
-pub(crate) fn apply(
-    effect: Effect,
-    span: Span,
-    word: &str,
-    program: &str,
-    reads_only: bool,
-    draft: &mut Draft,
-) {
-    let causes = &mut draft.causes;
-    let by = if word == program || word.is_empty() {
-        program.to_owned()
-    } else {
-        format!("{program} {word}")
-    };
-    match effect {
-        Effect::Destructive => causes.add(name::DESTRUCTIVE, span, format!("{by} destroys")),
-        Effect::Wide => causes.add(name::WIDE, span, format!("{by} takes everything with it")),
-        Effect::Recursive => {
-            causes.add(name::RECURSIVE, span, format!("{by} goes through whole trees"))
-        }
-        Effect::Force => causes.add(name::FORCE, span, format!("{by} asks nobody")),
-        Effect::Privilege => causes.add(name::PRIVILEGE, span, format!("{by} raises privilege")),
-        Effect::Exec => {
-            causes.add(name::INDIRECT, span, format!("{by} runs something given as data"))
-        }
-        Effect::Hijack => {
-            causes.add(name::HIJACK, span, format!("{by} makes a program run something else"))
-        }
-        Effect::Persist => {
-            causes.add(name::PERSISTENCE, span, format!("{by} stays in place and acts later"))
-        }
-        Effect::Tamper => {
-            causes.add(name::TAMPERING, span, format!("{by} touches logs, audit or protection"))
-        }
-        Effect::Safety => causes.add(name::SAFETY, span, format!("{by} removes a safety switch")),
-        Effect::Secret => causes.add(name::SECRET, span, format!("{by} handles secrets")),
-        Effect::Obfuscation => causes.add(name::OBFUSCATION, span, format!("{by} hides what runs")),
-        Effect::Unseen => {
-            causes.add(name::UNINSPECTABLE, span, format!("{by}: what runs cannot be seen"))
-        }
-        Effect::System => {
-            causes.add(name::SYSTEM, span, format!("{by} writes where the system lives"))
-        }
-        Effect::Catastrophic => causes.raise(95, span, format!("{by} takes the system with it")),
-        Effect::Critical => causes.raise(75, span, format!("{by} cannot be undone")),
-        Effect::High => causes.raise(50, span, by),
-        Effect::Host => {}
-        Effect::Dry => draft.reducers.add(name::DRY_RUN, span, "only says what it would do"),
-        Effect::Help => draft.reducers.add(name::HELP, span, "only prints help or a version"),
-        Effect::Read if reads_only => {
-            draft.reducers.add(name::READ_ONLY, span, format!("{by} only reads"))
-        }
-        Effect::Read => {}
-    }
-}
-
-/// `--help` or `--version` as the only argument, or the last one after a verb.
-fn helps(words: &[Word], program: &Program) -> bool {
-    // `python3 --version` reads no script; `python3 x --version` does.
-    if program.wraps.is_some_and(|wraps| wraps != Wraps::Dashes)
-        || program.stdin.is_some() && words.len() > 2
-    {
-        return false;
-    }
-    match words {
-        [_, only] | [_, _, only] => {
-            only.known()
-                && matches!(
-                    only.text.as_str(),
-                    "--help" | "--version" | "-help" | "-version" | "--usage"
-                )
-        }
-        _ => false,
-    }
-}
-
 /// A program whose name is only known when it runs.
-fn score_computed(scorer: &Scorer<'_>, unit: &Unit<'_>, word: &Word, draft: &mut Draft) {
-    draft.category = Category::CodeExecution;
-    draft.causes.add(name::INDIRECT, word.span, "the program's name is only known when it runs");
-    draft.causes.add(
-        name::UNINSPECTABLE,
+fn score_computed(scorer: &Scorer<'_>, unit: &Unit<'_>, word: &Word, score: &mut SegmentScore) {
+    score.category = Category::CodeExecution;
+    score.modifiers.add(
+        Modifier::Indirect,
+        word.span,
+        "the program's name is only known when it runs",
+    );
+    score.modifiers.add(
+        Modifier::Uninspectable,
         word.span,
         "the program's name is only known when it runs",
     );
     let pattern = base_name(&word.text);
     if word.flags.glob && !word.flags.dynamic {
-        draft.causes.add(name::OBFUSCATION, word.span, "a wildcard stands for the program's name");
+        score.modifiers.add(
+            Modifier::Obfuscation,
+            word.span,
+            "a wildcard stands for the program's name",
+        );
     }
     let fits = |name: &str| {
         word.flags.dynamic
@@ -296,15 +222,22 @@ fn score_computed(scorer: &Scorer<'_>, unit: &Unit<'_>, word: &Word, draft: &mut
             || wildcard(&without_brackets(pattern), name)
     };
     for suspect in SUSPECTS.iter().filter(|suspect| fits(suspect)) {
-        let mut tried =
-            Draft { causes: Causes::default(), reducers: Causes::default(), ..draft.clone() };
+        let mut tried = SegmentScore {
+            modifiers: Modifiers::default(),
+            reducers: Modifiers::default(),
+            ..score.clone()
+        };
         score_named(scorer, unit, suspect, &mut tried);
-        if let Some(floor) = tried.causes.floor.filter(|floor| floor.at_least >= 95) {
-            draft.causes.raise(floor.at_least, floor.span, format!("as {suspect} {}", floor.why));
+        if let Some(floor) = tried.modifiers.floor.filter(|floor| floor.at_least >= 95) {
+            score.modifiers.raise(
+                floor.at_least,
+                floor.span,
+                format!("as {suspect} {}", floor.why),
+            );
         }
         if word.flags.glob && !word.flags.dynamic {
-            for cause in tried.causes.list {
-                draft.causes.add(cause.name, cause.span, cause.why);
+            for applied in tried.modifiers.list {
+                score.modifiers.add(applied.modifier, applied.span, applied.why);
             }
         }
     }
@@ -321,107 +254,4 @@ fn without_brackets(pattern: &str) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// Whether `find` is given tests that leave part of what is there.
-pub(crate) fn find_is_narrowed(words: &[Word]) -> bool {
-    words.iter().any(|word| {
-        matches!(
-            word.text.as_str(),
-            "-name"
-                | "-iname"
-                | "-path"
-                | "-ipath"
-                | "-regex"
-                | "-iregex"
-                | "-mtime"
-                | "-mmin"
-                | "-ctime"
-                | "-cmin"
-                | "-atime"
-                | "-amin"
-                | "-newer"
-                | "-size"
-                | "-empty"
-                | "-user"
-                | "-group"
-                | "-perm"
-                | "-inum"
-                | "-nouser"
-                | "-nogroup"
-                | "-wholename"
-                | "-iwholename"
-                | "-samefile"
-                | "-links"
-                | "-uid"
-                | "-gid"
-                | "-newermt"
-                | "-executable"
-                | "-lname"
-                | "-xtype"
-        )
-    })
-}
-
-/// Adds what statements do to the draft of the program that runs them.
-pub(crate) fn statements(scorer: &mut Scorer<'_>, found: &Statements, span: Span) {
-    let Some(draft) = scorer.drafts.last_mut() else { return };
-    let program = draft.program.clone().unwrap_or_default();
-    add_statements(draft, found, span, &program);
-}
-
-fn add_statements(draft: &mut Draft, found: &Statements, span: Span, program: &str) {
-    if let Some(category) = found.category {
-        draft.category = category;
-    }
-    for (effect, _) in &found.effects {
-        apply(*effect, span, "statement", program, false, draft);
-    }
-    if found.reads && !draft.causes.has(name::DESTRUCTIVE) && !draft.causes.has(name::INDIRECT) {
-        draft.reducers.add(name::READ_ONLY, span, "every statement only reads");
-    }
-}
-
-/// Adds what code was seen to do to the draft of the interpreter that runs it.
-pub(crate) fn seen(scorer: &mut Scorer<'_>, seen: &code::Seen, span: Span) {
-    let tables = scorer.tables;
-    let Some(draft) = scorer.drafts.last_mut() else { return };
-    if (seen.runs || seen.network) && draft.category.base() < Category::CodeExecution.base() {
-        draft.category = Category::CodeExecution;
-    }
-    if seen.writes && draft.category.base() < Category::FileWrite.base() {
-        draft.category = Category::FileWrite;
-    }
-    for (effect, why) in &seen.effects {
-        apply(*effect, span, "", why, false, draft);
-        if let Some(cause) = draft.causes.list.last_mut()
-            && cause.span == span
-        {
-            cause.why = (*why).to_owned();
-        }
-    }
-    if seen.network {
-        draft.causes.add(name::UNLISTED_HOST, span, "the code opens connections");
-    }
-    let destroys = draft.causes.has(name::DESTRUCTIVE);
-    for path in &seen.targets {
-        let path = super::target::resolve(path, None);
-        if tables.places.is_system(&path) {
-            draft.causes.add(name::SYSTEM, span, format!("the code writes {path}"));
-        }
-        if destroys && super::target::is_core(&path) {
-            draft.causes.raise(95, span, format!("the code deletes {path}"));
-        }
-        if tables.places.is_persistence(&path) {
-            draft.causes.add(name::PERSISTENCE, span, format!("{path} acts later"));
-        }
-    }
-}
-
-/// Whether a program is looked through, so that its own operands are not files.
-pub(crate) fn hands_on(program: &Program) -> bool {
-    matches!(
-        program.wraps,
-        Some(Wraps::Rest | Wraps::Xargs | Wraps::Joined | Wraps::Text | Wraps::Alias | Wraps::Ssh)
-    )
 }

@@ -1,353 +1,261 @@
-//! Reads SQL, Redis and MongoDB statements for what they do. It must never take an unknown statement
-//! for a reading one.
+//! Reads SQL and the commands that database shells add to it. It must never treat an unknown statement
+//! as one that only reads.
 
 use crate::Category;
 use crate::tables::Effect;
 
-/// An effect and where in the text it is.
-pub(crate) type Found = (Effect, (usize, usize));
-
-/// What statements do, and a category where it differs.
-#[derive(Debug, Default)]
-pub(crate) struct Statements {
-    pub(crate) effects: Vec<Found>,
-    pub(crate) category: Option<Category>,
-    /// Every statement only reads.
-    pub(crate) reads: bool,
-}
-
-impl Statements {
-    fn add(&mut self, effect: Effect, at: (usize, usize)) {
-        self.effects.push((effect, at));
-    }
-}
+use super::statements::Statements;
 
 /// Reads SQL text.
 pub(crate) fn sql(text: &str) -> Statements {
     let mut out = Statements { reads: true, ..Statements::default() };
     let mut any = false;
-    let mut offset = 0;
-    for statement in text.split(';') {
-        let start = offset;
-        offset += statement.len() + 1;
-        let clean = strip_comments(statement);
-        let words: Vec<String> = clean
-            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '\\' | '!' | '.' | '*')))
-            .filter(|word| !word.is_empty())
-            .take(400)
-            .map(str::to_ascii_uppercase)
-            .collect();
-        let Some(first) = words.first() else { continue };
+    for part in text.split(';') {
+        let Some(statement) = Statement::of(part) else { continue };
         any = true;
-        let span = (start, (start + statement.len()).min(text.len()));
-        let second = words.get(1).map_or("", String::as_str);
-        let has = |word: &str| words.iter().any(|w| w == word);
-        let mut read = false;
-        match first.as_str() {
-            "SELECT" | "WITH" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" | "VALUES" | "TABLE"
-            | "USE" | "ANALYZE" | "PRAGMA" | "HELP" | "STATUS" => {
-                read = !has("INTO")
-                    || has("FROM") && !has("OUTFILE") && !has("DUMPFILE") && first == "SHOW";
-                if has("DELETE") || has("UPDATE") || has("INSERT") || has("DROP") {
-                    read = false;
-                    out.add(Effect::Destructive, span);
-                }
-                if has("OUTFILE") || has("DUMPFILE") {
-                    out.add(Effect::Hijack, span);
-                }
-                for word in [
-                    "PG_READ_FILE",
-                    "PG_READ_BINARY_FILE",
-                    "LOAD_FILE",
-                    "LO_IMPORT",
-                    "READFILE",
-                    "PG_LS_DIR",
-                    "PG_SHADOW",
-                    "PG_AUTHID",
-                    "MYSQL.USER",
-                ] {
-                    if has(word) {
-                        read = false;
-                        out.add(Effect::Secret, span);
-                    }
-                }
-                for word in [
-                    "SYS_EXEC",
-                    "SYS_EVAL",
-                    "DBLINK_EXEC",
-                    "LO_EXPORT",
-                    "LOAD_EXTENSION",
-                    "WRITEFILE",
-                    "EDIT",
-                ] {
-                    if has(word) {
-                        read = false;
-                        out.add(Effect::Hijack, span);
-                    }
-                }
-                // Functions that change something although they are selected.
-                let changes = |word: &String| {
-                    ["PG_TERMINATE", "PG_CANCEL", "PG_DROP", "PG_STAT_RESET", "LO_UNLINK"]
-                        .iter()
-                        .any(|prefix| word.starts_with(prefix))
-                        || matches!(
-                            word.as_str(),
-                            "PG_PROMOTE"
-                                | "PG_RELOAD_CONF"
-                                | "PG_ROTATE_LOGFILE"
-                                | "PG_SWITCH_WAL"
-                                | "PG_WAL_REPLAY_PAUSE"
-                                | "SETVAL"
-                                | "SET_CONFIG"
-                        )
-                };
-                if words.iter().any(changes) {
-                    read = false;
-                    out.add(Effect::Destructive, span);
-                }
-            }
-            "DROP" => {
-                out.add(Effect::Destructive, span);
-                match second {
-                    "DATABASE" | "SCHEMA" | "KEYSPACE" | "TABLESPACE" | "CATALOG" => {
-                        out.add(Effect::Wide, span);
-                        out.add(Effect::Critical, span);
-                    }
-                    "TABLE" | "COLLECTION" | "MATERIALIZED" | "TYPE" => out.add(Effect::Wide, span),
-                    "USER" | "ROLE" => out.category = Some(Category::Identity),
-                    _ => {}
-                }
-                if has("CASCADE") {
-                    out.add(Effect::Recursive, span);
-                }
-            }
-            "TRUNCATE" => {
-                out.add(Effect::Destructive, span);
-                out.add(Effect::Wide, span);
-            }
-            "DELETE" => {
-                out.add(Effect::Destructive, span);
-                if !has("WHERE") || tautology(&clean) {
-                    out.add(Effect::Wide, span);
-                }
-            }
-            "UPDATE" if !has("WHERE") || tautology(&clean) => {
-                out.add(Effect::Destructive, span);
-                out.add(Effect::Wide, span);
-            }
-            "ALTER" => {
-                if matches!(second, "USER" | "ROLE" | "LOGIN") {
-                    out.category = Some(Category::Identity);
-                    out.add(Effect::Privilege, span);
-                } else if has("DROP") || has("DISCARD") || has("TRUNCATE") || has("DELETE") {
-                    out.add(Effect::Destructive, span);
-                    if has("TRUNCATE") || has("DELETE") {
-                        out.add(Effect::Wide, span);
-                    }
-                } else if has("DISABLE") || has("OWNER") || second == "SYSTEM" {
-                    out.add(Effect::Safety, span);
-                    out.add(Effect::High, span);
-                } else if has("RENAME") || second == "DATABASE" {
-                    out.add(Effect::Safety, span);
-                }
-            }
-            "GRANT" | "REVOKE" | "DENY" | "REASSIGN" => {
-                out.category = Some(Category::Identity);
-                out.add(Effect::Privilege, span);
-                if has("ALL") || has("SUPERUSER") {
-                    out.add(Effect::Wide, span);
-                }
-            }
-            "CREATE" if matches!(second, "USER" | "ROLE" | "LOGIN") => {
-                out.category = Some(Category::Identity);
-                out.add(Effect::Persist, span);
-            }
-            "CREATE"
-                if has("FUNCTION")
-                    || has("PROCEDURE")
-                    || has("EXTENSION")
-                    || has("TRIGGER")
-                    || has("LANGUAGE") =>
-            {
-                out.add(Effect::Exec, span);
-            }
-            "COPY" if has("PROGRAM") => {
-                out.add(Effect::Exec, span);
-                out.add(Effect::Hijack, span);
-            }
-            "INSTALL" | "UNINSTALL" => {
-                out.add(Effect::Exec, span);
-                out.add(Effect::Hijack, span);
-            }
-            // Replication that is stopped or led elsewhere, names that programs no longer find.
-            "STOP" | "CHANGE" | "RENAME" | "DETACH" | "REPLACE" | ".RESTORE" => {
-                out.add(Effect::Destructive, span);
-            }
-            "MATCH" | "REMOVE" | "FOREACH" if has("DELETE") || has("DETACH") || has("REMOVE") => {
-                out.add(Effect::Destructive, span);
-                out.add(Effect::Wide, span);
-            }
-            ".IMPORT" | ".LOAD" | ".OUTPUT" | ".ONCE" | ".SAVE" | ".CLONE" | "\\O" | "\\G" => {
-                out.add(Effect::Exec, span);
-            }
-            "VACUUM" if has("FULL") => out.add(Effect::Safety, span),
-            "LOCK" => out.add(Effect::Safety, span),
-            "KILL" | "SHUTDOWN" | "RESET" | "PURGE" | "FLUSH" => {
-                out.add(Effect::Destructive, span);
-                if first != "KILL" {
-                    out.add(Effect::Wide, span);
-                }
-            }
-            "DO" | "CALL" | "EXEC" | "EXECUTE" | "XP_CMDSHELL" | "LOAD" | "SOURCE" | "\\."
-            | ".READ" | "\\I" | "ATTACH" => {
-                out.add(Effect::Exec, span);
-                if has("XP_CMDSHELL") {
-                    out.add(Effect::Hijack, span);
-                }
-            }
-            "SET"
-                if has("GLOBAL")
-                    || has("PASSWORD")
-                    || has("SUPER_READ_ONLY")
-                    || has("SQL_LOG_BIN") =>
-            {
-                out.add(Effect::Safety, span);
-                if has("PASSWORD") {
-                    out.category = Some(Category::Identity);
-                    out.add(Effect::Persist, span);
-                }
-                if words.iter().any(|word| word.contains("LOG") || word.contains("AUDIT")) {
-                    out.add(Effect::Tamper, span);
-                }
-                if has("READ_ONLY") || has("SUPER_READ_ONLY") {
-                    out.add(Effect::High, span);
-                }
-            }
-            "SET" | "BEGIN" | "COMMIT" | "ROLLBACK" | "START" => {}
-            meta if meta.starts_with("\\!")
-                || meta == "SYSTEM"
-                || meta == ".SHELL"
-                || meta == ".SYSTEM" =>
-            {
-                out.add(Effect::Exec, span);
-                out.add(Effect::Hijack, span);
-            }
-            meta if meta.starts_with("\\D")
-                || matches!(
-                    meta,
-                    "\\L"
-                        | "\\CONNINFO"
-                        | "\\X"
-                        | "\\TIMING"
-                        | "\\S"
-                        | "\\Q"
-                        | "\\C"
-                        | "\\PSET"
-                        | "\\T"
-                        | ".TABLES"
-                        | ".SCHEMA"
-                        | ".HEADERS"
-                        | ".MODE"
-                        | ".DATABASES"
-                        | ".INDEXES"
-                        | ".DUMP"
-                        | ".HELP"
-                        | ".EXIT"
-                        | ".QUIT"
-                ) =>
-            {
-                read = true;
-            }
-            _ => {}
-        }
-        out.reads &= read;
+        out.reads &= read(&statement, &mut out);
     }
     out.reads &= any;
     out
 }
 
-/// Whether a line is a statement typed at a database's own prompt.
-pub(crate) fn looks_like_statement(text: &str) -> bool {
-    let words: Vec<String> = text.split_whitespace().take(8).map(str::to_ascii_lowercase).collect();
-    let word = |at: usize| words.get(at).map_or("", String::as_str);
-    let object = matches!(
-        word(1).trim_end_matches(';'),
-        "table"
-            | "database"
-            | "schema"
-            | "index"
-            | "view"
-            | "role"
-            | "user"
-            | "column"
-            | "function"
-            | "sequence"
-            | "trigger"
-            | "extension"
-            | "type"
-            | "keyspace"
-            | "tablespace"
-            | "procedure"
-            | "materialized"
-            | "collection"
-            | "policy"
-            | "domain"
-            | "owned"
-            | "event"
-            | "constraint"
-            | "publication"
-            | "subscription"
-            | "server"
-            | "warehouse"
-            | "measurement"
-            | "series"
-            | "retention"
-            | "shard"
-            | "bucket"
-            | "dictionary"
-            | "login"
-            | "foreign"
-            | "unique"
-    );
-    match word(0) {
-        "drop" | "alter" | "create" => object,
-        // The program is written small, and cuts files to the size it is given.
-        "truncate" => word(1) == "table" || text.starts_with("TRUNCATE "),
-        "rename" => matches!(word(1), "table" | "user"),
-        "purge" => matches!(word(1), "binary" | "master"),
-        "reset" => matches!(word(1), "master" | "slave" | "replica"),
-        "stop" => matches!(word(1), "slave" | "replica" | "group_replication"),
-        "flush" => matches!(word(1), "privileges" | "tables" | "logs" | "hosts"),
-        "copy" => words.iter().any(|word| word == "program"),
-        "delete" => word(1) == "from",
-        "insert" => word(1) == "into",
-        "update" => words.iter().any(|word| word == "set"),
-        "grant" | "revoke" => {
-            words.iter().any(|word| word == "on" || word == "to" || word == "from")
-        }
-        _ => looks_like_redis(text),
+/// One statement, as far as it is looked at.
+struct Statement {
+    /// The text without comments.
+    clean: String,
+    /// In capitals, without punctuation; the first word is apart.
+    first: String,
+    rest: Vec<String>,
+}
+
+impl Statement {
+    fn of(text: &str) -> Option<Self> {
+        let clean = strip_comments(text);
+        let mut words = clean
+            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '\\' | '!' | '.' | '*')))
+            .filter(|word| !word.is_empty())
+            .take(400)
+            .map(str::to_ascii_uppercase);
+        let first = words.next()?;
+        let rest = words.collect();
+        Some(Self { clean, first, rest })
+    }
+
+    fn second(&self) -> &str {
+        self.rest.first().map_or("", String::as_str)
+    }
+
+    fn words(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.first).chain(&self.rest).map(String::as_str)
+    }
+
+    fn has(&self, wanted: &str) -> bool {
+        self.words().any(|word| word == wanted)
+    }
+
+    fn has_any(&self, wanted: &[&str]) -> bool {
+        self.words().any(|word| wanted.contains(&word))
+    }
+
+    /// Whether it applies to every row.
+    fn takes_all_rows(&self) -> bool {
+        !self.has("WHERE") || tautology(&self.clean)
     }
 }
 
-/// Whether a line is a command typed at the prompt of Redis. Most of its words are common ones, so
-/// that only what its manual writes in capitals, or a pair no program has, is taken for one.
-pub(crate) fn looks_like_redis(text: &str) -> bool {
-    let mut words = text.split_whitespace();
-    let first = words.next().unwrap_or("");
-    let second = words.next().unwrap_or("").to_ascii_lowercase();
-    let lower = first.to_ascii_lowercase();
-    match lower.as_str() {
-        "flushall" | "flushdb" => words.next().is_none(),
-        "config" => matches!(second.as_str(), "set" | "resetstat" | "rewrite"),
-        "debug" => matches!(second.as_str(), "segfault" | "sleep" | "reload" | "loadaof" | "panic"),
-        "script" => first == "SCRIPT" && matches!(second.as_str(), "flush" | "kill"),
-        "cluster" => matches!(second.as_str(), "reset" | "failover" | "forget" | "flushslots"),
-        "client" => matches!(second.as_str(), "kill" | "pause"),
-        "acl" => matches!(second.as_str(), "setuser" | "deluser" | "load" | "save"),
-        "shutdown" => first == "SHUTDOWN" && matches!(second.as_str(), "" | "save" | "nosave"),
-        "slaveof" | "replicaof" | "swapdb" | "bgrewriteaof" | "unlink" | "del" | "module"
-        | "function" | "failover" | "migrate" => first.bytes().all(|b| b.is_ascii_uppercase()),
-        _ => false,
+/// Adds what one statement does; returns whether it only reads. An unknown statement does not.
+fn read(statement: &Statement, out: &mut Statements) -> bool {
+    use Effect::{Destructive, Exec, Hijack, Persist, Privilege, Safety, Wide};
+    let has_any = |words: &[&str]| statement.has_any(words);
+    match statement.first.as_str() {
+        "SELECT" | "WITH" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" | "VALUES" | "TABLE"
+        | "USE" | "ANALYZE" | "PRAGMA" | "HELP" | "STATUS" => return query(statement, out),
+        "DROP" => drop_object(statement, out),
+        "TRUNCATE" => out.add_all(&[Destructive, Wide]),
+        "DELETE" => {
+            out.add(Destructive);
+            if statement.takes_all_rows() {
+                out.add(Wide);
+            }
+        }
+        "UPDATE" if statement.takes_all_rows() => out.add_all(&[Destructive, Wide]),
+        "ALTER" => alter(statement, out),
+        "GRANT" | "REVOKE" | "DENY" | "REASSIGN" => {
+            out.category = Some(Category::Identity);
+            out.add(Privilege);
+            if has_any(&["ALL", "SUPERUSER"]) {
+                out.add(Wide);
+            }
+        }
+        "CREATE" if matches!(statement.second(), "USER" | "ROLE" | "LOGIN") => {
+            out.category = Some(Category::Identity);
+            out.add(Persist);
+        }
+        "CREATE" if has_any(&["FUNCTION", "PROCEDURE", "EXTENSION", "TRIGGER", "LANGUAGE"]) => {
+            out.add(Exec);
+        }
+        "COPY" if statement.has("PROGRAM") => out.add_all(&[Exec, Hijack]),
+        "INSTALL" | "UNINSTALL" => out.add_all(&[Exec, Hijack]),
+        // Stops or redirects replication, or takes away names that programs rely on.
+        "STOP" | "CHANGE" | "RENAME" | "DETACH" | "REPLACE" | ".RESTORE" => {
+            out.add(Destructive);
+        }
+        "MATCH" | "REMOVE" | "FOREACH" if has_any(&["DELETE", "DETACH", "REMOVE"]) => {
+            out.add_all(&[Destructive, Wide]);
+        }
+        ".IMPORT" | ".LOAD" | ".OUTPUT" | ".ONCE" | ".SAVE" | ".CLONE" | "\\O" | "\\G" => {
+            out.add(Exec);
+        }
+        "VACUUM" if statement.has("FULL") => out.add(Safety),
+        "LOCK" => out.add(Safety),
+        "KILL" => out.add(Destructive),
+        "SHUTDOWN" | "RESET" | "PURGE" | "FLUSH" => out.add_all(&[Destructive, Wide]),
+        "DO" | "CALL" | "EXEC" | "EXECUTE" | "XP_CMDSHELL" | "LOAD" | "SOURCE" | "\\."
+        | ".READ" | "\\I" | "ATTACH" => {
+            out.add(Exec);
+            if statement.has("XP_CMDSHELL") {
+                out.add(Hijack);
+            }
+        }
+        "SET" if has_any(&["GLOBAL", "PASSWORD", "SUPER_READ_ONLY", "SQL_LOG_BIN"]) => {
+            set_global(statement, out);
+        }
+        "SET" | "BEGIN" | "COMMIT" | "ROLLBACK" | "START" => {}
+        // What the client runs in a shell of its own.
+        client if client.starts_with("\\!") || SHELLS.contains(&client) => {
+            out.add_all(&[Exec, Hijack]);
+        }
+        client => return client.starts_with("\\D") || SHOWS.contains(&client),
+    }
+    false
+}
+
+/// What a client of a database runs in a shell.
+const SHELLS: [&str; 3] = ["SYSTEM", ".SHELL", ".SYSTEM"];
+/// What a client of a database only shows or sets for itself.
+const SHOWS: [&str; 19] = [
+    "\\L",
+    "\\CONNINFO",
+    "\\X",
+    "\\TIMING",
+    "\\S",
+    "\\Q",
+    "\\C",
+    "\\PSET",
+    "\\T",
+    ".TABLES",
+    ".SCHEMA",
+    ".HEADERS",
+    ".MODE",
+    ".DATABASES",
+    ".INDEXES",
+    ".DUMP",
+    ".HELP",
+    ".EXIT",
+    ".QUIT",
+];
+/// Functions and tables that give secrets away.
+const SECRETS: [&str; 9] = [
+    "PG_READ_FILE",
+    "PG_READ_BINARY_FILE",
+    "LOAD_FILE",
+    "LO_IMPORT",
+    "READFILE",
+    "PG_LS_DIR",
+    "PG_SHADOW",
+    "PG_AUTHID",
+    "MYSQL.USER",
+];
+/// Functions that run programs or write files on the server.
+const ESCAPES: [&str; 7] =
+    ["SYS_EXEC", "SYS_EVAL", "DBLINK_EXEC", "LO_EXPORT", "LOAD_EXTENSION", "WRITEFILE", "EDIT"];
+
+/// `SELECT` and other queries: they only read, unless something in them does more.
+fn query(statement: &Statement, out: &mut Statements) -> bool {
+    let to_file = statement.has_any(&["OUTFILE", "DUMPFILE"]);
+    let mut reads =
+        !statement.has("INTO") || statement.has("FROM") && !to_file && statement.first == "SHOW";
+    if statement.has_any(&["DELETE", "UPDATE", "INSERT", "DROP"]) {
+        reads = false;
+        out.add(Effect::Destructive);
+    }
+    if to_file {
+        out.add(Effect::Hijack);
+    }
+    for (words, effect) in [(&SECRETS[..], Effect::Secret), (&ESCAPES[..], Effect::Hijack)] {
+        for _ in words.iter().filter(|word| statement.has(word)) {
+            reads = false;
+            out.add(effect);
+        }
+    }
+    if statement.words().any(changes_when_selected) {
+        reads = false;
+        out.add(Effect::Destructive);
+    }
+    reads
+}
+
+/// Functions that change something although they are selected.
+fn changes_when_selected(word: &str) -> bool {
+    ["PG_TERMINATE", "PG_CANCEL", "PG_DROP", "PG_STAT_RESET", "LO_UNLINK"]
+        .iter()
+        .any(|prefix| word.starts_with(prefix))
+        || matches!(
+            word,
+            "PG_PROMOTE"
+                | "PG_RELOAD_CONF"
+                | "PG_ROTATE_LOGFILE"
+                | "PG_SWITCH_WAL"
+                | "PG_WAL_REPLAY_PAUSE"
+                | "SETVAL"
+                | "SET_CONFIG"
+        )
+}
+
+fn drop_object(statement: &Statement, out: &mut Statements) {
+    out.add(Effect::Destructive);
+    match statement.second() {
+        "DATABASE" | "SCHEMA" | "KEYSPACE" | "TABLESPACE" | "CATALOG" => {
+            out.add_all(&[Effect::Wide, Effect::Critical]);
+        }
+        "TABLE" | "COLLECTION" | "MATERIALIZED" | "TYPE" => out.add(Effect::Wide),
+        "USER" | "ROLE" => out.category = Some(Category::Identity),
+        _ => {}
+    }
+    if statement.has("CASCADE") {
+        out.add(Effect::Recursive);
+    }
+}
+
+fn alter(statement: &Statement, out: &mut Statements) {
+    let second = statement.second();
+    if matches!(second, "USER" | "ROLE" | "LOGIN") {
+        out.category = Some(Category::Identity);
+        out.add(Effect::Privilege);
+    } else if statement.has_any(&["DROP", "DISCARD", "TRUNCATE", "DELETE"]) {
+        out.add(Effect::Destructive);
+        if statement.has_any(&["TRUNCATE", "DELETE"]) {
+            out.add(Effect::Wide);
+        }
+    } else if statement.has_any(&["DISABLE", "OWNER"]) || second == "SYSTEM" {
+        out.add_all(&[Effect::Safety, Effect::High]);
+    } else if statement.has("RENAME") || second == "DATABASE" {
+        out.add(Effect::Safety);
+    }
+}
+
+/// `SET GLOBAL`, a password, the log, read-only mode.
+fn set_global(statement: &Statement, out: &mut Statements) {
+    out.add(Effect::Safety);
+    if statement.has("PASSWORD") {
+        out.category = Some(Category::Identity);
+        out.add(Effect::Persist);
+    }
+    if statement.words().any(|word| word.contains("LOG") || word.contains("AUDIT")) {
+        out.add(Effect::Tamper);
+    }
+    if statement.has_any(&["READ_ONLY", "SUPER_READ_ONLY"]) {
+        out.add(Effect::High);
     }
 }
 
@@ -372,177 +280,12 @@ fn strip_comments(statement: &str) -> String {
     out.lines().map(|line| line.split("--").next().unwrap_or("")).collect::<Vec<_>>().join(" ")
 }
 
-/// Reads Redis commands, one a line.
-pub(crate) fn redis(text: &str) -> Statements {
-    let mut out = Statements { reads: true, ..Statements::default() };
-    let mut offset = 0;
-    let mut any = false;
-    for line in text.split('\n') {
-        let span = (offset, offset + line.len());
-        offset += line.len() + 1;
-        let words: Vec<String> =
-            line.split_whitespace().take(8).map(str::to_ascii_uppercase).collect();
-        let Some(first) = words.first() else { continue };
-        any = true;
-        let second = words.get(1).map_or("", String::as_str);
-        let mut read = false;
-        match first.as_str() {
-            "FLUSHALL" | "FLUSHDB" | "SWAPDB" => {
-                out.add(Effect::Destructive, span);
-                out.add(Effect::Wide, span);
-                if first == "FLUSHALL" {
-                    out.add(Effect::Critical, span);
-                }
-            }
-            "DEL" | "UNLINK" | "HDEL" | "LTRIM" | "ZREM" | "SREM" | "EXPIRE" | "XTRIM"
-            | "RENAME" | "MIGRATE" | "MOVE" | "GETDEL" | "LREM" | "LPOP" | "RPOP" | "SPOP"
-            | "XDEL" | "PEXPIRE" | "EXPIREAT" | "PEXPIREAT" | "RENAMENX" | "RESTORE"
-            | "ZREMRANGEBYRANK" | "ZREMRANGEBYSCORE" | "ZREMRANGEBYLEX" | "ZPOPMIN" | "ZPOPMAX" => {
-                out.add(Effect::Destructive, span);
-            }
-            "SENTINEL" if matches!(second, "FAILOVER" | "RESET" | "REMOVE" | "SET") => {
-                out.add(Effect::Destructive, span);
-            }
-            "SLOWLOG" | "LATENCY" | "MEMORY" if matches!(second, "RESET" | "PURGE") => {
-                out.add(Effect::Safety, span);
-            }
-            "SHUTDOWN" | "FAILOVER" | "RESET" => {
-                out.add(Effect::Destructive, span);
-                out.add(Effect::Wide, span);
-            }
-            "CONFIG" if second == "GET" => read = true,
-            "CONFIG" => {
-                out.add(Effect::Safety, span);
-                out.add(Effect::High, span);
-                if words.iter().any(|w| {
-                    matches!(w.as_str(), "DIR" | "DBFILENAME" | "REQUIREPASS" | "PROTECTED-MODE")
-                }) {
-                    out.add(Effect::Hijack, span);
-                }
-            }
-            "EVAL" | "EVALSHA" | "SCRIPT" | "FCALL" | "FUNCTION" | "MODULE" | "SLAVEOF"
-            | "REPLICAOF" => {
-                out.add(Effect::Exec, span);
-                if matches!(first.as_str(), "MODULE" | "SLAVEOF" | "REPLICAOF") {
-                    out.add(Effect::Hijack, span);
-                }
-                if second == "FLUSH" {
-                    out.add(Effect::Destructive, span);
-                }
-            }
-            "ACL" if !matches!(second, "LIST" | "WHOAMI" | "USERS" | "GETUSER" | "CAT") => {
-                out.category = Some(Category::Identity);
-                out.add(Effect::Privilege, span)
-            }
-            "CLUSTER"
-                if matches!(
-                    second,
-                    "RESET" | "FORGET" | "FAILOVER" | "DELSLOTS" | "FLUSHSLOTS"
-                ) =>
-            {
-                out.add(Effect::Destructive, span);
-                out.add(Effect::Wide, span);
-            }
-            "CLIENT" if matches!(second, "KILL" | "PAUSE") => out.add(Effect::Destructive, span),
-            "DEBUG" => out.add(Effect::Destructive, span),
-            "GET" | "MGET" | "KEYS" | "SCAN" | "INFO" | "PING" | "TTL" | "PTTL" | "TYPE"
-            | "EXISTS" | "HGET" | "HGETALL" | "HKEYS" | "LRANGE" | "LLEN" | "SMEMBERS"
-            | "SCARD" | "ZRANGE" | "ZCARD" | "DBSIZE" | "CLIENT" | "CLUSTER" | "MONITOR"
-            | "SLOWLOG" | "MEMORY" | "TIME" | "ECHO" | "COMMAND" | "STRLEN" | "ROLE" | "XRANGE"
-            | "XLEN" | "XINFO" | "LASTSAVE" | "ACL" | "RANDOMKEY" | "OBJECT" => {
-                read = true;
-            }
-            _ => {}
-        }
-        out.reads &= read;
-    }
-    out.reads &= any;
-    out
-}
-
-/// Reads JavaScript for the MongoDB shell.
-pub(crate) fn mongo(text: &str) -> Statements {
-    let mut out = Statements::default();
-    let compact: String = text.split_whitespace().collect();
-    let lower = compact.to_ascii_lowercase();
-    let at = (0, text.len());
-    let has = |needle: &str| compact.contains(needle);
-    if lower.contains("dropdatabase") {
-        out.add(Effect::Destructive, at);
-        out.add(Effect::Wide, at);
-        out.add(Effect::Critical, at);
-    }
-    if has(".drop(") || has("deleteMany({})") || has("remove({})") || has("dropIndexes(") {
-        out.add(Effect::Destructive, at);
-        out.add(Effect::Wide, at);
-    }
-    // Also as a field of a command: `{drop: "x"}`, `{delete: "x"}`.
-    if lower.contains("delete")
-        || has("remove(")
-        || has("removeShard")
-        || lower.contains("drop")
-        || has("replaceOne")
-        || has("renameCollection")
-        || has("$unset")
-        || has("rs.remove(")
-    {
-        out.add(Effect::Destructive, at);
-    }
-    if has("updateMany({}") || has("update({}") {
-        out.add(Effect::Destructive, at);
-        out.add(Effect::Wide, at);
-    }
-    if has("shutdownServer")
-        || has("fsyncLock")
-        || has("replSetStepDown")
-        || has("rs.stepDown")
-        || has("killOp")
-        || has("rs.reconfig")
-        || has("replSetReconfig")
-        || has("shutdown:")
-        || has("\"shutdown\"")
-        || has("moveChunk")
-        || has("stopBalancer")
-    {
-        out.add(Effect::Destructive, at);
-    }
-    if has("createUser") || has("grantRoles") || has("updateUser") || has("changeUserPassword") {
-        out.category = Some(Category::Identity);
-        out.add(Effect::Persist, at);
-    }
-    if has("child_process") || has("require(") || has("runProgram") || has("load(") {
-        out.add(Effect::Exec, at);
-    }
-    let read = [
-        "find(",
-        "findOne(",
-        "count",
-        "show",
-        "stats(",
-        "getCollectionNames",
-        "aggregate(",
-        "serverStatus",
-        "rs.status",
-        "listCollections",
-        "getIndexes",
-        "distinct(",
-        "version(",
-    ];
-    out.reads = out.effects.is_empty()
-        && !has("insert")
-        && !has("update")
-        && !has("$out")
-        && !has("$merge")
-        && read.iter().any(|verb| has(verb));
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn names(found: &Statements) -> Vec<Effect> {
-        found.effects.iter().map(|(effect, _)| *effect).collect()
+        found.effects.clone()
     }
 
     #[test]
@@ -556,7 +299,5 @@ mod tests {
         assert!(names(&sql("delete from t where 1 = 1")).contains(&Effect::Wide));
         assert!(names(&sql("copy t from program 'sh'")).contains(&Effect::Hijack));
         assert!(!sql("with x as (delete from t returning *) select * from x").reads);
-        assert!(redis("GET a").reads && !redis("FLUSHALL").reads);
-        assert!(mongo("db.x.find({})").reads && !mongo("db.dropDatabase()").reads);
     }
 }

@@ -1,72 +1,21 @@
 //! Looks through wrappers: `sudo`, `env`, `xargs`, `find -exec`, `ssh host cmd`, `sh -c` and their kind.
 //! It must never drop the inner command, nor run deeper than the reader allows.
 
-use crate::Context;
-use crate::parse::{Place, Shared, Simple, Span, Word, output};
-use crate::tables::{Arguments, Language, Program, RiskTables, Wraps};
+use crate::modifier::Modifier;
+use crate::parse::{Place, Simple, Word, output};
+use crate::program::base_name;
+use crate::tables::{Arguments, Language, Program, Wraps};
 
-use super::draft::{Draft, name};
+use super::paths::resolve;
+use super::program::{find_is_narrowed, program_name};
+use super::scorer::{Inherit, MAX_WRAPPERS, Scorer, Unit};
 use super::segment;
 
-/// What the wrappers around a command say about it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Inherit {
-    pub(crate) via: Vec<String>,
-    /// Where privilege was raised.
-    pub(crate) privileged: Option<Span>,
-    /// More arguments come from elsewhere.
-    pub(crate) more_arguments: Option<Span>,
-    /// Runs on another machine or in a container.
-    pub(crate) elsewhere: bool,
-    pub(crate) depth: usize,
-}
-
-/// One command with its wrappers taken off so far.
-pub(crate) struct Unit<'a> {
-    pub(crate) words: &'a [Word],
-    pub(crate) inherit: &'a Inherit,
-    /// Assignments and redirections count for the outermost command only.
-    pub(crate) simple: Option<&'a Simple>,
-    /// The command this one is, or stands in.
-    pub(crate) host: &'a Simple,
-    pub(crate) index: usize,
-    pub(crate) cwd: Option<&'a str>,
-}
-
-/// Goes through all commands of a line, those found on the way included.
-pub(crate) struct Scorer<'a> {
-    pub(crate) tables: &'a RiskTables,
-    pub(crate) context: &'a Context,
-    pub(crate) shared: &'a mut Shared,
-    pub(super) inherits: Vec<Inherit>,
-    pub(crate) drafts: Vec<Draft>,
-    pub(super) cwd: Option<String>,
-    /// Files the line itself writes, and what into them: they may be run further on.
-    pub(super) written: Vec<(String, String)>,
-}
-
-/// How deep wrappers are looked through.
-pub(super) const MAX_WRAPPERS: usize = 16;
-
-impl<'a> Scorer<'a> {
-    pub(crate) fn new(
-        tables: &'a RiskTables,
-        context: &'a Context,
-        shared: &'a mut Shared,
-    ) -> Self {
-        Self {
-            tables,
-            context,
-            shared,
-            inherits: vec![Inherit::default()],
-            drafts: Vec::new(),
-            cwd: context.cwd.clone(),
-            written: Vec::new(),
-        }
-    }
-
+impl Scorer<'_> {
+    /// Scores every command, including those found on the way.
     pub(crate) fn run(&mut self) {
         let mut index = 0;
+        // Nested texts append commands while this loop runs.
         while let Some(slot) = self.shared.script.commands.get_mut(index) {
             let mut simple = std::mem::take(slot);
             let inherit =
@@ -76,7 +25,7 @@ impl<'a> Scorer<'a> {
             self.follow_cd(&words);
             simple.words = words;
             self.follow_writes(index, &simple, &inherit);
-            // Later stages of a pipeline look at the earlier ones.
+            // Put it back: later stages of a pipeline look at the earlier ones.
             if let Some(slot) = self.shared.script.commands.get_mut(index) {
                 *slot = simple;
             }
@@ -84,18 +33,16 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    pub(crate) fn finish(self) -> Vec<Draft> {
-        self.drafts
-    }
-
     /// `cd X && rm -rf *`: where relative paths lead from here on.
     fn follow_cd(&mut self, words: &[Word]) {
         let [program, directory, ..] = words else { return };
         if matches!(program.text.as_str(), "cd" | "pushd" | "chdir") && directory.known() {
-            self.cwd = Some(super::target::resolve(&directory.text, self.cwd.as_deref()));
+            self.cwd = Some(resolve(&directory.text, self.cwd.as_deref()));
         }
     }
 
+    /// Scores one command, then looks for others inside it. What these add goes to the last score of
+    /// the list: that of this command, or of the one it wraps.
     fn unit(
         &mut self,
         index: usize,
@@ -107,17 +54,17 @@ impl<'a> Scorer<'a> {
         let simple = outermost.then_some(host);
         let cwd = self.cwd.clone();
         let unit = Unit { words, inherit, simple, host, index, cwd: cwd.as_deref() };
-        let draft = segment::score(self, &unit);
-        let span = draft.span;
-        self.drafts.push(draft);
+        let score = segment::score(self, &unit);
+        let span = score.span;
+        self.scores.push(score);
         if words.is_empty() || inherit.depth >= MAX_WRAPPERS {
             if inherit.depth >= MAX_WRAPPERS {
-                self.note(name::UNINSPECTABLE, span, "wrapped too many times");
+                self.note(Modifier::Uninspectable, span, "wrapped too many times");
             }
             return;
         }
         let tables = self.tables;
-        let program_name = segment::program_name(words);
+        let program_name = program_name(words);
         if let Some(word) = words.first().filter(|word| word.known() && word.text.contains('/')) {
             self.run_written(&word.text.clone(), word.span, inherit, &program_name);
         }
@@ -156,13 +103,6 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Adds a cause to the draft of the command just scored.
-    pub(crate) fn note(&mut self, name: &'static str, span: Span, why: impl Into<String>) {
-        if let Some(draft) = self.drafts.last_mut() {
-            draft.causes.add(name, span, why);
-        }
-    }
-
     fn inner(
         &mut self,
         (index, host): (usize, &Simple),
@@ -178,6 +118,7 @@ impl<'a> Scorer<'a> {
         self.unit(index, host, words, &inherit, false);
     }
 
+    /// The command that a wrapper runs, scored as if it stood alone.
     fn look_through(
         &mut self,
         (index, host): (usize, &Simple),
@@ -187,15 +128,7 @@ impl<'a> Scorer<'a> {
         arguments: &Arguments<'_>,
         outer: &Inherit,
     ) {
-        let Some(wraps) = program.wraps else { return };
-        if !program.wraps_on.is_empty() {
-            let verb = |text: &str| program.wraps_on.iter().any(|on| on == text);
-            let on = arguments.operands.iter().take(2).any(|(text, _)| verb(text))
-                || arguments.flags.iter().any(|flag| verb(flag.name));
-            if !on {
-                return;
-            }
-        }
+        let Some(wraps) = program.wraps.filter(|_| wraps_here(program, arguments)) else { return };
         let privileged = program.is.contains(crate::tables::Effect::Privilege);
         let span = words.first().map_or((0, 0), |word| word.span);
         match wraps {
@@ -215,24 +148,8 @@ impl<'a> Scorer<'a> {
                 });
             }
             Wraps::Dashes => {
-                let dashes = words.iter().position(|word| word.text == "--");
-                // `docker compose exec` and `docker container exec` have one more word in front.
-                let verb = arguments
-                    .operands
-                    .iter()
-                    .take(2)
-                    .position(|(text, _)| program.wraps_on.iter().any(|on| on == text))
-                    .unwrap_or(0);
-                let first = match (dashes, arguments.operands.get(program.skip + verb)) {
-                    (Some(at), _) => at + 1,
-                    (None, Some((_, at))) if program.skip > 0 => *at,
-                    _ => return,
-                };
-                let inner = words.get(first..).unwrap_or(&[]);
-                if !inner.is_empty() {
-                    self.inner((index, host), inner, outer, via, |inherit| {
-                        inherit.elsewhere = true
-                    });
+                if let Some(inner) = after_dashes(words, program, arguments) {
+                    self.inner((index, host), inner, outer, via, |_| {});
                 }
             }
             Wraps::Find => self.find_exec((index, host), words, via, outer),
@@ -246,9 +163,7 @@ impl<'a> Scorer<'a> {
             }
             Wraps::Ssh => {
                 let Some((_, at)) = arguments.operands.get(1) else { return };
-                let mut elsewhere = outer.clone();
-                elsewhere.elsewhere = true;
-                self.joined(words.get(*at..).unwrap_or(&[]), &elsewhere, via);
+                self.joined(words.get(*at..).unwrap_or(&[]), outer, via);
             }
             Wraps::Text => {
                 if let Some((_, at)) = arguments.operands.first()
@@ -267,7 +182,7 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Words joined by spaces are one shell line, as `ssh` and `eval` see them.
+    /// Reads words joined by spaces as one shell line, as `ssh` and `eval` do.
     fn joined(&mut self, words: &[Word], outer: &Inherit, via: &str) {
         match words {
             [] => {}
@@ -301,7 +216,7 @@ impl<'a> Scorer<'a> {
             .skip(1)
             .take_while(|word| !word.text.starts_with(['-', '(', '!']))
             .collect();
-        let narrowed = segment::find_is_narrowed(words);
+        let narrowed = find_is_narrowed(words);
         let mut at = 0;
         while let Some(word) = words.get(at) {
             at += 1;
@@ -326,7 +241,7 @@ impl<'a> Scorer<'a> {
                 && at > 0
                 && let [start, ..] = starts.as_slice()
             {
-                // Unnarrowed, the start itself is among what is found.
+                // Without tests, the start itself is among what is found.
                 let mut whole = (*start).clone();
                 whole.flags.glob = true;
                 if let Some(slot) = inner.get_mut(at) {
@@ -343,7 +258,7 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Adds what `xargs` reads, where that is constant.
+    /// Appends what `xargs` reads, if that is constant.
     fn complete(
         &mut self,
         (index, host): (usize, &Simple),
@@ -364,7 +279,7 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// `find / | xargs rm -rf`: unnarrowed, the start itself is among what is found.
+    /// `find / | xargs rm -rf`: without tests, the start itself is among what is found.
     fn complete_from_find(&self, (index, host): (usize, &Simple), inner: &mut Vec<Word>) {
         let commands = &self.shared.script.commands;
         let this = host;
@@ -372,13 +287,13 @@ impl<'a> Scorer<'a> {
             commands.get(..index).unwrap_or(&[]).iter().rev().find(|command| {
                 command.pipeline == this.pipeline && command.stage + 1 == this.stage
             });
-        let Some(find) =
-            before.filter(|command| {
-                command.words.first().is_some_and(|word| {
-                    matches!(output::base_name(&word.text), "find" | "fd" | "ls")
-                }) && !segment::find_is_narrowed(&command.words)
-            })
-        else {
+        let Some(find) = before.filter(|command| {
+            command
+                .words
+                .first()
+                .is_some_and(|word| matches!(base_name(&word.text), "find" | "fd" | "ls"))
+                && !find_is_narrowed(&command.words)
+        }) else {
             return;
         };
         let starts =
@@ -390,4 +305,34 @@ impl<'a> Scorer<'a> {
 /// Where the inner command begins: after options, assignments and `skip` operands.
 fn first_inner(arguments: &Arguments<'_>, skip: usize) -> Option<usize> {
     arguments.operands.get(skip).map(|(_, at)| *at)
+}
+
+/// Whether this use of a program runs another one: with `wraps_on`, only some verbs do.
+fn wraps_here(program: &Program, arguments: &Arguments<'_>) -> bool {
+    let verb = |text: &str| program.wraps_on.iter().any(|on| on == text);
+    program.wraps_on.is_empty()
+        || arguments.operands.iter().take(2).any(|(text, _)| verb(text))
+        || arguments.flags.iter().any(|flag| verb(flag.name))
+}
+
+/// The inner command behind `--`, or behind the verb and `skip` operands; `None` where there is none.
+fn after_dashes<'a>(
+    words: &'a [Word],
+    program: &Program,
+    arguments: &Arguments<'_>,
+) -> Option<&'a [Word]> {
+    let dashes = words.iter().position(|word| word.text == "--");
+    // `docker compose exec` and `docker container exec` have one more word in front.
+    let verb = arguments
+        .operands
+        .iter()
+        .take(2)
+        .position(|(text, _)| program.wraps_on.iter().any(|on| on == text))
+        .unwrap_or(0);
+    let first = match (dashes, arguments.operands.get(program.skip + verb)) {
+        (Some(at), _) => at + 1,
+        (None, Some((_, at))) if program.skip > 0 => *at,
+        _ => return None,
+    };
+    words.get(first..).filter(|inner| !inner.is_empty())
 }

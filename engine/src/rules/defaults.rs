@@ -1,10 +1,10 @@
 //! The default rules: commands that only read, off until the user switches them on. No entry may take
 //! an option that writes, runs or sends anything, name a file that holds secrets, or tell an intruder
-//! who and what is there: looking round (`whoami`, `uname -a`, `ps aux`, `ip addr`) stays a person's call.
+//! who and what is there: looking around (`whoami`, `uname -a`, `ps aux`, `ip addr`) stays a person's call.
 
 use super::types::{Effect, MatchKind, Rule, Scope};
 
-/// Whole lines, each of which only reads whatever the system.
+/// Whole lines that only read, on any system.
 const LINES: &str = "\
 pwd|true|false|uptime|uptime -p|uptime -s|cal|nproc|nproc --all|\
 df|df -h|df -i|df -hT|free|free -h|free -m|free -g|vmstat|vmstat 1 5|iostat|mpstat|\

@@ -1,4 +1,4 @@
-//! The whitelist: rules that allow or deny without a person. It must never allow what it could not read.
+//! Rules that allow or deny without a person. It must never allow what it could not read.
 
 mod defaults;
 mod pattern;

@@ -1,6 +1,7 @@
 //! Word-wise glob patterns. A `*` must never match an operator, a newline, or an option the pattern
 //! does not show.
 
+use crate::program::base_name;
 use crate::tables::wildcard;
 
 /// A compiled pattern.
@@ -68,7 +69,7 @@ impl GlobPattern {
             return false;
         }
         self.words.iter().zip(words).enumerate().all(|(at, (pattern, word))| {
-            let word = if at == 0 && !pattern.contains('/') { base(word) } else { word };
+            let word = if at == 0 && !pattern.contains('/') { base_name(word) } else { word };
             wildcard(pattern, word)
         })
     }
@@ -144,10 +145,6 @@ fn fits_type(pattern: &str, word: &str) -> bool {
         let longest = value.bytes().take_while(|b| may(*b)).count();
         (1..=longest).any(|end| value.get(end..).is_some_and(|tail| fits_type(after, tail)))
     })
-}
-
-pub(crate) fn base(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
 }
 
 /// One word against one pattern word. A wildcard at the start must not bring in an option.

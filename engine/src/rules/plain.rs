@@ -1,5 +1,5 @@
-//! Reads a command as plain words, by a byte scan that knows no shell grammar at all. It must never
-//! return words for a command a shell would do anything else with than start one program.
+//! Reads a command as plain words with a byte scan that knows no shell grammar at all. It must never
+//! return words for a command with which a shell would do anything but start one program.
 
 /// The words of a command that is nothing but plain words, quoted or not; `None` for everything else:
 /// operators, substitution, redirection, assignments, globs, escapes, control or non-ASCII characters.
@@ -53,7 +53,7 @@ pub(crate) fn plain_words(command: &[u8]) -> Option<Vec<String>> {
     usable.then_some(words)
 }
 
-/// Words that begin something else than a simple command.
+/// Words that begin something other than a simple command.
 const RESERVED: [&str; 22] = [
     "if",
     "then",

@@ -7,10 +7,11 @@ use regex_automata::Anchored;
 use regex_automata::Input;
 use regex_automata::meta::Regex;
 
-use super::pattern::{GlobPattern, base, word_fits};
+use super::pattern::{GlobPattern, word_fits};
 use super::plain::{every_command, plain_words};
 use super::types::{Closest, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope};
 use crate::Context;
+use crate::program::{base_name, reads_as_posix};
 use crate::tables::wildcard;
 
 /// Rules compiled for matching. Cheap to share; build off the hot path and swap.
@@ -163,7 +164,7 @@ impl RuleSet {
                 MatchKind::Regex => {
                     let anchored = compile_check(&rule.pattern).map_err(wrong)?;
                     let group =
-                        expressions.entry(literal_program(&rule.pattern).into()).or_default();
+                        expressions.entry(expression_key(&rule.pattern).into()).or_default();
                     group.0.push(anchored);
                     group.1.push(at);
                 }
@@ -197,7 +198,7 @@ impl RuleSet {
         self.judge_with(command, context, || every_command(command))
     }
 
-    /// As [`Self::judge`], with the commands of the line as somebody has read them already.
+    /// As [`Self::judge`], with the commands of the line as they were already read.
     pub(crate) fn judge_with(
         &self,
         command: &[u8],
@@ -226,7 +227,7 @@ impl RuleSet {
         let Some(words) = words else {
             return review("not plain words: only a rule for this exact text can allow it");
         };
-        if !crate::risk::reads_as_posix(context) {
+        if !reads_as_posix(context.shell.as_deref()) {
             return review(
                 "the target's shell is not read here: only a rule for this exact text can allow it",
             );
@@ -284,7 +285,7 @@ impl RuleSet {
             None => commands(),
         };
         all.iter().find_map(|words| {
-            let program = base(words.first()?);
+            let program = base_name(words.first()?);
             self.deny
                 .candidates(words, program)
                 .into_iter()
@@ -397,9 +398,9 @@ fn difference(
     out
 }
 
-/// The program an expression can only begin with: `cat ` in `cat /srv/[a-z]+`; empty where that is
-/// not certain.
-fn literal_program(pattern: &str) -> &str {
+/// Under which key an expression is looked up: the first word of every command it can match, `cat`
+/// for `cat /srv/[a-z]+`; empty where that is not certain.
+fn expression_key(pattern: &str) -> &str {
     let Some((program, rest)) = pattern.split_once(' ') else { return "" };
     let literal = !program.is_empty()
         && program.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/'));

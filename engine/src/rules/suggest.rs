@@ -61,23 +61,41 @@ fn shape(words: &[String]) -> Vec<String> {
             if at == 0 || verb || word.starts_with(['-', '+']) {
                 word.clone()
             } else {
-                format!("<{}>", kind(word))
+                format!("<{}>", Kind::of(word).as_str())
             }
         })
         .collect()
 }
 
 /// The type of an operand; only operands of one type are taken together.
-fn kind(word: &str) -> &'static str {
-    if word.bytes().all(|b| b.is_ascii_digit()) {
-        "number"
-    } else if word.contains('/') {
-        "path"
-    } else {
-        "name"
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Name,
+    Number,
+    Path,
+}
+
+impl Kind {
+    fn of(word: &str) -> Self {
+        if word.bytes().all(|b| b.is_ascii_digit()) {
+            Self::Number
+        } else if word.contains('/') {
+            Self::Path
+        } else {
+            Self::Name
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Number => "number",
+            Self::Path => "path",
+        }
     }
 }
 
+/// The rule that covers approvals of one shape; `None` where none is narrow enough.
 fn propose(
     agent: &str,
     target: &str,
@@ -95,12 +113,12 @@ fn propose(
             words.push(quote(word)?);
             continue;
         }
-        // Two different values are not yet a pattern.
+        // Fewer than three different values are not yet a pattern.
         if values.len() < ENOUGH {
             return None;
         }
-        kinds.push(kind(word));
-        let numbers = values.iter().all(|value| kind(value) == "number");
+        kinds.push(Kind::of(word).as_str());
+        let numbers = values.iter().all(|value| Kind::of(value) == Kind::Number);
         words.push(if numbers { "{number}".to_owned() } else { common(&values)? });
     }
     let exact = kinds.is_empty();
@@ -160,7 +178,7 @@ fn quote(word: &str) -> Option<String> {
     Some(if plain && !word.is_empty() { word.to_owned() } else { format!("'{word}'") })
 }
 
-/// The narrowest wildcard over some values: what they begin and end with stays.
+/// The narrowest wildcard that covers some values: their common beginning and end stay.
 fn common(values: &BTreeSet<&str>) -> Option<String> {
     let first = values.first()?;
     let mut prefix = first.len();
@@ -172,13 +190,13 @@ fn common(values: &BTreeSet<&str>) -> Option<String> {
     }
     let shortest = values.iter().map(|value| value.len()).min()?;
     suffix = suffix.min(shortest.saturating_sub(prefix));
-    // Paths are cut at a directory, names at a dash or dot: half a word says nothing.
+    // Paths are cut at a directory, names at a dash or dot: half a word means nothing.
     let start = first.get(..prefix)?;
     let start =
         start.rfind(['/', '-', '.', '_', ':']).map_or("", |at| start.get(..=at).unwrap_or(""));
     let end = first.get(first.len() - suffix..)?;
     let end = end.find(['.', '-', '/', '_']).map_or("", |at| end.get(at..).unwrap_or(""));
-    if kind(first) == "path" && !start.contains('/') {
+    if Kind::of(first) == Kind::Path && !start.contains('/') {
         return None;
     }
     Some(format!("{start}*{end}"))
@@ -189,7 +207,7 @@ fn digest(text: &str) -> String {
     sha2::Sha256::digest(text.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What one rule would have let through, and what not. Expiry is left out of account.
+/// What one rule would have decided in the past. Its expiry is ignored.
 #[must_use]
 pub fn backtest(rule: &Rule, history: &[Approved]) -> Backtest {
     let mut result = Backtest { total: history.len(), ..Backtest::default() };

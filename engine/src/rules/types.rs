@@ -44,7 +44,7 @@ pub struct Scope {
     pub cwd: Option<String>,
 }
 
-/// One rule of the whitelist; times in microseconds since the epoch.
+/// One rule; times in microseconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// The rule's name in logs.
@@ -67,12 +67,28 @@ pub struct Rule {
     /// When.
     #[serde(default)]
     pub created_at: i64,
-    /// When it stops to hold; the instant itself is already too late.
+    /// When it stops being valid; at that instant it is no longer valid.
     #[serde(default)]
     pub expires_at: Option<i64>,
     /// How often it matched.
     #[serde(default)]
     pub hits: u64,
+}
+
+impl Rule {
+    /// The program the rule is for, as far as its pattern names one: the first word, unless that is
+    /// a wildcard or quoted. An expression has none, since what it matches may go on after an
+    /// operator: `rm x.*` fits `rm x; kubectl delete y` as well.
+    #[must_use]
+    pub fn program(&self) -> Option<&str> {
+        match self.kind {
+            MatchKind::Exact | MatchKind::Glob => {
+                let first = self.pattern.split_whitespace().next();
+                first.filter(|word| !word.contains(['*', '?', '\'', '"', '\\']))
+            }
+            MatchKind::Regex => None,
+        }
+    }
 }
 
 /// What is wrong with a rule.
@@ -160,4 +176,36 @@ pub struct Backtest {
     /// The highest risk level among them.
     #[serde(default)]
     pub highest: Option<crate::Level>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_names_its_program_only_where_that_is_certain() {
+        for (kind, pattern, program) in [
+            (MatchKind::Exact, "rm -rf /srv/x", Some("rm")),
+            (MatchKind::Exact, "'rm' x", None),
+            (MatchKind::Glob, "  systemctl status *", Some("systemctl")),
+            (MatchKind::Glob, "/usr/bin/ls *", Some("/usr/bin/ls")),
+            (MatchKind::Glob, "* --force", None),
+            (MatchKind::Glob, "git-? x", None),
+            (MatchKind::Regex, "rm .*", None),
+        ] {
+            let rule = Rule {
+                id: String::new(),
+                kind,
+                pattern: pattern.to_owned(),
+                effect: Effect::Deny,
+                scope: Scope::default(),
+                reason: None,
+                author: String::new(),
+                created_at: 0,
+                expires_at: None,
+                hits: 0,
+            };
+            assert_eq!(rule.program(), program, "{pattern}");
+        }
+    }
 }

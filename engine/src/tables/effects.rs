@@ -1,4 +1,4 @@
-//! What a use of a program can mean, as the tables write it. It must never hold points.
+//! The effects that a use of a program can have, as the tables name them. It must never hold points.
 
 use crate::Category;
 
@@ -42,29 +42,66 @@ pub(crate) enum Effect {
     Read,
 }
 
-const NAMES: [(&str, Effect); 21] = [
-    ("catastrophic", Effect::Catastrophic),
-    ("critical", Effect::Critical),
-    ("destructive", Effect::Destructive),
-    ("dry", Effect::Dry),
-    ("exec", Effect::Exec),
-    ("force", Effect::Force),
-    ("help", Effect::Help),
-    ("high", Effect::High),
-    ("hijack", Effect::Hijack),
-    ("host", Effect::Host),
-    ("obfuscation", Effect::Obfuscation),
-    ("persist", Effect::Persist),
-    ("privilege", Effect::Privilege),
-    ("read", Effect::Read),
-    ("recursive", Effect::Recursive),
-    ("safety", Effect::Safety),
-    ("secret", Effect::Secret),
-    ("system", Effect::System),
-    ("tamper", Effect::Tamper),
-    ("unseen", Effect::Unseen),
-    ("wide", Effect::Wide),
-];
+impl Effect {
+    /// Every effect, sorted by its name in the tables; a set is iterated in this order.
+    const ALL: [Self; 21] = [
+        Self::Catastrophic,
+        Self::Critical,
+        Self::Destructive,
+        Self::Dry,
+        Self::Exec,
+        Self::Force,
+        Self::Help,
+        Self::High,
+        Self::Hijack,
+        Self::Host,
+        Self::Obfuscation,
+        Self::Persist,
+        Self::Privilege,
+        Self::Read,
+        Self::Recursive,
+        Self::Safety,
+        Self::Secret,
+        Self::System,
+        Self::Tamper,
+        Self::Unseen,
+        Self::Wide,
+    ];
+
+    /// The name in the tables.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Catastrophic => "catastrophic",
+            Self::Critical => "critical",
+            Self::Destructive => "destructive",
+            Self::Dry => "dry",
+            Self::Exec => "exec",
+            Self::Force => "force",
+            Self::Help => "help",
+            Self::High => "high",
+            Self::Hijack => "hijack",
+            Self::Host => "host",
+            Self::Obfuscation => "obfuscation",
+            Self::Persist => "persist",
+            Self::Privilege => "privilege",
+            Self::Read => "read",
+            Self::Recursive => "recursive",
+            Self::Safety => "safety",
+            Self::Secret => "secret",
+            Self::System => "system",
+            Self::Tamper => "tamper",
+            Self::Unseen => "unseen",
+            Self::Wide => "wide",
+        }
+    }
+
+    fn named(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|effect| effect.as_str() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            format!("unknown effect {name:?}: use {known}, none or category:NAME")
+        })
+    }
+}
 
 /// A set of effects, and a category where a use changes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,15 +120,7 @@ impl EffectSet {
                     Category::named(name).ok_or_else(|| format!("unknown category {name:?}"))?,
                 );
             } else if word != "none" {
-                let (_, effect) =
-                    NAMES.iter().find(|(name, _)| *name == word).ok_or_else(|| {
-                        let known: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-                        format!(
-                            "unknown effect {word:?}: use {}, none or category:NAME",
-                            known.join(", ")
-                        )
-                    })?;
-                set.insert(*effect);
+                set.insert(Effect::named(word)?);
             }
         }
         Ok(set)
@@ -105,7 +134,7 @@ impl EffectSet {
         self.bits & (1 << effect as u32) != 0
     }
 
-    /// Whether nothing but reducers is in it; only then options must be spelled out in full.
+    /// Whether it can lower a score; then options must be spelled out in full to match.
     pub(crate) fn lowers(self) -> bool {
         let reducers =
             (1 << Effect::Dry as u32) | (1 << Effect::Help as u32) | (1 << Effect::Read as u32);
@@ -113,6 +142,6 @@ impl EffectSet {
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Effect> {
-        NAMES.iter().map(|(_, effect)| *effect).filter(move |effect| self.contains(*effect))
+        Effect::ALL.into_iter().filter(move |effect| self.contains(*effect))
     }
 }

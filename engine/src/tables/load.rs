@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{EffectSet, Language, Pattern, Places, Program, RiskTables, Wraps, Writes};
+use super::{
+    CodePlace, EffectSet, Language, PathLists, Pattern, Program, RiskTables, Wraps, Writes,
+};
 use crate::Category;
+use crate::modifier::Modifier;
 
 /// What is wrong with a table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +84,40 @@ impl Default for Points {
     }
 }
 
+impl Points {
+    /// The points of one modifier.
+    pub(crate) fn of(&self, modifier: Modifier) -> i32 {
+        match modifier {
+            Modifier::Deception => self.deception,
+            Modifier::Destructive => self.destructive,
+            Modifier::Development => self.development,
+            Modifier::DryRun => self.dry_run,
+            Modifier::Force => self.force,
+            Modifier::HelpOrVersion => self.help,
+            Modifier::Hijack => self.hijack,
+            Modifier::HomeData => self.home_data,
+            Modifier::Indirect => self.indirect,
+            // Carriage returns at line ends are like padding: there, unseen, and harmless by themselves.
+            Modifier::LineEndings | Modifier::Padding => self.padding,
+            Modifier::Obfuscation => self.obfuscation,
+            Modifier::OpenEnded => self.open_ended,
+            Modifier::Persistence => self.persistence,
+            Modifier::PipeToInterpreter => self.pipe_to_interpreter,
+            Modifier::Privilege => self.privilege,
+            Modifier::Production => self.production,
+            Modifier::ReadOnly => self.read_only,
+            Modifier::Recursive => self.recursive,
+            Modifier::SafetyOff => self.safety_off,
+            Modifier::Secret => self.secret,
+            Modifier::SystemPath => self.system_path,
+            Modifier::Tampering => self.tampering,
+            Modifier::Uninspectable => self.uninspectable,
+            Modifier::UnlistedHost => self.unlisted_host,
+            Modifier::Wide => self.wide,
+        }
+    }
+}
+
 /// A program as the files write it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -109,7 +146,8 @@ struct Entry {
 #[serde(deny_unknown_fields, default)]
 struct Overrides {
     points: Option<Points>,
-    places: Places,
+    #[serde(rename = "places")]
+    path_lists: PathLists,
     program: BTreeMap<String, Entry>,
 }
 
@@ -134,16 +172,16 @@ const FILES: [(Category, &str); 17] = [
     (Category::Unknown, include_str!("unknown.toml")),
 ];
 
-const PLACES: &str = include_str!("places.toml");
+const PATH_LISTS: &str = include_str!("path_lists.toml");
 
 pub(super) fn builtin() -> RiskTables {
     let mut tables = RiskTables {
         programs: HashMap::new(),
         points: Points::default(),
-        places: toml::from_str(PLACES).unwrap_or_default(),
+        path_lists: toml::from_str(PATH_LISTS).unwrap_or_default(),
     };
     for (category, text) in FILES {
-        // The files are checked by a test; one that does not parse would leave its programs unknown.
+        // A test checks that every file parses; one that did not would leave its programs unknown.
         let entries: BTreeMap<String, Entry> = toml::from_str(text).unwrap_or_default();
         for (name, entry) in entries {
             let _ = tables.add(&name, entry, category);
@@ -159,7 +197,7 @@ pub(super) fn with_overrides(text: &str) -> Result<RiskTables, TablesError> {
     if let Some(points) = overrides.points {
         tables.points = points;
     }
-    tables.places.extend(overrides.places);
+    tables.path_lists.extend(overrides.path_lists);
     for (name, entry) in overrides.program {
         let message = |message| TablesError { message: format!("program.{name}: {message}") };
         tables.add(&name, entry, Category::Unknown).map_err(message)?;
@@ -217,12 +255,16 @@ impl RiskTables {
         }
         program.values.extend(words(&entry.values));
         program.writes_to.extend(words(&entry.writes_to));
-        // What is written is named by an option with a value.
+        // An option that names what is written takes a value.
         let written = program.writes_to.clone();
         program.values.extend(written.into_iter().filter(|option| option.starts_with('-')));
-        program.code.extend(entry.code);
-        let code: Vec<String> = program.code.iter().map(|(option, _)| option.clone()).collect();
-        program.values.extend(code.into_iter().filter(|option| option.starts_with('-')));
+        for (place, language) in entry.code {
+            let place = CodePlace::parse(place);
+            if let CodePlace::Option(option) = &place {
+                program.values.push(option.clone());
+            }
+            program.code.push((place, language));
+        }
         program.long |= entry.long;
         if entry.writes != Writes::None {
             program.writes = entry.writes;
@@ -248,11 +290,11 @@ mod tests {
 
     #[test]
     fn the_built_in_files_are_valid() {
-        let _: Places = toml::from_str(PLACES).unwrap();
+        let _: PathLists = toml::from_str(PATH_LISTS).unwrap();
         let mut tables = RiskTables {
             programs: HashMap::new(),
             points: Points::default(),
-            places: Places::default(),
+            path_lists: PathLists::default(),
         };
         for (category, text) in FILES {
             let entries: BTreeMap<String, Entry> =
@@ -278,7 +320,7 @@ mod tests {
         .unwrap();
         assert_eq!(tables.points.recursive, 12);
         assert_eq!(tables.points.destructive, 17);
-        assert!(tables.places.is_production("db-live-1"));
+        assert!(tables.path_lists.is_production("db-live-1"));
         assert!(tables.program("wipe-it").is_some());
         for wrong in ["[points]\nrecursiv = 1\n", "[program.x]\nis = \"evil\"\n", "[nonsense]\n"] {
             assert!(with_overrides(wrong).is_err(), "{wrong}");

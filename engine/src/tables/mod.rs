@@ -3,14 +3,14 @@
 
 mod effects;
 mod load;
+mod path_lists;
 mod pattern;
-mod places;
 
 pub(crate) use effects::{Effect, EffectSet};
 pub(crate) use load::Points;
 pub use load::TablesError;
+pub(crate) use path_lists::PathLists;
 pub(crate) use pattern::{Arguments, MAX_WORDS, Pattern, wildcard};
-pub(crate) use places::Places;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -24,15 +24,15 @@ use crate::Category;
 pub struct RiskTables {
     pub(crate) programs: HashMap<String, Arc<Program>>,
     pub(crate) points: Points,
-    pub(crate) places: Places,
+    pub(crate) path_lists: PathLists,
 }
 
-/// A language code is given in.
+/// The language of a piece of code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Language {
     Awk,
-    /// Shell lines behind five fields of time.
+    /// Shell lines after five time fields.
     Cron,
     /// Any other language: read for calls that run commands, delete, or connect.
     Code,
@@ -42,6 +42,36 @@ pub(crate) enum Language {
     Sed,
     Shell,
     Sql,
+}
+
+/// Where among its arguments a program is given code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CodePlace {
+    /// `1`: the first operand.
+    First,
+    /// `2`: the second operand.
+    Second,
+    /// `*`: all operands, joined by spaces.
+    Operands,
+    /// `+*`: every word that begins with a plus sign.
+    PlusWords,
+    /// `-c`, `--eval`: the value of an option.
+    Option(String),
+    /// `eval`: the operand after this verb.
+    Verb(String),
+}
+
+impl CodePlace {
+    fn parse(text: String) -> Self {
+        match text.as_str() {
+            "1" => Self::First,
+            "2" => Self::Second,
+            "*" => Self::Operands,
+            "+*" => Self::PlusWords,
+            option if option.starts_with('-') => Self::Option(text),
+            _ => Self::Verb(text),
+        }
+    }
 }
 
 /// Which operands a program writes.
@@ -87,17 +117,31 @@ pub(crate) struct Program {
     pub(crate) on: Vec<(Pattern, EffectSet)>,
     /// Options whose value is the next word.
     pub(crate) values: Vec<String>,
-    /// Options are long even with a single dash.
+    /// Options with a single dash are long options too.
     pub(crate) long: bool,
     pub(crate) writes: Writes,
     pub(crate) writes_to: Vec<String>,
-    pub(crate) code: Vec<(String, Language)>,
+    pub(crate) code: Vec<(CodePlace, Language)>,
     pub(crate) stdin: Option<Language>,
     pub(crate) script: Option<Language>,
     pub(crate) wraps: Option<Wraps>,
     /// Verbs that must come first for `wraps` to hold, e.g. `exec` of `docker`.
     pub(crate) wraps_on: Vec<String>,
     pub(crate) skip: usize,
+}
+
+impl Program {
+    /// Whether code is given as the value of an option.
+    pub(crate) fn has_code_option(&self, arguments: &Arguments<'_>) -> bool {
+        self.code.iter().any(|(place, _)| match place {
+            CodePlace::Option(option) => arguments.has(&[option.as_str()]).is_some(),
+            CodePlace::First
+            | CodePlace::Second
+            | CodePlace::Operands
+            | CodePlace::PlusWords
+            | CodePlace::Verb(_) => false,
+        })
+    }
 }
 
 static BUILTIN: LazyLock<RiskTables> = LazyLock::new(load::builtin);
@@ -123,7 +167,7 @@ impl RiskTables {
         self.programs.len()
     }
 
-    /// What the words of a program nobody described say by themselves.
+    /// What is assumed about a program that no table describes: its verbs are taken at face value.
     pub(crate) fn undescribed(&self) -> Option<&Program> {
         self.programs.get("?").map(Arc::as_ref)
     }

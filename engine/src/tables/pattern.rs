@@ -1,10 +1,10 @@
 //! Patterns over arguments, `push -f|--force`, and the arguments they are matched against.
-//! It must never match a reducer loosely, nor miss an option for being abbreviated or clustered.
+//! It must never match a reducer loosely, nor miss an option because it is abbreviated or clustered.
 
 use super::{Effect, EffectSet, Program, Wraps};
 use crate::parse::Word;
 
-/// The most words of one command that are told apart; a longer one is not inspectable.
+/// The most words of one command that are classified; a longer one is uninspectable.
 pub(crate) const MAX_WORDS: usize = 512;
 
 /// One option as it was given.
@@ -19,7 +19,7 @@ pub(crate) struct Flag<'a> {
     pub(crate) value_at: usize,
 }
 
-/// The arguments of one command, told apart.
+/// The arguments of one command, split into options and operands.
 #[derive(Debug, Default)]
 pub(crate) struct Arguments<'a> {
     pub(crate) flags: Vec<Flag<'a>>,
@@ -30,112 +30,26 @@ pub(crate) struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Tells options, their values and operands apart.
+    /// Splits words into options, their values and operands.
     pub(crate) fn of(words: &'a [Word], program: Option<&Program>) -> Self {
-        let mut out = Self::default();
-        let takes_value = |flag: &str| program.is_some_and(|p| p.values.iter().any(|v| v == flag));
-        let long = program.is_some_and(|p| p.long);
-        let mut at = 1;
-        let mut only_operands = false;
-        let mut after_unknown = false;
-        let wraps = program.and_then(|p| p.wraps);
-        let mut most = match (wraps, program) {
+        let wraps = program.and_then(|program| program.wraps);
+        let most = match (wraps, program) {
             (Some(Wraps::Rest | Wraps::Xargs), Some(program)) => program.skip + 1,
             (Some(Wraps::Ssh), _) => 2,
             _ => usize::MAX,
         };
-        let dashes = wraps == Some(Wraps::Dashes);
-        while let Some(word) = words.get(at).filter(|_| at < MAX_WORDS) {
-            let text = word.text.as_str();
-            // What belongs to the inner command is not looked at here.
-            if out.operands.len() >= most {
-                break;
-            }
-            if dashes
-                && let Some(program) = program
-                && let Some(verb) = out
-                    .operands
-                    .iter()
-                    .take(2)
-                    .position(|(text, _)| program.wraps_on.iter().any(|on| on == text))
-            {
-                most = most.min(program.skip.max(1) + verb + 1);
-                if text == "--" {
-                    break;
-                }
-            }
-            let here = at;
-            at += 1;
-            if only_operands
-                || !text.starts_with(['-', '+'])
-                || text.len() < 2
-                || (text.starts_with('+') && !long)
-            {
-                if after_unknown && out.operands.len() == out.doubtful {
-                    out.doubtful += 1;
-                }
-                after_unknown = false;
-                if most != usize::MAX && !dashes && is_assignment(text) {
-                    continue;
-                }
-                out.operands.push((text, here));
-                continue;
-            }
-            if text == "--" {
-                only_operands = true;
-                out.flags.push(Flag { name: text, value: None, at: here, value_at: here });
-                continue;
-            }
-            let (name, mut value) = match text.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (text, None),
-            };
-            let mut value_at = here;
-            let mut next = |value_at: &mut usize| {
-                let word = words.get(at)?;
-                *value_at = at;
-                at += 1;
-                Some(word.text.as_str())
-            };
-            if name.starts_with("--") || long || name.len() == 2 {
-                if value.is_none() && takes_value(name) {
-                    value = next(&mut value_at);
-                } else {
-                    after_unknown = value.is_none();
-                }
-                out.flags.push(Flag { name, value, at: here, value_at });
-                continue;
-            }
-            // `-rf`, `-n5`, `-Ddebug`: letters until one takes the rest as its value. The whole is
-            // kept too, for programs with long options behind one dash.
-            out.flags.push(Flag { name, value, at: here, value_at });
-            after_unknown = true;
-            let letters = text.get(1..).unwrap_or("");
-            for (offset, letter) in letters.char_indices() {
-                if !letter.is_ascii_alphanumeric() {
-                    break;
-                }
-                let rest = letters.get(offset + letter.len_utf8()..).unwrap_or("");
-                let short = letter_flag(letter);
-                let mut value = None;
-                let mut value_at = here;
-                let stops = takes_value(short);
-                if stops {
-                    value = if rest.is_empty() {
-                        after_unknown = false;
-                        next(&mut value_at)
-                    } else {
-                        Some(rest.strip_prefix('=').unwrap_or(rest))
-                    };
-                }
-                out.flags.push(Flag { name: short, value, at: here, value_at });
-                if stops {
-                    after_unknown = false;
-                    break;
-                }
-            }
-        }
-        out
+        let mut splitter = Splitter {
+            words,
+            program,
+            dashes: wraps == Some(Wraps::Dashes),
+            out: Self::default(),
+            at: 1,
+            most,
+            only_operands: false,
+            after_unknown: false,
+        };
+        splitter.run();
+        splitter.out
     }
 
     pub(crate) fn has(&self, names: &[&str]) -> Option<&Flag<'a>> {
@@ -144,6 +58,137 @@ impl<'a> Arguments<'a> {
 
     pub(crate) fn operand(&self, at: usize) -> Option<&'a str> {
         self.operands.get(at).map(|(text, _)| *text)
+    }
+}
+
+/// Goes through the words of a command.
+struct Splitter<'a, 'p> {
+    words: &'a [Word],
+    program: Option<&'p Program>,
+    /// An inner command follows a verb or `--`, as with `docker exec`.
+    dashes: bool,
+    out: Arguments<'a>,
+    /// The next word.
+    at: usize,
+    /// After this many operands the inner command begins.
+    most: usize,
+    /// `--` has been read: only operands follow.
+    only_operands: bool,
+    /// The last option is not known; the next operand may be its value.
+    after_unknown: bool,
+}
+
+impl<'a> Splitter<'a, '_> {
+    fn run(&mut self) {
+        while let Some(word) = self.words.get(self.at).filter(|_| self.at < MAX_WORDS) {
+            let text = word.text.as_str();
+            if self.inner_begins(text) {
+                break;
+            }
+            let here = self.at;
+            self.at += 1;
+            if self.is_operand(text) {
+                self.operand(text, here);
+            } else if text == "--" {
+                self.only_operands = true;
+                self.out.flags.push(Flag { name: text, value: None, at: here, value_at: here });
+            } else {
+                self.option(text, here);
+            }
+        }
+    }
+
+    /// What belongs to the inner command is not looked at here.
+    fn inner_begins(&mut self, text: &str) -> bool {
+        if self.out.operands.len() >= self.most {
+            return true;
+        }
+        let Some(program) = self.program.filter(|_| self.dashes) else { return false };
+        let is_verb = |text: &str| program.wraps_on.iter().any(|on| on == text);
+        let verb = self.out.operands.iter().take(2).position(|(text, _)| is_verb(text));
+        let Some(verb) = verb else { return false };
+        self.most = self.most.min(program.skip.max(1) + verb + 1);
+        text == "--"
+    }
+
+    fn is_operand(&self, text: &str) -> bool {
+        self.only_operands
+            || !text.starts_with(['-', '+'])
+            || text.len() < 2
+            || (text.starts_with('+') && !self.long())
+    }
+
+    fn operand(&mut self, text: &'a str, here: usize) {
+        if self.after_unknown && self.out.operands.len() == self.out.doubtful {
+            self.out.doubtful += 1;
+        }
+        self.after_unknown = false;
+        // `env A=b cmd`: assignments are not the inner command.
+        if self.most != usize::MAX && !self.dashes && is_assignment(text) {
+            return;
+        }
+        self.out.operands.push((text, here));
+    }
+
+    fn option(&mut self, text: &'a str, here: usize) {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
+        };
+        let mut flag = Flag { name, value, at: here, value_at: here };
+        if !(name.starts_with("--") || self.long() || name.len() == 2) {
+            // The whole is kept too, for programs with long options behind one dash.
+            self.out.flags.push(flag);
+            return self.cluster(text, here);
+        }
+        if value.is_none() && self.takes_value(name) {
+            self.take_value(&mut flag);
+        } else {
+            self.after_unknown = value.is_none();
+        }
+        self.out.flags.push(flag);
+    }
+
+    /// `-rf`, `-n5`, `-Ddebug`: letters until one takes the rest as its value.
+    fn cluster(&mut self, text: &'a str, here: usize) {
+        self.after_unknown = true;
+        let letters = text.get(1..).unwrap_or("");
+        for (offset, letter) in letters.char_indices() {
+            if !letter.is_ascii_alphanumeric() {
+                break;
+            }
+            let rest = letters.get(offset + letter.len_utf8()..).unwrap_or("");
+            let name = letter_flag(letter);
+            let mut flag = Flag { name, value: None, at: here, value_at: here };
+            let stops = self.takes_value(name);
+            if stops && rest.is_empty() {
+                self.take_value(&mut flag);
+            } else if stops {
+                flag.value = Some(rest.strip_prefix('=').unwrap_or(rest));
+            }
+            self.out.flags.push(flag);
+            if stops {
+                self.after_unknown = false;
+                break;
+            }
+        }
+    }
+
+    /// The next word is the value, if there is one.
+    fn take_value(&mut self, flag: &mut Flag<'a>) {
+        if let Some(word) = self.words.get(self.at) {
+            flag.value = Some(word.text.as_str());
+            flag.value_at = self.at;
+            self.at += 1;
+        }
+    }
+
+    fn takes_value(&self, name: &str) -> bool {
+        self.program.is_some_and(|program| program.values.iter().any(|value| value == name))
+    }
+
+    fn long(&self) -> bool {
+        self.program.is_some_and(|program| program.long)
     }
 }
 
@@ -165,7 +210,7 @@ fn letter_flag(letter: char) -> &'static str {
     FLAGS.get(index * 2..index * 2 + 2).unwrap_or("")
 }
 
-/// One of several words; most are plain, and told apart from the others once.
+/// One of several words. Most are plain, which is decided once, when the pattern is read.
 #[derive(Clone, Debug)]
 pub(crate) enum Alternative {
     Plain(String),

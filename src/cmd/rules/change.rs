@@ -109,8 +109,7 @@ fn print_added(view: &RuleView) -> Result<(), Failure> {
 async fn note_policies(link: &Link, view: &RuleView) -> Result<(), Failure> {
     let all: Vec<Policy> = link.client.get("/v1/policies").await?;
     let Ok(set) = PolicySet::build(all) else { return Ok(()) };
-    let program = view.rule.pattern.split_whitespace().next().filter(|p| !p.contains('*'));
-    for requirement in set.touching(program) {
+    for requirement in set.touching(view.rule.program()) {
         if requirement.needed() > 1 {
             print::note(&format!(
                 "where {} asks, the rule allows once enough of them approve it: expacti rules approve {}",

@@ -195,15 +195,14 @@ fn gaps(view: &RuleView, set: &PolicySet) -> Vec<String> {
         return Vec::new();
     }
     let votes: Vec<Vote> = view.approvals.iter().map(vote).collect();
-    let program = view.rule.pattern.split_whitespace().next();
-    let program = program.filter(|p| !p.contains(['*', '?', '\'', '"', '\\']));
     let missing = |asks: &Requirement| match tally(asks, &votes) {
         Tally::Open { have, need, .. } => {
             Some(format!("{}: {} more", whole(&asks.why), need.saturating_sub(have)))
         }
         Tally::Allowed | Tally::Denied => None,
     };
-    let all: BTreeSet<String> = set.touching(program).iter().filter_map(missing).collect();
+    let all: BTreeSet<String> =
+        set.touching(view.rule.program()).iter().filter_map(missing).collect();
     all.into_iter().collect()
 }
 

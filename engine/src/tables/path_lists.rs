@@ -1,4 +1,4 @@
-//! Paths and hosts that matter. It must never touch the file system.
+//! Lists of paths, hosts and words that matter for the score. It must never touch the file system.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::wildcard;
 /// Lists of paths, hosts and words; patterns with `*`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Places {
+pub(crate) struct PathLists {
     /// Where the system lives; writing there is +25.
     pub(crate) system: Paths,
     /// Exceptions to `system`.
@@ -28,13 +28,13 @@ pub(crate) struct Places {
     pub(crate) temporary: Paths,
     /// Raw devices.
     pub(crate) devices: Paths,
-    /// Hosts that need no remark.
+    /// Known hosts, which are not remarked on.
     pub(crate) hosts: Vec<String>,
     /// Words that mark production.
     pub(crate) production: Vec<String>,
 }
 
-impl Places {
+impl PathLists {
     pub(crate) fn extend(&mut self, other: Self) {
         self.system.extend(other.system);
         self.not_system.extend(other.not_system);
@@ -53,7 +53,7 @@ impl Places {
         if !path.starts_with('/') {
             return false;
         }
-        // Whatever stands directly beneath the root is part of the system's layout.
+        // Everything directly below the root is part of the system's layout.
         let top = path.trim_end_matches('/').rfind('/').unwrap_or(0) == 0;
         (top || self.system.hold(path)) && !self.not_system.hold(path)
     }
@@ -73,8 +73,8 @@ impl Places {
         self.tamper.hold(path)
     }
 
-    /// Whether a path may be a directory above a place that is watched: where it is moved to,
-    /// nothing tells any more what lies beneath.
+    /// Whether a path may be a directory above a guarded path: once it is moved, the paths beneath
+    /// it are no longer recognised.
     pub(crate) fn holds_guarded(&self, path: &str) -> bool {
         let path = path.trim_end_matches('/');
         [&self.secret, &self.persistence, &self.tamper, &self.vital]
@@ -110,8 +110,8 @@ impl Places {
     }
 }
 
-/// Patterns of paths, sorted by what it takes to compare one: most paths are compared with all of
-/// them, and most of them differ at once.
+/// Path patterns, grouped by how they are compared: most paths are compared with all of them, and
+/// most comparisons fail at once.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "Vec<String>")]
 pub(crate) struct Paths {

@@ -1,6 +1,7 @@
-//! Resolves the paths a command names, as far as its text tells. It must never touch the file system.
+//! Resolves the paths that a command names, as far as its text allows. It must never touch the file
+//! system.
 
-/// Makes a path absolute where the directory is known, and takes `.`, `..` and `//` out of it.
+/// Makes a path absolute where the directory is known, and removes `.`, `..` and `//` from it.
 /// A home directory stays `~`.
 pub(crate) fn resolve(path: &str, cwd: Option<&str>) -> String {
     let path = path
@@ -25,7 +26,7 @@ pub(crate) fn resolve(path: &str, cwd: Option<&str>) -> String {
             "" | "." => {}
             ".." => {
                 parts.pop();
-                // One above a home directory holds everybody's.
+                // The directory above a home directory holds all of them.
                 if parts.is_empty() && !absolute {
                     parts.push("/home");
                 }
@@ -37,7 +38,7 @@ pub(crate) fn resolve(path: &str, cwd: Option<&str>) -> String {
     if absolute { format!("/{joined}") } else { joined }
 }
 
-/// Directories the system or all of its users' data live in.
+/// Directories that hold the system or all of its users' data.
 const CORE: [&str; 30] = [
     "/",
     "/bin",

@@ -1,5 +1,5 @@
-//! Lets `rable`, an independent bash parser, check what was read. It must never hand it a text it
-//! could run deep or long on: such a text is a problem by itself.
+//! Checks what was read against `rable`, an independent bash parser. It must never pass it a text
+//! that could make it recurse too deeply or run too long: such a text is a problem in itself.
 
 use rable::{Node, NodeKind};
 
@@ -7,10 +7,10 @@ use super::types::{Problem, Script, Simple, Span};
 
 /// The longest text that is checked, in bytes: about 2 ms.
 const MAX_BYTES: usize = 8 * 1024;
-/// The most opening brackets and keywords in it. Its recursion overflows a 2 MiB stack in a debug
-/// build somewhere above 64 levels, and its time doubles with every few levels of `$(`.
+/// The most opening brackets and keywords in it. `rable` recurses, and overflows a 2 MiB stack in a
+/// debug build somewhere above 64 levels; its time doubles with every few levels of `$(`.
 const MAX_OPENERS: usize = 48;
-/// The deepest nesting of substitutions; its time grows with the square and more.
+/// The deepest nesting of substitutions; the time grows at least with the square of it.
 const MAX_SUBSTITUTIONS: usize = 12;
 
 pub(super) fn check(script: &mut Script) {
@@ -27,7 +27,7 @@ pub(super) fn check(script: &mut Script) {
         }
         let all = pieces(script, scope, source);
         let part = |piece: &Piece| source.get(piece.from..piece.to).unwrap_or("");
-        // Known before any of it is read twice: nothing is spent on what cannot be finished.
+        // Decided before anything is parsed: no work is spent on what cannot be finished.
         let why = if source.len() > budget || all.iter().any(|piece| too_much(part(piece))) {
             Some("too long or too nested to be read twice")
         } else {
@@ -47,7 +47,7 @@ pub(super) fn check(script: &mut Script) {
                 .iter()
                 .find(|command| command.scope == scope)
                 .map_or((0, script.texts.first().map_or(0, String::len)), |command| command.span);
-            script.problems.push(Problem { why, span: place });
+            script.problems.push(Problem { why, span: place, unread: false });
             return;
         }
     }
@@ -60,13 +60,14 @@ struct Piece {
     commands: std::ops::Range<usize>,
 }
 
-/// Whether the other parser could run deep or long on a text.
+/// Whether a text could make the other parser recurse too deeply or run too long.
 fn too_much(source: &str) -> bool {
     source.len() > MAX_BYTES || openers(source) > MAX_OPENERS
 }
 
-/// The whole text, or, where that is too much at once, pieces between commands at its top. If the
-/// two parsers differ anywhere, they differ first within one piece, at whose beginning they agree.
+/// The whole text, or, if that is too much at once, pieces cut between top-level commands. If the
+/// two parsers differ anywhere, their first difference is within one piece, at whose start they
+/// still agree.
 fn pieces(script: &Script, scope: usize, source: &str) -> Vec<Piece> {
     let all = Piece { from: 0, to: source.len(), commands: 0..script.commands.len() };
     if !too_much(source) {
@@ -99,7 +100,7 @@ fn pieces(script: &Script, scope: usize, source: &str) -> Vec<Piece> {
     out
 }
 
-/// Plain words and blanks, which leave nothing to disagree about.
+/// Whether a text is only plain words and blanks, so that there is nothing to disagree about.
 fn trivial(source: &str) -> bool {
     source.bytes().all(|b| {
         b.is_ascii_alphanumeric()
@@ -110,7 +111,7 @@ fn trivial(source: &str) -> bool {
     })
 }
 
-/// An upper bound of how deep the parser could recurse: everything that opens anything.
+/// An upper bound for how deep the parser could recurse: it counts everything that opens something.
 fn openers(source: &str) -> usize {
     let bytes = source.as_bytes();
     let mut count = 0;
@@ -165,7 +166,7 @@ fn disagreement(
     source: &str,
     piece: &Piece,
 ) -> Option<&'static str> {
-    // The parser is not ours: a panic in it must not take the process down with the command open.
+    // The parser is not ours: a panic in it must not end the process while a command is open.
     let parsed = std::panic::catch_unwind(|| rable::parse(source, false));
     let nodes = match parsed {
         Ok(Ok(nodes)) => nodes,
@@ -199,7 +200,8 @@ fn slice(text: &str, span: Span) -> &str {
     text.get(span.0..span.1).unwrap_or("")
 }
 
-/// Equal apart from blanks and line continuations, which the other parser drops or rewrites in places.
+/// Equal apart from blanks and line continuations, which the other parser sometimes drops or
+/// rewrites.
 fn same_text(mine: &str, theirs: &str) -> bool {
     if mine == theirs {
         return true;

@@ -1,0 +1,122 @@
+//! Scores where the code that an interpreter runs comes from. It must never treat code that cannot be
+//! seen as code that does nothing.
+
+use crate::modifier::Modifier;
+use crate::parse::{RedirectOp, Word, output};
+use crate::tables::{Arguments, CodePlace, Language, Program};
+
+use super::scorer::{Scorer, Unit};
+use super::segment_score::SegmentScore;
+
+/// A shell or another interpreter, and where its code comes from.
+pub(super) fn interpreter(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    program: &Program,
+    arguments: &Arguments<'_>,
+    score: &mut SegmentScore,
+) {
+    script_made_meanwhile(scorer, unit, program, arguments, score);
+    let Some(language) = program.stdin else { return };
+    // Code given as an argument is read in `nested.rs`; standard input is only data then.
+    if has_code(program, arguments)
+        || operand_is_script(program, arguments)
+        || asks_for_help(unit.words)
+    {
+        return;
+    }
+    if let (Language::Shell, Some(_), Some(span)) =
+        (language, program.script, unit.inherit.privileged)
+    {
+        score.modifiers.raise(50, span, "a shell with raised privilege");
+    }
+    code_on_stdin(scorer, unit, language, score);
+}
+
+/// `bash <(curl ...)`, `. <(...)`: the script is made while it runs.
+fn script_made_meanwhile(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    program: &Program,
+    arguments: &Arguments<'_>,
+    score: &mut SegmentScore,
+) {
+    let script = arguments.operands.first().and_then(|(_, at)| unit.words.get(*at));
+    let Some(word) = script.filter(|word| {
+        program.script.is_some()
+            && word.flags.substitution
+            && word.flags.unknown_output
+            && word.text.starts_with(['<', '$', '`'])
+    }) else {
+        return;
+    };
+    if scorer.runs_network() {
+        let why = "code fetched over the network is run";
+        score.modifiers.add(Modifier::PipeToInterpreter, word.span, why);
+    }
+    score.modifiers.add(Modifier::Indirect, word.span, "the script is made while it runs");
+    let why = "the code that runs cannot be seen";
+    score.modifiers.add(Modifier::Uninspectable, word.span, why);
+}
+
+/// Whether the code is among the arguments.
+fn has_code(program: &Program, arguments: &Arguments<'_>) -> bool {
+    arguments.has(&["-m"]).is_some()
+        || program.has_code_option(arguments)
+        || program.code.iter().any(|(place, _)| match place {
+            CodePlace::Second => arguments.operands.len() > 1,
+            CodePlace::Operands => !arguments.operands.is_empty(),
+            CodePlace::First | CodePlace::PlusWords | CodePlace::Option(_) | CodePlace::Verb(_) => {
+                false
+            }
+        })
+}
+
+/// Whether the first operand is a script, and not a name for standard input.
+pub(super) fn operand_is_script(program: &Program, arguments: &Arguments<'_>) -> bool {
+    program.script.is_some()
+        && arguments.operand(0).is_some_and(|script| {
+            !matches!(script, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
+        })
+        && arguments.has(&["-s"]).is_none()
+}
+
+/// What an interpreter reads that was given nothing else to run.
+fn code_on_stdin(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    language: Language,
+    score: &mut SegmentScore,
+) {
+    let simple = unit.host;
+    let first = unit.words.first().map_or(score.base_span, |word| word.span);
+    let redirected = simple
+        .redirects
+        .iter()
+        .any(|redirect| redirect.fd == Some(0) && !matches!(redirect.op, RedirectOp::Dup));
+    let piped = simple.stage > 0 && !redirected;
+    let runs_code = !matches!(language, Language::Sql | Language::Redis | Language::Mongo);
+    if piped && runs_code {
+        score.modifiers.add(Modifier::PipeToInterpreter, first, "what is piped in is run");
+        if output::before(&scorer.shared.script, unit.index, unit.host).is_none() {
+            let why = "the code that is piped in cannot be seen";
+            score.modifiers.add(Modifier::Uninspectable, first, why);
+        }
+    } else if piped
+        || redirected && simple.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read)
+    {
+        let why = "what is read from standard input cannot be seen";
+        score.modifiers.add(Modifier::Uninspectable, first, why);
+    }
+    // Only the first command of a line reads what the agent sends after it.
+    if scorer.context.has_stdin_script && unit.index == 0 && runs_code && !piped && !redirected {
+        let why = "the script on standard input is run";
+        score.modifiers.add(Modifier::PipeToInterpreter, first, why);
+        let why = "the script on standard input is not part of the command";
+        score.modifiers.add(Modifier::Uninspectable, first, why);
+    }
+}
+
+fn asks_for_help(words: &[Word]) -> bool {
+    matches!(words, [_, only] if matches!(only.text.as_str(), "--help" | "--version" | "-V" | "-v" | "-h"))
+}
