@@ -1,7 +1,8 @@
 //! The eight rules. Each needs enough history to be meaningful, and says what it saw. None may decide.
 
 use super::history::{History, MAX_KNOWN, denied, hour_of};
-use super::{Anomaly, is_recon};
+use super::recon::is_recon;
+use super::types::Anomaly;
 use crate::modifier::Modifier;
 use crate::{Assessment, Category, Context};
 
@@ -185,7 +186,7 @@ fn tampering(assessment: &Assessment) -> Option<String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
-    use super::super::Event;
+    use super::super::history::Event;
     use super::*;
     use crate::assess;
 

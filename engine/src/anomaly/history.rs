@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
+use super::recon::is_recon;
 use crate::modifier::Modifier;
 use crate::{Assessment, Context};
 
@@ -101,7 +102,7 @@ impl History {
         for segment in &assessment.segments {
             let Some(program) = &segment.program else { continue };
             count(&mut self.programs, program);
-            if super::is_recon(program, &segment.argv) {
+            if is_recon(program, &segment.argv) {
                 push(&mut self.recon, (context.now, program.clone()), 8);
             }
         }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{
-    CodePlace, EffectSet, Language, PathLists, Pattern, Program, RiskTables, Wraps, Writes,
-};
+use super::effects::EffectSet;
+use super::path_lists::PathLists;
+use super::pattern::Pattern;
+use super::program::{CodePlace, Language, Program, Wraps, Writes};
+use super::risk_tables::RiskTables;
 use crate::Category;
 use crate::modifier::Modifier;
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::wildcard;
+use super::wildcard::wildcard;
 
 /// Lists of paths, hosts and words; patterns with `*`.
 #[derive(Clone, Debug, Default, Deserialize)]

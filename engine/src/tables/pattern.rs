@@ -1,7 +1,9 @@
 //! Patterns over arguments, `push -f|--force`, and the arguments they are matched against.
 //! It must never match a reducer loosely, nor miss an option because it is abbreviated or clustered.
 
-use super::{Effect, EffectSet, Program, Wraps};
+use super::effects::{Effect, EffectSet};
+use super::program::{CodePlace, Program, Wraps};
+use super::wildcard::wildcard;
 use crate::parse::Word;
 
 /// The most words of one command that are classified; a longer one is uninspectable.
@@ -358,38 +360,19 @@ impl Pattern {
     }
 }
 
-/// Matches `*` as any run of characters and `?` as one, in bounded time.
-pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
-    if !pattern.contains(['*', '?']) {
-        return pattern == text;
-    }
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut star = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == b'?' || text.get(t) == Some(&c) => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    p = at + 1;
-                    t = from + 1;
-                    star = Some((at, from + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(p).all(|c| *c == b'*')
-}
-
 impl Program {
+    /// Whether code is given as the value of an option.
+    pub(crate) fn has_code_option(&self, arguments: &Arguments<'_>) -> bool {
+        self.code.iter().any(|(place, _)| match place {
+            CodePlace::Option(option) => arguments.has(&[option.as_str()]).is_some(),
+            CodePlace::First
+            | CodePlace::Second
+            | CodePlace::Operands
+            | CodePlace::PlusWords
+            | CodePlace::Verb(_) => false,
+        })
+    }
+
     /// Every effect of a use, with the word that caused it; the program itself is word 0.
     pub(crate) fn effects(&self, arguments: &Arguments<'_>) -> Vec<(Effect, usize)> {
         let mut out: Vec<(Effect, usize)> = Vec::new();
@@ -423,21 +406,5 @@ impl Program {
             }
         }
         category
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::wildcard;
-
-    #[test]
-    fn wildcards_match_whole_words() {
-        assert!(wildcard("delete-*", "delete-stack"));
-        assert!(wildcard("*", ""));
-        assert!(wildcard("a?c", "abc"));
-        assert!(!wildcard("delete", "delete-stack"));
-        assert!(!wildcard("a*b", "acbd"));
-        assert!(!wildcard(&"*a".repeat(50), &"b".repeat(10_000)));
     }
 }
