@@ -4,7 +4,6 @@
 #[cfg(feature = "bench")]
 pub mod bench;
 mod fetch;
-mod filter;
 mod keymap;
 mod link;
 mod model;
@@ -15,9 +14,11 @@ mod quiet;
 pub mod recording;
 mod run;
 mod screen;
+mod search;
 mod terminal;
 mod text;
 mod theme;
+mod time;
 mod update;
 mod view;
 

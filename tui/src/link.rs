@@ -8,7 +8,8 @@ use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::model::{LinkMsg, Millis};
+use crate::model::LinkMsg;
+use crate::time::Millis;
 
 const PATH: &str = "/v1/ws/reviewer";
 /// The broker sends a ping every 15 s; after three without anything it is gone.

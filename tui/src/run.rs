@@ -17,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::keymap::KeyMap;
 use crate::link::Link;
-use crate::model::{Answer, Click, Confirm, Effect, Fetch, LinkMsg, Millis, Model, Msg, Notice};
+use crate::model::{Answer, Click, Confirm, Effect, Fetch, LinkMsg, Model, Msg, Notice};
 use crate::notify::Notifier;
 use crate::quiet::QuietHours;
 use crate::terminal::{Tty, restore};
 use crate::theme::Theme;
+use crate::time::Millis;
 use crate::update::update;
 use crate::view::view;
 

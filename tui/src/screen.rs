@@ -178,7 +178,7 @@ impl Screen {
                 }
                 x += w;
             }
-            for found in crate::model::matches(&text, look.find) {
+            for found in crate::search::matches(&text, look.find) {
                 for x in columns.get(found..found + look.find.len()).unwrap_or_default() {
                     if let Some(target) = buffer.cell_mut((area.x + cast(*x), area.y + cast(y))) {
                         target.modifier.toggle(Modifier::REVERSED);

@@ -6,9 +6,10 @@ use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outc
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 
+use super::DrawnRequest;
 use super::seen::Seen;
-use super::{DrawnRequest, Millis};
 use crate::text::{Shown, clean, short_ids};
+use crate::time::Millis;
 
 /// What this reviewer did with the request.
 #[derive(Debug, Clone, PartialEq, Eq)]

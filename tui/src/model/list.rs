@@ -6,9 +6,10 @@ use expacti_protocol::command::{CommandState, CommandView};
 use expacti_protocol::ids::{CommandId, SessionId};
 use tui_input::Input;
 
-use super::{Fetch, Matter, Millis, Voting, headline, result};
+use super::{Fetch, Matter, Voting, headline, result};
 use crate::propose::{Candidate, TERMS};
 use crate::text::{clean, fit, short_ids, width};
+use crate::time::Millis;
 
 /// How a piece of a row is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
 
-use super::{Millis, Pane};
+use super::Pane;
+use crate::time::Millis;
 
 /// News from the connection.
 #[derive(Debug)]

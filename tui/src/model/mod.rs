@@ -1,6 +1,7 @@
 //! Everything the reviewer's screen knows. It must never change except in `update`, and never
 //! hold a string of the broker's for drawing that was not made clean on the way in.
 
+mod filter;
 mod find;
 mod grants;
 mod item;
@@ -19,7 +20,7 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use tui_input::Input;
 
-pub(crate) use find::{Find, matches};
+pub(crate) use find::Find;
 pub(crate) use grants::{Granting, Part, Running, words};
 pub(crate) use item::{Goes, Item, Past, Stage, headline, result};
 pub(crate) use list::{Draft, List, Tone, audit_row, history_row};
@@ -32,21 +33,10 @@ pub(crate) use sessions::{Live, Session};
 use crate::keymap::KeyMap;
 use crate::player::Player;
 use crate::theme::Theme;
+use crate::time::{ALERT_INTERVAL, ARMING, LINGER, Millis, SLOW_ANSWER, WATCH_DELAY};
 
-/// Milliseconds of a clock that only goes forward; its zero means nothing.
-pub(crate) type Millis = u64;
-
-/// How long a request must have been on the screen, and the decision keys at rest, before it can
-/// be allowed.
-pub(crate) const ARMING: Millis = 500;
-/// How long an allow of HIGH and above is held here, to be taken back.
-pub(crate) const HOLD: Millis = 2_000;
-/// How long a row of something decided stays in the queue.
-pub(crate) const LINGER: Millis = 4_000;
 /// Sessions side by side at most.
 pub(crate) const TILES: usize = 6;
-/// How long a hint stays.
-pub(crate) const HINT: Millis = 4_000;
 
 /// What follows `a` before an allow counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -446,7 +436,7 @@ impl Model {
     /// The rows of the queue: one for each group of identical requests, by deadline, with the
     /// number of requests in it. The selected request stands for its group.
     pub(crate) fn queue(&self) -> Vec<(&Item, usize)> {
-        let filter = crate::filter::Filter::parse(&self.filter);
+        let filter = filter::Filter::parse(&self.filter);
         let mut items: Vec<&Item> = self.items.values().filter(|i| filter.matches(i)).collect();
         items.sort_by(|a, b| a.order().cmp(&b.order()));
         let mut rows: Vec<(&Item, usize)> = Vec::with_capacity(items.len());
@@ -506,7 +496,7 @@ impl Model {
         for item in self.items.values() {
             match item.stage {
                 Stage::Held { until, .. } => wakes.push(until),
-                Stage::Sent { at, .. } => wakes.push(at + 3_000),
+                Stage::Sent { at, .. } => wakes.push(at + SLOW_ANSWER),
                 _ => {}
             }
             match item.gone_at {
@@ -525,10 +515,10 @@ impl Model {
         }
         wakes.extend(self.hint.as_ref().map(|h| h.until));
         if self.watch_wanted != self.watched_sessions() || self.watch_due().is_some() {
-            wakes.push(self.watch_since + crate::update::WATCH_REST);
+            wakes.push(self.watch_since + WATCH_DELAY);
         }
         if !self.attention.untold.is_empty() {
-            wakes.push(self.attention.told_at.unwrap_or(0) + crate::update::TELL_REST);
+            wakes.push(self.attention.told_at.unwrap_or(0) + ALERT_INTERVAL);
         }
         wakes.into_iter().filter(|w| *w > self.now).min()
     }

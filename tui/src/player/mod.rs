@@ -15,9 +15,9 @@ pub(crate) use chapters::Chapter;
 pub(crate) use keyframes::Index;
 pub(crate) use view::draw;
 
-use crate::model::Millis;
 use crate::recording::{Kind, Recording, size};
 use crate::screen::Screen;
+use crate::time::Millis;
 
 /// Speeds of the keys `<` and `>`.
 const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 1.5, 2.0, 4.0, 8.0, 16.0, 32.0];

@@ -9,9 +9,9 @@ use tui_input::Input;
 
 use super::hint;
 use crate::model::{
-    Click, ConfirmKind, Confirming, Effect, HOLD, Item, LastDecision, Link, Mode, Model, Pane,
-    Stage,
+    Click, ConfirmKind, Confirming, Effect, Item, LastDecision, Link, Mode, Model, Pane, Stage,
 };
+use crate::time::HOLD;
 
 /// Why a decision key does nothing now.
 #[derive(Debug, Clone, PartialEq, Eq)]

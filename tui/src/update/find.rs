@@ -4,7 +4,8 @@
 use tui_input::Input;
 
 use super::hint;
-use crate::model::{Find, Mode, Model, Pane, matches};
+use crate::model::{Find, Mode, Model, Pane};
+use crate::search::matches;
 
 /// The key "filter" where there is a text: opens the field.
 pub(super) fn open(model: &mut Model) {

@@ -8,6 +8,7 @@ use expacti_protocol::ids::SessionId;
 use super::decide::{Word, allow_lock, commit, unarmed_lock};
 use super::{hint, keys};
 use crate::model::{Effect, Granting, Mode, Model, Part, Running};
+use crate::time::GRANT_LINGER;
 use crate::update::Lock;
 
 /// The key "grant": opens the dialog.
@@ -100,14 +101,11 @@ pub(super) fn used(model: &mut Model, session: &SessionId, bytes: usize) {
     }
 }
 
-/// How long a grant stays in sight after its time: the gate's clock began a little later.
-const LATE: i64 = 5_000;
-
 /// Forgets grants whose time is over. The gate ends them; this is only what the screen says.
 pub(super) fn expire(model: &mut Model) {
     let now_ms = model.broker_now();
     model.grants.retain(|_, g| {
-        let (seconds, bytes) = g.left(now_ms - LATE);
+        let (seconds, bytes) = g.left(now_ms - i64::try_from(GRANT_LINGER).unwrap_or(i64::MAX));
         seconds > 0 && bytes > 0
     });
 }

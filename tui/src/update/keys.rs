@@ -10,8 +10,9 @@ use tui_input::backend::crossterm::EventHandler as _;
 
 use super::{decide, find, grant, hint, screens};
 use crate::keymap::Action;
-use crate::model::{Control, Effect, Fetch, HINT, Mode, Model, Pane, Stage};
+use crate::model::{Control, Effect, Fetch, Mode, Model, Pane, Stage};
 use crate::text::clean;
+use crate::time::HINT;
 
 /// The longest text a field takes, in bytes (a comment's limit on the wire is 4,000).
 const FIELD: usize = 1_000;

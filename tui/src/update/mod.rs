@@ -12,12 +12,10 @@ mod watch;
 
 pub(crate) use decide::Lock;
 pub(crate) use decide::{allow_lock, comment_lock, deny_lock};
-pub(crate) use watch::{TELL_REST, WATCH_REST};
 
-use crate::model::{
-    DrawnRequest, Effect, Fetch, HINT, Hint, LINGER, Mode, Model, Msg, OnScreen, Stage,
-};
+use crate::model::{DrawnRequest, Effect, Fetch, Hint, Mode, Model, Msg, OnScreen, Stage};
 use crate::text::clean;
+use crate::time::{HINT, LINGER};
 
 /// Takes in one message.
 pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {

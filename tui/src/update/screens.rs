@@ -9,12 +9,11 @@ use tui_input::Input;
 
 use super::{hint, vote};
 use crate::keymap::Action;
-use crate::model::{
-    ARMING, Answer, Draft, Effect, Fetch, List, Mode, Model, Pane, audit_row, history_row,
-};
+use crate::model::{Answer, Draft, Effect, Fetch, List, Mode, Model, Pane, audit_row, history_row};
 use crate::player::{Outcome, Player};
 use crate::propose::TERMS;
 use crate::text::clean;
+use crate::time::ARMING;
 
 /// Asks for a recording; it opens when it is there, if the reviewer still waits for it.
 pub(super) fn replay(model: &mut Model, effects: &mut Vec<Effect>) {

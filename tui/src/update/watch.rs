@@ -7,14 +7,10 @@ use expacti_protocol::gate::Stream;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerRequest;
 
-use crate::model::{Effect, Fetch, Live, Millis, Model, Notice};
+use crate::model::{Effect, Fetch, Live, Model, Notice};
 use crate::screen::Screen;
 use crate::text::clean;
-
-/// How long the selection rests before its session is watched.
-pub(crate) const WATCH_REST: Millis = 250;
-/// The shortest time between two notifications.
-pub(crate) const TELL_REST: Millis = 3_000;
+use crate::time::{ALERT_INTERVAL, WATCH_DELAY};
 
 /// Watches what the live pane shows, and nothing else.
 pub(super) fn follow(model: &mut Model, effects: &mut Vec<Effect>) {
@@ -26,7 +22,7 @@ pub(super) fn follow(model: &mut Model, effects: &mut Vec<Effect>) {
         model.watch_wanted = wanted;
         model.watch_since = model.now;
     }
-    if model.now < model.watch_since + WATCH_REST {
+    if model.now < model.watch_since + WATCH_DELAY {
         return;
     }
     let stale: Vec<SessionId> =
@@ -84,7 +80,7 @@ pub(super) fn resized(model: &mut Model, session: &SessionId, cols: u32, rows: u
 
 /// Bell and notification for requests nobody was told of.
 pub(super) fn tell(model: &mut Model, effects: &mut Vec<Effect>) {
-    let rested = model.attention.told_at.is_none_or(|at| model.now >= at + TELL_REST);
+    let rested = model.attention.told_at.is_none_or(|at| model.now >= at + ALERT_INTERVAL);
     if model.attention.untold.is_empty() || !rested || !model.connected() {
         return;
     }

@@ -9,9 +9,10 @@ use ratatui::widgets::{Block, Borders, Clear, Widget as _};
 
 use super::{clock, put, shown, wrapped};
 use crate::keymap::Action;
-use crate::model::{ARMING, Draft, Drawn, List, Model, Tone, Voting};
+use crate::model::{Draft, Drawn, List, Model, Tone, Voting};
 use crate::text::{clean, fit, width};
 use crate::theme::badge;
+use crate::time::ARMING;
 
 fn boxed(model: &Model, frame: &mut Frame<'_>, area: Rect, title: String, foot: String) -> Rect {
     let theme = model.theme;

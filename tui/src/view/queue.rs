@@ -10,6 +10,7 @@ use super::{countdown, panel, put, shown};
 use crate::model::{Area, Drawn, Item, Model, Pane, Stage};
 use crate::text::{fit, fit_middle, width};
 use crate::theme::badge;
+use crate::time::SLOW_ANSWER;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
     let theme = model.theme;
@@ -111,7 +112,7 @@ fn status(model: &Model, item: &Item, columns: usize) -> Vec<Span<'static>> {
             )
         }
         (Stage::Sent { at, .. }, CommandState::Pending) => {
-            let slow = model.now >= at + 3_000;
+            let slow = model.now >= at + SLOW_ANSWER;
             (pad(if slow { "no answer" } else { "sending" }), theme.warn())
         }
         (Stage::Refused { .. }, CommandState::Pending) => (pad("REFUSED"), theme.error()),

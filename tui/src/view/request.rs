@@ -13,6 +13,7 @@ use crate::keymap::Action;
 use crate::model::{Area, Drawn, DrawnRequest, Goes, Item, Model, Pane, Stage};
 use crate::text::{fit, width};
 use crate::theme::badge;
+use crate::time::SLOW_ANSWER;
 
 /// Rows of the command that are kept even when everything else needs room.
 const COMMAND_ROWS: usize = 3;
@@ -215,7 +216,7 @@ fn band(model: &Model, item: &Item) -> Option<(String, Style)> {
         }
         Stage::Sent { allow, at, .. } => {
             let word = if *allow { "ALLOW" } else { "DENY" };
-            let slow = if model.now >= at + 3_000 { ", no answer yet" } else { "" };
+            let slow = if model.now >= at + SLOW_ANSWER { ", no answer yet" } else { "" };
             Some((format!("{word} sent, not confirmed{slow}"), theme.alarm_calm()))
         }
         Stage::Done { allow: true } => {

@@ -2,7 +2,7 @@
 
 use expacti_engine::Level;
 
-use crate::model::Item;
+use super::item::Item;
 
 /// A parsed filter: every part must match.
 #[derive(Debug, Default)]
