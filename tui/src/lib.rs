@@ -3,6 +3,7 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+mod emulator;
 mod fetch;
 mod keymap;
 mod link;
@@ -13,7 +14,6 @@ mod propose;
 mod quiet;
 pub mod recording;
 mod run;
-mod screen;
 mod search;
 mod terminal;
 mod text;

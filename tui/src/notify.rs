@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use expacti_protocol::ids::CommandId;
 use tokio::sync::mpsc::Sender;
 
-use crate::model::{Click, Notice};
+use crate::model::{Notice, NoticeAction};
 
 /// Failures in a row after which the desktop is left alone.
 const GIVE_UP: u32 = 3;
@@ -16,7 +16,7 @@ const GIVE_UP: u32 = 3;
 const BUTTONS: usize = 8;
 
 /// What the buttons of notifications say.
-pub(crate) type Clicks = Sender<(CommandId, Click)>;
+pub(crate) type Clicks = Sender<(CommandId, NoticeAction)>;
 
 /// Hands notices to the thread.
 pub(crate) struct Notifier {
@@ -130,8 +130,8 @@ fn show(
                     .spawn(move || {
                         handle.wait_for_action(|action| {
                             let click = match action {
-                                "default" | "open" => Click::Open,
-                                "deny" => Click::Deny,
+                                "default" | "open" => NoticeAction::Open,
+                                "deny" => NoticeAction::Deny,
                                 _ => return,
                             };
                             let _ = clicks.try_send((id.clone(), click));

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::keymap::KeyMap;
 use crate::link::Link;
-use crate::model::{Answer, Click, Confirm, Effect, Fetch, LinkMsg, Model, Msg, Notice};
+use crate::model::{Answer, Confirm, Effect, Fetch, LinkMsg, Model, Msg, Notice, NoticeAction};
 use crate::notify::Notifier;
 use crate::quiet::QuietHours;
 use crate::terminal::{Tty, restore};
@@ -107,13 +107,13 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
     model.keymap = options.keymap;
     model.confirm = options.confirm;
     model.banner = options.banner.map(|b| crate::text::clean(&b, 300));
-    model.attention.desktop = options.notify;
-    model.attention.bell = options.bell;
-    model.attention.quiet = options.quiet_hours;
+    model.alerts.desktop = options.notify;
+    model.alerts.bell = options.bell;
+    model.alerts.quiet = options.quiet_hours;
     let (answers, answered) = mpsc::channel(16);
     let (clicks, clicked) = mpsc::channel(16);
     let over_ssh = std::env::var_os("SSH_TTY").is_some();
-    let mut screen = Screen {
+    let mut screen = EventLoop {
         model,
         tty,
         link,
@@ -177,14 +177,14 @@ fn keyboard() -> mpsc::Receiver<Key> {
     receiver
 }
 
-struct Screen {
+struct EventLoop {
     model: Model,
     tty: Tty,
     link: Link,
     /// The connection that the model knows of.
     connection: u64,
     notifier: Notifier,
-    clicked: mpsc::Receiver<(CommandId, Click)>,
+    clicked: mpsc::Receiver<(CommandId, NoticeAction)>,
     over_ssh: bool,
     /// How long a byte took to the reviewer's terminal and back when the screen began.
     known_delay: Millis,
@@ -196,7 +196,7 @@ struct Screen {
     quit: bool,
 }
 
-impl Screen {
+impl EventLoop {
     async fn run(&mut self, quit: &CancellationToken, signals: Signals) -> anyhow::Result<()> {
         let Signals { mut term, mut hup, mut int, mut cont } = signals;
         self.known_delay = if self.over_ssh { crate::terminal::delay() } else { 0 };

@@ -155,19 +155,19 @@ pub(crate) fn fit_middle(text: &str, columns: usize, ascii: bool) -> String {
 
 /// What a piece of a command is, for drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Piece {
+pub(crate) enum Mark {
     /// The name of a character that would not have been seen.
     Hidden,
     /// A character outside ASCII.
-    Foreign,
+    NonAscii,
 }
 
 /// The exact bytes of a command, every one of them visible.
 #[derive(Debug, Clone)]
-pub(crate) struct Shown {
+pub(crate) struct VisibleText {
     text: String,
     /// Ranges of `text` that are not plain, in order.
-    marks: Vec<(Range<usize>, Piece)>,
+    marks: Vec<(Range<usize>, Mark)>,
     /// Where each replaced character stood: (offset in the wire's `command`, offset in `text`),
     /// both *after* the replacement.
     steps: Vec<(usize, usize)>,
@@ -190,7 +190,7 @@ pub(crate) struct Shown {
 /// Ranges of a command's visible text, one for each row.
 pub(crate) type Rows = Arc<Vec<Range<usize>>>;
 
-impl Shown {
+impl VisibleText {
     /// Makes `bytes` visible; `ascii` names every character outside ASCII.
     pub(crate) fn new(bytes: &[u8], ascii: bool) -> Self {
         Self::make(bytes, ascii, false)
@@ -244,7 +244,7 @@ impl Shown {
             if c == '\t' && self.tabs && !several && !ascii {
                 let start = self.text.len();
                 self.text.push('⇥');
-                self.mark(start..self.text.len(), Piece::Hidden);
+                self.mark(start..self.text.len(), Mark::Hidden);
                 self.step(*wire);
                 continue;
             }
@@ -255,7 +255,7 @@ impl Shown {
             if plain && !ascii {
                 let start = self.text.len();
                 self.text.push(c);
-                self.mark(start..self.text.len(), Piece::Foreign);
+                self.mark(start..self.text.len(), Mark::NonAscii);
                 self.foreign += 1;
             } else {
                 if plain || several && c.is_alphanumeric() {
@@ -277,10 +277,10 @@ impl Shown {
         self.text.push(open);
         self.text.push_str(name);
         self.text.push(close);
-        self.mark(start..self.text.len(), Piece::Hidden);
+        self.mark(start..self.text.len(), Mark::Hidden);
     }
 
-    fn mark(&mut self, range: Range<usize>, piece: Piece) {
+    fn mark(&mut self, range: Range<usize>, piece: Mark) {
         match self.marks.last_mut() {
             Some((last, kind)) if *kind == piece && last.end == range.start => last.end = range.end,
             _ => self.marks.push((range, piece)),
@@ -313,7 +313,7 @@ impl Shown {
     pub(crate) fn marks(
         &self,
         range: &Range<usize>,
-    ) -> impl Iterator<Item = &(Range<usize>, Piece)> {
+    ) -> impl Iterator<Item = &(Range<usize>, Mark)> {
         let first = self.marks.partition_point(|(mark, _)| mark.end <= range.start);
         let end = range.end;
         self.marks.get(first..).unwrap_or_default().iter().take_while(move |(m, _)| m.start < end)
@@ -337,7 +337,7 @@ impl Shown {
         let columns = columns.max(2);
         let mut rows = Vec::new();
         let (mut start, mut used) = (0, 0);
-        let mut names = self.marks.iter().filter(|(_, p)| *p == Piece::Hidden).peekable();
+        let mut names = self.marks.iter().filter(|(_, p)| *p == Mark::Hidden).peekable();
         // Up to where the text belongs to a name that is already counted.
         let mut counted = 0;
         for (at, c) in self.text.char_indices() {
@@ -412,12 +412,12 @@ mod tests {
     #[test]
     fn spans_follow_what_they_point_at() {
         let command = "a\x1bb\u{e9}\u{202e}rm";
-        let shown = Shown::new(command.as_bytes(), false);
+        let shown = VisibleText::new(command.as_bytes(), false);
         assert_eq!(shown.text(), "a⟨U+001B⟩bé⟨U+202E⟩rm");
         let at = command.find("rm").unwrap();
         assert_eq!(&shown.text()[shown.range([at, at + 2])], "rm");
         assert_eq!((shown.hidden, shown.foreign), (2, 1));
-        let ascii = Shown::new(command.as_bytes(), true);
+        let ascii = VisibleText::new(command.as_bytes(), true);
         assert_eq!(ascii.text(), "a<U+001B>b<U+00E9><U+202E>rm");
         assert_eq!(&ascii.text()[ascii.range([at, at + 2])], "rm");
     }
@@ -427,7 +427,7 @@ mod tests {
         let bytes = b"x\xff\xfe rm";
         let wire = String::from_utf8_lossy(bytes).into_owned();
         let at = wire.find("rm").unwrap();
-        let shown = Shown::new(bytes, false);
+        let shown = VisibleText::new(bytes, false);
         assert_eq!(shown.text(), "x⟨0xFF⟩⟨0xFE⟩ rm");
         assert_eq!(&shown.text()[shown.range([at, at + 2])], "rm");
         assert_eq!(shown.range([900, 1000]), shown.text().len()..shown.text().len());
@@ -436,12 +436,12 @@ mod tests {
 
     #[test]
     fn rows_hold_every_byte() {
-        let shown = Shown::new("aaaa\n\n日本語 x\n".as_bytes(), false);
+        let shown = VisibleText::new("aaaa\n\n日本語 x\n".as_bytes(), false);
         let rows: Vec<&str> = shown.wrap(4).into_iter().map(|r| &shown.text()[r]).collect();
         assert_eq!(rows, ["aaaa", "", "日本", "語 x"]);
         assert_eq!(shown.lines, 3);
-        assert_eq!(Shown::new(b"", false).wrap(4), vec![0..0]);
-        let shown = Shown::new(b"abcd\x01\x02x", false);
+        assert_eq!(VisibleText::new(b"", false).wrap(4), vec![0..0]);
+        let shown = VisibleText::new(b"abcd\x01\x02x", false);
         let rows: Vec<&str> = shown.wrap(10).into_iter().map(|r| &shown.text()[r]).collect();
         assert_eq!(rows, ["abcd", "⟨U+0001⟩", "⟨U+0002⟩x"], "names are not broken");
         assert_eq!(shown.wrap(5).iter().map(|r| r.len()).sum::<usize>(), shown.text().len());

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::search::matches;
-use crate::text::Shown;
+use crate::text::VisibleText;
 
 /// A search, and where it stands.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,7 @@ impl Find {
     }
 
     /// The matches of which a part is in that row of the text.
-    pub(crate) fn ranges(&self, shown: &Shown, row: &Range<usize>) -> Vec<Range<usize>> {
+    pub(crate) fn ranges(&self, shown: &VisibleText, row: &Range<usize>) -> Vec<Range<usize>> {
         let text = shown.text();
         if self.needle.is_empty() {
             return Vec::new();
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn matches_are_found_across_the_edges_of_rows() {
-        let shown = Shown::new("éé rm -rf éé".as_bytes(), false);
+        let shown = VisibleText::new("éé rm -rf éé".as_bytes(), false);
         let find = Find::new("rm -rf");
         for row in shown.wrap(5) {
             let found = find.ranges(&shown, &row);

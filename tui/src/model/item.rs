@@ -8,7 +8,7 @@ use expacti_protocol::ids::CommandId;
 
 use super::DrawnRequest;
 use super::seen::Seen;
-use crate::text::{Shown, clean, short_ids};
+use crate::text::{VisibleText, clean, short_ids};
 use crate::time::Millis;
 
 /// What this reviewer did with the request.
@@ -48,7 +48,7 @@ pub(crate) enum Stage {
 
 /// A command of the past, on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Past {
+pub(crate) struct PastCommand {
     /// Which.
     pub id: CommandId,
     /// Submitted at, in seconds since the Unix epoch.
@@ -66,7 +66,7 @@ pub(crate) struct Past {
 pub(crate) struct Item {
     view: CommandView,
     /// The exact bytes, visible.
-    pub command: Shown,
+    pub command: VisibleText,
     /// The bytes are those the digest names.
     pub exact: bool,
     /// The text is the broker's masked one: this reviewer does not get the exact bytes.
@@ -80,32 +80,32 @@ pub(crate) struct Item {
     /// What this reviewer did.
     pub stage: Stage,
     /// What goes with it for reading, visible.
-    pub preview: Option<Shown>,
+    pub preview: Option<VisibleText>,
     /// The preview is a difference of two files: lines added, lines removed.
     pub diff: Option<(usize, usize)>,
     /// What stands for the command until the reviewer asks for it.
-    mask: Option<Shown>,
+    mask: Option<VisibleText>,
     seen: Seen,
     preview_seen: Seen,
     mask_seen: bool,
     /// When it stopped to be open.
-    pub gone_at: Option<Millis>,
+    pub closed_since: Option<Millis>,
 }
 
 /// What kind of item it is and where its bytes go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Goes {
+pub(crate) struct Destination {
     /// `keys`, `a line`, `a change of a file`.
     pub what: &'static str,
     /// `psql -d shop`, `the shell`, clean.
-    pub into: String,
+    pub program: String,
     /// What is known of the prompt.
-    pub label: Option<&'static str>,
+    pub prompt: Option<&'static str>,
     /// Whether that is known for certain, and as it should be.
     pub certain: bool,
 }
 
-impl Goes {
+impl Destination {
     fn new(view: &CommandView) -> Option<Self> {
         let (kind, interactive) = (view.kind, view.interactive.as_ref());
         let what = match kind {
@@ -121,20 +121,20 @@ impl Goes {
         };
         let Some(i) = interactive else {
             let known = matches!(kind, ItemKind::Line | ItemKind::File);
-            let into = match kind {
+            let program = match kind {
                 ItemKind::Line => return None,
                 ItemKind::File => "",
                 _ => "a program that is not known",
             };
-            return Some(Self { what, into: into.to_owned(), label: None, certain: known });
+            return Some(Self { what, program: program.to_owned(), prompt: None, certain: known });
         };
         let certain = matches!(i.label, PromptLabel::Verified | PromptLabel::Continuation);
-        let into = match &i.foreground {
+        let program = match &i.foreground {
             Some(program) => clean(program, 120),
             None if certain => "the shell".to_owned(),
             None => "what reads the terminal: not known".to_owned(),
         };
-        Some(Self { what, into, label: Some(i.label.as_str()), certain })
+        Some(Self { what, program, prompt: Some(i.label.as_str()), certain })
     }
 }
 
@@ -160,7 +160,7 @@ pub(crate) struct Card {
     /// How the host key was checked, unless as it should be.
     pub host_key: Option<String>,
     /// What kind of item it is and where it goes, unless it is an ordinary command.
-    pub goes: Option<Goes>,
+    pub destination: Option<Destination>,
     /// Who may still decide.
     pub may_decide: Vec<String>,
     /// Each term: points, name, why.
@@ -225,9 +225,9 @@ impl Item {
             (&view.interactive, &view.preview),
         );
         let group = Digest::of(format!("{key:?}").as_bytes());
-        let preview = view.preview.as_ref().map(|p| Shown::of_file(p.as_bytes(), ascii));
+        let preview = view.preview.as_ref().map(|p| VisibleText::of_file(p.as_bytes(), ascii));
         Self {
-            command: Shown::new(&bytes, ascii),
+            command: VisibleText::new(&bytes, ascii),
             exact,
             redacted: view.masked.as_ref() == Some(&view.text.command),
             headline: headline(&view, 240),
@@ -236,11 +236,11 @@ impl Item {
             stage: Stage::Open,
             diff: preview.as_ref().and_then(|p| diff(p.text())),
             preview,
-            mask: secret(&view).then(|| Shown::new(MASK.as_bytes(), ascii)),
+            mask: secret(&view).then(|| VisibleText::new(MASK.as_bytes(), ascii)),
             seen: Seen::default(),
             preview_seen: Seen::default(),
             mask_seen: false,
-            gone_at: None,
+            closed_since: None,
             view,
         }
     }
@@ -258,8 +258,8 @@ impl Item {
                 CommandState::Pending => Stage::Open,
                 _ => std::mem::replace(&mut self.stage, Stage::Open),
             };
-            let gone_at = self.gone_at;
-            *self = Self { stage, gone_at, ..Self::new(view, ascii) };
+            let closed_since = self.closed_since;
+            *self = Self { stage, closed_since, ..Self::new(view, ascii) };
             return;
         }
         self.card = Card::new(&view);
@@ -297,12 +297,12 @@ impl Item {
     }
 
     /// What is shown of the command.
-    pub(crate) fn text(&self, masked: bool) -> &Shown {
+    pub(crate) fn text(&self, masked: bool) -> &VisibleText {
         self.mask.as_ref().filter(|_| masked).unwrap_or(&self.command)
     }
 
     /// What is shown of the preview: none of a masked item's, which repeats it.
-    pub(crate) fn shown_preview(&self, masked: bool) -> Option<&Shown> {
+    pub(crate) fn shown_preview(&self, masked: bool) -> Option<&VisibleText> {
         self.preview.as_ref().filter(|_| !masked)
     }
 
@@ -335,9 +335,9 @@ impl Item {
     }
 
     /// The command on one line with its result.
-    pub(crate) fn past(&self) -> Past {
+    pub(crate) fn past(&self) -> PastCommand {
         let (result, good) = result(self.state(), self.view.outcome.as_ref());
-        Past {
+        PastCommand {
             id: self.id().clone(),
             at: self.view.timestamp,
             result,
@@ -415,7 +415,7 @@ impl Card {
                 && s.target.bytes().all(|b| b.is_ascii_graphic()),
             target_name,
             cwd: clean(&view.cwd, 200),
-            goes: Goes::new(view),
+            destination: Destination::new(view),
             may_decide: view.may_decide.iter().take(20).map(|n| clean(n, 40)).collect(),
             agent: clean(&s.agent, 60),
             owner: optional(&s.owner, 60),

@@ -6,7 +6,7 @@ use expacti_protocol::command::{CommandState, CommandView};
 use expacti_protocol::ids::{CommandId, SessionId};
 use tui_input::Input;
 
-use super::{Fetch, Matter, Voting, headline, result};
+use super::{Ballot, Fetch, Voting, headline, result};
 use crate::propose::{Candidate, TERMS};
 use crate::text::{clean, fit, short_ids, width};
 use crate::time::Millis;
@@ -40,7 +40,7 @@ pub(crate) struct ListRow {
     /// What `copy` copies.
     pub copy: String,
     /// What can be voted on.
-    pub matter: Option<Box<Matter>>,
+    pub ballot: Option<Box<Ballot>>,
 }
 
 /// A list over the whole screen.
@@ -133,7 +133,7 @@ pub(crate) fn history_row(view: &CommandView) -> ListRow {
         ],
         session: Some((view.session_id.clone(), view.recording_offset)),
         copy: view.id.to_string(),
-        matter: None,
+        ballot: None,
     }
 }
 
@@ -194,13 +194,13 @@ pub(crate) fn audit_row(line: &str) -> ListRow {
             .ok()
             .map(|id| (id, value.get("recording_offset").and_then(serde_json::Value::as_f64))),
         copy: line.to_owned(),
-        matter: None,
+        ballot: None,
     }
 }
 
 /// A rule being proposed.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct RuleProposal {
     /// For which command.
     pub id: CommandId,
     /// The rules to choose from; none while they are worked out.
@@ -213,7 +213,7 @@ pub(crate) struct Draft {
     pub since: Millis,
 }
 
-impl Draft {
+impl RuleProposal {
     /// Hours the rule holds.
     pub(crate) fn hours(&self) -> u32 {
         TERMS.get(self.term).copied().unwrap_or(8)

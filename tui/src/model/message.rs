@@ -45,7 +45,7 @@ pub(crate) enum Msg {
     /// A drawing is on the screen.
     Drawn(Drawn),
     /// A button of a desktop notification.
-    Clicked(CommandId, Click),
+    Clicked(CommandId, NoticeAction),
     /// The answer to a [`Fetch`].
     Fetched(Fetch, Result<Answer, String>),
 }
@@ -99,7 +99,7 @@ pub(crate) struct Area {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fetch {
     /// The last commands of a session.
-    Past(SessionId),
+    SessionCommands(SessionId),
     /// Sessions of the past.
     Sessions,
     /// The last commands of all, for the permissions in force.
@@ -113,7 +113,7 @@ pub(crate) enum Fetch {
     /// What waits to change rules and policies.
     Changes,
     /// Approve a rule or a change, or drop the change.
-    Vote(super::About, bool),
+    Vote(super::Subject, bool),
     /// The end of the audit log.
     Audit,
     /// Rules worth proposing for a command.
@@ -165,7 +165,7 @@ pub(crate) struct Notice {
 
 /// A button of a desktop notification. None allows: the request is not in sight there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Click {
+pub(crate) enum NoticeAction {
     /// Look at the request.
     Open,
     /// Deny it.

@@ -1,12 +1,12 @@
 //! Everything the reviewer's screen knows. It must never change except in `update`, and never
 //! hold a string of the broker's for drawing that was not made clean on the way in.
 
+mod ballot;
 mod filter;
 mod find;
 mod grants;
 mod item;
 mod list;
-mod matter;
 mod message;
 mod seen;
 mod sessions;
@@ -20,15 +20,15 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use tui_input::Input;
 
+pub(crate) use ballot::{Ballot, Rulebook, Subject, Voting, change};
 pub(crate) use find::Find;
-pub(crate) use grants::{Granting, Part, Running, words};
-pub(crate) use item::{Goes, Item, Past, Stage, headline, result};
-pub(crate) use list::{Draft, List, Tone, audit_row, history_row};
-pub(crate) use matter::{About, Matter, Rulebook, Voting, change};
+pub(crate) use grants::{ActiveGrant, GrantField, GrantForm, words};
+pub(crate) use item::{Destination, Item, PastCommand, Stage, headline, result};
+pub(crate) use list::{List, RuleProposal, Tone, audit_row, history_row};
 pub(crate) use message::{
-    Answer, Area, Click, Drawn, DrawnRequest, Effect, Fetch, LinkMsg, Msg, Notice,
+    Answer, Area, Drawn, DrawnRequest, Effect, Fetch, LinkMsg, Msg, Notice, NoticeAction,
 };
-pub(crate) use sessions::{Live, Session};
+pub(crate) use sessions::{LiveTerminal, Session};
 
 use crate::keymap::KeyMap;
 use crate::player::Player;
@@ -89,7 +89,7 @@ impl Confirm {
 
 /// The connection to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Link {
+pub(crate) enum LinkState {
     /// Being made.
     Connecting,
     /// Broken; nothing can be decided until it is back.
@@ -142,7 +142,7 @@ pub(crate) enum Mode {
     /// An allow waits for its second step.
     Confirm(Box<Confirming>),
     /// An allow that lets what follows pass unreviewed is being made out.
-    Grant(Box<Granting>),
+    Grant(Box<GrantForm>),
     /// Ending, pausing or resuming a session waits for `y`.
     ConfirmSession(SessionId, Control),
     /// The keys are shown.
@@ -152,7 +152,7 @@ pub(crate) enum Mode {
     /// A list over the whole screen.
     List(Box<List>),
     /// A rule is being proposed.
-    Rule(Box<Draft>),
+    Rule(Box<RuleProposal>),
 }
 
 /// What can be done to a session.
@@ -216,7 +216,7 @@ pub(crate) struct Hint {
 
 /// New requests that people should hear of.
 #[derive(Debug, Default)]
-pub(crate) struct Attention {
+pub(crate) struct Alerts {
     /// Not to be disturbed.
     pub muted: bool,
     /// Desktop notifications are wanted.
@@ -226,9 +226,9 @@ pub(crate) struct Attention {
     /// Hours of the day without bell and notifications.
     pub(crate) quiet: Option<crate::quiet::QuietHours>,
     /// Requests nobody was told of yet.
-    pub untold: Vec<CommandId>,
+    pub unannounced: Vec<CommandId>,
     /// When people were last told.
-    pub told_at: Option<Millis>,
+    pub announced_at: Option<Millis>,
 }
 
 /// The whole state.
@@ -251,7 +251,7 @@ pub(crate) struct Model {
     /// The broker's address, clean.
     pub broker: String,
     /// The connection.
-    pub link: Link,
+    pub link: LinkState,
     /// The last measured round trip, in milliseconds.
     pub latency: Option<u64>,
     /// Who the broker takes us for, clean.
@@ -267,13 +267,13 @@ pub(crate) struct Model {
     /// Sessions: open ones, and some closed ones.
     pub sessions: BTreeMap<SessionId, Session>,
     /// The last commands of each session.
-    pub past: HashMap<SessionId, VecDeque<Past>>,
+    pub past: HashMap<SessionId, VecDeque<PastCommand>>,
     /// Permissions that are in force.
-    pub grants: BTreeMap<CommandId, Running>,
+    pub grants: BTreeMap<CommandId, ActiveGrant>,
     /// The secret the reviewer asked to see.
     pub revealed: Option<CommandId>,
     /// Terminals of watched sessions.
-    pub live: BTreeMap<SessionId, Live>,
+    pub live: BTreeMap<SessionId, LiveTerminal>,
     /// Open requests seen since the connection came up, until it is synced.
     pub fresh: BTreeSet<CommandId>,
     /// Open sessions seen since the connection came up, until it is synced.
@@ -309,11 +309,11 @@ pub(crate) struct Model {
     /// The last decision made here.
     pub last: Option<LastDecision>,
     /// Decisions made here that were refused or not confirmed; shown until looked at.
-    pub troubles: Vec<(CommandId, String)>,
+    pub failed_decisions: Vec<(CommandId, String)>,
     /// The line at the bottom.
     pub hint: Option<Hint>,
     /// Bell and notifications.
-    pub attention: Attention,
+    pub alerts: Alerts,
     /// Counts our messages.
     pub next_ref: u64,
     /// Since when the live pane wants another session than it shows.
@@ -347,7 +347,7 @@ impl Model {
             confirm: Confirm::default(),
             banner: None,
             broker: crate::text::clean(broker, 80),
-            link: Link::Connecting,
+            link: LinkState::Connecting,
             latency: None,
             principal: String::new(),
             role: Role::Viewer,
@@ -376,9 +376,9 @@ impl Model {
             pressed_at: None,
             decided_at: None,
             last: None,
-            troubles: Vec::new(),
+            failed_decisions: Vec::new(),
             hint: None,
-            attention: Attention::default(),
+            alerts: Alerts::default(),
             next_ref: 1,
             watch_since: 0,
             watch_wanted: Vec::new(),
@@ -398,7 +398,7 @@ impl Model {
 
     /// Whether messages can be exchanged and everything open is known.
     pub(crate) fn connected(&self) -> bool {
-        self.link == Link::Up { synced: true }
+        self.link == LinkState::Up { synced: true }
     }
 
     /// The selected request.
@@ -492,14 +492,14 @@ impl Model {
             Mode::Replay(player) => wakes.extend(player.next_wake()),
             _ => {}
         }
-        let mut counting = !matches!(self.link, Link::Up { .. }) || !self.grants.is_empty();
+        let mut counting = !matches!(self.link, LinkState::Up { .. }) || !self.grants.is_empty();
         for item in self.items.values() {
             match item.stage {
                 Stage::Held { until, .. } => wakes.push(until),
                 Stage::Sent { at, .. } => wakes.push(at + SLOW_ANSWER),
                 _ => {}
             }
-            match item.gone_at {
+            match item.closed_since {
                 Some(at) => wakes.push(at + LINGER),
                 None => counting = true,
             }
@@ -517,8 +517,8 @@ impl Model {
         if self.watch_wanted != self.watched_sessions() || self.watch_due().is_some() {
             wakes.push(self.watch_since + WATCH_DELAY);
         }
-        if !self.attention.untold.is_empty() {
-            wakes.push(self.attention.told_at.unwrap_or(0) + ALERT_INTERVAL);
+        if !self.alerts.unannounced.is_empty() {
+            wakes.push(self.alerts.announced_at.unwrap_or(0) + ALERT_INTERVAL);
         }
         wakes.into_iter().filter(|w| *w > self.now).min()
     }

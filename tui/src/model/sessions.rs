@@ -2,7 +2,7 @@
 
 use expacti_protocol::session::SessionView;
 
-use crate::screen::Screen;
+use crate::emulator::Emulator;
 use crate::text::clean;
 
 /// A session with its clean strings.
@@ -32,11 +32,11 @@ impl Session {
 
 /// The terminal of a watched session.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub(crate) struct LiveTerminal {
     /// The terminal.
-    pub screen: Screen,
+    pub screen: Emulator,
     /// Whether anything has arrived.
-    pub heard: bool,
+    pub has_output: bool,
     /// Rows that it is scrolled back.
     pub scroll: usize,
     /// The row of the last match, from the oldest.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock, Weak};
 
 use super::apply;
+use crate::emulator::Emulator;
 use crate::recording::Recording;
-use crate::screen::Screen;
 
 /// The longest stretch of a recording without a keyframe.
 const SECONDS: f64 = 10.0;
@@ -56,10 +56,10 @@ impl Index {
     }
 
     /// The last keyframe with at most `events` applied: how many, and the terminal.
-    pub(crate) fn before(&self, events: usize) -> Option<(usize, Screen)> {
+    pub(crate) fn before(&self, events: usize) -> Option<(usize, Emulator)> {
         let list = self.frames.list.read().ok()?;
         let frame = list.get(list.partition_point(|k| k.event <= events).checked_sub(1)?)?;
-        let mut screen = Screen::new(frame.cols, frame.rows);
+        let mut screen = Emulator::new(frame.cols, frame.rows);
         screen.feed_str(&frame.dump);
         Some((frame.event, screen))
     }
@@ -81,7 +81,7 @@ fn make(recording: &Recording, frames: &Weak<Frames>) {
 
 fn make_within(recording: &Recording, frames: &Weak<Frames>, memory: usize) {
     let h = &recording.header;
-    let mut screen = Screen::new(h.cols.into(), h.rows.into());
+    let mut screen = Emulator::new(h.cols.into(), h.rows.into());
     let (mut bytes, mut since) = (0, 0.0);
     let (mut apart, mut held) = (1_u32, 0_usize);
     for (i, event) in recording.events.iter().enumerate() {

@@ -15,8 +15,8 @@ pub(crate) use chapters::Chapter;
 pub(crate) use keyframes::Index;
 pub(crate) use view::draw;
 
+use crate::emulator::Emulator;
 use crate::recording::{Kind, Recording, size};
-use crate::screen::Screen;
 use crate::time::Millis;
 
 /// Speeds of the keys `<` and `>`.
@@ -30,7 +30,7 @@ pub(crate) struct Player {
     times: Vec<f64>,
     pub(crate) chapters: Vec<Chapter>,
     index: Index,
-    pub(crate) screen: Screen,
+    pub(crate) screen: Emulator,
     /// Events that were applied.
     position: usize,
     /// Seconds since the beginning.
@@ -85,7 +85,7 @@ impl Player {
         let index = Index::build(recording.clone());
         let (cols, rows) = (recording.header.cols, recording.header.rows);
         Self {
-            screen: Screen::new(cols.into(), rows.into()),
+            screen: Emulator::new(cols.into(), rows.into()),
             recording,
             times,
             chapters,
@@ -163,7 +163,7 @@ impl Player {
             None if self.position <= target => self.position,
             None => {
                 let h = &self.recording.header;
-                self.screen = Screen::new(h.cols.into(), h.rows.into());
+                self.screen = Emulator::new(h.cols.into(), h.rows.into());
                 0
             }
         };
@@ -356,7 +356,7 @@ impl Player {
 }
 
 /// What an event does to the terminal.
-fn apply(screen: &mut Screen, recording: &Recording, event: &crate::recording::Event) {
+fn apply(screen: &mut Emulator, recording: &Recording, event: &crate::recording::Event) {
     match event.kind {
         Kind::Output => screen.feed_str(recording.data(event)),
         Kind::Resize => {

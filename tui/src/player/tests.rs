@@ -117,7 +117,7 @@ proptest! {
         wait_for_index(&p);
         for to in seeks {
             p.seek(to);
-            let mut plain = Screen::new(30, 8);
+            let mut plain = Emulator::new(30, 8);
             for e in r.events.iter().filter(|e| e.time <= p.time) {
                 apply(&mut plain, &r, e);
             }

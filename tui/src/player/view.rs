@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget as _};
 
 use super::Player;
-use crate::screen::Look;
+use crate::emulator::DrawOptions;
 use crate::text::{clean, duration, fit, fit_middle, to_ascii, width};
 use crate::theme::{Theme, badge};
 
@@ -58,7 +58,7 @@ fn terminal(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     );
     let inside = block.inner(area);
     block.render(area, frame.buffer_mut());
-    let look = Look { colour: theme.colour, cursor: true, back: 0, find: player.needle() };
+    let look = DrawOptions { colour: theme.colour, cursor: true, back: 0, find: player.needle() };
     player.screen.draw(inside, frame.buffer_mut(), &look);
     if theme.ascii {
         for y in inside.top()..inside.bottom() {

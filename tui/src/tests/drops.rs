@@ -7,7 +7,7 @@ use expacti_protocol::client::Endpoint;
 use expacti_protocol::command::CommandState;
 use expacti_protocol::reviewer::ReviewerRequest;
 
-use super::{Bench, request, support};
+use super::{TestScreen, request, support};
 use crate::link::Link;
 use crate::model::{Effect, LinkMsg, Msg};
 use support::broker::FakeBroker;
@@ -32,7 +32,7 @@ async fn a_broker_that_goes_away_after_every_message() {
         state.breaks_after = 1;
     }
     let mut link = Link::open_with(Endpoint::unix(&socket), (2, 4)).await.unwrap();
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.msg(Msg::Link(LinkMsg::Down { why: "begin".into(), retry_in: 1 }));
     let mut connection = 0;
     let mut pressed: HashMap<String, usize> = HashMap::new();
@@ -53,7 +53,7 @@ async fn a_broker_that_goes_away_after_every_message() {
         if b.model.connected() && crate::update::deny_lock(&b.model).is_none() {
             *pressed.entry(b.selected().to_owned()).or_default() += 1;
             b.keys("d");
-        } else if b.model.item().is_none_or(|i| i.gone_at.is_some()) {
+        } else if b.model.item().is_none_or(|i| i.closed_since.is_some()) {
             b.keys("n");
         }
         for effect in b.effects.drain(..) {

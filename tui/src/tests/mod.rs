@@ -3,10 +3,10 @@
 mod arming;
 mod decisions;
 mod drops;
-mod fingers;
 mod hostile;
 mod items;
 mod pictures;
+mod random_input;
 mod screens;
 mod steps;
 #[path = "../../tests/support/mod.rs"]
@@ -28,14 +28,14 @@ use crate::update::update;
 use crate::view::view;
 
 /// A model with a screen, driven by hand. Every step draws, unless `blind`.
-pub(crate) struct Bench {
+pub(crate) struct TestScreen {
     pub(crate) model: Model,
     pub(crate) terminal: Terminal<TestBackend>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) blind: bool,
 }
 
-impl Bench {
+impl TestScreen {
     pub(crate) fn new(cols: u16, rows: u16) -> Self {
         Self::with(cols, rows, Theme { colour: true, ascii: false })
     }

@@ -9,7 +9,7 @@ use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
 
 use super::pictures::scene;
-use super::{Bench, request, support};
+use super::{TestScreen, request, support};
 use crate::model::{Answer, Effect, Fetch, Mode, Msg, Rulebook};
 use crate::propose::Candidate;
 use crate::recording::Recording;
@@ -17,14 +17,14 @@ use crate::theme::Theme;
 
 const COLOUR: Theme = Theme { colour: true, ascii: false };
 
-pub(super) fn fetches(b: &Bench) -> Vec<Fetch> {
+pub(super) fn fetches(b: &TestScreen) -> Vec<Fetch> {
     b.effects
         .iter()
         .filter_map(|e| match e {
             Effect::Fetch(f)
                 if !matches!(
                     f,
-                    Fetch::Past(_) | Fetch::Sessions | Fetch::Grants | Fetch::Changes
+                    Fetch::SessionCommands(_) | Fetch::Sessions | Fetch::Grants | Fetch::Changes
                 ) =>
             {
                 Some(f.clone())
@@ -185,7 +185,7 @@ fn a_rule_is_proposed_with_its_backtest() {
 
 #[test]
 fn reviewers_may_not_propose_rules() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.keys("w");
     assert!(b.shows("your role may not change rules"), "{}", b.text());

@@ -6,7 +6,9 @@ use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
 
 use super::{decide, grant, hint, watch};
-use crate::model::{Answer, Effect, Fetch, Item, Link, LinkMsg, Mode, Model, Past, Session, Stage};
+use crate::model::{
+    Answer, Effect, Fetch, Item, LinkMsg, LinkState, Mode, Model, PastCommand, Session, Stage,
+};
 use crate::text::clean;
 
 /// Commands of a session that are remembered.
@@ -17,18 +19,18 @@ const CLOSED_SESSIONS: usize = 20;
 pub(super) fn link(model: &mut Model, news: LinkMsg, effects: &mut Vec<Effect>) {
     match news {
         LinkMsg::Up => {
-            model.link = Link::Up { synced: false };
+            model.link = LinkState::Up { synced: false };
             model.fresh.clear();
             model.fresh_sessions.clear();
         }
         LinkMsg::Down { why, retry_in } => {
             let since = match model.link {
-                Link::Down { since, .. } => since,
+                LinkState::Down { since, .. } => since,
                 _ => model.now,
             };
-            let was_up = matches!(model.link, Link::Up { .. });
+            let was_up = matches!(model.link, LinkState::Up { .. });
             model.link =
-                Link::Down { since, retry_at: model.now + retry_in, why: clean(&why, 200) };
+                LinkState::Down { since, retry_at: model.now + retry_in, why: clean(&why, 200) };
             model.latency = None;
             if was_up {
                 decide::disconnected(model);
@@ -59,11 +61,11 @@ fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
             model.fresh.insert(view.id.clone());
             let known = model.items.contains_key(&view.id);
             if !known && view.state == CommandState::Pending {
-                model.attention.untold.push(view.id.clone());
+                model.alerts.unannounced.push(view.id.clone());
             }
             command(model, *view);
             decide::select_if_none(model);
-            watch::tell(model, effects);
+            watch::announce(model, effects);
         }
         ReviewerEvent::CommandUpdated(view) => command(model, *view),
         ReviewerEvent::SessionOpened(view) => {
@@ -100,17 +102,17 @@ fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
 
 /// Everything open was sent: what was not among it is no longer open.
 fn synced(model: &mut Model) {
-    model.link = Link::Up { synced: true };
+    model.link = LinkState::Up { synced: true };
     let now = model.now;
     for item in model.items.values_mut() {
-        if item.gone_at.is_none() && !model.fresh.contains(item.id()) {
+        if item.closed_since.is_none() && !model.fresh.contains(item.id()) {
             let mut view = item.view().clone();
             // Nobody said how it ended; what matters is that it cannot be decided any more.
             view.state = CommandState::Unknown;
             view.comment = Some("closed while the connection was down".to_owned());
             view.decided_by.get_or_insert_with(|| "not known here".to_owned());
             item.refresh(view, model.theme.ascii);
-            item.gone_at = Some(now);
+            item.closed_since = Some(now);
         }
     }
     let fresh = std::mem::take(&mut model.fresh_sessions);
@@ -142,14 +144,14 @@ fn command(model: &mut Model, view: CommandView) {
     }
     let Some(item) = model.items.get_mut(&id) else { return };
     if item.state() == CommandState::Pending {
-        item.gone_at = None;
+        item.closed_since = None;
         // A vote of ours from before a reconnect.
         let vote = item.view().votes.iter().find(|v| clean(&v.by, 40) == me).map(|v| v.allow);
         if let (Some(allow), Stage::Open) = (vote, &item.stage) {
             item.stage = Stage::Done { allow };
         }
-    } else if item.gone_at.is_none() {
-        item.gone_at = Some(now);
+    } else if item.closed_since.is_none() {
+        item.closed_since = Some(now);
     }
     decide::changed(model, &id);
     let past = model.items.get(&id).filter(|i| i.state() != CommandState::Pending).map(Item::past);
@@ -165,7 +167,7 @@ fn remember(model: &mut Model, item: &Item) {
     keep(model, &item.view().session_id.clone(), item.past());
 }
 
-fn keep(model: &mut Model, session: &SessionId, past: Past) {
+fn keep(model: &mut Model, session: &SessionId, past: PastCommand) {
     let list = model.past.entry(session.clone()).or_default();
     list.retain(|p| p.id != past.id);
     let at = list.partition_point(|p| (p.at, &p.id) < (past.at, &past.id));
@@ -237,7 +239,7 @@ fn answered(model: &mut Model, r#ref: Option<u64>, refused: Option<String>) {
             };
             item.stage = Stage::Refused { why: why.clone() };
             let text = format!("{word} of {} refused: {why}", item.id().short());
-            model.troubles.push((item.id().clone(), text));
+            model.failed_decisions.push((item.id().clone(), text));
         }
         (None, Some(why)) => hint(model, format!("refused: {why}"), true),
         (None, None) => {}

@@ -9,7 +9,8 @@ use tui_input::Input;
 
 use super::hint;
 use crate::model::{
-    Click, ConfirmKind, Confirming, Effect, Item, LastDecision, Link, Mode, Model, Pane, Stage,
+    ConfirmKind, Confirming, Effect, Item, LastDecision, LinkState, Mode, Model, NoticeAction,
+    Pane, Stage,
 };
 use crate::time::HOLD;
 
@@ -147,7 +148,7 @@ pub(crate) fn allow(model: &mut Model, effects: &mut Vec<Effect>) {
     let expected = match model.confirm.of(item.level()) {
         // What was not shown is never allowed by one key.
         ConfirmKind::None if model.masked(item) => None,
-        ConfirmKind::None => return commit(model, &id, Word::Allow(None), effects),
+        ConfirmKind::None => return commit(model, &id, Decision::Allow(None), effects),
         ConfirmKind::Y => None,
         ConfirmKind::TargetName => Some(name_to_type(item)),
     };
@@ -183,7 +184,7 @@ pub(crate) fn confirmed(model: &mut Model, effects: &mut Vec<Effect>) {
     };
     match lock {
         Some(lock) => hint(model, lock.text(), true),
-        None => commit(model, &id, Word::Allow(None), effects),
+        None => commit(model, &id, Decision::Allow(None), effects),
     }
 }
 
@@ -193,13 +194,18 @@ pub(crate) fn deny(model: &mut Model, effects: &mut Vec<Effect>) {
     model.pressed_at = Some(model.now);
     match (lock, model.selected.clone()) {
         (Some(lock), _) => hint(model, lock.text(), false),
-        (None, Some(id)) => commit(model, &id, Word::Deny(None), effects),
+        (None, Some(id)) => commit(model, &id, Decision::Deny(None), effects),
         (None, None) => {}
     }
 }
 
 /// A button of a desktop notification: opens the request, or denies it.
-pub(crate) fn clicked(model: &mut Model, id: &CommandId, click: Click, effects: &mut Vec<Effect>) {
+pub(crate) fn clicked(
+    model: &mut Model,
+    id: &CommandId,
+    click: NoticeAction,
+    effects: &mut Vec<Effect>,
+) {
     let Some(item) = model.items.get(id) else {
         return hint(model, format!("{}: over already", id.short()), false);
     };
@@ -209,14 +215,16 @@ pub(crate) fn clicked(model: &mut Model, id: &CommandId, click: Click, effects: 
     };
     match (click, lock) {
         // Whoever is typing or answering goes on with that.
-        (Click::Open, _) if !matches!(model.mode, Mode::Normal) => {}
-        (Click::Open, _) => {
+        (NoticeAction::Open, _) if !matches!(model.mode, Mode::Normal) => {}
+        (NoticeAction::Open, _) => {
             model.pane = Pane::Request;
             select(model, Some(id.clone()));
         }
-        (Click::Deny, Some(lock)) => hint(model, format!("{}: {}", id.short(), lock.text()), true),
-        (Click::Deny, None) => {
-            commit(model, id, Word::Deny(None), effects);
+        (NoticeAction::Deny, Some(lock)) => {
+            hint(model, format!("{}: {}", id.short(), lock.text()), true)
+        }
+        (NoticeAction::Deny, None) => {
+            commit(model, id, Decision::Deny(None), effects);
             hint(model, format!("{} denied from its notification", id.short()), false);
         }
     }
@@ -267,12 +275,12 @@ pub(crate) fn commented(model: &mut Model, effects: &mut Vec<Effect>) {
     let Some(id) = id else { return };
     let comment = input.value().trim().to_owned();
     let comment = Some(comment).filter(|c| !c.is_empty());
-    commit(model, &id, Word::Deny(comment), effects);
+    commit(model, &id, Decision::Deny(comment), effects);
 }
 
-/// A decision.
+/// What a reviewer decides of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum Decision {
     /// It may run, and what follows may pass unreviewed.
     Allow(Option<Grant>),
     /// It may not, and the agent is told why.
@@ -280,25 +288,30 @@ pub(super) enum Word {
 }
 
 /// Makes the decision: holds it, or sends it.
-pub(super) fn commit(model: &mut Model, id: &CommandId, word: Word, effects: &mut Vec<Effect>) {
+pub(super) fn commit(
+    model: &mut Model,
+    id: &CommandId,
+    decision: Decision,
+    effects: &mut Vec<Effect>,
+) {
     let (now, at_ms) = (model.now, model.broker_now());
     let next = next_after(model, id);
     let Some(item) = model.items.get_mut(id) else { return };
-    let allow = matches!(word, Word::Allow(_));
+    let allow = matches!(decision, Decision::Allow(_));
     let revision = item.view().revision;
-    match word {
-        Word::Allow(grant) if grant.is_some() || item.level() >= Level::High => {
+    match decision {
+        Decision::Allow(grant) if grant.is_some() || item.level() >= Level::High => {
             item.stage = Stage::Held { revision, grant, until: now + HOLD };
         }
-        word => {
-            effects.push(send(item, model.next_ref, revision, word, now));
+        decision => {
+            effects.push(send(item, model.next_ref, revision, decision, now));
             model.next_ref += 1;
         }
     }
     let headline = item.headline.clone();
     model.last = Some(LastDecision { allow, headline, at_ms, id: id.clone() });
     model.decided_at = Some(now);
-    model.troubles.retain(|(trouble, _)| trouble != id);
+    model.failed_decisions.retain(|(failed, _)| failed != id);
     model.hint = None;
     // A key of the reviewer's moves on; the next request is armed afresh.
     if model.selected.as_ref() == Some(id) {
@@ -306,10 +319,10 @@ pub(super) fn commit(model: &mut Model, id: &CommandId, word: Word, effects: &mu
     }
 }
 
-fn send(item: &mut Item, r#ref: u64, revision: u64, word: Word, now: u64) -> Effect {
-    let (allow, comment, grant) = match word {
-        Word::Allow(grant) => (true, None, grant),
-        Word::Deny(comment) => (false, comment, None),
+fn send(item: &mut Item, r#ref: u64, revision: u64, decision: Decision, now: u64) -> Effect {
+    let (allow, comment, grant) = match decision {
+        Decision::Allow(grant) => (true, None, grant),
+        Decision::Deny(comment) => (false, comment, None),
     };
     item.stage = Stage::Sent { r#ref, allow, at: now };
     Effect::Send(ReviewerRequest::Decision(DecisionMessage {
@@ -341,7 +354,7 @@ pub(crate) fn release_held(model: &mut Model, effects: &mut Vec<Effect>) {
             drop_held(model, &id, "it changed while it was held");
             continue;
         }
-        effects.push(send(item, model.next_ref, revision, Word::Allow(grant), now));
+        effects.push(send(item, model.next_ref, revision, Decision::Allow(grant), now));
         model.next_ref += 1;
     }
 }
@@ -354,7 +367,7 @@ pub(crate) fn drop_held(model: &mut Model, id: &CommandId, why: &str) {
     }
     item.stage = Stage::Open;
     let text = format!("allow of {} not sent: {why}", id.short());
-    model.troubles.push((id.clone(), text));
+    model.failed_decisions.push((id.clone(), text));
 }
 
 /// The key "undo": takes back the newest allow that is still held.
@@ -473,7 +486,7 @@ pub(crate) fn disconnected(model: &mut Model) {
                 }
                 let word = if allow { "allow" } else { "deny" };
                 let text = format!("{word} of {} not confirmed: the connection broke", id.short());
-                model.troubles.push((id, text));
+                model.failed_decisions.push((id, text));
             }
             _ => {}
         }
@@ -482,5 +495,5 @@ pub(crate) fn disconnected(model: &mut Model) {
     if matches!(model.mode, Mode::Confirm(_) | Mode::Grant(_) | Mode::ConfirmSession(..)) {
         close_typing(model);
     }
-    debug_assert!(!matches!(model.link, Link::Up { synced: true }));
+    debug_assert!(!matches!(model.link, LinkState::Up { synced: true }));
 }

@@ -5,9 +5,9 @@ use crossterm::event::{KeyCode, KeyEvent};
 use expacti_protocol::command::CommandView;
 use expacti_protocol::ids::SessionId;
 
-use super::decide::{Word, allow_lock, commit, unarmed_lock};
+use super::decide::{Decision, allow_lock, commit, unarmed_lock};
 use super::{hint, keys};
-use crate::model::{Effect, Granting, Mode, Model, Part, Running};
+use crate::model::{ActiveGrant, Effect, GrantField, GrantForm, Mode, Model};
 use crate::time::GRANT_LINGER;
 use crate::update::Lock;
 
@@ -23,38 +23,38 @@ pub(super) fn open(model: &mut Model) {
         return hint(model, lock.text(), false);
     }
     let expected = super::decide::name_to_type(item);
-    let granting = Granting::new(item.id().clone(), item.view().revision, expected);
+    let form = GrantForm::new(item.id().clone(), item.view().revision, expected);
     model.pressed_at = Some(now);
-    super::ask(model, Mode::Grant(Box::new(granting)));
+    super::ask(model, Mode::Grant(Box::new(form)));
 }
 
 /// A key in the dialog.
 pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
-    let Mode::Grant(granting) = &mut model.mode else { return };
-    match (key.code, granting.part) {
-        (KeyCode::Tab | KeyCode::Down, part) => granting.part = turn(part, true),
-        (KeyCode::BackTab | KeyCode::Up, part) => granting.part = turn(part, false),
-        (KeyCode::Enter, Part::Name) => given(model, effects),
-        (KeyCode::Enter, part) => granting.part = turn(part, true),
-        _ => keys::field(granting.input(), key),
+    let Mode::Grant(form) = &mut model.mode else { return };
+    match (key.code, form.field) {
+        (KeyCode::Tab | KeyCode::Down, part) => form.field = turn(part, true),
+        (KeyCode::BackTab | KeyCode::Up, part) => form.field = turn(part, false),
+        (KeyCode::Enter, GrantField::Name) => given(model, effects),
+        (KeyCode::Enter, part) => form.field = turn(part, true),
+        _ => keys::field(form.input(), key),
     }
 }
 
-fn turn(part: Part, on: bool) -> Part {
-    match (part, on) {
-        (Part::Seconds, true) | (Part::Name, false) => Part::Bytes,
-        (Part::Bytes, true) | (Part::Seconds, false) => Part::Name,
-        (Part::Name, true) | (Part::Bytes, false) => Part::Seconds,
+fn turn(field: GrantField, on: bool) -> GrantField {
+    match (field, on) {
+        (GrantField::Seconds, true) | (GrantField::Name, false) => GrantField::Bytes,
+        (GrantField::Bytes, true) | (GrantField::Seconds, false) => GrantField::Name,
+        (GrantField::Name, true) | (GrantField::Bytes, false) => GrantField::Seconds,
     }
 }
 
 /// Enter after the name.
 fn given(model: &mut Model, effects: &mut Vec<Effect>) {
-    let Mode::Grant(granting) = &model.mode else { return };
-    let (id, revision) = (granting.id.clone(), granting.revision);
-    let right = granting.name.value() == granting.expected;
+    let Mode::Grant(form) = &model.mode else { return };
+    let (id, revision) = (form.id.clone(), form.revision);
+    let right = form.name.value() == form.expected;
     let early = !model.answerable();
-    let grant = granting.grant();
+    let grant = form.grant();
     model.pressed_at = Some(model.now);
     if early {
         return hint(model, "look first: then confirm", false);
@@ -75,13 +75,13 @@ fn given(model: &mut Model, effects: &mut Vec<Effect>) {
     };
     match lock {
         Some(lock) => hint(model, lock.text(), true),
-        None => commit(model, &id, Word::Allow(Some(grant)), effects),
+        None => commit(model, &id, Decision::Allow(Some(grant)), effects),
     }
 }
 
 /// Takes in what a command says of a grant in force.
 pub(super) fn noted(model: &mut Model, view: &CommandView) {
-    match Running::of(view, &model.principal) {
+    match ActiveGrant::of(view, &model.principal) {
         Some(mut running) => {
             if let Some(known) = model.grants.get(&view.id) {
                 running.used = known.used;

@@ -299,8 +299,8 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
             }
         }
         Action::Mute => {
-            model.attention.muted = !model.attention.muted;
-            let word = if model.attention.muted { "muted" } else { "not muted" };
+            model.alerts.muted = !model.alerts.muted;
+            let word = if model.alerts.muted { "muted" } else { "not muted" };
             hint(model, format!("bell and notifications: {word}"), false);
         }
         Action::Help => model.mode = Mode::Help(0),
@@ -382,7 +382,7 @@ fn next(model: &mut Model) {
         }
         None => {
             // Leaving something decided: to nothing, or to what has come since.
-            let waits = model.item().is_some_and(|i| i.gone_at.is_none());
+            let waits = model.item().is_some_and(|i| i.closed_since.is_none());
             if !waits {
                 decide::select(model, None);
             } else {
@@ -444,8 +444,8 @@ fn open(model: &mut Model) {
 }
 
 fn back(model: &mut Model) {
-    if !model.troubles.is_empty() {
-        model.troubles.clear();
+    if !model.failed_decisions.is_empty() {
+        model.failed_decisions.clear();
     } else if model.tiles {
         model.tiles = false;
         model.pane = Pane::Queue;

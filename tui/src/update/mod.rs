@@ -41,7 +41,9 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.drawn = drawn;
         }
         Msg::Clicked(id, click) => decide::clicked(model, &id, click, &mut effects),
-        Msg::Fetched(Fetch::Past(session), answer) => broker::past(model, &session, answer),
+        Msg::Fetched(Fetch::SessionCommands(session), answer) => {
+            broker::past(model, &session, answer)
+        }
         Msg::Fetched(Fetch::Grants, answer) => broker::grants(model, answer),
         Msg::Fetched(Fetch::Sessions, answer) => broker::past_sessions(model, answer),
         Msg::Fetched(what, answer) => screens::fetched(model, &what, answer, &mut effects),
@@ -74,7 +76,7 @@ fn tick(model: &mut Model, now: u64, effects: &mut Vec<Effect>) {
     let selected = model.selected.clone();
     let before = model.items.len();
     model.items.retain(|id, item| {
-        item.gone_at.is_none_or(|at| at + LINGER > now) || Some(id) == selected.as_ref()
+        item.closed_since.is_none_or(|at| at + LINGER > now) || Some(id) == selected.as_ref()
     });
     if model.items.len() != before {
         decide::select_if_none(model);
@@ -82,7 +84,7 @@ fn tick(model: &mut Model, now: u64, effects: &mut Vec<Effect>) {
     if let Mode::Replay(player) = &mut model.mode {
         player.tick(now);
     }
-    watch::tell(model, effects);
+    watch::announce(model, effects);
 }
 
 /// Notes what the last drawing showed: the only source of "this was on the screen".
@@ -104,9 +106,9 @@ fn seen(model: &mut Model, request: Option<&DrawnRequest>) {
     {
         item.saw(request);
     }
-    let troubles = &mut model.troubles;
-    if matches!(model.mode, Mode::Normal) && troubles.len() > 8 {
-        troubles.remove(0);
+    let failed_decisions = &mut model.failed_decisions;
+    if matches!(model.mode, Mode::Normal) && failed_decisions.len() > 8 {
+        failed_decisions.remove(0);
     }
 }
 

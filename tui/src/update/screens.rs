@@ -9,7 +9,9 @@ use tui_input::Input;
 
 use super::{hint, vote};
 use crate::keymap::Action;
-use crate::model::{Answer, Draft, Effect, Fetch, List, Mode, Model, Pane, audit_row, history_row};
+use crate::model::{
+    Answer, Effect, Fetch, List, Mode, Model, Pane, RuleProposal, audit_row, history_row,
+};
 use crate::player::{Outcome, Player};
 use crate::propose::TERMS;
 use crate::text::clean;
@@ -215,7 +217,7 @@ pub(super) fn propose(model: &mut Model, effects: &mut Vec<Effect>) {
     let id = item.id().clone();
     let (candidates, since) = (None, model.now);
     let term = crate::propose::first_term(view.kind);
-    model.mode = Mode::Rule(Box::new(Draft { id, candidates, at: 0, term, since }));
+    model.mode = Mode::Rule(Box::new(RuleProposal { id, candidates, at: 0, term, since }));
     effects.push(Effect::Fetch(Fetch::Candidates(view)));
 }
 

@@ -17,11 +17,11 @@ pub(super) fn noted(model: &mut Model, changes: &[Change]) {
 /// The keys "allow" and "deny" in the list: opens the question, bound to the row.
 pub(super) fn ask(model: &mut Model, approve: bool) {
     let Mode::List(list) = &model.mode else { return };
-    let row = list.shown().get(list.at).and_then(|row| row.matter.as_deref()).cloned();
-    let Some(matter) = row else { return hint(model, "nothing to vote on here", false) };
-    let locked = match (approve, &matter.locked) {
+    let row = list.shown().get(list.at).and_then(|row| row.ballot.as_deref()).cloned();
+    let Some(ballot) = row else { return hint(model, "nothing to vote on here", false) };
+    let locked = match (approve, &ballot.locked) {
         (true, Some(why)) => Some(why.clone()),
-        (false, _) if !matter.may_drop => {
+        (false, _) if !ballot.may_drop => {
             Some("only a change that waits can be dropped, by who may approve it".to_owned())
         }
         _ if !model.connected() => Some("not connected: nothing can be decided".to_owned()),
@@ -33,7 +33,7 @@ pub(super) fn ask(model: &mut Model, approve: bool) {
     }
     (model.hint, model.asked_since) = (None, None);
     if let Mode::List(list) = &mut model.mode {
-        list.voting = Some(Voting { matter, approve, scroll: 0 });
+        list.voting = Some(Voting { ballot, approve, scroll: 0 });
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) fn key(
                 let what = if voting.approve { "approved" } else { "dropped" };
                 return hint(model, format!("nothing was {what}"), false);
             }
-            effects.push(Effect::Fetch(Fetch::Vote(voting.matter.about, voting.approve)));
+            effects.push(Effect::Fetch(Fetch::Vote(voting.ballot.subject, voting.approve)));
         }
     }
 }
@@ -78,7 +78,7 @@ pub(super) fn key(
 pub(super) fn still_there(model: &mut Model) {
     let Mode::List(list) = &mut model.mode else { return };
     let Some(voting) = &list.voting else { return };
-    let same = list.rows.iter().any(|row| row.matter.as_deref() == Some(&voting.matter));
+    let same = list.rows.iter().any(|row| row.ballot.as_deref() == Some(&voting.ballot));
     if same {
         return;
     }

@@ -7,8 +7,8 @@ use expacti_protocol::gate::Stream;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerRequest;
 
-use crate::model::{Effect, Fetch, Live, Model, Notice};
-use crate::screen::Screen;
+use crate::emulator::Emulator;
+use crate::model::{Effect, Fetch, LiveTerminal, Model, Notice};
 use crate::text::clean;
 use crate::time::{ALERT_INTERVAL, WATCH_DELAY};
 
@@ -43,10 +43,13 @@ fn watch(model: &mut Model, session_id: SessionId, effects: &mut Vec<Effect>) {
         .find(|i| i.view().session_id == session_id)
         .and_then(|i| i.view().pty.as_ref())
         .map_or((80, 24), |p| (size(p.cols), size(p.rows)));
-    let screen = Screen::with_scrollback(size.0, size.1);
-    model.live.insert(session_id.clone(), Live { screen, heard: false, scroll: 0, found: None });
+    let screen = Emulator::with_scrollback(size.0, size.1);
+    model.live.insert(
+        session_id.clone(),
+        LiveTerminal { screen, has_output: false, scroll: 0, found: None },
+    );
     if !model.past.contains_key(&session_id) {
-        effects.push(Effect::Fetch(Fetch::Past(session_id.clone())));
+        effects.push(Effect::Fetch(Fetch::SessionCommands(session_id.clone())));
     }
     effects.push(Effect::Send(ReviewerRequest::Watch { r#ref: None, session_id }));
 }
@@ -68,7 +71,7 @@ pub(super) fn output(model: &mut Model, session: &SessionId, stream: Stream, dat
             // What is being read stays where it is.
             live.scroll += live.screen.all_rows_len().saturating_sub(before);
         }
-        live.heard = true;
+        live.has_output = true;
     }
 }
 
@@ -79,16 +82,16 @@ pub(super) fn resized(model: &mut Model, session: &SessionId, cols: u32, rows: u
 }
 
 /// Bell and notification for requests nobody was told of.
-pub(super) fn tell(model: &mut Model, effects: &mut Vec<Effect>) {
-    let rested = model.attention.told_at.is_none_or(|at| model.now >= at + ALERT_INTERVAL);
-    if model.attention.untold.is_empty() || !rested || !model.connected() {
+pub(super) fn announce(model: &mut Model, effects: &mut Vec<Effect>) {
+    let rested = model.alerts.announced_at.is_none_or(|at| model.now >= at + ALERT_INTERVAL);
+    if model.alerts.unannounced.is_empty() || !rested || !model.connected() {
         return;
     }
-    let untold = std::mem::take(&mut model.attention.untold);
-    let open: Vec<_> = untold
+    let unannounced = std::mem::take(&mut model.alerts.unannounced);
+    let open: Vec<_> = unannounced
         .iter()
         .filter_map(|id| model.items.get(id))
-        .filter(|i| i.gone_at.is_none())
+        .filter(|i| i.closed_since.is_none())
         .collect();
     let Some(worst) = open.iter().max_by_key(|i| i.view().risk_score) else { return };
     let (level, masked) = (worst.level(), worst.view().masked.as_deref());
@@ -113,21 +116,21 @@ pub(super) fn tell(model: &mut Model, effects: &mut Vec<Effect>) {
             urgent: level >= Level::High,
         },
     };
-    model.attention.told_at = Some(model.now);
-    if model.attention.muted || quiet(model) {
+    model.alerts.announced_at = Some(model.now);
+    if model.alerts.muted || quiet(model) {
         return;
     }
-    if model.attention.bell {
+    if model.alerts.bell {
         effects.push(Effect::Bell);
     }
-    if model.attention.desktop {
+    if model.alerts.desktop {
         effects.push(Effect::Notify(notice));
     }
 }
 
 /// Whether it is one of the quiet hours where the reviewer is.
 fn quiet(model: &Model) -> bool {
-    let Some(hours) = model.attention.quiet else { return false };
+    let Some(hours) = model.alerts.quiet else { return false };
     let Ok(now) = jiff::Timestamp::from_millisecond(model.broker_now()) else { return false };
     let now = now.to_zoned(model.zone.clone());
     let minute = i16::from(now.hour()) * 60 + i16::from(now.minute());

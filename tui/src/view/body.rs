@@ -1,5 +1,5 @@
 //! The bytes under review: the command, and below it what goes with it for reading. It must never
-//! draw a byte other than through `Shown`, nor at the left edge, where our own labels stand.
+//! draw a byte other than through `VisibleText`, nor at the left edge, where our own labels stand.
 
 use std::ops::Range;
 
@@ -10,15 +10,15 @@ use ratatui::text::{Line, Span};
 
 use crate::keymap::Action;
 use crate::model::{Item, Model};
-use crate::text::{Piece, Rows, Shown, bytes, width};
+use crate::text::{Mark, Rows, VisibleText, bytes, width};
 
 /// Command and preview, broken into rows.
 pub(super) struct Body<'a> {
     item: &'a Item,
     masked: bool,
-    text: &'a Shown,
+    text: &'a VisibleText,
     text_rows: Rows,
-    preview: Option<(&'a Shown, Rows)>,
+    preview: Option<(&'a VisibleText, Rows)>,
 }
 
 /// One row of it.
@@ -252,21 +252,21 @@ fn cause(model: &Model, level: Level, causes: &[Range<usize>], at: usize) -> Sty
 /// One row of a text; what is hidden in it, and what was searched for, stands out.
 fn pieces(
     model: &Model,
-    shown: &Shown,
+    shown: &VisibleText,
     row: &Range<usize>,
     plain: impl Fn(usize) -> Style,
     finds: &[Range<usize>],
 ) -> Vec<Span<'static>> {
     let theme = model.theme;
     let text = shown.text().get(row.clone()).unwrap_or_default();
-    let marks: Vec<&(Range<usize>, Piece)> = shown.marks(row).collect();
+    let marks: Vec<&(Range<usize>, Mark)> = shown.marks(row).collect();
     let style_at = |at: usize| {
         if finds.iter().any(|r| r.contains(&at)) {
             return theme.found();
         }
         match marks.iter().find(|(r, _)| r.contains(&at)) {
-            Some((_, Piece::Hidden)) => theme.hidden(),
-            Some((_, Piece::Foreign)) => theme.foreign(),
+            Some((_, Mark::Hidden)) => theme.hidden(),
+            Some((_, Mark::NonAscii)) => theme.foreign(),
             _ => plain(at),
         }
     };

@@ -10,7 +10,7 @@ use ratatui::widgets::{Block, Borders, Clear, Widget as _};
 
 use super::{key_word, put, shown, wrapped};
 use crate::keymap::Action;
-use crate::model::{ConfirmKind, Link, Mode, Model, Pane, Stage};
+use crate::model::{ConfirmKind, LinkState, Mode, Model, Pane, Stage};
 use crate::text::{duration, fit, width};
 use crate::update::Lock;
 
@@ -19,10 +19,10 @@ pub(super) fn header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let theme = model.theme;
     let dot = theme.pick("●", "*");
     let (state, style) = match &model.link {
-        Link::Up { synced: true } => (String::new(), theme.ok()),
-        Link::Up { synced: false } => (" loading".to_owned(), theme.warn()),
-        Link::Connecting => (" connecting".to_owned(), theme.warn()),
-        Link::Down { .. } => (" disconnected".to_owned(), theme.error()),
+        LinkState::Up { synced: true } => (String::new(), theme.ok()),
+        LinkState::Up { synced: false } => (" loading".to_owned(), theme.warn()),
+        LinkState::Connecting => (" connecting".to_owned(), theme.warn()),
+        LinkState::Down { .. } => (" disconnected".to_owned(), theme.error()),
     };
     let pending = model.pending().count();
     let oldest = model.pending().map(|i| i.view().timestamp).min();
@@ -73,12 +73,12 @@ pub(super) fn header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         spans.push(Span::styled(format!("  oldest {age}"), theme.dim()));
     }
     let mut right = Vec::new();
-    if model.attention.muted {
+    if model.alerts.muted {
         right.push(Span::styled("muted  ", theme.warn()));
     }
     if model.broker_offset != 0 {
         let now = super::clock(model, model.broker_now() / 1000);
-        let counting = model.items.values().any(|i| i.gone_at.is_none());
+        let counting = model.items.values().any(|i| i.closed_since.is_none());
         // Without a countdown nothing wakes every second, and a clock with seconds would lie.
         let now = if counting { now } else { now.get(..5).unwrap_or_default().to_owned() };
         right.push(Span::styled(format!("{now} "), theme.dim()));
@@ -120,8 +120,8 @@ pub(super) fn note_lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
         );
         lines.push(Line::styled(fit(&text, columns, theme.ascii), theme.alarm()));
     }
-    for (_, trouble) in model.troubles.iter().rev().take(2) {
-        let text = format!(" {mark} {}   {key} clears ", shown(model, trouble));
+    for (_, failed) in model.failed_decisions.iter().rev().take(2) {
+        let text = format!(" {mark} {}   {key} clears ", shown(model, failed));
         lines.push(Line::styled(fit(&text, columns, theme.ascii), theme.alarm()));
     }
     if let Some(hint) = &model.hint {
@@ -181,7 +181,7 @@ fn keys(model: &Model, columns: usize) -> Line<'static> {
     let held = model.items.values().any(|i| matches!(i.stage, Stage::Held { .. }));
     // Only what is on the screen can be decided.
     let shown = model.drawn.request.is_some();
-    let open = shown && model.item().is_some_and(|i| i.gone_at.is_none());
+    let open = shown && model.item().is_some_and(|i| i.closed_since.is_none());
     let sessions = matches!(model.pane, Pane::Sessions | Pane::Live);
     // (action, word, works now)
     let word = Action::word;
@@ -264,7 +264,7 @@ pub(super) fn disconnected(model: &Model, frame: &mut Frame<'_>, all: Rect) {
     let columns = usize::from(all.width).saturating_sub(4).clamp(1, 66);
     let mut lines: Vec<Line<'_>> = Vec::new();
     match &model.link {
-        Link::Down { since, retry_at, why } => {
+        LinkState::Down { since, retry_at, why } => {
             let left = duration(
                 i64::try_from(retry_at.saturating_sub(model.now).div_ceil(1000)).unwrap_or(0),
             );

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use tui_input::Input;
 
 use super::{shown, wrapped};
-use crate::model::{Control, Granting, Mode, Model, Part, words};
+use crate::model::{Control, GrantField, GrantForm, Mode, Model, words};
 use crate::text::{clean, fit, width};
 use crate::update::Lock;
 
@@ -108,17 +108,17 @@ pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
 }
 
 /// A permission that is being made out: what it means, its limits, and the name that confirms it.
-fn grant(model: &Model, granting: &Granting, columns: usize) -> Vec<Line<'static>> {
+fn grant(model: &Model, form: &GrantForm, columns: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
-    let Some(item) = model.items.get(&granting.id) else { return Vec::new() };
+    let Some(item) = model.items.get(&form.id) else { return Vec::new() };
     let target = shown(model, &item.card.target);
-    let means = match granting.grant() {
+    let means = match form.grant() {
         Ok(grant) => format!("an ungated shell for {}", words(grant)),
         Err(why) => why.to_owned(),
     };
     let text = format!(
         "GRANT {} on {target}: {means}: everything typed passes unreviewed",
-        granting.id.short()
+        form.id.short()
     );
     let mut lines: Vec<Line<'static>> = wrapped(&text, columns.saturating_sub(2), 5)
         .into_iter()
@@ -127,8 +127,8 @@ fn grant(model: &Model, granting: &Granting, columns: usize) -> Vec<Line<'static
             Line::styled(format!(" {row}{}", " ".repeat(fill)), theme.alarm())
         })
         .collect();
-    let field = |label: &str, part: Part, input: &Input| {
-        let here = granting.part == part;
+    let field = |label: &str, field: GrantField, input: &Input| {
+        let here = form.field == field;
         let value = shown(model, &clean(input.value(), 40));
         let caret = if here { theme.pick("▏", "_") } else { " " };
         vec![
@@ -137,11 +137,11 @@ fn grant(model: &Model, granting: &Granting, columns: usize) -> Vec<Line<'static
             Span::styled(caret, theme.key()),
         ]
     };
-    let mut limits = field(" for ", Part::Seconds, &granting.seconds);
-    limits.extend(field("  at most ", Part::Bytes, &granting.bytes));
+    let mut limits = field(" for ", GrantField::Seconds, &form.seconds);
+    limits.extend(field("  at most ", GrantField::Bytes, &form.bytes));
     limits.push(Span::styled("  tab changes", theme.dim()));
     lines.push(Line::from(limits));
-    let label = format!(" type {} and press enter > ", granting.expected);
-    lines.push(Line::from(field(&label, Part::Name, &granting.name)));
+    let label = format!(" type {} and press enter > ", form.expected);
+    lines.push(Line::from(field(&label, GrantField::Name, &form.name)));
     lines
 }

@@ -9,7 +9,7 @@ use ratatui::widgets::{Block, Borders, Clear, Widget as _};
 
 use super::{clock, put, shown, wrapped};
 use crate::keymap::Action;
-use crate::model::{Draft, Drawn, List, Model, Tone, Voting};
+use crate::model::{Drawn, List, Model, RuleProposal, Tone, Voting};
 use crate::text::{clean, fit, width};
 use crate::theme::badge;
 use crate::time::ARMING;
@@ -47,12 +47,12 @@ pub(super) fn draw(
                 "" => String::new(),
                 f => format!("filter: {}   ", shown(model, &clean(f, 40))),
             };
-            let matter = rows.get(list.at).and_then(|row| row.matter.as_ref());
+            let ballot = rows.get(list.at).and_then(|row| row.ballot.as_ref());
             let mut keys = Vec::new();
-            if matter.is_some_and(|m| m.locked.is_none()) {
+            if ballot.is_some_and(|m| m.locked.is_none()) {
                 keys.push((Action::Allow, "approve"));
             }
-            if matter.is_some_and(|m| m.may_drop) {
+            if ballot.is_some_and(|m| m.may_drop) {
                 keys.push((Action::Deny, "drop"));
             }
             if rows.get(list.at).is_some_and(|row| row.session.is_some()) {
@@ -123,11 +123,11 @@ pub(super) fn draw(
 /// A vote that waits for its second step: all of what it is about.
 fn vote(model: &Model, voting: &Voting, frame: &mut Frame<'_>, all: Rect, drawn: &mut Drawn) {
     let theme = model.theme;
-    let matter = &voting.matter;
+    let ballot = &voting.ballot;
     let columns = usize::from(all.width).saturating_sub(6).clamp(8, 92);
     let label = if columns >= 40 { 11 } else { 0 };
     let mut lines: Vec<Line<'static>> = Vec::new();
-    for (name, text) in &matter.lines {
+    for (name, text) in &ballot.lines {
         let room = columns.saturating_sub(label.max(1));
         if label == 0 {
             lines.push(Line::styled(*name, theme.label()));
@@ -143,7 +143,7 @@ fn vote(model: &Model, voting: &Voting, frame: &mut Frame<'_>, all: Rect, drawn:
     let area = super::chrome::centred(all, width, height);
     frame.render_widget(Clear, area);
     let word = if voting.approve { "APPROVE" } else { "DROP" };
-    let title = format!(" {word}: {} ", matter.title);
+    let title = format!(" {word}: {} ", ballot.title);
     let view = usize::from(area.height.saturating_sub(2));
     let most = lines.len().saturating_sub(view);
     let scroll = voting.scroll.min(most);
@@ -163,7 +163,7 @@ fn vote(model: &Model, voting: &Voting, frame: &mut Frame<'_>, all: Rect, drawn:
 }
 
 /// The rule that is being proposed, over everything else.
-pub(super) fn draft(model: &Model, draft: &Draft, frame: &mut Frame<'_>, all: Rect) {
+pub(super) fn draft(model: &Model, draft: &RuleProposal, frame: &mut Frame<'_>, all: Rect) {
     let theme = model.theme;
     let columns = usize::from(all.width).saturating_sub(8).clamp(20, 92);
     let mut lines: Vec<Line<'static>> = Vec::new();

@@ -8,9 +8,9 @@ use ratatui::text::{Line, Span};
 use super::{panel, put};
 use expacti_protocol::ids::SessionId;
 
+use crate::emulator::DrawOptions;
 use crate::keymap::Action;
 use crate::model::{Area, Drawn, Model, Pane};
-use crate::screen::Look;
 use crate::text::duration;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
@@ -78,9 +78,9 @@ fn one(
     let inside = panel(model, frame, area, Pane::Live, title, foot);
     drawn.areas.push(Area { pane: Pane::Live, rect: inside, first: 0 });
     match live {
-        Some(live) if live.heard => {
+        Some(live) if live.has_output => {
             let find = if model.pane == Pane::Live { model.find.needle.as_str() } else { "" };
-            let look = Look { colour: theme.colour, cursor: true, back: live.scroll, find };
+            let look = DrawOptions { colour: theme.colour, cursor: true, back: live.scroll, find };
             live.screen.draw(inside, frame.buffer_mut(), &look);
         }
         Some(_) => {

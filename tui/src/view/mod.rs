@@ -1,12 +1,12 @@
 //! Draws the model. It must never change anything, and reports exactly what it put on the screen.
 
-mod basis;
 mod body;
 mod chrome;
 mod dialog;
 mod list;
 mod live;
 mod queue;
+mod rationale;
 mod request;
 mod sessions;
 
@@ -44,7 +44,7 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Drawn {
     } else {
         card(model, frame, all, &mut drawn);
     }
-    if !matches!(model.link, crate::model::Link::Up { .. }) {
+    if !matches!(model.link, crate::model::LinkState::Up { .. }) {
         chrome::freeze(frame, all);
         chrome::disconnected(model, frame, all);
     }

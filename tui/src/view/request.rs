@@ -8,9 +8,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::body::Body;
-use super::{basis, clock, countdown, key_word, panel, panel_of, put, shown, wrapped};
+use super::{clock, countdown, key_word, panel, panel_of, put, rationale, shown, wrapped};
 use crate::keymap::Action;
-use crate::model::{Area, Drawn, DrawnRequest, Goes, Item, Model, Pane, Stage};
+use crate::model::{Area, Destination, Drawn, DrawnRequest, Item, Model, Pane, Stage};
 use crate::text::{fit, width};
 use crate::theme::badge;
 use crate::time::SLOW_ANSWER;
@@ -30,7 +30,7 @@ pub(super) fn height(model: &Model, outer: u16) -> u16 {
     let rows = Body::new(model, item, command_columns(outer)).len();
     // With a blank row above the command and one below it.
     let all =
-        head(model, item, columns).len() + rows + 3 + basis::lines(model, item, columns).len();
+        head(model, item, columns).len() + rows + 3 + rationale::lines(model, item, columns).len();
     u16::try_from(all + 2).unwrap_or(u16::MAX)
 }
 
@@ -53,7 +53,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
     let room = usize::from(inside.height);
     let mut above = head(model, item, columns);
     let body = Body::new(model, item, command_columns(area.width));
-    let below = basis::lines(model, item, columns);
+    let below = rationale::lines(model, item, columns);
     above.truncate(room.saturating_sub(COMMAND_ROWS + 1).max(usize::from(room > 2)));
     // The command, its one line of facts, and as much of the rest as fits.
     let free = room.saturating_sub(above.len() + 1);
@@ -151,8 +151,8 @@ fn head(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
         used += need;
     }
     lines.push(Line::from(spans));
-    if let Some(goes) = &card.goes {
-        lines.extend(into(model, goes, columns));
+    if let Some(destination) = &card.destination {
+        lines.extend(destination_lines(model, destination, columns));
     }
     if let Some(sentence) = &card.sentence {
         let label = "in words ";
@@ -171,20 +171,20 @@ fn head(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
 }
 
 /// What kind of item it is and where it goes.
-fn into(model: &Model, goes: &Goes, columns: usize) -> Vec<Line<'static>> {
+fn destination_lines(model: &Model, to: &Destination, columns: usize) -> Vec<Line<'static>> {
     let theme = model.theme;
-    let lead = match goes.into.is_empty() {
-        true => goes.what.to_owned(),
-        false => format!("{} for ", goes.what),
+    let lead = match to.program.is_empty() {
+        true => to.what.to_owned(),
+        false => format!("{} for ", to.what),
     };
-    let mark = match (goes.label.is_some(), goes.certain) {
+    let mark = match (to.prompt.is_some(), to.certain) {
         (true, true) => theme.pick(" ✓", " ok"),
         (true, false) => theme.pick(" ▲", " !"),
         (false, _) => "",
     };
-    let label = goes.label.map(|l| format!("  {l}{mark}")).unwrap_or_default();
-    let style = if goes.certain { theme.ok() } else { theme.warn() };
-    let name = shown(model, &goes.into);
+    let label = to.prompt.map(|l| format!("  {l}{mark}")).unwrap_or_default();
+    let style = if to.certain { theme.ok() } else { theme.warn() };
+    let name = shown(model, &to.program);
     let mut spans = vec![Span::styled(lead.clone(), theme.dim())];
     if width(&lead) + width(&name) + width(&label) <= columns {
         spans.push(Span::styled(name, theme.strong()));

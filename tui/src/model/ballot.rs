@@ -25,7 +25,7 @@ pub(crate) struct Rulebook {
 
 /// Where a vote goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum About {
+pub(crate) enum Subject {
     /// A change of rules or policies, by its id.
     Change(String),
     /// A rule, by its id.
@@ -34,9 +34,9 @@ pub(crate) enum About {
 
 /// One thing that a reviewer can vote on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Matter {
+pub(crate) struct Ballot {
     /// Where the vote goes.
-    pub about: About,
+    pub subject: Subject,
     /// What an approval does, in capital letters: `REMOVE POLICY`.
     pub title: &'static str,
     /// All of it: label and text, clean and whole.
@@ -51,7 +51,7 @@ pub(crate) struct Matter {
 #[derive(Debug)]
 pub(crate) struct Voting {
     /// On what.
-    pub matter: Matter,
+    pub ballot: Ballot,
     /// For it, or to drop it.
     pub approve: bool,
     /// The first row in sight.
@@ -131,7 +131,7 @@ fn rule_lines(rule: &Rule) -> Vec<(&'static str, String)> {
 }
 
 /// A change, as the reviewer `me` may vote on it.
-pub(crate) fn change(change: &Change, me: &str, role: Role) -> Matter {
+pub(crate) fn change(change: &Change, me: &str, role: Role) -> Ballot {
     let (title, mut lines) = match &change.action {
         Action::AddPrincipal { principal, .. } => ("ADD SOMEBODY A POLICY COUNTS", {
             let mut lines = vec![
@@ -161,8 +161,8 @@ pub(crate) fn change(change: &Change, me: &str, role: Role) -> Matter {
     } else {
         None
     };
-    Matter {
-        about: About::Change(change.id.to_string()),
+    Ballot {
+        subject: Subject::Change(change.id.to_string()),
         title,
         lines,
         locked,
@@ -171,7 +171,7 @@ pub(crate) fn change(change: &Change, me: &str, role: Role) -> Matter {
 }
 
 /// A rule that allows, as the reviewer `me` may stand for it.
-fn rule(view: &RuleView, gaps: &[String], me: &str, role: Role) -> Option<Matter> {
+fn rule(view: &RuleView, gaps: &[String], me: &str, role: Role) -> Option<Ballot> {
     if view.rule.effect != Effect::Allow {
         return None;
     }
@@ -185,8 +185,8 @@ fn rule(view: &RuleView, gaps: &[String], me: &str, role: Role) -> Option<Matter
     } else {
         None
     };
-    let about = About::Rule(view.rule.id.clone());
-    Some(Matter { about, title: "ALLOW IN FUTURE", lines, locked, may_drop: false })
+    let subject = Subject::Rule(view.rule.id.clone());
+    Some(Ballot { subject, title: "ALLOW IN FUTURE", lines, locked, may_drop: false })
 }
 
 /// Where a rule that allows does not hold yet, in words: too few stand for it.
@@ -235,7 +235,7 @@ impl Rulebook {
     }
 }
 
-fn change_row(change: &Change, matter: Matter) -> ListRow {
+fn change_row(change: &Change, ballot: Ballot) -> ListRow {
     let (what, subject) = match &change.action {
         Action::AddPrincipal { principal, .. } => {
             ("add principal", format!("{} ({})", principal.name, principal.role))
@@ -255,7 +255,7 @@ fn change_row(change: &Change, matter: Matter) -> ListRow {
         ],
         session: None,
         copy: change.id.to_string(),
-        matter: Some(Box::new(matter)),
+        ballot: Some(Box::new(ballot)),
     }
 }
 
@@ -274,11 +274,11 @@ fn policy_row(policy: &Policy) -> ListRow {
         ],
         session: None,
         copy: policy.id.clone(),
-        matter: None,
+        ballot: None,
     }
 }
 
-fn rule_row(view: &RuleView, waits: bool, matter: Option<Matter>, now_us: i64) -> ListRow {
+fn rule_row(view: &RuleView, waits: bool, ballot: Option<Ballot>, now_us: i64) -> ListRow {
     let rule = &view.rule;
     let effect = match rule.effect {
         Effect::Allow => (Tone::Good, "allow "),
@@ -296,5 +296,5 @@ fn rule_row(view: &RuleView, waits: bool, matter: Option<Matter>, now_us: i64) -
     let people = if view.approvals.is_empty() { whole(&rule.author) } else { by(&view.approvals) };
     pieces.push((Tone::Plain, clean(&rule.pattern, 300)));
     pieces.push((Tone::Dim, clean(&format!("  {}  {people}", scope_of(rule)), 200)));
-    ListRow { at: None, pieces, session: None, copy: rule.id.clone(), matter: matter.map(Box::new) }
+    ListRow { at: None, pieces, session: None, copy: rule.id.clone(), ballot: ballot.map(Box::new) }
 }

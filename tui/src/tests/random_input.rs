@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use expacti_protocol::command::{CommandState, CommandView, PromptLabel};
 use proptest::prelude::*;
 
-use super::{Bench, request};
+use super::{TestScreen, request};
 use crate::model::{LinkMsg, Msg};
 
 #[derive(Debug, Clone)]
@@ -92,7 +92,7 @@ struct Witness {
 }
 
 impl Witness {
-    fn look(&mut self, b: &Bench) {
+    fn look(&mut self, b: &TestScreen) {
         let text = b.text();
         let id = text.split("Request ").nth(1).and_then(|t| t.get(..4)).map(str::to_owned);
         match (&self.shown, id) {
@@ -126,7 +126,7 @@ impl Witness {
     }
 }
 
-fn key(b: &mut Bench, w: &mut Witness, code: KeyCode) {
+fn key(b: &mut TestScreen, w: &mut Witness, code: KeyCode) {
     match code {
         KeyCode::Char('a' | 'g' | 'v') => w.press(b.model.now, code),
         KeyCode::Char('y') | KeyCode::Enter => w.confirm(),
@@ -138,7 +138,7 @@ fn key(b: &mut Bench, w: &mut Witness, code: KeyCode) {
     }
 }
 
-fn wait(b: &mut Bench, w: &mut Witness, ms: u64) {
+fn wait(b: &mut TestScreen, w: &mut Witness, ms: u64) {
     let end = b.model.now + ms;
     while b.model.now < end {
         let to = (b.model.now + 100).min(end);
@@ -170,7 +170,7 @@ fn code(c: char) -> KeyCode {
 
 /// A newer state of the n-th request.
 fn revise(
-    b: &mut Bench,
+    b: &mut TestScreen,
     w: &mut Witness,
     views: &mut [CommandView],
     n: u8,
@@ -188,7 +188,7 @@ fn revise(
 }
 
 fn check(steps: Vec<Step>) {
-    let mut b = Bench::new(80, 24);
+    let mut b = TestScreen::new(80, 24);
     b.model.role = expacti_protocol::principal::Role::Owner;
     let mut w = Witness::default();
     let mut views: Vec<CommandView> = Vec::new();
@@ -338,7 +338,7 @@ proptest! {
         pauses in prop::collection::vec(0u64..500, 1..30),
         blind in any::<bool>(),
     ) {
-        let mut b = Bench::new(100, 30);
+        let mut b = TestScreen::new(100, 30);
         let (score, first, text) = match early {
             Early::Yes => (60, "a", "y"),
             Early::Name => (90, "a", "web-1\n"),
@@ -366,7 +366,7 @@ proptest! {
 
 #[test]
 fn the_witness_sees_a_real_grant() {
-    let mut b = Bench::new(80, 24);
+    let mut b = TestScreen::new(80, 24);
     let mut w = Witness::default();
     b.pending(&made("0001", 3));
     w.look(&b);
@@ -381,7 +381,7 @@ fn the_witness_sees_a_real_grant() {
 
 #[test]
 fn the_witness_sees_a_real_allow() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut w = Witness::default();
     b.pending(&request("0001", 10));
     w.look(&b);
