@@ -9,6 +9,7 @@ use expacti_protocol::ids::CommandId;
 use tokio::sync::mpsc::Sender;
 
 use crate::model::{Notice, NoticeAction};
+use crate::terminal::BACKGROUND_THREAD;
 
 /// Failures in a row after which the desktop is left alone.
 const GIVE_UP: u32 = 3;
@@ -31,7 +32,7 @@ impl Notifier {
         }
         let (queue, notices) = sync_channel(4);
         let started = std::thread::Builder::new()
-            .name(crate::terminal::QUIET_THREAD.to_owned())
+            .name(BACKGROUND_THREAD.to_owned())
             .spawn(move || show_all(&notices, sound, &clicks));
         Self { queue: started.ok().map(|_| queue) }
     }
@@ -125,9 +126,8 @@ fn show(
                 let (clicks, count) = (clicks.clone(), waiting.shown(handle.id()));
                 let alive = count.clone();
                 // Waiting lasts until the notification is gone, which may be never.
-                let waits = std::thread::Builder::new()
-                    .name(crate::terminal::QUIET_THREAD.to_owned())
-                    .spawn(move || {
+                let waits = std::thread::Builder::new().name(BACKGROUND_THREAD.to_owned()).spawn(
+                    move || {
                         handle.wait_for_action(|action| {
                             let click = match action {
                                 "default" | "open" => NoticeAction::Open,
@@ -137,7 +137,8 @@ fn show(
                             let _ = clicks.try_send((id.clone(), click));
                         });
                         count.fetch_sub(1, Ordering::SeqCst);
-                    });
+                    },
+                );
                 if waits.is_err() {
                     alive.fetch_sub(1, Ordering::SeqCst);
                 }

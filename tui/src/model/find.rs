@@ -5,13 +5,31 @@ use std::ops::Range;
 use crate::search::matches;
 use crate::text::VisibleText;
 
+/// A text of a request that can be searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Section {
+    /// The command.
+    Command,
+    /// What goes with it for reading.
+    Preview,
+}
+
+/// A match: in which text of the request, and where; in the order of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Match {
+    /// In which text.
+    pub section: Section,
+    /// The byte it begins at.
+    pub at: usize,
+}
+
 /// A search, and where it stands.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Find {
-    /// What is searched for; a capital letter makes it matter.
+    /// What is searched for. With a capital letter in it, capital and small letters differ.
     pub needle: String,
-    /// The last match: whether in the preview, and where.
-    pub at: Option<(bool, usize)>,
+    /// The last match.
+    pub at: Option<Match>,
 }
 
 impl Find {

@@ -21,6 +21,26 @@ pub(crate) enum GrantField {
     Name,
 }
 
+impl GrantField {
+    /// The field after it, round to the first.
+    pub(crate) fn next(self) -> Self {
+        match self {
+            Self::Seconds => Self::Bytes,
+            Self::Bytes => Self::Name,
+            Self::Name => Self::Seconds,
+        }
+    }
+
+    /// The field before it, round to the last.
+    pub(crate) fn previous(self) -> Self {
+        match self {
+            Self::Seconds => Self::Name,
+            Self::Bytes => Self::Seconds,
+            Self::Name => Self::Bytes,
+        }
+    }
+}
+
 /// An allow with a grant that is being made out; bound to exactly what was shown.
 #[derive(Debug)]
 pub(crate) struct GrantForm {

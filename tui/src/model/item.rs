@@ -1,14 +1,16 @@
 //! One request on the reviewer's screen. It must never show a string that is not clean, nor call
 //! bytes exact whose digest is not the command's.
 
-use expacti_engine::{Level, PolicyKind};
-use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outcome, PromptLabel};
+use expacti_engine::Level;
+use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outcome};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 
-use super::DrawnRequest;
+use super::card::Card;
+use super::decisions::Verdict;
+use super::drawn::DrawnRequest;
 use super::seen::Seen;
-use crate::text::{VisibleText, clean, short_ids};
+use crate::text::{VisibleText, clean};
 use crate::time::Millis;
 
 /// What this reviewer did with the request.
@@ -29,21 +31,33 @@ pub(crate) enum Stage {
     Sent {
         /// Names the message.
         r#ref: u64,
-        /// Allow or deny.
-        allow: bool,
+        /// Which way it went.
+        verdict: Verdict,
         /// Sent at.
         at: Millis,
     },
     /// The broker has it on disk.
     Done {
-        /// Allow or deny.
-        allow: bool,
+        /// Which way it went.
+        verdict: Verdict,
     },
     /// The broker refused it; nothing happened.
     Refused {
         /// Why, clean.
         why: String,
     },
+}
+
+impl Stage {
+    /// Whether this reviewer's decision is under way or done.
+    pub(crate) fn is_decided(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::Sent { .. } | Self::Done { .. })
+    }
+
+    /// Whether it is too late to deny: a denial is done, or something is on its way.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Sent { .. } | Self::Done { verdict: Verdict::Deny })
+    }
 }
 
 /// A command of the past, on one line.
@@ -81,104 +95,15 @@ pub(crate) struct Item {
     pub stage: Stage,
     /// What goes with it for reading, visible.
     pub preview: Option<VisibleText>,
-    /// The preview is a difference of two files: lines added, lines removed.
-    pub diff: Option<(usize, usize)>,
+    /// Set when the preview is a difference of two files.
+    pub diff: Option<DiffStat>,
     /// What stands for the command until the reviewer asks for it.
     mask: Option<VisibleText>,
     seen: Seen,
     preview_seen: Seen,
     mask_seen: bool,
-    /// When it stopped to be open.
+    /// Since when it is not open any more.
     pub closed_since: Option<Millis>,
-}
-
-/// What kind of item it is and where its bytes go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Destination {
-    /// `keys`, `a line`, `a change of a file`.
-    pub what: &'static str,
-    /// `psql -d shop`, `the shell`, clean.
-    pub program: String,
-    /// What is known of the prompt.
-    pub prompt: Option<&'static str>,
-    /// Whether that is known for certain, and as it should be.
-    pub certain: bool,
-}
-
-impl Destination {
-    fn new(view: &CommandView) -> Option<Self> {
-        let (kind, interactive) = (view.kind, view.interactive.as_ref());
-        let what = match kind {
-            ItemKind::Exec | ItemKind::Shell | ItemKind::Stdin => return None,
-            ItemKind::Line => "a line",
-            ItemKind::Input => "a line",
-            ItemKind::Keys => "keys",
-            ItemKind::Control => "a control key",
-            ItemKind::File if view.text.command.starts_with("sftp read ") => {
-                "to read a file on the target"
-            }
-            ItemKind::File => "a change of a file on the target",
-        };
-        let Some(i) = interactive else {
-            let known = matches!(kind, ItemKind::Line | ItemKind::File);
-            let program = match kind {
-                ItemKind::Line => return None,
-                ItemKind::File => "",
-                _ => "a program that is not known",
-            };
-            return Some(Self { what, program: program.to_owned(), prompt: None, certain: known });
-        };
-        let certain = matches!(i.label, PromptLabel::Verified | PromptLabel::Continuation);
-        let program = match &i.foreground {
-            Some(program) => clean(program, 120),
-            None if certain => "the shell".to_owned(),
-            None => "what reads the terminal: not known".to_owned(),
-        };
-        Some(Self { what, program, prompt: Some(i.label.as_str()), certain })
-    }
-}
-
-/// The clean strings of a request.
-#[derive(Debug, Default)]
-pub(crate) struct Card {
-    /// `deploy@web-1`.
-    pub target: String,
-    /// The target's name alone.
-    pub target_name: String,
-    /// Whether the name is what the broker sent: printable ASCII that a person can type.
-    pub target_typable: bool,
-    /// Working directory.
-    pub cwd: String,
-    /// Agent.
-    pub agent: String,
-    /// `as ann` or empty.
-    pub owner: Option<String>,
-    /// What it does with files, in one sentence of the broker's.
-    pub sentence: Option<String>,
-    /// Why the agent works there.
-    pub reason: Option<String>,
-    /// How the host key was checked, unless as it should be.
-    pub host_key: Option<String>,
-    /// What kind of item it is and where it goes, unless it is an ordinary command.
-    pub destination: Option<Destination>,
-    /// Who may still decide.
-    pub may_decide: Vec<String>,
-    /// Each term: points, name, why.
-    pub terms: Vec<(i32, String, String)>,
-    /// Each anomaly: name, evidence.
-    pub anomalies: Vec<(String, String)>,
-    /// The closest rule: id, difference.
-    pub closest: Option<(String, String)>,
-    /// Why the rules did not decide.
-    pub rule_why: String,
-    /// Who must approve.
-    pub requirement: String,
-    /// Votes: who, allow, comment.
-    pub votes: Vec<(String, bool, String)>,
-    /// Notes of the gate, dropped and passed environment.
-    pub notes: Vec<String>,
-    /// The decision of somebody else.
-    pub decided: Option<String>,
 }
 
 /// What stands for a secret; it does not tell the length.
@@ -199,13 +124,24 @@ pub(crate) fn headline(view: &CommandView, max: usize) -> String {
     }
 }
 
-/// Lines added and removed, when a text has the head of a unified difference.
-fn diff(text: &str) -> Option<(usize, usize)> {
-    let head = text.lines().take(20).any(|l| l.starts_with("@@ "));
-    let count = |sign: &str, file: &str| {
-        text.lines().filter(|l| l.starts_with(sign) && !l.starts_with(file)).count()
-    };
-    head.then(|| (count("+", "+++ "), count("-", "--- ")))
+/// How much a difference of two files changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DiffStat {
+    /// Lines added.
+    pub added: usize,
+    /// Lines removed.
+    pub removed: usize,
+}
+
+impl DiffStat {
+    /// Counts the lines of a text that begins like a unified difference.
+    fn of(text: &str) -> Option<Self> {
+        let head = text.lines().take(20).any(|l| l.starts_with("@@ "));
+        let count = |sign: &str, file: &str| {
+            text.lines().filter(|l| l.starts_with(sign) && !l.starts_with(file)).count()
+        };
+        head.then(|| Self { added: count("+", "+++ "), removed: count("-", "--- ") })
+    }
 }
 
 impl Item {
@@ -234,7 +170,7 @@ impl Item {
             card: Card::new(&view),
             group,
             stage: Stage::Open,
-            diff: preview.as_ref().and_then(|p| diff(p.text())),
+            diff: preview.as_ref().and_then(|p| DiffStat::of(p.text())),
             preview,
             mask: secret(&view).then(|| VisibleText::new(MASK.as_bytes(), ascii)),
             seen: Seen::default(),
@@ -360,96 +296,5 @@ pub(crate) fn result(state: CommandState, outcome: Option<&Outcome>) -> (String,
         (CommandState::Released, _) => ("running".to_owned(), true),
         (CommandState::Unknown, _) => ("outcome unknown".to_owned(), false),
         (state, _) => (state.as_str().to_owned(), state == CommandState::Allowed),
-    }
-}
-
-impl Card {
-    fn new(view: &CommandView) -> Self {
-        let s = &view.session;
-        let optional = |text: &Option<String>, max| {
-            text.as_deref().map(|t| clean(t, max)).filter(|t| !t.trim().is_empty())
-        };
-        let target_name = clean(&s.target, 80);
-        let mut notes: Vec<String> = Vec::new();
-        match view.kind {
-            ItemKind::Exec | ItemKind::Line => {}
-            ItemKind::Shell => notes.push("a login shell: its script comes next".to_owned()),
-            ItemKind::Stdin => notes.push("script on standard input".to_owned()),
-            // What these are for stands above the command.
-            ItemKind::Input | ItemKind::Keys | ItemKind::Control | ItemKind::File => {}
-        }
-        if view.uninspectable {
-            notes.push("the engine could not look into all of it".to_owned());
-        }
-        notes.extend(view.notes.iter().take(20).map(|n| clean(n, 200)));
-        if !view.env.is_empty() {
-            let list: Vec<String> =
-                view.env.iter().take(50).map(|(k, v)| format!("{k}={v}")).collect();
-            notes.push(clean(&format!("environment {}", list.join(" ")), 500));
-        }
-        if !view.dropped_env.is_empty() {
-            let names = view.dropped_env.join(" ");
-            notes.push(clean(&format!("dropped environment {names}"), 300));
-        }
-        let needed = view.requirement.min.max(1);
-        let names = |list: &[String]| clean(&list.join(", "), 120);
-        let requirement = match view.requirement.kind {
-            PolicyKind::Any if view.requirement.group.is_empty() => String::new(),
-            PolicyKind::Any => format!("any of {}", names(&view.requirement.group)),
-            PolicyKind::Quorum => format!("{needed} of {}", names(&view.requirement.group)),
-            PolicyKind::All => format!("all of {}", names(&view.requirement.group)),
-            PolicyKind::Role => {
-                let role = view.requirement.role.as_deref().unwrap_or("?");
-                format!("{needed} with role {}", clean(role, 40))
-            }
-        };
-        let decided = view.decided_by.as_deref().map(|by| {
-            let comment = view.comment.as_deref().unwrap_or_default();
-            let dash = if comment.is_empty() { "" } else { " — " };
-            short_ids(&clean(&format!("{by}{dash}{comment}"), 300))
-        });
-        Self {
-            target: clean(&format!("{}@{}", s.user, s.target), 120),
-            target_typable: !s.target.is_empty()
-                && s.target.len() <= 64
-                && s.target.bytes().all(|b| b.is_ascii_graphic()),
-            target_name,
-            cwd: clean(&view.cwd, 200),
-            destination: Destination::new(view),
-            may_decide: view.may_decide.iter().take(20).map(|n| clean(n, 40)).collect(),
-            agent: clean(&s.agent, 60),
-            owner: optional(&s.owner, 60),
-            sentence: optional(&view.headline, 300),
-            reason: optional(&s.reason, 300),
-            host_key: optional(&s.host_key, 80).filter(|k| k != "known_hosts"),
-            terms: view
-                .terms
-                .iter()
-                .take(64)
-                .map(|t| (t.points, clean(&t.name, 40), clean(&t.why, 120)))
-                .collect(),
-            anomalies: view
-                .anomalies
-                .iter()
-                .take(8)
-                .map(|a| (clean(&a.name, 40), clean(&a.evidence, 240)))
-                .collect(),
-            closest: view
-                .closest
-                .as_ref()
-                .map(|c| (short_ids(&clean(&c.rule, 40)), clean(&c.differs, 240))),
-            rule_why: short_ids(&clean(&view.rule_why, 240)),
-            requirement,
-            votes: view
-                .votes
-                .iter()
-                .take(20)
-                .map(|v| {
-                    (clean(&v.by, 40), v.allow, clean(v.comment.as_deref().unwrap_or(""), 120))
-                })
-                .collect(),
-            notes,
-            decided,
-        }
     }
 }

@@ -6,7 +6,9 @@ use std::io::BufRead;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor};
 
-use super::{Header, Kind, Recording, RecordingError};
+use super::asciicast::{Header, Kind, Recording, RecordingError};
+use super::fast;
+use crate::terminal::BACKGROUND_THREAD;
 
 /// The first line of versions 2 and 3; of version 1 everything but the events.
 #[derive(Deserialize)]
@@ -192,7 +194,7 @@ impl Chunk {
                 continue;
             }
             let start = part.text.len();
-            let read = match super::fast::event(line, &mut part.text) {
+            let read = match fast::event(line, &mut part.text) {
                 Some(event) => Ok(event),
                 None => slow(line, &mut part.text),
             };
@@ -242,7 +244,7 @@ fn parts(bytes: &[u8]) -> Vec<Chunk> {
     std::thread::scope(|scope| {
         let start = |piece| {
             // What no thread can be had for is read here.
-            let named = std::thread::Builder::new().name(crate::terminal::QUIET_THREAD.to_owned());
+            let named = std::thread::Builder::new().name(BACKGROUND_THREAD.to_owned());
             (piece, named.spawn_scoped(scope, move || Chunk::read(piece)).ok())
         };
         let started: Vec<_> = pieces.into_iter().map(start).collect();

@@ -223,7 +223,7 @@ fn coming_back_to_the_window_arms_afresh() {
 #[test]
 fn a_slow_terminal_arms_later() {
     let mut b = TestScreen::new(120, 35);
-    b.model.terminal_delay = 800;
+    b.model.arming.terminal_delay = 800;
     b.pending(&request("0001", 60));
     b.wait(1_299);
     b.keys("a");

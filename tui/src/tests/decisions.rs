@@ -84,7 +84,7 @@ fn disconnected_means_frozen() {
     b.pending(&second);
     b.event(ReviewerEvent::Synced);
     b.wait(600);
-    let pending: Vec<&str> = b.model.pending().map(|i| i.id().short()).collect();
+    let pending: Vec<&str> = b.model.requests.pending().map(|i| i.id().short()).collect();
     assert_eq!(pending, ["0002"], "what was not sent again is closed; nothing is doubled");
     b.keys("a");
     assert!(b.decisions().is_empty(), "the selection stayed on the closed one");
@@ -137,7 +137,7 @@ fn our_vote_from_before_is_known() {
 #[test]
 fn a_viewer_only_looks() {
     let mut b = TestScreen::new(120, 35);
-    b.model.role = Role::Viewer;
+    b.model.reviewer.role = Role::Viewer;
     b.pending(&request("0001", 10));
     b.wait(600);
     b.keys("adDno\nK");
@@ -156,7 +156,7 @@ fn identical_requests_are_one_row_and_one_decision_each() {
         b.pending(&view);
     }
     assert!(b.shows("×3"), "{}", b.text());
-    assert_eq!(b.model.queue().len(), 1);
+    assert_eq!(b.model.requests.rows().len(), 1);
     b.wait(600);
     b.keys("a");
     assert_eq!(b.allowed(), ["0001"]);
@@ -167,7 +167,7 @@ fn identical_requests_are_one_row_and_one_decision_each() {
 #[test]
 fn other_keys_can_be_configured() {
     let mut b = TestScreen::new(120, 35);
-    b.model.keymap = KeyMap::with([("allow".to_owned(), vec!["x".to_owned()])]).unwrap();
+    b.model.settings.keymap = KeyMap::with([("allow".to_owned(), vec!["x".to_owned()])]).unwrap();
     b.pending(&request("0001", 10));
     b.wait(600);
     b.keys("a");
@@ -189,6 +189,6 @@ fn an_older_state_does_not_undo_a_newer_one() {
     view.revision = 2;
     view.state = CommandState::Pending;
     b.updated(&view);
-    let item = b.model.items.get(&view.id).unwrap();
+    let item = b.model.requests.items.get(&view.id).unwrap();
     assert_eq!((item.state(), &item.stage), (CommandState::Denied, &Stage::Open));
 }

@@ -107,7 +107,7 @@ fn nothing_escapes() {
             b.keys("3/a\n");
             assert_clean(&b, text);
             // A grant in force, and its end.
-            let mut view = b.model.items.values().next().unwrap().view().clone();
+            let mut view = b.model.requests.items.values().next().unwrap().view().clone();
             view.state = CommandState::Released;
             view.revision += 1;
             view.grant = Some(Grant { seconds: 300, bytes: 1 << 20 });

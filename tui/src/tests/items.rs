@@ -267,7 +267,7 @@ fn in_force(b: &mut TestScreen) -> CommandView {
     view.state = CommandState::Released;
     view.grant = Some(Grant { seconds: 300, bytes: 1 << 20 });
     view.decided_by = Some("mara".into());
-    view.decided_at = Some(b.model.broker_now() / 1000);
+    view.decided_at = Some(b.model.clock.broker_now() / 1000);
     b.updated(&view);
     view
 }
@@ -294,8 +294,12 @@ fn a_grant_in_force_is_in_sight_until_it_ends() {
     // Its session stays watched, whatever is looked at: without a watcher it would end.
     b.keys("n");
     b.wait(1_000);
-    assert!(b.model.live.contains_key(&view.session_id), "{:?}", b.model.live.keys());
-    assert!(b.model.live.contains_key(&support::sess("51de")));
+    assert!(
+        b.model.watching.terminals.contains_key(&view.session_id),
+        "{:?}",
+        b.model.watching.terminals.keys()
+    );
+    assert!(b.model.watching.terminals.contains_key(&support::sess("51de")));
     // The kill key is for that session.
     b.keys("K");
     assert!(b.shows("END SESSION 7c1a"), "{}", b.text());
@@ -373,9 +377,9 @@ fn searching_in_a_command_and_its_preview() {
 #[test]
 fn searching_in_the_scrollback_of_a_live_terminal() {
     let mut b = super::pictures::scene(120, 35, crate::theme::Theme { colour: true, ascii: false });
-    let live = b.model.live.values_mut().next().unwrap();
+    let live = b.model.watching.terminals.values_mut().next().unwrap();
     for i in 0..500 {
-        live.screen.feed(format!("\r\noutput {i}").as_bytes());
+        live.emulator.feed(format!("\r\noutput {i}").as_bytes());
     }
     b.draw();
     assert!(b.shows("output 499") && !b.shows("output 123"), "{}", b.text());

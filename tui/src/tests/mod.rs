@@ -22,7 +22,7 @@ use expacti_protocol::reviewer::{DecisionMessage, ReviewerEvent, ReviewerRequest
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use crate::model::{Effect, LinkMsg, Model, Msg};
+use crate::model::{ConnectionId, Effect, LinkMsg, Model, Msg};
 use crate::theme::Theme;
 use crate::update::update;
 use crate::view::view;
@@ -53,8 +53,8 @@ impl TestScreen {
     }
 
     pub(crate) fn connect(&mut self) {
-        self.msg(Msg::Link(LinkMsg::Up));
-        let now_ms = support::T0 + i64::try_from(self.model.now).unwrap();
+        self.msg(Msg::Link(LinkMsg::Up(ConnectionId(1))));
+        let now_ms = support::T0 + i64::try_from(self.model.clock.now).unwrap();
         self.event(ReviewerEvent::Hello {
             protocol: 1,
             version: "test".into(),
@@ -81,9 +81,9 @@ impl TestScreen {
 
     /// Time passes, in steps in which the screen would have been drawn.
     pub(crate) fn wait(&mut self, ms: u64) {
-        let end = self.model.now + ms;
-        while self.model.now < end {
-            let to = (self.model.now + 100).min(end);
+        let end = self.model.clock.now + ms;
+        while self.model.clock.now < end {
+            let to = (self.model.clock.now + 100).min(end);
             self.msg(Msg::Now(to));
         }
     }
@@ -141,7 +141,7 @@ impl TestScreen {
     }
 
     pub(crate) fn selected(&self) -> &str {
-        self.model.selected.as_ref().map_or("", |id| id.short())
+        self.model.requests.selected.as_ref().map_or("", |id| id.short())
     }
 
     /// The screen as text.

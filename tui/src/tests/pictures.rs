@@ -27,8 +27,8 @@ pub(crate) fn scene(cols: u16, rows: u16, theme: Theme) -> TestScreen {
         }
     }
     b.wait(600);
-    if let Some(live) = b.model.live.values_mut().next() {
-        live.screen
+    if let Some(live) = b.model.watching.terminals.values_mut().next() {
+        live.emulator
             .feed(b"\x1b[32m$\x1b[0m df -h /\r\n/dev/sda1  40G  31G  \x1b[1;31m82%\x1b[0m /\r\n$ ");
         live.has_output = true;
     }

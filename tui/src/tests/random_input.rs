@@ -97,7 +97,7 @@ impl Witness {
         let id = text.split("Request ").nth(1).and_then(|t| t.get(..4)).map(str::to_owned);
         match (&self.shown, id) {
             (Some((shown, _)), Some(id)) if *shown == id => {}
-            (_, Some(id)) => self.shown = Some((id, b.model.now)),
+            (_, Some(id)) => self.shown = Some((id, b.model.clock.now)),
             (_, None) => self.shown = None,
         }
     }
@@ -128,7 +128,7 @@ impl Witness {
 
 fn key(b: &mut TestScreen, w: &mut Witness, code: KeyCode) {
     match code {
-        KeyCode::Char('a' | 'g' | 'v') => w.press(b.model.now, code),
+        KeyCode::Char('a' | 'g' | 'v') => w.press(b.model.clock.now, code),
         KeyCode::Char('y') | KeyCode::Enter => w.confirm(),
         _ => {}
     }
@@ -139,9 +139,9 @@ fn key(b: &mut TestScreen, w: &mut Witness, code: KeyCode) {
 }
 
 fn wait(b: &mut TestScreen, w: &mut Witness, ms: u64) {
-    let end = b.model.now + ms;
-    while b.model.now < end {
-        let to = (b.model.now + 100).min(end);
+    let end = b.model.clock.now + ms;
+    while b.model.clock.now < end {
+        let to = (b.model.clock.now + 100).min(end);
         b.msg(Msg::Now(to));
         if !b.blind {
             w.look(b);
@@ -182,14 +182,14 @@ fn revise(
     let view = view.clone();
     let shown = w.shown.as_ref().is_some_and(|(id, _)| id == view.id.short());
     if view.state == CommandState::Pending && shown {
-        w.changed_at = Some(b.model.now);
+        w.changed_at = Some(b.model.clock.now);
     }
     b.updated(&view);
 }
 
 fn check(steps: Vec<Step>) {
     let mut b = TestScreen::new(80, 24);
-    b.model.role = expacti_protocol::principal::Role::Owner;
+    b.model.reviewer.role = expacti_protocol::principal::Role::Owner;
     let mut w = Witness::default();
     let mut views: Vec<CommandView> = Vec::new();
     for step in steps {
@@ -212,7 +212,7 @@ fn check(steps: Vec<Step>) {
             Step::Paste(text) => b.msg(Msg::Paste(text)),
             Step::New(score) => {
                 let mut view = made(&format!("{:04}", views.len()), score);
-                view.deadline_ms += i64::try_from(b.model.now).unwrap();
+                view.deadline_ms += i64::try_from(b.model.clock.now).unwrap();
                 b.pending(&view);
                 views.push(view);
             }
@@ -234,7 +234,7 @@ fn check(steps: Vec<Step>) {
                     b.pending(view);
                 }
                 b.event(expacti_protocol::reviewer::ReviewerEvent::Synced);
-                w.changed_at = Some(b.model.now);
+                w.changed_at = Some(b.model.clock.now);
             }
             Step::Resize(cols, rows) => {
                 b.terminal.backend_mut().resize(cols, rows);
@@ -257,7 +257,7 @@ fn check(steps: Vec<Step>) {
                 key(&mut b, &mut w, code(c));
             }
             Step::Reorder(n, left) => {
-                let now = i64::try_from(b.model.now).unwrap();
+                let now = i64::try_from(b.model.clock.now).unwrap();
                 revise(&mut b, &mut w, &mut views, n, |view| {
                     view.deadline_ms = super::support::T0 + now + left * 1000;
                 });

@@ -55,7 +55,7 @@ fn the_second_step_needs_a_look_too() {
 #[test]
 fn the_second_step_can_be_configured() {
     let mut b = TestScreen::new(120, 35);
-    b.model.confirm =
+    b.model.settings.confirm =
         Confirm { low: ConfirmKind::TargetName, high: ConfirmKind::None, ..Confirm::default() };
     b.pending(&request("0001", 10));
     b.wait(600);

@@ -14,7 +14,7 @@ fn text_never_decides() {
     b.pending(&request("0001", 10));
     b.wait(600);
     b.keys("/aadDy\n");
-    assert_eq!(b.model.filter, "aadDy");
+    assert_eq!(b.model.requests.filter, "aadDy");
     assert!(b.decisions().is_empty());
     b.code(KeyCode::Esc);
     b.code(KeyCode::Esc);
@@ -184,7 +184,7 @@ fn perform(b: &mut TestScreen, views: &mut Vec<CommandView>, steps: Vec<Step>) {
             Step::Wait(ms) => b.wait(ms),
             Step::New(score) => {
                 let mut view = request(&format!("{:04}", views.len()), score);
-                view.deadline_ms += i64::try_from(b.model.now).unwrap();
+                view.deadline_ms += i64::try_from(b.model.clock.now).unwrap();
                 b.pending(&view);
                 views.push(view);
             }

@@ -71,16 +71,16 @@ fn the_filter_says_what_it_hides() {
     b.pending(&request("0002", 60));
     b.pending(&request("0003", 90));
     b.keys("/level:high\n");
-    assert_eq!(b.model.queue().len(), 2);
+    assert_eq!(b.model.requests.rows().len(), 2);
     assert!(b.shows("1 hidden by the filter") && b.shows("filter: level:high"), "{}", b.text());
     assert_eq!(b.selected(), "0001", "the filter does not move the selection");
     b.keys("/");
     b.code(crossterm::event::KeyCode::Esc);
-    assert_eq!(b.model.queue().len(), 3);
+    assert_eq!(b.model.requests.rows().len(), 3);
     for (filter, rows) in [("app-0003", 1), ("target:web", 3), ("agent:nobody", 0), ("anomaly", 0)]
     {
-        b.model.filter = filter.into();
-        assert_eq!(b.model.queue().len(), rows, "{filter}");
+        b.model.requests.filter = filter.into();
+        assert_eq!(b.model.requests.rows().len(), rows, "{filter}");
     }
 }
 
@@ -88,11 +88,11 @@ fn the_filter_says_what_it_hides() {
 fn idle_means_asleep() {
     let mut b = TestScreen::new(120, 35);
     b.wait(10_000);
-    let wake = b.model.next_wake().unwrap() - b.model.now;
+    let wake = b.model.next_wake().unwrap() - b.model.clock.now;
     assert!(wake > 1_000, "nothing counts down, and yet a wake-up in {wake} ms");
     b.pending(&request("0001", 10));
     b.wait(5_000);
-    let wake = b.model.next_wake().unwrap() - b.model.now;
+    let wake = b.model.next_wake().unwrap() - b.model.clock.now;
     assert!((1..=1_000).contains(&wake), "{wake}");
 }
 
@@ -104,10 +104,10 @@ fn sessions_are_watched_one_at_a_time() {
         b.event(ReviewerEvent::SessionOpened(Box::new(s)));
     }
     b.wait(600);
-    assert_eq!(b.model.live.len(), 1);
+    assert_eq!(b.model.watching.terminals.len(), 1);
     b.keys("2jkjkj");
     b.wait(600);
-    assert_eq!(b.model.live.len(), 1);
+    assert_eq!(b.model.watching.terminals.len(), 1);
     let watches: Vec<_> = b
         .effects
         .iter()
@@ -132,7 +132,7 @@ fn a_closed_decision_leaves_the_queue() {
     assert!(b.shows("✗ denied"), "{}", b.text());
     assert!(b.shows("Nothing to review") && b.shows("last: 14:22:07 denied"), "{}", b.text());
     b.wait(5_000);
-    assert!(b.model.items.is_empty());
+    assert!(b.model.requests.items.is_empty());
     b.pending(&request("0002", 10));
     assert_eq!(b.selected(), "0002");
 }
@@ -160,7 +160,7 @@ fn quiet_hours() {
 #[test]
 fn repeated_approvals_offer_a_rule() {
     let mut b = TestScreen::new(120, 35);
-    b.model.role = expacti_protocol::principal::Role::Owner;
+    b.model.reviewer.role = expacti_protocol::principal::Role::Owner;
     for id in ["0001", "0002", "0003"] {
         let mut view = request("0000", 10);
         view.id = support::cmd(id);

@@ -9,7 +9,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::keymap::Action;
-use crate::model::{Item, Model};
+use crate::model::{Item, Match, Model, Section};
 use crate::text::{Mark, Rows, VisibleText, bytes, width};
 
 /// Command and preview, broken into rows.
@@ -41,7 +41,7 @@ pub(super) struct DrawnRows {
 impl<'a> Body<'a> {
     /// The body of a request at that width.
     pub(super) fn new(model: &Model, item: &'a Item, columns: usize) -> Self {
-        let masked = model.masked(item);
+        let masked = model.requests.masked(item);
         let text = item.text(masked);
         let preview = item.shown_preview(masked).map(|p| (p, p.rows(columns)));
         Self { item, masked, text, text_rows: text.rows(columns), preview }
@@ -68,19 +68,22 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The first row of which a part is in `range` of the text, or of the preview.
-    pub(super) fn row_of(&self, preview: bool, at: usize) -> usize {
-        let rows = match (&self.preview, preview) {
-            (Some((_, rows)), true) => rows,
-            _ => &self.text_rows,
-        };
-        let row = rows.partition_point(|r| r.start <= at).saturating_sub(1);
-        if preview { self.text_rows.len() + 1 + row } else { row }
+    /// The row that a match begins in.
+    pub(super) fn row_of(&self, found: Match) -> usize {
+        let row = |rows: &Rows| rows.partition_point(|r| r.start <= found.at).saturating_sub(1);
+        match (found.section, &self.preview) {
+            (Section::Command, _) => row(&self.text_rows),
+            // Below the command and the line between the two.
+            (Section::Preview, preview) => {
+                let rows = preview.as_ref().map_or(&self.text_rows, |(_, rows)| rows);
+                self.text_rows.len() + 1 + row(rows)
+            }
+        }
     }
 
     /// Draws `count` rows from `first`.
     pub(super) fn draw(&self, model: &Model, first: usize, count: usize) -> DrawnRows {
-        let theme = model.theme;
+        let theme = model.settings.theme;
         let causes = if self.masked { Vec::new() } else { causes(self.item) };
         let mut drawn = DrawnRows { lines: Vec::new(), text: Vec::new(), preview: Vec::new() };
         for n in first..first + count {
@@ -89,7 +92,7 @@ impl<'a> Body<'a> {
             match row {
                 Row::Text(row) => {
                     spans.push(Span::styled(self.gutter(n), theme.dim()));
-                    let finds = model.find.ranges(self.text, row);
+                    let finds = model.reading.find.ranges(self.text, row);
                     let level = self.item.level();
                     spans.extend(pieces(
                         model,
@@ -108,7 +111,7 @@ impl<'a> Body<'a> {
                         Some(_) => theme.diff(line_of(shown.text(), row.start)),
                         None => Style::new(),
                     };
-                    let finds = model.find.ranges(shown, row);
+                    let finds = model.reading.find.ranges(shown, row);
                     spans.extend(pieces(model, shown, row, |_| style, &finds));
                     drawn.preview.push(row.clone());
                 }
@@ -128,7 +131,7 @@ impl<'a> Body<'a> {
 
     /// What stands between command and preview.
     fn rule(&self, model: &Model) -> Vec<Span<'static>> {
-        let theme = model.theme;
+        let theme = model.settings.theme;
         let Some((shown, _)) = &self.preview else { return Vec::new() };
         let what = match (self.item.diff.is_some(), self.item.view().kind) {
             (true, _) => "DIFFERENCE",
@@ -141,9 +144,9 @@ impl<'a> Body<'a> {
             Span::styled(what, theme.label()),
             Span::styled(format!(" {} line{s}, {}", shown.lines, bytes(shown.bytes)), theme.dim()),
         ];
-        if let Some((added, removed)) = self.item.diff {
-            spans.push(Span::styled(format!("  +{added}"), theme.ok()));
-            spans.push(Span::styled(format!(" -{removed}"), theme.error()));
+        if let Some(diff) = self.item.diff {
+            spans.push(Span::styled(format!("  +{}", diff.added), theme.ok()));
+            spans.push(Span::styled(format!(" -{}", diff.removed), theme.error()));
         }
         if shown.hidden > 0 {
             let s = if shown.hidden == 1 { "" } else { "s" };
@@ -160,7 +163,7 @@ impl<'a> Body<'a> {
         view: usize,
         columns: usize,
     ) -> Line<'static> {
-        let theme = model.theme;
+        let theme = model.settings.theme;
         let item = self.item;
         let (c, rows) = (self.text, self.len());
         let dot = theme.pick(" · ", " - ");
@@ -174,7 +177,7 @@ impl<'a> Body<'a> {
             ));
         }
         if self.masked {
-            let key = model.keymap.key(Action::Reveal);
+            let key = model.settings.keymap.key(Action::Reveal);
             parts.push((format!("typed without echo: {key} shows it"), theme.warn(), 0));
         } else if c.lines > 1 {
             parts.push((format!("{} lines", c.lines), theme.strong(), 1));
@@ -206,7 +209,7 @@ impl<'a> Body<'a> {
             };
             parts.push((format!("end shown {}{part}", theme.pick("✓", "ok")), theme.ok(), 0));
         } else {
-            let key = model.keymap.key(Action::PageDown);
+            let key = model.settings.keymap.key(Action::PageDown);
             parts.push((format!("end NOT shown ({key})"), theme.error(), 0));
         }
         while 2 + parts.iter().map(|p| width(&p.0) + 3).sum::<usize>() > columns + 3 {
@@ -246,7 +249,11 @@ fn causes(item: &Item) -> Vec<Range<usize>> {
 
 /// How a byte that raised the score is drawn.
 fn cause(model: &Model, level: Level, causes: &[Range<usize>], at: usize) -> Style {
-    if causes.iter().any(|r| r.contains(&at)) { model.theme.cause(level) } else { Style::new() }
+    if causes.iter().any(|r| r.contains(&at)) {
+        model.settings.theme.cause(level)
+    } else {
+        Style::new()
+    }
 }
 
 /// One row of a text; what is hidden in it, and what was searched for, stands out.
@@ -257,7 +264,7 @@ fn pieces(
     plain: impl Fn(usize) -> Style,
     finds: &[Range<usize>],
 ) -> Vec<Span<'static>> {
-    let theme = model.theme;
+    let theme = model.settings.theme;
     let text = shown.text().get(row.clone()).unwrap_or_default();
     let marks: Vec<&(Range<usize>, Mark)> = shown.marks(row).collect();
     let style_at = |at: usize| {
