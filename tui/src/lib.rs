@@ -21,6 +21,7 @@ mod theme;
 mod time;
 mod update;
 mod view;
+mod visible_text;
 
 pub use keymap::{Action, KeyMap, KeyMapError};
 pub use model::{Confirm, ConfirmKind};

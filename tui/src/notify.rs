@@ -66,19 +66,24 @@ fn show_all(notices: &Receiver<Notice>, sound: bool, clicks: &Clicks) {
 struct Waiting {
     count: Arc<AtomicUsize>,
     /// The number the desktop gave the last one.
-    last: u32,
+    last: Option<u32>,
 }
 
 impl Waiting {
     /// One more is shown. A desktop that counts from the beginning again was started anew: nothing
     /// ever comes back from those before it, and they must not take the place of others.
     fn shown(&mut self, number: u32) -> Arc<AtomicUsize> {
-        if number <= self.last {
+        if self.started_anew(number) {
             self.count = Arc::default();
         }
-        self.last = number;
+        self.last = Some(number);
         self.count.fetch_add(1, Ordering::SeqCst);
         self.count.clone()
+    }
+
+    /// Whether the desktop counts from the beginning again.
+    fn started_anew(&self, number: u32) -> bool {
+        self.last.is_some_and(|last| number <= last)
     }
 
     fn full(&self) -> bool {
@@ -150,8 +155,8 @@ fn show(
     let _ = (buttons, clicks, waiting);
     #[cfg(all(unix, not(target_os = "macos")))]
     return n.show().is_ok_and(|handle| {
-        if handle.id() <= waiting.last {
-            *waiting = Waiting { last: handle.id(), ..Waiting::default() };
+        if waiting.started_anew(handle.id()) {
+            *waiting = Waiting { last: Some(handle.id()), ..Waiting::default() };
         }
         true
     });

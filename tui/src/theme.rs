@@ -207,7 +207,7 @@ impl Theme {
     }
 
     /// A character outside ASCII, which may look like another one.
-    pub(crate) fn foreign(self) -> Style {
+    pub(crate) fn non_ascii(self) -> Style {
         self.fg(Color::Magenta).add_modifier(Modifier::UNDERLINED)
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::search::matches;
-use crate::text::VisibleText;
+use crate::visible_text::VisibleText;
 
 /// A text of a request that can be searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

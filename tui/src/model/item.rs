@@ -10,8 +10,9 @@ use super::card::Card;
 use super::decisions::Verdict;
 use super::drawn::DrawnRequest;
 use super::seen::Seen;
-use crate::text::{VisibleText, clean};
+use crate::text::clean;
 use crate::time::Millis;
+use crate::visible_text::VisibleText;
 
 /// What this reviewer did with the request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::text::VisibleText;
+use crate::visible_text::VisibleText;
 
 /// Parts of the visible form of a text that were on the screen: start to end, apart.
 #[derive(Debug, Clone, Default)]

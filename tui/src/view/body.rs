@@ -10,7 +10,8 @@ use ratatui::text::{Line, Span};
 
 use crate::keymap::Action;
 use crate::model::{Item, Match, Model, Section};
-use crate::text::{Mark, Rows, VisibleText, bytes, width};
+use crate::text::{bytes, width};
+use crate::visible_text::{Mark, Rows, VisibleText};
 
 /// Command and preview, broken into rows.
 pub(super) struct Body<'a> {
@@ -164,66 +165,89 @@ impl<'a> Body<'a> {
         columns: usize,
     ) -> Line<'static> {
         let theme = model.settings.theme;
-        let item = self.item;
-        let (c, rows) = (self.text, self.len());
-        let dot = theme.pick(" · ", " - ");
-        // (text, style, how soon it goes when there is no room; 0 stays)
-        let mut parts: Vec<(String, Style, u8)> = Vec::new();
+        let mut facts = Vec::new();
+        let rows = self.len();
         if rows > view {
-            parts.push((
-                format!("rows {}-{}/{rows}", scroll + 1, scroll + view),
-                theme.strong(),
-                4,
-            ));
+            let text = format!("rows {}-{}/{rows}", scroll + 1, scroll + view);
+            facts.push(Fact::less(4, text, theme.strong()));
         }
-        if self.masked {
-            let key = model.settings.keymap.key(Action::Reveal);
-            parts.push((format!("typed without echo: {key} shows it"), theme.warn(), 0));
-        } else if c.lines > 1 {
-            parts.push((format!("{} lines", c.lines), theme.strong(), 1));
-        } else {
-            parts.push(("1 line".to_owned(), theme.dim(), 3));
-        }
-        if !self.masked {
-            parts.push((bytes(c.bytes), theme.dim(), 2));
-        }
-        match (c.hidden, c.foreign) {
-            _ if self.masked => {}
-            (0, 0) => parts.push(("no hidden characters".to_owned(), theme.dim(), 6)),
-            (hidden, foreign) => {
-                if hidden > 0 {
-                    let s = if hidden == 1 { "" } else { "s" };
-                    parts.push((format!("{hidden} hidden char{s}"), theme.error(), 0));
-                }
-                if foreign > 0 {
-                    parts.push((format!("{foreign} not ASCII"), theme.warn(), 5));
-                }
-            }
-        }
-        if item.end_seen(self.masked) || scroll + view >= rows {
-            let percent = item.seen_percent();
-            let part = match percent {
-                100 => String::new(),
-                _ if rows <= view => String::new(),
-                n => format!(" ({n}% read)"),
-            };
-            parts.push((format!("end shown {}{part}", theme.pick("✓", "ok")), theme.ok(), 0));
-        } else {
-            let key = model.settings.keymap.key(Action::PageDown);
-            parts.push((format!("end NOT shown ({key})"), theme.error(), 0));
-        }
-        while 2 + parts.iter().map(|p| width(&p.0) + 3).sum::<usize>() > columns + 3 {
-            let Some(first) = parts.iter().map(|p| p.2).max().filter(|p| *p > 0) else { break };
-            parts.retain(|p| p.2 != first);
+        facts.extend(self.size_facts(model));
+        facts.push(self.end_fact(model, scroll + view >= rows, rows > view));
+        while 2 + facts.iter().map(|f| width(&f.text) + 3).sum::<usize>() > columns + 3 {
+            let Some(least) = facts.iter().filter_map(|f| f.dropped).max() else { break };
+            facts.retain(|f| f.dropped != Some(least));
         }
         let mut spans = vec![Span::raw("  ")];
-        for (i, (text, style, _)) in parts.into_iter().enumerate() {
+        for (i, fact) in facts.into_iter().enumerate() {
             if i > 0 {
-                spans.push(Span::styled(dot, theme.dim()));
+                spans.push(Span::styled(theme.pick(" · ", " - "), theme.dim()));
             }
-            spans.push(Span::styled(text, style));
+            spans.push(Span::styled(fact.text, fact.style));
         }
         Line::from(spans)
+    }
+
+    /// Lines, bytes, and what would not have been seen.
+    fn size_facts(&self, model: &Model) -> Vec<Fact> {
+        let theme = model.settings.theme;
+        if self.masked {
+            let key = model.settings.keymap.key(Action::Reveal);
+            let text = format!("typed without echo: {key} shows it");
+            return vec![Fact::always(text, theme.warn())];
+        }
+        let text = self.text;
+        let mut facts = vec![
+            match text.lines {
+                0 | 1 => Fact::less(3, "1 line".to_owned(), theme.dim()),
+                lines => Fact::less(1, format!("{lines} lines"), theme.strong()),
+            },
+            Fact::less(2, bytes(text.bytes), theme.dim()),
+        ];
+        if text.hidden == 0 && text.non_ascii == 0 {
+            facts.push(Fact::less(6, "no hidden characters".to_owned(), theme.dim()));
+        }
+        if text.hidden > 0 {
+            let s = if text.hidden == 1 { "" } else { "s" };
+            let text = format!("{} hidden char{s}", text.hidden);
+            facts.push(Fact::always(text, theme.error()));
+        }
+        if text.non_ascii > 0 {
+            facts.push(Fact::less(5, format!("{} not ASCII", text.non_ascii), theme.warn()));
+        }
+        facts
+    }
+
+    /// Whether the end was shown: an allow hangs on it.
+    fn end_fact(&self, model: &Model, in_sight: bool, scrolls: bool) -> Fact {
+        let theme = model.settings.theme;
+        if !in_sight && !self.item.end_seen(self.masked) {
+            let key = model.settings.keymap.key(Action::PageDown);
+            return Fact::always(format!("end NOT shown ({key})"), theme.error());
+        }
+        let read = match self.item.seen_percent() {
+            100 => String::new(),
+            percent if scrolls => format!(" ({percent}% read)"),
+            _ => String::new(),
+        };
+        Fact::always(format!("end shown {}{read}", theme.pick("✓", "ok")), theme.ok())
+    }
+}
+
+/// Something to say under the command.
+struct Fact {
+    text: String,
+    style: Style,
+    /// How soon it goes where there is no room, the highest first; one without a number stays.
+    dropped: Option<u8>,
+}
+
+impl Fact {
+    fn always(text: String, style: Style) -> Self {
+        Self { text, style, dropped: None }
+    }
+
+    fn less(dropped: u8, text: String, style: Style) -> Self {
+        Self { text, style, dropped: Some(dropped) }
     }
 }
 
@@ -273,7 +297,7 @@ fn pieces(
         }
         match marks.iter().find(|(r, _)| r.contains(&at)) {
             Some((_, Mark::Hidden)) => theme.hidden(),
-            Some((_, Mark::NonAscii)) => theme.foreign(),
+            Some((_, Mark::NonAscii)) => theme.non_ascii(),
             _ => plain(at),
         }
     };

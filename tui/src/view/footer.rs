@@ -7,8 +7,9 @@ use ratatui::text::{Line, Span};
 
 use super::widgets::{key_label, put};
 use crate::keymap::Action;
-use crate::model::{ConfirmKind, Mode, Model, Pane};
+use crate::model::{ConfirmKind, Item, Mode, Model, Pane};
 use crate::text::{clean, width};
+use crate::theme::Theme;
 use crate::update::{Lock, allow_lock, deny_lock};
 
 /// The keys that work now, as many as fit.
@@ -43,82 +44,119 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
+/// A key in the footer.
+struct FooterKey {
+    action: Action,
+    label: &'static str,
+    /// Whether it does something now.
+    works: bool,
+}
+
+impl FooterKey {
+    fn new(action: Action, works: bool) -> Self {
+        Self { action, label: action.label(), works }
+    }
+
+    fn spans(&self, model: &Model) -> [Span<'static>; 2] {
+        let key = model.settings.keymap.key(self.action);
+        key_label(model.settings.theme, &key, self.label, self.works)
+    }
+
+    fn columns(&self, model: &Model) -> usize {
+        width(&model.settings.keymap.key(self.action)) + width(self.label) + 3
+    }
+}
+
 fn keys(model: &Model, columns: usize) -> Line<'static> {
-    let theme = model.settings.theme;
-    let allow = allow_lock(model);
-    let deny = deny_lock(model).is_none();
-    let held = model.requests.any_held();
-    // Only what is on the screen can be decided.
-    let shown = model.drawn.request.is_some();
-    let open = shown && model.requests.current().is_some_and(|i| i.closed_since.is_none());
-    let sessions = matches!(model.pane, Pane::Sessions | Pane::Live);
-    // (action, word, works now)
-    let word = Action::word;
-    let mut hints: Vec<(Action, &'static str, bool)> = Vec::new();
-    if held {
-        hints.push((Action::Undo, word(Action::Undo), true));
-    }
-    if open {
-        // The same width in every state: nothing moves while the request is being armed.
-        let asks = model
-            .requests
-            .current()
-            .is_some_and(|i| model.settings.confirm.of(i.level()) != ConfirmKind::None);
-        let state = match (&allow, asks) {
-            (None, false) => "allow",
-            (None, true) => theme.pick("allow…", "allow~"),
-            (Some(Lock::Arming(_) | Lock::NotShown | Lock::JustDecided), false) => "wait ",
-            (Some(Lock::Arming(_) | Lock::NotShown | Lock::JustDecided), true) => "wait  ",
-            (Some(_), false) => "lock ",
-            (Some(_), true) => "lock  ",
-        };
-        hints.push((Action::Allow, state, allow.is_none()));
-        hints.push((Action::Deny, word(Action::Deny), deny));
-        if model.requests.current().is_some_and(|i| model.requests.masked(i)) {
-            hints.push((Action::Reveal, word(Action::Reveal), true));
-        }
-        if allow == Some(Lock::EndNotSeen) || model.pane == Pane::Request {
-            hints.push((Action::PageDown, word(Action::PageDown), true));
-        }
-    } else if shown && model.requests.current().is_some() {
-        hints.push((Action::NextRequest, word(Action::NextRequest), true));
-    }
-    // Help has its place whatever else there is.
-    let help = (Action::Help, word(Action::Help), true);
-    let first = hints.len();
-    if open && !sessions {
-        hints.push((Action::DenyComment, word(Action::DenyComment), deny));
-        let rule = model.reviewer.role.may_administer()
-            && model.requests.current().is_some_and(|i| i.level() < Level::High);
-        let grantable = model
-            .requests
-            .current()
-            .and_then(|i| i.view().interactive.as_ref())
-            .is_some_and(|i| i.grantable);
-        if grantable {
-            hints.push((Action::Grant, word(Action::Grant), allow.is_none()));
-        }
-        if rule {
-            hints.push((Action::Rule, word(Action::Rule), true));
-        }
-    }
-    let more: &[Action] =
-        if sessions { &[Action::Replay, Action::Kill, Action::Pause, Action::Tiles] } else { &[] };
-    let rest = [Action::NextPane, Action::Replay, Action::Filter, Action::Quit];
-    for action in more.iter().chain(rest.iter().filter(|a| !more.contains(a))) {
-        hints.push((*action, word(*action), true));
-    }
-    let need =
-        |h: &(Action, &'static str, bool)| width(&model.settings.keymap.key(h.0)) + width(h.1) + 3;
-    let mut used = 1 + need(&help);
+    let mut keys = deciding_keys(model);
+    // These are shown however little room there is, and help has its place whatever else there is.
+    let always = keys.len();
+    let help = FooterKey::new(Action::Help, true);
+    keys.extend(other_keys(model));
+    let mut used = 1 + help.columns(model);
     let mut spans = vec![Span::raw(" ")];
-    for (i, hint) in hints.iter().enumerate() {
-        if used + need(hint) > columns + 2 && i >= first {
+    for (i, key) in keys.iter().enumerate() {
+        if used + key.columns(model) > columns + 2 && i >= always {
             break;
         }
-        used += need(hint);
-        spans.extend(key_label(theme, &model.settings.keymap.key(hint.0), hint.1, hint.2));
+        used += key.columns(model);
+        spans.extend(key.spans(model));
     }
-    spans.extend(key_label(theme, &model.settings.keymap.key(help.0), help.1, help.2));
+    spans.extend(help.spans(model));
     Line::from(spans)
+}
+
+/// The request that can be decided: only one that is on the screen.
+fn open_request(model: &Model) -> Option<&Item> {
+    let shown = model.drawn.request.is_some();
+    model.requests.current().filter(|item| shown && item.closed_since.is_none())
+}
+
+/// The keys that decide, and what they wait for.
+fn deciding_keys(model: &Model) -> Vec<FooterKey> {
+    let mut keys = Vec::new();
+    if model.requests.any_held() {
+        keys.push(FooterKey::new(Action::Undo, true));
+    }
+    let Some(item) = open_request(model) else {
+        if model.drawn.request.is_some() && model.requests.current().is_some() {
+            keys.push(FooterKey::new(Action::NextRequest, true));
+        }
+        return keys;
+    };
+    let lock = allow_lock(model);
+    let asks = model.settings.confirm.of(item.level()) != ConfirmKind::None;
+    let label = allow_label(model.settings.theme, lock.as_ref(), asks);
+    keys.push(FooterKey { action: Action::Allow, label, works: lock.is_none() });
+    keys.push(FooterKey::new(Action::Deny, deny_lock(model).is_none()));
+    if model.requests.masked(item) {
+        keys.push(FooterKey::new(Action::Reveal, true));
+    }
+    if lock == Some(Lock::EndNotSeen) || model.pane == Pane::Request {
+        keys.push(FooterKey::new(Action::PageDown, true));
+    }
+    keys
+}
+
+/// The word for "allow". It has the same width in every state: nothing moves while the request is
+/// being armed.
+fn allow_label(theme: Theme, lock: Option<&Lock>, asks: bool) -> &'static str {
+    match (lock, asks) {
+        (None, false) => "allow",
+        (None, true) => theme.pick("allow…", "allow~"),
+        (Some(Lock::Arming(_) | Lock::NotShown | Lock::JustDecided), false) => "wait ",
+        (Some(Lock::Arming(_) | Lock::NotShown | Lock::JustDecided), true) => "wait  ",
+        (Some(_), false) => "lock ",
+        (Some(_), true) => "lock  ",
+    }
+}
+
+/// The other keys, the more useful first.
+fn other_keys(model: &Model) -> Vec<FooterKey> {
+    let mut keys = Vec::new();
+    let of_session = matches!(model.pane, Pane::Sessions | Pane::Live);
+    if let Some(item) = open_request(model).filter(|_| !of_session) {
+        keys.push(FooterKey::new(Action::DenyComment, deny_lock(model).is_none()));
+        if item.view().interactive.as_ref().is_some_and(|i| i.grantable) {
+            keys.push(FooterKey::new(Action::Grant, allow_lock(model).is_none()));
+        }
+        if model.reviewer.role.may_administer() && item.level() < Level::High {
+            keys.push(FooterKey::new(Action::Rule, true));
+        }
+    }
+    let actions: &[Action] = if of_session {
+        &[
+            Action::Replay,
+            Action::Kill,
+            Action::Pause,
+            Action::Tiles,
+            Action::NextPane,
+            Action::Filter,
+            Action::Quit,
+        ]
+    } else {
+        &[Action::NextPane, Action::Replay, Action::Filter, Action::Quit]
+    };
+    keys.extend(actions.iter().map(|action| FooterKey::new(*action, true)));
+    keys
 }

@@ -312,7 +312,7 @@ fn empty(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
         lines.push(Line::styled(text, theme.dim()));
         let mut keys = Vec::new();
         for action in [Action::History, Action::Rules, Action::Audit, Action::Help] {
-            keys.extend(key_label(theme, &model.settings.keymap.key(action), action.word(), true));
+            keys.extend(key_label(theme, &model.settings.keymap.key(action), action.label(), true));
         }
         lines.push(Line::from(keys));
     }
