@@ -8,15 +8,15 @@ pub struct Limits {
     /// Connections at one time; further ones are closed at once.
     pub connections: usize,
     /// Connections over TCP that have not logged in, at one time; further ones are closed at once.
-    pub waiting: usize,
+    pub preauth: usize,
     /// The same of one address (of one /64 for IPv6).
-    pub waiting_each: usize,
+    pub preauth_each: usize,
     /// Session channels open at one time on one connection.
     pub channels: usize,
     /// How long a client may take until it has logged in.
     pub login: Duration,
     /// How long a client may take to send its head line on the Unix socket.
-    pub head: Duration,
+    pub uplink_header: Duration,
     /// How long connecting to a target and its key exchange may take, unless `ConnectTimeout`
     /// says otherwise.
     pub connect: Duration,
@@ -48,11 +48,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 2048,
-            waiting: 128,
-            waiting_each: 32,
+            preauth: 128,
+            preauth_each: 32,
             channels: 64,
             login: Duration::from_secs(20),
-            head: Duration::from_secs(10),
+            uplink_header: Duration::from_secs(10),
             connect: Duration::from_secs(30),
             target_login: Duration::from_secs(60),
             link_wait: Duration::from_secs(3),

@@ -28,12 +28,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The configuration of a team's connections. Its certificate is renewed now and then, so that a
 /// gate may run for years.
-struct Outer {
+struct TeamConfig {
     made: Instant,
     config: Arc<Config>,
 }
 
-impl Outer {
+impl TeamConfig {
     fn new(shared: &Shared) -> Self {
         let names: Vec<&str> = shared.names.iter().map(String::as_str).collect();
         let config = Arc::new(config(shared, &[MethodKind::PublicKey], &names));
@@ -88,7 +88,8 @@ async fn local(
     mut stream: UnixStream,
     cancel: CancellationToken,
 ) {
-    let reading = tokio::time::timeout(shared.limits.head, uplink_header::read(&mut stream));
+    let reading =
+        tokio::time::timeout(shared.limits.uplink_header, uplink_header::read(&mut stream));
     let header = tokio::select! {
         () = cancel.cancelled() => return,
         header = reading => header,
@@ -127,8 +128,8 @@ pub(crate) async fn tcp(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), GateError> {
-    let mut outer = Outer::new(&shared);
-    let limiter = PreAuthLimiter::new(shared.limits.waiting, shared.limits.waiting_each);
+    let mut team = TeamConfig::new(&shared);
+    let limiter = PreAuthLimiter::new(shared.limits.preauth, shared.limits.preauth_each);
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
@@ -144,7 +145,7 @@ pub(crate) async fn tcp(
         if stream.set_nodelay(true).is_err() {
             continue;
         }
-        let (shared, config) = (Arc::clone(&shared), outer.config(&shared));
+        let (shared, config) = (Arc::clone(&shared), team.config(&shared));
         let cancel = shutdown.child_token();
         shared.tasks.clone().spawn(async move {
             let backpressure = Backpressure::new(shared.limits.buffered, shared.limits.spilled);

@@ -18,18 +18,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession};
 pub use super::queue::LinkStatus;
-use super::queue::{Ask, Bulk, LinkError, LinkState};
+use super::queue::{LinkError, LinkRequest, LinkState, OrderedMessage};
 use super::task::Task;
 use crate::limits::Limits;
 
 /// Pieces of recordings on their way to the broker; at most 32 KiB each.
-const BULK: usize = 128;
+const ORDERED: usize = 128;
 
 /// A handle to the link.
 #[derive(Clone)]
 pub(crate) struct Link {
-    asks: mpsc::UnboundedSender<Ask>,
-    bulk: mpsc::Sender<Bulk>,
+    requests: mpsc::UnboundedSender<LinkRequest>,
+    ordered: mpsc::Sender<OrderedMessage>,
     status: watch::Receiver<LinkStatus>,
     state: Arc<LinkState>,
     wait: Duration,
@@ -45,8 +45,8 @@ const MAX_FINISHED: usize = 10_000;
 impl Link {
     /// Starts connecting, until `stop`.
     pub(crate) fn start(endpoint: Endpoint, limits: &Limits, stop: CancellationToken) -> Self {
-        let (asks, ask_rx) = mpsc::unbounded_channel();
-        let (bulk, bulk_rx) = mpsc::channel(BULK);
+        let (requests, request_rx) = mpsc::unbounded_channel();
+        let (ordered, ordered_rx) = mpsc::channel(ORDERED);
         let why = "not connected yet".to_owned();
         let (status_tx, status) = watch::channel(LinkStatus::Disconnected { why });
         let state = Arc::new(LinkState {
@@ -55,14 +55,14 @@ impl Link {
             finished: Mutex::default(),
             grants_over: broadcast::channel(GRANTS).0,
         });
-        let task = Task::new(endpoint, ask_rx, status_tx, Arc::clone(&state));
+        let task = Task::new(endpoint, request_rx, status_tx, Arc::clone(&state));
         tokio::spawn(async move {
             tokio::select! {
-                () = task.run(bulk_rx) => {}
+                () = task.run(ordered_rx) => {}
                 () = stop.cancelled() => {}
             }
         });
-        Self { asks, bulk, status, state, wait: limits.link_wait, answer: limits.answer }
+        Self { requests, ordered, status, state, wait: limits.link_wait, answer: limits.answer }
     }
 
     /// Whether the broker is there.
@@ -103,8 +103,8 @@ impl Link {
             return Err(LinkError::Down);
         }
         let (reply, answer) = oneshot::channel();
-        let ask = Ask::Open { info: Box::new(info), kill, reply };
-        self.asks.send(ask).map_err(|_| LinkError::Down)?;
+        let request = LinkRequest::Open { info: Box::new(info), kill, reply };
+        self.requests.send(request).map_err(|_| LinkError::Down)?;
         match tokio::time::timeout(self.answer, answer).await {
             Ok(answered) => answered.unwrap_or(Err(LinkError::Down)),
             Err(_) => Err(LinkError::Timeout),
@@ -120,30 +120,32 @@ impl Link {
         let (events, receiver) = mpsc::unbounded_channel();
         let submission = Box::new(submission);
         // A receiver whose sender is dropped reads as a lost link.
-        self.asks.send(Ask::Submit { epoch, submission, events }).ok();
+        self.requests.send(LinkRequest::Submit { epoch, submission, events }).ok();
         receiver
     }
 
     /// Takes an item back.
     pub(crate) fn withdraw(&self, epoch: u64, id: CommandId, reason: &str) {
         let reason = reason.to_owned();
-        self.asks.send(Ask::Withdraw { epoch, id, reason }).ok();
+        self.requests.send(LinkRequest::Withdraw { epoch, id, reason }).ok();
     }
 
     /// Asks for the release of an allowed item; the answer comes as an event of the item.
     pub(crate) fn release(&self, epoch: u64, id: CommandId, session: SessionId, sha256: Digest) {
-        self.asks.send(Ask::Release { epoch, id, session, sha256 }).ok();
+        self.requests.send(LinkRequest::Release { epoch, id, session, sha256 }).ok();
     }
 
     /// Closes a session; returns when the broker knows, or cannot be told.
     pub(crate) async fn close(&self, session: OpenSession) {
         // Requests overtake recordings: what the session still has to record goes first.
         let (sent, all_sent) = oneshot::channel();
-        if self.bulk.send(Bulk::Barrier(sent)).await.is_ok() {
+        if self.ordered.send(OrderedMessage::Barrier(sent)).await.is_ok() {
             all_sent.await.ok();
         }
         let (done, closed) = oneshot::channel();
-        self.asks.send(Ask::Close { epoch: session.epoch, session: session.id, done }).ok();
+        self.requests
+            .send(LinkRequest::Close { epoch: session.epoch, session: session.id, done })
+            .ok();
         closed.await.ok();
     }
 
@@ -167,7 +169,7 @@ impl Link {
     /// Reports what was noted of a command, unless that was done meanwhile.
     pub(crate) async fn report(&self, id: CommandId) {
         // While the link is down the queue is emptied; the map is what counts.
-        self.bulk.send(Bulk::Finished(id)).await.ok();
+        self.ordered.send(OrderedMessage::Finished(id)).await.ok();
     }
 
     /// Waits until the broker has acknowledged every outcome.
@@ -190,7 +192,7 @@ impl Link {
 
     async fn record(&self, session: &OpenSession, message: GateRequest) {
         let (epoch, message) = (session.epoch, Box::new(message));
-        self.bulk.send(Bulk::Recording { epoch, message }).await.ok();
+        self.ordered.send(OrderedMessage::Recording { epoch, message }).await.ok();
     }
 
     /// Records a change of the terminal's size.

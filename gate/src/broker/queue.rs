@@ -41,7 +41,7 @@ pub(crate) enum LinkError {
 }
 
 /// Requests to the task that owns the link.
-pub(super) enum Ask {
+pub(super) enum LinkRequest {
     Open {
         info: Box<SessionInfo>,
         kill: CancellationToken,
@@ -71,7 +71,7 @@ pub(super) enum Ask {
 }
 
 /// Messages whose order among the output of a session matters.
-pub(super) enum Bulk {
+pub(super) enum OrderedMessage {
     /// Answered when everything queued before it is sent, or dropped with the link.
     Barrier(oneshot::Sender<()>),
     Finished(CommandId),

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession, Submitted};
 use super::proof::{Decided, ReleaseAsked, Released};
-use super::queue::{Ask, Bulk, LinkError, LinkState, LinkStatus};
+use super::queue::{LinkError, LinkRequest, LinkState, LinkStatus, OrderedMessage};
 
 /// Reconnection: first wait and longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -48,7 +48,7 @@ struct OpenItem {
 
 pub(super) struct Task {
     endpoint: Endpoint,
-    asks: mpsc::UnboundedReceiver<Ask>,
+    requests: mpsc::UnboundedReceiver<LinkRequest>,
     status: watch::Sender<LinkStatus>,
     state: Arc<LinkState>,
     epoch: u64,
@@ -58,18 +58,18 @@ pub(super) struct Task {
     out: mpsc::UnboundedSender<GateRequest>,
 }
 
-type Writer = JoinHandle<mpsc::Receiver<Bulk>>;
+type Writer = JoinHandle<mpsc::Receiver<OrderedMessage>>;
 
 impl Task {
     pub(super) fn new(
         endpoint: Endpoint,
-        asks: mpsc::UnboundedReceiver<Ask>,
+        requests: mpsc::UnboundedReceiver<LinkRequest>,
         status: watch::Sender<LinkStatus>,
         state: Arc<LinkState>,
     ) -> Self {
         Self {
             endpoint,
-            asks,
+            requests,
             status,
             state,
             epoch: 0,
@@ -81,14 +81,14 @@ impl Task {
     }
 
     /// Runs until every handle is gone.
-    pub(super) async fn run(mut self, mut bulk: mpsc::Receiver<Bulk>) {
+    pub(super) async fn run(mut self, mut ordered: mpsc::Receiver<OrderedMessage>) {
         let mut pause = BACKOFF.0;
         loop {
-            let why = match self.connect(&mut bulk).await {
+            let why = match self.connect(&mut ordered).await {
                 Ok(Some((sender, receiver))) => {
                     pause = BACKOFF.0;
-                    let (why, returned) = self.run_connection(sender, receiver, bulk).await;
-                    bulk = returned;
+                    let (why, returned) = self.run_connection(sender, receiver, ordered).await;
+                    ordered = returned;
                     why
                 }
                 Ok(None) => return,
@@ -97,7 +97,7 @@ impl Task {
             tracing::warn!(%why, "no link to the broker");
             self.status.send_replace(LinkStatus::Disconnected { why });
             self.forget();
-            if !self.idle(jittered(pause), &mut bulk).await {
+            if !self.idle(jittered(pause), &mut ordered).await {
                 return;
             }
             pause = (pause * 2).min(BACKOFF.1);
@@ -107,7 +107,7 @@ impl Task {
     /// Connects and greets; meanwhile every request is refused. `None` when nobody is left.
     async fn connect(
         &mut self,
-        bulk: &mut mpsc::Receiver<Bulk>,
+        ordered: &mut mpsc::Receiver<OrderedMessage>,
     ) -> Result<Option<(WsSender<GateRequest>, WsReceiver<GateEvent>)>, String> {
         let endpoint = self.endpoint.clone();
         let greeting = async {
@@ -136,27 +136,31 @@ impl Task {
         loop {
             tokio::select! {
                 result = &mut greeting => return result.map(Some),
-                ask = self.asks.recv() => match ask {
-                    Some(ask) => refuse(ask),
+                request = self.requests.recv() => match request {
+                    Some(request) => refuse(request),
                     None => return Ok(None),
                 },
                 // Recordings of a time without a link are lost; their sessions say so later.
-                _ = bulk.recv() => {}
+                _ = ordered.recv() => {}
             }
         }
     }
 
-    async fn idle(&mut self, pause: Duration, bulk: &mut mpsc::Receiver<Bulk>) -> bool {
+    async fn idle(
+        &mut self,
+        pause: Duration,
+        ordered: &mut mpsc::Receiver<OrderedMessage>,
+    ) -> bool {
         let sleep = tokio::time::sleep(pause);
         tokio::pin!(sleep);
         loop {
             tokio::select! {
                 () = &mut sleep => return true,
-                ask = self.asks.recv() => match ask {
-                    Some(ask) => refuse(ask),
+                request = self.requests.recv() => match request {
+                    Some(request) => refuse(request),
                     None => return false,
                 },
-                _ = bulk.recv() => {}
+                _ = ordered.recv() => {}
             }
         }
     }
@@ -166,8 +170,8 @@ impl Task {
         &mut self,
         sender: WsSender<GateRequest>,
         mut receiver: WsReceiver<GateEvent>,
-        bulk: mpsc::Receiver<Bulk>,
-    ) -> (String, mpsc::Receiver<Bulk>) {
+        ordered: mpsc::Receiver<OrderedMessage>,
+    ) -> (String, mpsc::Receiver<OrderedMessage>) {
         self.epoch += 1;
         self.state.epoch.store(self.epoch, Ordering::Release);
         let (out, out_rx) = mpsc::unbounded_channel();
@@ -176,7 +180,7 @@ impl Task {
         let mut writer: Writer = tokio::spawn(write(
             sender,
             out_rx,
-            bulk,
+            ordered,
             Arc::clone(&self.state),
             self.epoch,
             broken.clone(),
@@ -195,8 +199,8 @@ impl Task {
                     Some(Err(e)) => break e.to_string(),
                     None => break "the broker closed the connection".to_owned(),
                 },
-                ask = self.asks.recv() => match ask {
-                    Some(ask) => self.ask(ask),
+                request = self.requests.recv() => match request {
+                    Some(request) => self.on_request(request),
                     None => break "the gate is stopping".to_owned(),
                 },
                 () = broken.cancelled() => break "writing to the broker failed".to_owned(),
@@ -208,7 +212,7 @@ impl Task {
         broken.cancel();
         self.out = mpsc::unbounded_channel().0;
         match (&mut writer).await {
-            Ok(bulk) => (why, bulk),
+            Ok(ordered) => (why, ordered),
             // The writer does not panic; should it, an empty closed queue keeps the task alive.
             Err(_) => (why, mpsc::channel(1).1),
         }
@@ -246,14 +250,14 @@ impl Task {
         }
     }
 
-    fn ask(&mut self, ask: Ask) {
+    fn on_request(&mut self, request: LinkRequest) {
         let r#ref = self.state.next_ref();
-        match ask {
-            Ask::Open { info, kill, reply } => {
+        match request {
+            LinkRequest::Open { info, kill, reply } => {
                 self.awaited.insert(r#ref, Awaited::Open { kill, reply });
                 self.send(GateRequest::OpenSession { r#ref, session: *info });
             }
-            Ask::Submit { epoch, submission, events } => {
+            LinkRequest::Submit { epoch, submission, events } => {
                 if epoch != self.epoch {
                     events.send(BrokerEvent::LinkLost).ok();
                     return;
@@ -262,13 +266,13 @@ impl Task {
                 self.awaited.insert(r#ref, Awaited::Submit { session, events });
                 self.send(GateRequest::Submit { r#ref, submission });
             }
-            Ask::Withdraw { epoch, id, reason } => {
+            LinkRequest::Withdraw { epoch, id, reason } => {
                 self.items.remove(&id);
                 if epoch == self.epoch {
                     self.send(GateRequest::Withdraw { r#ref, id, reason });
                 }
             }
-            Ask::Release { epoch, id, session, sha256 } => {
+            LinkRequest::Release { epoch, id, session, sha256 } => {
                 if epoch != self.epoch {
                     // The item has been told already.
                     return;
@@ -277,7 +281,7 @@ impl Task {
                 self.awaited.insert(r#ref, Awaited::Release(asked));
                 self.send(GateRequest::Release { r#ref, id, session_id: session, sha256 });
             }
-            Ask::Close { epoch, session, done } => {
+            LinkRequest::Close { epoch, session, done } => {
                 self.kills.remove(&session);
                 if epoch == self.epoch {
                     self.awaited.insert(r#ref, Awaited::Close(done));
@@ -415,11 +419,11 @@ impl Task {
     }
 }
 
-fn refuse(ask: Ask) {
-    match ask {
-        Ask::Open { reply, .. } => drop(reply.send(Err(LinkError::Down))),
-        Ask::Submit { events, .. } => drop(events.send(BrokerEvent::LinkLost)),
-        Ask::Withdraw { .. } | Ask::Release { .. } | Ask::Close { .. } => {}
+fn refuse(request: LinkRequest) {
+    match request {
+        LinkRequest::Open { reply, .. } => drop(reply.send(Err(LinkError::Down))),
+        LinkRequest::Submit { events, .. } => drop(events.send(BrokerEvent::LinkLost)),
+        LinkRequest::Withdraw { .. } | LinkRequest::Release { .. } | LinkRequest::Close { .. } => {}
     }
 }
 
@@ -436,11 +440,11 @@ fn jittered(pause: Duration) -> Duration {
 async fn write(
     mut sender: WsSender<GateRequest>,
     mut out: mpsc::UnboundedReceiver<GateRequest>,
-    mut bulk: mpsc::Receiver<Bulk>,
+    mut ordered: mpsc::Receiver<OrderedMessage>,
     state: Arc<LinkState>,
     epoch: u64,
     broken: CancellationToken,
-) -> mpsc::Receiver<Bulk> {
+) -> mpsc::Receiver<OrderedMessage> {
     loop {
         let request = tokio::select! {
             biased;
@@ -449,14 +453,14 @@ async fn write(
                 Some(request) => request,
                 None => break,
             },
-            item = bulk.recv() => match item {
-                Some(Bulk::Barrier(sent)) => {
+            item = ordered.recv() => match item {
+                Some(OrderedMessage::Barrier(sent)) => {
                     sent.send(()).ok();
                     continue;
                 }
-                Some(Bulk::Recording { epoch: e, message }) if e == epoch => *message,
-                Some(Bulk::Recording { .. }) => continue,
-                Some(Bulk::Finished(id)) => match finished(&state, id) {
+                Some(OrderedMessage::Recording { epoch: e, message }) if e == epoch => *message,
+                Some(OrderedMessage::Recording { .. }) => continue,
+                Some(OrderedMessage::Finished(id)) => match finished(&state, id) {
                     Some(request) => request,
                     None => continue,
                 },
@@ -478,7 +482,7 @@ async fn write(
         }
     }
     broken.cancel();
-    bulk
+    ordered
 }
 
 /// Sends some reports and then a request; whether all of it went out.

@@ -73,13 +73,13 @@ impl ClientWriter {
     }
 
     /// Text of the gate itself: on the screen, or on standard error.
-    pub(crate) async fn say(&self, text: &str) -> Result<(), Gone> {
+    pub(crate) async fn send_text(&self, text: &str) -> Result<(), Gone> {
         self.write(!self.terminal, Bytes::copy_from_slice(text.as_bytes())).await
     }
 
     /// Says why nothing runs, and closes the channel.
     pub(crate) async fn refuse(&self, refusal: &Refusal) -> Result<(), Gone> {
-        self.say(&self.line(&refusal.message)).await?;
+        self.send_text(&self.line(&refusal.message)).await?;
         self.finish(&Exit::Status(u32::from(refusal.status))).await
     }
 

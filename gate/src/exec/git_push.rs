@@ -21,7 +21,7 @@ pub(crate) struct RefPreamble {
 }
 
 /// The command's own sentence, if it receives a push.
-pub(crate) fn receives(command: &[u8]) -> Option<String> {
+pub(crate) fn push_sentence(command: &[u8]) -> Option<String> {
     describe_transfer(command).filter(|sentence| sentence.starts_with("git push to "))
 }
 

@@ -185,7 +185,7 @@ async fn pass_output(
             TargetEvent::NoTerminal => {
                 let text = client.line("expacti: the target gave no terminal");
                 recorder.message(text.as_bytes()).await;
-                client.say(&text).await
+                client.send_text(&text).await
             }
             TargetEvent::Ended(ended) => return ChannelEnd::Target(ended),
         };

@@ -14,7 +14,7 @@ use crate::client::input::Taken;
 use crate::client::writer::ClientWriter;
 use crate::files::scp::command::ScpUpload;
 use crate::review::collect::collect;
-use crate::review::hold::{Beside, Review, ReviewItem, ReviewResult};
+use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult};
 use crate::review::status_line;
 
 /// How a command's standard input is to be fed.
@@ -106,7 +106,7 @@ impl StdinFeed<'_> {
     async fn decide(&self, text: String) -> Result<(), Stopped> {
         let mut item = ReviewItem::new(ItemKind::File, Bytes::from(text));
         item.parent = Some(self.command.clone());
-        match self.review.run(self.session, item, &mut None, Beside::default()).await {
+        match self.review.run(self.session, item, &mut None, AlsoWatched::default()).await {
             ReviewResult::Approved(id, _) => {
                 self.items.lock().await.push(id);
                 Ok(())
@@ -125,12 +125,13 @@ impl StdinFeed<'_> {
             if !bytes.is_empty() {
                 let item = ReviewItem::stdin(self.command.clone(), bytes);
                 let mut terminal = terminal.clone();
-                let held = self.review.run(self.session, item, &mut terminal, Beside::default());
+                let held =
+                    self.review.run(self.session, item, &mut terminal, AlsoWatched::default());
                 // Programs read standard error, unless it is a terminal.
                 let told = async {
                     if self.review.connection.status_line {
                         let line = status_line::waiting("what is on standard input");
-                        self.client.say(&self.client.line(&line)).await.ok();
+                        self.client.send_text(&self.client.line(&line)).await.ok();
                     }
                 };
                 match status_line::with_notice(held, told).await {

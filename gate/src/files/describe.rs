@@ -66,7 +66,7 @@ pub(crate) async fn follow(sftp: &TargetSftp, path: &RemotePath) -> Result<Remot
 }
 
 /// What is in a small file.
-pub(crate) async fn now(
+pub(crate) async fn current_content(
     sftp: &TargetSftp,
     path: &RemotePath,
 ) -> Result<Option<Vec<u8>>, TargetLost> {

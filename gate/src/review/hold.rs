@@ -107,7 +107,7 @@ pub(crate) struct Review<'a> {
 
 /// What else of the item's channel has to be followed meanwhile, where there is nobody else to.
 #[derive(Default)]
-pub(crate) struct Beside<'a> {
+pub(crate) struct AlsoWatched<'a> {
     /// Signals and sizes from the client.
     pub(crate) control: Option<&'a mut mpsc::Receiver<Control>>,
     /// The channel on which the item would be delivered.
@@ -121,11 +121,11 @@ impl Review<'_> {
         session: &OpenSession,
         item: ReviewItem,
         terminal: &mut Option<Terminal>,
-        mut beside: Beside<'_>,
+        mut also: AlsoWatched<'_>,
     ) -> ReviewResult {
         let mut held = self.submit(session, item, terminal.as_ref());
         loop {
-            if let Some(event) = held.next_event(terminal, &mut beside).await
+            if let Some(event) = held.next_event(terminal, &mut also).await
                 && let Some(result) = held.on_event(event).await
             {
                 return result;
@@ -202,7 +202,7 @@ impl InReview<'_> {
     async fn next_event(
         &mut self,
         terminal: &mut Option<Terminal>,
-        beside: &mut Beside<'_>,
+        also: &mut AlsoWatched<'_>,
     ) -> Option<Event> {
         // Withdrawals come first: an approval that races one loses.
         tokio::select! {
@@ -211,7 +211,7 @@ impl InReview<'_> {
                 Some(Event::Withdrawn("the client closed the channel"))
             }
             () = taken_back(self.review.watcher) => Some(Event::Withdrawn("^C")),
-            Some(asked) = next_control(&mut beside.control) => match asked {
+            Some(asked) = next_control(&mut also.control) => match asked {
                 Control::Signal(signal) if ends(signal) => {
                     Some(Event::Withdrawn("the client sent a signal"))
                 }
@@ -225,7 +225,7 @@ impl InReview<'_> {
                 }
             },
             () = self.review.input.interrupted(),
-                if self.has_terminal && beside.target.is_some() =>
+                if self.has_terminal && also.target.is_some() =>
             {
                 Some(Event::Withdrawn("^C"))
             }
@@ -238,8 +238,8 @@ impl InReview<'_> {
             event = self.events.recv() => {
                 Some(Event::Broker(event.unwrap_or(BrokerEvent::LinkLost)))
             }
-            () = lost(&mut beside.target), if beside.target.is_some() => {
-                beside.target = None;
+            () = lost(&mut also.target), if also.target.is_some() => {
+                also.target = None;
                 Some(Event::TargetLost)
             }
             () = tokio::time::sleep_until(self.deadline.into()) => {
@@ -298,7 +298,7 @@ impl InReview<'_> {
     /// The item will not be delivered: tells the broker, and says what to tell the agent.
     async fn end(&mut self, mut end: End, withdrawn: Option<&'static str>) -> ReviewResult {
         let link = &self.review.connection.shared.link;
-        late(&mut self.events, &mut end, withdrawn.unwrap_or("no longer wanted"));
+        drain_events(&mut self.events, &mut end, withdrawn.unwrap_or("no longer wanted"));
         if let Some((id, reason)) = end.withdraw {
             link.withdraw(self.session.epoch, id, reason);
         }
@@ -320,7 +320,11 @@ impl InReview<'_> {
 
 /// The item has ended here; what the broker has said meanwhile must not be left open there. What
 /// it says from now on finds the queue closed, and the link answers it.
-fn late(events: &mut mpsc::UnboundedReceiver<BrokerEvent>, end: &mut End, why: &'static str) {
+fn drain_events(
+    events: &mut mpsc::UnboundedReceiver<BrokerEvent>,
+    end: &mut End,
+    why: &'static str,
+) {
     // Closed before it is emptied: what comes in between is refused, and the link hears of that.
     events.close();
     while let Ok(event) = events.try_recv() {

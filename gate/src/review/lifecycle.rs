@@ -106,10 +106,13 @@ impl ItemLifecycle {
 
             (
                 ItemState::Submitting { session, bytes, mut context },
-                Event::Broker(BrokerEvent::Submitted(news)),
+                Event::Broker(BrokerEvent::Submitted(submitted)),
             ) => {
-                context.stdin = news.stdin;
-                (ItemState::Pending(HeldItem::new(news.id, session, bytes, context)), Step::Wait)
+                context.stdin = submitted.stdin;
+                (
+                    ItemState::Pending(HeldItem::new(submitted.id, session, bytes, context)),
+                    Step::Wait,
+                )
             }
             (
                 state @ ItemState::Submitting { .. },

@@ -64,11 +64,11 @@ pub(crate) struct Status {
 
 impl Status {
     /// For an item the broker has taken.
-    pub(crate) fn new(news: &Submitted, now: Instant) -> Self {
+    pub(crate) fn new(submitted: &Submitted, now: Instant) -> Self {
         Self {
-            text: format!("risk {} {}", news.risk_score, news.level),
-            hint: if news.unattended { " - run: expacti review" } else { "" },
-            deadline: now + news.timeout,
+            text: format!("risk {} {}", submitted.risk_score, submitted.level),
+            hint: if submitted.unattended { " - run: expacti review" } else { "" },
+            deadline: now + submitted.timeout,
         }
     }
 
@@ -115,7 +115,7 @@ impl<'a> StatusLine<'a> {
         self.drawn = true;
         // A client that does not read its screen must not hold up the decision.
         let line = status.draw(Instant::now());
-        let drawing = client.say(&line);
+        let drawing = client.send_text(&line);
         if tokio::time::timeout(SLOW_CLIENT, drawing).await.is_err() {
             self.client = None;
         }
@@ -123,7 +123,7 @@ impl<'a> StatusLine<'a> {
 
     pub(crate) async fn erase(&mut self) {
         if let (Some(client), true) = (self.client, self.drawn) {
-            tokio::time::timeout(SLOW_CLIENT, client.say(ERASE)).await.ok();
+            tokio::time::timeout(SLOW_CLIENT, client.send_text(ERASE)).await.ok();
         }
     }
 }
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn counts_down() {
         let now = Instant::now();
-        let mut news = Submitted {
+        let mut submitted = Submitted {
             id: CommandId::new(),
             risk_score: 82,
             level: "CRITICAL".to_owned(),
@@ -180,13 +180,13 @@ mod tests {
             stdin: StdinTreatment::Data,
             unattended: false,
         };
-        let status = Status::new(&news, now);
+        let status = Status::new(&submitted, now);
         assert_eq!(
             status.draw(now + Duration::from_secs(13)),
             "\rexpacti: waiting for review - risk 82 CRITICAL - 0:47\x1b[K"
         );
-        news.unattended = true;
-        let line = Status::new(&news, now).draw(now + Duration::from_secs(600));
+        submitted.unattended = true;
+        let line = Status::new(&submitted, now).draw(now + Duration::from_secs(600));
         assert_eq!(
             line,
             "\rexpacti: waiting for review - risk 82 CRITICAL - 0:00 - run: expacti review\x1b[K"

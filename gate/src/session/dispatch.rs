@@ -24,7 +24,7 @@ use crate::exec::stdin::Feed;
 use crate::files::scp::command::{ClientKind, NOTE, ScpUpload};
 use crate::files::{scp, sftp};
 use crate::review::collect::collect;
-use crate::review::hold::{Beside, Review, ReviewItem, ReviewResult};
+use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult};
 use crate::shell;
 use crate::upstream::pool::Lease;
 
@@ -112,7 +112,7 @@ impl Command {
             }
         };
         let mut item = ReviewItem::command(bytes);
-        let feed = match (upload, git_push::receives(&item.bytes)) {
+        let feed = match (upload, git_push::push_sentence(&item.bytes)) {
             (Some(upload), _) => {
                 item.notes.push(NOTE.to_owned());
                 Feed::ScpUpload(upload)
@@ -153,8 +153,8 @@ async fn review(
         environment: &channel.environment,
         watcher: None,
     };
-    let beside = Beside { control: Some(&mut channel.control), target: Some(target) };
-    match review.run(session, item, &mut channel.terminal, beside).await {
+    let also = AlsoWatched { control: Some(&mut channel.control), target: Some(target) };
+    match review.run(session, item, &mut channel.terminal, also).await {
         ReviewResult::Approved(id, approved) => Ok((id, *approved)),
         ReviewResult::Refused(refusal) => Err(Stopped::Refused(refusal)),
         ReviewResult::Changed | ReviewResult::Gone | ReviewResult::Withdrawn => Err(Stopped::Gone),

@@ -71,7 +71,7 @@ pub(super) struct ShellSession<'a> {
 
 /// What effects ask for that takes longer than an event may.
 #[derive(Default)]
-pub(super) struct Todo {
+pub(super) struct FollowUp {
     pub(super) submit: Option<Box<Submission>>,
     pub(super) withdraw: bool,
     pub(super) probe: bool,
@@ -192,9 +192,9 @@ impl<'a> ShellSession<'a> {
 
     /// Does what the line gate says, in order; but the agent's screen comes last: an agent that
     /// does not read could otherwise choose when an approved item is typed.
-    pub(super) async fn carry_out(&mut self, effects: Vec<Effect>) -> Result<Todo, Broken> {
+    pub(super) async fn apply(&mut self, effects: Vec<Effect>) -> Result<FollowUp, Broken> {
         let mut effects = VecDeque::from(effects);
-        let mut todo = Todo::default();
+        let mut follow_up = FollowUp::default();
         let mut screen = Vec::new();
         let began = Instant::now();
         while let Some(effect) = effects.pop_front() {
@@ -203,9 +203,9 @@ impl<'a> ShellSession<'a> {
                     self.recorder.output(Stream::Stdout, &bytes).await;
                     screen.extend_from_slice(&bytes);
                 }
-                Effect::Submit(draft) => todo.submit = Some(draft),
-                Effect::Withdraw => todo.withdraw = true,
-                Effect::Probe => todo.probe = true,
+                Effect::Submit(submission) => follow_up.submit = Some(submission),
+                Effect::Withdraw => follow_up.withdraw = true,
+                Effect::Probe => follow_up.probe = true,
                 Effect::Type(what) => {
                     self.writer.constant(what).await.map_err(|_| Broken::Target)?;
                 }
@@ -233,7 +233,7 @@ impl<'a> ShellSession<'a> {
             self.client.stdout(screen.into()).await.map_err(|_| Broken::Client)?;
         }
         self.stalled += began.elapsed();
-        Ok(todo)
+        Ok(follow_up)
     }
 
     /// Types the approved item. Without one at hand nothing is typed.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::boundary::Terminal;
 use crate::broker::event::{OpenSession, Submitted};
-use crate::review::hold::{Beside, Review, ReviewItem, ReviewResult, Watcher};
+use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult, Watcher};
 use crate::review::status_line::{FLICKER, Status};
 
 /// The longest name of a program or directory that reviewers are told, in characters; PATH_MAX of
@@ -41,7 +41,7 @@ pub(super) enum ItemEvent {
 
 impl<'a> ItemInReview<'a> {
     /// Begins the review of an item.
-    pub(super) fn submit(review: Review<'a>, draft: Submission, terminal: Terminal) -> Self {
+    pub(super) fn submit(review: Review<'a>, submission: Submission, terminal: Terminal) -> Self {
         let (submitted_tx, submitted) = mpsc::unbounded_channel();
         let (check_tx, checks) = mpsc::unbounded_channel();
         let withdraw = CancellationToken::new();
@@ -54,7 +54,8 @@ impl<'a> ItemInReview<'a> {
             };
             let review = Review { watcher: Some(&watcher), ..review };
             let mut terminal = Some(terminal);
-            let result = review.run(&session, item(draft), &mut terminal, Beside::default()).await;
+            let result =
+                review.run(&session, item(submission), &mut terminal, AlsoWatched::default()).await;
             (Some(session), result)
         };
         Self { result: Box::pin(result), withdraw, submitted, checks, status: None }
@@ -105,14 +106,14 @@ pub(super) async fn sleep_until(deadline: Option<Instant>) {
 }
 
 /// What the line gate wants reviewed, as the broker takes it.
-fn item(draft: Submission) -> ReviewItem {
-    let kind = match draft.kind {
+fn item(submission: Submission) -> ReviewItem {
+    let kind = match submission.kind {
         Kind::Line => ItemKind::Line,
         Kind::Input => ItemKind::Input,
         Kind::Keys => ItemKind::Keys,
         Kind::Control => ItemKind::Control,
     };
-    let label = match draft.label {
+    let label = match submission.label {
         Label::Verified => PromptLabel::Verified,
         Label::Continuation => PromptLabel::Continuation,
         Label::Unverified => PromptLabel::Unverified,
@@ -120,15 +121,19 @@ fn item(draft: Submission) -> ReviewItem {
         Label::NoEcho => PromptLabel::NoEcho,
         Label::Raw => PromptLabel::Raw,
     };
-    let foreground = draft.foreground.map(|name| bounded(&name));
-    let interactive =
-        Interactive { label, foreground, secret: draft.secret, grantable: draft.grantable };
+    let foreground = submission.foreground.map(|name| bounded(&name));
+    let interactive = Interactive {
+        label,
+        foreground,
+        secret: submission.secret,
+        grantable: submission.grantable,
+    };
     ReviewItem {
-        notes: draft.notes,
-        cwd: draft.cwd.map(|cwd| bounded(&cwd)),
+        notes: submission.notes,
+        cwd: submission.cwd.map(|cwd| bounded(&cwd)),
         interactive: Some(interactive),
-        preview: draft.preview,
-        ..ReviewItem::new(kind, Bytes::from(draft.bytes))
+        preview: submission.preview,
+        ..ReviewItem::new(kind, Bytes::from(submission.bytes))
     }
 }
 

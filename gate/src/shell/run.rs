@@ -113,8 +113,8 @@ pub(crate) async fn run(
     let Channel { connection, client, input, control, gone, environment, .. } = channel;
     let mut shell = ShellSession::new(connection, client, session, writer, gate);
     shell.recorder.resize(terminal.size()).await;
-    let around = Around { connection, input, gone, environment, lease: &lease };
-    let end = until_the_end(&mut shell, around, control, &mut reader, terminal).await;
+    let parts = ChannelParts { connection, input, gone, environment, lease: &lease };
+    let end = run_until_end(&mut shell, parts, control, &mut reader, terminal).await;
     let typed = shell.history().clone();
     tokio::task::spawn_blocking(move || store.save(&typed, known));
     shell.end(end, lease, &mut reader, gone, connection).await
@@ -122,7 +122,7 @@ pub(crate) async fn run(
 
 /// What of the channel and its connection stays the same while the shell runs.
 #[derive(Clone, Copy)]
-struct Around<'a> {
+struct ChannelParts<'a> {
     connection: &'a Arc<Connection>,
     input: &'a ChannelInput,
     gone: &'a CancellationToken,
@@ -131,14 +131,14 @@ struct Around<'a> {
 }
 
 /// One event after another, until one of them is the end.
-async fn until_the_end(
+async fn run_until_end(
     shell: &mut ShellSession<'_>,
-    around: Around<'_>,
+    parts: ChannelParts<'_>,
     control: &mut mpsc::Receiver<Control>,
     reader: &mut TargetReader,
     mut terminal: Terminal,
 ) -> ChannelEnd {
-    let Around { connection, input, gone, environment, lease } = around;
+    let ChannelParts { connection, input, gone, environment, lease } = parts;
     let link = shell.link.clone();
     let mut sources = Sources {
         control,
@@ -156,27 +156,27 @@ async fn until_the_end(
             Ok(effects) => effects,
             Err(end) => break end,
         };
-        let todo = match shell.carry_out(effects).await {
-            Ok(todo) => todo,
+        let follow_up = match shell.apply(effects).await {
+            Ok(follow_up) => follow_up,
             Err(Broken::Client) => break ChannelEnd::ClientGone,
             Err(Broken::Target) => break ChannelEnd::Target(Ended::Lost),
         };
-        if todo.withdraw
+        if follow_up.withdraw
             && let Some(item) = &sources.item
         {
             item.withdraw();
         }
-        if todo.probe {
+        if follow_up.probe {
             let tty = shell.gate.tty().map(str::to_owned);
             sources.probe = Some(Box::pin(async move { ask(lease, tty?).await }));
         }
-        if let Some(draft) = todo.submit {
+        if let Some(submission) = follow_up.submit {
             let review =
                 Review { connection, client: None, input, gone, environment, watcher: None };
             // From here on the end of a grant counts that this item may bring.
             sources.grants_over = link.grants_over();
             shell.stalled = Duration::ZERO;
-            sources.item = Some(ItemInReview::submit(review, *draft, terminal.clone()));
+            sources.item = Some(ItemInReview::submit(review, *submission, terminal.clone()));
         }
     };
     abandon(sources.item.take(), &link).await;

@@ -101,14 +101,14 @@ impl Handler for GateHandler {
             reply.reject(REFUSED).await;
             return Ok(());
         }
-        let Some(place) = self.place() else {
+        let Some(new) = self.reserve() else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
         let id = channel.id();
         // The reading half is dropped: input comes through `data` below, where nothing waits.
         let (_, half) = channel.split();
-        self.channels.open(id, place, half, self.backpressure.channel());
+        self.channels.open(id, new, half, self.backpressure.channel());
         reply.accept().await;
         Ok(())
     }
@@ -140,13 +140,13 @@ impl Handler for GateHandler {
             reply.reject(REFUSED).await;
             return Ok(());
         };
-        let Some(place) = self.place() else {
+        let Some(new) = self.reserve() else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
         let id = channel.id();
         let (_, half) = channel.split();
-        let (input, gone) = (Arc::clone(&place.input), place.gone.clone());
+        let (input, gone) = (Arc::clone(&new.input), new.gone.clone());
         let request = JumpRequest {
             shared: Arc::clone(&self.shared),
             identity,
@@ -158,7 +158,7 @@ impl Handler for GateHandler {
             gone,
             peer: self.peer,
             open: self.backpressure.channel(),
-            control: self.channels.tunnel(id, place),
+            control: self.channels.tunnel(id, new),
         };
         self.shared.tasks.spawn(jump::run(request, reply));
         Ok(())
@@ -213,7 +213,7 @@ impl Handler for GateHandler {
         data: &[u8],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.take_in(channel, data, session)
+        self.receive(channel, data, session)
     }
 
     async fn extended_data(

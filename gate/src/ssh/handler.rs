@@ -10,7 +10,7 @@ use russh::ChannelId;
 use russh::server::{Auth, Handle, Session};
 use tokio_util::sync::CancellationToken;
 
-use super::registry::{Place, Registry, Started, TakenIn};
+use super::registry::{NewChannel, Received, Registry, Started};
 use crate::auth::agents::{AgentIdentity, Wanted, connect};
 use crate::auth::login::{Admission, Authenticator};
 use crate::client::channel::Channel;
@@ -110,9 +110,9 @@ impl GateHandler {
     }
 
     /// A new channel's place, unless there are too many.
-    pub(super) fn place(&mut self) -> Option<Place> {
+    pub(super) fn reserve(&mut self) -> Option<NewChannel> {
         let limit = self.shared.limits.channels;
-        self.channels.place(limit, &self.backpressure, &self.cancel)
+        self.channels.reserve(limit, &self.backpressure, &self.cancel)
     }
 
     /// Starts the one task of a channel; a second request on it is refused.
@@ -169,16 +169,16 @@ impl GateHandler {
     }
 
     /// Data from the client.
-    pub(super) fn take_in(
+    pub(super) fn receive(
         &mut self,
         id: ChannelId,
         data: &[u8],
         session: &mut Session,
     ) -> Result<(), russh::Error> {
-        match self.channels.take_in(id, Bytes::copy_from_slice(data)) {
-            TakenIn::Done => Ok(()),
-            TakenIn::Overflow { tunnel: true } => session.close(id),
-            TakenIn::Overflow { tunnel: false } => {
+        match self.channels.receive(id, Bytes::copy_from_slice(data)) {
+            Received::Done => Ok(()),
+            Received::Overflow { tunnel: true } => session.close(id),
+            Received::Overflow { tunnel: false } => {
                 let why = "too much input while it could not be passed on: closed";
                 Self::explain(id, why, session)?;
                 session.exit_status_request(id, u32::from(UNDECIDED))?;

@@ -75,16 +75,16 @@ pub(crate) fn run(
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
         reply.accept().await;
-        end_here(request, authenticator).await;
+        terminate(request, authenticator).await;
         drop(slot);
     })
 }
 
-async fn end_here(request: JumpRequest, authenticator: Authenticator) {
+async fn terminate(request: JumpRequest, authenticator: Authenticator) {
     let JumpRequest { shared, host, half, input, backpressure, gone, peer, open, control, .. } =
         request;
     let config = serve::inner_config(&shared, &host);
-    let own = Arc::new(Backpressure::new(shared.limits.buffered, shared.limits.spilled));
+    let inner = Arc::new(Backpressure::new(shared.limits.buffered, shared.limits.spilled));
     let tunnel = Tunnel {
         input: Arc::clone(&input),
         waiting: None,
@@ -94,7 +94,7 @@ async fn end_here(request: JumpRequest, authenticator: Authenticator) {
         starved: None,
     };
     let client =
-        Client { authenticator, backpressure: own, cancel: gone.child_token(), peer, slot: None };
+        Client { authenticator, backpressure: inner, cancel: gone.child_token(), peer, slot: None };
     tokio::select! {
         () = serve::serve(shared, config, tunnel, Bytes::new(), client) => {}
         // The connection around is gone: there is nobody to say goodbye to.

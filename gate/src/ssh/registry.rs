@@ -60,7 +60,7 @@ pub(super) struct Started {
 }
 
 /// A place for a new channel.
-pub(super) struct Place {
+pub(super) struct NewChannel {
     pub(super) input: Arc<ChannelInput>,
     pub(super) gone: CancellationToken,
     pub(super) control: mpsc::Receiver<Control>,
@@ -68,7 +68,7 @@ pub(super) struct Place {
 }
 
 /// What became of data for a channel.
-pub(super) enum TakenIn {
+pub(super) enum Received {
     /// It is kept, or nobody wants it.
     Done,
     /// It is more than the channel may keep: the channel has to be closed.
@@ -86,12 +86,12 @@ pub(super) struct Registry {
 
 impl Registry {
     /// A place for a new channel, unless there are `limit` already.
-    pub(super) fn place(
+    pub(super) fn reserve(
         &mut self,
         limit: usize,
         backpressure: &Arc<Backpressure>,
         connection: &CancellationToken,
-    ) -> Option<Place> {
+    ) -> Option<NewChannel> {
         // russh does not report the end of a channel that the gate closed first.
         self.channels.retain(|_, entry| !entry.control.is_closed());
         if self.channels.len() >= limit {
@@ -99,18 +99,18 @@ impl Registry {
         }
         let (sender, control) = mpsc::channel(CONTROLS);
         let input = Arc::new(ChannelInput::new(Arc::clone(backpressure)));
-        Some(Place { input, gone: connection.child_token(), control, sender })
+        Some(NewChannel { input, gone: connection.child_token(), control, sender })
     }
 
     /// A session channel that waits for its request.
     pub(super) fn open(
         &mut self,
         id: ChannelId,
-        place: Place,
+        new: NewChannel,
         half: ChannelWriteHalf<Msg>,
         open: OpenChannel,
     ) {
-        let Place { input, gone, control, sender } = place;
+        let NewChannel { input, gone, control, sender } = new;
         let opening =
             Opening { half, control, terminal: None, environment: Environment::default(), open };
         let state = ChannelState::Opening(Box::new(opening));
@@ -118,8 +118,8 @@ impl Registry {
     }
 
     /// A channel that carries a connection. Gives what the task that ends it is to keep.
-    pub(super) fn tunnel(&mut self, id: ChannelId, place: Place) -> mpsc::Receiver<Control> {
-        let Place { input, gone, control, sender } = place;
+    pub(super) fn tunnel(&mut self, id: ChannelId, new: NewChannel) -> mpsc::Receiver<Control> {
+        let NewChannel { input, gone, control, sender } = new;
         let state = ChannelState::Tunnel;
         self.channels.insert(id, Entry { input, control: sender, gone, explained: false, state });
         control
@@ -187,15 +187,15 @@ impl Registry {
     }
 
     /// Data from the client.
-    pub(super) fn take_in(&mut self, id: ChannelId, data: Bytes) -> TakenIn {
-        let Some(entry) = self.channels.get(&id) else { return TakenIn::Done };
+    pub(super) fn receive(&mut self, id: ChannelId, data: Bytes) -> Received {
+        let Some(entry) = self.channels.get(&id) else { return Received::Done };
         if entry.input.push(data) {
-            return TakenIn::Done;
+            return Received::Done;
         }
         // Past its bounds: close it, forward nothing.
         entry.gone.cancel();
         entry.input.discard();
-        TakenIn::Overflow { tunnel: matches!(entry.state, ChannelState::Tunnel) }
+        Received::Overflow { tunnel: matches!(entry.state, ChannelState::Tunnel) }
     }
 
     /// The client sends no more data.

@@ -119,7 +119,7 @@ pub(crate) async fn serve<S: Transport>(
     tokio::pin!(session);
     let result = tokio::select! {
         result = &mut session => result,
-        () = late(login, &logged_in, slot) => {
+        () = login_timed_out(login, &logged_in, slot) => {
             tracing::info!("a client did not log in in time");
             return;
         }
@@ -130,7 +130,7 @@ pub(crate) async fn serve<S: Transport>(
 }
 
 /// Ends when a client has taken too long to log in; one that has gives its place back.
-async fn late(login: Duration, logged_in: &CancellationToken, slot: Option<Slot>) {
+async fn login_timed_out(login: Duration, logged_in: &CancellationToken, slot: Option<Slot>) {
     if tokio::time::timeout(login, logged_in.cancelled()).await.is_ok() {
         drop(slot);
         std::future::pending::<()>().await;

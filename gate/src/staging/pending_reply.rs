@@ -10,7 +10,7 @@ pub(crate) enum Out {
     /// A packet, and the place among the open requests that it makes free.
     Packet(Bytes, Option<OwnedSemaphorePermit>),
     /// A line on standard error.
-    Say(String),
+    Text(String),
 }
 
 /// See the module.

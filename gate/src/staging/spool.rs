@@ -149,8 +149,8 @@ impl Spool {
             let from = piece.offset.max(offset);
             let to = (piece.offset + piece.length).min(end);
             let range = to_usize(from - offset)..to_usize(to.max(from) - offset);
-            if let Some(place) = under.get_mut(range) {
-                self.read_log(piece.log + (from - piece.offset), place)?;
+            if let Some(part) = under.get_mut(range) {
+                self.read_log(piece.log + (from - piece.offset), part)?;
             }
         }
         Ok(())

@@ -103,7 +103,7 @@ impl Check {
                     .map(|key| Entry {
                         marker: Marker::Plain,
                         key: key.clone(),
-                        place: "the target's pinned keys".to_owned(),
+                        location: "the target's pinned keys".to_owned(),
                     })
                     .collect();
             }
@@ -197,7 +197,7 @@ impl Check {
         if let Some(entry) = revoked {
             return Err(format!(
                 "the host key of {} is revoked ({}): connection refused",
-                self.display, entry.place
+                self.display, entry.location
             ));
         }
         if let Some(certificate) = shown.certificate() {
@@ -226,7 +226,7 @@ impl Check {
                  has another. Somebody may be in between, or the host was reinstalled. If you are \
                  sure of the new key, remove the old one: ssh-keygen -R '{name}'",
                 host = self.display,
-                place = entry.place,
+                place = entry.location,
                 name = self.name,
             )),
             None if self.checking == HostKeyChecking::AcceptNew => {

@@ -25,7 +25,7 @@ pub(crate) struct Entry {
     /// Its key.
     pub(crate) key: PublicKey,
     /// Where it stands, `FILE:LINE`, for messages.
-    pub(crate) place: String,
+    pub(crate) location: String,
 }
 
 /// All lines of `text` that match `name` (`host`, or `[host]:port` for a port other than 22).
@@ -35,7 +35,7 @@ pub(crate) fn lookup(text: &str, file: &str, name: &str) -> Vec<Entry> {
         .enumerate()
         .filter_map(|(i, line)| {
             let (marker, key) = parse(line, &name)?;
-            Some(Entry { marker, key, place: format!("{file}:{}", i + 1) })
+            Some(Entry { marker, key, location: format!("{file}:{}", i + 1) })
         })
         .collect()
 }
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(lookup("# web-1 x\n\nweb-1 ssh-ed25519 AAAA\nweb-1\n", "f", "web-1").len(), 0);
         let revoked = format!("@revoked * {KEY}\n@cert-authority *.example.org {KEY} ca\n");
         let both = lookup(&revoked, "f", "a.example.org");
-        let markers: Vec<_> = both.iter().map(|e| (e.marker, e.place.as_str())).collect();
+        let markers: Vec<_> = both.iter().map(|e| (e.marker, e.location.as_str())).collect();
         assert_eq!(markers, [(Marker::Revoked, "f:1"), (Marker::CertAuthority, "f:2")]);
     }
 

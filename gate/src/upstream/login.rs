@@ -267,15 +267,15 @@ async fn user(
         }),
         None => Vec::new(),
     };
-    let place = |identity: &AgentIdentity| {
+    let position = |identity: &AgentIdentity| {
         let key = identity.public_key();
         files
             .iter()
             .position(|f| f.public.as_ref().is_some_and(|p| p.key_data() == key.key_data()))
             .unwrap_or(usize::MAX)
     };
-    in_agent.retain(|identity| !identities_only || place(identity) != usize::MAX);
-    in_agent.sort_by_key(place);
+    in_agent.retain(|identity| !identities_only || position(identity) != usize::MAX);
+    in_agent.sort_by_key(position);
 
     let mut done = HashSet::new();
     if let Some(agent) = &mut agent {

@@ -61,11 +61,11 @@ impl Pool {
             result = connect(&self.target) => result,
             () = self.cancel.cancelled() => Err(ConnectError("the client went away".to_owned())),
         };
-        let news = result.as_ref().map(|(_, checked)| checked.clone()).map_err(Clone::clone);
-        if let Err(error) = &news {
+        let outcome = result.as_ref().map(|(_, checked)| checked.clone()).map_err(Clone::clone);
+        if let Err(error) = &outcome {
             tracing::info!(target = %self.target.display(), %error, "no connection to the target");
         }
-        self.checked.send_replace(Some(news));
+        self.checked.send_replace(Some(outcome));
         result.map(|(connection, _)| connection)
     }
 
@@ -73,7 +73,7 @@ impl Pool {
     pub(crate) async fn checked(&self) -> Result<Checked, ConnectError> {
         let mut checked = self.checked.subscribe();
         match checked.wait_for(Option::is_some).await {
-            Ok(news) => match &*news {
+            Ok(outcome) => match &*outcome {
                 Some(result) => result.clone(),
                 None => Err(ConnectError("no connection to the target".to_owned())),
             },

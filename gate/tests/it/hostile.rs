@@ -92,7 +92,7 @@ async fn who_does_not_log_in_is_bounded_in_number_and_time() {
     let Some(t) = Trial::new(Mode::Auto).await else { return };
     let (port, _gate, _guard) = serve_with(&t, |config| {
         config.limits =
-            Limits { waiting_each: 3, login: Duration::from_secs(4), ..Limits::default() };
+            Limits { preauth_each: 3, login: Duration::from_secs(4), ..Limits::default() };
     })
     .await;
     // Whoever has logged in is not counted.

@@ -31,8 +31,8 @@ impl World {
             grants_over: broadcast::channel(1).0,
         };
         let endpoint = Endpoint::unix("/nowhere");
-        let (_, asks) = mpsc::unbounded_channel();
-        let mut task = Task::new(endpoint, asks, status, Arc::new(state));
+        let (_, requests) = mpsc::unbounded_channel();
+        let mut task = Task::new(endpoint, requests, status, Arc::new(state));
         let (out, sent) = mpsc::unbounded_channel();
         task.out = out;
         Self { task, sent, session: SessionId::new(), id: CommandId::new() }
@@ -56,7 +56,11 @@ impl World {
             interactive: None,
             preview: None,
         };
-        self.task.ask(Ask::Submit { epoch: 0, submission: Box::new(submission), events });
+        self.task.on_request(LinkRequest::Submit {
+            epoch: 0,
+            submission: Box::new(submission),
+            events,
+        });
         match self.sent.try_recv().unwrap() {
             GateRequest::Submit { r#ref, .. } => (r#ref, heard),
             other => panic!("{other:?}"),
@@ -133,7 +137,11 @@ fn a_release_after_the_withdrawal_reaches_nobody() {
     let (r#ref, mut heard) = w.submit();
     w.submitted(r#ref);
     assert!(matches!(heard.try_recv().unwrap(), BrokerEvent::Submitted(_)));
-    w.task.ask(Ask::Withdraw { epoch: 0, id: w.id.clone(), reason: "^C".to_owned() });
+    w.task.on_request(LinkRequest::Withdraw {
+        epoch: 0,
+        id: w.id.clone(),
+        reason: "^C".to_owned(),
+    });
     assert!(matches!(w.sent.try_recv().unwrap(), GateRequest::Withdraw { .. }));
     w.released();
     assert!(heard.try_recv().is_err(), "no proof of a release comes out");

@@ -54,7 +54,7 @@ impl<'a> Answers<'a> {
             if self.ended.is_some() {
                 return Answer::Ended;
             }
-            self.hear().await;
+            self.read_event().await;
         }
     }
 
@@ -64,7 +64,7 @@ impl<'a> Answers<'a> {
             if let Some(ended) = &self.ended {
                 return ended.clone();
             }
-            self.hear().await;
+            self.read_event().await;
         }
     }
 
@@ -75,7 +75,7 @@ impl<'a> Answers<'a> {
         ended
     }
 
-    async fn hear(&mut self) {
+    async fn read_event(&mut self) {
         match self.reader.next().await {
             TargetEvent::Stdout(data) => {
                 // What it says beyond all bounds is no answer.

@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 use super::command::ScpUpload;
 use crate::boundary::{Replies, TargetLost, TargetSftp};
 use crate::client::refusal::Refusal;
-use crate::files::describe::{NoChange, bounded, follow, now, warnings};
+use crate::files::describe::{NoChange, bounded, current_content, follow, warnings};
 use crate::staging::scp_upload::{EntryPlan, PlannedUpload, Upload, UploadEntry};
 use crate::upstream::pool::Lease;
 
@@ -70,7 +70,7 @@ pub(crate) struct Resolver {
 
 /// Where an entry goes.
 #[derive(Clone)]
-struct Place {
+struct Destination {
     path: RemotePath,
     /// It may be there already: the target has to be asked.
     there: bool,
@@ -133,11 +133,11 @@ impl Drop for Resolver {
 }
 
 /// What is at a place that an entry goes to, behind all links.
-async fn look(sftp: &TargetSftp, place: &Place) -> Result<Found, PlanError> {
-    if !place.there {
-        return Ok(Found { path: place.path.clone(), present: Present::Missing });
+async fn look(sftp: &TargetSftp, destination: &Destination) -> Result<Found, PlanError> {
+    if !destination.there {
+        return Ok(Found { path: destination.path.clone(), present: Present::Missing });
     }
-    let path = match follow(sftp, &place.path).await {
+    let path = match follow(sftp, &destination.path).await {
         Ok(path) => path,
         Err(NoChange::Lost) => return Err(PlanError::Lost),
         Err(NoChange::Answer(reply)) => {
@@ -145,7 +145,7 @@ async fn look(sftp: &TargetSftp, place: &Place) -> Result<Found, PlanError> {
                 Reply::Status(_, message) => expacti_protocol::one_line(message),
                 _ => "the target does not resolve it".to_owned(),
             };
-            return Err(Refusal::unsupported(&format!("{}: {why}", place.path)).into());
+            return Err(Refusal::unsupported(&format!("{}: {why}", destination.path)).into());
         }
     };
     let present = sftp.present(&path).await?;
@@ -165,7 +165,7 @@ struct Unseen<'a> {
     /// Which entry it is.
     at: usize,
     entry: &'a UploadEntry,
-    place: Place,
+    destination: Destination,
     /// Access and modification, in seconds since 1970.
     times: Option<(u32, u32)>,
 }
@@ -175,10 +175,10 @@ async fn resolved(
     command: &ScpUpload,
     upload: &Arc<Upload>,
 ) -> Result<PlannedUpload, PlanError> {
-    let base = look(sftp, &Place { path: command.path.clone(), there: true }).await?;
+    let base = look(sftp, &Destination { path: command.path.clone(), there: true }).await?;
     let (mut changes, files) = directories(sftp, command, upload, &base).await?;
     // Made before anything is awaited: a closure that borrows would bind the whole task.
-    let looks: Vec<_> = files.iter().map(|file| look(sftp, &file.place)).collect();
+    let looks: Vec<_> = files.iter().map(|file| look(sftp, &file.destination)).collect();
     let looked: Vec<_> = futures_util::stream::iter(looks).buffered(AT_ONCE).collect().await;
     for (unseen, found) in files.iter().zip(looked) {
         let found = found?;
@@ -207,7 +207,7 @@ async fn directories<'a>(
     let mut times = None;
     let mut changes: Vec<Vec<Change>> = Vec::new();
     let mut files = Vec::new();
-    let mut inside: Vec<Place> = Vec::new();
+    let mut inside: Vec<Destination> = Vec::new();
     for (at, entry) in upload.entries.iter().enumerate() {
         changes.push(Vec::new());
         let name = match &entry.record {
@@ -221,22 +221,25 @@ async fn directories<'a>(
             }
             Record::File { name, .. } | Record::Directory { name, .. } => name,
         };
-        let place = match inside.last() {
-            Some(outer) => Place { path: within(&outer.path, name)?, ..outer.clone() },
+        let destination = match inside.last() {
+            Some(outer) => Destination { path: within(&outer.path, name)?, ..outer.clone() },
             None if is_directory(&base.present) => {
-                Place { path: within(&base.path, name)?, there: true }
+                Destination { path: within(&base.path, name)?, there: true }
             }
-            None => Place { path: base.path.clone(), there: true },
+            None => Destination { path: base.path.clone(), there: true },
         };
         let times = times.take();
         if let Record::Directory { mode, .. } = &entry.record {
-            let found = look(sftp, &place).await?;
-            inside.push(Place { path: found.path.clone(), there: is_directory(&found.present) });
+            let found = look(sftp, &destination).await?;
+            inside.push(Destination {
+                path: found.path.clone(),
+                there: is_directory(&found.present),
+            });
             if let Some(changes) = changes.last_mut() {
                 *changes = directory(found, *mode, times, command.preserve);
             }
         } else {
-            files.push(Unseen { at, entry, place, times });
+            files.push(Unseen { at, entry, destination, times });
         }
     }
     Ok((changes, files))
@@ -261,7 +264,9 @@ async fn previews(
     let mut previews = Vec::new();
     for (entry, write) in written {
         let old = match write.present {
-            Present::There(_) if !is_secret(&write.path) => now(sftp, &write.path).await?,
+            Present::There(_) if !is_secret(&write.path) => {
+                current_content(sftp, &write.path).await?
+            }
             _ => None,
         };
         previews.extend(shown(upload, entry, &write.path.to_string(), old.as_deref()));

@@ -28,7 +28,7 @@ use crate::client::recorder::Recorder;
 use crate::client::refusal::Refusal;
 use crate::client::writer::ClientWriter;
 use crate::files::describe::joined;
-use crate::review::hold::{Beside, Review, ReviewItem, ReviewResult};
+use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult};
 use crate::review::status_line;
 use crate::staging::scp_upload::{PlannedUpload, Upload};
 use crate::upstream::pool::Lease;
@@ -115,7 +115,7 @@ impl Transfer<'_> {
                 // The client has gone on: what went wrong it reads, and sees in the exit status.
                 for why in &mistakes.lines {
                     self.client
-                        .say(&self.client.line(why))
+                        .send_text(&self.client.line(why))
                         .await
                         .map_err(|_| ChannelEnd::ClientGone)?;
                 }
@@ -151,9 +151,9 @@ impl Transfer<'_> {
         item.notes = planned.notes().to_vec();
         item.preview = joined(planned.previews().to_vec());
         let mut terminal = None;
-        let held = self.review.run(self.session, item, &mut terminal, Beside::default());
+        let held = self.review.run(self.session, item, &mut terminal, AlsoWatched::default());
         let held = status_line::with_notice(held, async {
-            self.client.say(&line).await.ok();
+            self.client.send_text(&line).await.ok();
         });
         let held = tokio::select! {
             biased;

@@ -23,7 +23,7 @@ use crate::boundary::{
 use crate::client::input::ChannelInput;
 use crate::client::refusal::Refusal;
 use crate::files::describe::{NoChange, bounded, joined};
-use crate::review::hold::{Beside, Review, ReviewItem, ReviewResult};
+use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult};
 use crate::review::status_line;
 use crate::staging::pending_reply::{Out, PendingReply};
 use crate::staging::spool::Sealed;
@@ -182,14 +182,14 @@ impl ChangeQueue {
 
     /// Holds the changes as one item and carries them out if it is approved.
     async fn decide(&mut self, waiting: Vec<Waiting>) {
-        let (mut planned, mut replies_to) = (Vec::new(), Vec::new());
+        let (mut planned, mut pending_replies) = (Vec::new(), Vec::new());
         let (mut notes, mut previews) = (HashSet::new(), Vec::new());
         for one in waiting {
             let path = one.change.planned.change().path().to_string();
             previews.extend(one.change.preview.map(|preview| (path, preview)));
             notes.extend(one.change.notes);
             planned.push(one.change.planned);
-            replies_to.push((one.reply_to, one.after));
+            pending_replies.push((one.reply_to, one.after));
         }
         let text = item_text(&planned);
         let mut item = ReviewItem::new(ItemKind::File, Bytes::from(text.clone()));
@@ -198,29 +198,29 @@ impl ChangeQueue {
         let started = Instant::now();
         let (id, approved) = match self.hold(item).await {
             Ok(approved) => approved,
-            Err(refusal) => return self.refuse(replies_to, &refusal).await,
+            Err(refusal) => return self.refuse(pending_replies, &refusal).await,
         };
         let written = summary(&planned);
         let Some(changes) = ApprovedChanges::new(*approved, planned) else {
             let why = "the approval was not about these changes: nothing was done";
             self.finished(id, Outcome::unknown(why)).await;
-            return self.refuse(replies_to, &Refusal::undecided(why)).await;
+            return self.refuse(pending_replies, &Refusal::undecided(why)).await;
         };
         let mut failed = 0u32;
-        let mut replies_to = VecDeque::from(replies_to);
+        let mut pending_replies = VecDeque::from(pending_replies);
         for change in changes.each() {
-            let Some((reply_to, after)) = replies_to.pop_front() else { break };
+            let Some((reply_to, after)) = pending_replies.pop_front() else { break };
             let sftp = Arc::clone(&self.service.sftp);
             let applied = tokio::select! {
                 biased;
                 () = self.dead.cancelled() => Err(TargetLost),
-                applied = sftp.carry_out(&change) => applied,
+                applied = sftp.apply(&change) => applied,
             };
             let line = change.change().to_string();
             let reply = match applied {
                 Ok(applied) => self.outcome(applied, after, &line).await,
                 Err(TargetLost) => {
-                    let why = "the client or the target went away as the change was applied out";
+                    let why = "the client or the target went away as the change was carried out";
                     self.finished(id, Outcome { stdin: written, ..Outcome::unknown(why) }).await;
                     return;
                 }
@@ -254,7 +254,7 @@ impl ChangeQueue {
             Applied::Changed(why) => {
                 self.status = expacti_protocol::exit::UNDECIDED;
                 let why = format!("expacti: not done: {why}");
-                self.say(&why).await;
+                self.send_text(&why).await;
                 let reply = Reply::Status(StatusCode::Failure, why.clone());
                 after.failed(&self.service, &reply);
                 (reply, why)
@@ -294,28 +294,28 @@ impl ChangeQueue {
         };
         let line = status_line::waiting(&String::from_utf8_lossy(&item.bytes));
         let mut terminal = None;
-        let held = review.run(&session, item, &mut terminal, Beside::default());
-        match status_line::with_notice(held, self.say(&line)).await {
+        let held = review.run(&session, item, &mut terminal, AlsoWatched::default());
+        match status_line::with_notice(held, self.send_text(&line)).await {
             ReviewResult::Approved(id, approved) => Ok((id, approved)),
             ReviewResult::Refused(refusal) => Err(refusal),
             _ => Err(gone()),
         }
     }
 
-    async fn refuse(&mut self, replies_to: Vec<(PendingReply, After)>, refusal: &Refusal) {
+    async fn refuse(&mut self, pending_replies: Vec<(PendingReply, After)>, refusal: &Refusal) {
         self.status = refusal.status;
-        self.say(&refusal.message).await;
+        self.send_text(&refusal.message).await;
         self.service.note(&refusal.message).await;
         let reply = Reply::Status(StatusCode::PermissionDenied, refusal.message.clone());
-        for (reply_to, after) in replies_to {
+        for (reply_to, after) in pending_replies {
             after.failed(&self.service, &reply);
             reply_to.answer(&reply).await;
         }
     }
 
     /// OpenSSH's clients do not show the message of a status.
-    async fn say(&self, message: &str) {
-        self.out.send(Out::Say(message.to_owned())).await.ok();
+    async fn send_text(&self, message: &str) {
+        self.out.send(Out::Text(message.to_owned())).await.ok();
     }
 
     async fn finished(&self, id: CommandId, outcome: Outcome) {

@@ -28,7 +28,7 @@ pub(crate) struct PendingWrite {
     pub(crate) present: Present,
     /// The target's handle for reading what is there.
     pub(crate) read: Option<Bytes>,
-    /// An earlier part of it was not applied out: what follows must not be either.
+    /// An earlier part of it was not carried out: what follows must not be either.
     pub(crate) failed: Arc<AtomicBool>,
     /// Opening alone changes something that has not been done yet.
     opens: bool,
@@ -152,7 +152,7 @@ impl PendingWrite {
         !self.spool.extents().is_empty()
     }
 
-    /// Whether an earlier part of it was not applied out.
+    /// Whether an earlier part of it was not carried out.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }

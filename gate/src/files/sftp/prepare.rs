@@ -8,7 +8,7 @@ use expacti_sftp::{
 
 use super::pending_write::{Committed, PendingWrite};
 use crate::boundary::{PlannedChange, TargetSftp};
-use crate::files::describe::{ASKED_AS, NoChange, failure, follow, now, warnings};
+use crate::files::describe::{ASKED_AS, NoChange, current_content, failure, follow, warnings};
 use crate::staging::spool::Sealed;
 
 /// A change with what a reviewer reads besides its text.
@@ -237,7 +237,7 @@ pub(crate) async fn upload(
             notes.push("what is there is not shown: the path is a secret's".to_owned());
             None
         }
-        (_, false) if present.size() <= MAX_DIFF => now(sftp, &path).await?,
+        (_, false) if present.size() <= MAX_DIFF => current_content(sftp, &path).await?,
         _ => None,
     };
     let preview = shown(&content, mode, cut, old, length);

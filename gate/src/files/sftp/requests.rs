@@ -197,7 +197,7 @@ impl Requests {
         let query = match request {
             Request::Open { path, flags, attrs } => {
                 let task =
-                    Task { service: Arc::clone(&self.service), changes: self.changes.clone() };
+                    OpenTask { service: Arc::clone(&self.service), changes: self.changes.clone() };
                 let paths = [path.clone(), path.clone()];
                 let opening = flags.changes().then(|| Expected::new(&self.service, paths));
                 self.tasks.spawn(async move {
@@ -213,7 +213,7 @@ impl Requests {
             }
             Request::Opendir { path } => {
                 let task =
-                    Task { service: Arc::clone(&self.service), changes: self.changes.clone() };
+                    OpenTask { service: Arc::clone(&self.service), changes: self.changes.clone() };
                 self.tasks.spawn(async move {
                     task.open_directory(path, reply_to).await.ok();
                 });
@@ -467,12 +467,12 @@ fn over(
 }
 
 /// An opening on its own.
-struct Task {
+struct OpenTask {
     service: Arc<Service>,
     changes: mpsc::UnboundedSender<Job>,
 }
 
-impl Task {
+impl OpenTask {
     /// Nothing is opened in a session that the broker does not record.
     async fn recorded(&self, line: String) -> Result<(), Reply> {
         match self.service.connection.current().await {

@@ -46,7 +46,7 @@ pub(crate) async fn run(
         openssh_symlink,
     });
     let (out, mut packets) = mpsc::channel(ON_THE_WAY);
-    let (end, status) = converse(channel, &service, &mut replies, out, &mut packets).await;
+    let (end, status) = run_until_end(channel, &service, &mut replies, out, &mut packets).await;
     sftp.close();
     drop(lease);
     let unfinished = service.handles().unfinished();
@@ -83,7 +83,7 @@ async fn start(
 
 /// Requests, changes and answers side by side, until one side ends; how, and the exit status of the
 /// channel.
-async fn converse(
+async fn run_until_end(
     channel: &Channel,
     service: &Arc<Service>,
     replies: &mut Replies,
@@ -157,7 +157,7 @@ async fn flush(
             "expacti: {unfinished} upload(s) were not finished by the client: nothing of them \
              was written"
         );
-        client.say(&client.line(&why)).await?;
+        client.send_text(&client.line(&why)).await?;
         status = if status == 0 { UNDECIDED } else { status };
     }
     client.finish(&Exit::Status(u32::from(status))).await
@@ -175,7 +175,7 @@ async fn pass(packets: &mut mpsc::Receiver<Out>, client: &ClientWriter) {
     while let Some(out) = packets.recv().await {
         let sent = match out {
             Out::Packet(packet, _permit) => client.stdout(packet).await,
-            Out::Say(line) => client.say(&client.line(&line)).await,
+            Out::Text(line) => client.send_text(&client.line(&line)).await,
         };
         if sent.is_err() {
             return;

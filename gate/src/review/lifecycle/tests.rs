@@ -65,7 +65,7 @@ impl World {
         Self { id: CommandId::new(), session: SessionId::new() }
     }
 
-    fn life(&self) -> ItemLifecycle {
+    fn lifecycle(&self) -> ItemLifecycle {
         let context = Context {
             terminal: None,
             environment: Environment::default(),
@@ -148,10 +148,10 @@ impl World {
 /// Plays a sequence; at which event the item was delivered, if it was.
 fn play(sequence: &[Say]) -> (Option<usize>, usize) {
     let world = World::new();
-    let mut life = world.life();
+    let mut lifecycle = world.lifecycle();
     let (mut delivered, mut count) = (None, 0);
     for (i, say) in sequence.iter().enumerate() {
-        if let Step::Deliver(id, _) = life.on(world.event(*say)) {
+        if let Step::Deliver(id, _) = lifecycle.on(world.event(*say)) {
             assert_eq!(id, world.id);
             delivered = Some(i);
             count += 1;
@@ -213,12 +213,12 @@ fn every_event_at_every_moment() {
 fn what_the_agent_and_the_broker_are_told() {
     let end = |sequence: &[Say]| {
         let world = World::new();
-        let mut life = world.life();
+        let mut lifecycle = world.lifecycle();
         let (last, before) = sequence.split_last().unwrap();
         for say in before {
-            assert!(!matches!(life.on(world.event(*say)), Step::End(_)));
+            assert!(!matches!(lifecycle.on(world.event(*say)), Step::End(_)));
         }
-        match life.on(world.event(*last)) {
+        match lifecycle.on(world.event(*last)) {
             Step::End(end) => end,
             other => panic!("{sequence:?}: {other:?}"),
         }

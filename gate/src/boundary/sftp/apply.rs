@@ -41,7 +41,7 @@ pub(crate) enum Applied {
 
 impl TargetSftp {
     /// Carries out the change, once.
-    pub(crate) async fn carry_out(&self, approved: &ApprovedChange) -> Result<Applied, TargetLost> {
+    pub(crate) async fn apply(&self, approved: &ApprovedChange) -> Result<Applied, TargetLost> {
         let change = approved.change();
         if let Some(why) = self.changed(change).await? {
             return Ok(Applied::Changed(why));
