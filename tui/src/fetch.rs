@@ -99,7 +99,7 @@ async fn vote(client: &Client, subject: &Subject, choice: Choice) -> anyhow::Res
         (Subject::Rule(_), Choice::Drop) => anyhow::bail!("only a change can be dropped"),
         (Subject::Rule(id), Choice::Approve) => {
             let _: RuleView = client.post(&format!("/v1/rules/{id}/approve"), &none).await?;
-            "you stand for the rule now".to_owned()
+            "you have approved the rule".to_owned()
         }
         (Subject::Change(id), Choice::Approve) => {
             let path = format!("/v1/changes/{id}/approve");

@@ -178,7 +178,7 @@ impl Ballot {
         lines.push(("FOR IT", approvers(&view.approvals)));
         lines.extend(gaps.iter().map(|gap| ("NOT WHERE", gap.clone())));
         let locked = if view.approvals.iter().any(|a| whole(&a.by) == me) {
-            Some("you stand for this rule already".to_owned())
+            Some("you have approved this rule already".to_owned())
         } else if !role.may_decide() {
             Some("your role only looks".to_owned())
         } else {

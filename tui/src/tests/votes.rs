@@ -142,7 +142,7 @@ fn only_who_may() {
     b.keys("d");
     assert!(b.shows("only a change that waits"), "{}", b.text());
     b.keys("ja");
-    assert!(b.shows("you stand for this rule already"), "{}", b.text());
+    assert!(b.shows("you have approved this rule already"), "{}", b.text());
     b.keys("ja");
     assert!(b.shows("nothing to vote on here"), "{}", b.text());
     let mut b = scene(120, 35, COLOUR);

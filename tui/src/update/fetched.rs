@@ -27,7 +27,7 @@ pub(super) fn fetched(
         }
         (_, Ok(Answer::Changes(changes))) => vote::count_changes(&mut model.reviewer, &changes),
         (_, Ok(answer)) => list::fill(model, what, answer),
-        // Nothing on the screen hangs on it.
+        // Nothing on the screen depends on it.
         (Fetch::Changes, Err(_)) => {}
         (_, Err(why)) => failed(model, what, &why),
     }

@@ -217,7 +217,7 @@ impl<'a> Body<'a> {
         facts
     }
 
-    /// Whether the end was shown: an allow hangs on it.
+    /// Whether the end was shown: an allow depends on it.
     fn end_fact(&self, model: &Model, in_sight: bool, scrolls: bool) -> Fact {
         let theme = model.settings.theme;
         if !in_sight && !self.item.end_seen(self.masked) {
