@@ -1,6 +1,6 @@
-//! The beginning of a `git push`: which refs it would move. They go into the recording; a push
-//! that deletes some, or whose refs cannot be read, is an item of its own. Nothing of it is passed
-//! on by this module.
+//! Reads the beginning of a `git push`: the refs it would move. They go into the recording. A push
+//! that deletes refs, or whose refs cannot be read, becomes an item of its own. This module must
+//! never pass any of it on.
 
 use bytes::{Bytes, BytesMut};
 use expacti_engine::describe_transfer;

@@ -1,5 +1,5 @@
-//! A command from its delivery to its end: output back, approved input in, signals and sizes. It
-//! must never feed a command anything but what [`super::stdin`] lets through.
+//! A command from its delivery to its end: passes output back, approved input in, and signals and
+//! sizes on. It must never feed a command anything but what [`super::stdin`] lets through.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,5 +1,6 @@
-//! The standard input of a command that runs: data under the grant that came with its approval, or
-//! items that are approved one by one. Nothing of it goes to the target otherwise.
+//! The standard input of a running command. Data passes under the grant that came with the
+//! command's approval; code is submitted piece by piece and approved. It must never pass anything
+//! else to the target.
 
 use bytes::Bytes;
 use expacti_protocol::command::ItemKind;

@@ -1,5 +1,5 @@
-//! What a reviewer reads about a change of files besides its text, and the questions to the target
-//! that it takes. Nothing here changes anything.
+//! What a reviewer sees of a change of files besides its text, and the questions to the target that
+//! this takes. Nothing here changes anything.
 
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
-//! Carries out what the line gate says: on the target's terminal, on the agent's screen, at the
-//! broker. It keeps the approved item between its release and its typing, and what was typed until
-//! its end is known, so that everything that is open gets an end.
+//! Carries out the effects of the line gate: on the target's terminal, on the agent's screen, at
+//! the broker. It keeps the approved item between its release and its typing, and every typed item
+//! until its end is known, so that nothing is left without an end.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! The lines typed at interactive shells, kept from one session to the next: a file for each agent
-//! and target, readable by the gate's user only. It must never hold a line with a secret in it.
+//! The lines typed at interactive shells, kept from one session to the next in a file for each
+//! agent and target that only the gate's user can read. It must never hold a line with a secret in
+//! it.
 
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};

@@ -1,5 +1,5 @@
-//! The one item of an interactive shell that is under review: a future that ends with its result,
-//! and the way to talk with it meanwhile.
+//! The one item of an interactive shell that is under review: a future that ends with the result,
+//! and the means to withdraw or check the item meanwhile.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
-//! An interactive shell: waits for one event at a time, from the agent, the target, the review or
-//! the clock, hands it to the line gate, and carries out what that says. It must never write
-//! anything to the target but what the line gate's effects name: constants, the approved item, keys
+//! The main loop of an interactive shell: waits for one event at a time from the agent, the target,
+//! the review or the clock, hands it to the line gate, and carries out the effects. It must never
+//! write anything to the target but what those effects name: constants, the approved item, keys
 //! under a grant.
 
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! One request of a client that has to be answered once, and the answers' way out. A reply that
-//! is dropped unanswered leaves its client waiting: that is for channels that end.
+//! One request of a client that must be answered once, and the queue of answers to the client. A
+//! reply that is dropped unanswered leaves its client waiting: that is only for channels that end.
 
 use bytes::Bytes;
 use expacti_sftp::Reply;

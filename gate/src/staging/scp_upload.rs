@@ -1,5 +1,5 @@
-//! What a client wants to upload by legacy scp, complete and unchangeable, with the text by which it
-//! is reviewed. Plain data: nothing here is sent anywhere.
+//! An upload by legacy scp, complete and immutable, with the text by which it is reviewed. Plain
+//! data: nothing here is sent anywhere.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The bytes of one upload until they are decided on: in memory, past a bound in a nameless
-//! temporary file. Once sealed they cannot change any more, and their digest is known.
+//! Keeps the bytes of one upload until the decision: in memory, and past a limit in a nameless
+//! temporary file. Once sealed they cannot change, and their digest is known.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;

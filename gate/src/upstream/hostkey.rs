@@ -1,5 +1,5 @@
-//! Whether a target's host key is the one it should be. Everything that is not clearly right is
-//! refused, with a message that says what to do; nothing is asked of the agent.
+//! Checks that a target's host key is the right one. Anything doubtful is refused, with a message
+//! that says what to do. It must never ask the agent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,5 +1,6 @@
-//! Logging in on a target, as `ssh` would for the user: agent keys, identity files, certificates.
-//! Nothing the agent sent is used here, and a private key never leaves this process or its agent.
+//! Logs in to a target as `ssh` would for the user: agent keys, identity files, certificates. It
+//! must never use anything the agent sent, and a private key must never leave this process or the
+//! ssh-agent that holds it.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

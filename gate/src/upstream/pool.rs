@@ -1,5 +1,6 @@
-//! The connections to the target that one client connection has: one per running channel, the
-//! first begun before anyone asked, idle ones used again. Never shared between clients.
+//! The connections to the target that belong to one client connection: one for each running
+//! channel. The first is started before anyone asks for it, and idle ones are reused. They must
+//! never be shared between clients.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! Where a connection to a target goes and with what it logs in. Nothing of it is the agent's own
-//! choice but, with `wrap`, what the shim made of the user's SSH configuration.
+//! Where a connection to a target goes, and which keys log in there. It must never depend on the
+//! agent's choice, except, with `wrap`, for what the shim read from the user's SSH configuration.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What the target's scp says: answers on its standard output, words for people on its standard
-//! error. It must never take silence, or what it does not understand, for a yes.
+//! Reads what the target's scp says: answers on its standard output, text for people on its
+//! standard error. It must never take silence, or an answer it does not understand, for a yes.
 
 use bytes::{Buf as _, BytesMut};
 use expacti_protocol::gate::Stream;

@@ -1,5 +1,6 @@
-//! What a client sends, kept until it is decided on: records in order, contents in one spool. It
-//! answers for the target meanwhile. Past its bounds the upload is refused, never cut.
+//! Collects what a client sends and keeps it until the decision: records in order, contents in one
+//! spool. It answers in the target's place meanwhile. An upload past its limits must be refused,
+//! never truncated.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Which commands receive an upload by legacy scp, and how their client learns what became of it. It
-//! must never take a command for an upload whose destination cannot be shown.
+//! Recognises commands that receive an upload by legacy scp, and how their client learns the
+//! result. It must never take a command for an upload whose destination cannot be shown.
 
 use expacti_engine::{ScpSink, scp_sink};
 use expacti_sftp::RemotePath;

@@ -1,6 +1,6 @@
-//! From what a client sent to what it would do: real paths and what is there now, as the target
-//! tells through its SFTP server. A target without one is taken at the client's word, and the text
-//! says so: its lines begin with `scp`, which no rule allows. Nothing here changes anything.
+//! Works out what an upload would do: the real paths, and what is there now, according to the
+//! target's SFTP server. If the target has none, the client's word is shown as such: those lines
+//! begin with `scp`, and no rule allows them. Nothing here changes anything.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,11 @@
-//! Legacy scp towards a target (`scp -t`): the gate plays the receiving side until it has all that
-//! the client wants to send, shows it as one item, and only then plays the client towards the
-//! target's own scp. libssh2 looks at no answer behind a content: its files are shown as they are
-//! announced, and their content passes after that. It must never send the target a byte of an
-//! upload that was not approved, nor tell a client that a file was written before the target said
-//! so - except to clients that learn it from the exit status.
+//! Uploads to a target by legacy scp (`scp -t`). The gate plays the receiving side until it has
+//! everything the client wants to send, shows it as one item, and only then plays the client
+//! towards the target's own scp. libssh2 reads no answer after a file's content: its files are
+//! shown when they are announced, and their content passes after that.
+//!
+//! It must never send the target a byte of an upload that was not approved, nor tell a client that
+//! a file was written before the target has said so. The one exception is clients that learn the
+//! result from the exit status.
 
 use std::sync::Arc;
 

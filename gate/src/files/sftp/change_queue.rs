@@ -1,5 +1,6 @@
-//! Changes, one after another: prepared, held, and only when they were approved carried out. Files
-//! that are closed together are one item. A client hears of a change only what became of it.
+//! Prepares changes one after another, holds them, and carries them out only once they are
+//! approved. Files that are closed together become one item. A client must never hear of a change
+//! before its outcome is known.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;

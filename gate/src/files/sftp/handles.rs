@@ -1,5 +1,5 @@
-//! The handles the gate has given to one client, and what is behind them. Numbers are never used
-//! twice, and the target's own handles never reach the client.
+//! The handles that the gate has given to one client, and what each refers to. A number is never
+//! used twice, and the target's own handles must never reach the client.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,6 +1,5 @@
-//! A file that a client writes to, before anything of it is on the target: what was asked for, the
-//! bytes so far, and what the file would be. A client sees its own pending write as the
-//! file.
+//! A file that a client is writing, before any of it is on the target: the request, the bytes so
+//! far, and the file as it would be. The client sees its own pending write as the file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

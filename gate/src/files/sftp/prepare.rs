@@ -1,5 +1,5 @@
-//! From what a client asks for to a change with real paths and with what is there now. It only
-//! asks the target; nothing here changes anything.
+//! Turns a client's request into a change with real paths and with what is there now. It only asks
+//! the target questions; nothing here changes anything.
 
 use expacti_sftp::{
     Attrs, Change, Extension, MAX_DIFF, OpenMode, Present, RemotePath, Reply, Request, StatusCode,

@@ -1,5 +1,5 @@
-//! Requests of a client, one after another: what only reads goes to the target as a question of
-//! the gate's own, what writes is collected, what changes something gets its place in the changes.
+//! Handles a client's SFTP requests in order: reads become questions of the gate's own, writes are
+//! collected, and changes are queued.
 
 use std::sync::Arc;
 

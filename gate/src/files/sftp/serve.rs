@@ -1,7 +1,7 @@
-//! SFTP, ended in the gate: a client talks to the gate, and the gate talks to the target. Reading
-//! flows and is recorded; everything that changes something is an item. It must never tell a
-//! client that something was done before it was approved and the target has done it; bytes of a
-//! file that is being written count only when the file is closed.
+//! Serves an `sftp` subsystem: the client talks to the gate, and the gate talks to the target.
+//! Reads pass and are recorded; every change is an item. It must never tell a client that something
+//! was done before it was approved and the target has done it. The bytes of a file that is being
+//! written count only once the file is closed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

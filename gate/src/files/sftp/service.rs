@@ -1,5 +1,5 @@
-//! What the parts of one SFTP conversation share: its handles, and which paths are still in the
-//! making.
+//! What the parts of one SFTP conversation share: its handles, and the paths with something
+//! pending.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
