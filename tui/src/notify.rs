@@ -1,5 +1,5 @@
 //! Desktop notifications, on threads of their own. It must never block or end the screen, whatever
-//! the desktop does, and never carries an allow: what would be allowed is not in sight there.
+//! the desktop does, and never carries an allow: the request cannot be seen there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -418,7 +418,7 @@ fn through_tmux(sequence: &str) -> String {
     format!("\x1bPtmux;{}\x1b\\", sequence.replace('\x1b', "\x1b\x1b"))
 }
 
-/// Text inside a sequence of ours: nothing that could end it.
+/// Text inside an escape sequence of our own: nothing that could end it.
 fn osc_text(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || c == ';' { ' ' } else { c }).collect()
 }

@@ -116,20 +116,20 @@ impl Tty {
         result.ok_or_else(|| io::Error::other("nothing was drawn"))
     }
 
-    /// Writes a sequence of our own.
+    /// Writes an escape sequence of the screen's own.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let out = self.terminal.backend_mut();
         out.write_all(bytes)?;
         Write::flush(out)
     }
 
-    /// Takes the terminal again, and draws everything afresh.
+    /// Takes the terminal again, and redraws everything.
     pub(crate) fn retake(&mut self) -> io::Result<()> {
         take()?;
         self.clear()
     }
 
-    /// Draws everything afresh.
+    /// Redraws everything.
     pub(crate) fn clear(&mut self) -> io::Result<()> {
         // `Terminal::clear` asks the terminal where its cursor is and waits for an answer, which
         // the key reader takes away. Resizing to the present size clears without asking.

@@ -69,8 +69,8 @@ fn split_clusters(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Clean text with our long ids cut to what the screen shows of them elsewhere, too: `rule
-/// 02q9`, the last four letters, which every command of ours takes for the id.
+/// Clean text with the long ids of expacti cut to their last four letters, `rule 02q9`, as
+/// elsewhere on the screen. Every command of expacti takes these for the id.
 pub(crate) fn short_ids(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -124,8 +124,8 @@ pub(crate) fn fit(text: &str, columns: usize, ascii: bool) -> String {
     out
 }
 
-/// Clean text cut to `columns` in its middle, with `…` there: how a command ends says as much as how
-/// it begins.
+/// Clean text cut to `columns` in its middle, with `…` there: how a command ends says as much as
+/// how it begins.
 pub(crate) fn fit_middle(text: &str, columns: usize, ascii: bool) -> String {
     if text.len() <= columns || width(text) <= columns {
         return text.to_owned();

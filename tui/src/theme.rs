@@ -119,7 +119,7 @@ impl Theme {
         self.fg(Color::Red).add_modifier(Modifier::BOLD)
     }
 
-    /// A band nobody can overlook: disconnected, refused.
+    /// A band that cannot be overlooked: disconnected, refused.
     pub(crate) fn alarm(self) -> Style {
         self.fg(Color::Red).add_modifier(Modifier::BOLD | Modifier::REVERSED)
     }
@@ -129,7 +129,7 @@ impl Theme {
         self.fg(Color::Yellow).add_modifier(Modifier::REVERSED)
     }
 
-    /// A question of ours.
+    /// A question to the reviewer.
     pub(crate) fn question(self) -> Style {
         self.fg(Color::Cyan).add_modifier(Modifier::BOLD | Modifier::REVERSED)
     }

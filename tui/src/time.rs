@@ -1,7 +1,7 @@
 //! The screen's clock and every span of time it works with, in milliseconds. It must never read a
 //! clock itself: the time comes in as a message.
 
-/// Milliseconds of a clock that only goes forward; its zero means nothing.
+/// Milliseconds of a monotonic clock with an arbitrary zero.
 pub(crate) type Millis = u64;
 
 /// How long a request must have been on the screen, and the decision keys at rest, before it can
@@ -9,7 +9,7 @@ pub(crate) type Millis = u64;
 pub(crate) const ARMING: Millis = 500;
 /// How long an allow of HIGH and above is held here, to be taken back.
 pub(crate) const HOLD: Millis = 2_000;
-/// How long a row of something decided stays in the queue.
+/// How long the row of a closed request stays in the queue.
 pub(crate) const LINGER: Millis = 4_000;
 /// How long a hint stays.
 pub(crate) const HINT: Millis = 4_000;
@@ -19,5 +19,5 @@ pub(crate) const SLOW_ANSWER: Millis = 3_000;
 pub(crate) const WATCH_DELAY: Millis = 250;
 /// The shortest time between two notifications.
 pub(crate) const ALERT_INTERVAL: Millis = 3_000;
-/// How long a grant stays in sight after its time: the gate's clock began a little later.
+/// How long a grant is shown after it should have expired: the gate's clock started a little later.
 pub(crate) const GRANT_LINGER: Millis = 5_000;

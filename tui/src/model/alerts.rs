@@ -1,4 +1,4 @@
-//! Telling people of new requests. It must never hold more of a request than its id.
+//! Announcing new requests. It must never hold more of a request than its id.
 
 use expacti_protocol::ids::CommandId;
 
@@ -16,14 +16,14 @@ pub(crate) struct Alerts {
     pub bell: bool,
     /// Hours of the day without bell and notifications.
     pub quiet: Option<QuietHours>,
-    /// Requests nobody was told of yet.
+    /// Requests that were not announced yet.
     pub unannounced: Vec<CommandId>,
-    /// When people were last told.
+    /// When requests were last announced.
     pub announced_at: Option<Millis>,
 }
 
 impl Alerts {
-    /// When people may be told again.
+    /// When requests may be announced again.
     pub(crate) fn next_at(&self) -> Option<Millis> {
         self.announced_at.map(|at| at + ALERT_INTERVAL)
     }

@@ -46,7 +46,7 @@ impl Arming {
     }
 
     /// When the question that is on the screen takes an answer: it was there for a while, and no
-    /// key was pressed in vain. Never while it is not on the screen.
+    /// key was pressed too early. Never while it is not on the screen.
     pub(crate) fn question_ready(&self) -> Option<Millis> {
         self.asked_since.map(|since| self.ready_after(since))
     }
@@ -56,7 +56,7 @@ impl Arming {
         self.question_ready().is_some_and(|ready| now >= ready)
     }
 
-    /// A key pressed too early, or held down, starts the wait afresh.
+    /// A key pressed too early, or held down, starts the wait again.
     fn ready_after(&self, since: Millis) -> Millis {
         self.pressed_at.map_or(since, |pressed| pressed.max(since)) + self.delay()
     }
@@ -77,7 +77,7 @@ impl Arming {
         self.pressed_at = Some(now);
     }
 
-    /// A question was opened. It takes no answer before it was on the screen.
+    /// A question was opened. It takes no answer before it has been on the screen.
     pub(crate) fn question_opened(&mut self) {
         self.asked_since = None;
     }

@@ -35,9 +35,9 @@ pub(crate) struct Ballot {
 /// What a vote says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// For the change or the rule.
+    /// In favour of the change or the rule.
     Approve,
-    /// Away with the change.
+    /// Against the change: drop it.
     Drop,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Voting {
     pub ballot: Ballot,
     /// What the vote says.
     pub choice: Choice,
-    /// The first row in sight.
+    /// The first visible row.
     pub scroll: usize,
 }
 

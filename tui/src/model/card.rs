@@ -1,4 +1,4 @@
-//! What the screen shows of a request beside its bytes. It must never hold a string that is not
+//! What the screen shows of a request besides its bytes. It must never hold a string that is not
 //! clean.
 
 use expacti_engine::PolicyKind;
@@ -202,7 +202,7 @@ fn notes(view: &CommandView) -> Vec<String> {
     match view.kind {
         ItemKind::Exec | ItemKind::Line => {}
         ItemKind::Stdin => notes.push("script on standard input".to_owned()),
-        // What these are for stands above the command.
+        // The header above the command says what these are for.
         ItemKind::Input | ItemKind::Keys | ItemKind::Control | ItemKind::File => {}
     }
     if view.uninspectable {

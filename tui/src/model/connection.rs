@@ -33,7 +33,7 @@ pub(crate) enum LinkState {
     },
 }
 
-/// What a new connection has brought so far. Whatever else was open before it is over.
+/// What a new connection has brought so far. What was open before and is not in it has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Reported {
     /// Open requests.
@@ -81,7 +81,8 @@ impl Connection {
         matches!(self.link, LinkState::Up { .. })
     }
 
-    /// A name for a message of ours, by which the broker answers it; never the same twice.
+    /// The reference of our next message, which the broker repeats in its answer; never the same
+    /// twice.
     pub(crate) fn next_ref(&mut self) -> u64 {
         let next = self.next_ref;
         self.next_ref += 1;

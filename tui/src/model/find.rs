@@ -10,7 +10,7 @@ use crate::visible_text::VisibleText;
 pub(crate) enum Section {
     /// The command.
     Command,
-    /// What goes with it for reading.
+    /// Its preview.
     Preview,
 }
 

@@ -1,4 +1,4 @@
-//! Permissions to pass keys unreviewed: being made out, and in force. It must never show more time
+//! Permissions to pass keys unreviewed: being filled in, and in force. It must never show more time
 //! or bytes left than there are.
 
 use expacti_protocol::command::{CommandState, CommandView, Grant};
@@ -41,7 +41,7 @@ impl GrantField {
     }
 }
 
-/// An allow with a grant that is being made out; bound to exactly what was shown.
+/// The dialog of an allow with a grant; bound to exactly what was shown.
 #[derive(Debug)]
 pub(crate) struct GrantForm {
     /// Which command.
@@ -170,8 +170,8 @@ impl ActiveGrant {
         })
     }
 
-    /// What is left of the bytes, in words. Where nobody says how many passed, that is not known:
-    /// only how many there were.
+    /// What is left of the bytes, in words. As long as no usage was reported, only the limit is
+    /// known.
     pub(crate) fn bytes_words(&self) -> String {
         match self.used {
             0 => format!("at most {} in all", size(self.grant.bytes)),

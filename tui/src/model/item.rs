@@ -94,7 +94,7 @@ pub(crate) struct Item {
     pub group: Digest,
     /// What this reviewer did.
     pub stage: Stage,
-    /// What goes with it for reading, visible.
+    /// Its preview, made visible.
     pub preview: Option<VisibleText>,
     /// Set when the preview is a difference of two files.
     pub diff: Option<DiffStat>,
@@ -183,7 +183,7 @@ impl Item {
     }
 
     /// Takes in a newer state. What was on the screen of the command stays known: its bytes are
-    /// the same or the digest differs, and then everything begins afresh.
+    /// the same or the digest differs, and then everything starts again.
     pub(crate) fn refresh(&mut self, view: CommandView, ascii: bool) {
         let same = view.sha256 == self.view.sha256
             && view.text == self.view.text

@@ -47,7 +47,7 @@ pub(crate) enum Msg {
     Paste(String),
     /// The mouse.
     Mouse(MouseEvent),
-    /// The terminal has another size, or must be drawn afresh.
+    /// The terminal has another size, or must be redrawn.
     Resized,
     /// The terminal gained or lost the focus.
     Focus(bool),
@@ -132,7 +132,7 @@ pub(crate) struct Notice {
     pub urgent: bool,
 }
 
-/// A button of a desktop notification. None allows: the request is not in sight there.
+/// A button of a desktop notification. None of them allows: the request cannot be seen there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoticeAction {
     /// Look at the request.
@@ -154,7 +154,7 @@ pub(crate) enum Effect {
     Bell,
     /// Put text on the clipboard.
     Copy(String),
-    /// Draw everything afresh.
+    /// Redraw everything.
     Redraw,
     /// Stop until `fg`.
     Suspend,

@@ -19,11 +19,12 @@ pub(crate) enum Mode {
     /// Keys go into what is searched for in the request or the terminal.
     Search(Input),
     /// Keys go into the comment of a denial: of the command that was selected when it was opened,
-    /// or of none. Opened in any case: whoever begins to type must not type into the keys.
+    /// or of none. Opened in any case: text that
+    /// follows the key must never be read as keys.
     Comment(Option<CommandId>, Input),
     /// An allow waits for its second step.
     Confirm(Box<Confirming>),
-    /// An allow that lets what follows pass unreviewed is being made out.
+    /// A grant is being filled in: an allow that lets what follows pass unreviewed.
     Grant(Box<GrantForm>),
     /// Ending, pausing or resuming a session waits for `y`.
     ConfirmSession(SessionId, SessionControl),

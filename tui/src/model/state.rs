@@ -68,7 +68,7 @@ pub(crate) struct Model {
     pub decisions: Decisions,
     /// Where the reviewer is in the request's text.
     pub reading: Reading,
-    /// Telling people of new requests.
+    /// Announcing new requests.
     pub alerts: Alerts,
     /// Where the keys go.
     pub pane: Pane,
@@ -113,12 +113,12 @@ impl Model {
         }
     }
 
-    /// Says something at the bottom.
+    /// Shows a line at the bottom.
     pub(crate) fn hint(&mut self, text: impl AsRef<str>) {
         self.show_hint(text.as_ref(), false);
     }
 
-    /// Says at the bottom that something failed.
+    /// Shows at the bottom that something failed.
     pub(crate) fn warn(&mut self, text: impl AsRef<str>) {
         self.show_hint(text.as_ref(), true);
     }
@@ -132,21 +132,21 @@ impl Model {
         self.arming.press(self.clock.now);
     }
 
-    /// Opens a question. It takes no answer before it was on the screen.
+    /// Opens a question. It takes no answer before it has been on the screen.
     pub(crate) fn ask(&mut self, question: Mode) {
         self.hint = None;
         self.arming.question_opened();
         self.mode = question;
     }
 
-    /// Closes a question or field at the reviewer's wish.
+    /// Closes a question or field because the reviewer left it.
     pub(crate) fn leave(&mut self) {
         self.mode = Mode::Normal;
         self.press();
     }
 
-    /// Closes a question by itself. The reviewer may be in the middle of an answer to it: the rest
-    /// of it must not be read as keys.
+    /// Closes a question without the reviewer. The reviewer may be in the middle of an answer to
+    /// it: the rest of it must not be read as keys.
     pub(crate) fn close_question(&mut self) {
         self.mode = Mode::Normal;
         self.arming.interrupt_typing(self.clock.now);

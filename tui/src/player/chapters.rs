@@ -1,5 +1,5 @@
-//! Chapters: the decisions of a recording. It must never call a decision less dangerous than the
-//! broker did.
+//! The chapters of a recording: its decisions. They must never call a decision less dangerous than
+//! the broker did.
 
 use std::collections::HashMap;
 

@@ -157,7 +157,7 @@ fn a_far_moment_is_waited_for_without_holding_up_the_screen() {
     }
     assert!((p.time - 59_000.0).abs() < 1e-6);
     assert!(p.emulator.rows().iter().any(|row| row.ends_with("59000")), "{:?}", p.emulator.rows());
-    // Another wish takes the place of the first.
+    // Another seek replaces the first.
     p.seek(10.0);
     assert!(!p.waits());
     assert!(p.emulator.rows().iter().any(|row| row.ends_with("010")));

@@ -85,7 +85,7 @@ fn string<'a>(mut text: &'a str, out: &mut String) -> Option<&'a str> {
             c @ (b'"' | b'\\' | b'/') => char::from(*c),
             b'u' => {
                 let hex = escape.get(1..5).filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()))?;
-                // Half a surrogate pair is no character: that is for the parser.
+                // Half a surrogate pair is no character: it is left to the parser.
                 out.push(char::from_u32(u32::from_str_radix(hex, 16).ok()?)?);
                 text = escape.get(5..)?;
                 continue;

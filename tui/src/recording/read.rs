@@ -175,7 +175,7 @@ impl Chunk {
     /// Reads whole lines, the last of the file perhaps without its end.
     fn read(mut rest: &[u8]) -> Self {
         let mut part = Self { whole: true, ..Self::default() };
-        // What JSON has more than its text is about what an event has less.
+        // The JSON around the text is about as long as an event in memory.
         part.text.reserve(rest.len());
         part.events.reserve(rest.len() / 64);
         while !rest.is_empty() {
@@ -243,7 +243,7 @@ fn parts(bytes: &[u8]) -> Vec<Chunk> {
     let pieces = pieces(bytes, threads);
     std::thread::scope(|scope| {
         let start = |piece| {
-            // What no thread can be had for is read here.
+            // Where no thread can be started, the piece is read here.
             let named = std::thread::Builder::new().name(BACKGROUND_THREAD.to_owned());
             (piece, named.spawn_scoped(scope, move || Chunk::read(piece)).ok())
         };

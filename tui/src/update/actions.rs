@@ -1,5 +1,5 @@
 //! What an action of the key map does while no field or question is open. It must never do two
-//! things at one key.
+//! things for one key.
 
 use expacti_protocol::reviewer::ReviewerRequest;
 use tui_input::Input;
@@ -62,7 +62,7 @@ fn copy_command(model: &mut Model, effects: &mut Vec<Effect>) {
     match model.requests.current() {
         Some(item) if item.is_secret() => model.hint("not copied: it was typed without echo"),
         Some(item) => {
-            // The exact text, not what is shown of it: it is for a clipboard, not for a terminal.
+            // The exact text, not what is shown of it: a clipboard is not a terminal.
             effects.push(Effect::Copy(item.view().text.command.clone()));
             model.hint("command copied");
         }
@@ -83,7 +83,7 @@ fn mute(model: &mut Model) {
     model.hint(format!("bell and notifications: {word}"));
 }
 
-/// At once, but for an allow that is still held: leaving drops it, which must not be a surprise.
+/// Quits at once, unless an allow is still held: quitting drops it, which must not be a surprise.
 fn quit(model: &mut Model, effects: &mut Vec<Effect>) {
     let now = model.clock.now;
     let asked = model.quit_asked.is_some_and(|at| now < at + HINT);
@@ -101,7 +101,7 @@ fn reveal(model: &mut Model, effects: &mut Vec<Effect>) {
     };
     let (id, masked) = (item.id().clone(), model.requests.masked(item));
     if masked {
-        // It is here already; the log is to say who looked.
+        // The text is here already; this makes the log say who looked.
         let r#ref = Some(model.connection.next_ref());
         effects.push(Effect::Send(ReviewerRequest::Reveal { r#ref, id: id.clone() }));
     }

@@ -1,4 +1,4 @@
-//! Telling people of new requests. It must never tell more than once in three seconds, nor put a
+//! Announcing new requests. It must never announce more than once in three seconds, nor put a
 //! command's secrets into a notification.
 
 use expacti_engine::Level;
@@ -7,7 +7,7 @@ use crate::model::{Clock, Effect, Item, Model, Notice, Reviewer};
 use crate::quiet::QuietHours;
 use crate::text::{clean, fit};
 
-/// Bell and notification for requests nobody was told of.
+/// Bell and notification for requests that were not announced yet.
 pub(super) fn announce(model: &mut Model, effects: &mut Vec<Effect>) {
     let now = model.clock.now;
     let rested = model.alerts.next_at().is_none_or(|next| now >= next);
@@ -22,7 +22,7 @@ pub(super) fn announce(model: &mut Model, effects: &mut Vec<Effect>) {
         .collect();
     let Some(notice) = notice(&open, &model.reviewer) else { return };
     let alerts = &mut model.alerts;
-    // Also when nobody is disturbed: what came while it was quiet is not made up for.
+    // Also when muted or in quiet hours: what came in that time is not announced later.
     alerts.announced_at = Some(now);
     if alerts.muted || alerts.quiet.is_some_and(|hours| is_quiet(hours, &model.clock)) {
         return;

@@ -37,7 +37,7 @@ fn down(model: &mut Model, why: &str, retry_in: u64) {
         LinkState::Connecting | LinkState::Up { .. } => now,
     };
     let was_up = model.connection.is_up();
-    // The state comes first: what is given up below must not find a connection to be sent on.
+    // The state comes first: nothing below may be sent on a connection that is gone.
     model.connection.link =
         LinkState::Down { since, retry_at: now + retry_in, why: clean(why, 200) };
     model.connection.latency = None;
@@ -108,7 +108,7 @@ fn synced(model: &mut Model) {
     for item in model.requests.items.values_mut() {
         if item.closed_since.is_none() && !reported.requests.contains(item.id()) {
             let mut view = item.view().clone();
-            // Nobody said how it ended; what matters is that it cannot be decided any more.
+            // How it ended is not known here; it cannot be decided any more.
             view.state = CommandState::Unknown;
             view.comment = Some("closed while the connection was down".to_owned());
             view.decided_by.get_or_insert_with(|| "not known here".to_owned());
@@ -155,7 +155,7 @@ fn command(model: &mut Model, view: CommandView) {
     };
     if item.state() == CommandState::Pending {
         item.closed_since = None;
-        // A vote of ours from before a reconnect: it must not be sent a second time.
+        // A vote of this reviewer from before a reconnect: it must not be sent a second time.
         let me = &model.reviewer.name;
         let vote = item.view().votes.iter().find(|v| &clean(&v.by, 40) == me).map(|v| v.allow);
         if let (Some(allow), Stage::Open) = (vote, &item.stage) {
@@ -235,7 +235,7 @@ fn answered(model: &mut Model, r#ref: Option<u64>, answer: Result<(), String>) {
     }
 }
 
-/// What the broker knows of a session from before we came.
+/// What the broker knows of a session from before this screen connected.
 pub(super) fn session_commands(
     model: &mut Model,
     session: &SessionId,
@@ -252,7 +252,7 @@ pub(super) fn session_commands(
     }
 }
 
-/// Permissions that were given before we came, or while the connection was down.
+/// Grants that were given before this screen connected, or while the connection was down.
 pub(super) fn grants(model: &mut Model, answer: Result<Answer, String>) {
     let Ok(Answer::Commands(commands)) = answer else { return };
     for view in &commands {
@@ -265,7 +265,7 @@ pub(super) fn grants(model: &mut Model, answer: Result<Answer, String>) {
     }
 }
 
-/// Sessions that ended before we came: their recordings can be replayed.
+/// Sessions that ended before this screen connected: their recordings can be replayed.
 pub(super) fn past_sessions(model: &mut Model, answer: Result<Answer, String>) {
     let Ok(Answer::Sessions(sessions)) = answer else { return };
     for view in sessions {

@@ -19,7 +19,7 @@ use crate::time::HOLD;
 /// The key "allow".
 pub(super) fn allow(model: &mut Model, effects: &mut Vec<Effect>) {
     let lock = allow_lock(model);
-    // In any case: pressing too early, or holding the key down, starts the wait afresh.
+    // In any case: pressing too early, or holding the key down, starts the wait again.
     model.press();
     if let Some(lock) = lock {
         return model.hint(lock.text());
@@ -38,8 +38,8 @@ pub(super) fn allow(model: &mut Model, effects: &mut Vec<Effect>) {
     model.ask(Mode::Confirm(Box::new(Confirming { id, revision, step })));
 }
 
-/// What must be typed for the most dangerous: the target's name. One that cannot be typed as it is
-/// shown is no proof of anything: then it is the id.
+/// What must be typed for the most dangerous requests: the target's name, or the id where the name
+/// cannot be typed as it is shown.
 pub(super) fn name_to_type(item: &Item) -> String {
     if item.card.target_typable {
         item.card.target_name.clone()
@@ -57,7 +57,7 @@ pub(super) fn confirm(model: &mut Model, effects: &mut Vec<Effect>) {
     if early {
         return model.hint("look first: then confirm");
     }
-    // The question closes whatever comes of it: its answer counts once.
+    // The question closes in any case: one answer counts once.
     model.mode = Mode::Normal;
     match second_step_lock(model, &id, revision) {
         Some(lock) => model.warn(lock.text()),
@@ -97,7 +97,7 @@ pub(super) fn notice_action(
         false => closed_lock(model, item),
     };
     match (action, lock) {
-        // Whoever is typing or answering goes on with that.
+        // A reviewer who is typing or answering is not interrupted.
         (NoticeAction::Open, _) if !matches!(model.mode, Mode::Normal) => {}
         (NoticeAction::Open, _) => {
             model.pane = Pane::Request;
@@ -162,7 +162,7 @@ pub(super) fn commit(
     model.decisions.failed.retain(|failed| &failed.id != id);
     model.arming.decided_at = Some(now);
     model.hint = None;
-    // A key of the reviewer's moves on; the next request is armed afresh.
+    // The reviewer's own key moves the selection on; the next request has to be armed again.
     if model.requests.is_selected(id) {
         select(model, next);
     }
@@ -190,7 +190,8 @@ pub(super) fn request_changed(model: &mut Model, id: &CommandId) {
     }
 }
 
-/// The connection is gone: nothing held is sent, and nobody knows what became of what was.
+/// The connection is gone: nothing held is sent, and what became of those on their way is not
+/// known.
 pub(super) fn disconnected(model: &mut Model) {
     debug_assert!(!model.connection.is_synced());
     let undecided: Vec<(CommandId, Stage)> =

@@ -16,7 +16,7 @@ pub(super) fn typed(model: &mut Model) {
     let Mode::Search(input) = std::mem::take(&mut model.mode) else { return };
     model.press();
     let needle = input.value();
-    // Nothing typed: once more what was searched for before.
+    // Nothing typed: the last search is repeated.
     if !needle.is_empty() {
         model.reading.find = Find::new(needle);
     }
@@ -79,7 +79,7 @@ fn in_terminal(model: &mut Model) {
     match up.or_else(|| rows.iter().rposition(|row| has(&row))) {
         Some(row) => {
             live.found = Some(row);
-            // Two rows of what follows it stay in sight.
+            // Two rows after the match stay visible.
             live.scroll = (last - row).saturating_sub(2);
             let from = if up.is_none() { ", from the end" } else { "" };
             model.hint(format!("found{from}"));

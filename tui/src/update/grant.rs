@@ -61,7 +61,7 @@ fn confirm(model: &mut Model, effects: &mut Vec<Effect>) {
         Ok(grant) => grant,
         Err(why) => return model.warn(why),
     };
-    // The dialog closes whatever comes of it: its answer counts once.
+    // The dialog closes in any case: one answer counts once.
     model.mode = Mode::Normal;
     match second_step_lock(model, &id, revision) {
         Some(lock) => model.warn(lock.text()),

@@ -21,7 +21,7 @@ pub(super) fn send_due(model: &mut Model, effects: &mut Vec<Effect>) {
     for id in due {
         let Some(item) = model.requests.items.get(&id) else { continue };
         let Stage::Held { revision, grant, .. } = item.stage else { continue };
-        // It was all true when the key was pressed; meanwhile the deadline may have passed.
+        // All of this was checked when the key was pressed; the deadline may have passed since.
         if revision != item.view().revision || closed_lock(model, item).is_some() {
             cancel(model, &id, "it changed while it was held");
             continue;

@@ -115,7 +115,7 @@ pub(super) fn paste(model: &mut Model, text: &str) {
         Mode::Comment(_, input) | Mode::Search(input) => field::paste(input, text),
         Mode::Confirm(_) | Mode::Grant(_) => model.warn("pasted text confirms nothing: type it"),
         _ => {
-            // Whoever pastes into the wrong window is about to press other keys, too.
+            // Somebody who pastes into the wrong window is about to press other keys there, too.
             model.press();
             model.hint("pasted text decides nothing");
         }

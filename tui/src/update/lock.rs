@@ -69,8 +69,9 @@ pub(crate) fn allow_lock(model: &Model) -> Option<Lock> {
     (now < ready).then(|| Lock::Arming(ready - now))
 }
 
-/// Why the request that a question was about cannot be allowed now. The time is not looked at: the
-/// question has its own. All else is, once more: it may have changed since the first step.
+/// Why the request that a question was about cannot be allowed now. The time is not checked:
+/// the question has its own. Everything else is checked again: it may have changed since the first
+/// step.
 pub(super) fn second_step_lock(model: &Model, id: &CommandId, revision: u64) -> Option<Lock> {
     match model.requests.current() {
         Some(item) if item.id() == id && item.view().revision == revision => {
@@ -80,7 +81,7 @@ pub(super) fn second_step_lock(model: &Model, id: &CommandId, revision: u64) -> 
     }
 }
 
-/// All conditions of an allow but the time on the screen.
+/// All conditions of an allow except the time on the screen.
 fn allow_lock_but_time(model: &Model, item: &Item) -> Option<Lock> {
     if let Some(lock) = closed_lock(model, item) {
         return Some(lock);
@@ -150,7 +151,7 @@ pub(super) fn closed_lock(model: &Model, item: &Item) -> Option<Lock> {
     if !model.reviewer.role.may_decide() {
         return Some(Lock::Viewer);
     }
-    // The broker's word on the deadline may still be on its way.
+    // The broker may not have reported the deadline yet.
     let late = model.clock.broker_now() >= item.view().deadline_ms;
     match item.state() {
         CommandState::Pending if late => Some(Lock::Closed(CommandState::Expired)),

@@ -1,5 +1,4 @@
-//! Moving about: panes, rows, pages. It must never change the selection otherwise than by one row
-//! that the reviewer asked for.
+//! Navigation: panes, rows, pages. It must never select anything the reviewer did not ask for.
 
 use super::select::{next_after, select};
 use crate::model::{Model, Pane};
@@ -124,7 +123,7 @@ pub(super) fn open(model: &mut Model) {
     };
 }
 
-/// One thing less: failed decisions, tiles, another pane, the filter.
+/// Clears or leaves one thing: failed decisions, tiles, another pane, the filter.
 pub(super) fn back(model: &mut Model) {
     if !model.decisions.failed.is_empty() {
         model.decisions.failed.clear();

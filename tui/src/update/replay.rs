@@ -49,7 +49,7 @@ pub(super) fn arrived(
     recording: Arc<Recording>,
     commands: &[CommandView],
 ) {
-    // Whoever decides, answers or types meanwhile goes on with that.
+    // A reviewer who is deciding, answering or typing is not interrupted.
     let free = matches!(model.mode, Mode::Normal | Mode::List(_));
     if !free || model.replay_wanted.as_ref().is_none_or(|wanted| &wanted.session != session) {
         return;

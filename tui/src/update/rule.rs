@@ -59,7 +59,7 @@ pub(super) fn arrived(model: &mut Model, view: &CommandView, candidates: Vec<Can
     }
 }
 
-/// A key while a rule is proposed. Whatever changes what is shown starts the wait afresh.
+/// A key while a rule is proposed. Whatever changes what is shown starts the wait again.
 pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
     let now = model.clock.now;
     let action = model.settings.keymap.action(&key);

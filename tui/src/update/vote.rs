@@ -1,5 +1,5 @@
 //! Votes on rules and on changes of rules and policies. It must never send one for anything but
-//! what was on the screen, whole, when the second step was taken.
+//! what was on the screen, in full, when the second step was taken.
 
 use crossterm::event::KeyEvent;
 use expacti_protocol::http::Change;
@@ -66,7 +66,7 @@ pub(super) fn key(
 /// Sends the vote, or closes the question without one.
 fn answer(model: &mut Model, yes: bool, effects: &mut Vec<Effect>) {
     let (ready, connected) = (model.answerable(), model.connection.is_synced());
-    // After that: the key itself starts the wait of the next question.
+    // Only after that: the key itself starts the wait again.
     model.press();
     if yes && connected && !ready {
         return model.hint("look at all of it first: then confirm");

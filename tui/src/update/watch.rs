@@ -20,7 +20,7 @@ pub(super) fn follow(model: &mut Model, effects: &mut Vec<Effect>) {
         watching.wanted = wanted;
         watching.since = now;
     }
-    // Whoever only passes a session on the way to another one does not watch it.
+    // A session that is only passed on the way to another one is not watched.
     if now < watching.since + WATCH_DELAY {
         return;
     }

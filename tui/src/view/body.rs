@@ -1,4 +1,4 @@
-//! The bytes under review: the command, and below it what goes with it for reading. It must never
+//! The bytes under review: the command, and below it the preview. It must never
 //! draw a byte other than through `VisibleText`, nor at the left edge, where our own labels stand.
 
 use std::ops::Range;

@@ -38,7 +38,7 @@ fn bar(theme: Theme, text: &str, style: Style, columns: usize) -> Line<'static> 
     Line::styled(format!("{text}{}", " ".repeat(fill)), style)
 }
 
-/// What is being typed. The end of a long text stays in sight.
+/// What is being typed. The end of a long text stays visible.
 fn typed(theme: Theme, label: &'static str, input: &Input, columns: usize) -> Line<'static> {
     let value = theme.shown(&clean(input.value(), 2_000));
     let room = columns.saturating_sub(width(label) + 2);
@@ -113,7 +113,7 @@ fn session(
     vec![bar(theme, &theme.shown(&text), theme.question(), columns)]
 }
 
-/// A permission that is being made out: what it means, its limits, and the name that confirms it.
+/// A grant being filled in: what it means, its limits, and the name that confirms it.
 fn grant(model: &Model, form: &GrantForm, columns: usize) -> Vec<Line<'static>> {
     let theme = model.settings.theme;
     let Some(item) = model.requests.items.get(&form.id) else { return Vec::new() };

@@ -44,7 +44,7 @@ pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) -> Drawn {
     drawn
 }
 
-/// Screens that take all the room: a replay, a list. What waits stays in sight above.
+/// Screens that take all the room: a replay, a list. The header still says what waits.
 fn full_screen(model: &Model, frame: &mut Frame<'_>, all: Rect, drawn: &mut Drawn) -> bool {
     if !matches!(model.mode, Mode::Replay(_) | Mode::List(_)) {
         return false;

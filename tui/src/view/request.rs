@@ -73,7 +73,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
     let view = body.len().min(free.saturating_sub(below.len()).max(COMMAND_ROWS.min(free)));
     let max_scroll = body.len().saturating_sub(view);
     let found = model.reading.find.at.filter(|_| model.reading.jump_to_match);
-    // Two rows of what stands before a match are in sight.
+    // Two rows before a match are visible.
     let jump = found.map(|found| body.row_of(found).saturating_sub(2));
     let scroll = jump.unwrap_or(model.reading.scroll).min(max_scroll);
     drawn.scroll = jump.map(|_| scroll);

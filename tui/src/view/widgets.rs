@@ -1,5 +1,5 @@
-//! The pieces that everything on the screen is drawn with. They must never draw outside the area
-//! they are given.
+//! What the rest of the view draws with: boxes, lines, wrapped text. They must never draw outside
+//! the area they are given.
 
 use expacti_engine::Level;
 use ratatui::Frame;
@@ -35,7 +35,8 @@ impl Panel<'_> {
         let style = if focused { theme.border_focused() } else { theme.border() };
         let number = Pane::ALL.iter().position(|p| *p == pane).unwrap_or(0) + 1;
         let mut line = vec![Span::styled(format!(" {number} "), style)];
-        // A title is not as quiet as the box around it, nor of its colour, unless it says so itself.
+        // A title is brighter than the box around it and has its own colour, unless its style says
+        // otherwise.
         let lit = |span: Span<'_>| {
             let own = span.style != Style::new();
             let dim = span.style.add_modifier.contains(Modifier::DIM);
