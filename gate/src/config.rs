@@ -1,5 +1,4 @@
-//! What a gate is told when it starts. It must never hold a setting that lets an undecided command
-//! run: there is none.
+//! What a gate is configured with. It must never have a setting that lets an undecided command run.
 
 use std::path::PathBuf;
 
@@ -8,7 +7,7 @@ use russh::keys::PrivateKey;
 
 use crate::limits::Limits;
 
-/// What a gate needs to know.
+/// The configuration of a gate.
 pub struct GateConfig {
     /// The key by which clients know the gate; ed25519.
     pub host_key: PrivateKey,
@@ -25,7 +24,7 @@ pub struct GateConfig {
     pub names: Vec<String>,
     /// Where the lines typed at interactive shells are kept for later sessions; nowhere if `None`.
     pub history: Option<PathBuf>,
-    /// Bounds.
+    /// Its limits.
     pub limits: Limits,
 }
 

@@ -1,4 +1,5 @@
-//! Why a gate cannot serve at all. What concerns one connection is told its client instead.
+//! Why a gate cannot serve at all. Errors that concern one connection are reported to its client
+//! instead.
 
 use expacti_protocol::client::ClientError;
 

@@ -1,5 +1,5 @@
-//! The handle that the binary keeps: it starts the link to the broker, serves listeners, and waits
-//! for the last reports when it stops.
+//! The handle that the binary holds. It starts the link to the broker, serves the listeners, and
+//! when it stops waits for the last reports.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +28,8 @@ impl Gate {
     /// Makes a gate and starts connecting to its broker. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// When an identity cannot be read or the broker's address cannot be used. A broker that
-    /// cannot be reached is no error: the gate keeps trying, and denies meanwhile.
+    /// When an identity cannot be read or the broker's address cannot be used. An unreachable
+    /// broker is not an error: the gate keeps trying, and denies commands meanwhile.
     pub fn new(config: GateConfig) -> Result<Self, GateError> {
         let stop = CancellationToken::new();
         let mut identities = Vec::new();
@@ -60,11 +60,11 @@ impl Gate {
     }
 
     /// Serves the shims of this user on a Unix socket until `shutdown`; then closes every
-    /// connection and returns when the broker knows what became of the commands, or after a few
+    /// connection and returns when the broker knows how the commands ended, or after a few
     /// seconds. Only peers with the gate's own uid are let in.
     ///
     /// # Errors
-    /// When the socket fails for good.
+    /// When the socket fails permanently.
     pub async fn serve_unix(
         &self,
         listener: UnixListener,
@@ -75,10 +75,10 @@ impl Gate {
         Ok(())
     }
 
-    /// Serves the agents of a team over TCP until `shutdown`; then as [`Gate::serve_unix`].
+    /// Serves the agents of a team over TCP until `shutdown`, then ends like [`Gate::serve_unix`].
     ///
     /// # Errors
-    /// When the socket fails for good.
+    /// When the socket fails permanently.
     pub async fn serve_tcp(
         &self,
         listener: TcpListener,
@@ -89,10 +89,10 @@ impl Gate {
         Ok(())
     }
 
-    /// Waits for the ends of connections and for their reports to arrive.
+    /// Waits until the connections have ended and their reports have arrived.
     async fn settle(&self) {
         let settled = async {
-            // Both serve functions may be ending: whoever closes first does no harm.
+            // Both serve functions may be ending; closing twice does no harm.
             self.shared.tasks.close();
             self.shared.tasks.wait().await;
             self.shared.link.reported().await;
@@ -102,7 +102,7 @@ impl Gate {
         }
     }
 
-    /// Whether the broker is there.
+    /// Whether the broker can be reached.
     #[must_use]
     pub fn link_status(&self) -> LinkStatus {
         self.shared.link.status()

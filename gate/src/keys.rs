@@ -1,5 +1,5 @@
 //! The gate's host key and identities on disk. It must never write a private key that others can
-//! read, nor replace one that is there.
+//! read, nor replace an existing one.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -59,7 +59,7 @@ pub fn load_or_create_host_key(path: &Path) -> Result<PrivateKey, KeyError> {
             .open(&fresh)?;
         out.write_all(text.as_bytes())?;
         out.sync_all()?;
-        // A hard link fails when the name is taken: whoever comes second uses the first's key.
+        // A hard link fails when the name is taken: the second process uses the first one's key.
         match std::fs::hard_link(&fresh, path) {
             Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
             _ => Ok(()),

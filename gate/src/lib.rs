@@ -1,25 +1,25 @@
 //! The SSH gate: it terminates the agent's SSH connection, holds every command until the broker
-//! says that it is released, and only then lets its exact bytes go to the target.
+//! has released it, and only then sends its exact bytes to the target.
 //!
 //! | floor | room | what happens there |
 //! |---|---|---|
 //! | top | `accept` | connections come in |
 //! | | `ssh`, `auth` | the SSH server towards agents, and who they are |
-//! | | `session` | **the security path of one channel**: open, review, deliver, report |
-//! | | `exec`, `shell`, `files` | what is particular to commands, interactive shells, files |
-//! | | `review` | an item is held until the broker has released it |
-//! | | `client` | what an agent sends, and what it is told |
+//! | | `session` | **the security path of one channel**: open, review, deliver, report (`dispatch`) |
+//! | | `exec`, `shell`, `files` | what is specific to commands, interactive shells and files |
+//! | | `review` | holds an item until the broker has released it |
+//! | | `client` | one connection of an agent: its channels, what it sends, what it is told |
 //! | | `upstream` | connections to the target |
 //! | | `boundary` | **the only code that writes to a target** |
-//! | | `staging` | what was handed over and not approved yet |
-//! | | `broker` | the link to the broker, and its word as types |
-//! | ground | `transport`, `limits`, `keys` | byte streams, bounds, keys |
+//! | | `staging` | what an agent has handed over and nobody has approved yet |
+//! | | `broker` | the link to the broker, and the broker's word as types |
+//! | ground | `transport`, `limits`, `keys` | byte streams, limits, keys |
 //!
-//! A room uses only those below it.
+//! A room uses only the rooms below it.
 //!
-//! It must never let a byte that the agent sent reach the target before that. The one place that
-//! can write to a target is `boundary`; it takes approved items, constants, and data covered by a
-//! grant, and nothing else. Whatever fails on the way, the command does not run.
+//! No byte that the agent sent may reach the target before its release. Only `boundary` can write
+//! to a target, and it takes approved items, constants and data covered by a grant, and nothing
+//! else. Whatever fails on the way, the command does not run.
 
 mod accept;
 mod auth;

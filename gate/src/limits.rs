@@ -1,21 +1,21 @@
-//! The bounds on what one gate takes on. There is none that, when reached, lets a command through.
+//! The limits on what one gate takes on. Reaching one must never let a command through.
 
 use std::time::Duration;
 
-/// Bounds on what one gate takes on. The defaults suit both modes.
+/// Limits on what one gate takes on. The defaults suit both modes.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at one time; further ones are closed at once.
+    /// Simultaneous connections; more are closed at once.
     pub connections: usize,
-    /// Connections over TCP that have not logged in, at one time; further ones are closed at once.
+    /// Simultaneous TCP connections that have not logged in; more are closed at once.
     pub preauth: usize,
-    /// The same of one address (of one /64 for IPv6).
+    /// The same per address (per /64 for IPv6).
     pub preauth_each: usize,
-    /// Session channels open at one time on one connection.
+    /// Session channels open at the same time on one connection.
     pub channels: usize,
-    /// How long a client may take until it has logged in.
+    /// How long a client may take to log in.
     pub login: Duration,
-    /// How long a client may take to send its head line on the Unix socket.
+    /// How long a client may take to send its uplink header on the Unix socket.
     pub uplink_header: Duration,
     /// How long connecting to a target and its key exchange may take, unless `ConnectTimeout`
     /// says otherwise.
@@ -28,15 +28,15 @@ pub struct Limits {
     pub answer: Duration,
     /// How much longer than the broker's own deadline the gate waits for a decision.
     pub deadline_grace: Duration,
-    /// Script on standard input that one item may hold, in bytes.
+    /// The longest script on standard input that one item may hold, in bytes.
     pub script: usize,
-    /// Silence after which standard input that is code becomes an item though no EOF came.
+    /// Silence after which code on standard input becomes an item although no EOF came.
     pub script_idle: Duration,
     /// Input of one connection that is kept in memory before the gate stops reading from the
     /// client, in bytes.
     pub buffered: usize,
     /// Input of one channel that may wait in a temporary file where pausing would stall something
-    /// else, in bytes; past it the channel is closed.
+    /// else, in bytes; beyond it the channel is closed.
     pub spilled: u64,
     /// Output of a command without a terminal that is recorded, per stream, in bytes.
     pub recorded: u64,

@@ -1,4 +1,4 @@
-//! What every connection of one gate shares.
+//! What all connections of one gate share.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +22,6 @@ pub(crate) struct Shared {
     pub(crate) names: Vec<String>,
     pub(crate) history: Option<PathBuf>,
     pub(crate) slots: Arc<tokio::sync::Semaphore>,
-    /// Every task that may have something to report.
+    /// All tasks that may have something to report.
     pub(crate) tasks: TaskTracker,
 }

@@ -1,5 +1,5 @@
-//! The accept loops. They survive every error of a single connection, and bound how many there
-//! are and how long each may take to log in.
+//! The accept loops. An error on one connection must never end them. They limit how many
+//! connections there are and how long each may take to log in.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,11 +23,11 @@ use crate::ssh::serve::{Client, config, serve};
 use crate::transport::backpressure::Backpressure;
 use crate::upstream::route::Target;
 
-/// Wait after an accept that failed for want of resources.
+/// How long to wait after an accept that failed, usually for lack of resources.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The configuration of a team's connections. Its certificate is renewed now and then, so that a
-/// gate may run for years.
+/// The SSH configuration for a team's connections. Its certificate is renewed from time to time, so
+/// that a gate can run for years.
 struct TeamConfig {
     made: Instant,
     config: Arc<Config>,
@@ -136,7 +136,7 @@ pub(crate) async fn tcp(
             accepted = listener.accept() => accepted,
         };
         let Some((stream, peer)) = survive(accepted).await? else { continue };
-        // Before anything is read or written.
+        // Counted before anything is read or written.
         let Some(unauthenticated) = limiter.acquire(peer.ip()) else { continue };
         let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
             tracing::warn!("too many connections: one was refused");
@@ -162,7 +162,7 @@ pub(crate) async fn tcp(
     }
 }
 
-/// Errors of one connection are no reason to stop; those of the socket itself are.
+/// Errors of one connection are no reason to stop; errors of the socket itself are.
 async fn survive<T>(accepted: std::io::Result<T>) -> Result<Option<T>, GateError> {
     match accepted {
         Ok(connection) => Ok(Some(connection)),

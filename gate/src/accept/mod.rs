@@ -1,4 +1,4 @@
-//! Where connections come in.
+//! Accepts connections, over the Unix socket and over TCP.
 
 pub(crate) mod listener;
 mod uplink_header;

@@ -1,4 +1,4 @@
-//! The line a shim writes before it speaks SSH. What it says chooses a target and is shown to the
+//! The line that a shim writes before it speaks SSH. It chooses a target and is shown to the
 //! reviewer; it can approve nothing.
 
 use bytes::{Bytes, BytesMut};
@@ -7,8 +7,8 @@ use expacti_protocol::uplink::{MAX_UPLINK, Uplink, UplinkReply};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-/// Reads the header and answers it. `None` when the connection cannot go on; the peer was told why.
-/// The bytes are what came after the header.
+/// Reads the header and answers it. Returns the header and the bytes that followed it; `None` when
+/// the connection cannot go on, which the peer was told.
 pub(crate) async fn read(stream: &mut UnixStream) -> Option<(Uplink, Bytes)> {
     let mut buffer = BytesMut::with_capacity(4096);
     let result = loop {

@@ -1,5 +1,5 @@
-//! Team mode: who an agent is by its public key or certificate, and which target it asks for. The
-//! broker answers both; a broker that cannot be asked means that nobody gets in.
+//! Team mode: identifies an agent by its public key or certificate, and finds the target it asks
+//! for. The broker answers both questions; when it cannot be asked, nobody gets in.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::upstream::route::{HostKeys, Login, Target};
 /// Keys one client may ask about before it is ignored.
 const MAX_KEYS: usize = 16;
 
-/// The login of one client.
+/// What is known so far of one client that logs in.
 #[derive(Default)]
 pub(crate) struct Team {
     asked: Vec<(String, Option<AgentIdentity>)>,
-    /// The agents that log in with certificates, once they were asked for.
+    /// The agents that log in with certificates, once the broker was asked.
     certified: Option<Vec<PrincipalView>>,
 }
 
@@ -35,27 +35,27 @@ pub(crate) struct AgentIdentity {
     proof: Proof,
 }
 
-/// How it has shown who it is.
+/// How an agent has proved its identity.
 #[derive(Clone)]
 enum Proof {
     Key(String),
     Certificate { certificate: Arc<Certificate>, peer: Option<SocketAddr> },
 }
 
-/// An agent that has shown its key, and where it wants to go. Nothing has been opened for it yet.
+/// An agent that has proved its identity, and the target it wants. Nothing is open for it yet.
 pub(crate) struct Admitted {
     pub(crate) identity: AgentIdentity,
     pub(crate) wanted: Wanted,
 }
 
-/// What a user name asks for.
+/// The target that a user name asks for.
 pub(crate) enum Wanted {
-    /// A target that it names.
+    /// The target it names.
     Named(Box<Target>),
-    /// It names none: the default target, if the client opens a session at all. One that only
-    /// goes through this connection to another target (`ssh -J`) has nothing to do with it.
+    /// It names none: the default target, if the client opens a session at all. A client that only
+    /// jumps to another target through this connection (`ssh -J`) does not need it.
     Default(Box<Target>),
-    /// No target; the text says why, and sessions are told.
+    /// No target; sessions are told why.
     Nothing(String),
 }
 
@@ -78,7 +78,7 @@ impl Team {
         agent
     }
 
-    /// Whether any agent logs in with a certificate: russh does not say whether an offered key
+    /// Whether any agent logs in with a certificate. russh does not say whether an offered key
     /// comes with one.
     pub(crate) async fn expects_certificates(&mut self, shared: &Shared) -> bool {
         match &mut self.certified {
@@ -96,8 +96,8 @@ impl Admitted {
     }
 }
 
-/// The agent to which an authority the broker knows gave that certificate. Its signature was
-/// verified, and that the client has its key.
+/// The agent that the certificate belongs to. Its signature was verified before, and that the
+/// client holds its key.
 pub(crate) async fn agent_of_certificate(
     shared: &Shared,
     certificate: &Arc<Certificate>,
@@ -140,7 +140,7 @@ impl AgentIdentity {
         known.is_some_and(|now| now.principal.name == self.principal.name)
     }
 
-    /// How it has shown who it is, where that is worth telling a reviewer.
+    /// How it proved its identity, where a reviewer should know.
     fn shown(&self) -> String {
         match &self.proof {
             Proof::Key(_) => String::new(),
@@ -206,7 +206,7 @@ async fn wanted(shared: &Shared, user: &str) -> Option<Wanted> {
     })
 }
 
-/// What to say of a name that is no target's.
+/// The message about a name that is not a target.
 pub(crate) fn unknown(name: &str) -> String {
     let name: String = expacti_protocol::one_line(name).chars().take(64).collect();
     format!("there is no target {name:?}; an administrator adds one with: expacti target add")
@@ -241,8 +241,8 @@ pub(crate) fn resolve(
         return Err(format!("no usable host key is pinned for the target {:?}", record.name));
     }
     let user = login.unwrap_or(&record.user).to_owned();
-    // The agent may have chosen it, and it is the one thing of its choice that a target hears
-    // before anything is approved: a plain name and nothing else.
+    // The agent may have chosen it, and it is the only thing of the agent's that the target sees
+    // before anything is approved: it must be a plain name.
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-@".contains(&b);
     if user.is_empty() || user.len() > 64 || user.starts_with('-') || !user.bytes().all(plain) {
         return Err("the user name is refused: letters, digits, '.', '_', '-', '@'".to_owned());
@@ -262,7 +262,7 @@ pub(crate) fn resolve(
     })
 }
 
-/// Begins the connection of an agent that has logged in to one of its targets.
+/// Starts the connection of a logged-in agent to its target.
 pub(crate) fn connect(
     shared: Arc<Shared>,
     cancel: CancellationToken,

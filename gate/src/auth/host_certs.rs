@@ -1,19 +1,18 @@
-//! The gate's host certificates: with one `@cert-authority` line in its known_hosts a client knows
-//! the gate under the name of every target it reaches through it. It must never sign for another
-//! key than the gate's own.
+//! The gate's host certificates: with one `@cert-authority` line in its known_hosts, a client
+//! trusts the gate under the name of every target. It must never sign any key but the gate's own.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use russh::keys::ssh_key::certificate::{Builder, CertType};
 use russh::keys::{Certificate, PrivateKey};
 
-/// How long a host certificate is good for. It is made anew for each connection inside another.
+/// How long a host certificate is valid. Each connection inside another one gets a new one.
 const VALID: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// When a long-lived gate makes its own anew.
+/// When a long-running gate renews its own certificate.
 pub(crate) const RENEW: Duration = Duration::from_secs(24 * 3600);
 
-/// Clocks of clients that are behind.
+/// Allowance for clients whose clock is slow.
 const BEHIND: Duration = Duration::from_secs(3600);
 
 /// Names in one certificate: OpenSSH reads no more than 256.

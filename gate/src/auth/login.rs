@@ -1,5 +1,5 @@
-//! How a client logs in: which of its proofs count, and for what. It opens nothing, and whatever
-//! it does not know is a no.
+//! How a client logs in: which proofs count, and for what. It opens nothing, and must never accept
+//! a proof it does not know.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::shared::Shared;
 
 /// How clients of a connection log in.
 pub(crate) enum Authenticator {
-    /// Over the Unix socket: the kernel said who the peer is, and its target is known.
+    /// Over the Unix socket: the kernel has identified the peer, and its target is known.
     Local(Arc<Connection>),
     /// Over TCP: by a public key or an authority that the broker knows.
     Team(Box<Team>),
     /// Inside the connection of an agent that has logged in (`ssh -J`), to a known target.
     Jumped(Box<Jumped>),
-    /// Inside such a connection, to no known target: the banner says so, and nobody gets in.
+    /// Inside such a connection, to an unknown target: the banner says so, and nobody gets in.
     Closed(String),
 }
 
@@ -27,11 +27,11 @@ pub(crate) enum Authenticator {
 pub(crate) struct Jumped {
     pub(crate) identity: AgentIdentity,
     pub(crate) record: TargetRecord,
-    /// What else the client offers must be the same agent's.
+    /// Further proofs that the client offers must be the same agent's.
     pub(crate) team: Team,
 }
 
-/// Who has come in.
+/// A client that was let in.
 pub(crate) enum Admission {
     Local(Arc<Connection>),
     Agent(Box<Admitted>),
@@ -42,7 +42,7 @@ impl Authenticator {
     pub(crate) fn none(&self, shared: &Shared, user: &str) -> Option<Admission> {
         match self {
             Self::Local(connection) => Some(Admission::Local(Arc::clone(connection))),
-            // The connection around this one has proved who it is.
+            // The outer connection has proved its identity.
             Self::Jumped(jumped) => Some(jumped.admit(shared, user)),
             Self::Team(_) | Self::Closed(_) => None,
         }
@@ -63,7 +63,7 @@ impl Authenticator {
         }
     }
 
-    /// By a certificate that is genuine, whose key the client has, and that is valid now.
+    /// With a certificate that is genuine and valid now, and whose key the client holds.
     pub(crate) async fn certificate(
         &mut self,
         shared: &Shared,
@@ -85,7 +85,7 @@ impl Authenticator {
         }
     }
 
-    /// By a key whose possession was proved.
+    /// With a key that the client has proved to hold.
     pub(crate) async fn key(
         &mut self,
         shared: &Shared,

@@ -1,4 +1,5 @@
-//! Who a client is: the shim of this user, or an agent of a team by its key or certificate.
+//! Authentication of clients: the shim of the local user, or a team's agent with a key or
+//! certificate.
 
 pub(crate) mod agents;
 pub(crate) mod host_certs;

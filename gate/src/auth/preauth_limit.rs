@@ -1,4 +1,5 @@
-//! How many clients may be connected before they have logged in: of one network, and in all. It must never count those who have logged in.
+//! Limits how many clients may be connected before they have logged in, per network and in total.
+//! It must never count clients that have logged in.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,20 +20,20 @@ struct Waiting {
     by: HashMap<IpAddr, usize>,
 }
 
-/// The place of a client that has not logged in, until it is dropped.
+/// A slot taken by a client that has not logged in; dropping it frees the slot.
 pub(crate) struct Slot {
     limiter: Arc<PreAuthLimiter>,
     network: IpAddr,
 }
 
 impl PreAuthLimiter {
-    /// At most `total` clients at one time, and `each` of one network.
+    /// Allows `total` clients at the same time, and `each` per network.
     pub(crate) fn new(total: usize, each: usize) -> Arc<Self> {
         let refused = AtomicU64::new(0);
         Arc::new(Self { total, each, waiting: Mutex::default(), refused })
     }
 
-    /// A place for a client of that address; `None` when there are too many already.
+    /// A slot for a client from that address; `None` when there are too many already.
     pub(crate) fn acquire(self: &Arc<Self>, address: IpAddr) -> Option<Slot> {
         let network = network(address);
         let entered = {
@@ -70,7 +71,7 @@ impl Drop for Slot {
     }
 }
 
-/// One client has all of an IPv6 /64 to itself.
+/// The network an address counts for. A single client may own a whole IPv6 /64.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & (u128::MAX << 64)).into()),

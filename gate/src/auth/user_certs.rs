@@ -1,5 +1,5 @@
-//! Certificates of agents: which agent one is for, if any. Everything that is not clearly right
-//! is refused, and what a certificate asks for that the gate does not know is, too.
+//! Decides which agent a user certificate belongs to, if any. It must never accept one in doubt,
+//! nor one with a critical option that the gate does not know.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -43,13 +43,13 @@ impl Authority {
     }
 }
 
-/// As messages and reviewers name a certificate.
+/// A certificate's name in messages and for reviewers.
 pub(crate) fn name(certificate: &Certificate) -> String {
     let id: String = expacti_protocol::one_line(certificate.key_id()).chars().take(64).collect();
     format!("{id:?} serial {}", certificate.serial())
 }
 
-/// The one agent that the certificate is for, and on what terms. Its signature was verified.
+/// The one agent that the certificate belongs to, and its terms. The signature was verified before.
 pub(crate) fn judge<'a>(
     certificate: &Certificate,
     agents: &'a [PrincipalView],
@@ -106,7 +106,7 @@ fn judge_at<'a>(
                     return Err(format!("it is not for the address {peer}"));
                 }
             }
-            // It would run instead of what a reviewer sees.
+            // It would run instead of what the reviewer sees.
             "force-command" => return Err("force-command is not supported".to_owned()),
             other => {
                 let other: String = expacti_protocol::one_line(other).chars().take(64).collect();

@@ -1,5 +1,5 @@
-//! Items under review and what becomes of them. An [`Approved`] is made from a [`HeldItem`] item and
-//! the broker's word that exactly these bytes were released, and in no other way.
+//! Items under review, and items that were approved. An [`Approved`] is made from a [`HeldItem`]
+//! and the broker's proof that exactly these bytes were released, and in no other way.
 
 use bytes::Bytes;
 use expacti_protocol::command::{Grant, StdinTreatment};
@@ -10,20 +10,20 @@ use super::environment::Environment;
 use super::terminal::Terminal;
 use crate::broker::proof::Released;
 
-/// What goes to the target around the bytes; reviewed and approved with them.
+/// What goes to the target along with the bytes; reviewed and approved with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Context {
     /// The terminal, when one was asked for.
     pub(crate) terminal: Option<Terminal>,
     /// The client's variables.
     pub(crate) environment: Environment,
-    /// How standard input is treated, as the broker said when it took the submission.
+    /// How standard input is treated, as the broker said when it accepted the submission.
     pub(crate) stdin: StdinTreatment,
     /// The bytes are the standard input of a login shell, not a command.
     pub(crate) login_shell: bool,
 }
 
-/// Bytes that wait for a decision. Nothing can take them out again but [`HeldItem::release`].
+/// Bytes that wait for a decision. Only [`HeldItem::release`] can take them out again.
 #[derive(Debug)]
 pub(crate) struct HeldItem {
     id: CommandId,
@@ -35,7 +35,7 @@ pub(crate) struct HeldItem {
 }
 
 impl HeldItem {
-    /// An item that the broker has taken under this id.
+    /// An item that the broker has accepted under this id.
     pub(crate) fn new(id: CommandId, session: SessionId, bytes: Bytes, context: Context) -> Self {
         let sha256 = Digest::of(&bytes);
         Self { id, session, bytes, sha256, context, grant: None }
@@ -61,8 +61,8 @@ impl HeldItem {
         self.sha256
     }
 
-    /// Lets the item go if the proof is about exactly this one: same id, same session, same
-    /// bytes. Consumes item and proof. Otherwise the item is gone and nothing was approved.
+    /// Approves the item if the proof is for exactly this one: same id, same session, same bytes.
+    /// Consumes item and proof. If they do not match, the item is gone and nothing was approved.
     pub(crate) fn release(self, proof: Released) -> Option<Approved> {
         let fits = proof.id() == &self.id
             && proof.session() == &self.session
@@ -72,7 +72,7 @@ impl HeldItem {
     }
 }
 
-/// Bytes that the broker released, to be sent once: not `Clone`, consumed by the delivery.
+/// Bytes that the broker has released, to be sent once: not `Clone`, consumed by the delivery.
 #[derive(Debug)]
 pub(crate) struct Approved {
     bytes: Bytes,
@@ -91,7 +91,7 @@ impl Approved {
         self.grant
     }
 
-    /// What goes around the bytes.
+    /// What goes along with the bytes.
     pub(super) fn context(&self) -> &Context {
         &self.context
     }

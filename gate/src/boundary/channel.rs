@@ -1,9 +1,9 @@
-//! The writer of a session channel of the target: a command and what follows it.
+//! The writer of a session channel on the target: a command and what follows it.
 //!
-//! [`TargetChannel::deliver`] consumes an [`Approved`] item. After that, what can be written is
-//! another `Approved` item ([`ItemWriter`]), a [`GateConst`] (a closed set of constants), and data
-//! under the [`RawGrant`] that came with the approval of the command. No function here takes bytes
-//! of an agent as such, and nothing outside the boundary can reach the channel's writing half.
+//! [`TargetChannel::deliver`] consumes an [`Approved`] item. After that, only three things can be
+//! written: another `Approved` item ([`ItemWriter`]), a [`GateConst`] from a closed set, and data
+//! under the [`RawGrant`] that came with the command's approval. No function here takes an agent's
+//! bytes as such, and nothing outside the boundary can reach the writing half of the channel.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ use super::handler::TargetHandler;
 use super::reader::TargetReader;
 use super::terminal::{MODES, Size, Terminal};
 
-/// A logged-in connection to a target. From here on nothing but the boundary can use it.
+/// A logged-in connection to a target. From here on only the boundary can use it.
 pub(crate) struct TargetConnection {
     handle: Handle<TargetHandler>,
 }
@@ -52,8 +52,8 @@ impl TargetConnection {
     }
 }
 
-/// An open session channel on which nothing has been asked for. Nothing can be written to it but
-/// one approved item.
+/// An open session channel with nothing requested on it yet. Only one approved item can be written
+/// to it.
 pub(crate) struct TargetChannel {
     pub(super) reader: ChannelReadHalf,
     pub(super) half: ChannelWriteHalf<Msg>,
@@ -102,11 +102,11 @@ impl TargetChannel {
     }
 }
 
-/// What [`TargetChannel::deliver`] gives back.
+/// What [`TargetChannel::deliver`] returns.
 pub(crate) struct Delivered {
     /// Writes constants.
     pub(crate) writer: TargetWriter,
-    /// Reads what the target says.
+    /// Reads the target's output.
     pub(crate) reader: TargetReader,
     /// What may go to the command's standard input.
     pub(crate) stdin: Stdin,
@@ -118,7 +118,7 @@ pub(crate) struct Delivered {
 pub(crate) enum Stdin {
     /// Data: it was approved together with the command.
     Granted(RawGrant),
-    /// Items that are approved one by one.
+    /// Items that are approved one at a time.
     Reviewed {
         /// The approved input of a login shell, to be sent first.
         initial: Option<Approved>,
@@ -127,8 +127,8 @@ pub(crate) enum Stdin {
     },
 }
 
-/// The writing half of a delivered command's channel. Private to the boundary: what goes through it
-/// is what the types that hold it let through.
+/// The writing half of a delivered command's channel. Private to the boundary: only what the types
+/// that hold it allow can go through it.
 pub(super) struct CommandChannel {
     half: ChannelWriteHalf<Msg>,
     stdin: Mutex<StreamDigest>,
@@ -143,7 +143,7 @@ impl CommandChannel {
 }
 
 /// Permission to pass data to the standard input of one approved command. It comes only with that
-/// command's approval and opens no other writer than that command's.
+/// command's approval and opens no writer but that command's.
 pub(crate) struct RawGrant(Arc<CommandChannel>);
 
 impl RawGrant {
@@ -164,7 +164,7 @@ impl ItemWriter {
     }
 }
 
-/// What the gate itself may say to a running command.
+/// What the gate itself may send to a running command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GateConst {
     /// Closes the channel.
@@ -177,7 +177,7 @@ pub(crate) enum GateConst {
     WindowChange(Size),
 }
 
-/// The signals of RFC 4254, section 6.10; names of the client's own making are not among them.
+/// The signals of RFC 4254, section 6.10. Names that a client invents are not among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub(crate) enum Signal {

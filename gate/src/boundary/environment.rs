@@ -1,8 +1,8 @@
-//! Which environment variables of the client go to the target with an approved command: LANG and
-//! LC_*, with UTF-8 locales. It must never let through a name or value that a shell, linker or
-//! terminal library gives a meaning of its own.
+//! Which of the client's environment variables go to the target with an approved command: LANG and
+//! LC_*, with UTF-8 locales. It must never let through a name or value that means something to a
+//! shell, linker or terminal library.
 
-/// Variables one channel may ask for; further ones are dropped without a name.
+/// Variables that one channel may ask for; more are dropped, and not even named.
 const MAX: usize = 64;
 
 /// The variables of one channel, sorted into kept and dropped.
@@ -13,7 +13,7 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// Takes in what the client asked for; says whether it is kept.
+    /// Adds a variable that the client asked for, and returns whether it is kept.
     pub(crate) fn add(&mut self, name: &str, value: &str) -> bool {
         if self.kept.len() + self.dropped.len() >= MAX {
             return false;
@@ -36,7 +36,7 @@ impl Environment {
         &self.kept
     }
 
-    /// Names of what does not.
+    /// Names of the variables that do not.
     pub(crate) fn dropped(&self) -> &[String] {
         &self.dropped
     }
@@ -49,9 +49,9 @@ fn is_locale(name: &str) -> bool {
         })
 }
 
-/// A locale name, `de_DE.UTF-8@euro`, and nothing that is a path: glibc would open it as one. The
-/// encoding has to be UTF-8 or plain ASCII: in others (GBK) what was reviewed as one text can be
-/// another, with a quote closed in the middle of a character.
+/// A locale name such as `de_DE.UTF-8@euro`, and nothing that looks like a path: glibc would open
+/// it. The encoding must be UTF-8 or plain ASCII: in others (GBK) the reviewed text can mean
+/// something else, with a quote closed in the middle of a character.
 fn is_plain(value: &str) -> bool {
     let encoding = value.split_once('.').map(|(_, rest)| rest.split('@').next().unwrap_or(rest));
     let utf8 = |name: &str| name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("utf8");

@@ -1,5 +1,5 @@
-//! The client side's callbacks from russh. Everything a target could open towards the gate is
-//! refused; what a command says is read from its channel, not here.
+//! russh's callbacks on the client side. Whatever a target tries to open towards the gate is
+//! refused; the output of a command is read from its channel, not here.
 
 use russh::client::{ChannelOpenHandle, Handler, Msg, Session};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
@@ -134,7 +134,7 @@ impl Handler for TargetHandler {
         Ok(())
     }
 
-    // Keys a target announces are not learned: known_hosts is the user's.
+    // Announced keys are not learned: known_hosts belongs to the user.
     async fn openssh_ext_host_keys_announced(
         &mut self,
         _keys: Vec<PublicKey>,

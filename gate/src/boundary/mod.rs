@@ -3,18 +3,18 @@
 //! What it writes is an [`Approved`] item, which exists only for bytes that the broker released
 //! (see [`approved`]); a constant of a closed set ([`GateConst`], and the ones of an interactive
 //! shell); or bytes under a grant that came with the approval of one item and can open no writer
-//! but that item's ([`RawGrant`], [`KeyGrant`], [`ContentGrant`]). No function here takes bytes of
-//! an agent and a writer.
+//! but that item's ([`RawGrant`], [`KeyGrant`], [`scp::ContentGrant`]). No function here takes both
+//! an agent's bytes and a writer.
 //!
 //! | what the target gets | module |
 //! |---|---|
-//! | a command, its standard input, signals and sizes | [`channel`] |
+//! | a command, its standard input, signals and terminal sizes | [`channel`] |
 //! | a line or keys for an interactive shell | [`shell`] |
 //! | an upload by legacy scp | [`scp`] |
 //! | a change of files by SFTP | [`sftp`] |
 //!
-//! What may go around the bytes is decided here as well: [`environment`] and [`terminal`]. What the
-//! target says back comes through [`reader`]; what it asks for is refused by [`handler`].
+//! What accompanies the bytes is decided here as well: [`environment`] and [`terminal`]. The
+//! target's output comes through [`reader`]; what it asks for is refused by [`handler`].
 
 mod approved;
 mod channel;

@@ -1,10 +1,11 @@
-//! What the target says on the channel of a command or shell, as events. It follows the replies to
-//! the gate's requests and the order in which a channel may end, and can write nothing.
+//! Reads what the target sends on the channel of a command or shell, as events. It keeps track of
+//! the replies to the gate's requests and of the order in which a channel may end. It can write
+//! nothing.
 
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf, Sig};
 
-/// How a command ended, in the target's words.
+/// How a command ended, as reported by the target.
 #[derive(Debug, Clone)]
 pub(crate) enum Exit {
     /// By a signal.
@@ -13,7 +14,7 @@ pub(crate) enum Exit {
         name: Sig,
         /// Whether a core was dumped.
         core: bool,
-        /// What the target says of it.
+        /// The target's message.
         message: String,
     },
     /// With a status.
@@ -33,12 +34,12 @@ pub(crate) enum Ended {
     Refused,
 }
 
-/// One thing that the target said.
+/// One event from the target.
 #[derive(Debug)]
 pub(crate) enum TargetEvent {
-    /// Its side is over; nothing follows.
+    /// The target's side has ended; nothing follows.
     Ended(Ended),
-    /// It gave no terminal, and goes on without one.
+    /// The target allocated no terminal and continues without one.
     NoTerminal,
     /// Standard error.
     Stderr(Bytes),
@@ -49,21 +50,21 @@ pub(crate) enum TargetEvent {
 /// Reads one channel after the gate's requests on it.
 pub(crate) struct TargetReader {
     reader: ChannelReadHalf,
-    /// The reply to `pty-req` is still to come. Replies come in the order of the requests, and that
-    /// one is the first.
+    /// The reply to `pty-req` has not come yet. Replies come in the order of the requests, and that
+    /// request is the first.
     terminal_pending: bool,
     exit: Option<Exit>,
     eof: bool,
 }
 
 impl TargetReader {
-    /// `terminal`: one was asked for before the command.
+    /// `terminal`: a terminal was requested before the command.
     pub(super) fn new(reader: ChannelReadHalf, terminal: bool) -> Self {
         Self { reader, terminal_pending: terminal, exit: None, eof: false }
     }
 
-    /// The next event. EOF alone is none: the end is told once it is known how the command ended
-    /// and all of its output has come. Nothing is lost when this is dropped.
+    /// The next event. EOF alone is not an event: the end is reported once all output has come and
+    /// it is known how the command ended. Cancel safe: nothing is lost when this is dropped.
     pub(crate) async fn next(&mut self) -> TargetEvent {
         loop {
             let Some(message) = self.reader.wait().await else {

@@ -1,5 +1,5 @@
-//! Uploads by scp that were approved: made from the [`Approved`] item whose bytes are their text, and
-//! from an upload with exactly the contents that the text names; in no other way.
+//! Approved uploads by legacy scp. They are made from the [`Approved`] item whose bytes are their
+//! text, and from an upload with exactly the contents that the text names, and in no other way.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::staging::scp_upload::{PlannedUpload, Upload, UploadEntry};
 /// Bytes sent at once.
 const PIECE: usize = 32 * 1024;
 
-/// An upload that the broker released, to be sent once: not `Clone`, consumed piece by piece.
+/// An upload that the broker has released, to be sent once: not `Clone`, consumed entry by entry.
 pub(crate) struct ApprovedUpload(PlannedUpload);
 
 /// One record of it.
@@ -24,24 +24,24 @@ pub(crate) struct ApprovedEntry {
     upload: Arc<Upload>,
 }
 
-/// The content of a file whose record was sent.
+/// The content of a file whose record has been sent.
 pub(crate) struct ApprovedContent {
     entry: UploadEntry,
     upload: Arc<Upload>,
-    /// What was read of it so far.
+    /// How much of it has been read, in bytes.
     done: u64,
     digest: StreamDigest,
 }
 
-/// An upload that the broker released by its announcement: its records, and then exactly as many
-/// bytes of the client's as were announced.
+/// An upload that was released by its announcement: its records, and then exactly as many of the
+/// client's bytes as were announced.
 pub(crate) struct ApprovedAnnouncement(PlannedUpload);
 
 /// One record of it.
 pub(crate) struct AnnouncedRecord(Record);
 
-/// Permission to pass so many bytes of the client's as the content of the announced file. It comes
-/// only with the approval of the announcement, and opens no other writer than that command's.
+/// Permission to pass that many of the client's bytes as the content of the announced file. It
+/// comes only with the approval of the announcement, and opens no writer but that command's.
 pub(crate) struct ContentGrant {
     command: Arc<CommandChannel>,
     left: u64,
@@ -53,10 +53,10 @@ impl From<std::io::Error> for Unsent {
     }
 }
 
-/// Why something was not sent whole.
+/// Why something was not sent completely.
 #[derive(Debug)]
 pub(crate) enum Unsent {
-    /// The gate's own copy is not what was approved any more.
+    /// The gate's own copy is no longer what was approved.
     Altered,
     /// The target has gone.
     Lost,
@@ -83,7 +83,7 @@ impl ApprovedUpload {
         fits.then_some(Self(planned))
     }
 
-    /// One after another, in their order.
+    /// The entries, in order.
     pub(crate) fn each(self) -> impl Iterator<Item = ApprovedEntry> {
         let upload = Arc::clone(self.0.upload());
         (0..upload.entries.len()).filter_map(move |at| {
@@ -99,7 +99,7 @@ impl ApprovedContent {
         Self { entry, upload, done: 0, digest: StreamDigest::default() }
     }
 
-    /// The next piece; `None` once all of it was read and is what was approved.
+    /// The next piece; `None` once everything has been read and is what was approved.
     fn next_piece(&mut self) -> Result<Option<Bytes>, Unsent> {
         let size = self.entry.size();
         if self.done >= size {
@@ -143,7 +143,7 @@ impl ApprovedEntry {
 }
 
 impl TargetWriter {
-    /// Sends a record; what is to follow it once the target has taken it.
+    /// Sends a record. Returns the content to send once the target has accepted it, if any.
     pub(crate) async fn record(
         &self,
         approved: ApprovedEntry,
@@ -156,8 +156,8 @@ impl TargetWriter {
         })
     }
 
-    /// Sends a file's content, hashed once more on its way, and that it was sent whole. The target
-    /// does not hear the latter of a content that is not the approved one.
+    /// Sends a file's content, hashing it again on the way, and then that it is complete. If the
+    /// content is not the approved one, the target is never told that it is complete.
     pub(crate) async fn content(&self, mut approved: ApprovedContent) -> Result<(), Unsent> {
         while let Some(piece) = approved.next_piece()? {
             self.0.send(piece).await?;
@@ -171,8 +171,7 @@ impl TargetWriter {
         Ok(self.0.send(record.0.encode()).await?)
     }
 
-    /// The records of an announcement in their order, and the permission for the content that
-    /// follows them.
+    /// The records of an announcement, in order, and the permission for the content that follows.
     pub(crate) fn announce(
         &self,
         approved: ApprovedAnnouncement,
@@ -188,13 +187,13 @@ impl TargetWriter {
 }
 
 impl ContentGrant {
-    /// Passes a piece of the announced content; never more than was approved.
+    /// Passes a piece of the announced content, never more than was approved.
     pub(crate) async fn pass(&mut self, bytes: Bytes) -> Result<(), Unsent> {
         self.left = self.left.checked_sub(bytes.len() as u64).ok_or(Unsent::Other)?;
         Ok(self.command.send(bytes).await?)
     }
 
-    /// Says that the announced content was sent whole.
+    /// Tells the target that the announced content is complete.
     pub(crate) async fn finish(self) -> Result<(), Unsent> {
         if self.left > 0 {
             return Err(Unsent::Other);

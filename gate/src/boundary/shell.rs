@@ -1,6 +1,6 @@
-//! The boundary for interactive shells. What can be written to the terminal of one is an
-//! [`Approved`] item, a [`Const`] of the closed set, and keys under a [`KeyGrant`], which exists
-//! only as part of the approval of one item and enforces its own limits.
+//! The boundary for interactive shells. Only three things can be written to a shell's terminal: an
+//! [`Approved`] item, a [`Const`] of a closed set, and keys under a [`KeyGrant`], which exists only
+//! as part of an item's approval and enforces its own limits.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,13 +19,12 @@ use super::environment::Environment;
 use super::reader::TargetReader;
 use super::terminal::{MODES, Size, Terminal};
 
-/// The bounds of any grant, whatever was asked for.
+/// The limits of any grant, whatever was asked for.
 const MAX_GRANT: Grant = Grant { seconds: 3600, bytes: 16 * 1024 * 1024 };
 
 impl TargetChannel {
-    /// Starts the account's own login shell in a terminal, set up to say where its prompt is.
-    /// Nothing that the agent sent is in it but allow-listed locale variables, the name of the
-    /// terminal and its size.
+    /// Starts the account's own login shell in a terminal, set up to mark its prompt. Of what the
+    /// agent sent, it gets only allow-listed locale variables, the terminal's name and its size.
     pub(crate) async fn shell(
         self,
         terminal: &Terminal,
@@ -44,7 +43,7 @@ impl TargetChannel {
     }
 
     /// Asks the target about a terminal, on a channel of its own: a constant script with a name
-    /// that was checked to be that of a terminal.
+    /// that was checked to be a terminal's.
     pub(crate) async fn probe(self, tty: &str) -> Result<TargetReader, TargetLost> {
         let command = probe_command(tty).ok_or(TargetLost)?;
         self.half.exec(true, command.into_bytes()).await?;
@@ -53,7 +52,7 @@ impl TargetChannel {
     }
 }
 
-/// What [`TargetChannel::shell`] gives back.
+/// What [`TargetChannel::shell`] returns.
 pub(crate) struct Shell {
     /// Writes to its terminal.
     pub(crate) writer: ShellWriter,
@@ -72,8 +71,8 @@ impl ShellWriter {
         Ok(self.half.data_bytes(Bytes::from_static(what.bytes())).await?)
     }
 
-    /// Types an approved item, exactly as it was approved. What comes back is the grant that was
-    /// approved with it.
+    /// Types an approved item, exactly as it was approved. Returns the grant that was approved with
+    /// it.
     pub(crate) async fn item(&self, approved: Approved) -> Result<Option<KeyGrant>, TargetLost> {
         let grant = approved.grant().map(|grant| KeyGrant::new(grant, Arc::clone(&self.half)));
         let (bytes, _) = approved.into_parts();
@@ -81,7 +80,7 @@ impl ShellWriter {
         Ok(grant)
     }
 
-    /// Tells a new size.
+    /// Sends a new terminal size.
     pub(crate) async fn resize(&self, size: Size) -> Result<(), TargetLost> {
         Ok(self.half.window_change(size.cols(), size.rows(), 0, 0).await?)
     }
@@ -92,8 +91,9 @@ impl ShellWriter {
     }
 }
 
-/// Permission to type keys unreviewed. It is made only from the approval of one item, opens only the
-/// terminal that the item was typed to, and counts and times what passes. Dropping it ends it.
+/// Permission to type keys unreviewed. It is made only from the approval of one item, opens only
+/// the terminal that the item was typed into, and limits what passes in time and bytes. Dropping it
+/// ends it.
 pub(crate) struct KeyGrant {
     half: Arc<ChannelWriteHalf<Msg>>,
     budget: KeyBudget,
@@ -111,7 +111,7 @@ impl KeyGrant {
         Self { half, budget: KeyBudget::new(grant) }
     }
 
-    /// Types keys; what the limits leave out is not sent. Says how many were sent.
+    /// Types keys, as many as the limits allow. Returns how many were sent.
     pub(crate) async fn pass(&mut self, keys: Bytes) -> Result<usize, TargetLost> {
         let keys = self.budget.take(keys, Instant::now());
         let n = keys.len();

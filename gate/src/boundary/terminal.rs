@@ -1,11 +1,11 @@
-//! The pseudo-terminal the target gets: allow-listed TERM, clamped size, constant modes. It must
-//! never pass on a mode of the client: a changed VERASE or ISTRIP turns reviewed text into other
-//! text.
+//! The pseudo-terminal that the target gets: an allow-listed TERM, a clamped size, constant modes.
+//! It must never pass on a mode the client chose: a changed VERASE or ISTRIP turns reviewed text
+//! into different text.
 
 use expacti_protocol::session::Pty as PtyInfo;
 use russh::Pty;
 
-/// A terminal's size, 1 to 1000 in both directions.
+/// A terminal's size, 1 to 1000 in each direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
     cols: u32,
@@ -13,7 +13,7 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// Clamps what the client says; 0 stands for "unknown" in the protocol and becomes 80x24.
+    /// Clamps the client's values; 0 means "unknown" in the protocol and becomes 80x24.
     pub(crate) fn clamped(cols: u32, rows: u32) -> Self {
         let clamp = |n: u32, unknown: u32| if n == 0 { unknown } else { n.clamp(1, 1000) };
         Self { cols: clamp(cols, 80), rows: clamp(rows, 24) }
@@ -30,7 +30,7 @@ impl Size {
     }
 }
 
-/// A terminal as it will be asked for on the target.
+/// A terminal as it will be requested on the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Terminal {
     term: String,
@@ -38,12 +38,12 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// What becomes of the client's wish.
+    /// The terminal for what the client asked for.
     pub(crate) fn new(term: &str, cols: u32, rows: u32) -> Self {
         Self { term: allowed_term(term).to_owned(), size: Size::clamped(cols, rows) }
     }
 
-    /// The same terminal with another size.
+    /// Sets another size.
     pub(crate) fn resized(&mut self, size: Size) {
         self.size = size;
     }

@@ -1,4 +1,4 @@
-//! What the broker says about one item, and the session it belongs to.
+//! What the broker says about one item, and the session the item belongs to.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use expacti_protocol::ids::{CommandId, SessionId};
 
 use super::proof::{Decided, Released};
 
-/// What the link reports of one submitted item.
+/// What the link reports about one submitted item.
 #[derive(Debug)]
 pub(crate) enum BrokerEvent {
     /// A decision came.
@@ -18,11 +18,11 @@ pub(crate) enum BrokerEvent {
     Refused(String),
     /// The release is on record.
     Released(Released),
-    /// The broker took the submission.
+    /// The broker accepted the submission.
     Submitted(Submitted),
 }
 
-/// What the broker says about a submission it took.
+/// What the broker says about a submission it accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Submitted {
     pub(crate) id: CommandId,

@@ -1,5 +1,5 @@
-//! The link to the broker: handles that any task may use. They queue requests for the one task that
-//! owns the WebSocket (see [`super::task`]) and never speak to the broker themselves.
+//! Handles to the broker link, for any task to use. They queue requests for the one task that owns
+//! the WebSocket (see [`super::task`]) and never talk to the broker themselves.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,10 +36,10 @@ pub(crate) struct Link {
     answer: Duration,
 }
 
-/// Ends of grants that may wait to be heard; who misses one takes it for its own.
+/// Ends of grants that may queue for a receiver; a receiver that misses one assumes it was its own.
 const GRANTS: usize = 256;
 
-/// Outcomes kept for a broker that stays away; beyond it the oldest are given up.
+/// Outcomes kept while the broker is unreachable; beyond that the oldest are dropped.
 const MAX_FINISHED: usize = 10_000;
 
 impl Link {
@@ -65,12 +65,12 @@ impl Link {
         Self { requests, ordered, status, state, wait: limits.link_wait, answer: limits.answer }
     }
 
-    /// Whether the broker is there.
+    /// Whether the broker is connected.
     pub(crate) fn status(&self) -> LinkStatus {
         self.status.borrow().clone()
     }
 
-    /// Waits until the broker is there.
+    /// Waits until the broker is connected.
     pub(crate) async fn connected(&self) {
         let mut status = self.status.clone();
         status.wait_for(|s| *s == LinkStatus::Connected).await.ok();
@@ -82,18 +82,18 @@ impl Link {
             && *self.status.borrow() == LinkStatus::Connected
     }
 
-    /// Hears of sessions whose grants of keys are over.
+    /// Receives the sessions whose grants of keys have ended.
     pub(crate) fn grants_over(&self) -> broadcast::Receiver<SessionId> {
         self.state.grants_over.subscribe()
     }
 
-    /// Waits until sessions of that epoch are no more.
+    /// Waits until the sessions of that epoch no longer exist.
     pub(crate) async fn outdated(&self, epoch: u64) {
         let mut status = self.status.clone();
         while self.is_current(epoch) && status.changed().await.is_ok() {}
     }
 
-    /// Opens a session; waits a moment for a link that is just being made.
+    /// Opens a session; waits a moment for a link that is being established.
     pub(crate) async fn open(
         &self,
         info: SessionInfo,
@@ -111,7 +111,7 @@ impl Link {
         }
     }
 
-    /// Submits an item; what happens to it comes as events, `LinkLost` included.
+    /// Submits an item. What happens to it arrives as events, `LinkLost` included.
     pub(crate) fn submit(
         &self,
         epoch: u64,
@@ -119,12 +119,12 @@ impl Link {
     ) -> mpsc::UnboundedReceiver<BrokerEvent> {
         let (events, receiver) = mpsc::unbounded_channel();
         let submission = Box::new(submission);
-        // A receiver whose sender is dropped reads as a lost link.
+        // A dropped sender reads as a lost link.
         self.requests.send(LinkRequest::Submit { epoch, submission, events }).ok();
         receiver
     }
 
-    /// Takes an item back.
+    /// Withdraws an item.
     pub(crate) fn withdraw(&self, epoch: u64, id: CommandId, reason: &str) {
         let reason = reason.to_owned();
         self.requests.send(LinkRequest::Withdraw { epoch, id, reason }).ok();
@@ -137,7 +137,7 @@ impl Link {
 
     /// Closes a session; returns when the broker knows, or cannot be told.
     pub(crate) async fn close(&self, session: OpenSession) {
-        // Requests overtake recordings: what the session still has to record goes first.
+        // Requests overtake recordings: whatever the session still has to record must go first.
         let (sent, all_sent) = oneshot::channel();
         if self.ordered.send(OrderedMessage::Barrier(sent)).await.is_ok() {
             all_sent.await.ok();
@@ -155,8 +155,8 @@ impl Link {
         self.report(id).await;
     }
 
-    /// Notes how a released command ended. The broker hears of it before it hears that a session
-    /// was closed, and otherwise as soon as [`Link::report`] is called.
+    /// Notes how a released command ended. The broker is told before any session is closed, and
+    /// otherwise as soon as [`Link::report`] is called.
     pub(crate) fn ended(&self, id: CommandId, outcome: Outcome) {
         let mut finished = self.state.finished();
         if finished.len() >= MAX_FINISHED {
@@ -166,9 +166,9 @@ impl Link {
         finished.insert(id, (outcome, None));
     }
 
-    /// Reports what was noted of a command, unless that was done meanwhile.
+    /// Reports what was noted of a command, unless it has been reported meanwhile.
     pub(crate) async fn report(&self, id: CommandId) {
-        // While the link is down the queue is emptied; the map is what counts.
+        // While the link is down the queue is drained; the map is what counts.
         self.ordered.send(OrderedMessage::Finished(id)).await.ok();
     }
 

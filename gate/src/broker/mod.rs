@@ -1,4 +1,5 @@
-//! The link to the broker: who may ask, the task that speaks, and the broker's word as types.
+//! The link to the broker: handles for the rest of the gate, the task that owns the WebSocket, and
+//! the broker's word as types.
 
 pub(crate) mod event;
 pub(crate) mod link;

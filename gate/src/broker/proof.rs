@@ -1,5 +1,5 @@
-//! The broker's word as types. Their fields are private to this module and they are made only
-//! from messages that came over the link; a proof cannot be copied, so it is used once.
+//! The broker's word as types. Their fields are private to this module, and they are made only from
+//! messages that arrived over the link. A proof cannot be copied, so it is used once.
 
 use expacti_protocol::command::Grant;
 use expacti_protocol::digest::Digest;
@@ -25,7 +25,7 @@ pub(crate) struct Decided {
     pub(crate) kind: DecisionKind,
     /// Keys that may pass unreviewed after the item.
     pub(crate) grant: Option<Grant>,
-    /// The release is on disk already. Only this module can put a proof here.
+    /// Proof that the release is on disk already. Only this module can make it.
     pub(crate) released: Option<Released>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct ReleaseAsked {
 }
 
 impl Released {
-    /// From the broker's `released`, which answers that request by its `ref`; `None` when it is
+    /// From the broker's `released`, which answers the request with that `ref`; `None` when it is
     /// about another command.
     pub(super) fn from_answer(asked: ReleaseAsked, id: &CommandId) -> Option<Self> {
         (asked.id == *id).then_some(Self {
@@ -48,17 +48,17 @@ impl Released {
         })
     }
 
-    /// Which item.
+    /// The item's id.
     pub(crate) fn id(&self) -> &CommandId {
         &self.id
     }
 
-    /// Of which session.
+    /// The item's session.
     pub(crate) fn session(&self) -> &SessionId {
         &self.session
     }
 
-    /// Of which bytes.
+    /// SHA-256 of the item's bytes.
     pub(crate) fn sha256(&self) -> Digest {
         self.sha256
     }

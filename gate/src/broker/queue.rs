@@ -1,4 +1,4 @@
-//! What goes from the handles of the link to the task behind it, and what both share.
+//! What the handles of the link send to the task behind it, and the state both share.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession};
 
-/// Whether the broker is there.
+/// Whether the broker is connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkStatus {
     /// Commands can be decided.
@@ -70,9 +70,9 @@ pub(super) enum LinkRequest {
     },
 }
 
-/// Messages whose order among the output of a session matters.
+/// Messages that must stay in order with the output of a session. Requests overtake them.
 pub(super) enum OrderedMessage {
-    /// Answered when everything queued before it is sent, or dropped with the link.
+    /// Answered once everything queued before it has been sent; dropped with the link.
     Barrier(oneshot::Sender<()>),
     Finished(CommandId),
     Recording {
@@ -85,9 +85,9 @@ pub(super) enum OrderedMessage {
 pub(super) struct LinkState {
     pub(super) epoch: AtomicU64,
     pub(super) next_ref: AtomicU64,
-    /// Outcomes the broker has not acknowledged, with the request that reported them last.
+    /// Outcomes the broker has not acknowledged, with the `ref` of their last report.
     pub(super) finished: Mutex<BTreeMap<CommandId, (Outcome, Option<u64>)>>,
-    /// Sessions whose grants of keys are over.
+    /// Sessions whose grants of keys have ended.
     pub(super) grants_over: broadcast::Sender<SessionId>,
 }
 

@@ -1,7 +1,7 @@
 //! The task that owns the WebSocket to the broker, and the only place where the broker's word
 //! becomes a [`Decided`] or a [`Released`]. It must never make one from anything but a message of
-//! the broker, nor let one outlive the connection it came on. When that breaks, every item in the
-//! broker's hands is told so; none is asked for again.
+//! the broker, nor let one outlive its connection. When the connection breaks, every open item is
+//! told so, and none is submitted again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use super::queue::{LinkError, LinkRequest, LinkState, LinkStatus, OrderedMessage
 /// Reconnection: first wait and longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// How long the broker may take for its greeting.
+/// How long the broker may take to send its `hello`.
 const HELLO: Duration = Duration::from_secs(10);
 
 enum Awaited {
@@ -37,7 +37,7 @@ enum Awaited {
         events: mpsc::UnboundedSender<BrokerEvent>,
     },
     Release(ReleaseAsked),
-    /// Dropped when the answer, whatever it is, has come.
+    /// Dropped when an answer of any kind has come.
     Close(#[expect(dead_code, reason = "its drop is the message")] oneshot::Sender<()>),
 }
 
@@ -80,7 +80,7 @@ impl Task {
         }
     }
 
-    /// Runs until every handle is gone.
+    /// Runs until every handle has been dropped.
     pub(super) async fn run(mut self, mut ordered: mpsc::Receiver<OrderedMessage>) {
         let mut pause = BACKOFF.0;
         loop {
@@ -104,7 +104,8 @@ impl Task {
         }
     }
 
-    /// Connects and greets; meanwhile every request is refused. `None` when nobody is left.
+    /// Connects and exchanges `hello`; meanwhile every request is refused. `None` when no handle is
+    /// left.
     async fn connect(
         &mut self,
         ordered: &mut mpsc::Receiver<OrderedMessage>,
@@ -140,7 +141,7 @@ impl Task {
                     Some(request) => refuse(request),
                     None => return Ok(None),
                 },
-                // Recordings of a time without a link are lost; their sessions say so later.
+                // Recordings made without a link are lost; their sessions say so later.
                 _ = ordered.recv() => {}
             }
         }
@@ -165,7 +166,7 @@ impl Task {
         }
     }
 
-    /// One connection, until it breaks; says why, and gives the queue back.
+    /// Runs one connection until it breaks. Returns why, and the queue.
     async fn run_connection(
         &mut self,
         sender: WsSender<GateRequest>,
@@ -206,14 +207,15 @@ impl Task {
                 () = broken.cancelled() => break "writing to the broker failed".to_owned(),
             }
         };
-        // From this moment no proof can come out of this connection any more.
+        // From here on no proof can come from this connection.
         self.status.send_replace(LinkStatus::Disconnected { why: why.clone() });
         self.forget();
         broken.cancel();
         self.out = mpsc::unbounded_channel().0;
         match (&mut writer).await {
             Ok(ordered) => (why, ordered),
-            // The writer does not panic; should it, an empty closed queue keeps the task alive.
+            // The writer does not panic; if it did, an empty closed queue would keep the task
+            // alive.
             Err(_) => (why, mpsc::channel(1).1),
         }
     }
@@ -274,7 +276,7 @@ impl Task {
             }
             LinkRequest::Release { epoch, id, session, sha256 } => {
                 if epoch != self.epoch {
-                    // The item has been told already.
+                    // The item was already told that the link was lost.
                     return;
                 }
                 let asked = ReleaseAsked { id: id.clone(), session: session.clone(), sha256 };
@@ -291,7 +293,7 @@ impl Task {
         }
     }
 
-    /// Takes in one message; an error means that the connection cannot go on.
+    /// Handles one message; an error means that the connection cannot go on.
     fn on_event(&mut self, event: GateEvent) -> Result<(), String> {
         match event {
             GateEvent::Hello { .. } | GateEvent::Ping => {}
@@ -324,8 +326,8 @@ impl Task {
                     if events.send(BrokerEvent::Submitted(submitted)).is_ok() {
                         self.items.insert(id, OpenItem { session, events });
                     } else {
-                        // It has ended here before the broker gave it an id. Nothing of it was
-                        // sent: a decision or a release that is on its way finds no item.
+                        // It ended here before the broker gave it an id. Nothing of it was sent: a
+                        // decision or release that is on its way finds no item.
                         let reason = "the agent took it back".to_owned();
                         let r#ref = self.state.next_ref();
                         self.send(GateRequest::Withdraw { r#ref, id, reason });
@@ -375,7 +377,7 @@ impl Task {
                 if let Some(kill) = self.kills.get(&session_id) {
                     kill.cancel();
                 }
-                // Nothing of it may be delivered, whatever is still in the queues.
+                // Nothing of the session may be delivered, whatever is still queued.
                 let gone: Vec<_> = self
                     .items
                     .iter()
@@ -390,8 +392,8 @@ impl Task {
         Ok(())
     }
 
-    /// A decision, for the item it is about. One that finds no item is about an item that was taken
-    /// back: the broker has that on record, or will in a moment, released or not.
+    /// Passes a decision to its item. If there is none, the item was withdrawn, and the broker has
+    /// that on record or will in a moment, released or not.
     fn on_decision(&mut self, decided: Decided) {
         let id = decided.id.clone();
         let released = decided.released.is_some();
@@ -427,10 +429,10 @@ fn refuse(request: LinkRequest) {
     }
 }
 
-/// Half to all of `pause`, so that many gates do not come back at the same moment.
+/// Between half of `pause` and all of it, so that many gates do not reconnect at the same moment.
 fn jittered(pause: Duration) -> Duration {
     let mut random = [0u8; 4];
-    // Without randomness the pause is whole: nothing depends on it.
+    // Without randomness the whole pause is used: nothing depends on it.
     getrandom::fill(&mut random).ok();
     let part = u32::from_le_bytes(random) % 1024;
     pause - (pause / 2) * part / 1024
@@ -467,8 +469,8 @@ async fn write(
                 None => break,
             },
         };
-        // The end of a command that is known must not come after that of its session, which would
-        // make it unknown.
+        // A known outcome must reach the broker before the session is closed: closing would make it
+        // unknown.
         let before = match &request {
             GateRequest::CloseSession { .. } => unreported(&state),
             _ => Vec::new(),
@@ -485,7 +487,7 @@ async fn write(
     ordered
 }
 
-/// Sends some reports and then a request; whether all of it went out.
+/// Sends some reports and then a request. Returns whether everything went out.
 async fn send_all(
     sender: &mut WsSender<GateRequest>,
     before: Vec<GateRequest>,
@@ -499,7 +501,7 @@ async fn send_all(
     sender.send(request).await.is_ok()
 }
 
-/// The reports of all outcomes that were not sent on this connection.
+/// Reports for all outcomes that have not been sent on this connection.
 fn unreported(state: &LinkState) -> Vec<GateRequest> {
     let mut finished = state.finished();
     let unsent = finished.iter_mut().filter(|(_, (_, sent))| sent.is_none());
@@ -511,7 +513,7 @@ fn unreported(state: &LinkState) -> Vec<GateRequest> {
     unsent.map(report).collect()
 }
 
-/// The report of an outcome, unless it was sent on this connection already.
+/// The report of an outcome, unless it has been sent on this connection.
 fn finished(state: &LinkState, id: CommandId) -> Option<GateRequest> {
     let r#ref = state.next_ref();
     let mut finished = state.finished();

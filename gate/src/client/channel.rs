@@ -1,4 +1,4 @@
-//! One session channel of an agent: what it is made of, from its request to its end.
+//! One session channel of an agent: its parts, from its request to its end.
 
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ pub(crate) enum Control {
     Signal(Signal),
 }
 
-/// A channel at work. One task owns it, so that an approval and a withdrawal can never both win.
+/// A channel whose request is being served. One task owns it, so that an approval and a withdrawal
+/// can never both win.
 pub(crate) struct Channel {
     pub(crate) connection: Arc<Connection>,
     pub(crate) client: ClientWriter,
@@ -31,11 +32,11 @@ pub(crate) struct Channel {
     pub(crate) gone: CancellationToken,
     pub(crate) terminal: Option<Terminal>,
     pub(crate) environment: Environment,
-    /// Counts the channel for as long as it is in use.
+    /// Counts the channel as open for as long as it is in use.
     pub(crate) _open: OpenChannel,
 }
 
-/// Waits for `future`, unless the client goes first.
+/// Waits for `future`, unless the client disconnects first.
 pub(crate) async fn unless_gone<T>(
     gone: &CancellationToken,
     future: impl Future<Output = T>,

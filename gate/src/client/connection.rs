@@ -1,5 +1,5 @@
-//! One client connection: its target, its session at the broker, its bounds. It must never let a
-//! command be submitted under a session that the broker has closed, or after its recording failed.
+//! One client connection: its target, its session at the broker, its limits. It must never let a
+//! command be submitted in a session that the broker has closed, or after the recording failed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,8 @@ use crate::upstream::route::Target;
 /// What the channels of one client connection share.
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
-    /// The connection is over: by the client, a reviewer's kill, or the gate's end.
+    /// Ends the connection: cancelled by the client's disconnect, a reviewer's kill, or the gate's
+    /// end.
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<Pool>,
     /// The agent's standard error is a terminal.
@@ -30,7 +31,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Begins connecting to the target.
+    /// Starts connecting to the target.
     pub(crate) fn new(
         shared: Arc<Shared>,
         cancel: CancellationToken,
@@ -50,7 +51,7 @@ impl Connection {
         })
     }
 
-    /// The session under which to submit now; opened when there is none.
+    /// The session to submit in; opened if there is none.
     pub(crate) async fn current(&self) -> Result<OpenSession, Refusal> {
         let mut current = self.current.lock().await;
         if self.lagging.load(Ordering::Acquire) {
@@ -77,12 +78,12 @@ impl Connection {
         Ok(opened)
     }
 
-    /// Whose connection it is, and where it goes.
+    /// Who is connected, and to which target.
     pub(crate) fn info(&self) -> &SessionInfo {
         &self.info
     }
 
-    /// Records words of the gate that the agent reads.
+    /// Records a message of the gate to the agent.
     pub(crate) async fn note(&self, message: &str) {
         let current = self.current.lock().await.clone();
         if let Some(open) = current.filter(|open| self.shared.link.is_current(open.epoch)) {
@@ -95,14 +96,14 @@ impl Connection {
         }
     }
 
-    /// The recording cannot keep up: no further command of this session is allowed.
+    /// The recording cannot keep up: no more commands of this session are allowed.
     pub(crate) fn recording_failed(&self) {
         if !self.lagging.swap(true, Ordering::AcqRel) {
             tracing::error!("the recording of a session does not keep up: its commands are denied");
         }
     }
 
-    /// The client is gone.
+    /// Ends the connection and closes its session.
     pub(crate) async fn close(&self) {
         self.cancel.cancel();
         let open = self.current.lock().await.take();

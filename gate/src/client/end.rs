@@ -1,23 +1,23 @@
-//! How the work on a channel ends, and what of it the client is still to be told.
+//! How the work on a channel ends, and what the client still has to be told.
 
 use super::refusal::Refusal;
 use crate::boundary::Ended;
 
-/// How a command or a shell ended that had been delivered.
+/// How a delivered command or shell ended.
 #[derive(Debug, Clone)]
 pub(crate) enum ChannelEnd {
     /// The client went away.
     ClientGone,
-    /// What was to go in was not approved.
+    /// Its input was not approved.
     Refused(Refusal),
     /// The target's side ended.
     Target(Ended),
 }
 
-/// Why a channel goes no further.
+/// Why the work on a channel stops.
 #[derive(Debug)]
 pub(crate) enum Stopped {
-    /// Nobody is there any more.
+    /// The client has gone.
     Gone,
     /// The client is to be told why, and its channel closed.
     Refused(Refusal),

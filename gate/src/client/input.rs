@@ -1,6 +1,6 @@
-//! What a client sent on one channel and nobody has taken yet, in order: first in memory, past a
-//! bound in a nameless temporary file. It must never give bytes to anyone but the owner of the
-//! channel, who may only submit them or, once granted, forward them.
+//! What a client has sent on one channel and nobody has taken yet, in order: in memory first, and
+//! past a limit in a nameless temporary file. It must never give bytes to anyone but the owner of
+//! the channel, who may only submit them or, once granted, forward them.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::transport::backpressure::Backpressure;
 
-/// Bytes read back from the file at once.
+/// Bytes read back from the file at a time.
 const PIECE: u64 = 64 * 1024;
 
 #[derive(Default)]
@@ -21,12 +21,12 @@ struct State {
     bytes: usize,
     spill: Option<Spill>,
     eof: bool,
-    /// Nothing is taken in any more.
+    /// No more input is accepted.
     closed: bool,
 }
 
-/// The part of the input that did not fit into memory. The file has no name: nobody else can
-/// open it, and it is gone with the process.
+/// The part of the input that did not fit into memory. The file has no name: nobody else can open
+/// it, and it disappears with the process.
 struct Spill {
     file: File,
     read: u64,
@@ -73,7 +73,7 @@ impl Spill {
 }
 
 impl ChannelInput {
-    /// An empty input of a connection.
+    /// An empty input of a channel on that connection.
     pub(crate) fn new(backpressure: Arc<Backpressure>) -> Self {
         Self { state: Mutex::default(), changed: Notify::new(), backpressure }
     }
@@ -82,7 +82,7 @@ impl ChannelInput {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in bytes; never waits. False when they cannot be kept: the channel has to be closed.
+    /// Adds bytes; never waits. False when they cannot be kept: then the channel must be closed.
     pub(crate) fn push(&self, bytes: Bytes) -> bool {
         let kept = {
             let mut state = self.lock();
@@ -112,19 +112,19 @@ impl ChannelInput {
         kept
     }
 
-    /// The client has sent all it will.
+    /// Marks the end of the input.
     pub(crate) fn push_eof(&self) {
         self.lock().eof = true;
         self.changed.notify_one();
     }
 
-    /// Whether nothing more comes in.
+    /// Whether no more input will come.
     pub(crate) fn has_ended(&self) -> bool {
         let state = self.lock();
         state.eof || state.closed
     }
 
-    /// Throws away what is there and what will come.
+    /// Drops what is there and what is still to come.
     pub(crate) fn discard(&self) {
         let freed = {
             let mut state = self.lock();
@@ -170,8 +170,8 @@ impl ChannelInput {
                 }
                 Err(error) => {
                     self.backpressure.remove_spilled(waiting);
-                    // A gap must not look like the stream: nothing more is given out, no EOF
-                    // either, and the command waits for its client to give up.
+                    // A gap must not look like the stream: nothing more is returned, not even EOF,
+                    // and the command waits until its client gives up.
                     tracing::error!(%error, "input of a channel was lost; it is not passed on");
                     state.spill = None;
                     state.closed = true;
@@ -182,7 +182,8 @@ impl ChannelInput {
         state.eof.then_some(Taken::Eof)
     }
 
-    /// Waits until the waiting bytes hold a `^C`. Not while another waits for [`ChannelInput::next`].
+    /// Waits until the queued bytes contain a `^C`. Must not be used while someone else waits for
+    /// [`ChannelInput::next`].
     pub(crate) async fn interrupted(&self) {
         while !self.holds_interrupt() {
             self.changed.notified().await;

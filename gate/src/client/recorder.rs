@@ -1,5 +1,5 @@
-//! Recording of what one command says. It holds the output back rather than lose a piece in
-//! silence, and says so in the recording when it leaves something out on purpose.
+//! Records the output of one command. It delays the output rather than lose a piece silently, and
+//! the recording says so when something is left out on purpose.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder of a command in that session.
+    /// A recorder for a command in that session.
     pub(crate) fn new(connection: Arc<Connection>, session: OpenSession, terminal: bool) -> Self {
         let limit = (!terminal).then_some(connection.shared.limits.recorded);
         Self {
@@ -39,7 +39,7 @@ impl Recorder {
         }
     }
 
-    /// Takes in output of the target.
+    /// Records output of the target.
     pub(crate) async fn output(&mut self, stream: Stream, bytes: &[u8]) {
         let (digest, truncated, name) = match stream {
             Stream::Stderr => (&mut self.stderr, &mut self.truncated[1], "standard error"),
@@ -65,7 +65,7 @@ impl Recorder {
         }
     }
 
-    /// Goes on in another session, which takes this one's place.
+    /// A recorder like this one, for the session that replaces its session.
     pub(crate) fn of_session(&self, session: OpenSession) -> Self {
         Self::new(Arc::clone(&self.connection), session, self.limit.is_none())
     }
@@ -76,13 +76,13 @@ impl Recorder {
         self.in_time(link.marker(&self.session, label)).await;
     }
 
-    /// Records the gate's own words.
+    /// Records a message of the gate.
     pub(crate) async fn message(&self, text: &[u8]) {
         let link = &self.connection.shared.link;
         self.in_time(link.output(&self.session, Stream::Stdout, text)).await;
     }
 
-    /// Records a new size.
+    /// Records a new terminal size.
     pub(crate) async fn resize(&self, size: Size) {
         let link = &self.connection.shared.link;
         self.in_time(link.resize(&self.session, size.cols(), size.rows())).await;

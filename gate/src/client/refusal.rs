@@ -1,11 +1,11 @@
-//! The words the agent reads from the gate itself. They must never carry a control character that
-//! came from outside.
+//! The messages that an agent gets from the gate itself. They must never carry a control character
+//! that came from outside.
 
 use expacti_protocol::exit;
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::{BROKER_UNREACHABLE, TIMED_OUT_MESSAGE, denied_message, one_line};
 
-/// Why a channel ends without its command having run (or without saying how it ended).
+/// Why a channel ends although its command did not run (or nobody can say how it ended).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// One line for the agent's standard error, without the newline.
@@ -36,22 +36,22 @@ impl Refusal {
         Self { message: denied_message(Some(why)), status: exit::UNDECIDED }
     }
 
-    /// The broker is away.
+    /// The broker cannot be reached.
     pub(crate) fn unreachable() -> Self {
         Self::undecided(BROKER_UNREACHABLE)
     }
 
-    /// The target cannot be reached, or refused the login.
+    /// The target cannot be reached, or it refused the login.
     pub(crate) fn target(why: &str) -> Self {
         Self { message: format!("expacti: {}", one_line(why)), status: exit::CONNECTION_FAILED }
     }
 
-    /// The agent took the command back: the status of a shell's `^C`.
+    /// The agent withdrew the command; the status is that of `^C` in a shell.
     pub(crate) fn withdrawn() -> Self {
         Self { message: "expacti: command withdrawn".to_owned(), status: 130 }
     }
 
-    /// Something the gate does not do.
+    /// Something the gate does not support.
     pub(crate) fn unsupported(why: &str) -> Self {
         Self { message: format!("expacti: {why}"), status: exit::UNDECIDED }
     }

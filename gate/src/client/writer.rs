@@ -1,5 +1,5 @@
-//! Writing to a client's channel, within the client's window. Whatever waits here must never hold
-//! up another channel.
+//! Writes to a client's channel, within the client's window. Waiting here must never hold up
+//! another channel.
 
 use std::sync::Arc;
 
@@ -53,7 +53,8 @@ impl ClientWriter {
     async fn write(&self, stderr: bool, mut bytes: Bytes) -> Result<(), Gone> {
         while !bytes.is_empty() {
             let window = self.half.writable_packet_size().await;
-            // Only a full window is worth reading for: its adjustment may stand behind input.
+            // Only a used-up window is worth reading for: its adjustment may be queued behind
+            // input.
             let _starved = (window == 0).then(|| self.backpressure.starved());
             let n = bytes.len().min(PIECE).min(if window == 0 { PIECE } else { window });
             let piece = bytes.split_to(n);
@@ -67,17 +68,17 @@ impl ClientWriter {
         Ok(())
     }
 
-    /// The text of a message as it goes to this client.
+    /// A message with the line ending for this client.
     pub(crate) fn line(&self, message: &str) -> String {
         format!("{message}{}", if self.terminal { "\r\n" } else { "\n" })
     }
 
-    /// Text of the gate itself: on the screen, or on standard error.
+    /// Sends text of the gate itself: to the screen, or to standard error.
     pub(crate) async fn send_text(&self, text: &str) -> Result<(), Gone> {
         self.write(!self.terminal, Bytes::copy_from_slice(text.as_bytes())).await
     }
 
-    /// Says why nothing runs, and closes the channel.
+    /// Tells the client why nothing runs, and closes the channel.
     pub(crate) async fn refuse(&self, refusal: &Refusal) -> Result<(), Gone> {
         self.send_text(&self.line(&refusal.message)).await?;
         self.finish(&Exit::Status(u32::from(refusal.status))).await

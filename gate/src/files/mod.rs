@@ -1,4 +1,4 @@
-//! Files on their way to a target: by SFTP, and by legacy scp.
+//! File transfers to a target, by SFTP and by legacy scp.
 
 mod describe;
 pub(crate) mod scp;

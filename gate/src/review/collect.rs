@@ -1,4 +1,4 @@
-//! Collects standard input that will be run, for an item of its own.
+//! Collects standard input that will be run as code, to make an item of it.
 
 use bytes::{Bytes, BytesMut};
 
@@ -6,7 +6,8 @@ use crate::client::connection::Connection;
 use crate::client::input::{ChannelInput, Taken};
 use crate::client::refusal::Refusal;
 
-/// Collects input that will be run: to EOF, or until the client has been silent for a while.
+/// Collects input that will be run, until EOF or until the client has been silent for a while. The
+/// flag is true for EOF.
 pub(crate) async fn collect(
     input: &ChannelInput,
     connection: &Connection,

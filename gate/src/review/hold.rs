@@ -1,6 +1,6 @@
-//! Holds one item: submits it, waits for what becomes of it, and gives it back approved or not at
-//! all. It drives the pure [`ItemLifecycle`] with the broker's word, the client's and the clock, and
-//! must never decide anything by itself.
+//! Holds one item: submits it, waits for the outcome, and returns it approved or not at all. It
+//! drives the pure [`ItemLifecycle`] with events from the broker, the client and the clock, and
+//! must never decide anything itself.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,7 +38,7 @@ pub(crate) struct ReviewItem {
 }
 
 impl ReviewItem {
-    /// Any item, without anything around it.
+    /// An item without notes, terminal context or preview.
     pub(crate) fn new(kind: ItemKind, bytes: Bytes) -> Self {
         Self {
             kind,
@@ -69,34 +69,34 @@ impl ReviewItem {
     }
 }
 
-/// What became of a held item.
+/// The outcome of a held item.
 pub(crate) enum ReviewResult {
-    /// To be delivered now, once.
+    /// Approved, to be delivered now, once.
     Approved(CommandId, Box<Approved>),
-    /// Allowed, but it would no longer go where it was reviewed for: it was taken back.
+    /// Allowed, but its context is no longer the reviewed one: it was withdrawn.
     Changed,
-    /// Nobody is there any more.
+    /// The client has gone.
     Gone,
     /// Not to be delivered.
     Refused(Refusal),
-    /// Taken back by the agent.
+    /// The agent withdrew it.
     Withdrawn,
 }
 
-/// How an item that is held talks with the interactive shell it would go to.
+/// The connection between a held item and the interactive shell it is meant for.
 pub(crate) struct Watcher {
-    /// The agent takes the item back.
+    /// Cancelled when the agent withdraws the item.
     pub(crate) withdraw: CancellationToken,
-    /// What the broker says when it has taken the item.
+    /// Gets what the broker says when it has accepted the item.
     pub(crate) submitted: mpsc::UnboundedSender<Submitted>,
-    /// Asks whether the item would still go where it was reviewed for. No answer is a no.
+    /// Asks whether the context is still the reviewed one. No answer counts as no.
     pub(crate) check: mpsc::UnboundedSender<oneshot::Sender<bool>>,
 }
 
 /// What holding an item needs.
 pub(crate) struct Review<'a> {
     pub(crate) connection: &'a Arc<Connection>,
-    /// Where the status line goes; none while a command is writing there.
+    /// Where the status line goes; `None` while a command is writing there.
     pub(crate) client: Option<&'a ClientWriter>,
     pub(crate) input: &'a ChannelInput,
     pub(crate) gone: &'a CancellationToken,
@@ -105,7 +105,7 @@ pub(crate) struct Review<'a> {
     pub(crate) watcher: Option<&'a Watcher>,
 }
 
-/// What else of the item's channel has to be followed meanwhile, where there is nobody else to.
+/// What else of the channel to watch while an item is held, where nothing else watches it.
 #[derive(Default)]
 pub(crate) struct AlsoWatched<'a> {
     /// Signals and sizes from the client.
@@ -115,7 +115,7 @@ pub(crate) struct AlsoWatched<'a> {
 }
 
 impl Review<'_> {
-    /// Submits an item and waits for what becomes of it.
+    /// Submits an item and waits for its outcome.
     pub(crate) async fn run(
         &self,
         session: &OpenSession,
@@ -193,7 +193,7 @@ struct InReview<'a> {
     deadline: Instant,
     status: StatusLine<'a>,
     has_terminal: bool,
-    /// The context was found to be another one.
+    /// The context turned out to have changed.
     changed: bool,
 }
 
@@ -204,7 +204,7 @@ impl InReview<'_> {
         terminal: &mut Option<Terminal>,
         also: &mut AlsoWatched<'_>,
     ) -> Option<Event> {
-        // Withdrawals come first: an approval that races one loses.
+        // Withdrawals come first: an approval that races with one loses.
         tokio::select! {
             biased;
             () = self.review.gone.cancelled() => {
@@ -216,7 +216,7 @@ impl InReview<'_> {
                     Some(Event::Withdrawn("the client sent a signal"))
                 }
                 Control::Signal(_) => None,
-                // The target hears of it when the command runs.
+                // The target gets the new size when the command runs.
                 Control::Resize(size) => {
                     if let Some(terminal) = terminal.as_mut() {
                         terminal.resized(size);
@@ -234,7 +234,7 @@ impl InReview<'_> {
                 self.changed = !still;
                 Some(Event::Checked(still))
             }
-            // A queue whose sender has gone reads as a lost link.
+            // A queue without a sender reads as a lost link.
             event = self.events.recv() => {
                 Some(Event::Broker(event.unwrap_or(BrokerEvent::LinkLost)))
             }
@@ -250,7 +250,8 @@ impl InReview<'_> {
         }
     }
 
-    /// Takes an event in and does what the lifecycle says; the result, when that was its end.
+    /// Passes an event to the lifecycle and does what it says. Returns the result when it has
+    /// ended.
     async fn on_event(&mut self, event: Event) -> Option<ReviewResult> {
         let withdrawn = match &event {
             Event::Withdrawn(reason) => Some(*reason),
@@ -284,7 +285,7 @@ impl InReview<'_> {
         }
     }
 
-    /// From now on the deadline is the reviewer's.
+    /// The broker has accepted the item: from now on the deadline is the reviewer's.
     fn submitted(&mut self, submitted: &Submitted) {
         let now = Instant::now();
         let grace = self.review.connection.shared.limits.deadline_grace;
@@ -295,7 +296,7 @@ impl InReview<'_> {
         }
     }
 
-    /// The item will not be delivered: tells the broker, and says what to tell the agent.
+    /// The item will not be delivered: tells the broker, and returns what to tell the agent.
     async fn end(&mut self, mut end: End, withdrawn: Option<&'static str>) -> ReviewResult {
         let link = &self.review.connection.shared.link;
         drain_events(&mut self.events, &mut end, withdrawn.unwrap_or("no longer wanted"));
@@ -318,14 +319,14 @@ impl InReview<'_> {
     }
 }
 
-/// The item has ended here; what the broker has said meanwhile must not be left open there. What
-/// it says from now on finds the queue closed, and the link answers it.
+/// The item has ended here, so it must not stay open at the broker, whatever the broker has said
+/// meanwhile. What it says from now on finds the queue closed, and the link answers it.
 fn drain_events(
     events: &mut mpsc::UnboundedReceiver<BrokerEvent>,
     end: &mut End,
     why: &'static str,
 ) {
-    // Closed before it is emptied: what comes in between is refused, and the link hears of that.
+    // Closed before it is drained: what comes in between is refused, and the link notices.
     events.close();
     while let Ok(event) = events.try_recv() {
         match event {
@@ -354,7 +355,7 @@ async fn taken_back(watcher: Option<&Watcher>) {
     }
 }
 
-/// Whether the context is still the reviewed one; a question that nobody answers is a no.
+/// Whether the context is still the reviewed one. No answer counts as no.
 async fn answered(checking: &mut Option<oneshot::Receiver<bool>>) -> bool {
     match checking {
         Some(answer) => answer.await.unwrap_or(false),

@@ -1,6 +1,6 @@
-//! The lifecycle of one item as pure code: what may happen to it at each moment, and what the gate
-//! does then. No clock, no I/O; whoever drives it reports deadlines as events. Bytes leave it only
-//! as an [`Approved`] item, once, after the broker's proof of the release.
+//! The lifecycle of one item, as pure code: which events may occur in each state, and what the gate
+//! does next. It has no clock and does no I/O; its driver reports deadlines as events. Bytes leave
+//! it only as an [`Approved`] item, once, after the broker's proof of the release.
 
 use bytes::Bytes;
 use expacti_protocol::digest::Digest;
@@ -16,7 +16,7 @@ use crate::client::refusal::Refusal;
 pub(crate) enum Event {
     /// The broker said something about it, or cannot be reached any more.
     Broker(BrokerEvent),
-    /// The answer to [`Step::Check`]: whether the item would still go where it was reviewed for.
+    /// The answer to [`Step::Check`]: whether the context is still the reviewed one.
     Checked(bool),
     /// The gate's own deadline passed.
     Deadline,
@@ -24,50 +24,50 @@ pub(crate) enum Event {
     NoAnswer,
     /// The target closed the channel on which the item would have been delivered.
     TargetLost,
-    /// The agent took the command back, or went away.
+    /// The agent withdrew the command, or disconnected.
     Withdrawn(&'static str),
 }
 
-/// What the gate has to do.
+/// What the gate must do next.
 #[derive(Debug)]
 pub(crate) enum Step {
     /// Nothing.
     Wait,
-    /// Look whether the item would still go where it was reviewed for.
+    /// Check whether the context is still the reviewed one.
     Check,
-    /// Ask for the release.
+    /// Ask the broker for the release.
     Release {
-        /// Which item.
+        /// The item's id.
         id: CommandId,
-        /// Of which session.
+        /// The item's session.
         session: SessionId,
-        /// Of which bytes.
+        /// SHA-256 of the item's bytes.
         sha256: Digest,
     },
-    /// Send the bytes: the end of a life that succeeds.
+    /// Send the bytes. This is the last step of an item that succeeds.
     Deliver(CommandId, Box<Approved>),
     /// The item will never be delivered.
     End(End),
 }
 
-/// How an item ended that will not be delivered.
+/// The end of an item that will not be delivered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    /// What to tell the agent; nothing when it has gone.
+    /// What to tell the agent; `None` when it has gone.
     pub(crate) refusal: Option<Refusal>,
-    /// Tell the broker that it is taken back.
+    /// Tell the broker that it is withdrawn.
     pub(crate) withdraw: Option<(CommandId, &'static str)>,
-    /// The broker may have it on record as released: tell it that it was not sent.
+    /// Tell the broker that it was not sent: the release may be on record.
     pub(crate) unsent: Option<(CommandId, &'static str)>,
 }
 
 #[derive(Debug)]
 enum ItemState {
-    /// The submission is on its way.
+    /// The submission has not been answered yet.
     Submitting { session: SessionId, bytes: Bytes, context: Context },
-    /// Waits for the decision.
+    /// It waits for the decision.
     Pending(HeldItem),
-    /// Allowed; it is being looked at whether the context is still the reviewed one.
+    /// Allowed; the gate is checking whether the context is still the reviewed one.
     Checking(HeldItem),
     /// Allowed; the release is being recorded.
     Releasing(HeldItem),
@@ -79,7 +79,7 @@ enum ItemState {
 #[derive(Debug)]
 pub(crate) struct ItemLifecycle {
     state: ItemState,
-    /// The context is looked at once more between the decision and the release.
+    /// The context is checked once more between the decision and the release.
     checked: bool,
 }
 
@@ -99,7 +99,7 @@ impl ItemLifecycle {
         matches!(self.state, ItemState::Submitting { .. } | ItemState::Releasing(_))
     }
 
-    /// Takes in an event and says what to do. After `Deliver` or `End` it only says `Wait`.
+    /// Handles an event and returns what to do. After `Deliver` or `End` it only returns `Wait`.
     pub(crate) fn on(&mut self, event: Event) -> Step {
         let (state, step) = match (std::mem::replace(&mut self.state, ItemState::Over), event) {
             (ItemState::Over, _) => (ItemState::Over, Step::Wait),
@@ -134,7 +134,7 @@ impl ItemLifecycle {
                 ),
             ) => (state, Step::Wait),
             (state, Event::Checked(_)) => (state, Step::Wait),
-            // A release that nobody asked for is no release.
+            // A release that nobody asked for does not count.
             (state @ ItemState::Pending(_), Event::Broker(BrokerEvent::Released(_))) => {
                 (state, Step::Wait)
             }
@@ -177,7 +177,7 @@ impl ItemLifecycle {
     }
 }
 
-/// Why an item was taken back that would have gone somewhere else.
+/// Why an item was withdrawn whose context has changed.
 pub(crate) const CHANGED: &str = "context changed";
 
 fn decide(mut held: HeldItem, mut decided: Decided, checked: bool) -> (ItemState, Step) {
@@ -234,7 +234,7 @@ fn ended(state: &ItemState, refusal: Option<Refusal>, withdraw: Option<&'static 
         (ItemState::Pending(held) | ItemState::Checking(held), Some(reason)) => {
             End { refusal, withdraw: Some((held.id().clone(), reason)), unsent: None }
         }
-        // The release may be on disk: say so rather than leave it open for ever.
+        // The release may be on disk: report it rather than leave it open forever.
         (ItemState::Releasing(held), reason) => {
             let reason = reason.unwrap_or("the link to the broker was lost");
             End { refusal, withdraw: None, unsent: Some((held.id().clone(), reason)) }

@@ -1,4 +1,4 @@
-//! Holding an item until the broker has released it, or until it is over.
+//! Holds an item until the broker has released it or its review has ended.
 
 pub(crate) mod collect;
 pub(crate) mod hold;

@@ -1,5 +1,5 @@
-//! The line an agent's terminal shows while a command is held. It must never leave a trace where
-//! no terminal is: programs read standard error.
+//! The line that an agent's terminal shows while a command is held. It must never appear where
+//! there is no terminal: programs read standard error.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::client::writer::ClientWriter;
 /// Erases the line.
 const ERASE: &str = "\r\x1b[K";
 
-/// What is decided at once leaves no flicker of a status line.
+/// Delay before the status line appears, so that a quick decision causes no flicker.
 pub(crate) const FLICKER: Duration = Duration::from_millis(150);
 
 /// How long drawing may take: a client that does not read its screen must not hold up a decision.
@@ -18,17 +18,17 @@ const SLOW_CLIENT: Duration = Duration::from_millis(200);
 /// How long an agent waits for a change of files before it is told why.
 const NOTICE_AFTER: Duration = Duration::from_secs(2);
 
-/// What an agent is told that has no line of its own on the screen, once for each item: what it
-/// waits for. Only for clients whose standard error nobody reads as data.
+/// The notice for an agent without a status line, sent once per item: what it is waiting for. Only
+/// for clients whose standard error nobody reads as data.
 pub(crate) fn waiting(item: &str) -> String {
     let first = item.lines().next().unwrap_or_default();
-    // Up to the digest, which tells it nothing.
+    // Up to the digest, which would mean nothing to it.
     let what = first.split_once(", sha256").map_or(first, |(what, _)| what);
     let what: String = expacti_protocol::one_line(what).chars().take(200).collect();
     format!("expacti: waiting for review: {what}")
 }
 
-/// Waits for `held`; says once what it waits for when that takes a while.
+/// Waits for `held`; runs `say` once if that takes a while.
 pub(crate) async fn with_notice<T>(
     held: impl Future<Output = T>,
     say: impl Future<Output = ()>,
@@ -55,7 +55,7 @@ async fn within<T>(
     }
 }
 
-/// What is known of a held item.
+/// What the status line shows of a held item.
 pub(crate) struct Status {
     text: String,
     hint: &'static str,
@@ -63,7 +63,7 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    /// For an item the broker has taken.
+    /// For an item that the broker has accepted.
     pub(crate) fn new(submitted: &Submitted, now: Instant) -> Self {
         Self {
             text: format!("risk {} {}", submitted.risk_score, submitted.level),
@@ -77,7 +77,7 @@ impl Status {
         format!("\r{}\x1b[K", self.text(now))
     }
 
-    /// The words of the line.
+    /// The text of the line.
     pub(crate) fn text(&self, now: Instant) -> String {
         let left = self.deadline.saturating_duration_since(now) + Duration::from_millis(500);
         let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
@@ -100,12 +100,12 @@ impl<'a> StatusLine<'a> {
     }
 
     pub(crate) fn show(&mut self, status: Status) {
-        // What is decided at once leaves no flicker.
+        // A quick decision must not cause flicker.
         self.next = tokio::time::Instant::now() + FLICKER;
         self.status = Some(status);
     }
 
-    /// Draws when it is time to; ends after each drawing.
+    /// Draws the line when it is time to, and returns after each drawing.
     pub(crate) async fn tick(&mut self) {
         let (Some(client), Some(status)) = (self.client, &self.status) else {
             return std::future::pending().await;

@@ -1,10 +1,10 @@
 //! The security path of one channel, as one page: open, review, deliver, report.
 //!
-//! Nothing that the agent sent reaches the target but by [`deliver`], which consumes an
-//! [`Approved`] item; that exists only for bytes that the broker has released. Whatever ends this
-//! path before, by an error, a denial or a client that goes away, ends it with nothing delivered.
+//! Nothing that the agent sent reaches the target except through [`deliver`], which consumes an
+//! [`Approved`] item, and that exists only for bytes the broker has released. Whatever ends this
+//! path earlier (an error, a denial, a client that disconnects) ends it with nothing delivered.
 //! Interactive shells and SFTP have paths of their own ([`crate::shell`], [`crate::files::sftp`])
-//! that begin at the same place and keep the same order for each of their items.
+//! that start here and keep the same order for each of their items.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ pub(crate) enum ChannelRequest {
     Shell,
 }
 
-/// Serves a channel from its request to its end, and tells the client why if nothing runs.
+/// Serves a channel from its request to its end. If nothing runs, the client is told why.
 pub(crate) async fn serve(mut channel: Channel, request: ChannelRequest) {
     let gone = channel.gone.clone();
     if let Err(Stopped::Refused(refusal)) = dispatch(&mut channel, request).await {
@@ -76,17 +76,17 @@ async fn dispatch(channel: &mut Channel, request: ChannelRequest) -> Result<(), 
     report(channel, lease, running, end).await
 }
 
-/// What is opened before anybody is asked.
+/// What is opened before anyone is asked to review.
 struct Opened {
     /// The session at the broker.
     session: OpenSession,
     /// The connection to the target, while this channel uses it.
     lease: Lease,
-    /// A channel on it, on which nothing was asked for yet.
+    /// A channel on it, with nothing requested yet.
     target: TargetChannel,
 }
 
-/// Open: a target that cannot be used costs no reviewer's time.
+/// Open: the target comes first, so that an unusable one costs no reviewer's time.
 async fn open(channel: &Channel) -> Result<Opened, Stopped> {
     let pool = Arc::clone(&channel.connection.pool);
     let opened = unless_gone(&channel.gone, pool.channel()).await?;
@@ -95,14 +95,14 @@ async fn open(channel: &Channel) -> Result<Opened, Stopped> {
     Ok(Opened { session, lease, target })
 }
 
-/// A command, and how its standard input is to be fed once it runs.
+/// A command, and how to feed its standard input once it runs.
 struct Command {
     item: ReviewItem,
     feed: Feed,
 }
 
 impl Command {
-    /// An `exec` request. A refusal when it asks for something that cannot be shown honestly.
+    /// From an `exec` request. Refused if it asks for something that cannot be shown honestly.
     async fn exec(channel: &Channel, bytes: Bytes, kind: ClientKind) -> Result<Self, Stopped> {
         let upload = match ScpUpload::of(&bytes, kind, channel.terminal.is_some()) {
             Ok(upload) => upload,
@@ -138,7 +138,7 @@ impl Command {
     }
 }
 
-/// Review: held until the broker has released exactly these bytes, or until it is over.
+/// Review: the item is held until the broker has released exactly these bytes, or it has ended.
 async fn review(
     channel: &mut Channel,
     session: &OpenSession,
@@ -162,7 +162,7 @@ async fn review(
 }
 
 /// Deliver: the one place where a decision becomes bytes on the target's side. From here on the
-/// release is used up, and what is not known to have gone out whole is reported as unknown.
+/// release is used up. Unless everything is known to have gone out, the outcome is unknown.
 async fn deliver(
     channel: &Channel,
     id: &CommandId,
@@ -172,7 +172,7 @@ async fn deliver(
     let link = &channel.connection.shared.link;
     // A session that was killed a moment ago sends nothing.
     let Ok(delivered) = unless_gone(&channel.gone, target.deliver(approved)).await else {
-        // The request may have gone out in part or whole.
+        // Some or all of the request may have gone out.
         let why = "the client went away as the command was sent";
         link.finished(id.clone(), Outcome::unknown(why)).await;
         return Err(Stopped::Gone);
@@ -187,8 +187,8 @@ async fn deliver(
     }
 }
 
-/// Report: how it ended, once, to the broker and then to the agent. Both sides of the channel are
-/// closed; when either goes, both go.
+/// Report: how the command ended, once, to the broker and then to the agent. Then both sides of
+/// the channel are closed.
 async fn report(
     channel: &Channel,
     lease: Lease,
@@ -199,7 +199,7 @@ async fn report(
     let (outcome, verdict) = running.judge(end);
     let RunningCommand { items, writer, mut reader, .. } = running;
     let items = items.into_inner();
-    // Before the agent hears of it: an agent that then leaves must not make the end unknown.
+    // Before the agent is told: an agent that then disconnects must not make the outcome unknown.
     for id in &items {
         link.ended(id.clone(), outcome.clone());
     }
@@ -212,8 +212,8 @@ async fn report(
         }
     };
     let closed = async {
-        // The target closes first after a clean end, and russh answers it: a close of ours that
-        // crosses it on the way would hide it.
+        // After a clean end the target closes first, and russh answers. A close of ours that
+        // crosses the target's would hide it.
         let clean = verdict.is_ok();
         if clean && tokio::time::timeout(CLOSING, reader.closed()).await == Ok(true) {
             channel.connection.pool.give_back(lease);
@@ -221,7 +221,7 @@ async fn report(
             writer.constant(GateConst::Close).await.ok();
         }
     };
-    // Side by side: the agent need not wait for the target's goodbye, and the connection is free
+    // Concurrently: the agent need not wait for the target to close, and the connection is free
     // again by the time the agent asks for more.
     tokio::join!(told, closed);
     verdict.map(|_| ())

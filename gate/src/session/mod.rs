@@ -1,3 +1,3 @@
-//! What becomes of one request on a channel.
+//! The path of one request on a channel, from open to report.
 
 pub(crate) mod dispatch;

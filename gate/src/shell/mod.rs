@@ -1,5 +1,5 @@
-//! An interactive shell: the agent types at the gate's line editor, and approved lines at the
-//! account's own shell.
+//! Interactive shells: the agent types into the gate's line editor, and approved lines are typed
+//! into the account's own shell.
 
 mod effects;
 mod history;

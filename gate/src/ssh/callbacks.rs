@@ -1,5 +1,5 @@
-//! The server side's callbacks from russh. They answer and return, they never wait for a decision,
-//! and every one that russh would answer by itself is answered here: no by default.
+//! russh's callbacks on the server side. They must never wait for a decision. Every request that
+//! russh would otherwise answer itself is answered here, and refused by default.
 
 use std::sync::Arc;
 
@@ -223,7 +223,7 @@ impl Handler for GateHandler {
         _data: &[u8],
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        // No client has a use for it; it goes nowhere.
+        // No client needs it; it is dropped.
         Ok(())
     }
 
@@ -302,7 +302,7 @@ impl Handler for GateHandler {
             let openssh_symlink = sends_openssh_symlink(session.remote_sshid());
             return self.start(channel, ChannelRequest::Sftp { openssh_symlink }, session);
         }
-        // Quoted with everything in it that cannot be seen.
+        // Quoted, so that invisible characters in it are shown.
         let shown: String = name.chars().take(64).collect();
         self.end(channel, &format!("the subsystem {shown:?} is refused"), session)
     }
@@ -316,7 +316,7 @@ impl Handler for GateHandler {
         _pix_height: u32,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        // The size of no terminal is nothing that a target need hear.
+        // Without a terminal, its size means nothing to the target.
         if !self.channels.has_terminal(channel) {
             return session.channel_failure(channel);
         }
@@ -329,7 +329,7 @@ impl Handler for GateHandler {
         channel: ChannelId,
         session: &mut Session,
     ) -> Result<bool, Self::Error> {
-        // What is said waits in memory for a client that does not read.
+        // Only once: the text stays in memory if the client does not read it.
         if self.channels.explain_once(channel) {
             Self::explain(channel, "agent forwarding is refused", session)?;
         }

@@ -1,5 +1,5 @@
-//! One client connection: who is let in, where it goes, and what is started on each channel. It must
-//! never wait, and never start two things on one channel.
+//! One client connection: who is let in, which target it goes to, and what is started on each
+//! channel. It must never wait, and never start two things on one channel.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ pub(crate) struct GateHandler {
     pub(super) shared: Arc<Shared>,
     pub(super) authenticator: Authenticator,
     pub(super) connection: Option<Arc<Connection>>,
-    /// Who has logged in, of a team's agents.
+    /// The agent that has logged in, in team mode.
     pub(super) identity: Option<AgentIdentity>,
-    /// Where it wants to go, until it does.
+    /// The target it asked for, until the connection to it is started.
     pub(super) wanted: Option<Wanted>,
     pub(super) backpressure: Arc<Backpressure>,
     pub(super) cancel: CancellationToken,
@@ -79,7 +79,7 @@ impl GateHandler {
         Auth::Accept
     }
 
-    /// Begins the connection to the target.
+    /// Starts the connection to the target.
     pub(super) fn begin(&mut self, session: &Session) {
         match self.wanted.take() {
             Some(Wanted::Named(target) | Wanted::Default(target)) => {
@@ -109,7 +109,7 @@ impl GateHandler {
         });
     }
 
-    /// A new channel's place, unless there are too many.
+    /// Makes room for a new channel, unless there are too many.
     pub(super) fn reserve(&mut self) -> Option<NewChannel> {
         let limit = self.shared.limits.channels;
         self.channels.reserve(limit, &self.backpressure, &self.cancel)
@@ -126,7 +126,7 @@ impl GateHandler {
             let why = why.clone();
             return self.end(id, &why, session);
         }
-        // In this order: a channel is used up only where there is a connection to serve it.
+        // In this order: a channel must not be used up without a connection to serve it.
         let started = self.connection.clone().and_then(|connection| {
             let started = self.channels.start(id)?;
             let backpressure = Arc::clone(&self.backpressure);
@@ -142,7 +142,7 @@ impl GateHandler {
         }
     }
 
-    /// Says on standard error of a channel why a request was refused.
+    /// Tells the client on a channel's standard error why a request was refused.
     pub(super) fn explain(
         id: ChannelId,
         text: &str,

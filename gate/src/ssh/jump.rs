@@ -1,6 +1,6 @@
-//! `ssh -J gate user@target`: the SSH connection inside a direct-tcpip channel ends here, in the
-//! gate, as if the gate were the target; what comes out of it is held like everything else. It
-//! must never connect the channel to anything: no byte of it goes anywhere but into this server.
+//! `ssh -J gate user@target`: the gate terminates the SSH connection inside a direct-tcpip channel
+//! as if it were the target, and holds what comes out of it like everything else. It must never
+//! connect the channel to anything: its bytes go into this server and nowhere else.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ use crate::shared::Shared;
 use crate::transport::backpressure::{Backpressure, OpenChannel, Starved};
 use crate::transport::stream::Transport;
 
-/// Where SSH is by convention: a client that asks for it there speaks SSH and shows a banner.
+/// SSH's own port: a client that asks for it speaks SSH and shows a banner.
 const SSH: u32 = 22;
 
 /// A channel that asks to be connected to a host.
@@ -35,17 +35,17 @@ pub(crate) struct JumpRequest {
     pub(crate) port: u32,
     pub(crate) half: ChannelWriteHalf<Msg>,
     pub(crate) input: Arc<ChannelInput>,
-    /// The connection around.
+    /// The backpressure of the outer connection.
     pub(crate) backpressure: Arc<Backpressure>,
     pub(crate) gone: CancellationToken,
     pub(crate) peer: Option<SocketAddr>,
-    /// Kept for as long as the channel is in use.
+    /// Held for as long as the channel is in use.
     pub(crate) open: OpenChannel,
     pub(crate) control: mpsc::Receiver<Control>,
 }
 
-/// Answers a request for a connection, and serves it to its end. Boxed, because a connection is
-/// served by what may ask for another.
+/// Answers a request for a connection and serves it to its end. Boxed, because serving a connection
+/// may lead to serving another inside it.
 pub(crate) fn run(
     request: JumpRequest,
     reply: ChannelOpenHandle,
@@ -62,8 +62,8 @@ pub(crate) fn run(
                 record,
                 team: Team::default(),
             })),
-            // Russh sends no text with a refusal to open a channel, so a client that speaks SSH
-            // is let in as far as the banner.
+            // russh sends no text when it refuses to open a channel, so a client that speaks SSH is
+            // let in as far as the banner.
             Err(why) if request.port == SSH => Authenticator::Closed(why),
             Err(why) => {
                 tracing::info!(agent = %request.identity.principal.name, %why, "refused to connect");
@@ -97,7 +97,7 @@ async fn terminate(request: JumpRequest, authenticator: Authenticator) {
         Client { authenticator, backpressure: inner, cancel: gone.child_token(), peer, slot: None };
     tokio::select! {
         () = serve::serve(shared, config, tunnel, Bytes::new(), client) => {}
-        // The connection around is gone: there is nobody to say goodbye to.
+        // The outer connection is gone: there is nobody left to notify.
         () = gone.cancelled() => {}
     }
     input.discard();
@@ -106,10 +106,10 @@ async fn terminate(request: JumpRequest, authenticator: Authenticator) {
     drop((open, control));
 }
 
-/// The target that a client means by an address, by its name or by where it is.
+/// The target that a client means by this address: its name, or its host and port.
 async fn find(request: &JumpRequest) -> Result<TargetRecord, String> {
     let JumpRequest { shared, identity, host, port, .. } = request;
-    // Its first proof may be old by now.
+    // It proved its identity at login, which may be a while ago.
     if !identity.still_known(shared).await {
         return Err("the agent is not known any more, or the broker cannot be asked".to_owned());
     }
@@ -148,7 +148,7 @@ struct Tunnel {
     rest: Bytes,
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     backpressure: Arc<Backpressure>,
-    /// The channel's window is used up: its adjustment may stand behind input.
+    /// The channel's window is used up; its adjustment may be queued behind input.
     starved: Option<Starved>,
 }
 

@@ -1,5 +1,5 @@
-//! The SSH server towards agents. A connection may carry another one (`ssh -J`): [`serve`] serves
-//! both, so these modules know each other.
+//! The SSH server for agents. One connection can carry another (`ssh -J`), and [`serve`] serves
+//! both, which is why these modules refer to each other.
 
 mod callbacks;
 mod handler;

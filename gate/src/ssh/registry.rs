@@ -1,5 +1,5 @@
-//! The channels of one client connection: what each is at the moment, and what the client may still
-//! ask of it. It must never start two things on one channel.
+//! The channels of one client connection: the state of each, and what the client may still ask of
+//! it. It must never start two things on one channel.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::client::channel::Control;
 use crate::client::input::ChannelInput;
 use crate::transport::backpressure::{Backpressure, OpenChannel};
 
-/// Signals and sizes of one channel that may wait while its target does not take them.
+/// Signals and sizes that may queue for one channel while its target does not take them.
 const CONTROLS: usize = 256;
 
-/// A session channel whose request is still to come.
+/// A session channel whose request has not come yet.
 pub(super) struct Opening {
     pub(super) half: ChannelWriteHalf<Msg>,
     pub(super) control: mpsc::Receiver<Control>,
@@ -29,16 +29,16 @@ pub(super) struct Opening {
 
 /// What a channel is at the moment.
 enum ChannelState {
-    /// A session channel whose request is still to come.
+    /// A session channel whose request has not come yet.
     Opening(Box<Opening>),
-    /// Its request was refused; it only has to be closed.
+    /// Its request was refused; all that is left is to close it.
     Refused,
     /// A task serves its request.
     Running {
         /// It has a terminal.
         terminal: bool,
     },
-    /// It carries a connection of its own, which has its own channels.
+    /// It carries another SSH connection, which has its own channels.
     Tunnel,
 }
 
@@ -47,7 +47,7 @@ struct Entry {
     input: Arc<ChannelInput>,
     control: mpsc::Sender<Control>,
     gone: CancellationToken,
-    /// It was told that agent forwarding is refused: once is enough.
+    /// The client was told that agent forwarding is refused; once is enough.
     explained: bool,
     state: ChannelState,
 }
@@ -59,7 +59,7 @@ pub(super) struct Started {
     pub(super) opening: Opening,
 }
 
-/// A place for a new channel.
+/// What a new channel is made of.
 pub(super) struct NewChannel {
     pub(super) input: Arc<ChannelInput>,
     pub(super) gone: CancellationToken,
@@ -67,13 +67,13 @@ pub(super) struct NewChannel {
     sender: mpsc::Sender<Control>,
 }
 
-/// What became of data for a channel.
+/// What happened to data for a channel.
 pub(super) enum Received {
-    /// It is kept, or nobody wants it.
+    /// It was kept, or dropped because nobody wants it.
     Done,
-    /// It is more than the channel may keep: the channel has to be closed.
+    /// It was more than the channel may keep: the channel must be closed.
     Overflow {
-        /// It is a tunnel: its peer reads no text.
+        /// It is a tunnel, whose peer does not expect text.
         tunnel: bool,
     },
 }
@@ -85,7 +85,7 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// A place for a new channel, unless there are `limit` already.
+    /// Makes room for a new channel, unless there are `limit` already.
     pub(super) fn reserve(
         &mut self,
         limit: usize,
@@ -102,7 +102,7 @@ impl Registry {
         Some(NewChannel { input, gone: connection.child_token(), control, sender })
     }
 
-    /// A session channel that waits for its request.
+    /// Adds a session channel that waits for its request.
     pub(super) fn open(
         &mut self,
         id: ChannelId,
@@ -117,7 +117,7 @@ impl Registry {
         self.channels.insert(id, Entry { input, control: sender, gone, explained: false, state });
     }
 
-    /// A channel that carries a connection. Gives what the task that ends it is to keep.
+    /// Adds a channel that carries a connection. The task that serves it keeps the receiver.
     pub(super) fn tunnel(&mut self, id: ChannelId, new: NewChannel) -> mpsc::Receiver<Control> {
         let NewChannel { input, gone, control, sender } = new;
         let state = ChannelState::Tunnel;
@@ -125,7 +125,7 @@ impl Registry {
         control
     }
 
-    /// The channel, while its request is still to come.
+    /// The channel, while its request has not come.
     pub(super) fn opening(&mut self, id: ChannelId) -> Option<&mut Opening> {
         match &mut self.channels.get_mut(&id)?.state {
             ChannelState::Opening(opening) => Some(opening),
@@ -133,7 +133,7 @@ impl Registry {
         }
     }
 
-    /// The channel's request has come. Only the first one starts anything.
+    /// The channel's request has come. Only the first request starts anything.
     pub(super) fn start(&mut self, id: ChannelId) -> Option<Started> {
         let entry = self.channels.get_mut(&id)?;
         let terminal = match &entry.state {
@@ -154,7 +154,7 @@ impl Registry {
         }
     }
 
-    /// The channel's request was refused. False when it is too late for that.
+    /// Marks the channel's request as refused. False when it is too late for that.
     pub(super) fn refuse(&mut self, id: ChannelId) -> bool {
         match self.channels.get_mut(&id) {
             Some(entry) if matches!(entry.state, ChannelState::Opening(_)) => {
@@ -165,7 +165,7 @@ impl Registry {
         }
     }
 
-    /// Whether the channel has, or is to get, a terminal.
+    /// Whether the channel has a terminal or has asked for one.
     pub(super) fn has_terminal(&self, id: ChannelId) -> bool {
         match self.channels.get(&id).map(|entry| &entry.state) {
             Some(ChannelState::Opening(opening)) => opening.terminal.is_some(),
@@ -180,7 +180,7 @@ impl Registry {
         state.is_some_and(|state| !matches!(state, ChannelState::Opening(_)))
     }
 
-    /// Whether the channel was told already; from now on it was.
+    /// True the first time it is called for a channel.
     pub(super) fn explain_once(&mut self, id: ChannelId) -> bool {
         let entry = self.channels.get_mut(&id);
         entry.is_some_and(|entry| !std::mem::replace(&mut entry.explained, true))
@@ -192,7 +192,7 @@ impl Registry {
         if entry.input.push(data) {
             return Received::Done;
         }
-        // Past its bounds: close it, forward nothing.
+        // Over its limits: close it, forward nothing.
         entry.gone.cancel();
         entry.input.discard();
         Received::Overflow { tunnel: matches!(entry.state, ChannelState::Tunnel) }
@@ -220,7 +220,7 @@ impl Registry {
     /// A signal or size for the task of a channel.
     pub(super) fn control(&self, id: ChannelId, asked: Control) {
         if let Some(entry) = self.channels.get(&id) {
-            // Past the bound nobody is listening.
+            // A full queue means that nobody is listening.
             entry.control.try_send(asked).ok();
         }
     }

@@ -1,5 +1,5 @@
-//! One SSH connection of a client from its first byte to its end, over a socket or inside another
-//! connection. Whatever ends it ends its channels and its connections to targets.
+//! Serves one SSH connection of a client from start to end, over a socket or inside another
+//! connection. Whatever ends it must end its channels and its connections to targets.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -27,13 +27,13 @@ pub(crate) struct Client {
     pub(crate) backpressure: Arc<Backpressure>,
     /// Ends the connection.
     pub(crate) cancel: CancellationToken,
-    /// Where it comes from; the kernel says so.
+    /// Its address, as the kernel reports it.
     pub(crate) peer: Option<SocketAddr>,
-    /// Its place among those that have not logged in; given back when it has.
+    /// Its slot among clients that have not logged in; released once it has.
     pub(crate) slot: Option<Slot>,
 }
 
-/// The configuration of a connection on which the gate goes by those host names.
+/// The SSH configuration of a connection on which the gate uses these host names.
 pub(crate) fn config(shared: &Shared, methods: &[MethodKind], names: &[&str]) -> Config {
     Config {
         server_id: SshId::Standard(Cow::Borrowed(concat!(
@@ -42,7 +42,7 @@ pub(crate) fn config(shared: &Shared, methods: &[MethodKind], names: &[&str]) ->
         ))),
         methods: MethodSet::from(methods),
         auth_rejection_time: Duration::from_millis(500),
-        // OpenSSH's first "none" is a question, not an attempt.
+        // OpenSSH's first "none" is a query, not an attempt.
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys: vec![shared.host_key.clone()],
         certificates: host_certificate(shared, names).into_iter().collect(),
@@ -58,12 +58,13 @@ pub(crate) fn config(shared: &Shared, methods: &[MethodKind], names: &[&str]) ->
     }
 }
 
-/// The configuration of a connection inside another, as the target `host`.
+/// The SSH configuration of a connection inside another one, as the target `host`.
 pub(crate) fn inner_config(shared: &Shared, host: &str) -> Arc<Config> {
     Arc::new(config(shared, &[MethodKind::None, MethodKind::PublicKey], &[host]))
 }
 
-/// What proves to clients which know the authority that the host key may stand for the names.
+/// The certificate that vouches for the host key under these names, for clients that trust the
+/// authority.
 fn host_certificate(shared: &Shared, names: &[&str]) -> Option<Certificate> {
     host_certs::host(shared.host_ca.as_ref()?, &shared.host_key, names)
 }
@@ -81,7 +82,7 @@ pub(crate) async fn serve<S: Transport>(
     let _over = cancel.clone().drop_guard();
     let logged_in = CancellationToken::new();
     let login = shared.limits.login;
-    // And the transport: russh serves it in a task of its own, which nothing else ends.
+    // The transport as well: russh serves it in a task of its own, which nothing else would end.
     let cut = CancellationToken::new();
     let stream = SshStream::client(stream, rest, Arc::clone(&backpressure), cut.clone());
     let _cut = cut.drop_guard();
@@ -129,7 +130,7 @@ pub(crate) async fn serve<S: Transport>(
     }
 }
 
-/// Ends when a client has taken too long to log in; one that has gives its place back.
+/// Resolves when a client has taken too long to log in. If it logs in, its slot is released.
 async fn login_timed_out(login: Duration, logged_in: &CancellationToken, slot: Option<Slot>) {
     if tokio::time::timeout(login, logged_in.cancelled()).await.is_ok() {
         drop(slot);

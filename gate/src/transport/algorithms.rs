@@ -1,5 +1,5 @@
-//! Which algorithms the gate agrees to, as a server and as a client. It must never agree to RSA with
-//! SHA-1, CBC or a SHA-1 MAC.
+//! The algorithms that the gate agrees to, as a server and as a client. It must never agree to RSA
+//! with SHA-1, CBC or a SHA-1 MAC.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,8 @@ pub(crate) const HOST_KEY_ORDER: &[Algorithm] = &[
     Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
 ];
 
-/// With AES in hardware the fastest are first; the client chooses on its leg, the gate on the
-/// target's.
+/// The fastest ciphers first, with AES in hardware. Towards clients the client chooses; towards
+/// targets the gate does.
 const CIPHER_ORDER: &[cipher::Name] = &[
     cipher::AES_128_GCM,
     cipher::AES_256_GCM,
@@ -27,7 +27,7 @@ const CIPHER_ORDER: &[cipher::Name] = &[
     cipher::AES_128_CTR,
 ];
 
-/// The same without it.
+/// The same without AES in hardware.
 const CIPHER_ORDER_SOFT: &[cipher::Name] = &[
     cipher::CHACHA20_POLY1305,
     cipher::AES_128_GCM,
@@ -46,8 +46,9 @@ fn hard_aes() -> bool {
     return false;
 }
 
-/// What both of the gate's legs agree to but for the key exchange: russh's defaults (which have neither CBC nor SHA-1
-/// MACs, and negotiate strict key exchange) and `aes128-gcm`, without `ssh-rsa`.
+/// What both of the gate's legs agree to but for the key exchange: russh's defaults (which have
+/// neither CBC nor SHA-1 MACs, and negotiate strict key exchange) and `aes128-gcm`, without
+/// `ssh-rsa`.
 pub(crate) fn preferred() -> Preferred {
     Preferred {
         key: Cow::Borrowed(HOST_KEY_ORDER),
@@ -56,8 +57,8 @@ pub(crate) fn preferred() -> Preferred {
     }
 }
 
-/// What clients may ask of the gate: not the groups beyond 4096 bits, whose arithmetic anybody could
-/// make the gate do without having logged in.
+/// What clients may ask of the gate: not the groups beyond 4096 bits, whose arithmetic anybody
+/// could make the gate do without having logged in.
 const CLIENT_KEX: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
     kex::CURVE25519,

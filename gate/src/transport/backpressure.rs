@@ -1,13 +1,13 @@
 //! How much input of one connection is in memory, and whether to go on reading from its client.
-//! russh hands out window of its own accord, so the gate holds back at the socket instead. It
-//! must never hold back for good while that would stall something else: other channels of the
-//! connection, or output that waits for a window adjustment which stands behind the input.
+//! russh grants window of its own accord, so the gate holds back at the socket instead. It must
+//! never hold back indefinitely while that would stall something else: other channels of the
+//! connection, or output that waits for a window adjustment queued behind the input.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-/// Input in files past which a paused socket is not read at all.
+/// Amount of input in files above which a paused socket is not read at all, in bytes.
 const TRICKLE_MAX: u64 = 256 * 1024 * 1024;
 
 /// The state shared between a connection's socket and its channels.
@@ -23,8 +23,8 @@ pub(crate) struct Backpressure {
 }
 
 impl Backpressure {
-    /// Past `limit` bytes in memory reading pauses; where it must not, further input goes to a
-    /// file, up to `spill` bytes for each channel.
+    /// Above `limit` bytes in memory, reading pauses. Where it must not pause, more input goes to a
+    /// file, up to `spill` bytes per channel.
     pub(crate) fn new(limit: usize, spill: u64) -> Self {
         Self {
             limit,
@@ -81,7 +81,7 @@ impl Backpressure {
         if let Ok(mut slot) = self.waker.lock() {
             *slot = Some(waker.clone());
         }
-        // It may have opened between the two looks.
+        // It may have become readable between the two checks.
         self.open()
     }
 

@@ -1,4 +1,4 @@
-//! The byte streams under SSH, for both of the gate's legs, and the algorithms above them.
+//! The byte streams below SSH on both sides of the gate, their backpressure, and the algorithms.
 
 pub(crate) mod algorithms;
 pub(crate) mod backpressure;

@@ -1,6 +1,6 @@
-//! The transport of a client as russh reads it: bytes that were read with the head line come
-//! first, reading pauses when [`Backpressure`] says so, and TCP acknowledges at once. It must never alter
-//! a byte, nor outlive the token it was given: russh goes on by itself with what it reads from.
+//! A connection's byte stream as russh reads it: bytes that were read with the uplink header come
+//! first, reading pauses when [`Backpressure`] says so, and TCP acknowledges at once. It must never
+//! alter a byte, nor outlive its cancellation token: russh keeps reading on its own.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -16,11 +16,11 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::backpressure::Backpressure;
 
-/// How often a paused socket is looked at again.
+/// How often a paused socket is checked again.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What is read from a paused socket at each tick, in bytes: what stands behind the input (a new
-/// channel of a shared connection, a keepalive, a signal) must come through in the end.
+/// Bytes read from a paused socket at each tick: what is queued behind the input (a new channel of
+/// a shared connection, a keepalive, a signal) must get through eventually.
 const TRICKLE: usize = 256 * 1024;
 
 /// A transport of SSH.
@@ -28,9 +28,9 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Whether the peer has closed its side, though there may be unread bytes.
     fn is_over(&self) -> bool;
 
-    /// Acknowledges what was read at once, where that is a thing to do: the kernel goes back to
-    /// delayed acknowledgements as it pleases, and they cost about 40 ms for each of several
-    /// round trips of a new connection.
+    /// Acknowledges what was read at once, on transports that have acknowledgements. The kernel
+    /// returns to delayed acknowledgements whenever it likes, and those cost about 40 ms in each of
+    /// several round trips of a new connection.
     fn acknowledge(&self) {}
 }
 
@@ -122,7 +122,7 @@ impl<S: Transport> AsyncRead for SshStream<S> {
         if let Some(backpressure) = &this.backpressure
             && !backpressure.may_read(cx.waker())
         {
-            // A client that is killed while it waits must be noticed: its command is withdrawn.
+            // A client that is killed while waiting must be noticed: its command is withdrawn.
             if this.allowance == 0 && !this.inner.is_over() {
                 let tick = this.tick.get_or_insert_with(|| Box::pin(tokio::time::sleep(TICK)));
                 while tick.as_mut().poll(cx).is_ready() {

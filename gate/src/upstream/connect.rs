@@ -1,5 +1,5 @@
-//! Connecting to a target: transport, host key, login. It must never hand out a connection whose
-//! host key was not checked, and it sends nothing of the agent's: the user name, address and keys
+//! Connects to a target: transport, host key, login. It must never hand out a connection whose host
+//! key was not checked, and never send anything of the agent's: the user name, address and keys
 //! come from configuration.
 
 use std::borrow::Cow;

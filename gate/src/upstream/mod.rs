@@ -1,4 +1,4 @@
-//! The connections to a target: where to, with what, and how its host key is checked.
+//! Connections to targets: the route, the login and the host key check.
 
 pub(crate) mod connect;
 mod hostkey;

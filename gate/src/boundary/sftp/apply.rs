@@ -1,5 +1,5 @@
-//! Carries out one approved change: looks once more whether the target is as it was when the
-//! change was reviewed, and then sends exactly its steps.
+//! Carries out one approved change. First it checks once more that the target is as it was when the
+//! change was reviewed; then it sends exactly the steps of that change.
 
 use std::collections::VecDeque;
 
@@ -15,13 +15,13 @@ use super::server::TargetSftp;
 use crate::boundary::channel::TargetLost;
 use crate::staging::spool::Sealed;
 
-/// Bytes of one `WRITE`: what every server takes (the draft demands 32 KiB and a little more).
+/// Bytes in one `WRITE`: what every server accepts (the SFTP draft demands a little over 32 KiB).
 const PIECE: usize = 32 * 1024;
 
-/// `WRITE`s on their way at one time.
+/// `WRITE`s in flight at the same time.
 const ON_THE_WAY: usize = 32;
 
-/// What became of an approved change.
+/// The result of an approved change.
 #[derive(Debug)]
 pub(crate) enum Applied {
     /// Done.
@@ -30,11 +30,11 @@ pub(crate) enum Applied {
     Opened(Bytes),
     /// Nothing was sent: it would no longer do what was reviewed.
     Changed(&'static str),
-    /// The target refused; when it had begun, a part may have been written.
+    /// The target refused; if it had begun, a part may have been written.
     Refused {
-        /// The target's word.
+        /// The target's answer.
         reply: Reply,
-        /// Something was sent that the target took.
+        /// The target had already accepted something.
         begun: bool,
     },
 }
@@ -84,7 +84,8 @@ impl TargetSftp {
         self.step(step).await?.await.map_err(|_| TargetLost)
     }
 
-    /// Whether paths lead elsewhere by now, or something else is there than was reviewed.
+    /// Why the change no longer is what was reviewed: a path leads elsewhere, or something else is
+    /// there. `None` when all is as reviewed.
     async fn changed(&self, change: &Change) -> Result<Option<&'static str>, TargetLost> {
         const MOVED: &str = "a path leads elsewhere than when it was reviewed";
         const OTHER: &str = "what is there has changed since the review";
@@ -110,7 +111,7 @@ impl TargetSftp {
         Ok((!same(present, &self.present(path).await?)).then_some(OTHER))
     }
 
-    /// Whether the directory of this path is where it seems to be: no part of it is a link.
+    /// Whether no part of the path's directory is a link.
     async fn is_real(&self, path: &RemotePath) -> Result<bool, TargetLost> {
         let Some((directory, name)) = path.split_name() else {
             // The root.
@@ -123,7 +124,7 @@ impl TargetSftp {
         Ok(real.join(&name).is_ok_and(|whole| whole == *path))
     }
 
-    /// What is at a path, not following a link there. In doubt, something is.
+    /// What is at a path, without following a link there. In doubt, something is there.
     pub(crate) async fn present(&self, path: &RemotePath) -> Result<Present, TargetLost> {
         Ok(match self.ask(&Query::Lstat { path: path.clone() }).await? {
             Reply::Attrs(attrs) => Present::There(attrs),
@@ -145,7 +146,7 @@ impl TargetSftp {
             Err(NotWritten::Refused(reply)) => Some(reply),
             Err(NotWritten::Lost) => return Err(TargetLost),
         };
-        // Closed in any case; a server may tell only then that something was not written.
+        // Closed in any case: some servers report only then that something was not written.
         let closed = self.ask(&Query::Close { handle }).await?;
         Ok(match written {
             Some(reply) => Applied::Refused { reply, begun: true },
@@ -175,7 +176,7 @@ impl TargetSftp {
         Ok(())
     }
 
-    /// The bytes of all pieces, counted and hashed once more on their way.
+    /// Writes the bytes of all pieces, and hashes them again on the way.
     async fn bytes(&self, handle: &Bytes, content: &Sealed) -> Result<(), NotWritten> {
         let mut sent = StreamDigest::default();
         let mut waiting: VecDeque<oneshot::Receiver<Reply>> = VecDeque::new();
@@ -209,7 +210,7 @@ impl TargetSftp {
     }
 }
 
-/// Why a file was not written whole.
+/// Why a file was not written completely.
 enum NotWritten {
     /// The target has gone.
     Lost,
@@ -232,8 +233,8 @@ fn lost_bytes() -> Reply {
     Reply::status(StatusCode::Failure, why)
 }
 
-/// Whether what is there is what was reviewed. The times and length of a directory change with
-/// its files, and say nothing of it.
+/// Whether what is there is what was reviewed. The times and size of a directory change with its
+/// files and do not count.
 fn same(reviewed: &Present, now: &Present) -> bool {
     match (reviewed, now) {
         (Present::Missing, Present::Missing) => true,

@@ -1,5 +1,5 @@
-//! Changes that were approved: made from the [`Approved`] item whose bytes are their text, and
-//! from contents whose digests stand in that text; in no other way.
+//! Approved changes of files. They are made from the [`Approved`] item whose bytes are their text,
+//! and from contents whose digests that text names, and in no other way.
 
 use expacti_sftp::{Change, text_of};
 
@@ -34,7 +34,7 @@ impl PlannedChange {
         self.content.as_ref()
     }
 
-    /// An upload has exactly the content that its text names; nothing else has any.
+    /// Whether an upload has exactly the content that its text names, and nothing else has any.
     fn is_consistent(&self) -> bool {
         match (&self.change, &self.content) {
             (Change::Write(upload), Some(content)) => upload.content == *content.summary(),
@@ -49,7 +49,7 @@ pub(crate) fn item_text(planned: &[PlannedChange]) -> String {
     text_of(&planned.iter().map(PlannedChange::change).collect::<Vec<_>>())
 }
 
-/// Changes that the broker released, to be carried out once: not `Clone`, consumed one by one.
+/// Changes that the broker has released, to be carried out once: not `Clone`, consumed one by one.
 #[derive(Debug)]
 pub(crate) struct ApprovedChanges(Vec<PlannedChange>);
 
@@ -58,8 +58,8 @@ pub(crate) struct ApprovedChanges(Vec<PlannedChange>);
 pub(crate) struct ApprovedChange(PlannedChange);
 
 impl ApprovedChanges {
-    /// The changes, if the approved bytes are exactly their text and their contents are those
-    /// that it names. Otherwise nothing was approved, and everything is gone.
+    /// The changes, if the approved bytes are exactly their text and their contents are the ones it
+    /// names. Otherwise nothing was approved, and everything is dropped.
     pub(crate) fn new(approved: Approved, planned: Vec<PlannedChange>) -> Option<Self> {
         let (bytes, _) = approved.into_parts();
         let fits = !planned.is_empty()
@@ -68,7 +68,7 @@ impl ApprovedChanges {
         fits.then_some(Self(planned))
     }
 
-    /// One after another, in their order.
+    /// The changes, in order.
     pub(crate) fn each(self) -> impl Iterator<Item = ApprovedChange> {
         self.0.into_iter().map(ApprovedChange)
     }

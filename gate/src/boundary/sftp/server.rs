@@ -1,9 +1,9 @@
 //! The only code that can write to a target's SFTP server.
 //!
-//! What goes there is [`Query::init`], a [`Query`] (a closed enum, built by the gate, that can
-//! change nothing), or the steps of an approved change (see [`super::approved`]), which exists only for changes whose
-//! text the broker released. Files that hold secrets are opened only by such a one, too. No
-//! function here takes bytes of a client, but for the paths and numbers within a `Query`.
+//! It writes [`Query::init`], a [`Query`] (a closed enum that the gate builds and that can change
+//! nothing), or the steps of an approved change (see [`super::approved`]), which exists only for
+//! changes whose text the broker released. Files that hold secrets are opened only by such a change
+//! as well. No function here takes a client's bytes, except for the paths and numbers in a `Query`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,7 +24,7 @@ use crate::staging::pending_reply::PendingReply;
 /// Why there is no SFTP with a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoSftp {
-    /// It refused the subsystem, or its server said nothing of use.
+    /// It refused the subsystem, or its server gave no usable answer.
     #[error("the target has no SFTP server that the gate can talk to")]
     Refused,
     /// The connection broke.
@@ -36,7 +36,7 @@ pub(crate) enum NoSftp {
 enum Waiter {
     /// Code of the gate.
     Gate(oneshot::Sender<Reply>),
-    /// The client, whose request it answers as it is.
+    /// The client, which gets the answer unchanged.
     Client(PendingReply),
 }
 
@@ -44,7 +44,7 @@ enum Waiter {
 struct Pending {
     next: u32,
     waiting: HashMap<u32, (ReplyKind, Waiter)>,
-    /// The target has gone: nobody will be answered any more.
+    /// The target has gone: there will be no more answers.
     lost: bool,
 }
 
@@ -56,10 +56,10 @@ pub(crate) struct TargetSftp {
     extensions: Vec<Extension>,
 }
 
-/// Packets on their way to the writer.
+/// Packets that may queue for the writer.
 const ON_THE_WAY: usize = 16;
 
-/// The target's answers on their way in.
+/// The target's incoming answers.
 pub(crate) struct Replies {
     reader: ChannelReadHalf,
     framer: Framer,
@@ -71,12 +71,12 @@ pub(crate) enum Opening {
     Opened(Bytes, RemotePath),
     /// It holds a secret: reading it has to be approved.
     Secret(RemotePath),
-    /// The target's word.
+    /// The target's refusal.
     Refused(Reply),
 }
 
 impl TargetChannel {
-    /// Starts the target's SFTP server on the channel. Nothing of the client goes there.
+    /// Starts the target's SFTP server on the channel. Nothing of the client's goes there.
     pub(crate) async fn sftp(self) -> Result<(Arc<TargetSftp>, Replies), NoSftp> {
         let Self { mut reader, half } = self;
         half.request_subsystem(true, "sftp").await.map_err(TargetLost::from)?;
@@ -117,12 +117,12 @@ impl TargetSftp {
         &self.extensions
     }
 
-    /// Whether the target's server has it.
+    /// Whether the target's server supports it.
     pub(crate) fn has(&self, extension: Extension) -> bool {
         self.extensions.contains(&extension)
     }
 
-    /// Asks for the gate itself.
+    /// Asks a question of the gate's own.
     pub(crate) async fn ask(&self, query: &Query) -> Result<Reply, TargetLost> {
         if let Some(refused) = self.refused(query) {
             return Ok(refused);
@@ -130,7 +130,7 @@ impl TargetSftp {
         self.request(query.reply_kind(), |id| query.encode(id)).await?.await.map_err(|_| TargetLost)
     }
 
-    /// Asks for the client: the answer goes to it as it is.
+    /// Asks on behalf of the client, which gets the answer unchanged.
     pub(crate) async fn forward(
         &self,
         query: &Query,
@@ -181,7 +181,7 @@ impl TargetSftp {
         self.request(answer, |id| step.encode(id)).await
     }
 
-    /// Questions that are not asked as such.
+    /// The answer to questions that the gate does not pass on.
     fn refused(&self, query: &Query) -> Option<Reply> {
         if matches!(query, Query::OpenRead { .. }) {
             let why = "expacti: files are opened by their real path only";
@@ -225,7 +225,7 @@ impl TargetSftp {
         self.packets.send(packet).await.map_err(|_| TargetLost)
     }
 
-    /// Ends the conversation. Nobody is answered any more.
+    /// Ends the conversation. There are no more answers after that.
     pub(crate) fn close(&self) {
         self.closing.cancel();
         self.lost();
@@ -238,9 +238,9 @@ impl Drop for TargetSftp {
     }
 }
 
-/// Writes packets whole, one after another. A task of its own: whoever waits for an answer may be
-/// dropped at any moment, and half a packet would make the next one, which may carry a client's
-/// bytes, read as something else.
+/// Writes complete packets, one after another. It is a task of its own because a caller may be
+/// dropped at any moment: after half a packet the target would misread the next one, which may
+/// carry a client's bytes.
 async fn write(
     half: ChannelWriteHalf<Msg>,
     mut queue: mpsc::Receiver<Bytes>,
@@ -262,12 +262,12 @@ async fn write(
 }
 
 impl Replies {
-    /// Hands out answers until the target has gone or says what no server says.
+    /// Distributes answers until the target has gone or sends something that is not SFTP.
     pub(crate) async fn run(&mut self, sftp: &TargetSftp) -> TargetLost {
         while let Some(message) = self.reader.wait().await {
             match message {
                 ChannelMsg::Data { data } => self.framer.push(&data),
-                // What a server writes there is for its administrator.
+                // Standard error is for the server's administrator.
                 ChannelMsg::ExtendedData { .. } => continue,
                 ChannelMsg::Close | ChannelMsg::Eof => break,
                 _ => continue,
@@ -305,7 +305,7 @@ impl TargetSftp {
         }
     }
 
-    /// Nobody is answered any more.
+    /// Drops everyone who waits: there will be no more answers.
     fn lost(&self) -> TargetLost {
         let mut pending = self.pending();
         pending.lost = true;

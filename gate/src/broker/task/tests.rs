@@ -1,4 +1,4 @@
-//! What the broker says of an item that has ended here meanwhile.
+//! What happens when the broker answers about an item that has ended here.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;

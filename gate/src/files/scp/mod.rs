@@ -1,5 +1,5 @@
-//! Uploads by legacy scp: which commands ask for one, what their client sends, what that would do on
-//! the target, and how an approved one is carried out.
+//! Uploads by legacy scp: which commands ask for one, what the client sends, what that would do on
+//! the target, and how an approved upload is carried out.
 
 mod answers;
 mod collect;

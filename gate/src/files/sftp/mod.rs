@@ -1,4 +1,4 @@
-//! SFTP, ended in the gate: reading flows, every change is an item.
+//! SFTP, terminated in the gate: reads pass, and every change is an item.
 
 mod change_queue;
 mod handles;

@@ -1,4 +1,4 @@
-//! Every event at every moment of an item's life, and random sequences of them.
+//! Every event in every state of an item, and random sequences of events.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;
