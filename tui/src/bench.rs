@@ -11,7 +11,7 @@ use expacti_protocol::session::SessionView;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use crate::model::{LinkMsg, Model, Msg};
+use crate::model::{ConnectionId, LinkMsg, Model, Msg};
 use crate::player::Player;
 use crate::recording::Recording;
 use crate::theme::Theme;
@@ -30,17 +30,17 @@ impl Screen {
         let model = Model::new(Theme { colour: true, ascii: false }, "broker");
         let terminal = Terminal::new(TestBackend::new(cols, rows)).expect("a terminal in memory");
         let mut screen = Self { model, terminal };
-        screen.take(Msg::Link(LinkMsg::Up));
+        screen.apply(Msg::Link(LinkMsg::Up(ConnectionId(1))));
         screen.event(ReviewerEvent::Synced);
         screen
     }
 
-    fn take(&mut self, msg: Msg) {
+    fn apply(&mut self, msg: Msg) {
         update(&mut self.model, msg);
     }
 
     fn event(&mut self, event: ReviewerEvent) {
-        self.take(Msg::Link(LinkMsg::Event(Box::new(event))));
+        self.apply(Msg::Link(LinkMsg::Event(Box::new(event))));
     }
 
     /// A session is opened.
@@ -55,7 +55,7 @@ impl Screen {
 
     /// Time passes.
     pub fn tick(&mut self, by: u64) {
-        self.take(Msg::Now(self.model.now + by));
+        self.apply(Msg::Now(self.model.clock.now + by));
     }
 
     /// Draws a frame.
@@ -63,7 +63,7 @@ impl Screen {
         let (model, mut drawn) = (&self.model, None);
         self.terminal.draw(|frame| drawn = Some(view(model, frame))).expect("a frame in memory");
         if let Some(drawn) = drawn {
-            self.take(Msg::Drawn(drawn));
+            self.apply(Msg::Drawn(drawn));
         }
     }
 }

@@ -6,8 +6,9 @@ use expacti_engine::Rule;
 use expacti_protocol::client::{Client, ClientError};
 use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{Change, Changed, RuleView, Status};
+use expacti_protocol::ids::SessionId;
 
-use crate::model::{About, Answer, Fetch, Rulebook};
+use crate::model::{Answer, Choice, Fetch, Rulebook, Subject};
 use crate::recording::Recording;
 
 /// Commands that a proposed rule is tested against.
@@ -28,7 +29,7 @@ pub(crate) async fn fetch(client: &Client, what: &Fetch) -> Result<Answer, Strin
 
 async fn ask(client: &Client, what: &Fetch) -> anyhow::Result<Answer> {
     Ok(match what {
-        Fetch::Past(session) => {
+        Fetch::SessionCommands(session) => {
             let path = format!("/v1/commands?session={session}&limit=12");
             Answer::Commands(client.get(&path).await?)
         }
@@ -50,7 +51,7 @@ async fn ask(client: &Client, what: &Fetch) -> anyhow::Result<Answer> {
             changes: client.get("/v1/changes").await?,
         })),
         Fetch::Changes => Answer::Changes(client.get("/v1/changes").await?),
-        Fetch::Vote(about, approve) => Answer::Done(vote(client, about, *approve).await?),
+        Fetch::Vote(subject, choice) => Answer::Done(vote(client, subject, *choice).await?),
         Fetch::Audit => {
             let status: Status = client.get("/v1/status").await?;
             let after = status.audit_entries.saturating_sub(AUDIT);
@@ -69,28 +70,38 @@ async fn ask(client: &Client, what: &Fetch) -> anyhow::Result<Answer> {
             let added: Rule = client.post("/v1/rules", rule.as_ref()).await?;
             Answer::Done(format!("rule {} added: {}", added.id, added.pattern))
         }
-        Fetch::Pause(session, pause) => {
-            let word = if *pause { "pause" } else { "resume" };
-            let path = format!("/v1/sessions/{session}/{word}");
-            let _: serde_json::Value = client.post(&path, &serde_json::json!({})).await?;
-            Answer::Done(format!("session {}: {word}d", session.short()))
+        Fetch::Pause(session) => {
+            control(client, session, "pause").await?;
+            Answer::Done(format!("session {}: paused", session.short()))
+        }
+        Fetch::Resume(session) => {
+            control(client, session, "resume").await?;
+            Answer::Done(format!("session {}: resumed", session.short()))
         }
     })
 }
 
+/// Pauses a session, or lets it go on.
+async fn control(client: &Client, session: &SessionId, what: &str) -> Result<(), ClientError> {
+    let _: serde_json::Value =
+        client.post(&format!("/v1/sessions/{session}/{what}"), &serde_json::json!({})).await?;
+    Ok(())
+}
+
 /// Votes, and says what came of it.
-async fn vote(client: &Client, about: &About, approve: bool) -> anyhow::Result<String> {
+async fn vote(client: &Client, subject: &Subject, choice: Choice) -> anyhow::Result<String> {
     let none = serde_json::json!(null);
-    let (About::Rule(id) | About::Change(id)) = about;
+    let (Subject::Rule(id) | Subject::Change(id)) = subject;
     if !id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) {
         anyhow::bail!("its id is not one that can be asked for");
     }
-    Ok(match (about, approve) {
-        (About::Rule(id), _) => {
+    Ok(match (subject, choice) {
+        (Subject::Rule(_), Choice::Drop) => anyhow::bail!("only a change can be dropped"),
+        (Subject::Rule(id), Choice::Approve) => {
             let _: RuleView = client.post(&format!("/v1/rules/{id}/approve"), &none).await?;
-            "you stand for the rule now".to_owned()
+            "you have approved the rule".to_owned()
         }
-        (About::Change(id), true) => {
+        (Subject::Change(id), Choice::Approve) => {
             let path = format!("/v1/changes/{id}/approve");
             let answer: Changed<Change> = client.post(&path, &none).await?;
             match answer {
@@ -98,7 +109,7 @@ async fn vote(client: &Client, about: &About, approve: bool) -> anyhow::Result<S
                 Changed::Waiting { change } => format!("approved: {} more needed", change.missing),
             }
         }
-        (About::Change(id), false) => {
+        (Subject::Change(id), Choice::Drop) => {
             let _: Change = client.delete(&format!("/v1/changes/{id}")).await?;
             "dropped: nothing changes".to_owned()
         }

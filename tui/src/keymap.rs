@@ -50,54 +50,81 @@ pub enum Action {
     Quit,
 }
 
-/// Action, its name in the configuration, default keys, a word for the footer, a line for the help.
-type Row = (Action, &'static str, &'static [&'static str], &'static str, &'static str);
+/// What belongs to an action.
+struct Binding {
+    action: Action,
+    /// Its name in the configuration.
+    name: &'static str,
+    /// Its keys, unless the configuration has others.
+    keys: &'static [&'static str],
+    /// Its word in the footer.
+    label: &'static str,
+    /// Its line in the help.
+    help: &'static str,
+}
 
-const TABLE: &[Row] = &[
-    (Action::Allow, "allow", &["a"], "allow", "allow the request shown"),
-    (Action::Deny, "deny", &["d"], "deny", "deny it at once"),
-    (Action::DenyComment, "deny-comment", &["D"], "deny+comment", "deny it and tell the agent why"),
-    (Action::Grant, "grant", &["g"], "grant", "allow it and what follows (asks)"),
-    (Action::Undo, "undo", &["u"], "undo", "take back an allow still held"),
-    (Action::NextRequest, "next", &["n"], "next", "the next request that waits"),
-    (Action::Down, "down", &["j", "down"], "down", "down"),
-    (Action::Up, "up", &["k", "up"], "up", "up"),
-    (
+const fn bind(
+    action: Action,
+    name: &'static str,
+    keys: &'static [&'static str],
+    label: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding { action, name, keys, label, help }
+}
+
+/// Every action: its name, keys, word in the footer, and line in the help.
+const BINDINGS: &[Binding] = &[
+    bind(Action::Allow, "allow", &["a"], "allow", "allow the request shown"),
+    bind(Action::Deny, "deny", &["d"], "deny", "deny it at once"),
+    bind(
+        Action::DenyComment,
+        "deny-comment",
+        &["D"],
+        "deny+comment",
+        "deny it and tell the agent why",
+    ),
+    bind(Action::Grant, "grant", &["g"], "grant", "allow it and what follows (asks)"),
+    bind(Action::Undo, "undo", &["u"], "undo", "take back an allow still held"),
+    bind(Action::NextRequest, "next", &["n"], "next", "the next request that waits"),
+    bind(Action::Down, "down", &["j", "down"], "down", "down"),
+    bind(Action::Up, "up", &["k", "up"], "up", "up"),
+    bind(
         Action::PageDown,
         "page-down",
         &["space", "pagedown", "ctrl-d"],
         "page",
         "a page down, on to the end",
     ),
-    (Action::PageUp, "page-up", &["b", "pageup", "ctrl-u"], "page up", "a page up"),
-    (Action::Home, "home", &["<", "home"], "top", "to the beginning"),
-    (Action::End, "end", &[">", "end", "G"], "end", "to the end"),
-    (Action::NextPane, "next-pane", &["tab"], "pane", "the next pane"),
-    (Action::PreviousPane, "previous-pane", &["backtab"], "pane back", "the pane before"),
-    (Action::PaneQueue, "pane-queue", &["1"], "queue", "the queue"),
-    (Action::PaneSessions, "pane-sessions", &["2"], "sessions", "the sessions"),
-    (Action::PaneRequest, "pane-request", &["3"], "request", "the request"),
-    (Action::PaneLive, "pane-live", &["4"], "live", "the live view"),
-    (Action::Open, "open", &["enter"], "open", "look closer: request or live view"),
-    (Action::Back, "back", &["esc"], "back", "back; clears a filter"),
-    (Action::Filter, "filter", &["/"], "filter", "filter level:high target:web; or search"),
-    (Action::FindNext, "find-next", &["N"], "next match", "the next match of a search"),
-    (Action::Reveal, "reveal", &["v"], "reveal", "show, hide what was typed without echo"),
-    (Action::Rule, "rule", &["w"], "rule", "propose a narrow rule that expires"),
-    (Action::Replay, "replay", &["r"], "replay", "replay the session"),
-    (Action::Kill, "kill", &["K"], "kill", "end the session (asks)"),
-    (Action::Pause, "pause", &["p"], "pause", "pause or resume the session (asks)"),
-    (Action::Tiles, "tiles", &["t"], "tiles", "several live sessions side by side"),
-    (Action::History, "history", &["h"], "history", "what was decided"),
-    (Action::Rules, "rules", &["R"], "rules", "the rules"),
-    (Action::Audit, "audit", &["A"], "audit", "the audit log"),
-    (Action::CopyCommand, "copy", &["c"], "copy", "copy the command (OSC 52)"),
-    (Action::CopyId, "copy-id", &["C"], "copy id", "copy the id (OSC 52)"),
-    (Action::Mute, "mute", &["m"], "mute", "bell and notifications on, off"),
-    (Action::Help, "help", &["?"], "help", "all keys"),
-    (Action::Redraw, "redraw", &["ctrl-l"], "redraw", "draw the screen afresh"),
-    (Action::Suspend, "suspend", &["ctrl-z"], "suspend", "to the shell; fg comes back"),
-    (Action::Quit, "quit", &["q", "ctrl-c"], "quit", "quit; what waits keeps waiting"),
+    bind(Action::PageUp, "page-up", &["b", "pageup", "ctrl-u"], "page up", "a page up"),
+    bind(Action::Home, "home", &["<", "home"], "top", "to the beginning"),
+    bind(Action::End, "end", &[">", "end", "G"], "end", "to the end"),
+    bind(Action::NextPane, "next-pane", &["tab"], "pane", "the next pane"),
+    bind(Action::PreviousPane, "previous-pane", &["backtab"], "pane back", "the pane before"),
+    bind(Action::PaneQueue, "pane-queue", &["1"], "queue", "the queue"),
+    bind(Action::PaneSessions, "pane-sessions", &["2"], "sessions", "the sessions"),
+    bind(Action::PaneRequest, "pane-request", &["3"], "request", "the request"),
+    bind(Action::PaneLive, "pane-live", &["4"], "live", "the live view"),
+    bind(Action::Open, "open", &["enter"], "open", "look closer: request or live view"),
+    bind(Action::Back, "back", &["esc"], "back", "back; clears a filter"),
+    bind(Action::Filter, "filter", &["/"], "filter", "filter level:high target:web; or search"),
+    bind(Action::FindNext, "find-next", &["N"], "next match", "the next match of a search"),
+    bind(Action::Reveal, "reveal", &["v"], "reveal", "show, hide what was typed without echo"),
+    bind(Action::Rule, "rule", &["w"], "rule", "propose a narrow rule that expires"),
+    bind(Action::Replay, "replay", &["r"], "replay", "replay the session"),
+    bind(Action::Kill, "kill", &["K"], "kill", "end the session (asks)"),
+    bind(Action::Pause, "pause", &["p"], "pause", "pause or resume the session (asks)"),
+    bind(Action::Tiles, "tiles", &["t"], "tiles", "several live sessions side by side"),
+    bind(Action::History, "history", &["h"], "history", "what was decided"),
+    bind(Action::Rules, "rules", &["R"], "rules", "the rules"),
+    bind(Action::Audit, "audit", &["A"], "audit", "the audit log"),
+    bind(Action::CopyCommand, "copy", &["c"], "copy", "copy the command (OSC 52)"),
+    bind(Action::CopyId, "copy-id", &["C"], "copy id", "copy the id (OSC 52)"),
+    bind(Action::Mute, "mute", &["m"], "mute", "bell and notifications on, off"),
+    bind(Action::Help, "help", &["?"], "help", "all keys"),
+    bind(Action::Redraw, "redraw", &["ctrl-l"], "redraw", "draw the screen afresh"),
+    bind(Action::Suspend, "suspend", &["ctrl-z"], "suspend", "to the shell; fg comes back"),
+    bind(Action::Quit, "quit", &["q", "ctrl-c"], "quit", "quit; what waits keeps waiting"),
 ];
 
 /// One key with its modifiers.
@@ -155,6 +182,11 @@ impl Key {
         Some(Self { code, ctrl, alt })
     }
 
+    /// Whether it is pressed on purpose: not Enter, Space, an arrow, or what an input method makes.
+    fn is_deliberate(self) -> bool {
+        matches!(self.code, KeyCode::Char('!'..='~') | KeyCode::F(_))
+    }
+
     fn name(self) -> String {
         let base = match self.code {
             KeyCode::Char(' ') => "space".to_owned(),
@@ -198,11 +230,9 @@ pub struct KeyMap {
 
 impl Default for KeyMap {
     fn default() -> Self {
-        let keys = TABLE
+        let keys = BINDINGS
             .iter()
-            .map(|(action, _, keys, ..)| {
-                (*action, keys.iter().filter_map(|k| Key::parse(k)).collect())
-            })
+            .map(|b| (b.action, b.keys.iter().filter_map(|k| Key::parse(k)).collect()))
             .collect();
         Self { keys }
     }
@@ -236,27 +266,24 @@ impl KeyMap {
     ) -> Result<Self, KeyMapError> {
         let mut map = Self::default();
         for (name, keys) in changes {
-            let Some((action, id, ..)) = TABLE.iter().find(|row| row.1 == name) else {
-                let nearest = TABLE.iter().map(|row| row.1).min_by_key(|n| distance(n, &name));
+            let Some(binding) = BINDINGS.iter().find(|b| b.name == name) else {
+                let names = BINDINGS.iter().map(|b| b.name);
+                let nearest = names.min_by_key(|n| distance(n, &name));
                 return Err(KeyMapError::Action(name, nearest.unwrap_or("help")));
             };
             let mut parsed = Vec::new();
             for key in keys {
                 let k = Key::parse(&key).ok_or_else(|| KeyMapError::Key(key.clone()))?;
-                let decides = matches!(
-                    action,
-                    Action::Allow | Action::Deny | Action::DenyComment | Action::Grant
-                );
-                let blind = !matches!(k.code, KeyCode::Char('!'..='~') | KeyCode::F(_));
-                if decides && blind {
-                    return Err(KeyMapError::Unsafe(key, id));
+                if binding.action.decides() && !k.is_deliberate() {
+                    return Err(KeyMapError::Unsafe(key, binding.name));
                 }
                 parsed.push(k);
             }
-            if let Some(entry) = map.keys.iter_mut().find(|(a, _)| a == action) {
-                entry.1 = parsed;
+            if let Some((_, keys)) = map.keys.iter_mut().find(|(a, _)| *a == binding.action) {
+                *keys = parsed;
             }
         }
+        // Only now: two actions may have exchanged their keys.
         let mut taken: Vec<(Key, Action)> = Vec::new();
         for (action, keys) in &map.keys {
             for key in keys {
@@ -299,23 +326,28 @@ impl KeyMap {
 }
 
 impl Action {
-    fn row(self) -> Option<&'static Row> {
-        TABLE.iter().find(|row| row.0 == self)
+    fn binding(self) -> Option<&'static Binding> {
+        BINDINGS.iter().find(|b| b.action == self)
+    }
+
+    /// Whether it makes a decision, or begins one.
+    fn decides(self) -> bool {
+        matches!(self, Self::Allow | Self::Deny | Self::DenyComment | Self::Grant)
     }
 
     /// Its name in the configuration.
     pub fn name(self) -> &'static str {
-        self.row().map_or("", |row| row.1)
+        self.binding().map_or("", |b| b.name)
     }
 
     /// Its word in the footer.
-    pub fn word(self) -> &'static str {
-        self.row().map_or("", |row| row.3)
+    pub fn label(self) -> &'static str {
+        self.binding().map_or("", |b| b.label)
     }
 
     /// Its line in the help.
     pub fn help(self) -> &'static str {
-        self.row().map_or("", |row| row.4)
+        self.binding().map_or("", |b| b.help)
     }
 }
 
@@ -357,7 +389,7 @@ mod tests {
         assert_eq!(map.action(&ctrl), None);
         // Every action of the table has its keys, none twice.
         assert_eq!(KeyMap::with([]).unwrap(), map);
-        assert!(map.keys.iter().zip(TABLE).all(|((_, keys), row)| keys.len() == row.2.len()));
+        assert!(map.keys.iter().zip(BINDINGS).all(|((_, keys), b)| keys.len() == b.keys.len()));
     }
 
     #[test]

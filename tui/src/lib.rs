@@ -3,8 +3,8 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+mod emulator;
 mod fetch;
-mod filter;
 mod keymap;
 mod link;
 mod model;
@@ -14,12 +14,14 @@ mod propose;
 mod quiet;
 pub mod recording;
 mod run;
-mod screen;
+mod search;
 mod terminal;
 mod text;
 mod theme;
+mod time;
 mod update;
 mod view;
+mod visible_text;
 
 pub use keymap::{Action, KeyMap, KeyMapError};
 pub use model::{Confirm, ConfirmKind};

@@ -8,15 +8,18 @@ use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::model::{LinkMsg, Millis};
+use crate::model::{ConnectionId, LinkMsg};
+use crate::time::Millis;
 
 const PATH: &str = "/v1/ws/reviewer";
 /// The broker sends a ping every 15 s; after three without anything it is gone.
 const SILENCE: Duration = Duration::from_secs(45);
 /// How long handing a message to the system may take.
-const SEND: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// First and longest pause before connecting again.
 const BACKOFF: (Millis, Millis) = (500, 10_000);
+/// A connection that lasted this long was a good one: the next pause is the first again.
+const STABLE: Duration = Duration::from_secs(10);
 /// How often the round trip is measured.
 const MEASURE: Duration = Duration::from_secs(20);
 
@@ -24,9 +27,9 @@ type Socket = (WsSender<ReviewerRequest>, WsReceiver<ReviewerEvent>);
 
 /// The ends that the event loop holds.
 pub(crate) struct Link {
-    /// News, each with the number of its connection.
-    pub(crate) news: mpsc::Receiver<(u64, LinkMsg)>,
-    out: mpsc::Sender<(u64, ReviewerRequest)>,
+    /// What the connections bring, one after the other.
+    pub(crate) incoming: mpsc::Receiver<LinkMsg>,
+    outgoing: mpsc::Sender<(ConnectionId, ReviewerRequest)>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -51,38 +54,41 @@ impl Link {
         pauses: (Millis, Millis),
     ) -> Result<Self, ClientError> {
         let first: Socket = connect(&endpoint, PATH).await?;
-        let (to_loop, news) = mpsc::channel(1024);
-        let (out, from_loop) = mpsc::channel(256);
+        let (to_loop, incoming) = mpsc::channel(1024);
+        let (outgoing, from_loop) = mpsc::channel(256);
         let measuring = tokio::spawn(measure(endpoint.clone(), to_loop.clone()));
-        let keeping = tokio::spawn(keep(endpoint, pauses, first, to_loop, from_loop));
-        Ok(Self { news, out, tasks: vec![measuring, keeping] })
+        let keeping = tokio::spawn(keep_connected(endpoint, pauses, first, to_loop, from_loop));
+        Ok(Self { incoming, outgoing, tasks: vec![measuring, keeping] })
     }
 
-    /// Sends on connection `number`, or nowhere. Whether it arrived, only its answer tells.
-    pub(crate) fn send(&self, number: u64, request: ReviewerRequest) {
+    /// Sends on that connection, or nowhere. Whether it arrived, only its answer tells.
+    pub(crate) fn send(&self, connection: ConnectionId, request: ReviewerRequest) {
         // A full queue means that the broker takes nothing: the answer stays out, and is missed.
-        let _ = self.out.try_send((number, request));
+        let _ = self.outgoing.try_send((connection, request));
     }
 }
 
-async fn keep(
+/// One connection after the other, until the event loop is gone.
+async fn keep_connected(
     endpoint: Endpoint,
     pauses: (Millis, Millis),
     first: Socket,
-    news: mpsc::Sender<(u64, LinkMsg)>,
-    mut out: mpsc::Receiver<(u64, ReviewerRequest)>,
+    incoming: mpsc::Sender<LinkMsg>,
+    mut outgoing: mpsc::Receiver<(ConnectionId, ReviewerRequest)>,
 ) {
     let mut socket = Ok(first);
     let mut pause = pauses.0;
-    for number in 1.. {
+    for connection in (1..).map(ConnectionId) {
         let why = match socket {
             Ok(socket) => {
-                if news.send((number, LinkMsg::Up)).await.is_err() {
+                // Before anything that comes over it: the event loop must not send on a connection
+                // whose beginning it has not seen.
+                if incoming.send(LinkMsg::Up(connection)).await.is_err() {
                     return;
                 }
                 let began = Instant::now();
-                let why = run(number, socket, &news, &mut out).await;
-                if began.elapsed() > Duration::from_secs(10) {
+                let why = serve(connection, socket, &incoming, &mut outgoing).await;
+                if began.elapsed() > STABLE {
                     pause = pauses.0;
                 }
                 why
@@ -91,7 +97,7 @@ async fn keep(
         };
         let Some(why) = why else { return };
         let retry_in = pause + jitter(pause);
-        if news.send((number, LinkMsg::Down { why, retry_in })).await.is_err() {
+        if incoming.send(LinkMsg::Down { why, retry_in }).await.is_err() {
             return;
         }
         sleep(Duration::from_millis(retry_in)).await;
@@ -101,28 +107,29 @@ async fn keep(
 }
 
 /// One connection until it breaks; says why, or nothing when the event loop is gone.
-async fn run(
-    number: u64,
+async fn serve(
+    connection: ConnectionId,
     (mut tx, mut rx): Socket,
-    news: &mpsc::Sender<(u64, LinkMsg)>,
-    out: &mut mpsc::Receiver<(u64, ReviewerRequest)>,
+    incoming: &mpsc::Sender<LinkMsg>,
+    outgoing: &mut mpsc::Receiver<(ConnectionId, ReviewerRequest)>,
 ) -> Option<String> {
     loop {
         tokio::select! {
             received = timeout(SILENCE, rx.recv()) => match received {
                 Ok(Some(Ok(event))) => {
-                    news.send((number, LinkMsg::Event(Box::new(event)))).await.ok()?;
+                    incoming.send(LinkMsg::Event(Box::new(event))).await.ok()?;
                 }
                 Ok(Some(Err(error))) => return Some(error.to_string()),
                 Ok(None) => return Some("the broker closed the connection".to_owned()),
                 Err(_) => return Some(format!("nothing heard for {} s", SILENCE.as_secs())),
             },
-            request = out.recv() => {
-                let (of, request) = request?;
-                if of != number {
+            request = outgoing.recv() => {
+                let (meant_for, request) = request?;
+                // Made on a connection that has broken since: a decision is not carried over.
+                if meant_for != connection {
                     continue;
                 }
-                match timeout(SEND, tx.send(&request)).await {
+                match timeout(SEND_TIMEOUT, tx.send(&request)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => return Some(error.to_string()),
                     Err(_) => return Some("the broker takes no messages".to_owned()),
@@ -140,8 +147,8 @@ fn jitter(pause: Millis) -> Millis {
     nanos % (pause / 4).max(1)
 }
 
-/// Round trips over HTTP; a broker that does not answer is none of its business.
-async fn measure(endpoint: Endpoint, news: mpsc::Sender<(u64, LinkMsg)>) {
+/// Measures round trips over HTTP. A broker that does not answer is the connection's business.
+async fn measure(endpoint: Endpoint, incoming: mpsc::Sender<LinkMsg>) {
     let Ok(client) = Client::new(endpoint) else { return };
     // The first request opens the connection and measures that instead.
     let _ = client.get_bytes("/healthz").await;
@@ -149,7 +156,7 @@ async fn measure(endpoint: Endpoint, news: mpsc::Sender<(u64, LinkMsg)>) {
         let began = Instant::now();
         if client.get_bytes("/healthz").await.is_ok() {
             let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            if news.send((0, LinkMsg::Latency(ms))).await.is_err() {
+            if incoming.send(LinkMsg::Latency(ms)).await.is_err() {
                 return;
             }
         }

@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use expacti_protocol::ids::CommandId;
 use tokio::sync::mpsc::Sender;
 
-use crate::model::{Click, Notice};
+use crate::model::{Notice, NoticeAction};
+use crate::terminal::BACKGROUND_THREAD;
 
 /// Failures in a row after which the desktop is left alone.
 const GIVE_UP: u32 = 3;
@@ -16,7 +17,7 @@ const GIVE_UP: u32 = 3;
 const BUTTONS: usize = 8;
 
 /// What the buttons of notifications say.
-pub(crate) type Clicks = Sender<(CommandId, Click)>;
+pub(crate) type Clicks = Sender<(CommandId, NoticeAction)>;
 
 /// Hands notices to the thread.
 pub(crate) struct Notifier {
@@ -31,7 +32,7 @@ impl Notifier {
         }
         let (queue, notices) = sync_channel(4);
         let started = std::thread::Builder::new()
-            .name(crate::terminal::QUIET_THREAD.to_owned())
+            .name(BACKGROUND_THREAD.to_owned())
             .spawn(move || show_all(&notices, sound, &clicks));
         Self { queue: started.ok().map(|_| queue) }
     }
@@ -65,19 +66,24 @@ fn show_all(notices: &Receiver<Notice>, sound: bool, clicks: &Clicks) {
 struct Waiting {
     count: Arc<AtomicUsize>,
     /// The number the desktop gave the last one.
-    last: u32,
+    last: Option<u32>,
 }
 
 impl Waiting {
     /// One more is shown. A desktop that counts from the beginning again was started anew: nothing
     /// ever comes back from those before it, and they must not take the place of others.
     fn shown(&mut self, number: u32) -> Arc<AtomicUsize> {
-        if number <= self.last {
+        if self.started_anew(number) {
             self.count = Arc::default();
         }
-        self.last = number;
+        self.last = Some(number);
         self.count.fetch_add(1, Ordering::SeqCst);
         self.count.clone()
+    }
+
+    /// Whether the desktop counts from the beginning again.
+    fn started_anew(&self, number: u32) -> bool {
+        self.last.is_some_and(|last| number <= last)
     }
 
     fn full(&self) -> bool {
@@ -125,19 +131,19 @@ fn show(
                 let (clicks, count) = (clicks.clone(), waiting.shown(handle.id()));
                 let alive = count.clone();
                 // Waiting lasts until the notification is gone, which may be never.
-                let waits = std::thread::Builder::new()
-                    .name(crate::terminal::QUIET_THREAD.to_owned())
-                    .spawn(move || {
+                let waits = std::thread::Builder::new().name(BACKGROUND_THREAD.to_owned()).spawn(
+                    move || {
                         handle.wait_for_action(|action| {
                             let click = match action {
-                                "default" | "open" => Click::Open,
-                                "deny" => Click::Deny,
+                                "default" | "open" => NoticeAction::Open,
+                                "deny" => NoticeAction::Deny,
                                 _ => return,
                             };
                             let _ = clicks.try_send((id.clone(), click));
                         });
                         count.fetch_sub(1, Ordering::SeqCst);
-                    });
+                    },
+                );
                 if waits.is_err() {
                     alive.fetch_sub(1, Ordering::SeqCst);
                 }
@@ -149,8 +155,8 @@ fn show(
     let _ = (buttons, clicks, waiting);
     #[cfg(all(unix, not(target_os = "macos")))]
     return n.show().is_ok_and(|handle| {
-        if handle.id() <= waiting.last {
-            *waiting = Waiting { last: handle.id(), ..Waiting::default() };
+        if waiting.started_anew(handle.id()) {
+            *waiting = Waiting { last: Some(handle.id()), ..Waiting::default() };
         }
         true
     });

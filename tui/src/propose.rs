@@ -16,15 +16,16 @@ pub(crate) struct Candidate {
 }
 
 /// How long a proposed rule holds, in hours.
-pub(crate) const TERMS: [u32; 5] = [1, 8, 24, 7 * 24, 30 * 24];
+pub(crate) const LIFETIMES: [u32; 5] = [1, 8, 24, 7 * 24, 30 * 24];
 
-/// The term a draft begins with: an hour for uploads, a week for commands.
-pub(crate) fn first_term(kind: ItemKind) -> usize {
+/// The lifetime a proposal begins with, as an index into [`LIFETIMES`]: an hour for uploads, a week
+/// for commands.
+pub(crate) fn default_lifetime(kind: ItemKind) -> usize {
     if kind == ItemKind::File { 0 } else { 3 }
 }
 
 /// The rules proposed at most.
-const MOST: usize = 4;
+const MAX_CANDIDATES: usize = 4;
 
 fn context(view: &CommandView) -> Context {
     Context {
@@ -40,7 +41,7 @@ fn context(view: &CommandView) -> Context {
 }
 
 /// What people decided; rules and deadlines decided the rest.
-fn decided(views: &[CommandView]) -> Vec<Approved> {
+fn human_decisions(views: &[CommandView]) -> Vec<Approved> {
     views
         .iter()
         .filter(|v| v.state != CommandState::Pending && v.state != CommandState::Withdrawn)
@@ -59,7 +60,7 @@ fn decided(views: &[CommandView]) -> Vec<Approved> {
 pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) -> Vec<Candidate> {
     let Ok(command) = view.text.bytes() else { return Vec::new() };
     let Ok(pattern) = String::from_utf8(command.clone()) else { return Vec::new() };
-    let history = decided(past);
+    let history = human_decisions(past);
     let scope = Scope {
         agent: Some(view.session.agent.clone()),
         target: Some(view.session.target.clone()),
@@ -122,7 +123,7 @@ pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) 
         .map(|(rule, why)| Candidate { backtest: backtest(&rule, &history), rule, why })
         // What would have let HIGH through is not proposed from the screen.
         .filter(|c| c.backtest.highest.is_none_or(|level| level < Level::High))
-        .take(MOST)
+        .take(MAX_CANDIDATES)
         .collect()
 }
 

@@ -17,11 +17,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::keymap::KeyMap;
 use crate::link::Link;
-use crate::model::{Answer, Click, Confirm, Effect, Fetch, LinkMsg, Millis, Model, Msg, Notice};
+use crate::model::{
+    Answer, Confirm, ConnectionId, Effect, Fetch, LinkMsg, Model, Msg, Notice, NoticeAction,
+};
 use crate::notify::Notifier;
 use crate::quiet::QuietHours;
 use crate::terminal::{Tty, restore};
 use crate::theme::Theme;
+use crate::time::Millis;
 use crate::update::update;
 use crate::view::view;
 
@@ -92,7 +95,7 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
         );
     }
     let link = Link::open(options.broker.clone()).await?;
-    let signals = Signals::heard()?;
+    let signals = Signals::listen()?;
     let tty = Tty::take().context("failed to take the terminal")?;
     let mut model = Model::new(
         Theme { colour: !options.no_color, ascii: options.ascii },
@@ -102,21 +105,21 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
             remote => remote,
         },
     );
-    model.zone = jiff::tz::TimeZone::system();
-    model.keymap = options.keymap;
-    model.confirm = options.confirm;
-    model.banner = options.banner.map(|b| crate::text::clean(&b, 300));
-    model.attention.desktop = options.notify;
-    model.attention.bell = options.bell;
-    model.attention.quiet = options.quiet_hours;
+    model.clock.zone = jiff::tz::TimeZone::system();
+    model.settings.keymap = options.keymap;
+    model.settings.confirm = options.confirm;
+    model.settings.banner = options.banner.map(|b| crate::text::clean(&b, 300));
+    model.alerts.desktop = options.notify;
+    model.alerts.bell = options.bell;
+    model.alerts.quiet = options.quiet_hours;
     let (answers, answered) = mpsc::channel(16);
     let (clicks, clicked) = mpsc::channel(16);
     let over_ssh = std::env::var_os("SSH_TTY").is_some();
-    let mut screen = Screen {
+    let mut event_loop = EventLoop {
         model,
         tty,
         link,
-        connection: 0,
+        connection: None,
         notifier: Notifier::start(options.notify && !over_ssh, options.sound, clicks),
         clicked,
         known_delay: 0,
@@ -126,10 +129,11 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
         answered,
         began: Instant::now(),
         dirty: true,
+        suspended: false,
         quit: false,
     };
     let quit = options.quit_when.unwrap_or_default();
-    screen.run(&quit, signals).await
+    event_loop.run(&quit, signals).await
 }
 
 /// The signals that end or continue the screen. Heard before the terminal is taken: one that comes
@@ -142,7 +146,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn heard() -> std::io::Result<Self> {
+    fn listen() -> std::io::Result<Self> {
         Ok(Self {
             term: signal(SignalKind::terminate())?,
             hup: signal(SignalKind::hangup())?,
@@ -176,14 +180,14 @@ fn keyboard() -> mpsc::Receiver<Key> {
     receiver
 }
 
-struct Screen {
+struct EventLoop {
     model: Model,
     tty: Tty,
     link: Link,
-    /// The connection that the model knows of.
-    connection: u64,
+    /// The connection that the model knows of: what it decides is meant for this one.
+    connection: Option<ConnectionId>,
     notifier: Notifier,
-    clicked: mpsc::Receiver<(CommandId, Click)>,
+    clicked: mpsc::Receiver<(CommandId, NoticeAction)>,
     over_ssh: bool,
     /// How long a byte took to the reviewer's terminal and back when the screen began.
     known_delay: Millis,
@@ -191,15 +195,18 @@ struct Screen {
     answers: mpsc::Sender<(Fetch, Result<Answer, String>)>,
     answered: mpsc::Receiver<(Fetch, Result<Answer, String>)>,
     began: Instant,
+    /// Something changed since the last frame.
     dirty: bool,
+    /// To be stopped, when the loop comes round.
+    suspended: bool,
     quit: bool,
 }
 
-impl Screen {
+impl EventLoop {
     async fn run(&mut self, quit: &CancellationToken, signals: Signals) -> anyhow::Result<()> {
         let Signals { mut term, mut hup, mut int, mut cont } = signals;
         self.known_delay = if self.over_ssh { crate::terminal::delay() } else { 0 };
-        self.model.terminal_delay = self.known_delay;
+        self.apply(Msg::TerminalDelay(self.known_delay))?;
         let mut keys = keyboard();
         let mut drawn_at: Option<Instant> = None;
         while !self.quit {
@@ -212,7 +219,7 @@ impl Screen {
             let wake = if self.dirty {
                 due
             } else {
-                let at = self.model.next_wake().unwrap_or(self.model.now + 60_000);
+                let at = self.model.next_wake().unwrap_or(self.model.clock.now + 60_000);
                 self.began + Duration::from_millis(at)
             };
             tokio::select! {
@@ -221,11 +228,11 @@ impl Screen {
                     Some(Err(error)) => return Err(error).context("failed to read the keyboard"),
                     None => self.quit = true,
                 },
-                Some((number, news)) = self.link.news.recv() => self.news(number, news)?,
+                Some(news) = self.link.incoming.recv() => self.link_msg(news)?,
                 Some((what, answer)) = self.answered.recv() => {
-                    self.take(Msg::Fetched(what, answer))?;
+                    self.handle(Msg::Fetched(what, answer))?;
                 }
-                Some((id, click)) = self.clicked.recv() => self.take(Msg::Clicked(id, click))?,
+                Some((id, click)) = self.clicked.recv() => self.handle(Msg::Clicked(id, click))?,
                 () = sleep_until(wake) => self.tick()?,
                 _ = term.recv() => self.quit = true,
                 _ = hup.recv() => self.quit = true,
@@ -234,12 +241,12 @@ impl Screen {
                 _ = cont.recv() => {
                     // Somebody else stopped us, and the shell had the terminal since.
                     restore();
-                    self.tty.again()?;
+                    self.tty.retake()?;
                     self.dirty = true;
                 }
             }
             self.drain(&mut keys)?;
-            if std::mem::take(&mut self.model.suspend) {
+            if std::mem::take(&mut self.suspended) {
                 self.suspend(&mut cont).await?;
             }
         }
@@ -254,9 +261,9 @@ impl Screen {
                 any = true;
                 self.event(event.context("failed to read the keyboard")?)?;
             }
-            if let Ok((number, news)) = self.link.news.try_recv() {
+            if let Ok(news) = self.link.incoming.try_recv() {
                 any = true;
-                self.news(number, news)?;
+                self.link_msg(news)?;
             }
             if !any || self.quit {
                 break;
@@ -277,13 +284,12 @@ impl Screen {
         // A terminal that takes its time to read shows it later still.
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let slow = if took > SLOW { took.min(crate::terminal::MOST_DELAY) } else { 0 };
-        self.model.terminal_delay = self.known_delay.max(slow);
-        // Only now was it on the screen. What follows from that shows in the next frame.
+        self.apply(Msg::TerminalDelay(self.known_delay.max(slow)))?;
+        // Only now was it on the screen: the time goes on before the drawing counts as seen. What
+        // follows from that shows in the next frame.
         self.tick()?;
         let changes = drawn != self.model.drawn;
-        for effect in update(&mut self.model, Msg::Drawn(drawn)) {
-            self.carry_out(effect)?;
-        }
+        self.apply(Msg::Drawn(drawn))?;
         self.dirty |= changes;
         Ok(())
     }
@@ -299,9 +305,14 @@ impl Screen {
         Ok(())
     }
 
-    fn take(&mut self, msg: Msg) -> anyhow::Result<()> {
+    fn handle(&mut self, msg: Msg) -> anyhow::Result<()> {
         self.tick()?;
         self.dirty = true;
+        self.apply(msg)
+    }
+
+    /// Changes the model by a message, and carries out what follows from it.
+    fn apply(&mut self, msg: Msg) -> anyhow::Result<()> {
         for effect in update(&mut self.model, msg) {
             self.carry_out(effect)?;
         }
@@ -310,31 +321,35 @@ impl Screen {
 
     fn event(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
-            Event::Key(key) => self.take(Msg::Key(key)),
-            Event::Paste(text) => self.take(Msg::Paste(text)),
+            Event::Key(key) => self.handle(Msg::Key(key)),
+            Event::Paste(text) => self.handle(Msg::Paste(text)),
             Event::Mouse(mouse) => {
                 use crossterm::event::MouseEventKind as Kind;
                 if matches!(mouse.kind, Kind::Moved | Kind::Drag(_) | Kind::Up(_)) {
                     return Ok(());
                 }
-                self.take(Msg::Mouse(mouse))
+                self.handle(Msg::Mouse(mouse))
             }
-            Event::Resize(..) => self.take(Msg::Resized),
-            Event::FocusGained => self.take(Msg::Focus(true)),
-            Event::FocusLost => self.take(Msg::Focus(false)),
+            Event::Resize(..) => self.handle(Msg::Resized),
+            Event::FocusGained => self.handle(Msg::Focus(true)),
+            Event::FocusLost => self.handle(Msg::Focus(false)),
         }
     }
 
-    fn news(&mut self, number: u64, news: LinkMsg) -> anyhow::Result<()> {
-        if matches!(news, LinkMsg::Up) {
-            self.connection = number;
+    fn link_msg(&mut self, news: LinkMsg) -> anyhow::Result<()> {
+        if let LinkMsg::Up(connection) = news {
+            self.connection = Some(connection);
         }
-        self.take(Msg::Link(news))
+        self.handle(Msg::Link(news))
     }
 
     fn carry_out(&mut self, effect: Effect) -> anyhow::Result<()> {
         match effect {
-            Effect::Send(request) => self.link.send(self.connection, request),
+            Effect::Send(request) => {
+                if let Some(connection) = self.connection {
+                    self.link.send(connection, request);
+                }
+            }
             Effect::Fetch(what) => self.fetch(what),
             Effect::Notify(notice) => self.notify(notice)?,
             Effect::Bell => self.tty.write(b"\x07")?,
@@ -348,7 +363,7 @@ impl Screen {
                 self.tty.write(format!("\x1b]52;c;{text}\x07").as_bytes())?;
             }
             Effect::Redraw => self.tty.clear()?,
-            Effect::Suspend => self.model.suspend = true,
+            Effect::Suspend => self.suspended = true,
             Effect::Quit => self.quit = true,
         }
         Ok(())
@@ -392,11 +407,9 @@ impl Screen {
         let _ = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
         // Another thread may be the one that stops; until then nothing may touch the terminal.
         let _ = tokio::time::timeout(Duration::from_millis(300), cont.recv()).await;
-        self.tty.again()?;
+        self.tty.retake()?;
         self.dirty = true;
-        // What was on the screen before is not what was looked at since.
-        self.model.on_screen = None;
-        Ok(())
+        self.apply(Msg::Resumed)
     }
 }
 

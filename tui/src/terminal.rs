@@ -17,8 +17,8 @@ use crossterm::{cursor, execute, queue};
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 
-/// The name of threads whose panics do not concern the screen.
-pub(crate) const QUIET_THREAD: &str = "expacti-notify";
+/// The name of threads of ours in the background: their panics do not concern the screen.
+pub(crate) const BACKGROUND_THREAD: &str = "expacti-notify";
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
@@ -86,7 +86,7 @@ impl Tty {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
-                if std::thread::current().name() == Some(QUIET_THREAD) {
+                if std::thread::current().name() == Some(BACKGROUND_THREAD) {
                     return;
                 }
                 restore();
@@ -107,7 +107,7 @@ impl Tty {
     pub(crate) fn draw<T>(&mut self, view: impl FnOnce(&mut Frame<'_>) -> T) -> io::Result<T> {
         if !TAKEN.load(Ordering::SeqCst) {
             // A panic elsewhere gave the terminal back while the screen lives on.
-            self.again()?;
+            self.retake()?;
         }
         let mut result = None;
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
@@ -124,7 +124,7 @@ impl Tty {
     }
 
     /// Takes the terminal again, and draws everything afresh.
-    pub(crate) fn again(&mut self) -> io::Result<()> {
+    pub(crate) fn retake(&mut self) -> io::Result<()> {
         take()?;
         self.clear()
     }

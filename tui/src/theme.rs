@@ -4,6 +4,8 @@ use expacti_engine::Level;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 
+use crate::text::to_ascii;
+
 /// How things look: 16 ANSI colours on the terminal's own background, or none (`NO_COLOR`), with
 /// Unicode shapes or plain ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,11 @@ impl Theme {
     /// `unicode`, or `ascii` where only ASCII may be drawn.
     pub(crate) fn pick(self, unicode: &'static str, ascii: &'static str) -> &'static str {
         if self.ascii { ascii } else { unicode }
+    }
+
+    /// Clean text as this theme can draw it: nothing but ASCII where only that can be drawn.
+    pub(crate) fn shown(self, text: &str) -> String {
+        if self.ascii { to_ascii(text).into_owned() } else { text.to_owned() }
     }
 
     /// The characters of a box.
@@ -200,7 +207,7 @@ impl Theme {
     }
 
     /// A character outside ASCII, which may look like another one.
-    pub(crate) fn foreign(self) -> Style {
+    pub(crate) fn non_ascii(self) -> Style {
         self.fg(Color::Magenta).add_modifier(Modifier::UNDERLINED)
     }
 

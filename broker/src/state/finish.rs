@@ -36,7 +36,7 @@ impl State {
         self.set_withdrawn(id, &from, why, now)?;
         if let Some(session) = released {
             // The recording says "allowed" there already. It need not take this any more: nothing
-            // hangs on it.
+            // depends on it.
             let _ = self.recorder.mark(&session, &format!("not sent: {why}"), now);
             self.end_children(id, now)?;
         }

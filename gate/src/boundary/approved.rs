@@ -96,6 +96,18 @@ impl Approved {
         &self.context
     }
 
+    /// An item of this text, for tests of the code that takes approved ones.
+    #[cfg(test)]
+    pub(super) fn for_test(text: &str) -> Self {
+        let context = Context {
+            terminal: None,
+            environment: Environment::default(),
+            stdin: StdinTreatment::Code,
+            login_shell: false,
+        };
+        Self { bytes: Bytes::copy_from_slice(text.as_bytes()), context, grant: None }
+    }
+
     /// For the delivery, in the other modules of the boundary.
     pub(super) fn into_parts(self) -> (Bytes, Context) {
         (self.bytes, self.context)

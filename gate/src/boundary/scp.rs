@@ -205,29 +205,12 @@ impl ContentGrant {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use expacti_protocol::command::StdinTreatment;
     use expacti_protocol::digest::Digest;
-    use expacti_protocol::ids::{CommandId, SessionId};
     use expacti_sftp::{Attrs, Change, Content, OpenMode, Present, RemotePath, Upload as Write};
 
     use super::*;
-    use crate::boundary::{Context, Environment, HeldItem};
-    use crate::broker::proof::Released;
     use crate::staging::scp_upload::EntryPlan;
     use crate::staging::spool::{Budget, Spool};
-
-    fn approved(text: &str) -> Approved {
-        let context = Context {
-            terminal: None,
-            environment: Environment::default(),
-            stdin: StdinTreatment::Code,
-            login_shell: false,
-        };
-        let bytes = Bytes::copy_from_slice(text.as_bytes());
-        let held = HeldItem::new(CommandId::new(), SessionId::new(), bytes, context);
-        let proof = Released::for_test(held.id(), held.session(), held.sha256());
-        held.release(proof).unwrap()
-    }
 
     fn path(text: &str) -> RemotePath {
         RemotePath::new(text.as_bytes().to_vec()).unwrap()
@@ -273,20 +256,23 @@ mod tests {
         let right = planned(&hello, digest(b"hello"), 5);
         let text = right.text();
         assert!(text.contains("sftp write /srv/x: 5 B, sha256 2cf24dba5fb0a30e"), "{text}");
-        assert!(ApprovedUpload::new(approved(&text), right.clone()).is_some());
-        assert!(ApprovedUpload::new(approved(&text.replace("/srv/x", "/srv/y")), right).is_none());
+        assert!(ApprovedUpload::new(Approved::for_test(&text), right.clone()).is_some());
+        assert!(
+            ApprovedUpload::new(Approved::for_test(&text.replace("/srv/x", "/srv/y")), right)
+                .is_none()
+        );
         // The digest stands in the text, but not as that of this file's content.
         let other = planned(&hello, digest(b"hellO"), 5);
-        assert!(ApprovedUpload::new(approved(&other.text()), other).is_none());
+        assert!(ApprovedUpload::new(Approved::for_test(&other.text()), other).is_none());
         let longer = planned(&hello, digest(b"hello"), 6);
-        assert!(ApprovedUpload::new(approved(&longer.text()), longer).is_none());
+        assert!(ApprovedUpload::new(Approved::for_test(&longer.text()), longer).is_none());
         // A file without a plan, or a plan without a file.
         let plans = vec![EntryPlan::Changes(Vec::new())];
         let none =
             PlannedUpload::new(Arc::clone(&hello), path("/srv"), plans, Vec::new(), Vec::new());
-        assert!(ApprovedUpload::new(approved(&none.text()), none).is_none());
+        assert!(ApprovedUpload::new(Approved::for_test(&none.text()), none).is_none());
         let unplanned = PlannedUpload::new(hello, path("/srv"), Vec::new(), Vec::new(), Vec::new());
-        assert!(ApprovedUpload::new(approved(&unplanned.text()), unplanned).is_none());
+        assert!(ApprovedUpload::new(Approved::for_test(&unplanned.text()), unplanned).is_none());
     }
 
     #[test]

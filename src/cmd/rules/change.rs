@@ -24,6 +24,9 @@ pub(super) async fn add(link: &Link, args: RuleAddArgs, json: bool) -> Result<()
         return Ok(print::json(&view)?);
     }
     print_added(&view)?;
+    if never_ends(&view) {
+        print::note("this rule has no end; --ttl 7d gives it one");
+    }
     if view.rule.effect == Effect::Allow {
         note_policies(link, &view).await?;
     }
@@ -51,7 +54,11 @@ pub(super) async fn defaults(link: &Link, json: bool) -> Result<(), Failure> {
     if ensured.added.is_empty() {
         print::note("all of them are there already");
     }
-    ensured.added.iter().try_for_each(print_added)
+    ensured.added.iter().try_for_each(print_added)?;
+    if ensured.added.iter().any(never_ends) {
+        print::note("these rules have no end; expacti rules remove ID ends one");
+    }
+    Ok(())
 }
 
 /// Adds the rules of a file.
@@ -97,12 +104,12 @@ pub(super) async fn remove(link: &Link, id: &str, json: bool) -> Result<(), Fail
 }
 
 fn print_added(view: &RuleView) -> Result<(), Failure> {
-    let rule = &view.rule;
-    print::line(&format!("added {}  {}", rule.id, describe(rule)))?;
-    if rule.expires_at.is_none() && rule.effect == Effect::Allow {
-        print::note("this rule has no end; --ttl 7d gives it one");
-    }
-    Ok(())
+    Ok(print::line(&format!("added {}  {}", view.rule.id, describe(&view.rule)))?)
+}
+
+/// A rule that allows something for ever deserves a word.
+fn never_ends(view: &RuleView) -> bool {
+    view.rule.expires_at.is_none() && view.rule.effect == Effect::Allow
 }
 
 /// Says where a new rule does not allow anything yet.

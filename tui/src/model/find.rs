@@ -2,15 +2,34 @@
 
 use std::ops::Range;
 
-use crate::text::Shown;
+use crate::search::matches;
+use crate::visible_text::VisibleText;
+
+/// A text of a request that can be searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Section {
+    /// The command.
+    Command,
+    /// What goes with it for reading.
+    Preview,
+}
+
+/// A match: in which text of the request, and where; in the order of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Match {
+    /// In which text.
+    pub section: Section,
+    /// The byte it begins at.
+    pub at: usize,
+}
 
 /// A search, and where it stands.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Find {
-    /// What is searched for; a capital letter makes it matter.
+    /// What is searched for. With a capital letter in it, capital and small letters differ.
     pub needle: String,
-    /// The last match: whether in the preview, and where.
-    pub at: Option<(bool, usize)>,
+    /// The last match.
+    pub at: Option<Match>,
 }
 
 impl Find {
@@ -20,7 +39,7 @@ impl Find {
     }
 
     /// The matches of which a part is in that row of the text.
-    pub(crate) fn ranges(&self, shown: &Shown, row: &Range<usize>) -> Vec<Range<usize>> {
+    pub(crate) fn ranges(&self, shown: &VisibleText, row: &Range<usize>) -> Vec<Range<usize>> {
         let text = shown.text();
         if self.needle.is_empty() {
             return Vec::new();
@@ -39,33 +58,13 @@ impl Find {
     }
 }
 
-/// Where `needle` stands in `text`, from the first.
-pub(crate) fn matches<'a>(text: &'a str, needle: &'a str) -> impl Iterator<Item = usize> + 'a {
-    let exact = needle.bytes().any(|b| b.is_ascii_uppercase());
-    let (text, needle) = (text.as_bytes(), needle.as_bytes());
-    text.windows(needle.len().max(1)).enumerate().filter_map(move |(at, window)| {
-        let same = if exact { window == needle } else { window.eq_ignore_ascii_case(needle) };
-        same.then_some(at)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn small_letters_match_both() {
-        let at = |text: &str, needle: &str| matches(text, needle).collect::<Vec<_>>();
-        assert_eq!(at("Drop DROP drop", "drop"), [0, 5, 10]);
-        assert_eq!(at("Drop DROP drop", "DROP"), [5]);
-        assert_eq!(at("éé", "é"), [0, 2]);
-        assert_eq!(at("ab", ""), Vec::<usize>::new());
-        assert_eq!(at("", "x"), Vec::<usize>::new());
-    }
-
-    #[test]
     fn matches_are_found_across_the_edges_of_rows() {
-        let shown = Shown::new("éé rm -rf éé".as_bytes(), false);
+        let shown = VisibleText::new("éé rm -rf éé".as_bytes(), false);
         let find = Find::new("rm -rf");
         for row in shown.wrap(5) {
             let found = find.ranges(&shown, &row);

@@ -12,7 +12,7 @@ const PROPOSED: (&str, &str) = ("5m", "1M");
 
 /// A field of the dialog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum GrantField {
     /// How long.
     Seconds,
     /// How much.
@@ -21,9 +21,29 @@ pub(crate) enum Part {
     Name,
 }
 
+impl GrantField {
+    /// The field after it, round to the first.
+    pub(crate) fn next(self) -> Self {
+        match self {
+            Self::Seconds => Self::Bytes,
+            Self::Bytes => Self::Name,
+            Self::Name => Self::Seconds,
+        }
+    }
+
+    /// The field before it, round to the last.
+    pub(crate) fn previous(self) -> Self {
+        match self {
+            Self::Seconds => Self::Name,
+            Self::Bytes => Self::Seconds,
+            Self::Name => Self::Bytes,
+        }
+    }
+}
+
 /// An allow with a grant that is being made out; bound to exactly what was shown.
 #[derive(Debug)]
-pub(crate) struct Granting {
+pub(crate) struct GrantForm {
     /// Which command.
     pub id: CommandId,
     /// The revision that was shown.
@@ -31,7 +51,7 @@ pub(crate) struct Granting {
     /// What must be typed.
     pub expected: String,
     /// The field that takes the keys.
-    pub part: Part,
+    pub field: GrantField,
     /// How long, as typed.
     pub seconds: Input,
     /// How much, as typed.
@@ -40,14 +60,14 @@ pub(crate) struct Granting {
     pub name: Input,
 }
 
-impl Granting {
+impl GrantForm {
     /// An empty dialog.
     pub(crate) fn new(id: CommandId, revision: u64, expected: String) -> Self {
         Self {
             id,
             revision,
             expected,
-            part: Part::Name,
+            field: GrantField::Name,
             seconds: Input::new(PROPOSED.0.to_owned()),
             bytes: Input::new(PROPOSED.1.to_owned()),
             name: Input::default(),
@@ -56,10 +76,10 @@ impl Granting {
 
     /// The field that takes the keys.
     pub(crate) fn input(&mut self) -> &mut Input {
-        match self.part {
-            Part::Seconds => &mut self.seconds,
-            Part::Bytes => &mut self.bytes,
-            Part::Name => &mut self.name,
+        match self.field {
+            GrantField::Seconds => &mut self.seconds,
+            GrantField::Bytes => &mut self.bytes,
+            GrantField::Name => &mut self.name,
         }
     }
 
@@ -116,7 +136,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// A grant in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Running {
+pub(crate) struct ActiveGrant {
     /// Where.
     pub session: SessionId,
     /// Which agent on which target, clean.
@@ -131,7 +151,7 @@ pub(crate) struct Running {
     pub ours: bool,
 }
 
-impl Running {
+impl ActiveGrant {
     /// What that command says of a grant in force, if there is one.
     pub(crate) fn of(view: &CommandView, me: &str) -> Option<Self> {
         let grant = view.grant?;
@@ -176,7 +196,7 @@ mod tests {
     fn amounts() {
         let grant = |seconds: &str, bytes: &str| {
             let id = "cmd_01h455vb4pex5vsknk084s0001".parse().unwrap();
-            let mut g = Granting::new(id, 1, "web-1".into());
+            let mut g = GrantForm::new(id, 1, "web-1".into());
             (g.seconds, g.bytes) = (Input::new(seconds.into()), Input::new(bytes.into()));
             g.grant()
         };

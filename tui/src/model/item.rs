@@ -1,14 +1,18 @@
 //! One request on the reviewer's screen. It must never show a string that is not clean, nor call
 //! bytes exact whose digest is not the command's.
 
-use expacti_engine::{Level, PolicyKind};
-use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outcome, PromptLabel};
+use expacti_engine::Level;
+use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outcome};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 
+use super::card::Card;
+use super::decisions::Verdict;
+use super::drawn::DrawnRequest;
 use super::seen::Seen;
-use super::{DrawnRequest, Millis};
-use crate::text::{Shown, clean, short_ids};
+use crate::text::clean;
+use crate::time::Millis;
+use crate::visible_text::VisibleText;
 
 /// What this reviewer did with the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,15 +32,15 @@ pub(crate) enum Stage {
     Sent {
         /// Names the message.
         r#ref: u64,
-        /// Allow or deny.
-        allow: bool,
+        /// Which way it went.
+        verdict: Verdict,
         /// Sent at.
         at: Millis,
     },
     /// The broker has it on disk.
     Done {
-        /// Allow or deny.
-        allow: bool,
+        /// Which way it went.
+        verdict: Verdict,
     },
     /// The broker refused it; nothing happened.
     Refused {
@@ -45,9 +49,21 @@ pub(crate) enum Stage {
     },
 }
 
+impl Stage {
+    /// Whether this reviewer's decision is under way or done.
+    pub(crate) fn is_decided(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::Sent { .. } | Self::Done { .. })
+    }
+
+    /// Whether it is too late to deny: a denial is done, or something is on its way.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Sent { .. } | Self::Done { verdict: Verdict::Deny })
+    }
+}
+
 /// A command of the past, on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Past {
+pub(crate) struct PastCommand {
     /// Which.
     pub id: CommandId,
     /// Submitted at, in seconds since the Unix epoch.
@@ -65,7 +81,7 @@ pub(crate) struct Past {
 pub(crate) struct Item {
     view: CommandView,
     /// The exact bytes, visible.
-    pub command: Shown,
+    pub command: VisibleText,
     /// The bytes are those the digest names.
     pub exact: bool,
     /// The text is the broker's masked one: this reviewer does not get the exact bytes.
@@ -79,105 +95,16 @@ pub(crate) struct Item {
     /// What this reviewer did.
     pub stage: Stage,
     /// What goes with it for reading, visible.
-    pub preview: Option<Shown>,
-    /// The preview is a difference of two files: lines added, lines removed.
-    pub diff: Option<(usize, usize)>,
+    pub preview: Option<VisibleText>,
+    /// Set when the preview is a difference of two files.
+    pub diff: Option<DiffStat>,
     /// What stands for the command until the reviewer asks for it.
-    mask: Option<Shown>,
+    mask: Option<VisibleText>,
     seen: Seen,
     preview_seen: Seen,
     mask_seen: bool,
-    /// When it stopped to be open.
-    pub gone_at: Option<Millis>,
-}
-
-/// What kind of item it is and where its bytes go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Goes {
-    /// `keys`, `a line`, `a change of a file`.
-    pub what: &'static str,
-    /// `psql -d shop`, `the shell`, clean.
-    pub into: String,
-    /// What is known of the prompt.
-    pub label: Option<&'static str>,
-    /// Whether that is known for certain, and as it should be.
-    pub certain: bool,
-}
-
-impl Goes {
-    fn new(view: &CommandView) -> Option<Self> {
-        let (kind, interactive) = (view.kind, view.interactive.as_ref());
-        let what = match kind {
-            ItemKind::Exec | ItemKind::Stdin => return None,
-            ItemKind::Line => "a line",
-            ItemKind::Input => "a line",
-            ItemKind::Keys => "keys",
-            ItemKind::Control => "a control key",
-            ItemKind::File if view.text.command.starts_with("sftp read ") => {
-                "to read a file on the target"
-            }
-            ItemKind::File => "a change of a file on the target",
-        };
-        let Some(i) = interactive else {
-            let known = matches!(kind, ItemKind::Line | ItemKind::File);
-            let into = match kind {
-                ItemKind::Line => return None,
-                ItemKind::File => "",
-                _ => "a program that is not known",
-            };
-            return Some(Self { what, into: into.to_owned(), label: None, certain: known });
-        };
-        let certain = matches!(i.label, PromptLabel::Verified | PromptLabel::Continuation);
-        let into = match &i.foreground {
-            Some(program) => clean(program, 120),
-            None if certain => "the shell".to_owned(),
-            None => "what reads the terminal: not known".to_owned(),
-        };
-        Some(Self { what, into, label: Some(i.label.as_str()), certain })
-    }
-}
-
-/// The clean strings of a request.
-#[derive(Debug, Default)]
-pub(crate) struct Card {
-    /// `deploy@web-1`.
-    pub target: String,
-    /// The target's name alone.
-    pub target_name: String,
-    /// Whether the name is what the broker sent: printable ASCII that a person can type.
-    pub target_typable: bool,
-    /// Working directory.
-    pub cwd: String,
-    /// Agent.
-    pub agent: String,
-    /// `as ann` or empty.
-    pub owner: Option<String>,
-    /// What it does with files, in one sentence of the broker's.
-    pub sentence: Option<String>,
-    /// Why the agent works there.
-    pub reason: Option<String>,
-    /// How the host key was checked, unless as it should be.
-    pub host_key: Option<String>,
-    /// What kind of item it is and where it goes, unless it is an ordinary command.
-    pub goes: Option<Goes>,
-    /// Who may still decide.
-    pub may_decide: Vec<String>,
-    /// Each term: points, name, why.
-    pub terms: Vec<(i32, String, String)>,
-    /// Each anomaly: name, evidence.
-    pub anomalies: Vec<(String, String)>,
-    /// The closest rule: id, difference.
-    pub closest: Option<(String, String)>,
-    /// Why the rules did not decide.
-    pub rule_why: String,
-    /// Who must approve.
-    pub requirement: String,
-    /// Votes: who, allow, comment.
-    pub votes: Vec<(String, bool, String)>,
-    /// Notes of the gate, dropped and passed environment.
-    pub notes: Vec<String>,
-    /// The decision of somebody else.
-    pub decided: Option<String>,
+    /// Since when it is not open any more.
+    pub closed_since: Option<Millis>,
 }
 
 /// What stands for a secret; it does not tell the length.
@@ -198,13 +125,24 @@ pub(crate) fn headline(view: &CommandView, max: usize) -> String {
     }
 }
 
-/// Lines added and removed, when a text has the head of a unified difference.
-fn diff(text: &str) -> Option<(usize, usize)> {
-    let head = text.lines().take(20).any(|l| l.starts_with("@@ "));
-    let count = |sign: &str, file: &str| {
-        text.lines().filter(|l| l.starts_with(sign) && !l.starts_with(file)).count()
-    };
-    head.then(|| (count("+", "+++ "), count("-", "--- ")))
+/// How much a difference of two files changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DiffStat {
+    /// Lines added.
+    pub added: usize,
+    /// Lines removed.
+    pub removed: usize,
+}
+
+impl DiffStat {
+    /// Counts the lines of a text that begins like a unified difference.
+    fn of(text: &str) -> Option<Self> {
+        let head = text.lines().take(20).any(|l| l.starts_with("@@ "));
+        let count = |sign: &str, file: &str| {
+            text.lines().filter(|l| l.starts_with(sign) && !l.starts_with(file)).count()
+        };
+        head.then(|| Self { added: count("+", "+++ "), removed: count("-", "--- ") })
+    }
 }
 
 impl Item {
@@ -224,22 +162,22 @@ impl Item {
             (&view.interactive, &view.preview),
         );
         let group = Digest::of(format!("{key:?}").as_bytes());
-        let preview = view.preview.as_ref().map(|p| Shown::of_file(p.as_bytes(), ascii));
+        let preview = view.preview.as_ref().map(|p| VisibleText::of_file(p.as_bytes(), ascii));
         Self {
-            command: Shown::new(&bytes, ascii),
+            command: VisibleText::new(&bytes, ascii),
             exact,
             redacted: view.masked.as_ref() == Some(&view.text.command),
             headline: headline(&view, 240),
             card: Card::new(&view),
             group,
             stage: Stage::Open,
-            diff: preview.as_ref().and_then(|p| diff(p.text())),
+            diff: preview.as_ref().and_then(|p| DiffStat::of(p.text())),
             preview,
-            mask: secret(&view).then(|| Shown::new(MASK.as_bytes(), ascii)),
+            mask: secret(&view).then(|| VisibleText::new(MASK.as_bytes(), ascii)),
             seen: Seen::default(),
             preview_seen: Seen::default(),
             mask_seen: false,
-            gone_at: None,
+            closed_since: None,
             view,
         }
     }
@@ -257,8 +195,8 @@ impl Item {
                 CommandState::Pending => Stage::Open,
                 _ => std::mem::replace(&mut self.stage, Stage::Open),
             };
-            let gone_at = self.gone_at;
-            *self = Self { stage, gone_at, ..Self::new(view, ascii) };
+            let closed_since = self.closed_since;
+            *self = Self { stage, closed_since, ..Self::new(view, ascii) };
             return;
         }
         self.card = Card::new(&view);
@@ -296,12 +234,12 @@ impl Item {
     }
 
     /// What is shown of the command.
-    pub(crate) fn text(&self, masked: bool) -> &Shown {
+    pub(crate) fn text(&self, masked: bool) -> &VisibleText {
         self.mask.as_ref().filter(|_| masked).unwrap_or(&self.command)
     }
 
     /// What is shown of the preview: none of a masked item's, which repeats it.
-    pub(crate) fn shown_preview(&self, masked: bool) -> Option<&Shown> {
+    pub(crate) fn shown_preview(&self, masked: bool) -> Option<&VisibleText> {
         self.preview.as_ref().filter(|_| !masked)
     }
 
@@ -334,9 +272,9 @@ impl Item {
     }
 
     /// The command on one line with its result.
-    pub(crate) fn past(&self) -> Past {
+    pub(crate) fn past(&self) -> PastCommand {
         let (result, good) = result(self.state(), self.view.outcome.as_ref());
-        Past {
+        PastCommand {
             id: self.id().clone(),
             at: self.view.timestamp,
             result,
@@ -359,95 +297,5 @@ pub(crate) fn result(state: CommandState, outcome: Option<&Outcome>) -> (String,
         (CommandState::Released, _) => ("running".to_owned(), true),
         (CommandState::Unknown, _) => ("outcome unknown".to_owned(), false),
         (state, _) => (state.as_str().to_owned(), state == CommandState::Allowed),
-    }
-}
-
-impl Card {
-    fn new(view: &CommandView) -> Self {
-        let s = &view.session;
-        let optional = |text: &Option<String>, max| {
-            text.as_deref().map(|t| clean(t, max)).filter(|t| !t.trim().is_empty())
-        };
-        let target_name = clean(&s.target, 80);
-        let mut notes: Vec<String> = Vec::new();
-        match view.kind {
-            ItemKind::Exec | ItemKind::Line => {}
-            ItemKind::Stdin => notes.push("script on standard input".to_owned()),
-            // What these are for stands above the command.
-            ItemKind::Input | ItemKind::Keys | ItemKind::Control | ItemKind::File => {}
-        }
-        if view.uninspectable {
-            notes.push("the engine could not look into all of it".to_owned());
-        }
-        notes.extend(view.notes.iter().take(20).map(|n| clean(n, 200)));
-        if !view.env.is_empty() {
-            let list: Vec<String> =
-                view.env.iter().take(50).map(|(k, v)| format!("{k}={v}")).collect();
-            notes.push(clean(&format!("environment {}", list.join(" ")), 500));
-        }
-        if !view.dropped_env.is_empty() {
-            let names = view.dropped_env.join(" ");
-            notes.push(clean(&format!("dropped environment {names}"), 300));
-        }
-        let needed = view.requirement.min.max(1);
-        let names = |list: &[String]| clean(&list.join(", "), 120);
-        let requirement = match view.requirement.kind {
-            PolicyKind::Any if view.requirement.group.is_empty() => String::new(),
-            PolicyKind::Any => format!("any of {}", names(&view.requirement.group)),
-            PolicyKind::Quorum => format!("{needed} of {}", names(&view.requirement.group)),
-            PolicyKind::All => format!("all of {}", names(&view.requirement.group)),
-            PolicyKind::Role => {
-                let role = view.requirement.role.as_deref().unwrap_or("?");
-                format!("{needed} with role {}", clean(role, 40))
-            }
-        };
-        let decided = view.decided_by.as_deref().map(|by| {
-            let comment = view.comment.as_deref().unwrap_or_default();
-            let dash = if comment.is_empty() { "" } else { " — " };
-            short_ids(&clean(&format!("{by}{dash}{comment}"), 300))
-        });
-        Self {
-            target: clean(&format!("{}@{}", s.user, s.target), 120),
-            target_typable: !s.target.is_empty()
-                && s.target.len() <= 64
-                && s.target.bytes().all(|b| b.is_ascii_graphic()),
-            target_name,
-            cwd: clean(&view.cwd, 200),
-            goes: Goes::new(view),
-            may_decide: view.may_decide.iter().take(20).map(|n| clean(n, 40)).collect(),
-            agent: clean(&s.agent, 60),
-            owner: optional(&s.owner, 60),
-            sentence: optional(&view.headline, 300),
-            reason: optional(&s.reason, 300),
-            host_key: optional(&s.host_key, 80).filter(|k| k != "known_hosts"),
-            terms: view
-                .terms
-                .iter()
-                .take(64)
-                .map(|t| (t.points, clean(&t.name, 40), clean(&t.why, 120)))
-                .collect(),
-            anomalies: view
-                .anomalies
-                .iter()
-                .take(8)
-                .map(|a| (clean(&a.name, 40), clean(&a.evidence, 240)))
-                .collect(),
-            closest: view
-                .closest
-                .as_ref()
-                .map(|c| (short_ids(&clean(&c.rule, 40)), clean(&c.differs, 240))),
-            rule_why: short_ids(&clean(&view.rule_why, 240)),
-            requirement,
-            votes: view
-                .votes
-                .iter()
-                .take(20)
-                .map(|v| {
-                    (clean(&v.by, 40), v.allow, clean(v.comment.as_deref().unwrap_or(""), 120))
-                })
-                .collect(),
-            notes,
-            decided,
-        }
     }
 }

@@ -1,16 +1,28 @@
 //! What goes into `update` and what comes out of it. It must never carry a lock or a handle.
 
+use std::sync::Arc;
+
 use crossterm::event::{KeyEvent, MouseEvent};
+use expacti_engine::Rule;
+use expacti_protocol::command::CommandView;
+use expacti_protocol::http::Change;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
+use expacti_protocol::session::SessionView;
 
-use super::{Millis, Pane};
+use super::ballot::{Choice, Subject};
+use super::connection::ConnectionId;
+use super::drawn::Drawn;
+use super::rulebook::Rulebook;
+use crate::propose::Candidate;
+use crate::recording::Recording;
+use crate::time::Millis;
 
-/// News from the connection.
+/// What the connection brings.
 #[derive(Debug)]
 pub(crate) enum LinkMsg {
-    /// It is up; `hello` follows.
-    Up,
+    /// A new one is up; `hello` follows.
+    Up(ConnectionId),
     /// It broke, or could not be made.
     Down {
         /// What failed.
@@ -39,66 +51,25 @@ pub(crate) enum Msg {
     Resized,
     /// The terminal gained or lost the focus.
     Focus(bool),
+    /// The screen was stopped, and goes on.
+    Resumed,
+    /// How long a byte takes to the reviewer's terminal and back.
+    TerminalDelay(Millis),
     /// The connection.
     Link(LinkMsg),
     /// A drawing is on the screen.
     Drawn(Drawn),
     /// A button of a desktop notification.
-    Clicked(CommandId, Click),
+    Clicked(CommandId, NoticeAction),
     /// The answer to a [`Fetch`].
     Fetched(Fetch, Result<Answer, String>),
-}
-
-/// What was drawn; the reviewer has seen nothing else.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Drawn {
-    /// The request whose details are on the screen.
-    pub request: Option<DrawnRequest>,
-    /// Where the panes are, for the mouse.
-    pub areas: Vec<Area>,
-    /// A question that waits for an answer is on the screen, all of it.
-    pub question: bool,
-    /// The screen is too small for an allow.
-    pub small: bool,
-    /// Rows of a page of the command, for paging.
-    pub page: usize,
-    /// The scroll position, where the drawing chose it.
-    pub scroll: Option<usize>,
-    /// The highest scroll position.
-    pub max_scroll: usize,
-}
-
-/// The request on the screen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DrawnRequest {
-    /// Which.
-    pub id: CommandId,
-    /// In which revision.
-    pub revision: u64,
-    /// Rows of the command that were drawn: ranges of its visible text; none when it was masked.
-    pub rows: Vec<std::ops::Range<usize>>,
-    /// Rows of the preview that were drawn.
-    pub preview: Vec<std::ops::Range<usize>>,
-    /// The command was drawn masked.
-    pub masked: bool,
-}
-
-/// Where a pane is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Area {
-    /// Which pane.
-    pub pane: Pane,
-    /// Its inside.
-    pub rect: ratatui::layout::Rect,
-    /// The first row's index in its list.
-    pub first: usize,
 }
 
 /// Something to ask the broker for over HTTP.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fetch {
     /// The last commands of a session.
-    Past(SessionId),
+    SessionCommands(SessionId),
     /// Sessions of the past.
     Sessions,
     /// The last commands of all, for the permissions in force.
@@ -112,37 +83,36 @@ pub(crate) enum Fetch {
     /// What waits to change rules and policies.
     Changes,
     /// Approve a rule or a change, or drop the change.
-    Vote(super::About, bool),
+    Vote(Subject, Choice),
     /// The end of the audit log.
     Audit,
     /// Rules worth proposing for a command.
-    Candidates(Box<expacti_protocol::command::CommandView>),
+    Candidates(Box<CommandView>),
     /// Add a rule.
-    AddRule(Box<expacti_engine::Rule>),
-    /// Pause a session, or let it go on.
-    Pause(SessionId, bool),
+    AddRule(Box<Rule>),
+    /// Hold everything in a session, rules or not.
+    Pause(SessionId),
+    /// Let rules decide in a session again.
+    Resume(SessionId),
 }
 
 /// What the broker answered.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// Commands.
-    Commands(Vec<expacti_protocol::command::CommandView>),
+    Commands(Vec<CommandView>),
     /// Sessions.
-    Sessions(Vec<expacti_protocol::session::SessionView>),
+    Sessions(Vec<SessionView>),
     /// A recording, and the commands of its session.
-    Recording(
-        std::sync::Arc<crate::recording::Recording>,
-        Vec<expacti_protocol::command::CommandView>,
-    ),
+    Recording(Arc<Recording>, Vec<CommandView>),
     /// Rules, policies and changes.
-    Rules(Box<super::Rulebook>),
+    Rules(Box<Rulebook>),
     /// Changes that wait.
-    Changes(Vec<expacti_protocol::http::Change>),
+    Changes(Vec<Change>),
     /// Lines of text, not clean.
     Lines(Vec<String>),
     /// Rules worth proposing.
-    Candidates(Vec<crate::propose::Candidate>),
+    Candidates(Vec<Candidate>),
     /// It was done; one line that says so.
     Done(String),
 }
@@ -164,7 +134,7 @@ pub(crate) struct Notice {
 
 /// A button of a desktop notification. None allows: the request is not in sight there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Click {
+pub(crate) enum NoticeAction {
     /// Look at the request.
     Open,
     /// Deny it.

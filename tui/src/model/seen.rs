@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::text::Shown;
+use crate::visible_text::VisibleText;
 
 /// Parts of the visible form of a text that were on the screen: start to end, apart.
 #[derive(Debug, Clone, Default)]
@@ -27,14 +27,14 @@ impl Seen {
     }
 
     /// Whether the last byte of `text` was on the screen.
-    pub(crate) fn end(&self, text: &Shown) -> bool {
+    pub(crate) fn end(&self, text: &VisibleText) -> bool {
         // A line break at the very end has no row of its own.
         let last = text.text().len() - usize::from(text.text().ends_with('\n'));
         self.0.values().any(|end| *end >= last)
     }
 
     /// Bytes of `text` that were on the screen.
-    pub(crate) fn bytes(&self, text: &Shown) -> usize {
+    pub(crate) fn bytes(&self, text: &VisibleText) -> usize {
         let all = text.text().len();
         let seen: usize = self.0.iter().map(|(s, e)| e - s).sum();
         // The line breaks between two drawn rows are seen with them.

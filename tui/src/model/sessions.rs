@@ -1,9 +1,17 @@
-//! Sessions and their terminals. It must never draw what the terminal holds without `screen`.
+//! The sessions, what ran in them, and the grants in force there. It must never hold a session as
+//! open that the broker has closed.
 
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::session::SessionView;
 
-use crate::screen::Screen;
+use super::grants::ActiveGrant;
+use super::item::PastCommand;
 use crate::text::clean;
+
+/// Commands of a session that are remembered.
+const PAST: usize = 12;
 
 /// A session with its clean strings.
 #[derive(Debug)]
@@ -28,17 +36,54 @@ impl Session {
             view,
         }
     }
+
+    /// Whether it is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.view.closed_at.is_none()
+    }
 }
 
-/// The terminal of a watched session.
-#[derive(Debug)]
-pub(crate) struct Live {
-    /// The terminal.
-    pub screen: Screen,
-    /// Whether anything has arrived.
-    pub heard: bool,
-    /// Rows that it is scrolled back.
-    pub scroll: usize,
-    /// The row of the last match, from the oldest.
-    pub found: Option<usize>,
+/// All sessions that are known.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    /// Open ones, and some closed ones.
+    pub all: BTreeMap<SessionId, Session>,
+    /// The last commands of each, oldest first.
+    pub past: HashMap<SessionId, VecDeque<PastCommand>>,
+    /// Permissions that are in force, by the command they were given with.
+    pub grants: BTreeMap<CommandId, ActiveGrant>,
+    /// The session the reviewer chose.
+    pub selected: Option<SessionId>,
+}
+
+impl Sessions {
+    /// An open session.
+    pub(crate) fn open(&self, id: &SessionId) -> Option<&Session> {
+        self.all.get(id).filter(|session| session.is_open())
+    }
+
+    /// The rows of the list: open ones first, newest first.
+    pub(crate) fn rows(&self) -> Vec<&Session> {
+        let mut rows: Vec<&Session> = self.all.values().collect();
+        rows.sort_by(|a, b| (!a.is_open(), &b.view.id).cmp(&(!b.is_open(), &a.view.id)));
+        rows
+    }
+
+    /// Remembers how a command of a session ended.
+    pub(crate) fn remember(&mut self, session: &SessionId, past: PastCommand) {
+        let list = self.past.entry(session.clone()).or_default();
+        list.retain(|p| p.id != past.id);
+        let at = list.partition_point(|p| (p.at, &p.id) < (past.at, &past.id));
+        list.insert(at, past);
+        while list.len() > PAST {
+            list.pop_front();
+        }
+    }
+
+    /// The agent typed so many bytes into a session.
+    pub(crate) fn count_typed(&mut self, session: &SessionId, bytes: usize) {
+        for grant in self.grants.values_mut().filter(|g| &g.session == session) {
+            grant.used = grant.used.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        }
+    }
 }

@@ -52,7 +52,11 @@ pub(super) fn of(recording: &Recording, times: &[f64]) -> Vec<Chapter> {
 }
 
 /// Adds what the broker knows of the commands: by the place of the marker, or by its text.
-pub(super) fn judge(chapters: &mut [Chapter], recording: &Recording, commands: &[CommandView]) {
+pub(super) fn add_levels(
+    chapters: &mut [Chapter],
+    recording: &Recording,
+    commands: &[CommandView],
+) {
     let mut labels: HashMap<String, Level> = HashMap::new();
     let mut places: Vec<(f64, Level)> = Vec::new();
     for view in commands {

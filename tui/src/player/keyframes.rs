@@ -4,9 +4,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock, Weak};
 
-use super::apply;
-use crate::recording::Recording;
-use crate::screen::Screen;
+use crate::emulator::Emulator;
+use crate::recording::{Event, Kind, Recording, size};
+use crate::terminal::BACKGROUND_THREAD;
 
 /// The longest stretch of a recording without a keyframe.
 const SECONDS: f64 = 10.0;
@@ -47,7 +47,7 @@ impl Index {
         let weak = Arc::downgrade(&frames);
         // Without the thread seeking is slower, not wrong.
         let started = std::thread::Builder::new()
-            .name(crate::terminal::QUIET_THREAD.to_owned())
+            .name(BACKGROUND_THREAD.to_owned())
             .spawn(move || make(&recording, &weak));
         if started.is_err() {
             frames.done.store(true, Ordering::SeqCst);
@@ -56,12 +56,12 @@ impl Index {
     }
 
     /// The last keyframe with at most `events` applied: how many, and the terminal.
-    pub(crate) fn before(&self, events: usize) -> Option<(usize, Screen)> {
+    pub(crate) fn before(&self, events: usize) -> Option<(usize, Emulator)> {
         let list = self.frames.list.read().ok()?;
         let frame = list.get(list.partition_point(|k| k.event <= events).checked_sub(1)?)?;
-        let mut screen = Screen::new(frame.cols, frame.rows);
-        screen.feed_str(&frame.dump);
-        Some((frame.event, screen))
+        let mut emulator = Emulator::new(frame.cols, frame.rows);
+        emulator.feed_str(&frame.dump);
+        Some((frame.event, emulator))
     }
 
     /// Events up to which keyframes are made; nothing beyond is quick to reach.
@@ -81,7 +81,7 @@ fn make(recording: &Recording, frames: &Weak<Frames>) {
 
 fn make_within(recording: &Recording, frames: &Weak<Frames>, memory: usize) {
     let h = &recording.header;
-    let mut screen = Screen::new(h.cols.into(), h.rows.into());
+    let mut emulator = Emulator::new(h.cols.into(), h.rows.into());
     let (mut bytes, mut since) = (0, 0.0);
     let (mut apart, mut held) = (1_u32, 0_usize);
     for (i, event) in recording.events.iter().enumerate() {
@@ -89,8 +89,8 @@ fn make_within(recording: &Recording, frames: &Weak<Frames>, memory: usize) {
         if bytes >= most || event.time - since >= SECONDS * f64::from(apart) && bytes > 0 {
             // The player is gone: nobody needs the rest.
             let Some(frames) = frames.upgrade() else { return };
-            let (cols, rows) = screen.size();
-            let frame = Keyframe { event: i, cols, rows, dump: screen.dump() };
+            let (cols, rows) = emulator.size();
+            let frame = Keyframe { event: i, cols, rows, dump: emulator.dump() };
             let Ok(mut list) = frames.list.write() else { return };
             held += frame.dump.len();
             list.push(frame);
@@ -106,11 +106,24 @@ fn make_within(recording: &Recording, frames: &Weak<Frames>, memory: usize) {
             frames.reach.store(i, Ordering::SeqCst);
             (bytes, since) = (0, event.time);
         }
-        apply(&mut screen, recording, event);
+        apply(&mut emulator, recording, event);
         bytes += recording.data(event).len();
     }
     if let Some(frames) = frames.upgrade() {
         frames.done.store(true, Ordering::SeqCst);
+    }
+}
+
+/// What an event does to the terminal.
+pub(super) fn apply(emulator: &mut Emulator, recording: &Recording, event: &Event) {
+    match event.kind {
+        Kind::Output => emulator.feed_str(recording.data(event)),
+        Kind::Resize => {
+            if let Some((cols, rows)) = size(recording.data(event)) {
+                emulator.resize(cols.into(), rows.into());
+            }
+        }
+        Kind::Input | Kind::Marker | Kind::Exit | Kind::Other(_) => {}
     }
 }
 

@@ -12,7 +12,9 @@ use tokio::time::{Instant, sleep_until};
 
 use expacti_protocol::command::CommandView;
 
-use super::{Outcome, Player, draw};
+use super::keys::Outcome;
+use super::playback::Player;
+use super::view::draw;
 use crate::recording::{Kind, Recording};
 use crate::terminal::Tty;
 use crate::theme::Theme;
@@ -67,7 +69,7 @@ pub async fn replay(recording: Recording, options: ReplayOptions) -> anyhow::Res
     let now = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut player =
         Player::new(Arc::new(recording), &title, options.speed, options.idle_time_limit, now());
-    player.judge(&options.commands);
+    player.add_levels(&options.commands);
     let mut tty = Tty::take().context("failed to take the terminal")?;
     let mut keys = EventStream::new();
     let mut term = signal(SignalKind::terminate())?;

@@ -1,10 +1,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 
+use super::keyframes::apply;
 use super::*;
+use crate::emulator::Emulator;
+use crate::recording::Recording;
 
 fn recording(text: &str) -> Arc<Recording> {
     Arc::new(Recording::read(text.as_bytes()).unwrap())
@@ -33,7 +37,7 @@ fn press(player: &mut Player, keys: &str) -> Outcome {
 }
 
 fn shows(player: &Player, text: &str) -> bool {
-    player.screen.rows().iter().any(|r| r == text)
+    player.emulator.rows().iter().any(|r| r == text)
 }
 
 #[test]
@@ -117,12 +121,12 @@ proptest! {
         wait_for_index(&p);
         for to in seeks {
             p.seek(to);
-            let mut plain = Screen::new(30, 8);
+            let mut plain = Emulator::new(30, 8);
             for e in r.events.iter().filter(|e| e.time <= p.time) {
                 apply(&mut plain, &r, e);
             }
-            prop_assert_eq!(p.screen.rows(), plain.rows());
-            prop_assert_eq!(p.screen.size(), plain.size());
+            prop_assert_eq!(p.emulator.rows(), plain.rows());
+            prop_assert_eq!(p.emulator.size(), plain.size());
         }
     }
 }
@@ -152,9 +156,9 @@ fn a_far_moment_is_waited_for_without_holding_up_the_screen() {
         std::thread::yield_now();
     }
     assert!((p.time - 59_000.0).abs() < 1e-6);
-    assert!(p.screen.rows().iter().any(|row| row.ends_with("59000")), "{:?}", p.screen.rows());
+    assert!(p.emulator.rows().iter().any(|row| row.ends_with("59000")), "{:?}", p.emulator.rows());
     // Another wish takes the place of the first.
     p.seek(10.0);
     assert!(!p.waits());
-    assert!(p.screen.rows().iter().any(|row| row.ends_with("010")));
+    assert!(p.emulator.rows().iter().any(|row| row.ends_with("010")));
 }

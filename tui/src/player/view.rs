@@ -6,9 +6,9 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget as _};
 
-use super::Player;
-use crate::screen::Look;
-use crate::text::{clean, duration, fit, fit_middle, to_ascii, width};
+use super::playback::Player;
+use crate::emulator::DrawOptions;
+use crate::text::{clean, duration, fit, fit_middle, width};
 use crate::theme::{Theme, badge};
 
 const CHAPTERS: u16 = 34;
@@ -17,7 +17,7 @@ pub(crate) fn draw(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: R
     let [body, bar, keys] =
         Layout::vertical([Constraint::Min(1), Constraint::Length(1), Constraint::Length(1)])
             .areas(area);
-    let cols = u16::try_from(player.screen.size().0).unwrap_or(u16::MAX);
+    let cols = u16::try_from(player.emulator.size().0).unwrap_or(u16::MAX);
     // The list of chapters takes room that the terminal does not need, or a wide screen has.
     let spare = body.width.saturating_sub(cols.saturating_add(2));
     let list = !player.chapters.is_empty() && (spare >= CHAPTERS || body.width >= 110);
@@ -33,10 +33,6 @@ pub(crate) fn draw(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: R
     frame.buffer_mut().set_line(keys.x, keys.y, &line, keys.width);
 }
 
-fn clean_for(theme: Theme, text: &str) -> String {
-    if theme.ascii { to_ascii(text).into_owned() } else { text.to_owned() }
-}
-
 fn boxed(theme: Theme, title: String, style: Style) -> Block<'static> {
     Block::new()
         .borders(Borders::ALL)
@@ -46,9 +42,9 @@ fn boxed(theme: Theme, title: String, style: Style) -> Block<'static> {
 }
 
 fn terminal(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
-    let (cols, rows) = player.screen.size();
+    let (cols, rows) = player.emulator.size();
     let dot = theme.pick("·", "-");
-    let name = clean_for(theme, &player.title);
+    let name = theme.shown(&player.title);
     let dot = if name.is_empty() { String::new() } else { format!(" {dot} ") };
     let title = format!(" {name}{dot}{cols}x{rows} ");
     let block = boxed(
@@ -58,8 +54,8 @@ fn terminal(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     );
     let inside = block.inner(area);
     block.render(area, frame.buffer_mut());
-    let look = Look { colour: theme.colour, cursor: true, back: 0, find: player.needle() };
-    player.screen.draw(inside, frame.buffer_mut(), &look);
+    let look = DrawOptions { colour: theme.colour, cursor: true, back: 0, find: player.needle() };
+    player.emulator.draw(inside, frame.buffer_mut(), &look);
     if theme.ascii {
         for y in inside.top()..inside.bottom() {
             for x in inside.left()..inside.right() {
@@ -79,7 +75,7 @@ fn chapters(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let mut block = boxed(theme, format!(" Chapters {} ", player.chapters.len()), theme.border());
     if let Some(verdict) = verdict.filter(|v| !v.is_empty()) {
         let room = usize::from(area.width.saturating_sub(4));
-        let text = fit(&clean_for(theme, verdict), room, theme.ascii);
+        let text = fit(&theme.shown(verdict), room, theme.ascii);
         block = block.title_bottom(format!(" {text} "));
     }
     let inside = block.inner(area);
@@ -109,7 +105,7 @@ fn chapters(player: &Player, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         }
         let used: usize = spans.iter().map(|s| width(&s.content)).sum();
         let room = usize::from(inside.width).saturating_sub(used);
-        let label = fit_middle(&clean_for(theme, &chapter.label), room, theme.ascii);
+        let label = fit_middle(&theme.shown(&chapter.label), room, theme.ascii);
         spans.push(Span::styled(label, style));
         frame.buffer_mut().set_line(inside.x, y, &Line::from(spans), inside.width);
     }
@@ -151,7 +147,7 @@ fn footer(player: &Player, theme: Theme, columns: usize) -> Line<'static> {
     if let Some(input) = &player.search {
         return Line::from(vec![
             Span::styled(" /", theme.key()),
-            Span::raw(clean_for(theme, &clean(input.value(), 200))),
+            Span::raw(theme.shown(&clean(input.value(), 200))),
             Span::styled(theme.pick("▏", "_"), theme.key()),
         ]);
     }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Write};
 use std::str::FromStr;
 
-use super::{Recording, RecordingError};
+use super::asciicast::{Recording, RecordingError};
 
 /// The form of an exported recording.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

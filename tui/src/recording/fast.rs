@@ -1,7 +1,7 @@
 //! The lines that nearly all of a recording consists of, read without a JSON parser. It must never
 //! read a line otherwise than `serde_json` would: whatever is out of the ordinary is left to that.
 
-use super::Kind;
+use super::asciicast::Kind;
 
 /// Powers of ten that a `f64` holds exactly.
 const POWERS: [f64; 16] =

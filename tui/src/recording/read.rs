@@ -6,7 +6,9 @@ use std::io::BufRead;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor};
 
-use super::{Header, Kind, Recording, RecordingError};
+use super::asciicast::{Header, Kind, Recording, RecordingError};
+use super::fast;
+use crate::terminal::BACKGROUND_THREAD;
 
 /// The first line of versions 2 and 3; of version 1 everything but the events.
 #[derive(Deserialize)]
@@ -157,7 +159,7 @@ const THREADS: usize = 4;
 
 /// What was read of a piece of the file: times as they stand there.
 #[derive(Default)]
-struct Part {
+struct Chunk {
     text: String,
     /// Time, kind, and where the text of the event ends.
     events: Vec<(f64, Kind, usize)>,
@@ -169,7 +171,7 @@ struct Part {
     whole: bool,
 }
 
-impl Part {
+impl Chunk {
     /// Reads whole lines, the last of the file perhaps without its end.
     fn read(mut rest: &[u8]) -> Self {
         let mut part = Self { whole: true, ..Self::default() };
@@ -192,7 +194,7 @@ impl Part {
                 continue;
             }
             let start = part.text.len();
-            let read = match super::fast::event(line, &mut part.text) {
+            let read = match fast::event(line, &mut part.text) {
                 Some(event) => Ok(event),
                 None => slow(line, &mut part.text),
             };
@@ -233,21 +235,21 @@ fn pieces(mut bytes: &[u8], count: usize) -> Vec<&[u8]> {
 }
 
 /// Reads the lines of events, a large file on several threads.
-fn parts(bytes: &[u8]) -> Vec<Part> {
+fn parts(bytes: &[u8]) -> Vec<Chunk> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
     if bytes.len() < ALONE || threads == 1 {
-        return vec![Part::read(bytes)];
+        return vec![Chunk::read(bytes)];
     }
     let pieces = pieces(bytes, threads);
     std::thread::scope(|scope| {
         let start = |piece| {
             // What no thread can be had for is read here.
-            let named = std::thread::Builder::new().name(crate::terminal::QUIET_THREAD.to_owned());
-            (piece, named.spawn_scoped(scope, move || Part::read(piece)).ok())
+            let named = std::thread::Builder::new().name(BACKGROUND_THREAD.to_owned());
+            (piece, named.spawn_scoped(scope, move || Chunk::read(piece)).ok())
         };
         let started: Vec<_> = pieces.into_iter().map(start).collect();
-        let finish = |(piece, thread): (_, Option<std::thread::ScopedJoinHandle<'_, Part>>)| {
-            thread.and_then(|t| t.join().ok()).unwrap_or_else(|| Part::read(piece))
+        let finish = |(piece, thread): (_, Option<std::thread::ScopedJoinHandle<'_, Chunk>>)| {
+            thread.and_then(|t| t.join().ok()).unwrap_or_else(|| Chunk::read(piece))
         };
         started.into_iter().map(finish).collect()
     })

@@ -1,7 +1,7 @@
 //! Searching in what a recording put on the screen. Escape sequences between two letters do not
 //! part them; it must never need a second copy of the recording.
 
-use super::{Kind, Recording};
+use super::asciicast::{Kind, Recording};
 
 /// Where in an escape sequence the stream stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::{Event, Kind, Recording, size};
+use super::asciicast::{Event, Kind, Recording, size};
 
 impl Kind {
     fn code(self) -> char {

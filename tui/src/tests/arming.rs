@@ -3,7 +3,7 @@
 use expacti_protocol::command::{CommandState, CommandText};
 use expacti_protocol::digest::Digest;
 
-use super::{Bench, request};
+use super::{TestScreen, request};
 use crate::model::Msg;
 
 #[test]
@@ -16,7 +16,7 @@ fn a_new_request_takes_only_deny_for_half_a_second() {
         (499, "d", 0, 1),
         (500, "d", 0, 1),
     ] {
-        let mut b = Bench::new(120, 35);
+        let mut b = TestScreen::new(120, 35);
         b.pending(&request("0001", 10));
         b.wait(wait);
         b.keys(keys);
@@ -27,7 +27,7 @@ fn a_new_request_takes_only_deny_for_half_a_second() {
 #[test]
 fn what_was_not_drawn_cannot_be_decided() {
     for keys in ["a", "d", "Dno\n"] {
-        let mut b = Bench::new(120, 35);
+        let mut b = TestScreen::new(120, 35);
         b.blind = true;
         b.pending(&request("0001", 10));
         b.wait(1000);
@@ -38,7 +38,7 @@ fn what_was_not_drawn_cannot_be_decided() {
 
 #[test]
 fn a_held_key_never_allows() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     for _ in 0..200 {
         b.wait(33);
@@ -53,7 +53,7 @@ fn a_held_key_never_allows() {
 
 #[test]
 fn the_selection_never_moves_by_itself() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let shown = request("0005", 10);
     b.pending(&shown);
     b.wait(600);
@@ -79,7 +79,7 @@ fn the_selection_never_moves_by_itself() {
 
 #[test]
 fn the_next_request_is_armed_afresh() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     for id in ["0001", "0002", "0003"] {
         b.pending(&request(id, 10));
     }
@@ -91,7 +91,7 @@ fn the_next_request_is_armed_afresh() {
     b.keys("a");
     assert_eq!(b.allowed(), ["0001", "0002"]);
     // A second tap of deny does not reach the request that came under the finger.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.pending(&request("0002", 10));
     b.wait(600);
@@ -106,7 +106,7 @@ fn the_next_request_is_armed_afresh() {
 
 #[test]
 fn coming_back_to_a_request_arms_it_afresh() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.pending(&request("0002", 10));
     b.wait(600);
@@ -120,7 +120,7 @@ fn coming_back_to_a_request_arms_it_afresh() {
 
 #[test]
 fn allow_is_locked_until_the_end_was_shown() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 10);
     let long: String = (0..60).map(|i| format!("echo {i}\n")).chain(["rm -rf /".into()]).collect();
     view.text = CommandText::new(long.as_bytes());
@@ -140,7 +140,7 @@ fn allow_is_locked_until_the_end_was_shown() {
     b.keys("a");
     assert_eq!(b.allowed(), ["0001"]);
     // Denying does not need it.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&view);
     b.keys("d");
     assert_eq!(b.denied(), ["0001"]);
@@ -149,7 +149,7 @@ fn allow_is_locked_until_the_end_was_shown() {
 #[test]
 fn a_script_that_ends_its_last_line_can_be_allowed() {
     for text in ["echo 1\n", "echo 1\n\n", "\n", "echo 1\r\n"] {
-        let mut b = Bench::new(120, 35);
+        let mut b = TestScreen::new(120, 35);
         let mut view = request("0001", 10);
         view.text = CommandText::new(text.as_bytes());
         view.sha256 = Digest::of(text.as_bytes());
@@ -162,7 +162,7 @@ fn a_script_that_ends_its_last_line_can_be_allowed() {
 
 #[test]
 fn a_new_revision_is_armed_afresh() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 10);
     b.pending(&view);
     b.wait(600);
@@ -177,7 +177,7 @@ fn a_new_revision_is_armed_afresh() {
 
 #[test]
 fn bytes_that_are_not_the_digests_can_only_be_denied() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 10);
     view.sha256 = Digest::of(b"rm -rf /");
     b.pending(&view);
@@ -192,12 +192,12 @@ fn bytes_that_are_not_the_digests_can_only_be_denied() {
 #[test]
 fn a_tiny_screen_can_deny() {
     for (cols, rows) in [(40, 12), (39, 12), (40, 11), (20, 6)] {
-        let mut b = Bench::new(cols, rows);
+        let mut b = TestScreen::new(cols, rows);
         b.pending(&request("0001", 10));
         b.wait(600);
         b.keys("a");
         assert_eq!(b.allowed().len(), usize::from(cols >= 40 && rows >= 12), "{cols}x{rows}");
-        let mut b = Bench::new(cols, rows);
+        let mut b = TestScreen::new(cols, rows);
         b.pending(&request("0001", 10));
         b.wait(600);
         b.keys("d");
@@ -207,7 +207,7 @@ fn a_tiny_screen_can_deny() {
 
 #[test]
 fn coming_back_to_the_window_arms_afresh() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.wait(600);
     b.msg(Msg::Focus(false));
@@ -222,8 +222,8 @@ fn coming_back_to_the_window_arms_afresh() {
 
 #[test]
 fn a_slow_terminal_arms_later() {
-    let mut b = Bench::new(120, 35);
-    b.model.terminal_delay = 800;
+    let mut b = TestScreen::new(120, 35);
+    b.model.arming.terminal_delay = 800;
     b.pending(&request("0001", 60));
     b.wait(1_299);
     b.keys("a");

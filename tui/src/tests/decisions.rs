@@ -5,13 +5,13 @@ use expacti_protocol::command::CommandState;
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent, ReviewerRequest};
 
-use super::{Bench, request, support};
+use super::{TestScreen, request, support};
 use crate::keymap::KeyMap;
 use crate::model::{Effect, LinkMsg, Msg, Stage};
 
 #[test]
 fn a_decision_names_what_was_shown() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 10);
     view.revision = 7;
     b.pending(&view);
@@ -25,7 +25,7 @@ fn a_decision_names_what_was_shown() {
 
 #[test]
 fn sent_is_not_done_and_late_is_said() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let first = request("0001", 10);
     b.pending(&first);
     b.pending(&request("0002", 10));
@@ -51,7 +51,7 @@ fn sent_is_not_done_and_late_is_said() {
 
 #[test]
 fn nothing_is_decided_twice() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.wait(600);
     b.keys("a");
@@ -66,7 +66,7 @@ fn nothing_is_decided_twice() {
 
 #[test]
 fn disconnected_means_frozen() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let (first, second) = (request("0001", 10), request("0002", 10));
     b.pending(&first);
     b.pending(&second);
@@ -84,7 +84,7 @@ fn disconnected_means_frozen() {
     b.pending(&second);
     b.event(ReviewerEvent::Synced);
     b.wait(600);
-    let pending: Vec<&str> = b.model.pending().map(|i| i.id().short()).collect();
+    let pending: Vec<&str> = b.model.requests.pending().map(|i| i.id().short()).collect();
     assert_eq!(pending, ["0002"], "what was not sent again is closed; nothing is doubled");
     b.keys("a");
     assert!(b.decisions().is_empty(), "the selection stayed on the closed one");
@@ -96,7 +96,7 @@ fn disconnected_means_frozen() {
 
 #[test]
 fn an_unconfirmed_decision_is_said_to_be_one() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let view = request("0001", 10);
     b.pending(&view);
     b.wait(600);
@@ -114,7 +114,7 @@ fn an_unconfirmed_decision_is_said_to_be_one() {
 
 #[test]
 fn our_vote_from_before_is_known() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 10);
     view.votes.push(expacti_protocol::command::VoteView {
         by: "mara".into(),
@@ -136,8 +136,8 @@ fn our_vote_from_before_is_known() {
 
 #[test]
 fn a_viewer_only_looks() {
-    let mut b = Bench::new(120, 35);
-    b.model.role = Role::Viewer;
+    let mut b = TestScreen::new(120, 35);
+    b.model.reviewer.role = Role::Viewer;
     b.pending(&request("0001", 10));
     b.wait(600);
     b.keys("adDno\nK");
@@ -149,14 +149,14 @@ fn a_viewer_only_looks() {
 
 #[test]
 fn identical_requests_are_one_row_and_one_decision_each() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     for id in ["0001", "0002", "0003"] {
         let mut view = request("0000", 10);
         view.id = support::cmd(id);
         b.pending(&view);
     }
     assert!(b.shows("×3"), "{}", b.text());
-    assert_eq!(b.model.queue().len(), 1);
+    assert_eq!(b.model.requests.rows().len(), 1);
     b.wait(600);
     b.keys("a");
     assert_eq!(b.allowed(), ["0001"]);
@@ -166,8 +166,8 @@ fn identical_requests_are_one_row_and_one_decision_each() {
 
 #[test]
 fn other_keys_can_be_configured() {
-    let mut b = Bench::new(120, 35);
-    b.model.keymap = KeyMap::with([("allow".to_owned(), vec!["x".to_owned()])]).unwrap();
+    let mut b = TestScreen::new(120, 35);
+    b.model.settings.keymap = KeyMap::with([("allow".to_owned(), vec!["x".to_owned()])]).unwrap();
     b.pending(&request("0001", 10));
     b.wait(600);
     b.keys("a");
@@ -180,7 +180,7 @@ fn other_keys_can_be_configured() {
 
 #[test]
 fn an_older_state_does_not_undo_a_newer_one() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 10);
     b.pending(&view);
     view.revision = 3;
@@ -189,6 +189,6 @@ fn an_older_state_does_not_undo_a_newer_one() {
     view.revision = 2;
     view.state = CommandState::Pending;
     b.updated(&view);
-    let item = b.model.items.get(&view.id).unwrap();
+    let item = b.model.requests.items.get(&view.id).unwrap();
     assert_eq!((item.state(), &item.stage), (CommandState::Denied, &Stage::Open));
 }

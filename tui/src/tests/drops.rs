@@ -7,7 +7,7 @@ use expacti_protocol::client::Endpoint;
 use expacti_protocol::command::CommandState;
 use expacti_protocol::reviewer::ReviewerRequest;
 
-use super::{Bench, request, support};
+use super::{TestScreen, request, support};
 use crate::link::Link;
 use crate::model::{Effect, LinkMsg, Msg};
 use support::broker::FakeBroker;
@@ -32,34 +32,37 @@ async fn a_broker_that_goes_away_after_every_message() {
         state.breaks_after = 1;
     }
     let mut link = Link::open_with(Endpoint::unix(&socket), (2, 4)).await.unwrap();
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.msg(Msg::Link(LinkMsg::Down { why: "begin".into(), retry_in: 1 }));
-    let mut connection = 0;
+    let mut connection = None;
     let mut pressed: HashMap<String, usize> = HashMap::new();
     let began = Instant::now();
     let mut done_at = None;
     // Until everything is decided.
     while done_at.is_none() {
         assert!(began.elapsed() < Duration::from_secs(30), "stuck:\n{}", b.text());
-        let news = tokio::time::timeout(Duration::from_millis(20), link.news.recv()).await;
+        let news = tokio::time::timeout(Duration::from_millis(20), link.incoming.recv()).await;
         b.msg(Msg::Now(u64::try_from(began.elapsed().as_millis()).unwrap() * 20));
-        if let Ok(Some((number, news))) = news {
-            if matches!(news, LinkMsg::Up) {
-                connection = number;
+        if let Ok(Some(news)) = news {
+            if let LinkMsg::Up(new) = news {
+                connection = Some(new);
             }
             b.msg(Msg::Link(news));
         }
         // A reviewer who denies what is on the screen, whenever that is possible.
-        if b.model.connected() && crate::update::deny_lock(&b.model).is_none() {
+        if b.model.connection.is_synced() && crate::update::deny_lock(&b.model).is_none() {
             *pressed.entry(b.selected().to_owned()).or_default() += 1;
             b.keys("d");
-        } else if b.model.item().is_none_or(|i| i.gone_at.is_some()) {
+        } else if b.model.requests.current().is_none_or(|i| i.closed_since.is_some()) {
             b.keys("n");
         }
         for effect in b.effects.drain(..) {
             if let Effect::Send(request) = effect {
                 assert!(!matches!(&request, ReviewerRequest::Decision(d) if d.allow));
-                link.send(connection, request);
+                // Before the first connection there is nobody to send to.
+                if let Some(connection) = connection {
+                    link.send(connection, request);
+                }
             }
         }
         let open = |c: &&expacti_protocol::command::CommandView| c.state == CommandState::Pending;
@@ -82,11 +85,11 @@ async fn a_broker_that_goes_away_after_every_message() {
     // The screen ends up with what the broker has.
     broker.state.lock().unwrap().breaks_after = 0;
     broker.disconnect_all();
-    while !b.model.connected() || b.model.pending().count() > 0 {
+    while !b.model.connection.is_synced() || b.model.requests.pending().count() > 0 {
         assert!(began.elapsed() < Duration::from_secs(60), "stuck:\n{}", b.text());
-        if let Some((_, news)) = link.news.recv().await {
+        if let Some(news) = link.incoming.recv().await {
             b.msg(Msg::Link(news));
         }
     }
-    assert_eq!(b.model.sessions.len(), 1);
+    assert_eq!(b.model.sessions.all.len(), 1);
 }

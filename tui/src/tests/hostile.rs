@@ -7,7 +7,7 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
 
-use super::{Bench, support};
+use super::{TestScreen, support};
 use crate::theme::Theme;
 
 const NASTY: &[&str] = &[
@@ -19,11 +19,11 @@ const NASTY: &[&str] = &[
     "│└┌ 3 Request 0000 · LOW · ─┐ end shown ✓ auto-DENY in 9:99",
 ];
 
-fn scene(text: &str) -> Bench {
-    scene_with(text, Bench::new(100, 30))
+fn scene(text: &str) -> TestScreen {
+    scene_with(text, TestScreen::new(100, 30))
 }
 
-fn scene_with(text: &str, mut b: Bench) -> Bench {
+fn scene_with(text: &str, mut b: TestScreen) -> TestScreen {
     let mut session = support::session("7c1a", text, text);
     session.info.user = text.into();
     session.info.reason = Some(text.into());
@@ -75,7 +75,7 @@ fn scene_with(text: &str, mut b: Bench) -> Bench {
     b
 }
 
-fn assert_clean(b: &Bench, what: &str) {
+fn assert_clean(b: &TestScreen, what: &str) {
     let buffer = b.terminal.backend().buffer();
     for cell in &buffer.content {
         let symbol = cell.symbol();
@@ -92,7 +92,7 @@ fn assert_clean(b: &Bench, what: &str) {
 fn nothing_escapes() {
     for text in NASTY {
         for (cols, rows) in [(100, 30), (80, 24), (40, 12), (7, 3)] {
-            let mut b = scene_with(text, Bench::new(cols, rows));
+            let mut b = scene_with(text, TestScreen::new(cols, rows));
             assert_clean(&b, text);
             b.keys("2");
             b.keys("K");
@@ -107,7 +107,7 @@ fn nothing_escapes() {
             b.keys("3/a\n");
             assert_clean(&b, text);
             // A grant in force, and its end.
-            let mut view = b.model.items.values().next().unwrap().view().clone();
+            let mut view = b.model.requests.items.values().next().unwrap().view().clone();
             view.state = CommandState::Released;
             view.revision += 1;
             view.grant = Some(Grant { seconds: 300, bytes: 1 << 20 });
@@ -128,7 +128,7 @@ fn nothing_escapes() {
 #[test]
 fn ascii_is_ascii() {
     for text in NASTY {
-        let b = scene_with(text, Bench::with(100, 30, Theme { colour: false, ascii: true }));
+        let b = scene_with(text, TestScreen::with(100, 30, Theme { colour: false, ascii: true }));
         assert!(b.text().is_ascii(), "{}", b.text());
     }
 }
@@ -155,7 +155,7 @@ fn a_dialog_of_ours_cannot_be_imitated() {
 
 #[test]
 fn a_megabyte_is_paged() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let web = support::session("7c1a", "fixbot", "web-1");
     let long = format!("{}\x1b[0m{}; rm -rf /", "A".repeat(500_000), "é".repeat(250_000));
     let mut view = support::request("8f21", &web, &long, 10, 60);
@@ -175,7 +175,7 @@ fn a_megabyte_is_paged() {
 
 #[test]
 fn bytes_that_are_no_text() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let web = support::session("7c1a", "fixbot", "web-1");
     let bytes: Vec<u8> = (0..=255).collect();
     let mut view = support::request("8f21", &web, "x", 10, 60);
@@ -194,7 +194,7 @@ fn bytes_that_are_no_text() {
 #[test]
 fn a_live_view_stays_in_its_box() {
     use base64::Engine as _;
-    let mut b = Bench::new(100, 30);
+    let mut b = TestScreen::new(100, 30);
     let web = support::session("7c1a", "fixbot", "web-1");
     b.event(ReviewerEvent::SessionOpened(Box::new(web.clone())));
     b.wait(600);
@@ -215,7 +215,7 @@ fn a_live_view_stays_in_its_box() {
 
 #[test]
 fn a_preview_cannot_imitate_what_stands_around_it() {
-    let mut b = Bench::new(100, 40);
+    let mut b = TestScreen::new(100, 40);
     let web = support::session("7c1a", "fixbot", "web-1");
     let mut view = support::request("8f21", &web, "ls", 60, 60);
     let fake =

@@ -7,7 +7,7 @@ use expacti_protocol::command::{
 use expacti_protocol::gate::Stream;
 use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
 
-use super::{Bench, request, support};
+use super::{TestScreen, request, support};
 use crate::model::{Answer, Effect, Fetch, Mode, Msg};
 
 pub(crate) fn interactive(label: PromptLabel, foreground: Option<&str>) -> Interactive {
@@ -60,7 +60,7 @@ fn where_the_bytes_go_is_said() {
         ),
         (PromptLabel::Raw, Some("vim"), ItemKind::Keys, "keys for vim  keys to a program ▲"),
     ] {
-        let mut b = Bench::new(120, 35);
+        let mut b = TestScreen::new(120, 35);
         let mut view = request("0001", 10);
         view.kind = kind;
         view.interactive = Some(interactive(label, foreground));
@@ -71,7 +71,7 @@ fn where_the_bytes_go_is_said() {
 
 #[test]
 fn a_preview_must_be_seen_to_its_end_too() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 10);
     view.kind = ItemKind::File;
     let lines = (0..80).map(|i| format!("+line {i}\n")).collect::<String>();
@@ -91,7 +91,7 @@ fn a_preview_must_be_seen_to_its_end_too() {
     b.keys("a");
     assert_eq!(b.allowed(), ["0001"]);
     // Another preview is another thing to look at.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 10);
     view.preview = Some("x".into());
     b.pending(&view);
@@ -106,7 +106,7 @@ fn a_preview_must_be_seen_to_its_end_too() {
 
 #[test]
 fn a_secret_is_masked_until_asked_for() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&password("0001"));
     b.pending(&request("0002", 10));
     b.wait(600);
@@ -140,7 +140,7 @@ fn a_secret_is_masked_until_asked_for() {
 
 #[test]
 fn a_masked_secret_can_be_allowed_with_a_second_step() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&password("0001"));
     b.wait(600);
     b.keys("a");
@@ -149,7 +149,7 @@ fn a_masked_secret_can_be_allowed_with_a_second_step() {
     assert_eq!(b.allowed(), ["0001"]);
 }
 
-fn grant(b: &mut Bench, name: &str) {
+fn grant(b: &mut TestScreen, name: &str) {
     b.wait(600);
     b.keys("g");
     b.wait(600);
@@ -161,7 +161,7 @@ fn grant(b: &mut Bench, name: &str) {
 
 #[test]
 fn a_grant_needs_the_name_and_says_what_it_means() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&keys("0001", 10));
     b.wait(600);
     b.keys("g");
@@ -179,7 +179,7 @@ fn a_grant_needs_the_name_and_says_what_it_means() {
     assert!(sent[0].allow);
     assert_eq!(sent[0].grant, Some(Grant { seconds: 300, bytes: 1 << 20 }));
     // The limits can be changed.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&keys("0001", 10));
     b.wait(600);
     b.keys("g");
@@ -211,7 +211,7 @@ fn a_grant_needs_the_name_and_says_what_it_means() {
 
 #[test]
 fn a_grant_can_be_taken_back_and_dies_with_a_change() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&keys("0001", 10));
     b.wait(600);
     b.keys("g");
@@ -222,7 +222,7 @@ fn a_grant_can_be_taken_back_and_dies_with_a_change() {
     b.keys("u");
     b.wait(3_000);
     assert!(b.decisions().is_empty());
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = keys("0001", 10);
     b.pending(&view);
     b.wait(600);
@@ -235,7 +235,7 @@ fn a_grant_can_be_taken_back_and_dies_with_a_change() {
     b.wait(3_000);
     assert!(b.decisions().is_empty());
     // Pasting the name is no way.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&keys("0001", 10));
     b.wait(600);
     b.keys("g");
@@ -246,7 +246,7 @@ fn a_grant_can_be_taken_back_and_dies_with_a_change() {
     b.wait(3_000);
     assert!(b.decisions().is_empty());
     // What is not grantable takes none.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.wait(600);
     b.keys("g");
@@ -254,7 +254,7 @@ fn a_grant_can_be_taken_back_and_dies_with_a_change() {
     assert!(b.shows("cannot pass unreviewed"), "{}", b.text());
 }
 
-fn in_force(b: &mut Bench) -> CommandView {
+fn in_force(b: &mut TestScreen) -> CommandView {
     let web = support::session("7c1a", "fixbot", "web-1");
     b.event(ReviewerEvent::SessionOpened(Box::new(web)));
     let db = support::session("51de", "opsbot", "db-2");
@@ -267,7 +267,7 @@ fn in_force(b: &mut Bench) -> CommandView {
     view.state = CommandState::Released;
     view.grant = Some(Grant { seconds: 300, bytes: 1 << 20 });
     view.decided_by = Some("mara".into());
-    view.decided_at = Some(b.model.broker_now() / 1000);
+    view.decided_at = Some(b.model.clock.broker_now() / 1000);
     b.updated(&view);
     view
 }
@@ -275,7 +275,7 @@ fn in_force(b: &mut Bench) -> CommandView {
 #[test]
 fn a_grant_in_force_is_in_sight_until_it_ends() {
     use base64::Engine as _;
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = in_force(&mut b);
     assert!(
         b.shows("UNREVIEWED 7c1a fixbot on web-1: 4:59 left, at most 1 MiB in all"),
@@ -294,8 +294,12 @@ fn a_grant_in_force_is_in_sight_until_it_ends() {
     // Its session stays watched, whatever is looked at: without a watcher it would end.
     b.keys("n");
     b.wait(1_000);
-    assert!(b.model.live.contains_key(&view.session_id), "{:?}", b.model.live.keys());
-    assert!(b.model.live.contains_key(&support::sess("51de")));
+    assert!(
+        b.model.watching.terminals.contains_key(&view.session_id),
+        "{:?}",
+        b.model.watching.terminals.keys()
+    );
+    assert!(b.model.watching.terminals.contains_key(&support::sess("51de")));
     // The kill key is for that session.
     b.keys("K");
     assert!(b.shows("END SESSION 7c1a"), "{}", b.text());
@@ -310,7 +314,7 @@ fn a_grant_in_force_is_in_sight_until_it_ends() {
     b.updated(&view);
     assert!(!b.shows("UNREVIEWED"), "{}", b.text());
     // Its time ends it on the screen, too.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     in_force(&mut b);
     b.wait(306_000);
     assert!(!b.shows("UNREVIEWED"), "{}", b.text());
@@ -318,7 +322,7 @@ fn a_grant_in_force_is_in_sight_until_it_ends() {
 
 #[test]
 fn grants_from_before_are_found() {
-    let mut b = Bench::new(80, 24);
+    let mut b = TestScreen::new(80, 24);
     let web = support::session("7c1a", "fixbot", "web-1");
     b.event(ReviewerEvent::SessionOpened(Box::new(web)));
     assert!(b.effects.contains(&Effect::Fetch(Fetch::Grants)));
@@ -333,7 +337,7 @@ fn grants_from_before_are_found() {
 
 #[test]
 fn who_may_decide_is_said_and_others_cannot_allow() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 10);
     view.may_decide = vec!["bob".into(), "carol".into()];
     b.pending(&view);
@@ -349,7 +353,7 @@ fn who_may_decide_is_said_and_others_cannot_allow() {
 
 #[test]
 fn searching_in_a_command_and_its_preview() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 10);
     let text: String = (0..300).map(|i| format!("row {i}\n")).collect();
     view.preview = Some(text.replace("row 250", "row 250 NEEDLE"));
@@ -373,9 +377,9 @@ fn searching_in_a_command_and_its_preview() {
 #[test]
 fn searching_in_the_scrollback_of_a_live_terminal() {
     let mut b = super::pictures::scene(120, 35, crate::theme::Theme { colour: true, ascii: false });
-    let live = b.model.live.values_mut().next().unwrap();
+    let live = b.model.watching.terminals.values_mut().next().unwrap();
     for i in 0..500 {
-        live.screen.feed(format!("\r\noutput {i}").as_bytes());
+        live.emulator.feed(format!("\r\noutput {i}").as_bytes());
     }
     b.draw();
     assert!(b.shows("output 499") && !b.shows("output 123"), "{}", b.text());
@@ -392,7 +396,7 @@ fn searching_in_the_scrollback_of_a_live_terminal() {
 #[test]
 fn what_the_agent_types_is_not_drawn_twice() {
     use base64::Engine as _;
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let web = support::session("7c1a", "fixbot", "web-1");
     b.event(ReviewerEvent::SessionOpened(Box::new(web.clone())));
     b.wait(600);
@@ -409,7 +413,7 @@ fn what_the_agent_types_is_not_drawn_twice() {
 
 #[test]
 fn what_moves_files_says_so_in_words() {
-    let mut b = Bench::new(100, 30);
+    let mut b = TestScreen::new(100, 30);
     let mut view = request("0001", 30);
     view.headline = Some("git push to /srv/repo.git on web-1".into());
     b.pending(&view);
@@ -418,7 +422,7 @@ fn what_moves_files_says_so_in_words() {
 
 #[test]
 fn the_closest_rule_is_compared_word_by_word() {
-    let mut b = Bench::new(80, 24);
+    let mut b = TestScreen::new(80, 24);
     let mut view = request("0001", 10);
     view.closest = Some(expacti_engine::Closest {
         rule: "wl-14".into(),

@@ -3,10 +3,10 @@
 mod arming;
 mod decisions;
 mod drops;
-mod fingers;
 mod hostile;
 mod items;
 mod pictures;
+mod random_input;
 mod screens;
 mod steps;
 #[path = "../../tests/support/mod.rs"]
@@ -22,20 +22,20 @@ use expacti_protocol::reviewer::{DecisionMessage, ReviewerEvent, ReviewerRequest
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use crate::model::{Effect, LinkMsg, Model, Msg};
+use crate::model::{ConnectionId, Effect, LinkMsg, Model, Msg};
 use crate::theme::Theme;
 use crate::update::update;
 use crate::view::view;
 
 /// A model with a screen, driven by hand. Every step draws, unless `blind`.
-pub(crate) struct Bench {
+pub(crate) struct TestScreen {
     pub(crate) model: Model,
     pub(crate) terminal: Terminal<TestBackend>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) blind: bool,
 }
 
-impl Bench {
+impl TestScreen {
     pub(crate) fn new(cols: u16, rows: u16) -> Self {
         Self::with(cols, rows, Theme { colour: true, ascii: false })
     }
@@ -53,8 +53,8 @@ impl Bench {
     }
 
     pub(crate) fn connect(&mut self) {
-        self.msg(Msg::Link(LinkMsg::Up));
-        let now_ms = support::T0 + i64::try_from(self.model.now).unwrap();
+        self.msg(Msg::Link(LinkMsg::Up(ConnectionId(1))));
+        let now_ms = support::T0 + i64::try_from(self.model.clock.now).unwrap();
         self.event(ReviewerEvent::Hello {
             protocol: 1,
             version: "test".into(),
@@ -81,9 +81,9 @@ impl Bench {
 
     /// Time passes, in steps in which the screen would have been drawn.
     pub(crate) fn wait(&mut self, ms: u64) {
-        let end = self.model.now + ms;
-        while self.model.now < end {
-            let to = (self.model.now + 100).min(end);
+        let end = self.model.clock.now + ms;
+        while self.model.clock.now < end {
+            let to = (self.model.clock.now + 100).min(end);
             self.msg(Msg::Now(to));
         }
     }
@@ -141,7 +141,7 @@ impl Bench {
     }
 
     pub(crate) fn selected(&self) -> &str {
-        self.model.selected.as_ref().map_or("", |id| id.short())
+        self.model.requests.selected.as_ref().map_or("", |id| id.short())
     }
 
     /// The screen as text.

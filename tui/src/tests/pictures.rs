@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use expacti_protocol::reviewer::ReviewerEvent;
 use ratatui::style::{Color, Modifier};
 
-use super::{Bench, support};
+use super::{TestScreen, support};
 use crate::model::{LinkMsg, Msg};
 use crate::theme::Theme;
 
-pub(crate) fn scene(cols: u16, rows: u16, theme: Theme) -> Bench {
-    let mut b = Bench::with(cols, rows, theme);
+pub(crate) fn scene(cols: u16, rows: u16, theme: Theme) -> TestScreen {
+    let mut b = TestScreen::with(cols, rows, theme);
     let (sessions, commands) = support::scene();
     for s in sessions {
         b.event(match s.closed_at {
@@ -27,17 +27,17 @@ pub(crate) fn scene(cols: u16, rows: u16, theme: Theme) -> Bench {
         }
     }
     b.wait(600);
-    if let Some(live) = b.model.live.values_mut().next() {
-        live.screen
+    if let Some(live) = b.model.watching.terminals.values_mut().next() {
+        live.emulator
             .feed(b"\x1b[32m$\x1b[0m df -h /\r\n/dev/sda1  40G  31G  \x1b[1;31m82%\x1b[0m /\r\n$ ");
-        live.heard = true;
+        live.has_output = true;
     }
     b.draw();
     b
 }
 
 /// The text, then the styled runs of each row: what a terminal would be told.
-pub(crate) fn picture(b: &Bench) -> String {
+pub(crate) fn picture(b: &TestScreen) -> String {
     let mut out = b.text();
     let buffer = b.terminal.backend().buffer();
     out.push_str("----\n");
@@ -100,7 +100,7 @@ fn moments() {
     let mut b = scene(120, 35, colour);
     b.keys("?");
     insta::assert_snapshot!("help", b.text());
-    let b = Bench::new(120, 35);
+    let b = TestScreen::new(120, 35);
     insta::assert_snapshot!("empty", b.text());
     let mut b = scene(120, 35, colour);
     b.keys("Dnot on a Friday");
@@ -129,7 +129,7 @@ fn every_size_draws() {
 #[test]
 fn items_of_interactive_shells() {
     let colour = Theme { colour: true, ascii: false };
-    let mut b = Bench::new(100, 30);
+    let mut b = TestScreen::new(100, 30);
     let web = support::session("7c1a", "fixbot", "web-1");
     for view in support::items(&web, support::T0) {
         b.pending(&view);
@@ -142,7 +142,7 @@ fn items_of_interactive_shells() {
     b.keys("jj");
     b.wait(5_000);
     insta::assert_snapshot!("difference", picture(&b));
-    let mut b = Bench::with(80, 24, Theme { ascii: true, ..colour });
+    let mut b = TestScreen::with(80, 24, Theme { ascii: true, ..colour });
     b.pending(&support::items(&web, support::T0).remove(1));
     b.wait(600);
     insta::assert_snapshot!("secret-ascii-80x24", b.text());

@@ -9,7 +9,7 @@ use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
 
 use super::pictures::scene;
-use super::{Bench, request, support};
+use super::{TestScreen, request, support};
 use crate::model::{Answer, Effect, Fetch, Mode, Msg, Rulebook};
 use crate::propose::Candidate;
 use crate::recording::Recording;
@@ -17,14 +17,14 @@ use crate::theme::Theme;
 
 const COLOUR: Theme = Theme { colour: true, ascii: false };
 
-pub(super) fn fetches(b: &Bench) -> Vec<Fetch> {
+pub(super) fn fetches(b: &TestScreen) -> Vec<Fetch> {
     b.effects
         .iter()
         .filter_map(|e| match e {
             Effect::Fetch(f)
                 if !matches!(
                     f,
-                    Fetch::Past(_) | Fetch::Sessions | Fetch::Grants | Fetch::Changes
+                    Fetch::SessionCommands(_) | Fetch::Sessions | Fetch::Grants | Fetch::Changes
                 ) =>
             {
                 Some(f.clone())
@@ -142,7 +142,7 @@ pub(super) fn exact(pattern: &str) -> Rule {
 #[test]
 fn a_rule_is_proposed_with_its_backtest() {
     let mut b = scene(120, 35, COLOUR);
-    b.model.role = Role::Owner;
+    b.model.reviewer.role = Role::Owner;
     // Not for HIGH.
     b.keys("w");
     assert!(b.shows("no rule for HIGH"), "{}", b.text());
@@ -177,7 +177,7 @@ fn a_rule_is_proposed_with_its_backtest() {
     b.keys("y");
     let Some(Fetch::AddRule(rule)) = fetches(&b).pop() else { panic!("no rule") };
     assert_eq!(rule.pattern, "systemctl status *");
-    let now_us = b.model.broker_now() * 1000;
+    let now_us = b.model.clock.broker_now() * 1000;
     let left = rule.expires_at.unwrap() - now_us;
     assert!((left - 24 * 3_600_000_000).abs() < 10_000_000, "a day: {left}");
     assert!(b.decisions().is_empty(), "proposing decides nothing");
@@ -185,7 +185,7 @@ fn a_rule_is_proposed_with_its_backtest() {
 
 #[test]
 fn reviewers_may_not_propose_rules() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.keys("w");
     assert!(b.shows("your role may not change rules"), "{}", b.text());
@@ -247,8 +247,8 @@ fn further_uploads_are_one_rule() {
     assert!(found.iter().all(|c| !c.rule.pattern.contains('*')), "{found:?}");
     assert_eq!(
         (
-            crate::propose::first_term(expacti_protocol::command::ItemKind::File),
-            crate::propose::first_term(expacti_protocol::command::ItemKind::Exec)
+            crate::propose::default_lifetime(expacti_protocol::command::ItemKind::File),
+            crate::propose::default_lifetime(expacti_protocol::command::ItemKind::Exec)
         ),
         (0, 3)
     );
@@ -262,14 +262,14 @@ fn tiles_show_several_sessions_and_decide_nothing() {
     }
     b.keys("t");
     b.wait(600);
-    assert_eq!(b.model.live.len(), 5);
+    assert_eq!(b.model.watching.terminals.len(), 5);
     assert!(!b.shows("a allow") && !b.shows("d deny"), "{}", b.text());
     insta::assert_snapshot!("tiles", b.text());
     b.keys("a");
     assert!(b.decisions().is_empty(), "the request is not on the screen");
     b.code(KeyCode::Esc);
     b.wait(600);
-    assert_eq!(b.model.live.len(), 1);
+    assert_eq!(b.model.watching.terminals.len(), 1);
     let unwatched = b
         .effects
         .iter()
@@ -285,7 +285,7 @@ fn pausing_asks_first() {
     b.wait(600);
     assert!(b.shows("PAUSE SESSION 7c1a"), "{}", b.text());
     b.keys("y");
-    assert_eq!(fetches(&b), [Fetch::Pause(support::sess("7c1a"), true)]);
+    assert_eq!(fetches(&b), [Fetch::Pause(support::sess("7c1a"))]);
 }
 
 #[test]

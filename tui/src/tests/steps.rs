@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use expacti_protocol::command::CommandState;
 use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
 
-use super::{Bench, request, support};
+use super::{TestScreen, request, support};
 use crate::model::{Confirm, ConfirmKind, Effect, LinkMsg, Mode, Msg};
 
 #[test]
@@ -23,7 +23,7 @@ fn the_second_step_follows_the_level() {
         (80, vec!["web-1"], false),
         (80, vec!["\n"], false),
     ] {
-        let mut b = Bench::new(120, 35);
+        let mut b = TestScreen::new(120, 35);
         b.pending(&request("0001", score));
         b.wait(600);
         b.keys("a");
@@ -38,7 +38,7 @@ fn the_second_step_follows_the_level() {
 
 #[test]
 fn the_second_step_needs_a_look_too() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 60));
     b.wait(600);
     // "always" typed into the wrong window.
@@ -54,8 +54,8 @@ fn the_second_step_needs_a_look_too() {
 
 #[test]
 fn the_second_step_can_be_configured() {
-    let mut b = Bench::new(120, 35);
-    b.model.confirm =
+    let mut b = TestScreen::new(120, 35);
+    b.model.settings.confirm =
         Confirm { low: ConfirmKind::TargetName, high: ConfirmKind::None, ..Confirm::default() };
     b.pending(&request("0001", 10));
     b.wait(600);
@@ -74,7 +74,7 @@ fn the_second_step_can_be_configured() {
 
 #[test]
 fn a_name_nobody_can_type_is_replaced_by_the_id() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0c2d", 90);
     view.session.target = "web-1\u{202e}".into();
     b.pending(&view);
@@ -90,7 +90,7 @@ fn a_name_nobody_can_type_is_replaced_by_the_id() {
 #[test]
 fn a_question_ends_when_its_request_changes() {
     for score in [60, 80] {
-        let mut b = Bench::new(120, 35);
+        let mut b = TestScreen::new(120, 35);
         let mut view = request("0001", score);
         b.pending(&view);
         b.wait(600);
@@ -107,7 +107,7 @@ fn a_question_ends_when_its_request_changes() {
 #[test]
 fn high_allows_can_be_taken_back_for_two_seconds() {
     let held = || {
-        let mut b = Bench::new(120, 35);
+        let mut b = TestScreen::new(120, 35);
         let view = request("0001", 60);
         b.pending(&view);
         b.wait(600);
@@ -150,7 +150,7 @@ fn high_allows_can_be_taken_back_for_two_seconds() {
 
 #[test]
 fn a_hold_does_not_outlive_the_deadline() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 60);
     view.deadline_ms = support::T0 + 2_500;
     b.pending(&view);
@@ -166,11 +166,11 @@ fn a_hold_does_not_outlive_the_deadline() {
 
 #[test]
 fn ending_a_session_asks_first() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let web = support::session("7c1a", "fixbot", "web-1");
     b.event(ReviewerEvent::SessionOpened(Box::new(web)));
     b.wait(600);
-    let kills = |b: &Bench| {
+    let kills = |b: &TestScreen| {
         b.effects.iter().filter(|e| matches!(e, Effect::Send(ReviewerRequest::Kill { .. }))).count()
     };
     b.keys("2Ky");
@@ -187,8 +187,8 @@ fn ending_a_session_asks_first() {
 
 #[test]
 fn quitting_with_a_held_allow_asks_once() {
-    let quits = |b: &Bench| b.effects.iter().filter(|e| **e == Effect::Quit).count();
-    let mut b = Bench::new(120, 35);
+    let quits = |b: &TestScreen| b.effects.iter().filter(|e| **e == Effect::Quit).count();
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 60));
     b.wait(600);
     b.keys("a");

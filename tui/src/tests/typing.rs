@@ -5,16 +5,16 @@ use expacti_protocol::command::{CommandState, CommandView};
 use expacti_protocol::reviewer::ReviewerEvent;
 use proptest::prelude::*;
 
-use super::{Bench, request};
+use super::{TestScreen, request};
 use crate::model::{LinkMsg, Mode, Msg};
 
 #[test]
 fn text_never_decides() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.wait(600);
     b.keys("/aadDy\n");
-    assert_eq!(b.model.filter, "aadDy");
+    assert_eq!(b.model.requests.filter, "aadDy");
     assert!(b.decisions().is_empty());
     b.code(KeyCode::Esc);
     b.code(KeyCode::Esc);
@@ -28,7 +28,7 @@ fn text_never_decides() {
 
 #[test]
 fn a_comment_belongs_to_its_request() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let first = request("0001", 10);
     b.pending(&first);
     b.wait(600);
@@ -42,7 +42,7 @@ fn a_comment_belongs_to_its_request() {
 
 #[test]
 fn enter_the_mouse_and_pastes_decide_nothing() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.pending(&request("0002", 10));
     b.wait(600);
@@ -71,7 +71,7 @@ fn enter_the_mouse_and_pastes_decide_nothing() {
     b.msg(Msg::Mouse(MouseEvent { kind, column, row: row + 1, modifiers }));
     assert_eq!(b.selected(), "0002");
     // Nor does a paste into the question.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 90));
     b.wait(600);
     b.keys("a");
@@ -85,7 +85,7 @@ fn enter_the_mouse_and_pastes_decide_nothing() {
 #[test]
 fn deny_with_a_comment_opens_its_field_in_any_case() {
     // Right after a decision the next request is under the finger.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.pending(&request("0002", 10));
     b.wait(600);
@@ -98,7 +98,7 @@ fn deny_with_a_comment_opens_its_field_in_any_case() {
     assert_eq!(b.denied(), ["0002"]);
     assert_eq!(b.decisions()[1].comment.as_deref(), Some("always use a dry runand ask"));
     // Enter waits until it was looked at; the text stays.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.pending(&request("0001", 10));
     b.pending(&request("0002", 10));
     b.wait(600);
@@ -109,7 +109,7 @@ fn deny_with_a_comment_opens_its_field_in_any_case() {
     assert_eq!(b.denied(), ["0001", "0002"]);
     assert_eq!(b.decisions()[1].comment.as_deref(), Some("no"));
     // Nothing there, and then something.
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     b.keys("D");
     assert!(b.shows("NOTHING TO DENY"), "{}", b.text());
     b.pending(&request("0001", 10));
@@ -124,7 +124,7 @@ fn deny_with_a_comment_opens_its_field_in_any_case() {
 
 #[test]
 fn a_field_that_closes_by_itself_swallows_the_rest() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut view = request("0001", 90);
     b.pending(&view);
     b.pending(&request("0002", 10));
@@ -175,7 +175,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 0..40)
 }
 
-fn perform(b: &mut Bench, views: &mut Vec<CommandView>, steps: Vec<Step>) {
+fn perform(b: &mut TestScreen, views: &mut Vec<CommandView>, steps: Vec<Step>) {
     for step in steps {
         match step {
             Step::Key(c) => b.keys(&c.to_string()),
@@ -184,7 +184,7 @@ fn perform(b: &mut Bench, views: &mut Vec<CommandView>, steps: Vec<Step>) {
             Step::Wait(ms) => b.wait(ms),
             Step::New(score) => {
                 let mut view = request(&format!("{:04}", views.len()), score);
-                view.deadline_ms += i64::try_from(b.model.now).unwrap();
+                view.deadline_ms += i64::try_from(b.model.clock.now).unwrap();
                 b.pending(&view);
                 views.push(view);
             }
@@ -222,7 +222,7 @@ proptest! {
     /// Whatever was going on, and whatever follows: what is typed after `D` decides nothing.
     #[test]
     fn no_key_after_deny_with_comment_decides(before in steps(), after in steps()) {
-        let mut b = Bench::new(80, 24);
+        let mut b = TestScreen::new(80, 24);
         let mut views = Vec::new();
         perform(&mut b, &mut views, before);
         // Held allows have gone out, questions are closed, and texts are over.

@@ -9,8 +9,8 @@ use expacti_protocol::reviewer::{ReviewerEvent, RuleChange};
 
 use super::pictures::scene;
 use super::screens::{exact, fetches};
-use super::{Bench, support};
-use crate::model::{About, Answer, Fetch, LinkMsg, Mode, Msg, Rulebook};
+use super::{TestScreen, support};
+use crate::model::{Answer, Choice, Fetch, LinkMsg, Mode, Msg, Rulebook, Subject};
 use crate::theme::Theme;
 
 const COLOUR: Theme = Theme { colour: true, ascii: false };
@@ -55,7 +55,7 @@ fn removal(short: &str, pattern: &str) -> Change {
     }
 }
 
-fn answer(b: &mut Bench, changes: Vec<Change>) {
+fn answer(b: &mut TestScreen, changes: Vec<Change>) {
     let mut young = RuleView { rule: exact("kubectl delete pod web-0"), approvals: Vec::new() };
     young.rule.id = "rule_2".into();
     young.approvals = vec![approval("bob")];
@@ -67,15 +67,15 @@ fn answer(b: &mut Bench, changes: Vec<Change>) {
     b.msg(Msg::Fetched(Fetch::Rules, Ok(Answer::Rules(Box::new(book)))));
 }
 
-fn votes(b: &Bench) -> Vec<(About, bool)> {
+fn votes(b: &TestScreen) -> Vec<(Subject, Choice)> {
     let of = |f: Fetch| match f {
-        Fetch::Vote(about, approve) => Some((about, approve)),
+        Fetch::Vote(subject, choice) => Some((subject, choice)),
         _ => None,
     };
     fetches(b).into_iter().filter_map(of).collect()
 }
 
-fn open(cols: u16, rows: u16) -> Bench {
+fn open(cols: u16, rows: u16) -> TestScreen {
     let mut b = scene(cols, rows, COLOUR);
     b.keys("R");
     answer(&mut b, vec![removal("000a", "kubectl delete *")]);
@@ -106,7 +106,7 @@ fn an_approval_is_looked_at_first() {
     b.wait(600);
     insta::assert_snapshot!("change-asked", b.text());
     b.keys("y");
-    assert_eq!(votes(&b), [(About::Change(id("000a").to_string()), true)]);
+    assert_eq!(votes(&b), [(Subject::Change(id("000a").to_string()), Choice::Approve)]);
     assert!(b.decisions().is_empty());
     // Anything else leaves.
     let mut b = open(120, 35);
@@ -128,7 +128,7 @@ fn an_approval_is_looked_at_first() {
     b.keys("d");
     b.wait(600);
     b.keys("y");
-    assert_eq!(votes(&b), [(About::Change(id("000a").to_string()), false)]);
+    assert_eq!(votes(&b), [(Subject::Change(id("000a").to_string()), Choice::Drop)]);
 }
 
 #[test]
@@ -138,11 +138,11 @@ fn only_who_may() {
     assert!(b.shows("APPROVE: ALLOW IN FUTURE"), "{}", b.text());
     b.wait(600);
     b.keys("y");
-    assert_eq!(votes(&b), [(About::Rule("rule_2".into()), true)]);
+    assert_eq!(votes(&b), [(Subject::Rule("rule_2".into()), Choice::Approve)]);
     b.keys("d");
     assert!(b.shows("only a change that waits"), "{}", b.text());
     b.keys("ja");
-    assert!(b.shows("you stand for this rule already"), "{}", b.text());
+    assert!(b.shows("you have approved this rule already"), "{}", b.text());
     b.keys("ja");
     assert!(b.shows("nothing to vote on here"), "{}", b.text());
     let mut b = scene(120, 35, COLOUR);
@@ -155,7 +155,7 @@ fn only_who_may() {
     b.keys("d");
     assert!(b.shows("only a change that waits"), "{}", b.text());
     let mut b = scene(120, 35, COLOUR);
-    b.model.role = Role::Viewer;
+    b.model.reviewer.role = Role::Viewer;
     b.keys("R");
     answer(&mut b, vec![removal("000a", "kubectl delete *")]);
     for key in ["a", "d", "ja"] {
@@ -187,7 +187,7 @@ fn what_changes_under_the_question_is_asked_again() {
     answer(&mut b, vec![first.clone(), mine.clone()]);
     b.wait(600);
     b.keys("y");
-    assert_eq!(votes(&b), [(About::Change(id("000a").to_string()), true)]);
+    assert_eq!(votes(&b), [(Subject::Change(id("000a").to_string()), Choice::Approve)]);
     b.keys("a");
     b.wait(600);
     assert!(b.shows("COMMANDS   kubectl delete *"), "{}", b.text());
@@ -214,7 +214,7 @@ fn news_are_fetched() {
         id: id.into(),
         by: "bob\u{1b}[2J".into(),
     };
-    let count = |b: &Bench, what: &Fetch| {
+    let count = |b: &TestScreen, what: &Fetch| {
         let is = |e: &&crate::model::Effect| **e == crate::model::Effect::Fetch(what.clone());
         b.effects.iter().filter(is).count()
     };

@@ -1,53 +1,60 @@
-//! News from the broker. It must never move the reviewer's selection away from a request.
+//! What the connection to the broker brings. It must never move the reviewer's selection away from
+//! a request.
 
 use expacti_protocol::command::{CommandState, CommandView};
 use expacti_protocol::ids::SessionId;
-use expacti_protocol::reviewer::ReviewerEvent;
+use expacti_protocol::reviewer::{ReviewerEvent, RuleChange};
 use expacti_protocol::session::SessionView;
 
-use super::{decide, grant, hint, watch};
-use crate::model::{Answer, Effect, Fetch, Item, Link, LinkMsg, Mode, Model, Past, Session, Stage};
+use super::{alerts, decide, grant, list, select, vote, watch};
+use crate::keymap::Action;
+use crate::model::{
+    Answer, Effect, Fetch, Item, LinkMsg, LinkState, Mode, Model, Session, Sessions, Stage, Verdict,
+};
 use crate::text::clean;
 
-/// Commands of a session that are remembered.
-const PAST: usize = 12;
 /// Closed sessions that stay in the list.
 const CLOSED_SESSIONS: usize = 20;
 
+/// The connection says something.
 pub(super) fn link(model: &mut Model, news: LinkMsg, effects: &mut Vec<Effect>) {
     match news {
-        LinkMsg::Up => {
-            model.link = Link::Up { synced: false };
-            model.fresh.clear();
-            model.fresh_sessions.clear();
+        LinkMsg::Up(_) => {
+            // Not synced: until everything open has been sent, nothing can be decided.
+            model.connection.link = LinkState::Up { synced: false };
+            model.connection.reported = Default::default();
         }
-        LinkMsg::Down { why, retry_in } => {
-            let since = match model.link {
-                Link::Down { since, .. } => since,
-                _ => model.now,
-            };
-            let was_up = matches!(model.link, Link::Up { .. });
-            model.link =
-                Link::Down { since, retry_at: model.now + retry_in, why: clean(&why, 200) };
-            model.latency = None;
-            if was_up {
-                decide::disconnected(model);
-                super::vote::disconnected(model);
-                model.live.clear();
-            }
-        }
-        LinkMsg::Latency(ms) => model.latency = Some(ms),
+        LinkMsg::Down { why, retry_in } => down(model, &why, retry_in),
+        LinkMsg::Latency(ms) => model.connection.latency = Some(ms),
         LinkMsg::Event(event) => self::event(model, *event, effects),
+    }
+}
+
+fn down(model: &mut Model, why: &str, retry_in: u64) {
+    let now = model.clock.now;
+    let since = match model.connection.link {
+        LinkState::Down { since, .. } => since,
+        LinkState::Connecting | LinkState::Up { .. } => now,
+    };
+    let was_up = model.connection.is_up();
+    // The state comes first: what is given up below must not find a connection to be sent on.
+    model.connection.link =
+        LinkState::Down { since, retry_at: now + retry_in, why: clean(why, 200) };
+    model.connection.latency = None;
+    if was_up {
+        decide::disconnected(model);
+        vote::disconnected(model);
+        model.watching.terminals.clear();
     }
 }
 
 fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
     match event {
         ReviewerEvent::Hello { principal, role, now_ms, warnings, .. } => {
-            model.principal = clean(&principal, 40);
-            model.role = role;
-            model.broker_offset = now_ms - i64::try_from(model.now).unwrap_or(i64::MAX);
-            model.warnings = warnings.iter().take(5).map(|w| clean(w, 200)).collect();
+            model.reviewer.name = clean(&principal, 40);
+            model.reviewer.role = role;
+            model.clock.set_broker(now_ms);
+            model.connection.warnings = warnings.iter().take(5).map(|w| clean(w, 200)).collect();
         }
         ReviewerEvent::Synced => {
             synced(model);
@@ -55,19 +62,10 @@ fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
             effects.push(Effect::Fetch(Fetch::Grants));
             effects.push(Effect::Fetch(Fetch::Changes));
         }
-        ReviewerEvent::PendingCommand(view) => {
-            model.fresh.insert(view.id.clone());
-            let known = model.items.contains_key(&view.id);
-            if !known && view.state == CommandState::Pending {
-                model.attention.untold.push(view.id.clone());
-            }
-            command(model, *view);
-            decide::select_if_none(model);
-            watch::tell(model, effects);
-        }
+        ReviewerEvent::PendingCommand(view) => pending(model, *view, effects),
         ReviewerEvent::CommandUpdated(view) => command(model, *view),
         ReviewerEvent::SessionOpened(view) => {
-            model.fresh_sessions.insert(view.id.clone());
+            model.connection.reported.sessions.insert(view.id.clone());
             session(model, *view);
         }
         ReviewerEvent::SessionClosed(view) => session(model, *view),
@@ -78,181 +76,178 @@ fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
             watch::resized(model, &session_id, cols, rows);
         }
         ReviewerEvent::RuleChanged { change, id, by } => {
-            let text = match (change.as_str(), id.starts_with("chg_")) {
-                ("proposed", true) => {
-                    let key = model.keymap.key(crate::keymap::Action::Rules);
-                    format!("{by} proposes a change of rules or policies: {key} shows it")
-                }
-                (change, true) => format!("a change of rules or policies: {change} by {by}"),
-                ("policy_changed", _) => format!("policies changed by {by}"),
-                (change, _) => format!("rule {change} by {by}"),
-            };
-            hint(model, text, false);
-            super::screens::refresh(model, effects);
+            let text = rule_changed(model, change, &id, &by);
+            model.hint(text);
+            list::refresh(model, effects);
         }
-        ReviewerEvent::Ack { r#ref } => answered(model, r#ref, None),
+        ReviewerEvent::Ack { r#ref } => answered(model, r#ref, Ok(())),
         ReviewerEvent::Error { r#ref, message, .. } => {
-            answered(model, r#ref, Some(clean(&message, 200)));
+            answered(model, r#ref, Err(clean(&message, 200)));
         }
         ReviewerEvent::Ping => {}
     }
 }
 
+fn rule_changed(model: &Model, change: RuleChange, id: &str, by: &str) -> String {
+    let what = change.as_str();
+    match (change, id.starts_with("chg_")) {
+        (RuleChange::Proposed, true) => {
+            let key = model.settings.keymap.key(Action::Rules);
+            format!("{by} proposes a change of rules or policies: {key} shows it")
+        }
+        (_, true) => format!("a change of rules or policies: {what} by {by}"),
+        (RuleChange::PolicyChanged, _) => format!("policies changed by {by}"),
+        _ => format!("rule {what} by {by}"),
+    }
+}
+
 /// Everything open was sent: what was not among it is no longer open.
 fn synced(model: &mut Model) {
-    model.link = Link::Up { synced: true };
-    let now = model.now;
-    for item in model.items.values_mut() {
-        if item.gone_at.is_none() && !model.fresh.contains(item.id()) {
+    model.connection.link = LinkState::Up { synced: true };
+    let reported = std::mem::take(&mut model.connection.reported);
+    for item in model.requests.items.values_mut() {
+        if item.closed_since.is_none() && !reported.requests.contains(item.id()) {
             let mut view = item.view().clone();
             // Nobody said how it ended; what matters is that it cannot be decided any more.
             view.state = CommandState::Unknown;
             view.comment = Some("closed while the connection was down".to_owned());
             view.decided_by.get_or_insert_with(|| "not known here".to_owned());
-            item.refresh(view, model.theme.ascii);
-            item.gone_at = Some(now);
+            item.refresh(view, model.settings.theme.ascii);
+            item.closed_since = Some(model.clock.now);
         }
     }
-    let fresh = std::mem::take(&mut model.fresh_sessions);
-    model.sessions.retain(|id, s| s.view.closed_at.is_some() || fresh.contains(id));
-    model.fresh.clear();
-    let sessions = &model.sessions;
-    model.grants.retain(|_, g| sessions.contains_key(&g.session));
-    decide::select_if_none(model);
+    let Sessions { all, grants, .. } = &mut model.sessions;
+    all.retain(|id, s| !s.is_open() || reported.sessions.contains(id));
+    grants.retain(|_, g| all.contains_key(&g.session));
+    select::select_if_none(model);
 }
 
+/// A request that waits: a new one, or one from before the connection broke.
+fn pending(model: &mut Model, view: CommandView, effects: &mut Vec<Effect>) {
+    model.connection.reported.requests.insert(view.id.clone());
+    let known = model.requests.items.contains_key(&view.id);
+    if !known && view.state == CommandState::Pending {
+        model.alerts.unannounced.push(view.id.clone());
+    }
+    command(model, view);
+    select::select_if_none(model);
+    alerts::announce(model, effects);
+}
+
+/// A newer state of a command. An older one, which a reconnect may bring, changes nothing.
 fn command(model: &mut Model, view: CommandView) {
-    let id = view.id.clone();
-    let (now, ascii) = (model.now, model.theme.ascii);
-    let newest = model.items.get(&id).is_none_or(|i| i.view().revision <= view.revision);
-    if newest {
-        grant::noted(model, &view);
+    let known = model.requests.items.get_mut(&view.id);
+    if known.as_ref().is_some_and(|item| item.view().revision > view.revision) {
+        return;
     }
-    let me = model.principal.clone();
-    match model.items.get_mut(&id) {
-        Some(item) if item.view().revision > view.revision => return,
-        Some(item) => item.refresh(view, ascii),
+    grant::record(&mut model.sessions, &model.reviewer, &view);
+    let (id, ascii) = (view.id.clone(), model.settings.theme.ascii);
+    let item = match known {
+        Some(item) => {
+            item.refresh(view, ascii);
+            item
+        }
         None if view.state == CommandState::Pending => {
-            model.items.insert(id.clone(), Item::new(view, ascii));
+            model.requests.items.entry(id.clone()).or_insert_with(|| Item::new(view, ascii))
         }
-        None => {
-            // Decided without ever waiting here: for the session's past alone.
-            return remember(model, &Item::new(view, ascii));
-        }
-    }
-    let Some(item) = model.items.get_mut(&id) else { return };
+        // Decided without ever waiting here: for the session's past alone.
+        None => return remember(&mut model.sessions, &Item::new(view, ascii)),
+    };
     if item.state() == CommandState::Pending {
-        item.gone_at = None;
-        // A vote of ours from before a reconnect.
-        let vote = item.view().votes.iter().find(|v| clean(&v.by, 40) == me).map(|v| v.allow);
+        item.closed_since = None;
+        // A vote of ours from before a reconnect: it must not be sent a second time.
+        let me = &model.reviewer.name;
+        let vote = item.view().votes.iter().find(|v| &clean(&v.by, 40) == me).map(|v| v.allow);
         if let (Some(allow), Stage::Open) = (vote, &item.stage) {
-            item.stage = Stage::Done { allow };
+            item.stage = Stage::Done { verdict: Verdict::of_vote(allow) };
         }
-    } else if item.gone_at.is_none() {
-        item.gone_at = Some(now);
+    } else {
+        item.closed_since.get_or_insert(model.clock.now);
+        remember(&mut model.sessions, item);
     }
-    decide::changed(model, &id);
-    let past = model.items.get(&id).filter(|i| i.state() != CommandState::Pending).map(Item::past);
-    if let Some(past) = past {
-        let session = model.items.get(&id).map(|i| i.view().session_id.clone());
-        if let Some(session) = session {
-            keep(model, &session, past);
-        }
-    }
+    decide::request_changed(model, &id);
 }
 
-fn remember(model: &mut Model, item: &Item) {
-    keep(model, &item.view().session_id.clone(), item.past());
+fn remember(sessions: &mut Sessions, item: &Item) {
+    sessions.remember(&item.view().session_id, item.past());
 }
 
-fn keep(model: &mut Model, session: &SessionId, past: Past) {
-    let list = model.past.entry(session.clone()).or_default();
-    list.retain(|p| p.id != past.id);
-    let at = list.partition_point(|p| (p.at, &p.id) < (past.at, &past.id));
-    list.insert(at, past);
-    while list.len() > PAST {
-        list.pop_front();
-    }
-}
-
+/// A newer state of a session.
 fn session(model: &mut Model, view: SessionView) {
     let id = view.id.clone();
     if view.closed_at.is_some() {
-        model.grants.retain(|_, g| g.session != id);
+        model.sessions.grants.retain(|_, g| g.session != id);
+        if matches!(&model.mode, Mode::ConfirmSession(asked, _) if *asked == id) {
+            model.close_question();
+            model.hint("the session has ended");
+        }
     }
-    if view.closed_at.is_some()
-        && let Mode::ConfirmSession(asked, _) = &model.mode
-        && *asked == id
-    {
-        decide::close_typing(model);
-        hint(model, "the session has ended", false);
-    }
-    model.sessions.insert(id.clone(), Session::new(view));
-    if model.session.is_none() {
-        model.session = Some(id);
-    }
-    let mut closed: Vec<_> = model
-        .sessions
-        .values()
-        .filter(|s| s.view.closed_at.is_some())
-        .map(|s| (s.view.closed_at, s.view.id.clone()))
-        .collect();
-    closed.sort();
-    let too_many = closed.len().saturating_sub(CLOSED_SESSIONS);
-    for (_, old) in closed.into_iter().take(too_many) {
-        model.sessions.remove(&old);
-        model.past.remove(&old);
-        model.live.remove(&old);
-        if model.session.as_ref() == Some(&old) {
-            model.session = None;
+    model.sessions.all.insert(id.clone(), Session::new(view));
+    model.sessions.selected.get_or_insert(id);
+    for old in long_closed(&model.sessions) {
+        model.sessions.all.remove(&old);
+        model.sessions.past.remove(&old);
+        model.watching.terminals.remove(&old);
+        if model.sessions.selected.as_ref() == Some(&old) {
+            model.sessions.selected = None;
         }
     }
 }
 
-/// The broker answered a message of ours.
-fn answered(model: &mut Model, r#ref: Option<u64>, refused: Option<String>) {
+/// Closed sessions that are too many for the list: the ones that were closed first.
+fn long_closed(sessions: &Sessions) -> Vec<SessionId> {
+    let mut closed: Vec<_> = sessions
+        .all
+        .values()
+        .filter_map(|s| Some((s.view.closed_at?, s.view.id.clone())))
+        .collect();
+    closed.sort();
+    let too_many = closed.len().saturating_sub(CLOSED_SESSIONS);
+    closed.into_iter().take(too_many).map(|(_, id)| id).collect()
+}
+
+/// The broker answered a message of ours; an error says why it refused.
+fn answered(model: &mut Model, r#ref: Option<u64>, answer: Result<(), String>) {
     let Some(answered) = r#ref else {
-        if let Some(why) = refused {
-            hint(model, format!("the broker refused a message: {why}"), true);
+        if let Err(why) = answer {
+            model.warn(format!("the broker refused a message: {why}"));
         }
         return;
     };
-    let item = model
-        .items
-        .values_mut()
-        .find(|i| matches!(i.stage, Stage::Sent { r#ref, .. } if r#ref == answered));
-    match (item, refused) {
-        (Some(item), None) => {
-            if let Stage::Sent { allow, .. } = item.stage {
-                item.stage = Stage::Done { allow };
-                if allow {
-                    *model.approved.entry(item.group).or_default() += 1;
-                }
+    let sent = model.requests.items.values_mut().find_map(|item| match item.stage {
+        Stage::Sent { r#ref, verdict, .. } if r#ref == answered => Some((item, verdict)),
+        _ => None,
+    });
+    match (sent, answer) {
+        (Some((item, verdict)), Ok(())) => {
+            item.stage = Stage::Done { verdict };
+            if verdict == Verdict::Allow {
+                *model.decisions.allowed.entry(item.group).or_default() += 1;
             }
         }
-        (Some(item), Some(why)) => {
-            let word = match item.stage {
-                Stage::Sent { allow: true, .. } => "allow",
-                _ => "deny",
-            };
-            item.stage = Stage::Refused { why: why.clone() };
-            let text = format!("{word} of {} refused: {why}", item.id().short());
-            model.troubles.push((item.id().clone(), text));
+        (Some((item, verdict)), Err(why)) => {
+            let text = format!("{} of {} refused: {why}", verdict.as_str(), item.id().short());
+            item.stage = Stage::Refused { why };
+            model.decisions.fail(item.id().clone(), text);
         }
-        (None, Some(why)) => hint(model, format!("refused: {why}"), true),
-        (None, None) => {}
+        (None, Err(why)) => model.warn(format!("refused: {why}")),
+        (None, Ok(())) => {}
     }
 }
 
 /// What the broker knows of a session from before we came.
-pub(super) fn past(model: &mut Model, session: &SessionId, answer: Result<Answer, String>) {
+pub(super) fn session_commands(
+    model: &mut Model,
+    session: &SessionId,
+    answer: Result<Answer, String>,
+) {
     // A broker that does not know the request: the past begins with the connection.
     let Ok(Answer::Commands(commands)) = answer else { return };
     for view in commands {
         let past = &view.session_id == session && view.state != CommandState::Pending;
-        if past && !model.items.contains_key(&view.id) {
-            grant::noted(model, &view);
-            remember(model, &Item::new(view, model.theme.ascii));
+        if past && !model.requests.items.contains_key(&view.id) {
+            grant::record(&mut model.sessions, &model.reviewer, &view);
+            remember(&mut model.sessions, &Item::new(view, model.settings.theme.ascii));
         }
     }
 }
@@ -261,10 +256,11 @@ pub(super) fn past(model: &mut Model, session: &SessionId, answer: Result<Answer
 pub(super) fn grants(model: &mut Model, answer: Result<Answer, String>) {
     let Ok(Answer::Commands(commands)) = answer else { return };
     for view in &commands {
-        let open = model.sessions.get(&view.session_id).is_some_and(|s| s.view.closed_at.is_none());
-        let newer = model.items.get(&view.id).is_some_and(|i| i.view().revision > view.revision);
-        if open && !newer {
-            grant::noted(model, view);
+        let open = model.sessions.open(&view.session_id).is_some();
+        let known = model.requests.items.get(&view.id);
+        // The answer may be older than what came over the connection since.
+        if open && known.is_none_or(|item| item.view().revision <= view.revision) {
+            grant::record(&mut model.sessions, &model.reviewer, view);
         }
     }
 }
@@ -274,7 +270,7 @@ pub(super) fn past_sessions(model: &mut Model, answer: Result<Answer, String>) {
     let Ok(Answer::Sessions(sessions)) = answer else { return };
     for view in sessions {
         // Open ones come by themselves; this answer may be older than what came since.
-        if view.closed_at.is_some() && !model.sessions.contains_key(&view.id) {
+        if view.closed_at.is_some() && !model.sessions.all.contains_key(&view.id) {
             session(model, view);
         }
     }

@@ -3,111 +3,93 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 use expacti_protocol::command::CommandView;
-use expacti_protocol::ids::SessionId;
 
-use super::decide::{Word, allow_lock, commit, unarmed_lock};
-use super::{hint, keys};
-use crate::model::{Effect, Granting, Mode, Model, Part, Running};
-use crate::update::Lock;
+use super::decide::{cancel_allow, commit, name_to_type};
+use super::decision::Decision;
+use super::field;
+use super::lock::{Lock, allow_lock, second_step_lock};
+use crate::model::{
+    ActiveGrant, Clock, Effect, GrantField, GrantForm, Mode, Model, Reviewer, Sessions,
+};
+use crate::time::GRANT_LINGER;
 
 /// The key "grant": opens the dialog.
 pub(super) fn open(model: &mut Model) {
-    let now = model.now;
-    let Some(item) = model.item() else { return hint(model, Lock::NoRequest.text(), false) };
+    let Some(item) = model.requests.current() else { return model.hint(Lock::NoRequest.text()) };
     if !item.view().interactive.as_ref().is_some_and(|i| i.grantable) {
-        return hint(model, "what follows this one cannot pass unreviewed", false);
+        return model.hint("what follows this one cannot pass unreviewed");
     }
-    if let Some(lock) = allow_lock(model) {
-        model.pressed_at = Some(now);
-        return hint(model, lock.text(), false);
+    let form = GrantForm::new(item.id().clone(), item.view().revision, name_to_type(item));
+    let lock = allow_lock(model);
+    model.press();
+    match lock {
+        Some(lock) => model.hint(lock.text()),
+        None => model.ask(Mode::Grant(Box::new(form))),
     }
-    let expected = super::decide::name_to_type(item);
-    let granting = Granting::new(item.id().clone(), item.view().revision, expected);
-    model.pressed_at = Some(now);
-    super::ask(model, Mode::Grant(Box::new(granting)));
 }
 
 /// A key in the dialog.
 pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
-    let Mode::Grant(granting) = &mut model.mode else { return };
-    match (key.code, granting.part) {
-        (KeyCode::Tab | KeyCode::Down, part) => granting.part = turn(part, true),
-        (KeyCode::BackTab | KeyCode::Up, part) => granting.part = turn(part, false),
-        (KeyCode::Enter, Part::Name) => given(model, effects),
-        (KeyCode::Enter, part) => granting.part = turn(part, true),
-        _ => keys::field(granting.input(), key),
+    let Mode::Grant(form) = &mut model.mode else { return };
+    if field::leaves(&key) {
+        return cancel_allow(model);
     }
-}
-
-fn turn(part: Part, on: bool) -> Part {
-    match (part, on) {
-        (Part::Seconds, true) | (Part::Name, false) => Part::Bytes,
-        (Part::Bytes, true) | (Part::Seconds, false) => Part::Name,
-        (Part::Name, true) | (Part::Bytes, false) => Part::Seconds,
+    match (key.code, form.field) {
+        (KeyCode::Tab | KeyCode::Down, at) => form.field = at.next(),
+        (KeyCode::BackTab | KeyCode::Up, at) => form.field = at.previous(),
+        (KeyCode::Enter, GrantField::Name) => confirm(model, effects),
+        (KeyCode::Enter, at) => form.field = at.next(),
+        _ => field::key(form.input(), key),
     }
 }
 
 /// Enter after the name.
-fn given(model: &mut Model, effects: &mut Vec<Effect>) {
-    let Mode::Grant(granting) = &model.mode else { return };
-    let (id, revision) = (granting.id.clone(), granting.revision);
-    let right = granting.name.value() == granting.expected;
+fn confirm(model: &mut Model, effects: &mut Vec<Effect>) {
+    let Mode::Grant(form) = &model.mode else { return };
+    let (id, revision) = (form.id.clone(), form.revision);
+    let named = form.name.value() == form.expected;
+    let grant = form.grant();
     let early = !model.answerable();
-    let grant = granting.grant();
-    model.pressed_at = Some(model.now);
+    model.press();
     if early {
-        return hint(model, "look first: then confirm", false);
+        return model.hint("look first: then confirm");
     }
-    if !right {
-        return hint(model, "that is not the name: nothing was allowed", true);
+    if !named {
+        return model.warn("that is not the name: nothing was allowed");
     }
     let grant = match grant {
         Ok(grant) => grant,
-        Err(why) => return hint(model, why, true),
+        Err(why) => return model.warn(why),
     };
+    // The dialog closes whatever comes of it: its answer counts once.
     model.mode = Mode::Normal;
-    let lock = match model.item() {
-        Some(item) if item.id() == &id && item.view().revision == revision => {
-            unarmed_lock(model, item)
-        }
-        _ => Some(Lock::NotShown),
-    };
-    match lock {
-        Some(lock) => hint(model, lock.text(), true),
-        None => commit(model, &id, Word::Allow(Some(grant)), effects),
+    match second_step_lock(model, &id, revision) {
+        Some(lock) => model.warn(lock.text()),
+        None => commit(model, &id, Decision::Allow(Some(grant)), effects),
     }
 }
 
 /// Takes in what a command says of a grant in force.
-pub(super) fn noted(model: &mut Model, view: &CommandView) {
-    match Running::of(view, &model.principal) {
-        Some(mut running) => {
-            if let Some(known) = model.grants.get(&view.id) {
-                running.used = known.used;
+pub(super) fn record(sessions: &mut Sessions, reviewer: &Reviewer, view: &CommandView) {
+    match ActiveGrant::of(view, &reviewer.name) {
+        Some(mut grant) => {
+            if let Some(known) = sessions.grants.get(&view.id) {
+                grant.used = known.used;
             }
-            model.grants.insert(view.id.clone(), running);
+            sessions.grants.insert(view.id.clone(), grant);
         }
         None => {
-            model.grants.remove(&view.id);
+            sessions.grants.remove(&view.id);
         }
     }
 }
 
-/// The agent typed so many bytes.
-pub(super) fn used(model: &mut Model, session: &SessionId, bytes: usize) {
-    for running in model.grants.values_mut().filter(|g| &g.session == session) {
-        running.used = running.used.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-    }
-}
-
-/// How long a grant stays in sight after its time: the gate's clock began a little later.
-const LATE: i64 = 5_000;
-
 /// Forgets grants whose time is over. The gate ends them; this is only what the screen says.
-pub(super) fn expire(model: &mut Model) {
-    let now_ms = model.broker_now();
-    model.grants.retain(|_, g| {
-        let (seconds, bytes) = g.left(now_ms - LATE);
+pub(super) fn expire(sessions: &mut Sessions, clock: &Clock) {
+    let linger = i64::try_from(GRANT_LINGER).unwrap_or(i64::MAX);
+    let now_ms = clock.broker_now().saturating_sub(linger);
+    sessions.grants.retain(|_, grant| {
+        let (seconds, bytes) = grant.left(now_ms);
         seconds > 0 && bytes > 0
     });
 }

@@ -1,38 +1,33 @@
-//! Which sessions are watched, their output, and telling people of new requests. It must never
-//! tell more than once in three seconds, nor put a command's secrets into a notification.
+//! Which sessions are watched, and their output. It must never watch a session that is neither on
+//! the screen nor under a grant of this reviewer's.
 
 use base64::Engine as _;
-use expacti_engine::Level;
 use expacti_protocol::gate::Stream;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerRequest;
 
-use crate::model::{Effect, Fetch, Live, Millis, Model, Notice};
-use crate::screen::Screen;
-use crate::text::clean;
+use crate::model::{Effect, Fetch, LiveTerminal, Model};
+use crate::time::WATCH_DELAY;
 
-/// How long the selection rests before its session is watched.
-pub(crate) const WATCH_REST: Millis = 250;
-/// The shortest time between two notifications.
-pub(crate) const TELL_REST: Millis = 3_000;
-
-/// Watches what the live pane shows, and nothing else.
+/// Watches what the live pane shows and what runs unreviewed, and nothing else.
 pub(super) fn follow(model: &mut Model, effects: &mut Vec<Effect>) {
-    if !model.connected() {
+    if !model.connection.is_synced() {
         return;
     }
     let wanted = model.watched_sessions();
-    if wanted != model.watch_wanted {
-        model.watch_wanted = wanted;
-        model.watch_since = model.now;
+    let (watching, now) = (&mut model.watching, model.clock.now);
+    if wanted != watching.wanted {
+        watching.wanted = wanted;
+        watching.since = now;
     }
-    if model.now < model.watch_since + WATCH_REST {
+    // Whoever only passes a session on the way to another one does not watch it.
+    if now < watching.since + WATCH_DELAY {
         return;
     }
     let stale: Vec<SessionId> =
-        model.live.keys().filter(|id| !model.watch_wanted.contains(id)).cloned().collect();
+        watching.terminals.keys().filter(|id| !watching.wanted.contains(id)).cloned().collect();
     for session_id in stale {
-        model.live.remove(&session_id);
+        watching.terminals.remove(&session_id);
         effects.push(Effect::Send(ReviewerRequest::Unwatch { r#ref: None, session_id }));
     }
     while let Some(session_id) = model.watch_due().cloned() {
@@ -41,16 +36,16 @@ pub(super) fn follow(model: &mut Model, effects: &mut Vec<Effect>) {
 }
 
 fn watch(model: &mut Model, session_id: SessionId, effects: &mut Vec<Effect>) {
-    let size = model
+    let (cols, rows) = model
+        .requests
         .items
         .values()
         .find(|i| i.view().session_id == session_id)
         .and_then(|i| i.view().pty.as_ref())
         .map_or((80, 24), |p| (size(p.cols), size(p.rows)));
-    let screen = Screen::with_scrollback(size.0, size.1);
-    model.live.insert(session_id.clone(), Live { screen, heard: false, scroll: 0, found: None });
-    if !model.past.contains_key(&session_id) {
-        effects.push(Effect::Fetch(Fetch::Past(session_id.clone())));
+    model.watching.terminals.insert(session_id.clone(), LiveTerminal::new(cols, rows));
+    if !model.sessions.past.contains_key(&session_id) {
+        effects.push(Effect::Fetch(Fetch::SessionCommands(session_id.clone())));
     }
     effects.push(Effect::Send(ReviewerRequest::Watch { r#ref: None, session_id }));
 }
@@ -59,81 +54,21 @@ fn size(n: u32) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
+/// Something passed in a watched session.
 pub(super) fn output(model: &mut Model, session: &SessionId, stream: Stream, data: &str) {
     let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(data) else { return };
     if stream == Stream::Stdin {
         // The terminal shows it by its echo, or not at all.
-        return super::grant::used(model, session, bytes.len());
+        return model.sessions.count_typed(session, bytes.len());
     }
-    if let Some(live) = model.live.get_mut(session) {
-        let before = if live.scroll > 0 { live.screen.all_rows_len() } else { 0 };
-        live.screen.feed(&bytes);
-        if live.scroll > 0 {
-            // What is being read stays where it is.
-            live.scroll += live.screen.all_rows_len().saturating_sub(before);
-        }
-        live.heard = true;
+    if let Some(live) = model.watching.terminals.get_mut(session) {
+        live.feed(&bytes);
     }
 }
 
+/// The terminal of a watched session has another size.
 pub(super) fn resized(model: &mut Model, session: &SessionId, cols: u32, rows: u32) {
-    if let Some(live) = model.live.get_mut(session) {
-        live.screen.resize(size(cols), size(rows));
+    if let Some(live) = model.watching.terminals.get_mut(session) {
+        live.emulator.resize(size(cols), size(rows));
     }
-}
-
-/// Bell and notification for requests nobody was told of.
-pub(super) fn tell(model: &mut Model, effects: &mut Vec<Effect>) {
-    let rested = model.attention.told_at.is_none_or(|at| model.now >= at + TELL_REST);
-    if model.attention.untold.is_empty() || !rested || !model.connected() {
-        return;
-    }
-    let untold = std::mem::take(&mut model.attention.untold);
-    let open: Vec<_> = untold
-        .iter()
-        .filter_map(|id| model.items.get(id))
-        .filter(|i| i.gone_at.is_none())
-        .collect();
-    let Some(worst) = open.iter().max_by_key(|i| i.view().risk_score) else { return };
-    let (level, masked) = (worst.level(), worst.view().masked.as_deref());
-    let line = masked.map_or_else(|| worst.headline.clone(), |m| clean(m, 200));
-    let target = &worst.card.target_name;
-    let id = Some(worst.id().clone());
-    // A group is looked at first: one of it is not all of it.
-    let deny = open.len() == 1 && model.role.may_decide();
-    let notice = match open.len() {
-        1 => Notice {
-            id,
-            deny,
-            title: format!("{level}: {} on {target}", worst.card.agent),
-            body: crate::text::fit(&line, 160, false),
-            urgent: level >= Level::High,
-        },
-        n => Notice {
-            id,
-            deny,
-            title: format!("{n} requests wait, the worst is {level}"),
-            body: crate::text::fit(&format!("{target}: {line}"), 160, false),
-            urgent: level >= Level::High,
-        },
-    };
-    model.attention.told_at = Some(model.now);
-    if model.attention.muted || quiet(model) {
-        return;
-    }
-    if model.attention.bell {
-        effects.push(Effect::Bell);
-    }
-    if model.attention.desktop {
-        effects.push(Effect::Notify(notice));
-    }
-}
-
-/// Whether it is one of the quiet hours where the reviewer is.
-fn quiet(model: &Model) -> bool {
-    let Some(hours) = model.attention.quiet else { return false };
-    let Ok(now) = jiff::Timestamp::from_millisecond(model.broker_now()) else { return false };
-    let now = now.to_zoned(model.zone.clone());
-    let minute = i16::from(now.hour()) * 60 + i16::from(now.minute());
-    hours.contains(u16::try_from(minute).unwrap_or(0))
 }

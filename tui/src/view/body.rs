@@ -1,5 +1,5 @@
 //! The bytes under review: the command, and below it what goes with it for reading. It must never
-//! draw a byte other than through `Shown`, nor at the left edge, where our own labels stand.
+//! draw a byte other than through `VisibleText`, nor at the left edge, where our own labels stand.
 
 use std::ops::Range;
 
@@ -9,16 +9,17 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::keymap::Action;
-use crate::model::{Item, Model};
-use crate::text::{Piece, Rows, Shown, bytes, width};
+use crate::model::{Item, Match, Model, Section};
+use crate::text::{bytes, width};
+use crate::visible_text::{Mark, Rows, VisibleText};
 
 /// Command and preview, broken into rows.
 pub(super) struct Body<'a> {
     item: &'a Item,
     masked: bool,
-    text: &'a Shown,
+    text: &'a VisibleText,
     text_rows: Rows,
-    preview: Option<(&'a Shown, Rows)>,
+    preview: Option<(&'a VisibleText, Rows)>,
 }
 
 /// One row of it.
@@ -41,7 +42,7 @@ pub(super) struct DrawnRows {
 impl<'a> Body<'a> {
     /// The body of a request at that width.
     pub(super) fn new(model: &Model, item: &'a Item, columns: usize) -> Self {
-        let masked = model.masked(item);
+        let masked = model.requests.masked(item);
         let text = item.text(masked);
         let preview = item.shown_preview(masked).map(|p| (p, p.rows(columns)));
         Self { item, masked, text, text_rows: text.rows(columns), preview }
@@ -68,19 +69,22 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The first row of which a part is in `range` of the text, or of the preview.
-    pub(super) fn row_of(&self, preview: bool, at: usize) -> usize {
-        let rows = match (&self.preview, preview) {
-            (Some((_, rows)), true) => rows,
-            _ => &self.text_rows,
-        };
-        let row = rows.partition_point(|r| r.start <= at).saturating_sub(1);
-        if preview { self.text_rows.len() + 1 + row } else { row }
+    /// The row that a match begins in.
+    pub(super) fn row_of(&self, found: Match) -> usize {
+        let row = |rows: &Rows| rows.partition_point(|r| r.start <= found.at).saturating_sub(1);
+        match (found.section, &self.preview) {
+            (Section::Command, _) => row(&self.text_rows),
+            // Below the command and the line between the two.
+            (Section::Preview, preview) => {
+                let rows = preview.as_ref().map_or(&self.text_rows, |(_, rows)| rows);
+                self.text_rows.len() + 1 + row(rows)
+            }
+        }
     }
 
     /// Draws `count` rows from `first`.
     pub(super) fn draw(&self, model: &Model, first: usize, count: usize) -> DrawnRows {
-        let theme = model.theme;
+        let theme = model.settings.theme;
         let causes = if self.masked { Vec::new() } else { causes(self.item) };
         let mut drawn = DrawnRows { lines: Vec::new(), text: Vec::new(), preview: Vec::new() };
         for n in first..first + count {
@@ -89,7 +93,7 @@ impl<'a> Body<'a> {
             match row {
                 Row::Text(row) => {
                     spans.push(Span::styled(self.gutter(n), theme.dim()));
-                    let finds = model.find.ranges(self.text, row);
+                    let finds = model.reading.find.ranges(self.text, row);
                     let level = self.item.level();
                     spans.extend(pieces(
                         model,
@@ -108,7 +112,7 @@ impl<'a> Body<'a> {
                         Some(_) => theme.diff(line_of(shown.text(), row.start)),
                         None => Style::new(),
                     };
-                    let finds = model.find.ranges(shown, row);
+                    let finds = model.reading.find.ranges(shown, row);
                     spans.extend(pieces(model, shown, row, |_| style, &finds));
                     drawn.preview.push(row.clone());
                 }
@@ -128,7 +132,7 @@ impl<'a> Body<'a> {
 
     /// What stands between command and preview.
     fn rule(&self, model: &Model) -> Vec<Span<'static>> {
-        let theme = model.theme;
+        let theme = model.settings.theme;
         let Some((shown, _)) = &self.preview else { return Vec::new() };
         let what = match (self.item.diff.is_some(), self.item.view().kind) {
             (true, _) => "DIFFERENCE",
@@ -141,9 +145,9 @@ impl<'a> Body<'a> {
             Span::styled(what, theme.label()),
             Span::styled(format!(" {} line{s}, {}", shown.lines, bytes(shown.bytes)), theme.dim()),
         ];
-        if let Some((added, removed)) = self.item.diff {
-            spans.push(Span::styled(format!("  +{added}"), theme.ok()));
-            spans.push(Span::styled(format!(" -{removed}"), theme.error()));
+        if let Some(diff) = self.item.diff {
+            spans.push(Span::styled(format!("  +{}", diff.added), theme.ok()));
+            spans.push(Span::styled(format!(" -{}", diff.removed), theme.error()));
         }
         if shown.hidden > 0 {
             let s = if shown.hidden == 1 { "" } else { "s" };
@@ -160,67 +164,90 @@ impl<'a> Body<'a> {
         view: usize,
         columns: usize,
     ) -> Line<'static> {
-        let theme = model.theme;
-        let item = self.item;
-        let (c, rows) = (self.text, self.len());
-        let dot = theme.pick(" · ", " - ");
-        // (text, style, how soon it goes when there is no room; 0 stays)
-        let mut parts: Vec<(String, Style, u8)> = Vec::new();
+        let theme = model.settings.theme;
+        let mut facts = Vec::new();
+        let rows = self.len();
         if rows > view {
-            parts.push((
-                format!("rows {}-{}/{rows}", scroll + 1, scroll + view),
-                theme.strong(),
-                4,
-            ));
+            let text = format!("rows {}-{}/{rows}", scroll + 1, scroll + view);
+            facts.push(Fact::less(4, text, theme.strong()));
         }
-        if self.masked {
-            let key = model.keymap.key(Action::Reveal);
-            parts.push((format!("typed without echo: {key} shows it"), theme.warn(), 0));
-        } else if c.lines > 1 {
-            parts.push((format!("{} lines", c.lines), theme.strong(), 1));
-        } else {
-            parts.push(("1 line".to_owned(), theme.dim(), 3));
-        }
-        if !self.masked {
-            parts.push((bytes(c.bytes), theme.dim(), 2));
-        }
-        match (c.hidden, c.foreign) {
-            _ if self.masked => {}
-            (0, 0) => parts.push(("no hidden characters".to_owned(), theme.dim(), 6)),
-            (hidden, foreign) => {
-                if hidden > 0 {
-                    let s = if hidden == 1 { "" } else { "s" };
-                    parts.push((format!("{hidden} hidden char{s}"), theme.error(), 0));
-                }
-                if foreign > 0 {
-                    parts.push((format!("{foreign} not ASCII"), theme.warn(), 5));
-                }
-            }
-        }
-        if item.end_seen(self.masked) || scroll + view >= rows {
-            let percent = item.seen_percent();
-            let part = match percent {
-                100 => String::new(),
-                _ if rows <= view => String::new(),
-                n => format!(" ({n}% read)"),
-            };
-            parts.push((format!("end shown {}{part}", theme.pick("✓", "ok")), theme.ok(), 0));
-        } else {
-            let key = model.keymap.key(Action::PageDown);
-            parts.push((format!("end NOT shown ({key})"), theme.error(), 0));
-        }
-        while 2 + parts.iter().map(|p| width(&p.0) + 3).sum::<usize>() > columns + 3 {
-            let Some(first) = parts.iter().map(|p| p.2).max().filter(|p| *p > 0) else { break };
-            parts.retain(|p| p.2 != first);
+        facts.extend(self.size_facts(model));
+        facts.push(self.end_fact(model, scroll + view >= rows, rows > view));
+        while 2 + facts.iter().map(|f| width(&f.text) + 3).sum::<usize>() > columns + 3 {
+            let Some(least) = facts.iter().filter_map(|f| f.dropped).max() else { break };
+            facts.retain(|f| f.dropped != Some(least));
         }
         let mut spans = vec![Span::raw("  ")];
-        for (i, (text, style, _)) in parts.into_iter().enumerate() {
+        for (i, fact) in facts.into_iter().enumerate() {
             if i > 0 {
-                spans.push(Span::styled(dot, theme.dim()));
+                spans.push(Span::styled(theme.pick(" · ", " - "), theme.dim()));
             }
-            spans.push(Span::styled(text, style));
+            spans.push(Span::styled(fact.text, fact.style));
         }
         Line::from(spans)
+    }
+
+    /// Lines, bytes, and what would not have been seen.
+    fn size_facts(&self, model: &Model) -> Vec<Fact> {
+        let theme = model.settings.theme;
+        if self.masked {
+            let key = model.settings.keymap.key(Action::Reveal);
+            let text = format!("typed without echo: {key} shows it");
+            return vec![Fact::always(text, theme.warn())];
+        }
+        let text = self.text;
+        let mut facts = vec![
+            match text.lines {
+                0 | 1 => Fact::less(3, "1 line".to_owned(), theme.dim()),
+                lines => Fact::less(1, format!("{lines} lines"), theme.strong()),
+            },
+            Fact::less(2, bytes(text.bytes), theme.dim()),
+        ];
+        if text.hidden == 0 && text.non_ascii == 0 {
+            facts.push(Fact::less(6, "no hidden characters".to_owned(), theme.dim()));
+        }
+        if text.hidden > 0 {
+            let s = if text.hidden == 1 { "" } else { "s" };
+            let text = format!("{} hidden char{s}", text.hidden);
+            facts.push(Fact::always(text, theme.error()));
+        }
+        if text.non_ascii > 0 {
+            facts.push(Fact::less(5, format!("{} not ASCII", text.non_ascii), theme.warn()));
+        }
+        facts
+    }
+
+    /// Whether the end was shown: an allow depends on it.
+    fn end_fact(&self, model: &Model, in_sight: bool, scrolls: bool) -> Fact {
+        let theme = model.settings.theme;
+        if !in_sight && !self.item.end_seen(self.masked) {
+            let key = model.settings.keymap.key(Action::PageDown);
+            return Fact::always(format!("end NOT shown ({key})"), theme.error());
+        }
+        let read = match self.item.seen_percent() {
+            100 => String::new(),
+            percent if scrolls => format!(" ({percent}% read)"),
+            _ => String::new(),
+        };
+        Fact::always(format!("end shown {}{read}", theme.pick("✓", "ok")), theme.ok())
+    }
+}
+
+/// Something to say under the command.
+struct Fact {
+    text: String,
+    style: Style,
+    /// How soon it goes where there is no room, the highest first; one without a number stays.
+    dropped: Option<u8>,
+}
+
+impl Fact {
+    fn always(text: String, style: Style) -> Self {
+        Self { text, style, dropped: None }
+    }
+
+    fn less(dropped: u8, text: String, style: Style) -> Self {
+        Self { text, style, dropped: Some(dropped) }
     }
 }
 
@@ -246,27 +273,31 @@ fn causes(item: &Item) -> Vec<Range<usize>> {
 
 /// How a byte that raised the score is drawn.
 fn cause(model: &Model, level: Level, causes: &[Range<usize>], at: usize) -> Style {
-    if causes.iter().any(|r| r.contains(&at)) { model.theme.cause(level) } else { Style::new() }
+    if causes.iter().any(|r| r.contains(&at)) {
+        model.settings.theme.cause(level)
+    } else {
+        Style::new()
+    }
 }
 
 /// One row of a text; what is hidden in it, and what was searched for, stands out.
 fn pieces(
     model: &Model,
-    shown: &Shown,
+    shown: &VisibleText,
     row: &Range<usize>,
     plain: impl Fn(usize) -> Style,
     finds: &[Range<usize>],
 ) -> Vec<Span<'static>> {
-    let theme = model.theme;
+    let theme = model.settings.theme;
     let text = shown.text().get(row.clone()).unwrap_or_default();
-    let marks: Vec<&(Range<usize>, Piece)> = shown.marks(row).collect();
+    let marks: Vec<&(Range<usize>, Mark)> = shown.marks(row).collect();
     let style_at = |at: usize| {
         if finds.iter().any(|r| r.contains(&at)) {
             return theme.found();
         }
         match marks.iter().find(|(r, _)| r.contains(&at)) {
-            Some((_, Piece::Hidden)) => theme.hidden(),
-            Some((_, Piece::Foreign)) => theme.foreign(),
+            Some((_, Mark::Hidden)) => theme.hidden(),
+            Some((_, Mark::NonAscii)) => theme.non_ascii(),
             _ => plain(at),
         }
     };

@@ -1,102 +1,26 @@
 //! Questions to the reviewer, in rows of their own above the footer. It must never be drawn where
 //! an agent's text could be drawn.
 
+use expacti_protocol::ids::{CommandId, SessionId};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use tui_input::Input;
 
-use super::{shown, wrapped};
-use crate::model::{Control, Granting, Mode, Model, Part, words};
+use super::widgets::wrapped;
+use crate::model::{
+    Confirming, GrantField, GrantForm, Mode, Model, SecondStep, SessionControl, words,
+};
 use crate::text::{clean, fit, width};
-use crate::update::Lock;
+use crate::theme::Theme;
+use crate::update::{Lock, comment_lock};
 
 /// The rows of the question that is open now.
 pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
-    let theme = model.theme;
-    let caret = theme.pick("▏", "_");
-    let bar_in = |text: String, style: Style| {
-        let text = fit(&text, columns, theme.ascii);
-        let fill = columns.saturating_sub(width(&text));
-        Line::styled(format!("{text}{}", " ".repeat(fill)), style)
-    };
-    let bar = |text: String| bar_in(text, theme.question());
-    let typed = |label: &str, value: &str| {
-        let value = shown(model, &clean(value, 2_000));
-        // The end of a long text stays in sight.
-        let room = columns.saturating_sub(width(label) + 2);
-        let mut skip = width(&value).saturating_sub(room);
-        let tail: String = value
-            .chars()
-            .skip_while(|_| {
-                let drop = skip > 0;
-                skip = skip.saturating_sub(1);
-                drop
-            })
-            .collect();
-        Line::from(vec![
-            Span::styled(label.to_owned(), theme.label()),
-            Span::raw(tail),
-            Span::styled(caret, theme.key()),
-        ])
-    };
     match &model.mode {
-        Mode::Confirm(c) => {
-            let Some(item) = model.items.get(&c.id) else { return Vec::new() };
-            let target = shown(model, &item.card.target);
-            let ready = model.answerable();
-            let bar = |text: String| bar_in(text, theme.question_of(item.level()));
-            match &c.expected {
-                None => {
-                    let what = if ready { "press y to allow" } else { "look first …" };
-                    let what = shown(model, what);
-                    let unseen = if model.masked(item) { " UNSEEN" } else { "" };
-                    vec![bar(format!(
-                        " ALLOW {}{unseen} on {target}?   {what}   any other key cancels",
-                        c.id.short()
-                    ))]
-                }
-                Some(name) => vec![
-                    bar(format!(
-                        " ALLOW {} on {target}?   type {name} and press enter",
-                        c.id.short()
-                    )),
-                    typed(" > ", c.input.value()),
-                ],
-            }
-        }
-        Mode::Comment(id, input) => {
-            let lock = crate::update::comment_lock(model, id.as_ref());
-            let head = match (id, lock) {
-                (Some(id), None | Some(Lock::Arming(_) | Lock::NotShown)) => format!(
-                    " DENY {}: what to tell the agent; enter denies, esc goes back",
-                    id.short()
-                ),
-                (Some(id), Some(lock)) => {
-                    format!(" DENY {}? {}; esc goes back", id.short(), lock.text())
-                }
-                (None, _) => " NOTHING TO DENY: no request is selected; esc goes back".to_owned(),
-            };
-            vec![bar(shown(model, &head)), typed(" > ", input.value())]
-        }
-        Mode::Grant(g) => grant(model, g, columns),
-        Mode::ConfirmSession(id, control) => {
-            let Some(session) = model.sessions.get(id) else { return Vec::new() };
-            let ready = model.answerable();
-            let what = if ready { "press y" } else { "look first …" };
-            let word = match control {
-                Control::Kill => "END",
-                Control::Pause => "PAUSE",
-                Control::Resume => "RESUME",
-            };
-            let who = format!("{} on {}", session.agent, session.target);
-            vec![bar(shown(
-                model,
-                &format!(
-                    " {word} SESSION {} of {who}?   {what}   any other key cancels",
-                    id.short()
-                ),
-            ))]
-        }
+        Mode::Confirm(confirming) => confirm(model, confirming, columns),
+        Mode::Comment(id, input) => comment(model, id.as_ref(), input, columns),
+        Mode::Grant(form) => grant(model, form, columns),
+        Mode::ConfirmSession(id, control) => session(model, id, *control, columns),
         Mode::Normal
         | Mode::Filter(_)
         | Mode::Search(_)
@@ -107,18 +31,100 @@ pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
     }
 }
 
+/// A row over the whole width.
+fn bar(theme: Theme, text: &str, style: Style, columns: usize) -> Line<'static> {
+    let text = fit(text, columns, theme.ascii);
+    let fill = columns.saturating_sub(width(&text));
+    Line::styled(format!("{text}{}", " ".repeat(fill)), style)
+}
+
+/// What is being typed. The end of a long text stays in sight.
+fn typed(theme: Theme, label: &'static str, input: &Input, columns: usize) -> Line<'static> {
+    let value = theme.shown(&clean(input.value(), 2_000));
+    let room = columns.saturating_sub(width(label) + 2);
+    let skip = width(&value).saturating_sub(room);
+    let end: String = value.chars().skip(skip).collect();
+    Line::from(vec![
+        Span::styled(label, theme.label()),
+        Span::raw(end),
+        Span::styled(theme.pick("▏", "_"), theme.key()),
+    ])
+}
+
+/// The second step of an allow.
+fn confirm(model: &Model, confirming: &Confirming, columns: usize) -> Vec<Line<'static>> {
+    let theme = model.settings.theme;
+    let Some(item) = model.requests.items.get(&confirming.id) else { return Vec::new() };
+    let (id, target) = (confirming.id.short(), theme.shown(&item.card.target));
+    let style = theme.question_of(item.level());
+    match &confirming.step {
+        SecondStep::Key => {
+            let ready = model.answerable();
+            let what = theme.shown(if ready { "press y to allow" } else { "look first …" });
+            let unseen = if model.requests.masked(item) { " UNSEEN" } else { "" };
+            let text = format!(" ALLOW {id}{unseen} on {target}?   {what}   any other key cancels");
+            vec![bar(theme, &text, style, columns)]
+        }
+        SecondStep::Name { expected, input } => {
+            let text = format!(" ALLOW {id} on {target}?   type {expected} and press enter");
+            vec![bar(theme, &text, style, columns), typed(theme, " > ", input, columns)]
+        }
+    }
+}
+
+/// The comment of a denial.
+fn comment(
+    model: &Model,
+    id: Option<&CommandId>,
+    input: &Input,
+    columns: usize,
+) -> Vec<Line<'static>> {
+    let theme = model.settings.theme;
+    let text = match (id, comment_lock(model, id)) {
+        (Some(id), None | Some(Lock::Arming(_) | Lock::NotShown)) => {
+            format!(" DENY {}: what to tell the agent; enter denies, esc goes back", id.short())
+        }
+        (Some(id), Some(lock)) => {
+            format!(" DENY {}? {}; esc goes back", id.short(), lock.text())
+        }
+        (None, _) => " NOTHING TO DENY: no request is selected; esc goes back".to_owned(),
+    };
+    let text = theme.shown(&text);
+    vec![bar(theme, &text, theme.question(), columns), typed(theme, " > ", input, columns)]
+}
+
+/// Ending, pausing or resuming a session.
+fn session(
+    model: &Model,
+    id: &SessionId,
+    control: SessionControl,
+    columns: usize,
+) -> Vec<Line<'static>> {
+    let theme = model.settings.theme;
+    let Some(session) = model.sessions.all.get(id) else { return Vec::new() };
+    let what = if model.answerable() { "press y" } else { "look first …" };
+    let word = match control {
+        SessionControl::Kill => "END",
+        SessionControl::Pause => "PAUSE",
+        SessionControl::Resume => "RESUME",
+    };
+    let who = format!("{} on {}", session.agent, session.target);
+    let text = format!(" {word} SESSION {} of {who}?   {what}   any other key cancels", id.short());
+    vec![bar(theme, &theme.shown(&text), theme.question(), columns)]
+}
+
 /// A permission that is being made out: what it means, its limits, and the name that confirms it.
-fn grant(model: &Model, granting: &Granting, columns: usize) -> Vec<Line<'static>> {
-    let theme = model.theme;
-    let Some(item) = model.items.get(&granting.id) else { return Vec::new() };
-    let target = shown(model, &item.card.target);
-    let means = match granting.grant() {
+fn grant(model: &Model, form: &GrantForm, columns: usize) -> Vec<Line<'static>> {
+    let theme = model.settings.theme;
+    let Some(item) = model.requests.items.get(&form.id) else { return Vec::new() };
+    let target = theme.shown(&item.card.target);
+    let means = match form.grant() {
         Ok(grant) => format!("an ungated shell for {}", words(grant)),
         Err(why) => why.to_owned(),
     };
     let text = format!(
         "GRANT {} on {target}: {means}: everything typed passes unreviewed",
-        granting.id.short()
+        form.id.short()
     );
     let mut lines: Vec<Line<'static>> = wrapped(&text, columns.saturating_sub(2), 5)
         .into_iter()
@@ -127,9 +133,9 @@ fn grant(model: &Model, granting: &Granting, columns: usize) -> Vec<Line<'static
             Line::styled(format!(" {row}{}", " ".repeat(fill)), theme.alarm())
         })
         .collect();
-    let field = |label: &str, part: Part, input: &Input| {
-        let here = granting.part == part;
-        let value = shown(model, &clean(input.value(), 40));
+    let field = |label: &str, field: GrantField, input: &Input| {
+        let here = form.field == field;
+        let value = theme.shown(&clean(input.value(), 40));
         let caret = if here { theme.pick("▏", "_") } else { " " };
         vec![
             Span::styled(label.to_owned(), if here { theme.label() } else { theme.dim() }),
@@ -137,11 +143,11 @@ fn grant(model: &Model, granting: &Granting, columns: usize) -> Vec<Line<'static
             Span::styled(caret, theme.key()),
         ]
     };
-    let mut limits = field(" for ", Part::Seconds, &granting.seconds);
-    limits.extend(field("  at most ", Part::Bytes, &granting.bytes));
+    let mut limits = field(" for ", GrantField::Seconds, &form.seconds);
+    limits.extend(field("  at most ", GrantField::Bytes, &form.bytes));
     limits.push(Span::styled("  tab changes", theme.dim()));
     lines.push(Line::from(limits));
-    let label = format!(" type {} and press enter > ", granting.expected);
-    lines.push(Line::from(field(&label, Part::Name, &granting.name)));
+    let label = format!(" type {} and press enter > ", form.expected);
+    lines.push(Line::from(field(&label, GrantField::Name, &form.name)));
     lines
 }

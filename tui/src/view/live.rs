@@ -5,12 +5,12 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{panel, put};
+use super::widgets::{Panel, put};
 use expacti_protocol::ids::SessionId;
 
+use crate::emulator::DrawOptions;
 use crate::keymap::Action;
 use crate::model::{Area, Drawn, Model, Pane};
-use crate::screen::Look;
 use crate::text::duration;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
@@ -44,27 +44,27 @@ fn one(
     area: Rect,
     drawn: &mut Drawn,
 ) {
-    let theme = model.theme;
-    let live = session.and_then(|id| model.live.get(id));
+    let theme = model.settings.theme;
+    let live = session.and_then(|id| model.watching.terminals.get(id));
     let mut title = vec![Span::raw("Live".to_owned())];
     if let Some(id) = session {
         title.push(Span::raw(format!(" {}", id.short())));
-        if let Some(s) = model.sessions.get(id) {
-            let who = super::shown(model, &format!(" {} {}", s.agent, s.target));
+        if let Some(s) = model.sessions.all.get(id) {
+            let who = theme.shown(&format!(" {} {}", s.agent, s.target));
             let who =
                 crate::text::fit(&who, usize::from(area.width).saturating_sub(30), theme.ascii);
             title.push(Span::raw(who));
         }
     }
     if let Some(live) = live {
-        let (cols, rows) = live.screen.size();
+        let (cols, rows) = live.emulator.size();
         title.push(Span::styled(format!(" {} {cols}x{rows}", theme.pick("·", "-")), theme.dim()));
     }
-    let ungated = session.and_then(|id| model.grants.values().find(|g| &g.session == id));
+    let ungated = session.and_then(|id| model.sessions.grants.values().find(|g| &g.session == id));
     let mut foot = Vec::new();
     if let Some(running) = ungated {
-        let (seconds, _) = running.left(model.broker_now());
-        let kill = model.keymap.key(Action::Kill);
+        let (seconds, _) = running.left(model.clock.broker_now());
+        let kill = model.settings.keymap.key(Action::Kill);
         let text = format!(
             " UNREVIEWED for {} more, {}  {kill} ends it ",
             duration(seconds),
@@ -75,20 +75,29 @@ fn one(
     if let Some(live) = live.filter(|l| l.scroll > 0) {
         foot.push(Span::styled(format!(" {} rows back ", live.scroll), theme.warn()));
     }
-    let inside = panel(model, frame, area, Pane::Live, title, foot);
+    let inside = Panel {
+        theme,
+        pane: Pane::Live,
+        focused: model.pane == Pane::Live,
+        level: None,
+        title,
+        foot,
+    }
+    .draw(frame, area);
     drawn.areas.push(Area { pane: Pane::Live, rect: inside, first: 0 });
     match live {
-        Some(live) if live.heard => {
-            let find = if model.pane == Pane::Live { model.find.needle.as_str() } else { "" };
-            let look = Look { colour: theme.colour, cursor: true, back: live.scroll, find };
-            live.screen.draw(inside, frame.buffer_mut(), &look);
+        Some(live) if live.has_output => {
+            let find =
+                if model.pane == Pane::Live { model.reading.find.needle.as_str() } else { "" };
+            let look = DrawOptions { colour: theme.colour, cursor: true, back: live.scroll, find };
+            live.emulator.draw(inside, frame.buffer_mut(), &look);
         }
         Some(_) => {
             put(frame, inside, 0, &Line::styled(" no output yet", theme.dim()));
         }
         None => {
             let ended = session
-                .and_then(|id| model.sessions.get(id))
+                .and_then(|id| model.sessions.all.get(id))
                 .is_some_and(|s| s.view.closed_at.is_some());
             let text = if ended { " the session has ended" } else { "" };
             put(frame, inside, 0, &Line::styled(text, theme.dim()));

@@ -6,18 +6,20 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::{countdown, panel, put, shown};
-use crate::model::{Area, Drawn, Item, Model, Pane, Stage};
+use super::widgets::{Panel, countdown, put};
+use crate::keymap::Action;
+use crate::model::{Area, Drawn, Item, Model, Pane, QueueRow, Stage, Verdict, result};
 use crate::text::{fit, fit_middle, width};
 use crate::theme::badge;
+use crate::time::SLOW_ANSWER;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
-    let theme = model.theme;
-    let rows = model.queue();
-    let pending = model.pending().count();
+    let theme = model.settings.theme;
+    let rows = model.requests.rows();
+    let pending = model.requests.pending().count();
     let dot = theme.pick("·", "-");
     let title = vec![Span::raw(format!("Queue {dot} {pending} {dot} by deadline"))];
-    let at = rows.iter().position(|(i, _)| Some(i.id()) == model.selected.as_ref());
+    let at = rows.iter().position(|row| model.requests.is_selected(row.item.id()));
     let height = usize::from(area.height.saturating_sub(2));
     let first = at.map_or(0, |at| (at + 1).saturating_sub(height));
     let more = rows.len().saturating_sub(first + height);
@@ -25,28 +27,40 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
     if more > 0 {
         foot.push(Span::styled(format!(" {more} more "), theme.dim()));
     }
-    let hidden = model.items.len() - {
-        let shown: usize = rows.iter().map(|(_, n)| n).sum();
-        shown.min(model.items.len())
+    let hidden = model.requests.items.len() - {
+        let shown: usize = rows.iter().map(|row| row.count).sum();
+        shown.min(model.requests.items.len())
     };
     if hidden > 0 {
         foot.push(Span::styled(format!(" {hidden} hidden by the filter "), theme.warn()));
     }
-    let inside = panel(model, frame, area, Pane::Queue, title, foot);
+    let inside = Panel {
+        theme,
+        pane: Pane::Queue,
+        focused: model.pane == Pane::Queue,
+        level: None,
+        title,
+        foot,
+    }
+    .draw(frame, area);
     drawn.areas.push(Area { pane: Pane::Queue, rect: inside, first });
     if rows.is_empty() {
-        let text =
-            if model.filter.is_empty() { "nothing waits" } else { "nothing matches the filter" };
+        let text = if model.requests.filter.is_empty() {
+            "nothing waits"
+        } else {
+            "nothing matches the filter"
+        };
         put(frame, inside, 0, &Line::styled(format!(" {text}"), theme.dim()));
     }
-    for (y, (item, count)) in (0..inside.height).zip(rows.iter().skip(first)) {
-        let selected = Some(item.id()) == model.selected.as_ref();
-        put(frame, inside, y, &row(model, item, *count, selected, usize::from(inside.width)));
+    for (y, row) in (0..inside.height).zip(rows.iter().skip(first)) {
+        put(frame, inside, y, &line(model, row, usize::from(inside.width)));
     }
 }
 
-fn row(model: &Model, item: &Item, count: usize, selected: bool, columns: usize) -> Line<'static> {
-    let theme = model.theme;
+fn line(model: &Model, row: &QueueRow<'_>, columns: usize) -> Line<'static> {
+    let QueueRow { item, count } = *row;
+    let selected = model.requests.is_selected(item.id());
+    let theme = model.settings.theme;
     let (word, shape) = badge(item.level(), theme.ascii);
     let open = item.state() == CommandState::Pending;
     let marker = if selected { ">" } else { " " };
@@ -71,7 +85,7 @@ fn row(model: &Model, item: &Item, count: usize, selected: bool, columns: usize)
     let used: usize = spans.iter().map(|s| width(&s.content)).sum();
     let text = format!("{} {}", item.card.target_name, brief(item));
     let room = columns.saturating_sub(used);
-    let text = fit_middle(&shown(model, &text), room, theme.ascii);
+    let text = fit_middle(&theme.shown(&text), room, theme.ascii);
     let style = match (open, selected) {
         (_, true) => theme.selected(model.pane == Pane::Queue),
         (true, false) => Style::new(),
@@ -98,28 +112,28 @@ fn brief(item: &Item) -> &str {
 
 /// The countdown, or what has become of the request.
 fn status(model: &Model, item: &Item, columns: usize) -> Vec<Span<'static>> {
-    let theme = model.theme;
+    let theme = model.settings.theme;
     // As wide as countdown and bar.
     let wide = if columns >= 60 { 11 } else { 10 };
     let pad = |text: &str| format!("{:<wide$}", fit(text, wide - 1, theme.ascii));
     let (text, style) = match (&item.stage, item.state()) {
         (Stage::Held { until, .. }, CommandState::Pending) => {
-            let left = until.saturating_sub(model.now).div_ceil(1000);
+            let left = until.saturating_sub(model.clock.now).div_ceil(1000);
             (
-                pad(&format!("held {left}s {}", model.keymap.key(crate::keymap::Action::Undo))),
+                pad(&format!("held {left}s {}", model.settings.keymap.key(Action::Undo))),
                 theme.warn(),
             )
         }
         (Stage::Sent { at, .. }, CommandState::Pending) => {
-            let slow = model.now >= at + 3_000;
+            let slow = model.clock.now >= at + SLOW_ANSWER;
             (pad(if slow { "no answer" } else { "sending" }), theme.warn())
         }
         (Stage::Refused { .. }, CommandState::Pending) => (pad("REFUSED"), theme.error()),
-        (Stage::Done { allow: true }, CommandState::Pending) => {
+        (Stage::Done { verdict: Verdict::Allow }, CommandState::Pending) => {
             (pad(&format!("{} more yes", item.view().approvals_missing)), theme.ok())
         }
         (_, CommandState::Pending) => {
-            let (left, text) = countdown(model, item.view().deadline_ms);
+            let (left, text) = countdown(&model.clock, item.view().deadline_ms);
             let whole =
                 i64::try_from(item.view().timeout_seconds).unwrap_or(i64::MAX).saturating_mul(1000);
             // A narrow queue has more use for the command.
@@ -138,7 +152,7 @@ fn status(model: &Model, item: &Item, columns: usize) -> Vec<Span<'static>> {
             ];
         }
         (_, state) => {
-            let (text, good) = crate::model::result(state, item.view().outcome.as_ref());
+            let (text, good) = result(state, item.view().outcome.as_ref());
             let mark = if good { theme.pick("✓", "+") } else { theme.pick("✗", "x") };
             (
                 pad(&fit(&format!("{mark} {text}"), 10, theme.ascii)),

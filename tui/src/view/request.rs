@@ -8,11 +8,15 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::body::Body;
-use super::{basis, clock, countdown, key_word, panel, panel_of, put, shown, wrapped};
+use super::rationale;
+use super::widgets::{Panel, countdown, key_label, put, wrapped};
 use crate::keymap::Action;
-use crate::model::{Area, Drawn, DrawnRequest, Goes, Item, Model, Pane, Stage};
+use crate::model::{
+    Area, Destination, Drawn, DrawnRequest, Item, Model, Pane, Stage, Verdict, result,
+};
 use crate::text::{fit, width};
 use crate::theme::badge;
+use crate::time::SLOW_ANSWER;
 
 /// Rows of the command that are kept even when everything else needs room.
 const COMMAND_ROWS: usize = 3;
@@ -24,18 +28,20 @@ fn command_columns(outer: u16) -> usize {
 
 /// The rows a box of that width wants.
 pub(super) fn height(model: &Model, outer: u16) -> u16 {
-    let Some(item) = model.item() else { return 0 };
+    let Some(item) = model.requests.current() else { return 0 };
     let columns = usize::from(outer.saturating_sub(4));
     let rows = Body::new(model, item, command_columns(outer)).len();
     // With a blank row above the command and one below it.
-    let all =
-        head(model, item, columns).len() + rows + 3 + basis::lines(model, item, columns).len();
+    let all = header(model, item, columns).len()
+        + rows
+        + 3
+        + rationale::lines(model, item, columns).len();
     u16::try_from(all + 2).unwrap_or(u16::MAX)
 }
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
-    let theme = model.theme;
-    let Some(item) = model.item() else { return empty(model, frame, area, drawn) };
+    let theme = model.settings.theme;
+    let Some(item) = model.requests.current() else { return empty(model, frame, area, drawn) };
     let (word, shape) = badge(item.level(), theme.ascii);
     let title = vec![
         Span::raw(format!("Request {} {} ", item.id().short(), theme.pick("·", "-"))),
@@ -45,23 +51,31 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
         ),
     ];
     let level = Some(item.level()).filter(|_| item.state() == CommandState::Pending);
-    let inside = panel_of(model, frame, area, Pane::Request, level, title, foot(model, item));
+    let inside = Panel {
+        theme,
+        pane: Pane::Request,
+        focused: model.pane == Pane::Request,
+        level,
+        title,
+        foot: deadline(model, item),
+    }
+    .draw(frame, area);
     drawn.areas.push(Area { pane: Pane::Request, rect: inside, first: 0 });
     let inside = Rect { x: inside.x + 1, width: inside.width.saturating_sub(2), ..inside };
     let columns = usize::from(inside.width);
     let room = usize::from(inside.height);
-    let mut above = head(model, item, columns);
+    let mut above = header(model, item, columns);
     let body = Body::new(model, item, command_columns(area.width));
-    let below = basis::lines(model, item, columns);
+    let below = rationale::lines(model, item, columns);
     above.truncate(room.saturating_sub(COMMAND_ROWS + 1).max(usize::from(room > 2)));
     // The command, its one line of facts, and as much of the rest as fits.
     let free = room.saturating_sub(above.len() + 1);
     let view = body.len().min(free.saturating_sub(below.len()).max(COMMAND_ROWS.min(free)));
     let max_scroll = body.len().saturating_sub(view);
-    let found = model.find.at.filter(|_| model.find_jump);
+    let found = model.reading.find.at.filter(|_| model.reading.jump_to_match);
     // Two rows of what stands before a match are in sight.
-    let jump = found.map(|(preview, at)| body.row_of(preview, at).saturating_sub(2));
-    let scroll = jump.unwrap_or(model.scroll).min(max_scroll);
+    let jump = found.map(|found| body.row_of(found).saturating_sub(2));
+    let scroll = jump.unwrap_or(model.reading.scroll).min(max_scroll);
     drawn.scroll = jump.map(|_| scroll);
     let mut y = 0;
     let mut line = |frame: &mut Frame<'_>, line: &Line<'_>| {
@@ -102,35 +116,35 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
 }
 
 /// What happens at the deadline.
-fn foot(model: &Model, item: &Item) -> Vec<Span<'static>> {
-    let theme = model.theme;
+fn deadline(model: &Model, item: &Item) -> Vec<Span<'static>> {
+    let theme = model.settings.theme;
     if item.state() != CommandState::Pending {
         return Vec::new();
     }
-    let (left, text) = countdown(model, item.view().deadline_ms);
+    let (left, text) = countdown(&model.clock, item.view().deadline_ms);
     let whole = i64::try_from(item.view().timeout_seconds).unwrap_or(i64::MAX).saturating_mul(1000);
     vec![Span::styled(format!(" auto-DENY in {text} "), theme.countdown(left, whole))]
 }
 
 /// Above the command: where, who, why, and what has become of it.
-fn head(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
-    let theme = model.theme;
+fn header(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
+    let theme = model.settings.theme;
     let card = &item.card;
     let mut lines = Vec::new();
-    if let Some((text, style)) = band(model, item) {
+    if let Some((text, style)) = status(model, item) {
         lines.push(Line::styled(fit(&format!(" {text} "), columns, theme.ascii), style));
     }
     let mut pairs = vec![
-        ("", shown(model, &card.target), true),
-        ("cwd ", shown(model, &card.cwd), false),
-        ("agent ", shown(model, &card.agent), false),
+        ("", theme.shown(&card.target), true),
+        ("cwd ", theme.shown(&card.cwd), false),
+        ("agent ", theme.shown(&card.agent), false),
         ("session ", item.view().session_id.short().to_owned(), false),
     ];
     if let Some(owner) = &card.owner {
-        pairs.push(("for ", shown(model, owner), false));
+        pairs.push(("for ", theme.shown(owner), false));
     }
     if let Some(key) = &card.host_key {
-        pairs.push(("host key ", shown(model, key), false));
+        pairs.push(("host key ", theme.shown(key), false));
     }
     let mut spans: Vec<Span<'static>> = Vec::new();
     let mut used = 0;
@@ -150,12 +164,12 @@ fn head(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
         used += need;
     }
     lines.push(Line::from(spans));
-    if let Some(goes) = &card.goes {
-        lines.extend(into(model, goes, columns));
+    if let Some(destination) = &card.destination {
+        lines.extend(destination_lines(model, destination, columns));
     }
     if let Some(sentence) = &card.sentence {
         let label = "in words ";
-        let rows = wrapped(&shown(model, sentence), columns.saturating_sub(width(label)), 2);
+        let rows = wrapped(&theme.shown(sentence), columns.saturating_sub(width(label)), 2);
         for (n, row) in rows.into_iter().enumerate() {
             let label = if n == 0 { label.to_owned() } else { " ".repeat(width(label)) };
             let spans = [Span::styled(label, theme.dim()), Span::styled(row, theme.strong())];
@@ -163,27 +177,27 @@ fn head(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
         }
     }
     if let Some(reason) = &card.reason {
-        let text = fit(&shown(model, reason), columns.saturating_sub(15), theme.ascii);
+        let text = fit(&theme.shown(reason), columns.saturating_sub(15), theme.ascii);
         lines.push(Line::from(vec![Span::styled("the agent says ", theme.dim()), Span::raw(text)]));
     }
     lines
 }
 
 /// What kind of item it is and where it goes.
-fn into(model: &Model, goes: &Goes, columns: usize) -> Vec<Line<'static>> {
-    let theme = model.theme;
-    let lead = match goes.into.is_empty() {
-        true => goes.what.to_owned(),
-        false => format!("{} for ", goes.what),
+fn destination_lines(model: &Model, to: &Destination, columns: usize) -> Vec<Line<'static>> {
+    let theme = model.settings.theme;
+    let lead = match to.program.is_empty() {
+        true => to.what.to_owned(),
+        false => format!("{} for ", to.what),
     };
-    let mark = match (goes.label.is_some(), goes.certain) {
+    let mark = match (to.prompt.is_some(), to.certain) {
         (true, true) => theme.pick(" ✓", " ok"),
         (true, false) => theme.pick(" ▲", " !"),
         (false, _) => "",
     };
-    let label = goes.label.map(|l| format!("  {l}{mark}")).unwrap_or_default();
-    let style = if goes.certain { theme.ok() } else { theme.warn() };
-    let name = shown(model, &goes.into);
+    let label = to.prompt.map(|l| format!("  {l}{mark}")).unwrap_or_default();
+    let style = if to.certain { theme.ok() } else { theme.warn() };
+    let name = theme.shown(&to.program);
     let mut spans = vec![Span::styled(lead.clone(), theme.dim())];
     if width(&lead) + width(&name) + width(&label) <= columns {
         spans.push(Span::styled(name, theme.strong()));
@@ -197,33 +211,35 @@ fn into(model: &Model, goes: &Goes, columns: usize) -> Vec<Line<'static>> {
 }
 
 /// What has become of the request, when it does not simply wait.
-fn band(model: &Model, item: &Item) -> Option<(String, Style)> {
-    let theme = model.theme;
-    let next = model.keymap.key(Action::NextRequest);
+fn status(model: &Model, item: &Item) -> Option<(String, Style)> {
+    let theme = model.settings.theme;
+    let next = model.settings.keymap.key(Action::NextRequest);
     if item.state() != CommandState::Pending {
-        let (text, _) = crate::model::result(item.state(), item.view().outcome.as_ref());
+        let (text, _) = result(item.state(), item.view().outcome.as_ref());
         let by =
-            item.card.decided.as_ref().map(|d| format!(" {}", shown(model, d))).unwrap_or_default();
+            item.card.decided.as_ref().map(|d| format!(" {}", theme.shown(d))).unwrap_or_default();
         return Some((format!("{}{by}   {next} next", text.to_uppercase()), theme.alarm_calm()));
     }
     match &item.stage {
         Stage::Held { until, grant, .. } => {
-            let left = until.saturating_sub(model.now).div_ceil(1000);
-            let undo = model.keymap.key(Action::Undo);
+            let left = until.saturating_sub(model.clock.now).div_ceil(1000);
+            let undo = model.settings.keymap.key(Action::Undo);
             let word = if grant.is_some() { "GRANT" } else { "ALLOW" };
             Some((format!("{word} held for {left} s: {undo} takes it back"), theme.alarm_calm()))
         }
-        Stage::Sent { allow, at, .. } => {
-            let word = if *allow { "ALLOW" } else { "DENY" };
-            let slow = if model.now >= at + 3_000 { ", no answer yet" } else { "" };
+        Stage::Sent { verdict, at, .. } => {
+            let word = verdict.as_str().to_uppercase();
+            let slow = if model.clock.now >= at + SLOW_ANSWER { ", no answer yet" } else { "" };
             Some((format!("{word} sent, not confirmed{slow}"), theme.alarm_calm()))
         }
-        Stage::Done { allow: true } => {
+        Stage::Done { verdict: Verdict::Allow } => {
             let n = item.view().approvals_missing;
             Some((format!("you approved; {n} more needed   {next} next"), theme.alarm_calm()))
         }
-        Stage::Done { allow: false } => Some(("you denied".to_owned(), theme.alarm_calm())),
-        Stage::Refused { why } => Some((format!("REFUSED {}", shown(model, why)), theme.alarm())),
+        Stage::Done { verdict: Verdict::Deny } => {
+            Some(("you denied".to_owned(), theme.alarm_calm()))
+        }
+        Stage::Refused { why } => Some((format!("REFUSED {}", theme.shown(why)), theme.alarm())),
         Stage::Open if item.redacted && !item.exact => Some((
             "secrets in it are masked for you: this can only be denied".to_owned(),
             theme.alarm_calm(),
@@ -241,36 +257,49 @@ fn band(model: &Model, item: &Item) -> Option<(String, Style)> {
 
 /// Nothing is selected.
 fn empty(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
-    let theme = model.theme;
-    let inside = panel(model, frame, area, Pane::Request, vec![Span::raw("Request")], Vec::new());
+    let theme = model.settings.theme;
+    let inside = Panel {
+        theme,
+        pane: Pane::Request,
+        focused: model.pane == Pane::Request,
+        level: None,
+        title: vec![Span::raw("Request")],
+        foot: Vec::new(),
+    }
+    .draw(frame, area);
     drawn.areas.push(Area { pane: Pane::Request, rect: inside, first: 0 });
     let columns = usize::from(inside.width).saturating_sub(4);
     let mut lines: Vec<Line<'static>> = Vec::new();
-    let waits = model.pending().count();
+    let waits = model.requests.pending().count();
     if waits > 0 {
-        let text =
-            format!("{waits} waiting; {} takes the next", model.keymap.key(Action::NextRequest));
+        let text = format!(
+            "{waits} waiting; {} takes the next",
+            model.settings.keymap.key(Action::NextRequest)
+        );
         lines.push(Line::styled(text, theme.strong()));
     } else {
         lines.push(Line::styled("Nothing to review", theme.strong()));
     }
-    if let Some(last) = &model.last {
-        let word = if last.allow { "allowed" } else { "denied" };
-        let state = model.items.get(&last.id).map(|i| match (&i.stage, i.state()) {
+    if let Some(last) = &model.decisions.last {
+        let word = match last.verdict {
+            Verdict::Allow => "allowed",
+            Verdict::Deny => "denied",
+        };
+        let state = model.requests.items.get(&last.id).map(|i| match (&i.stage, i.state()) {
             (Stage::Held { .. }, _) => " (held)",
             (Stage::Sent { .. }, CommandState::Pending) => " (sending)",
             (Stage::Refused { .. }, _) => " (REFUSED)",
             _ => "",
         });
-        let at = clock(model, last.at_ms / 1000);
+        let at = model.clock.time_of_day(last.at_ms / 1000);
         let text = format!("last: {at} {word}{} ", state.unwrap_or_default());
         let room = columns.saturating_sub(width(&text));
         lines.push(Line::from(vec![
             Span::styled(text, theme.dim()),
-            Span::raw(fit(&shown(model, &last.headline), room, theme.ascii)),
+            Span::raw(fit(&theme.shown(&last.headline), room, theme.ascii)),
         ]));
     }
-    let live = model.sessions.values().filter(|s| s.view.closed_at.is_none()).count();
+    let live = model.sessions.all.values().filter(|s| s.view.closed_at.is_none()).count();
     let text = match live {
         0 => "no agent is connected: expacti wrap -- ssh host".to_owned(),
         1 => "1 session is open".to_owned(),
@@ -283,7 +312,7 @@ fn empty(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
         lines.push(Line::styled(text, theme.dim()));
         let mut keys = Vec::new();
         for action in [Action::History, Action::Rules, Action::Audit, Action::Help] {
-            keys.extend(key_word(model, &model.keymap.key(action), action.word(), true));
+            keys.extend(key_label(theme, &model.settings.keymap.key(action), action.label(), true));
         }
         lines.push(Line::from(keys));
     }

@@ -5,17 +5,17 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::{panel, put, shown};
+use super::widgets::{Panel, put};
 use crate::model::{Area, Drawn, Model, Pane, Session};
 use crate::text::{duration, fit, width};
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
-    let theme = model.theme;
-    let rows = model.session_rows();
+    let theme = model.settings.theme;
+    let rows = model.sessions.rows();
     let live = rows.iter().filter(|s| s.view.closed_at.is_none()).count();
     let title = vec![Span::raw(format!("Sessions {} {live} live", theme.pick("·", "-")))];
     let height = usize::from(area.height.saturating_sub(2));
-    let at = rows.iter().position(|s| Some(&s.view.id) == model.session.as_ref());
+    let at = rows.iter().position(|s| Some(&s.view.id) == model.sessions.selected.as_ref());
     let first = at.map_or(0, |at| (at + 1).saturating_sub(height));
     let more = rows.len().saturating_sub(first + height);
     let foot = if more > 0 {
@@ -23,7 +23,15 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
     } else {
         Vec::new()
     };
-    let inside = panel(model, frame, area, Pane::Sessions, title, foot);
+    let inside = Panel {
+        theme,
+        pane: Pane::Sessions,
+        focused: model.pane == Pane::Sessions,
+        level: None,
+        title,
+        foot,
+    }
+    .draw(frame, area);
     drawn.areas.push(Area { pane: Pane::Sessions, rect: inside, first });
     if rows.is_empty() {
         put(frame, inside, 0, &Line::styled(" no agent is connected", theme.dim()));
@@ -34,13 +42,14 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut
 }
 
 fn row(model: &Model, session: &Session, columns: usize) -> Line<'static> {
-    let theme = model.theme;
+    let theme = model.settings.theme;
     let focused = model.pane == Pane::Sessions;
-    let selected = focused && model.session.as_ref() == Some(&session.view.id);
+    let selected = focused && model.sessions.selected.as_ref() == Some(&session.view.id);
     let open = session.view.closed_at.is_none();
     let dot = if open { theme.pick("●", "*") } else { theme.pick("○", "o") };
-    let now = model.broker_now() / 1000;
+    let now = model.clock.broker_now() / 1000;
     let oldest = model
+        .requests
         .pending()
         .filter(|i| i.view().session_id == session.view.id)
         .map(|i| i.view().timestamp)
@@ -64,7 +73,7 @@ fn row(model: &Model, session: &Session, columns: usize) -> Line<'static> {
         name.push_str("  ");
         name.push_str(last);
     }
-    let name = fit(&shown(model, &name), room, theme.ascii);
+    let name = fit(&theme.shown(&name), room, theme.ascii);
     let gap = columns.saturating_sub(3 + width(&name) + width(&state) + 1);
     let mut spans = head;
     let row = match (selected, open) {

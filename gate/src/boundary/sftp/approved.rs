@@ -89,28 +89,10 @@ impl ApprovedChange {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use bytes::Bytes;
-    use expacti_protocol::command::StdinTreatment;
-    use expacti_protocol::ids::{CommandId, SessionId};
     use expacti_sftp::{Attrs, OpenMode, Present, RemotePath, Upload};
 
     use super::*;
-    use crate::boundary::{Context, Environment, HeldItem};
-    use crate::broker::proof::Released;
     use crate::staging::spool::{Budget, Spool};
-
-    fn approved(text: &str) -> Approved {
-        let context = Context {
-            terminal: None,
-            environment: Environment::default(),
-            stdin: StdinTreatment::Code,
-            login_shell: false,
-        };
-        let bytes = Bytes::copy_from_slice(text.as_bytes());
-        let held = HeldItem::new(CommandId::new(), SessionId::new(), bytes, context);
-        let proof = Released::for_test(held.id(), held.session(), held.sha256());
-        held.release(proof).unwrap()
-    }
 
     fn sealed(bytes: &[u8]) -> Sealed {
         let mut spool = Spool::new(Budget::new(1024, 1024));
@@ -137,17 +119,27 @@ mod tests {
         let content = sealed(b"hello");
         let text = item_text(&[planned(&content, b"hello")]);
         assert!(text.starts_with("sftp write /srv/x: 5 B, sha256 2cf24dba5fb0a30e"), "{text}");
-        assert!(ApprovedChanges::new(approved(&text), vec![planned(&content, b"hello")]).is_some());
+        assert!(
+            ApprovedChanges::new(Approved::for_test(&text), vec![planned(&content, b"hello")])
+                .is_some()
+        );
         // Other bytes under the same text; another text; more than the text says; nothing.
-        assert!(ApprovedChanges::new(approved(&text), vec![planned(&content, b"hellO")]).is_none());
+        assert!(
+            ApprovedChanges::new(Approved::for_test(&text), vec![planned(&content, b"hellO")])
+                .is_none()
+        );
         let other = text.replace("/srv/x", "/srv/y");
         assert!(
-            ApprovedChanges::new(approved(&other), vec![planned(&content, b"hello")]).is_none()
+            ApprovedChanges::new(Approved::for_test(&other), vec![planned(&content, b"hello")])
+                .is_none()
         );
         let two = vec![planned(&content, b"hello"), planned(&content, b"hello")];
-        assert!(ApprovedChanges::new(approved(&text), two).is_none());
-        assert!(ApprovedChanges::new(approved(""), Vec::new()).is_none());
+        assert!(ApprovedChanges::new(Approved::for_test(&text), two).is_none());
+        assert!(ApprovedChanges::new(Approved::for_test(""), Vec::new()).is_none());
         let change = planned(&content, b"hello").change().clone();
-        assert!(ApprovedChanges::new(approved(&text), vec![PlannedChange::bare(change)]).is_none());
+        assert!(
+            ApprovedChanges::new(Approved::for_test(&text), vec![PlannedChange::bare(change)])
+                .is_none()
+        );
     }
 }

@@ -6,56 +6,58 @@ use expacti_protocol::command::CommandState;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::{clock, shown, wrapped};
+use super::widgets::wrapped;
 use crate::keymap::Action;
-use crate::model::{Item, Model, words};
+use crate::model::{ClosestRule, Item, Model, ScoreTerm, Verdict, words};
 use crate::text::{fit, width};
+use crate::theme::Theme;
 
 /// Allows of the same after which a rule is offered.
 const REPEATED: u32 = 2;
 
 /// Below the command, most important first.
 pub(super) fn lines(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
-    let theme = model.theme;
+    let theme = model.settings.theme;
     let card = &item.card;
     let mut lines = Vec::new();
     why(model, item, columns, &mut lines);
-    for (name, evidence) in &card.anomalies {
-        let text = format!("{} {}", shown(model, &name.replace('_', " ")), shown(model, evidence));
-        labelled(model, "UNUSUAL ", &text, theme.warn(), columns, 2, &mut lines);
+    for unusual in &card.anomalies {
+        let name = unusual.name.replace('_', " ");
+        let text = format!("{} {}", theme.shown(&name), theme.shown(&unusual.evidence));
+        labelled(theme, "UNUSUAL ", &text, theme.warn(), columns, 2, &mut lines);
     }
     if card.anomalies.is_empty() && item.view().anomaly {
         let names = crate::text::clean(&item.view().anomaly_reasons.join(", "), 200);
-        labelled(model, "UNUSUAL ", &shown(model, &names), theme.warn(), columns, 2, &mut lines);
+        labelled(theme, "UNUSUAL ", &theme.shown(&names), theme.warn(), columns, 2, &mut lines);
     }
     approvals(model, item, columns, &mut lines);
-    let times = model.approved.get(&item.group).copied().unwrap_or(0);
-    if times >= REPEATED && item.level() < Level::High && model.role.may_administer() {
-        let key = model.keymap.key(Action::Rule);
+    let times = model.decisions.allowed.get(&item.group).copied().unwrap_or(0);
+    if times >= REPEATED && item.level() < Level::High && model.reviewer.role.may_administer() {
+        let key = model.settings.keymap.key(Action::Rule);
         let text = format!("you allowed exactly this {times} times: {key} proposes a rule");
-        labelled(model, "AGAIN ", &text, theme.ok(), columns, 1, &mut lines);
+        labelled(theme, "AGAIN ", &text, theme.ok(), columns, 1, &mut lines);
     }
     if item.view().interactive.as_ref().is_some_and(|i| i.grantable)
         && item.state() == CommandState::Pending
     {
-        let key = model.keymap.key(Action::Grant);
+        let key = model.settings.keymap.key(Action::Grant);
         let text = format!("{key} allows it and lets what follows pass unreviewed for a while");
-        labelled(model, "GRANT ", &text, theme.warn(), columns, 2, &mut lines);
+        labelled(theme, "GRANT ", &text, theme.warn(), columns, 2, &mut lines);
     }
     if let Some(grant) = item.view().grant {
         let text = format!("what followed could pass unreviewed: {}", words(grant));
-        labelled(model, "GRANT ", &text, theme.warn(), columns, 2, &mut lines);
+        labelled(theme, "GRANT ", &text, theme.warn(), columns, 2, &mut lines);
     }
     for note in &card.notes {
-        labelled(model, "NOTE ", &shown(model, note), theme.warn(), columns, 2, &mut lines);
+        labelled(theme, "NOTE ", &theme.shown(note), theme.warn(), columns, 2, &mut lines);
     }
     match &card.closest {
-        Some((rule, differs)) => closest(model, rule, differs, columns, &mut lines),
+        Some(rule) => closest(theme, rule, columns, &mut lines),
         None if !card.rule_why.is_empty() => {
             labelled(
-                model,
+                theme,
                 "RULES ",
-                &shown(model, &card.rule_why),
+                &theme.shown(&card.rule_why),
                 theme.dim(),
                 columns,
                 1,
@@ -69,7 +71,7 @@ pub(super) fn lines(model: &Model, item: &Item, columns: usize) -> Vec<Line<'sta
 }
 
 fn labelled(
-    model: &Model,
+    theme: Theme,
     label: &str,
     text: &str,
     style: Style,
@@ -80,7 +82,7 @@ fn labelled(
     let indent = width(label).min(columns / 2);
     for (i, row) in wrapped(text, columns.saturating_sub(indent), most).into_iter().enumerate() {
         let head = if i == 0 {
-            Span::styled(fit(label, indent.max(4), model.theme.ascii), model.theme.label())
+            Span::styled(fit(label, indent.max(4), theme.ascii), theme.label())
         } else {
             Span::raw(" ".repeat(indent))
         };
@@ -90,20 +92,13 @@ fn labelled(
 
 /// The closest rule, and word by word how the command differs from it: `+` is in the command and
 /// not in the rule, `-` in the rule and not in the command, `~` is something else.
-fn closest(
-    model: &Model,
-    rule: &str,
-    differs: &str,
-    columns: usize,
-    lines: &mut Vec<Line<'static>>,
-) {
-    let theme = model.theme;
-    let label = format!("CLOSEST RULE {} differs by ", shown(model, rule));
+fn closest(theme: Theme, closest: &ClosestRule, columns: usize, lines: &mut Vec<Line<'static>>) {
+    let label = format!("CLOSEST RULE {} differs by ", theme.shown(&closest.rule));
     let indent = width(&label).min(columns / 2);
     let mut spans = vec![Span::styled(fit(&label, indent, theme.ascii), theme.label())];
     let mut used = indent;
     let mut rows = 1;
-    for part in differs.split(", ") {
+    for part in closest.differs.split(", ") {
         let (sign, word, style) = match part.strip_prefix("without ") {
             Some(word) => ("- ", word, theme.label()),
             None if matches!(part, "outside its scope" | "the order of the words") => {
@@ -111,7 +106,7 @@ fn closest(
             }
             None => ("+ ", part, theme.warn().patch(theme.strong())),
         };
-        let word = fit(&shown(model, word), columns.saturating_sub(indent + 4), theme.ascii);
+        let word = fit(&theme.shown(word), columns.saturating_sub(indent + 4), theme.ascii);
         if used + width(&word) + 2 > columns && used > indent {
             if rows == 2 {
                 spans.push(Span::styled(theme.pick("…", "~"), theme.dim()));
@@ -129,20 +124,20 @@ fn closest(
 
 /// Each contribution to the score.
 fn why(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'static>>) {
-    let theme = model.theme;
+    let theme = model.settings.theme;
     let label = format!("WHY {} ", item.view().risk_score);
     let mut spans = vec![Span::styled(label.clone(), theme.label())];
     let mut used = width(&label);
     let indent = used;
-    let mut terms: Vec<&(i32, String, String)> = item.card.terms.iter().collect();
-    terms.sort_by_key(|t| -t.0);
+    let mut terms: Vec<&ScoreTerm> = item.card.terms.iter().collect();
+    terms.sort_by_key(|t| -t.points);
     let mut rows = 0;
-    for (points, name, why) in terms {
+    for ScoreTerm { points, name, why } in terms {
         let text =
             if why.is_empty() || width(why) > 34 { name.replace('_', " ") } else { why.clone() };
         let points = format!("{points:+}");
         let room = columns.saturating_sub(indent + width(&points) + 1);
-        let text = format!(" {}", fit(&shown(model, &text), room, theme.ascii));
+        let text = format!(" {}", fit(&theme.shown(&text), room, theme.ascii));
         let need = width(&points) + width(&text) + 2;
         if used + need > columns + 2 && used > indent {
             lines.push(Line::from(std::mem::take(&mut spans)));
@@ -164,9 +159,10 @@ fn why(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'static>
 
 /// Who must approve and who has.
 fn approvals(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'static>>) {
+    let theme = model.settings.theme;
     let card = &item.card;
     let plain = card.requirement.is_empty() && card.votes.is_empty() && card.may_decide.len() <= 1;
-    let ours = card.may_decide.iter().all(|name| *name == model.principal);
+    let ours = card.may_decide.iter().all(|name| *name == model.reviewer.name);
     if plain && ours && item.view().approvals_missing <= 1 {
         return;
     }
@@ -175,37 +171,40 @@ fn approvals(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'s
         let n = item.view().approvals_missing.max(1);
         parts.push(match card.may_decide.join(", ") {
             names if names.is_empty() => format!("{n} more needed"),
-            names => shown(model, &format!("needs {n} more of {names}")),
+            names => theme.shown(&format!("needs {n} more of {names}")),
         });
     }
     if !card.requirement.is_empty() {
-        parts.push(shown(model, &card.requirement));
+        parts.push(theme.shown(&card.requirement));
     }
-    for (by, allow, comment) in &card.votes {
-        let word = if *allow { "yes" } else { "no" };
-        let dash = if comment.is_empty() { "" } else { " " };
-        parts.push(shown(model, &format!("{by}: {word}{dash}{comment}")));
+    for vote in &card.votes {
+        let word = match vote.verdict {
+            Verdict::Allow => "yes",
+            Verdict::Deny => "no",
+        };
+        let space = if vote.comment.is_empty() { "" } else { " " };
+        parts.push(theme.shown(&format!("{}: {word}{space}{}", vote.by, vote.comment)));
     }
-    let text = parts.join(model.theme.pick(" · ", " - "));
-    labelled(model, "APPROVALS ", &text, Style::new(), columns, 2, lines);
+    let text = parts.join(theme.pick(" · ", " - "));
+    labelled(theme, "APPROVALS ", &text, Style::new(), columns, 2, lines);
 }
 
 /// The last commands of the session with their results.
 fn before(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'static>>) {
-    let theme = model.theme;
-    let Some(past) = model.past.get(&item.view().session_id) else { return };
+    let theme = model.settings.theme;
+    let Some(past) = model.sessions.past.get(&item.view().session_id) else { return };
     let list: Vec<_> = past.iter().filter(|p| &p.id != item.id()).collect();
     let skip = list.len().saturating_sub(3);
     for (i, p) in list.into_iter().skip(skip).enumerate() {
         let label = if i == 0 { "BEFORE " } else { "       " };
         let style = if p.good { theme.ok() } else { theme.warn() };
-        let head = format!("{} ", clock(model, p.at));
+        let head = format!("{} ", model.clock.time_of_day(p.at));
         let room = columns.saturating_sub(7 + width(&head) + width(&p.result) + 2);
         lines.push(Line::from(vec![
             Span::styled(label, theme.label()),
             Span::styled(head, theme.dim()),
             Span::styled(format!("{}  ", p.result), style),
-            Span::styled(fit(&shown(model, &p.headline), room, theme.ascii), theme.dim()),
+            Span::styled(fit(&theme.shown(&p.headline), room, theme.ascii), theme.dim()),
         ]));
     }
 }

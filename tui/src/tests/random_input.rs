@@ -1,11 +1,11 @@
-//! Fast fingers: whatever is pressed and pasted while requests come and go, nothing is allowed
-//! that was not on the screen, long enough, when the key for it was pressed.
+//! Random input: whatever is pressed and pasted while requests come and go, nothing is allowed that
+//! was not on the screen, long enough, when the key for it was pressed.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use expacti_protocol::command::{CommandState, CommandView, PromptLabel};
 use proptest::prelude::*;
 
-use super::{Bench, request};
+use super::{TestScreen, request};
 use crate::model::{LinkMsg, Msg};
 
 #[derive(Debug, Clone)]
@@ -92,12 +92,12 @@ struct Witness {
 }
 
 impl Witness {
-    fn look(&mut self, b: &Bench) {
+    fn look(&mut self, b: &TestScreen) {
         let text = b.text();
         let id = text.split("Request ").nth(1).and_then(|t| t.get(..4)).map(str::to_owned);
         match (&self.shown, id) {
             (Some((shown, _)), Some(id)) if *shown == id => {}
-            (_, Some(id)) => self.shown = Some((id, b.model.now)),
+            (_, Some(id)) => self.shown = Some((id, b.model.clock.now)),
             (_, None) => self.shown = None,
         }
     }
@@ -126,9 +126,9 @@ impl Witness {
     }
 }
 
-fn key(b: &mut Bench, w: &mut Witness, code: KeyCode) {
+fn key(b: &mut TestScreen, w: &mut Witness, code: KeyCode) {
     match code {
-        KeyCode::Char('a' | 'g' | 'v') => w.press(b.model.now, code),
+        KeyCode::Char('a' | 'g' | 'v') => w.press(b.model.clock.now, code),
         KeyCode::Char('y') | KeyCode::Enter => w.confirm(),
         _ => {}
     }
@@ -138,10 +138,10 @@ fn key(b: &mut Bench, w: &mut Witness, code: KeyCode) {
     }
 }
 
-fn wait(b: &mut Bench, w: &mut Witness, ms: u64) {
-    let end = b.model.now + ms;
-    while b.model.now < end {
-        let to = (b.model.now + 100).min(end);
+fn wait(b: &mut TestScreen, w: &mut Witness, ms: u64) {
+    let end = b.model.clock.now + ms;
+    while b.model.clock.now < end {
+        let to = (b.model.clock.now + 100).min(end);
         b.msg(Msg::Now(to));
         if !b.blind {
             w.look(b);
@@ -170,7 +170,7 @@ fn code(c: char) -> KeyCode {
 
 /// A newer state of the n-th request.
 fn revise(
-    b: &mut Bench,
+    b: &mut TestScreen,
     w: &mut Witness,
     views: &mut [CommandView],
     n: u8,
@@ -182,99 +182,103 @@ fn revise(
     let view = view.clone();
     let shown = w.shown.as_ref().is_some_and(|(id, _)| id == view.id.short());
     if view.state == CommandState::Pending && shown {
-        w.changed_at = Some(b.model.now);
+        w.changed_at = Some(b.model.clock.now);
     }
     b.updated(&view);
 }
 
+/// Takes one step.
+fn take(step: Step, b: &mut TestScreen, w: &mut Witness, views: &mut Vec<CommandView>) {
+    match step {
+        Step::Key(c) => key(b, w, KeyCode::Char(c)),
+        Step::Burst(keys) => {
+            for c in keys.chars() {
+                key(b, w, code(c));
+            }
+        }
+        Step::Tab => key(b, w, KeyCode::Tab),
+        Step::Grant => {
+            for c in "gweb-1\n".chars() {
+                wait(b, w, 600);
+                key(b, w, code(c));
+            }
+        }
+        Step::Enter => key(b, w, KeyCode::Enter),
+        Step::Esc => key(b, w, KeyCode::Esc),
+        Step::Paste(text) => b.msg(Msg::Paste(text)),
+        Step::New(score) => {
+            let mut view = made(&format!("{:04}", views.len()), score);
+            view.deadline_ms += i64::try_from(b.model.clock.now).unwrap();
+            b.pending(&view);
+            views.push(view);
+        }
+        Step::Revise(n) => revise(b, w, views, n, |_| {}),
+        Step::End(n) => {
+            if let Some(view) = views.get_mut(usize::from(n)) {
+                view.revision += 1;
+                view.state = CommandState::Expired;
+                let view = view.clone();
+                b.updated(&view);
+            }
+        }
+        Step::Wait(ms) => wait(b, w, ms),
+        Step::Blind(blind) => b.blind = blind,
+        Step::Drop => {
+            b.msg(Msg::Link(LinkMsg::Down { why: "gone".into(), retry_in: 100 }));
+            b.connect();
+            for view in views.clone().iter().filter(|v| v.state == CommandState::Pending) {
+                b.pending(view);
+            }
+            b.event(expacti_protocol::reviewer::ReviewerEvent::Synced);
+            w.changed_at = Some(b.model.clock.now);
+        }
+        Step::Resize(cols, rows) => {
+            b.terminal.backend_mut().resize(cols, rows);
+            b.msg(Msg::Resized);
+        }
+        Step::ResizeThen(cols, rows, c) => {
+            let blind = std::mem::replace(&mut b.blind, true);
+            b.terminal.backend_mut().resize(cols, rows);
+            b.msg(Msg::Resized);
+            key(b, w, code(c));
+            b.blind = blind;
+        }
+        Step::Click(column, row, c) => {
+            let kind = MouseEventKind::Down(MouseButton::Left);
+            let modifiers = KeyModifiers::NONE;
+            b.msg(Msg::Mouse(MouseEvent { kind, column, row, modifiers }));
+            if !b.blind {
+                w.look(b);
+            }
+            key(b, w, code(c));
+        }
+        Step::Reorder(n, left) => {
+            let now = i64::try_from(b.model.clock.now).unwrap();
+            revise(b, w, views, n, |view| {
+                view.deadline_ms = super::support::T0 + now + left * 1000;
+            });
+        }
+        Step::Part(n) => {
+            revise(b, w, views, n, |view| view.anomaly = !view.anomaly);
+        }
+        Step::Twin(n) => {
+            if let Some(view) = views.get(usize::from(n)).cloned() {
+                let id = super::support::cmd(&format!("{:04}", views.len()));
+                let twin = CommandView { id, revision: 1, state: CommandState::Pending, ..view };
+                b.pending(&twin);
+                views.push(twin);
+            }
+        }
+    }
+}
+
 fn check(steps: Vec<Step>) {
-    let mut b = Bench::new(80, 24);
-    b.model.role = expacti_protocol::principal::Role::Owner;
+    let mut b = TestScreen::new(80, 24);
+    b.model.reviewer.role = expacti_protocol::principal::Role::Owner;
     let mut w = Witness::default();
     let mut views: Vec<CommandView> = Vec::new();
     for step in steps {
-        match step {
-            Step::Key(c) => key(&mut b, &mut w, KeyCode::Char(c)),
-            Step::Burst(keys) => {
-                for c in keys.chars() {
-                    key(&mut b, &mut w, code(c));
-                }
-            }
-            Step::Tab => key(&mut b, &mut w, KeyCode::Tab),
-            Step::Grant => {
-                for c in "gweb-1\n".chars() {
-                    wait(&mut b, &mut w, 600);
-                    key(&mut b, &mut w, code(c));
-                }
-            }
-            Step::Enter => key(&mut b, &mut w, KeyCode::Enter),
-            Step::Esc => key(&mut b, &mut w, KeyCode::Esc),
-            Step::Paste(text) => b.msg(Msg::Paste(text)),
-            Step::New(score) => {
-                let mut view = made(&format!("{:04}", views.len()), score);
-                view.deadline_ms += i64::try_from(b.model.now).unwrap();
-                b.pending(&view);
-                views.push(view);
-            }
-            Step::Revise(n) => revise(&mut b, &mut w, &mut views, n, |_| {}),
-            Step::End(n) => {
-                if let Some(view) = views.get_mut(usize::from(n)) {
-                    view.revision += 1;
-                    view.state = CommandState::Expired;
-                    let view = view.clone();
-                    b.updated(&view);
-                }
-            }
-            Step::Wait(ms) => wait(&mut b, &mut w, ms),
-            Step::Blind(blind) => b.blind = blind,
-            Step::Drop => {
-                b.msg(Msg::Link(LinkMsg::Down { why: "gone".into(), retry_in: 100 }));
-                b.connect();
-                for view in views.clone().iter().filter(|v| v.state == CommandState::Pending) {
-                    b.pending(view);
-                }
-                b.event(expacti_protocol::reviewer::ReviewerEvent::Synced);
-                w.changed_at = Some(b.model.now);
-            }
-            Step::Resize(cols, rows) => {
-                b.terminal.backend_mut().resize(cols, rows);
-                b.msg(Msg::Resized);
-            }
-            Step::ResizeThen(cols, rows, c) => {
-                let blind = std::mem::replace(&mut b.blind, true);
-                b.terminal.backend_mut().resize(cols, rows);
-                b.msg(Msg::Resized);
-                key(&mut b, &mut w, code(c));
-                b.blind = blind;
-            }
-            Step::Click(column, row, c) => {
-                let kind = MouseEventKind::Down(MouseButton::Left);
-                let modifiers = KeyModifiers::NONE;
-                b.msg(Msg::Mouse(MouseEvent { kind, column, row, modifiers }));
-                if !b.blind {
-                    w.look(&b);
-                }
-                key(&mut b, &mut w, code(c));
-            }
-            Step::Reorder(n, left) => {
-                let now = i64::try_from(b.model.now).unwrap();
-                revise(&mut b, &mut w, &mut views, n, |view| {
-                    view.deadline_ms = super::support::T0 + now + left * 1000;
-                });
-            }
-            Step::Part(n) => {
-                revise(&mut b, &mut w, &mut views, n, |view| view.anomaly = !view.anomaly);
-            }
-            Step::Twin(n) => {
-                if let Some(view) = views.get(usize::from(n)).cloned() {
-                    let id = super::support::cmd(&format!("{:04}", views.len()));
-                    let twin =
-                        CommandView { id, revision: 1, state: CommandState::Pending, ..view };
-                    b.pending(&twin);
-                    views.push(twin);
-                }
-            }
-        }
+        take(step, &mut b, &mut w, &mut views);
         if !b.blind {
             w.look(&b);
         }
@@ -284,22 +288,27 @@ fn check(steps: Vec<Step>) {
     b.draw();
     b.blind = true;
     b.wait(5_000);
+    judge(&b, &w, &views);
+}
+
+/// Every allow was earned: what it was for had been shown, long enough, when its keys came.
+fn judge(b: &TestScreen, witness: &Witness, views: &[CommandView]) {
     let mut seen = Vec::new();
     for d in b.decisions().into_iter().filter(|d| d.allow) {
         let id = d.id.short().to_owned();
         let view = views.iter().find(|v| v.id == d.id).expect("a request that was sent");
         if d.grant.is_some() {
             assert!(view.interactive.as_ref().unwrap().grantable, "{id} takes no grant");
-            assert!(w.granted.contains(&id), "{id} was granted without its steps");
+            assert!(witness.granted.contains(&id), "{id} was granted without its steps");
         } else {
-            assert!(w.earned.contains(&id), "{id} was allowed without having been shown");
+            assert!(witness.earned.contains(&id), "{id} was allowed without having been shown");
         }
         let secret = view.interactive.as_ref().is_some_and(|i| i.secret);
-        if d.grant.is_none() && secret && !w.confirmed.contains(&id) {
-            assert!(w.revealed.contains(&id), "{id} was allowed unseen by one key");
+        if d.grant.is_none() && secret && !witness.confirmed.contains(&id) {
+            assert!(witness.revealed.contains(&id), "{id} was allowed unseen by one key");
         }
         if d.grant.is_none() && view.risk_score >= 50 {
-            assert!(w.confirmed.contains(&id), "{id} was allowed without its second step");
+            assert!(witness.confirmed.contains(&id), "{id} was allowed without its second step");
         }
         let key = (id, d.revision);
         assert!(!seen.contains(&key) || view.state == CommandState::Pending, "allowed twice");
@@ -338,7 +347,7 @@ proptest! {
         pauses in prop::collection::vec(0u64..500, 1..30),
         blind in any::<bool>(),
     ) {
-        let mut b = Bench::new(100, 30);
+        let mut b = TestScreen::new(100, 30);
         let (score, first, text) = match early {
             Early::Yes => (60, "a", "y"),
             Early::Name => (90, "a", "web-1\n"),
@@ -366,7 +375,7 @@ proptest! {
 
 #[test]
 fn the_witness_sees_a_real_grant() {
-    let mut b = Bench::new(80, 24);
+    let mut b = TestScreen::new(80, 24);
     let mut w = Witness::default();
     b.pending(&made("0001", 3));
     w.look(&b);
@@ -381,7 +390,7 @@ fn the_witness_sees_a_real_grant() {
 
 #[test]
 fn the_witness_sees_a_real_allow() {
-    let mut b = Bench::new(120, 35);
+    let mut b = TestScreen::new(120, 35);
     let mut w = Witness::default();
     b.pending(&request("0001", 10));
     w.look(&b);

@@ -15,7 +15,7 @@ const MAX_ROWS: usize = 500;
 const SCROLLBACK: usize = 2_000;
 
 /// An emulated terminal that takes bytes.
-pub(crate) struct Screen {
+pub(crate) struct Emulator {
     terminal: avt::Terminal,
     /// The beginning of a character whose end has not come yet.
     partial: Vec<u8>,
@@ -23,7 +23,7 @@ pub(crate) struct Screen {
 
 /// How a terminal is drawn.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Look<'a> {
+pub(crate) struct DrawOptions<'a> {
     /// With its colours.
     pub colour: bool,
     /// With its cursor.
@@ -34,10 +34,10 @@ pub(crate) struct Look<'a> {
     pub find: &'a str,
 }
 
-impl std::fmt::Debug for Screen {
+impl std::fmt::Debug for Emulator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (cols, rows) = self.size();
-        write!(f, "Screen({cols}x{rows})")
+        write!(f, "Emulator({cols}x{rows})")
     }
 }
 
@@ -50,7 +50,7 @@ fn terminal(cols: usize, rows: usize) -> avt::Terminal {
     }
 }
 
-impl Screen {
+impl Emulator {
     /// An empty terminal of that size.
     pub(crate) fn new(cols: usize, rows: usize) -> Self {
         Self { terminal: terminal(cols, rows), partial: Vec::new() }
@@ -134,7 +134,7 @@ impl Screen {
 
     /// Draws the terminal into `area`, from its top left; what does not fit is cut, but the rows
     /// around the cursor are kept on the screen.
-    pub(crate) fn draw(&self, area: Rect, buffer: &mut Buffer, look: &Look<'_>) {
+    pub(crate) fn draw(&self, area: Rect, buffer: &mut Buffer, look: &DrawOptions<'_>) {
         let colour = look.colour;
         let at = self.terminal.cursor();
         let height = usize::from(area.height);
@@ -178,7 +178,7 @@ impl Screen {
                 }
                 x += w;
             }
-            for found in crate::model::matches(&text, look.find) {
+            for found in crate::search::matches(&text, look.find) {
                 for x in columns.get(found..found + look.find.len()).unwrap_or_default() {
                     if let Some(target) = buffer.cell_mut((area.x + cast(*x), area.y + cast(y))) {
                         target.modifier.toggle(Modifier::REVERSED);
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn characters_split_between_messages() {
-        let mut screen = Screen::new(10, 2);
+        let mut screen = Emulator::new(10, 2);
         for byte in "é日\r\n".bytes() {
             screen.feed(&[byte]);
         }
@@ -269,11 +269,11 @@ mod tests {
 
     #[test]
     fn nothing_but_clean_cells() {
-        let mut screen = Screen::new(20, 3);
+        let mut screen = Emulator::new(20, 3);
         screen.feed("\x1b]0;title\x07a\u{202e}b\u{e000}\x1b[31mred\x1b[5n".as_bytes());
         let area = Rect::new(0, 0, 20, 3);
         let mut buffer = Buffer::empty(area);
-        let look = Look { colour: false, cursor: false, back: 0, find: "" };
+        let look = DrawOptions { colour: false, cursor: false, back: 0, find: "" };
         screen.draw(area, &mut buffer, &look);
         let text: String = buffer.content.iter().map(|c| c.symbol()).collect();
         assert!(text.chars().all(|c| c == '\u{fffd}' || (' '..='~').contains(&c)), "{text:?}");
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn absurd_sizes() {
-        assert_eq!(Screen::new(0, 0).size(), (1, 1));
-        assert_eq!(Screen::new(usize::MAX, usize::MAX).size(), (MAX_COLS, MAX_ROWS));
+        assert_eq!(Emulator::new(0, 0).size(), (1, 1));
+        assert_eq!(Emulator::new(usize::MAX, usize::MAX).size(), (MAX_COLS, MAX_ROWS));
     }
 }

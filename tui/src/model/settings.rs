@@ -1,0 +1,18 @@
+//! What does not change while the screen is open. It must never be changed by a message.
+
+use super::confirm::Confirm;
+use crate::keymap::KeyMap;
+use crate::theme::Theme;
+
+/// How the screen looks and what its keys do.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// How it looks.
+    pub theme: Theme,
+    /// The keys.
+    pub keymap: KeyMap,
+    /// What follows the key for an allow.
+    pub confirm: Confirm,
+    /// One line of guidance, clean.
+    pub banner: Option<String>,
+}

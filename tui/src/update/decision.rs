@@ -1,0 +1,55 @@
+//! A decision, and the message that carries it to the broker. It must never be sent for other bytes
+//! or another revision than the ones that were shown.
+
+use expacti_protocol::command::Grant;
+use expacti_protocol::reviewer::{DecisionMessage, ReviewerRequest};
+
+use crate::model::{Connection, Effect, Item, Stage, Verdict};
+use crate::time::Millis;
+
+/// What a reviewer decides of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// It may run, and what follows may pass unreviewed.
+    Allow(Option<Grant>),
+    /// It may not, and the agent is told why.
+    Deny(Option<String>),
+}
+
+impl Decision {
+    /// Which way it went.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Allow(_) => Verdict::Allow,
+            Self::Deny(_) => Verdict::Deny,
+        }
+    }
+
+    /// The message, for the bytes of the request and the revision that was shown. From here on the
+    /// request counts as decided, so that nothing is sent twice.
+    pub(super) fn send(
+        self,
+        connection: &mut Connection,
+        item: &mut Item,
+        revision: u64,
+        now: Millis,
+    ) -> Effect {
+        let verdict = self.verdict();
+        let (comment, grant) = match self {
+            Self::Allow(grant) => (None, grant),
+            Self::Deny(comment) => (comment, None),
+        };
+        let r#ref = connection.next_ref();
+        item.stage = Stage::Sent { r#ref, verdict, at: now };
+        Effect::Send(ReviewerRequest::Decision(DecisionMessage {
+            r#ref: Some(r#ref),
+            id: item.id().clone(),
+            allow: verdict == Verdict::Allow,
+            comment,
+            sha256: Some(item.view().sha256),
+            revision: Some(revision),
+            grant,
+            signature: None,
+        }))
+    }
+}
