@@ -78,8 +78,8 @@ impl Team {
         agent
     }
 
-    /// Whether any agent logs in with a certificate. russh does not say whether an offered key comes
-    /// with one.
+    /// Whether any agent logs in with a certificate. russh does not say whether an offered key
+    /// comes with one.
     pub(crate) async fn expects_certificates(&mut self, shared: &Shared) -> bool {
         match &mut self.certified {
             Some(certified) => !certified.is_empty(),
@@ -96,8 +96,8 @@ impl Admitted {
     }
 }
 
-/// The agent that the certificate belongs to. Its signature was verified before, and that the client
-/// holds its key.
+/// The agent that the certificate belongs to. Its signature was verified before, and that the
+/// client holds its key.
 pub(crate) async fn agent_of_certificate(
     shared: &Shared,
     certificate: &Arc<Certificate>,

@@ -40,8 +40,8 @@ pub(crate) struct ApprovedAnnouncement(PlannedUpload);
 /// One record of it.
 pub(crate) struct AnnouncedRecord(Record);
 
-/// Permission to pass that many of the client's bytes as the content of the announced file. It comes
-/// only with the approval of the announcement, and opens no writer but that command's.
+/// Permission to pass that many of the client's bytes as the content of the announced file. It
+/// comes only with the approval of the announcement, and opens no writer but that command's.
 pub(crate) struct ContentGrant {
     command: Arc<CommandChannel>,
     left: u64,

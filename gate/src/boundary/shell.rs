@@ -42,8 +42,8 @@ impl TargetChannel {
         Ok(Shell { writer, reader: TargetReader::new(reader, true) })
     }
 
-    /// Asks the target about a terminal, on a channel of its own: a constant script with a name that
-    /// was checked to be a terminal's.
+    /// Asks the target about a terminal, on a channel of its own: a constant script with a name
+    /// that was checked to be a terminal's.
     pub(crate) async fn probe(self, tty: &str) -> Result<TargetReader, TargetLost> {
         let command = probe_command(tty).ok_or(TargetLost)?;
         self.half.exec(true, command.into_bytes()).await?;
@@ -91,8 +91,8 @@ impl ShellWriter {
     }
 }
 
-/// Permission to type keys unreviewed. It is made only from the approval of one item, opens only the
-/// terminal that the item was typed into, and limits what passes in time and bytes. Dropping it
+/// Permission to type keys unreviewed. It is made only from the approval of one item, opens only
+/// the terminal that the item was typed into, and limits what passes in time and bytes. Dropping it
 /// ends it.
 pub(crate) struct KeyGrant {
     half: Arc<ChannelWriteHalf<Msg>>,

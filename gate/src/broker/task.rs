@@ -214,7 +214,8 @@ impl Task {
         self.out = mpsc::unbounded_channel().0;
         match (&mut writer).await {
             Ok(ordered) => (why, ordered),
-            // The writer does not panic; if it did, an empty closed queue would keep the task alive.
+            // The writer does not panic; if it did, an empty closed queue would keep the task
+            // alive.
             Err(_) => (why, mpsc::channel(1).1),
         }
     }

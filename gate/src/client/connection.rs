@@ -19,7 +19,8 @@ use crate::upstream::route::Target;
 /// What the channels of one client connection share.
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
-    /// Ends the connection: cancelled by the client's disconnect, a reviewer's kill, or the gate's end.
+    /// Ends the connection: cancelled by the client's disconnect, a reviewer's kill, or the gate's
+    /// end.
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<Pool>,
     /// The agent's standard error is a terminal.

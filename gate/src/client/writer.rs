@@ -53,7 +53,8 @@ impl ClientWriter {
     async fn write(&self, stderr: bool, mut bytes: Bytes) -> Result<(), Gone> {
         while !bytes.is_empty() {
             let window = self.half.writable_packet_size().await;
-            // Only a used-up window is worth reading for: its adjustment may be queued behind input.
+            // Only a used-up window is worth reading for: its adjustment may be queued behind
+            // input.
             let _starved = (window == 0).then(|| self.backpressure.starved());
             let n = bytes.len().min(PIECE).min(if window == 0 { PIECE } else { window });
             let piece = bytes.split_to(n);

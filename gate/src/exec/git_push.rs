@@ -8,25 +8,25 @@ use expacti_sftp::git_push::{RefList, read_ref_list};
 
 use crate::client::input::{ChannelInput, Taken};
 
-/// Most refs that are noted in the recording.
+/// The most refs that are noted in the recording.
 const NOTED: usize = 64;
 
-/// What a client sent up to its pack.
+/// What a client sent before its pack.
 pub(crate) struct RefPreamble {
-    /// Exactly what it sent.
+    /// Exactly the bytes it sent.
     pub(crate) bytes: Bytes,
-    /// It sends nothing more.
+    /// No more input follows.
     pub(crate) eof: bool,
     refs: RefList,
 }
 
-/// The command's own sentence, if it receives a push.
+/// The sentence that describes the command, if it receives a push.
 pub(crate) fn push_sentence(command: &[u8]) -> Option<String> {
     describe_transfer(command).filter(|sentence| sentence.starts_with("git push to "))
 }
 
 impl RefPreamble {
-    /// Takes in what comes first.
+    /// Reads the beginning of a push.
     pub(crate) async fn read(input: &ChannelInput) -> Self {
         let mut bytes = BytesMut::new();
         loop {
@@ -36,7 +36,7 @@ impl RefPreamble {
             }
             match input.next().await {
                 Taken::Bytes(more) => bytes.extend_from_slice(&more),
-                // It has gone without asking for anything.
+                // The client left without asking for anything.
                 Taken::Eof => return Self { bytes: bytes.freeze(), eof: true, refs },
             }
         }
@@ -52,17 +52,17 @@ impl RefPreamble {
         lines
     }
 
-    /// What has to be decided on besides the command, if anything.
+    /// The text that needs a decision besides the command, if any.
     pub(crate) fn to_decide(&self, sentence: &str) -> Option<String> {
         let list = match &self.refs {
             RefList::Complete(list) if list.iter().any(|change| change.deletes()) => list,
-            // What was cut off by its client does nothing: the server wants the list's end.
+            // A list that the client cut off does nothing: the server waits for its end.
             RefList::Complete(_) | RefList::Incomplete => return None,
             RefList::Unreadable => {
                 return Some(format!("{sentence}: its refs cannot be read (a signed push?)"));
             }
         };
-        // Deletions first: they are why it is asked.
+        // Deletions first: they are why a decision is needed.
         let (gone, kept): (Vec<_>, Vec<_>) = list.iter().partition(|change| change.deletes());
         let lines: Vec<_> = gone.iter().chain(&kept).map(ToString::to_string).collect();
         Some(format!(

@@ -34,12 +34,12 @@ pub(crate) struct RunningCommand {
     started: Instant,
     pub(crate) writer: TargetWriter,
     pub(crate) reader: TargetReader,
-    /// The command, and the items of its standard input that were delivered: they end with it.
+    /// The command, and the items delivered to its standard input, which end with it.
     pub(crate) items: Mutex<Vec<CommandId>>,
 }
 
 impl RunningCommand {
-    /// A command that was just delivered, and what may go to its standard input.
+    /// A command that was just delivered, and what may be written to its standard input.
     pub(crate) async fn new(
         channel: &Channel,
         id: CommandId,
@@ -62,7 +62,7 @@ impl RunningCommand {
         (Self { id, session, recorder, started, writer, reader, items }, stdin)
     }
 
-    /// Carries input and output until one side has ended.
+    /// Passes input and output on until one side has ended.
     pub(crate) async fn follow(
         &mut self,
         channel: &mut Channel,
@@ -150,8 +150,8 @@ fn signal_name(signal: &russh::Sig) -> String {
     }
 }
 
-/// Output until its end, and input beside it: input that is over leaves the output to go on, input
-/// that was refused ends both.
+/// Passes output and input until the output ends. The end of the input leaves the output running;
+/// input that was refused ends both.
 async fn pass_both(
     output: impl Future<Output = ChannelEnd>,
     input: impl Future<Output = Result<(), Stopped>>,
@@ -159,7 +159,7 @@ async fn pass_both(
     tokio::pin!(output, input);
     let mut feeding = true;
     loop {
-        // Output comes first: an end that is known is not hidden by a refusal of further input.
+        // Output comes first: a refusal of more input must not hide an end that is known.
         tokio::select! {
             biased;
             end = &mut output => return end,
@@ -172,7 +172,7 @@ async fn pass_both(
     }
 }
 
-/// Passes output on, byte for byte, until the command has ended and all of its output has come.
+/// Passes output on, byte for byte, until the command has ended and all its output has come.
 async fn pass_output(
     reader: &mut TargetReader,
     client: &ClientWriter,

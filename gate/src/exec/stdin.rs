@@ -18,21 +18,21 @@ use crate::review::collect::collect;
 use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult};
 use crate::review::status_line;
 
-/// How a command's standard input is to be fed.
+/// How to feed a command's standard input.
 pub(crate) enum Feed {
-    /// It receives a push; the sentence says which.
+    /// It receives a push, which the sentence describes.
     GitPush(String),
-    /// As it comes.
+    /// As the client sends it.
     Plain {
-        /// The client sends nothing after the item.
+        /// The client has already sent EOF.
         eof: bool,
     },
     /// It receives files by scp.
     ScpUpload(ScpUpload),
 }
 
-/// Feeds one command. Every function ends with `Ok` when there is nothing more to feed, or nobody
-/// to feed: a target that is lost ends the output as well, and that is what counts.
+/// Feeds one command. Every function returns `Ok` when there is nothing more to feed, or the target
+/// has gone: that ends the output as well, and the output's end is what counts.
 pub(crate) struct StdinFeed<'a> {
     pub(crate) review: Review<'a>,
     pub(crate) client: &'a ClientWriter,
@@ -44,7 +44,7 @@ pub(crate) struct StdinFeed<'a> {
 }
 
 impl StdinFeed<'_> {
-    /// Until EOF; an error ends the command.
+    /// Feeds the command until EOF; an error ends the command.
     pub(crate) async fn run(
         &self,
         stdin: Stdin,
@@ -68,13 +68,13 @@ impl StdinFeed<'_> {
         }
     }
 
-    /// Tells the target that nothing more comes.
+    /// Tells the target that no more input follows.
     async fn eof(&self) -> Result<(), Stopped> {
         self.writer.constant(GateConst::Eof).await.ok();
         Ok(())
     }
 
-    /// Data, as it comes.
+    /// Passes data on as it comes.
     async fn data(&self, grant: &RawGrant) -> Result<(), Stopped> {
         loop {
             match self.review.input.next().await {
@@ -88,7 +88,7 @@ impl StdinFeed<'_> {
         }
     }
 
-    /// The data of a push: what it would do is read before any of it is passed on.
+    /// Passes a push on, after reading what it would do.
     async fn push(&self, sentence: &str, grant: &RawGrant) -> Result<(), Stopped> {
         let preamble = RefPreamble::read(self.review.input).await;
         for line in preamble.lines() {
@@ -103,7 +103,7 @@ impl StdinFeed<'_> {
         if preamble.eof { self.eof().await } else { self.data(grant).await }
     }
 
-    /// One more decision on data that was approved together with its command.
+    /// Asks for one more decision about data that was approved together with its command.
     async fn decide(&self, text: String) -> Result<(), Stopped> {
         let mut item = ReviewItem::new(ItemKind::File, Bytes::from(text));
         item.parent = Some(self.command.clone());
@@ -119,7 +119,7 @@ impl StdinFeed<'_> {
         }
     }
 
-    /// Code: each piece that the client sends before it falls silent is an item.
+    /// Submits code: each piece that the client sends before it falls silent is an item.
     async fn code(&self, writer: &ItemWriter, terminal: &Option<Terminal>) -> Result<(), Stopped> {
         loop {
             let (bytes, eof) = collect(self.review.input, self.review.connection).await?;
@@ -128,7 +128,7 @@ impl StdinFeed<'_> {
                 let mut terminal = terminal.clone();
                 let held =
                     self.review.run(self.session, item, &mut terminal, AlsoWatched::default());
-                // Programs read standard error, unless it is a terminal.
+                // Only if standard error is a terminal: otherwise a program may read it.
                 let told = async {
                     if self.review.connection.status_line {
                         let line = status_line::waiting("what is on standard input");

@@ -9,22 +9,22 @@ use expacti_sftp::{
 
 use crate::boundary::{Opening, TargetLost, TargetSftp};
 
-/// How a note begins that a path was asked for by another name.
+/// The beginning of a note that a path was requested under another name.
 pub(crate) const ASKED_AS: &str = "asked for as ";
 
-/// Bytes that one `READ` of the gate asks for.
+/// Bytes that the gate asks for in one `READ`.
 const PIECE: u32 = 32 * 1024;
 
-/// Notes of one item; past it their number is told.
+/// The most notes on one item; of more only the number is shown.
 const NOTES: usize = 64;
 
-/// Longest preview of one item, in bytes.
+/// The longest preview of one item, in bytes.
 const PREVIEW: usize = 256 * 1024;
 
-/// Why the target gives no path or no change to review.
+/// Why there is no change to review.
 #[derive(Debug)]
 pub(crate) enum NoChange {
-    /// This is the client's answer.
+    /// The client gets this answer.
     Answer(Reply),
     /// The target has gone.
     Lost,
@@ -42,12 +42,12 @@ impl From<Reply> for NoChange {
     }
 }
 
-/// The gate's own word on why something is not done.
+/// An answer from the gate itself that something was not done.
 pub(crate) fn failure(why: &str) -> Reply {
     Reply::Status(StatusCode::Failure, format!("expacti: {why}"))
 }
 
-/// The path behind all links; its last part need not be there.
+/// The path with all links resolved; its last part need not exist.
 pub(crate) async fn follow(sftp: &TargetSftp, path: &RemotePath) -> Result<RemotePath, NoChange> {
     let real = match sftp.ask(&Query::Realpath { path: path.clone() }).await? {
         Reply::Name { first: Some(real), .. } if real.is_absolute() => real,
@@ -56,7 +56,7 @@ pub(crate) async fn follow(sftp: &TargetSftp, path: &RemotePath) -> Result<Remot
         }
         _ => return Err(failure("the target does not resolve the path").into()),
     };
-    // A server that does not resolve links would let a change go where nobody looked.
+    // With a server that does not resolve links, a change could go where nobody looked.
     match sftp.present(&real).await? {
         Present::There(attrs) if attrs.is_link() => {
             Err(failure("the target does not resolve symbolic links").into())
@@ -65,7 +65,7 @@ pub(crate) async fn follow(sftp: &TargetSftp, path: &RemotePath) -> Result<Remot
     }
 }
 
-/// What is in a small file.
+/// The content of a small file, as it is now.
 pub(crate) async fn current_content(
     sftp: &TargetSftp,
     path: &RemotePath,
@@ -87,7 +87,7 @@ pub(crate) async fn current_content(
     Ok(whole.then_some(bytes))
 }
 
-/// What deserves a second look.
+/// Notes on what deserves a second look.
 pub(crate) fn warnings(change: &Change) -> Vec<String> {
     let reads = matches!(change, Change::Read { .. });
     let warning = |path: &RemotePath| {
@@ -102,7 +102,7 @@ pub(crate) fn warnings(change: &Change) -> Vec<String> {
     if secret {
         notes.push("a path of secrets".to_owned());
     }
-    // What is a secret is told by its name.
+    // Secrets are recognised by their path.
     if let Change::Rename { old, new, .. } | Change::Hardlink { old, new } = change
         && is_secret(old)
         && !is_secret(new)
@@ -112,7 +112,7 @@ pub(crate) fn warnings(change: &Change) -> Vec<String> {
     notes
 }
 
-/// The notes of one item, warnings first: an agent can make as many of the others as it likes.
+/// The notes of one item, warnings first: an agent can cause as many of the others as it likes.
 pub(crate) fn bounded(notes: HashSet<String>) -> Vec<String> {
     let mut notes: Vec<_> = notes.into_iter().collect();
     notes.sort_by_cached_key(|note| (note.starts_with(ASKED_AS), note.clone()));

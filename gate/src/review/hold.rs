@@ -250,7 +250,8 @@ impl InReview<'_> {
         }
     }
 
-    /// Passes an event to the lifecycle and does what it says. Returns the result when it has ended.
+    /// Passes an event to the lifecycle and does what it says. Returns the result when it has
+    /// ended.
     async fn on_event(&mut self, event: Event) -> Option<ReviewResult> {
         let withdrawn = match &event {
             Event::Withdrawn(reason) => Some(*reason),

@@ -212,8 +212,8 @@ async fn report(
         }
     };
     let closed = async {
-        // After a clean end the target closes first, and russh answers. A close of ours that crosses
-        // the target's would hide it.
+        // After a clean end the target closes first, and russh answers. A close of ours that
+        // crosses the target's would hide it.
         let clean = verdict.is_ok();
         if clean && tokio::time::timeout(CLOSING, reader.closed()).await == Ok(true) {
             channel.connection.pool.give_back(lease);

@@ -28,8 +28,8 @@ use crate::client::writer::ClientWriter;
 use crate::review::hold::ReviewResult;
 use crate::upstream::pool::Lease;
 
-/// An agent that takes longer to read its screen, all in all, has held up the gate; what was known
-/// of the target before is old.
+/// If the agent takes longer than this in total to read its screen, it has held up the gate, and
+/// what was known of the target is out of date.
 const STALL: Duration = Duration::from_secs(1);
 
 /// How long a channel whose shell ended may take to close before its connection is dropped.
@@ -59,17 +59,17 @@ pub(super) struct ShellSession<'a> {
     pub(super) gate: LineGate,
     started: Instant,
     to_type: Option<ToType>,
-    /// Typed, and nothing is known of it yet.
+    /// Typed; the shell has not started it yet.
     typed: Option<Typed>,
-    /// Started, and not over yet.
+    /// Started, and still running.
     lines: Vec<Typed>,
     grant: Option<(CommandId, KeyGrant)>,
     check: Option<oneshot::Sender<bool>>,
-    /// For how long the agent's screen has held everything up since the context was looked at last.
+    /// How long the agent's screen has held everything up since the context was last checked.
     pub(super) stalled: Duration,
 }
 
-/// What effects ask for that takes longer than an event may.
+/// What effects ask for that takes longer than handling one event may.
 #[derive(Default)]
 pub(super) struct FollowUp {
     pub(super) submit: Option<Box<Submission>>,
@@ -77,7 +77,7 @@ pub(super) struct FollowUp {
     pub(super) probe: bool,
 }
 
-/// The agent's or the target's side is gone.
+/// The agent's or the target's side has gone.
 pub(super) enum Broken {
     Client,
     Target,
@@ -113,7 +113,7 @@ impl<'a> ShellSession<'a> {
         self.started.elapsed()
     }
 
-    /// When something is to be done though nothing happens.
+    /// When something must be done even if nothing happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let gate = self.gate.deadline().map(|at| self.started + at);
         let grant = self.grant.as_ref().map(|(_, grant)| grant.until());
@@ -148,14 +148,14 @@ impl<'a> ShellSession<'a> {
         self.writer.resize(size).await.map_err(|_| ChannelEnd::Target(Ended::Lost))
     }
 
-    /// Whether the item would still go where it was reviewed for is asked.
+    /// Answers whether the context is still the reviewed one.
     pub(super) fn check(&mut self, ask: oneshot::Sender<bool>, effects: &mut Vec<Effect>) {
         self.check = Some(ask);
         self.stalled = Duration::ZERO;
         self.gate.check(self.now(), effects);
     }
 
-    /// What became of the item under review.
+    /// Handles the outcome of the item under review.
     pub(super) fn decided(
         &mut self,
         session: Option<OpenSession>,
@@ -173,7 +173,7 @@ impl<'a> ShellSession<'a> {
             ReviewResult::Approved(id, approved) => {
                 let grant = approved.has_grant();
                 self.to_type = Some(ToType { id, approved });
-                // What the target has said meanwhile was not heard yet.
+                // What the target has sent meanwhile has not been read yet.
                 if self.stalled > STALL { Verdict::Late } else { Verdict::Approved { grant } }
             }
             ReviewResult::Refused(refusal) => Verdict::Refused(refusal.message),
@@ -183,15 +183,15 @@ impl<'a> ShellSession<'a> {
         self.gate.verdict(verdict, self.now(), effects);
     }
 
-    /// Ends a grant whose time has come.
+    /// Ends a grant whose time is up.
     pub(super) fn tick_grant(&mut self, effects: &mut Vec<Effect>) {
         if self.grant.as_ref().is_some_and(|(_, grant)| grant.is_over(Instant::now())) {
             self.gate.end_grant(effects);
         }
     }
 
-    /// Does what the line gate says, in order; but the agent's screen comes last: an agent that
-    /// does not read could otherwise choose when an approved item is typed.
+    /// Carries out the effects in order, except that the agent's screen comes last: otherwise an
+    /// agent that does not read could choose when an approved item is typed.
     pub(super) async fn apply(&mut self, effects: Vec<Effect>) -> Result<FollowUp, Broken> {
         let mut effects = VecDeque::from(effects);
         let mut follow_up = FollowUp::default();
@@ -236,10 +236,10 @@ impl<'a> ShellSession<'a> {
         Ok(follow_up)
     }
 
-    /// Types the approved item. Without one at hand nothing is typed.
+    /// Types the approved item. Without one, nothing is typed.
     async fn type_item(&mut self) -> Result<(), Broken> {
         let Some(ToType { id, approved }) = self.to_type.take() else { return Ok(()) };
-        // Noted before it is typed: if that breaks off, a part may have arrived.
+        // Noted before it is typed: if typing fails halfway, a part may have arrived.
         self.typed = Some(Typed { id: id.clone(), at: Instant::now(), keys: None });
         let grant = self.writer.item(*approved).await.map_err(|_| Broken::Target)?;
         self.grant = grant.map(|grant| (id, grant));
@@ -262,7 +262,7 @@ impl<'a> ShellSession<'a> {
         let label = format!("grant of {id} over: {} bytes passed", passed.bytes);
         self.recorder.mark(label).await;
         match self.lines.iter_mut().find(|line| line.id == id) {
-            // The line that brought it is not over yet, and reports it then.
+            // The line that brought it is still running and will report it.
             Some(line) => line.keys = Some(passed),
             None => {
                 let stdin = Some(passed);
@@ -279,8 +279,8 @@ impl<'a> ShellSession<'a> {
         }
     }
 
-    /// An item that has no end of its own was typed whole. With a grant it is done with when that
-    /// is over.
+    /// An item that has no end of its own was typed completely. If it has a grant, it ends with the
+    /// grant.
     async fn passed(&mut self) {
         if let Some(typed) = self.typed.take()
             && self.grant.as_ref().is_none_or(|(id, _)| *id != typed.id)
@@ -289,8 +289,8 @@ impl<'a> ShellSession<'a> {
         }
     }
 
-    /// The item did not come out as approved, and was not run. Given up before it was typed, it
-    /// must not lie around either, nor its grant.
+    /// The item did not arrive as approved and was not run. If it was not typed at all, it must not
+    /// stay around, and neither must its grant.
     async fn aborted(&mut self, why: &str) {
         let why = format!("not run: {why}");
         if let Some(ToType { id, .. }) = self.to_type.take() {
@@ -302,7 +302,7 @@ impl<'a> ShellSession<'a> {
         self.grant = None;
     }
 
-    /// The lines that run are over.
+    /// The running lines have ended.
     async fn ended(&mut self, status: Option<u32>) {
         for line in std::mem::take(&mut self.lines) {
             let outcome = Outcome {
@@ -315,7 +315,8 @@ impl<'a> ShellSession<'a> {
         }
     }
 
-    /// The shell is over, one way or the other: everything that is open gets an end.
+    /// The shell has ended, one way or another: everything open is reported, and the channel
+    /// closed.
     pub(super) async fn end(
         mut self,
         end: ChannelEnd,
@@ -385,7 +386,7 @@ fn judge(end: ChannelEnd) -> (Outcome, Result<Exit, Stopped>) {
     }
 }
 
-/// A size as the line gate counts.
+/// A size in the line gate's units.
 pub(super) fn cells(size: Size) -> (u16, u16) {
     let cells = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
     (cells(size.cols()), cells(size.rows()))

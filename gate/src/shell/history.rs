@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use expacti_line::editor::{History, MAX_BYTES, MAX_LINES};
 
-/// Where the lines of one agent on one target are kept.
+/// The file that keeps the lines of one agent on one target.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     path: Option<PathBuf>,
@@ -37,8 +37,7 @@ impl Store {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Keeps the lines that came after the first `known`, behind what other sessions kept
-    /// meanwhile.
+    /// Saves the lines after the first `known`, after what other sessions have saved meanwhile.
     pub(crate) fn save(&self, history: &History, known: usize) {
         let Some(path) = &self.path else { return };
         let new: Vec<&str> = history

@@ -15,8 +15,7 @@ use crate::broker::event::{OpenSession, Submitted};
 use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult, Watcher};
 use crate::review::status_line::{FLICKER, Status};
 
-/// The longest name of a program or directory that reviewers are told, in characters; PATH_MAX of
-/// Linux.
+/// The longest name of a program or directory that reviewers see, in characters: Linux's PATH_MAX.
 const MAX_NAME: usize = 4096;
 
 /// An item under review.
@@ -31,16 +30,16 @@ pub(super) struct ItemInReview<'a> {
 
 /// What happened to an item under review.
 pub(super) enum ItemEvent {
-    /// Whether it would still go where it was reviewed for is asked.
+    /// Someone asks whether the context is still the reviewed one.
     Check(oneshot::Sender<bool>),
-    /// The review is over; with the session it was submitted under.
+    /// The review has ended; with the session in which the item was submitted.
     Result(Option<OpenSession>, Box<ReviewResult>),
     /// The status line is to be drawn.
     Status(String),
 }
 
 impl<'a> ItemInReview<'a> {
-    /// Begins the review of an item.
+    /// Starts the review of an item.
     pub(super) fn submit(review: Review<'a>, submission: Submission, terminal: Terminal) -> Self {
         let (submitted_tx, submitted) = mpsc::unbounded_channel();
         let (check_tx, checks) = mpsc::unbounded_channel();
@@ -61,18 +60,18 @@ impl<'a> ItemInReview<'a> {
         Self { result: Box::pin(result), withdraw, submitted, checks, status: None }
     }
 
-    /// The agent takes it back, unless it is too late.
+    /// Withdraws the item, unless it is too late.
     pub(super) fn withdraw(&self) {
         self.withdraw.cancel();
     }
 
-    /// Takes it back, and waits for what became of it.
+    /// Withdraws the item, and waits for the outcome.
     pub(super) async fn abandon(self) -> ReviewResult {
         self.withdraw.cancel();
         self.result.await.1
     }
 
-    /// The next thing that happens to it. After a `Result` it must not be asked again.
+    /// The next event. Must not be called again after a `Result`.
     pub(super) async fn next(&mut self) -> ItemEvent {
         loop {
             let due = self.status.as_ref().map(|(_, due)| *due);
@@ -97,7 +96,7 @@ impl<'a> ItemInReview<'a> {
     }
 }
 
-/// Never ends without a deadline.
+/// Waits for the deadline; without one, forever.
 pub(super) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
@@ -105,7 +104,7 @@ pub(super) async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// What the line gate wants reviewed, as the broker takes it.
+/// What the line gate wants reviewed, as an item for the broker.
 fn item(submission: Submission) -> ReviewItem {
     let kind = match submission.kind {
         Kind::Line => ItemKind::Line,
@@ -137,7 +136,7 @@ fn item(submission: Submission) -> ReviewItem {
     }
 }
 
-/// What the target says of itself, as one line that leaves a reviewer's screen to the item.
+/// Text from the target as one line, short enough to leave the reviewer's screen to the item.
 fn bounded(text: &str) -> String {
     let line = expacti_protocol::one_line(text);
     let mut short: String = line.chars().take(MAX_NAME).collect();

@@ -34,26 +34,26 @@ use crate::upstream::pool::Lease;
 /// How long the target may take to answer a question about its terminal.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// The longest answer to it, in bytes.
+/// The longest answer to such a question, in bytes.
 const PROBE_BYTES: usize = 64 * 1024;
 
 /// One thing that happened to an interactive shell.
 enum ShellEvent {
     /// The client went away.
     ClientGone,
-    /// The client sent a signal or a new size; `None`: it never will again.
+    /// The client sent a signal or a new size; `None` if it never will again.
     Control(Option<Control>),
-    /// Nobody watches a grant any more, or nobody could say so.
+    /// Nobody watches the grant any more, or that cannot be known.
     GrantOver,
     /// The client sent input.
     Input(Taken),
     /// Something happened to the item under review.
     Item(ItemEvent),
-    /// The answer about the target's terminal; `None`: there is none.
+    /// The answer about the target's terminal; `None` if there is none.
     Probed(Option<Probe>),
-    /// The target said something.
+    /// The target sent something.
     Target(TargetEvent),
-    /// A deadline of the line gate or of a grant has come.
+    /// A deadline of the line gate or of a grant has passed.
     Tick,
 }
 
@@ -75,7 +75,7 @@ struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// Waits for the next event. The client's end comes first, its input before what it causes.
+    /// Waits for the next event. The client's end comes first, and its input before its effects.
     async fn next(&mut self, shell: &ShellSession<'_>) -> ShellEvent {
         let deadline = shell.deadline();
         tokio::select! {
@@ -95,7 +95,7 @@ impl Sources<'_> {
     }
 }
 
-/// Runs a login shell for the agent, to its end.
+/// Runs a login shell for the agent until it ends.
 pub(crate) async fn run(
     channel: &mut Channel,
     session: OpenSession,
@@ -120,7 +120,7 @@ pub(crate) async fn run(
     shell.end(end, lease, &mut reader, gone, connection).await
 }
 
-/// What of the channel and its connection stays the same while the shell runs.
+/// The parts of the channel and its connection that do not change while the shell runs.
 #[derive(Clone, Copy)]
 struct ChannelParts<'a> {
     connection: &'a Arc<Connection>,
@@ -130,7 +130,7 @@ struct ChannelParts<'a> {
     lease: &'a Lease,
 }
 
-/// One event after another, until one of them is the end.
+/// Handles one event after another until one of them is the end.
 async fn run_until_end(
     shell: &mut ShellSession<'_>,
     parts: ChannelParts<'_>,
@@ -173,7 +173,7 @@ async fn run_until_end(
         if let Some(submission) = follow_up.submit {
             let review =
                 Review { connection, client: None, input, gone, environment, watcher: None };
-            // From here on the end of a grant counts that this item may bring.
+            // From here on, count ends of the grant that this item may bring.
             sources.grants_over = link.grants_over();
             shell.stalled = Duration::ZERO;
             sources.item = Some(ItemInReview::submit(review, *submission, terminal.clone()));
@@ -183,7 +183,7 @@ async fn run_until_end(
     end
 }
 
-/// Takes one event in; what the line gate makes of it, or the end.
+/// Passes one event to the line gate. Returns its effects, or how the shell ended.
 async fn on(
     event: ShellEvent,
     shell: &mut ShellSession<'_>,
@@ -204,7 +204,7 @@ async fn on(
         ShellEvent::Control(Some(Control::Signal(_))) => {}
         ShellEvent::GrantOver => shell.gate.end_grant(&mut effects),
         ShellEvent::Input(Taken::Bytes(bytes)) => shell.gate.agent(&bytes, now, &mut effects),
-        // As sshd does: the terminal stays, and so does what was typed.
+        // As with sshd: the terminal stays, and so does what was typed.
         ShellEvent::Input(Taken::Eof) => sources.input_open = false,
         ShellEvent::Item(ItemEvent::Check(ask)) => shell.check(ask, &mut effects),
         ShellEvent::Item(ItemEvent::Result(session, result)) => {
@@ -247,8 +247,8 @@ async fn start(
     started.map_err(|_| Refusal::target("the connection to the target was lost"))
 }
 
-/// The item ends at once: the agent or the target has gone. What was approved in that moment is
-/// reported as not sent.
+/// Ends the item at once: the agent or the target has gone. If it was approved at that moment, it
+/// is reported as not sent.
 async fn abandon(item: Option<ItemInReview<'_>>, link: &Link) {
     let Some(item) = item else { return };
     if let ReviewResult::Approved(id, _) = item.abandon().await {
@@ -256,7 +256,7 @@ async fn abandon(item: Option<ItemInReview<'_>>, link: &Link) {
     }
 }
 
-/// Where the lines typed at shells of this agent on this target are kept.
+/// The file for lines that this agent types at shells on this target.
 fn store(connection: &Arc<Connection>) -> Store {
     let info = connection.info();
     let target = format!("{}@{}:{}", info.user, info.host, info.port);
@@ -272,7 +272,7 @@ async fn load(store: Store) -> (Store, History) {
     (store, loading.await.unwrap_or_default())
 }
 
-/// While a grant lasts: until nobody watches any more, or nobody could say so.
+/// Waits, while a grant lasts, until nobody watches it any more or that cannot be known.
 async fn grant_over(shell: &ShellSession<'_>, over: &mut broadcast::Receiver<SessionId>) {
     if !shell.has_grant() {
         return std::future::pending().await;
@@ -282,7 +282,7 @@ async fn grant_over(shell: &ShellSession<'_>, over: &mut broadcast::Receiver<Ses
         loop {
             match over.recv().await {
                 Ok(id) if id != session.id => {}
-                // What was missed may have been about this one.
+                // A missed message may have been about this session.
                 Ok(_) | Err(_) => return,
             }
         }

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// What goes to the client.
 pub(crate) enum Out {
-    /// A packet, and the place among the open requests that it makes free.
+    /// A packet, and the permit of its request, which is freed once the packet is sent.
     Packet(Bytes, Option<OwnedSemaphorePermit>),
     /// A line on standard error.
     Text(String),
@@ -21,12 +21,12 @@ pub(crate) struct PendingReply {
 }
 
 impl PendingReply {
-    /// For the request with that id.
+    /// The reply to the request with that id.
     pub(crate) fn new(id: u32, out: mpsc::Sender<Out>, permit: OwnedSemaphorePermit) -> Self {
         Self { id, out, permit }
     }
 
-    /// Answers; waits until there is room on the way out.
+    /// Answers; waits until there is room in the queue.
     pub(crate) async fn answer(self, reply: &Reply) {
         let packet = reply.encode(self.id);
         self.out.send(Out::Packet(packet, Some(self.permit))).await.ok();

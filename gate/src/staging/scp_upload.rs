@@ -8,50 +8,50 @@ use expacti_sftp::{Change, RemotePath, size};
 
 use super::spool::Sealed;
 
-/// One record with what belongs to it.
+/// One record of an upload, with its content.
 #[derive(Debug, Clone)]
 pub(crate) struct UploadEntry {
     pub(crate) record: Record,
-    /// Of a file: where its content begins in the spool, and its SHA-256.
+    /// For a file: where its content starts in the spool, and its SHA-256.
     pub(crate) start: u64,
     pub(crate) sha256: [u8; 32],
 }
 
-/// A complete upload; nothing can change it any more.
+/// A complete upload, which cannot change any more.
 #[derive(Debug)]
 pub(crate) struct Upload {
     pub(crate) entries: Vec<UploadEntry>,
     pub(crate) content: Sealed,
-    /// One file, whose content is still with the client and in no entry.
+    /// It is one announced file, whose content the client still has.
     pub(crate) announced: bool,
 }
 
-/// What one record of an upload comes to.
+/// What one record of an upload would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EntryPlan {
-    /// These changes, with real paths, as the target's SFTP server tells; none for a record that
-    /// only speaks of others.
+    /// These changes, with real paths from the target's SFTP server; none for a record that only
+    /// describes others.
     Changes(Vec<Change>),
-    /// A file or directory at the client's word, since the target has no SFTP server to ask: the
-    /// path as it is shown.
+    /// A file or directory on the client's word alone, since the target has no SFTP server to ask:
+    /// the path as it is shown.
     Unresolved(String),
 }
 
-/// An upload with what it comes to. Its text is made from both each time, so that it cannot name
-/// another content than the one that is sent.
+/// An upload with what it would do. Its text is made from both every time, so that it cannot name
+/// any content but the one that is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct PlannedUpload {
     upload: Arc<Upload>,
     /// Where the command sends it.
     to: RemotePath,
-    /// Of each entry, by its place.
+    /// The plan of each entry, by index.
     plans: Vec<EntryPlan>,
     notes: Vec<String>,
     previews: Vec<(String, String)>,
 }
 
 impl PlannedUpload {
-    /// `plans`: of each entry, by its place.
+    /// `plans`: one for each entry, by index.
     pub(crate) fn new(
         upload: Arc<Upload>,
         to: RemotePath,
@@ -82,7 +82,7 @@ impl PlannedUpload {
         upload_text(&summary, &self.to, &each)
     }
 
-    /// The line of an entry (one for each change), if it does something.
+    /// The text of an entry (one line for each change), if it changes anything.
     pub(crate) fn line(&self, entry: usize) -> Option<String> {
         let announced = self.upload.announced;
         match self.plans.get(entry)? {
@@ -107,7 +107,7 @@ impl PlannedUpload {
         let fits = |(entry, plan): (&UploadEntry, &EntryPlan)| {
             let changes = match plan {
                 EntryPlan::Changes(changes) => changes,
-                // Its line is made of the entry itself.
+                // Its line is made from the entry itself.
                 EntryPlan::Unresolved(_) => {
                     let writes =
                         matches!(entry.record, Record::File { .. } | Record::Directory { .. });
@@ -132,12 +132,12 @@ impl PlannedUpload {
             && self.upload.entries.iter().zip(&self.plans).all(fits)
     }
 
-    /// What a reviewer should know besides.
+    /// What else a reviewer should know.
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// The texts among the files, each with its path.
+    /// Previews of the text files, each with its path.
     pub(crate) fn previews(&self) -> &[(String, String)] {
         &self.previews
     }
@@ -157,7 +157,7 @@ impl UploadEntry {
         }
     }
 
-    /// What is written, at the client's word.
+    /// What is written, on the client's word alone.
     fn unresolved(&self, announced: bool) -> Option<String> {
         match &self.record {
             Record::File { mode, .. } => {

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use expacti_protocol::digest::StreamDigest;
 use expacti_sftp::{Content, Extents, Piece};
 
-/// Bytes of one upload in memory; what comes after goes to a file.
+/// Bytes of one upload that stay in memory; the rest goes to a file.
 const IN_MEMORY: usize = 1024 * 1024;
 
-/// Bytes of one channel's uploads that wait, in memory and in all.
+/// Bytes of one channel's pending uploads, in memory and in total.
 const MEMORY: u64 = 8 << 20;
 const UPLOADS: u64 = 1 << 30;
 
-/// Bytes hashed at once.
+/// Bytes hashed at a time.
 const BLOCK: usize = 64 * 1024;
 
 /// Why an upload cannot be kept.
@@ -28,12 +28,12 @@ pub(crate) enum SpoolError {
     /// Too many pieces.
     #[error(transparent)]
     Pieces(#[from] expacti_sftp::TooManyPieces),
-    /// The disk.
+    /// The disk failed.
     #[error("the gate cannot keep the upload: {0}")]
     Io(#[from] std::io::Error),
 }
 
-/// What all uploads of one channel may take.
+/// What all uploads of one channel may use.
 #[derive(Debug)]
 pub(crate) struct Budget {
     memory: Left,
@@ -63,24 +63,24 @@ impl Budget {
         Self::new(MEMORY, UPLOADS)
     }
 
-    /// Whether so many bytes are left.
+    /// Whether that many bytes are left.
     pub(crate) fn has(&self, bytes: u64) -> bool {
         self.all.0.load(Ordering::Acquire) >= bytes
     }
 
-    /// All that there is, in bytes.
+    /// The total, in bytes.
     pub(crate) fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// So many bytes in memory, and in all.
+    /// That many bytes in memory, and in total.
     pub(crate) fn new(memory: u64, all: u64) -> Arc<Self> {
         let left = |bytes| Left(AtomicU64::new(bytes));
         Arc::new(Self { memory: left(memory), all: left(all), limit: all })
     }
 }
 
-/// A log of what was written, and which of it counts.
+/// A log of what was written, and which parts of it count.
 #[derive(Debug)]
 pub(crate) struct Spool {
     budget: Arc<Budget>,
@@ -91,12 +91,12 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// Nothing yet.
+    /// An empty spool.
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self { budget, memory: Vec::new(), file: None, filed: 0, extents: Extents::default() }
     }
 
-    /// Keeps bytes for that place of the file.
+    /// Keeps bytes for that offset of the file.
     ///
     /// # Errors
     /// When they cannot be kept; what was kept before still is.
@@ -106,7 +106,7 @@ impl Spool {
             return Err(SpoolError::Full(self.budget.limit));
         }
         let log = self.memory.len() as u64 + self.filed;
-        // The log is one: once there is a file, everything after goes there.
+        // The log is contiguous: once there is a file, everything that follows goes there.
         let fits = self.file.is_none()
             && self.memory.len() + data.len() <= IN_MEMORY
             && self.budget.memory.take(bytes);
@@ -132,7 +132,7 @@ impl Spool {
         file.write_all_at(data, self.filed)
     }
 
-    /// Forgets what lies at `size` and behind it.
+    /// Forgets everything from `size` on.
     pub(crate) fn truncate(&mut self, size: u64) {
         self.extents.truncate(size);
     }
@@ -142,7 +142,7 @@ impl Spool {
         &self.extents
     }
 
-    /// Lays what was written over what is there: `under` begins at `offset` of the file.
+    /// Copies what was written over `under`, which starts at `offset` of the file.
     pub(crate) fn overlay(&self, offset: u64, under: &mut [u8]) -> std::io::Result<()> {
         let end = offset.saturating_add(under.len() as u64);
         for piece in self.extents.within(offset, under.len() as u64) {
@@ -170,7 +170,7 @@ impl Spool {
         file.read_exact_at(back, at)
     }
 
-    /// Ends the writing, and reads everything for its digest.
+    /// Ends the writing, and reads everything back for its digest.
     ///
     /// # Errors
     /// When what was kept cannot be read back.
@@ -207,8 +207,8 @@ impl Drop for Spool {
     }
 }
 
-/// Bytes that nobody can change any more: there is no function that writes to them, and their
-/// file has no name.
+/// Bytes that can no longer change: there is no function that writes to them, and their file has no
+/// name.
 #[derive(Debug)]
 pub(crate) struct Sealed {
     spool: Spool,
@@ -216,17 +216,17 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    /// Length, digest and places.
+    /// Length, digest and offsets.
     pub(crate) fn summary(&self) -> &Content {
         &self.summary
     }
 
-    /// Whether the digest covers the places as well.
+    /// Whether the digest covers the offsets as well.
     pub(crate) fn is_scattered(&self) -> bool {
         Content::is_scattered(&self.summary.pieces)
     }
 
-    /// The pieces in order.
+    /// The pieces, in order.
     pub(crate) fn pieces(&self) -> Vec<Piece> {
         self.spool.extents.iter().collect()
     }
@@ -242,7 +242,7 @@ impl Sealed {
         Ok(bytes)
     }
 
-    /// What the file would begin with, laid over what is there now.
+    /// The file's beginning as it would be: what was written, over what is there now.
     pub(crate) fn over(&self, mut now: Vec<u8>, length: usize) -> std::io::Result<Vec<u8>> {
         now.resize(length, 0);
         self.spool.overlay(0, &mut now)?;

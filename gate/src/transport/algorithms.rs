@@ -46,8 +46,9 @@ fn hard_aes() -> bool {
     return false;
 }
 
-/// What both of the gate's legs agree to but for the key exchange: russh's defaults (which have neither CBC nor SHA-1
-/// MACs, and negotiate strict key exchange) and `aes128-gcm`, without `ssh-rsa`.
+/// What both of the gate's legs agree to but for the key exchange: russh's defaults (which have
+/// neither CBC nor SHA-1 MACs, and negotiate strict key exchange) and `aes128-gcm`, without
+/// `ssh-rsa`.
 pub(crate) fn preferred() -> Preferred {
     Preferred {
         key: Cow::Borrowed(HOST_KEY_ORDER),
@@ -56,8 +57,8 @@ pub(crate) fn preferred() -> Preferred {
     }
 }
 
-/// What clients may ask of the gate: not the groups beyond 4096 bits, whose arithmetic anybody could
-/// make the gate do without having logged in.
+/// What clients may ask of the gate: not the groups beyond 4096 bits, whose arithmetic anybody
+/// could make the gate do without having logged in.
 const CLIENT_KEX: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
     kex::CURVE25519,

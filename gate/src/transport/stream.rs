@@ -19,8 +19,8 @@ use super::backpressure::Backpressure;
 /// How often a paused socket is checked again.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Bytes read from a paused socket at each tick: what is queued behind the input (a new channel of a
-/// shared connection, a keepalive, a signal) must get through eventually.
+/// Bytes read from a paused socket at each tick: what is queued behind the input (a new channel of
+/// a shared connection, a keepalive, a signal) must get through eventually.
 const TRICKLE: usize = 256 * 1024;
 
 /// A transport of SSH.

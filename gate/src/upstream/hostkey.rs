@@ -11,7 +11,7 @@ use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey, PublicKeyOrCertifi
 use super::known_hosts::{Entry, Marker, host_name, line, lookup};
 use super::route::{Checked, ConnectError, HostKeys, Target};
 
-/// What is known of one target before it is connected.
+/// What is known about a target's host key before connecting.
 pub(super) struct Check {
     display: String,
     name: String,
@@ -26,7 +26,7 @@ pub(super) struct Check {
     report: Report,
 }
 
-/// What the check found; shared with whoever waits for the connection.
+/// What the check found; shared with the code that waits for the connection.
 #[derive(Clone, Default)]
 pub(super) struct Report(Arc<Mutex<Finding>>);
 
@@ -47,7 +47,8 @@ impl Report {
         self.with(|f| f.failure.clone()).map(ConnectError)
     }
 
-    /// After the key exchange: how the key was accepted. Records a new key when it should be.
+    /// How the key was accepted, after the key exchange. Records a new key if it should be
+    /// recorded.
     pub(super) fn accepted(&self, target: &Target) -> Result<Checked, ConnectError> {
         let (accepted, add) = self.with(|f| (f.accepted.clone(), f.add.take()));
         let Some(host_key) = accepted else {
@@ -77,8 +78,8 @@ fn append(file: &std::path::Path, name: &str, key: &PublicKey, hash: bool) -> st
 }
 
 impl Check {
-    /// Reads what is known of the target. A file that is there but cannot be read is an error:
-    /// it might hold a `@revoked` line.
+    /// Reads what is known about the target. A file that exists but cannot be read is an error: it
+    /// might contain a `@revoked` line.
     pub(super) fn prepare(target: &Target) -> Result<Self, ConnectError> {
         let mut check = Self {
             display: target.display(),
@@ -145,8 +146,8 @@ impl Check {
         self.entries.iter().filter(move |e| e.marker == marker)
     }
 
-    /// The offered algorithms: those the user narrowed to, and of these the types known for the
-    /// host first, so that the target shows a key that can be compared.
+    /// The algorithms to offer: those the user allows, and among them the types known for the host
+    /// first, so that the target shows a key that can be compared.
     pub(super) fn algorithms(&self, all: &[Algorithm]) -> Vec<Algorithm> {
         let mut chosen: Vec<Algorithm> = if self.algorithms.is_empty() {
             all.to_vec()
@@ -161,12 +162,12 @@ impl Check {
         chosen
     }
 
-    /// Certificates are asked for only where an authority is known for the host.
+    /// Certificate algorithms are offered only if an authority is known for the host.
     pub(super) fn certificate_algorithms(&self, all: &[Algorithm]) -> Vec<Algorithm> {
         if self.of(Marker::CertAuthority).next().is_some() { all.to_vec() } else { Vec::new() }
     }
 
-    /// Whether to go on with a target that shows this key; keeps the reason.
+    /// Whether to go on with a target that shows this key. Keeps the reason.
     pub(super) fn judge(&self, shown: &PublicKeyOrCertificate) -> bool {
         match self.verdict(shown) {
             Ok((how, add)) => {
@@ -246,8 +247,9 @@ impl Check {
         }
     }
 
-    /// As `ssh` judges a host certificate: a known authority, of type host, naming this host,
-    /// valid now, and with no critical option (none is defined for hosts).
+    /// Judges a host certificate as `ssh` does: it must come from a known authority, be of type
+    /// host, name this host, be valid now, and have no critical options (none are defined for
+    /// hosts).
     fn certified(&self, certificate: &Certificate) -> Result<(), String> {
         let authorities: Vec<_> = self
             .of(Marker::CertAuthority)

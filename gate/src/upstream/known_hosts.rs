@@ -17,14 +17,14 @@ pub(crate) enum Marker {
     Revoked,
 }
 
-/// One line that speaks of the host that was looked up.
+/// One line about the host that was looked up.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     /// The line's marker.
     pub(crate) marker: Marker,
     /// Its key.
     pub(crate) key: PublicKey,
-    /// Where it stands, `FILE:LINE`, for messages.
+    /// Its location as `FILE:LINE`, for messages.
     pub(crate) location: String,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn lookup(text: &str, file: &str, name: &str) -> Vec<Entry> {
         .collect()
 }
 
-/// The name under which `ssh` files a host.
+/// The name under which `ssh` looks a host up.
 pub(crate) fn host_name(host: &str, port: u16) -> String {
     if port == 22 {
         host.to_ascii_lowercase()
@@ -49,7 +49,7 @@ pub(crate) fn host_name(host: &str, port: u16) -> String {
     }
 }
 
-/// The line that records a key, hashed when wanted.
+/// The line that records a key, with the name hashed if `hashed`.
 pub(crate) fn line(name: &str, key: &PublicKey, hashed: bool) -> Option<String> {
     let name = if hashed { hash(name)? } else { name.to_owned() };
     let mut key = key.clone();

@@ -18,7 +18,7 @@ use crate::boundary::TargetHandler;
 
 type Agent = AgentClient<UnixStream>;
 
-/// What the attempts so far came to.
+/// The state of the login attempts so far.
 struct Attempt<'a> {
     handle: &'a mut Handle<TargetHandler>,
     user: &'a str,
@@ -82,7 +82,7 @@ impl Attempt<'_> {
         }
         match self.handle.best_supported_rsa_hash().await {
             Ok(Some(Some(hash))) => Some(hash),
-            // Without server-sig-algs SHA-512 is tried; SHA-1 never is.
+            // Without server-sig-algs, SHA-512 is tried; SHA-1 never is.
             _ => Some(HashAlg::Sha512),
         }
     }
@@ -211,8 +211,8 @@ fn identities(files: &[PathBuf]) -> Vec<Identity> {
         .collect()
 }
 
-/// The public half beside a private key, or the file itself when it is a public key: that is how
-/// `IdentityFile` points at one key of the agent.
+/// The public half next to a private key, or the file itself if it is a public key, which is how
+/// `IdentityFile` selects one of the agent's keys.
 fn read_public(path: &Path) -> Option<PublicKey> {
     let beside = with_suffix(path, ".pub");
     [beside.as_path(), path].iter().find_map(|p| {

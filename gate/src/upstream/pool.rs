@@ -12,7 +12,7 @@ use super::connect::connect;
 use super::route::{Checked, ConnectError, Target};
 use crate::boundary::{TargetChannel, TargetConnection};
 
-/// Idle connections kept.
+/// How many idle connections are kept.
 const IDLE: usize = 4;
 
 type Connected = Result<TargetConnection, ConnectError>;
@@ -43,7 +43,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Pool {
-    /// Begins the first connection at once; `cancel` ends all.
+    /// Starts the first connection at once; `cancel` ends them all.
     pub(crate) fn new(target: Arc<Target>, cancel: CancellationToken) -> Arc<Self> {
         let pool = Arc::new(Self {
             target,
@@ -70,7 +70,7 @@ impl Pool {
         result.map(|(connection, _)| connection)
     }
 
-    /// What became of the latest connection; waits for the first.
+    /// The result of the latest attempt to connect; waits for the first.
     pub(crate) async fn checked(&self) -> Result<Checked, ConnectError> {
         let mut checked = self.checked.subscribe();
         match checked.wait_for(Option::is_some).await {
@@ -82,7 +82,7 @@ impl Pool {
         }
     }
 
-    /// A connection of one's own with an open session channel on it.
+    /// A connection for the caller alone, with an open session channel on it.
     pub(crate) async fn channel(&self) -> Result<(Lease, TargetChannel), ConnectError> {
         let warm = lock(&self.warm).take();
         if let Some(warm) = warm {
@@ -96,7 +96,7 @@ impl Pool {
             if connection.is_closed() {
                 continue;
             }
-            // An idle connection may have died unnoticed: try, and connect anew if it has.
+            // An idle connection may have died unnoticed: then try the next, or connect again.
             if let Ok(opened) = self.open(connection).await {
                 return Ok(opened);
             }
@@ -123,7 +123,7 @@ impl Pool {
         }
     }
 
-    /// Gives back a connection whose channel was closed cleanly.
+    /// Returns a connection whose channel was closed cleanly.
     pub(crate) fn give_back(&self, lease: Lease) {
         let mut idle = lock(&self.idle);
         if !self.cancel.is_cancelled() && !lease.connection.is_closed() && idle.len() < IDLE {

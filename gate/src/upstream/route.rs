@@ -37,7 +37,7 @@ pub(crate) enum HostKeys {
     Pinned(Vec<PublicKey>),
 }
 
-/// With what the gate logs in.
+/// How the gate logs in.
 #[derive(Debug, Clone)]
 pub(crate) enum Login {
     /// As `ssh` would for the user who runs the agent.
@@ -55,7 +55,7 @@ pub(crate) enum Login {
     Own(Vec<Arc<PrivateKey>>),
 }
 
-/// Where to, and how.
+/// A target, and how to reach it.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) alias: String,
@@ -72,7 +72,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// From the head of a local connection.
+    /// From the uplink header of a local connection.
     pub(crate) fn from_route(route: TargetRoute, limits: &Limits) -> Self {
         let paths = |list: Vec<String>| list.into_iter().map(PathBuf::from).collect();
         let port = if route.port == 0 { 22 } else { route.port };
@@ -106,7 +106,7 @@ impl Target {
         }
     }
 
-    /// As messages name it.
+    /// Its name in messages.
     pub(crate) fn display(&self) -> String {
         if self.port == 22 {
             self.host.clone()
@@ -116,7 +116,7 @@ impl Target {
     }
 }
 
-/// What is known about a connection besides the connection.
+/// What is known about a connection from setting it up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Checked {
     /// How the host key was checked, for the reviewer.

@@ -16,7 +16,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use super::route::{ConnectError, Target};
 use crate::transport::stream::SshStream;
 
-/// RFC 8305: how long one address may take before the next is tried as well.
+/// How long one address may take before the next is tried as well (RFC 8305).
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
 pub(super) enum TargetStream {
@@ -79,7 +79,8 @@ fn child(argv: &[String]) -> std::io::Result<TargetStream> {
     let (program, args) = argv.split_first().ok_or_else(missing)?;
     let mut child = Command::new(program)
         .args(args)
-        // It runs on behalf of an agent, whoever named it: the broker takes no decision from it.
+        // It runs on behalf of an agent, no matter who named it: the broker takes no decision from
+        // it.
         .env(WRAP_ENV, "gate")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

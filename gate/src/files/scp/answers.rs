@@ -17,11 +17,11 @@ const MAX_ANSWER: usize = 4096;
 pub(crate) enum Answer {
     /// Yes.
     Done,
-    /// This one failed; others may follow.
+    /// This entry failed; others may follow.
     Failed(String),
-    /// Nothing more will be taken.
+    /// The target accepts nothing more.
     Fatal(String),
-    /// The target's side has ended; [`Answers::end`] says how.
+    /// The target's side has ended; [`Answers::end`] returns how.
     Ended,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// Of the command that was just started on that channel.
+    /// The answers of the command that was just started on that channel.
     pub(crate) fn new(
         reader: &'a mut TargetReader,
         client: &'a ClientWriter,
@@ -58,7 +58,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Listens until the target's side ends. Nothing that is heard is lost when it is dropped.
+    /// Listens until the target's side ends. Cancel safe: no answer is lost when this is dropped.
     pub(crate) async fn watch(&mut self) -> ChannelEnd {
         loop {
             if let Some(ended) = &self.ended {
@@ -68,7 +68,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Waits for the end; answers that nobody asked for any more are dropped.
+    /// Waits for the end and drops the answers that are left.
     pub(crate) async fn end(&mut self) -> ChannelEnd {
         let ended = self.watch().await;
         self.buffer.clear();
@@ -78,7 +78,7 @@ impl<'a> Answers<'a> {
     async fn read_event(&mut self) {
         match self.reader.next().await {
             TargetEvent::Stdout(data) => {
-                // What it says beyond all bounds is no answer.
+                // What exceeds all limits is not an answer.
                 let room = (MAX_ANSWER * 4).saturating_sub(self.buffer.len()).min(data.len());
                 self.buffer.extend_from_slice(data.get(..room).unwrap_or_default());
             }
@@ -95,7 +95,7 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// The answer at the front, once it is there in full.
+/// The first answer, once it is complete.
 fn take(buffer: &mut BytesMut) -> Option<Answer> {
     let first = *buffer.first()?;
     if first == 0 {

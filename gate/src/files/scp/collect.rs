@@ -14,12 +14,12 @@ use crate::client::writer::ClientWriter;
 use crate::staging::scp_upload::{Upload, UploadEntry};
 use crate::staging::spool::{Budget, Spool};
 
-/// Lines of the client for people that are read over.
+/// How many of the client's messages for people are ignored.
 const COMPLAINTS: usize = 1000;
 
-/// What came of collecting.
+/// The result of collecting.
 pub(crate) enum Collected {
-    /// An upload; `true` when the client has sent all it will and waits for the exit status.
+    /// An upload; `true` when the client has sent everything and waits for the exit status.
     Upload(Upload, bool),
     /// The client sends nothing more.
     End,
@@ -29,9 +29,9 @@ pub(crate) enum Collected {
 
 /// The content of a file that was announced.
 pub(crate) enum Piece {
-    /// More of it.
+    /// The next bytes of it.
     Bytes(Bytes),
-    /// The client says that this was all.
+    /// The client says that it is complete.
     Done,
     /// The client sends nothing more.
     End,
@@ -47,14 +47,14 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// `each`: every source is an upload of its own, whose last answer is left to the caller.
+    /// `each`: every source is an upload of its own, and the caller sends its last answer.
     pub(crate) fn new(recursive: bool, each: bool) -> Self {
         let budget = Budget::of_channel();
         let parser = Parser::new(recursive);
         Self { parser, pending: Bytes::new(), budget, each, complaints: 0 }
     }
 
-    /// The next upload. Not to be called again after an error, nor when it was dropped.
+    /// The next upload. Must not be called again after an error, or after it was dropped.
     pub(crate) async fn collect(
         &mut self,
         input: &ChannelInput,
@@ -82,7 +82,7 @@ impl Collector {
             };
             match got {
                 Event::Complaint(_) => {
-                    // It is the client's own to say; its user has read it already.
+                    // The client has already shown it to its user.
                     self.complaints += 1;
                     if self.complaints > COMPLAINTS {
                         return refuse(&"the client does nothing but complain");
@@ -123,7 +123,7 @@ impl Collector {
                 return Ok(Collected::Gone);
             }
         };
-        // Reading all of it again takes a while.
+        // Reading everything again takes a while.
         match tokio::task::spawn_blocking(move || spool.seal()).await {
             Ok(Ok(content)) => {
                 Ok(Collected::Upload(Upload { entries, content, announced: false }, last))
@@ -132,8 +132,9 @@ impl Collector {
             Err(_) => refuse(&"the upload cannot be read back"),
         }
     }
-    /// The next file, as it is announced; its content is to be read with [`Collector::content`]
-    /// once the client has an answer.
+
+    /// The next file, as announced. Once the client has an answer, [`Collector::content`] reads its
+    /// content.
     pub(crate) async fn announcement(
         &mut self,
         input: &ChannelInput,
@@ -174,7 +175,7 @@ impl Collector {
         }
     }
 
-    /// More of the content of the file that was announced last. Nothing is lost when it is
+    /// More content of the file that was announced last. Cancel safe: nothing is lost when this is
     /// dropped.
     pub(crate) async fn content(&mut self, input: &ChannelInput) -> Result<Piece, Refusal> {
         loop {

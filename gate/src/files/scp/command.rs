@@ -6,14 +6,14 @@ use expacti_sftp::RemotePath;
 
 use crate::client::refusal::Refusal;
 
-/// The client, as far as it matters how it learns the truth.
+/// The client, by how it learns the result of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientKind {
-    /// Looks at the exit status.
+    /// Reads the exit status.
     OpenSsh,
-    /// Looks at nothing once it has sent a file's content, so it is answered before.
+    /// Reads nothing after it has sent a file's content, so it is answered before that.
     Libssh2,
-    /// Looks at the answer to each file.
+    /// Reads the answer to each file.
     Other,
 }
 
@@ -37,10 +37,10 @@ pub(crate) struct ScpUpload {
     pub(super) path: RemotePath,
     pub(super) recursive: bool,
     pub(super) preserve: bool,
-    /// Standard error is read by the same person as the answers.
+    /// The answers can be short, since the same person reads standard error.
     pub(super) short: bool,
     /// Each source gets its last answer only after its decision. Otherwise all sources are one
-    /// item, and the client hears of it by the exit status.
+    /// item, and the client learns the result from the exit status.
     pub(super) each: bool,
     /// Files are decided on as they are announced, without their content.
     pub(super) announced: bool,
@@ -51,7 +51,7 @@ pub(crate) const NOTE: &str =
     "receives files: they are shown in an item of their own before anything is written";
 
 impl ScpUpload {
-    /// Reads a command; a refusal when what it would write cannot be shown, or not honestly.
+    /// Reads a command. Refused when what it would write cannot be shown, or not honestly.
     pub(crate) fn of(
         command: &[u8],
         client: ClientKind,

@@ -19,23 +19,23 @@ use crate::files::describe::{NoChange, bounded, current_content, follow, warning
 use crate::staging::scp_upload::{EntryPlan, PlannedUpload, Upload, UploadEntry};
 use crate::upstream::pool::Lease;
 
-/// Questions to the target at one time.
+/// Concurrent questions to the target.
 const AT_ONCE: usize = 32;
 
-/// Files of which a preview is made.
+/// The most files with a preview.
 const PREVIEWS: usize = 32;
 
-/// What an announced upload is shown with.
+/// The note on an announced upload.
 const ANNOUNCED: &str = "this client sends the content only once it is allowed: nobody sees it \
                          before it is written (sftp shows it); its length and SHA-256 are recorded";
 
-/// What a target without SFTP makes of the text.
+/// The note on an upload to a target without SFTP.
 const UNRESOLVED: &str = "the target has no SFTP server to ask: what is there now is not known, and \
                      links on the way are not followed here";
 
 /// The target's SFTP server.
 enum Server {
-    /// Nobody has asked for it yet.
+    /// It has not been started yet.
     Unasked,
     /// The target has none.
     Missing,
@@ -63,7 +63,7 @@ impl From<Refusal> for PlanError {
     }
 }
 
-/// Asks the target.
+/// Asks the target what an upload would do.
 pub(crate) struct Resolver {
     server: Server,
 }
@@ -72,7 +72,7 @@ pub(crate) struct Resolver {
 #[derive(Clone)]
 struct Destination {
     path: RemotePath,
-    /// It may be there already: the target has to be asked.
+    /// It may exist already: the target must be asked.
     there: bool,
 }
 
@@ -83,7 +83,7 @@ struct Found {
 }
 
 impl Resolver {
-    /// Nothing is asked yet.
+    /// Asks nothing yet.
     pub(crate) fn new() -> Self {
         Self { server: Server::Unasked }
     }
@@ -132,7 +132,7 @@ impl Drop for Resolver {
     }
 }
 
-/// What is at a place that an entry goes to, behind all links.
+/// What is at an entry's destination, with all links resolved.
 async fn look(sftp: &TargetSftp, destination: &Destination) -> Result<Found, PlanError> {
     if !destination.there {
         return Ok(Found { path: destination.path.clone(), present: Present::Missing });
@@ -160,7 +160,7 @@ fn is_directory(present: &Present) -> bool {
     matches!(present, Present::There(attrs) if attrs.is_directory())
 }
 
-/// A file whose place is known and has not been looked at yet.
+/// A file whose destination is known but has not been checked yet.
 struct Unseen<'a> {
     /// Which entry it is.
     at: usize,
@@ -177,7 +177,7 @@ async fn resolved(
 ) -> Result<PlannedUpload, PlanError> {
     let base = look(sftp, &Destination { path: command.path.clone(), there: true }).await?;
     let (mut changes, files) = directories(sftp, command, upload, &base).await?;
-    // Made before anything is awaited: a closure that borrows would bind the whole task.
+    // Created before anything is awaited: a borrowing closure would tie down the whole task.
     let looks: Vec<_> = files.iter().map(|file| look(sftp, &file.destination)).collect();
     let looked: Vec<_> = futures_util::stream::iter(looks).buffered(AT_ONCE).collect().await;
     for (unseen, found) in files.iter().zip(looked) {
@@ -196,8 +196,8 @@ async fn resolved(
     Ok(PlannedUpload::new(Arc::clone(upload), base.path, plans, notes, previews))
 }
 
-/// The changes of each entry that are known without looking at the files: what becomes of the
-/// directories. And the files, with where they go.
+/// The changes of each entry that are known without checking the files, that is those of
+/// directories; and the files with their destinations.
 async fn directories<'a>(
     sftp: &TargetSftp,
     command: &ScpUpload,
@@ -245,7 +245,7 @@ async fn directories<'a>(
     Ok((changes, files))
 }
 
-/// The previews of the first small files, beside what is there now.
+/// Previews of the first small files, compared with what is there now.
 async fn previews(
     sftp: &TargetSftp,
     upload: &Upload,
@@ -274,7 +274,7 @@ async fn previews(
     Ok(previews)
 }
 
-/// What a directory comes to: it is made, or there already; with `-p` it gets mode and times.
+/// The changes for a directory: it is created unless it exists; with `-p` it gets mode and times.
 fn directory(found: Found, mode: u32, times: Option<(u32, u32)>, preserve: bool) -> Vec<Change> {
     let Found { path, present } = found;
     let attrs = Attrs { mode: preserve.then_some(mode), times, ..Attrs::default() };
@@ -324,7 +324,7 @@ fn shown(
     Some((path.to_owned(), preview(old, &bytes, true)))
 }
 
-/// Taken at the client's word.
+/// The plan on the client's word alone.
 fn unresolved(command: &ScpUpload, upload: &Arc<Upload>) -> PlannedUpload {
     let home = if command.path.is_absolute() { "" } else { "~/" };
     let mut inside = Vec::new();
@@ -342,7 +342,7 @@ fn unresolved(command: &ScpUpload, upload: &Arc<Upload>) -> PlannedUpload {
             }
         };
         let outer = inside.last().unwrap_or(&command.path);
-        // Too long a path is what the target will say, too.
+        // If the path is too long, the target will say so as well.
         let path = outer.join(name).unwrap_or_else(|_| outer.clone());
         let top = inside.is_empty();
         let or = if top { format!(" (or {home}{})", command.path) } else { String::new() };

@@ -35,7 +35,7 @@ use crate::review::status_line;
 use crate::staging::scp_upload::{PlannedUpload, Upload};
 use crate::upstream::pool::Lease;
 
-/// Answers a client that would take the end of the channel for a yes: libssh2 does.
+/// Answers a client that would take the end of the channel for a yes, as libssh2 does.
 pub(crate) async fn reject(client: &ClientWriter, kind: ClientKind, refusal: &Refusal) {
     if kind == ClientKind::Libssh2 {
         let answer = format!("\x02{}\n", expacti_protocol::one_line(&refusal.message));
@@ -75,7 +75,7 @@ impl Transfer<'_> {
     async fn serve(&self, answers: &mut Answers<'_>) -> Result<(), ChannelEnd> {
         let mut mistakes = match answers.next().await {
             Answer::Done => Mistakes::default(),
-            // The target says no before anything was sent: its words are the client's answer.
+            // The target says no before anything was sent: the client gets its message.
             answer => {
                 let (Answer::Failed(why) | Answer::Fatal(why)) = &answer else {
                     return Err(answers.end().await);
@@ -114,7 +114,8 @@ impl Transfer<'_> {
             };
             let fatal = self.deliver(approved, answers, &mut mistakes).await?;
             if last {
-                // The client has gone on: what went wrong it reads, and sees in the exit status.
+                // The client is past the answers: it gets the errors on standard error, and the
+                // exit status.
                 for why in &mistakes.lines {
                     self.client
                         .send_text(&self.client.line(why))
@@ -130,7 +131,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Shows an upload and waits for the decision. Without an approval a refusal, or the end.
+    /// Submits an upload and waits for the decision.
     async fn decide(
         &self,
         upload: Upload,
@@ -170,8 +171,8 @@ impl Transfer<'_> {
             }
         };
         self.items.lock().await.push(id);
-        // Once more, as it is now: an upload goes where it was reviewed to go, over what was
-        // there then, or nowhere.
+        // Planned again from what is there now: an upload goes where it was reviewed to go, over
+        // what was there then, or nowhere.
         let planned = tokio::select! {
             biased;
             ended = answers.watch() => return Err(NotApproved::Ended(ended)),
@@ -180,7 +181,7 @@ impl Transfer<'_> {
         Ok((*approved, planned?))
     }
 
-    /// Files whose client sends a content only once it has the answer to its announcement.
+    /// Serves a client that sends content only once its announcement has been answered.
     async fn announced(
         &self,
         mut collector: Collector,
@@ -241,7 +242,7 @@ impl Transfer<'_> {
             let StreamSummary { bytes, sha256, .. } = digest.summary();
             let note = format!("{text}: {bytes} bytes sent, sha256 {sha256}");
             self.review.connection.note(&note).await;
-            // libssh2 ends here: the target's scp says in its exit status what it thinks of that.
+            // libssh2 stops here; the exit status of the target's scp is the result.
             if !done {
                 return Ok(());
             }
@@ -254,7 +255,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// Whether the target says yes; the client is told when it does not.
+    /// Whether the target says yes; if it does not, the client is told.
     async fn passed_on(&self, answers: &mut Answers<'_>) -> Result<bool, ChannelEnd> {
         match answers.next().await {
             Answer::Done => Ok(true),
@@ -266,14 +267,14 @@ impl Transfer<'_> {
         }
     }
 
-    /// Plays the client towards the target. True when the target's scp has given up.
+    /// Plays the client towards the target. Returns whether the target's scp has given up.
     async fn deliver(
         &self,
         upload: ApprovedUpload,
         answers: &mut Answers<'_>,
         mistakes: &mut Mistakes,
     ) -> Result<bool, ChannelEnd> {
-        // As scp's own source: what the target refuses is left out, a directory with all in it.
+        // As scp itself does: what the target refuses is skipped, a directory with its contents.
         let (mut out, mut untimed) = (0usize, false);
         for entry in upload.each() {
             let record = entry.record().clone();
@@ -315,7 +316,7 @@ impl Transfer<'_> {
         Ok(false)
     }
 
-    /// Sends, and meanwhile listens: the target may say something, or go.
+    /// Sends, and listens meanwhile: the target may answer or disconnect.
     async fn sent<T>(
         &self,
         sending: impl Future<Output = T>,
@@ -353,7 +354,7 @@ impl Transfer<'_> {
         self.client.stdout(bytes).await.map_err(|_| ChannelEnd::ClientGone)
     }
 
-    /// A client that waits for an answer gets one; what is on standard error says why.
+    /// Answers a client that waits for an answer; the reason is on standard error.
     async fn refused(&self, refusal: Refusal, waits: bool) -> ChannelEnd {
         if waits {
             let why =
@@ -371,7 +372,7 @@ fn changed() -> Refusal {
 
 /// Why an upload was not approved.
 enum NotApproved {
-    /// The channel has come to its end meanwhile.
+    /// The channel has ended meanwhile.
     Ended(ChannelEnd),
     /// The client is to be told why.
     Refused(Refusal),
@@ -383,14 +384,14 @@ impl From<Refusal> for NotApproved {
     }
 }
 
-/// What the target refused.
+/// Errors from the target.
 #[derive(Default)]
 struct Mistakes {
     lines: Vec<String>,
 }
 
 impl Mistakes {
-    /// For the answer to one source, and forgotten then.
+    /// The answer to one source; clears the errors.
     fn told(&mut self) -> Option<String> {
         let lines = std::mem::take(&mut self.lines);
         let first = lines.first()?;

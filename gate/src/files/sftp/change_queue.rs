@@ -29,30 +29,30 @@ use crate::review::status_line;
 use crate::staging::pending_reply::{Out, PendingReply};
 use crate::staging::spool::Sealed;
 
-/// How long a file that was closed waits for others that are being written at the same time.
+/// How long a closed file waits for others that are being written at the same time.
 const TOGETHER: Duration = Duration::from_millis(300);
 
-/// Files of one item.
+/// The most files in one item.
 const MOST_TOGETHER: usize = 256;
 
-/// Something that needs a decision, or at least its turn.
+/// Something that needs a decision, or has to wait for its turn.
 pub(crate) enum Job {
     /// Anything but an upload.
     Change(Box<Request>, PendingReply),
     /// A file was closed.
     Close(Box<PendingWrite>, PendingReply, Expected),
-    /// A secret is to be read; a file opened for writing as well goes on as a write.
+    /// A secret is to be read. If the file was opened for writing as well, a write follows.
     Read(RemotePath, Option<Box<PendingWrite>>, PendingReply),
-    /// A file is to be on the disk.
+    /// A file is to be synced to disk.
     Sync(Box<PendingWrite>, PendingReply, Expected),
 }
 
-/// What is to be done with a change's outcome.
+/// What to do once a change's outcome is known.
 enum After {
     /// Nothing more.
     Nothing,
-    /// The write it was made of can go on only if it was done, and who looks at its paths is to
-    /// know if it was not.
+    /// The write it came from may continue only if it was done. If it was not, a later look at its
+    /// paths reports that.
     PendingWrite(Arc<AtomicBool>, Expected),
     /// The handle goes to the client.
     Open(RemotePath, Option<Box<PendingWrite>>),
@@ -70,17 +70,17 @@ pub(crate) struct ChangeQueue {
     pub(crate) jobs: mpsc::UnboundedReceiver<Job>,
     pub(crate) out: mpsc::Sender<Out>,
     pub(crate) input: Arc<ChannelInput>,
-    /// Nothing that is held may go on.
+    /// Withdraws what is held.
     pub(crate) stop: CancellationToken,
-    /// Nobody is there any more, on one side or the other.
+    /// The client or the target has gone.
     pub(crate) dead: CancellationToken,
-    /// The last refusal's exit status; zero when everything was done.
+    /// The exit status of the last refusal; zero when everything was done.
     pub(crate) status: u8,
     pub(crate) queue: VecDeque<Job>,
 }
 
 impl ChangeQueue {
-    /// Until there are no more jobs; gives the exit status of the channel.
+    /// Runs until there are no more jobs. Returns the exit status of the channel.
     pub(crate) async fn run(mut self) -> u8 {
         while let Some(job) = self.next().await {
             let batch = self.batch(job).await;
@@ -89,7 +89,7 @@ impl ChangeQueue {
                 match self.prepare(job).await {
                     Ok(Some(one)) => waiting.push(one),
                     Ok(None) => {}
-                    // Its reply_to is gone with it; the channel ends.
+                    // Its reply is dropped unanswered; the channel ends.
                     Err(TargetLost) => {}
                 }
             }
@@ -107,8 +107,8 @@ impl ChangeQueue {
         }
     }
 
-    /// The job, and when it is a closed file, others that are closed right behind it. Nobody waits
-    /// for files of a client that writes one after another.
+    /// The job; for a closed file also the files closed right after it. A client that writes one
+    /// file after another is not made to wait.
     async fn batch(&mut self, job: Job) -> Vec<Job> {
         let Job::Close(write, ..) = &job else { return vec![job] };
         let mut paths = HashSet::from([write.real.clone()]);
@@ -181,7 +181,7 @@ impl ChangeQueue {
         prepare::upload(&self.service.sftp, write, sync).await
     }
 
-    /// Holds the changes as one item and carries them out if it is approved.
+    /// Holds the changes as one item, and carries them out if it is approved.
     async fn decide(&mut self, waiting: Vec<Waiting>) {
         let (mut planned, mut pending_replies) = (Vec::new(), Vec::new());
         let (mut notes, mut previews) = (HashSet::new(), Vec::new());
@@ -240,7 +240,7 @@ impl ChangeQueue {
         self.finished(id, outcome).await;
     }
 
-    /// What to answer, and a line in the recording.
+    /// Notes a change's result in the recording, and returns the answer to the client.
     async fn outcome(&mut self, applied: Applied, after: After, line: &str) -> Reply {
         let (reply, word) = match applied {
             Applied::Done => (Reply::ok(), "done".to_owned()),
@@ -314,7 +314,7 @@ impl ChangeQueue {
         }
     }
 
-    /// OpenSSH's clients do not show the message of a status.
+    /// Sends text to standard error: OpenSSH's clients do not show the message of a status.
     async fn send_text(&self, message: &str) {
         self.out.send(Out::Text(message.to_owned())).await.ok();
     }
@@ -333,7 +333,7 @@ impl After {
     }
 }
 
-/// Length and digest of what was written: of the one upload, or of all their digests.
+/// Length and digest of what was written: those of a single upload, or the digest of all digests.
 fn summary(planned: &[PlannedChange]) -> Option<StreamSummary> {
     let contents: Vec<_> =
         planned.iter().filter_map(|p| p.content().map(Sealed::summary)).collect();
@@ -350,7 +350,7 @@ fn summary(planned: &[PlannedChange]) -> Option<StreamSummary> {
     Some(StreamSummary { bytes, sha256: digest.summary().sha256 })
 }
 
-/// A request is a change, and has its place in the queue.
+/// Whether a request is a change, which goes through the queue.
 pub(crate) fn is_change(request: &Request) -> bool {
     matches!(
         request,

@@ -8,17 +8,17 @@ use expacti_sftp::{Attrs, Handle, Present, RemotePath, Reply};
 
 use super::pending_write::PendingWrite;
 
-/// Handles of one channel at one time.
+/// The most open handles of one channel.
 pub(crate) const MAX_HANDLES: usize = 256;
 
-/// What is behind a handle.
+/// What a handle refers to.
 #[derive(Debug)]
 pub(crate) enum Open {
-    /// A directory that is listed.
+    /// A directory being listed.
     Directory(Bytes),
-    /// A file that is read.
+    /// A file being read.
     File(Bytes, RemotePath),
-    /// A file that is written.
+    /// A file being written.
     PendingWrite(Box<PendingWrite>),
 }
 
@@ -27,19 +27,19 @@ pub(crate) enum Open {
 pub(crate) struct Handles {
     last: u64,
     open: HashMap<Handle, Open>,
-    /// Paths of files that are being opened for writing or were closed and are not decided on
-    /// yet, with the turn of each.
+    /// Paths of files that are being opened for writing, or were closed and are not decided yet,
+    /// with the turn of each.
     pending: HashMap<RemotePath, BTreeSet<u64>>,
     turn: u64,
-    /// Uploads that were not written, and what their clients were told.
+    /// Uploads that were not written, and the answers to their clients.
     refused: HashMap<RemotePath, Reply>,
 }
 
-/// Refused uploads that are kept in mind.
+/// How many refused uploads are remembered.
 const MAX_REFUSED: usize = 256;
 
 impl Handles {
-    /// A new handle; nothing when there are too many: what was to be behind it comes back.
+    /// A new handle. When there are too many, `open` is returned.
     pub(crate) fn add(&mut self, open: Open) -> Result<Handle, Open> {
         if self.open.len() >= MAX_HANDLES {
             return Err(open);
@@ -50,27 +50,27 @@ impl Handles {
         Ok(handle)
     }
 
-    /// What is behind it.
+    /// What a handle refers to.
     pub(crate) fn get(&self, handle: Option<Handle>) -> Option<&Open> {
         self.open.get(&handle?)
     }
 
-    /// What is behind it, to be changed.
+    /// What a handle refers to, for changes.
     pub(crate) fn get_mut(&mut self, handle: Option<Handle>) -> Option<&mut Open> {
         self.open.get_mut(&handle?)
     }
 
-    /// The handle is given back.
+    /// Removes a handle.
     pub(crate) fn remove(&mut self, handle: Option<Handle>) -> Option<Open> {
         self.open.remove(&handle?)
     }
 
-    /// Files that hold something that was never closed, so never reviewed.
+    /// The number of files with changes that were never closed, and so never reviewed.
     pub(crate) fn unfinished(&self) -> usize {
         self.writes().filter(|write| write.is_dirty()).count()
     }
 
-    /// Files that are being written.
+    /// The files being written.
     pub(crate) fn writes(&self) -> impl Iterator<Item = &PendingWrite> {
         self.open.values().filter_map(|open| match open {
             Open::PendingWrite(write) => Some(&**write),
@@ -78,17 +78,17 @@ impl Handles {
         })
     }
 
-    /// The turn of what comes now.
+    /// The turn of a request that comes now.
     pub(crate) fn turn(&self) -> u64 {
         self.turn
     }
 
-    /// Whether something that came before that turn is pending at the path.
+    /// Whether something from before that turn is pending at the path.
     pub(crate) fn is_pending(&self, path: &RemotePath, turn: u64) -> bool {
         self.pending.get(path).is_some_and(|turns| turns.first().is_some_and(|first| *first < turn))
     }
 
-    /// Something is pending at these paths; gives its turn.
+    /// Marks something as pending at these paths, and returns its turn.
     pub(super) fn expect(&mut self, paths: &[RemotePath]) -> u64 {
         let turn = self.turn;
         self.turn += 1;
@@ -98,7 +98,7 @@ impl Handles {
         turn
     }
 
-    /// It is not any more.
+    /// Ends what is pending at these paths.
     pub(super) fn settle(&mut self, paths: &[RemotePath], turn: u64) {
         for path in paths {
             if let Some(turns) = self.pending.get_mut(path) {
@@ -110,8 +110,8 @@ impl Handles {
         }
     }
 
-    /// An upload to these paths was not written. Some clients (paramiko) drop the answer to a
-    /// `CLOSE` and look at the file instead: the next look says it once more.
+    /// Remembers that an upload to these paths was not written. Some clients (paramiko) drop the
+    /// answer to a `CLOSE` and look at the file instead; the next look repeats the answer.
     pub(crate) fn refuse(&mut self, paths: [RemotePath; 2], reply: &Reply) {
         for path in paths {
             if self.refused.len() < MAX_REFUSED {
@@ -120,18 +120,19 @@ impl Handles {
         }
     }
 
-    /// What became of an upload to that path, once.
+    /// The refusal of an upload to that path; it is returned once.
     pub(crate) fn refusal(&mut self, path: &RemotePath) -> Option<Reply> {
         self.refused.remove(path)
     }
 
-    /// A new upload has begun: what became of an earlier one no longer matters.
+    /// A new upload has begun: forgets the refusal of an earlier one.
     pub(crate) fn forget(&mut self, write: &PendingWrite) {
         self.refused.remove(&write.asked);
         self.refused.remove(&write.real);
     }
 
-    /// A file that its client has made and not closed yet: it is there for that client.
+    /// The attributes of a file that the client has created and not closed yet: for that client it
+    /// exists.
     pub(crate) fn made(&self, path: &RemotePath) -> Option<Attrs> {
         self.writes()
             .find(|write| {

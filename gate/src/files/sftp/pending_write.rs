@@ -9,7 +9,7 @@ use expacti_sftp::{Attrs, OpenFlags, Present, RemotePath};
 
 use crate::staging::spool::{Budget, Spool, SpoolError};
 
-/// Regular file, in a mode.
+/// The file type bits of a regular file.
 const REGULAR: u32 = 0o100_000;
 
 /// See the module.
@@ -23,15 +23,15 @@ pub(crate) struct PendingWrite {
     pub(crate) flags: OpenFlags,
     /// Permissions of a new file.
     pub(crate) create: Option<u32>,
-    /// What is there, as far as it shows through.
+    /// What is on the target now, where it shows through.
     pub(crate) present: Present,
     /// The target's handle for reading what is there.
     pub(crate) read: Option<Bytes>,
     /// An earlier part of it was not carried out: what follows must not be either.
     pub(crate) failed: Arc<AtomicBool>,
-    /// Opening alone changes something that has not been done yet.
+    /// Opening the file is itself a change (it creates or truncates) that has not been made yet.
     opens: bool,
-    /// Bytes of what is there that still show through.
+    /// How much of the target's file still shows through, in bytes.
     base: u64,
     cut: Option<u64>,
     length: u64,
@@ -40,13 +40,13 @@ pub(crate) struct PendingWrite {
     budget: Arc<Budget>,
 }
 
-/// What a pending write comes to when it is committed.
+/// A committed write.
 pub(crate) struct Committed {
     pub(crate) spool: Spool,
     pub(crate) cut: Option<u64>,
-    /// Set after writing.
+    /// Attributes to set after writing.
     pub(crate) attrs: Attrs,
-    /// Length of the file then.
+    /// Length of the file afterwards, in bytes.
     pub(crate) length: u64,
 }
 
@@ -79,7 +79,7 @@ impl PendingWrite {
         }
     }
 
-    /// Takes in bytes.
+    /// Adds bytes.
     ///
     /// # Errors
     /// When they cannot be kept.
@@ -90,7 +90,7 @@ impl PendingWrite {
         Ok(())
     }
 
-    /// Takes in attributes to be set.
+    /// Adds attributes to be set.
     pub(crate) fn set(&mut self, attrs: &Attrs) {
         if let Some(size) = attrs.size {
             self.spool.truncate(size);
@@ -127,17 +127,17 @@ impl PendingWrite {
         self.length
     }
 
-    /// How much of what is there shows through, in bytes.
+    /// How much of the target's file shows through, in bytes.
     pub(crate) fn base(&self) -> u64 {
         self.base
     }
 
-    /// Lays what was written over what is there.
+    /// Copies what was written over what is there.
     pub(crate) fn overlay(&self, offset: u64, under: &mut [u8]) -> std::io::Result<()> {
         self.spool.overlay(offset, under)
     }
 
-    /// Whether committing it would do anything.
+    /// Whether committing it would change anything.
     pub(crate) fn is_dirty(&self) -> bool {
         self.opens
             || !self.spool.extents().is_empty()
@@ -156,7 +156,7 @@ impl PendingWrite {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// The pending write that goes on after this one is committed by an `fsync`.
+    /// The pending write that continues after an `fsync` has committed this one.
     pub(crate) fn successor(&self) -> Self {
         const CREATE_TRUNCATE_EXCLUSIVE: u32 = 8 | 16 | 32;
         Self {

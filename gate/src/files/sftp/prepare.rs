@@ -33,7 +33,7 @@ fn missing() -> Reply {
     Reply::status(StatusCode::NoSuchFile, "No such file")
 }
 
-/// The real directory and the name in it: what requests mean that act on a link itself.
+/// The real directory and the name in it, for requests that act on a link itself.
 async fn name(sftp: &TargetSftp, path: &RemotePath) -> Result<RemotePath, NoChange> {
     let Some((directory, name)) = path.split_name() else { return follow(sftp, path).await };
     let real = follow(sftp, &directory).await?;
@@ -133,7 +133,7 @@ async fn symlink(
 ) -> Result<PreparedChange, NoChange> {
     let leads =
         if target.is_absolute() { Ok(target.clone()) } else { link.directory().join(&target) };
-    // On the wire as OpenSSH has it: that is what nearly every server takes.
+    // In OpenSSH's order on the wire, which nearly every server expects.
     let change = Change::Symlink { target, link, openssh: true };
     let mut notes = warnings(&change);
     if let Ok(leads) = leads {
@@ -172,7 +172,7 @@ async fn setstat(
     Ok(PreparedChange::bare(Change::Setstat { path, attrs, present, link }))
 }
 
-/// The reading of a secret.
+/// Prepares the reading of a secret.
 pub(crate) async fn read(sftp: &TargetSftp, path: RemotePath) -> Result<PreparedChange, NoChange> {
     match sftp.present(&path).await? {
         Present::Missing => Err(missing().into()),
@@ -180,7 +180,7 @@ pub(crate) async fn read(sftp: &TargetSftp, path: RemotePath) -> Result<Prepared
     }
 }
 
-/// An upload whose bytes are all there.
+/// Prepares an upload whose bytes have all been received.
 pub(crate) async fn upload(
     sftp: &TargetSftp,
     write: PendingWrite,
@@ -208,8 +208,8 @@ pub(crate) async fn upload(
         Ok(Err(error)) => return Err(failure(&error.to_string()).into()),
         Err(_) => return Err(failure("the upload could not be read back").into()),
     };
-    // A file that is written anew from its first byte to its last is replaced, whether its client
-    // says so in opening it or (as scp does) cuts it afterwards.
+    // A file that is written from its first byte to its last is replaced, whether the client says
+    // so when it opens the file or (as scp does) truncates it afterwards.
     let all = content.summary().pieces == [(0, length)] || (length == 0 && cut == Some(0));
     let mode = if mode == OpenMode::Existing && all { OpenMode::Truncate } else { mode };
     if mode == OpenMode::Existing && present.size() != reviewed.size() {
@@ -247,7 +247,7 @@ pub(crate) async fn upload(
     Ok(PreparedChange { planned, notes, preview })
 }
 
-/// The preview of an upload. `old` is what is there now, if it is to be shown.
+/// The preview of an upload. `old` is the current content, if it may be shown.
 fn shown(
     content: &Sealed,
     mode: OpenMode,

@@ -20,23 +20,23 @@ use crate::client::input::{ChannelInput, Taken};
 use crate::files::describe::{NoChange, failure, follow};
 use crate::staging::pending_reply::{Out, PendingReply};
 
-/// Requests that may wait for an answer; a client that sends more has to wait.
+/// Requests that may be open at the same time; a client that sends more has to wait.
 const OPEN_REQUESTS: usize = 1024;
 
-/// Answers made of writes that are in memory at once, each of up to [`MAX_DATA`] bytes.
+/// Answers from pending writes that are in memory at the same time, each up to [`MAX_DATA`] bytes.
 const PENDING_WRITE_READS: usize = 8;
 
-/// Bytes of one `READ` or `WRITE`, as OpenSSH's server has it: a packet without its head.
+/// Bytes in one `READ` or `WRITE`, as in OpenSSH's server: a packet without its header.
 const MAX_DATA: u32 = 255 * 1024;
 
-/// Why there are no more requests.
+/// Why no more requests follow.
 #[derive(Debug)]
 pub(crate) enum RequestsEnd {
-    /// The client has sent all it will.
+    /// The client sent EOF.
     Eof,
-    /// What it sends is no SFTP.
+    /// What the client sends is not SFTP.
     Garbled(String),
-    /// It has gone.
+    /// The client has gone.
     ClientGone,
     /// The target has gone.
     TargetLost,
@@ -54,9 +54,9 @@ pub(crate) struct Requests {
     changes: mpsc::UnboundedSender<Job>,
     out: mpsc::Sender<Out>,
     open: Arc<Semaphore>,
-    /// Readings of what the client itself has written, whose answers wait in memory.
+    /// Limits reads of what the client itself has written, whose answers wait in memory.
     pending_write_reads: Arc<Semaphore>,
-    /// Openings and the like, which take several questions; they end with this.
+    /// Tasks of requests that need several questions, such as opens; dropping this ends them.
     tasks: JoinSet<()>,
 }
 
@@ -65,7 +65,7 @@ fn no_handle() -> Reply {
 }
 
 impl Service {
-    /// A request that only asks, as a question of the gate's own; or its answer.
+    /// Turns a request that only reads into a question of the gate's own, or answers it.
     fn question(&self, request: Request) -> Result<Query, Reply> {
         let mut handles = self.handles();
         if let Request::Lstat { path } | Request::Stat { path } = &request
@@ -121,7 +121,7 @@ impl Requests {
         Self { service, changes, out, open, pending_write_reads, tasks: JoinSet::new() }
     }
 
-    /// Until the client has no more, or one side has gone.
+    /// Runs until the client sends no more, or one side has gone.
     pub(crate) async fn run(mut self, input: &ChannelInput) -> RequestsEnd {
         let mut framer = Framer::default();
         let mut begun = false;
@@ -267,7 +267,7 @@ impl Requests {
     }
 
     fn queue(&self, job: Job) {
-        // The changes ends only with the channel.
+        // The receiver ends only with the channel.
         self.changes.send(job).ok();
     }
 
@@ -306,7 +306,7 @@ impl Requests {
             Some(Open::PendingWrite(write)) => match write.write(offset, data) {
                 Ok(()) => Reply::ok(),
                 Err(error) => {
-                    // A file with a gap must not be written.
+                    // A file with a gap must never be written to the target.
                     write.failed.store(true, std::sync::atomic::Ordering::Release);
                     failure(&error.to_string())
                 }
@@ -402,7 +402,7 @@ impl Requests {
                 let service = Arc::clone(&self.service);
                 let reads = Arc::clone(&self.pending_write_reads);
                 self.tasks.spawn(async move {
-                    // Until it is answered: the answer may be of nothing but zeros, for the asking.
+                    // Held until it is answered: a client could ask for any amount of zeros.
                     let _permit = reads.acquire_owned().await;
                     let under = match base {
                         Some(base) => under(&service, base, offset, length, shows).await,
@@ -420,7 +420,7 @@ impl Requests {
     }
 }
 
-/// What is there, under a write.
+/// The bytes of the target's file below a pending write.
 async fn under(
     service: &Service,
     handle: Bytes,
@@ -448,7 +448,7 @@ async fn under(
     Ok(bytes)
 }
 
-/// The write's own bytes over it.
+/// The pending write's own bytes over them.
 fn over(
     service: &Service,
     handle: Option<Handle>,
@@ -466,14 +466,14 @@ fn over(
     }
 }
 
-/// An opening on its own.
+/// Opens one file or directory, in a task of its own.
 struct OpenTask {
     service: Arc<Service>,
     changes: mpsc::UnboundedSender<Job>,
 }
 
 impl OpenTask {
-    /// Nothing is opened in a session that the broker does not record.
+    /// Records the opening. Nothing is opened in a session that the broker does not record.
     async fn recorded(&self, line: String) -> Result<(), Reply> {
         match self.service.connection.current().await {
             Ok(_) => {
@@ -555,7 +555,7 @@ impl OpenTask {
         Ok(())
     }
 
-    /// What an opening for writing comes to, without opening anything.
+    /// A pending write for what the client opens; nothing is opened on the target.
     async fn write(
         &self,
         path: RemotePath,

@@ -22,7 +22,7 @@ use crate::staging::pending_reply::Out;
 use crate::staging::spool::Budget;
 use crate::upstream::pool::Lease;
 
-/// Answers on their way to a client; each may be as long as a packet.
+/// Answers that may queue for a client; each may be as long as a packet.
 const ON_THE_WAY: usize = 16;
 
 /// How long a client may take to read the last answers.
@@ -81,8 +81,8 @@ async fn start(
     }
 }
 
-/// Requests, changes and answers side by side, until one side ends; how, and the exit status of the
-/// channel.
+/// Runs requests, changes and answers concurrently until one side ends. Returns how it ended, and
+/// the exit status of the channel.
 async fn run_until_end(
     channel: &Channel,
     service: &Arc<Service>,
@@ -125,12 +125,12 @@ async fn run_until_end(
             RequestsEnd::ClientGone
         }
     };
-    // What is held is withdrawn; what was released comes to its end while there is anybody.
+    // What is held is withdrawn; what was released is finished while both sides are there.
     stop.cancel();
     if !matches!(end, RequestsEnd::Eof | RequestsEnd::Garbled(_)) {
         dead.cancel();
     }
-    // With the requests goes the last sender of jobs: the queue of changes ends behind the last one.
+    // This drops the last sender of jobs: the change queue ends after its last job.
     drop(requests);
     while status.is_none() {
         tokio::select! {
@@ -144,7 +144,7 @@ async fn run_until_end(
     (end, status.unwrap_or(UNDECIDED))
 }
 
-/// The last answers, a word on what was never finished, and the status.
+/// Sends the last answers, a message about unfinished uploads, and the exit status.
 async fn flush(
     client: &ClientWriter,
     packets: &mut mpsc::Receiver<Out>,
@@ -163,14 +163,14 @@ async fn flush(
     client.finish(&Exit::Status(u32::from(status))).await
 }
 
-/// Whether the client puts a symbolic link's target first, as OpenSSH does against the draft. Some
-/// clients do so only with a server that calls itself OpenSSH, which the gate does not.
+/// Whether the client puts a symbolic link's target first, as OpenSSH does contrary to the SFTP
+/// draft. Some clients do so only with a server that calls itself OpenSSH, which the gate does not.
 pub(crate) fn sends_openssh_symlink(client: &[u8]) -> bool {
     let client = String::from_utf8_lossy(client).to_ascii_lowercase();
     !["asyncssh", "libssh_"].iter().any(|name| client.contains(name))
 }
 
-/// Answers on their way to the client; ends with them, or when the client has gone.
+/// Sends answers to the client until there are no more, or the client has gone.
 async fn pass(packets: &mut mpsc::Receiver<Out>, client: &ClientWriter) {
     while let Some(out) = packets.recv().await {
         let sent = match out {

@@ -19,7 +19,7 @@ pub(crate) struct Service {
     pub(super) sftp: Arc<TargetSftp>,
     pub(super) handles: Mutex<Handles>,
     pub(super) budget: Arc<Budget>,
-    /// Something that was pending is not any more.
+    /// Notified when something is no longer pending.
     pub(super) settled: Notify,
     /// The client sends the two paths of a `SYMLINK` in OpenSSH's order.
     pub(super) openssh_symlink: bool,
@@ -30,12 +30,12 @@ impl Service {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the client is still writing some file: more may be closed in a moment.
+    /// Whether the client is still writing a file, so that more may be closed in a moment.
     pub(super) fn is_writing(&self) -> bool {
         self.handles().writes().any(PendingWrite::has_bytes)
     }
 
-    /// Waits while something that came before that turn is pending at a path.
+    /// Waits while something from before that turn is pending at a path.
     pub(super) async fn settled(&self, path: &RemotePath, turn: u64) {
         loop {
             let changed = self.settled.notified();
@@ -48,7 +48,7 @@ impl Service {
         }
     }
 
-    /// A line in the session's recording.
+    /// Writes a line to the session's recording.
     pub(super) async fn note(&self, line: &str) {
         self.connection.note(line).await;
     }
@@ -70,7 +70,7 @@ impl Service {
         self.give(open).await
     }
 
-    /// A new handle for the client; what cannot have one is closed.
+    /// Gives the client a new handle. If there are too many, the file is closed.
     pub(super) async fn give(&self, open: Open) -> Reply {
         let given = self.handles().add(open);
         match given {
@@ -82,7 +82,7 @@ impl Service {
         }
     }
 
-    /// Closes what the target has open for it.
+    /// Closes what is open on the target.
     pub(super) async fn close(&self, open: Open) {
         let handle = match open {
             Open::Directory(handle) | Open::File(handle, _) => Some(handle),
@@ -94,8 +94,9 @@ impl Service {
     }
 }
 
-/// Paths at which a file is being opened for writing, or was closed and waits for its decision:
-/// who looks there has to wait as well, as behind a server that does one thing after another.
+/// Paths where a file is being opened for writing, or was closed and waits for its decision.
+/// Requests for these paths have to wait, as they would with a server that does one thing after
+/// another.
 pub(crate) struct Expected {
     service: Arc<Service>,
     pub(super) paths: [RemotePath; 2],
