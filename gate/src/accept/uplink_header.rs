@@ -16,7 +16,7 @@ pub(crate) async fn read(stream: &mut UnixStream) -> Option<(Uplink, Bytes)> {
             break parse(buffer.get(..end).unwrap_or_default()).map(|uplink| (uplink, end));
         }
         if buffer.len() >= MAX_UPLINK {
-            break Err(format!("the header is longer than {MAX_UPLINK} bytes"));
+            break Err(format!("the head is longer than {MAX_UPLINK} bytes"));
         }
         match stream.read_buf(&mut buffer).await {
             Ok(0) | Err(_) => return None,
@@ -38,7 +38,7 @@ pub(crate) async fn read(stream: &mut UnixStream) -> Option<(Uplink, Bytes)> {
 
 fn parse(header: &[u8]) -> Result<Uplink, String> {
     let uplink: Uplink =
-        serde_json::from_slice(header).map_err(|e| format!("the header cannot be read: {e}"))?;
+        serde_json::from_slice(header).map_err(|e| format!("the head cannot be read: {e}"))?;
     if uplink.protocol != PROTOCOL_VERSION {
         return Err(format!(
             "wrap speaks protocol {}, the gate {PROTOCOL_VERSION}: run `expacti down`, then try \
@@ -47,7 +47,7 @@ fn parse(header: &[u8]) -> Result<Uplink, String> {
         ));
     }
     if uplink.route.host.is_empty() || uplink.route.user.is_empty() {
-        return Err("the header names no host or no user".to_owned());
+        return Err("the head names no host or no user".to_owned());
     }
     if [&uplink.route.host, &uplink.route.user].iter().any(|s| s.chars().any(char::is_control)) {
         return Err("the host or user name holds control characters".to_owned());
@@ -103,7 +103,15 @@ mod tests {
             assert!(answer.contains("\"ok\":false"), "{answer}");
         }
         let (got, answer) = exchange(vec![b'x'; MAX_UPLINK]).await;
-        assert!(got.is_none() && answer.contains("longer than"), "{answer}");
+        // These words reach the agent, and stay as they are.
+        assert!(got.is_none() && answer.contains("the head is longer than"), "{answer}");
+        let (_, answer) = exchange(b"nonsense\n".to_vec()).await;
+        assert!(answer.contains("the head cannot be read"), "{answer}");
+        let hostless = Uplink { protocol: PROTOCOL_VERSION, ..Uplink::default() };
+        let mut line = serde_json::to_vec(&hostless).unwrap();
+        line.push(b'\n');
+        let (_, answer) = exchange(line).await;
+        assert!(answer.contains("the head names no host or no user"), "{answer}");
         let (got, _) = exchange(b"no newline".to_vec()).await;
         assert!(got.is_none());
     }

@@ -103,8 +103,7 @@ impl ApprovedContent {
     fn next_piece(&mut self) -> Result<Option<Bytes>, Unsent> {
         let size = self.entry.size();
         if self.done >= size {
-            let right = self.digest.summary().sha256.as_bytes() == &self.entry.sha256;
-            return if right { Ok(None) } else { Err(Unsent::Altered) };
+            return self.check().map(|()| None);
         }
         let left = usize::try_from(size - self.done).unwrap_or(usize::MAX).min(PIECE);
         let all = self.upload.content.pieces().into_iter().next().ok_or(Unsent::Altered)?;
@@ -114,7 +113,18 @@ impl ApprovedContent {
         }
         self.done += left as u64;
         self.digest.update(&bytes);
+        if self.done == size {
+            // Before the last piece, not after it: with that the target would have a whole file of
+            // bytes that nobody approved, and keep it.
+            self.check()?;
+        }
         Ok(Some(Bytes::from(bytes)))
+    }
+
+    /// Whether what was read, all of it, is what was approved.
+    fn check(&self) -> Result<(), Unsent> {
+        let right = self.digest.summary().sha256.as_bytes() == &self.entry.sha256;
+        if right { Ok(()) } else { Err(Unsent::Altered) }
     }
 }
 
@@ -156,8 +166,8 @@ impl TargetWriter {
         })
     }
 
-    /// Sends a file's content, hashing it again on the way, and then that it is complete. If the
-    /// content is not the approved one, the target is never told that it is complete.
+    /// Sends a file's content, hashed again as it is sent, and then that it was sent completely. Of
+    /// a content that is not the approved one the target gets neither the last piece nor that.
     pub(crate) async fn content(&self, mut approved: ApprovedContent) -> Result<(), Unsent> {
         while let Some(piece) = approved.next_piece()? {
             self.0.send(piece).await?;
@@ -203,7 +213,7 @@ impl ContentGrant {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use expacti_protocol::digest::Digest;
     use expacti_sftp::{Attrs, Change, Content, OpenMode, Present, RemotePath, Upload as Write};
@@ -285,5 +295,26 @@ mod tests {
         assert_eq!(whole(upload(&bytes, &bytes)).unwrap(), bytes);
         assert!(matches!(whole(upload(&bytes, b"another")), Err(Unsent::Altered)));
         assert_eq!(whole(upload(b"", b"")).unwrap(), b"");
+    }
+
+    #[test]
+    fn of_an_altered_content_the_last_piece_is_kept_back() {
+        let sent = |bytes: &[u8]| {
+            let upload = upload(bytes, b"another");
+            let entry = upload.entries.first().unwrap().clone();
+            let mut content = ApprovedContent::new(entry, upload);
+            let mut sent = 0;
+            loop {
+                match content.next_piece() {
+                    Ok(piece) => sent += piece.unwrap().len(),
+                    Err(Unsent::Altered) => return sent,
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+        };
+        assert_eq!(sent(b""), 0);
+        assert_eq!(sent(b"hello"), 0);
+        assert_eq!(sent(&[7; PIECE]), 0);
+        assert_eq!(sent(&[7; 2 * PIECE + 1]), 2 * PIECE);
     }
 }

@@ -151,7 +151,9 @@ impl ItemLifecycle {
             ) => (state, Step::Wait),
 
             (state, Event::Broker(BrokerEvent::Refused(why))) => {
-                fail(state, Refusal::undecided(&why), None)
+                let releasing = matches!(state, ItemState::Releasing(_));
+                let reason = releasing.then_some("the broker refused the release");
+                fail(state, Refusal::undecided(&why), reason)
             }
             (state, Event::Broker(BrokerEvent::LinkLost)) => {
                 fail(state, Refusal::unreachable(), None)

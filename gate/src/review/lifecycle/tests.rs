@@ -244,6 +244,11 @@ fn what_the_agent_and_the_broker_are_told() {
     assert!(end(&[Submitted, Deadline]).withdraw.is_some());
     assert!(end(&[Submitted, Deny]).withdraw.is_none());
     assert!(end(&[Withdrawn]).withdraw.is_none(), "the broker has given no id yet");
+    // These words are in the log from now on.
+    let unsent = |last| end(&[Submitted, Allow, last]).unsent.unwrap().1;
+    assert_eq!(unsent(Refused), "the broker refused the release");
+    assert_eq!(unsent(LinkLost), "the link to the broker was lost");
+    assert!(end(&[Refused]).withdraw.is_none() && end(&[Refused]).unsent.is_none());
     // Once the release was asked for it may be on record: the broker hears that it was not used.
     for last in [Withdrawn, LinkLost, NoAnswer, TargetLost, ReleasedWrongBytes] {
         let end = end(&[Submitted, Allow, last]);
