@@ -140,7 +140,7 @@ impl Refusal {
 
     /// One vote a person.
     pub(crate) fn already_voted(name: &str) -> Self {
-        let message = format!("{name} has approved this already; somebody else must, too");
+        let message = format!("{name} has approved this already: a second vote does not count");
         Self::new(ErrorCode::AlreadyVoted, message)
     }
 
