@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SessionId;
+use crate::uplink::Isolation;
 
 /// What the gate knows of a connection when it opens a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,12 @@ pub struct SessionInfo {
     /// How the target's host key was checked, for the reviewer: `known_hosts`, `accept-new`,
     /// `not checked (StrictHostKeyChecking=no)`.
     pub host_key: Option<String>,
+    /// What keeps the program from going round the gate; none in a team's deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
+    /// What the wrapped program may use beside: `docker`, `gpg`, paths.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
 }
 
 /// A session as the broker shows it.

@@ -73,6 +73,9 @@ pub struct TargetRoute {
 pub struct Uplink {
     /// [`crate::PROTOCOL_VERSION`].
     pub protocol: u32,
+    /// The broker's word for the wrap ([`WrapGrant::token`]): only the helper that `expacti wrap`
+    /// keeps outside the wrapped program knows it.
+    pub token: String,
     /// `--agent`, or the wrapped program's name.
     pub agent: String,
     /// `--reason`.
@@ -97,14 +100,59 @@ pub struct UplinkReply {
     pub error: Option<String>,
 }
 
+/// What keeps a wrapped program from going round the gate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// The program is the stock client itself, started by `expacti wrap`: it runs nothing else.
+    Client,
+    /// User and mount namespaces: inside them there is neither a key nor an `ssh` but ours.
+    Namespace,
+    /// Nothing but its `PATH` and its environment (`--path-only`, `--no-isolate`): the program can
+    /// use the user's keys without the gate.
+    #[default]
+    PathOnly,
+}
+
 /// What `expacti wrap` tells the broker before it starts the program: `POST /v1/wraps`. From then
 /// on reviewers from inside the process tree of `pid` are refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct WrapRegistration {
     /// The process of `expacti wrap`, a child subreaper.
     pub pid: u32,
     /// Its name for the agent.
     pub agent: String,
+    /// What holds.
+    pub isolation: Isolation,
+    /// What the program may use although a reviewer should know of it: `docker`, `gpg`, paths.
+    pub with: Vec<String>,
+}
+
+/// The broker's answer to a [`WrapRegistration`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrapGrant {
+    /// Opens connections to the gate: [`Uplink::token`]. It must never be seen inside the wrap.
+    pub token: String,
+}
+
+/// `POST /v1/wraps/namespace`: a process that already lives in the wrap's user namespace and waits
+/// for the answer. The broker takes the namespace from the process; from then on whoever lives in it,
+/// or in one made inside it, is inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrapNamespace {
+    /// [`WrapGrant::token`].
+    pub token: String,
+    /// The process.
+    pub pid: u32,
+}
+
+/// `POST /v1/wraps/check`, from the gate: whose token this is. The answer is the
+/// [`WrapRegistration`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrapCheck {
+    /// [`Uplink::token`].
+    pub token: String,
 }
 
 /// The environment variable by which wrapped programs (and what they start) can be told.

@@ -196,7 +196,11 @@ fn register(options: &WrapOptions, context: &Context) -> Result<(), WrapError> {
         .build()
         .map_err(WrapError::io("start the runtime"))?;
     let client = Client::new(options.broker.clone())?;
-    let wrap = WrapRegistration { pid: context.wrap_pid, agent: context.agent.clone() };
+    let wrap = WrapRegistration {
+        pid: context.wrap_pid,
+        agent: context.agent.clone(),
+        ..WrapRegistration::default()
+    };
     let _: serde_json::Value = runtime.block_on(client.post("/v1/wraps", &wrap))?;
     Ok(())
 }

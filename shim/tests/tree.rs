@@ -55,7 +55,7 @@ fn a_daemon_stays_below_and_ends_with_the_program() {
     );
     let _ = pid_in(&world, "daemon");
     let wrap = child.0.id();
-    let registered = [WrapRegistration { pid: wrap, agent: "x".to_owned() }];
+    let registered = [WrapRegistration { pid: wrap, ..WrapRegistration::default() }];
     // The sleeper has been handed to the wrap: its session's first processes are gone.
     let daemon = until("the daemon's parents are gone", || {
         std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {

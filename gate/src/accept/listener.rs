@@ -107,7 +107,7 @@ async fn local(
         reason: uplink.reason,
         program,
         client: None,
-        host_key: None,
+        ..SessionInfo::default()
     };
     let backpressure = Backpressure::new(shared.limits.buffered, shared.limits.spilled);
     let connection =

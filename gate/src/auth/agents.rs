@@ -281,10 +281,8 @@ pub(crate) fn connect(
         host: target.host.clone(),
         port: target.port,
         user: target.user.clone(),
-        reason: None,
-        program: Vec::new(),
         client: Some(client),
-        host_key: None,
+        ..SessionInfo::default()
     };
     Connection::new(shared, cancel, target, info, false)
 }

@@ -30,6 +30,7 @@ impl Target {
     pub(super) fn uplink(&self, script: &Script) -> Uplink {
         Uplink {
             protocol: PROTOCOL_VERSION,
+            token: String::new(),
             agent: script.agent.to_owned(),
             reason: Some(script.reason.to_owned()),
             program: vec![script.program.to_owned()],
