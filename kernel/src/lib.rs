@@ -10,5 +10,5 @@ mod process;
 mod socket;
 
 pub use namespace::{NamespaceId, UserNamespace};
-pub use process::{close_from, join_new_session_keyring};
+pub use process::{close_from, join_new_session_keyring, set_read_only};
 pub use socket::peer_pidfd;

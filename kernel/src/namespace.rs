@@ -5,9 +5,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd};
 
 /// `PIDFD_GET_USER_NAMESPACE`, Linux 6.11: `_IO(0xFF, 9)` in `include/uapi/linux/pidfd.h`.
-const PIDFD_GET_USER_NAMESPACE: u32 = 0xff09;
+const PIDFD_GET_USER_NAMESPACE: libc::Ioctl = 0xff09;
 /// `NS_GET_PARENT`: `_IO(0xb7, 2)` in `include/uapi/linux/nsfs.h`.
-const NS_GET_PARENT: u32 = 0xb702;
+const NS_GET_PARENT: libc::Ioctl = 0xb702;
 
 /// Which namespace it is: a number that no other namespace has while a descriptor of it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,9 +77,7 @@ impl UserNamespace {
 
 /// An `ioctl` that takes no argument and returns a new descriptor.
 #[allow(unsafe_code)]
-fn ask(fd: impl AsFd, request: u32) -> io::Result<OwnedFd> {
-    // The type of a request differs between C libraries.
-    let request = request.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+fn ask(fd: impl AsFd, request: libc::Ioctl) -> io::Result<OwnedFd> {
     // SAFETY: these requests read and write no memory of this process.
     let status = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), request, 0) };
     if status < 0 {

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd as _};
 
 /// `KEYCTL_JOIN_SESSION_KEYRING` of `keyctl(2)`.
 const JOIN_SESSION_KEYRING: libc::c_long = 1;
@@ -17,6 +18,33 @@ const JOIN_SESSION_KEYRING: libc::c_long = 1;
 pub fn close_from(first: u32) -> io::Result<()> {
     // SAFETY: takes numbers only. What it closes is the caller's promise above.
     let status = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0_u32) };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes a mount read-only, with every mount below it.
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.12; `EPERM` when this process may not change the mount.
+#[allow(unsafe_code)]
+pub fn set_read_only(mount: impl AsFd) -> io::Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: the empty path is a constant, and the last two arguments are a live structure and its
+    // size.
+    let status = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
