@@ -10,5 +10,7 @@ mod process;
 mod socket;
 
 pub use namespace::{NamespaceId, UserNamespace};
-pub use process::{close_from, join_new_session_keyring, set_read_only};
+pub use process::{
+    close_from, enter_new_namespaces, join_new_session_keyring, set_read_only, take_descriptor,
+};
 pub use socket::peer_pidfd;

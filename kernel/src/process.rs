@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
 /// `KEYCTL_JOIN_SESSION_KEYRING` of `keyctl(2)`.
 const JOIN_SESSION_KEYRING: libc::c_long = 1;
@@ -18,6 +18,39 @@ const JOIN_SESSION_KEYRING: libc::c_long = 1;
 pub fn close_from(first: u32) -> io::Result<()> {
     // SAFETY: takes numbers only. What it closes is the caller's promise above.
     let status = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0_u32) };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Takes over a descriptor that this process inherited under a known number. What this process starts
+/// does not inherit it again.
+///
+/// Call it once for a number, and only for one that the starter of this process passed for this.
+///
+/// # Errors
+/// `EBADF` when there is none of that number.
+#[allow(unsafe_code)]
+pub fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: takes numbers only.
+    let status = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    if status < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, and by the caller's promise above nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Moves this process into a user namespace, a mount namespace and an IPC namespace of its own. Its
+/// next child is the first process of a new PID namespace.
+///
+/// # Errors
+/// `EPERM` where unprivileged user namespaces are not allowed, `ENOSPC` when there are too many,
+/// `EINVAL` in a process with threads.
+#[allow(unsafe_code)]
+pub fn enter_new_namespaces() -> io::Result<()> {
+    let flags =
+        libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWPID;
+    // SAFETY: takes a number only; the flags share or unshare no descriptors and no memory.
+    let status = unsafe { libc::unshare(flags) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

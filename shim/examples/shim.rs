@@ -42,5 +42,15 @@ fn run(args: Vec<OsString>) -> Result<u8, WrapError> {
     let home = Home::at(home);
     let broker = Endpoint::unix(home.broker_socket());
     let expacti = std::env::current_exe().map_err(io)?;
-    wrap(WrapOptions { agent, reason, program: words.collect(), home, expacti, broker })
+    wrap(WrapOptions {
+        agent,
+        reason,
+        program: words.collect(),
+        home,
+        expacti,
+        broker,
+        wanted: expacti_shim::Wanted::PathOnly,
+        with: Vec::new(),
+        keep: false,
+    })
 }

@@ -26,6 +26,15 @@ pub enum WrapError {
         /// Why it failed.
         source: io::Error,
     },
+    /// The kernel, or its policy, gives this user no namespaces.
+    #[error(
+        "failed to isolate the program: {source}; `expacti wrap --explain` says what this machine \
+         allows, --no-isolate runs it without (reviewers see that)"
+    )]
+    NoNamespaces {
+        /// Why.
+        source: io::Error,
+    },
     /// The program is there but cannot be run.
     #[error("failed to run {}: {source}", .program.display())]
     NotExecutable {
@@ -187,7 +196,7 @@ impl WrapError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Broker(e) => e.exit_status(),
-            Self::Gate(_) | Self::Io { .. } => exit::FAILED,
+            Self::Gate(_) | Self::Io { .. } | Self::NoNamespaces { .. } => exit::FAILED,
             // As env(1) and every shell do.
             Self::NotExecutable { .. } => 126,
             Self::NotFound(_) => 127,

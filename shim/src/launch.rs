@@ -9,7 +9,9 @@ use std::time::Duration;
 use rustix::process::{Pid, kill_process};
 
 use crate::environment::EnvChange;
-use crate::process;
+#[cfg(target_os = "linux")]
+use crate::isolate::{enter, prepare::Isolate};
+use crate::{child, process};
 use crate::signals::Event;
 
 /// How long what the program left running has to end by itself after SIGTERM.
@@ -28,9 +30,38 @@ pub(crate) struct Launch {
     pub(crate) background: bool,
     /// Children that do not belong to the program.
     pub(crate) exclude: Vec<Pid>,
+    /// The program gets namespaces of its own.
+    #[cfg(target_os = "linux")]
+    pub(crate) isolate: Option<Isolate>,
+}
+
+/// How the program is started in the terminal it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// None of its own: it inherits the streams of this process.
+    Inherited,
+    /// A terminal of its own.
+    Terminal,
 }
 
 impl Launch {
+    /// The arguments of the helper that starts the program.
+    pub(crate) fn arguments(&self, streams: Streams) -> Vec<OsString> {
+        #[cfg(target_os = "linux")]
+        if let Some(isolate) = &self.isolate {
+            let mode = match streams {
+                Streams::Inherited => enter::Mode::Piped,
+                Streams::Terminal => enter::Mode::Session,
+            };
+            return enter::arguments(mode, &isolate.dir, isolate.keep, &self.program, &self.args);
+        }
+        let mode = match streams {
+            Streams::Inherited => child::Mode::Piped,
+            Streams::Terminal => child::Mode::Session,
+        };
+        child::arguments(mode, &self.program, &self.args)
+    }
+
     /// Ends whatever the program left running.
     pub(crate) fn end_leftovers(&self) {
         process::end_descendants(&self.exclude, GRACE);

@@ -18,6 +18,8 @@ mod executable;
 mod expand;
 mod getopt;
 mod guard;
+#[cfg(target_os = "linux")]
+mod isolate;
 mod launch;
 mod notice;
 mod options;
@@ -43,7 +45,7 @@ use shims::{copy_shim, ssh_shim};
 use uplink::uplink;
 
 pub use error::{ExpandError, GateError, ResolveError, WrapError};
-pub use wrap::{WrapOptions, wrap};
+pub use wrap::{Wanted, WrapOptions, wrap};
 
 /// Runs one of the helpers that `wrap` starts from its own executable, and returns its exit status;
 /// `None` when the arguments (without the program's name) name no helper. Call it first thing in
@@ -56,7 +58,11 @@ pub fn helper(args: &[OsString]) -> Option<u8> {
     };
     Some(match name.to_str()? {
         "__child" => child(rest),
+        #[cfg(target_os = "linux")]
+        "__enter" => isolate::enter::enter(rest),
         "__guard" => guard(Path::new(first)),
+        #[cfg(target_os = "linux")]
+        "__init" => isolate::init::init(rest),
         "__scp" => copy_shim(CopyProgram::Scp, Path::new(first), tail),
         "__sftp" => copy_shim(CopyProgram::Sftp, Path::new(first), tail),
         "__ssh" => ssh_shim(Path::new(first), tail),

@@ -12,10 +12,9 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::child::{self, Mode};
 use crate::environment::EnvChange;
 use crate::error::WrapError;
-use crate::launch::{Launch, settle};
+use crate::launch::{Launch, Streams, settle};
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
 
@@ -54,7 +53,7 @@ fn end_when_unread(client: Pid, ended: Arc<AtomicBool>) {
 pub(crate) fn run(launch: &Launch) -> Result<u8, WrapError> {
     let events = signals::subscribe()?;
     let mut command = Command::new(&launch.expacti);
-    command.args(child::arguments(Mode::Piped, &launch.program, &launch.args));
+    command.args(launch.arguments(Streams::Inherited));
     for change in &launch.environment {
         match change {
             EnvChange::Remove(name) => command.env_remove(name),

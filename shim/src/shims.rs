@@ -64,6 +64,8 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
             client: true,
             background: false,
             exclude: process::children(),
+            #[cfg(target_os = "linux")]
+            isolate: None,
         });
     }
     match become_program(client, &args)? {}

@@ -12,12 +12,11 @@ use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr};
 
-use crate::child::{self, Mode};
 use crate::context::Context;
 use crate::environment::EnvChange;
 use crate::error::WrapError;
 use crate::guard::Guard;
-use crate::launch::{Launch, settle};
+use crate::launch::{Launch, Streams, settle};
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
 
@@ -133,7 +132,7 @@ fn inherit_settings(master: &dyn MasterPty, settings: &Termios) {
 
 fn command(launch: &Launch) -> Result<CommandBuilder, WrapError> {
     let mut command = CommandBuilder::new(&launch.expacti);
-    command.args(child::arguments(Mode::Session, &launch.program, &launch.args));
+    command.args(launch.arguments(Streams::Terminal));
     // The library's own choice would be the home directory.
     command.cwd(std::env::current_dir().map_err(WrapError::io("find the working directory"))?);
     for change in &launch.environment {

@@ -13,11 +13,23 @@ use rustix::process::Pid;
 use crate::args::{Invocation, Origin};
 use crate::client::{self, prepare};
 use crate::context::Context;
-use crate::environment::{environment, posix_shell};
+use crate::environment::{EnvChange, environment, posix_shell};
 use crate::error::WrapError;
 use crate::executable::{find, locate, search_path};
 use crate::launch::Launch;
 use crate::{notice, pipes, process, shim_dir, terminal};
+
+/// What is to keep the program from going round the gate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Namespaces of its own.
+    #[default]
+    Namespaces,
+    /// No namespaces (`--no-isolate`): only where no launcher would get past.
+    NoNamespaces,
+    /// Only its `PATH` and its environment (`--path-only`).
+    PathOnly,
+}
 
 /// What to wrap.
 #[derive(Debug, Clone)]
@@ -34,6 +46,12 @@ pub struct WrapOptions {
     pub expacti: PathBuf,
     /// The broker to announce the program to.
     pub broker: Endpoint,
+    /// What is to keep the program from going round the gate.
+    pub wanted: Wanted,
+    /// `--with`: what the program may use beside, for reviewers to see.
+    pub with: Vec<String>,
+    /// `--keep`: wait for what the program leaves running.
+    pub keep: bool,
 }
 
 /// Runs the program to its end and returns its exit status, 128 + n after signal n.
@@ -65,6 +83,10 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     // The broker knows before the program starts, so that nothing below it can ever decide.
     register(&options, &context)?;
     let mut launch = launch(&context, &wrapped, args, exclude);
+    #[cfg(target_os = "linux")]
+    if wrapped.kind == Kind::Other && options.wanted == Wanted::Namespaces {
+        isolate(&mut launch, &options, &context)?;
+    }
     if let Some(invocation) = invocation {
         launch_client(&mut launch, &context, invocation)?;
     }
@@ -75,6 +97,10 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     };
     // Also when it could not be run; the shims go last, since what still runs may need them.
     launch.end_leftovers();
+    #[cfg(target_os = "linux")]
+    if let Some(isolate) = launch.isolate.take() {
+        isolate.settle();
+    }
     drop(dir);
     if launch.client && matches!(status, Ok(exit::CONNECTION_FAILED)) && gate_is_gone(&context.gate)
     {
@@ -145,7 +171,31 @@ fn launch(context: &Context, wrapped: &Wrapped, args: &[OsString], exclude: Vec<
         client: false,
         background: false,
         exclude,
+        #[cfg(target_os = "linux")]
+        isolate: None,
     }
+}
+
+/// Gives the program namespaces of its own.
+#[cfg(target_os = "linux")]
+fn isolate(
+    launch: &mut Launch,
+    options: &WrapOptions,
+    context: &Context,
+) -> Result<(), WrapError> {
+    use crate::isolate::prepare::{Known, UNREACHABLE, prepare};
+    let known = Known { with: options.with.clone(), ..Known::default() };
+    let isolate = prepare(
+        &context.dir,
+        &options.home,
+        &context.expacti,
+        &launch.program,
+        &known,
+        options.keep,
+    )?;
+    launch.environment.extend(UNREACHABLE.iter().map(|name| EnvChange::Remove(name)));
+    launch.isolate = Some(isolate);
+    Ok(())
 }
 
 /// Makes the launch one of the stock client, with the arguments that lead it to the gate.

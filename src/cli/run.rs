@@ -28,6 +28,21 @@ pub(crate) struct WrapArgs {
     /// What the agent is working on, for the reviewer
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// Let the program use something that leads out of its isolation: docker, gpg, or a path;
+    /// reviewers see it with every request
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) with: Vec<String>,
+    /// Wait for what the program leaves running instead of ending it
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Run the program without namespaces, for one that needs sudo; reviewers see it with every
+    /// request
+    #[arg(long)]
+    pub(crate) no_isolate: bool,
+    /// Run the program although it could start ssh without the gate; reviewers see it with every
+    /// request
+    #[arg(long)]
+    pub(crate) path_only: bool,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     pub(crate) program: Vec<OsString>,

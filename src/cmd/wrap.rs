@@ -1,6 +1,6 @@
 //! `expacti wrap`.
 
-use expacti_shim::WrapOptions;
+use expacti_shim::{Wanted, WrapOptions};
 
 use crate::cli::WrapArgs;
 use crate::config::Config;
@@ -22,6 +22,15 @@ pub(crate) fn run(config: &Config, args: WrapArgs) -> Outcome {
         home: config.home.clone(),
         expacti: std::env::current_exe()?,
         broker: config.endpoint()?,
+        wanted: if args.path_only {
+            Wanted::PathOnly
+        } else if args.no_isolate {
+            Wanted::NoNamespaces
+        } else {
+            Wanted::Namespaces
+        },
+        with: args.with,
+        keep: args.keep,
     };
     expacti_shim::wrap(options).map_err(|e| Failure::new(e.exit_status(), e.to_string()))
 }

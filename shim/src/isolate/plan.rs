@@ -1,0 +1,87 @@
+//! What the file system looks like inside a wrap: made outside, carried out inside, in order.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What the file system looks like inside.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// In this order.
+    pub(crate) steps: Vec<Step>,
+    /// The working directory, entered by its path once everything is in place.
+    pub(crate) cwd: PathBuf,
+    /// Everything is read-only but what a step makes writable again: for root, who owns the files by
+    /// which a system starts programs.
+    pub(crate) read_only: bool,
+}
+
+/// One mount. Every source is opened before the first mount: a later one may hide it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Step {
+    /// A new directory in memory, with these things in it.
+    Directory {
+        at: PathBuf,
+        mode: u32,
+        read_only: bool,
+        content: Vec<Item>,
+    },
+    /// A file or directory, with everything mounted below it, seen at another place (or at its own:
+    /// whatever is mounted cannot be renamed or removed).
+    Bind { from: PathBuf, at: PathBuf, read_only: bool },
+    /// The files of `with` in the place of those of the same name in the directory `at`.
+    Overlay { at: PathBuf, with: PathBuf },
+    /// The processes of this wrap, and no other.
+    Processes { at: PathBuf },
+    /// The terminals of this wrap, and no other.
+    Terminals { at: PathBuf },
+    /// The mounts at and below `at`, read-only.
+    ReadOnly { at: PathBuf },
+}
+
+/// Something in a new directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Item {
+    /// Its path in the directory.
+    pub(crate) path: PathBuf,
+    pub(crate) kind: ItemKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ItemKind {
+    /// The file or directory `from`, with everything mounted below it.
+    Bind { from: PathBuf },
+    /// A copy of a file as it is now.
+    Copy { from: PathBuf },
+    Directory { mode: u32 },
+    /// An empty file.
+    Empty,
+    Link { to: PathBuf },
+}
+
+impl Item {
+    pub(crate) fn new(path: impl Into<PathBuf>, kind: ItemKind) -> Self {
+        Self { path: path.into(), kind }
+    }
+}
+
+impl Step {
+    /// Where it is mounted.
+    pub(crate) fn at(&self) -> &Path {
+        match self {
+            Self::Directory { at, .. }
+            | Self::Bind { at, .. }
+            | Self::Overlay { at, .. }
+            | Self::Processes { at }
+            | Self::Terminals { at }
+            | Self::ReadOnly { at } => at,
+        }
+    }
+}
+
+impl Plan {
+    /// The places at which something must stay mounted as long as the wrap lasts.
+    pub(crate) fn mask(&self) -> impl Iterator<Item = &Path> {
+        self.steps.iter().filter(|s| !matches!(s, Step::ReadOnly { .. })).map(Step::at)
+    }
+}

@@ -1,0 +1,144 @@
+//! Leaves in the wrap's directory what `__enter` and `__init` need.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use expacti_protocol::home::Home;
+use tempfile::TempDir;
+
+use super::enter::plan_file;
+use super::plan::Plan;
+use super::survey::{NOTHING, Survey};
+use crate::error::WrapError;
+use crate::executable::search_path;
+
+/// What a wrapped program is not to find, beside what is found by looking.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    /// Keys and sockets.
+    pub(crate) secrets: Vec<PathBuf>,
+    /// Configurations of ssh.
+    pub(crate) fixed: Vec<PathBuf>,
+    /// `--with`.
+    pub(crate) with: Vec<String>,
+}
+
+/// The namespaces of one wrap, ready to be entered.
+#[derive(Debug)]
+pub(crate) struct Isolate {
+    pub(crate) dir: PathBuf,
+    pub(crate) plan: Plan,
+    pub(crate) keep: bool,
+    /// What the program sees as `/tmp`.
+    tmp: TempDir,
+}
+
+/// Variables that lead to programs of the user's session, none of which can be reached inside.
+pub(crate) const UNREACHABLE: &[&str] = &[
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DISPLAY",
+    "GNOME_KEYRING_CONTROL",
+    "GPG_AGENT_INFO",
+    "ICEAUTHORITY",
+    "SSH_AGENT_PID",
+    "SSH_AUTH_SOCK",
+    "STY",
+    "TMUX",
+    "TMUX_PANE",
+    "VSCODE_IPC_HOOK_CLI",
+    "WAYLAND_DISPLAY",
+    "WSL_INTEROP",
+    "XAUTHORITY",
+];
+
+/// The message of clients that cannot be led through the gate.
+const REFUSED: &str = "#!/bin/sh\n\
+    echo \"expacti: ${0##*/} cannot be led through the gate; use ssh, scp or sftp\" >&2\n\
+    exit 79\n";
+
+/// The home directories of this user: that of the account, which ssh takes, and `HOME`.
+pub(crate) fn homes() -> Vec<PathBuf> {
+    let account = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
+    let mut homes: BTreeSet<PathBuf> = BTreeSet::new();
+    homes.extend(account.map(|user| user.dir));
+    homes.extend(std::env::var_os("HOME").map(PathBuf::from));
+    let mut homes: Vec<PathBuf> = homes
+        .into_iter()
+        .filter(|dir| dir.is_absolute())
+        .filter_map(|dir| std::fs::canonicalize(dir).ok())
+        .filter(|dir| dir != Path::new("/"))
+        .collect();
+    homes.dedup();
+    homes
+}
+
+/// Looks at the system, and leaves the plan.
+pub(crate) fn prepare(
+    dir: &Path,
+    own: &Home,
+    expacti: &Path,
+    program: &Path,
+    known: &Known,
+    keep: bool,
+) -> Result<Isolate, WrapError> {
+    let write = |name: &str, text: &[u8], mode: u32| {
+        let path = dir.join(name);
+        std::fs::write(&path, text)
+            .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)))
+            .map_err(WrapError::io(format!("write {}", path.display())))
+    };
+    write(NOTHING, b"", 0)?;
+    write("refused", REFUSED.as_bytes(), 0o755)?;
+    let tmp = private_tmp()?;
+    let var = |name: &str| std::env::var_os(name).filter(|v: &OsString| !v.is_empty()).map(PathBuf::from);
+    let mut secrets = known.secrets.clone();
+    secrets.extend(["SSH_AUTH_SOCK", "XAUTHORITY", "ICEAUTHORITY"].into_iter().filter_map(var));
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let cwd = std::env::current_dir().map_err(WrapError::io("find the working directory"))?;
+    let survey = Survey {
+        uid: rustix::process::getuid().as_raw(),
+        homes: homes(),
+        own,
+        expacti: &real(expacti),
+        dir: &real(dir),
+        path: search_path(),
+        program: &real(program),
+        cwd,
+        runtime: var("XDG_RUNTIME_DIR"),
+        tmpdir: var("TMPDIR"),
+        secrets,
+        fixed: known.fixed.clone(),
+        with: &known.with,
+    };
+    let plan = survey.plan(&tmp.path().join("tmp"))?;
+    let text = serde_json::to_vec(&plan)
+        .map_err(|e| WrapError::Usage(format!("the mounts cannot be described: {e}")))?;
+    write("plan.json", &text, 0o600)?;
+    debug_assert_eq!(plan_file(dir), dir.join("plan.json"));
+    Ok(Isolate { dir: dir.to_owned(), plan, keep, tmp })
+}
+
+/// A directory in `/tmp` that only this user can enter, with the program's `/tmp` in it.
+fn private_tmp() -> Result<TempDir, WrapError> {
+    let failed = || WrapError::io("make a /tmp for the program");
+    let outer = tempfile::Builder::new().prefix("expacti-tmp-").tempdir_in("/tmp").map_err(failed())?;
+    let inner = outer.path().join("tmp");
+    std::fs::DirBuilder::new().mode(0o700).create(&inner).map_err(failed())?;
+    // As every program expects it; others cannot reach it.
+    std::fs::set_permissions(&inner, std::fs::Permissions::from_mode(0o1777)).map_err(failed())?;
+    Ok(outer)
+}
+
+impl Isolate {
+    /// Keeps what the program left in its `/tmp`, and says where; an empty one goes.
+    pub(crate) fn settle(self) {
+        let inner = self.tmp.path().join("tmp");
+        let left = std::fs::read_dir(&inner).map_or(0, Iterator::count);
+        if left > 0 {
+            let kept = self.tmp.keep().join("tmp");
+            crate::notice::print(&format!("what the program left in /tmp is in {}", kept.display()));
+        }
+    }
+}

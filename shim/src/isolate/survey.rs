@@ -1,0 +1,552 @@
+//! Looks at this system and says what a wrapped program must not see, and what it may only read.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use expacti_protocol::home::Home;
+
+use super::plan::{Item, ItemKind, Plan, Step};
+use super::writable::{is_changeable, is_writable, renamable_ancestors};
+use super::{programs, sockets};
+use crate::error::WrapError;
+
+/// Size of the largest file of `~/.ssh` and `~/.gnupg` that is seen inside, in bytes.
+const MAX_COPY: u64 = 16 << 20;
+
+/// How deep the directories below `~/.ssh` are looked at.
+const MAX_DEPTH: usize = 4;
+
+/// What of `/run` is seen inside: places of services that take no commands (the journal, name lookups,
+/// databases with accounts of their own), and of files.
+const RUN: &[&str] = &[
+    "NetworkManager/resolv.conf",
+    "avahi-daemon/socket",
+    "current-system",
+    "booted-system",
+    "host",
+    "lock",
+    "memcached",
+    "mysqld",
+    "nscd",
+    "opengl-driver",
+    "opengl-driver-32",
+    "postgresql",
+    "redis",
+    "resolvconf",
+    "shm",
+    "systemd/journal/dev-log",
+    "systemd/journal/socket",
+    "systemd/journal/stdout",
+    "systemd/resolve",
+    "systemd/userdb",
+    "systemd/machine-id",
+    "udev/data",
+    "utmp",
+];
+
+/// What of `/dev` is seen inside: files that lead to no other terminal, no keyboard and no disk.
+const DEVICES: &[&str] = &[
+    "null", "zero", "full", "random", "urandom", "tty", "fuse", "kvm", "dri", "snd", "net", "hugepages",
+    "nvidia0", "nvidia1", "nvidia2", "nvidia3", "nvidia4", "nvidia5", "nvidia6", "nvidia7",
+    "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "nvidia-caps", "kfd", "dxg",
+];
+
+/// Files and directories of a home that can be used to log in, to type into another window, or to
+/// answer for the user.
+const SECRETS: &[&str] = &[
+    ".ICEauthority",
+    ".Xauthority",
+    ".config/putty",
+    ".dropbear",
+    ".putty",
+    ".serverauth",
+    ".step/ssh",
+    ".tsh",
+];
+
+/// Directories of a home from which the user's session starts programs outside.
+const STARTERS: &[&str] = &[
+    ".config/autostart",
+    ".config/environment.d",
+    ".config/systemd",
+    ".local/share/dbus-1",
+    ".local/share/systemd",
+];
+
+/// Where a container engine listens: whoever may ask it has every file of the machine.
+pub(crate) const ENGINES: &[&str] = &[
+    "/run/containerd",
+    "/run/crio",
+    "/run/docker",
+    "/run/docker.sock",
+    "/run/incus",
+    "/run/libvirt",
+    "/run/lxd",
+    "/run/podman",
+];
+
+/// What the plan depends on.
+pub(crate) struct Survey<'a> {
+    /// The user's number.
+    pub(crate) uid: u32,
+    /// The user's home directories: that of the account, and `HOME`.
+    pub(crate) homes: Vec<PathBuf>,
+    /// expacti's own directories.
+    pub(crate) own: &'a Home,
+    /// This executable.
+    pub(crate) expacti: &'a Path,
+    /// The wrap's directory.
+    pub(crate) dir: &'a Path,
+    /// `PATH`.
+    pub(crate) path: OsString,
+    /// The program.
+    pub(crate) program: &'a Path,
+    /// The working directory.
+    pub(crate) cwd: PathBuf,
+    /// `XDG_RUNTIME_DIR`.
+    pub(crate) runtime: Option<PathBuf>,
+    /// `TMPDIR`.
+    pub(crate) tmpdir: Option<PathBuf>,
+    /// `SSH_AUTH_SOCK`, `XAUTHORITY` and the like: further files that must not be seen.
+    pub(crate) secrets: Vec<PathBuf>,
+    /// Further files and directories that may only be read: configurations of ssh.
+    pub(crate) fixed: Vec<PathBuf>,
+    /// `--with`: `docker`, `gpg`, or paths.
+    pub(crate) with: &'a [String],
+}
+
+impl Survey<'_> {
+    /// The plan, and what the wrap's own `/tmp` is outside.
+    pub(crate) fn plan(&self, private_tmp: &Path) -> Result<Plan, WrapError> {
+        let mut steps = vec![Step::Processes { at: "/proc".into() }, self.devices()];
+        steps.push(Step::Terminals { at: "/dev/pts".into() });
+        steps.extend(self.tmp(private_tmp)?);
+        steps.extend(self.run()?);
+        steps.extend(control_groups());
+        let mut covers = self.covers()?;
+        self.cover_aliases(&mut covers);
+        let mut fixed = self.read_only();
+        fixed.retain(|path| !covers.iter().any(|c| path.starts_with(c.at())));
+        let mut ancestors: BTreeSet<PathBuf> = BTreeSet::new();
+        for at in covers.iter().map(Step::at).chain(fixed.iter().map(PathBuf::as_path)) {
+            ancestors.extend(renamable_ancestors(at, self.uid));
+        }
+        // A set of paths is sorted: what lies above comes before what lies below.
+        for dir in ancestors {
+            if !covers.iter().any(|c| dir.starts_with(c.at())) && dir != Path::new("/") {
+                steps.push(Step::Bind { from: dir.clone(), at: dir, read_only: false });
+            }
+        }
+        steps.extend(fixed.into_iter().map(|path| Step::Bind {
+            from: path.clone(),
+            at: path,
+            read_only: true,
+        }));
+        covers.sort_by(|a, b| a.at().cmp(b.at()));
+        steps.extend(covers);
+        // Behind the covers, one of which may lie above it; before what is laid over others from it.
+        let dir = self.dir.to_owned();
+        steps.push(Step::Bind { from: dir.clone(), at: dir, read_only: true });
+        let clients = programs::find(&self.path, &self.homes);
+        let (shim, message) = (self.dir.join("ssh"), self.dir.join("refused"));
+        steps.extend(programs::steps(&clients, &shim, &message, self.dir, self.uid)?);
+        Ok(Plan { steps, cwd: self.cwd.clone(), read_only: self.uid == 0 })
+    }
+
+    fn devices(&self) -> Step {
+        let mut content: Vec<Item> = DEVICES
+            .iter()
+            .filter(|name| Path::new("/dev").join(name).exists())
+            .map(|name| Item::new(*name, ItemKind::Bind { from: Path::new("/dev").join(name) }))
+            .collect();
+        for (name, to) in [
+            ("fd", "/proc/self/fd"),
+            ("stdin", "/proc/self/fd/0"),
+            ("stdout", "/proc/self/fd/1"),
+            ("stderr", "/proc/self/fd/2"),
+            ("core", "/proc/kcore"),
+            ("ptmx", "pts/ptmx"),
+        ] {
+            content.push(Item::new(name, ItemKind::Link { to: to.into() }));
+        }
+        if Path::new("/run/systemd/journal/dev-log").exists() {
+            let to = "/run/systemd/journal/dev-log".into();
+            content.push(Item::new("log", ItemKind::Link { to }));
+        }
+        content.push(Item::new("shm", ItemKind::Directory { mode: 0o1777 }));
+        content.push(Item::new("pts", ItemKind::Directory { mode: 0o755 }));
+        // The terminal of the wrap is mounted over it.
+        content.push(Item::new("console", ItemKind::Empty));
+        Step::Directory { at: "/dev".into(), mode: 0o755, read_only: false, content }
+    }
+
+    /// A `/tmp` of the wrap's own, with those of the user's directories in it that the program needs.
+    fn tmp(&self, private: &Path) -> Result<Vec<Step>, WrapError> {
+        let tmp = canonical(Path::new("/tmp"))?;
+        let mut steps =
+            vec![Step::Bind { from: private.to_owned(), at: tmp.clone(), read_only: false }];
+        if let Some(dir) = self.tmpdir.as_deref().and_then(|dir| dir.strip_prefix(&tmp).ok()) {
+            make_dirs(&private.join(dir))?;
+        }
+        for path in self.needed().into_iter().filter(|p| p.starts_with(&tmp) && *p != tmp) {
+            let inner = private.join(path.strip_prefix(&tmp).unwrap_or(&path));
+            if path.is_dir() {
+                make_dirs(&inner)?;
+            } else {
+                inner.parent().map_or(Ok(()), make_dirs)?;
+                std::fs::write(&inner, b"")
+                    .map_err(WrapError::io(format!("write {}", inner.display())))?;
+            }
+            steps.push(Step::Bind { from: path.clone(), at: path, read_only: false });
+        }
+        Ok(steps)
+    }
+
+    /// The directories and files that the program must find where they are, outermost first.
+    fn needed(&self) -> Vec<PathBuf> {
+        let mut needed: Vec<PathBuf> = self.homes.clone();
+        needed.push(self.cwd.clone());
+        needed.push(self.program.to_owned());
+        needed.push(self.dir.to_owned());
+        needed.push(self.expacti.to_owned());
+        needed.retain(|path| path.exists());
+        needed.sort();
+        needed.dedup();
+        let mut outermost: Vec<PathBuf> = Vec::new();
+        for path in needed {
+            if !outermost.iter().any(|o| path.starts_with(o)) {
+                outermost.push(path);
+            }
+        }
+        outermost
+    }
+
+    /// A `/run` with nothing of the user's session in it, and a new runtime directory.
+    fn run(&self) -> Result<Vec<Step>, WrapError> {
+        let mut steps = Vec::new();
+        let run = Path::new("/run");
+        let mut shown: Vec<PathBuf> = RUN.iter().map(|name| run.join(name)).collect();
+        shown.extend(self.with_paths().into_iter().filter(|path| path.starts_with(run)));
+        let mut content = Vec::new();
+        for path in shown {
+            let Ok(inner) = path.strip_prefix(run) else { continue };
+            match std::fs::symlink_metadata(&path) {
+                Ok(m) if m.is_symlink() => {
+                    if let Ok(to) = std::fs::read_link(&path) {
+                        content.push(Item::new(inner, ItemKind::Link { to }));
+                    }
+                }
+                Ok(_) => content.push(Item::new(inner, ItemKind::Bind { from: path.clone() })),
+                Err(_) => {}
+            }
+        }
+        let own = PathBuf::from(format!("/run/user/{}", self.uid));
+        content.push(Item::new("user", ItemKind::Directory { mode: 0o755 }));
+        content.push(Item::new(format!("user/{}", self.uid), ItemKind::Directory { mode: 0o700 }));
+        if let Ok(inner) = self.dir.strip_prefix(run) {
+            content.push(Item::new(inner, ItemKind::Directory { mode: 0o700 }));
+        }
+        if run.is_dir() {
+            steps.push(Step::Directory { at: run.into(), mode: 0o755, read_only: false, content });
+        }
+        // One elsewhere: the place of sockets all the same.
+        if let Some(dir) = self.runtime.as_deref().and_then(|d| std::fs::canonicalize(d).ok())
+            && !dir.starts_with(run)
+            && !is_broad(&dir)
+            && dir != own
+            && !self.homes.contains(&dir)
+        {
+            let content = inner_dir(&dir, self.dir);
+            steps.push(Step::Directory { at: dir, mode: 0o700, read_only: false, content });
+        }
+        Ok(steps)
+    }
+
+    fn with_paths(&self) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
+        for with in self.with {
+            match with.as_str() {
+                "docker" => paths.extend(ENGINES.iter().map(PathBuf::from)),
+                "gpg" => {}
+                path => paths.push(PathBuf::from(path)),
+            }
+        }
+        paths
+    }
+
+    fn is_let_in(&self, path: &Path) -> bool {
+        self.with_paths().iter().any(|with| path.starts_with(with))
+    }
+
+    /// What must not be seen.
+    fn covers(&self) -> Result<Vec<Step>, WrapError> {
+        let mut covers: Vec<Step> = Vec::new();
+        for home in &self.homes {
+            covers.extend(self.ssh_directory(home)?);
+            covers.extend(self.gnupg_directory(home));
+            for name in SECRETS {
+                self.hide(&mut covers, &home.join(name));
+            }
+        }
+        for dir in self.own.dirs() {
+            if let Ok(dir) = std::fs::canonicalize(dir) {
+                let mut content = inner_dir(&dir, self.dir);
+                content.push(Item::new(INSIDE, ItemKind::Empty));
+                push(&mut covers, Step::Directory { at: dir, mode: 0o700, read_only: true, content });
+            }
+        }
+        for path in &self.secrets {
+            self.hide(&mut covers, path);
+        }
+        let text = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
+        let shown: Vec<PathBuf> =
+            ["/run", "/tmp", "/dev"].iter().filter_map(|p| std::fs::canonicalize(p).ok()).collect();
+        let runtime = self.runtime.as_deref().and_then(|d| std::fs::canonicalize(d).ok());
+        let is_covered = |path: &Path| {
+            covers.iter().any(|c| path.starts_with(c.at()))
+                || runtime.as_deref().is_some_and(|d| path.starts_with(d))
+                // Of these, only what a home or the working directory brings back is to be looked at.
+                || (shown.iter().any(|dir| path.starts_with(dir))
+                    && !self.needed().iter().any(|n| path.starts_with(n)))
+                || path.starts_with(self.dir)
+        };
+        let found = sockets::reachable(sockets::paths(&text), &is_covered);
+        for path in found.into_iter().filter(|path| !self.is_let_in(path)) {
+            let dir = path.parent().unwrap_or(Path::new("/"));
+            let whole = sockets::has_only_sockets(dir) && !self.needed().iter().any(|n| n.starts_with(dir));
+            self.hide(&mut covers, if whole { dir } else { &path });
+        }
+        Ok(covers)
+    }
+
+    /// Puts nothing in the place of a file or directory.
+    fn hide(&self, covers: &mut Vec<Step>, path: &Path) {
+        let Ok(at) = std::fs::canonicalize(path) else { return };
+        if self.is_let_in(&at) || is_broad(&at) || self.homes.contains(&at) {
+            return;
+        }
+        if at.is_dir() {
+            push(covers, Step::Directory { at, mode: 0o500, read_only: true, content: Vec::new() });
+        } else {
+            let from = self.dir.join(NOTHING);
+            push(covers, Step::Bind { from, at, read_only: true });
+        }
+    }
+
+    /// `~/.ssh` with copies of what is no secret, as it is now. It is made where there is none, so that
+    /// no one inside can make one that is read outside.
+    fn ssh_directory(&self, home: &Path) -> Result<Option<Step>, WrapError> {
+        let path = home.join(".ssh");
+        if !path.exists() {
+            use std::os::unix::fs::DirBuilderExt as _;
+            if !is_writable(home, self.uid) {
+                return Ok(None);
+            }
+            std::fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&path)
+                .map_err(WrapError::io(format!("create {}", path.display())))?;
+        }
+        let at = canonical(&path)?;
+        let mut content = Vec::new();
+        copies(&at, Path::new(""), MAX_DEPTH, &|path, top| is_no_secret(path, top), &mut content);
+        Ok(Some(Step::Directory { at, mode: 0o700, read_only: true, content }))
+    }
+
+    /// `~/.gnupg` with what is needed to check signatures, unless the agent may be used.
+    fn gnupg_directory(&self, home: &Path) -> Option<Step> {
+        if self.with.iter().any(|with| with == "gpg") {
+            return None;
+        }
+        let at = std::fs::canonicalize(home.join(".gnupg")).ok()?;
+        let mut content = Vec::new();
+        let is_public = |path: &Path, _: bool| {
+            matches!(
+                path.file_name().and_then(OsStr::to_str),
+                Some(
+                    "pubring.kbx" | "pubring.gpg" | "pubring.db" | "trustdb.gpg" | "gpg.conf"
+                        | "dirmngr.conf" | "common.conf" | "tofu.db"
+                )
+            )
+        };
+        copies(&at, Path::new(""), MAX_DEPTH, &is_public, &mut content);
+        Some(Step::Directory { at, mode: 0o700, read_only: true, content })
+    }
+
+    /// What may be read but not changed.
+    fn read_only(&self) -> Vec<PathBuf> {
+        let mut fixed: BTreeSet<PathBuf> = BTreeSet::new();
+        for home in &self.homes {
+            for name in STARTERS {
+                let path = home.join(name);
+                // Where there is none, one is made: what is not there cannot be held fast.
+                if !path.exists() && is_writable(home, self.uid) {
+                    let _ = std::fs::create_dir_all(&path);
+                }
+                fixed.extend(std::fs::canonicalize(path).ok());
+            }
+        }
+        fixed.extend(self.fixed.iter().filter_map(|path| std::fs::canonicalize(path).ok()));
+        fixed.extend(std::fs::canonicalize(self.expacti).ok());
+        fixed.into_iter().filter(|path| is_changeable(path, self.uid)).collect()
+    }
+
+    /// Covers everything once more where the same file system is mounted a second time, and every
+    /// further name of a covered file.
+    fn cover_aliases(&self, covers: &mut Vec<Step>) {
+        let Ok(text) = std::fs::read_to_string("/proc/self/mountinfo") else { return };
+        let mounts = super::watch::parse(&text);
+        let known: Vec<PathBuf> = covers.iter().map(|c| c.at().to_owned()).collect();
+        for path in known {
+            for other in super::watch::aliases(&mounts, &path) {
+                let same = std::fs::symlink_metadata(&path)
+                    .ok()
+                    .zip(std::fs::symlink_metadata(&other).ok())
+                    .is_some_and(|(a, b)| (a.dev(), a.ino()) == (b.dev(), b.ino()));
+                if same {
+                    self.hide(covers, &other);
+                }
+            }
+        }
+        self.cover_links(covers);
+    }
+
+    /// Further names (hard links) of secret files, found below the homes.
+    fn cover_links(&self, covers: &mut Vec<Step>) {
+        let mut wanted: BTreeSet<(u64, u64)> = BTreeSet::new();
+        for cover in covers.iter() {
+            linked(cover.at(), MAX_DEPTH, &mut wanted);
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        for home in &self.homes {
+            let mut found = Vec::new();
+            names_of(home, &wanted, 16, &mut found);
+            for path in found {
+                if !covers.iter().any(|c| path.starts_with(c.at())) {
+                    self.hide(covers, &path);
+                }
+            }
+        }
+    }
+}
+
+/// The file in expacti's covered directories by which a process knows that it is inside.
+pub(crate) const INSIDE: &str = "INSIDE";
+
+/// The file of the wrap's directory that is mounted over files that must not be read.
+pub(crate) const NOTHING: &str = "nothing";
+
+/// Adds a cover unless something above it is covered, and drops those below it.
+fn push(covers: &mut Vec<Step>, step: Step) {
+    if covers.iter().any(|c| step.at().starts_with(c.at())) {
+        return;
+    }
+    covers.retain(|c| !c.at().starts_with(step.at()));
+    covers.push(step);
+}
+
+/// Directories that are never covered as a whole.
+fn is_broad(dir: &Path) -> bool {
+    ["/", "/dev", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/lib", "/var/tmp"]
+        .iter()
+        .any(|broad| dir == Path::new(broad))
+}
+
+fn inner_dir(outer: &Path, dir: &Path) -> Vec<Item> {
+    match dir.strip_prefix(outer) {
+        Ok(inner) => vec![Item::new(inner, ItemKind::Directory { mode: 0o700 })],
+        Err(_) => Vec::new(),
+    }
+}
+
+fn control_groups() -> Vec<Step> {
+    // A delegated group can be told to stop or kill what is outside.
+    let at = PathBuf::from("/sys/fs/cgroup");
+    if at.is_dir() { vec![Step::ReadOnly { at }] } else { Vec::new() }
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, WrapError> {
+    std::fs::canonicalize(path).map_err(WrapError::io(format!("find {}", path.display())))
+}
+
+fn make_dirs(dir: &Path) -> Result<(), WrapError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(WrapError::io(format!("create {}", dir.display())))
+}
+
+/// Whether a file of `~/.ssh` may be read inside, by its name and by what it holds.
+fn is_no_secret(path: &Path, top: bool) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let by_name = name.starts_with("known_hosts")
+        || name.ends_with(".pub")
+        || (top && matches!(name, "config" | "allowed_signers" | "authorized_keys"))
+        || (!top && (name.ends_with(".conf") || name == "config" || !name.contains("id_")));
+    by_name && std::fs::read(path).is_ok_and(|text| !holds_a_private_key(&text))
+}
+
+/// Whether a text holds a private key, by the line that each format begins with.
+pub(crate) fn holds_a_private_key(text: &[u8]) -> bool {
+    ["PRIVATE KEY-----", "PuTTY-User-Key-File-", "SSH PRIVATE KEY FILE FORMAT", "openssh-key-v1"]
+        .iter()
+        .any(|mark| text.windows(mark.len()).any(|w| w == mark.as_bytes()))
+}
+
+fn copies(
+    from: &Path,
+    to: &Path,
+    depth: usize,
+    wanted: &dyn Fn(&Path, bool) -> bool,
+    content: &mut Vec<Item>,
+) {
+    let Ok(entries) = std::fs::read_dir(from) else { return };
+    for entry in entries.flatten() {
+        let (path, inner) = (entry.path(), to.join(entry.file_name()));
+        // Through links: they may lead to a configuration kept elsewhere.
+        let Ok(metadata) = std::fs::metadata(&path) else { continue };
+        if metadata.is_dir() && depth > 0 {
+            content.push(Item::new(&inner, ItemKind::Directory { mode: 0o700 }));
+            copies(&path, &inner, depth - 1, wanted, content);
+        } else if metadata.is_file()
+            && metadata.len() <= MAX_COPY
+            && wanted(&path, to.as_os_str().is_empty())
+        {
+            content.push(Item::new(inner, ItemKind::Copy { from: path }));
+        }
+    }
+}
+
+/// The files at and below `path` that have more than one name.
+fn linked(path: &Path, depth: usize, found: &mut BTreeSet<(u64, u64)>) {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
+    if metadata.is_file() && metadata.nlink() > 1 {
+        found.insert((metadata.dev(), metadata.ino()));
+    } else if metadata.is_dir() && depth > 0 {
+        let Ok(entries) = std::fs::read_dir(path) else { return };
+        for entry in entries.flatten() {
+            linked(&entry.path(), depth - 1, found);
+        }
+    }
+}
+
+/// Every name below `dir` of these files.
+fn names_of(dir: &Path, wanted: &BTreeSet<(u64, u64)>, depth: usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() && depth > 0 {
+            names_of(&entry.path(), wanted, depth - 1, found);
+        } else if kind.is_file()
+            && entry.metadata().is_ok_and(|m| wanted.contains(&(m.dev(), m.ino())))
+        {
+            found.push(entry.path());
+        }
+    }
+}
