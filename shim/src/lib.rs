@@ -63,6 +63,8 @@ pub fn helper(args: &[OsString]) -> Option<u8> {
         "__guard" => guard(Path::new(first)),
         #[cfg(target_os = "linux")]
         "__init" => isolate::init::init(rest),
+        #[cfg(target_os = "linux")]
+        "__probe" => isolate::probe::probe(),
         "__scp" => copy_shim(CopyProgram::Scp, Path::new(first), tail),
         "__sftp" => copy_shim(CopyProgram::Sftp, Path::new(first), tail),
         "__ssh" => ssh_shim(Path::new(first), tail),

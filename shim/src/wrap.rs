@@ -78,13 +78,22 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     let exclude = process::children();
     become_subreaper()?;
     let dir = shim_dir::create(&options.home)?;
+    let isolated = wrapped.kind == Kind::Other
+        && options.wanted == Wanted::Namespaces
+        && cfg!(target_os = "linux");
     let context = context(&options, &wrapped, dir.path());
-    context.store()?;
+    if isolated {
+        // Inside, everything that the shims need lies in the wrap's directory.
+        Context { expacti: dir.path().join(EXPACTI), ssh: Some(dir.path().join(CLIENT)), ..context.clone() }
+            .store()?;
+    } else {
+        context.store()?;
+    }
     // The broker knows before the program starts, so that nothing below it can ever decide.
     register(&options, &context)?;
     let mut launch = launch(&context, &wrapped, args, exclude);
     #[cfg(target_os = "linux")]
-    if wrapped.kind == Kind::Other && options.wanted == Wanted::Namespaces {
+    if isolated {
         isolate(&mut launch, &options, &context)?;
     }
     if let Some(invocation) = invocation {
@@ -119,6 +128,10 @@ struct Wrapped {
     path: PathBuf,
     kind: Kind,
 }
+
+/// Where this executable and the stock client are in the directory of an isolated wrap.
+pub(crate) const EXPACTI: &str = "expacti";
+pub(crate) const CLIENT: &str = "client";
 
 /// What is known of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,6 +202,7 @@ fn isolate(
         &context.dir,
         &options.home,
         &context.expacti,
+        context.ssh.as_deref(),
         &launch.program,
         &known,
         options.keep,

@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -109,7 +110,7 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
         rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
             .map_err(WrapError::errno("pass a channel to the first process"))?;
         let mut command = Command::new("/proc/self/exe");
-        command.arg("__init").arg(mode.as_str()).arg(theirs.as_fd().as_raw_fd().to_string());
+        command.arg0("expacti").arg("__init").arg(mode.as_str()).arg(theirs.as_fd().as_raw_fd().to_string());
         command.arg(dir).arg(keep).arg("--").args(program);
         command.spawn().map_err(WrapError::io("start the first process of the namespaces"))?
     };

@@ -10,9 +10,11 @@ use tempfile::TempDir;
 
 use super::enter::plan_file;
 use super::plan::Plan;
+use super::startup::Startup;
 use super::survey::{NOTHING, Survey};
 use crate::error::WrapError;
 use crate::executable::search_path;
+use crate::wrap::{CLIENT, EXPACTI};
 
 /// What a wrapped program is not to find, beside what is found by looking.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +35,11 @@ pub(crate) struct Isolate {
     pub(crate) keep: bool,
     /// What the program sees as `/tmp`.
     tmp: TempDir,
+    startup: Startup,
 }
+
+/// How many changed files are named.
+const NAMED: usize = 8;
 
 /// Variables that lead to programs of the user's session, none of which can be reached inside.
 pub(crate) const UNREACHABLE: &[&str] = &[
@@ -79,6 +85,7 @@ pub(crate) fn prepare(
     dir: &Path,
     own: &Home,
     expacti: &Path,
+    client: Option<&Path>,
     program: &Path,
     known: &Known,
     keep: bool,
@@ -90,6 +97,10 @@ pub(crate) fn prepare(
             .map_err(WrapError::io(format!("write {}", path.display())))
     };
     write(NOTHING, b"", 0)?;
+    // What is mounted over these two stays what it is now, also when the file outside is replaced.
+    for name in [EXPACTI, CLIENT] {
+        write(name, b"", 0o500)?;
+    }
     write("refused", REFUSED.as_bytes(), 0o755)?;
     let tmp = private_tmp()?;
     let var = |name: &str| std::env::var_os(name).filter(|v: &OsString| !v.is_empty()).map(PathBuf::from);
@@ -102,6 +113,7 @@ pub(crate) fn prepare(
         homes: homes(),
         own,
         expacti: &real(expacti),
+        client: client.map(real),
         dir: &real(dir),
         path: search_path(),
         program: &real(program),
@@ -112,12 +124,13 @@ pub(crate) fn prepare(
         fixed: known.fixed.clone(),
         with: &known.with,
     };
+    let startup = Startup::look(&survey.homes, &survey.cwd);
     let plan = survey.plan(&tmp.path().join("tmp"))?;
     let text = serde_json::to_vec(&plan)
         .map_err(|e| WrapError::Usage(format!("the mounts cannot be described: {e}")))?;
     write("plan.json", &text, 0o600)?;
     debug_assert_eq!(plan_file(dir), dir.join("plan.json"));
-    Ok(Isolate { dir: dir.to_owned(), plan, keep, tmp })
+    Ok(Isolate { dir: dir.to_owned(), plan, keep, tmp, startup })
 }
 
 /// A directory in `/tmp` that only this user can enter, with the program's `/tmp` in it.
@@ -132,8 +145,21 @@ fn private_tmp() -> Result<TempDir, WrapError> {
 }
 
 impl Isolate {
-    /// Keeps what the program left in its `/tmp`, and says where; an empty one goes.
+    /// Says what the program left behind: in its `/tmp`, which is kept unless it is empty, and in
+    /// files that run when the user starts something.
     pub(crate) fn settle(self) {
+        let changed = self.startup.changed();
+        if !changed.is_empty() {
+            let shown: Vec<String> =
+                changed.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+            let more = changed.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            crate::notice::print(&expacti_protocol::one_line(&format!(
+                "changed while the program ran, and read when you start a program: {}{more}; look \
+                 at them first",
+                shown.join(", ")
+            )));
+        }
         let inner = self.tmp.path().join("tmp");
         let left = std::fs::read_dir(&inner).map_or(0, Iterator::count);
         if left > 0 {

@@ -11,6 +11,7 @@ use super::plan::{Item, ItemKind, Plan, Step};
 use super::writable::{is_changeable, is_writable, renamable_ancestors};
 use super::{programs, sockets};
 use crate::error::WrapError;
+use crate::wrap::{CLIENT, EXPACTI};
 
 /// Size of the largest file of `~/.ssh` and `~/.gnupg` that is seen inside, in bytes.
 const MAX_COPY: u64 = 16 << 20;
@@ -97,6 +98,8 @@ pub(crate) struct Survey<'a> {
     pub(crate) own: &'a Home,
     /// This executable.
     pub(crate) expacti: &'a Path,
+    /// The stock client.
+    pub(crate) client: Option<PathBuf>,
     /// The wrap's directory.
     pub(crate) dir: &'a Path,
     /// `PATH`.
@@ -149,6 +152,12 @@ impl Survey<'_> {
         // Behind the covers, one of which may lie above it; before what is laid over others from it.
         let dir = self.dir.to_owned();
         steps.push(Step::Bind { from: dir.clone(), at: dir, read_only: true });
+        let expacti = (Some(self.expacti.to_owned()), EXPACTI);
+        for (from, name) in [expacti, (self.client.clone(), CLIENT)] {
+            if let Some(from) = from {
+                steps.push(Step::Bind { from, at: self.dir.join(name), read_only: true });
+            }
+        }
         let clients = programs::find(&self.path, &self.homes);
         let (shim, message) = (self.dir.join("ssh"), self.dir.join("refused"));
         steps.extend(programs::steps(&clients, &shim, &message, self.dir, self.uid)?);

@@ -23,6 +23,13 @@ pub(crate) struct Mount {
     at: PathBuf,
 }
 
+impl Mount {
+    /// Whether it is mounted below a directory, and not at it.
+    pub(crate) fn is_below(&self, dir: &str) -> bool {
+        self.at != Path::new(dir) && self.at.starts_with(dir)
+    }
+}
+
 /// Reads `/proc/PID/mountinfo` (`proc_pid_mountinfo(5)`).
 pub(crate) fn parse(text: &str) -> Vec<Mount> {
     text.lines()
