@@ -160,7 +160,7 @@ impl World {
                 headers.lock().unwrap().push(serde_json::from_slice(&line).unwrap());
                 let error = refuse.lock().unwrap().clone();
                 let ok = error.is_none();
-                let mut reply = serde_json::to_vec(&UplinkReply { ok, error }).unwrap();
+                let mut reply = serde_json::to_vec(&UplinkReply { ok, error, ..UplinkReply::default() }).unwrap();
                 reply.push(b'\n');
                 stream.write_all(&reply).await.unwrap();
                 if ok {
