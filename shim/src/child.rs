@@ -81,7 +81,7 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
 
 /// Asks the kernel to kill this process when its parent dies, even by `kill -9`.
 #[cfg(target_os = "linux")]
-fn die_with_parent(parent: i32) -> Result<(), WrapError> {
+pub(crate) fn die_with_parent(parent: i32) -> Result<(), WrapError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(WrapError::errno("tie the program to expacti wrap"))?;
     // The parent may have died before the request.
@@ -94,7 +94,7 @@ fn die_with_parent(parent: i32) -> Result<(), WrapError> {
 /// This system has no such request: the program outlives a `wrap` killed with SIGKILL, but it has
 /// the marker of the wrap in its environment.
 #[cfg(not(target_os = "linux"))]
-fn die_with_parent(_parent: i32) -> Result<(), WrapError> {
+pub(crate) fn die_with_parent(_parent: i32) -> Result<(), WrapError> {
     Ok(())
 }
 

@@ -16,8 +16,11 @@ mod environment;
 mod error;
 mod executable;
 mod expand;
+mod fixed;
 mod getopt;
 mod guard;
+mod helper;
+mod inside;
 mod launch;
 mod notice;
 mod options;
@@ -30,7 +33,6 @@ mod signals;
 mod ssh_config;
 mod terminal;
 mod transport;
-mod uplink;
 mod wrap;
 
 use std::ffi::OsString;
@@ -40,15 +42,14 @@ use child::child;
 use copy_args::CopyProgram;
 use guard::guard;
 use shims::{copy_shim, ssh_shim};
-use uplink::uplink;
 
-pub use error::{ExpandError, GateError, ResolveError, WrapError};
+pub use error::{ExpandError, FixedError, GateError, HelperError, ResolveError, WrapError};
 pub use wrap::{WrapOptions, wrap};
 
 /// Runs one of the helpers that `wrap` starts from its own executable, and returns its exit status;
 /// `None` when the arguments (without the program's name) name no helper. Call it first thing in
 /// `main`: a helper must not start a runtime, a thread or a log.
-pub fn helper(args: &[OsString]) -> Option<u8> {
+pub fn run_helper(args: &[OsString]) -> Option<u8> {
     let (name, rest) = args.split_first()?;
     let (first, tail) = match rest.split_first() {
         Some((first, tail)) => (first.as_os_str(), tail),
@@ -60,7 +61,11 @@ pub fn helper(args: &[OsString]) -> Option<u8> {
         "__scp" => copy_shim(CopyProgram::Scp, Path::new(first), tail),
         "__sftp" => copy_shim(CopyProgram::Sftp, Path::new(first), tail),
         "__ssh" => ssh_shim(Path::new(first), tail),
-        "__uplink" => uplink(Path::new(first)),
+        "__helper" => helper::serve(),
+        "__uplink" => helper::uplink(
+            Path::new(first),
+            &tail.first().map_or("".into(), |t| t.to_string_lossy()),
+        ),
         _ => return None,
     })
 }

@@ -4,19 +4,21 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use expacti_protocol::client::{Client, Endpoint};
 use expacti_protocol::exit;
 use expacti_protocol::home::Home;
-use expacti_protocol::uplink::WrapRegistration;
+use expacti_protocol::uplink::Isolation;
 use rustix::process::Pid;
 
-use crate::args::{Invocation, Origin};
-use crate::client::{self, prepare};
+use crate::args::{Invocation, Origin, Request};
+use crate::client;
+use crate::client_args::{Connection, client_args};
 use crate::context::Context;
 use crate::environment::{environment, posix_shell};
 use crate::error::WrapError;
 use crate::executable::{find, locate, search_path};
+use crate::helper::{FirstRoute, Helper, SOCKET, Start};
 use crate::launch::Launch;
+use crate::resolve::{Resolved, resolve};
 use crate::{notice, pipes, process, shim_dir, terminal};
 
 /// What to wrap.
@@ -30,10 +32,12 @@ pub struct WrapOptions {
     pub program: Vec<OsString>,
     /// Where the gate's socket and host key are.
     pub home: Home,
-    /// This executable, for the helpers of [`crate::helper`].
+    /// This executable, for the helpers of [`crate::run_helper`].
     pub expacti: PathBuf,
-    /// The broker to announce the program to.
-    pub broker: Endpoint,
+    /// `--ssh-config`: the configuration of every `ssh` of the program, instead of the usual one.
+    pub ssh_config: Option<PathBuf>,
+    /// `--identity`: keys that the program may name beside those of the configuration.
+    pub identities: Vec<PathBuf>,
 }
 
 /// Runs the program to its end and returns its exit status, 128 + n after signal n.
@@ -62,11 +66,27 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     let dir = shim_dir::create(&options.home)?;
     let context = context(&options, &wrapped, dir.path());
     context.store()?;
-    // The broker knows before the program starts, so that nothing below it can ever decide.
-    register(&options, &context)?;
+    let mut start = start(&options, &context, &wrapped)?;
     let mut launch = launch(&context, &wrapped, args, exclude);
-    if let Some(invocation) = invocation {
-        launch_client(&mut launch, &context, invocation)?;
+    let client = match invocation {
+        Some(Invocation::InfoOnly(args)) => {
+            launch.args = args;
+            None
+        }
+        Some(Invocation::Connect(request)) => Some(resolve_client(&context, &start, request)?),
+        None => None,
+    };
+    if let Some((_, resolved)) = &client {
+        start.first = Some(FirstRoute {
+            route: resolved.route.clone(),
+            status_line: rustix::termios::isatty(std::io::stderr()),
+        });
+    }
+    // The broker knows before the program starts, so that nothing below it can ever decide.
+    let helper = Helper::start(&start)?;
+    launch.exclude.push(helper.pid());
+    if let (Some((request, resolved)), Some(ticket)) = (client, helper.ticket()) {
+        launch_client(&mut launch, &context, &request, &resolved, ticket)?;
     }
     let status = if terminal::is_on_all_streams() {
         terminal::run(&mut launch, &context)
@@ -75,6 +95,7 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     };
     // Also when it could not be run; the shims go last, since what still runs may need them.
     launch.end_leftovers();
+    drop(helper);
     drop(dir);
     if launch.client && matches!(status, Ok(exit::CONNECTION_FAILED)) && gate_is_gone(&context.gate)
     {
@@ -148,23 +169,64 @@ fn launch(context: &Context, wrapped: &Wrapped, args: &[OsString], exclude: Vec<
     }
 }
 
+/// What the helper is told.
+fn start(options: &WrapOptions, context: &Context, wrapped: &Wrapped) -> Result<Start, WrapError> {
+    let absolute = |path: &PathBuf| {
+        let path =
+            std::path::absolute(path).map_err(WrapError::io("find the working directory"))?;
+        std::fs::File::open(&path)
+            .map_err(WrapError::io(format!("read {}", path.display())))
+            .map(|_| path)
+    };
+    Ok(Start {
+        context: context.clone(),
+        broker: options.home.broker_socket(),
+        isolation: match wrapped.kind {
+            Kind::Copy | Kind::Ssh => Isolation::Client,
+            Kind::Other => Isolation::PathOnly,
+        },
+        with: Vec::new(),
+        pinned: Vec::new(),
+        ssh_config: options.ssh_config.as_ref().map(absolute).transpose()?,
+        identities: options.identities.iter().map(absolute).collect::<Result<_, _>>()?,
+        own_client: wrapped.kind != Kind::Other,
+        first: None,
+    })
+}
+
+/// Finds out where the user's own command line leads.
+fn resolve_client(
+    context: &Context,
+    start: &Start,
+    mut request: Request,
+) -> Result<(Request, Resolved), WrapError> {
+    client::use_config(&mut request, start.ssh_config.as_deref());
+    let cwd = std::env::current_dir().map_err(WrapError::io("find the working directory"))?;
+    let env = client::environment(context.ssh()?, context.wrap_pid, &cwd);
+    let resolved = resolve(&request, &env)?;
+    Ok((request, resolved))
+}
+
 /// Makes the launch one of the stock client, with the arguments that lead it to the gate.
 fn launch_client(
     launch: &mut Launch,
     context: &Context,
-    invocation: Invocation,
+    request: &Request,
+    resolved: &Resolved,
+    ticket: &str,
 ) -> Result<(), WrapError> {
-    match invocation {
-        Invocation::InfoOnly(args) => launch.args = args,
-        Invocation::Connect(request) => {
-            let status_line = rustix::termios::isatty(std::io::stderr());
-            let prepared = prepare(context, &request, status_line)?;
-            launch.args = prepared.args;
-            launch.client = true;
-            launch.background = prepared.background;
-            launch.environment.push(posix_shell());
-        }
-    }
+    let connection = Connection {
+        expacti: &context.expacti,
+        socket: &context.dir.join(SOCKET),
+        ticket,
+        known_hosts: &context.known_hosts,
+    };
+    let (args, warnings) = client_args(request, &resolved.settings, None, &connection)?;
+    warnings.iter().for_each(|warning| notice::print(warning));
+    launch.args = args;
+    launch.client = true;
+    launch.background = request.background;
+    launch.environment.push(posix_shell());
     Ok(())
 }
 
@@ -186,21 +248,5 @@ fn become_subreaper() -> Result<(), WrapError> {
 /// by the marker in its environment.
 #[cfg(not(target_os = "linux"))]
 fn become_subreaper() -> Result<(), WrapError> {
-    Ok(())
-}
-
-/// Tells the broker, before the program starts, that nobody below this process may review.
-fn register(options: &WrapOptions, context: &Context) -> Result<(), WrapError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(WrapError::io("start the runtime"))?;
-    let client = Client::new(options.broker.clone())?;
-    let wrap = WrapRegistration {
-        pid: context.wrap_pid,
-        agent: context.agent.clone(),
-        ..WrapRegistration::default()
-    };
-    let _: serde_json::Value = runtime.block_on(client.post("/v1/wraps", &wrap))?;
     Ok(())
 }
