@@ -73,14 +73,20 @@ pub(super) async fn refuse_those_inside(
 /// Where the other end stands. Nothing is known of the network's: it needs a token for everything.
 fn origin(broker: &Broker, conn: &Conn, headers: &HeaderMap) -> Origin {
     match conn {
-        // The gate in this process has no place in the process tree that could tell anything.
         Conn::Local { process, .. } => {
+            // The broker's own ancestors say nothing of the gate that lives in the same process.
             let by_ancestry =
-                !bearer_hash(headers).is_some_and(|h| broker.shared.is_local_gate(&h));
+                !bearer_hash(headers).is_some_and(|hash| is_own_gate(broker, conn, &hash));
             broker.shared.wraps.origin(process, by_ancestry)
         }
         Conn::Remote => Origin::Outside,
     }
+}
+
+/// Whether this is the gate that lives in this process: its token is worth nothing elsewhere.
+fn is_own_gate(broker: &Broker, conn: &Conn, hash: &str) -> bool {
+    let here = matches!(conn, Conn::Local { process, .. } if process.is_this_process());
+    here && broker.shared.is_local_gate(hash)
 }
 
 /// The digest of the bearer token, if there is one.
@@ -100,8 +106,7 @@ async fn identify(
     if headers.contains_key(AUTHORIZATION) {
         let hash = bearer_hash(headers)
             .ok_or_else(|| unauthorized("the authorization header holds no bearer token"))?;
-        // The token of the gate in this process never leaves this machine.
-        if matches!(conn, Conn::Local { .. }) && broker.shared.is_local_gate(&hash) {
+        if is_own_gate(broker, conn, &hash) {
             return Ok(Peer { name: "gate".to_owned(), role: Role::Gate, inside_wrap });
         }
         return match broker.reader.principal_of(&hash).await {

@@ -46,7 +46,7 @@ impl Waiting {
 
     /// As the one at the other end of a connection.
     pub(crate) fn peer(&self) -> PeerProcess {
-        PeerProcess::known(self.process())
+        PeerProcess::of_pid(self.pid())
     }
 }
 

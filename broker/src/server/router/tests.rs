@@ -98,6 +98,7 @@ async fn tokens(broker: &Broker) -> Vec<Option<String>> {
 async fn every_endpoint_but_four_is_refused_to_those_inside() {
     use std::sync::Arc;
 
+    use crate::wraps::PeerProcess;
     use crate::wraps::tests::{Waiting, about};
 
     let dir = tempfile::tempdir().unwrap();
@@ -143,8 +144,13 @@ async fn every_endpoint_but_four_is_refused_to_those_inside() {
     let outside = conn(outside.peer());
     let (status, said) = ask(&broker, &outside, &Method::GET, "/v1/pending", None).await;
     assert_eq!(status, StatusCode::OK, "{said}");
+    // The token of the gate in this process opens nothing to another process.
     let gate = tokens.last().unwrap().as_deref();
-    let (status, said) = ask(&broker, &outside, &Method::GET, "/v1/gate/authorities", gate).await;
+    let path = "/v1/gate/authorities";
+    let (status, said) = ask(&broker, &outside, &Method::GET, path, gate).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "{said}");
+    let this = conn(PeerProcess::of_pid(std::process::id()));
+    let (status, said) = ask(&broker, &this, &Method::GET, path, gate).await;
     assert_eq!(status, StatusCode::OK, "{said}");
 }
 

@@ -127,10 +127,15 @@ impl Peer {
         }))
     }
 
-    /// A process that connected.
+    /// As if the process with this number had connected.
     #[cfg(test)]
-    pub(crate) fn known(process: Process) -> Self {
-        Self(Ok(process))
+    pub(crate) fn of_pid(pid: u32) -> Self {
+        Self(Process::open(pid).map_err(|e| unknown(&e)))
+    }
+
+    /// Whether it is this process itself.
+    pub(crate) fn is_this_process(&self) -> bool {
+        self.0.as_ref().is_ok_and(|process| process.pid == std::process::id())
     }
 
     /// The process.

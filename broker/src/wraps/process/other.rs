@@ -68,6 +68,11 @@ impl Peer {
         Self(pid.filter(|pid| *pid > 0).map(|pid| Process { pid }).ok_or(Unknown::Unreadable))
     }
 
+    /// Whether it is this process itself.
+    pub(crate) fn is_this_process(&self) -> bool {
+        self.0.as_ref().is_ok_and(|process| process.pid == std::process::id())
+    }
+
     /// The process.
     pub(crate) fn process(&self) -> Result<&Process, Unknown> {
         self.0.as_ref().map_err(|unknown| *unknown)
