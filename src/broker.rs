@@ -45,12 +45,6 @@ impl Link {
             // A broker is starting or stopping: let its answer, or its failure, stand.
             return Ok(link);
         };
-        if std::env::var_os(expacti_protocol::uplink::WRAP_ENV).is_some() {
-            return Err(Failure::new(
-                expacti_protocol::exit::REFUSED,
-                "a program run by expacti wrap may not open the broker's data",
-            ));
-        }
         installation::restrict_umask();
         let broker = Broker::open(daemon::broker_config(config)?)
             .await

@@ -30,6 +30,11 @@ impl Failure {
         Self::new(exit::USAGE, message)
     }
 
+    /// This is a program run by `expacti wrap`.
+    pub(crate) fn inside_a_wrap() -> Self {
+        Self::new(exit::REFUSED, expacti_protocol::inside::INSIDE_MESSAGE)
+    }
+
     /// The exit status.
     pub(crate) fn status(&self) -> u8 {
         self.status

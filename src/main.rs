@@ -22,7 +22,7 @@ use clap::FromArgMatches as _;
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().skip(1).collect();
     // `wrap` runs this executable again as a helper; that is not part of the public command line.
-    if let Some(status) = expacti_shim::helper(&args) {
+    if let Some(status) = expacti_shim::run_helper(&args) {
         return ExitCode::from(status);
     }
     let parsed = help::command()

@@ -79,7 +79,7 @@ fn a_wrapped_program_cannot_shut_reviewers_out() -> Result<()> {
          print(s.recv(4096).decode().split()[1])\n",
         t.home().join("broker.sock").display().to_string(),
     );
-    t.wrap(&["python3", "-c", &script]).run()?.expect_stdout("200\n")?;
+    t.wrap(&["python3", "-c", &script]).run()?.expect_stdout("403\n")?;
     assert!(t.pending()?.is_empty());
     t.expacti(&["rules", "list"])?.expect_code(0)?;
     Ok(())

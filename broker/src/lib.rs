@@ -15,6 +15,7 @@ mod state;
 mod store;
 mod tokens;
 mod users;
+mod wraps;
 
 pub use broker::{Broker, BrokerConfig, LogVerdict, OpenError};
 pub use files::{private_dir, write_private};

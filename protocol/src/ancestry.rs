@@ -119,6 +119,22 @@ pub fn is_inside_wrap(pid: u32, registered: &[WrapRegistration]) -> bool {
     }
 }
 
+/// Whether `pid` or one of its ancestors, as far as they can be seen, carries the mark of a wrap. What
+/// cannot be read says nothing here: this is for a program that asks about itself.
+pub fn is_below_a_mark(pid: u32) -> bool {
+    let mut at = pid;
+    for _ in 0..MAX_DEPTH {
+        if matches!(is_marked(at), Ok(true)) {
+            return true;
+        }
+        match stat(at) {
+            Ok(stat) if stat.parent > 0 => at = stat.parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
 fn is_below(pid: u32, registered: &[WrapRegistration]) -> bool {
     let mut at = pid;
     let mut retried = false;

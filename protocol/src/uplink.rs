@@ -1,9 +1,10 @@
 //! The head of a connection from the shim to the local gate.
 //!
-//! On the gate's Unix socket the shim first writes one line of JSON, an [`Uplink`], and reads one
-//! line, an [`UplinkReply`]; after `ok` the socket carries the SSH protocol. The gate has checked
-//! the peer's uid before it reads a byte. What is said here chooses the target and is shown to
-//! the reviewer; it approves nothing.
+//! On the gate's Unix socket the shim's helper first writes one line of JSON, an [`Uplink`], and reads
+//! one line, an [`UplinkReply`]; after `ok` the socket carries the SSH protocol. The gate has checked
+//! the peer's uid and user namespace before it reads a byte, and asks the broker whose token it is
+//! before it looks at the route. What is said here chooses the target and is shown to the reviewer; it
+//! approves nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +77,8 @@ pub struct Uplink {
     /// The broker's word for the wrap ([`WrapGrant::token`]): only the helper that `expacti wrap`
     /// keeps outside the wrapped program knows it.
     pub token: String,
-    /// `--agent`, or the wrapped program's name.
+    /// `--agent`, or the wrapped program's name. The gate believes the broker's word for the token
+    /// instead.
     pub agent: String,
     /// `--reason`.
     pub reason: Option<String>,
@@ -91,13 +93,16 @@ pub struct Uplink {
 }
 
 /// The gate's answer to an [`Uplink`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UplinkReply {
     /// Whether SSH follows.
     pub ok: bool,
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The broker does not know the token (any more): register again, once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown_token: bool,
 }
 
 /// What keeps a wrapped program from going round the gate.

@@ -4,13 +4,12 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use expacti_protocol::client::Endpoint;
 use expacti_protocol::home::Home;
-use expacti_shim::{WrapError, WrapOptions, helper, wrap};
+use expacti_shim::{WrapError, WrapOptions, run_helper, wrap};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if let Some(status) = helper(&args) {
+    if let Some(status) = run_helper(&args) {
         return status.into();
     }
     match run(args) {
@@ -25,6 +24,7 @@ fn main() -> ExitCode {
 fn run(args: Vec<OsString>) -> Result<u8, WrapError> {
     let mut words = args.into_iter();
     let (mut agent, mut reason) = (None, None);
+    let (mut ssh_config, mut identities) = (None, Vec::new());
     let value = |words: &mut dyn Iterator<Item = OsString>| {
         words.next().map(|v| v.to_string_lossy().into_owned())
     };
@@ -32,6 +32,8 @@ fn run(args: Vec<OsString>) -> Result<u8, WrapError> {
         match word.to_str() {
             Some("--agent") => agent = value(&mut words),
             Some("--reason") => reason = value(&mut words),
+            Some("--ssh-config") => ssh_config = words.next().map(Into::into),
+            Some("--identity") => identities.extend(words.next().map(Into::into)),
             Some("--") => break,
             _ => return Err(WrapError::Usage(format!("unexpected {word:?}"))),
         }
@@ -40,7 +42,6 @@ fn run(args: Vec<OsString>) -> Result<u8, WrapError> {
     let home = std::env::var("EXPACTI_HOME")
         .map_err(|e| WrapError::Usage(format!("EXPACTI_HOME: {e}")))?;
     let home = Home::at(home);
-    let broker = Endpoint::unix(home.broker_socket());
     let expacti = std::env::current_exe().map_err(io)?;
     wrap(WrapOptions {
         agent,
@@ -48,7 +49,8 @@ fn run(args: Vec<OsString>) -> Result<u8, WrapError> {
         program: words.collect(),
         home,
         expacti,
-        broker,
+        ssh_config,
+        identities,
         wanted: expacti_shim::Wanted::PathOnly,
         with: Vec::new(),
         keep: false,

@@ -39,10 +39,14 @@ pub(crate) struct Request {
     pub(crate) destination: OsString,
     /// The remote command's words.
     pub(crate) command: Vec<OsString>,
-    /// The file of `-F`.
+    /// The file of `-F`; it stands in neither of the lists above.
     pub(crate) config: Option<OsString>,
+    /// That file is the user's own choice, for every connection of the wrap.
+    pub(crate) config_is_users: bool,
     /// An option changes which machine the name means.
     pub(crate) overrides_hostname: bool,
+    /// An option changes under which name the machine's key is known.
+    pub(crate) overrides_names: bool,
     /// `-f`: the client goes to the background.
     pub(crate) background: bool,
     /// The command line chooses ciphers.
@@ -58,7 +62,12 @@ pub(crate) struct Request {
 impl Request {
     /// The file of `-F`, unless it is `none`: a configuration that the agent may have written.
     pub(crate) fn custom_config(&self) -> Option<&OsString> {
-        self.config.as_ref().filter(|f| !f.eq_ignore_ascii_case("none"))
+        self.config.as_ref().filter(|f| !self.config_is_users && !f.eq_ignore_ascii_case("none"))
+    }
+
+    /// `-F FILE`, if there is one.
+    pub(crate) fn config_args(&self) -> Vec<OsString> {
+        self.config.iter().flat_map(|file| ["-F".into(), file.clone()]).collect()
     }
 }
 
@@ -144,7 +153,10 @@ impl Request {
         let name = format!("-{}", flag.letter as char);
         match flag.letter {
             b'o' => return self.add_option(flag, from),
-            b'F' => self.config = flag.value.clone(),
+            b'F' => {
+                self.config = flag.value.clone();
+                return Ok(());
+            }
             b'c' => self.ciphers = true,
             b'f' => self.background = true,
             b'm' => self.macs = true,
@@ -177,6 +189,7 @@ impl Request {
         self.ciphers |= keyword == "ciphers";
         self.macs |= keyword == "macs";
         self.overrides_hostname |= keyword == "hostname" || keyword.starts_with("canonical");
+        self.overrides_names |= self.overrides_hostname || keyword == "hostkeyalias";
         let off = options::is_off(value);
         let treatment = match treatment {
             // Switching off a proxy of the configuration is honoured.

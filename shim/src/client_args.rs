@@ -12,7 +12,6 @@ use expacti_protocol::home::GATE_HOST_ALIAS;
 use crate::algorithms;
 use crate::args::Request;
 use crate::error::WrapError;
-use crate::notice;
 use crate::ssh_config::Settings;
 
 /// What holds no matter what the user or a configuration says.
@@ -54,21 +53,69 @@ const IF_KNOWN: &[(&str, &str)] = &[
     ("obscurekeystroketiming", "ObscureKeystrokeTiming=no"),
 ];
 
-/// The arguments of the client, without the program.
+/// What of the configuration concerns the client's side of the connection, in the order of
+/// `ssh_config(5)`. A client inside a wrap is told it on its command line.
+const CLIENTS_SIDE: &[&str] = &[
+    "addressfamily",
+    "batchmode",
+    "channeltimeout",
+    "compression",
+    "connecttimeout",
+    "escapechar",
+    "exitonforwardfailure",
+    "fingerprinthash",
+    "forkafterauthentication",
+    "hostname",
+    "ipqos",
+    "loglevel",
+    "logverbose",
+    "numberofpasswordprompts",
+    "port",
+    "rekeylimit",
+    "remotecommand",
+    "requesttty",
+    "sendenv",
+    "serveralivecountmax",
+    "serveraliveinterval",
+    "sessiontype",
+    "setenv",
+    "stdinnull",
+    "syslogfacility",
+    "tcpkeepalive",
+    "user",
+    "warnweakcrypto",
+];
+
+/// The way of the client to the gate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Connection<'a> {
+    /// This executable.
+    pub(crate) expacti: &'a Path,
+    /// The helper's socket.
+    pub(crate) socket: &'a Path,
+    /// The helper's ticket for this connection.
+    pub(crate) ticket: &'a str,
+    /// The gate's host key.
+    pub(crate) known_hosts: &'a Path,
+}
+
+/// The arguments of the client, without the program, and what to tell the user. With `inside`, the
+/// settings of a client without configuration, it reads none itself: its settings stand on the
+/// command line.
 pub(crate) fn client_args(
     request: &Request,
     settings: &Settings,
-    expacti: &Path,
-    header: &Path,
-    known_hosts: &Path,
-) -> Result<Vec<OsString>, WrapError> {
+    inside: Option<&Settings>,
+    connection: &Connection<'_>,
+) -> Result<(Vec<OsString>, Vec<String>), WrapError> {
     let mut argv: Vec<OsString> = Vec::new();
     let mut option = |text: &str| {
         argv.push("-o".into());
         argv.push(text.into());
     };
     // The client runs it with `$SHELL -c exec …` and expands tokens in it.
-    let uplink = [shell_quoted(expacti)?, "__uplink".to_owned(), shell_quoted(header)?].join(" ");
+    let Connection { expacti, socket, ticket, known_hosts } = *connection;
+    let uplink = [&shell_quoted(expacti)?, "__uplink", &shell_quoted(socket)?, ticket].join(" ");
     option(&format!("ProxyCommand={}", uplink.replace('%', "%%")));
     option(&format!("HostKeyAlias={GATE_HOST_ALIAS}"));
     option(&format!("UserKnownHostsFile={}", config_quoted(known_hosts)?));
@@ -79,14 +126,48 @@ pub(crate) fn client_args(
         }
     }
     let (algorithms, warnings) = algorithms::choose(request, settings);
-    warnings.iter().for_each(|warning| notice::print(warning));
     algorithms.iter().for_each(|text| option(text));
+    match inside {
+        Some(_) => argv.extend(["-F".into(), "none".into()]),
+        None => argv.extend(request.config_args()),
+    }
     argv.extend(request.client_args.iter().cloned());
+    if let Some(defaults) = inside {
+        // The first value wins: what the command line says stands before these, and options may
+        // follow the destination.
+        for keyword in CLIENTS_SIDE.iter().copied() {
+            for value in on_command_line(keyword, settings, defaults) {
+                argv.extend(["-o".into(), format!("{keyword}={value}").into()]);
+            }
+        }
+    }
     if !request.command.is_empty() {
         argv.push("--".into());
         argv.extend(request.command.iter().cloned());
     }
-    Ok(argv)
+    Ok((argv, warnings))
+}
+
+/// The values of a keyword as `-o` takes them, where they are not what the client does anyway.
+fn on_command_line(keyword: &str, settings: &Settings, defaults: &Settings) -> Vec<String> {
+    let values = settings.values(keyword);
+    if values == defaults.values(keyword) {
+        return Vec::new();
+    }
+    match keyword {
+        // Only the first of these lines counts, so they become one.
+        "setenv" => {
+            let fits = |value: &&String| !value.contains(['"', '\\']);
+            let quoted = values.iter().filter(fits).map(|value| format!("\"{value}\""));
+            let line = quoted.collect::<Vec<_>>().join(" ");
+            if line.is_empty() { Vec::new() } else { vec![line] }
+        }
+        // `^]` is printed as a character that is to be shown.
+        "escapechar" => values.iter().map(|value| value.replace("\\^", "^")).collect(),
+        // A `%` would begin a token.
+        "hostname" => values.iter().map(|value| value.replace('%', "%%")).collect(),
+        _ => values.to_vec(),
+    }
 }
 
 fn shell_quoted(path: &Path) -> Result<String, WrapError> {

@@ -14,6 +14,10 @@ use crate::error::WrapError;
 /// The file in the shim directory; it also marks that directory as one of ours.
 pub(crate) const FILE: &str = "wrap.json";
 
+/// Where this executable and the stock client are in the directory of an isolated wrap.
+pub(crate) const EXPACTI: &str = "expacti";
+pub(crate) const CLIENT: &str = "client";
+
 /// What the helpers of one wrap share.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Context {
@@ -61,6 +65,20 @@ impl Context {
         }
     }
 
+    /// The same as the wrapped program sees it: in its own namespaces, everything that the shims need
+    /// lies in the wrap's directory.
+    pub(crate) fn seen_inside(&self) -> Result<Self, WrapError> {
+        let known_hosts = self.dir.join("known_hosts");
+        std::fs::copy(&self.known_hosts, &known_hosts)
+            .map_err(WrapError::io(format!("read {}", self.known_hosts.display())))?;
+        Ok(Self {
+            expacti: self.dir.join(EXPACTI),
+            ssh: self.ssh.is_some().then(|| self.dir.join(CLIENT)),
+            known_hosts,
+            ..self.clone()
+        })
+    }
+
     /// Writes `wrap.json` and the shims.
     pub(crate) fn store(&self) -> Result<(), WrapError> {
         let text = serde_json::to_vec(self)
@@ -93,7 +111,8 @@ impl Context {
 fn write(path: &Path, text: &[u8], mode: u32) -> Result<(), WrapError> {
     std::fs::OpenOptions::new()
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(true)
         .mode(mode)
         .open(path)
         .and_then(|mut file| file.write_all(text))

@@ -15,9 +15,15 @@ pub enum WrapError {
         "failed to announce the wrapped program to the broker: {0}; `expacti status` says more"
     )]
     Broker(#[from] ClientError),
+    /// The configuration cannot be used for a wrapped program.
+    #[error(transparent)]
+    Fixed(#[from] FixedError),
     /// The gate did not give a connection.
     #[error(transparent)]
     Gate(#[from] GateError),
+    /// The helper of the wrap did not do what it was asked.
+    #[error(transparent)]
+    Helper(#[from] HelperError),
     /// An operation of the system failed.
     #[error("failed to {what}: {source}")]
     Io {
@@ -34,6 +40,19 @@ pub enum WrapError {
     NoNamespaces {
         /// Why.
         source: io::Error,
+    },
+    /// There are no namespaces, and what would have to do instead has gaps.
+    #[error(
+        "the program does not start: it could reach servers without the gate, by {gaps}{}. Allow \
+         namespaces (`expacti wrap --explain` says how), lead the stock client to the gate \
+         (`expacti setup --user`), or accept it with --path-only, which every reviewer sees",
+        .reason.as_ref().map(|r| format!("; it cannot be isolated: {r}")).unwrap_or_default()
+    )]
+    NotHeld {
+        /// Why it is not isolated, when it should have been.
+        reason: Option<String>,
+        /// How it would get past.
+        gaps: String,
     },
     /// The program is there but cannot be run.
     #[error("failed to run {}: {source}", .program.display())]
@@ -94,6 +113,92 @@ pub enum GateError {
     Undeliverable,
 }
 
+/// Why the helper of a wrap did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum HelperError {
+    /// It said nothing.
+    #[error("the helper of the wrap closed the connection without an answer")]
+    Closed,
+    /// A second process says that it is the first inside.
+    #[error("the namespace of this wrap is known already")]
+    EnteredAlready,
+    /// It refused or failed, and said why.
+    #[error("{message}")]
+    Failed {
+        /// What it said.
+        message: String,
+        /// The exit status for it.
+        status: u8,
+    },
+    /// A sandbox keeps this process from Unix sockets.
+    #[error(
+        "a sandbox around this command forbids the connection to the gate ({0}), so nothing runs. \
+         Allow Unix sockets: Codex: `-c sandbox_workspace_write.network_access=true`; Claude Code: \
+         `sandbox.network.allowUnixSockets` (or allowAllUnixSockets) in its settings"
+    )]
+    Forbidden(io::Error),
+    /// A question or an answer is not JSON.
+    #[error("what was said between the wrap and its helper is garbled: {0}")]
+    Garbled(serde_json::Error),
+    /// There is no randomness.
+    #[error("the system gives no random numbers")]
+    NoRandom,
+    /// The ticket was never given out, was used, or is too old.
+    #[error("this connection was used already, or waited too long; run the command again")]
+    NoTicket,
+    /// The wrapped program is the client itself.
+    #[error("this wrap is of one ssh client, which is connected already")]
+    OneClient,
+    /// It answered another question.
+    #[error("the helper of the wrap gave an answer to another question")]
+    OtherQuestion,
+    /// More is said than any command line needs.
+    #[error("the command line is too long ({0} bytes): give ssh fewer or shorter options")]
+    TooLong(usize),
+    /// Too many routes wait for their connection.
+    #[error("too many connections are being opened at once; try again")]
+    TooMany,
+    /// The kernel does not say who asks.
+    #[error("this system does not say which process asks")]
+    UnknownPeer,
+    /// Something cannot be written as JSON.
+    #[error("the wrap cannot be described: {0}")]
+    Unwritable(serde_json::Error),
+}
+
+/// Why the ssh configuration cannot be used for a wrapped program.
+#[derive(Debug, thiserror::Error)]
+pub enum FixedError {
+    /// A wrapped program could change a file of it.
+    #[error(
+        "the ssh configuration {} is not used for a wrapped program, which could change it: {why}. \
+         Put it into ~/.ssh, or name it when the wrap starts: wrap --ssh-config FILE", .file.display()
+    )]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// How.
+        why: String,
+    },
+    /// A wrapped program could change a program that it names.
+    #[error(
+        "{} ({what} of the ssh configuration) is not run for a wrapped program, which could change \
+         it: {why}. Put it where only root can write, such as /usr/local/bin, or take it out of the \
+         configuration", .program.display()
+    )]
+    Program {
+        /// The program, or the command line.
+        program: PathBuf,
+        /// Where it is named.
+        what: String,
+        /// How, or what is not known.
+        why: String,
+    },
+    /// It cannot be told what belongs to it.
+    #[error("the ssh configuration cannot be used for a wrapped program: {0}")]
+    Unreadable(String),
+}
+
 /// Why it is not known where a connection leads, or why the gate cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
@@ -105,9 +210,6 @@ pub enum ResolveError {
     /// A token or variable in a path or command cannot be expanded.
     #[error(transparent)]
     Expand(#[from] ExpandError),
-    /// The header of the connection cannot be read.
-    #[error("the head of the connection is garbled: {0}")]
-    HeaderGarbled(serde_json::Error),
     /// The header of the connection cannot be written.
     #[error("the head cannot be written: {0}")]
     HeaderUnwritable(serde_json::Error),
@@ -197,6 +299,10 @@ impl WrapError {
         match self {
             Self::Broker(e) => e.exit_status(),
             Self::Gate(_) | Self::Io { .. } | Self::NoNamespaces { .. } => exit::FAILED,
+            Self::Fixed(_) | Self::NotHeld { .. } => exit::REFUSED,
+            Self::Helper(HelperError::Failed { status, .. }) => *status,
+            Self::Helper(HelperError::Forbidden(_)) => exit::UNDECIDED,
+            Self::Helper(_) => exit::FAILED,
             // As env(1) and every shell do.
             Self::NotExecutable { .. } => 126,
             Self::NotFound(_) => 127,

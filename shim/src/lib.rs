@@ -7,6 +7,7 @@
 
 mod algorithms;
 mod args;
+mod canary;
 mod child;
 mod client;
 mod client_args;
@@ -16,11 +17,15 @@ mod environment;
 mod error;
 mod executable;
 mod expand;
+mod fixed;
 mod getopt;
 mod guard;
+mod helper;
+mod inside;
 #[cfg(target_os = "linux")]
 mod isolate;
 mod launch;
+mod line;
 mod notice;
 mod options;
 mod pipes;
@@ -32,7 +37,6 @@ mod signals;
 mod ssh_config;
 mod terminal;
 mod transport;
-mod uplink;
 mod wrap;
 
 use std::ffi::OsString;
@@ -42,15 +46,14 @@ use child::child;
 use copy_args::CopyProgram;
 use guard::guard;
 use shims::{copy_shim, ssh_shim};
-use uplink::uplink;
 
-pub use error::{ExpandError, GateError, ResolveError, WrapError};
+pub use error::{ExpandError, FixedError, GateError, HelperError, ResolveError, WrapError};
 pub use wrap::{Wanted, WrapOptions, wrap};
 
 /// Runs one of the helpers that `wrap` starts from its own executable, and returns its exit status;
 /// `None` when the arguments (without the program's name) name no helper. Call it first thing in
 /// `main`: a helper must not start a runtime, a thread or a log.
-pub fn helper(args: &[OsString]) -> Option<u8> {
+pub fn run_helper(args: &[OsString]) -> Option<u8> {
     let (name, rest) = args.split_first()?;
     let (first, tail) = match rest.split_first() {
         Some((first, tail)) => (first.as_os_str(), tail),
@@ -68,7 +71,11 @@ pub fn helper(args: &[OsString]) -> Option<u8> {
         "__scp" => copy_shim(CopyProgram::Scp, Path::new(first), tail),
         "__sftp" => copy_shim(CopyProgram::Sftp, Path::new(first), tail),
         "__ssh" => ssh_shim(Path::new(first), tail),
-        "__uplink" => uplink(Path::new(first)),
+        "__helper" => helper::serve(),
+        "__uplink" => helper::uplink(
+            Path::new(first),
+            &tail.first().map_or("".into(), |t| t.to_string_lossy()),
+        ),
         _ => return None,
     })
 }

@@ -8,3 +8,8 @@ use std::io::Write as _;
 pub(crate) fn print(message: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "expacti: {message}");
 }
+
+/// Prints one line on standard output, for the canary.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

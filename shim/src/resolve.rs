@@ -23,11 +23,15 @@ pub(crate) struct Resolved {
     pub(crate) route: TargetRoute,
     /// For the client's own command line.
     pub(crate) settings: Settings,
+    /// What the client does without any configuration.
+    pub(crate) defaults: Settings,
 }
 
 /// Resolves a request.
 pub(crate) fn resolve(request: &Request, env: &ResolveEnv<'_>) -> Result<Resolved, WrapError> {
     let mut asked: Vec<&OsStr> = vec![OsStr::new("-TG"), OsStr::new(TOKEN_PROBE)];
+    let config = request.config_args();
+    asked.extend(config.iter().map(OsString::as_os_str));
     asked.extend(request.resolve_args.iter().map(OsString::as_os_str));
     // Both at once: each takes about ten milliseconds.
     let asked = ask(env, &asked)?;
@@ -35,7 +39,7 @@ pub(crate) fn resolve(request: &Request, env: &ResolveEnv<'_>) -> Result<Resolve
     let settings = Settings::parse(&answer(asked)?);
     let defaults = Settings::parse(&answer(plain)?);
     let route = route(request, &settings, &defaults, env)?;
-    Ok(Resolved { route, settings })
+    Ok(Resolved { route, settings, defaults })
 }
 
 fn tokens(request: &Request, settings: &Settings) -> Result<Tokens, ResolveError> {

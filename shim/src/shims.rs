@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::args::{Invocation, Origin};
-use crate::client::{prepare, read};
+use crate::client::read;
 use crate::context::Context;
 use crate::copy_args::{CopyProgram, copy_args};
 use crate::environment::posix_shell;
-use crate::error::WrapError;
+use crate::error::{ResolveError, WrapError};
+use crate::helper::{self, ClientArgs};
 use crate::launch::Launch;
-use crate::{executable, notice, pipes, process};
+use crate::{canary, executable, notice, pipes, process};
 
 /// `expacti __ssh CONTEXT ARGS…`: becomes the client, or runs it when somebody must watch whether
 /// its output is still read; returns an exit status when it cannot become it.
@@ -42,15 +43,21 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
     let context = Context::load(file)?;
     let mut background = false;
     let args = match read(context.ssh()?, args, Origin::Program)? {
+        Invocation::InfoOnly(args) if args.iter().any(|arg| arg == canary::HOST) => {
+            notice::say(canary::MARK);
+            return Ok(expacti_protocol::exit::OK);
+        }
         Invocation::InfoOnly(args) => args,
         Invocation::Connect(request) => {
-            if request.verbose {
-                request.left_out.iter().for_each(|note| notice::print(note));
-            }
-            let status_line = rustix::termios::isatty(std::io::stderr());
-            let prepared = prepare(&context, &request, status_line)?;
+            let prepared = ask(&context, args, &request.command)?;
+            prepared.notes.iter().for_each(|note| notice::print(note));
             background = prepared.background;
-            prepared.args
+            let mut args: Vec<OsString> = prepared.args.into_iter().map(OsString::from).collect();
+            if !request.command.is_empty() {
+                args.push("--".into());
+                args.extend(request.command);
+            }
+            args
         }
     };
     let client = context.ssh()?.to_path_buf();
@@ -69,6 +76,23 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
         });
     }
     match become_program(client, &args)? {}
+}
+
+/// Asks the helper how to run the client. The words of the command are the client's alone.
+fn ask(
+    context: &Context,
+    args: &[OsString],
+    command: &[OsString],
+) -> Result<ClientArgs, WrapError> {
+    let options = args.get(..args.len().saturating_sub(command.len())).unwrap_or_default();
+    let text = |arg: &OsString| {
+        let text = arg.to_str().map(str::to_owned);
+        text.ok_or_else(|| ResolveError::NotUtf8(arg.clone()).into())
+    };
+    let options = options.iter().map(text).collect::<Result<_, WrapError>>()?;
+    let cwd = std::env::current_dir().map_err(WrapError::io("find the working directory"))?;
+    let status_line = rustix::termios::isatty(std::io::stderr());
+    helper::client(&context.dir, options, cwd, status_line)
 }
 
 fn copy(

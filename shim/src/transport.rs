@@ -6,7 +6,8 @@ use expacti_protocol::uplink::WRAP_ENV;
 use crate::args::Request;
 use crate::error::ResolveError;
 use crate::expand::Tokens;
-use crate::ssh_config::{ResolveEnv, Settings};
+use crate::inside::is_shell_metachar;
+use crate::ssh_config::{ResolveEnv, Settings, fixed_environment};
 
 /// The command whose standard input and output are the connection, if there is one.
 pub(crate) fn transport(
@@ -43,13 +44,17 @@ pub(crate) fn transport(
     // broker that this process, too, was started on behalf of a wrapped program.
     let mut argv = vec!["/usr/bin/env".to_owned(), format!("{WRAP_ENV}={}", env.wrap_pid)];
     argv.extend(agent.map(|socket| format!("SSH_AUTH_SOCK={socket}")));
+    if let Some(path) = env.fixed {
+        let (set, unset) = fixed_environment(path);
+        // `env` takes its options first.
+        let unset = unset.iter().map(|name| format!("--unset={name}"));
+        argv.splice(1..1, unset);
+        for (name, value) in set {
+            argv.push(format!("{name}={}", text(&value)?));
+        }
+    }
     argv.extend(command);
     Ok(Some(argv))
-}
-
-/// Characters that OpenSSH refuses too in names from a command line.
-fn is_shell_metachar(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){}*?~#!".contains(c)
 }
 
 /// As OpenSSH builds it: the last hop is the destination, the hops before it go to `-J`.
@@ -64,7 +69,8 @@ fn jump(
         None => (None, jumps),
     };
     // There is no terminal to answer a question on, so none is asked.
-    let mut argv = vec![text(env.ssh.as_os_str())?, "-oBatchMode=yes".to_owned()];
+    let mut argv = ["-oBatchMode=yes", "-oPermitLocalCommand=no"].map(str::to_owned).to_vec();
+    argv.insert(0, text(env.ssh.as_os_str())?);
     if let Some(config) = &request.config {
         let config = text(config)?;
         let config = if config.eq_ignore_ascii_case("none") || config.starts_with('/') {

@@ -4,20 +4,24 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use expacti_protocol::client::{Client, Endpoint};
 use expacti_protocol::exit;
 use expacti_protocol::home::Home;
-use expacti_protocol::uplink::WrapRegistration;
 use rustix::process::Pid;
 
-use crate::args::{Invocation, Origin};
-use crate::client::{self, prepare};
+use crate::args::{Invocation, Origin, Request};
+use crate::client;
+use crate::client_args::{Connection, client_args};
 use crate::context::Context;
 use crate::environment::{EnvChange, environment, posix_shell};
 use crate::error::WrapError;
+#[cfg(target_os = "linux")]
+use crate::fixed::{Closure, Config, Places};
 use crate::executable::{find, locate, search_path};
+use crate::helper::{FirstRoute, Helper, SOCKET, Start};
 use crate::launch::Launch;
-use crate::{notice, pipes, process, shim_dir, terminal};
+use crate::line::Line;
+use crate::resolve::{Resolved, resolve};
+use crate::{line, notice, pipes, process, shim_dir, terminal};
 
 /// What is to keep the program from going round the gate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,10 +46,12 @@ pub struct WrapOptions {
     pub program: Vec<OsString>,
     /// Where the gate's socket and host key are.
     pub home: Home,
-    /// This executable, for the helpers of [`crate::helper`].
+    /// This executable, for the helpers of [`crate::run_helper`].
     pub expacti: PathBuf,
-    /// The broker to announce the program to.
-    pub broker: Endpoint,
+    /// `--ssh-config`: the configuration of every `ssh` of the program, instead of the usual one.
+    pub ssh_config: Option<PathBuf>,
+    /// `--identity`: keys that the program may name beside those of the configuration.
+    pub identities: Vec<PathBuf>,
     /// What is to keep the program from going round the gate.
     pub wanted: Wanted,
     /// `--with`: what the program may use beside, for reviewers to see.
@@ -78,26 +84,35 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     let exclude = process::children();
     become_subreaper()?;
     let dir = shim_dir::create(&options.home)?;
-    let isolated = wrapped.kind == Kind::Other
-        && options.wanted == Wanted::Namespaces
-        && cfg!(target_os = "linux");
     let context = context(&options, &wrapped, dir.path());
-    if isolated {
-        // Inside, everything that the shims need lies in the wrap's directory.
-        Context { expacti: dir.path().join(EXPACTI), ssh: Some(dir.path().join(CLIENT)), ..context.clone() }
-            .store()?;
-    } else {
-        context.store()?;
-    }
-    // The broker knows before the program starts, so that nothing below it can ever decide.
-    register(&options, &context)?;
+    let line = line::choose(wrapped.kind == Kind::Other, options.wanted, &context)?;
+    let inside = if line.namespaces { context.seen_inside()? } else { context.clone() };
+    inside.store()?;
+    let mut start = start(&options, &context, &inside, line, wrapped.kind)?;
     let mut launch = launch(&context, &wrapped, args, exclude);
     #[cfg(target_os = "linux")]
-    if isolated {
-        isolate(&mut launch, &options, &context)?;
+    if line.namespaces {
+        isolate(&mut launch, &mut start, &options, &context)?;
     }
-    if let Some(invocation) = invocation {
-        launch_client(&mut launch, &context, invocation)?;
+    let client = match invocation {
+        Some(Invocation::InfoOnly(args)) => {
+            launch.args = args;
+            None
+        }
+        Some(Invocation::Connect(request)) => Some(resolve_client(&context, &start, request)?),
+        None => None,
+    };
+    if let Some((_, resolved)) = &client {
+        start.first = Some(FirstRoute {
+            route: resolved.route.clone(),
+            status_line: rustix::termios::isatty(std::io::stderr()),
+        });
+    }
+    // The broker knows before the program starts, so that nothing below it can ever decide.
+    let helper = Helper::start(&options.expacti, &start)?;
+    launch.exclude.push(helper.pid());
+    if let (Some((request, resolved)), Some(ticket)) = (client, helper.ticket()) {
+        launch_client(&mut launch, &context, &request, &resolved, ticket)?;
     }
     let status = if terminal::is_on_all_streams() {
         terminal::run(&mut launch, &context)
@@ -110,6 +125,7 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     if let Some(isolate) = launch.isolate.take() {
         isolate.settle();
     }
+    drop(helper);
     drop(dir);
     if launch.client && matches!(status, Ok(exit::CONNECTION_FAILED)) && gate_is_gone(&context.gate)
     {
@@ -128,10 +144,6 @@ struct Wrapped {
     path: PathBuf,
     kind: Kind,
 }
-
-/// Where this executable and the stock client are in the directory of an isolated wrap.
-pub(crate) const EXPACTI: &str = "expacti";
-pub(crate) const CLIENT: &str = "client";
 
 /// What is known of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,15 +201,21 @@ fn launch(context: &Context, wrapped: &Wrapped, args: &[OsString], exclude: Vec<
     }
 }
 
-/// Gives the program namespaces of its own.
+/// Gives the program namespaces of its own, and tells the helper what is out of its reach there.
 #[cfg(target_os = "linux")]
 fn isolate(
     launch: &mut Launch,
+    start: &mut Start,
     options: &WrapOptions,
     context: &Context,
 ) -> Result<(), WrapError> {
     use crate::isolate::prepare::{Known, UNREACHABLE, prepare};
-    let known = Known { with: options.with.clone(), ..Known::default() };
+    let config = start.ssh_config.clone().map_or(Config::Usual, Config::File);
+    let closure = Closure::read(&config, &Places::of_this_user(search_path()));
+    let mut known = Known { with: options.with.clone(), ..Known::default() };
+    known.secrets.extend(closure.identities);
+    known.secrets.extend(start.identities.iter().cloned());
+    known.fixed.extend(closure.files);
     let isolate = prepare(
         &context.dir,
         &options.home,
@@ -208,27 +226,76 @@ fn isolate(
         options.keep,
     )?;
     launch.environment.extend(UNREACHABLE.iter().map(|name| EnvChange::Remove(name)));
+    start.pinned = isolate.plan.pinned();
+    start.mask = isolate.plan.mask();
     launch.isolate = Some(isolate);
     Ok(())
+}
+
+/// What the helper is told.
+fn start(
+    options: &WrapOptions,
+    context: &Context,
+    inside: &Context,
+    line: Line,
+    kind: Kind,
+) -> Result<Start, WrapError> {
+    let absolute = |path: &PathBuf| {
+        let path =
+            std::path::absolute(path).map_err(WrapError::io("find the working directory"))?;
+        std::fs::File::open(&path)
+            .map_err(WrapError::io(format!("read {}", path.display())))
+            .map(|_| path)
+    };
+    Ok(Start {
+        // What the client inside is told, and the client that runs outside.
+        context: Context { ssh: context.ssh.clone(), ..inside.clone() },
+        broker: options.home.broker_socket(),
+        isolation: line.isolation,
+        namespaces: line.namespaces,
+        with: options.with.clone(),
+        pinned: Vec::new(),
+        mask: Vec::new(),
+        ssh_config: options.ssh_config.as_ref().map(absolute).transpose()?,
+        identities: options.identities.iter().map(absolute).collect::<Result<_, _>>()?,
+        own_client: kind != Kind::Other,
+        first: None,
+    })
+}
+
+/// Finds out where the user's own command line leads.
+fn resolve_client(
+    context: &Context,
+    start: &Start,
+    mut request: Request,
+) -> Result<(Request, Resolved), WrapError> {
+    client::use_config(&mut request, start.ssh_config.as_deref());
+    let cwd = std::env::current_dir().map_err(WrapError::io("find the working directory"))?;
+    let env = client::environment(context.ssh()?, context.wrap_pid, &cwd);
+    let resolved = resolve(&request, &env)?;
+    Ok((request, resolved))
 }
 
 /// Makes the launch one of the stock client, with the arguments that lead it to the gate.
 fn launch_client(
     launch: &mut Launch,
     context: &Context,
-    invocation: Invocation,
+    request: &Request,
+    resolved: &Resolved,
+    ticket: &str,
 ) -> Result<(), WrapError> {
-    match invocation {
-        Invocation::InfoOnly(args) => launch.args = args,
-        Invocation::Connect(request) => {
-            let status_line = rustix::termios::isatty(std::io::stderr());
-            let prepared = prepare(context, &request, status_line)?;
-            launch.args = prepared.args;
-            launch.client = true;
-            launch.background = prepared.background;
-            launch.environment.push(posix_shell());
-        }
-    }
+    let connection = Connection {
+        expacti: &context.expacti,
+        socket: &context.dir.join(SOCKET),
+        ticket,
+        known_hosts: &context.known_hosts,
+    };
+    let (args, warnings) = client_args(request, &resolved.settings, None, &connection)?;
+    warnings.iter().for_each(|warning| notice::print(warning));
+    launch.args = args;
+    launch.client = true;
+    launch.background = request.background;
+    launch.environment.push(posix_shell());
     Ok(())
 }
 
@@ -250,21 +317,5 @@ fn become_subreaper() -> Result<(), WrapError> {
 /// by the marker in its environment.
 #[cfg(not(target_os = "linux"))]
 fn become_subreaper() -> Result<(), WrapError> {
-    Ok(())
-}
-
-/// Tells the broker, before the program starts, that nobody below this process may review.
-fn register(options: &WrapOptions, context: &Context) -> Result<(), WrapError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(WrapError::io("start the runtime"))?;
-    let client = Client::new(options.broker.clone())?;
-    let wrap = WrapRegistration {
-        pid: context.wrap_pid,
-        agent: context.agent.clone(),
-        ..WrapRegistration::default()
-    };
-    let _: serde_json::Value = runtime.block_on(client.post("/v1/wraps", &wrap))?;
     Ok(())
 }

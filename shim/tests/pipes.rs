@@ -140,20 +140,26 @@ fn an_ssh_shim_for_every_program() {
     let world = World::new();
     let config = world.path().join("config");
     std::fs::write(&config, "Host web\n HostName 10.255.0.1\n User deploy\n").unwrap();
-    let ssh = format!("ssh -F {} ", config.display());
+    let config = config.to_str().unwrap();
+    let ssh = format!("ssh -F {config} ");
     let output = world
-        .wrap(&[
-            "bash",
-            "-c",
-            &format!("{ssh} web 'echo one'; env -i \"$GIT_SSH\" -F none h2 'exit 4'; echo $?"),
-        ])
+        .wrap_with(
+            &["--ssh-config", config],
+            &[
+                "bash",
+                "-c",
+                &format!("ssh web 'echo one'; env -i \"$GIT_SSH\" -F none h2 'exit 4'; echo $?"),
+            ],
+        )
         .output()
         .unwrap();
     assert_eq!(text(&output.stdout), "one\n4\n", "{}", text(&output.stderr));
     let headers = world.headers.lock().unwrap().clone();
     assert_eq!(headers[0].route.host, "10.255.0.1");
-    // What a file of the agent's calls `web` is not the user's `web`.
-    assert_eq!(headers[0].route.alias, "10.255.0.1");
+    assert_eq!(
+        (headers[0].route.alias.as_str(), headers[0].route.user.as_str()),
+        ("web", "deploy")
+    );
     assert_eq!(headers[1].route.host, "h2");
     assert!(headers.iter().all(|header| header.program[0] == "bash" && header.agent == "bash"));
 
@@ -163,7 +169,8 @@ fn an_ssh_shim_for_every_program() {
          {ssh} -W h:1 web; echo $?; {ssh} -v -M web true 2>&1 | grep -c 'expacti: -M left out'; \
          scp -S /usr/bin/ssh a h:b; echo $?"
     );
-    let output = world.wrap(&["bash", "-c", &line]).output().unwrap();
+    let output =
+        world.wrap_with(&["--ssh-config", config], &["bash", "-c", &line]).output().unwrap();
     assert_eq!(text(&output.stdout), "fine\n2\n1\n2\n", "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("expacti: -W is refused: "));
     // Nothing is left of the shim directories.

@@ -1,6 +1,7 @@
 //! Arguments of the commands that run an agent. Nothing here does anything.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -28,6 +29,14 @@ pub(crate) struct WrapArgs {
     /// What the agent is working on, for the reviewer
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// The ssh configuration of every ssh that the program starts, in place of yours and the
+    /// system's; read when the wrap starts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ssh_config: Option<PathBuf>,
+    /// A private key that the program may name, besides those in ~/.ssh and in your ssh
+    /// configuration (may be given more than once)
+    #[arg(long = "identity", value_name = "FILE")]
+    pub(crate) identities: Vec<PathBuf>,
     /// Let the program use something that leads out of its isolation: docker, gpg, or a path;
     /// reviewers see it with every request
     #[arg(long, value_name = "WHAT")]

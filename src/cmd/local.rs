@@ -3,7 +3,7 @@
 use expacti_protocol::http::Status;
 
 use crate::config::Config;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::print;
 
 fn show(status: &Status, json: bool) -> std::io::Result<()> {
@@ -58,6 +58,9 @@ pub(crate) fn status(config: &Config, json: bool) -> Outcome {
             Ok(0)
         }
         Err(failure) if failure.status() == expacti_protocol::exit::UNREACHABLE => {
+            if expacti_protocol::inside::is_inside_a_wrap(&config.home) {
+                return Err(Failure::inside_a_wrap());
+            }
             if json {
                 print::json(&serde_json::json!({"running": false}))?;
             }

@@ -19,13 +19,17 @@ mod watch;
 mod webhook;
 mod wrap;
 
+use std::path::Path;
+
+use expacti_protocol::inside::is_inside_a_wrap;
+
 use self::sessions::Action;
 use crate::cli::{
-    Cli, Command, ConfigCommand, DecideCommand, LookCommand, RunCommand, ServersCommand,
-    SetUpCommand,
+    AuditCommand, Cli, Command, ConfigCommand, DecideCommand, LookCommand, RunCommand,
+    ServersCommand, SetUpCommand,
 };
 use crate::config::{Config, Entry};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::{daemon, print, runtime};
 
 /// Runs the command.
@@ -40,12 +44,27 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         _ => {}
     }
     let config = Config::load(&cli.global)?;
+    if !works_inside(&cli.command) && is_inside_a_wrap(&config.home) {
+        return Err(Failure::inside_a_wrap());
+    }
     match cli.command {
         Command::Decide(command) => decide(&config, command, json),
         Command::Run(command) => run_agent(&config, command),
         Command::Look(command) => look(&config, command, json),
         Command::SetUp(command) => set_up(&config, command, json),
         Command::Servers(command) => servers(&config, command, json),
+    }
+}
+
+/// What a wrapped program may run as well: it neither opens the data nor needs the broker.
+fn works_inside(command: &Command) -> bool {
+    match command {
+        Command::Look(LookCommand::Audit(AuditCommand::Verify { file, .. })) => file.is_some(),
+        Command::Look(LookCommand::Replay(args)) => Path::new(&args.session).is_file(),
+        Command::Look(LookCommand::Risk(_)) => true,
+        Command::SetUp(SetUpCommand::Config(_) | SetUpCommand::Doctor) => true,
+        Command::Servers(ServersCommand::Status) => true,
+        _ => false,
     }
 }
 

@@ -21,7 +21,8 @@ pub(crate) fn run(config: &Config, args: WrapArgs) -> Outcome {
         program: args.program,
         home: config.home.clone(),
         expacti: std::env::current_exe()?,
-        broker: config.endpoint()?,
+        ssh_config: args.ssh_config,
+        identities: args.identities,
         wanted: if args.path_only {
             Wanted::PathOnly
         } else if args.no_isolate {

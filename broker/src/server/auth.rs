@@ -1,11 +1,13 @@
 //! Who is asking: a token, or the uid of a process on this machine. In doubt: nobody.
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use std::convert::Infallible;
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use expacti_protocol::ancestry::is_inside_wrap;
 use expacti_protocol::principal::Role;
 
 use super::shared::Conn;
@@ -13,6 +15,7 @@ use crate::broker::Broker;
 use crate::state::{Peer, Refusal};
 use crate::tokens::token_hash;
 use crate::users::user_name;
+use crate::wraps::Origin;
 
 fn unauthorized(message: &str) -> Response {
     let body = Refusal::not_entitled(message).into_response().into_body();
@@ -24,41 +27,87 @@ fn unauthorized(message: &str) -> Response {
     answer
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for Conn {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(conn(&parts.extensions))
+    }
+}
+
 impl FromRequestParts<Broker> for Peer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, broker: &Broker) -> Result<Self, Response> {
-        let conn = match ConnectInfo::<Conn>::from_request_parts(parts, broker).await {
-            Ok(ConnectInfo(conn)) => conn,
-            Err(_) => match parts.extensions.get::<ConnectInfo<Conn>>() {
-                Some(ConnectInfo(conn)) => *conn,
-                None => Conn::Remote,
-            },
+        let conn = conn(&parts.extensions);
+        let origin = match parts.extensions.get::<Origin>() {
+            Some(origin) => *origin,
+            None => origin(broker, &conn, &parts.headers),
         };
-        identify(broker, conn, &parts.headers).await
+        identify(broker, &conn, origin, &parts.headers).await
     }
 }
 
-/// Establishes who is at the other end.
-async fn identify(broker: &Broker, conn: Conn, headers: &HeaderMap) -> Result<Peer, Response> {
-    let inside_wrap = match conn {
-        Conn::Local { pid, .. } => {
-            let wraps = broker.shared.wraps();
-            // The marks count also when none is registered: a broker that was restarted has
-            // forgotten the wraps of the one before.
-            pid.is_none_or(|pid| is_inside_wrap(pid.unsigned_abs(), &wraps))
+/// The connection a request came over.
+fn conn(extensions: &Extensions) -> Conn {
+    match extensions.get::<ConnectInfo<Conn>>() {
+        Some(ConnectInfo(conn)) => conn.clone(),
+        None => Conn::Remote,
+    }
+}
+
+/// Lets a request pass only if it comes from outside of every wrap, whatever token it carries.
+pub(super) async fn refuse_those_inside(
+    State(broker): State<Broker>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let origin = origin(&broker, &conn(request.extensions()), request.headers());
+    if let Some(why) = origin.refusal() {
+        return Refusal::not_entitled(why).into_response();
+    }
+    request.extensions_mut().insert(origin);
+    next.run(request).await
+}
+
+/// Where the other end stands. Nothing is known of the network's: it needs a token for everything.
+fn origin(broker: &Broker, conn: &Conn, headers: &HeaderMap) -> Origin {
+    match conn {
+        Conn::Local { process, .. } => {
+            // The broker's own ancestors say nothing of the gate that lives in the same process.
+            let by_ancestry =
+                !bearer_hash(headers).is_some_and(|hash| is_own_gate(broker, conn, &hash));
+            broker.shared.wraps.origin(process, by_ancestry)
         }
-        Conn::Remote => false,
-    };
-    if let Some(value) = headers.get(AUTHORIZATION) {
-        let token = value
-            .to_str()
-            .ok()
-            .and_then(|v| v.strip_prefix("Bearer "))
+        Conn::Remote => Origin::Outside,
+    }
+}
+
+/// Whether this is the gate that lives in this process: its token is worth nothing elsewhere.
+fn is_own_gate(broker: &Broker, conn: &Conn, hash: &str) -> bool {
+    let here = matches!(conn, Conn::Local { process, .. } if process.is_this_process());
+    here && broker.shared.is_local_gate(hash)
+}
+
+/// The digest of the bearer token, if there is one.
+fn bearer_hash(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    Some(token_hash(value.strip_prefix("Bearer ")?.trim()))
+}
+
+/// Establishes who is at the other end.
+async fn identify(
+    broker: &Broker,
+    conn: &Conn,
+    origin: Origin,
+    headers: &HeaderMap,
+) -> Result<Peer, Response> {
+    let inside_wrap = origin != Origin::Outside;
+    if headers.contains_key(AUTHORIZATION) {
+        let hash = bearer_hash(headers)
             .ok_or_else(|| unauthorized("the authorization header holds no bearer token"))?;
-        let hash = token_hash(token.trim());
-        if broker.shared.is_local_gate(&hash) {
-            return Ok(Peer { name: "gate".to_owned(), role: Role::Gate, inside_wrap: false });
+        if is_own_gate(broker, conn, &hash) {
+            return Ok(Peer { name: "gate".to_owned(), role: Role::Gate, inside_wrap });
         }
         return match broker.reader.principal_of(&hash).await {
             Ok(Some(p)) => Ok(Peer { name: p.name, role: p.role, inside_wrap }),
@@ -67,8 +116,8 @@ async fn identify(broker: &Broker, conn: Conn, headers: &HeaderMap) -> Result<Pe
         };
     }
     match conn {
-        Conn::Local { uid, .. } if uid == rustix::process::geteuid().as_raw() => {
-            Ok(Peer { name: user_name(uid), role: Role::Owner, inside_wrap })
+        Conn::Local { uid: Some(uid), .. } if *uid == rustix::process::geteuid().as_raw() => {
+            Ok(Peer { name: user_name(*uid), role: Role::Owner, inside_wrap })
         }
         Conn::Local { .. } => Err(unauthorized("this broker belongs to another user")),
         Conn::Remote => Err(unauthorized("a token is needed: set EXPACTI_TOKEN or --token-file")),

@@ -14,5 +14,6 @@ mod rules;
 mod sessions;
 mod shared;
 mod status;
+mod wraps;
 
 pub(crate) use shared::Shared;

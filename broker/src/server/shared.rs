@@ -1,19 +1,20 @@
 //! What connections share besides the dispatcher, and what the system says of them.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
-use expacti_protocol::uplink::WrapRegistration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
+
+use crate::wraps::{PeerProcess, Wraps};
 
 /// What the connections share besides the dispatcher.
 #[derive(Default)]
 pub(crate) struct Shared {
     local_gates: Mutex<HashSet<String>>,
-    wraps: Mutex<Vec<WrapRegistration>>,
+    pub(super) wraps: Wraps,
     started: std::sync::OnceLock<i64>,
     pub(crate) shutdown: CancellationToken,
     warnings: Mutex<Vec<String>>,
@@ -26,16 +27,6 @@ impl Shared {
 
     pub(super) fn is_local_gate(&self, hash: &str) -> bool {
         self.local_gates.lock().unwrap_or_else(PoisonError::into_inner).contains(hash)
-    }
-
-    pub(super) fn add_wrap(&self, wrap: WrapRegistration) {
-        let mut wraps = self.wraps.lock().unwrap_or_else(PoisonError::into_inner);
-        wraps.retain(|w| w.pid != wrap.pid && is_alive(w.pid));
-        wraps.push(wrap);
-    }
-
-    pub(super) fn wraps(&self) -> Vec<WrapRegistration> {
-        self.wraps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn add_warning(&self, warning: String) {
@@ -51,21 +42,23 @@ impl Shared {
     }
 }
 
-/// The other end of a connection, as the system tells it.
-#[derive(Debug, Clone, Copy)]
+/// The other end of a connection, as the system told it when the connection was accepted.
+#[derive(Debug, Clone)]
 pub(crate) enum Conn {
-    /// A process of this machine.
-    Local { uid: u32, pid: Option<i32> },
+    /// A process of this machine; without a uid it is nobody's.
+    Local { uid: Option<u32>, process: Arc<PeerProcess> },
     /// Somebody on the network.
     Remote,
 }
 
 impl Connected<IncomingStream<'_, UnixListener>> for Conn {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        match stream.io().peer_cred() {
-            Ok(cred) => Self::Local { uid: cred.uid(), pid: cred.pid() },
-            // Without credentials a peer is nobody.
-            Err(_) => Self::Remote,
+        let stream = stream.io();
+        let credentials = stream.peer_cred().ok();
+        let pid = credentials.and_then(|c| c.pid()).and_then(|pid| u32::try_from(pid).ok());
+        Self::Local {
+            uid: credentials.map(|c| c.uid()),
+            process: Arc::new(PeerProcess::of(stream, pid)),
         }
     }
 }
@@ -80,12 +73,4 @@ impl Connected<std::net::SocketAddr> for Conn {
     fn connect_info(_: std::net::SocketAddr) -> Self {
         Self::Remote
     }
-}
-
-/// Whether a process exists.
-fn is_alive(pid: u32) -> bool {
-    i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-        .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }

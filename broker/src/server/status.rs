@@ -1,16 +1,14 @@
 //! The broker itself: whether it works, what it is, and its end.
 
 use axum::Json;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use expacti_protocol::PROTOCOL_VERSION;
 use expacti_protocol::http::Status;
 use expacti_protocol::principal::Role;
-use expacti_protocol::uplink::WrapRegistration;
 
 use super::answer::{Answer, view};
-use super::shared::Conn;
 use crate::broker::Broker;
 use crate::state::{Peer, Refusal};
 
@@ -78,25 +76,6 @@ pub(super) async fn status(State(broker): State<Broker>, peer: Peer) -> Answer<S
         })
         .await?;
     Ok(Json(status))
-}
-
-pub(super) async fn wrap(
-    State(broker): State<Broker>,
-    peer: Peer,
-    ConnectInfo(conn): ConnectInfo<Conn>,
-    Json(mut wrap): Json<WrapRegistration>,
-) -> Answer<()> {
-    let Conn::Local { pid: Some(pid), .. } = conn else {
-        return Err(Refusal::not_entitled("wrap is registered on the broker's own socket"));
-    };
-    if peer.role != Role::Owner {
-        return Err(Refusal::not_entitled("wrap is registered on the broker's own socket"));
-    }
-    // It speaks for itself, by the number the system gives it here: nobody is locked out by the
-    // number of somebody else.
-    wrap.pid = pid.unsigned_abs();
-    broker.shared.add_wrap(wrap);
-    Ok(Json(()))
 }
 
 pub(super) async fn shutdown(State(broker): State<Broker>, peer: Peer) -> Answer<()> {

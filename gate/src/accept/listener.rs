@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use expacti_protocol::client::ClientError;
+use expacti_protocol::reviewer::ErrorCode;
 use expacti_protocol::session::SessionInfo;
+use expacti_protocol::uplink::{Uplink, WrapCheck, WrapRegistration};
 use russh::MethodKind;
 use russh::server::Config;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::uplink_header;
+use super::peer::{self, Home};
+use super::uplink_header::{self, Refusal};
 use crate::auth::agents::Team;
 use crate::auth::host_certs;
 use crate::auth::login::Authenticator;
@@ -56,6 +60,7 @@ pub(crate) async fn unix(
 ) -> Result<(), GateError> {
     let config = Arc::new(config(&shared, &[MethodKind::None], &[]));
     let own = rustix::process::geteuid().as_raw();
+    let home = Arc::new(Home::find().map_err(GateError::Listen)?);
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
@@ -74,9 +79,9 @@ pub(crate) async fn unix(
             continue;
         };
         let (shared, config) = (Arc::clone(&shared), Arc::clone(&config));
-        let cancel = shutdown.child_token();
+        let (home, cancel) = (Arc::clone(&home), shutdown.child_token());
         shared.tasks.clone().spawn(async move {
-            local(shared, config, stream, cancel).await;
+            local(shared, config, &home, stream, cancel).await;
             drop(slot);
         });
     }
@@ -85,33 +90,27 @@ pub(crate) async fn unix(
 async fn local(
     shared: Arc<Shared>,
     config: Arc<Config>,
+    home: &Home,
     mut stream: UnixStream,
     cancel: CancellationToken,
 ) {
-    let reading =
-        tokio::time::timeout(shared.limits.uplink_header, uplink_header::read(&mut stream));
+    if !home.is_home_of(&stream) {
+        tracing::warn!("a connection from another user namespace was refused");
+        let refusing = uplink_header::refuse(&mut stream, peer::FOREIGN.to_owned().into());
+        let _ = tokio::time::timeout(shared.limits.uplink_header, refusing).await;
+        return;
+    }
+    let reading = uplink_header::read(&mut stream, async |token| whose(&shared, token).await);
     let header = tokio::select! {
         () = cancel.cancelled() => return,
-        header = reading => header,
+        header = tokio::time::timeout(shared.limits.uplink_header, reading) => header,
     };
-    let Ok(Some((uplink, rest))) = header else { return };
-    let program = uplink.program.clone();
-    let target = Target::from_route(uplink.route, &shared.limits);
-    let info = SessionInfo {
-        agent: uplink.agent,
-        owner: None,
-        target: target.alias.clone(),
-        host: target.host.clone(),
-        port: target.port,
-        user: target.user.clone(),
-        reason: uplink.reason,
-        program,
-        client: None,
-        ..SessionInfo::default()
+    let Ok(Some((uplink, wrap, rest))) = header else { return };
+    let connection = match wrap {
+        Some(wrap) => connection(&shared, uplink, wrap, cancel.clone()),
+        None => Connection::unknown(Arc::clone(&shared), cancel.clone()),
     };
     let backpressure = Backpressure::new(shared.limits.buffered, shared.limits.spilled);
-    let connection =
-        Connection::new(Arc::clone(&shared), cancel.clone(), target, info, uplink.status_line);
     let client = Client {
         authenticator: Authenticator::Local(connection),
         backpressure: Arc::new(backpressure),
@@ -120,6 +119,50 @@ async fn local(
         slot: None,
     };
     serve(shared, config, stream, rest, client).await;
+}
+
+/// The connection of a wrapped program: the target comes from the helper of its wrap, who it is and
+/// what keeps it from going round the gate from the broker.
+fn connection(
+    shared: &Arc<Shared>,
+    uplink: Uplink,
+    wrap: WrapRegistration,
+    cancel: CancellationToken,
+) -> Arc<Connection> {
+    let target = Target::from_route(uplink.route, &shared.limits);
+    let info = SessionInfo {
+        agent: wrap.agent,
+        target: target.alias.clone(),
+        host: target.host.clone(),
+        port: target.port,
+        user: target.user.clone(),
+        reason: uplink.reason,
+        program: uplink.program,
+        isolation: Some(wrap.isolation),
+        with: wrap.with,
+        ..SessionInfo::default()
+    };
+    Connection::new(Arc::clone(shared), cancel, target, info, uplink.status_line)
+}
+
+/// Asks the broker whose token this is. Without its word, nobody's.
+async fn whose(shared: &Shared, token: &str) -> Result<Option<WrapRegistration>, Refusal> {
+    let check = WrapCheck { token: token.to_owned() };
+    match shared.client.post("/v1/wraps/check", &check).await {
+        Ok(wrap) => Ok(Some(wrap)),
+        Err(ClientError::Unreachable { .. }) => Ok(None),
+        Err(ClientError::Refused { code: ErrorCode::NotFound, .. }) => Err(Refusal {
+            why: "the broker does not know this wrap (any more): start the program once more with \
+                  `expacti wrap`"
+                .to_owned(),
+            unknown_token: true,
+        }),
+        Err(error) => Err(format!(
+            "the broker does not say whose connection this is ({error}), so nothing runs; `expacti \
+             status` says more"
+        )
+        .into()),
+    }
 }
 
 /// See [`crate::Gate::serve_tcp`].

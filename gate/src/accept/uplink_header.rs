@@ -1,42 +1,89 @@
-//! The line that a shim writes before it speaks SSH. It chooses a target and is shown to the
-//! reviewer; it can approve nothing.
+//! The line that the helper of a wrap writes before it speaks SSH. It chooses a target and is shown to
+//! the reviewer; it can approve nothing. Nothing of it is used before the broker has said whose
+//! token it carries.
 
 use bytes::{Bytes, BytesMut};
 use expacti_protocol::PROTOCOL_VERSION;
-use expacti_protocol::uplink::{MAX_UPLINK, Uplink, UplinkReply};
+use expacti_protocol::uplink::{MAX_UPLINK, Uplink, UplinkReply, WrapRegistration};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-/// Reads the header and answers it. Returns the header and the bytes that followed it; `None` when
-/// the connection cannot go on, which the peer was told.
-pub(crate) async fn read(stream: &mut UnixStream) -> Option<(Uplink, Bytes)> {
+use crate::upstream::known_hosts::is_plain_name;
+
+/// What a connection without a token is told.
+const NO_TOKEN: &str =
+    "the connection carries no token of a wrap: start ssh through `expacti wrap`";
+
+/// Why a connection is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// For the agent.
+    pub(super) why: String,
+    /// See [`UplinkReply::unknown_token`].
+    pub(super) unknown_token: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self { why, unknown_token: false }
+    }
+}
+
+/// Reads the header and answers it. Returns the header, whose it is according to `whose` (which asks
+/// the broker about the token; `None` when the broker cannot be reached), and the bytes that followed it; `None` when the connection cannot go
+/// on, which the peer was told.
+pub(super) async fn read(
+    stream: &mut UnixStream,
+    whose: impl AsyncFnOnce(&str) -> Result<Option<WrapRegistration>, Refusal>,
+) -> Option<(Uplink, Option<WrapRegistration>, Bytes)> {
     let mut buffer = BytesMut::with_capacity(4096);
-    let result = loop {
+    let end = loop {
         if let Some(end) = buffer.iter().position(|b| *b == b'\n') {
-            break parse(buffer.get(..end).unwrap_or_default()).map(|uplink| (uplink, end));
+            break Ok(end);
         }
         if buffer.len() >= MAX_UPLINK {
-            break Err(format!("the head is longer than {MAX_UPLINK} bytes"));
+            break Err(format!("the head is longer than {MAX_UPLINK} bytes").into());
         }
         match stream.read_buf(&mut buffer).await {
             Ok(0) | Err(_) => return None,
             Ok(_) => {}
         }
     };
-    let (reply, result) = match result {
-        Ok((uplink, end)) => {
-            let _header = buffer.split_to(end + 1);
-            (UplinkReply { ok: true, error: None }, Some((uplink, buffer.freeze())))
+    let checked = match end {
+        Ok(end) => {
+            let header = buffer.split_to(end + 1);
+            admit(&header, whose).await
         }
-        Err(error) => (UplinkReply { ok: false, error: Some(error) }, None),
+        Err(refusal) => Err(refusal),
     };
-    let mut line = serde_json::to_vec(&reply).ok()?;
-    line.push(b'\n');
-    stream.write_all(&line).await.ok()?;
-    result
+    match checked {
+        Ok((uplink, wrap)) => {
+            answer(stream, &UplinkReply { ok: true, ..UplinkReply::default() }).await?;
+            Some((uplink, wrap, buffer.freeze()))
+        }
+        Err(refusal) => {
+            refuse(stream, refusal).await;
+            None
+        }
+    }
 }
 
-fn parse(header: &[u8]) -> Result<Uplink, String> {
+/// Tells the peer that the connection ends here.
+pub(super) async fn refuse(stream: &mut UnixStream, refusal: Refusal) {
+    let Refusal { why, unknown_token } = refusal;
+    answer(stream, &UplinkReply { ok: false, error: Some(why), unknown_token }).await;
+}
+
+async fn answer(stream: &mut UnixStream, reply: &UplinkReply) -> Option<()> {
+    let mut line = serde_json::to_vec(reply).ok()?;
+    line.push(b'\n');
+    stream.write_all(&line).await.ok()
+}
+
+async fn admit(
+    header: &[u8],
+    whose: impl AsyncFnOnce(&str) -> Result<Option<WrapRegistration>, Refusal>,
+) -> Result<(Uplink, Option<WrapRegistration>), Refusal> {
     let uplink: Uplink =
         serde_json::from_slice(header).map_err(|e| format!("the head cannot be read: {e}"))?;
     if uplink.protocol != PROTOCOL_VERSION {
@@ -44,15 +91,33 @@ fn parse(header: &[u8]) -> Result<Uplink, String> {
             "wrap speaks protocol {}, the gate {PROTOCOL_VERSION}: run `expacti down`, then try \
              again",
             uplink.protocol
-        ));
+        )
+        .into());
     }
-    if uplink.route.host.is_empty() || uplink.route.user.is_empty() {
+    if uplink.token.is_empty() {
+        return Err(NO_TOKEN.to_owned().into());
+    }
+    let wrap = whose(&uplink.token).await?;
+    check(&uplink)?;
+    Ok((uplink, wrap))
+}
+
+/// The helper has checked the route; the gate does so once more.
+fn check(uplink: &Uplink) -> Result<(), String> {
+    let route = &uplink.route;
+    if route.host.is_empty() || route.user.is_empty() {
         return Err("the head names no host or no user".to_owned());
     }
-    if [&uplink.route.host, &uplink.route.user].iter().any(|s| s.chars().any(char::is_control)) {
+    if [&route.host, &route.user].iter().any(|s| s.chars().any(char::is_control)) {
         return Err("the host or user name holds control characters".to_owned());
     }
-    Ok(uplink)
+    if let Some(alias) = route.host_key_alias.as_ref().filter(|alias| !is_plain_name(alias)) {
+        return Err(format!(
+            "the HostKeyAlias {alias:?} is refused: in known_hosts it could stand for other hosts \
+             or other lines; use letters, digits and .-_:[]"
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -62,7 +127,9 @@ mod tests {
 
     use super::*;
 
-    async fn exchange(header: Vec<u8>) -> (Option<(Uplink, Bytes)>, String) {
+    async fn exchange(
+        header: Vec<u8>,
+    ) -> (Option<(Uplink, Option<WrapRegistration>, Bytes)>, String) {
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
         let writer = tokio::spawn(async move {
             theirs.write_all(&header).await.ok();
@@ -71,21 +138,63 @@ mod tests {
             theirs.read_to_string(&mut answer).await.ok();
             answer
         });
-        let got = read(&mut ours).await;
+        let whose = async |token: &str| match token {
+            "t" => {
+                Ok(Some(WrapRegistration { agent: "a".to_owned(), ..WrapRegistration::default() }))
+            }
+            _ => Err(Refusal { why: "unknown".to_owned(), unknown_token: true }),
+        };
+        let got = read(&mut ours, whose).await;
         drop(ours);
         (got, writer.await.unwrap())
     }
 
-    #[tokio::test]
-    async fn a_header_and_what_follows() {
+    fn plain() -> Uplink {
         let route =
             TargetRoute { host: "h".to_owned(), user: "u".to_owned(), ..TargetRoute::default() };
-        let uplink = Uplink { protocol: PROTOCOL_VERSION, route, ..Uplink::default() };
+        let token = "t".to_owned();
+        Uplink { protocol: PROTOCOL_VERSION, token, route, ..Uplink::default() }
+    }
+
+    fn line(uplink: &Uplink) -> Vec<u8> {
+        let mut line = serde_json::to_vec(uplink).unwrap();
+        line.push(b'\n');
+        line
+    }
+
+    #[tokio::test]
+    async fn without_a_token_that_the_broker_knows_nothing_is_looked_at() {
+        for (token, answer) in [("", "expacti wrap"), ("x", "\"unknown_token\":true")] {
+            let uplink = Uplink { token: token.to_owned(), ..plain() };
+            let (got, said) = exchange(line(&uplink)).await;
+            assert!(got.is_none() && said.contains(answer), "{said}");
+            // Not even to say what is wrong with it.
+            let hostless = Uplink { route: TargetRoute::default(), ..uplink };
+            assert_eq!(exchange(line(&hostless)).await.1, said);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_alias_stands_for_one_host() {
+        for alias in ["*", "a,b", "a b", "!a", "@revoked", "|1|x|y", "#a", "a\nb", "", "h%x"] {
+            let mut uplink = plain();
+            uplink.route.host_key_alias = Some(alias.to_owned());
+            let (got, said) = exchange(line(&uplink)).await;
+            assert!(got.is_none() && said.contains("HostKeyAlias"), "{alias:?}: {said}");
+        }
+        let mut uplink = plain();
+        uplink.route.host_key_alias = Some("[web_1.example-x]:22".to_owned());
+        assert!(exchange(line(&uplink)).await.0.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_header_and_what_follows() {
+        let uplink = plain();
         let mut header = serde_json::to_vec(&uplink).unwrap();
         header.extend_from_slice(b"\nSSH-2.0-x\r\n");
         let (got, answer) = exchange(header).await;
-        let (read, rest) = got.unwrap();
-        assert_eq!(read, uplink);
+        let (read, wrap, rest) = got.unwrap();
+        assert_eq!((read, wrap.unwrap().agent.as_str()), (uplink, "a"));
         assert_eq!(rest.as_ref(), b"SSH-2.0-x\r\n");
         assert_eq!(answer, "{\"ok\":true}\n");
     }
@@ -107,10 +216,8 @@ mod tests {
         assert!(got.is_none() && answer.contains("the head is longer than"), "{answer}");
         let (_, answer) = exchange(b"nonsense\n".to_vec()).await;
         assert!(answer.contains("the head cannot be read"), "{answer}");
-        let hostless = Uplink { protocol: PROTOCOL_VERSION, ..Uplink::default() };
-        let mut line = serde_json::to_vec(&hostless).unwrap();
-        line.push(b'\n');
-        let (_, answer) = exchange(line).await;
+        let hostless = Uplink { route: TargetRoute::default(), ..plain() };
+        let (_, answer) = exchange(line(&hostless)).await;
         assert!(answer.contains("the head names no host or no user"), "{answer}");
         let (got, _) = exchange(b"no newline".to_vec()).await;
         assert!(got.is_none());

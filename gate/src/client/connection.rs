@@ -23,6 +23,8 @@ pub(crate) struct Connection {
     /// end.
     pub(crate) cancel: CancellationToken,
     pub(crate) pool: Arc<Pool>,
+    /// The broker could be asked whose connection this is. If not, nothing is opened for it.
+    known: bool,
     /// The agent's standard error is a terminal.
     pub(crate) status_line: bool,
     info: SessionInfo,
@@ -44,6 +46,7 @@ impl Connection {
             shared,
             cancel,
             pool,
+            known: true,
             status_line,
             info,
             current: Mutex::new(None),
@@ -51,8 +54,31 @@ impl Connection {
         })
     }
 
+    /// A connection of which nobody can say whose it is, since the broker cannot be reached: it is
+    /// told so, and leads nowhere.
+    pub(crate) fn unknown(shared: Arc<Shared>, cancel: CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            pool: Pool::closed(cancel.clone()),
+            cancel,
+            known: false,
+            status_line: false,
+            info: SessionInfo::default(),
+            current: Mutex::new(None),
+            lagging: AtomicBool::new(false),
+        })
+    }
+
+    /// The pool of connections to the target.
+    pub(crate) fn target(&self) -> Result<Arc<Pool>, Refusal> {
+        if self.known { Ok(Arc::clone(&self.pool)) } else { Err(Refusal::unreachable()) }
+    }
+
     /// The session to submit in; opened if there is none.
     pub(crate) async fn current(&self) -> Result<OpenSession, Refusal> {
+        if !self.known {
+            return Err(Refusal::unreachable());
+        }
         let mut current = self.current.lock().await;
         if self.lagging.load(Ordering::Acquire) {
             return Err(Refusal::undecided("the session's recording failed"));

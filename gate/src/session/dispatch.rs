@@ -6,7 +6,6 @@
 //! Interactive shells and SFTP have paths of their own ([`crate::shell`], [`crate::files::sftp`])
 //! that start here and keep the same order for each of their items.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -88,7 +87,7 @@ struct Opened {
 
 /// Open: the target comes first, so that an unusable one costs no reviewer's time.
 async fn open(channel: &Channel) -> Result<Opened, Stopped> {
-    let pool = Arc::clone(&channel.connection.pool);
+    let pool = channel.connection.target()?;
     let opened = unless_gone(&channel.gone, pool.channel()).await?;
     let (lease, target) = opened.map_err(|error| Refusal::target(&error.0))?;
     let session = unless_gone(&channel.gone, channel.connection.current()).await??;

@@ -49,8 +49,20 @@ pub(crate) fn host_name(host: &str, port: u16) -> String {
     }
 }
 
-/// The line that records a key, with the name hashed if `hashed`.
+/// Whether a name stands for itself and nothing else in a known_hosts file.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']'))
+}
+
+/// The line that records a key, with the name hashed if `hashed`. There is none for a name that a
+/// reader would take for a pattern, a marker or two words.
 pub(crate) fn line(name: &str, key: &PublicKey, hashed: bool) -> Option<String> {
+    if !is_plain_name(name) {
+        return None;
+    }
     let name = if hashed { hash(name)? } else { name.to_owned() };
     let mut key = key.clone();
     key.set_comment("");
@@ -199,6 +211,17 @@ mod tests {
             assert_eq!(lookup(&text, "f", name).len(), 1, "{name}");
         }
         assert_eq!(lookup(&text, "f", "db").len(), 0);
+    }
+
+    #[test]
+    fn only_plain_names_are_recorded() {
+        let key = PublicKey::from_openssh(KEY).unwrap();
+        for odd in ["*", "a,b", "!a", "@revoked *", "|1|x|y", "#a", "a b", "a\nb", "a\tb", "", "é"]
+        {
+            assert_eq!(line(odd, &key, false), None, "{odd:?}");
+            assert_eq!(line(odd, &key, true), None, "{odd:?}");
+        }
+        assert!(line("[fe80::1]:22", &key, false).is_some());
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 pub(crate) mod connect;
 mod hostkey;
-mod known_hosts;
+pub(crate) mod known_hosts;
 mod login;
 pub(crate) mod pool;
 pub(crate) mod route;

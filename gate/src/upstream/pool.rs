@@ -19,7 +19,8 @@ type Connected = Result<TargetConnection, ConnectError>;
 
 /// See the module.
 pub(crate) struct Pool {
-    target: Arc<Target>,
+    /// None: there is nothing to connect to.
+    target: Option<Arc<Target>>,
     cancel: CancellationToken,
     warm: Mutex<Option<JoinHandle<Connected>>>,
     idle: Mutex<Vec<TargetConnection>>,
@@ -38,6 +39,10 @@ impl Lease {
     }
 }
 
+fn nowhere() -> ConnectError {
+    ConnectError("this connection leads to no target".to_owned())
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -45,26 +50,38 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Pool {
     /// Starts the first connection at once; `cancel` ends them all.
     pub(crate) fn new(target: Arc<Target>, cancel: CancellationToken) -> Arc<Self> {
-        let pool = Arc::new(Self {
-            target,
-            cancel,
-            warm: Mutex::new(None),
-            idle: Mutex::default(),
-            checked: watch::channel(None).0,
-        });
+        let pool = Self::of(Some(target), cancel);
         let first = Arc::clone(&pool);
         *lock(&pool.warm) = Some(tokio::spawn(async move { first.connect().await }));
         pool
     }
 
+    /// Connects to nothing, ever.
+    pub(crate) fn closed(cancel: CancellationToken) -> Arc<Self> {
+        let pool = Self::of(None, cancel);
+        pool.checked.send_replace(Some(Err(nowhere())));
+        pool
+    }
+
+    fn of(target: Option<Arc<Target>>, cancel: CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
+            target,
+            cancel,
+            warm: Mutex::new(None),
+            idle: Mutex::default(),
+            checked: watch::channel(None).0,
+        })
+    }
+
     async fn connect(&self) -> Connected {
+        let target = self.target.as_ref().ok_or_else(nowhere)?;
         let result = tokio::select! {
-            result = connect(&self.target) => result,
+            result = connect(target) => result,
             () = self.cancel.cancelled() => Err(ConnectError("the client went away".to_owned())),
         };
         let outcome = result.as_ref().map(|(_, checked)| checked.clone()).map_err(Clone::clone);
         if let Err(error) = &outcome {
-            tracing::info!(target = %self.target.display(), %error, "no connection to the target");
+            tracing::info!(target = %target.display(), %error, "no connection to the target");
         }
         self.checked.send_replace(Some(outcome));
         result.map(|(connection, _)| connection)
@@ -109,17 +126,17 @@ impl Pool {
         &self,
         connection: TargetConnection,
     ) -> Result<(Lease, TargetChannel), ConnectError> {
-        let opening = tokio::time::timeout(self.target.connect_timeout, connection.open());
+        let target = self.target.as_ref().ok_or_else(nowhere)?;
+        let opening = tokio::time::timeout(target.connect_timeout, connection.open());
         match opening.await {
             Ok(Ok(channel)) => Ok((Lease { connection }, channel)),
             Ok(Err(error)) => Err(ConnectError(format!(
                 "{} refused to open a session: {error}",
-                self.target.display()
+                target.display()
             ))),
-            Err(_) => Err(ConnectError(format!(
-                "{} did not open a session in time",
-                self.target.display()
-            ))),
+            Err(_) => {
+                Err(ConnectError(format!("{} did not open a session in time", target.display())))
+            }
         }
     }
 

@@ -10,11 +10,15 @@ use expacti_protocol::command::{CommandState, ItemKind, Outcome, StdinTreatment,
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent, GateRequest};
 use expacti_protocol::http::{AgentKeyQuery, PrincipalView, Target};
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::uplink::{Isolation, WrapCheck, WrapRegistration};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
+
+/// The token of the one wrap that this broker knows.
+pub const TOKEN: &str = "0123abcd";
 
 /// How the broker behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,7 +243,7 @@ async fn upgrade(stream: &UnixStream) -> bool {
     }
 }
 
-/// The two requests of team mode, in the simplest HTTP there is.
+/// The requests beside the link, in the simplest HTTP there is.
 async fn http(state: &State, mut stream: UnixStream) {
     let mut request = Vec::new();
     let (head, body) = loop {
@@ -263,6 +267,19 @@ async fn http(state: &State, mut stream: UnixStream) {
         let certified = agents.iter().filter(|(key, _)| key.starts_with("cert-authority"));
         let certified: Vec<_> = certified.map(|(_, agent)| agent).collect();
         (200, serde_json::to_string(&certified).unwrap())
+    } else if head.starts_with("POST /v1/wraps/check ") {
+        let check: WrapCheck = serde_json::from_str(&body).unwrap();
+        if check.token == TOKEN {
+            let wrap = WrapRegistration {
+                agent: "test".to_owned(),
+                isolation: Isolation::Namespace,
+                with: vec!["docker".to_owned()],
+                ..WrapRegistration::default()
+            };
+            (200, serde_json::to_string(&wrap).unwrap())
+        } else {
+            (404, "{\"code\":\"not_found\",\"message\":\"no such wrap\"}".to_owned())
+        }
     } else if head.starts_with("GET /v1/targets ") {
         (200, serde_json::to_string(&*state.targets.lock().unwrap()).unwrap())
     } else {

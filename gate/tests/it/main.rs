@@ -34,3 +34,4 @@ mod shell_session;
 mod target;
 mod team;
 mod trial;
+mod uplink;

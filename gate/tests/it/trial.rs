@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Broker, Mode};
+use crate::broker::{Broker, Mode, TOKEN};
 
 pub struct Sshd {
     child: std::process::Child,
@@ -251,7 +251,8 @@ impl Trial {
         };
         let mut uplink = Uplink {
             protocol: expacti_protocol::PROTOCOL_VERSION,
-            agent: "test".to_owned(),
+            token: TOKEN.to_owned(),
+            agent: "not believed".to_owned(),
             program: vec!["ssh".to_owned()],
             route,
             ..Uplink::default()

@@ -274,13 +274,10 @@ fn each_option_is_said_to_whom_it_concerns() {
         panic!("{line}");
     };
     let text = |v: &[OsString]| v.join(" ".as_ref()).into_string().unwrap();
-    assert_eq!(
-        text(&request.client_args),
-        "-4 -p 22 -F f -v -t -o User=u -o RequestTTY=no -f h -N"
-    );
+    assert_eq!(text(&request.client_args), "-4 -p 22 -v -t -o User=u -o RequestTTY=no -f h -N");
     assert_eq!(
         text(&request.resolve_args),
-        "-4 -p 22 -i k -J j -F f -o User=u -o HostName=x -o HostKeyAlias=a h"
+        "-4 -p 22 -i k -J j -o User=u -o HostName=x -o HostKeyAlias=a h"
     );
     assert_eq!(request.config.as_deref(), Some("f".as_ref()));
     assert!(request.background && request.verbose);

@@ -18,7 +18,7 @@ use super::lockdown;
 use crate::error::WrapError;
 use crate::process::{Change, next_change};
 use crate::signals::{Event, Queue};
-use crate::{child, notice};
+use crate::{child, helper, notice};
 
 /// From `__init`: the program was stopped.
 pub(super) const STOPPED: u8 = b'S';
@@ -99,7 +99,7 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
         }
         _ => {}
     }
-    crate::isolate::announce::namespace(Path::new(dir))?;
+    helper::enter(Path::new(dir))?;
     lockdown::keep_mounting()?;
     // Before the first process, so that its end is not missed.
     let signals = Queue::new()?;

@@ -15,11 +15,11 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::enter::{CONTINUE, Mode, STOPPED, plan_file};
 use super::plan::Plan;
-use super::{announce, lockdown, mounts};
+use super::{lockdown, mounts};
 use crate::error::WrapError;
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
-use crate::notice;
+use crate::{helper, notice};
 
 /// How long what the program left running has to end by itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
     mounts::carry_out(&plan)?;
     lockdown::drop_capabilities()?;
     lockdown::restrict()?;
-    announce::ready(dir)?;
+    helper::ready(dir)?;
     start(mode, control, keep == "keep", program, rest)
 }
 

@@ -4,7 +4,6 @@
 //! carries the plan out as their first process and starts the program; `watch` looks from outside
 //! whether everything that was covered still is.
 
-pub(crate) mod announce;
 pub(crate) mod enter;
 pub(crate) mod init;
 pub(crate) mod lockdown;

@@ -81,7 +81,18 @@ impl Step {
 
 impl Plan {
     /// The places at which something must stay mounted as long as the wrap lasts.
-    pub(crate) fn mask(&self) -> impl Iterator<Item = &Path> {
-        self.steps.iter().filter(|s| !matches!(s, Step::ReadOnly { .. })).map(Step::at)
+    pub(crate) fn mask(&self) -> Vec<PathBuf> {
+        let mounts = self.steps.iter().filter(|s| !matches!(s, Step::ReadOnly { .. }));
+        mounts.map(|step| step.at().to_owned()).collect()
+    }
+
+    /// What the program can read but not change, or not even see.
+    pub(crate) fn pinned(&self) -> Vec<PathBuf> {
+        let is_pinned = |step: &&Step| match step {
+            Step::Directory { read_only, .. } | Step::Bind { read_only, .. } => *read_only,
+            Step::Overlay { .. } => true,
+            Step::Processes { .. } | Step::Terminals { .. } | Step::ReadOnly { .. } => false,
+        };
+        self.steps.iter().filter(is_pinned).map(|step| step.at().to_owned()).collect()
     }
 }

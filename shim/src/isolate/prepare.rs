@@ -14,7 +14,7 @@ use super::startup::Startup;
 use super::survey::{NOTHING, Survey};
 use crate::error::WrapError;
 use crate::executable::search_path;
-use crate::wrap::{CLIENT, EXPACTI};
+use crate::context::{CLIENT, EXPACTI};
 
 /// What a wrapped program is not to find, beside what is found by looking.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@ use super::plan::{Item, ItemKind, Plan, Step};
 use super::writable::{is_changeable, is_writable, renamable_ancestors};
 use super::{programs, sockets};
 use crate::error::WrapError;
-use crate::wrap::{CLIENT, EXPACTI};
+use crate::context::{CLIENT, EXPACTI};
 
 /// Size of the largest file of `~/.ssh` and `~/.gnupg` that is seen inside, in bytes.
 const MAX_COPY: u64 = 16 << 20;

@@ -97,23 +97,43 @@ pub(crate) fn mounts(pid: u32) -> std::io::Result<Vec<Mount>> {
     Ok(parse(&std::fs::read_to_string(format!("/proc/{pid}/mountinfo"))?))
 }
 
-/// Returns when a cover of the process `pid` is gone, with the reason; `None` once the process is.
-pub(crate) fn watch(pid: u32, mask: &[PathBuf]) -> Option<String> {
-    let file = File::open(format!("/proc/{pid}/mountinfo")).ok()?;
-    let first: BTreeSet<u64> = mounts(pid).ok()?.iter().map(|m| m.id).collect();
-    loop {
-        let mounts = mounts(pid).ok()?;
-        if mounts.is_empty() {
-            return None;
+/// Looks at the mounts of one process.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    pid: u32,
+    file: File,
+    mask: Vec<PathBuf>,
+    first: BTreeSet<u64>,
+}
+
+impl Watcher {
+    /// Looks for the first time.
+    ///
+    /// # Errors
+    /// When the process cannot be looked at, or something is not covered as it must be.
+    pub(crate) fn new(pid: u32, mask: Vec<PathBuf>) -> std::io::Result<Self> {
+        let file = File::open(format!("/proc/{pid}/mountinfo"))?;
+        let mounts = mounts(pid)?;
+        let first: BTreeSet<u64> = mounts.iter().map(|m| m.id).collect();
+        match fault(&mounts, &first, &mask) {
+            Some(fault) => Err(std::io::Error::other(fault)),
+            None => Ok(Self { pid, file, mask, first }),
         }
-        if let Some(fault) = fault(&mounts, &first, mask) {
-            return Some(fault);
-        }
-        // The kernel reports a change of the table as an exceptional condition.
-        let mut fds = [PollFd::new(&file, PollFlags::PRI | PollFlags::ERR)];
-        match poll(&mut fds, Some(&LOOK_AGAIN)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return Some("the mounts can no longer be watched".to_owned()),
+    }
+
+    /// Returns when something is wrong, and says what; `None` once the process has ended.
+    pub(crate) fn run(&self) -> Option<String> {
+        loop {
+            let mounts = mounts(self.pid).ok().filter(|m| !m.is_empty())?;
+            if let Some(fault) = fault(&mounts, &self.first, &self.mask) {
+                return Some(fault);
+            }
+            // The kernel reports a change of the table as an exceptional condition.
+            let mut fds = [PollFd::new(&self.file, PollFlags::PRI | PollFlags::ERR)];
+            match poll(&mut fds, Some(&LOOK_AGAIN)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return Some("the mounts can no longer be watched".to_owned()),
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ impl Files {
             panic!("{line}");
         };
         if !agent_gave_f {
-            request.config = None;
+            request.config_is_users = true;
         }
         let var = |name: &str| match name {
             "SSH_AUTH_SOCK" => Some("/run/agent".to_owned()),
@@ -51,7 +51,13 @@ impl Files {
             _ => None,
         };
         let cwd = self.dir.path().to_owned();
-        let env = ResolveEnv { ssh: Path::new("/usr/bin/ssh"), wrap_pid: 7, var: &var, cwd: &cwd };
+        let env = ResolveEnv {
+            ssh: Path::new("/usr/bin/ssh"),
+            wrap_pid: 7,
+            var: &var,
+            cwd: &cwd,
+            fixed: None,
+        };
         resolve(&request, &env).map(|r| r.route).map_err(|e| e.to_string())
     }
 }
@@ -172,7 +178,8 @@ fn ways_to_the_target() {
     );
     let way = |line: &str| files.resolve(line).map(|r| r.transport.map(|t| t.join(" ")));
     let prefix = "/usr/bin/env EXPACTI_WRAP=7 SSH_AUTH_SOCK=/run/agent ";
-    let ssh = format!("{prefix}/usr/bin/ssh -oBatchMode=yes ");
+    let config = files.path("config");
+    let ssh = format!("{prefix}/usr/bin/ssh -oBatchMode=yes -oPermitLocalCommand=no -F {config} ");
     assert_eq!(way("one").unwrap().unwrap(), format!("{ssh}-W [one]:22 bastion"));
     assert_eq!(
         way("two").unwrap().unwrap(),

@@ -17,10 +17,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use expacti_protocol::home::{GATE_HOST_ALIAS, Home};
-use expacti_protocol::uplink::{Uplink, UplinkReply, WrapRegistration};
+use expacti_protocol::uplink::{Uplink, UplinkReply, WrapGrant, WrapRegistration};
 use russh::server::{Auth, Config, Handler, Msg, Session};
 use russh::{Channel, ChannelId};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// What the broker of a [`World`] grants.
+pub(crate) const TOKEN: &str = "0123abcd";
 
 /// Waits until `ready` gives something.
 pub(crate) fn until<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
@@ -84,8 +87,14 @@ impl World {
 
     /// `shim -- PROGRAM ARGS…` in this world.
     pub(crate) fn wrap(&self, program: &[&str]) -> Command {
+        self.wrap_with(&[], program)
+    }
+
+    /// `shim OPTIONS -- PROGRAM ARGS…`.
+    pub(crate) fn wrap_with(&self, options: &[&str], program: &[&str]) -> Command {
         let mut command = Command::new(shim());
         command
+            .args(options)
             .arg("--")
             .args(program)
             .env("EXPACTI_HOME", self.path())
@@ -113,11 +122,9 @@ impl World {
                 let mut body = vec![0; length];
                 stream.read_exact(&mut body).unwrap();
                 registered.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
-                stream
-                    .write_all(
-                        b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnull",
-                    )
-                    .unwrap();
+                let grant = serde_json::to_string(&WrapGrant { token: TOKEN.to_owned() }).unwrap();
+                let head = format!("content-length: {}\r\nconnection: close", grant.len());
+                write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{grant}").unwrap();
             }
         });
     }
@@ -160,7 +167,9 @@ impl World {
                 headers.lock().unwrap().push(serde_json::from_slice(&line).unwrap());
                 let error = refuse.lock().unwrap().clone();
                 let ok = error.is_none();
-                let mut reply = serde_json::to_vec(&UplinkReply { ok, error }).unwrap();
+                let mut reply =
+                    serde_json::to_vec(&UplinkReply { ok, error, ..UplinkReply::default() })
+                        .unwrap();
                 reply.push(b'\n');
                 stream.write_all(&reply).await.unwrap();
                 if ok {

@@ -1,0 +1,180 @@
+//! The wraps that run on this machine: what the broker vouches for towards the gate, and which user
+//! namespaces are inside.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use expacti_protocol::ancestry;
+use expacti_protocol::uplink::{Isolation, WrapGrant, WrapRegistration};
+use subtle::ConstantTimeEq as _;
+
+use super::origin::Origin;
+use super::process::{Namespace, NamespaceId, Peer, Process};
+use crate::state::Refusal;
+use crate::tokens::{new_token, token_hash};
+
+/// The most wraps at a time.
+const MAX_WRAPS: usize = 4096;
+
+/// The longest name of an agent, and of something it may use, in bytes.
+const MAX_NAME: usize = 4096;
+
+/// The most things that a wrap says its program may use.
+const MAX_WITH: usize = 64;
+
+/// One wrap. It is forgotten when its process ends.
+struct Wrap {
+    token_hash: String,
+    about: WrapRegistration,
+    process: Process,
+    namespace: Option<Namespace>,
+}
+
+/// The wraps of this machine.
+pub(crate) struct Wraps {
+    /// The broker's own user namespace; none when the kernel does not tell.
+    own: Option<Namespace>,
+    all: Mutex<Vec<Wrap>>,
+}
+
+impl Default for Wraps {
+    fn default() -> Self {
+        Self { own: Namespace::own().ok(), all: Mutex::default() }
+    }
+}
+
+impl Wraps {
+    /// Those whose process has not ended.
+    fn live(&self) -> MutexGuard<'_, Vec<Wrap>> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|wrap| !wrap.process.has_ended());
+        all
+    }
+
+    /// Takes the word of a peer for a wrap: its own process, or its parent's.
+    pub(crate) fn register(
+        &self,
+        peer: &Peer,
+        about: WrapRegistration,
+    ) -> Result<WrapGrant, Refusal> {
+        let peer = peer.process().map_err(|_| unseen())?;
+        check(&about)?;
+        let process = Process::open(about.pid)
+            .map_err(|_| Refusal::invalid(format!("there is no process {} to wrap", about.pid)))?;
+        // Nobody is locked out by the number of somebody else. In this order: who has the number is
+        // held by now, and the peer still lives after it was asked for its parent.
+        let related = about.pid == peer.pid()
+            || ancestry::stat(peer.pid()).is_ok_and(|stat| stat.parent == about.pid);
+        if !related || !peer.is_alive() || !process.is_alive() {
+            return Err(Refusal::not_entitled(format!(
+                "process {} may register itself or its parent as a wrap, not process {}",
+                peer.pid(),
+                about.pid
+            )));
+        }
+        let token = new_token()?;
+        let mut all = self.live();
+        if all.len() >= MAX_WRAPS {
+            return Err(Refusal::failed(format!(
+                "{MAX_WRAPS} wraps run already; end some of them"
+            )));
+        }
+        all.push(Wrap { token_hash: token_hash(&token), about, process, namespace: None });
+        Ok(WrapGrant { token })
+    }
+
+    /// From now on whoever lives in the user namespace of process `pid`, or in one made inside it, is
+    /// inside the wrap with that token.
+    pub(crate) fn set_namespace(&self, token: &str, pid: u32) -> Result<(), Refusal> {
+        let lineage = Process::open(pid)
+            .map_err(|_| Refusal::invalid(format!("there is no process {pid}")))?
+            .lineage()
+            .map_err(|unknown| {
+                Refusal::invalid(format!("the namespace of process {pid}: {unknown:?}"))
+            })?;
+        // The broker's own is outside by definition, and so are those above and beside it: they belong
+        // to others.
+        let own = self.own.as_ref().ok_or_else(unseen)?.id();
+        let below_own = lineage.iter().skip(1).any(|above| above.id() == own);
+        let namespace = lineage
+            .into_iter()
+            .next()
+            .filter(|namespace| below_own && namespace.id() != own)
+            .ok_or_else(|| {
+                Refusal::invalid(format!(
+                    "process {pid} does not live in a user namespace below the broker's"
+                ))
+            })?;
+        self.put_namespace(token, namespace)
+    }
+
+    pub(super) fn put_namespace(&self, token: &str, namespace: Namespace) -> Result<(), Refusal> {
+        let mut all = self.live();
+        let wrap = by_token(&mut all, token).ok_or_else(|| Refusal::not_found("wrap"))?;
+        match &wrap.namespace {
+            Some(other) if other.id() != namespace.id() => {
+                Err(Refusal::invalid("this wrap has a user namespace already"))
+            }
+            _ => {
+                wrap.namespace = Some(namespace);
+                Ok(())
+            }
+        }
+    }
+
+    /// The wrap with that token.
+    pub(crate) fn check(&self, token: &str) -> Result<WrapRegistration, Refusal> {
+        let mut all = self.live();
+        let wrap = by_token(&mut all, token).ok_or_else(|| Refusal::not_found("wrap"))?;
+        let mut about = wrap.about.clone();
+        // What the broker has not seen it does not vouch for.
+        if about.isolation == Isolation::Namespace && wrap.namespace.is_none() {
+            about.isolation = Isolation::PathOnly;
+        }
+        Ok(about)
+    }
+
+    /// Where a peer stands, now. `by_ancestry`: whether its place in the process tree counts, too.
+    pub(crate) fn origin(&self, peer: &Peer, by_ancestry: bool) -> Origin {
+        let process = match peer.process() {
+            Ok(process) => process,
+            Err(unknown) => return unknown.into(),
+        };
+        let lineage = process.lineage();
+        let ids = lineage.as_ref().map(|all| all.iter().map(Namespace::id).collect::<Vec<_>>());
+        let ids = ids.as_deref().map_err(|unknown| **unknown);
+        let own = self.own.as_ref().map(Namespace::id);
+        let (registered, wraps) = self.registered();
+        let below = || by_ancestry && ancestry::is_inside_wrap(process.pid(), &wraps);
+        let origin = Origin::judge(own.as_ref(), &registered, ids, below);
+        // As long as it lives its number is its own: what was said of the number was said of it.
+        if origin == Origin::Outside && !process.is_alive() { Origin::Gone } else { origin }
+    }
+
+    /// The namespaces of the wraps, and what the process tree is searched for.
+    fn registered(&self) -> (Vec<NamespaceId>, Vec<WrapRegistration>) {
+        let all = self.live();
+        let namespaces = all.iter().filter_map(|w| w.namespace.as_ref().map(Namespace::id));
+        (namespaces.collect(), all.iter().map(|w| w.about.clone()).collect())
+    }
+}
+
+fn by_token<'a>(all: &'a mut [Wrap], token: &str) -> Option<&'a mut Wrap> {
+    let hash = token_hash(token.trim());
+    all.iter_mut().find(|wrap| wrap.token_hash.as_bytes().ct_eq(hash.as_bytes()).into())
+}
+
+fn unseen() -> Refusal {
+    Refusal::not_entitled("the system does not say who asks, so no wrap can be registered")
+}
+
+fn check(about: &WrapRegistration) -> Result<(), Refusal> {
+    let short = |text: &String| text.len() <= MAX_NAME;
+    if short(&about.agent) && about.with.len() <= MAX_WITH && about.with.iter().all(short) {
+        Ok(())
+    } else {
+        Err(Refusal::invalid(format!(
+            "a wrap says more than it may: names of at most {MAX_NAME} bytes, at most {MAX_WITH} things \
+             that the program may use"
+        )))
+    }
+}

@@ -1,0 +1,229 @@
+//! A configuration with everything it includes. It is read without knowing the host: what stands in any
+//! `Host` or `Match` block counts.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::line::Line;
+use super::{Config, Places, commands};
+
+/// The most files, and the most bytes of them together, that one configuration may have.
+const MOST_FILES: usize = 256;
+const MOST_BYTES: u64 = 4 << 20;
+
+/// How deep files may include each other; OpenSSH's own limit.
+const DEEPEST: usize = 16;
+
+/// A command line, or the path of a library, that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Code {
+    /// Where it stands: `match exec`, `proxycommand` and so on.
+    pub(crate) keyword: String,
+    /// As it stands there.
+    pub(crate) command: String,
+}
+
+impl Code {
+    /// The files that decide what it does; an error when that cannot be told.
+    pub(super) fn files(&self, places: &Places, path: &OsStr) -> Result<Vec<PathBuf>, String> {
+        commands::files(&self.command, places, path)
+    }
+}
+
+/// What a configuration says, of any host.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Closure {
+    /// Its files, also those that are not there, and the directories of patterns.
+    pub(crate) files: Vec<PathBuf>,
+    /// What of it is executed.
+    pub(crate) code: Vec<Code>,
+    /// The keys and certificates it names.
+    pub(crate) identities: Vec<PathBuf>,
+    /// The known_hosts files it names.
+    pub(crate) known_hosts: Vec<PathBuf>,
+    /// What could not be followed. Such a configuration is not used from inside.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Closure {
+    /// Reads a configuration.
+    pub(crate) fn read(config: &Config, places: &Places) -> Self {
+        let mut reader =
+            Reader { places, closure: Self::default(), seen: HashSet::new(), bytes: MOST_BYTES };
+        match config {
+            Config::None => {}
+            Config::Usual => {
+                reader.file(&places.ssh_dir().join("config"), &places.ssh_dir(), 0);
+                reader.file(&places.system.join("ssh_config"), &places.system, 0);
+            }
+            // As OpenSSH: what it includes by a relative path is looked for in ~/.ssh.
+            Config::File(file) => reader.file(file, &places.ssh_dir(), 0),
+        }
+        reader.closure
+    }
+}
+
+struct Reader<'a> {
+    places: &'a Places,
+    closure: Closure,
+    seen: HashSet<PathBuf>,
+    bytes: u64,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, path: &Path, relative_to: &Path, depth: usize) {
+        if !self.seen.insert(path.to_owned()) {
+            return;
+        }
+        self.closure.files.push(path.to_owned());
+        if depth > DEEPEST || self.seen.len() > MOST_FILES {
+            self.problem(format!("{} is included too deep, or one of too many", path.display()));
+            return;
+        }
+        let text = match self.text(path) {
+            Ok(Some(text)) => text,
+            Ok(None) => return,
+            Err(e) => {
+                self.problem(format!("{}: {e}", path.display()));
+                return;
+            }
+        };
+        for line in text.lines().filter_map(Line::parse) {
+            self.line(&line, path, relative_to, depth);
+        }
+    }
+
+    /// The text of a file; none when it is not there, as `ssh` takes it.
+    fn text(&mut self, path: &Path) -> std::io::Result<Option<String>> {
+        let file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        if !file.metadata()?.is_file() {
+            return Err(std::io::Error::other("it is not a file"));
+        }
+        let mut bytes = Vec::new();
+        file.take(self.bytes + 1).read_to_end(&mut bytes)?;
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.bytes = self
+            .bytes
+            .checked_sub(length)
+            .ok_or_else(|| std::io::Error::other("the configuration is too long"))?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn line(&mut self, line: &Line, file: &Path, relative_to: &Path, depth: usize) {
+        match line.keyword.as_str() {
+            "include" => {
+                for pattern in line.words() {
+                    self.include(&pattern, file, relative_to, depth);
+                }
+            }
+            "match" => match line.match_exec() {
+                Ok(commands) => {
+                    for command in commands {
+                        self.code("match exec", command);
+                    }
+                }
+                Err(()) => {
+                    self.problem(format!("{}: Match {} cannot be read", file.display(), line.rest));
+                }
+            },
+            "proxycommand" | "knownhostscommand" | "localcommand" => {
+                self.code(&line.keyword, line.rest.clone());
+            }
+            "pkcs11provider" | "securitykeyprovider" | "smartcarddevice" => {
+                self.code(&line.keyword, line.words().first().cloned().unwrap_or_default());
+            }
+            "identityfile" | "certificatefile" => {
+                let named = line.words().into_iter().filter_map(|word| self.path(&word));
+                let named: Vec<_> = named.collect();
+                self.closure.identities.extend(named);
+            }
+            "userknownhostsfile" | "globalknownhostsfile" => {
+                let named = line.words().into_iter().filter_map(|word| self.path(&word));
+                let named: Vec<_> = named.collect();
+                self.closure.known_hosts.extend(named);
+            }
+            _ => {}
+        }
+    }
+
+    fn include(&mut self, pattern: &str, file: &Path, relative_to: &Path, depth: usize) {
+        if pattern.contains(['%', '$', '\\']) {
+            self.problem(format!(
+                "{} has `Include {pattern}`, which cannot be followed: write the path without %, $ \
+                 and \\",
+                file.display()
+            ));
+            return;
+        }
+        let path = match pattern.strip_prefix("~/") {
+            Some(rest) => self.places.home.join(rest),
+            None if pattern.starts_with('~') => {
+                self.problem(format!(
+                    "{} has `Include {pattern}`, the files of another user: write their path",
+                    file.display()
+                ));
+                return;
+            }
+            None => relative_to.join(pattern),
+        };
+        if !pattern.contains(['*', '?', '[']) {
+            self.file(&path, relative_to, depth + 1);
+            return;
+        }
+        // A file that appears there would be read as well.
+        if let Some(dir) = fixed_part(&path)
+            && self.seen.insert(dir.join("*"))
+        {
+            self.closure.files.push(dir.join("*"));
+        }
+        let found = path.to_str().map(glob::glob);
+        let Some(Ok(found)) = found else {
+            self.problem(format!("{}: Include {pattern} cannot be read", file.display()));
+            return;
+        };
+        let mut found: Vec<_> = found.collect();
+        found.truncate(MOST_FILES + 1);
+        for path in found {
+            match path {
+                Ok(path) => self.file(&path, relative_to, depth + 1),
+                Err(e) => self.problem(format!("{}: {}", e.path().display(), e.error())),
+            }
+        }
+    }
+
+    fn code(&mut self, keyword: &str, command: String) {
+        let off = command.is_empty()
+            || matches!(command.to_ascii_lowercase().as_str(), "none" | "internal");
+        if !off {
+            self.closure.code.push(Code { keyword: keyword.to_owned(), command });
+        }
+    }
+
+    /// The path that a word stands for, if it can be told without knowing the host.
+    fn path(&self, word: &str) -> Option<PathBuf> {
+        let text = commands::expand(word, self.places)?;
+        text.starts_with('/').then(|| PathBuf::from(text))
+    }
+
+    fn problem(&mut self, problem: String) {
+        self.closure.problems.push(problem);
+    }
+}
+
+/// The directory of a pattern above its first wildcard.
+fn fixed_part(pattern: &Path) -> Option<PathBuf> {
+    let mut dir = PathBuf::new();
+    for part in pattern.components() {
+        if part.as_os_str().to_string_lossy().contains(['*', '?', '[']) {
+            return Some(dir);
+        }
+        dir.push(part);
+    }
+    None
+}

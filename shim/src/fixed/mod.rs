@@ -1,0 +1,231 @@
+//! The ssh configuration of a wrap, as it was fixed at its start, and what of it a wrapped program
+//! could change. `ssh -G` and the gate's jump hosts run programs that the configuration names, as the
+//! user and outside of the wrap: neither the files nor the programs may come from inside.
+//!
+//! From the bottom up: [`line`] reads lines as `ssh_config(5)` says, [`closure`] follows `Include`,
+//! [`commands`] finds the programs in a command line, [`changeable`] asks who can write a path, and
+//! this file puts them together.
+
+mod changeable;
+mod closure;
+mod commands;
+mod line;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+pub(crate) use closure::{Closure, Code};
+
+use crate::error::FixedError;
+use changeable::Changeable;
+
+/// The largest program or configuration file whose contents are compared.
+const MAX_COMPARED: u64 = 256 << 20;
+
+/// Where the configuration is read from.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// The home directory as the user database has it: `ssh` does not ask `HOME`.
+    pub(crate) home: PathBuf,
+    /// The configuration of the system.
+    pub(crate) system: PathBuf,
+    /// The user's name.
+    pub(crate) user: String,
+    /// The user's number.
+    pub(crate) uid: u32,
+    /// `PATH` at the start of the wrap.
+    pub(crate) path: OsString,
+}
+
+impl Places {
+    /// Those of this process.
+    pub(crate) fn of_this_user(path: OsString) -> Self {
+        let uid = rustix::process::geteuid().as_raw();
+        let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
+        let (home, name) = user.map_or_else(
+            || (PathBuf::from("/nonexistent"), format!("{uid}")),
+            |user| (user.dir, user.name),
+        );
+        Self { home, system: PathBuf::from("/etc/ssh"), user: name, uid, path }
+    }
+
+    /// The user's own directory of keys and configuration.
+    pub(crate) fn ssh_dir(&self) -> PathBuf {
+        self.home.join(".ssh")
+    }
+}
+
+/// Which configuration a connection uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Config {
+    /// `-F none`.
+    None,
+    /// The user's and the system's.
+    Usual,
+    /// This file, absolute, and nothing else.
+    File(PathBuf),
+}
+
+/// The configuration of one wrap.
+#[derive(Debug)]
+pub(crate) struct Fixed {
+    places: Places,
+    /// What the wrapped program sees read-only: directories, and single files.
+    pinned: Vec<PathBuf>,
+    /// Whether a file that can be changed will do as long as it is what it was at the start. So it is
+    /// where nothing can be pinned, and nothing is promised either.
+    compare: bool,
+    /// What the files were at the start; `None` for one that was not there.
+    at_start: HashMap<PathBuf, Option<[u8; 32]>>,
+    /// The configuration of the start: [`Config::Usual`] or the file of `--ssh-config`.
+    pub(crate) config: Config,
+    /// The keys and certificates that a wrapped program may name, besides those in `~/.ssh`.
+    pub(crate) identities: Vec<PathBuf>,
+    /// The known_hosts files that a wrapped program may name.
+    pub(crate) known_hosts: Vec<PathBuf>,
+}
+
+impl Fixed {
+    /// Reads the configuration as it is now.
+    pub(crate) fn new(
+        places: Places,
+        config: Config,
+        pinned: Vec<PathBuf>,
+        compare: bool,
+        identities: Vec<PathBuf>,
+    ) -> Self {
+        let closure = Closure::read(&config, &places);
+        let mut fixed = Self {
+            places,
+            pinned,
+            compare,
+            at_start: HashMap::new(),
+            config,
+            identities,
+            known_hosts: vec![],
+        };
+        fixed.identities.extend(closure.identities.iter().cloned());
+        let ssh = fixed.places.ssh_dir();
+        fixed.known_hosts = closure.known_hosts.clone();
+        fixed.known_hosts.extend(["known_hosts", "known_hosts2"].map(|name| ssh.join(name)));
+        fixed.known_hosts.extend(
+            ["ssh_known_hosts", "ssh_known_hosts2"].map(|name| fixed.places.system.join(name)),
+        );
+        if compare {
+            let mut files = closure.files.clone();
+            for code in &closure.code {
+                files.extend(code.files(&fixed.places, &fixed.search_path()).unwrap_or_default());
+            }
+            fixed.at_start = files.into_iter().map(|f| (f.clone(), digest(&f))).collect();
+        }
+        fixed
+    }
+
+    /// Where the configuration is read from.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// `PATH` for the programs that the configuration names: where something is pinned, without the
+    /// directories in which a wrapped program could put one of its own.
+    pub(crate) fn search_path(&self) -> OsString {
+        if self.compare {
+            return self.places.path.clone();
+        }
+        let dirs = std::env::split_paths(&self.places.path)
+            .filter(|dir| dir.is_absolute() && self.changeable(dir) == Changeable::No);
+        std::env::join_paths(dirs).unwrap_or_else(|_| "/usr/bin:/bin".into())
+    }
+
+    fn changeable(&self, path: &Path) -> Changeable {
+        changeable::changeable(path, &self.pinned, self.places.uid)
+    }
+
+    /// Whether a path can be relied on; why not.
+    fn rely(&self, path: &Path) -> Result<(), String> {
+        let why = match self.changeable(path) {
+            Changeable::No => return Ok(()),
+            Changeable::Yes(why) => why,
+        };
+        if self.compare {
+            return match self.at_start.get(path) {
+                Some(then) if *then == digest(path) => Ok(()),
+                Some(_) => Err("it is not what it was when the wrap started".to_owned()),
+                None => Err(why),
+            };
+        }
+        Err(why)
+    }
+
+    /// A program that is run outside, by its path.
+    pub(crate) fn rely_on_program(&self, program: &Path) -> Result<(), FixedError> {
+        if self.compare {
+            return Ok(());
+        }
+        self.rely(program).map_err(|why| FixedError::Program {
+            program: program.to_owned(),
+            what: "ssh".to_owned(),
+            why,
+        })
+    }
+
+    /// Whether `ssh -G` may run with this configuration: its files, and every program that `Match exec`
+    /// names, must be out of the wrapped program's reach. Returns what was read.
+    pub(crate) fn check(&self, config: &Config) -> Result<Closure, FixedError> {
+        let closure = Closure::read(config, &self.places);
+        if let Some(problem) = closure.problems.first() {
+            return Err(FixedError::Unreadable(problem.clone()));
+        }
+        for file in &closure.files {
+            self.rely(file).map_err(|why| FixedError::File { file: file.clone(), why })?;
+        }
+        for code in closure.code.iter().filter(|code| code.keyword == "match exec") {
+            self.check_code(code)?;
+        }
+        Ok(closure)
+    }
+
+    /// Whether the gate may run this command line of the configuration.
+    pub(crate) fn check_command(&self, keyword: &str, command: &str) -> Result<(), FixedError> {
+        let code = Code { keyword: keyword.to_owned(), command: command.to_owned() };
+        self.check_code(&code)
+    }
+
+    /// Whether the gate may run the client with this configuration, for a jump host: it follows what the
+    /// configuration says of that host, whatever it is.
+    pub(crate) fn check_jump(&self, closure: &Closure) -> Result<(), FixedError> {
+        closure.code.iter().try_for_each(|code| self.check_code(code))
+    }
+
+    fn check_code(&self, code: &Code) -> Result<(), FixedError> {
+        let refused = |program: PathBuf, why| {
+            Err(FixedError::Program { program, what: code.keyword.clone(), why })
+        };
+        let files = match code.files(&self.places, &self.search_path()) {
+            Ok(files) => files,
+            Err(why) => return refused(code.command.clone().into(), why),
+        };
+        for file in files {
+            if let Err(why) = self.rely(&file) {
+                return refused(file, why);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The digest of a file; none when it is not there or cannot be read.
+fn digest(path: &Path) -> Option<[u8; 32]> {
+    let file = std::fs::File::open(path).ok()?;
+    let mut hash = Sha256::new();
+    let mut file = file.take(MAX_COMPARED + 1);
+    let read = std::io::copy(&mut file, &mut hash).ok()?;
+    (read <= MAX_COMPARED).then(|| hash.finalize().into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! The process itself. It serves its socket until the wrap ends, by which its standard input ends.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use expacti_protocol::exit;
+use expacti_protocol::uplink::{Uplink, WrapRegistration};
+
+use super::ask::pass;
+use super::broker::Registered;
+use super::gate::{self, Opened};
+use super::message::{Answer, FirstRoute, MAX_LINE, Question, Ready, SOCKET, Start};
+use super::route::{fixed, route, search_path};
+use super::tickets::{Tickets, Waiting};
+use crate::child::die_with_parent;
+use crate::error::{HelperError, WrapError};
+use crate::fixed::Fixed;
+#[cfg(target_os = "linux")]
+use crate::isolate::watch::Watcher;
+#[cfg(target_os = "linux")]
+use crate::notice;
+
+/// How many connections are served at the same time.
+const MOST: usize = 64;
+
+/// How long the other side may take to ask and to read.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest description of a wrap in bytes.
+const MAX_START: u64 = 8 << 20;
+
+struct Server {
+    start: Start,
+    fixed: Fixed,
+    registered: Registered,
+    tickets: Mutex<Tickets>,
+    serving: AtomicUsize,
+    /// The first process of the wrap is watched.
+    watching: AtomicBool,
+}
+
+/// `expacti __helper`, with the wrap's pipes as standard input and output.
+pub(crate) fn serve() -> u8 {
+    // Out of reach of the terminal's signals.
+    let _ = rustix::process::setsid();
+    let mut stdin = BufReader::new(std::io::stdin());
+    let (ready, serving) = match begin(&mut stdin) {
+        Ok((ticket, serving)) => (Ready::Ready { ticket }, Some(serving)),
+        Err(e) => (Ready::Failed { message: e.to_string(), status: e.exit_status() }, None),
+    };
+    let mut line = serde_json::to_vec(&ready).unwrap_or_default();
+    line.push(b'\n');
+    let said = std::io::stdout().write_all(&line).and_then(|()| std::io::stdout().flush());
+    let (Ok(()), Some((server, listener))) = (said, serving) else { return exit::FAILED };
+    let accepting = std::thread::Builder::new().spawn(move || accept(&server, &listener));
+    if accepting.is_err() {
+        return exit::FAILED;
+    }
+    // Nothing more is said there: it ends with the wrap.
+    let _ = std::io::copy(&mut stdin, &mut std::io::sink());
+    exit::OK
+}
+
+type Begun = (Option<String>, (Arc<Server>, UnixListener));
+
+fn begin(stdin: &mut impl std::io::BufRead) -> Result<Begun, WrapError> {
+    let mut line = String::new();
+    let failed = || WrapError::io("read what the wrap says");
+    stdin.take(MAX_START).read_line(&mut line).map_err(failed())?;
+    let start: Start = serde_json::from_str(&line).map_err(HelperError::Garbled)?;
+    die_with_parent(i32::try_from(start.context.wrap_pid).unwrap_or(-1))?;
+    let socket = start.context.dir.join(SOCKET);
+    let listening = || {
+        WrapError::io(format!(
+            "listen on {} (a path may be too long for a socket: choose a shorter EXPACTI_HOME)",
+            socket.display()
+        ))
+    };
+    let listener = UnixListener::bind(&socket).map_err(listening())?;
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))
+        .map_err(listening())?;
+    let registration = WrapRegistration {
+        pid: start.context.wrap_pid,
+        agent: start.context.agent.clone(),
+        isolation: start.isolation,
+        with: start.with.clone(),
+    };
+    let registered = Registered::new(start.broker.clone(), registration)?;
+    let fixed = fixed(&start, &search_path());
+    let first = start.first.clone();
+    let server = Arc::new(Server {
+        start,
+        fixed,
+        registered,
+        tickets: Mutex::default(),
+        serving: AtomicUsize::new(0),
+        watching: AtomicBool::new(false),
+    });
+    let ticket = first
+        .map(|FirstRoute { route, status_line }| server.keep(Waiting { route, status_line }))
+        .transpose()?;
+    Ok((ticket, (server, listener)))
+}
+
+fn accept(server: &Arc<Server>, listener: &UnixListener) {
+    loop {
+        let Ok((stream, _)) = listener.accept() else {
+            // Out of descriptors, most likely.
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        };
+        if server.serving.fetch_add(1, Ordering::AcqRel) >= MOST || !is_of_this_user(&stream) {
+            server.serving.fetch_sub(1, Ordering::AcqRel);
+            continue;
+        }
+        let serving = Arc::clone(server);
+        let spawned = std::thread::Builder::new().spawn(move || {
+            serving.talk(stream);
+            serving.serving.fetch_sub(1, Ordering::AcqRel);
+        });
+        if spawned.is_err() {
+            server.serving.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn is_of_this_user(stream: &UnixStream) -> bool {
+    rustix::net::sockopt::socket_peercred(stream)
+        .is_ok_and(|peer| peer.uid == rustix::process::geteuid())
+}
+
+/// Here the mode of the socket and of its directory says it.
+#[cfg(not(target_os = "linux"))]
+fn is_of_this_user(_stream: &UnixStream) -> bool {
+    true
+}
+
+/// The peer's number as the kernel says it.
+#[cfg(target_os = "linux")]
+fn pid_of(stream: &UnixStream) -> Option<u32> {
+    let peer = rustix::net::sockopt::socket_peercred(stream).ok()?;
+    u32::try_from(peer.pid.as_raw_pid()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pid_of(_stream: &UnixStream) -> Option<u32> {
+    None
+}
+
+impl Server {
+    fn talk(&self, mut stream: UnixStream) {
+        let limited = stream.set_read_timeout(Some(PATIENCE)).is_ok()
+            && stream.set_write_timeout(Some(PATIENCE)).is_ok();
+        if !limited {
+            return;
+        }
+        let answered = question(&stream).and_then(|question| self.answer(question, &stream));
+        let (answer, socket) = match answered {
+            Ok(answered) => answered,
+            Err(e) => (Answer::Refused { message: e.to_string(), status: e.exit_status() }, None),
+        };
+        let Ok(mut line) = serde_json::to_vec(&answer) else { return };
+        line.push(b'\n');
+        // If nobody reads it, there is nobody to tell.
+        let _ = match socket {
+            Some(socket) => pass(&stream, &socket, &line),
+            None => stream.write_all(&line).map_err(WrapError::io("answer")),
+        };
+    }
+
+    fn answer(
+        &self,
+        question: Question,
+        stream: &UnixStream,
+    ) -> Result<(Answer, Option<UnixStream>), WrapError> {
+        match question {
+            Question::Client { args, cwd, status_line } => {
+                if self.start.first.is_some() {
+                    return Err(HelperError::OneClient.into());
+                }
+                let routed = route(&self.start, &self.fixed, &args, &cwd, status_line)?;
+                let ticket = self.keep(routed.waiting.clone())?;
+                Ok((Answer::Client(routed.client(&self.start, &ticket)?), None))
+            }
+            Question::Connect { ticket } => Ok((Answer::Connected, Some(self.connect(&ticket)?))),
+            Question::Enter => {
+                let pid = pid_of(stream).ok_or(HelperError::UnknownPeer)?;
+                if !self.registered.enter(pid)? {
+                    return Err(HelperError::EnteredAlready.into());
+                }
+                Ok((Answer::Entered, None))
+            }
+            #[cfg(target_os = "linux")]
+            Question::Ready => {
+                self.watch(pid_of(stream).ok_or(HelperError::UnknownPeer)?)?;
+                Ok((Answer::Watched, None))
+            }
+            #[cfg(not(target_os = "linux"))]
+            Question::Ready => Err(HelperError::UnknownPeer.into()),
+        }
+    }
+
+    /// Checks what the first process of the wrap sees, and watches it from now on: the wrap ends when
+    /// something shows that was covered.
+    #[cfg(target_os = "linux")]
+    fn watch(&self, pid: u32) -> Result<(), WrapError> {
+        use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+        let mask = self.start.mask.clone();
+        if mask.is_empty() || self.watching.swap(true, Ordering::AcqRel) {
+            return Err(HelperError::EnteredAlready.into());
+        }
+        let failed = || WrapError::io("look at the mounts of the program");
+        let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let process = process.ok_or(HelperError::UnknownPeer)?;
+        let process = pidfd_open(process, PidfdFlags::empty())
+            .map_err(WrapError::errno("keep hold of the program"))?;
+        let watcher = Watcher::new(pid, mask).map_err(failed())?;
+        std::thread::Builder::new()
+            .spawn(move || {
+                if let Some(fault) = watcher.run() {
+                    notice::print(&format!(
+                        "{fault}: the program could now see what it must not, and is ended"
+                    ));
+                    let _ = pidfd_send_signal(&process, Signal::KILL);
+                }
+            })
+            .map(drop)
+            .map_err(failed())
+    }
+
+    /// Keeps a route for its connection.
+    fn keep(&self, waiting: Waiting) -> Result<String, WrapError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|_| HelperError::NoRandom)?;
+        let ticket = hex::encode(bytes);
+        if !self.tickets().add(ticket.clone(), waiting, Instant::now()) {
+            return Err(HelperError::TooMany.into());
+        }
+        Ok(ticket)
+    }
+
+    fn connect(&self, ticket: &str) -> Result<UnixStream, WrapError> {
+        let waiting = self.tickets().take(ticket, Instant::now()).ok_or(HelperError::NoTicket)?;
+        let context = &self.start.context;
+        let mut uplink = Uplink {
+            token: self.registered.token(),
+            route: waiting.route,
+            ..context.uplink(waiting.status_line)
+        };
+        match gate::open(&context.gate, &uplink)? {
+            Opened::Socket(socket) => return Ok(socket),
+            // The broker was started anew since: it is told of the wrap again.
+            Opened::UnknownToken(_) => {}
+        }
+        uplink.token = self.registered.renew(&uplink.token)?;
+        match gate::open(&context.gate, &uplink)? {
+            Opened::Socket(socket) => Ok(socket),
+            Opened::UnknownToken(refused) => Err(refused),
+        }
+    }
+
+    fn tickets(&self) -> std::sync::MutexGuard<'_, Tickets> {
+        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads one question.
+fn question(stream: &UnixStream) -> Result<Question, WrapError> {
+    let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
+    let mut line = Vec::new();
+    let failed = WrapError::io("read the question");
+    BufReader::new(stream.take(most)).read_until(b'\n', &mut line).map_err(failed)?;
+    if !line.ends_with(b"\n") {
+        return Err(HelperError::TooLong(line.len()).into());
+    }
+    Ok(serde_json::from_slice(&line).map_err(HelperError::Garbled)?)
+}
