@@ -47,8 +47,7 @@ pub fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
 /// `EINVAL` in a process with threads.
 #[allow(unsafe_code)]
 pub fn enter_new_namespaces() -> io::Result<()> {
-    let flags =
-        libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWPID;
+    let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWPID;
     // SAFETY: takes a number only; the flags share or unshare no descriptors and no memory.
     let status = unsafe { libc::unshare(flags) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }

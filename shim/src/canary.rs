@@ -31,8 +31,10 @@ struct Way {
 
 /// The ways that would not reach the gate.
 pub(crate) fn gaps(context: &Context) -> Vec<String> {
-    let mut trials: Vec<(String, Trial)> =
-        ways(context).into_iter().map(|way| (way.name.clone(), Trial::start(&way, context))).collect();
+    let mut trials: Vec<(String, Trial)> = ways(context)
+        .into_iter()
+        .map(|way| (way.name.clone(), Trial::start(&way, context)))
+        .collect();
     trials.retain_mut(|(_, trial)| !trial.is_held());
     trials.into_iter().map(|(name, _)| name).collect()
 }

@@ -11,8 +11,8 @@ use rustix::process::{Pid, kill_process};
 use crate::environment::EnvChange;
 #[cfg(target_os = "linux")]
 use crate::isolate::{enter, prepare::Isolate};
-use crate::{child, process};
 use crate::signals::Event;
+use crate::{child, process};
 
 /// How long what the program left running has to end by itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);

@@ -17,6 +17,7 @@ mod environment;
 mod error;
 mod executable;
 mod expand;
+mod explain;
 mod fixed;
 mod getopt;
 mod guard;
@@ -31,6 +32,7 @@ mod options;
 mod pipes;
 mod process;
 mod resolve;
+mod second;
 mod shim_dir;
 mod shims;
 mod signals;
@@ -48,6 +50,8 @@ use guard::guard;
 use shims::{copy_shim, ssh_shim};
 
 pub use error::{ExpandError, FixedError, GateError, HelperError, ResolveError, WrapError};
+pub use explain::{Explanation, explain};
+pub use second::ssh_config as second_line;
 pub use wrap::{Wanted, WrapOptions, wrap};
 
 /// Runs one of the helpers that `wrap` starts from its own executable, and returns its exit status;
@@ -68,6 +72,8 @@ pub fn run_helper(args: &[OsString]) -> Option<u8> {
         "__init" => isolate::init::init(rest),
         #[cfg(target_os = "linux")]
         "__probe" => isolate::probe::probe(),
+        "__inside" => second::inside(rest),
+        "__proxy" => second::proxy(rest),
         "__scp" => copy_shim(CopyProgram::Scp, Path::new(first), tail),
         "__sftp" => copy_shim(CopyProgram::Sftp, Path::new(first), tail),
         "__ssh" => ssh_shim(Path::new(first), tail),

@@ -1,17 +1,22 @@
 //! The directory of one wrap: its shims and its context. Only the user may read it, and it is removed
 //! with the wrap.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use expacti_protocol::home::Home;
 
 use crate::error::WrapError;
 use crate::process;
 
+/// Where the directories of wraps lie: the first place that can be used.
+pub(crate) fn bases(home: &Home) -> [PathBuf; 2] {
+    let [_, data, runtime] = home.dirs();
+    [runtime.join("wraps"), data.join("wraps")]
+}
+
 /// Creates the shim directory of a wrap and removes those that killed wraps left behind.
 pub(crate) fn create(home: &Home) -> Result<tempfile::TempDir, WrapError> {
-    let [_, data, runtime] = home.dirs();
-    let (first, second) = (runtime.join("wraps"), data.join("wraps"));
+    let [first, second] = bases(home);
     create_in(&first).or_else(|_| create_in(&second)).map_err(WrapError::io(format!(
         "create a private directory in {} or {}",
         first.display(),

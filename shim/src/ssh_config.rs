@@ -9,6 +9,10 @@ use std::process::{Child, Command, Stdio};
 
 use crate::error::{ResolveError, WrapError};
 
+/// Set for the clients that expacti itself starts: those must see the user's own configuration, without
+/// the block that leads a wrapped program's clients to the gate.
+pub(crate) const RESOLVING: &str = "EXPACTI_RESOLVING";
+
 /// What resolving depends on, besides the command line.
 pub(crate) struct ResolveEnv<'a> {
     /// The stock client.
@@ -80,6 +84,7 @@ impl Settings {
 /// Starts the client with `args`; [`answer`] waits for it.
 pub(crate) fn ask(env: &ResolveEnv<'_>, args: &[&OsStr]) -> Result<Child, WrapError> {
     let mut command = Command::new(env.ssh);
+    command.env(RESOLVING, "1");
     if let Some(path) = env.fixed {
         let (set, unset) = fixed_environment(path);
         command.envs(set);

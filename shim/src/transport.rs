@@ -7,7 +7,7 @@ use crate::args::Request;
 use crate::error::ResolveError;
 use crate::expand::Tokens;
 use crate::inside::is_shell_metachar;
-use crate::ssh_config::{ResolveEnv, Settings, fixed_environment};
+use crate::ssh_config::{RESOLVING, ResolveEnv, Settings, fixed_environment};
 
 /// The command whose standard input and output are the connection, if there is one.
 pub(crate) fn transport(
@@ -43,6 +43,7 @@ pub(crate) fn transport(
     // The gate runs it, in its own environment: it needs the agent's socket. The marker tells the
     // broker that this process, too, was started on behalf of a wrapped program.
     let mut argv = vec!["/usr/bin/env".to_owned(), format!("{WRAP_ENV}={}", env.wrap_pid)];
+    argv.push(format!("{RESOLVING}=1"));
     argv.extend(agent.map(|socket| format!("SSH_AUTH_SOCK={socket}")));
     if let Some(path) = env.fixed {
         let (set, unset) = fixed_environment(path);

@@ -14,10 +14,12 @@ use crate::client_args::{Connection, client_args};
 use crate::context::Context;
 use crate::environment::{EnvChange, environment, posix_shell};
 use crate::error::WrapError;
+use crate::executable::{find, locate, search_path};
 #[cfg(target_os = "linux")]
 use crate::fixed::{Closure, Config, Places};
-use crate::executable::{find, locate, search_path};
 use crate::helper::{FirstRoute, Helper, SOCKET, Start};
+#[cfg(target_os = "linux")]
+use crate::isolate::prepare::{Isolate, Known, UNREACHABLE, prepare};
 use crate::launch::Launch;
 use crate::line::Line;
 use crate::resolve::{Resolved, resolve};
@@ -209,27 +211,36 @@ fn isolate(
     options: &WrapOptions,
     context: &Context,
 ) -> Result<(), WrapError> {
-    use crate::isolate::prepare::{Known, UNREACHABLE, prepare};
-    let config = start.ssh_config.clone().map_or(Config::Usual, Config::File);
-    let closure = Closure::read(&config, &Places::of_this_user(search_path()));
-    let mut known = Known { with: options.with.clone(), ..Known::default() };
-    known.secrets.extend(closure.identities);
-    known.secrets.extend(start.identities.iter().cloned());
-    known.fixed.extend(closure.files);
-    let isolate = prepare(
-        &context.dir,
-        &options.home,
-        &context.expacti,
-        context.ssh.as_deref(),
-        &launch.program,
-        &known,
-        options.keep,
-    )?;
+    let isolate = prepare_isolation(options, context, &launch.program)?;
     launch.environment.extend(UNREACHABLE.iter().map(|name| EnvChange::Remove(name)));
     start.pinned = isolate.plan.pinned();
     start.mask = isolate.plan.mask();
     launch.isolate = Some(isolate);
     Ok(())
+}
+
+/// Looks at the system, and leaves the plan of the namespaces in the wrap's directory.
+#[cfg(target_os = "linux")]
+pub(crate) fn prepare_isolation(
+    options: &WrapOptions,
+    context: &Context,
+    program: &Path,
+) -> Result<Isolate, WrapError> {
+    let config = options.ssh_config.clone().map_or(Config::Usual, Config::File);
+    let closure = Closure::read(&config, &Places::of_this_user(search_path()));
+    let mut known = Known { with: options.with.clone(), ..Known::default() };
+    known.secrets.extend(closure.identities);
+    known.secrets.extend(options.identities.iter().cloned());
+    known.fixed.extend(closure.files);
+    prepare(
+        &context.dir,
+        &options.home,
+        &context.expacti,
+        context.ssh.as_deref(),
+        program,
+        &known,
+        options.keep,
+    )
 }
 
 /// What the helper is told.

@@ -52,7 +52,10 @@ pub(crate) struct WrapArgs {
     /// request
     #[arg(long)]
     pub(crate) path_only: bool,
+    /// Run nothing; say what keeps programs from going round the gate on this machine
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// The program and its arguments
-    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    #[arg(last = true, required_unless_present = "explain", value_name = "PROGRAM")]
     pub(crate) program: Vec<OsString>,
 }

@@ -43,6 +43,23 @@ pub(crate) enum SetUpCommand {
     Webhook(WebhookCommand),
     /// Check this machine: ssh, directories, disk, broker, enforcement
     Doctor,
+    /// Prepare this account for wraps without namespaces
+    ///
+    /// Puts a line at the top of ~/.ssh/config that leads ssh to the gate inside wrapped programs,
+    /// by whatever path it is started, and nowhere else. It is needed only where programs cannot
+    /// have namespaces of their own (`expacti wrap --explain` says so). Asks first.
+    #[command(after_help = "Examples:\n  expacti setup --user\n  expacti setup --user --undo")]
+    Setup {
+        /// For this user's account
+        #[arg(long, required = true)]
+        user: bool,
+        /// Take it out again
+        #[arg(long)]
+        undo: bool,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Print a shell completion script
     #[command(
         after_help = "Example:\n  expacti completions bash > ~/.local/share/bash-completion/completions/expacti"

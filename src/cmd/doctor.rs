@@ -62,6 +62,7 @@ fn checks(config: &Config) -> Result<Vec<Check>, Failure> {
     let mut all = vec![version(), ssh(), directories(config)];
     all.extend(disk(config));
     all.push(broker(config)?);
+    all.push(isolation(config)?);
     all.push(enforcement());
     Ok(all)
 }
@@ -136,15 +137,43 @@ fn broker(config: &Config) -> Result<Check, Failure> {
     })
 }
 
+/// What keeps wrapped programs from going round the gate.
+fn isolation(config: &Config) -> Result<Check, Failure> {
+    let options = super::wrap::usual_options(config)?;
+    let explanation = match expacti_shim::explain(&options) {
+        Ok(explanation) => explanation,
+        Err(e) => {
+            return Ok(Check {
+                name: "isolation",
+                result: Verdict::Fail,
+                what: e.to_string(),
+                advice: Some("`expacti wrap --explain` says more"),
+            });
+        }
+    };
+    let what = super::explain::headline(&explanation).replace('\n', " ");
+    let (result, advice) = match (explanation.isolated, explanation.gaps.is_empty()) {
+        (true, _) => (Verdict::Ok, None),
+        (false, true) => (Verdict::Note, Some("`expacti wrap --explain` says more")),
+        (false, false) => (
+            Verdict::Fail,
+            Some("`expacti wrap --explain` says why; `expacti setup --user` closes what it can"),
+        ),
+    };
+    Ok(Check { name: "isolation", result, what, advice })
+}
+
 fn enforcement() -> Check {
     Check {
         name: "enforcement",
         result: Verdict::Note,
-        what: "this machine's mode: anything running as you can approve, or go round the gate"
-            .to_owned(),
+        what:
+            "this machine's mode: anything that runs as you outside of a wrap can approve, or use \
+               your keys"
+                .to_owned(),
         advice: Some(
-            "an agent that calls /usr/bin/ssh by itself is not held; to enforce, let the target \
-             accept only a team gate's key (README, \"For a team\")",
+            "start agents with `expacti wrap`; to enforce it for everything, let the target accept \
+             only a team gate's key (README, \"For a team\")",
         ),
     }
 }

@@ -5,6 +5,7 @@ mod audit;
 mod decide;
 mod demo;
 mod doctor;
+mod explain;
 mod generate;
 mod local;
 mod pending;
@@ -15,6 +16,7 @@ mod risk;
 mod rules;
 mod servers;
 mod sessions;
+mod setup;
 mod watch;
 mod webhook;
 mod wrap;
@@ -49,7 +51,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     }
     match cli.command {
         Command::Decide(command) => decide(&config, command, json),
-        Command::Run(command) => run_agent(&config, command),
+        Command::Run(command) => run_agent(&config, command, json),
         Command::Look(command) => look(&config, command, json),
         Command::SetUp(command) => set_up(&config, command, json),
         Command::Servers(command) => servers(&config, command, json),
@@ -86,10 +88,10 @@ fn decide(config: &Config, command: DecideCommand, json: bool) -> Outcome {
     }
 }
 
-fn run_agent(config: &Config, command: RunCommand) -> Outcome {
+fn run_agent(config: &Config, command: RunCommand, json: bool) -> Outcome {
     match command {
         RunCommand::Demo { unattended } => demo::run(unattended),
-        RunCommand::Wrap(args) => wrap::run(config, args),
+        RunCommand::Wrap(args) => wrap::run(config, args, json),
     }
 }
 
@@ -108,6 +110,7 @@ fn set_up(config: &Config, command: SetUpCommand, json: bool) -> Outcome {
         SetUpCommand::Completions { shell } => generate::completions(shell),
         SetUpCommand::Config(ConfigCommand::Show) => show(config, json),
         SetUpCommand::Doctor => doctor::run(config, json),
+        SetUpCommand::Setup { undo, yes, .. } => setup::run(config, undo, yes),
         SetUpCommand::Man { out } => generate::man(out.as_deref()),
         SetUpCommand::Policy(command) => wait(policy::run(config, command, json)),
         SetUpCommand::Rules(command) => wait(rules::run(config, command, json)),

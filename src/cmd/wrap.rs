@@ -2,20 +2,31 @@
 
 use expacti_shim::{Wanted, WrapOptions};
 
+use super::explain;
 use crate::cli::WrapArgs;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 
 /// Starts broker and gate if they are not running, then the program.
-pub(crate) fn run(config: &Config, args: WrapArgs) -> Outcome {
+pub(crate) fn run(config: &Config, args: WrapArgs, json: bool) -> Outcome {
     if !config.is_local() {
         return Err(Failure::usage(
             "wrap uses the broker of this machine: unset EXPACTI_BROKER. For a team's gate, use \
              plain ssh: ssh user%target@gate",
         ));
     }
+    let is_explained = args.explain;
+    let options = options(config, args)?;
+    if is_explained {
+        return explain::run(&options, json);
+    }
     crate::daemon::up(config)?;
-    let options = WrapOptions {
+    expacti_shim::wrap(options).map_err(|e| Failure::new(e.exit_status(), e.to_string()))
+}
+
+/// The options of the library.
+fn options(config: &Config, args: WrapArgs) -> Result<WrapOptions, Failure> {
+    Ok(WrapOptions {
         agent: args.agent.or_else(|| config.agent()),
         reason: args.reason,
         program: args.program,
@@ -32,6 +43,21 @@ pub(crate) fn run(config: &Config, args: WrapArgs) -> Outcome {
         },
         with: args.with,
         keep: args.keep,
-    };
-    expacti_shim::wrap(options).map_err(|e| Failure::new(e.exit_status(), e.to_string()))
+    })
+}
+
+/// What `wrap` without options would do.
+pub(super) fn usual_options(config: &Config) -> Result<WrapOptions, Failure> {
+    Ok(WrapOptions {
+        agent: None,
+        reason: None,
+        program: Vec::new(),
+        home: config.home.clone(),
+        expacti: std::env::current_exe()?,
+        ssh_config: None,
+        identities: Vec::new(),
+        wanted: Wanted::Namespaces,
+        with: Vec::new(),
+        keep: false,
+    })
 }

@@ -126,6 +126,8 @@ pub(crate) enum Answer {
 /// How to run the client.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientArgs {
+    /// For its connection; among the arguments too.
+    pub(crate) ticket: String,
     /// Its arguments, without the words of the command.
     pub(crate) args: Vec<String>,
     /// It goes to the background.

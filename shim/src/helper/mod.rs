@@ -20,9 +20,9 @@ use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::process::Pid;
 
+pub(crate) use ask::{client, uplink};
 #[cfg(target_os = "linux")]
 pub(crate) use ask::{enter, ready};
-pub(crate) use ask::{client, uplink};
 pub(crate) use message::{ClientArgs, FirstRoute, SOCKET, Start};
 pub(crate) use serve::serve;
 

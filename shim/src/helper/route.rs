@@ -114,7 +114,7 @@ impl Routed {
         };
         let args = args.into_iter().map(text).collect::<Result<_, WrapError>>()?;
         let background = self.request.background || self.settings.is_yes("forkafterauthentication");
-        Ok(ClientArgs { args, background, notes })
+        Ok(ClientArgs { ticket: ticket.to_owned(), args, background, notes })
     }
 }
 

@@ -110,7 +110,11 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
         rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
             .map_err(WrapError::errno("pass a channel to the first process"))?;
         let mut command = Command::new("/proc/self/exe");
-        command.arg0("expacti").arg("__init").arg(mode.as_str()).arg(theirs.as_fd().as_raw_fd().to_string());
+        command
+            .arg0("expacti")
+            .arg("__init")
+            .arg(mode.as_str())
+            .arg(theirs.as_fd().as_raw_fd().to_string());
         command.arg(dir).arg(keep).arg("--").args(program);
         command.spawn().map_err(WrapError::io("start the first process of the namespaces"))?
     };

@@ -49,7 +49,8 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
         .map_err(WrapError::errno("tie the program to expacti wrap"))?;
     let control = inherited(control.to_str().and_then(|n| n.parse().ok()).ok_or_else(usage)?)?;
     let dir = Path::new(dir);
-    let text = std::fs::read(plan_file(dir)).map_err(WrapError::io("read the plan of the mounts"))?;
+    let text =
+        std::fs::read(plan_file(dir)).map_err(WrapError::io("read the plan of the mounts"))?;
     let plan: Plan = serde_json::from_slice(&text)
         .map_err(|e| WrapError::Usage(format!("the plan of the mounts is garbled: {e}")))?;
     mounts::carry_out(&plan)?;
@@ -165,8 +166,11 @@ fn end_survivors(events: &std::sync::mpsc::Receiver<Event>) {
     if left.is_empty() {
         return;
     }
-    let names: Vec<String> =
-        left.iter().take(NAMED).map(|(pid, name)| format!("{name} ({})", pid.as_raw_pid())).collect();
+    let names: Vec<String> = left
+        .iter()
+        .take(NAMED)
+        .map(|(pid, name)| format!("{name} ({})", pid.as_raw_pid()))
+        .collect();
     let more = left.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     notice::print(&format!(
@@ -205,4 +209,3 @@ fn await_all(events: &std::sync::mpsc::Receiver<Event>) {
         }
     }
 }
-

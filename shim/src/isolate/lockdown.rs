@@ -1,8 +1,6 @@
 //! What a wrapped program may not ask of the kernel. Each of these holds for everything it starts.
 
-use landlock::{
-    CompatLevel, Compatible as _, Ruleset, RulesetAttr as _, RulesetCreated, Scope,
-};
+use landlock::{CompatLevel, Compatible as _, Ruleset, RulesetAttr as _, RulesetCreated, Scope};
 use rustix::thread::{
     CapabilitiesSecureBits, CapabilitySet, CapabilitySets, clear_ambient_capability_set,
     configure_capability_in_ambient_set, set_capabilities, set_capabilities_secure_bits,

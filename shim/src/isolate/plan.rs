@@ -20,12 +20,7 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Step {
     /// A new directory in memory, with these things in it.
-    Directory {
-        at: PathBuf,
-        mode: u32,
-        read_only: bool,
-        content: Vec<Item>,
-    },
+    Directory { at: PathBuf, mode: u32, read_only: bool, content: Vec<Item> },
     /// A file or directory, with everything mounted below it, seen at another place (or at its own:
     /// whatever is mounted cannot be renamed or removed).
     Bind { from: PathBuf, at: PathBuf, read_only: bool },
@@ -50,13 +45,21 @@ pub(crate) struct Item {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ItemKind {
     /// The file or directory `from`, with everything mounted below it.
-    Bind { from: PathBuf },
+    Bind {
+        from: PathBuf,
+    },
     /// A copy of a file as it is now.
-    Copy { from: PathBuf },
-    Directory { mode: u32 },
+    Copy {
+        from: PathBuf,
+    },
+    Directory {
+        mode: u32,
+    },
     /// An empty file.
     Empty,
-    Link { to: PathBuf },
+    Link {
+        to: PathBuf,
+    },
 }
 
 impl Item {

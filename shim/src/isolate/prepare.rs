@@ -12,9 +12,9 @@ use super::enter::plan_file;
 use super::plan::Plan;
 use super::startup::Startup;
 use super::survey::{NOTHING, Survey};
+use crate::context::{CLIENT, EXPACTI};
 use crate::error::WrapError;
 use crate::executable::search_path;
-use crate::context::{CLIENT, EXPACTI};
 
 /// What a wrapped program is not to find, beside what is found by looking.
 #[derive(Debug, Clone, Default)]
@@ -103,7 +103,8 @@ pub(crate) fn prepare(
     }
     write("refused", REFUSED.as_bytes(), 0o755)?;
     let tmp = private_tmp()?;
-    let var = |name: &str| std::env::var_os(name).filter(|v: &OsString| !v.is_empty()).map(PathBuf::from);
+    let var =
+        |name: &str| std::env::var_os(name).filter(|v: &OsString| !v.is_empty()).map(PathBuf::from);
     let mut secrets = known.secrets.clone();
     secrets.extend(["SSH_AUTH_SOCK", "XAUTHORITY", "ICEAUTHORITY"].into_iter().filter_map(var));
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -136,7 +137,8 @@ pub(crate) fn prepare(
 /// A directory in `/tmp` that only this user can enter, with the program's `/tmp` in it.
 fn private_tmp() -> Result<TempDir, WrapError> {
     let failed = || WrapError::io("make a /tmp for the program");
-    let outer = tempfile::Builder::new().prefix("expacti-tmp-").tempdir_in("/tmp").map_err(failed())?;
+    let outer =
+        tempfile::Builder::new().prefix("expacti-tmp-").tempdir_in("/tmp").map_err(failed())?;
     let inner = outer.path().join("tmp");
     std::fs::DirBuilder::new().mode(0o700).create(&inner).map_err(failed())?;
     // As every program expects it; others cannot reach it.
@@ -164,7 +166,10 @@ impl Isolate {
         let left = std::fs::read_dir(&inner).map_or(0, Iterator::count);
         if left > 0 {
             let kept = self.tmp.keep().join("tmp");
-            crate::notice::print(&format!("what the program left in /tmp is in {}", kept.display()));
+            crate::notice::print(&format!(
+                "what the program left in /tmp is in {}",
+                kept.display()
+            ));
         }
     }
 }

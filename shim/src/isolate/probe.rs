@@ -76,7 +76,9 @@ fn hint() -> Option<&'static str> {
         );
     }
     if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        return Some("the administrator allows them with sysctl kernel.unprivileged_userns_clone=1");
+        return Some(
+            "the administrator allows them with sysctl kernel.unprivileged_userns_clone=1",
+        );
     }
     if is("/proc/sys/user/max_user_namespaces", "0") {
         return Some("the administrator allows them with sysctl user.max_user_namespaces=10000");

@@ -96,8 +96,7 @@ pub(crate) fn steps(
     }
     for (number, (dir, names)) in dirs.into_iter().enumerate() {
         let with = base.join(format!("over-{number}"));
-        std::fs::create_dir(&with)
-            .map_err(WrapError::io(format!("create {}", with.display())))?;
+        std::fs::create_dir(&with).map_err(WrapError::io(format!("create {}", with.display())))?;
         for (name, stand) in names {
             let to = with.join(name);
             std::fs::copy(file(stand), &to)

@@ -43,7 +43,10 @@ pub(crate) fn abstract_names(text: &str) -> BTreeSet<String> {
 }
 
 /// The sockets that the user can reach and that nothing covers yet.
-pub(crate) fn reachable(all: BTreeSet<PathBuf>, is_covered: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
+pub(crate) fn reachable(
+    all: BTreeSet<PathBuf>,
+    is_covered: &dyn Fn(&Path) -> bool,
+) -> Vec<PathBuf> {
     let harmless = |path: &Path| HARMLESS.iter().any(|dir| path.starts_with(dir));
     let mut found: Vec<PathBuf> = all
         .into_iter()
@@ -81,10 +84,7 @@ mod tests {
     #[test]
     fn sockets_have_paths_or_names_or_neither() {
         let found: Vec<_> = paths(TEXT).into_iter().collect();
-        assert_eq!(
-            found,
-            [Path::new("/home/a b/s  c"), Path::new("/run/dbus/system_bus_socket")]
-        );
+        assert_eq!(found, [Path::new("/home/a b/s  c"), Path::new("/run/dbus/system_bus_socket")]);
         let names: Vec<_> = abstract_names(TEXT).into_iter().collect();
         assert_eq!(names, ["/tmp/.X11-unix/X0"]);
         for garbled in ["", "x", "head\nshort line", "head\n\n"] {

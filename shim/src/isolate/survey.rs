@@ -10,8 +10,8 @@ use expacti_protocol::home::Home;
 use super::plan::{Item, ItemKind, Plan, Step};
 use super::writable::{is_changeable, is_writable, renamable_ancestors};
 use super::{programs, sockets};
-use crate::error::WrapError;
 use crate::context::{CLIENT, EXPACTI};
+use crate::error::WrapError;
 
 /// Size of the largest file of `~/.ssh` and `~/.gnupg` that is seen inside, in bytes.
 const MAX_COPY: u64 = 16 << 20;
@@ -49,9 +49,33 @@ const RUN: &[&str] = &[
 
 /// What of `/dev` is seen inside: files that lead to no other terminal, no keyboard and no disk.
 const DEVICES: &[&str] = &[
-    "null", "zero", "full", "random", "urandom", "tty", "fuse", "kvm", "dri", "snd", "net", "hugepages",
-    "nvidia0", "nvidia1", "nvidia2", "nvidia3", "nvidia4", "nvidia5", "nvidia6", "nvidia7",
-    "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "nvidia-caps", "kfd", "dxg",
+    "null",
+    "zero",
+    "full",
+    "random",
+    "urandom",
+    "tty",
+    "fuse",
+    "kvm",
+    "dri",
+    "snd",
+    "net",
+    "hugepages",
+    "nvidia0",
+    "nvidia1",
+    "nvidia2",
+    "nvidia3",
+    "nvidia4",
+    "nvidia5",
+    "nvidia6",
+    "nvidia7",
+    "nvidiactl",
+    "nvidia-uvm",
+    "nvidia-uvm-tools",
+    "nvidia-modeset",
+    "nvidia-caps",
+    "kfd",
+    "dxg",
 ];
 
 /// Files and directories of a home that can be used to log in, to type into another window, or to
@@ -303,7 +327,10 @@ impl Survey<'_> {
             if let Ok(dir) = std::fs::canonicalize(dir) {
                 let mut content = inner_dir(&dir, self.dir);
                 content.push(Item::new(INSIDE, ItemKind::Empty));
-                push(&mut covers, Step::Directory { at: dir, mode: 0o700, read_only: true, content });
+                push(
+                    &mut covers,
+                    Step::Directory { at: dir, mode: 0o700, read_only: true, content },
+                );
             }
         }
         for path in &self.secrets {
@@ -324,7 +351,8 @@ impl Survey<'_> {
         let found = sockets::reachable(sockets::paths(&text), &is_covered);
         for path in found.into_iter().filter(|path| !self.is_let_in(path)) {
             let dir = path.parent().unwrap_or(Path::new("/"));
-            let whole = sockets::has_only_sockets(dir) && !self.needed().iter().any(|n| n.starts_with(dir));
+            let whole =
+                sockets::has_only_sockets(dir) && !self.needed().iter().any(|n| n.starts_with(dir));
             self.hide(&mut covers, if whole { dir } else { &path });
         }
         Ok(covers)
@@ -375,8 +403,14 @@ impl Survey<'_> {
             matches!(
                 path.file_name().and_then(OsStr::to_str),
                 Some(
-                    "pubring.kbx" | "pubring.gpg" | "pubring.db" | "trustdb.gpg" | "gpg.conf"
-                        | "dirmngr.conf" | "common.conf" | "tofu.db"
+                    "pubring.kbx"
+                        | "pubring.gpg"
+                        | "pubring.db"
+                        | "trustdb.gpg"
+                        | "gpg.conf"
+                        | "dirmngr.conf"
+                        | "common.conf"
+                        | "tofu.db"
                 )
             )
         };
@@ -460,9 +494,12 @@ fn push(covers: &mut Vec<Step>, step: Step) {
 
 /// Directories that are never covered as a whole.
 fn is_broad(dir: &Path) -> bool {
-    ["/", "/dev", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var", "/var/lib", "/var/tmp"]
-        .iter()
-        .any(|broad| dir == Path::new(broad))
+    [
+        "/", "/dev", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var",
+        "/var/lib", "/var/tmp",
+    ]
+    .iter()
+    .any(|broad| dir == Path::new(broad))
 }
 
 fn inner_dir(outer: &Path, dir: &Path) -> Vec<Item> {

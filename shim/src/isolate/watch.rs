@@ -48,7 +48,9 @@ fn unescape(text: &str) -> PathBuf {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
-        if let (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) = (first, tail) {
+        if let (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) =
+            (first, tail)
+        {
             bytes.push((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'));
             rest = after;
         } else {
@@ -62,10 +64,8 @@ fn unescape(text: &str) -> PathBuf {
 /// Where else `path` can be found, because its file system is mounted more than once.
 pub(crate) fn aliases(mounts: &[Mount], path: &Path) -> Vec<PathBuf> {
     // The last of several mounts at one place is the one that is seen.
-    let Some(own) = mounts
-        .iter()
-        .filter(|m| path.starts_with(&m.at))
-        .max_by_key(|m| m.at.components().count())
+    let Some(own) =
+        mounts.iter().filter(|m| path.starts_with(&m.at)).max_by_key(|m| m.at.components().count())
     else {
         return Vec::new();
     };

@@ -1,0 +1,128 @@
+//! `expacti setup --user`: the second line of a wrap in the user's ssh configuration.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+use crate::print;
+
+/// The lines around ours, by which it is found again.
+const BEGIN: &str = "# >>> expacti setup --user >>>";
+const END: &str = "# <<< expacti setup --user <<<";
+
+/// Puts the line in place, or takes it out.
+pub(crate) fn run(config: &Config, undo: bool, yes: bool) -> Outcome {
+    let [own, ..] = config.home.dirs();
+    let included = own.join("ssh_config");
+    let file = user_config()?;
+    let before = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(Failure::failed(format!("failed to read {}: {e}", file.display()))),
+    };
+    let rest = without_block(&before).map_err(|why| {
+        Failure::failed(format!("{}: {why}; put it right by hand", file.display()))
+    })?;
+    if undo {
+        if rest != before {
+            replace(&file, &rest)?;
+        }
+        match std::fs::remove_file(&included) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
+            _ => {}
+        }
+        print::note(&format!("{} is as it was", file.display()));
+        return Ok(0);
+    }
+    let expacti = std::env::current_exe()?;
+    let text = expacti_shim::second_line(&expacti, &config.home)
+        .map_err(|e| Failure::new(e.exit_status(), e.to_string()))?;
+    let include = included.to_str().filter(|path| !path.contains(['"', '\n', '%', '$', '*', '?']));
+    let include = include.ok_or_else(|| {
+        Failure::failed(format!("{} cannot be named in an ssh configuration", included.display()))
+    })?;
+    print::line(&format!(
+        "This puts one line at the top of {}:\n\n    Include \"{include}\"\n\nInside a program run by \
+         `expacti wrap`, and only there, it leads ssh to the gate.",
+        file.display()
+    ))?;
+    if !yes && !is_agreed()? {
+        print::note("nothing was changed");
+        return Ok(0);
+    }
+    crate::installation::create_dirs(&config.home)?;
+    replace(&included, &text)?;
+    // First: in OpenSSH the first value of an option wins.
+    replace(&file, &format!("{BEGIN}\nInclude \"{include}\"\n{END}\n{rest}"))?;
+    print::note("done; `expacti setup --user --undo` takes it out again");
+    Ok(0)
+}
+
+/// `~/.ssh/config`, where ssh looks for it: it does not ask `HOME`.
+fn user_config() -> Result<PathBuf, Failure> {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
+    let user = user.ok_or_else(|| Failure::failed("this user has no account".to_owned()))?;
+    Ok(user.dir.join(".ssh/config"))
+}
+
+/// The text without our lines.
+fn without_block(text: &str) -> Result<String, &'static str> {
+    let Some((before, rest)) = text.split_once(BEGIN) else { return Ok(text.to_owned()) };
+    let (_, after) = rest.split_once(END).ok_or("the end of expacti's lines is missing")?;
+    Ok(format!("{before}{}", after.strip_prefix('\n').unwrap_or(after)))
+}
+
+fn is_agreed() -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("without a terminal nobody can be asked; --yes agrees"));
+    }
+    write!(std::io::stderr(), "Go on? [y/N] ")?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Writes a file as a whole or not at all; one that is there keeps its mode, and a link its place.
+fn replace(file: &Path, text: &str) -> Result<(), Failure> {
+    let failed =
+        |e: std::io::Error| Failure::failed(format!("failed to write {}: {e}", file.display()));
+    let real = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let dir = real.parent().unwrap_or(Path::new("/"));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    let mode = std::fs::metadata(&real).map_or(0o600, |m| m.permissions().mode() & 0o7777);
+    let mut name = real.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".expacti-{}", std::process::id()));
+    let new = dir.join(name);
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&new)
+        .and_then(|mut out| {
+            out.write_all(text.as_bytes())?;
+            out.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&new, &real));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    written.map_err(failed)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_come_out_as_they_went_in() {
+        for text in ["", "Host a\n  User b\n", "no newline at the end"] {
+            assert_eq!(without_block(text).unwrap(), text);
+            let with = format!("{BEGIN}\nInclude \"/x\"\n{END}\n{text}");
+            assert_eq!(without_block(&with).unwrap(), text);
+        }
+        assert!(without_block(&format!("{BEGIN}\nHost *\n")).is_err());
+    }
+}
