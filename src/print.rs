@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use expacti_engine::{Level, make_visible};
+use expacti_protocol::session::SessionInfo;
 use serde::Serialize;
 
 /// A line on standard error.
@@ -44,6 +45,20 @@ pub(crate) fn level(level: Level) -> String {
         Level::Critical => ("CRITICAL", "\x1b[1;31m"),
     };
     format!("{style}{word}\x1b[0m")
+}
+
+/// The agent of a session, and in the colour of a warning what may go round the gate.
+pub(crate) fn agent(session: &SessionInfo) -> String {
+    let agent = safe(&session.agent);
+    match session.caution() {
+        Some(caution) => format!("{agent} {}", warning(&safe(&caution))),
+        None => agent,
+    }
+}
+
+/// A warning, coloured; in parentheses, as colour alone says nothing.
+pub(crate) fn warning(text: &str) -> String {
+    format!("\x1b[33m({text})\x1b[0m")
 }
 
 /// Rows in columns, each as wide as its longest cell; the last is not padded.

@@ -161,6 +161,12 @@ impl Recorder for Recordings {
     }
 }
 
+/// What a player shows above a recording.
+fn title(info: &SessionInfo) -> String {
+    let caution = info.caution().map(|caution| format!(" ({caution})")).unwrap_or_default();
+    format!("{}{caution} on {}@{}", info.agent, info.user, info.target)
+}
+
 impl Recording {
     fn start(&mut self, pty: Option<&Pty>, now_us: i64) -> Result<(), String> {
         if let Some(why) = &self.failure {
@@ -176,7 +182,7 @@ impl Recording {
             "width": cols.clamp(1, 1000),
             "height": rows.clamp(1, 1000),
             "timestamp": now_us.div_euclid(1_000_000),
-            "title": format!("{} on {}@{}", self.info.agent, self.info.user, self.info.target),
+            "title": title(&self.info),
             "env": {"TERM": term},
         });
         let made = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&self.path);
@@ -281,6 +287,8 @@ fn may_go_on(bytes: &[u8]) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::string_slice, clippy::indexing_slicing)]
 mod tests {
+    use expacti_protocol::uplink::Isolation;
+
     use super::*;
 
     fn info() -> SessionInfo {
@@ -288,6 +296,8 @@ mod tests {
             agent: "bot".into(),
             user: "u".into(),
             target: "t".into(),
+            isolation: Some(Isolation::PathOnly),
+            with: vec!["docker".into()],
             ..SessionInfo::default()
         }
     }
@@ -322,6 +332,7 @@ mod tests {
         let lines: Vec<serde_json::Value> =
             text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
         assert_eq!(lines[0]["version"], 2);
+        assert_eq!(lines[0]["title"], "bot (not isolated, with docker) on u@t");
         assert_eq!(lines[1], json!([0.5, "o", "h"]));
         assert_eq!(lines[2], json!([0.6, "o", "!"]));
         assert_eq!(lines[3], json!([0.6, "o", "é"]));

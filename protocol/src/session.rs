@@ -38,6 +38,24 @@ pub struct SessionInfo {
     pub with: Vec<String>,
 }
 
+impl SessionInfo {
+    /// What a reviewer has to know of the wrap (`not isolated`, `with docker, gpg`), most important
+    /// first; nothing where no program can go round the gate. What follows `with` comes from a command
+    /// line: make it visible before it is shown.
+    pub fn cautions(&self) -> Vec<String> {
+        let bare = self.isolation == Some(Isolation::PathOnly);
+        let bare = bare.then(|| "not isolated".to_owned());
+        let with = (!self.with.is_empty()).then(|| format!("with {}", self.with.join(", ")));
+        bare.into_iter().chain(with).collect()
+    }
+
+    /// The same in one piece of text.
+    pub fn caution(&self) -> Option<String> {
+        let cautions = self.cautions();
+        (!cautions.is_empty()).then(|| cautions.join(", "))
+    }
+}
+
 /// A session as the broker shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionView {
@@ -76,4 +94,33 @@ pub struct Pty {
     pub cols: u32,
     /// Height in rows.
     pub rows: u32,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_reviewer_has_to_know() {
+        let caution = |isolation, with: &[&str]| {
+            let with = with.iter().map(|w| (*w).to_owned()).collect();
+            SessionInfo { isolation, with, ..SessionInfo::default() }.caution()
+        };
+        for quiet in [None, Some(Isolation::Client), Some(Isolation::Namespace)] {
+            assert_eq!(caution(quiet, &[]), None);
+            assert_eq!(caution(quiet, &["docker", "gpg"]).unwrap(), "with docker, gpg");
+        }
+        let bare = Some(Isolation::PathOnly);
+        assert_eq!(caution(bare, &[]).unwrap(), "not isolated");
+        assert_eq!(caution(bare, &["docker"]).unwrap(), "not isolated, with docker");
+    }
+
+    #[test]
+    fn the_name_of_an_isolation_is_its_name_on_the_wire() {
+        for isolation in [Isolation::Client, Isolation::Namespace, Isolation::PathOnly] {
+            let wire = serde_json::to_value(isolation).unwrap();
+            assert_eq!(wire.as_str(), Some(isolation.as_str()));
+        }
+    }
 }

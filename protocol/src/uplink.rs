@@ -119,6 +119,17 @@ pub enum Isolation {
     PathOnly,
 }
 
+impl Isolation {
+    /// Its name on the wire and in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Namespace => "namespace",
+            Self::PathOnly => "path-only",
+        }
+    }
+}
+
 /// What `expacti wrap` tells the broker before it starts the program: `POST /v1/wraps`. From then
 /// on reviewers from inside the process tree of `pid` are refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -73,7 +73,10 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
             }
         };
         let text = view.masked.as_ref().unwrap_or(&view.text.command);
-        print::line(&format!("{word} {}  {}", view.id, print::safe(text)))?;
+        let caution = view.session.caution();
+        let caution = caution.map(|c| format!("  {}", print::warning(&print::safe(&c))));
+        let caution = caution.unwrap_or_default();
+        print::line(&format!("{word} {}  {}{caution}", view.id, print::safe(text)))?;
         match (grant, view.grant, view.approvals_missing) {
             (_, Some(grant), _) => print::note(&format!(
                 "keys to the program pass unreviewed for {} s or {} bytes; `expacti kill {}` ends it",

@@ -29,7 +29,7 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
                 c.id.to_string(),
                 format!("{} {}{anomaly}", c.risk_score, print::level(c.level)),
                 print::span((c.deadline_ms - now_ms) / 1000),
-                print::safe(&c.session.agent),
+                print::agent(&c.session),
                 print::safe(&format!("{}@{}", c.session.user, c.session.target)),
                 match &c.headline {
                     Some(sentence) => print::safe(&format!("{} ({sentence})", c.text.command)),

@@ -29,7 +29,7 @@ pub(crate) async fn list(config: &Config, limit: u64, json: bool) -> Outcome {
                 s.id.to_string(),
                 state.to_owned(),
                 print::time(s.opened_at),
-                print::safe(&s.info.agent),
+                print::agent(&s.info),
                 print::safe(&format!("{}@{}", s.info.user, s.info.target)),
                 s.commands.to_string(),
                 print::safe(s.last_command.as_deref().unwrap_or("-")),

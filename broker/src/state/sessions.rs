@@ -9,6 +9,7 @@ use expacti_protocol::gate::GateEvent;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::{SessionInfo, SessionView};
+use expacti_protocol::uplink::Isolation;
 
 use super::model::State;
 use super::open::OpenSession;
@@ -280,4 +281,6 @@ pub(super) fn session_entry(kind: &str, view: &SessionView, now: Now) -> Entry {
         .with_some("reason", view.info.reason.clone())
         .with_some("host_key", view.info.host_key.clone())
         .with_some("program", (!view.info.program.is_empty()).then(|| view.info.program.clone()))
+        .with_some("isolation", view.info.isolation.map(Isolation::as_str))
+        .with_some("with", (!view.info.with.is_empty()).then(|| view.info.with.clone()))
 }

@@ -66,6 +66,8 @@ pub(crate) struct Card {
     pub cwd: String,
     /// Agent.
     pub agent: String,
+    /// `not isolated`, and what the program may use beside.
+    pub cautions: Vec<String>,
     /// For whom the agent works.
     pub owner: Option<String>,
     /// What it does with files, in one sentence of the broker's.
@@ -154,6 +156,7 @@ impl Card {
             destination: Destination::new(view),
             may_decide: view.may_decide.iter().take(20).map(|n| clean(n, 40)).collect(),
             agent: clean(&s.agent, 60),
+            cautions: s.cautions().iter().map(|c| clean(c, 80)).collect(),
             owner: optional(&s.owner, 60),
             sentence: optional(&view.headline, 300),
             reason: optional(&s.reason, 300),

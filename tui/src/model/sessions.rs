@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub agent: String,
     /// Target, clean.
     pub target: String,
+    /// `not isolated`, and what the program may use beside, clean.
+    pub cautions: Vec<String>,
     /// The last command, clean.
     pub last: Option<String>,
 }
@@ -32,6 +34,7 @@ impl Session {
         Self {
             agent: clean(&view.info.agent, 40),
             target: clean(&view.info.target, 60),
+            cautions: view.info.cautions().iter().map(|c| clean(c, 60)).collect(),
             last: view.last_command.as_deref().map(|c| clean(c, 200)),
             view,
         }

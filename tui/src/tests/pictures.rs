@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use expacti_protocol::reviewer::ReviewerEvent;
+use expacti_protocol::uplink::Isolation;
 use ratatui::style::{Color, Modifier};
 
 use super::{TestScreen, support};
@@ -109,6 +110,35 @@ fn moments() {
     b.keys("2");
     b.draw();
     insta::assert_snapshot!("sessions-80x24", b.text());
+}
+
+#[test]
+fn a_program_that_can_go_round_the_gate_is_told_apart() {
+    for (cols, rows) in [(120, 35), (80, 24), (40, 12)] {
+        let mut b = TestScreen::new(cols, rows);
+        let mut web = support::session("7c1a", "fixbot", "web-1");
+        web.info.isolation = Some(Isolation::PathOnly);
+        web.info.with = vec!["docker".into(), "a\u{202e}b".into()];
+        b.event(ReviewerEvent::SessionOpened(Box::new(web.clone())));
+        b.pending(&support::request("0001", &web, "uptime", 5, 60));
+        b.wait(600);
+        assert!(b.shows("deploy@web-1  not isolated"), "{}", b.text());
+        assert!(b.shows("with docker, a"), "{}", b.text());
+        insta::assert_snapshot!(format!("not-isolated-{cols}x{rows}"), picture(&b));
+        b.keys("2");
+        b.draw();
+        let row =
+            |l: &str| l.contains("waiting") && l.contains("7c1a") && l.contains("not isolated");
+        assert!(b.text().lines().any(row), "{}", b.text());
+        // Nothing is said of one that cannot.
+        let mut b = TestScreen::new(cols, rows);
+        web.info.isolation = Some(Isolation::Namespace);
+        web.info.with.clear();
+        b.event(ReviewerEvent::SessionOpened(Box::new(web.clone())));
+        b.pending(&support::request("0001", &web, "uptime", 5, 60));
+        b.wait(600);
+        assert!(!b.shows("isolated"), "{}", b.text());
+    }
 }
 
 #[test]

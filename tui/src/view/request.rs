@@ -135,20 +135,23 @@ fn header(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
         lines.push(Line::styled(fit(&format!(" {text} "), columns, theme.ascii), style));
     }
     let mut pairs = vec![
-        ("", theme.shown(&card.target), true),
-        ("cwd ", theme.shown(&card.cwd), false),
-        ("agent ", theme.shown(&card.agent), false),
-        ("session ", item.view().session_id.short().to_owned(), false),
+        ("", theme.shown(&card.target), theme.strong()),
+        ("cwd ", theme.shown(&card.cwd), Style::new()),
+        ("agent ", theme.shown(&card.agent), Style::new()),
+        ("session ", item.view().session_id.short().to_owned(), Style::new()),
     ];
+    // Next to the target: of a small box only the first row is certain.
+    let cautions = card.cautions.iter().map(|caution| ("", theme.shown(caution), theme.warn()));
+    pairs.splice(1..1, cautions);
     if let Some(owner) = &card.owner {
-        pairs.push(("for ", theme.shown(owner), false));
+        pairs.push(("for ", theme.shown(owner), Style::new()));
     }
     if let Some(key) = &card.host_key {
-        pairs.push(("host key ", theme.shown(key), false));
+        pairs.push(("host key ", theme.shown(key), Style::new()));
     }
     let mut spans: Vec<Span<'static>> = Vec::new();
     let mut used = 0;
-    for (label, value, strong) in pairs {
+    for (label, value, style) in pairs {
         let value = fit(&value, columns.saturating_sub(width(label)).max(4), theme.ascii);
         let need = width(label) + width(&value);
         if used > 0 && used + 2 + need > columns {
@@ -160,7 +163,7 @@ fn header(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
             used += 2;
         }
         spans.push(Span::styled(label, theme.dim()));
-        spans.push(Span::styled(value, if strong { theme.strong() } else { Style::new() }));
+        spans.push(Span::styled(value, style));
         used += need;
     }
     lines.push(Line::from(spans));

@@ -68,13 +68,19 @@ fn row(model: &Model, session: &Session, columns: usize) -> Line<'static> {
         Span::styled(format!("{dot} "), if open { theme.ok() } else { theme.dim() }),
     ];
     let room = columns.saturating_sub(3 + width(&state) + 2);
+    // In a narrow pane only the most important one.
+    let shown = if columns >= 60 { session.cautions.len() } else { 1 };
+    let cautions = session.cautions.iter().filter(|_| open).take(shown);
+    let caution: String = cautions.map(|c| format!("  {}", theme.shown(c))).collect();
+    let caution = fit(&caution, room * 2 / 3, theme.ascii);
+    let room = room.saturating_sub(width(&caution));
     let mut name = format!("{} {} {}", session.view.id.short(), session.agent, session.target);
     if let Some(last) = session.last.as_ref().filter(|_| columns >= 60) {
         name.push_str("  ");
         name.push_str(last);
     }
     let name = fit(&theme.shown(&name), room, theme.ascii);
-    let gap = columns.saturating_sub(3 + width(&name) + width(&state) + 1);
+    let gap = columns.saturating_sub(3 + width(&name) + width(&caution) + width(&state) + 1);
     let mut spans = head;
     let row = match (selected, open) {
         (true, _) => theme.selected(focused),
@@ -83,6 +89,7 @@ fn row(model: &Model, session: &Session, columns: usize) -> Line<'static> {
     };
     let fill = if selected { row } else { Style::new() };
     spans.push(Span::styled(name, row));
+    spans.push(Span::styled(caution, if selected { row } else { theme.warn() }));
     spans.push(Span::styled(" ".repeat(gap), fill));
     spans.push(Span::styled(state, style));
     Line::from(spans)

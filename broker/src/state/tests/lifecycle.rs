@@ -14,6 +14,9 @@ use expacti_protocol::http::NewPrincipal;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
+use expacti_protocol::session::SessionInfo;
+use expacti_protocol::uplink::Isolation;
+use serde_json::{Value, json};
 
 use super::items::quorum;
 use super::world::*;
@@ -37,6 +40,27 @@ fn a_command_is_allowed_released_and_finished_once() {
     w.run(|state, now| state.finished(GATE, &id, outcome, now)).unwrap();
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "decision", "released", "finished"]);
+}
+
+#[test]
+fn the_log_says_what_kept_a_program_from_going_round_the_gate() {
+    let mut w = World::new();
+    for (isolation, with, expected) in [
+        (Some(Isolation::PathOnly), vec!["docker"], json!(["path-only", ["docker"]])),
+        (Some(Isolation::Namespace), vec![], json!(["namespace", null])),
+        (None, vec![], json!([null, null])),
+    ] {
+        let with = with.into_iter().map(str::to_owned).collect();
+        let info = SessionInfo { isolation, with, ..SessionInfo::default() };
+        w.run(|state, now| state.open_session(GATE, info, now)).unwrap();
+        let opened = w.disk.iter().rev().find_map(|write| match write {
+            Write::Audit { line, .. } => Some(line.clone()),
+            _ => None,
+        });
+        let entry: Value = serde_json::from_str(&opened.unwrap()).unwrap();
+        assert_eq!(entry["kind"], "session_opened");
+        assert_eq!(json!([entry["isolation"], entry["with"]]), expected);
+    }
 }
 
 #[test]
