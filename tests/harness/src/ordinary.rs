@@ -57,7 +57,8 @@ impl Account {
         // Another test may hold the lock of /etc/passwd at this moment.
         until("useradd to make a user", || {
             let output = Command::new("useradd")
-                .args(["-m", "-s", "/bin/bash", "-d"])
+                // No password, yet not locked: sshd lets in nobody whose account is locked.
+                .args(["-m", "-s", "/bin/bash", "-p", "*", "-d"])
                 .arg(&home)
                 .arg(&name)
                 .env("PATH", format!("{PATH}:/usr/sbin:/sbin"))
