@@ -221,14 +221,21 @@ launchers! {
         Ok(words(&["rsync", "-e", "/usr/bin/ssh", &file.to_string_lossy(), &to]))
     };
     scp [] Fails, |t, _, path| copy(t, "scp", path);
-    scp_by_its_path [] Fails, |t, _, path| copy(t, "/usr/bin/scp", path);
+    scp_by_its_path [] Fails, |t, _, path| {
+        Ok([words(&["env", "-i"]), copy(t, "/usr/bin/scp", path)?].concat())
+    };
     sftp_batch [] Fails, |t, _, path| batch(t, "sftp", path);
-    sftp_by_its_path [] Fails, |t, _, path| batch(t, "/usr/bin/sftp", path);
+    sftp_by_its_path [] Fails, |t, _, path| {
+        Ok([words(&["env", "-i"]), batch(t, "/usr/bin/sftp", path)?].concat())
+    };
     ansible ["ansible"] Fails, |_, c, _| {
         let how = "ansible_ssh_executable=/usr/bin/ssh";
         Ok(words(&["ansible", "target", "-i", "target,", "-m", "raw", "-a", c, "-e", how]))
     };
-    autossh ["autossh"] Fails, |_, c, _| Ok(words(&["autossh", "-M", "0", "target", c]));
+    // It calls every early end a failure, so the marker is its status.
+    autossh ["autossh"] Fails, |_, c, path| {
+        Ok(words(&["sh", "-c", &format!("autossh -M 0 target '{c}'; test -e {path}")]))
+    };
 }
 
 /// A few of them again with all of expacti's files below `EXPACTI_HOME`.

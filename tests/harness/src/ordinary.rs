@@ -88,6 +88,21 @@ impl Account {
         Ok(())
     }
 
+    /// Removes what it left in directories that every user may write to.
+    fn remove_left(&self) -> Result<()> {
+        for dir in ["/tmp", "/var/tmp", "/dev/shm"] {
+            for entry in fs::read_dir(dir)?.flatten() {
+                let Ok(known) = entry.metadata() else { continue };
+                if known.uid() == self.uid && known.is_dir() {
+                    fs::remove_dir_all(entry.path())?;
+                } else if known.uid() == self.uid {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn run_dir(&self) -> PathBuf {
         PathBuf::from(format!("/run/user/{}", self.uid))
     }
@@ -395,6 +410,7 @@ impl Ordinary {
             Ok(self.processes().is_empty().then_some(()))
         })?;
         fs::remove_dir_all(self.run_dir())?;
+        self.account.remove_left()?;
         self.account.remove()
     }
 }

@@ -35,6 +35,7 @@ for round in 1 2 3; do
 done
 pid=$(cat "$0/sshd/sshd.pid") && grep -qF "$0/sshd/" "/proc/$pid/cmdline" && kill "$pid"
 until userdel -rf "$1" || ! id "$1"; do sleep 0.1; done
+find /tmp /var/tmp /dev/shm -mindepth 1 -maxdepth 1 -uid "$2" -exec rm -rf {} +
 rm -rf "/run/user/$2" "$0"
 "#;
 
