@@ -16,6 +16,7 @@
 mod client;
 mod digest;
 mod marker;
+mod ordinary;
 pub mod prerequisites;
 mod process;
 mod reviewer;
@@ -30,6 +31,7 @@ mod watchdog;
 pub use client::ClientHome;
 pub use digest::digest;
 pub use marker::Marker;
+pub use ordinary::{Layout, Ordinary};
 pub use process::{Process, descendants, kill, stop_all, with_environment};
 pub use reviewer::{AutoReviewer, Verdict};
 pub use run::{Launch, Outcome, Run};
@@ -44,5 +46,20 @@ pub use until::{DEADLINE, until, until_for};
 macro_rules! trial {
     () => {
         $crate::Trial::new(env!("CARGO_BIN_EXE_expacti"))
+    };
+}
+
+/// Makes an [`Ordinary`] user's world with the binary that cargo built for this integration test;
+/// returns from the test where that cannot be.
+#[macro_export]
+macro_rules! ordinary {
+    () => {
+        $crate::ordinary!(Xdg)
+    };
+    ($layout:ident) => {
+        match $crate::Ordinary::new(env!("CARGO_BIN_EXE_expacti"), $crate::Layout::$layout)? {
+            Some(world) => world,
+            None => return Ok(()),
+        }
     };
 }

@@ -5,7 +5,7 @@
 use std::{
     env,
     fmt::Display,
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -14,6 +14,9 @@ use std::{
 
 /// Names and packages, shared with `scripts/test`.
 const TABLE: &str = include_str!("../../prerequisites.txt");
+
+/// Where packages from npm are, shared with `scripts/test`: outside the project, for every user.
+const NPM: &str = "/var/cache/expacti-tests";
 
 /// The file to which skips are appended, one line each: test, missing part, remedy, separated by
 /// tabs. Set by `scripts/test`.
@@ -61,6 +64,25 @@ pub fn python_with(module: &str) -> Option<&'static str> {
         missing(&name, &install(&name));
     }
     found
+}
+
+/// A program of a package from npm that `scripts/test` installed, where every user may run it.
+/// Without it the test is to return at once.
+#[must_use]
+pub fn npm(name: &str, program: &str) -> Option<PathBuf> {
+    let wanted = package(&format!("npm:{name}")).unwrap_or_default();
+    let version = wanted.rsplit_once('@').map(|(_, version)| format!("\"version\": \"{version}\""));
+    let manifest = Path::new(NPM).join("node_modules").join(name).join("package.json");
+    let there = fs::read_to_string(manifest)
+        .is_ok_and(|text| version.is_some_and(|version| text.contains(&version)));
+    if !there {
+        missing(
+            name,
+            &format!("run scripts/test as root, or: npm install --prefix {NPM} {wanted}"),
+        );
+        return None;
+    }
+    Some(Path::new(NPM).join("node_modules/.bin").join(program))
 }
 
 /// Reports a part that is missing, and how to get it: fails in CI, and otherwise records the skip.

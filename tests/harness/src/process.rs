@@ -68,6 +68,22 @@ pub fn with_environment(variable: &str, value: &str) -> Vec<Process> {
         .collect()
 }
 
+/// All running processes of a user who exists for one test only.
+#[must_use]
+pub(crate) fn owned_by(uid: u32) -> Vec<Process> {
+    pids()
+        .into_iter()
+        .filter(|pid| alive(*pid))
+        // The files of a process that is not dumpable belong to root: its status tells the truth.
+        .filter(|pid| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let owner = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+            owner.is_some_and(|ids| ids.split_whitespace().any(|id| id == uid.to_string()))
+        })
+        .map(|pid| Process { pid, argv: argv(pid) })
+        .collect()
+}
+
 /// All descendants of a process, children first; sshd rewrites its environment, so it is found so.
 #[must_use]
 pub fn descendants(root: i32) -> Vec<Process> {

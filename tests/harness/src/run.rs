@@ -3,7 +3,8 @@
 use std::{
     ffi::{OsStr, OsString},
     io::{Read, Write},
-    os::unix::process::ExitStatusExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::Path,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread::{self, JoinHandle},
     time::Duration,
@@ -45,10 +46,30 @@ impl Launch {
         Self { command, line, stdin: Input::Closed, limit: DEADLINE }
     }
 
+    /// A program of the test's own, with the test's environment.
+    #[must_use]
+    pub fn of(program: impl AsRef<OsStr>, args: &[OsString]) -> Self {
+        Self::new(program.as_ref(), args)
+    }
+
     /// Sets a variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// Runs it as this user, in no other group, and with an empty environment.
+    #[must_use]
+    pub(crate) fn identity(mut self, uid: u32, gid: u32) -> Self {
+        self.command.uid(uid).gid(gid).env_clear();
+        self
+    }
+
+    /// Runs it in this directory.
+    #[must_use]
+    pub fn current_dir(mut self, dir: &Path) -> Self {
+        self.command.current_dir(dir);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -14,26 +15,27 @@ use crate::until::until;
 #[derive(Debug)]
 pub struct Tmux {
     socket: PathBuf,
+    identity: Option<(u32, u32)>,
 }
 
 impl Tmux {
     /// Starts `argv` with the given environment in a pane of `columns` x `rows`.
     /// The pane stays after the program's end, so that its last screen can be seen.
+    /// With an `identity` (user and group) all of it is that user's, with no other environment.
     pub(crate) fn start(
         socket: &Path,
         environment: &[(String, OsString)],
         argv: &[OsString],
         (columns, rows): (u16, u16),
+        identity: Option<(u32, u32)>,
     ) -> Result<Self> {
-        let mut command = Command::new("tmux");
+        let tmux = Self { socket: socket.to_owned(), identity };
+        let mut command = tmux.command();
         command
-            .arg("-S")
-            .arg(socket)
             .args(["-f", "/dev/null", "new-session", "-d", "-x"])
             .arg(columns.to_string())
             .arg("-y")
             .arg(rows.to_string())
-            .env_remove("TMUX")
             .env("SHELL", "/bin/sh")
             .env("LC_ALL", "C.UTF-8");
         for (name, value) in environment {
@@ -53,7 +55,6 @@ impl Tmux {
             "tmux failed: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        let tmux = Self { socket: socket.to_owned() };
         tmux.run(&["set-option", "-g", "remain-on-exit", "on"])?;
         tmux.run(&["set-option", "-g", "history-limit", "5000"])?;
         std::fs::write(&gate, "")?;
@@ -167,12 +168,16 @@ impl Tmux {
     }
 
     fn output(&self, args: &[&str]) -> Result<Output> {
-        Ok(Command::new("tmux")
-            .arg("-S")
-            .arg(&self.socket)
-            .args(args)
-            .env_remove("TMUX")
-            .output()?)
+        Ok(self.command().args(args).output()?)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("tmux");
+        if let Some((uid, gid)) = self.identity {
+            command.uid(uid).gid(gid).env_clear().current_dir("/");
+        }
+        command.arg("-S").arg(&self.socket).env_remove("TMUX");
+        command
     }
 }
 

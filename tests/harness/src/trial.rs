@@ -268,7 +268,7 @@ impl Trial {
     pub fn terminal_argv(&self, argv: &[OsString], size: (u16, u16)) -> Result<Tmux> {
         let number = self.terminals.fetch_add(1, Ordering::Relaxed);
         let socket = self.dir().join(format!("tmux{number}"));
-        Tmux::start(&socket, &self.environment(), argv, size)
+        Tmux::start(&socket, &self.environment(), argv, size, None)
     }
 
     /// A program's argv with the trial's `-F` after ssh, scp and sftp.

@@ -24,6 +24,21 @@ pid=$(cat "$0/sshd/sshd.pid") && grep -qF "$0/sshd/" "/proc/$pid/cmdline" && kil
 rm -rf "$0"
 "#;
 
+/// The same for a throw-away user: directory, name and id. Every process of that id is the test's.
+const ACCOUNT: &str = r#"
+read -r word && [ "$word" = done ] && exit
+PATH=$PATH:/usr/sbin:/sbin
+for round in 1 2 3; do
+    for pid in $(ps -e -o pid= -o uid= | awk -v uid="$2" '$2 == uid { print $1 }'); do
+        kill -9 "$pid"
+    done
+done
+pid=$(cat "$0/sshd/sshd.pid") && grep -qF "$0/sshd/" "/proc/$pid/cmdline" && kill "$pid"
+until userdel -rf "$1" || ! id "$1"; do sleep 0.1; done
+find /tmp /var/tmp /dev/shm -mindepth 1 -maxdepth 1 -uid "$2" -exec rm -rf {} +
+rm -rf "/run/user/$2" "$0"
+"#;
+
 /// A shell that outlives the test's process; dismissed by the trial's own drop.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
@@ -33,10 +48,20 @@ pub(crate) struct Watchdog {
 impl Watchdog {
     /// Starts it for the trial in `dir`, out of reach of signals to the test's process group.
     pub(crate) fn start(dir: &Path) -> Result<Self> {
+        Self::run(SCRIPT, dir, &[])
+    }
+
+    /// Starts it for a throw-away user whose world is in `dir`.
+    pub(crate) fn for_account(dir: &Path, name: &str, uid: u32) -> Result<Self> {
+        Self::run(ACCOUNT, dir, &[name, &uid.to_string()])
+    }
+
+    fn run(script: &str, dir: &Path, more: &[&str]) -> Result<Self> {
         let child = Command::new("sh")
             .arg("-c")
-            .arg(SCRIPT)
+            .arg(script)
             .arg(dir)
+            .args(more)
             .current_dir("/")
             .env_remove("EXPACTI_TRIAL")
             .stdin(Stdio::piped())
