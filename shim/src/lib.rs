@@ -74,6 +74,7 @@ pub fn run_helper(args: &[OsString]) -> Option<u8> {
         "__probe" => isolate::probe::probe(),
         "__inside" => second::inside(rest),
         "__proxy" => second::proxy(rest),
+        "__pump" => helper::pump(Path::new(first), tail.first()?.to_str()?),
         "__scp" => copy_shim(CopyProgram::Scp, Path::new(first), tail),
         "__sftp" => copy_shim(CopyProgram::Sftp, Path::new(first), tail),
         "__ssh" => ssh_shim(Path::new(first), tail),

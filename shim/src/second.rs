@@ -103,7 +103,7 @@ fn connect(args: &[OsString]) -> Result<u8, WrapError> {
     options.push(name);
     let cwd = std::env::current_dir().map_err(WrapError::io("find the working directory"))?;
     let status_line = rustix::termios::isatty(std::io::stderr().as_fd());
-    let client = helper::client(&context.dir, options, cwd, status_line)?;
+    let (client, _) = helper::client(&context.dir, options, cwd, status_line)?;
     client.notes.iter().for_each(|note| notice::print(note));
     Ok(helper::uplink(&context.dir.join(helper::SOCKET), &client.ticket))
 }

@@ -7,11 +7,11 @@ use std::process::Command;
 
 use crate::args::{Invocation, Origin};
 use crate::client::read;
-use crate::context::Context;
+use crate::context::{Context, shell_word};
 use crate::copy_args::{CopyProgram, copy_args};
 use crate::environment::posix_shell;
 use crate::error::{ResolveError, WrapError};
-use crate::helper::{self, ClientArgs};
+use crate::helper::{self, ClientArgs, Way};
 use crate::launch::Launch;
 use crate::{canary, executable, notice, pipes, process};
 
@@ -49,10 +49,14 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
         }
         Invocation::InfoOnly(args) => args,
         Invocation::Connect(request) => {
-            let prepared = ask(&context, args, &request.command)?;
+            let (prepared, way) = ask(&context, args, &request.command)?;
             prepared.notes.iter().for_each(|note| notice::print(note));
             background = prepared.background;
-            let mut args: Vec<OsString> = prepared.args.into_iter().map(OsString::from).collect();
+            let mut args = match way {
+                Way::Door => carried(&context, &prepared.ticket)?,
+                Way::Socket => Vec::new(),
+            };
+            args.extend(prepared.args.into_iter().map(OsString::from));
             if !request.command.is_empty() {
                 args.push("--".into());
                 args.extend(request.command);
@@ -78,12 +82,20 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
     match become_program(client, &args)? {}
 }
 
+/// The options by which the client's connection is carried through pipes. The first value of an option
+/// wins: they stand before those that pass a descriptor.
+fn carried(context: &Context, ticket: &str) -> Result<Vec<OsString>, WrapError> {
+    let words = [shell_word(&context.expacti)?, "__pump".to_owned(), shell_word(&context.dir)?];
+    let command = format!("ProxyCommand={} {ticket}", words.join(" ").replace('%', "%%"));
+    Ok(["-o", "ProxyUseFdpass=no", "-o", &command].map(OsString::from).to_vec())
+}
+
 /// Asks the helper how to run the client. The words of the command are the client's alone.
 fn ask(
     context: &Context,
     args: &[OsString],
     command: &[OsString],
-) -> Result<ClientArgs, WrapError> {
+) -> Result<(ClientArgs, Way), WrapError> {
     let options = args.get(..args.len().saturating_sub(command.len())).unwrap_or_default();
     let text = |arg: &OsString| {
         let text = arg.to_str().map(str::to_owned);

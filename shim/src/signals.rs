@@ -1,20 +1,17 @@
 //! Signals to this process as a queue. What the process was started to ignore (`nohup`, a background
 //! job of a script) stays ignored, here and in the program.
 
-#[cfg(target_os = "linux")]
 use std::io::Read as _;
-#[cfg(target_os = "linux")]
 use std::os::fd::{AsFd as _, BorrowedFd};
-#[cfg(target_os = "linux")]
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, channel};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::SendFlags;
 use rustix::process::Signal;
 use signal_hook::consts::{
     SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH,
 };
-use signal_hook::iterator::SignalsInfo;
-#[cfg(target_os = "linux")]
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
@@ -42,50 +39,70 @@ const FORWARDED: [i32; 8] = [SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP,
 
 /// Starts to collect signals; from now on none of them ends this process.
 pub(crate) fn subscribe() -> Result<Receiver<Event>, WrapError> {
-    let mut signals = SignalsInfo::<WithOrigin>::new(wanted())
-        .map_err(WrapError::io("set up the handling of signals"))?;
+    let mut queue = Queue::new()?;
     let (events, receiver) = channel();
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
-            for event in signals.forever().filter_map(|origin| event(&origin)) {
-                if events.send(event).is_err() {
-                    return;
+            loop {
+                for event in queue.events() {
+                    if events.send(event).is_err() {
+                        return;
+                    }
                 }
+                queue.wait();
             }
         })
         .map_err(WrapError::io("start the thread that handles signals"))?;
     Ok(receiver)
 }
 
-/// The same for a process that can start no thread: the events are asked for, and a descriptor tells
-/// when there are some.
-#[cfg(target_os = "linux")]
-pub(crate) struct Queue(SignalDelivery<UnixStream, WithOrigin>);
+/// How often signals are looked for where a handler cannot tell of them.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-#[cfg(target_os = "linux")]
+/// The signals that came, to be asked for. A process that can start no thread polls its descriptor.
+pub(crate) struct Queue {
+    delivery: SignalDelivery<UnixStream, WithOrigin>,
+    /// The handler of a signal sends a byte; a sandbox may refuse that (Codex does).
+    is_told: bool,
+}
+
 impl Queue {
     /// Starts to collect signals; from now on none of them ends this process.
     pub(crate) fn new() -> Result<Self, WrapError> {
-        UnixStream::pair()
-            .and_then(|(read, write)| {
-                read.set_nonblocking(true)?;
-                SignalDelivery::with_pipe(read, write, WithOrigin::default(), wanted())
-            })
-            .map(Self)
-            .map_err(WrapError::io("set up the handling of signals"))
+        let failed = || WrapError::io("set up the handling of signals");
+        let (read, write) = UnixStream::pair().map_err(failed())?;
+        read.set_nonblocking(true).map_err(failed())?;
+        let is_told = rustix::net::send(&write, b"0", SendFlags::DONTWAIT).is_ok();
+        let delivery = SignalDelivery::with_pipe(read, write, WithOrigin::default(), wanted())
+            .map_err(failed())?;
+        Ok(Self { delivery, is_told })
     }
 
     /// Readable when something happened.
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.0.get_read().as_fd()
+        self.delivery.get_read().as_fd()
+    }
+
+    /// How long to wait for the descriptor.
+    pub(crate) fn patience(&self) -> Option<&'static Timespec> {
+        if self.is_told { None } else { Some(&LOOK) }
+    }
+
+    /// Waits until something may have happened.
+    fn wait(&self) {
+        let mut fds = [PollFd::from_borrowed_fd(self.descriptor(), PollFlags::IN)];
+        // After an error there is only time to go by.
+        if poll(&mut fds, self.patience()).is_err_and(|e| e != rustix::io::Errno::INTR) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
     }
 
     /// What has happened since the last call.
     pub(crate) fn events(&mut self) -> Vec<Event> {
         let mut bytes = [0; 64];
-        while matches!(self.0.get_read_mut().read(&mut bytes), Ok(1..)) {}
-        self.0.pending().filter_map(|origin| event(&origin)).collect()
+        while matches!(self.delivery.get_read_mut().read(&mut bytes), Ok(1..)) {}
+        self.delivery.pending().filter_map(|origin| event(&origin)).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
+use super::door::visit;
 use super::message::{Answer, ClientArgs, MAX_LINE, Question, SOCKET};
 use crate::error::{GateError, HelperError, WrapError};
 use crate::notice;
@@ -20,16 +21,33 @@ use crate::notice;
 /// How long the helper may take to answer: it waits for the gate.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How the helper was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By its FIFOs ([`super::door`]).
+    Door,
+    /// By its socket, over which the connection is passed.
+    Socket,
+}
+
 /// How to run the client for these options and this destination.
 pub(crate) fn client(
     dir: &Path,
     args: Vec<String>,
     cwd: PathBuf,
     status_line: bool,
-) -> Result<ClientArgs, WrapError> {
-    match exchange(&dir.join(SOCKET), &Question::Client { args, cwd, status_line })? {
-        (Answer::Client(client), _) => Ok(client),
-        (answer, _) => Err(unexpected(answer)),
+) -> Result<(ClientArgs, Way), WrapError> {
+    let question = Question::Client { args, cwd, status_line };
+    let (answer, way) = match exchange(&dir.join(SOCKET), &question) {
+        Ok((answer, _)) => (answer, Way::Socket),
+        Err(WrapError::Helper(HelperError::Forbidden(_))) => {
+            (visit(dir, &encode(&question)?)?.0, Way::Door)
+        }
+        Err(e) => return Err(e),
+    };
+    match answer {
+        Answer::Client(client) => Ok((client, way)),
+        answer => Err(unexpected(answer)),
     }
 }
 
@@ -76,13 +94,18 @@ fn unexpected(answer: Answer) -> WrapError {
     }
 }
 
-/// One question and its answer.
-fn exchange(socket: &Path, question: &Question) -> Result<(Answer, Option<OwnedFd>), WrapError> {
+fn encode(question: &Question) -> Result<Vec<u8>, WrapError> {
     let mut line = serde_json::to_vec(question).map_err(HelperError::Unwritable)?;
     line.push(b'\n');
     if line.len() > MAX_LINE {
         return Err(HelperError::TooLong(line.len()).into());
     }
+    Ok(line)
+}
+
+/// One question and its answer.
+fn exchange(socket: &Path, question: &Question) -> Result<(Answer, Option<OwnedFd>), WrapError> {
+    let line = encode(question)?;
     let mut stream = UnixStream::connect(socket).map_err(|e| match e.kind() {
         // The helper lets every process of this user in: a sandbox does not.
         std::io::ErrorKind::PermissionDenied => HelperError::Forbidden(e).into(),

@@ -8,6 +8,7 @@
 
 mod ask;
 mod broker;
+mod door;
 mod gate;
 mod message;
 mod route;
@@ -20,9 +21,10 @@ use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::process::Pid;
 
-pub(crate) use ask::{client, uplink};
+pub(crate) use ask::{Way, client, uplink};
 #[cfg(target_os = "linux")]
 pub(crate) use ask::{enter, ready};
+pub(crate) use door::pump;
 pub(crate) use message::{ClientArgs, FirstRoute, SOCKET, Start};
 pub(crate) use serve::serve;
 

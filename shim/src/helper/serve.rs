@@ -12,6 +12,7 @@ use expacti_protocol::uplink::{Uplink, WrapRegistration};
 
 use super::ask::pass;
 use super::broker::Registered;
+use super::door::{Door, Visitor};
 use super::gate::{self, Opened};
 use super::message::{Answer, FirstRoute, MAX_LINE, Question, Ready, SOCKET, Start};
 use super::route::{fixed, route, search_path};
@@ -27,6 +28,9 @@ use crate::notice;
 /// How many connections are served at the same time.
 const MOST: usize = 64;
 
+/// How many connections are carried through the door at the same time.
+const MOST_VISITORS: usize = 256;
+
 /// How long the other side may take to ask and to read.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,6 +43,8 @@ struct Server {
     registered: Registered,
     tickets: Mutex<Tickets>,
     serving: AtomicUsize,
+    /// Those who came in by the door, with their connections.
+    visiting: AtomicUsize,
     /// The first process of the wrap is watched.
     watching: AtomicBool,
 }
@@ -55,9 +61,11 @@ pub(crate) fn serve() -> u8 {
     let mut line = serde_json::to_vec(&ready).unwrap_or_default();
     line.push(b'\n');
     let said = std::io::stdout().write_all(&line).and_then(|()| std::io::stdout().flush());
-    let (Ok(()), Some((server, listener))) = (said, serving) else { return exit::FAILED };
+    let (Ok(()), Some((server, listener, door))) = (said, serving) else { return exit::FAILED };
+    let visited = Arc::clone(&server);
     let accepting = std::thread::Builder::new().spawn(move || accept(&server, &listener));
-    if accepting.is_err() {
+    let admitting = std::thread::Builder::new().spawn(move || admit(&visited, door));
+    if accepting.is_err() || admitting.is_err() {
         return exit::FAILED;
     }
     // Nothing more is said there: it ends with the wrap.
@@ -65,7 +73,7 @@ pub(crate) fn serve() -> u8 {
     exit::OK
 }
 
-type Begun = (Option<String>, (Arc<Server>, UnixListener));
+type Begun = (Option<String>, (Arc<Server>, UnixListener, Door));
 
 fn begin(stdin: &mut impl std::io::BufRead) -> Result<Begun, WrapError> {
     let mut line = String::new();
@@ -98,12 +106,34 @@ fn begin(stdin: &mut impl std::io::BufRead) -> Result<Begun, WrapError> {
         registered,
         tickets: Mutex::default(),
         serving: AtomicUsize::new(0),
+        visiting: AtomicUsize::new(0),
         watching: AtomicBool::new(false),
     });
     let ticket = first
         .map(|FirstRoute { route, status_line }| server.keep(Waiting { route, status_line }))
         .transpose()?;
-    Ok((ticket, (server, listener)))
+    let door = Door::make(&server.start.context.dir)
+        .map_err(WrapError::io("make a door for programs without sockets"))?;
+    Ok((ticket, (server, listener, door)))
+}
+
+/// Lets those in who cannot use the socket.
+fn admit(server: &Arc<Server>, mut door: Door) {
+    loop {
+        let Ok(visitor) = door.next() else { return };
+        if server.visiting.fetch_add(1, Ordering::AcqRel) >= MOST_VISITORS {
+            server.visiting.fetch_sub(1, Ordering::AcqRel);
+            continue;
+        }
+        let receiving = Arc::clone(server);
+        let spawned = std::thread::Builder::new().spawn(move || {
+            receiving.receive(visitor);
+            receiving.visiting.fetch_sub(1, Ordering::AcqRel);
+        });
+        if spawned.is_err() {
+            server.visiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
 }
 
 fn accept(server: &Arc<Server>, listener: &UnixListener) {
@@ -159,7 +189,8 @@ impl Server {
         if !limited {
             return;
         }
-        let answered = question(&stream).and_then(|question| self.answer(question, &stream));
+        let peer = pid_of(&stream);
+        let answered = question(&stream).and_then(|question| self.answer(question, peer));
         let (answer, socket) = match answered {
             Ok(answered) => answered,
             Err(e) => (Answer::Refused { message: e.to_string(), status: e.exit_status() }, None),
@@ -173,10 +204,26 @@ impl Server {
         };
     }
 
+    /// The same for somebody who came in by the door, of whom nothing is known.
+    fn receive(&self, visitor: Visitor) {
+        let Ok(mut pair) = visitor.open() else { return };
+        let answered = pair.question().and_then(|question| self.answer(question, None));
+        let (answer, connection) = match answered {
+            Ok(answered) => answered,
+            Err(e) => (Answer::Refused { message: e.to_string(), status: e.exit_status() }, None),
+        };
+        // If nobody reads it, there is nobody to tell.
+        if pair.answer(&answer).is_ok()
+            && let Some(connection) = connection
+        {
+            let _ = pair.carry(&connection);
+        }
+    }
+
     fn answer(
         &self,
         question: Question,
-        stream: &UnixStream,
+        peer: Option<u32>,
     ) -> Result<(Answer, Option<UnixStream>), WrapError> {
         match question {
             Question::Client { args, cwd, status_line } => {
@@ -189,7 +236,7 @@ impl Server {
             }
             Question::Connect { ticket } => Ok((Answer::Connected, Some(self.connect(&ticket)?))),
             Question::Enter => {
-                let pid = pid_of(stream).ok_or(HelperError::UnknownPeer)?;
+                let pid = peer.ok_or(HelperError::UnknownPeer)?;
                 if !self.registered.enter(pid)? {
                     return Err(HelperError::EnteredAlready.into());
                 }
@@ -197,7 +244,7 @@ impl Server {
             }
             #[cfg(target_os = "linux")]
             Question::Ready => {
-                self.watch(pid_of(stream).ok_or(HelperError::UnknownPeer)?)?;
+                self.watch(peer.ok_or(HelperError::UnknownPeer)?)?;
                 Ok((Answer::Watched, None))
             }
             #[cfg(not(target_os = "linux"))]

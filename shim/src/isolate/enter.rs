@@ -139,7 +139,7 @@ fn attend(init: Pid, mut signals: Queue, mut control: UnixStream) -> Result<u8, 
         if is_open {
             fds.push(PollFd::new(&control, PollFlags::IN));
         }
-        match poll(&mut fds, None) {
+        match poll(&mut fds, signals.patience()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(WrapError::errno("wait for the program")(e)),
         }
