@@ -109,3 +109,23 @@ pub(crate) fn time(seconds: i64) -> String {
         |t| t.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use expacti_protocol::uplink::Isolation;
+
+    use super::*;
+
+    #[test]
+    fn an_agent_that_can_go_round_the_gate_is_told_apart() {
+        let mut session = SessionInfo { agent: "bot".to_owned(), ..SessionInfo::default() };
+        session.isolation = Some(Isolation::Namespace);
+        assert_eq!(agent(&session), "bot");
+        session.isolation = Some(Isolation::PathOnly);
+        session.with = vec!["a\u{1b}[2Jb".to_owned()];
+        let said = agent(&session);
+        assert!(said.starts_with("bot \u{1b}[33m(not isolated, with a"), "{said}");
+        // Only our own colours move anything.
+        assert_eq!(said.matches('\u{1b}').count(), 2, "{said}");
+    }
+}

@@ -42,7 +42,8 @@ pub struct Peer {
     pub name: String,
     /// Its role.
     pub role: Role,
-    /// The connection comes from inside a wrapped process tree: it may never decide.
+    /// The connection comes from inside a wrap, or cannot be told to come from outside: it may never
+    /// decide.
     pub inside_wrap: bool,
 }
 

@@ -23,6 +23,7 @@ pub(crate) enum Unknown {
     /// It ended.
     Gone,
     /// The kernel does not say which process connected.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux is asked"))]
     KernelTooOld,
     /// The kernel does not let the broker look.
     Unreadable,

@@ -1,5 +1,4 @@
 //! The router as a whole: what every endpoint has in common.
-#![allow(clippy::unwrap_used)]
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -174,4 +173,29 @@ async fn the_network_has_no_local_reviewers() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_connection_from_this_machine_over_tcp_is_one_from_the_network() {
+    use expacti_protocol::client::{Client, ClientError, Endpoint, Token};
+    use tokio_util::sync::CancellationToken;
+
+    let dir = tempfile::tempdir().unwrap();
+    let broker = broker(&dir).await;
+    let gate = broker.local_gate_token().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (serving, stop) = (broker.clone(), CancellationToken::new());
+    let inner = stop.clone();
+    let serving = tokio::spawn(async move { serving.serve_tcp(listener, inner).await });
+    // The same user, and even the same process.
+    for token in [None, Some(Token::new(&gate))] {
+        let client = Client::new(Endpoint::parse(&url).unwrap().with_token(token)).unwrap();
+        for path in ["/v1/pending", "/v1/status", "/v1/gate/authorities"] {
+            let answer = client.get::<serde_json::Value>(path).await;
+            assert!(matches!(answer, Err(ClientError::Refused { .. })), "{path}: {answer:?}");
+        }
+    }
+    stop.cancel();
+    serving.await.unwrap().unwrap();
 }

@@ -7,7 +7,8 @@ use rustix::process::{Pid, test_kill_process};
 use crate::wraps::origin::Unknown;
 
 /// There is one for all.
-pub(crate) type NamespaceId = ();
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NamespaceId;
 
 /// The one that everybody lives in.
 #[derive(Debug)]
@@ -20,7 +21,9 @@ impl Namespace {
     }
 
     /// Which one it is.
-    pub(crate) fn id(&self) -> NamespaceId {}
+    pub(crate) fn id(&self) -> NamespaceId {
+        NamespaceId
+    }
 }
 
 /// A process.
