@@ -31,6 +31,7 @@ fn same(t: &Ordinary, script: &str) -> Result<()> {
 #[test]
 fn status_and_surroundings() -> Result<()> {
     let t = ordinary!();
+    let mut differ = Vec::new();
     for script in [
         "true",
         "exit 7",
@@ -53,8 +54,11 @@ fn status_and_surroundings() -> Result<()> {
         "ps -o pid= -p $$ | wc -l",
         "/usr/bin/python3 -c 'import os; print(os.path.realpath(os.getcwd()), os.getlogin is not None)'",
     ] {
-        same(&t, script)?;
+        if let Err(error) = same(&t, script) {
+            differ.push(format!("{error}"));
+        }
     }
+    ensure!(differ.is_empty(), "{}", differ.join("\n"));
     let outcome = t.wrap(&["/nonexistent/program"]).run()?;
     outcome.expect_code(127)?.expect_stderr("/nonexistent/program")?;
     let script = t.write("not-executable", "true\n")?;
@@ -98,6 +102,13 @@ fn streams_are_exact() -> Result<()> {
     Ok(())
 }
 
+/// Waits until a program of this name runs: what is typed before belongs to the shell.
+fn runs(t: &Ordinary, name: &str) -> Result<()> {
+    until(&format!("{name} to run"), || {
+        Ok(t.processes().iter().any(|process| process.program() == name).then_some(()))
+    })
+}
+
 #[test]
 fn the_terminal() -> Result<()> {
     let t = ordinary!();
@@ -107,29 +118,37 @@ fn the_terminal() -> Result<()> {
         shell.type_text(text)?;
         shell.keys(&["Enter"])
     };
-    line("PS1='ready> '; clear")?;
-    shell.wait_for("ready> ")?;
+    // The prompt shows the status of the last program; what is typed before it may be dropped.
+    let prompt = |status: i32| {
+        shell.wait_until(&format!("the shell's prompt after status {status}"), |screen| {
+            screen.trim_end().ends_with(&format!("{status} ready>"))
+        })
+    };
+    line("PS1='$? ready> '; clear")?;
+    prompt(0)?;
     // Interrupted by a key.
-    line(&format!("{wrap} sleep 600; echo status=$?"))?;
-    until("the program to run", || {
-        Ok(t.processes().iter().any(|process| process.program() == "sleep").then_some(()))
-    })?;
+    line(&format!("{wrap} sleep 600"))?;
+    runs(&t, "sleep")?;
     shell.keys(&["C-c"])?;
-    shell.wait_for("status=130")?;
+    prompt(130)?;
     // Stopped by a key, and brought back.
     line("clear")?;
-    line(&format!("{wrap} cat; echo status=$?"))?;
+    prompt(0)?;
+    line(&format!("{wrap} cat"))?;
+    runs(&t, "cat")?;
     line("one")?;
     shell.wait_until("the line and its copy", |screen| screen.matches("one\n").count() == 2)?;
     shell.keys(&["C-z"])?;
     shell.wait_for("Stopped")?;
+    shell.wait_until("the prompt", |screen| screen.trim_end().ends_with("ready>"))?;
     line("fg")?;
     line("two")?;
     shell.wait_until("the line and its copy", |screen| screen.matches("two\n").count() == 2)?;
     shell.keys(&["C-d"])?;
-    shell.wait_for("status=0")?;
+    prompt(0)?;
     // The size, and its changes; the terminal by its other name.
     line("clear")?;
+    prompt(0)?;
     line(&format!(
         "{wrap} bash -c 'trap \"stty size\" WINCH; stty size; echo by name >/dev/tty; \
          tty >/dev/null && echo a terminal; while :; do sleep 0.05; done'"
@@ -140,15 +159,18 @@ fn the_terminal() -> Result<()> {
     shell.resize(120, 40)?;
     shell.wait_for("\n40 120")?;
     shell.keys(&["C-c"])?;
-    shell.wait_for("ready> ")?;
+    prompt(130)?;
     // A shell inside has job control of its own.
     line("clear")?;
-    line(&format!("{wrap} bash --norc --noprofile -i"))?;
-    line("PS1='inside> '; sleep 500 & jobs; kill %1; wait %1; echo ended=$?")?;
+    prompt(0)?;
+    line(&format!("{wrap} env PS1='inside> ' bash --norc --noprofile -i"))?;
+    shell.wait_until("the shell inside", |screen| screen.trim_end().ends_with("inside>"))?;
+    line("sleep 500 & jobs; kill %1; wait %1; echo ended=$?")?;
     shell.wait_for("Running")?;
     shell.wait_for("ended=143")?;
+    shell.wait_until("the shell inside", |screen| screen.trim_end().ends_with("inside>"))?;
     shell.keys(&["C-d"])?;
-    shell.wait_until("the shell outside", |screen| screen.trim_end().ends_with("ready>"))?;
+    prompt(0)?;
     Ok(())
 }
 

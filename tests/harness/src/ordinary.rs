@@ -431,3 +431,49 @@ impl Drop for Ordinary {
         self.watchdog.dismiss();
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn known(name: &str) -> bool {
+        Command::new("id").arg(name).output().unwrap().status.success()
+    }
+
+    #[test]
+    fn the_world_goes_with_its_test() {
+        let Some(world) = Ordinary::new("/bin/true", Layout::Xdg).unwrap() else { return };
+        let (name, home, run) = (world.name().to_owned(), world.home().to_owned(), world.run_dir());
+        let script = "id -un; touch ~/file /tmp/$USER; stat -c %U ~/file; ssh target 'id -un'";
+        let outcome = world.run(&["sh", "-c", script]).unwrap();
+        outcome.expect_stdout(&format!("{name}\n{name}\n{name}\n")).unwrap();
+        let left = world.launch(&["sleep", "300"]).spawn().unwrap();
+        let pid = left.pid();
+        drop(world);
+        drop(left);
+        assert!(!known(&name));
+        assert!(![home, run, format!("/tmp/{name}").into()].iter().any(|path| path.exists()));
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[test]
+    fn what_a_dead_test_left_of_a_user_is_removed() {
+        if !rustix::process::geteuid().is_root() {
+            prerequisites::missing("root", "run the tests as root, best in a container");
+            return;
+        }
+        let dir = tempfile::Builder::new().prefix("xp-").tempdir_in("/var/tmp").unwrap().keep();
+        let account = Account::create().unwrap();
+        fs::create_dir_all(account.run_dir()).unwrap();
+        let mut left = Launch::new("sleep".as_ref(), &["300".into()])
+            .identity(account.uid, account.gid)
+            .spawn()
+            .unwrap();
+        let watchdog = Watchdog::for_account(&dir, &account.name, account.uid).unwrap();
+        watchdog.bark();
+        assert!(!left.running().unwrap());
+        assert!(!known(&account.name));
+        assert!(![dir, account.home.clone(), account.run_dir()].iter().any(|path| path.exists()));
+    }
+}

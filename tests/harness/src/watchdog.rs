@@ -73,6 +73,13 @@ impl Watchdog {
         Ok(Self { child })
     }
 
+    /// What happens when the test's process dies, for a test of that.
+    #[cfg(test)]
+    pub(crate) fn bark(mut self) {
+        drop(self.child.stdin.take());
+        self.child.wait().ok();
+    }
+
     /// Everything is stopped: the watchdog has nothing to do.
     pub(crate) fn dismiss(&mut self) {
         if let Some(mut pipe) = self.child.stdin.take() {
@@ -94,14 +101,13 @@ mod tests {
         let mark = dir.display().to_string();
         let mut left =
             Command::new("sleep").arg("300").env("EXPACTI_TRIAL", &mark).spawn().unwrap();
-        let mut watchdog = Watchdog::start(&dir).unwrap();
+        let watchdog = Watchdog::start(&dir).unwrap();
         until("the sleep to run", || {
             Ok((with_environment("EXPACTI_TRIAL", &mark).len() == 1).then_some(()))
         })
         .unwrap();
         // The end of the pipe without a word is what the death of the test's process looks like.
-        drop(watchdog.child.stdin.take());
-        watchdog.child.wait().unwrap();
+        watchdog.bark();
         assert!(!left.wait().unwrap().success());
         assert!(!dir.exists());
     }
