@@ -165,3 +165,33 @@ fn a_wrap_goes_on_when_the_broker_was_started_anew() -> Result<()> {
     drop(reviewer);
     Ok(())
 }
+
+#[test]
+fn the_first_process_inside_makes_its_namespace_known() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let script = format!(
+        "import json, os, shutil, socket, subprocess\n\
+         def ask():\n\
+         \x20   s = socket.socket(socket.AF_UNIX)\n\
+         \x20   s.connect(os.path.dirname(shutil.which('ssh')) + '/helper.sock')\n\
+         \x20   s.sendall(b'\"enter\"\\n')\n\
+         \x20   return json.loads(s.makefile().readline())\n\
+         print(ask())\n\
+         print(ask())\n\
+         print(subprocess.run([{:?}, 'pending'], env={{'EXPACTI_HOME': {:?}}}).returncode)\n",
+        t.binary().display().to_string(),
+        t.home().display().to_string(),
+    );
+    let argv = ["unshare", "--user", "--map-root-user", "python3", "-c", &script];
+    let outcome = t.wrap(&argv).run()?;
+    let said = outcome.out();
+    assert!(said.starts_with("entered\n{'refused': {"), "{}", outcome.describe());
+    assert!(said.contains("known already") && said.ends_with("\n5\n"), "{}", outcome.describe());
+    // Its ssh still leads to the gate.
+    let _reviewer = t.auto_reviewer(Verdict::Allow);
+    t.wrap(&["unshare", "--user", "--map-root-user", "ssh", "target", "echo fine"])
+        .run()?
+        .expect_stdout("fine\n")?;
+    Ok(())
+}

@@ -19,7 +19,7 @@ use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::process::Pid;
 
-pub(crate) use ask::{client, enter, uplink};
+pub(crate) use ask::{client, uplink};
 pub(crate) use message::{ClientArgs, FirstRoute, SOCKET, Start};
 pub(crate) use serve::serve;
 
