@@ -143,8 +143,8 @@ fn client(args: &[&str]) -> Vec<u8> {
 }
 
 fn ticket(answer: &str) -> String {
-    let start = answer.find("__uplink").unwrap();
-    answer[start..].split(' ').nth(2).unwrap().split('"').next().unwrap().to_owned()
+    let (_, rest) = answer.split_once("__uplink ").unwrap();
+    rest.split(' ').nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
 #[test]
