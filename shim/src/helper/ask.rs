@@ -52,7 +52,6 @@ pub(crate) fn client(
 }
 
 /// Makes the namespace of this process known, from within it.
-#[expect(dead_code, reason = "for the process that is the first in the namespace")]
 pub(crate) fn enter(dir: &Path) -> Result<(), WrapError> {
     match exchange(&dir.join(SOCKET), &Question::Enter)? {
         (Answer::Entered, _) => Ok(()),
