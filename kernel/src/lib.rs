@@ -11,4 +11,4 @@ mod socket;
 
 pub use namespace::{NamespaceId, UserNamespace};
 pub use process::{close_from, join_new_session_keyring, set_read_only};
-pub use socket::peer_pidfd;
+pub use socket::{peer_pidfd, peer_user_namespace};

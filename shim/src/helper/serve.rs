@@ -41,6 +41,8 @@ struct Server {
 pub(crate) fn serve() -> u8 {
     // Out of reach of the terminal's signals.
     let _ = rustix::process::setsid();
+    // Nor does it keep a file system busy.
+    let _ = std::env::set_current_dir("/");
     let mut stdin = BufReader::new(std::io::stdin());
     let (ready, serving) = match begin(&mut stdin) {
         Ok((ticket, serving)) => (Ready::Ready { ticket }, Some(serving)),
@@ -133,6 +135,20 @@ fn is_of_this_user(_stream: &UnixStream) -> bool {
     true
 }
 
+/// Whether the peer lives in this process's user namespace. A wrapped program in one of its own does
+/// not, whatever it can reach.
+#[cfg(target_os = "linux")]
+fn is_outside(stream: &UnixStream) -> bool {
+    let own = expacti_kernel::UserNamespace::own();
+    let peer = expacti_kernel::peer_user_namespace(stream);
+    own.is_ok_and(|own| peer.is_ok_and(|peer| peer.id() == own.id()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_outside(_stream: &UnixStream) -> bool {
+    true
+}
+
 /// The peer's number as the kernel says it.
 #[cfg(target_os = "linux")]
 fn pid_of(stream: &UnixStream) -> Option<u32> {
@@ -174,6 +190,10 @@ impl Server {
         match question {
             Question::Client { args, cwd, status_line } => {
                 if self.start.first.is_some() {
+                    return Err(HelperError::OneClient.into());
+                }
+                // There nothing is checked: the words are the user's.
+                if self.start.own_client && !is_outside(stream) {
                     return Err(HelperError::OneClient.into());
                 }
                 let routed = route(&self.start, &self.fixed, &args, &cwd, status_line)?;
