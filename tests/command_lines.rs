@@ -195,3 +195,19 @@ fn the_first_process_inside_makes_its_namespace_known() -> Result<()> {
         .expect_stdout("fine\n")?;
     Ok(())
 }
+
+#[test]
+fn jump_hosts_are_followed_for_wrapped_programs_too() -> Result<()> {
+    let t = trial!()?;
+    let _reviewer = t.auto_reviewer(Verdict::Allow);
+    let usual = fs::read_to_string(t.client().config())?;
+    let behind = usual.replacen("Host target", "Host behind", 1);
+    let behind = behind.replacen('\n', "\n ProxyJump target\n", 1);
+    fs::write(t.client().config(), format!("{behind}{usual}"))?;
+    t.wrap(&["ssh", "behind", "echo own"]).run()?.expect_stdout("own\n")?;
+    let script = "ssh behind 'echo configured'; ssh -J target target 'echo said'";
+    t.wrap(&["sh", "-c", script]).run()?.expect_stdout("configured\nsaid\n")?;
+    // One login for each jump, one behind it.
+    assert!(t.sshd().log().matches("Accepted publickey").count() >= 6);
+    Ok(())
+}

@@ -53,6 +53,8 @@ struct Server {
 pub(crate) fn serve() -> u8 {
     // Out of reach of the terminal's signals.
     let _ = rustix::process::setsid();
+    // Nor does it keep a file system busy.
+    let _ = std::env::set_current_dir("/");
     let mut stdin = BufReader::new(std::io::stdin());
     let (ready, serving) = match begin(&mut stdin) {
         Ok((ticket, serving)) => (Ready::Ready { ticket }, Some(serving)),
@@ -170,6 +172,20 @@ fn is_of_this_user(_stream: &UnixStream) -> bool {
     true
 }
 
+/// Whether the peer lives in this process's user namespace. A wrapped program in one of its own does
+/// not, whatever it can reach.
+#[cfg(target_os = "linux")]
+fn is_outside(stream: &UnixStream) -> bool {
+    let own = expacti_kernel::UserNamespace::own();
+    let peer = expacti_kernel::peer_user_namespace(stream);
+    own.is_ok_and(|own| peer.is_ok_and(|peer| peer.id() == own.id()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_outside(_stream: &UnixStream) -> bool {
+    true
+}
+
 /// The peer's number as the kernel says it.
 #[cfg(target_os = "linux")]
 fn pid_of(stream: &UnixStream) -> Option<u32> {
@@ -189,8 +205,7 @@ impl Server {
         if !limited {
             return;
         }
-        let peer = pid_of(&stream);
-        let answered = question(&stream).and_then(|question| self.answer(question, peer));
+        let answered = question(&stream).and_then(|question| self.answer(question, Some(&stream)));
         let (answer, socket) = match answered {
             Ok(answered) => answered,
             Err(e) => (Answer::Refused { message: e.to_string(), status: e.exit_status() }, None),
@@ -223,11 +238,15 @@ impl Server {
     fn answer(
         &self,
         question: Question,
-        peer: Option<u32>,
+        peer: Option<&UnixStream>,
     ) -> Result<(Answer, Option<UnixStream>), WrapError> {
         match question {
             Question::Client { args, cwd, status_line } => {
                 if self.start.first.is_some() {
+                    return Err(HelperError::OneClient.into());
+                }
+                // There nothing is checked: the words are the user's.
+                if self.start.own_client && !peer.is_some_and(is_outside) {
                     return Err(HelperError::OneClient.into());
                 }
                 let routed = route(&self.start, &self.fixed, &args, &cwd, status_line)?;
@@ -236,7 +255,7 @@ impl Server {
             }
             Question::Connect { ticket } => Ok((Answer::Connected, Some(self.connect(&ticket)?))),
             Question::Enter => {
-                let pid = peer.ok_or(HelperError::UnknownPeer)?;
+                let pid = peer.and_then(pid_of).ok_or(HelperError::UnknownPeer)?;
                 if !self.registered.enter(pid)? {
                     return Err(HelperError::EnteredAlready.into());
                 }
@@ -244,7 +263,7 @@ impl Server {
             }
             #[cfg(target_os = "linux")]
             Question::Ready => {
-                self.watch(peer.ok_or(HelperError::UnknownPeer)?)?;
+                self.watch(peer.and_then(pid_of).ok_or(HelperError::UnknownPeer)?)?;
                 Ok((Answer::Watched, None))
             }
             #[cfg(not(target_os = "linux"))]
