@@ -6,9 +6,10 @@ use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::commands;
 use super::environment::variables;
 use super::line::Line;
-use super::{Config, Places, commands};
+use super::places::{Config, Places};
 
 /// The most files, and the most bytes of them together, that one configuration may have.
 const MOST_FILES: usize = 256;
