@@ -147,7 +147,18 @@ pub(crate) struct Survey<'a> {
 impl Survey<'_> {
     /// The plan, and what the wrap's own `/tmp` is outside.
     pub(crate) fn plan(&self, private_tmp: &Path) -> Result<Plan, WrapError> {
-        let mut steps = vec![Step::Processes { at: "/proc".into() }, self.devices()];
+        let mut steps = Vec::new();
+        if self.uid == 0 {
+            // The only places that stay writable: elsewhere, root owns what starts programs outside.
+            let dirs = self.writable_for_root().into_iter();
+            steps.extend(dirs.map(|at| Step::Bind { from: at.clone(), at, read_only: false }));
+        }
+        steps.push(Step::Processes { at: "/proc".into() });
+        if self.uid == 0 {
+            // Its settings are those of the whole machine.
+            steps.push(Step::ReadOnly { at: "/proc".into() });
+        }
+        steps.push(self.devices());
         steps.push(Step::Terminals { at: "/dev/pts".into() });
         steps.extend(self.tmp(private_tmp)?);
         steps.extend(self.run()?);
@@ -186,6 +197,21 @@ impl Survey<'_> {
         let (shim, message) = (self.dir.join("ssh"), self.dir.join("refused"));
         steps.extend(programs::steps(&clients, &shim, &message, self.dir, self.uid)?);
         Ok(Plan { steps, cwd: self.cwd.clone(), read_only: self.uid == 0 })
+    }
+
+    fn writable_for_root(&self) -> Vec<PathBuf> {
+        let mut dirs = self.homes.clone();
+        dirs.extend([self.cwd.clone(), PathBuf::from("/var/tmp")]);
+        dirs.retain(|dir| dir.is_dir() && !is_broad(dir) || is_own_of_root(dir));
+        dirs.sort();
+        dirs.dedup();
+        let mut outermost: Vec<PathBuf> = Vec::new();
+        for dir in dirs {
+            if !outermost.iter().any(|outer| dir.starts_with(outer)) {
+                outermost.push(dir);
+            }
+        }
+        outermost
     }
 
     fn devices(&self) -> Step {
@@ -500,6 +526,11 @@ fn is_broad(dir: &Path) -> bool {
     ]
     .iter()
     .any(|broad| dir == Path::new(broad))
+}
+
+/// Broad directories that root works in.
+fn is_own_of_root(dir: &Path) -> bool {
+    dir == Path::new("/root") || dir == Path::new("/var/tmp")
 }
 
 fn inner_dir(outer: &Path, dir: &Path) -> Vec<Item> {
