@@ -149,6 +149,9 @@ pub enum HelperError {
     /// The wrapped program is the client itself.
     #[error("this wrap is of one ssh client, which is connected already")]
     OneClient,
+    /// A process of another wrap, or of none, asks.
+    #[error("this process does not belong to the program of this wrap")]
+    OtherWrap,
     /// It answered another question.
     #[error("the helper of the wrap gave an answer to another question")]
     OtherQuestion,

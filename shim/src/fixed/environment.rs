@@ -47,6 +47,8 @@ pub(super) fn environment(
     environment.push(("SHELL".to_owned(), "/bin/sh".into()));
     // Nor modules in the home directory.
     environment.push(("PYTHONNOUSERSITE".to_owned(), "1".into()));
+    // A script of zsh would read ~/.zshenv.
+    environment.push(("ZDOTDIR".to_owned(), "/nonexistent".into()));
     environment
 }
 
@@ -73,7 +75,10 @@ mod tests {
         let named: Vec<String> = variables("a $WORK ${LD_LIBRARY_PATH}x$").collect();
         let kept = environment(present, &named, "/usr/bin".as_ref());
         let names: Vec<_> = kept.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["HOME", "LC_ALL", "WORK", "PATH", "SHELL", "PYTHONNOUSERSITE"]);
+        assert_eq!(
+            names,
+            ["HOME", "LC_ALL", "WORK", "PATH", "SHELL", "PYTHONNOUSERSITE", "ZDOTDIR"]
+        );
         assert_eq!(kept.iter().find(|(name, _)| name == "PATH").unwrap().1, "/usr/bin");
     }
 }

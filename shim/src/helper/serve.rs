@@ -45,6 +45,9 @@ struct Server {
     serving: AtomicUsize,
     /// Those who came in by the door, with their connections.
     visiting: AtomicUsize,
+    /// The namespace of the wrap's program.
+    #[cfg(target_os = "linux")]
+    entered: Mutex<Option<expacti_kernel::NamespaceId>>,
     /// The first process of the wrap is watched.
     watching: AtomicBool,
 }
@@ -109,6 +112,8 @@ fn begin(stdin: &mut impl std::io::BufRead) -> Result<Begun, WrapError> {
         tickets: Mutex::default(),
         serving: AtomicUsize::new(0),
         visiting: AtomicUsize::new(0),
+        #[cfg(target_os = "linux")]
+        entered: Mutex::default(),
         watching: AtomicBool::new(false),
     });
     let ticket = first
@@ -235,12 +240,38 @@ impl Server {
         }
     }
 
+    /// Whether somebody who asks belongs to the program of this wrap. By the door come only those who see
+    /// the wrap's directory.
+    #[cfg(target_os = "linux")]
+    fn is_of_this_wrap(&self, peer: Option<&UnixStream>) -> bool {
+        let (true, Some(peer)) = (self.start.namespaces, peer) else { return true };
+        let Some(entered) = *self.entered.lock().unwrap_or_else(PoisonError::into_inner) else {
+            return false;
+        };
+        let mut at = expacti_kernel::peer_user_namespace(peer).ok();
+        while let Some(namespace) = at {
+            if namespace.id() == entered {
+                return true;
+            }
+            at = namespace.parent().ok().flatten();
+        }
+        false
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn is_of_this_wrap(&self, _peer: Option<&UnixStream>) -> bool {
+        true
+    }
+
     fn answer(
         &self,
         question: Question,
         peer: Option<&UnixStream>,
     ) -> Result<(Answer, Option<UnixStream>), WrapError> {
         match question {
+            Question::Client { .. } | Question::Connect { .. } if !self.is_of_this_wrap(peer) => {
+                Err(HelperError::OtherWrap.into())
+            }
             Question::Client { args, cwd, status_line } => {
                 if self.start.first.is_some() {
                     return Err(HelperError::OneClient.into());
@@ -255,9 +286,17 @@ impl Server {
             }
             Question::Connect { ticket } => Ok((Answer::Connected, Some(self.connect(&ticket)?))),
             Question::Enter => {
-                let pid = peer.and_then(pid_of).ok_or(HelperError::UnknownPeer)?;
+                let peer = peer.ok_or(HelperError::UnknownPeer)?;
+                let pid = pid_of(peer).ok_or(HelperError::UnknownPeer)?;
                 if !self.registered.enter(pid)? {
                     return Err(HelperError::EnteredAlready.into());
+                }
+                #[cfg(target_os = "linux")]
+                {
+                    let namespace = expacti_kernel::peer_user_namespace(peer)
+                        .map_err(WrapError::io("look at the namespace of the program"))?;
+                    *self.entered.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(namespace.id());
                 }
                 Ok((Answer::Entered, None))
             }

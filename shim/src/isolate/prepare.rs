@@ -100,6 +100,7 @@ pub(crate) fn prepare(
             .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)))
             .map_err(WrapError::io(format!("write {}", path.display())))
     };
+    known.with.iter().try_for_each(|with| check_with(with))?;
     write(NOTHING, b"", 0)?;
     // What is mounted over these two stays what it is now, also when the file outside is replaced.
     for name in [EXPACTI, CLIENT] {
@@ -140,6 +141,27 @@ pub(crate) fn prepare(
     write("plan.json", &text, 0o600)?;
     debug_assert_eq!(plan_file(dir), dir.join("plan.json"));
     Ok(Isolate { dir: dir.to_owned(), plan, keep, tmp, places, startup })
+}
+
+/// What `--with` may name: nothing that would bring the keys back, and nothing without effect.
+fn check_with(with: &str) -> Result<(), WrapError> {
+    if matches!(with, "docker" | "gpg") {
+        return Ok(());
+    }
+    let path = Path::new(with);
+    let wrong = |why: &str| Err(WrapError::Usage(format!("--with {with}: {why}")));
+    if !path.is_absolute() {
+        return wrong("name docker, gpg, or an absolute path");
+    }
+    let Ok(real) = std::fs::canonicalize(path) else { return wrong("there is no such path") };
+    let holds_keys = |home: &PathBuf| {
+        let ssh = home.join(".ssh");
+        ssh.starts_with(&real) || real.starts_with(&ssh)
+    };
+    if homes().iter().any(holds_keys) {
+        return wrong("it would show your keys; name something smaller");
+    }
+    Ok(())
 }
 
 /// The working directory; the root directory when it is gone or will not be there.

@@ -326,6 +326,7 @@ impl Survey<'_> {
         needed.push(self.program.to_owned());
         needed.push(self.dir.to_owned());
         needed.push(self.expacti.to_owned());
+        needed.extend(self.with_paths());
         needed.retain(|path| path.exists());
         needed.sort();
         needed.dedup();
@@ -411,7 +412,12 @@ impl Survey<'_> {
                 self.hide(&mut covers, &home.join(name));
             }
         }
-        for dir in self.own.dirs() {
+        let mut own: Vec<PathBuf> = self.own.dirs().map(Path::to_owned).into();
+        for home in &self.homes {
+            // Those of an installation that is not this wrap's.
+            own.extend([".config/expacti", ".local/share/expacti"].map(|dir| home.join(dir)));
+        }
+        for dir in own {
             if let Ok(dir) = std::fs::canonicalize(dir) {
                 let mut content = inner_dir(&dir, self.dir);
                 content.push(Item::new(INSIDE, ItemKind::Empty));
