@@ -326,7 +326,8 @@ impl Survey<'_> {
         needed.push(self.program.to_owned());
         needed.push(self.dir.to_owned());
         needed.push(self.expacti.to_owned());
-        needed.extend(self.with_paths());
+        // Those in /run are shown with the rest of it.
+        needed.extend(self.with_paths().into_iter().filter(|path| !path.starts_with("/run")));
         needed.retain(|path| path.exists());
         needed.sort();
         needed.dedup();
@@ -408,8 +409,10 @@ impl Survey<'_> {
         for home in &self.homes {
             covers.extend(self.ssh_directory(home)?);
             covers.extend(self.gnupg_directory(&home.join(".gnupg")));
-            for name in SECRETS {
-                self.hide(&mut covers, &home.join(name));
+            for path in SECRETS.iter().map(|name| home.join(name)) {
+                if !self.is_let_in(&path) {
+                    self.hide(&mut covers, &path);
+                }
             }
         }
         let mut own: Vec<PathBuf> = self.own.dirs().map(Path::to_owned).into();
@@ -443,8 +446,10 @@ impl Survey<'_> {
         let found = sockets::reachable(sockets::all(), &is_covered);
         for path in found.into_iter().filter(|path| !self.is_let_in(path)) {
             let dir = path.parent().unwrap_or(Path::new("/"));
-            let whole =
-                sockets::has_only_sockets(dir) && !self.needed().iter().any(|n| n.starts_with(dir));
+            // The directory of another broker of the user's.
+            let is_broker = dir.join("gate_known_hosts").exists();
+            let whole = (is_broker || sockets::has_only_sockets(dir))
+                && !self.needed().iter().any(|n| n.starts_with(dir));
             self.hide(&mut covers, if whole { dir } else { &path });
         }
         Ok(covers)
@@ -453,8 +458,7 @@ impl Survey<'_> {
     /// Puts nothing in the place of a file or directory.
     fn hide(&self, covers: &mut Vec<Step>, path: &Path) {
         let Ok(at) = std::fs::canonicalize(path) else { return };
-        if self.is_let_in(&at) || self.is_replaced(&at) || is_broad(&at) || self.homes.contains(&at)
-        {
+        if self.is_replaced(&at) || is_broad(&at) || self.homes.contains(&at) {
             return;
         }
         if at.is_dir() {
