@@ -30,12 +30,10 @@ impl Target {
     pub(super) fn uplink(&self, script: &Script) -> Uplink {
         Uplink {
             protocol: PROTOCOL_VERSION,
-            token: String::new(),
             agent: script.agent.to_owned(),
             reason: Some(script.reason.to_owned()),
             program: vec![script.program.to_owned()],
             wrap_pid: std::process::id(),
-            status_line: false,
             route: TargetRoute {
                 alias: script.target.to_owned(),
                 host: "127.0.0.1".to_owned(),
@@ -47,6 +45,7 @@ impl Target {
                 host_key_alias: Some("demo".to_owned()),
                 ..TargetRoute::default()
             },
+            ..Uplink::default()
         }
     }
 }
