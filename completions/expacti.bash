@@ -3941,7 +3941,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__wrap)
-            opts="-h -V --agent --reason --broker --token-file --json --help --version"
+            opts="-h -V --agent --reason --ssh-config --identity --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3952,6 +3952,14 @@ _expacti() {
                     return 0
                     ;;
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

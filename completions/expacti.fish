@@ -101,6 +101,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand kill" -s h -l help -d 'P
 complete -c expacti -n "__fish_expacti_using_subcommand kill" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand wrap" -l agent -d 'The agent\'s name, as reviewers and rules see it [default: the program\'s name]' -r
 complete -c expacti -n "__fish_expacti_using_subcommand wrap" -l reason -d 'What the agent is working on, for the reviewer' -r
+complete -c expacti -n "__fish_expacti_using_subcommand wrap" -l ssh-config -d 'The ssh configuration of every ssh that the program starts, in place of yours and the system\'s; read when the wrap starts' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand wrap" -l identity -d 'A private key that the program may name, besides those in ~/.ssh and in your ssh configuration (may be given more than once)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand wrap" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand wrap" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand wrap" -l json -d 'Print one JSON document instead of text for people'

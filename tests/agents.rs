@@ -2,7 +2,12 @@
 //! sandbox of their own they run it in.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use expacti_harness::{Launch, Marker, Ordinary, Run, ordinary, prerequisites, until};
@@ -49,8 +54,8 @@ fn start(
         let said = if run.running()? { String::new() } else { run.wait()?.describe() };
         let asked = model.asked();
         let last = asked.lines().last().unwrap_or_default();
-        let answer = last.rfind("_output").or(last.rfind("tool_result")).unwrap_or(0);
-        let answer = last.get(answer..).unwrap_or_default();
+        let answer = last.rfind("function_call_output").or(last.rfind("tool_result")).unwrap_or(0);
+        let answer: String = last.get(answer..).unwrap_or_default().chars().take(800).collect();
         return Err(error).with_context(|| format!("the command {ran}: {said}; it saw {answer}"));
     }
     ensure!(!marker.exists(), "the command ran before it was decided");
@@ -73,37 +78,79 @@ fn held(t: &Ordinary, agent: impl Fn(&Model) -> Result<Launch>) -> Result<()> {
     Ok(())
 }
 
-fn codex(mode: &str) -> Result<()> {
-    let Some(program) = prerequisites::npm("@openai/codex", "codex") else { return Ok(()) };
+/// A sandbox of the agent's own that forbids it to connect to anything, the gate too: nothing runs,
+/// and the agent is told what to allow. (If there is a way through such a sandbox, it is held.)
+fn held_or_told(t: &Ordinary, agent: impl Fn(&Model) -> Result<Launch>) -> Result<()> {
+    let marker = t.marker("sandboxed");
+    let command = format!("ssh target 'touch {}'", marker.path().display());
+    let model = Model::start(t, "sandboxed", &command)?;
+    let mut run = agent(&model)?.limit(LIMIT).spawn()?;
+    if t.wait_pending(&mut run).is_ok() {
+        ensure!(!marker.exists(), "the command ran before it was decided");
+        t.decide_all(&mut run, "deny")?;
+        drop(run);
+        return held(t, agent);
+    }
+    let outcome = run.wait()?;
+    ensure!(!marker.exists(), "it ran undecided: {}", outcome.describe());
+    let said = model.asked();
+    ensure!(
+        said.contains("exited with code 79") && said.contains("network_access=true"),
+        "the agent was not told what to allow: {}",
+        outcome.describe()
+    );
+    Ok(())
+}
+
+/// Starts Codex with these options and the scripted model.
+fn codex(t: &Ordinary, model: &Model, program: &Path, options: &[&str]) -> Result<Launch> {
     let program = program.display().to_string();
-    let t = ordinary!();
-    held(&t, |model| {
-        t.write(
-            ".codex/config.toml",
-            &format!(
-                "model = \"scripted\"\nmodel_provider = \"local\"\n\
+    t.write(
+        ".codex/config.toml",
+        &format!(
+            "model = \"scripted\"\nmodel_provider = \"local\"\n\
                  [model_providers.local]\nname = \"local\"\nwire_api = \"responses\"\n\
                  base_url = \"http://127.0.0.1:{}/v1\"\n",
-                model.port
-            ),
-        )?;
-        Ok(t.wrap(&[&program, "exec", "--skip-git-repo-check", "-s", mode, "do it"]))
-    })
-}
-
-#[test]
-fn codex_read_only() -> Result<()> {
-    codex("read-only")
-}
-
-#[test]
-fn codex_workspace_write() -> Result<()> {
-    codex("workspace-write")
+            model.port
+        ),
+    )?;
+    let start = [&*program, "exec", "--skip-git-repo-check"];
+    Ok(t.wrap(&[&start[..], options, &["do it"]].concat()))
 }
 
 #[test]
 fn codex_without_a_sandbox() -> Result<()> {
-    codex("danger-full-access")
+    let Some(program) = prerequisites::npm("@openai/codex", "codex") else { return Ok(()) };
+    let t = ordinary!();
+    held(&t, |model| codex(&t, model, &program, &["-s", "danger-full-access"]))
+}
+
+#[test]
+fn codex_workspace_write_with_network() -> Result<()> {
+    let Some(program) = prerequisites::npm("@openai/codex", "codex") else { return Ok(()) };
+    let t = ordinary!();
+    held(&t, |model| {
+        codex(
+            &t,
+            model,
+            &program,
+            &["-s", "workspace-write", "-c", "sandbox_workspace_write.network_access=true"],
+        )
+    })
+}
+
+#[test]
+fn codex_workspace_write() -> Result<()> {
+    let Some(program) = prerequisites::npm("@openai/codex", "codex") else { return Ok(()) };
+    let t = ordinary!();
+    held_or_told(&t, |model| codex(&t, model, &program, &["-s", "workspace-write"]))
+}
+
+#[test]
+fn codex_read_only() -> Result<()> {
+    let Some(program) = prerequisites::npm("@openai/codex", "codex") else { return Ok(()) };
+    let t = ordinary!();
+    held_or_told(&t, |model| codex(&t, model, &program, &["-s", "read-only"]))
 }
 
 #[test]

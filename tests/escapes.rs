@@ -573,16 +573,15 @@ fn what_is_left_running() -> Result<()> {
     works(&t)?;
     let sleeps =
         |t: &Ordinary| t.processes().iter().filter(|process| process.has_arg("987")).count();
+    // The program ends when what it leaves has become what it is to be named as.
+    let then = "until ps -e -o args= | grep -qx 'sleep 987'; do sleep 0.02; done; exit 3";
     for (what, script) in [
-        ("in the background", "sleep 987 & exit 3"),
-        ("in a session of its own", "setsid sleep 987 </dev/null >/dev/null 2>&1 & exit 3"),
-        (
-            "twice forked",
-            "(setsid sh -c 'sleep 987 & sleep 987' >/dev/null 2>&1 &) ; sleep 0.2; exit 3",
-        ),
-        ("deaf to signals", "(trap '' TERM HUP INT; exec sleep 987) >/dev/null 2>&1 & exit 3"),
+        ("in the background", "sleep 987 &"),
+        ("in a session of its own", "setsid sleep 987 </dev/null >/dev/null 2>&1 &"),
+        ("twice forked", "(setsid sh -c 'sleep 987 & sleep 987' >/dev/null 2>&1 &);"),
+        ("deaf to signals", "(trap '' TERM HUP INT; exec sleep 987) >/dev/null 2>&1 &"),
     ] {
-        let outcome = inside(&t, script)?;
+        let outcome = inside(&t, &format!("{script} {then}"))?;
         if outcome.code() != 3 || !outcome.err().contains("sleep") {
             bail!("{what}: expected status 3 and a word about it: {}", outcome.describe());
         }

@@ -47,7 +47,7 @@ fn status_and_surroundings() -> Result<()> {
         "cd /; pwd; ls -d /etc /usr /var /home",
         "stat -c '%U %a %n' . .bashrc",
         "echo word >/dev/null; head -c 3 /dev/zero | od -c; test -c /dev/tty && echo there",
-        "cat /etc/passwd | wc -l; getent passwd $USER",
+        "grep -c ^root: /etc/passwd; getent passwd $USER",
         "date +%Y; uname -n; hostname",
         "sleep 30 & kill %1; wait %1; echo $?",
         "mkfifo pipe; (echo through >pipe &); cat pipe; rm pipe",

@@ -1,20 +1,38 @@
 #!/usr/bin/env python3
-"""A ProxyCommand (with ProxyUseFdpass) that dials the local gate as `expacti wrap` does.
+"""A ProxyCommand (with ProxyUseFdpass) that dials the local gate as the helper of `expacti wrap` does.
 
-It lets a stock ssh client use options that wrap keeps to itself, such as ControlMaster. The gate
+It registers itself with the broker, whose socket lies beside the gate's. It lets a stock ssh client use options that wrap keeps to itself, such as ControlMaster. The gate
 holds each command all the same. Usage: gate_dial.py SOCKET HOST PORT USER KEY KNOWN_HOSTS
 """
 import array
+import http.client
 import json
 import os
 import socket
 import sys
 
 path, host, port, user, key, known_hosts = sys.argv[1:]
+
+
+class Broker(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(os.path.join(os.path.dirname(path), "broker.sock"))
+
+
+# The client that runs this program: it lives as long as the connection.
+wrap = {"pid": os.getppid(), "agent": "gate_dial", "isolation": "client"}
+broker = Broker("broker")
+broker.request("POST", "/v1/wraps", json.dumps(wrap), {"Content-Type": "application/json"})
+answer = broker.getresponse()
+granted = answer.read()
+if answer.status != 200:
+    sys.exit(f"the broker refused: {granted.decode()}")
 gate = socket.socket(socket.AF_UNIX)
 gate.connect(path)
 head = {
     "protocol": 1,
+    "token": json.loads(granted)["token"],
     "agent": "gate_dial",
     "program": ["ssh"],
     "wrap_pid": os.getppid(),

@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::Result;
-use expacti_harness::{Trial, trial, until};
+use expacti_harness::{Trial, Verdict, trial, until};
 use serde_json::json;
 
 /// The wrapped program's words for this binary.
@@ -89,32 +89,65 @@ fn a_wrapped_program_cannot_shut_reviewers_out() -> Result<()> {
 fn what_the_gate_starts_for_an_agent_may_not_administer() -> Result<()> {
     let t = trial!()?;
     t.up()?;
-    let said = t.dir().join("said");
-    let add = format!(
-        "env -u EXPACTI_WRAP {} rules add --exact id > '{2}.new' 2>&1; echo $? >> '{2}.new'; \
-         mv '{2}.new' '{2}'; {1}",
+    let (said, proxy) = (t.dir().join("said"), t.dir().join("proxy"));
+    let script = format!(
+        "env -u EXPACTI_WRAP {} rules add --exact id > '{1}.new' 2>&1; echo $? >> '{1}.new'; \
+         mv '{1}.new' '{1}'\n",
         expacti(&t),
-        "cat",
         said.display(),
     );
-    let header = json!({
-        "protocol": 1, "agent": "x", "program": ["x"],
-        "route": {
-            "alias": "x", "host": "127.0.0.1", "port": 22, "user": "x",
-            "transport": ["/bin/sh", "-c", add],
-        },
-    });
-    let script = format!(
-        "import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect({:?})\n\
-         s.sendall({:?}.encode() + b'\\n')\nprint(s.recv(4096).decode().strip())\ns.recv(4096)\n\
-         import os, time\nwhile not os.path.exists({:?}): time.sleep(0.02)\n",
-        t.home().join("gate.sock").display().to_string(),
-        header.to_string(),
-        said.display().to_string(),
-    );
-    t.wrap(&["python3", "-c", &script]).run()?;
+    fs::write(&proxy, script)?;
+    let config = fs::read_to_string(t.client().config())?;
+    let host = format!("Host admin\n ProxyCommand /bin/sh {}\n", proxy.display());
+    fs::write(t.client().config(), format!("{host}{config}"))?;
+    t.wrap(&["sh", "-c", "ssh admin true"]).run()?.expect_code(255)?;
     let said = fs::read_to_string(&said)?;
     assert!(said.ends_with("\n5\n"), "{said}");
     assert_eq!(t.expacti(&["rules", "list", "--json"])?.json()?, json!([]));
+    Ok(())
+}
+
+/// A line to the gate that names a target; prints the gate's answer.
+fn by_hand(t: &Trial, token: &str, route: &serde_json::Value) -> String {
+    let header =
+        json!({"protocol": 1, "token": token, "agent": "x", "program": ["x"], "route": route});
+    format!(
+        "import socket\ns = socket.socket(socket.AF_UNIX)\ns.connect({:?})\n\
+         s.sendall({:?}.encode() + b'\\n')\nprint(s.makefile().readline())\n",
+        t.home().join("gate.sock").display().to_string(),
+        header.to_string(),
+    )
+}
+
+#[test]
+fn a_line_by_hand_names_no_target_from_inside_or_outside() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let marker = t.marker("m");
+    let known = fs::read_to_string(t.client().known_hosts())?;
+    let target = json!({
+        "alias": "x", "host": "127.0.0.1", "port": t.sshd().port(), "user": "x",
+        "known_hosts_files": [], "known_hosts_add": t.client().known_hosts(),
+        "host_key_checking": "accept-new", "host_key_alias": "* ssh-ed25519 AAAA",
+    });
+    let mut transport = target.clone();
+    transport["transport"] = json!(["/bin/sh", "-c", marker.touch()]);
+    for token in ["", "0000"] {
+        for route in [&target, &transport] {
+            let script = by_hand(&t, token, route);
+            for outcome in [
+                t.wrap(&["python3", "-c", &script]).run()?,
+                t.direct(&["python3", "-c", &script]).run()?,
+            ] {
+                assert!(outcome.out().contains("\"ok\":false"), "{}", outcome.describe());
+                assert!(outcome.out().contains("expacti wrap"), "{}", outcome.describe());
+            }
+        }
+    }
+    // What began to be followed would show by the time that an honest connection has ended.
+    let _reviewer = t.auto_reviewer(Verdict::Allow);
+    t.wrap(&["sh", "-c", "ssh target 'echo fine'"]).run()?.expect_stdout("fine\n")?;
+    assert!(!marker.exists());
+    assert_eq!(fs::read_to_string(t.client().known_hosts())?, known);
     Ok(())
 }

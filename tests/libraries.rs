@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use expacti_harness::{Launch, Ordinary, Run, ordinary, prerequisites, until};
+use expacti_harness::{Launch, Ordinary, Outcome, Run, ordinary, prerequisites, until};
 
 /// The client, where the user can read it.
 fn script(t: &Ordinary) -> Result<String> {
@@ -33,6 +33,12 @@ fn words<'a>(
     command: &'a str,
 ) -> Vec<&'a str> {
     vec![python, script, way, to.0, to.1, user, command]
+}
+
+/// Requires this text somewhere on standard output, whatever the status.
+fn says(outcome: &Outcome, text: &str) -> Result<()> {
+    ensure!(outcome.out().contains(text), "expected {text:?}: {}", outcome.describe());
+    Ok(())
 }
 
 /// The user's own ssh-agent, with the key in it.
@@ -116,6 +122,8 @@ fn held_through_the_proxy(library: &str) -> Result<()> {
     }
     let t = ordinary!();
     let script = script(&t)?;
+    // Its keys are in the way of nothing.
+    let agent = Agent::start(&t)?;
     let config = fs::read_to_string(t.home().join(".ssh/config"))?;
     t.write(".ssh/config", &format!("Host target\n  User nobody-of-that-name\n{config}"))?;
     for (verdict, code) in [("allow", 0), ("deny", 77)] {
@@ -177,7 +185,7 @@ fn the_proxy_is_the_wraps_own() -> Result<()> {
     };
     let (_other, address) = living(&t, "other")?;
     // Inside its own wrap.
-    ask(Ordinary::wrap, None, request)?.expect_stdout("HTTP/1.1 200")?;
+    says(&ask(Ordinary::wrap, None, request)?, "HTTP/1.1 200")?;
     // Outside, and in another wrap of this user.
     for launch in [Ordinary::launch as fn(&Ordinary, &[&str]) -> Launch, Ordinary::wrap] {
         let outcome = ask(launch, Some(&address), request)?;
@@ -198,7 +206,7 @@ fn the_proxy_is_the_wraps_own() -> Result<()> {
         ("GET / HTTP/1.1\\r\\n\\r\\n", "405"),
         ("SSH-2.0-x\\r\\n\\r\\n", "400"),
     ] {
-        ask(Ordinary::wrap, None, request)?.expect_stdout(&format!("HTTP/1.1 {status}"))?;
+        says(&ask(Ordinary::wrap, None, request)?, &format!("HTTP/1.1 {status}"))?;
     }
     Ok(())
 }
@@ -210,11 +218,11 @@ fn the_agent_shows_keys_and_changes_nothing() -> Result<()> {
     let inside = |line: &str| agent.with(t.wrap(&["bash", "-c", line])).run();
     let own = agent.with(t.launch(&["ssh-add", "-l"])).run()?;
     let fingerprint = own.out().split(' ').nth(1).context("no fingerprint")?.to_owned();
-    inside("ssh-add -l")?
-        .expect_code(0)?
-        .expect_stdout(&fingerprint)?
-        .expect_stdout("held by expacti")?
-        .expect_stdout("EXPACTI_SSH_PROXY")?;
+    let listed = inside("ssh-add -l")?;
+    listed.expect_code(0)?;
+    for text in [&fingerprint, "held by expacti", "EXPACTI_SSH_PROXY"] {
+        says(&listed, text)?;
+    }
     for change in ["ssh-add -D", "ssh-add -x </dev/null", "ssh-keygen -qN '' -f k && ssh-add -q k"]
     {
         let outcome = inside(change)?;

@@ -57,11 +57,9 @@ async def run_asyncssh():
     import asyncssh
 
     if how:
-        options = {
-            "known_hosts": None,
-            "client_keys": [key] if how == "key" else None,
-            "agent_path": os.environ.get("SSH_AUTH_SOCK") if how == "agent" else None,
-        }
+        # By itself it takes the agent of the environment, and the usual keys.
+        own = {"client_keys": [key], "agent_path": None} if how == "key" else {}
+        options = {"known_hosts": None, **own}
     else:
         proxy = os.environ["EXPACTI_SSH_PROXY"]
         options = {

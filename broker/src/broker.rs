@@ -9,6 +9,7 @@ use expacti_engine::{Policy, RiskTables, Rule};
 use expacti_protocol::home::Home;
 use expacti_protocol::http::{Changed, NewPrincipal, PrincipalAdded, PrincipalCreated, RuleView};
 use expacti_protocol::principal::Role;
+use expacti_protocol::uplink::WrapRegistration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -210,6 +211,14 @@ impl Broker {
         let token = new_token()?;
         self.shared.add_local_gate(token_hash(&token));
         Ok(token)
+    }
+
+    /// A token for connections to the gate of an agent that lives in the same process.
+    ///
+    /// # Errors
+    /// When the registration is too long, or the system gives no random numbers.
+    pub fn local_wrap_token(&self, about: WrapRegistration) -> Result<String, Refusal> {
+        Ok(self.shared.wraps.register_own(about)?.token)
     }
 
     /// Signs a checkpoint.

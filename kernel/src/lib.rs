@@ -13,4 +13,4 @@ pub use namespace::{NamespaceId, UserNamespace};
 pub use process::{
     close_from, enter_new_namespaces, join_new_session_keyring, set_read_only, take_descriptor,
 };
-pub use socket::peer_pidfd;
+pub use socket::{peer_pidfd, peer_user_namespace};

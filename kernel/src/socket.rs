@@ -3,6 +3,10 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::namespace::UserNamespace;
+
 /// `SO_PEERPIDFD`, Linux 6.5: `include/uapi/asm-generic/socket.h`. The same number on x86, ARM and
 /// RISC-V.
 const SO_PEERPIDFD: libc::c_int = 77;
@@ -35,4 +39,27 @@ pub fn peer_pidfd(socket: impl AsFd) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(pidfd) })
+}
+
+/// The user namespace of the process that connected the other end of a Unix socket. An error when the
+/// process is gone, or the kernel does not tell.
+///
+/// # Errors
+/// As [`peer_pidfd`], and `EACCES` when this process may not look at the other.
+pub fn peer_user_namespace(socket: impl AsFd) -> io::Result<UserNamespace> {
+    let pidfd = peer_pidfd(&socket)?;
+    let old = |e: &io::Error| matches!(e.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL));
+    match UserNamespace::of_pidfd(&pidfd) {
+        Err(e) if old(&e) => {}
+        told => return told,
+    }
+    // Before Linux 6.11. The number is still that process's if it lives when all is done.
+    let peer = rustix::net::sockopt::socket_peercred(&socket)?;
+    let pid = u32::try_from(peer.pid.as_raw_pid()).map_err(io::Error::other)?;
+    let namespace = UserNamespace::of_pid(pid)?;
+    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+    if poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? != 0 {
+        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+    }
+    Ok(namespace)
 }

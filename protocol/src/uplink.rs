@@ -207,3 +207,7 @@ pub struct WrapCheck {
 
 /// The environment variable by which wrapped programs (and what they start) can be told.
 pub const WRAP_ENV: &str = "EXPACTI_WRAP";
+
+/// The variables by which the dynamic linker is told of libraries. The gate starts a transport without
+/// them: they may lead to a directory in which a wrapped program writes.
+pub const LOADER_ENV: [&str; 3] = ["LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD"];

@@ -40,15 +40,20 @@ impl Mode {
 }
 
 /// The arguments of the helper.
-pub(crate) fn arguments(mode: Mode, program: &Path, args: &[OsString]) -> Vec<OsString> {
+pub(crate) fn arguments(
+    mode: Mode,
+    program: &Path,
+    name: &OsStr,
+    args: &[OsString],
+) -> Vec<OsString> {
     let pid = std::process::id().to_string();
-    let mut argv: Vec<OsString> =
-        vec!["__child".into(), mode.as_str().into(), pid.into(), "--".into(), program.into()];
+    let mut argv: Vec<OsString> = vec!["__child".into(), mode.as_str().into(), pid.into()];
+    argv.extend(["--".into(), program.into(), name.into()]);
     argv.extend(args.iter().cloned());
     argv
 }
 
-/// `expacti __child MODE PARENT -- PROGRAM ARGS…`: the exit status, when the program did not take
+/// `expacti __child MODE PARENT -- PROGRAM NAME ARGS…`: the exit status, when the program did not take
 /// this process's place.
 pub(crate) fn child(args: &[OsString]) -> u8 {
     match run(args) {
@@ -62,7 +67,7 @@ pub(crate) fn child(args: &[OsString]) -> u8 {
 
 fn run(args: &[OsString]) -> Result<u8, WrapError> {
     let usage = || WrapError::Usage("__child is a helper of `expacti wrap`".to_owned());
-    let [mode, parent, dashes, program, rest @ ..] = args else { return Err(usage()) };
+    let [mode, parent, dashes, program, name, rest @ ..] = args else { return Err(usage()) };
     if dashes != "--" {
         return Err(usage());
     }
@@ -70,12 +75,12 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
     let mode = Mode::parse(mode).ok_or_else(usage)?;
     die_with_parent(parent)?;
     match mode {
-        Mode::Piped => become_program(program, rest),
+        Mode::Piped => become_program(program, name, rest),
         Mode::Foreground => {
             await_foreground();
-            become_program(program, rest)
+            become_program(program, name, rest)
         }
-        Mode::Session => lead_session(program, rest),
+        Mode::Session => lead_session(program, name, rest),
     }
 }
 
@@ -98,8 +103,8 @@ pub(crate) fn die_with_parent(_parent: i32) -> Result<(), WrapError> {
     Ok(())
 }
 
-fn become_program(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
-    let source = Command::new(program).args(args).exec();
+fn become_program(program: &OsStr, name: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
+    let source = Command::new(program).arg0(name).args(args).exec();
     Err(WrapError::NotExecutable { program: program.into(), source })
 }
 
@@ -116,11 +121,11 @@ fn await_foreground() {
     }
 }
 
-fn lead_session(program: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
+fn lead_session(program: &OsStr, name: &OsStr, args: &[OsString]) -> Result<u8, WrapError> {
     let events = signals::subscribe()?;
     let expacti = std::env::current_exe().map_err(WrapError::io("find this executable"))?;
     let started = Command::new(expacti)
-        .args(arguments(Mode::Foreground, Path::new(program), args))
+        .args(arguments(Mode::Foreground, Path::new(program), name, args))
         .process_group(0)
         .spawn()
         .map_err(|source| WrapError::NotExecutable { program: program.into(), source })?;

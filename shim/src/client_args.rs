@@ -164,8 +164,10 @@ fn on_command_line(keyword: &str, settings: &Settings, defaults: &Settings) -> V
         }
         // `^]` is printed as a character that is to be shown.
         "escapechar" => values.iter().map(|value| value.replace("\\^", "^")).collect(),
-        // A `%` would begin a token.
-        "hostname" => values.iter().map(|value| value.replace('%', "%%")).collect(),
+        // A `%` would begin a token; those of a command are expanded already.
+        "hostname" | "remotecommand" => {
+            values.iter().map(|value| value.replace('%', "%%")).collect()
+        }
         _ => values.to_vec(),
     }
 }

@@ -37,6 +37,16 @@ fn is_plain(value: &str) -> bool {
     !value.is_empty() && !value.starts_with('-') && !value.contains(is_shell_metachar)
 }
 
+/// Whether a name stands for itself in a known_hosts file.
+fn is_plain_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
+    is_plain(name) && name.chars().all(fits)
+}
+
+fn is_own_agent(value: &str) -> bool {
+    value == "SSH_AUTH_SOCK" || value.eq_ignore_ascii_case("none")
+}
+
 /// What the command line of a wrapped program may lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Permitted {
@@ -117,30 +127,16 @@ impl Checker<'_> {
         let Some((keyword, value)) = options::split_option(text) else { return Ok(None) };
         let bare = bare(value);
         match keyword.as_str() {
-            "hostname" | "user" | "tag" | "bindaddress" | "bindinterface" | "port" => {
-                if !bare.is_some_and(is_plain) {
-                    return refused(&name, METACHAR);
-                }
+            "hostname" | "user" | "tag" | "bindaddress" | "bindinterface" | "port"
+                if !bare.is_some_and(is_plain) =>
+            {
+                return refused(&name, METACHAR);
             }
-            "canonicaldomains" => {
-                if !value.split_whitespace().all(is_plain) {
-                    return refused(&name, METACHAR);
-                }
+            "canonicaldomains" if !value.split_whitespace().all(is_plain) => {
+                return refused(&name, METACHAR);
             }
-            "hostkeyalias" => {
-                let fits = |alias: &str| {
-                    is_plain(alias)
-                        && alias.chars().all(|c| {
-                            c.is_ascii_alphanumeric()
-                                || matches!(c, '.' | '-' | '_' | ':' | '[' | ']')
-                        })
-                };
-                if !bare.is_some_and(fits) {
-                    return refused(
-                        &name,
-                        "in known_hosts it could stand for other hosts or lines",
-                    );
-                }
+            "hostkeyalias" if !bare.is_some_and(is_plain_name) => {
+                return refused(&name, "in known_hosts it could stand for other hosts or lines");
             }
             "proxyjump" => jumps(&name, bare.unwrap_or_default())?,
             "identityfile" | "identityfile2" | "certificatefile" => {
@@ -151,14 +147,12 @@ impl Checker<'_> {
                 let file = self.identity(&name, file)?.to_string_lossy().into_owned();
                 return Ok(Some(format!("{keyword}={}", quoted(&file))));
             }
-            "identityagent" => {
-                if !bare.is_some_and(|v| v == "SSH_AUTH_SOCK" || v.eq_ignore_ascii_case("none")) {
-                    return refused(
-                        &name,
-                        "another agent can be named in ~/.ssh/config (IdentityAgent) only, or by \
-                         SSH_AUTH_SOCK when the wrap starts",
-                    );
-                }
+            "identityagent" if !bare.is_some_and(is_own_agent) => {
+                return refused(
+                    &name,
+                    "another agent can be named in ~/.ssh/config (IdentityAgent) only, or by \
+                     SSH_AUTH_SOCK when the wrap starts",
+                );
             }
             "userknownhostsfile" | "globalknownhostsfile" => {
                 return self.known_hosts(&name, &keyword, value).map(Some);

@@ -22,6 +22,8 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Launch {
     pub(crate) expacti: PathBuf,
     pub(crate) program: PathBuf,
+    /// What it is called by.
+    pub(crate) name: OsString,
     pub(crate) args: Vec<OsString>,
     pub(crate) environment: Vec<EnvChange>,
     /// The program is the client of `ssh` itself.
@@ -53,13 +55,13 @@ impl Launch {
                 Streams::Inherited => enter::Mode::Piped,
                 Streams::Terminal => enter::Mode::Session,
             };
-            return enter::arguments(mode, &isolate.dir, isolate.keep, &self.program, &self.args);
+            return enter::arguments(mode, isolate, self);
         }
         let mode = match streams {
             Streams::Inherited => child::Mode::Piped,
             Streams::Terminal => child::Mode::Session,
         };
-        child::arguments(mode, &self.program, &self.args)
+        child::arguments(mode, &self.program, &self.name, &self.args)
     }
 
     /// Ends whatever the program left running.

@@ -70,6 +70,7 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
         return pipes::run(&Launch {
             expacti: context.expacti.clone(),
             program: client,
+            name: "ssh".into(),
             args,
             environment: vec![posix_shell()],
             client: true,
@@ -79,7 +80,7 @@ fn ssh(file: &Path, args: &[OsString]) -> Result<u8, WrapError> {
             isolate: None,
         });
     }
-    match become_program(client, &args)? {}
+    match become_program(client, OsStr::new("ssh"), &args)? {}
 }
 
 /// The options by which the client's connection is carried through pipes. The first value of an option
@@ -117,14 +118,15 @@ fn copy(
     let args = copy_args(program, &context.ssh_shim(), args)?;
     let program = executable::find(OsStr::new(name), &executable::search_path())
         .ok_or_else(|| WrapError::NotFound(PathBuf::from(name)))?;
-    become_program(program, &args)
+    become_program(program, OsStr::new(name), &args)
 }
 
 fn become_program(
     program: PathBuf,
+    name: &OsStr,
     args: &[OsString],
 ) -> Result<std::convert::Infallible, WrapError> {
     // The client runs the uplink with `$SHELL -c`, which need not be a shell (nologin) nor quick.
-    let source = Command::new(&program).args(args).env("SHELL", "/bin/sh").exec();
+    let source = Command::new(&program).arg0(name).args(args).env("SHELL", "/bin/sh").exec();
     Err(WrapError::NotExecutable { program, source })
 }

@@ -23,23 +23,9 @@ pub(crate) struct ResolveEnv<'a> {
     pub(crate) var: &'a dyn Fn(&str) -> Option<String>,
     /// The working directory, for relative paths.
     pub(crate) cwd: &'a Path,
-    /// What the configuration runs is out of a wrapped program's reach, and stays so: it is looked for
-    /// in this `PATH`, and reads no start-up files of a shell. None for the user's own command line.
-    pub(crate) fixed: Option<&'a OsStr>,
-}
-
-/// The environment of what the configuration runs for a wrapped program: `set`, and `unset`.
-pub(crate) fn fixed_environment(
-    path: &OsStr,
-) -> ([(&'static str, OsString); 3], [&'static str; 2]) {
-    let set = [
-        ("PATH", path.to_owned()),
-        // Not the user's shell, whose start-up files (~/.zshenv) can be written from inside.
-        ("SHELL", "/bin/sh".into()),
-        // Nor modules in the home directory.
-        ("PYTHONNOUSERSITE", "1".into()),
-    ];
-    (set, ["BASH_ENV", "ENV"])
+    /// The environment of what the configuration runs for a wrapped program; none for the user's own
+    /// command line, which has that of this process.
+    pub(crate) fixed: Option<&'a [(String, OsString)]>,
 }
 
 /// What the client's configuration says of one host.
@@ -84,14 +70,10 @@ impl Settings {
 /// Starts the client with `args`; [`answer`] waits for it.
 pub(crate) fn ask(env: &ResolveEnv<'_>, args: &[&OsStr]) -> Result<Child, WrapError> {
     let mut command = Command::new(env.ssh);
-    command.env(RESOLVING, "1");
-    if let Some(path) = env.fixed {
-        let (set, unset) = fixed_environment(path);
-        command.envs(set);
-        unset.iter().for_each(|name| {
-            command.env_remove(name);
-        });
+    if let Some(environment) = env.fixed {
+        command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
     }
+    command.env(RESOLVING, "1");
     command
         .args(args)
         .current_dir(env.cwd)

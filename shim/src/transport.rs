@@ -1,13 +1,13 @@
 //! How the gate reaches a target that is not reached directly: through jump hosts (the stock client
 //! with `-W`) or the `ProxyCommand` of the user's own configuration.
 
-use expacti_protocol::uplink::WRAP_ENV;
+use expacti_protocol::uplink::{LOADER_ENV, WRAP_ENV};
 
 use crate::args::Request;
 use crate::error::ResolveError;
 use crate::expand::Tokens;
 use crate::inside::is_shell_metachar;
-use crate::ssh_config::{RESOLVING, ResolveEnv, Settings, fixed_environment};
+use crate::ssh_config::{RESOLVING, ResolveEnv, Settings};
 
 /// The command whose standard input and output are the connection, if there is one.
 pub(crate) fn transport(
@@ -45,13 +45,17 @@ pub(crate) fn transport(
     let mut argv = vec!["/usr/bin/env".to_owned(), format!("{WRAP_ENV}={}", env.wrap_pid)];
     argv.push(format!("{RESOLVING}=1"));
     argv.extend(agent.map(|socket| format!("SSH_AUTH_SOCK={socket}")));
-    if let Some(path) = env.fixed {
-        let (set, unset) = fixed_environment(path);
-        // `env` takes its options first.
-        let unset = unset.iter().map(|name| format!("--unset={name}"));
-        argv.splice(1..1, unset);
-        for (name, value) in set {
-            argv.push(format!("{name}={}", text(&value)?));
+    // The gate's environment is that of whoever started it. It leaves out where libraries come from.
+    match env.fixed {
+        Some(environment) => {
+            argv.insert(1, "-i".to_owned());
+            for (name, value) in environment.iter().filter(|(name, _)| name != "SSH_AUTH_SOCK") {
+                argv.push(format!("{name}={}", text(value)?));
+            }
+        }
+        None => {
+            let set = |name: &str| (env.var)(name).map(|value| format!("{name}={value}"));
+            argv.extend(LOADER_ENV.iter().filter_map(|name| set(name)));
         }
     }
     argv.extend(command);

@@ -143,6 +143,9 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
 
 /// The program to wrap.
 struct Wrapped {
+    /// As it was given: what it is called by.
+    given: OsString,
+    /// Without its directory.
     name: OsString,
     path: PathBuf,
     kind: Kind,
@@ -165,7 +168,7 @@ impl Wrapped {
             Some("ssh") => Kind::Ssh,
             _ => Kind::Other,
         };
-        Ok(Self { path: locate(program, &search_path())?, name, kind })
+        Ok(Self { path: locate(program, &search_path())?, given: program.to_owned(), name, kind })
     }
 }
 
@@ -206,6 +209,7 @@ fn launch(context: &Context, wrapped: &Wrapped, args: &[OsString], exclude: Vec<
             Kind::Copy => context.dir.join(&wrapped.name),
             Kind::Other | Kind::Ssh => wrapped.path.clone(),
         },
+        name: wrapped.given.clone(),
         args: args.to_vec(),
         environment: environment(context, &|name| std::env::var_os(name)),
         client: false,

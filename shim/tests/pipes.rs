@@ -145,11 +145,7 @@ fn an_ssh_shim_for_every_program() {
     let output = world
         .wrap_with(
             &["--ssh-config", config],
-            &[
-                "bash",
-                "-c",
-                &format!("ssh web 'echo one'; env -i \"$GIT_SSH\" -F none h2 'exit 4'; echo $?"),
-            ],
+            &["bash", "-c", "ssh web 'echo one'; env -i \"$GIT_SSH\" -F none h2 'exit 4'; echo $?"],
         )
         .output()
         .unwrap();

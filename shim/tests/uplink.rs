@@ -143,8 +143,8 @@ fn client(args: &[&str]) -> Vec<u8> {
 }
 
 fn ticket(answer: &str) -> String {
-    let start = answer.find("__uplink").unwrap();
-    answer[start..].split(' ').nth(2).unwrap().split('"').next().unwrap().to_owned()
+    let (_, rest) = answer.split_once("__uplink ").unwrap();
+    rest.split(' ').nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
 #[test]
@@ -206,4 +206,82 @@ fn the_helper_ends_with_a_wrap_that_is_killed() {
     support::until("the end of the helper", || {
         UnixStream::connect(dir.join("helper.sock")).is_err().then_some(())
     });
+}
+
+/// A helper of an isolated wrap, which sees `pinned` read-only; and what it answers to `ssh h`.
+fn isolated(world: &World, pinned: &[&str], args: &[&str]) -> String {
+    let dir = tempfile::tempdir_in(world.path()).unwrap();
+    let start = json!({
+        "context": {
+            "agent": "a", "reason": null, "program": ["a"], "wrap_pid": std::process::id(),
+            "gate": world.home.gate_socket(), "known_hosts": world.home.gate_known_hosts(),
+            "expacti": support::shim(), "ssh": "/usr/bin/ssh", "dir": dir.path(),
+        },
+        "broker": world.home.broker_socket(), "isolation": "namespace", "with": [],
+        "pinned": pinned, "ssh_config": world.path().join("pinned/config"), "identities": [],
+        "own_client": false, "first": null,
+    });
+    let mut child = Command::new(support::shim())
+        .arg("__helper")
+        .env("LD_LIBRARY_PATH", "/nonexistent")
+        .env("WORK", "named")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{start}").unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "{\"ready\":{\"ticket\":null}}\n");
+    let answer = ask(dir.path(), &client(args));
+    if answer.starts_with("{\"client\"") {
+        let question = format!("{}\n", json!({"connect": {"ticket": ticket(&answer)}}));
+        assert_eq!(ask(dir.path(), question.as_bytes()), "\"connected\"\n");
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+    answer
+}
+
+#[test]
+fn an_isolated_wrap_relies_on_what_is_pinned_and_on_nothing_else() {
+    let world = World::new();
+    let pinned = world.path().join("pinned");
+    std::fs::create_dir(&pinned).unwrap();
+    let config = "Match exec \"test x$WORK = xnamed -a x$LD_LIBRARY_PATH = x\"\n User named\n\
+                  Host j\n ProxyJump other\nHost p\n ProxyCommand DIR/proxy %h\n";
+    let config = config.replace("DIR", world.path().to_str().unwrap());
+    std::fs::write(pinned.join("config"), config).unwrap();
+    std::fs::write(world.path().join("proxy"), "").unwrap();
+    let pinned = pinned.to_str().unwrap();
+    let system = ["/usr", "/bin", "/lib", pinned];
+
+    let answer = isolated(&world, &system, &["h"]);
+    assert!(answer.starts_with("{\"client\""), "{answer}");
+    // The client inside reads no configuration: what concerns it stands on its command line.
+    assert!(answer.contains("\"-F\",\"none\"") && answer.contains("user=named"), "{answer}");
+    let route = world.headers.lock().unwrap().pop().unwrap().route;
+    assert_eq!((route.user.as_str(), route.transport), ("named", None));
+
+    // Nothing is compared: who could change it, could change it back.
+    for (pins, args) in [(&system[..3], vec!["h"]), (&system[..], vec!["p"])] {
+        let answer = isolated(&world, pins, &args);
+        assert!(answer.contains("which could change it"), "{answer}");
+        assert!(answer.contains("\"status\":5"), "{answer}");
+    }
+    // A jump host could be any host of the configuration.
+    assert!(isolated(&world, &system, &["j"]).contains("proxycommand"));
+    let own = world.path().join("own");
+    std::fs::write(&own, "").unwrap();
+    let answer = isolated(&world, &system, &["-F", own.to_str().unwrap(), "h"]);
+    assert!(answer.contains("could change it"), "{answer}");
+    assert!(world.headers.lock().unwrap().is_empty());
+
+    std::fs::write(world.path().join("pinned/config"), "Host j\n ProxyJump other\n").unwrap();
+    assert!(isolated(&world, &system, &["j"]).starts_with("{\"client\""));
+    let transport = world.headers.lock().unwrap().pop().unwrap().route.transport.unwrap();
+    let said = transport.join(" ");
+    assert!(said.starts_with("/usr/bin/env -i EXPACTI_WRAP="), "{said}");
+    assert!(said.contains(" SHELL=/bin/sh ") && !said.contains("LD_LIBRARY_PATH"), "{said}");
 }

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 pub(crate) enum RunCommand {
     /// Run a program with its SSH connections held for review
     #[command(
-        after_help = "Examples:\n  expacti wrap -- ssh -p 2200 deploy@web-1 'uname -a'\n  expacti wrap --agent fixbot --reason 'ticket 4711' -- claude\n  expacti wrap -- ansible-playbook site.yml\n\nThe program finds expacti's ssh, scp and sftp first on its PATH; a program that calls /usr/bin/ssh\nby its full path is not held. The program's own exit status is passed through; a denied command\nexits with 77, one that timed out with 78, one the gate could not decide with 79."
+        after_help = "Examples:\n  expacti wrap -- ssh -p 2200 deploy@web-1 'uname -a'\n  expacti wrap --agent fixbot --reason 'ticket 4711' -- claude\n  expacti wrap -- ansible-playbook site.yml\n\nThe program runs in namespaces of its own, in which every ssh is the gate's and your keys do not exist\n(expacti wrap --explain). The program's own exit status is passed through; a denied command exits\nwith 77, one that timed out with 78, one the gate could not decide with 79."
     )]
     Wrap(WrapArgs),
     /// See how it works, with two scripted agents and a simulated target

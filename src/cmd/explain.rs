@@ -1,6 +1,6 @@
 //! `expacti wrap --explain`, and the part of `doctor` that says the same.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use expacti_shim::{Explanation, WrapOptions};
 
@@ -22,7 +22,7 @@ pub(super) fn run(options: &WrapOptions, json: bool) -> Outcome {
         ("read-only", &explanation.read_only),
         ("its own", &explanation.own),
     ] {
-        table(name, &paths.iter().map(shown).collect::<Vec<_>>())?;
+        table(name, &paths.iter().map(|path| shown(path)).collect::<Vec<_>>())?;
     }
     if !explanation.gaps.is_empty() {
         let gaps: Vec<String> = explanation.gaps.iter().map(|gap| print::safe(gap)).collect();
@@ -57,7 +57,7 @@ pub(super) fn headline(explanation: &Explanation) -> String {
     }
 }
 
-fn shown(path: &PathBuf) -> String {
+fn shown(path: &Path) -> String {
     print::safe(&path.display().to_string())
 }
 

@@ -14,7 +14,7 @@ use crate::wraps::{PeerProcess, Wraps};
 #[derive(Default)]
 pub(crate) struct Shared {
     local_gates: Mutex<HashSet<String>>,
-    pub(super) wraps: Wraps,
+    pub(crate) wraps: Wraps,
     started: std::sync::OnceLock<i64>,
     pub(crate) shutdown: CancellationToken,
     warnings: Mutex<Vec<String>>,

@@ -82,6 +82,17 @@ impl Wraps {
         Ok(WrapGrant { token })
     }
 
+    /// Takes the word of the broker's own process, which runs an agent itself, for that agent. No process
+    /// is inside because of it.
+    pub(crate) fn register_own(&self, about: WrapRegistration) -> Result<WrapGrant, Refusal> {
+        check(&about)?;
+        let process = Process::open(std::process::id()).map_err(|_| unseen())?;
+        let token = new_token()?;
+        let about = WrapRegistration { pid: 0, ..about };
+        self.live().push(Wrap { token_hash: token_hash(&token), about, process, namespace: None });
+        Ok(WrapGrant { token })
+    }
+
     /// From now on whoever lives in the user namespace of process `pid`, or in one made inside it, is
     /// inside the wrap with that token.
     pub(crate) fn set_namespace(&self, token: &str, pid: u32) -> Result<(), Refusal> {

@@ -26,7 +26,7 @@ impl Home {
     /// Whether the peer lives here. One that is gone, or cannot be looked at, does not; nor does any
     /// on a kernel before 6.5, which cannot tell.
     pub(super) fn is_home_of(&self, stream: &UnixStream) -> bool {
-        match namespace(stream) {
+        match expacti_kernel::peer_user_namespace(stream) {
             Ok(namespace) => namespace.id() == self.own.id(),
             Err(error) => {
                 tracing::warn!(%error, "it cannot be told in which user namespace a peer lives");
@@ -34,29 +34,6 @@ impl Home {
             }
         }
     }
-}
-
-#[cfg(target_os = "linux")]
-fn namespace(stream: &UnixStream) -> io::Result<expacti_kernel::UserNamespace> {
-    use expacti_kernel::{UserNamespace, peer_pidfd};
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use rustix::io::Errno;
-
-    let pidfd = peer_pidfd(stream)?;
-    match UserNamespace::of_pidfd(&pidfd) {
-        Err(e)
-            if [Errno::NOTTY, Errno::INVAL]
-                .contains(&Errno::from_io_error(&e).unwrap_or(Errno::PERM)) => {}
-        known => return known,
-    }
-    // Before Linux 6.11. The number is still this process's if it lives when all is done.
-    let pid = stream.peer_cred()?.pid().ok_or(io::ErrorKind::NotFound)?;
-    let namespace = UserNamespace::of_pid(pid.unsigned_abs())?;
-    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
-    if poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? != 0 {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    Ok(namespace)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use expacti_protocol::uplink::WRAP_ENV;
+use expacti_protocol::uplink::{LOADER_ENV, WRAP_ENV};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -77,7 +77,11 @@ async fn tcp(target: &Target) -> std::io::Result<TcpStream> {
 fn child(argv: &[String]) -> std::io::Result<TargetStream> {
     let missing = || std::io::Error::other("no command was given");
     let (program, args) = argv.split_first().ok_or_else(missing)?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    LOADER_ENV.iter().for_each(|name| {
+        command.env_remove(name);
+    });
+    let mut child = command
         .args(args)
         // It runs on behalf of an agent, no matter who named it: the broker takes no decision from
         // it.

@@ -42,8 +42,11 @@ fn walk(path: &Path, pinned: &[PathBuf], uid: u32) -> Result<(), String> {
         at.push(&part);
         let meta = match std::fs::symlink_metadata(&at) {
             Ok(meta) => meta,
-            // The directory that it would be in cannot be written.
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                // It could be made there.
+                at.pop();
+                return writable(&at, &VecDeque::new(), pinned, uid);
+            }
             Err(e) => return Err(format!("{} cannot be looked at: {e}", at.display())),
         };
         if meta.is_symlink() {
@@ -55,26 +58,34 @@ fn walk(path: &Path, pinned: &[PathBuf], uid: u32) -> Result<(), String> {
             let target = std::fs::read_link(&at)
                 .map_err(|e| format!("{} cannot be read: {e}", at.display()))?;
             at.pop();
-            if target.is_absolute() {
-                at = PathBuf::from("/");
-            }
-            for part in target.components().rev() {
-                match part {
-                    Component::Normal(name) => rest.push_front(name.to_owned()),
-                    Component::ParentDir => rest.push_front("..".into()),
-                    _ => {}
-                }
-            }
+            rest = followed(at, &target, rest)?;
+            // From the root again: what leads to the target is another path.
+            at = PathBuf::from("/");
             continue;
-        }
-        if part == ".." {
-            at.pop();
-            at.pop();
         }
         if meta.is_file() && meta.nlink() > 1 && meta.uid() == uid {
             return Err(format!("{} has a second name (a hard link)", at.display()));
         }
     }
+}
+
+/// The path that a link in the directory `at` leads to, and on to `rest`. `at` holds no links, so that
+/// `..` is its parent.
+fn followed(
+    mut at: PathBuf,
+    target: &Path,
+    rest: VecDeque<OsString>,
+) -> Result<VecDeque<OsString>, String> {
+    if target.is_absolute() {
+        at = PathBuf::from("/");
+    }
+    let mut target = target.components().peekable();
+    while target.next_if(|part| matches!(part, Component::ParentDir)).is_some() {
+        at.pop();
+    }
+    let mut whole = parts(&target.fold(at, |path, part| path.join(part)))?;
+    whole.extend(rest);
+    Ok(whole)
 }
 
 fn parts(path: &Path) -> Result<VecDeque<OsString>, String> {
@@ -96,7 +107,7 @@ fn writable(
     uid: u32,
 ) -> Result<(), String> {
     let whole = rest.iter().fold(at.to_owned(), |path, part| path.join(part));
-    if pinned.iter().any(|pin| whole.starts_with(pin) && !rest.iter().any(|part| part == "..")) {
+    if pinned.iter().any(|pin| whole.starts_with(pin)) {
         return Ok(());
     }
     let meta =

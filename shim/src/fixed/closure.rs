@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::environment::variables;
 use super::line::Line;
 use super::{Config, Places, commands};
 
@@ -43,6 +44,8 @@ pub(crate) struct Closure {
     pub(crate) identities: Vec<PathBuf>,
     /// The known_hosts files it names.
     pub(crate) known_hosts: Vec<PathBuf>,
+    /// The environment variables it names.
+    pub(crate) variables: Vec<String>,
     /// What could not be followed. Such a configuration is not used from inside.
     pub(crate) problems: Vec<String>,
 }
@@ -116,6 +119,7 @@ impl Reader<'_> {
     }
 
     fn line(&mut self, line: &Line, file: &Path, relative_to: &Path, depth: usize) {
+        self.closure.variables.extend(variables(&line.rest));
         match line.keyword.as_str() {
             "include" => {
                 for pattern in line.words() {

@@ -3,12 +3,13 @@
 //! user and outside of the wrap: neither the files nor the programs may come from inside.
 //!
 //! From the bottom up: [`line`] reads lines as `ssh_config(5)` says, [`closure`] follows `Include`,
-//! [`commands`] finds the programs in a command line, [`changeable`] asks who can write a path, and
-//! this file puts them together.
+//! [`commands`] finds the programs in a command line, [`environment`] is what they are run in,
+//! [`changeable`] asks who can write a path, and this file puts them together.
 
 mod changeable;
 mod closure;
 mod commands;
+mod environment;
 mod line;
 
 use std::collections::HashMap;
@@ -139,6 +140,14 @@ impl Fixed {
         let dirs = std::env::split_paths(&self.places.path)
             .filter(|dir| dir.is_absolute() && self.changeable(dir) == Changeable::No);
         std::env::join_paths(dirs).unwrap_or_else(|_| "/usr/bin:/bin".into())
+    }
+
+    /// The environment of what this configuration runs; none where nothing is pinned: then it has the
+    /// one of this process.
+    pub(crate) fn environment(&self, closure: &Closure) -> Option<Vec<(String, OsString)>> {
+        let present = std::env::vars_os();
+        (!self.compare)
+            .then(|| environment::environment(present, &closure.variables, &self.search_path()))
     }
 
     fn changeable(&self, path: &Path) -> Changeable {

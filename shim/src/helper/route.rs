@@ -73,13 +73,13 @@ fn from_inside(
         Config::File(file) => Some(file.into()),
     };
     request.config_is_users = config == fixed.config;
-    let path = fixed.search_path();
+    let environment = fixed.environment(&closure);
     let env = ResolveEnv {
         ssh,
         wrap_pid: start.context.wrap_pid,
         var: &client::variable,
         cwd: Path::new("/"),
-        fixed: Some(&path),
+        fixed: environment.as_deref(),
     };
     let mut resolved = resolve(&request, &env)?;
     // The gate will run these.

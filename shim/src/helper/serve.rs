@@ -17,7 +17,7 @@ use super::broker::Registered;
 use super::door::{Door, Visitor};
 use super::gate::{self, Opened};
 use super::message::{Answer, FirstRoute, Last, MAX_LINE, Question, Ready, SOCKET, Start};
-use super::peer::{is_of_this_user, pid_of};
+use super::peer::{is_of_this_user, is_outside, pid_of};
 use super::proxy::{Place, Proxy};
 use super::route::{fixed, route, search_path};
 use super::tickets::{Tickets, Waiting};
@@ -57,6 +57,8 @@ struct Server {
 pub(crate) fn serve() -> u8 {
     // Out of reach of the terminal's signals.
     let _ = rustix::process::setsid();
+    // Nor does it keep a file system busy.
+    let _ = std::env::set_current_dir("/");
     let mut stdin = BufReader::new(std::io::stdin());
     let (ready, serving) = match begin(&mut stdin) {
         Ok((ready, serving)) => (ready, Some(serving)),
@@ -234,8 +236,7 @@ impl Server {
         if !limited {
             return;
         }
-        let peer = pid_of(&stream);
-        let answered = question(&stream).and_then(|question| self.answer(question, peer));
+        let answered = question(&stream).and_then(|question| self.answer(question, Some(&stream)));
         let (answer, socket) = match answered {
             Ok(answered) => answered,
             Err(e) => (Answer::Refused { message: e.to_string(), status: e.exit_status() }, None),
@@ -268,11 +269,15 @@ impl Server {
     fn answer(
         &self,
         question: Question,
-        peer: Option<u32>,
+        peer: Option<&UnixStream>,
     ) -> Result<(Answer, Option<UnixStream>), WrapError> {
         match question {
             Question::Client { args, cwd, status_line } => {
                 if self.start.first.is_some() {
+                    return Err(HelperError::OneClient.into());
+                }
+                // There nothing is checked: the words are the user's.
+                if self.start.own_client && !peer.is_some_and(is_outside) {
                     return Err(HelperError::OneClient.into());
                 }
                 let routed = route(&self.start, &self.fixed, &args, &cwd, status_line)?;
@@ -281,7 +286,7 @@ impl Server {
             }
             Question::Connect { ticket } => Ok((Answer::Connected, Some(self.connect(&ticket)?))),
             Question::Enter => {
-                let pid = peer.ok_or(HelperError::UnknownPeer)?;
+                let pid = peer.and_then(pid_of).ok_or(HelperError::UnknownPeer)?;
                 if !self.registered.enter(pid)? {
                     return Err(HelperError::EnteredAlready.into());
                 }
@@ -289,7 +294,7 @@ impl Server {
             }
             #[cfg(target_os = "linux")]
             Question::Ready => {
-                self.watch(peer.ok_or(HelperError::UnknownPeer)?)?;
+                self.watch(peer.and_then(pid_of).ok_or(HelperError::UnknownPeer)?)?;
                 Ok((Answer::Watched, None))
             }
             #[cfg(not(target_os = "linux"))]

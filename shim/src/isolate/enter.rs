@@ -15,7 +15,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::lockdown;
+use super::prepare::Isolate;
 use crate::error::WrapError;
+use crate::launch::Launch;
 use crate::process::{Change, next_change};
 use crate::signals::{Event, Queue};
 use crate::{child, helper, notice};
@@ -47,23 +49,19 @@ impl Mode {
     }
 }
 
-/// The arguments of `__enter`. `keep`: what the program leaves running is waited for.
-pub(crate) fn arguments(
-    mode: Mode,
-    dir: &Path,
-    keep: bool,
-    program: &Path,
-    args: &[OsString],
-) -> Vec<OsString> {
+/// The arguments of `__enter`.
+pub(crate) fn arguments(mode: Mode, isolate: &Isolate, launch: &Launch) -> Vec<OsString> {
     let pid = std::process::id().to_string();
-    let keep = if keep { "keep" } else { "end" };
+    // What the program leaves running is waited for, or ended.
+    let keep = if isolate.keep { "keep" } else { "end" };
     let mut argv: Vec<OsString> = vec!["__enter".into(), mode.as_str().into(), pid.into()];
-    argv.extend([dir.into(), keep.into(), "--".into(), program.into()]);
-    argv.extend(args.iter().cloned());
+    argv.extend([isolate.dir.as_path().into(), keep.into(), "--".into()]);
+    argv.extend([launch.program.as_path().into(), launch.name.clone()]);
+    argv.extend(launch.args.iter().cloned());
     argv
 }
 
-/// `expacti __enter MODE PARENT DIR KEEP -- PROGRAM ARGS…`: the exit status.
+/// `expacti __enter MODE PARENT DIR KEEP -- PROGRAM NAME ARGS…`: the exit status.
 pub(crate) fn enter(args: &[OsString]) -> u8 {
     match run(args) {
         Ok(status) => status,

@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How many of the processes that are ended are named.
 const NAMED: usize = 5;
 
-/// `expacti __init MODE CONTROL DIR KEEP -- PROGRAM ARGS…`: the exit status.
+/// `expacti __init MODE CONTROL DIR KEEP -- PROGRAM NAME ARGS…`: the exit status.
 pub(crate) fn init(args: &[OsString]) -> u8 {
     match run(args) {
         Ok(status) => status,
@@ -40,7 +40,9 @@ pub(crate) fn init(args: &[OsString]) -> u8 {
 
 fn run(args: &[OsString]) -> Result<u8, WrapError> {
     let usage = || WrapError::Usage("__init is a helper of `expacti wrap`".to_owned());
-    let [mode, control, dir, keep, dashes, program, rest @ ..] = args else { return Err(usage()) };
+    let [mode, control, dir, keep, dashes, program, name, rest @ ..] = args else {
+        return Err(usage());
+    };
     if dashes != "--" || std::process::id() != 1 {
         return Err(usage());
     }
@@ -57,7 +59,9 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
     lockdown::drop_capabilities()?;
     lockdown::restrict()?;
     helper::ready(dir)?;
-    start(mode, control, keep == "keep", program, rest)
+    let mut command = Command::new(program);
+    command.arg0(name).args(rest);
+    start(mode, control, keep == "keep", command)
 }
 
 /// The channel to `__enter`, by the number under which it was passed.
@@ -71,18 +75,16 @@ fn start(
     mode: Mode,
     control: UnixStream,
     keep: bool,
-    program: &OsString,
-    args: &[OsString],
+    mut command: Command,
 ) -> Result<u8, WrapError> {
     let events = signals::subscribe()?;
-    let mut command = Command::new(program);
-    command.args(args);
     if mode == Mode::Session {
         command.process_group(0);
     }
-    let started = command
-        .spawn()
-        .map_err(|source| WrapError::NotExecutable { program: program.into(), source })?;
+    let started = command.spawn().map_err(|source| WrapError::NotExecutable {
+        program: command.get_program().into(),
+        source,
+    })?;
     let pid = Pid::from_child(&started);
     if mode == Mode::Session {
         rustix::termios::tcsetpgrp(std::io::stdin(), pid)
@@ -199,11 +201,10 @@ fn await_all(events: &std::sync::mpsc::Receiver<Event>) {
             return;
         }
         match events.recv_timeout(Duration::from_millis(200)) {
-            Ok(Event::Signal { signal, .. })
-                if matches!(signal, Signal::TERM | Signal::INT | Signal::HUP | Signal::QUIT) =>
-            {
-                return end_survivors(events);
-            }
+            Ok(Event::Signal {
+                signal: Signal::TERM | Signal::INT | Signal::HUP | Signal::QUIT,
+                ..
+            }) => return end_survivors(events),
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

@@ -71,8 +71,8 @@ fn hint() -> Option<&'static str> {
     };
     if is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
         return Some(
-            "AppArmor allows them only to programs with a profile: install the profile of the \\
-             package, `expacti wrap --explain` prints it",
+            "AppArmor allows them only to programs with a profile: deploy/apparmor/expacti is one, \
+             docs/ISOLATION.md says how to install it",
         );
     }
     if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {

@@ -358,10 +358,27 @@ impl Survey<'_> {
         Ok(covers)
     }
 
+    /// Whether a path is not there inside: it lies in a directory that is another one there, and
+    /// nothing brings it back. Nothing can be mounted over it.
+    fn is_gone(&self, path: &Path) -> bool {
+        let run = Path::new("/run");
+        let mut back = self.needed();
+        back.extend(RUN.iter().map(|name| run.join(name)));
+        back.extend(self.with_paths());
+        let runtime = self.runtime.as_deref().filter(|dir| !is_broad(dir));
+        let another = [Some(run), Some(Path::new("/tmp")), runtime];
+        another.into_iter().flatten().filter_map(|dir| std::fs::canonicalize(dir).ok()).any(|dir| {
+            path.starts_with(&dir)
+                && path != dir
+                && !self.homes.contains(&dir)
+                && !back.iter().any(|kept| path.starts_with(kept))
+        })
+    }
+
     /// Puts nothing in the place of a file or directory.
     fn hide(&self, covers: &mut Vec<Step>, path: &Path) {
         let Ok(at) = std::fs::canonicalize(path) else { return };
-        if self.is_let_in(&at) || is_broad(&at) || self.homes.contains(&at) {
+        if self.is_let_in(&at) || is_broad(&at) || self.homes.contains(&at) || self.is_gone(&at) {
             return;
         }
         if at.is_dir() {

@@ -17,6 +17,7 @@ use expacti_protocol::client::{Client, Endpoint, Token};
 use expacti_protocol::home::Home;
 use expacti_protocol::http::DecisionBody;
 use expacti_protocol::principal::Role;
+use expacti_protocol::uplink::{Isolation, WrapRegistration};
 use expacti_tui::ReviewOptions;
 use tokio_util::sync::CancellationToken;
 
@@ -72,13 +73,18 @@ async fn play(home: &Home, unattended: bool) -> Outcome {
     });
 
     let target = Arc::new(target::start(home, stop.clone()).await?);
-    let agents = script::AGENTS.iter().map(|script| {
-        let uplink = target.uplink(script);
-        agent::play(home.gate_socket(), gate_key.clone(), uplink, script, stop.clone(), unattended)
-    });
     let mut working = tokio::task::JoinSet::new();
-    for agent in agents {
-        working.spawn(agent);
+    for script in script::AGENTS {
+        // The agents live in this process and run nothing.
+        let wrap = WrapRegistration {
+            agent: script.agent.to_owned(),
+            isolation: Isolation::Client,
+            ..WrapRegistration::default()
+        };
+        let token = broker.local_wrap_token(wrap).map_err(failed("announce an agent"))?;
+        let (uplink, gate_key) = (target.uplink(script, token), gate_key.clone());
+        let (socket, stop) = (home.gate_socket(), stop.clone());
+        working.spawn(agent::play(socket, gate_key, uplink, script, stop, unattended));
     }
 
     let result = if unattended {

@@ -26,10 +26,11 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// What a shim would tell the gate about this agent.
-    pub(super) fn uplink(&self, script: &Script) -> Uplink {
+    /// What the helper of a wrap would tell the gate about this agent.
+    pub(super) fn uplink(&self, script: &Script, token: String) -> Uplink {
         Uplink {
             protocol: PROTOCOL_VERSION,
+            token,
             agent: script.agent.to_owned(),
             reason: Some(script.reason.to_owned()),
             program: vec![script.program.to_owned()],

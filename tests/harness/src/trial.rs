@@ -182,11 +182,20 @@ impl Trial {
         self.launch(args).run()
     }
 
-    /// Prepares `expacti wrap -- ARGV...`; ssh, scp and sftp get the trial's `-F`.
+    /// Prepares `expacti wrap -- ARGV...`, with the trial's ssh configuration.
     #[must_use]
     pub fn wrap(&self, argv: &[&str]) -> Launch {
-        let mut args: Vec<OsString> = vec!["wrap".into(), "--".into()];
-        args.extend(self.argv(argv));
+        self.wrap_with(&[], argv)
+    }
+
+    /// As [`Trial::wrap`], with options of `wrap`.
+    #[must_use]
+    pub fn wrap_with(&self, options: &[&str], argv: &[&str]) -> Launch {
+        let mut args: Vec<OsString> =
+            vec!["wrap".into(), "--ssh-config".into(), self.client.config().into()];
+        args.extend(options.iter().map(OsString::from));
+        args.push("--".into());
+        args.extend(argv.iter().map(OsString::from));
         self.launch_raw(&args)
     }
 
