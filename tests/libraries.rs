@@ -136,8 +136,8 @@ fn held_through_the_proxy(library: &str) -> Result<()> {
         let held = t.wait_pending(&mut run)?;
         assert!(!marker.exists(), "it ran before it was decided");
         assert_eq!(held.command, command);
-        assert_eq!(held.more["user"], t.name(), "{:?}", held.more);
-        assert_eq!(held.more["target"], "target", "{:?}", held.more);
+        assert_eq!(held.more["session"]["user"], t.name(), "{:?}", held.more);
+        assert_eq!(held.more["session"]["target"], "target", "{:?}", held.more);
         t.decide_all(&mut run, verdict)?;
         let outcome = run.wait()?;
         assert_eq!(outcome.code(), code, "{}", outcome.describe());
