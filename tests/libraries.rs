@@ -115,29 +115,24 @@ fn asyncssh_with_the_agent() -> Result<()> {
 
 /// Held through the proxy; allowed it runs, denied it does not. The user is the one that the library
 /// says, also where the configuration has another.
-fn held_through_the_proxy(library: &str) -> Result<()> {
-    let Some(python) = python(library) else { return Ok(()) };
-    if library == "asyncssh" && prerequisites::command("nc").is_none() {
-        return Ok(());
-    }
-    let t = ordinary!();
-    let script = script(&t)?;
+fn held_through_the_proxy(
+    t: &Ordinary,
+    launch: impl Fn(&Ordinary, (&str, &str), &str) -> Launch,
+) -> Result<()> {
     // Its keys are in the way of nothing.
-    let agent = Agent::start(&t)?;
+    let agent = Agent::start(t)?;
     let config = fs::read_to_string(t.home().join(".ssh/config"))?;
     t.write(".ssh/config", &format!("Host target\n  User nobody-of-that-name\n{config}"))?;
     for (verdict, code) in [("allow", 0), ("deny", 77)] {
         let marker = t.marker(verdict);
         let command = format!("{}; id -un", marker.touch());
         // SSH's own port, as libraries say it: the configuration knows the real one.
-        let mut run = t
-            .wrap(&words(python, &script, library, ("target", "22"), t.name(), &command))
-            .spawn()?;
+        let mut run = agent.with(launch(t, ("target", "22"), &command)).spawn()?;
         let held = t.wait_pending(&mut run)?;
         assert!(!marker.exists(), "it ran before it was decided");
         assert_eq!(held.command, command);
-        assert_eq!(held.more["session"]["user"], t.name(), "{:?}", held.more);
-        assert_eq!(held.more["session"]["target"], "target", "{:?}", held.more);
+        let session = &held.more["session"];
+        assert_eq!((&session["user"], &session["target"]), (&t.name().into(), &"target".into()));
         t.decide_all(&mut run, verdict)?;
         let outcome = run.wait()?;
         assert_eq!(outcome.code(), code, "{}", outcome.describe());
@@ -153,12 +148,38 @@ fn held_through_the_proxy(library: &str) -> Result<()> {
 
 #[test]
 fn paramiko_through_the_proxy() -> Result<()> {
-    held_through_the_proxy("paramiko")
+    let Some(python) = python("paramiko") else { return Ok(()) };
+    let t = ordinary!();
+    let script = script(&t)?;
+    held_through_the_proxy(&t, |t, to, command| {
+        t.wrap(&words(python, &script, "paramiko", to, t.name(), command))
+    })
 }
 
 #[test]
 fn asyncssh_through_the_proxy() -> Result<()> {
-    held_through_the_proxy("asyncssh")
+    let Some(python) = python("asyncssh") else { return Ok(()) };
+    if prerequisites::command("nc").is_none() {
+        return Ok(());
+    }
+    let t = ordinary!();
+    let script = script(&t)?;
+    held_through_the_proxy(&t, |t, to, command| {
+        t.wrap(&words(python, &script, "asyncssh", to, t.name(), command))
+    })
+}
+
+#[test]
+fn ssh2_through_the_proxy() -> Result<()> {
+    let node = prerequisites::command("node");
+    let (Some(_), Some(modules)) = (node, prerequisites::npm_library("ssh2")) else {
+        return Ok(());
+    };
+    let t = ordinary!();
+    let script = t.write("ssh_library.js", include_str!("ssh_library.js"))?.display().to_string();
+    held_through_the_proxy(&t, |t, to, command| {
+        t.wrap(&words("node", &script, "ssh2", to, t.name(), command)).env("NODE_PATH", &modules)
+    })
 }
 
 /// A wrap that leaves the proxy's address in a file and lives on.
