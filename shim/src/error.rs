@@ -161,6 +161,9 @@ pub enum HelperError {
     /// The kernel does not say who asks.
     #[error("this system does not say which process asks")]
     UnknownPeer,
+    /// A file of `-F` is no configuration.
+    #[error("the file of -F is not a configuration that ssh can read")]
+    UnreadableConfig,
     /// Something cannot be written as JSON.
     #[error("the wrap cannot be described: {0}")]
     Unwritable(serde_json::Error),

@@ -229,11 +229,42 @@ fn isolate(
     context: &Context,
 ) -> Result<(), WrapError> {
     let isolate = prepare_isolation(options, context, &launch.program)?;
+    if let Some(copy) = own_config(options, context)? {
+        start.ssh_config = Some(copy);
+    }
     launch.environment.extend(UNREACHABLE.iter().map(|name| EnvChange::Remove(name)));
     start.pinned = isolate.plan.pinned();
     start.mask = isolate.plan.mask();
     launch.isolate = Some(isolate);
     Ok(())
+}
+
+/// The configuration as a copy in the wrap's directory, where the usual one does not lie in `~/.ssh`: no
+/// other wrapped program can change it there.
+#[cfg(target_os = "linux")]
+fn own_config(options: &WrapOptions, context: &Context) -> Result<Option<PathBuf>, WrapError> {
+    let places = Places::of_this_user(search_path());
+    let file = match &options.ssh_config {
+        Some(file) => file.clone(),
+        None => places.ssh_dir().join("config"),
+    };
+    let Ok(real) = std::fs::canonicalize(&file) else { return Ok(None) };
+    let ssh = std::fs::canonicalize(places.ssh_dir()).unwrap_or_else(|_| places.ssh_dir());
+    if real.starts_with(&ssh) {
+        return Ok(None);
+    }
+    let failed = || WrapError::io(format!("copy {}", real.display()));
+    let mut text = std::fs::read(&real).map_err(failed())?;
+    if options.ssh_config.is_none() {
+        // In the place of the user's configuration, which is followed by the system's.
+        let system = places.system.join("ssh_config");
+        text.extend_from_slice(format!("\nMatch all\nInclude {}\n", system.display()).as_bytes());
+    }
+    let copy = context.dir.join("ssh_config");
+    std::fs::write(&copy, text).map_err(failed())?;
+    std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .map_err(failed())?;
+    Ok(Some(copy))
 }
 
 /// Looks at the system, and leaves the plan of the namespaces in the wrap's directory.
@@ -243,12 +274,18 @@ pub(crate) fn prepare_isolation(
     context: &Context,
     program: &Path,
 ) -> Result<Isolate, WrapError> {
-    let config = options.ssh_config.clone().map_or(Config::Usual, Config::File);
-    let closure = Closure::read(&config, &Places::of_this_user(search_path()));
     let mut known = Known { with: options.with.clone(), ..Known::default() };
-    known.secrets.extend(closure.identities);
+    let places = Places::of_this_user(search_path());
+    // The keys of the usual configuration are there, whichever is used.
+    let mut configs = vec![Config::Usual];
+    configs.extend(options.ssh_config.clone().map(Config::File));
+    for config in configs {
+        let closure = Closure::read(&config, &places);
+        known.secrets.extend(closure.identities);
+        known.patterns.extend(closure.patterns);
+        known.fixed.extend(closure.files);
+    }
     known.secrets.extend(options.identities.iter().cloned());
-    known.fixed.extend(closure.files);
     prepare(
         &context.dir,
         &options.home,

@@ -6,9 +6,10 @@ use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::commands;
 use super::environment::variables;
 use super::line::Line;
-use super::{Config, Places, commands};
+use super::places::{Config, Places};
 
 /// The most files, and the most bytes of them together, that one configuration may have.
 const MOST_FILES: usize = 256;
@@ -42,6 +43,9 @@ pub(crate) struct Closure {
     pub(crate) code: Vec<Code>,
     /// The keys and certificates it names.
     pub(crate) identities: Vec<PathBuf>,
+    /// Where else keys and the sockets of shared connections may be: paths with tokens or variables in
+    /// them, as patterns.
+    pub(crate) patterns: Vec<String>,
     /// The known_hosts files it names.
     pub(crate) known_hosts: Vec<PathBuf>,
     /// The environment variables it names.
@@ -143,6 +147,20 @@ impl Reader<'_> {
                 self.code(&line.keyword, line.words().first().cloned().unwrap_or_default());
             }
             "identityfile" | "certificatefile" => {
+                for word in line.words() {
+                    match self.path(&word) {
+                        Some(path) => self.closure.identities.push(path),
+                        None => self.closure.patterns.extend(pattern(&word, self.places)),
+                    }
+                }
+            }
+            "controlpath" => {
+                let patterns =
+                    line.words().into_iter().filter_map(|word| pattern(&word, self.places));
+                let patterns: Vec<_> = patterns.collect();
+                self.closure.patterns.extend(patterns);
+            }
+            "identityagent" => {
                 let named = line.words().into_iter().filter_map(|word| self.path(&word));
                 let named: Vec<_> = named.collect();
                 self.closure.identities.extend(named);
@@ -218,6 +236,33 @@ impl Reader<'_> {
     fn problem(&mut self, problem: String) {
         self.closure.problems.push(problem);
     }
+}
+
+/// A path with `*` in the place of each token and variable; none when it is not one.
+fn pattern(word: &str, places: &Places) -> Option<String> {
+    let home = places.home.to_str()?;
+    let mut rest = match word.strip_prefix('~') {
+        Some(rest) if rest.starts_with('/') => format!("{}{rest}", glob::Pattern::escape(home)),
+        _ => word.to_owned(),
+    };
+    while let Some(at) = rest.find("${") {
+        let (before, after) = rest.split_at(at);
+        let (_, behind) = after.split_once('}')?;
+        rest = format!("{before}*{behind}");
+    }
+    let mut out = String::new();
+    let mut letters = rest.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '%' => match letters.next()? {
+                '%' => out.push('%'),
+                'd' => out.push_str(&glob::Pattern::escape(home)),
+                _ => out.push('*'),
+            },
+            letter => out.push(letter),
+        }
+    }
+    (out.starts_with('/') && out.matches('/').count() > 1).then_some(out)
 }
 
 /// The directory of a pattern above its first wildcard.

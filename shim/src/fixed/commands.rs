@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::Places;
+use super::places::Places;
 use crate::executable;
 
 /// Words after which another command begins.

@@ -2,7 +2,7 @@
 //! could change. `ssh -G` and the gate's jump hosts run programs that the configuration names, as the
 //! user and outside of the wrap: neither the files nor the programs may come from inside.
 //!
-//! From the bottom up: [`line`] reads lines as `ssh_config(5)` says, [`closure`] follows `Include`,
+//! From the bottom up: [`places`] says where it is read from, [`line`] reads lines as `ssh_config(5)` says, [`closure`] follows `Include`,
 //! [`commands`] finds the programs in a command line, [`environment`] is what they are run in,
 //! [`changeable`] asks who can write a path, and this file puts them together.
 
@@ -11,6 +11,7 @@ mod closure;
 mod commands;
 mod environment;
 mod line;
+mod places;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -20,56 +21,13 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use closure::{Closure, Code};
+pub(crate) use places::{Config, Places};
 
 use crate::error::FixedError;
 use changeable::Changeable;
 
 /// The largest program or configuration file whose contents are compared.
 const MAX_COMPARED: u64 = 256 << 20;
-
-/// Where the configuration is read from.
-#[derive(Debug, Clone)]
-pub(crate) struct Places {
-    /// The home directory as the user database has it: `ssh` does not ask `HOME`.
-    pub(crate) home: PathBuf,
-    /// The configuration of the system.
-    pub(crate) system: PathBuf,
-    /// The user's name.
-    pub(crate) user: String,
-    /// The user's number.
-    pub(crate) uid: u32,
-    /// `PATH` at the start of the wrap.
-    pub(crate) path: OsString,
-}
-
-impl Places {
-    /// Those of this process.
-    pub(crate) fn of_this_user(path: OsString) -> Self {
-        let uid = rustix::process::geteuid().as_raw();
-        let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
-        let (home, name) = user.map_or_else(
-            || (PathBuf::from("/nonexistent"), format!("{uid}")),
-            |user| (user.dir, user.name),
-        );
-        Self { home, system: PathBuf::from("/etc/ssh"), user: name, uid, path }
-    }
-
-    /// The user's own directory of keys and configuration.
-    pub(crate) fn ssh_dir(&self) -> PathBuf {
-        self.home.join(".ssh")
-    }
-}
-
-/// Which configuration a connection uses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Config {
-    /// `-F none`.
-    None,
-    /// The user's and the system's.
-    Usual,
-    /// This file, absolute, and nothing else.
-    File(PathBuf),
-}
 
 /// The configuration of one wrap.
 #[derive(Debug)]

@@ -59,11 +59,15 @@ pub(crate) fn enter(dir: &Path) -> Result<(), WrapError> {
     }
 }
 
-/// Has what this process sees checked, and watched from now on.
-pub(crate) fn ready(dir: &Path) -> Result<(), WrapError> {
-    match exchange(&dir.join(SOCKET), &Question::Ready)? {
-        (Answer::Watched, _) => Ok(()),
-        (answer, _) => Err(unexpected(answer)),
+/// Has what this process sees checked, and watched from now on. What is returned ends when nobody
+/// watches any more.
+pub(crate) fn ready(dir: &Path) -> Result<UnixStream, WrapError> {
+    match talk(&dir.join(SOCKET), &Question::Ready)? {
+        (Answer::Watched, _, stream) => {
+            stream.set_read_timeout(None).map_err(WrapError::io("wait for the helper"))?;
+            Ok(stream)
+        }
+        (answer, ..) => Err(unexpected(answer)),
     }
 }
 
@@ -105,6 +109,14 @@ fn encode(question: &Question) -> Result<Vec<u8>, WrapError> {
 
 /// One question and its answer.
 fn exchange(socket: &Path, question: &Question) -> Result<(Answer, Option<OwnedFd>), WrapError> {
+    talk(socket, question).map(|(answer, passed, _)| (answer, passed))
+}
+
+/// The same, with the connection.
+fn talk(
+    socket: &Path,
+    question: &Question,
+) -> Result<(Answer, Option<OwnedFd>, UnixStream), WrapError> {
     let line = encode(question)?;
     let mut stream = UnixStream::connect(socket).map_err(|e| match e.kind() {
         // The helper lets every process of this user in: a sandbox does not.
@@ -114,16 +126,16 @@ fn exchange(socket: &Path, question: &Question) -> Result<(Answer, Option<OwnedF
         }
         _ => WrapError::io(format!("reach the helper of the wrap at {}", socket.display()))(e),
     })?;
-    let talk = || WrapError::io("talk to the helper of the wrap");
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(talk())?;
+    let failed = || WrapError::io("talk to the helper of the wrap");
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(failed())?;
     // It may refuse before it has read everything.
     let written = stream.write_all(&line);
     let (answer, passed) = receive(&stream)?;
     if answer.is_empty() {
-        written.map_err(talk())?;
+        written.map_err(failed())?;
         return Err(HelperError::Closed.into());
     }
-    Ok((serde_json::from_slice(&answer).map_err(HelperError::Garbled)?, passed))
+    Ok((serde_json::from_slice(&answer).map_err(HelperError::Garbled)?, passed, stream))
 }
 
 /// Reads one line and the descriptor that comes with it.

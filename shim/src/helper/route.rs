@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::args::{self, Invocation, Origin, Request};
 use crate::client;
 use crate::client_args::{Connection, client_args};
-use crate::error::WrapError;
+use crate::error::{FixedError, HelperError, ResolveError, WrapError};
 use crate::fixed::{Config, Fixed};
 use crate::helper::message::{ClientArgs, SOCKET, Start};
 use crate::helper::tickets::Waiting;
@@ -66,7 +66,10 @@ fn from_inside(
     let permitted = inside::check(&args::split(letters, args)?, cwd, fixed)?;
     let mut request = connect(args::read(letters, &permitted.args, Origin::Program)?)?;
     let config = permitted.config.unwrap_or_else(|| fixed.config.clone());
-    let closure = fixed.check(&config)?;
+    let closure = fixed.check(&config).map_err(|e| match e {
+        FixedError::Unreadable(_) if config != fixed.config => HelperError::UnreadableConfig.into(),
+        e => WrapError::from(e),
+    })?;
     request.config = match &config {
         Config::None => Some("none".into()),
         Config::Usual => None,
@@ -81,7 +84,13 @@ fn from_inside(
         cwd: Path::new("/"),
         fixed: environment.as_deref(),
     };
-    let mut resolved = resolve(&request, &env)?;
+    let mut resolved = resolve(&request, &env).map_err(|e| match e {
+        // What the client says of a file holds lines of it, and it may be one that cannot be read inside.
+        WrapError::Resolve(ResolveError::Ssh(_)) if config != fixed.config => {
+            HelperError::UnreadableConfig.into()
+        }
+        e => e,
+    })?;
     // The gate will run these.
     if resolved.settings.value("proxyjump").is_some() {
         fixed.check_jump(&closure)?;
@@ -109,9 +118,8 @@ impl Routed {
         if self.request.verbose {
             notes.extend(self.request.left_out.iter().cloned());
         }
-        let text = |arg: OsString| {
-            arg.into_string().map_err(|arg| crate::error::ResolveError::NotUtf8(arg).into())
-        };
+        let text =
+            |arg: OsString| arg.into_string().map_err(|arg| ResolveError::NotUtf8(arg).into());
         let args = args.into_iter().map(text).collect::<Result<_, WrapError>>()?;
         let background = self.request.background || self.settings.is_yes("forkafterauthentication");
         Ok(ClientArgs { ticket: ticket.to_owned(), args, background, notes })

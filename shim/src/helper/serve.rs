@@ -294,7 +294,7 @@ impl Server {
             }
             #[cfg(target_os = "linux")]
             Question::Ready => {
-                self.watch(peer.and_then(pid_of).ok_or(HelperError::UnknownPeer)?)?;
+                self.watch(peer.ok_or(HelperError::UnknownPeer)?)?;
                 Ok((Answer::Watched, None))
             }
             #[cfg(not(target_os = "linux"))]
@@ -305,13 +305,16 @@ impl Server {
     /// Checks what the first process of the wrap sees, and watches it from now on: the wrap ends when
     /// something shows that was covered.
     #[cfg(target_os = "linux")]
-    fn watch(&self, pid: u32) -> Result<(), WrapError> {
+    fn watch(&self, peer: &UnixStream) -> Result<(), WrapError> {
         use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
         let mask = self.start.mask.clone();
         if mask.is_empty() || self.watching.swap(true, Ordering::AcqRel) {
             return Err(HelperError::EnteredAlready.into());
         }
         let failed = || WrapError::io("look at the mounts of the program");
+        let pid = pid_of(peer).ok_or(HelperError::UnknownPeer)?;
+        // Its end tells the program's first process that nobody watches any more.
+        let watched = peer.try_clone().map_err(failed())?;
         let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let process = process.ok_or(HelperError::UnknownPeer)?;
         let process = pidfd_open(process, PidfdFlags::empty())
@@ -319,11 +322,13 @@ impl Server {
         let watcher = Watcher::new(pid, mask).map_err(failed())?;
         std::thread::Builder::new()
             .spawn(move || {
-                if let Some(fault) = watcher.run() {
+                let fault = watcher.run();
+                drop(watched);
+                // When the program has ended by itself, nothing is left to be said.
+                if pidfd_send_signal(&process, Signal::KILL).is_ok() {
                     notice::print(&format!(
-                        "{fault}: the program could now see what it must not, and is ended"
+                        "{fault}: the program could now see what it must not, and was ended"
                     ));
-                    let _ = pidfd_send_signal(&process, Signal::KILL);
                 }
             })
             .map(drop)

@@ -58,10 +58,25 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
     mounts::carry_out(&plan)?;
     lockdown::drop_capabilities()?;
     lockdown::restrict()?;
-    helper::ready(dir)?;
+    lockdown::refuse_tracing()?;
+    end_when_unwatched(helper::ready(dir)?)?;
     let mut command = Command::new(program);
     command.arg0(name).args(rest);
     start(mode, control, keep == "keep", command)
+}
+
+/// Ends everything inside when the helper is gone: nobody would see that something is not covered any
+/// more.
+fn end_when_unwatched(mut helper: UnixStream) -> Result<(), WrapError> {
+    std::thread::Builder::new()
+        .spawn(move || {
+            // It says nothing more.
+            let _ = helper.read(&mut [0]);
+            notice::print(&"the helper of the wrap has ended, and so does the program");
+            std::process::exit(i32::from(expacti_protocol::exit::FAILED));
+        })
+        .map(drop)
+        .map_err(WrapError::io("watch the helper of the wrap"))
 }
 
 /// The channel to `__enter`, by the number under which it was passed.

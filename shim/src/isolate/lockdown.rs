@@ -44,6 +44,12 @@ pub(crate) fn drop_capabilities() -> Result<(), WrapError> {
     set_capabilities(None, sets).map_err(failed())
 }
 
+/// Keeps this process from being traced by those it starts: it is theirs to end with.
+pub(crate) fn refuse_tracing() -> Result<(), WrapError> {
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .map_err(WrapError::errno("refuse tracing"))
+}
+
 /// `no_new_privs`, the filter of system calls, and the scope of signals and abstract sockets.
 pub(crate) fn restrict() -> Result<(), WrapError> {
     set_no_new_privs(true).map_err(WrapError::errno("refuse new privileges"))?;
@@ -94,6 +100,12 @@ const IOCTL_X32: u32 = 0x4000_0000 | 514;
 const IOCTL_X32_OLD: u32 = 0x4000_0000 | 16;
 const IOCTL_32_BIT: u32 = 54;
 const IOCTL_GENERIC: u32 = 29;
+/// `add_key`, `request_key` and `keyctl`: the user's keyring is that of the whole machine.
+const X32: u32 = 0x4000_0000;
+const KEYS_X86_64: [u32; 6] = [248, 249, 250, X32 | 248, X32 | 249, X32 | 250];
+const KEYS_I386: [u32; 3] = [286, 287, 288];
+const KEYS_ARM: [u32; 3] = [309, 310, 311];
+const KEYS_GENERIC: [u32; 3] = [217, 218, 219];
 /// Puts a byte into the input of a terminal, as if it had been typed there.
 const TIOCSTI: u32 = 0x5412;
 /// Does the same by selecting and pasting on a virtual console.
@@ -110,15 +122,15 @@ const fn jump(k: u32, jt: u8, jf: u8) -> sock_filter {
     sock_filter { code: JUMP_IF_EQUAL, jt, jf, k }
 }
 
-/// Refuses the two calls by which a program types into its terminal, on every architecture whose
-/// programs can run here. One that is not known cannot make calls.
+/// Refuses the two calls by which a program types into its terminal, and those for keyrings, on every
+/// architecture whose programs can run here. One that is not known cannot make calls.
 fn filter() -> Vec<sock_filter> {
-    let tables: [(u32, &[u32]); 5] = [
-        (X86_64, &[IOCTL_X86_64, IOCTL_X32, IOCTL_X32_OLD]),
-        (I386, &[IOCTL_32_BIT]),
-        (ARM, &[IOCTL_32_BIT]),
-        (AARCH64, &[IOCTL_GENERIC]),
-        (RISCV64, &[IOCTL_GENERIC]),
+    let tables: [(u32, &[u32], &[u32]); 5] = [
+        (X86_64, &[IOCTL_X86_64, IOCTL_X32, IOCTL_X32_OLD], &KEYS_X86_64),
+        (I386, &[IOCTL_32_BIT], &KEYS_I386),
+        (ARM, &[IOCTL_32_BIT], &KEYS_ARM),
+        (AARCH64, &[IOCTL_GENERIC], &KEYS_GENERIC),
+        (RISCV64, &[IOCTL_GENERIC], &KEYS_GENERIC),
     ];
     let check = [
         statement(LOAD, SECOND_ARGUMENT),
@@ -133,8 +145,13 @@ fn filter() -> Vec<sock_filter> {
     const CHECK: usize = 5;
     program.extend(check);
     let distance = |program: &[sock_filter]| u8::try_from(program.len() - CHECK).unwrap_or(0);
-    for (architecture, numbers) in tables.into_iter().rev() {
-        let mut block = vec![statement(RETURN, ALLOW)];
+    for (architecture, numbers, keys) in tables.into_iter().rev() {
+        // The last instruction of the block refuses, the one before it allows.
+        let mut block = vec![statement(RETURN, ALLOW), statement(RETURN, REFUSE)];
+        for number in keys.iter().rev() {
+            let to_refusal = u8::try_from(block.len() - 1).unwrap_or(0);
+            block.insert(0, jump(*number, to_refusal, 0));
+        }
         for number in numbers.iter().rev() {
             let to_check = distance(&program) + u8::try_from(block.len()).unwrap_or(0);
             block.insert(0, jump(*number, to_check, 0));
@@ -195,6 +212,19 @@ mod tests {
                 assert_eq!(run(architecture, number, request), ALLOW, "{architecture:x}");
             }
             assert_eq!(run(architecture, number + 1, 0x5412), ALLOW);
+        }
+        for (architecture, keys) in [
+            (X86_64, &KEYS_X86_64[..]),
+            (I386, &KEYS_I386),
+            (ARM, &KEYS_ARM),
+            (AARCH64, &KEYS_GENERIC),
+            (RISCV64, &KEYS_GENERIC),
+        ] {
+            for number in keys {
+                assert_eq!(run(architecture, *number, 0), REFUSE, "{architecture:x} {number}");
+            }
+            assert_eq!(run(architecture, keys[2] + 1, 0), ALLOW);
+            assert_eq!(run(architecture, keys[0] - 1, 0), ALLOW);
         }
         assert_eq!(run(0, 1, 0), REFUSE);
     }

@@ -10,13 +10,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_change,
     move_mount, open_tree,
 };
 
 use super::plan::{Item, ItemKind, Plan, Step};
+use super::survey::holds_a_private_key;
 use crate::error::WrapError;
 
 /// The sources of a plan, opened before the first mount.
@@ -78,6 +79,8 @@ impl Sources {
             ItemKind::Copy { from } => {
                 let text = std::fs::read(from)
                     .map_err(WrapError::io(format!("read {}", from.display())))?;
+                // It was looked at before; it may lead elsewhere by now.
+                let text = if holds_a_private_key(&text) { Vec::new() } else { text };
                 self.files.insert(from.clone(), text);
                 Ok(())
             }
@@ -173,8 +176,15 @@ fn mount_memory(at: &Path, mode: u32) -> Result<(), WrapError> {
 fn tree(path: &Path) -> Result<OwnedFd, WrapError> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_RECURSIVE;
-    open_tree(CWD, path, flags).map_err(WrapError::errno(format!("open {}", path.display())))
+        | OpenTreeFlags::AT_RECURSIVE
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    let failed = || WrapError::errno(format!("open {}", path.display()));
+    // The path had no symbolic link in it when it was looked at. If it has one now, somebody put it
+    // there in between, to have something else shown.
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let fd = openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+        .map_err(failed())?;
+    open_tree(&fd, c"", flags).map_err(failed())
 }
 
 fn attach(tree: &OwnedFd, at: &Path) -> Result<(), WrapError> {

@@ -82,6 +82,10 @@ impl Step {
     }
 }
 
+/// Where the programs and settings of a system are: read-only when everything is, but for places of
+/// the user's.
+const SYSTEM: &[&str] = &["/bin", "/etc", "/lib", "/lib32", "/lib64", "/opt", "/sbin", "/usr"];
+
 impl Plan {
     /// The places at which something must stay mounted as long as the wrap lasts.
     pub(crate) fn mask(&self) -> Vec<PathBuf> {
@@ -96,6 +100,11 @@ impl Plan {
             Step::Overlay { .. } => true,
             Step::Processes { .. } | Step::Terminals { .. } | Step::ReadOnly { .. } => false,
         };
-        self.steps.iter().filter(is_pinned).map(|step| step.at().to_owned()).collect()
+        let mut pinned: Vec<PathBuf> =
+            self.steps.iter().filter(is_pinned).map(|step| step.at().to_owned()).collect();
+        if self.read_only {
+            pinned.extend(SYSTEM.iter().map(PathBuf::from));
+        }
+        pinned
     }
 }

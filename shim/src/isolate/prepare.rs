@@ -21,6 +21,8 @@ use crate::executable::search_path;
 pub(crate) struct Known {
     /// Keys and sockets.
     pub(crate) secrets: Vec<PathBuf>,
+    /// The same as patterns of `glob`.
+    pub(crate) patterns: Vec<String>,
     /// Configurations of ssh.
     pub(crate) fixed: Vec<PathBuf>,
     /// `--with`.
@@ -35,6 +37,8 @@ pub(crate) struct Isolate {
     pub(crate) keep: bool,
     /// What the program sees as `/tmp`.
     tmp: TempDir,
+    /// What was in it from the start, outermost first.
+    places: Vec<PathBuf>,
     startup: Startup,
 }
 
@@ -108,7 +112,9 @@ pub(crate) fn prepare(
     let mut secrets = known.secrets.clone();
     secrets.extend(["SSH_AUTH_SOCK", "XAUTHORITY", "ICEAUTHORITY"].into_iter().filter_map(var));
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let cwd = std::env::current_dir().map_err(WrapError::io("find the working directory"))?;
+    for pattern in &known.patterns {
+        secrets.extend(glob::glob(pattern).into_iter().flatten().flatten().filter(|p| !p.is_dir()));
+    }
     let survey = Survey {
         uid: rustix::process::getuid().as_raw(),
         homes: homes(),
@@ -118,8 +124,9 @@ pub(crate) fn prepare(
         dir: &real(dir),
         path: search_path(),
         program: &real(program),
-        cwd,
+        cwd: working_directory(),
         runtime: var("XDG_RUNTIME_DIR"),
+        gnupg: var("GNUPGHOME"),
         tmpdir: var("TMPDIR"),
         secrets,
         fixed: known.fixed.clone(),
@@ -127,18 +134,43 @@ pub(crate) fn prepare(
     };
     let startup = Startup::look(&survey.homes, &survey.cwd);
     let plan = survey.plan(&tmp.path().join("tmp"))?;
+    let places = everything_below(&tmp.path().join("tmp"));
     let text = serde_json::to_vec(&plan)
         .map_err(|e| WrapError::Usage(format!("the mounts cannot be described: {e}")))?;
     write("plan.json", &text, 0o600)?;
     debug_assert_eq!(plan_file(dir), dir.join("plan.json"));
-    Ok(Isolate { dir: dir.to_owned(), plan, keep, tmp, startup })
+    Ok(Isolate { dir: dir.to_owned(), plan, keep, tmp, places, startup })
+}
+
+/// The working directory; the root directory when it is gone or will not be there.
+fn working_directory() -> PathBuf {
+    let is_lasting = |dir: &PathBuf| !dir.starts_with("/proc");
+    std::env::current_dir().ok().filter(is_lasting).unwrap_or_else(|| {
+        crate::notice::print(&"the working directory is not there inside; the program begins in /");
+        "/".into()
+    })
+}
+
+/// Every file and directory below `dir`, outermost first.
+fn everything_below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        found.push(entry.path());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.extend(everything_below(&entry.path()));
+        }
+    }
+    found
 }
 
 /// A directory in `/tmp` that only this user can enter, with the program's `/tmp` in it.
 fn private_tmp() -> Result<TempDir, WrapError> {
     let failed = || WrapError::io("make a /tmp for the program");
-    let outer =
-        tempfile::Builder::new().prefix("expacti-tmp-").tempdir_in("/tmp").map_err(failed())?;
+    let outer = tempfile::Builder::new()
+        .prefix("expacti-tmp-")
+        .permissions(std::fs::Permissions::from_mode(0o700))
+        .tempdir_in("/tmp")
+        .map_err(failed())?;
     let inner = outer.path().join("tmp");
     std::fs::DirBuilder::new().mode(0o700).create(&inner).map_err(failed())?;
     // As every program expects it; others cannot reach it.
@@ -163,6 +195,11 @@ impl Isolate {
             )));
         }
         let inner = self.tmp.path().join("tmp");
+        // What stood there only for something to be mounted on it.
+        self.places.iter().rev().for_each(|place| {
+            let _ = std::fs::remove_file(place);
+            let _ = std::fs::remove_dir(place);
+        });
         let left = std::fs::read_dir(&inner).map_or(0, Iterator::count);
         if left > 0 {
             let kept = self.tmp.keep().join("tmp");

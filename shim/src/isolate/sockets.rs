@@ -11,21 +11,70 @@ use rustix::fs::{Access, access};
 /// databases with accounts of their own, builders that run as other users.
 const HARMLESS: &[&str] = &["/nix/var/nix/daemon-socket", "/var/lib/mysql", "/var/lib/sss/pipes"];
 
-/// The paths of the sockets in the text of `/proc/net/unix`.
-pub(crate) fn paths(text: &str) -> BTreeSet<PathBuf> {
+/// A socket with a name in the file system, in the text of `/proc/net/unix`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    inode: u64,
+    /// As it was bound: relative to the directory that its process had then.
+    path: PathBuf,
+}
+
+/// Reads the text of `/proc/net/unix`.
+pub(crate) fn named(text: &str) -> Vec<Named> {
     text.lines()
         .skip(1)
         // Num RefCount Protocol Flags Type St Inode Path; the path may contain spaces.
         .filter_map(|line| {
-            let mut rest = line;
+            let (mut rest, mut inode) = (line, None);
             for _ in 0..7 {
-                rest = rest.trim_start().split_once(' ')?.1;
+                let (word, behind) = rest.trim_start().split_once(' ')?;
+                inode = word.parse().ok();
+                rest = behind;
             }
-            Some(rest.trim_start())
+            let path = rest.trim_start();
+            let is_path = !path.is_empty() && !path.starts_with('@');
+            is_path.then_some(Named { inode: inode?, path: path.into() })
         })
-        .filter(|path| path.starts_with('/'))
-        .map(PathBuf::from)
         .collect()
+}
+
+/// The paths of all sockets of this machine, and of those that lie beside one: OpenSSH binds under a
+/// name that it changes afterwards.
+pub(crate) fn all() -> BTreeSet<PathBuf> {
+    let text = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let named = named(&text);
+    let (absolute, relative): (Vec<_>, Vec<_>) =
+        named.into_iter().partition(|socket| socket.path.is_absolute());
+    let mut paths: BTreeSet<PathBuf> = absolute.into_iter().map(|socket| socket.path).collect();
+    if !relative.is_empty() {
+        paths.extend(found_by_process(&relative));
+    }
+    let dirs: BTreeSet<PathBuf> =
+        paths.iter().filter_map(|path| path.parent()).map(Path::to_owned).collect();
+    for dir in dirs {
+        let Ok(entries) = std::fs::read_dir(dir) else { continue };
+        let sockets = entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_socket()));
+        paths.extend(sockets.map(|entry| entry.path()));
+    }
+    paths
+}
+
+/// The paths of sockets that were bound by a relative one, in the directories that their processes
+/// have now.
+fn found_by_process(relative: &[Named]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return found };
+    for process in entries.flatten().map(|entry| entry.path()) {
+        // Those of other users cannot be looked at.
+        let Ok(fds) = std::fs::read_dir(process.join("fd")) else { continue };
+        let Ok(cwd) = std::fs::read_link(process.join("cwd")) else { continue };
+        for fd in fds.flatten() {
+            let Ok(to) = std::fs::read_link(fd.path()) else { continue };
+            let is_it = |socket: &&Named| to.as_os_str() == &*format!("socket:[{}]", socket.inode);
+            found.extend(relative.iter().filter(is_it).map(|socket| cwd.join(&socket.path)));
+        }
+    }
+    found
 }
 
 /// The abstract sockets that somebody listens on.
@@ -79,16 +128,19 @@ mod tests {
         0000000000000000: 00000002 00000000 00010000 0001 01 13 @/tmp/.X11-unix/X0\n\
         0000000000000000: 00000003 00000000 00000000 0001 03 14\n\
         0000000000000000: 00000002 00000000 00000000 0002 01 15 /home/a b/s  c\n\
-        0000000000000000: 00000003 00000000 00000000 0001 03 16 @quiet\n";
+        0000000000000000: 00000003 00000000 00000000 0001 03 16 @quiet\n\
+        0000000000000000: 00000002 00000000 00010000 0001 01 17 r.sock\n";
 
     #[test]
     fn sockets_have_paths_or_names_or_neither() {
-        let found: Vec<_> = paths(TEXT).into_iter().collect();
-        assert_eq!(found, [Path::new("/home/a b/s  c"), Path::new("/run/dbus/system_bus_socket")]);
+        let found: Vec<_> = named(TEXT).into_iter().map(|s| (s.inode, s.path)).collect();
+        let expected =
+            [(12, "/run/dbus/system_bus_socket"), (15, "/home/a b/s  c"), (17, "r.sock")];
+        assert_eq!(found, expected.map(|(inode, path)| (inode, PathBuf::from(path))));
         let names: Vec<_> = abstract_names(TEXT).into_iter().collect();
         assert_eq!(names, ["/tmp/.X11-unix/X0"]);
         for garbled in ["", "x", "head\nshort line", "head\n\n"] {
-            assert!(paths(garbled).is_empty());
+            assert!(named(garbled).is_empty());
         }
     }
 }

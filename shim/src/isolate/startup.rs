@@ -19,6 +19,7 @@ const IN_HOME: &[&str] = &[
     ".config/nvim/init.lua",
     ".config/nvim/init.vim",
     ".envrc",
+    ".forward",
     ".gdbinit",
     ".gitconfig",
     ".inputrc",

@@ -19,6 +19,12 @@ const MAX_COPY: u64 = 16 << 20;
 /// How deep the directories below `~/.ssh` are looked at.
 const MAX_DEPTH: usize = 4;
 
+/// Directories that are another inside, but for what is brought back.
+const AREAS: &[&str] = &["/tmp", "/run", "/dev", "/proc"];
+
+/// Directories that are made new in them, and cannot be brought back.
+const SPECIAL: &[&str] = &["/dev/pts", "/dev/shm", "/run/user", "/run/lock"];
+
 /// What of `/run` is seen inside: places of services that take no commands (the journal, name lookups,
 /// databases with accounts of their own), and of files.
 const RUN: &[&str] = &[
@@ -26,7 +32,6 @@ const RUN: &[&str] = &[
     "avahi-daemon/socket",
     "current-system",
     "booted-system",
-    "host",
     "lock",
     "memcached",
     "mysqld",
@@ -134,20 +139,42 @@ pub(crate) struct Survey<'a> {
     pub(crate) cwd: PathBuf,
     /// `XDG_RUNTIME_DIR`.
     pub(crate) runtime: Option<PathBuf>,
+    /// `GNUPGHOME`.
+    pub(crate) gnupg: Option<PathBuf>,
     /// `TMPDIR`.
     pub(crate) tmpdir: Option<PathBuf>,
     /// `SSH_AUTH_SOCK`, `XAUTHORITY` and the like: further files that must not be seen.
     pub(crate) secrets: Vec<PathBuf>,
-    /// Further files and directories that may only be read: configurations of ssh.
+    /// The files of the ssh configuration.
     pub(crate) fixed: Vec<PathBuf>,
     /// `--with`: `docker`, `gpg`, or paths.
     pub(crate) with: &'a [String],
 }
 
 impl Survey<'_> {
-    /// The plan, and what the wrap's own `/tmp` is outside.
+    /// The plan. `private_tmp` is what the wrap's own `/tmp` is outside.
+    ///
+    /// # Errors
+    /// When something cannot be looked at or held fast.
     pub(crate) fn plan(&self, private_tmp: &Path) -> Result<Plan, WrapError> {
-        let mut steps = vec![Step::Processes { at: "/proc".into() }, self.devices()];
+        let own = self.own.dirs().into_iter().map(Path::to_owned);
+        for dir in self.homes.iter().map(|home| home.join(".ssh")).chain(own) {
+            refuse_replaceable(&dir, self.uid)?;
+        }
+        let mut steps = Vec::new();
+        if self.uid == 0 {
+            // The only places that stay writable: elsewhere, root owns what starts programs outside.
+            let dirs = self.writable_for_root().into_iter();
+            steps.extend(dirs.map(|at| Step::Bind { from: at.clone(), at, read_only: false }));
+        }
+        steps.push(Step::Processes { at: "/proc".into() });
+        if self.uid == 0 {
+            // Its settings are those of the whole machine.
+            steps.push(Step::ReadOnly { at: "/proc".into() });
+        }
+        let (items, brought_back) = self.places(Path::new("/dev"));
+        steps.push(self.devices(items));
+        steps.extend(brought_back);
         steps.push(Step::Terminals { at: "/dev/pts".into() });
         steps.extend(self.tmp(private_tmp)?);
         steps.extend(self.run()?);
@@ -188,7 +215,22 @@ impl Survey<'_> {
         Ok(Plan { steps, cwd: self.cwd.clone(), read_only: self.uid == 0 })
     }
 
-    fn devices(&self) -> Step {
+    fn writable_for_root(&self) -> Vec<PathBuf> {
+        let mut dirs = self.homes.clone();
+        dirs.extend([self.cwd.clone(), PathBuf::from("/var/tmp")]);
+        dirs.retain(|dir| dir.is_dir() && !is_broad(dir) || is_own_of_root(dir));
+        dirs.sort();
+        dirs.dedup();
+        let mut outermost: Vec<PathBuf> = Vec::new();
+        for dir in dirs {
+            if !outermost.iter().any(|outer| dir.starts_with(outer)) {
+                outermost.push(dir);
+            }
+        }
+        outermost
+    }
+
+    fn devices(&self, places: Vec<Item>) -> Step {
         let mut content: Vec<Item> = DEVICES
             .iter()
             .filter(|name| Path::new("/dev").join(name).exists())
@@ -210,6 +252,7 @@ impl Survey<'_> {
         }
         content.push(Item::new("shm", ItemKind::Directory { mode: 0o1777 }));
         content.push(Item::new("pts", ItemKind::Directory { mode: 0o755 }));
+        content.extend(places);
         // The terminal of the wrap is mounted over it.
         content.push(Item::new("console", ItemKind::Empty));
         Step::Directory { at: "/dev".into(), mode: 0o755, read_only: false, content }
@@ -223,7 +266,7 @@ impl Survey<'_> {
         if let Some(dir) = self.tmpdir.as_deref().and_then(|dir| dir.strip_prefix(&tmp).ok()) {
             make_dirs(&private.join(dir))?;
         }
-        for path in self.needed().into_iter().filter(|p| p.starts_with(&tmp) && *p != tmp) {
+        for path in self.brought_back(&tmp) {
             let inner = private.join(path.strip_prefix(&tmp).unwrap_or(&path));
             if path.is_dir() {
                 make_dirs(&inner)?;
@@ -235,6 +278,45 @@ impl Survey<'_> {
             steps.push(Step::Bind { from: path.clone(), at: path, read_only: false });
         }
         Ok(steps)
+    }
+
+    /// What the program must find where it is, although everything around it is replaced.
+    fn brought_back(&self, area: &Path) -> Vec<PathBuf> {
+        let session = PathBuf::from(format!("/run/user/{}", self.uid));
+        let is_special = |path: &Path| {
+            path == area
+                || path == session
+                || self.runtime.as_deref() == Some(path)
+                || SPECIAL.iter().any(|special| path == Path::new(special))
+        };
+        let mut paths = self.needed();
+        paths.retain(|path| path.starts_with(area) && !is_special(path));
+        paths
+    }
+
+    /// Whether something is not to be seen inside, because the directory it is in is another there.
+    fn is_replaced(&self, path: &Path) -> bool {
+        AREAS.iter().filter_map(|area| std::fs::canonicalize(area).ok()).any(|area| {
+            path.starts_with(&area) && !self.brought_back(&area).iter().any(|p| path.starts_with(p))
+        })
+    }
+
+    /// The places in a new directory for what is brought back there.
+    fn places(&self, area: &Path) -> (Vec<Item>, Vec<Step>) {
+        let (mut items, mut steps) = (Vec::new(), Vec::new());
+        for path in self.brought_back(area) {
+            let Ok(inner) = path.strip_prefix(area) else { continue };
+            let kind = match path.is_dir() {
+                true => ItemKind::Directory { mode: 0o700 },
+                false => ItemKind::Empty,
+            };
+            items.push(Item::new(inner, kind));
+            // The wrap's own directory is mounted last.
+            if path != self.dir {
+                steps.push(Step::Bind { from: path.clone(), at: path, read_only: false });
+            }
+        }
+        (items, steps)
     }
 
     /// The directories and files that the program must find where they are, outermost first.
@@ -275,26 +357,31 @@ impl Survey<'_> {
                 Err(_) => {}
             }
         }
-        let own = PathBuf::from(format!("/run/user/{}", self.uid));
         content.push(Item::new("user", ItemKind::Directory { mode: 0o755 }));
         content.push(Item::new(format!("user/{}", self.uid), ItemKind::Directory { mode: 0o700 }));
-        if let Ok(inner) = self.dir.strip_prefix(run) {
-            content.push(Item::new(inner, ItemKind::Directory { mode: 0o700 }));
+        // What is covered in it, and what lies in that, must be there.
+        for dir in self.own.dirs().iter().filter_map(|dir| std::fs::canonicalize(dir).ok()) {
+            if let Ok(inner) = dir.strip_prefix(run) {
+                content.push(Item::new(inner, ItemKind::Directory { mode: 0o700 }));
+            }
         }
+        let (items, brought_back) = self.places(run);
+        content.extend(items);
         if run.is_dir() {
             steps.push(Step::Directory { at: run.into(), mode: 0o755, read_only: false, content });
-        }
-        // One elsewhere: the place of sockets all the same.
-        if let Some(dir) = self.runtime.as_deref().and_then(|d| std::fs::canonicalize(d).ok())
-            && !dir.starts_with(run)
-            && !is_broad(&dir)
-            && dir != own
-            && !self.homes.contains(&dir)
-        {
-            let content = inner_dir(&dir, self.dir);
-            steps.push(Step::Directory { at: dir, mode: 0o700, read_only: false, content });
+            steps.extend(brought_back);
         }
         Ok(steps)
+    }
+
+    /// The directory of the session's sockets, where it is not in `/run`.
+    fn session_directory(&self) -> Option<Step> {
+        let at = std::fs::canonicalize(self.runtime.as_deref()?).ok()?;
+        if self.is_replaced(&at) || is_broad(&at) || self.homes.contains(&at) {
+            return None;
+        }
+        let content = inner_dir(&at, self.dir);
+        Some(Step::Directory { at, mode: 0o700, read_only: false, content })
     }
 
     fn with_paths(&self) -> Vec<PathBuf> {
@@ -316,9 +403,10 @@ impl Survey<'_> {
     /// What must not be seen.
     fn covers(&self) -> Result<Vec<Step>, WrapError> {
         let mut covers: Vec<Step> = Vec::new();
+        covers.extend(self.session_directory());
         for home in &self.homes {
             covers.extend(self.ssh_directory(home)?);
-            covers.extend(self.gnupg_directory(home));
+            covers.extend(self.gnupg_directory(&home.join(".gnupg")));
             for name in SECRETS {
                 self.hide(&mut covers, &home.join(name));
             }
@@ -333,22 +421,20 @@ impl Survey<'_> {
                 );
             }
         }
+        if let Some(dir) = &self.gnupg
+            && let Some(step) = self.gnupg_directory(dir)
+        {
+            push(&mut covers, step);
+        }
         for path in &self.secrets {
             self.hide(&mut covers, path);
         }
-        let text = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
-        let shown: Vec<PathBuf> =
-            ["/run", "/tmp", "/dev"].iter().filter_map(|p| std::fs::canonicalize(p).ok()).collect();
-        let runtime = self.runtime.as_deref().and_then(|d| std::fs::canonicalize(d).ok());
         let is_covered = |path: &Path| {
             covers.iter().any(|c| path.starts_with(c.at()))
-                || runtime.as_deref().is_some_and(|d| path.starts_with(d))
-                // Of these, only what a home or the working directory brings back is to be looked at.
-                || (shown.iter().any(|dir| path.starts_with(dir))
-                    && !self.needed().iter().any(|n| path.starts_with(n)))
+                || self.is_replaced(path)
                 || path.starts_with(self.dir)
         };
-        let found = sockets::reachable(sockets::paths(&text), &is_covered);
+        let found = sockets::reachable(sockets::all(), &is_covered);
         for path in found.into_iter().filter(|path| !self.is_let_in(path)) {
             let dir = path.parent().unwrap_or(Path::new("/"));
             let whole =
@@ -358,27 +444,11 @@ impl Survey<'_> {
         Ok(covers)
     }
 
-    /// Whether a path is not there inside: it lies in a directory that is another one there, and
-    /// nothing brings it back. Nothing can be mounted over it.
-    fn is_gone(&self, path: &Path) -> bool {
-        let run = Path::new("/run");
-        let mut back = self.needed();
-        back.extend(RUN.iter().map(|name| run.join(name)));
-        back.extend(self.with_paths());
-        let runtime = self.runtime.as_deref().filter(|dir| !is_broad(dir));
-        let another = [Some(run), Some(Path::new("/tmp")), runtime];
-        another.into_iter().flatten().filter_map(|dir| std::fs::canonicalize(dir).ok()).any(|dir| {
-            path.starts_with(&dir)
-                && path != dir
-                && !self.homes.contains(&dir)
-                && !back.iter().any(|kept| path.starts_with(kept))
-        })
-    }
-
     /// Puts nothing in the place of a file or directory.
     fn hide(&self, covers: &mut Vec<Step>, path: &Path) {
         let Ok(at) = std::fs::canonicalize(path) else { return };
-        if self.is_let_in(&at) || is_broad(&at) || self.homes.contains(&at) || self.is_gone(&at) {
+        if self.is_let_in(&at) || self.is_replaced(&at) || is_broad(&at) || self.homes.contains(&at)
+        {
             return;
         }
         if at.is_dir() {
@@ -405,16 +475,19 @@ impl Survey<'_> {
         }
         let at = canonical(&path)?;
         let mut content = Vec::new();
-        copies(&at, Path::new(""), MAX_DEPTH, &|path, top| is_no_secret(path, top), &mut content);
+        let is_wanted = |path: &Path, top: bool| {
+            is_no_secret(path, top || self.fixed.iter().any(|fixed| fixed == path))
+        };
+        copies(&at, Path::new(""), MAX_DEPTH, &is_wanted, &mut content);
         Ok(Some(Step::Directory { at, mode: 0o700, read_only: true, content }))
     }
 
     /// `~/.gnupg` with what is needed to check signatures, unless the agent may be used.
-    fn gnupg_directory(&self, home: &Path) -> Option<Step> {
+    fn gnupg_directory(&self, dir: &Path) -> Option<Step> {
         if self.with.iter().any(|with| with == "gpg") {
             return None;
         }
-        let at = std::fs::canonicalize(home.join(".gnupg")).ok()?;
+        let at = std::fs::canonicalize(dir).ok().filter(|at| !self.is_replaced(at))?;
         let mut content = Vec::new();
         let is_public = |path: &Path, _: bool| {
             matches!(
@@ -448,7 +521,6 @@ impl Survey<'_> {
                 fixed.extend(std::fs::canonicalize(path).ok());
             }
         }
-        fixed.extend(self.fixed.iter().filter_map(|path| std::fs::canonicalize(path).ok()));
         fixed.extend(std::fs::canonicalize(self.expacti).ok());
         fixed.into_iter().filter(|path| is_changeable(path, self.uid)).collect()
     }
@@ -519,6 +591,11 @@ fn is_broad(dir: &Path) -> bool {
     .any(|broad| dir == Path::new(broad))
 }
 
+/// Broad directories that root works in.
+fn is_own_of_root(dir: &Path) -> bool {
+    dir == Path::new("/root") || dir == Path::new("/var/tmp")
+}
+
 fn inner_dir(outer: &Path, dir: &Path) -> Vec<Item> {
     match dir.strip_prefix(outer) {
         Ok(inner) => vec![Item::new(inner, ItemKind::Directory { mode: 0o700 })],
@@ -530,6 +607,22 @@ fn control_groups() -> Vec<Step> {
     // A delegated group can be told to stop or kill what is outside.
     let at = PathBuf::from("/sys/fs/cgroup");
     if at.is_dir() { vec![Step::ReadOnly { at }] } else { Vec::new() }
+}
+
+/// A symbolic link cannot be held fast: a program that may write where it stands could put another
+/// directory in its place, which would then be read outside.
+fn refuse_replaceable(path: &Path, uid: u32) -> Result<(), WrapError> {
+    for part in path.ancestors() {
+        let is_link = std::fs::symlink_metadata(part).is_ok_and(|m| m.is_symlink());
+        if is_link && part.parent().is_some_and(|parent| is_changeable(parent, uid)) {
+            return Err(WrapError::Usage(format!(
+                "the program cannot be isolated: {} is a symbolic link, which it could replace; put \
+                 the directory itself there (or bind-mount it), or use --no-isolate",
+                part.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn canonical(path: &Path) -> Result<PathBuf, WrapError> {
@@ -545,13 +638,17 @@ fn make_dirs(dir: &Path) -> Result<(), WrapError> {
         .map_err(WrapError::io(format!("create {}", dir.display())))
 }
 
-/// Whether a file of `~/.ssh` may be read inside, by its name and by what it holds.
-fn is_no_secret(path: &Path, top: bool) -> bool {
+/// Whether a file of `~/.ssh` may be read inside, by its name and by what it holds. `known`: it lies in
+/// the directory itself, or the configuration includes it.
+fn is_no_secret(path: &Path, known: bool) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let by_name = name.starts_with("known_hosts")
         || name.ends_with(".pub")
-        || (top && matches!(name, "config" | "allowed_signers" | "authorized_keys"))
-        || (!top && (name.ends_with(".conf") || name == "config" || !name.contains("id_")));
+        || name.ends_with(".conf")
+        || name == "config"
+        || (known
+            && !name.starts_with("id_")
+            && matches!(name, "allowed_signers" | "authorized_keys"));
     by_name && std::fs::read(path).is_ok_and(|text| !holds_a_private_key(&text))
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
@@ -92,15 +93,17 @@ pub(crate) fn fault(mounts: &[Mount], first: &BTreeSet<u64>, mask: &[PathBuf]) -
     Some(format!("something was mounted on {}", new.at.display()))
 }
 
-/// The mounts that a process sees.
-pub(crate) fn mounts(pid: u32) -> std::io::Result<Vec<Mount>> {
-    Ok(parse(&std::fs::read_to_string(format!("/proc/{pid}/mountinfo"))?))
+/// The mounts that a process sees now, by an open `/proc/PID/mountinfo`.
+fn mounts(mut file: &File) -> std::io::Result<Vec<Mount>> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_string(&mut text)?;
+    Ok(parse(&text))
 }
 
 /// Looks at the mounts of one process.
 #[derive(Debug)]
 pub(crate) struct Watcher {
-    pid: u32,
     file: File,
     mask: Vec<PathBuf>,
     first: BTreeSet<u64>,
@@ -113,26 +116,29 @@ impl Watcher {
     /// When the process cannot be looked at, or something is not covered as it must be.
     pub(crate) fn new(pid: u32, mask: Vec<PathBuf>) -> std::io::Result<Self> {
         let file = File::open(format!("/proc/{pid}/mountinfo"))?;
-        let mounts = mounts(pid)?;
+        let mounts = mounts(&file)?;
         let first: BTreeSet<u64> = mounts.iter().map(|m| m.id).collect();
         match fault(&mounts, &first, &mask) {
             Some(fault) => Err(std::io::Error::other(fault)),
-            None => Ok(Self { pid, file, mask, first }),
+            None => Ok(Self { file, mask, first }),
         }
     }
 
-    /// Returns when something is wrong, and says what; `None` once the process has ended.
-    pub(crate) fn run(&self) -> Option<String> {
+    /// Returns when something is wrong, and says what; also when it can no longer be told. For a process
+    /// that has ended that does no harm.
+    pub(crate) fn run(&self) -> String {
         loop {
-            let mounts = mounts(self.pid).ok().filter(|m| !m.is_empty())?;
+            let Ok(mounts) = mounts(&self.file) else {
+                return "the mounts can no longer be watched".to_owned();
+            };
             if let Some(fault) = fault(&mounts, &self.first, &self.mask) {
-                return Some(fault);
+                return fault;
             }
             // The kernel reports a change of the table as an exceptional condition.
             let mut fds = [PollFd::new(&self.file, PollFlags::PRI | PollFlags::ERR)];
             match poll(&mut fds, Some(&LOOK_AGAIN)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return Some("the mounts can no longer be watched".to_owned()),
+                Err(_) => return "the mounts can no longer be watched".to_owned(),
             }
         }
     }
