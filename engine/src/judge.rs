@@ -58,6 +58,8 @@ pub enum ItemSyntax<'a> {
         /// The program in the foreground with its arguments, where known.
         foreground: Option<&'a str>,
     },
+    /// A signature with a key of the user's own, in words.
+    Signature,
 }
 
 /// Judges one command.
@@ -66,8 +68,8 @@ pub fn judge(snapshot: &Snapshot, command: &[u8], context: &Context, history: &H
     judge_as(snapshot, ItemSyntax::Command, command, context, history)
 }
 
-/// Judges one item, whatever it is. Input and keys are never allowed by a rule: a line `ls` for a
-/// program is not the command `ls`. A change of files is allowed only by a rule written for such,
+/// Judges one item, whatever it is. Input, keys and signatures are never allowed by a rule: a line
+/// `ls` for a program is not the command `ls`. A change of files is allowed only by a rule written for such,
 /// and several at once only when each of them alone would be.
 #[must_use]
 pub fn judge_as(
@@ -84,6 +86,7 @@ pub fn judge_as(
         ItemSyntax::File => tables.assess_file(item, context),
         ItemSyntax::Input { foreground } => tables.assess_input(foreground, item, context),
         ItemSyntax::Keys { foreground } => tables.assess_keys(foreground, item, context),
+        ItemSyntax::Signature => tables.assess_signature(item),
     };
     // The line is parsed only once: deny rules look at the commands that the scorer found.
     let commands = || {
@@ -105,6 +108,7 @@ pub fn judge_as(
         ItemSyntax::File => Some(NOT_FOR_FILES),
         ItemSyntax::Input { .. } => Some("input to a program is never allowed by a rule"),
         ItemSyntax::Keys { .. } => Some("keys are never allowed by a rule"),
+        ItemSyntax::Signature => Some("a signature is never allowed by a rule"),
     };
     if let Some(why) = by_hand
         && rule.verdict != Outcome::Deny
@@ -123,9 +127,10 @@ pub fn judge_as(
     let anomalies = match syntax {
         ItemSyntax::Command | ItemSyntax::File => detect(history, item, &assessment, context),
         // The first word of what a program reads is not the name of a program.
-        ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => {
-            Vec::new()
-        }
+        ItemSyntax::Control { .. }
+        | ItemSyntax::Input { .. }
+        | ItemSyntax::Keys { .. }
+        | ItemSyntax::Signature => Vec::new(),
     };
     let requirement = snapshot.policies.select_with(context, assessment.level, commands);
     Verdict { assessment, rule, rules, anomalies, requirement }
@@ -245,6 +250,7 @@ mod tests {
         assert_eq!(verdict(ItemSyntax::Command, "ls"), Outcome::Allow);
         assert_eq!(verdict(ItemSyntax::Input { foreground }, "ls"), Outcome::Review);
         assert_eq!(verdict(ItemSyntax::Keys { foreground }, "q"), Outcome::Review);
+        assert_eq!(verdict(ItemSyntax::Signature, "ls"), Outcome::Review);
         assert_eq!(verdict(ItemSyntax::Control { foreground }, "\u{4}"), Outcome::Allow);
         assert_eq!(verdict(ItemSyntax::File, "sftp mkdir /srv/x"), Outcome::Allow);
         assert_eq!(verdict(ItemSyntax::File, "mkdir /srv/x"), Outcome::Review);

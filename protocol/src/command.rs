@@ -33,6 +33,8 @@ pub enum ItemKind {
     /// A change of a file through SFTP: the text says what would be done, to which path, and
     /// the size and SHA-256 of the content.
     File,
+    /// A signature with a key of the user's own agent, in words: nothing goes to a target.
+    Signature,
 }
 
 impl ItemKind {
@@ -45,6 +47,7 @@ impl ItemKind {
             Self::Input => "input",
             Self::Keys => "keys",
             Self::Line => "line",
+            Self::Signature => "signature",
             Self::Stdin => "stdin",
         }
     }
@@ -470,7 +473,7 @@ mod tests {
     fn a_login_shell_of_earlier_descriptions_is_read_as_a_script() {
         let kind = |text: &str| serde_json::from_str::<ItemKind>(text).unwrap();
         assert_eq!(kind("\"shell\""), ItemKind::Stdin);
-        for name in ["control", "exec", "file", "input", "keys", "line", "stdin"] {
+        for name in ["control", "exec", "file", "input", "keys", "line", "signature", "stdin"] {
             assert_eq!(kind(&format!("\"{name}\"")).as_str(), name);
         }
     }

@@ -88,8 +88,42 @@ pub struct Uplink {
     pub wrap_pid: u32,
     /// The agent's standard error is a terminal: a status line is welcome.
     pub status_line: bool,
+    /// The client is a library in the wrapped program, which knows of no gate: it may say any
+    /// password, and the user that it logs in as is the user on the target.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub library: bool,
+    /// A signature is wanted instead of a connection: nothing of it goes to any target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SignatureRequest>,
     /// Where to.
     pub route: TargetRoute,
+}
+
+/// What a wrapped program wants to have signed. The data stays with the helper that holds the
+/// user's ssh-agent; this is derived from it there.
+///
+/// After the [`UplinkReply`] to the head the gate answers once more when it is decided, with a line
+/// of the same form; `ok` means that it is released. Then the helper signs, and says with a
+/// [`SignatureMade`] how that ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignatureRequest {
+    /// The key's comment in the user's agent.
+    pub key: String,
+    /// The key's fingerprint: `SHA256:` and base64.
+    pub fingerprint: String,
+    /// What the signature is good for (`ssh-keygen -Y sign -n`). Only `git` is signed.
+    pub namespace: String,
+    /// `sha256` or `sha512`.
+    pub hash_algorithm: String,
+    /// The hash of what is signed, in hexadecimal digits.
+    pub hash: String,
+}
+
+/// How the signing ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignatureMade {
+    /// The user's agent signed it.
+    pub signed: bool,
 }
 
 /// The gate's answer to an [`Uplink`].

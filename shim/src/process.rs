@@ -51,7 +51,11 @@ fn change(status: WaitStatus) -> Option<Change> {
 
 /// The processes below this one, without those in (and below) `exclude`. None without `/proc`.
 pub(crate) fn descendants(exclude: &[Pid]) -> Vec<Pid> {
-    let me = rustix::process::getpid().as_raw_pid();
+    below(rustix::process::getpid().as_raw_pid(), exclude)
+}
+
+/// The processes below `root`, without those in (and below) `exclude`. None without `/proc`.
+pub(crate) fn below(root: i32, exclude: &[Pid]) -> Vec<Pid> {
     let parents: HashMap<i32, i32> = all()
         .into_iter()
         .filter_map(|pid| {
@@ -68,7 +72,7 @@ pub(crate) fn descendants(exclude: &[Pid]) -> Vec<Pid> {
                 return false;
             }
             match parents.get(&at) {
-                Some(&parent) if parent == me => return true,
+                Some(&parent) if parent == root => return true,
                 Some(&parent) => at = parent,
                 None => return false,
             }

@@ -17,7 +17,7 @@ use crate::error::WrapError;
 use crate::executable::{find, locate, search_path};
 #[cfg(target_os = "linux")]
 use crate::fixed::{Closure, Config, Places};
-use crate::helper::{FirstRoute, Helper, SOCKET, Start};
+use crate::helper::{FirstRoute, Helper, KNOWN_HOSTS_ENV, PROXY_ENV, SOCKET, Start};
 #[cfg(target_os = "linux")]
 use crate::isolate::prepare::{Isolate, Known, UNREACHABLE, prepare};
 use crate::launch::Launch;
@@ -113,6 +113,7 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     // The broker knows before the program starts, so that nothing below it can ever decide.
     let helper = Helper::start(&options.expacti, &start)?;
     launch.exclude.push(helper.pid());
+    launch.environment.extend(for_libraries(&helper, &inside));
     if let (Some((request, resolved)), Some(ticket)) = (client, helper.ticket()) {
         launch_client(&mut launch, &context, &request, &resolved, ticket)?;
     }
@@ -127,7 +128,7 @@ pub fn wrap(options: WrapOptions) -> Result<u8, WrapError> {
     if let Some(isolate) = launch.isolate.take() {
         isolate.settle();
     }
-    drop(helper);
+    helper.end().iter().for_each(|message| notice::print(message));
     drop(dir);
     if launch.client && matches!(status, Ok(exit::CONNECTION_FAILED)) && gate_is_gone(&context.gate)
     {
@@ -186,6 +187,18 @@ fn context(options: &WrapOptions, wrapped: &Wrapped, dir: &Path) -> Context {
         },
         dir: dir.to_owned(),
     }
+}
+
+/// How programs that speak SSH themselves reach the gate, and the agent that they find.
+fn for_libraries(helper: &Helper, inside: &Context) -> Vec<EnvChange> {
+    let mut changes = Vec::new();
+    if let Some(proxy) = helper.proxy() {
+        changes.push(EnvChange::Set(PROXY_ENV, proxy.into()));
+        changes.push(EnvChange::Set(KNOWN_HOSTS_ENV, inside.known_hosts.clone().into()));
+    }
+    let agent = helper.agent(&inside.dir);
+    changes.extend(agent.map(|socket| EnvChange::Set("SSH_AUTH_SOCK", socket.into())));
+    changes
 }
 
 fn launch(context: &Context, wrapped: &Wrapped, args: &[OsString], exclude: Vec<Pid>) -> Launch {
@@ -311,6 +324,7 @@ fn start(
         ssh_config: options.ssh_config.as_ref().map(absolute).transpose()?,
         identities: options.identities.iter().map(absolute).collect::<Result<_, _>>()?,
         own_client: kind != Kind::Other,
+        loud: !terminal::is_on_all_streams(),
         first: None,
     })
 }

@@ -43,6 +43,7 @@ fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> ItemSyntax<'_> 
         ItemKind::File => ItemSyntax::File,
         ItemKind::Input => ItemSyntax::Input { foreground },
         ItemKind::Keys => ItemSyntax::Keys { foreground },
+        ItemKind::Signature => ItemSyntax::Signature,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::tables::{Language, Program, RiskTables};
 use crate::{Assessment, Category, Context, Level, Segment, Term};
 
 use super::code;
+use super::deception;
 use super::effects;
 use super::line;
 use super::scorer::{Inherit, Scorer};
@@ -148,6 +149,27 @@ impl RiskTables {
         let mut result = self.conclude(text, vec![score], &Modifiers::default(), whole);
         if let Some(term) = result.terms.first_mut() {
             term.why = what.to_owned();
+        }
+        result
+    }
+
+    /// Scores a signature that is wanted, from its description: what it will vouch for is not in it.
+    #[must_use]
+    pub fn assess_signature(&self, text: &[u8]) -> Assessment {
+        let exact = std::str::from_utf8(text).is_ok();
+        let text = String::from_utf8_lossy(text).into_owned();
+        let whole = (0, text.len());
+        let mut line = Modifiers::default();
+        if !exact {
+            line.add(Modifier::Uninspectable, whole, "bytes that are not UTF-8");
+        }
+        if let Some((span, why)) = deception::find(&text) {
+            line.add(Modifier::Deception, span, why);
+        }
+        let score = SegmentScore::of_item("git", Category::VersionControl, whole);
+        let mut result = self.conclude(text, vec![score], &line, whole);
+        if let Some(term) = result.terms.first_mut() {
+            term.why = "signs as the user: what is signed is not shown".to_owned();
         }
         result
     }

@@ -18,12 +18,13 @@ use super::peer::{self, Home};
 use super::uplink_header::{self, Refusal};
 use crate::auth::agents::Team;
 use crate::auth::host_certs;
-use crate::auth::login::Authenticator;
+use crate::auth::login::{Authenticator, Library};
 use crate::auth::preauth_limit::PreAuthLimiter;
 use crate::client::connection::Connection;
 use crate::error::GateError;
+use crate::session::signature;
 use crate::shared::Shared;
-use crate::ssh::serve::{Client, config, serve};
+use crate::ssh::serve::{Client, config, library_config, serve};
 use crate::transport::backpressure::Backpressure;
 use crate::upstream::route::Target;
 
@@ -58,7 +59,10 @@ pub(crate) async fn unix(
     listener: UnixListener,
     shutdown: CancellationToken,
 ) -> Result<(), GateError> {
-    let config = Arc::new(config(&shared, &[MethodKind::None], &[]));
+    let configs = Arc::new(LocalConfigs {
+        client: Arc::new(config(&shared, &[MethodKind::None], &[])),
+        library: Arc::new(library_config(&shared)),
+    });
     let own = rustix::process::geteuid().as_raw();
     let home = Arc::new(Home::find().map_err(GateError::Listen)?);
     loop {
@@ -78,18 +82,24 @@ pub(crate) async fn unix(
             tracing::warn!("too many connections: one was refused");
             continue;
         };
-        let (shared, config) = (Arc::clone(&shared), Arc::clone(&config));
+        let (shared, configs) = (Arc::clone(&shared), Arc::clone(&configs));
         let (home, cancel) = (Arc::clone(&home), shutdown.child_token());
         shared.tasks.clone().spawn(async move {
-            local(shared, config, &home, stream, cancel).await;
+            local(shared, &configs, &home, stream, cancel).await;
             drop(slot);
         });
     }
 }
 
+/// The SSH configurations for the Unix socket.
+struct LocalConfigs {
+    client: Arc<Config>,
+    library: Arc<Config>,
+}
+
 async fn local(
     shared: Arc<Shared>,
-    config: Arc<Config>,
+    configs: &LocalConfigs,
     home: &Home,
     mut stream: UnixStream,
     cancel: CancellationToken,
@@ -106,43 +116,62 @@ async fn local(
         header = tokio::time::timeout(shared.limits.uplink_header, reading) => header,
     };
     let Ok(Some((uplink, wrap, rest))) = header else { return };
-    let connection = match wrap {
-        Some(wrap) => connection(&shared, uplink, wrap, cancel.clone()),
-        None => Connection::unknown(Arc::clone(&shared), cancel.clone()),
+    if let Some(request) = uplink.signature.clone() {
+        let connection = match wrap {
+            Some(wrap) => {
+                let info = signature::place(of_wrap(uplink, wrap));
+                Connection::without_target(Arc::clone(&shared), cancel, info)
+            }
+            None => Connection::unknown(Arc::clone(&shared), cancel),
+        };
+        signature::serve(&connection, stream, &request).await;
+        return;
+    }
+    let (library, status_line) = (uplink.library, uplink.status_line);
+    let known = wrap.map(|wrap| {
+        let target = Target::from_route(uplink.route.clone(), &shared.limits);
+        let info = SessionInfo {
+            target: target.alias.clone(),
+            host: target.host.clone(),
+            port: target.port,
+            user: target.user.clone(),
+            ..of_wrap(uplink, wrap)
+        };
+        (target, info)
+    });
+    let (authenticator, config) = if library {
+        let library = Library { known, cancel: cancel.clone() };
+        (Authenticator::Library(Box::new(library)), &configs.library)
+    } else {
+        let (shared, cancel) = (Arc::clone(&shared), cancel.clone());
+        let connection = match known {
+            Some((target, info)) => Connection::new(shared, cancel, target, info, status_line),
+            None => Connection::unknown(shared, cancel),
+        };
+        (Authenticator::Local(connection), &configs.client)
     };
     let backpressure = Backpressure::new(shared.limits.buffered, shared.limits.spilled);
     let client = Client {
-        authenticator: Authenticator::Local(connection),
+        authenticator,
         backpressure: Arc::new(backpressure),
         cancel,
         peer: None,
         slot: None,
     };
-    serve(shared, config, stream, rest, client).await;
+    serve(shared, Arc::clone(config), stream, rest, client).await;
 }
 
-/// The connection of a wrapped program: the target comes from the helper of its wrap, who it is and
-/// what keeps it from going round the gate from the broker.
-fn connection(
-    shared: &Arc<Shared>,
-    uplink: Uplink,
-    wrap: WrapRegistration,
-    cancel: CancellationToken,
-) -> Arc<Connection> {
-    let target = Target::from_route(uplink.route, &shared.limits);
-    let info = SessionInfo {
+/// What a reviewer is told of a wrapped program: why and what, from the helper of its wrap; who it is
+/// and what keeps it from going round the gate, from the broker.
+fn of_wrap(uplink: Uplink, wrap: WrapRegistration) -> SessionInfo {
+    SessionInfo {
         agent: wrap.agent,
-        target: target.alias.clone(),
-        host: target.host.clone(),
-        port: target.port,
-        user: target.user.clone(),
         reason: uplink.reason,
         program: uplink.program,
         isolation: Some(wrap.isolation),
         with: wrap.with,
         ..SessionInfo::default()
-    };
-    Connection::new(Arc::clone(shared), cancel, target, info, uplink.status_line)
+    }
 }
 
 /// Asks the broker whose token this is. Without its word, nobody's.

@@ -8,6 +8,7 @@ use expacti_protocol::uplink::{MAX_UPLINK, Uplink, UplinkReply, WrapRegistration
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
+use crate::session::signature;
 use crate::upstream::known_hosts::is_plain_name;
 
 /// What a connection without a token is told.
@@ -104,6 +105,9 @@ async fn admit(
 
 /// The helper has checked the route; the gate does so once more.
 fn check(uplink: &Uplink) -> Result<(), String> {
+    if let Some(request) = &uplink.signature {
+        return signature::check(request);
+    }
     let route = &uplink.route;
     if route.host.is_empty() || route.user.is_empty() {
         return Err("the head names no host or no user".to_owned());

@@ -5,22 +5,36 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use expacti_protocol::http::Target as TargetRecord;
+use expacti_protocol::session::SessionInfo;
 use russh::keys::{Certificate, PublicKey};
+use tokio_util::sync::CancellationToken;
 
 use super::agents::{Admitted, AgentIdentity, Team, Wanted, agent_of_certificate, resolve};
 use crate::client::connection::Connection;
 use crate::shared::Shared;
+use crate::upstream::route::Target;
 
 /// How clients of a connection log in.
 pub(crate) enum Authenticator {
     /// Over the Unix socket: the kernel has identified the peer, and its target is known.
     Local(Arc<Connection>),
+    /// The same for a library, which may know no other way in than a password: any is good, since
+    /// it proves nothing. The user that it logs in as is the user on the target.
+    Library(Box<Library>),
     /// Over TCP: by a public key or an authority that the broker knows.
     Team(Box<Team>),
     /// Inside the connection of an agent that has logged in (`ssh -J`), to a known target.
     Jumped(Box<Jumped>),
     /// Inside such a connection, to an unknown target: the banner says so, and nobody gets in.
     Closed(String),
+}
+
+/// See [`Authenticator::Library`].
+pub(crate) struct Library {
+    /// Where to, but for the user, and what the reviewer is told; `None` when the broker could not be
+    /// asked whose connection this is.
+    pub(crate) known: Option<(Target, SessionInfo)>,
+    pub(crate) cancel: CancellationToken,
 }
 
 /// See [`Authenticator::Jumped`].
@@ -39,12 +53,21 @@ pub(crate) enum Admission {
 
 impl Authenticator {
     /// Without a proof.
-    pub(crate) fn none(&self, shared: &Shared, user: &str) -> Option<Admission> {
+    pub(crate) fn none(&self, shared: &Arc<Shared>, user: &str) -> Option<Admission> {
         match self {
             Self::Local(connection) => Some(Admission::Local(Arc::clone(connection))),
+            Self::Library(library) => library.admit(shared, user),
             // The outer connection has proved its identity.
             Self::Jumped(jumped) => Some(jumped.admit(shared, user)),
             Self::Team(_) | Self::Closed(_) => None,
+        }
+    }
+
+    /// With a password, or in a conversation: what was said is not looked at.
+    pub(crate) fn unproved(&self, shared: &Arc<Shared>, user: &str) -> Option<Admission> {
+        match self {
+            Self::Library(library) => library.admit(shared, user),
+            Self::Local(_) | Self::Team(_) | Self::Jumped(_) | Self::Closed(_) => None,
         }
     }
 
@@ -59,7 +82,7 @@ impl Authenticator {
                 jumped.is_the_agents(shared, key).await
                     || jumped.team.expects_certificates(shared).await
             }
-            Self::Local(_) | Self::Closed(_) => false,
+            Self::Local(_) | Self::Library(_) | Self::Closed(_) => false,
         }
     }
 
@@ -81,7 +104,7 @@ impl Authenticator {
                 let agent = agent_of_certificate(shared, &certificate, peer).await?;
                 jumped.is(&agent).then(|| jumped.admit(shared, user))
             }
-            Self::Local(_) | Self::Closed(_) => None,
+            Self::Local(_) | Self::Library(_) | Self::Closed(_) => None,
         }
     }
 
@@ -101,7 +124,7 @@ impl Authenticator {
                 let known = jumped.is_the_agents(shared, key).await;
                 known.then(|| jumped.admit(shared, user))
             }
-            Self::Local(_) | Self::Closed(_) => None,
+            Self::Local(_) | Self::Library(_) | Self::Closed(_) => None,
         }
     }
 
@@ -109,7 +132,7 @@ impl Authenticator {
     pub(crate) fn banner(&self) -> Option<String> {
         match self {
             Self::Closed(why) => Some(format!("expacti: {why}\r\n")),
-            Self::Local(_) | Self::Team(_) | Self::Jumped(_) => None,
+            Self::Local(_) | Self::Library(_) | Self::Team(_) | Self::Jumped(_) => None,
         }
     }
 
@@ -117,6 +140,38 @@ impl Authenticator {
     pub(crate) fn may_jump(&self) -> bool {
         matches!(self, Self::Team(_))
     }
+}
+
+impl Library {
+    /// The connection to the target begins here, and not earlier: only now the user is known.
+    fn admit(&self, shared: &Arc<Shared>, user: &str) -> Option<Admission> {
+        if !is_plain_user(user) {
+            return None;
+        }
+        let (shared, cancel) = (Arc::clone(shared), self.cancel.clone());
+        Some(Admission::Local(match &self.known {
+            Some((target, info)) => {
+                let target = Target { user: user.to_owned(), ..target.clone() };
+                let info = SessionInfo { user: user.to_owned(), ..info.clone() };
+                Connection::new(shared, cancel, target, info, false)
+            }
+            None => Connection::unknown(shared, cancel),
+        }))
+    }
+}
+
+/// The longest user name, in bytes.
+const MAX_USER: usize = 255;
+
+/// Whether this can be the name of a user. The stock client lets more through; here is nothing that a
+/// shell, or a reviewer's eye, would read as something else.
+fn is_plain_user(user: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || "._-+=@\\".contains(c);
+    !user.is_empty()
+        && user.len() <= MAX_USER
+        && !user.starts_with('-')
+        && !user.ends_with('\\')
+        && user.chars().all(plain)
 }
 
 impl Jumped {
@@ -135,5 +190,37 @@ impl Jumped {
             Err(why) => Wanted::Nothing(why),
         };
         Admission::Agent(Box::new(Admitted { identity: self.identity.clone(), wanted }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_one_plain_word() {
+        for user in
+            ["root", "deploy-1", "j.doe", "DOMAIN\\jdoe", "jdoe@example.com", "müller", "a+b"]
+        {
+            assert!(is_plain_user(user), "{user}");
+        }
+        let long = "u".repeat(MAX_USER + 1);
+        for user in [
+            "",
+            "-l",
+            "a b",
+            "a\nb",
+            "a\u{1b}[2J",
+            "$(id)",
+            "a;b",
+            "`id`",
+            "a/b",
+            "a\u{202e}b",
+            "a%b",
+            "a\\",
+            &long,
+        ] {
+            assert!(!is_plain_user(user), "{user:?}");
+        }
     }
 }

@@ -69,6 +69,24 @@ impl Connection {
         })
     }
 
+    /// A connection that leads to no target: something else than a command is asked for on it.
+    pub(crate) fn without_target(
+        shared: Arc<Shared>,
+        cancel: CancellationToken,
+        info: SessionInfo,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            pool: Pool::closed(cancel.clone()),
+            cancel,
+            known: true,
+            status_line: false,
+            info,
+            current: Mutex::new(None),
+            lagging: AtomicBool::new(false),
+        })
+    }
+
     /// The pool of connections to the target.
     pub(crate) fn target(&self) -> Result<Arc<Pool>, Refusal> {
         if self.known { Ok(Arc::clone(&self.pool)) } else { Err(Refusal::unreachable()) }

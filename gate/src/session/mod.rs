@@ -1,3 +1,4 @@
-//! The path of one request on a channel, from open to report.
+//! The path of one request, from open to report: on a channel, or of a signature.
 
 pub(crate) mod dispatch;
+pub(crate) mod signature;

@@ -31,8 +31,9 @@ impl Handler for GateHandler {
         Ok(self.admit(admission))
     }
 
-    async fn auth_password(&mut self, _user: &str, _password: &str) -> Result<Auth, Self::Error> {
-        Ok(Auth::reject())
+    async fn auth_password(&mut self, user: &str, _password: &str) -> Result<Auth, Self::Error> {
+        let admission = self.authenticator.unproved(&self.shared, user);
+        Ok(self.admit(admission))
     }
 
     async fn auth_publickey_offered(
@@ -67,11 +68,12 @@ impl Handler for GateHandler {
 
     async fn auth_keyboard_interactive<'a>(
         &'a mut self,
-        _user: &str,
+        user: &str,
         _submethods: &str,
         _response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
-        Ok(Auth::reject())
+        let admission = self.authenticator.unproved(&self.shared, user);
+        Ok(self.admit(admission))
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), Self::Error> {

@@ -58,6 +58,22 @@ pub(crate) fn config(shared: &Shared, methods: &[MethodKind], names: &[&str]) ->
     }
 }
 
+/// The SSH configuration of a library's connection: it may try keys before it tries something else,
+/// and nobody guesses here.
+pub(crate) fn library_config(shared: &Shared) -> Config {
+    let methods = [
+        MethodKind::None,
+        MethodKind::Password,
+        MethodKind::KeyboardInteractive,
+        MethodKind::PublicKey,
+    ];
+    Config {
+        auth_rejection_time: Duration::ZERO,
+        max_auth_attempts: 32,
+        ..config(shared, &methods, &[])
+    }
+}
+
 /// The SSH configuration of a connection inside another one, as the target `host`.
 pub(crate) fn inner_config(shared: &Shared, host: &str) -> Arc<Config> {
     Arc::new(config(shared, &[MethodKind::None, MethodKind::PublicKey], &[host]))

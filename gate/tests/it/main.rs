@@ -13,6 +13,7 @@ mod exec;
 mod hostile;
 mod jump;
 mod latency;
+mod library;
 mod login;
 mod mux;
 mod push;

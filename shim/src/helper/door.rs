@@ -7,7 +7,7 @@
 //! to be known of a process is not answered here.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::net::UnixStream;
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use expacti_protocol::exit;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, mknodat};
 
+use super::carry::copy;
 use super::message::{Answer, MAX_LINE, Question};
 use crate::error::{HelperError, WrapError};
 use crate::notice;
@@ -168,21 +169,6 @@ impl Pair {
             let _ = up.join();
             Ok(())
         })
-    }
-}
-
-/// Copies until the end. The standard library would use `splice(2)`, which keeps whoever reads a pipe
-/// waiting as long as it waits for the other side itself.
-fn copy(from: &mut dyn Read, to: &mut dyn Write) -> std::io::Result<()> {
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(read) => read,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        };
-        to.write_all(buffer.get(..read).unwrap_or_default())?;
     }
 }
 

@@ -20,6 +20,12 @@ use crate::context::Context;
 /// The socket in the wrap's directory.
 pub(crate) const SOCKET: &str = "helper.sock";
 
+/// Where libraries of the wrapped program reach the gate: `host:port` of an HTTP proxy.
+pub(crate) const PROXY_ENV: &str = "EXPACTI_SSH_PROXY";
+
+/// The file with the gate's host key, for them.
+pub(crate) const KNOWN_HOSTS_ENV: &str = "EXPACTI_KNOWN_HOSTS";
+
 /// The longest question or answer in bytes, newline included.
 pub(crate) const MAX_LINE: usize = 256 * 1024;
 
@@ -47,6 +53,8 @@ pub(crate) struct Start {
     /// The wrapped program is a stock client that the user called with these words: its options are
     /// the user's, not those of a wrapped program.
     pub(crate) own_client: bool,
+    /// The program has no terminal of its own that messages would get into.
+    pub(crate) loud: bool,
     /// The route of that client, if the wrap knows it already.
     pub(crate) first: Option<FirstRoute>,
 }
@@ -68,6 +76,10 @@ pub(crate) enum Ready {
     Ready {
         /// The ticket of [`Start::first`].
         ticket: Option<String>,
+        /// `host:port` for [`PROXY_ENV`].
+        proxy: Option<String>,
+        /// The user's ssh-agent is stood in for.
+        agent: bool,
     },
     /// It does not.
     Failed {
@@ -76,6 +88,13 @@ pub(crate) enum Ready {
         /// The exit status for it.
         status: u8,
     },
+}
+
+/// What the helper says when the wrap has ended.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Last {
+    /// For the user.
+    pub(crate) messages: Vec<String>,
 }
 
 /// A question from inside.

@@ -3,18 +3,22 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use expacti_protocol::exit;
-use expacti_protocol::uplink::{Uplink, WrapRegistration};
+use expacti_protocol::uplink::{SignatureRequest, Uplink, WrapRegistration};
 
+use super::agent::Agent;
 use super::ask::pass;
 use super::broker::Registered;
 use super::door::{Door, Visitor};
 use super::gate::{self, Opened};
-use super::message::{Answer, FirstRoute, MAX_LINE, Question, Ready, SOCKET, Start};
+use super::message::{Answer, FirstRoute, Last, MAX_LINE, Question, Ready, SOCKET, Start};
+use super::peer::{is_of_this_user, is_outside, pid_of};
+use super::proxy::{Place, Proxy};
 use super::route::{fixed, route, search_path};
 use super::tickets::{Tickets, Waiting};
 use crate::child::die_with_parent;
@@ -60,27 +64,64 @@ pub(crate) fn serve() -> u8 {
     let _ = std::env::set_current_dir("/");
     let mut stdin = BufReader::new(std::io::stdin());
     let (ready, serving) = match begin(&mut stdin) {
-        Ok((ticket, serving)) => (Ready::Ready { ticket }, Some(serving)),
+        Ok((ready, serving)) => (ready, Some(serving)),
         Err(e) => (Ready::Failed { message: e.to_string(), status: e.exit_status() }, None),
     };
-    let mut line = serde_json::to_vec(&ready).unwrap_or_default();
-    line.push(b'\n');
-    let said = std::io::stdout().write_all(&line).and_then(|()| std::io::stdout().flush());
-    let (Ok(()), Some((server, listener, door))) = (said, serving) else { return exit::FAILED };
-    let visited = Arc::clone(&server);
-    let accepting = std::thread::Builder::new().spawn(move || accept(&server, &listener));
-    let admitting = std::thread::Builder::new().spawn(move || admit(&visited, door));
-    if accepting.is_err() || admitting.is_err() {
+    let (Ok(()), Some(serving)) = (say(&ready), serving) else { return exit::FAILED };
+    let agent = serving.agent.clone();
+    if serving.start().is_err() {
         return exit::FAILED;
     }
     // Nothing more is said there: it ends with the wrap.
     let _ = std::io::copy(&mut stdin, &mut std::io::sink());
-    exit::OK
+    let messages = agent.map(|agent| agent.messages()).unwrap_or_default();
+    match say(&Last { messages }) {
+        Ok(()) => exit::OK,
+        Err(_) => exit::FAILED,
+    }
 }
 
-type Begun = (Option<String>, (Arc<Server>, UnixListener, Door));
+/// Tells the wrap something.
+fn say(what: &impl serde::Serialize) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(what)?;
+    line.push(b'\n');
+    let mut stdout = std::io::stdout();
+    stdout.write_all(&line)?;
+    stdout.flush()
+}
 
-fn begin(stdin: &mut impl std::io::BufRead) -> Result<Begun, WrapError> {
+/// What is listened on.
+struct Serving {
+    server: Arc<Server>,
+    listener: UnixListener,
+    door: Door,
+    /// For libraries.
+    proxy: Option<Proxy>,
+    /// In an isolated wrap, when the user has one.
+    agent: Option<Arc<Agent>>,
+}
+
+impl Serving {
+    /// Serves, in threads that nothing waits for.
+    fn start(self) -> std::io::Result<()> {
+        let Self { server, listener, door, proxy, agent } = self;
+        let spawn =
+            |work: Box<dyn FnOnce() + Send>| std::thread::Builder::new().spawn(work).map(drop);
+        if let Some(proxy) = proxy {
+            let (wrap, leading) = (server.start.context.wrap_pid, Arc::clone(&server));
+            let open: Arc<super::proxy::Open> = Arc::new(move |place: &Place| leading.lead(place));
+            spawn(Box::new(move || proxy.serve(wrap, &open)))?;
+        }
+        if let Some(agent) = agent {
+            spawn(Box::new(move || agent.serve()))?;
+        }
+        let visited = Arc::clone(&server);
+        spawn(Box::new(move || admit(&visited, door)))?;
+        spawn(Box::new(move || accept(&server, &listener)))
+    }
+}
+
+fn begin(stdin: &mut impl std::io::BufRead) -> Result<(Ready, Serving), WrapError> {
     let mut line = String::new();
     let failed = || WrapError::io("read what the wrap says");
     stdin.take(MAX_START).read_line(&mut line).map_err(failed())?;
@@ -121,7 +162,35 @@ fn begin(stdin: &mut impl std::io::BufRead) -> Result<Begun, WrapError> {
         .transpose()?;
     let door = Door::make(&server.start.context.dir)
         .map_err(WrapError::io("make a door for programs without sockets"))?;
-    Ok((ticket, (server, listener, door)))
+    let proxy = proxy(&server.start)?;
+    let agent = agent(&server)?;
+    let ready = Ready::Ready {
+        ticket,
+        proxy: proxy.as_ref().map(|proxy| proxy.address().to_string()),
+        agent: agent.is_some(),
+    };
+    Ok((ready, Serving { server, listener, door, proxy, agent }))
+}
+
+/// The proxy for the libraries of a program. One stock client has none; on another system than Linux
+/// it could not be told who connects.
+fn proxy(start: &Start) -> Result<Option<Proxy>, WrapError> {
+    (!start.own_client && cfg!(target_os = "linux"))
+        .then(Proxy::listen)
+        .transpose()
+        .map_err(WrapError::io("listen on the loopback interface for SSH libraries"))
+}
+
+/// The agent of a program that cannot reach the user's own.
+fn agent(server: &Arc<Server>) -> Result<Option<Arc<Agent>>, WrapError> {
+    let real = std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty());
+    let Some(real) = real.filter(|_| server.start.namespaces) else { return Ok(None) };
+    let asking = Arc::clone(server);
+    let ask = Box::new(move |request: &SignatureRequest| asking.ask(request));
+    let start = &server.start;
+    Agent::listen(&start.context.dir, real.into(), start.loud, ask)
+        .map(|agent| Some(Arc::new(agent)))
+        .map_err(WrapError::io("listen in the place of the ssh-agent"))
 }
 
 /// Lets those in who cannot use the socket.
@@ -163,44 +232,6 @@ fn accept(server: &Arc<Server>, listener: &UnixListener) {
             server.serving.fetch_sub(1, Ordering::AcqRel);
         }
     }
-}
-
-#[cfg(target_os = "linux")]
-fn is_of_this_user(stream: &UnixStream) -> bool {
-    rustix::net::sockopt::socket_peercred(stream)
-        .is_ok_and(|peer| peer.uid == rustix::process::geteuid())
-}
-
-/// Here the mode of the socket and of its directory says it.
-#[cfg(not(target_os = "linux"))]
-fn is_of_this_user(_stream: &UnixStream) -> bool {
-    true
-}
-
-/// Whether the peer lives in this process's user namespace. A wrapped program in one of its own does
-/// not, whatever it can reach.
-#[cfg(target_os = "linux")]
-fn is_outside(stream: &UnixStream) -> bool {
-    let own = expacti_kernel::UserNamespace::own();
-    let peer = expacti_kernel::peer_user_namespace(stream);
-    own.is_ok_and(|own| peer.is_ok_and(|peer| peer.id() == own.id()))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_outside(_stream: &UnixStream) -> bool {
-    true
-}
-
-/// The peer's number as the kernel says it.
-#[cfg(target_os = "linux")]
-fn pid_of(stream: &UnixStream) -> Option<u32> {
-    let peer = rustix::net::sockopt::socket_peercred(stream).ok()?;
-    u32::try_from(peer.pid.as_raw_pid()).ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn pid_of(_stream: &UnixStream) -> Option<u32> {
-    None
 }
 
 impl Server {
@@ -356,19 +387,36 @@ impl Server {
 
     fn connect(&self, ticket: &str) -> Result<UnixStream, WrapError> {
         let waiting = self.tickets().take(ticket, Instant::now()).ok_or(HelperError::NoTicket)?;
-        let context = &self.start.context;
-        let mut uplink = Uplink {
-            token: self.registered.token(),
-            route: waiting.route,
-            ..context.uplink(waiting.status_line)
-        };
-        match gate::open(&context.gate, &uplink)? {
+        self.open(Uplink { route: waiting.route, ..self.start.context.uplink(waiting.status_line) })
+    }
+
+    /// A connection for a library, as `ssh HOST -p PORT` would resolve it.
+    fn lead(&self, place: &Place) -> Result<UnixStream, WrapError> {
+        let mut args: Vec<String> = Vec::new();
+        args.extend(place.port.map(|port| format!("-p{port}")));
+        args.push(place.host.clone());
+        let routed = route(&self.start, &self.fixed, &args, Path::new("/"), false)?;
+        let route = routed.waiting.route;
+        self.open(Uplink { library: true, route, ..self.start.context.uplink(false) })
+    }
+
+    /// Asks for a decision about a signature, which comes on the socket.
+    fn ask(&self, request: &SignatureRequest) -> Result<UnixStream, WrapError> {
+        let signature = Some(request.clone());
+        self.open(Uplink { signature, ..self.start.context.uplink(false) })
+    }
+
+    /// A connection to the gate, with the token.
+    fn open(&self, uplink: Uplink) -> Result<UnixStream, WrapError> {
+        let gate = &self.start.context.gate;
+        let mut uplink = Uplink { token: self.registered.token(), ..uplink };
+        match gate::open(gate, &uplink)? {
             Opened::Socket(socket) => return Ok(socket),
             // The broker was started anew since: it is told of the wrap again.
             Opened::UnknownToken(_) => {}
         }
         uplink.token = self.registered.renew(&uplink.token)?;
-        match gate::open(&context.gate, &uplink)? {
+        match gate::open(gate, &uplink)? {
             Opened::Socket(socket) => Ok(socket),
             Opened::UnknownToken(refused) => Err(refused),
         }

@@ -35,7 +35,6 @@ impl Target {
             reason: Some(script.reason.to_owned()),
             program: vec![script.program.to_owned()],
             wrap_pid: std::process::id(),
-            status_line: false,
             route: TargetRoute {
                 alias: script.target.to_owned(),
                 host: "127.0.0.1".to_owned(),
@@ -47,6 +46,7 @@ impl Target {
                 host_key_alias: Some("demo".to_owned()),
                 ..TargetRoute::default()
             },
+            ..Uplink::default()
         }
     }
 }

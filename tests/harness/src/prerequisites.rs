@@ -85,6 +85,12 @@ pub fn npm(name: &str, program: &str) -> Option<PathBuf> {
     Some(Path::new(NPM).join("node_modules/.bin").join(program))
 }
 
+/// As [`npm`], for a library: the directory that a program finds it in (`NODE_PATH`).
+#[must_use]
+pub fn npm_library(name: &str) -> Option<PathBuf> {
+    npm(name, "").map(|_| Path::new(NPM).join("node_modules"))
+}
+
 /// Reports a part that is missing, and how to get it: fails in CI, and otherwise records the skip.
 /// For what [`command`] and the others do not know.
 ///

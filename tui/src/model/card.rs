@@ -33,12 +33,13 @@ impl Destination {
                 "to read a file on the target"
             }
             ItemKind::File => "a change of a file on the target",
+            ItemKind::Signature => "a signature with a key of your ssh-agent",
         };
         let Some(i) = interactive else {
-            let known = matches!(kind, ItemKind::Line | ItemKind::File);
+            let known = matches!(kind, ItemKind::Line | ItemKind::File | ItemKind::Signature);
             let program = match kind {
                 ItemKind::Line => return None,
-                ItemKind::File => "",
+                ItemKind::File | ItemKind::Signature => "",
                 _ => "a program that is not known",
             };
             return Some(Self { what, program: program.to_owned(), prompt: None, certain: known });
@@ -206,7 +207,11 @@ fn notes(view: &CommandView) -> Vec<String> {
         ItemKind::Exec | ItemKind::Line => {}
         ItemKind::Stdin => notes.push("script on standard input".to_owned()),
         // The header above the command says what these are for.
-        ItemKind::Input | ItemKind::Keys | ItemKind::Control | ItemKind::File => {}
+        ItemKind::Input
+        | ItemKind::Keys
+        | ItemKind::Control
+        | ItemKind::File
+        | ItemKind::Signature => {}
     }
     if view.uninspectable {
         notes.push("the engine could not look into all of it".to_owned());

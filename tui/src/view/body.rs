@@ -126,7 +126,11 @@ impl<'a> Body<'a> {
         match self.item.view().kind {
             _ if row > 0 => "  ",
             ItemKind::Exec | ItemKind::Line | ItemKind::Stdin => "$ ",
-            ItemKind::Input | ItemKind::Keys | ItemKind::Control | ItemKind::File => "> ",
+            ItemKind::Input
+            | ItemKind::Keys
+            | ItemKind::Control
+            | ItemKind::File
+            | ItemKind::Signature => "> ",
         }
     }
 
