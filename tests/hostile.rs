@@ -145,3 +145,66 @@ fn the_first_process() -> Result<()> {
     ensure!(!said.contains("traced"), "PID 1 can be traced, and untied from the wrap: {said}");
     Ok(())
 }
+
+/// The gate's own client towards a jump host must not leave a control socket behind.
+#[test]
+fn a_control_socket_of_the_gate() -> Result<()> {
+    let t = ordinary!();
+    let config = fs::read_to_string(t.home().join(".ssh/config"))?;
+    let jump = config.replace("Host target", "Host jump");
+    t.write(
+        ".ssh/config",
+        &format!(
+            "{jump}\nHost target\nProxyJump jump\n{config}\nHost *\nControlMaster auto\n\
+             ControlPath ~/cm/%C\nControlPersist 20\n"
+        ),
+    )?;
+    t.run(&["mkdir", "cm"])?;
+    let said = inside(&t, "timeout 5 ssh target true; ls cm")?;
+    ensure!(
+        fs::read_dir(t.home().join("cm"))?.next().is_none(),
+        "the gate made a control socket where a wrapped program reaches it: {said}"
+    );
+    Ok(())
+}
+
+/// A runtime directory that is not below /run.
+#[test]
+fn a_runtime_directory_elsewhere() -> Result<()> {
+    let t = ordinary!();
+    let dir = t.home().join("runtime").display().to_string();
+    let binary = t.binary().display().to_string();
+    let said = t.run(&[
+        "bash",
+        "-c",
+        &format!(
+            "mkdir -m 700 {dir}; export XDG_RUNTIME_DIR={dir}; ssh-agent -a {dir}/keyring.sock; \
+             {binary} wrap -- ssh-add -l; {binary} wrap -- env SSH_AUTH_SOCK={dir}/keyring.sock \
+             ssh-add -l; {binary} down"
+        ),
+    ])?;
+    ensure!(!said.out().contains("no identities"), "the agent answers: {}", said.describe());
+    Ok(())
+}
+
+/// A proxy command that reads a start-up file of the home.
+#[test]
+fn a_proxy_command_with_a_start_up_file() -> Result<()> {
+    let t = ordinary!();
+    if !std::path::Path::new("/usr/bin/zsh").exists() {
+        return Ok(());
+    }
+    let config = fs::read_to_string(t.home().join(".ssh/config"))?;
+    let with = "Host target\n  ProxyCommand zsh -c \"nc %h %p\"";
+    t.write(".ssh/config", &config.replace("Host target", with))?;
+    let loot = t.home().join("loot");
+    let outer = fs::read_link("/proc/self/ns/user")?.display().to_string();
+    let script = format!(
+        "echo 'readlink /proc/self/ns/user >{}' >.zshenv; timeout 10 ssh target true",
+        loot.display()
+    );
+    let said = inside(&t, &script)?;
+    let ran = fs::read_to_string(&loot).unwrap_or_default();
+    ensure!(!ran.contains(&outer), "a command ran outside: {said}");
+    Ok(())
+}
