@@ -33,8 +33,12 @@ fn the_key_in_a_message() -> Result<()> {
 #[test]
 fn a_control_socket_elsewhere() -> Result<()> {
     let t = ordinary!();
-    t.run(&["bash", "-c", "mkdir cm; ssh -o ControlPath=~/cm/s -MNf target </dev/null >&/dev/null"])?
-        .expect_code(0)?;
+    t.run(&[
+        "bash",
+        "-c",
+        "mkdir cm; ssh -o ControlPath=~/cm/s -MNf target </dev/null >&/dev/null",
+    ])?
+    .expect_code(0)?;
     let said = inside(
         &t,
         "/usr/bin/python3 -c \"import socket, os; s = socket.socket(socket.AF_UNIX); \
@@ -62,13 +66,20 @@ fn an_agent_with_a_relative_name() -> Result<()> {
 fn keys_named_with_tokens() -> Result<()> {
     let t = ordinary!();
     add_to_config(&t, "IdentityFile ~/keys/%n\nIdentityFile ~/keys/plain\n")?;
-    t.run(&["bash", "-c", "mkdir keys; cp .ssh/id_ed25519 keys/target; cp .ssh/id_ed25519 keys/plain"])?
-        .expect_code(0)?;
+    t.run(&[
+        "bash",
+        "-c",
+        "mkdir keys; cp .ssh/id_ed25519 keys/target; cp .ssh/id_ed25519 keys/plain",
+    ])?
+    .expect_code(0)?;
     let said = inside(&t, "cat ~/keys/target")?;
     ensure!(!said.contains("PRIVATE KEY"), "~/keys/%n is readable");
     t.write("other", "Host target\n")?;
     let outcome = t.wrap_with(&["--ssh-config", "other"], &["cat", "keys/plain"]).run()?;
-    ensure!(!outcome.out().contains("PRIVATE KEY"), "--ssh-config uncovers the keys of ~/.ssh/config");
+    ensure!(
+        !outcome.out().contains("PRIVATE KEY"),
+        "--ssh-config uncovers the keys of ~/.ssh/config"
+    );
     Ok(())
 }
 
@@ -123,7 +134,8 @@ fn links_to_what_is_held_fast() -> Result<()> {
 #[test]
 fn the_user_keyring() -> Result<()> {
     let t = ordinary!();
-    t.run(&["bash", "-c", "keyctl session - bash -c 'keyctl add user xpu loot @u'"])?.expect_code(0)?;
+    t.run(&["bash", "-c", "keyctl session - bash -c 'keyctl add user xpu loot @u'"])?
+        .expect_code(0)?;
     let said = inside(
         &t,
         "k=$(grep '_uid\\.' /proc/keys | cut -d' ' -f1); keyctl link $((16#$k)) @s; \

@@ -62,6 +62,10 @@ pub(crate) fn transport(
     Ok(Some(argv))
 }
 
+/// A connection that the jump host's configuration would have shared could be used by others.
+const JUMP_OPTIONS: [&str; 4] =
+    ["-oBatchMode=yes", "-oPermitLocalCommand=no", "-oControlMaster=no", "-oControlPath=none"];
+
 /// As OpenSSH builds it: the last hop is the destination, the hops before it go to `-J`.
 fn jump(
     request: &Request,
@@ -74,7 +78,7 @@ fn jump(
         None => (None, jumps),
     };
     // There is no terminal to answer a question on, so none is asked.
-    let mut argv = ["-oBatchMode=yes", "-oPermitLocalCommand=no"].map(str::to_owned).to_vec();
+    let mut argv = JUMP_OPTIONS.map(str::to_owned).to_vec();
     argv.insert(0, text(env.ssh.as_os_str())?);
     if let Some(config) = &request.config {
         let config = text(config)?;

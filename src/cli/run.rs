@@ -37,7 +37,8 @@ pub(crate) struct WrapArgs {
     /// configuration (may be given more than once)
     #[arg(long = "identity", value_name = "FILE")]
     pub(crate) identities: Vec<PathBuf>,
-    /// Let the program use something that leads out of its isolation: docker, gpg, or a path;
+    /// Let the program use something that leads out of its isolation: docker, gpg, proxy-commands
+    /// (programs of your ssh configuration that read files of yours), or a path;
     /// reviewers see it with every request
     #[arg(long, value_name = "WHAT")]
     pub(crate) with: Vec<String>,

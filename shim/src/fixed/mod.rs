@@ -26,6 +26,10 @@ pub(crate) use places::{Config, Places};
 use crate::error::FixedError;
 use changeable::Changeable;
 
+const UNKNOWN_PROGRAM: &str = "it runs outside of the wrap, and may read files of yours that the wrapped \
+    program can change (as `aws` reads a credential_process); if that is meant, start the wrap with \
+    --with proxy-commands, which reviewers see";
+
 /// The largest program or configuration file whose contents are compared.
 const MAX_COMPARED: u64 = 256 << 20;
 
@@ -42,6 +46,8 @@ pub(crate) struct Fixed {
     at_start: HashMap<PathBuf, Option<[u8; 32]>>,
     /// The configuration of the start: [`Config::Usual`] or the file of `--ssh-config`.
     pub(crate) config: Config,
+    /// `--with proxy-commands`: also programs of which it is not known what they read.
+    pub(crate) trusts_programs: bool,
     /// The keys and certificates that a wrapped program may name, besides those in `~/.ssh`.
     pub(crate) identities: Vec<PathBuf>,
     /// The known_hosts files that a wrapped program may name.
@@ -63,6 +69,7 @@ impl Fixed {
             pinned,
             compare,
             at_start: HashMap::new(),
+            trusts_programs: false,
             config,
             identities,
             known_hosts: vec![],
@@ -179,6 +186,9 @@ impl Fixed {
         for file in files {
             if let Err(why) = self.rely(&file) {
                 return refused(file, why);
+            }
+            if !self.compare && !self.trusts_programs && !commands::is_known(&file) {
+                return refused(file, UNKNOWN_PROGRAM.to_owned());
             }
         }
         Ok(())

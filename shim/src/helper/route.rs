@@ -135,11 +135,13 @@ pub(super) fn search_path() -> OsString {
 pub(super) fn fixed(start: &Start, path: &OsStr) -> Fixed {
     let config = start.ssh_config.clone().map_or(Config::Usual, Config::File);
     let compare = !start.namespaces;
-    Fixed::new(
+    let mut fixed = Fixed::new(
         crate::fixed::Places::of_this_user(path.to_owned()),
         config,
         start.pinned.clone(),
         compare,
         start.identities.clone(),
-    )
+    );
+    fixed.trusts_programs = start.with.iter().any(|with| with == "proxy-commands");
+    fixed
 }

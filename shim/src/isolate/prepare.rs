@@ -145,13 +145,13 @@ pub(crate) fn prepare(
 
 /// What `--with` may name: nothing that would bring the keys back, and nothing without effect.
 fn check_with(with: &str) -> Result<(), WrapError> {
-    if matches!(with, "docker" | "gpg") {
+    if matches!(with, "docker" | "gpg" | "proxy-commands") {
         return Ok(());
     }
     let path = Path::new(with);
     let wrong = |why: &str| Err(WrapError::Usage(format!("--with {with}: {why}")));
     if !path.is_absolute() {
-        return wrong("name docker, gpg, or an absolute path");
+        return wrong("name docker, gpg, proxy-commands, or an absolute path");
     }
     let Ok(real) = std::fs::canonicalize(path) else { return wrong("there is no such path") };
     let holds_keys = |home: &PathBuf| {

@@ -391,7 +391,7 @@ impl Survey<'_> {
         for with in self.with {
             match with.as_str() {
                 "docker" => paths.extend(ENGINES.iter().map(PathBuf::from)),
-                "gpg" => {}
+                "gpg" | "proxy-commands" => {}
                 path => paths.push(PathBuf::from(path)),
             }
         }
