@@ -1,0 +1,210 @@
+//! Findings of a hostile review, each as a test that fails on the reviewed state.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use expacti_harness::{Ordinary, ordinary, until};
+
+fn add_to_config(t: &Ordinary, text: &str) -> Result<()> {
+    let config = fs::read_to_string(t.home().join(".ssh/config"))?;
+    t.write(".ssh/config", &format!("{text}{config}"))?;
+    Ok(())
+}
+
+fn inside(t: &Ordinary, script: &str) -> Result<String> {
+    let outcome = t.wrap(&["bash", "-c", script]).run()?;
+    Ok(format!("{}{}", outcome.out(), outcome.err()))
+}
+
+/// What `ssh -G` says of a file named with -F quotes the file.
+#[test]
+fn the_key_in_a_message() -> Result<()> {
+    let t = ordinary!();
+    let key = fs::read_to_string(t.home().join(".ssh/id_ed25519"))?.to_lowercase();
+    let said = inside(&t, "ssh -F ~/.ssh/id_ed25519 target true; true")?;
+    for line in key.lines().filter(|line| line.len() == 70) {
+        ensure!(!said.contains(line), "a line of the key is in the message: {said}");
+    }
+    Ok(())
+}
+
+/// ssh binds a control socket under another name and links it: /proc/net/unix never names it.
+#[test]
+fn a_control_socket_elsewhere() -> Result<()> {
+    let t = ordinary!();
+    t.run(&["bash", "-c", "mkdir cm; ssh -o ControlPath=~/cm/s -MNf target </dev/null >&/dev/null"])?
+        .expect_code(0)?;
+    let said = inside(
+        &t,
+        "/usr/bin/python3 -c \"import socket, os; s = socket.socket(socket.AF_UNIX); \
+         s.connect(os.environ['HOME'] + '/cm/s'); print('reached')\"",
+    );
+    t.run(&["bash", "-c", "ssh -o ControlPath=~/cm/s -O exit target"])?;
+    ensure!(!said?.contains("reached"), "the master outside can be asked");
+    Ok(())
+}
+
+/// A socket bound by a relative name is not an absolute one in /proc/net/unix.
+#[test]
+fn an_agent_with_a_relative_name() -> Result<()> {
+    let t = ordinary!();
+    t.run(&["bash", "-c", "ssh-agent -a ./rel.sock && SSH_AUTH_SOCK=$HOME/rel.sock ssh-add -q"])?
+        .expect_code(0)?;
+    let said = inside(&t, "SSH_AUTH_SOCK=$HOME/rel.sock ssh-add -l")?;
+    ensure!(!said.contains("ED25519"), "the agent is reached: {said}");
+    Ok(())
+}
+
+/// Keys that the configuration names with tokens, and those of the usual one when `--ssh-config` names
+/// another.
+#[test]
+fn keys_named_with_tokens() -> Result<()> {
+    let t = ordinary!();
+    add_to_config(&t, "IdentityFile ~/keys/%n\nIdentityFile ~/keys/plain\n")?;
+    t.run(&["bash", "-c", "mkdir keys; cp .ssh/id_ed25519 keys/target; cp .ssh/id_ed25519 keys/plain"])?
+        .expect_code(0)?;
+    let said = inside(&t, "cat ~/keys/target")?;
+    ensure!(!said.contains("PRIVATE KEY"), "~/keys/%n is readable");
+    t.write("other", "Host target\n")?;
+    let outcome = t.wrap_with(&["--ssh-config", "other"], &["cat", "keys/plain"]).run()?;
+    ensure!(!outcome.out().contains("PRIVATE KEY"), "--ssh-config uncovers the keys of ~/.ssh/config");
+    Ok(())
+}
+
+/// The agent's usual places: the wrap must start.
+#[test]
+fn agents_in_their_usual_places() -> Result<()> {
+    let t = ordinary!();
+    let wrap = format!("{} wrap -- echo started", t.binary().display());
+    t.run(&["ssh-agent", "bash", "-c", &wrap])?.expect_stdout("started\n")?;
+    let socket = t.run_dir().join("keyring/ssh").display().to_string();
+    t.run(&[
+        "bash",
+        "-c",
+        &format!("mkdir -p $(dirname {socket}); exec ssh-agent -a {socket} {wrap}"),
+    ])?
+    .expect_stdout("started\n")?;
+    Ok(())
+}
+
+/// A second wrap of the same user writes the configuration that the first one relies on.
+#[test]
+fn the_configuration_of_another_wrap() -> Result<()> {
+    let t = ordinary!();
+    let usual = fs::read_to_string(t.home().join(".ssh/config"))?;
+    t.write("project/config", &usual)?;
+    let loot = t.home().join("loot");
+    let one = "until test -e ~/written; do sleep 0.05; done; timeout 20 ssh target true";
+    let first = t.wrap_with(&["--ssh-config", "project/config"], &["bash", "-c", one]).spawn()?;
+    let two = format!(
+        "printf 'Match exec \"touch {}\"\\nHost *\\n' >project/config; : >written",
+        loot.display()
+    );
+    t.wrap(&["bash", "-c", &two]).run()?;
+    until("the second", || Ok(t.home().join("written").exists().then_some(())))?;
+    let _ = first.wait()?;
+    ensure!(!loot.exists(), "a command of the second ran outside");
+    Ok(())
+}
+
+/// `~/.ssh` and unit directories behind a link, as dotfile managers make them.
+#[test]
+fn links_to_what_is_held_fast() -> Result<()> {
+    let t = ordinary!();
+    t.run(&["bash", "-c", "mkdir -p dot; mv .ssh dot/ssh; ln -s dot/ssh .ssh"])?.expect_code(0)?;
+    inside(&t, "mv ~/.ssh ~/gone; mkdir ~/.ssh; echo '# loot' >~/.ssh/config")?;
+    let config = fs::read_to_string(t.home().join(".ssh/config"))?;
+    ensure!(!config.contains("loot"), "~/.ssh was replaced");
+    Ok(())
+}
+
+/// The user's keyring of the first namespace can be linked and read.
+#[test]
+fn the_user_keyring() -> Result<()> {
+    let t = ordinary!();
+    t.run(&["bash", "-c", "keyctl session - bash -c 'keyctl add user xpu loot @u'"])?.expect_code(0)?;
+    let said = inside(
+        &t,
+        "k=$(grep '_uid\\.' /proc/keys | cut -d' ' -f1); keyctl link $((16#$k)) @s; \
+         keyctl pipe %user:xpu",
+    )?;
+    ensure!(!said.contains("loot"), "the keyring was read: {said}");
+    Ok(())
+}
+
+/// A program inside must not be able to change the first process of its namespace.
+#[test]
+fn the_first_process() -> Result<()> {
+    let t = ordinary!();
+    let said = inside(
+        &t,
+        "/usr/bin/python3 -c \"import ctypes; l = ctypes.CDLL(None); \
+         print('traced' if l.ptrace(0x4206, 1, 0, 0) == 0 else 'refused')\"",
+    )?;
+    ensure!(!said.contains("traced"), "PID 1 can be traced, and untied from the wrap: {said}");
+    Ok(())
+}
+
+/// The gate's own client towards a jump host must not leave a control socket behind.
+#[test]
+fn a_control_socket_of_the_gate() -> Result<()> {
+    let t = ordinary!();
+    let config = fs::read_to_string(t.home().join(".ssh/config"))?;
+    let jump = config.replace("Host target", "Host jump");
+    t.write(
+        ".ssh/config",
+        &format!(
+            "{jump}\nHost target\nProxyJump jump\n{config}\nHost *\nControlMaster auto\n\
+             ControlPath ~/cm/%C\nControlPersist 20\n"
+        ),
+    )?;
+    t.run(&["mkdir", "cm"])?;
+    let said = inside(&t, "timeout 5 ssh target true; ls cm")?;
+    ensure!(
+        fs::read_dir(t.home().join("cm"))?.next().is_none(),
+        "the gate made a control socket where a wrapped program reaches it: {said}"
+    );
+    Ok(())
+}
+
+/// A runtime directory that is not below /run.
+#[test]
+fn a_runtime_directory_elsewhere() -> Result<()> {
+    let t = ordinary!();
+    let dir = t.home().join("runtime").display().to_string();
+    let binary = t.binary().display().to_string();
+    let said = t.run(&[
+        "bash",
+        "-c",
+        &format!(
+            "mkdir -m 700 {dir}; export XDG_RUNTIME_DIR={dir}; ssh-agent -a {dir}/keyring.sock; \
+             {binary} wrap -- ssh-add -l; {binary} wrap -- env SSH_AUTH_SOCK={dir}/keyring.sock \
+             ssh-add -l; {binary} down"
+        ),
+    ])?;
+    ensure!(!said.out().contains("no identities"), "the agent answers: {}", said.describe());
+    Ok(())
+}
+
+/// A proxy command that reads a start-up file of the home.
+#[test]
+fn a_proxy_command_with_a_start_up_file() -> Result<()> {
+    let t = ordinary!();
+    if !std::path::Path::new("/usr/bin/zsh").exists() {
+        return Ok(());
+    }
+    let config = fs::read_to_string(t.home().join(".ssh/config"))?;
+    let with = "Host target\n  ProxyCommand zsh -c \"nc %h %p\"";
+    t.write(".ssh/config", &config.replace("Host target", with))?;
+    let loot = t.home().join("loot");
+    let outer = fs::read_link("/proc/self/ns/user")?.display().to_string();
+    let script = format!(
+        "echo 'readlink /proc/self/ns/user >{}' >.zshenv; timeout 10 ssh target true",
+        loot.display()
+    );
+    let said = inside(&t, &script)?;
+    let ran = fs::read_to_string(&loot).unwrap_or_default();
+    ensure!(!ran.contains(&outer), "a command ran outside: {said}");
+    Ok(())
+}
