@@ -257,6 +257,13 @@ fn the_agent_shows_keys_and_changes_nothing() -> Result<()> {
     ensure!(outcome.code() != 0, "{}", outcome.describe());
     outcome.expect_stderr("neither a commit nor a tag of git")?;
     assert!(t.pending()?.is_empty());
+    // It serves its own wrap only.
+    let line = "echo $SSH_AUTH_SOCK >socket.new; mv socket.new socket; exec sleep 900";
+    let _living = agent.with(t.wrap(&["bash", "-c", line])).spawn()?;
+    let file = t.home().join("socket");
+    let socket = until("the agent's socket", || Ok(fs::read_to_string(&file).ok()))?;
+    let listed = t.launch(&["ssh-add", "-l"]).env("SSH_AUTH_SOCK", socket.trim()).run()?;
+    ensure!(listed.code() != 0 && !listed.out().contains(&fingerprint), "{}", listed.describe());
     // Without an agent outside there is none inside.
     t.wrap(&["bash", "-c", "echo ${SSH_AUTH_SOCK-none}"]).run()?.expect_stdout("none\n")?;
     Ok(())

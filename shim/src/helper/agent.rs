@@ -19,7 +19,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::agent_message::{self as message, Identity, Request};
 use super::message::PROXY_ENV;
-use super::peer::is_of_this_user;
 use crate::error::WrapError;
 use crate::notice;
 
@@ -47,12 +46,16 @@ const MAX_COMMENT: usize = 120;
 /// Asks the gate for a decision; the answer comes on the socket.
 pub(super) type Ask = dyn Fn(&SignatureRequest) -> Result<UnixStream, WrapError> + Send + Sync;
 
+/// Whether a peer belongs to the program of the wrap.
+pub(super) type Admit = dyn Fn(&UnixStream) -> bool + Send + Sync;
+
 /// The agent of one wrap.
 pub(super) struct Agent {
     listener: UnixListener,
     /// The user's own.
     real: PathBuf,
     ask: Box<Ask>,
+    admit: Box<Admit>,
     /// Messages may be printed while the program runs.
     loud: bool,
     serving: AtomicUsize,
@@ -89,12 +92,14 @@ impl Agent {
         real: PathBuf,
         loud: bool,
         ask: Box<Ask>,
+        admit: Box<Admit>,
     ) -> std::io::Result<Self> {
         let listener = UnixListener::bind(dir.join(SOCKET))?;
         Ok(Self {
             listener,
             real,
             ask,
+            admit,
             loud,
             serving: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
@@ -110,7 +115,7 @@ impl Agent {
                 std::thread::sleep(Duration::from_millis(20));
                 continue;
             };
-            if self.serving.fetch_add(1, Ordering::AcqRel) >= MOST || !is_of_this_user(&stream) {
+            if self.serving.fetch_add(1, Ordering::AcqRel) >= MOST || !(self.admit)(&stream) {
                 self.serving.fetch_sub(1, Ordering::AcqRel);
                 continue;
             }

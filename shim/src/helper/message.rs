@@ -54,6 +54,7 @@ pub(crate) struct Start {
     /// the user's, not those of a wrapped program.
     pub(crate) own_client: bool,
     /// The program has no terminal of its own that messages would get into.
+    #[serde(default)]
     pub(crate) loud: bool,
     /// The route of that client, if the wrap knows it already.
     pub(crate) first: Option<FirstRoute>,

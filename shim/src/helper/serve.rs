@@ -187,8 +187,12 @@ fn agent(server: &Arc<Server>) -> Result<Option<Arc<Agent>>, WrapError> {
     let Some(real) = real.filter(|_| server.start.namespaces) else { return Ok(None) };
     let asking = Arc::clone(server);
     let ask = Box::new(move |request: &SignatureRequest| asking.ask(request));
+    let admitting = Arc::clone(server);
+    let admit = Box::new(move |peer: &UnixStream| {
+        is_of_this_user(peer) && admitting.is_of_this_wrap(Some(peer))
+    });
     let start = &server.start;
-    Agent::listen(&start.context.dir, real.into(), start.loud, ask)
+    Agent::listen(&start.context.dir, real.into(), start.loud, ask, admit)
         .map(|agent| Some(Arc::new(agent)))
         .map_err(WrapError::io("listen in the place of the ssh-agent"))
 }
