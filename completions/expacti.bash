@@ -88,6 +88,9 @@ _expacti() {
             expacti,sessions)
                 cmd="expacti__subcmd__sessions"
                 ;;
+            expacti,setup)
+                cmd="expacti__subcmd__setup"
+                ;;
             expacti,status)
                 cmd="expacti__subcmd__status"
                 ;;
@@ -267,6 +270,9 @@ _expacti() {
                 ;;
             expacti__subcmd__help,sessions)
                 cmd="expacti__subcmd__help__subcmd__sessions"
+                ;;
+            expacti__subcmd__help,setup)
+                cmd="expacti__subcmd__help__subcmd__setup"
                 ;;
             expacti__subcmd__help,status)
                 cmd="expacti__subcmd__help__subcmd__status"
@@ -575,7 +581,7 @@ _expacti() {
 
     case "${cmd}" in
         expacti)
-            opts="-h -V --broker --token-file --json --help --version review pending allow deny pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor completions man up status down broker gate target reviewer agent help"
+            opts="-h -V --broker --token-file --json --help --version review pending allow deny pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor setup completions man up status down broker gate target reviewer agent help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1443,7 +1449,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help)
-            opts="review pending allow deny pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor completions man up status down broker gate target reviewer agent help"
+            opts="review pending allow deny pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor setup completions man up status down broker gate target reviewer agent help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2213,6 +2219,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__sessions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__setup)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3622,6 +3642,28 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__setup)
+            opts="-y -h -V --user --undo --yes --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__status)
             opts="-h -V --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -3941,7 +3983,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__wrap)
-            opts="-h -V --agent --reason --ssh-config --identity --broker --token-file --json --help --version"
+            opts="-h -V --agent --reason --ssh-config --identity --with --keep --no-isolate --path-only --explain --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3960,6 +4002,10 @@ _expacti() {
                     return 0
                     ;;
                 --identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --with)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::WrapError;
 use crate::executable::{find, search_path};
-use crate::wrap::{Wanted, WrapOptions};
+use crate::line::Wanted;
+use crate::wrap::WrapOptions;
 use crate::{canary, line, shim_dir};
 
 /// What holds on this machine.

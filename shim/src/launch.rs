@@ -55,7 +55,9 @@ impl Launch {
                 Streams::Inherited => enter::Mode::Piped,
                 Streams::Terminal => enter::Mode::Session,
             };
-            return enter::arguments(mode, isolate, self);
+            let program =
+                enter::Program { path: &self.program, name: &self.name, args: &self.args };
+            return enter::arguments(mode, &isolate.dir, isolate.keep, program);
         }
         let mode = match streams {
             Streams::Inherited => child::Mode::Piped,

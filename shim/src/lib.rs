@@ -51,8 +51,9 @@ use shims::{copy_shim, ssh_shim};
 
 pub use error::{ExpandError, FixedError, GateError, HelperError, ResolveError, WrapError};
 pub use explain::{Explanation, explain};
+pub use line::Wanted;
 pub use second::ssh_config as second_line;
-pub use wrap::{Wanted, WrapOptions, wrap};
+pub use wrap::{WrapOptions, wrap};
 
 /// Runs one of the helpers that `wrap` starts from its own executable, and returns its exit status;
 /// `None` when the arguments (without the program's name) name no helper. Call it first thing in

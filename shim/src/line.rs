@@ -7,7 +7,18 @@ use crate::canary;
 use crate::context::Context;
 use crate::error::WrapError;
 use crate::notice;
-use crate::wrap::Wanted;
+
+/// What is to keep the program from going round the gate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Namespaces of its own.
+    #[default]
+    Namespaces,
+    /// No namespaces (`--no-isolate`): only where no launcher would get past.
+    NoNamespaces,
+    /// Only its `PATH` and its environment (`--path-only`).
+    PathOnly,
+}
 
 /// The line that holds for one program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,21 +21,9 @@ use crate::helper::{FirstRoute, Helper, KNOWN_HOSTS_ENV, PROXY_ENV, SOCKET, Star
 #[cfg(target_os = "linux")]
 use crate::isolate::prepare::{Isolate, Known, UNREACHABLE, prepare};
 use crate::launch::Launch;
-use crate::line::Line;
+use crate::line::{Line, Wanted};
 use crate::resolve::{Resolved, resolve};
 use crate::{line, notice, pipes, process, shim_dir, terminal};
-
-/// What is to keep the program from going round the gate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Wanted {
-    /// Namespaces of its own.
-    #[default]
-    Namespaces,
-    /// No namespaces (`--no-isolate`): only where no launcher would get past.
-    NoNamespaces,
-    /// Only its `PATH` and its environment (`--path-only`).
-    PathOnly,
-}
 
 /// What to wrap.
 #[derive(Debug, Clone)]

@@ -15,9 +15,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::lockdown;
-use super::prepare::Isolate;
 use crate::error::WrapError;
-use crate::launch::Launch;
 use crate::process::{Change, next_change};
 use crate::signals::{Event, Queue};
 use crate::{child, helper, notice};
@@ -49,15 +47,23 @@ impl Mode {
     }
 }
 
-/// The arguments of `__enter`.
-pub(crate) fn arguments(mode: Mode, isolate: &Isolate, launch: &Launch) -> Vec<OsString> {
+/// What is started inside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Program<'a> {
+    pub(crate) path: &'a Path,
+    /// What it is called by.
+    pub(crate) name: &'a OsStr,
+    pub(crate) args: &'a [OsString],
+}
+
+/// The arguments of `__enter`. `keep`: what the program leaves running is waited for.
+pub(crate) fn arguments(mode: Mode, dir: &Path, keep: bool, program: Program<'_>) -> Vec<OsString> {
     let pid = std::process::id().to_string();
-    // What the program leaves running is waited for, or ended.
-    let keep = if isolate.keep { "keep" } else { "end" };
+    let keep = if keep { "keep" } else { "end" };
     let mut argv: Vec<OsString> = vec!["__enter".into(), mode.as_str().into(), pid.into()];
-    argv.extend([isolate.dir.as_path().into(), keep.into(), "--".into()]);
-    argv.extend([launch.program.as_path().into(), launch.name.clone()]);
-    argv.extend(launch.args.iter().cloned());
+    argv.extend([dir.into(), keep.into(), "--".into()]);
+    argv.extend([program.path.into(), program.name.to_owned()]);
+    argv.extend(program.args.iter().cloned());
     argv
 }
 
