@@ -217,8 +217,8 @@ fn isolated(world: &World, pinned: &[&str], args: &[&str]) -> String {
             "gate": world.home.gate_socket(), "known_hosts": world.home.gate_known_hosts(),
             "expacti": support::shim(), "ssh": "/usr/bin/ssh", "dir": dir.path(),
         },
-        "broker": world.home.broker_socket(), "isolation": "namespace", "with": [],
-        "pinned": pinned, "ssh_config": world.path().join("pinned/config"), "identities": [],
+        "broker": world.home.broker_socket(), "isolation": "namespace",
+        "namespaces": true, "with": [], "pinned": pinned, "mask": [], "ssh_config": world.path().join("pinned/config"), "identities": [],
         "own_client": false, "first": null,
     });
     let mut child = Command::new(support::shim())
