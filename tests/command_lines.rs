@@ -6,11 +6,19 @@ use std::fs;
 use anyhow::{Result, ensure};
 use expacti_harness::{Outcome, Trial, Verdict, trial};
 
+/// Without isolation.
+const PATH_ONLY: &[&str] = &["--path-only"];
+
 /// Runs a script inside, with the user's configuration extended at its beginning by `config`.
 fn inside(t: &Trial, config: &str, script: &str) -> Result<Outcome> {
+    inside_with(t, &[], config, script)
+}
+
+/// The same with options of `wrap`.
+fn inside_with(t: &Trial, options: &[&str], config: &str, script: &str) -> Result<Outcome> {
     let usual = fs::read_to_string(t.client().config())?;
     fs::write(t.client().config(), format!("{config}\n{usual}"))?;
-    let outcome = t.wrap(&["sh", "-c", script]).run();
+    let outcome = t.wrap_with(options, &["sh", "-c", script]).run();
     fs::write(t.client().config(), usual)?;
     outcome
 }
@@ -113,18 +121,55 @@ fn a_configuration_or_a_program_of_it_that_was_changed_inside_is_not_used() -> R
     t.up()?;
     let (marker, program) = (t.dir().join("exec"), t.dir().join("program"));
     fs::write(&program, "exit 1\n")?;
+    let inside = |config: &str, script: &str| inside_with(&t, PATH_ONLY, config, script);
     let touch = format!("touch {}", marker.display());
     let add = format!("echo 'Match exec \"{touch}\"' >> {}", t.client().config().display());
-    says(&inside(&t, "", &format!("{add}; ssh target true"))?, "not what it was")?;
+    says(&inside("", &format!("{add}; ssh target true"))?, "not what it was")?;
     let change = format!("echo '{touch}' > {}", program.display());
     let of_match = format!("Match exec \"/bin/sh {}\"\n User x\nMatch all", program.display());
-    says(&inside(&t, &of_match, &format!("{change}; ssh target true"))?, "not what it was")?;
+    says(&inside(&of_match, &format!("{change}; ssh target true"))?, "not what it was")?;
     fs::write(&program, "exit 1\n")?;
     let proxy = format!("Host target\n ProxyCommand /bin/sh {}\n", program.display());
-    says(&inside(&t, &proxy, &format!("{change}; ssh target true"))?, "not what it was")?;
+    says(&inside(&proxy, &format!("{change}; ssh target true"))?, "not what it was")?;
     let include = format!("Include {}/*.conf\n", t.dir().display());
     let new = format!("echo 'Match exec \"{touch}\"' > {}/new.conf", t.dir().display());
-    says(&inside(&t, &include, &format!("{new}; ssh target true"))?, "could change it")?;
+    says(&inside(&include, &format!("{new}; ssh target true"))?, "could change it")?;
+    assert!(!marker.exists());
+    Ok(())
+}
+
+#[test]
+fn a_configuration_cannot_be_changed_where_the_wrap_is_isolated() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let _reviewer = t.auto_reviewer(Verdict::Allow);
+    let (marker, program) = (t.dir().join("exec"), t.dir().join("program"));
+    let config = t.client().config();
+    let usual = fs::read_to_string(&config)?;
+    let touch = format!("touch {}", marker.display());
+    let (ssh, file) = (config.parent().unwrap().display(), config.display());
+    let add = format!("echo 'Match exec \"{touch}\"' >>{file}");
+    for change in [
+        add.clone(),
+        format!("rm {file}; {add}"),
+        format!("mv {ssh} {ssh}-old; mkdir -p {ssh}; {add}"),
+        format!("umount {ssh}; {add}"),
+        // The copy that the helper reads.
+        format!(
+            "dir=$(dirname $(command -v ssh)); for f in $dir/*; do {add}; cat {file} >>$f; done"
+        ),
+    ] {
+        let outcome = t.wrap(&["sh", "-c", &format!("{change}; ssh target 'echo fine'")]).run()?;
+        outcome.expect_stdout("fine\n")?;
+        assert_eq!(fs::read_to_string(&config)?, usual, "{change}");
+    }
+    // A program that could be changed is not run at all, changed or not.
+    fs::write(&program, "exit 1\n")?;
+    let program = program.display();
+    let of_match = format!("Match exec \"/bin/sh {program}\"\n User x\nMatch all");
+    says(&inside(&t, &of_match, "ssh target true")?, "could change it")?;
+    let proxy = format!("Host target\n ProxyCommand /bin/sh {program}\n");
+    says(&inside(&t, &proxy, "ssh target true")?, "could change it")?;
     assert!(!marker.exists());
     Ok(())
 }
@@ -184,15 +229,21 @@ fn the_first_process_inside_makes_its_namespace_known() -> Result<()> {
         t.home().display().to_string(),
     );
     let argv = ["unshare", "--user", "--map-root-user", "python3", "-c", &script];
-    let outcome = t.wrap(&argv).run()?;
+    // This script plays the first process.
+    let outcome = t.wrap_with(PATH_ONLY, &argv).run()?;
     let said = outcome.out();
     assert!(said.starts_with("entered\n{'refused': {"), "{}", outcome.describe());
     assert!(said.contains("known already") && said.ends_with("\n5\n"), "{}", outcome.describe());
     // Its ssh still leads to the gate.
     let _reviewer = t.auto_reviewer(Verdict::Allow);
-    t.wrap(&["unshare", "--user", "--map-root-user", "ssh", "target", "echo fine"])
+    t.wrap_with(PATH_ONLY, &["unshare", "--user", "--map-root-user", "ssh", "target", "echo fine"])
         .run()?
         .expect_stdout("fine\n")?;
+    // With isolation it is known before the program starts.
+    let outcome = t.wrap(&["python3", "-c", &script]).run()?;
+    let said = outcome.out();
+    assert_eq!(said.matches("known already").count(), 2, "{}", outcome.describe());
+    assert!(said.ends_with("\n5\n"), "{}", outcome.describe());
     Ok(())
 }
 

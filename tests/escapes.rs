@@ -599,3 +599,287 @@ fn what_is_left_running() -> Result<()> {
     run.wait()?.expect_code(3)?;
     Ok(())
 }
+
+/// Says `reached` when somebody listens there.
+fn reach(socket: &str) -> String {
+    format!(
+        "/usr/bin/python3 -c \"import socket; socket.socket(socket.AF_UNIX).connect('{socket}'); \
+         print('reached')\""
+    )
+}
+
+#[test]
+fn the_agent_wherever_it_listens() -> Result<()> {
+    let t = ordinary!();
+    let (run, work) = (t.run_dir().display().to_string(), t.home().join("work"));
+    outside(&t, &format!("mkdir work {run}/keyring"))?.expect_code(0)?;
+    // What it listens on, as SSH_AUTH_SOCK says it.
+    let start = |cwd: &str, options: &str| -> Result<String> {
+        let start = format!(
+            "cd {cwd}; eval $(ssh-agent {options}) >/dev/null; ssh-add -q ~/.ssh/id_ed25519; \
+             echo $SSH_AUTH_SOCK"
+        );
+        Ok(outside(&t, &start)?.expect_code(0)?.out().trim().to_owned())
+    };
+    let work_path = work.display().to_string();
+    let sockets = [
+        ("in /tmp", start("~", "")?),
+        ("the session's", start("~", &format!("-a {run}/keyring/ssh"))?),
+        ("by a relative path", start(&work_path, "-a ./rel.sock")?),
+        ("by a relative path from above", start("~", "-a work/below.sock")?),
+    ];
+    let mut through = Vec::new();
+    for (what, socket) in &sockets {
+        let list = format!("SSH_AUTH_SOCK={socket} ssh-add -l");
+        let cwd = if what.ends_with("above") { t.home() } else { &work };
+        let direct = t.launch(&["bash", "-c", &list]).current_dir(cwd).run()?;
+        ensure!(direct.out().contains("ED25519"), "{what}: {}", direct.describe());
+        // Whether the environment names it or not.
+        let script = format!("echo starts; {list}; ssh-add -l");
+        for launch in [
+            t.wrap(&["bash", "-c", &script]).env("SSH_AUTH_SOCK", socket),
+            t.wrap(&["bash", "-c", &script]),
+        ] {
+            let outcome = launch.current_dir(cwd).run()?;
+            ensure!(outcome.out().starts_with("starts\n"), "{what}: {}", outcome.describe());
+            if outcome.out().contains("ED25519") {
+                through.push(format!("{what}: {}", outcome.describe()));
+            }
+        }
+    }
+    ensure!(through.is_empty(), "these agents were reached:\n{}", through.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn a_shared_connection_that_was_open_before() -> Result<()> {
+    let t = ordinary!();
+    // The client binds it under another name first.
+    let socket = t.home().join("mux/master").display().to_string();
+    outside(&t, &format!("mkdir mux; ssh -M -N -f -S {socket} target </dev/null >/dev/null 2>&1"))?
+        .expect_code(0)?;
+    outside(&t, &reach(&socket))?.expect_stdout("reached\n")?;
+    none_gets(&t, "reached", &[("a shared connection", reach(&socket))])
+}
+
+#[test]
+fn keys_that_are_found_by_a_pattern() -> Result<()> {
+    let t = ordinary!();
+    let home = t.home().display().to_string();
+    outside(&t, "mkdir -p keys more/work; for to in keys/work-key more/work/id mine; do cp .ssh/id_ed25519 $to; done")?
+        .expect_code(0)?;
+    let config = fs::read_to_string(t.home().join(".ssh/config"))?;
+    let named = "Host work\n IdentityFile ~/keys/%n-key\n IdentityFile %d/more/%h/id\n \
+                 IdentityFile ${KEYS}/mine\n";
+    t.write(".ssh/config", &format!("{named}{config}"))?;
+    for key in ["keys/work-key", "more/work/id", "mine"] {
+        let read = format!("cat {home}/{key}");
+        ensure!(outside(&t, &read)?.out().contains(LOOT), "{key} is not there outside");
+        let outcome =
+            t.wrap(&["bash", "-c", &format!("{read}; echo over")]).env("KEYS", &home).run()?;
+        ensure!(outcome.out() == "over\n", "{key}: {}", outcome.describe());
+    }
+    Ok(())
+}
+
+#[test]
+fn secrets_of_other_kinds() -> Result<()> {
+    let t = ordinary!();
+    let home = t.home().display().to_string();
+    // Neither its name nor a line of text says that this is a key.
+    t.write(".ssh/sub/key.der", "\u{30}\u{2e}\u{2}\u{1}loot-der")?;
+    t.write(".ssh/sub/passphrase", "loot-phrase\n")?;
+    t.write(".ssh/passphrase", "loot-phrase\n")?;
+    t.write(".ssh/sub/conf.d/more.conf", "Host more\n HostName 127.0.0.1\n")?;
+    t.write("elsewhere/private-keys-v1.d/0123.key", "loot-gpg")?;
+    t.write("elsewhere/openpgp-revocs.d/0123.rev", "loot-rev")?;
+    t.write("elsewhere/pubring.kbx", "public")?;
+    let gnupg = format!("{home}/elsewhere");
+    let look = format!("grep -rsa loot {home}");
+    outside(&t, &look)?.expect_code(0)?;
+    let seen = format!("{look}; cat .ssh/sub/conf.d/more.conf elsewhere/pubring.kbx");
+    let outcome = t.wrap(&["bash", "-c", &seen]).env("GNUPGHOME", &gnupg).run()?;
+    ensure!(!outcome.out().contains("loot"), "{}", outcome.describe());
+    // What is no secret is there.
+    for public in ["Host more", "public"] {
+        ensure!(outcome.out().contains(public), "{public}: {}", outcome.describe());
+    }
+    // Nor does a client outside read it aloud.
+    let key = fs::read_to_string(t.home().join(".ssh/id_ed25519"))?;
+    let line = key.lines().nth(1).context("the key has no second line")?;
+    // The client writes keywords in small letters.
+    let word = line[..12].to_lowercase();
+    let tells = |outcome: &Outcome| outcome.out().to_lowercase().contains(&word);
+    let direct = outside(&t, "ssh -F ~/.ssh/id_ed25519 target true 2>&1")?;
+    ensure!(tells(&direct), "the client says nothing: {}", direct.describe());
+    for told in ["-F ~/.ssh/id_ed25519", "-F .ssh/id_ed25519", "-F /proc/self/cwd/.ssh/id_ed25519"]
+    {
+        let outcome = inside(&t, &format!("ssh {told} target true 2>&1"))?;
+        ensure!(outcome.code() != 0 && !tells(&outcome), "{}", outcome.describe());
+    }
+    Ok(())
+}
+
+#[test]
+fn working_directories_that_are_replaced() -> Result<()> {
+    let t = ordinary!();
+    let (name, run) = (t.name().to_owned(), t.run_dir());
+    let session = run.join("x").display().to_string();
+    for dir in [format!("/dev/shm/{name}"), session, format!("/tmp/{name}/a")] {
+        outside(&t, &format!("mkdir -p {dir} && echo before >{dir}/here"))?.expect_code(0)?;
+        let found = t
+            .wrap(&["bash", "-c", "pwd; cat here; echo after >there"])
+            .current_dir(dir.as_ref())
+            .run()?;
+        found.expect_stdout(&format!("{dir}\nbefore\n"))?;
+        assert_eq!(fs::read_to_string(format!("{dir}/there"))?, "after\n");
+    }
+    // Nothing else of what is around it.
+    outside(&t, &format!("echo loot >/dev/shm/{name}-other"))?;
+    let outcome = t
+        .wrap(&["cat", &format!("/dev/shm/{name}-other")])
+        .current_dir(format!("/dev/shm/{name}").as_ref())
+        .run()?;
+    ensure!(!outcome.out().contains("loot"), "{}", outcome.describe());
+    let wrap = t.binary().display().to_string();
+    let gone =
+        format!("mkdir gone; cd gone; rmdir ../gone; exec {wrap} wrap -- bash -c 'cd .; pwd'");
+    let outcome = outside(&t, &gone)?;
+    outcome.expect_stdout("/\n")?.expect_stderr("working directory")?;
+    Ok(())
+}
+
+#[test]
+fn a_directory_of_keys_that_is_a_link() -> Result<()> {
+    let t = ordinary!();
+    works(&t)?;
+    outside(&t, "mv .ssh dotfiles; ln -s dotfiles .ssh")?.expect_code(0)?;
+    let outcome = inside(&t, "echo starts")?;
+    outcome.expect_no_stdout()?.expect_stderr(".ssh is a symbolic link")?;
+    ensure!(outcome.code() != 0, "{}", outcome.describe());
+    Ok(())
+}
+
+/// The process of a wrap that has this argument.
+fn part(t: &Ordinary, arg: &str) -> Result<i32> {
+    until(&format!("the process {arg}"), || {
+        Ok(t.processes().into_iter().find(|process| process.has_arg(arg)).map(|found| found.pid))
+    })
+}
+
+/// Waits until nothing runs any more that has this argument.
+fn ends(t: &Ordinary, arg: &str) -> Result<()> {
+    until(&format!("the end of {arg}"), || {
+        Ok((!t.processes().iter().any(|process| process.has_arg(arg))).then_some(()))
+    })
+}
+
+#[test]
+fn without_its_helper_nothing_goes_on() -> Result<()> {
+    let t = ordinary!();
+    works(&t)?;
+    let run = t.wrap(&["bash", "-c", "setsid sleep 987 & : >~/ready; exec sleep 987"]).spawn()?;
+    until("the program", || Ok(t.home().join("ready").exists().then_some(())))?;
+    expacti_harness::kill(part(&t, "__helper")?, rustix::process::Signal::KILL)?;
+    let outcome = run.wait()?;
+    ensure!(outcome.code() != 0, "{}", outcome.describe());
+    outcome.expect_stderr("helper")?;
+    ends(&t, "987")
+}
+
+#[test]
+fn without_the_wrap_nothing_goes_on() -> Result<()> {
+    let t = ordinary!();
+    works(&t)?;
+    // Whoever traces the first process inside could keep it from ending.
+    let trace = format!(
+        "/usr/bin/python3 - 987 <<'END'\nimport ctypes, os, time\n\
+         libc = ctypes.CDLL(None, use_errno=True)\nsaid = []\n\
+         # PTRACE_ATTACH and PTRACE_SEIZE.\n\
+         for request in (16, 0x4206):\n\
+         \x20   said.append(libc.ptrace(request, 1, 0, 0))\n\
+         open('{0}.new', 'w').write(repr(said))\nos.rename('{0}.new', '{0}')\n\
+         time.sleep(900)\nEND",
+        t.home().join("said").display()
+    );
+    let run = t.wrap(&["bash", "-c", &format!("setsid sleep 987 & {trace}")]).spawn()?;
+    let said = until("the attempt", || Ok(fs::read_to_string(t.home().join("said")).ok()))?;
+    assert_eq!(said, "[-1, -1]", "the first process was traced");
+    run.signal(rustix::process::Signal::KILL)?;
+    assert_eq!(run.wait()?.code(), 137);
+    ends(&t, "987")
+}
+
+#[test]
+fn a_key_that_is_replaced_outside() -> Result<()> {
+    let t = ordinary!();
+    outside(&t, "mkdir keys; cp .ssh/id_ed25519 keys/deploy; cp .ssh/id_ed25519 new")?;
+    let config = fs::read_to_string(t.home().join(".ssh/config"))?;
+    t.write(".ssh/config", &format!("{config}Host other\n  IdentityFile ~/keys/deploy\n"))?;
+    let script = "cat keys/deploy; : >ready; until grep -q KEY keys/deploy; do :; done; sleep 987";
+    let run = t.wrap(&["bash", "-c", script]).spawn()?;
+    until("the program", || Ok(t.home().join("ready").exists().then_some(())))?;
+    outside(&t, "mv new keys/deploy")?.expect_code(0)?;
+    let outcome = run.wait()?;
+    outcome.expect_no_stdout()?.expect_stderr("keys/deploy")?.expect_stderr("was ended")?;
+    ensure!(outcome.code() != 0, "{}", outcome.describe());
+    ends(&t, "987")
+}
+
+#[test]
+fn calls_for_keyrings() -> Result<()> {
+    let t = ordinary!();
+    // add_key, request_key and keyctl: EPERM is the filter's; a kernel without keyrings says ENOSYS.
+    let script = "/usr/bin/python3 - <<'END'\nimport ctypes, platform\n\
+        libc = ctypes.CDLL(None, use_errno=True)\n\
+        for number in {'x86_64': (248, 249, 250), 'aarch64': (217, 218, 219)}[platform.machine()]:\n\
+        \x20   print(libc.syscall(number, 0, 0, 0, 0, 0), ctypes.get_errno())\nEND";
+    if !["x86_64", "aarch64"].contains(&std::env::consts::ARCH) {
+        prerequisites::not_applicable("the numbers of these calls are not known here");
+        return Ok(());
+    }
+    let direct = outside(&t, script)?;
+    if direct.out().contains(" 1\n") {
+        prerequisites::not_applicable("these calls are refused outside of the wrap as well");
+    }
+    inside(&t, script)?.expect_stdout("-1 1\n-1 1\n-1 1\n")?;
+    Ok(())
+}
+
+/// A file system in the place of a directory, until the end of a test.
+struct Mounted(std::path::PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let done = Command::new("umount").arg("-l").arg(&self.0).status();
+        if !done.is_ok_and(|status| status.success()) {
+            eprintln!("failed to unmount {}", self.0.display());
+        }
+    }
+}
+
+#[test]
+fn a_session_directory_that_runs_no_programs() -> Result<()> {
+    let t = ordinary!();
+    let options = format!("noexec,nosuid,nodev,mode=700,uid={0},gid={0}", t.uid());
+    let done = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+        .arg(t.run_dir())
+        .output()
+        .context("failed to run mount")?;
+    if !done.status.success() {
+        prerequisites::not_applicable("nothing can be mounted here");
+        return Ok(());
+    }
+    let mounted = Mounted(t.run_dir());
+    let run = t.run_dir().display().to_string();
+    let script = format!("cp /bin/true {run}/x; {run}/x");
+    ensure!(outside(&t, &script)?.code() == 126, "programs run in {run}");
+    let mut run =
+        t.wrap(&["bash", "-c", "ssh target 'echo fine'; scp -q target:/etc/hostname ."]).spawn()?;
+    t.decide_all(&mut run, "allow")?;
+    run.wait()?.expect_stdout("fine\n")?;
+    t.expacti(&["down"])?;
+    drop(mounted);
+    Ok(())
+}

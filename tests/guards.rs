@@ -7,6 +7,16 @@ use anyhow::Result;
 use expacti_harness::{Trial, Verdict, trial, until};
 use serde_json::json;
 
+/// Without isolation.
+const PATH_ONLY: &[&str] = &["--path-only"];
+
+/// Requires that a program for Python finds no socket of expacti where the wrap is isolated.
+fn not_there(t: &Trial, program: &str) -> Result<()> {
+    let outcome = t.wrap(&["python3", "-c", program]).run()?;
+    outcome.expect_code(1)?.expect_no_stdout()?.expect_stderr("FileNotFoundError")?;
+    Ok(())
+}
+
 /// The wrapped program's words for this binary.
 fn expacti(t: &Trial) -> String {
     format!("'{}'", t.binary().display())
@@ -79,7 +89,8 @@ fn a_wrapped_program_cannot_shut_reviewers_out() -> Result<()> {
          print(s.recv(4096).decode().split()[1])\n",
         t.home().join("broker.sock").display().to_string(),
     );
-    t.wrap(&["python3", "-c", &script]).run()?.expect_stdout("403\n")?;
+    t.wrap_with(PATH_ONLY, &["python3", "-c", &script]).run()?.expect_stdout("403\n")?;
+    not_there(&t, &script)?;
     assert!(t.pending()?.is_empty());
     t.expacti(&["rules", "list"])?.expect_code(0)?;
     Ok(())
@@ -100,9 +111,14 @@ fn what_the_gate_starts_for_an_agent_may_not_administer() -> Result<()> {
     let config = fs::read_to_string(t.client().config())?;
     let host = format!("Host admin\n ProxyCommand /bin/sh {}\n", proxy.display());
     fs::write(t.client().config(), format!("{host}{config}"))?;
-    t.wrap(&["sh", "-c", "ssh admin true"]).run()?.expect_code(255)?;
-    let said = fs::read_to_string(&said)?;
-    assert!(said.ends_with("\n5\n"), "{said}");
+    let connect = ["sh", "-c", "ssh admin true"];
+    t.wrap_with(PATH_ONLY, &connect).run()?.expect_code(255)?;
+    let answer = fs::read_to_string(&said)?;
+    assert!(answer.ends_with("\n5\n"), "{answer}");
+    // Where the wrap is isolated the gate starts nothing that could be changed from inside.
+    fs::remove_file(&said)?;
+    t.wrap(&connect).run()?.expect_code(5)?.expect_stderr("could change it")?;
+    assert!(!said.exists());
     assert_eq!(t.expacti(&["rules", "list", "--json"])?.json()?, json!([]));
     Ok(())
 }
@@ -136,12 +152,13 @@ fn a_line_by_hand_names_no_target_from_inside_or_outside() -> Result<()> {
         for route in [&target, &transport] {
             let script = by_hand(&t, token, route);
             for outcome in [
-                t.wrap(&["python3", "-c", &script]).run()?,
+                t.wrap_with(PATH_ONLY, &["python3", "-c", &script]).run()?,
                 t.direct(&["python3", "-c", &script]).run()?,
             ] {
                 assert!(outcome.out().contains("\"ok\":false"), "{}", outcome.describe());
                 assert!(outcome.out().contains("expacti wrap"), "{}", outcome.describe());
             }
+            not_there(&t, &script)?;
         }
     }
     // What began to be followed would show by the time that an honest connection has ended.

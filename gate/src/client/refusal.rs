@@ -12,6 +12,8 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// The exit status.
     pub(crate) status: u8,
+    /// The client has the message already.
+    pub(crate) is_told: bool,
 }
 
 impl Refusal {
@@ -19,7 +21,7 @@ impl Refusal {
     pub(crate) fn decided(kind: DecisionKind, comment: Option<&str>) -> Self {
         match kind {
             DecisionKind::Reviewer | DecisionKind::Rule => {
-                Self { message: denied_message(comment), status: exit::DENIED }
+                Self { message: denied_message(comment), status: exit::DENIED, is_told: false }
             }
             DecisionKind::Timeout => Self::timed_out(),
             DecisionKind::FailClosed => Self::undecided(comment.unwrap_or("no decision was made")),
@@ -28,12 +30,12 @@ impl Refusal {
 
     /// Nobody decided in time.
     pub(crate) fn timed_out() -> Self {
-        Self { message: TIMED_OUT_MESSAGE.to_owned(), status: exit::TIMED_OUT }
+        Self { message: TIMED_OUT_MESSAGE.to_owned(), status: exit::TIMED_OUT, is_told: false }
     }
 
     /// The gate cannot get a decision.
     pub(crate) fn undecided(why: &str) -> Self {
-        Self { message: denied_message(Some(why)), status: exit::UNDECIDED }
+        Self { message: denied_message(Some(why)), status: exit::UNDECIDED, is_told: false }
     }
 
     /// The broker cannot be reached.
@@ -43,16 +45,20 @@ impl Refusal {
 
     /// The target cannot be reached, or it refused the login.
     pub(crate) fn target(why: &str) -> Self {
-        Self { message: format!("expacti: {}", one_line(why)), status: exit::CONNECTION_FAILED }
+        Self {
+            message: format!("expacti: {}", one_line(why)),
+            status: exit::CONNECTION_FAILED,
+            is_told: false,
+        }
     }
 
     /// The agent withdrew the command; the status is that of `^C` in a shell.
     pub(crate) fn withdrawn() -> Self {
-        Self { message: "expacti: command withdrawn".to_owned(), status: 130 }
+        Self { message: "expacti: command withdrawn".to_owned(), status: 130, is_told: false }
     }
 
     /// Something the gate does not support.
     pub(crate) fn unsupported(why: &str) -> Self {
-        Self { message: format!("expacti: {why}"), status: exit::UNDECIDED }
+        Self { message: format!("expacti: {why}"), status: exit::UNDECIDED, is_told: false }
     }
 }

@@ -80,7 +80,9 @@ impl ClientWriter {
 
     /// Tells the client why nothing runs, and closes the channel.
     pub(crate) async fn refuse(&self, refusal: &Refusal) -> Result<(), Gone> {
-        self.send_text(&self.line(&refusal.message)).await?;
+        if !refusal.is_told {
+            self.send_text(&self.line(&refusal.message)).await?;
+        }
         self.finish(&Exit::Status(u32::from(refusal.status))).await
     }
 

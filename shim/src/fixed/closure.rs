@@ -238,28 +238,39 @@ impl Reader<'_> {
     }
 }
 
-/// A path with `*` in the place of each token and variable; none when it is not one.
+/// A path with `*` in the place of each token, and the values that variables have now; none when it is
+/// not a path.
 fn pattern(word: &str, places: &Places) -> Option<String> {
-    let home = places.home.to_str()?;
-    let mut rest = match word.strip_prefix('~') {
-        Some(rest) if rest.starts_with('/') => format!("{}{rest}", glob::Pattern::escape(home)),
-        _ => word.to_owned(),
-    };
-    while let Some(at) = rest.find("${") {
-        let (before, after) = rest.split_at(at);
-        let (_, behind) = after.split_once('}')?;
-        rest = format!("{before}*{behind}");
-    }
+    let literal = |letter: char| glob::Pattern::escape(letter.encode_utf8(&mut [0; 4]));
+    let home = glob::Pattern::escape(places.home.to_str()?);
     let mut out = String::new();
-    let mut letters = rest.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '%' => match letters.next()? {
-                '%' => out.push('%'),
-                'd' => out.push_str(&glob::Pattern::escape(home)),
-                _ => out.push('*'),
-            },
-            letter => out.push(letter),
+    let mut rest = word;
+    if let Some(below) = word.strip_prefix('~').filter(|below| below.starts_with('/')) {
+        out.push_str(&home);
+        rest = below;
+    }
+    while let Some(letter) = rest.chars().next() {
+        if let Some((name, behind)) =
+            rest.strip_prefix("${").and_then(|behind| behind.split_once('}'))
+        {
+            // What has no value now may have one later.
+            out.push_str(
+                &std::env::var(name).map_or("*".to_owned(), |v| glob::Pattern::escape(&v)),
+            );
+            rest = behind;
+            continue;
+        }
+        rest = rest.get(letter.len_utf8()..)?;
+        if letter != '%' {
+            out.push_str(&literal(letter));
+            continue;
+        }
+        let token = rest.chars().next()?;
+        rest = rest.get(token.len_utf8()..)?;
+        match token {
+            '%' => out.push('%'),
+            'd' => out.push_str(&home),
+            _ => out.push('*'),
         }
     }
     (out.starts_with('/') && out.matches('/').count() > 1).then_some(out)

@@ -92,6 +92,42 @@ fn includes_are_followed_wherever_they_stand() {
 }
 
 #[test]
+fn keys_and_shared_connections_of_any_host_are_known_by_patterns() {
+    let files = Files::new();
+    let set = glob::Pattern::escape(&std::env::var("PATH").unwrap());
+    let home = files.path("home").display().to_string();
+    for (line, expected) in [
+        ("IdentityFile ~/keys/%n-key", Some(format!("{home}/keys/*-key"))),
+        ("IdentityFile %d/%h/%r", Some(format!("{home}/*/*"))),
+        ("CertificateFile /a/%%/%h-cert.pub", Some("/a/%/*-cert.pub".to_owned())),
+        ("IdentityFile /a/[b]*%h?", Some("/a/[[]b[]][*]*[?]".to_owned())),
+        ("ControlPath ~/.mux/%C", Some(format!("{home}/.mux/*"))),
+        ("ControlPath \"/tmp/a b/%r@%h:%p\"", Some("/tmp/a b/*@*:*".to_owned())),
+        ("ControlPath /run/fixed", Some("/run/fixed".to_owned())),
+        ("ControlPath none", None),
+        // Variables with their value, those that have none with any.
+        ("IdentityFile \"${PATH}/%h\"", Some(format!("{set}/*"))),
+        ("IdentityFile /a/${EXPACTI_NOT_SET}/k", Some("/a/*/k".to_owned())),
+        // Relative, of another user, everything there is, or unfinished.
+        ("IdentityFile keys/%h", None),
+        ("IdentityFile ~root/%h", None),
+        ("IdentityFile /%h", None),
+        ("IdentityFile /a/b%", None),
+    ] {
+        files.write("home/.ssh/config", &format!("Host x\n {line}\n"));
+        let closure = files.closure();
+        assert_eq!(closure.patterns, expected.into_iter().collect::<Vec<_>>(), "{line}");
+    }
+    // What can be told needs no pattern.
+    files.write("home/.ssh/config", "IdentityFile ~/.ssh/%u %d/%i\n");
+    let uid = rustix::process::geteuid().as_raw();
+    let closure = files.closure();
+    assert!(closure.patterns.is_empty());
+    let known = [files.path("home/.ssh/me"), files.path(&format!("home/{uid}"))];
+    assert_eq!(closure.identities, known);
+}
+
+#[test]
 fn what_cannot_be_followed_is_a_problem() {
     let files = Files::new();
     for config in [

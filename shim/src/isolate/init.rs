@@ -2,7 +2,7 @@
 //! inside, gives up every right, starts the program, and reaps. When it ends, the kernel ends
 //! everything inside.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
@@ -19,7 +19,7 @@ use super::{lockdown, mounts};
 use crate::error::WrapError;
 use crate::process::{Change, next_change};
 use crate::signals::{self, Event};
-use crate::{helper, notice};
+use crate::{child, helper, notice};
 
 /// How long what the program left running has to end by itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
@@ -60,9 +60,7 @@ fn run(args: &[OsString]) -> Result<u8, WrapError> {
     lockdown::restrict()?;
     lockdown::refuse_tracing()?;
     end_when_unwatched(helper::ready(dir)?)?;
-    let mut command = Command::new(program);
-    command.arg0(name).args(rest);
-    start(mode, control, keep == "keep", command)
+    start(mode, control, keep == "keep", program, name, rest)
 }
 
 /// Ends everything inside when the helper is gone: nobody would see that something is not covered any
@@ -90,16 +88,29 @@ fn start(
     mode: Mode,
     control: UnixStream,
     keep: bool,
-    mut command: Command,
+    program: &OsStr,
+    name: &OsStr,
+    args: &[OsString],
 ) -> Result<u8, WrapError> {
     let events = signals::subscribe()?;
-    if mode == Mode::Session {
-        command.process_group(0);
-    }
-    let started = command.spawn().map_err(|source| WrapError::NotExecutable {
-        program: command.get_program().into(),
-        source,
-    })?;
+    let mut command = match mode {
+        Mode::Piped => {
+            let mut command = Command::new(program);
+            command.arg0(name).args(args);
+            command
+        }
+        Mode::Session => {
+            // It waits until it has the terminal, and becomes the program then.
+            let mode = child::Mode::Foreground;
+            let mut command = Command::new("/proc/self/exe");
+            command.arg0("expacti").process_group(0);
+            command.args(child::arguments(mode, Path::new(program), name, args));
+            command
+        }
+    };
+    let started = command
+        .spawn()
+        .map_err(|source| WrapError::NotExecutable { program: program.into(), source })?;
     let pid = Pid::from_child(&started);
     if mode == Mode::Session {
         rustix::termios::tcsetpgrp(std::io::stdin(), pid)

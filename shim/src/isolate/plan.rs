@@ -83,8 +83,9 @@ impl Step {
 }
 
 /// Where the programs and settings of a system are: read-only when everything is, but for places of
-/// the user's.
-const SYSTEM: &[&str] = &["/bin", "/etc", "/lib", "/lib32", "/lib64", "/opt", "/sbin", "/usr"];
+/// the user's. Scripts write to the one device; `/dev` inside is another.
+const SYSTEM: &[&str] =
+    &["/bin", "/dev/null", "/etc", "/lib", "/lib32", "/lib64", "/opt", "/sbin", "/usr"];
 
 impl Plan {
     /// The places at which something must stay mounted as long as the wrap lasts.
@@ -106,5 +107,62 @@ impl Plan {
             pinned.extend(SYSTEM.iter().map(PathBuf::from));
         }
         pinned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(read_only: bool) -> Plan {
+        let at = |path: &str| PathBuf::from(path);
+        let bind = |path: &str, read_only| Step::Bind { from: at("/x"), at: at(path), read_only };
+        let directory = |path: &str, read_only| Step::Directory {
+            at: at(path),
+            mode: 0o700,
+            read_only,
+            content: vec![],
+        };
+        let steps = vec![
+            Step::Processes { at: at("/proc") },
+            Step::ReadOnly { at: at("/sys/fs/cgroup") },
+            Step::Terminals { at: at("/dev/pts") },
+            bind("/tmp", false),
+            bind("/home/key", true),
+            directory("/run", false),
+            directory("/home/.ssh", true),
+            Step::Overlay { at: at("/usr/bin"), with: at("/over") },
+        ];
+        Plan { steps, cwd: at("/"), read_only }
+    }
+
+    #[test]
+    fn everything_mounted_is_watched_and_only_what_is_read_only_is_relied_on() {
+        let mask = plan(false).mask();
+        let expected = ["/proc", "/dev/pts", "/tmp", "/home/key", "/run", "/home/.ssh", "/usr/bin"];
+        assert_eq!(mask, expected.map(PathBuf::from));
+        let pinned = plan(false).pinned();
+        assert_eq!(pinned, ["/home/key", "/home/.ssh", "/usr/bin"].map(PathBuf::from));
+        // For root all of the system is.
+        let pinned = plan(true).pinned();
+        assert!(["/etc", "/usr", "/home/key"].iter().all(|p| pinned.contains(&PathBuf::from(p))));
+        assert!(!["/home", "/", "/tmp"].iter().any(|p| pinned.contains(&PathBuf::from(p))));
+    }
+
+    #[test]
+    fn a_plan_is_the_same_when_it_was_written_and_read() -> Result<(), serde_json::Error> {
+        let mut plan = plan(true);
+        let kinds = [
+            ItemKind::Bind { from: "/a".into() },
+            ItemKind::Copy { from: "/a b".into() },
+            ItemKind::Directory { mode: 0o1777 },
+            ItemKind::Empty,
+            ItemKind::Link { to: "../x".into() },
+        ];
+        let content = kinds.map(|kind| Item::new("d/e", kind)).to_vec();
+        plan.steps.push(Step::Directory { at: "/d".into(), mode: 0, read_only: true, content });
+        let text = serde_json::to_vec(&plan)?;
+        assert_eq!(serde_json::from_slice::<Plan>(&text)?, plan);
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! may do what it is asked.
 
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,9 @@ use rustix::fs::{Access, access};
 /// Directories of services that take no commands for their caller's user: logs, name lookups,
 /// databases with accounts of their own, builders that run as other users.
 const HARMLESS: &[&str] = &["/nix/var/nix/daemon-socket", "/var/lib/mysql", "/var/lib/sss/pipes"];
+
+/// How deep directories are searched.
+const MAX_DEPTH: usize = 16;
 
 /// A socket with a name in the file system, in the text of `/proc/net/unix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +43,16 @@ pub(crate) fn named(text: &str) -> Vec<Named> {
 }
 
 /// The paths of all sockets of this machine, and of those that lie beside one: OpenSSH binds under a
-/// name that it changes afterwards.
-pub(crate) fn all() -> BTreeSet<PathBuf> {
+/// name that it changes afterwards. `dirs` is where sockets are looked for whose path only their process
+/// knows.
+pub(crate) fn all(dirs: &[PathBuf]) -> BTreeSet<PathBuf> {
     let text = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
     let named = named(&text);
     let (absolute, relative): (Vec<_>, Vec<_>) =
         named.into_iter().partition(|socket| socket.path.is_absolute());
     let mut paths: BTreeSet<PathBuf> = absolute.into_iter().map(|socket| socket.path).collect();
     if !relative.is_empty() {
-        paths.extend(found_by_process(&relative));
+        paths.extend(relative_ones(relative, dirs));
     }
     let dirs: BTreeSet<PathBuf> =
         paths.iter().filter_map(|path| path.parent()).map(Path::to_owned).collect();
@@ -59,22 +64,88 @@ pub(crate) fn all() -> BTreeSet<PathBuf> {
     paths
 }
 
-/// The paths of sockets that were bound by a relative one, in the directories that their processes
-/// have now.
-fn found_by_process(relative: &[Named]) -> Vec<PathBuf> {
+/// The paths of sockets that were bound by a relative one: in the directories that their processes have
+/// now, and where that says nothing, wherever in `dirs` a socket has the name.
+fn relative_ones(relative: Vec<Named>, dirs: &[PathBuf]) -> Vec<PathBuf> {
+    let held = held();
     let mut found = Vec::new();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return found };
-    for process in entries.flatten().map(|entry| entry.path()) {
-        // Those of other users cannot be looked at.
-        let Ok(fds) = std::fs::read_dir(process.join("fd")) else { continue };
-        let Ok(cwd) = std::fs::read_link(process.join("cwd")) else { continue };
-        for fd in fds.flatten() {
-            let Ok(to) = std::fs::read_link(fd.path()) else { continue };
-            let is_it = |socket: &&Named| to.as_os_str() == &*format!("socket:[{}]", socket.inode);
-            found.extend(relative.iter().filter(is_it).map(|socket| cwd.join(&socket.path)));
+    let mut names: BTreeSet<OsString> = BTreeSet::new();
+    for socket in relative {
+        let mut paths = held
+            .sockets
+            .iter()
+            .filter(|(inode, _)| *inode == socket.inode)
+            .map(|(_, cwd)| cwd.join(&socket.path))
+            .peekable();
+        // A daemon went to another directory; ssh-agent cannot even be looked at.
+        let is_searched = if paths.peek().is_some() {
+            let before = found.len();
+            found.extend(paths.filter(|path| is_socket(path)));
+            found.len() == before
+        } else {
+            held.has_hidden
+        };
+        if is_searched {
+            names.extend(socket.path.file_name().map(OsStr::to_owned));
         }
     }
+    if !names.is_empty() {
+        dirs.iter().for_each(|dir| sockets_called(&names, dir, MAX_DEPTH, &mut found));
+    }
     found
+}
+
+/// What the processes of this user hold.
+#[derive(Debug, Default)]
+struct Held {
+    /// Sockets, with the directory of the process.
+    sockets: Vec<(u64, PathBuf)>,
+    /// There are processes of this user that cannot be looked at.
+    has_hidden: bool,
+}
+
+fn held() -> Held {
+    let mut held = Held::default();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return held };
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let is_own = |process: &Path| {
+        let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
+        let ids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+        ids.split_whitespace().any(|id| id == uid)
+    };
+    for process in entries.flatten().map(|entry| entry.path()) {
+        let (Ok(fds), Ok(cwd)) =
+            (std::fs::read_dir(process.join("fd")), std::fs::read_link(process.join("cwd")))
+        else {
+            held.has_hidden |= is_own(&process);
+            continue;
+        };
+        for fd in fds.flatten() {
+            let Ok(to) = std::fs::read_link(fd.path()) else { continue };
+            let inode = to.to_str().and_then(|to| to.strip_prefix("socket:[")?.strip_suffix(']'));
+            if let Some(inode) = inode.and_then(|inode| inode.parse().ok()) {
+                held.sockets.push((inode, cwd.clone()));
+            }
+        }
+    }
+    held
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket())
+}
+
+/// The sockets below `dir` that have one of these names.
+fn sockets_called(names: &BTreeSet<OsString>, dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() && depth > 0 {
+            sockets_called(names, &entry.path(), depth - 1, found);
+        } else if kind.is_socket() && names.contains(&entry.file_name()) {
+            found.push(entry.path());
+        }
+    }
 }
 
 /// The abstract sockets that somebody listens on.
@@ -101,10 +172,7 @@ pub(crate) fn reachable(
         .into_iter()
         .filter_map(|path| std::fs::canonicalize(path).ok())
         .filter(|path| !harmless(path) && !is_covered(path))
-        .filter(|path| {
-            std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket())
-                && access(path, Access::WRITE_OK).is_ok()
-        })
+        .filter(|path| is_socket(path) && access(path, Access::WRITE_OK).is_ok())
         .collect();
     found.sort();
     found.dedup();
@@ -120,7 +188,10 @@ pub(crate) fn has_only_sockets(dir: &Path) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+
     use super::*;
 
     const TEXT: &str = "Num       RefCount Protocol Flags    Type St Inode Path\n\
@@ -142,5 +213,41 @@ mod tests {
         for garbled in ["", "x", "head\nshort line", "head\n\n"] {
             assert!(named(garbled).is_empty());
         }
+    }
+
+    #[test]
+    fn sockets_whose_process_went_away_are_found_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let deep = dir.join("a/b");
+        std::fs::create_dir_all(&deep).unwrap();
+        let _here = UnixListener::bind(deep.join("agent.sock")).unwrap();
+        let _other = UnixListener::bind(deep.join("other.sock")).unwrap();
+        std::fs::create_dir(dir.join("c")).unwrap();
+        std::fs::write(dir.join("c/agent.sock"), "").unwrap();
+        // This process holds it, but works in another directory.
+        let text = std::fs::read_to_string("/proc/net/unix").unwrap();
+        let is_it = |socket: &Named| socket.path == deep.join("agent.sock");
+        let inode = named(&text).into_iter().find(is_it).unwrap().inode;
+        let relative = |path: &str| vec![Named { inode, path: path.into() }];
+        let dirs = [dir.clone()];
+        assert_eq!(relative_ones(relative("./agent.sock"), &dirs), [deep.join("agent.sock")]);
+        assert_eq!(relative_ones(relative("b/agent.sock"), &dirs), [deep.join("agent.sock")]);
+        assert!(relative_ones(relative("none.sock"), &dirs).is_empty());
+        assert!(all(&dirs).contains(&deep.join("other.sock")));
+    }
+
+    #[test]
+    fn a_directory_of_sockets_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let _listener = UnixListener::bind(dir.path().join("s")).unwrap();
+        assert!(has_only_sockets(dir.path()));
+        let found = reachable([dir.path().join("s")].into(), &|_| false);
+        assert_eq!(found, [dir.path().canonicalize().unwrap().join("s")]);
+        assert!(reachable([dir.path().join("s")].into(), &|_| true).is_empty());
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        assert!(!has_only_sockets(dir.path()));
+        assert!(reachable([dir.path().join("file")].into(), &|_| false).is_empty());
+        assert!(!has_only_sockets(&dir.path().join("none")));
     }
 }

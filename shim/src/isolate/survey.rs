@@ -443,7 +443,10 @@ impl Survey<'_> {
                 || self.is_replaced(path)
                 || path.starts_with(self.dir)
         };
-        let found = sockets::reachable(sockets::all(), &is_covered);
+        let mut searched = self.homes.clone();
+        searched.extend([self.cwd.clone(), PathBuf::from("/var/tmp")]);
+        searched.retain(|dir| !is_broad(dir) || is_own_of_root(dir));
+        let found = sockets::reachable(sockets::all(&searched), &is_covered);
         for path in found.into_iter().filter(|path| !self.is_let_in(path)) {
             let dir = path.parent().unwrap_or(Path::new("/"));
             // The directory of another broker of the user's.
@@ -720,3 +723,6 @@ fn names_of(dir: &Path, wanted: &BTreeSet<(u64, u64)>, depth: usize, found: &mut
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

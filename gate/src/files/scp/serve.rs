@@ -354,9 +354,14 @@ impl Transfer<'_> {
         self.client.stdout(bytes).await.map_err(|_| ChannelEnd::ClientGone)
     }
 
-    /// Answers a client that waits for an answer; the reason is on standard error.
-    async fn refused(&self, refusal: Refusal, waits: bool) -> ChannelEnd {
+    /// Answers a client that waits for an answer.
+    async fn refused(&self, mut refusal: Refusal, waits: bool) -> ChannelEnd {
         if waits {
+            if self.upload.short {
+                // Before the answer, with which the client ends: what comes later, nobody reads.
+                let reason = Bytes::from(format!("{}\n", refusal.message));
+                refusal.is_told = self.client.stderr(reason).await.is_ok();
+            }
             let why =
                 if self.upload.short { "expacti: nothing was written" } else { &refusal.message };
             let answer = format!("\x02{}\n", expacti_protocol::one_line(why));

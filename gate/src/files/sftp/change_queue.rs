@@ -278,6 +278,7 @@ impl ChangeQueue {
         let gone = || Refusal {
             message: "expacti: change withdrawn".to_owned(),
             status: expacti_protocol::exit::UNDECIDED,
+            is_told: false,
         };
         if self.stop.is_cancelled() {
             return Err(gone());
