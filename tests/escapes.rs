@@ -708,7 +708,7 @@ fn secrets_of_other_kinds() -> Result<()> {
     let key = fs::read_to_string(t.home().join(".ssh/id_ed25519"))?;
     let line = key.lines().nth(1).context("the key has no second line")?;
     // The client writes keywords in small letters.
-    let word = line[..12].to_lowercase();
+    let word = line.chars().take(12).collect::<String>().to_lowercase();
     let tells = |outcome: &Outcome| outcome.out().to_lowercase().contains(&word);
     let direct = outside(&t, "ssh -F ~/.ssh/id_ed25519 target true 2>&1")?;
     ensure!(tells(&direct), "the client says nothing: {}", direct.describe());
