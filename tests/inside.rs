@@ -150,6 +150,9 @@ child = os.fork()
 if child == 0:
     broker = socket.socket(socket.AF_UNIX)
     broker.connect(SOCKET)
+    # The broker has accepted it by then: one whose process is gone before is closed without a word.
+    broker.sendall(b'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    while not broker.recv(4096).endswith(b'ok\n'): pass
     fds = array.array('i', [broker.fileno()])
     theirs.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
     os._exit(0)
