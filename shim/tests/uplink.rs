@@ -217,14 +217,15 @@ fn isolated(world: &World, pinned: &[&str], args: &[&str]) -> String {
             "gate": world.home.gate_socket(), "known_hosts": world.home.gate_known_hosts(),
             "expacti": support::shim(), "ssh": "/usr/bin/ssh", "dir": dir.path(),
         },
-        "broker": world.home.broker_socket(), "isolation": "namespace",
-        "namespaces": true, "with": [], "pinned": pinned, "mask": [], "ssh_config": world.path().join("pinned/config"), "identities": [],
+        "broker": world.home.broker_socket(), "isolation": "namespace", "with": [],
+        "namespaces": true, "mask": [], "pinned": pinned, "ssh_config": world.path().join("pinned/config"), "identities": [],
         "own_client": false, "first": null,
     });
     let mut child = Command::new(support::shim())
         .arg("__helper")
         .env("LD_LIBRARY_PATH", "/nonexistent")
         .env("WORK", "named")
+        .env_remove("SSH_AUTH_SOCK")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -233,7 +234,10 @@ fn isolated(world: &World, pinned: &[&str], args: &[&str]) -> String {
     writeln!(stdin, "{start}").unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "{\"ready\":{\"ticket\":null}}\n");
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(ready["ready"]["ticket"].is_null() && ready["ready"]["agent"] == false, "{line}");
+    // This process is the wrapped program.
+    assert_eq!(ask(dir.path(), b"\"enter\"\n"), "\"entered\"\n");
     let answer = ask(dir.path(), &client(args));
     if answer.starts_with("{\"client\"") {
         let question = format!("{}\n", json!({"connect": {"ticket": ticket(&answer)}}));

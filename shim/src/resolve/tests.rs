@@ -179,7 +179,10 @@ fn ways_to_the_target() {
     let way = |line: &str| files.resolve(line).map(|r| r.transport.map(|t| t.join(" ")));
     let prefix = "/usr/bin/env EXPACTI_WRAP=7 EXPACTI_RESOLVING=1 SSH_AUTH_SOCK=/run/agent ";
     let config = files.path("config");
-    let ssh = format!("{prefix}/usr/bin/ssh -oBatchMode=yes -oPermitLocalCommand=no -F {config} ");
+    let ssh = format!(
+        "{prefix}/usr/bin/ssh -oBatchMode=yes -oPermitLocalCommand=no -oControlMaster=no \
+         -oControlPath=none -F {config} "
+    );
     assert_eq!(way("one").unwrap().unwrap(), format!("{ssh}-W [one]:22 bastion"));
     assert_eq!(
         way("two").unwrap().unwrap(),
