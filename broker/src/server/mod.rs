@@ -3,6 +3,7 @@
 mod actions;
 mod answer;
 mod auth;
+mod body;
 mod commands;
 mod gate_ws;
 mod log;

@@ -1,14 +1,14 @@
 //! Which endpoint answers what, and the sockets it is served on.
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use super::shared::Conn;
 use super::{
-    auth, commands, gate_ws, log, principals, reviewer_ws, rules, sessions, status, wraps,
+    auth, body, commands, gate_ws, log, principals, reviewer_ws, rules, sessions, status, wraps,
 };
 use crate::broker::Broker;
 use crate::state::Refusal;
@@ -21,6 +21,7 @@ impl Broker {
         self.for_everybody()
             .merge(self.for_those_outside())
             .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+            .layer(from_fn(body::read_what_is_left))
             .with_state(self.clone())
     }
 

@@ -199,3 +199,23 @@ async fn a_connection_from_this_machine_over_tcp_is_one_from_the_network() {
     stop.cancel();
     serving.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn who_is_refused_may_finish_speaking() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = broker(&dir).await;
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let chunks = futures_util::stream::unfold(receiver, async |mut receiver| {
+        receiver.recv().await.map(|chunk| (chunk, receiver))
+    });
+    let request = Request::post("/v1/rules")
+        .extension(ConnectInfo(Conn::Remote))
+        .body(Body::from_stream(chunks))
+        .unwrap();
+    let answer = tokio::spawn(broker.router().oneshot(request));
+    for _ in 0..100 {
+        sender.send(Ok::<_, std::io::Error>(vec![b' '; 1000])).await.unwrap();
+    }
+    drop(sender);
+    assert_eq!(answer.await.unwrap().unwrap().status(), StatusCode::UNAUTHORIZED);
+}
