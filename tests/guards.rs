@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::Result;
-use expacti_harness::{Trial, Verdict, trial, until};
+use expacti_harness::{Trial, Verdict, prerequisites, trial, until};
 use serde_json::json;
 
 /// Without isolation.
@@ -166,5 +166,25 @@ fn a_line_by_hand_names_no_target_from_inside_or_outside() -> Result<()> {
     t.wrap(&["sh", "-c", "ssh target 'echo fine'"]).run()?.expect_stdout("fine\n")?;
     assert!(!marker.exists());
     assert_eq!(fs::read_to_string(t.client().known_hosts())?, known);
+    Ok(())
+}
+
+#[test]
+fn a_wrapped_root_changes_no_device_for_others() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !rustix::process::geteuid().is_root() {
+        prerequisites::missing("root", "run the tests as root, best in a container");
+        return Ok(());
+    }
+    let t = trial!()?;
+    let look = || fs::metadata("/dev/full").map(|known| known.permissions());
+    let before = look()?;
+    let script = "chmod 600 /dev/full; echo text >/dev/null && head -c 3 /dev/zero | wc -c; \
+                  : >/dev/full && echo opened";
+    let outcome = t.wrap(&["sh", "-c", script]).run();
+    let after = look()?;
+    fs::set_permissions("/dev/full", before.clone())?;
+    outcome?.expect_stdout("3\nopened\n")?;
+    assert_eq!(format!("{:o}", after.mode()), format!("{:o}", before.mode()));
     Ok(())
 }

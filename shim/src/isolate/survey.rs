@@ -174,6 +174,11 @@ impl Survey<'_> {
         }
         let (items, brought_back) = self.places(Path::new("/dev"));
         steps.push(self.devices(items));
+        if self.uid == 0 {
+            // Root owns the devices, and could change their modes for everybody. They can be written to.
+            let devices = seen_devices().filter(|at| at != Path::new("/dev/hugepages"));
+            steps.extend(devices.map(|at| Step::ReadOnly { at }));
+        }
         steps.extend(brought_back);
         steps.push(Step::Terminals { at: "/dev/pts".into() });
         steps.extend(self.tmp(private_tmp)?);
@@ -231,10 +236,9 @@ impl Survey<'_> {
     }
 
     fn devices(&self, places: Vec<Item>) -> Step {
-        let mut content: Vec<Item> = DEVICES
-            .iter()
-            .filter(|name| Path::new("/dev").join(name).exists())
-            .map(|name| Item::new(*name, ItemKind::Bind { from: Path::new("/dev").join(name) }))
+        let mut content: Vec<Item> = seen_devices()
+            .filter_map(|from| Some((from.strip_prefix("/dev").ok()?.to_owned(), from)))
+            .map(|(name, from)| Item::new(name, ItemKind::Bind { from }))
             .collect();
         for (name, to) in [
             ("fd", "/proc/self/fd"),
@@ -614,6 +618,11 @@ fn inner_dir(outer: &Path, dir: &Path) -> Vec<Item> {
         Ok(inner) => vec![Item::new(inner, ItemKind::Directory { mode: 0o700 })],
         Err(_) => Vec::new(),
     }
+}
+
+/// The devices that are seen inside and are there.
+fn seen_devices() -> impl Iterator<Item = PathBuf> {
+    DEVICES.iter().map(|name| Path::new("/dev").join(name)).filter(|path| path.exists())
 }
 
 fn control_groups() -> Vec<Step> {
