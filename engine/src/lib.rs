@@ -10,6 +10,7 @@ mod anomaly;
 mod assessment;
 mod category;
 mod context;
+mod effects;
 mod judge;
 mod level;
 mod modifier;
@@ -28,6 +29,7 @@ pub use assessment::{Assessment, Segment, Term};
 pub use category::Category;
 pub use context::Context;
 pub use judge::{ItemSyntax, Snapshot, Verdict, judge, judge_as};
+pub use effects::{Class, CommandReport, Effects, LineReport, Looking, Touched};
 pub use level::Level;
 pub use policy::{
     Policy, PolicyError, PolicyKind, PolicySet, Requirement, Tally, Vote, Voter, missing, tally,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::effects::EffectSet;
+use super::grammar::{self, Grammar};
 use super::path_lists::PathLists;
 use super::pattern::Pattern;
 use super::program::{CodePlace, Language, Program, Wraps, Writes};
@@ -176,11 +177,25 @@ const FILES: [(Category, &str); 17] = [
 
 const PATH_LISTS: &str = include_str!("path_lists.toml");
 
+/// The grammars of programs, by kind of work.
+const GRAMMARS: [&str; 2] =
+    [include_str!("grammar/system.toml"), include_str!("grammar/text.toml")];
+
+fn grammars() -> HashMap<String, Arc<Grammar>> {
+    let mut all = HashMap::new();
+    for text in GRAMMARS {
+        // A test checks that every file parses; one that did not would leave its programs unknown.
+        all.extend(grammar::read(text).unwrap_or_default());
+    }
+    all
+}
+
 pub(super) fn builtin() -> RiskTables {
     let mut tables = RiskTables {
         programs: HashMap::new(),
         points: Points::default(),
         path_lists: toml::from_str(PATH_LISTS).unwrap_or_default(),
+        grammars: grammars(),
     };
     for (category, text) in FILES {
         // A test checks that every file parses; one that did not would leave its programs unknown.
@@ -297,6 +312,7 @@ mod tests {
             programs: HashMap::new(),
             points: Points::default(),
             path_lists: PathLists::default(),
+            grammars: HashMap::new(),
         };
         for (category, text) in FILES {
             let entries: BTreeMap<String, Entry> =
@@ -311,6 +327,16 @@ mod tests {
             }
         }
         assert!(tables.programs.len() >= 300, "{}", tables.programs.len());
+    }
+
+    #[test]
+    fn the_grammars_are_valid() {
+        let mut seen = std::collections::HashSet::new();
+        for text in GRAMMARS {
+            for name in grammar::read(text).unwrap().into_keys() {
+                assert!(seen.insert(name.clone()), "{name} is in two files");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What the engine knows about programs, as data: one TOML file per category beside this file, and
 //! the same format for a user's own. It must never decide how points add up.
 
+mod act;
 mod effects;
+mod grammar;
 mod load;
 mod path_lists;
 mod pattern;
@@ -9,7 +11,9 @@ mod program;
 mod risk_tables;
 mod wildcard;
 
+pub(crate) use act::{Act, Acts, Change, Network, Place, Stdin, Terminal};
 pub(crate) use effects::Effect;
+pub(crate) use grammar::{Choice, CodeKind, Grammar, Kind, Operand, Style, Takes};
 pub(crate) use load::Points;
 pub use load::TablesError;
 pub(crate) use path_lists::PathLists;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
+use super::grammar::Grammar;
 use super::load::{self, Points, TablesError};
 use super::path_lists::PathLists;
 use super::program::Program;
@@ -13,6 +14,7 @@ pub struct RiskTables {
     pub(crate) programs: HashMap<String, Arc<Program>>,
     pub(crate) points: Points,
     pub(crate) path_lists: PathLists,
+    pub(crate) grammars: HashMap<String, Arc<Grammar>>,
 }
 
 static BUILTIN: LazyLock<RiskTables> = LazyLock::new(load::builtin);
@@ -41,6 +43,11 @@ impl RiskTables {
     /// What is assumed about a program that no table describes: its verbs are taken at face value.
     pub(crate) fn undescribed(&self) -> Option<&Program> {
         self.programs.get("?").map(Arc::as_ref)
+    }
+
+    /// The grammar of a program's arguments, if they are understood.
+    pub(crate) fn grammar(&self, name: &str) -> Option<&Arc<Grammar>> {
+        self.grammars.get(name)
     }
 
     pub(crate) fn program(&self, name: &str) -> Option<&Program> {

@@ -1,0 +1,20 @@
+//! Reads JSON lines with `command` on standard input; prints for each whether it only looks, and why not.
+#![allow(clippy::unwrap_used)]
+
+use std::io::BufRead as _;
+
+use expacti_engine::{Context, Looking, RiskTables};
+
+fn main() {
+    let tables = RiskTables::builtin();
+    let context = Context { shell: Some("bash".to_owned()), ..Context::default() };
+    let looking = Looking::default();
+    for line in std::io::stdin().lock().lines() {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let command = line["command"].as_str().unwrap_or_default();
+        let assessment = tables.assess(command.as_bytes(), &context);
+        let report = tables.report(command.as_bytes(), &context, &looking).checked(&assessment);
+        let why = report.why.clone().unwrap_or_default();
+        println!("{}", serde_json::json!({"looks": report.looks, "why": why, "command": command}));
+    }
+}

@@ -1,0 +1,20 @@
+//! What a command does: read from closed grammars, or not known. To allow, everything must be known; to
+//! restrict, doubt is enough.
+//!
+//! [`syntax`] reads a line strictly, [`walk`] goes through it with its directory and variables,
+//! [`arguments`] holds each command against the grammar of its program (`tables/grammar`), and
+//! [`model::Effects`] is what comes out. [`looks`] says what only looks.
+
+mod arguments;
+mod code;
+mod looks;
+mod model;
+mod places;
+mod report;
+mod syntax;
+mod value;
+mod walk;
+
+pub use looks::Looking;
+pub use model::{Class, Effects, Touched};
+pub use report::{CommandReport, LineReport};

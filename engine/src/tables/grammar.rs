@@ -1,0 +1,305 @@
+//! The closed grammar of a program's arguments: what each option and operand is, and what it does.
+//! What is not listed is not understood.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::act::{Act, Acts};
+
+/// What a value or an operand is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// A file whose owner, mode or times are changed.
+    Attributes,
+    /// The words up to `;`, or to `+` after `{}`, are a command.
+    Clause,
+    /// Code in a language that has a reader.
+    Code(CodeKind),
+    /// This word and all after it are a command.
+    Command,
+    /// A file or directory that is removed.
+    Delete,
+    /// A directory that is created.
+    Directory,
+    /// Text that makes the program do more than its options say; only literal text is understood.
+    Format,
+    /// Another machine.
+    Host,
+    /// A file whose content is read.
+    Input,
+    /// A directory whose names are read, or a file's.
+    List,
+    /// A file of which only the attributes are read.
+    Meta,
+    /// Digits, with a sign or a unit.
+    Number,
+    /// A file that is written.
+    Output,
+    /// What is searched for.
+    Pattern,
+    /// Text that is only shown, compared or counted.
+    Text,
+    /// A directory whose files' contents are read, all of them.
+    Tree,
+    /// An address on the network.
+    Url,
+    /// The name of a variable.
+    Variable,
+}
+
+/// The languages in which a grammar may ask for a closer look at code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum CodeKind {
+    Awk,
+    Jq,
+    Sed,
+    Shell,
+    Sql,
+}
+
+impl Kind {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "attributes" => Self::Attributes,
+            "awk" => Self::Code(CodeKind::Awk),
+            "clause" => Self::Clause,
+            "command" => Self::Command,
+            "delete" => Self::Delete,
+            "directory" => Self::Directory,
+            "format" => Self::Format,
+            "host" => Self::Host,
+            "input" => Self::Input,
+            "jq" => Self::Code(CodeKind::Jq),
+            "list" => Self::List,
+            "meta" => Self::Meta,
+            "number" => Self::Number,
+            "output" => Self::Output,
+            "pattern" => Self::Pattern,
+            "sed" => Self::Code(CodeKind::Sed),
+            "shell" => Self::Code(CodeKind::Shell),
+            "sql" => Self::Code(CodeKind::Sql),
+            "text" => Self::Text,
+            "tree" => Self::Tree,
+            "url" => Self::Url,
+            "variable" => Self::Variable,
+            other => return Err(format!("{other:?} is no kind of value")),
+        })
+    }
+
+    /// Whether nothing that stands there can do harm, whatever it is.
+    pub(crate) fn is_inert(self) -> bool {
+        matches!(self, Self::Text | Self::Number)
+    }
+}
+
+/// Whether an option has a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    Nothing,
+    /// Only in the same word.
+    Optional(Kind),
+    Value(Kind),
+}
+
+/// One option, under all of its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// The name under which it is compared: the first that is listed.
+    pub(crate) name: Box<str>,
+    pub(crate) takes: Takes,
+    pub(crate) acts: Acts,
+}
+
+/// How many operands of a kind there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Operand {
+    pub(crate) kind: Kind,
+    pub(crate) least: usize,
+    /// Any number more.
+    pub(crate) many: bool,
+}
+
+/// How options are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Style {
+    /// Anywhere, short ones together.
+    #[default]
+    Gnu,
+    /// Words with one dash are one option each.
+    Long,
+    /// As `gnu`, but only in front of the first operand.
+    Posix,
+}
+
+/// What is known of a program's arguments.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Grammar {
+    pub(crate) style: Style,
+    pub(crate) options: HashMap<Box<str>, Arc<Choice>>,
+    pub(crate) operands: Vec<Operand>,
+    /// The operand that is assumed where there is none.
+    pub(crate) default: Option<Box<str>>,
+    /// `-5` and `+5` are options too.
+    pub(crate) numeric: bool,
+    /// No option it has, listed or not, does harm: any word may stand anywhere.
+    pub(crate) tame: bool,
+    /// What every use does.
+    pub(crate) acts: Acts,
+    pub(crate) verbs: HashMap<Box<str>, Arc<Grammar>>,
+}
+
+impl Grammar {
+    pub(crate) fn option(&self, name: &str) -> Option<&Arc<Choice>> {
+        self.options.get(name)
+    }
+}
+
+/// A grammar as the files write it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Entry {
+    also: String,
+    style: Style,
+    options: String,
+    operands: String,
+    default: Option<String>,
+    numeric: bool,
+    tame: bool,
+    /// Verbs take the options in front of them as well.
+    inherit: bool,
+    is: String,
+    verb: HashMap<String, Self>,
+}
+
+/// Reads one file of grammars.
+pub(super) fn read(text: &str) -> Result<HashMap<String, Arc<Grammar>>, String> {
+    let entries: HashMap<String, Entry> = toml::from_str(text).map_err(|error| error.to_string())?;
+    let mut out = HashMap::new();
+    for (name, entry) in entries {
+        let wrong = |error| format!("{name}: {error}");
+        let grammar = Arc::new(entry.build(None).map_err(wrong)?);
+        let names = entry.also.split_whitespace().chain(std::iter::once(name.as_str()));
+        for name in names {
+            if out.insert(name.to_owned(), Arc::clone(&grammar)).is_some() {
+                return Err(format!("{name} is there twice"));
+            }
+        }
+    }
+    Ok(out)
+}
+
+impl Entry {
+    fn build(&self, above: Option<&Grammar>) -> Result<Grammar, String> {
+        let mut grammar = Grammar {
+            style: self.style,
+            operands: operands(&self.operands)?,
+            default: self.default.as_deref().map(Into::into),
+            numeric: self.numeric,
+            tame: self.tame,
+            acts: Acts::parse(&self.is)?,
+            ..Grammar::default()
+        };
+        if let Some(above) = above {
+            grammar.options = above.options.clone();
+        }
+        for token in self.options.split_whitespace() {
+            option(token, self.style, &mut grammar.options)?;
+        }
+        for (names, entry) in &self.verb {
+            let inherited = self.inherit.then_some(&grammar);
+            let mut verb = entry.build(inherited).map_err(|error| format!("{names}: {error}"))?;
+            // What holds for the program holds for each of its verbs, unless the verb says otherwise.
+            verb.acts = grammar.acts.clone().with(&verb.acts);
+            let verb = Arc::new(verb);
+            for name in names.split('|').chain(entry.also.split_whitespace()) {
+                if grammar.verbs.insert(name.into(), Arc::clone(&verb)).is_some() {
+                    return Err(format!("{name} is there twice"));
+                }
+            }
+        }
+        Ok(grammar)
+    }
+}
+
+/// `input*`, `pattern input*`, `input+ output`, `text?`.
+fn operands(text: &str) -> Result<Vec<Operand>, String> {
+    let mut out: Vec<Operand> = Vec::new();
+    for token in text.split_whitespace() {
+        let (kind, least, many) = match token.as_bytes().last() {
+            Some(b'*') => (&token[..token.len() - 1], 0, true),
+            Some(b'+') => (&token[..token.len() - 1], 1, true),
+            Some(b'?') => (&token[..token.len() - 1], 0, false),
+            _ => (token, 1, false),
+        };
+        if many && out.iter().any(|operand| operand.many) {
+            return Err("only one kind of operand can be repeated".to_owned());
+        }
+        out.push(Operand { kind: Kind::parse(kind)?, least, many });
+    }
+    Ok(out)
+}
+
+/// `-abc` (three flags), `--all`, `-n,--lines=number`, `--color?text`, `-o,--output=output!changes:x`,
+/// and words without a dash, alone or with `=value`.
+fn option(
+    token: &str,
+    style: Style,
+    options: &mut HashMap<Box<str>, Arc<Choice>>,
+) -> Result<(), String> {
+    let (spec, acts) = match token.split_once('!') {
+        Some((spec, acts)) if !spec.is_empty() => (spec, Acts::parse(&acts.replace('!', " "))?),
+        _ => (token, Acts::default()),
+    };
+    let (names, takes) = if let Some((names, kind)) = spec.split_once('=') {
+        (names, Takes::Value(Kind::parse(kind)?))
+    } else if let Some((names, kind)) = spec.split_once('?') {
+        (names, Takes::Optional(Kind::parse(kind)?))
+    } else {
+        (spec, Takes::Nothing)
+    };
+    let cluster = names.starts_with('-')
+        && !names.starts_with("--")
+        && names.len() > 2
+        && !names.contains(',')
+        && style != Style::Long;
+    if cluster {
+        if takes != Takes::Nothing {
+            return Err(format!("{token}: one option at a time can have a value"));
+        }
+        for letter in names.chars().skip(1) {
+            insert(&format!("-{letter}"), &format!("-{letter}"), takes, &acts, options)?;
+        }
+        return Ok(());
+    }
+    let first = names.split(',').next().unwrap_or(names).to_owned();
+    for name in names.split(',').filter(|name| !name.is_empty()) {
+        insert(name, &first, takes, &acts, options)?;
+    }
+    if names == "," {
+        insert(",", ",", takes, &acts, options)?;
+    }
+    Ok(())
+}
+
+fn insert(
+    name: &str,
+    first: &str,
+    takes: Takes,
+    acts: &Acts,
+    options: &mut HashMap<Box<str>, Arc<Choice>>,
+) -> Result<(), String> {
+    let choice = Choice { name: first.into(), takes, acts: acts.clone() };
+    match options.insert(name.into(), Arc::new(choice.clone())) {
+        Some(old) if *old == choice => Err(format!("{name} is there twice")),
+        // A verb says of an option it inherits what it is there.
+        _ => Ok(()),
+    }
+}
+
+/// Whether one of the acts is there.
+pub(crate) fn has(acts: &Acts, act: Act) -> bool {
+    acts.has(act)
+}
