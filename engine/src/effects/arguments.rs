@@ -103,6 +103,11 @@ impl ArgumentReader<'_> {
             self.out.options.push(("-#".into(), Some(word.clone())));
             return Ok(true);
         }
+        let known = |letter: char| self.grammar.option(&format!("-{letter}")).is_some();
+        if self.grammar.lenient && !text.chars().skip(1).all(known) {
+            self.only_operands = true;
+            return Ok(false);
+        }
         if text.starts_with("--") || self.grammar.style == Style::Long {
             return Err(format!("the option {text} is not known"));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::act::{Act, Acts};
+use super::act::Acts;
 
 /// What a value or an operand is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,11 +87,6 @@ impl Kind {
             other => return Err(format!("{other:?} is no kind of value")),
         })
     }
-
-    /// Whether nothing that stands there can do harm, whatever it is.
-    pub(crate) fn is_inert(self) -> bool {
-        matches!(self, Self::Text | Self::Number)
-    }
 }
 
 /// Whether an option has a value.
@@ -144,6 +139,8 @@ pub(crate) struct Grammar {
     pub(crate) default: Option<Box<str>>,
     /// `-5` and `+5` are options too.
     pub(crate) numeric: bool,
+    /// A word that is none of its options is an operand, dash or not.
+    pub(crate) lenient: bool,
     /// No option it has, listed or not, does harm: any word may stand anywhere.
     pub(crate) tame: bool,
     /// What every use does.
@@ -167,6 +164,7 @@ pub(super) struct Entry {
     operands: String,
     default: Option<String>,
     numeric: bool,
+    lenient: bool,
     tame: bool,
     /// Verbs take the options in front of them as well.
     inherit: bool,
@@ -198,6 +196,7 @@ impl Entry {
             operands: operands(&self.operands)?,
             default: self.default.as_deref().map(Into::into),
             numeric: self.numeric,
+            lenient: self.lenient,
             tame: self.tame,
             acts: Acts::parse(&self.is)?,
             ..Grammar::default()
@@ -270,16 +269,16 @@ fn option(
             return Err(format!("{token}: one option at a time can have a value"));
         }
         for letter in names.chars().skip(1) {
-            insert(&format!("-{letter}"), &format!("-{letter}"), takes, &acts, options)?;
+            insert(&format!("-{letter}"), &format!("-{letter}"), takes, &acts, options);
         }
         return Ok(());
     }
     let first = names.split(',').next().unwrap_or(names).to_owned();
     for name in names.split(',').filter(|name| !name.is_empty()) {
-        insert(name, &first, takes, &acts, options)?;
+        insert(name, &first, takes, &acts, options);
     }
     if names == "," {
-        insert(",", ",", takes, &acts, options)?;
+        insert(",", ",", takes, &acts, options);
     }
     Ok(())
 }
@@ -290,16 +289,8 @@ fn insert(
     takes: Takes,
     acts: &Acts,
     options: &mut HashMap<Box<str>, Arc<Choice>>,
-) -> Result<(), String> {
+) {
     let choice = Choice { name: first.into(), takes, acts: acts.clone() };
-    match options.insert(name.into(), Arc::new(choice.clone())) {
-        Some(old) if *old == choice => Err(format!("{name} is there twice")),
-        // A verb says of an option it inherits what it is there.
-        _ => Ok(()),
-    }
-}
-
-/// Whether one of the acts is there.
-pub(crate) fn has(acts: &Acts, act: Act) -> bool {
-    acts.has(act)
+    // A verb says of an option it inherits what it is there.
+    options.insert(name.into(), Arc::new(choice));
 }

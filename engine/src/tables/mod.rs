@@ -11,7 +11,7 @@ mod program;
 mod risk_tables;
 mod wildcard;
 
-pub(crate) use act::{Act, Acts, Change, Network, Place, Stdin, Terminal};
+pub(crate) use act::{Act, Acts, Network, Place, Stdin, Terminal};
 pub(crate) use effects::Effect;
 pub(crate) use grammar::{Choice, CodeKind, Grammar, Kind, Operand, Style, Takes};
 pub(crate) use load::Points;
