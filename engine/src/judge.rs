@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::every_command;
+use crate::effects::Unread;
+use crate::rules::{Line, every_command};
 use crate::{
     Anomaly, Assessment, Context, History, MatchKind, Outcome, PolicySet, Requirement, RiskTables,
     RuleSet, RuleVerdict, detect,
@@ -97,7 +98,8 @@ pub fn judge_as(
         };
         found.chain(words).collect()
     };
-    let mut rule = snapshot.rules.judge_with(item, context, commands);
+    let line = || Line::read_checked(item, context, tables, &assessment);
+    let (mut rule, mut rules) = snapshot.rules.judge_with(item, context, commands, line);
     let pattern = rule.rule.as_ref().and_then(|id| {
         snapshot.rules.rules().iter().find(|rule| rule.id == *id).map(|rule| &rule.pattern)
     });
@@ -119,8 +121,8 @@ pub fn judge_as(
             why: why.to_owned(),
             closest: None,
         };
+        rules.clear();
     }
-    let mut rules: Vec<String> = rule.rule.iter().cloned().collect();
     if syntax == ItemSyntax::File && rule.verdict != Outcome::Deny {
         (rule, rules) = judge_changes(snapshot, rule, item, context);
     }
@@ -179,7 +181,12 @@ fn judge_changes(
     let mut rules: Vec<String> = Vec::new();
     let mut open: Option<RuleVerdict> = None;
     for line in &lines {
-        let found = set.judge_with(line, context, || words_of_change(line));
+        // A change of a file is no line of a shell.
+        let unread = || Line {
+            bytes: line,
+            performance: Err(Unread { why: "no rule matches", span: (0, 0) }),
+        };
+        let (found, _) = set.judge_with(line, context, || words_of_change(line), unread);
         let Some(rule) = found.rule.as_ref().and_then(rule_of) else {
             open.get_or_insert(found);
             continue;

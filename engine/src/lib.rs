@@ -28,8 +28,8 @@ pub use anomaly::{Anomaly, Event, History, detect};
 pub use assessment::{Assessment, Segment, Term};
 pub use category::Category;
 pub use context::Context;
-pub use judge::{ItemSyntax, Snapshot, Verdict, judge, judge_as};
 pub use effects::{Class, CommandReport, Effects, LineReport, Looking, Touched};
+pub use judge::{ItemSyntax, Snapshot, Verdict, judge, judge_as};
 pub use level::Level;
 pub use policy::{
     Policy, PolicyError, PolicyKind, PolicySet, Requirement, Tally, Vote, Voter, missing, tally,
@@ -37,7 +37,7 @@ pub use policy::{
 pub use risk::assess;
 pub use rules::{
     Approved, Backtest, Closest, Effect, MatchKind, Outcome, Rule, RuleError, RuleSet, RuleVerdict,
-    Scope, Suggestion, backtest, check_rule, default_rules, suggest,
+    Scope, Suggestion, backtest, check_rule, default_rules, looks_pattern, suggest,
 };
 pub use secrets::{Masked, mask_secrets};
 pub use tables::{RiskTables, TablesError};

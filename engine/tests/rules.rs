@@ -212,45 +212,154 @@ fn the_closest_rule_says_what_differs() {
     assert_eq!((closest.rule.as_str(), closest.differs.as_str()), ("logs", "-delete"));
 }
 
+/// A context in which the account's shell is known.
+fn in_bash() -> Context {
+    Context { shell: Some("bash".to_owned()), ..Context::default() }
+}
+
 #[test]
-fn abuse_of_flags_is_never_allowed_by_default() {
+fn what_only_looks_is_allowed_by_the_one_default_rule() {
     let set = RuleSet::build(default_rules()).unwrap();
     for line in [
+        "cd /var/log && ls -la | head -20",
+        "cat /etc/hosts 2>/dev/null",
+        "ps aux | grep nginx",
+        "df -h && free -m",
+        "systemctl status nginx",
+        "for f in a.py b.py; do wc -l \"$f\"; done",
+        "if [ -f /srv/app/x ]; then head -5 /srv/app/x; else echo missing; fi",
+        "find /srv -name '*.log' -exec ls -l {} \\;",
+        "echo \"$(wc -l < /srv/app/data.csv) lines\"",
+        "awk '{print $1}' /srv/app/x | sort | uniq -c | sort -rn | head",
+        "sed -n '10,20p' /srv/app/x.py",
+    ] {
+        assert_eq!(set.judge(line.as_bytes(), &in_bash()).verdict, Outcome::Allow, "{line}");
+    }
+    // As long as the account's shell is not known, plain words only.
+    assert_eq!(verdict(&set, "ls -la /srv"), Outcome::Allow);
+    assert_eq!(verdict(&set, "ls | head"), Outcome::Review);
+}
+
+#[test]
+fn abuse_is_never_allowed_by_default() {
+    let set = RuleSet::build(default_rules()).unwrap();
+    let lines = [
         "ls -la; sh",
-        "df -h --output=source,target",
-        "df -h -l",
+        "df -h --output-file=x",
         "systemctl is-active nginx -H root@evil",
         "systemctl is-active --host=x",
-        "basename -a x",
         "sleep 1; sh",
-        "systemctl status nginx",
         "find . -exec sh \\;",
+        "find . -delete",
+        "find / -perm -4000",
         "git log",
+        "git log --output=x",
         "tar cf x y",
         "awk 'BEGIN{system(\"sh\")}'",
         "man ls",
-        "less /etc/passwd",
         "cat /etc/shadow",
-        "date -f /etc/shadow",
+        "cat < /etc/shadow",
+        "cat /srv/app/.env",
+        "cat ~/.ssh/id_rsa",
+        "cd ~/.ssh && cat id_rsa",
+        "cd ~; cd .ssh; cat *",
+        "grep -r x /",
+        "grep -rn password /srv/app",
+        "cat /proc/1/environ",
+        "env",
         "env sh",
         "nice sh",
         "xargs sh",
+        "ls | xargs rm",
         "vi",
         "sed -n 1p /etc/shadow",
-        "whoami",
-        "id",
-        "uname -a",
-        "ps aux",
-        "ip addr",
-        "hostname",
-        "netstat -an",
-        "dirname -z x",
+        "sed -i s/a/b/ x",
+        "sed 's/a/b/e' x",
+        "sort -o x y",
+        "sort --compress-program=sh x",
+        "uniq a b",
+        "date -s now",
+        "date 010100002030",
+        "hostname evil",
         "uptime\nsh",
-        "true;sh",
         "pwd -P $(sh)",
         "vmstat 1 5 > /etc/x",
-        "free -s 1",
+        "cat x > y",
+        "cat x >& y",
+        "ls &",
+        "PATH=/tmp ls",
+        "/tmp/ls",
+        "./ls",
+        "for PATH in /tmp; do ls; done",
+        "for f in *; do sort $f; done",
+        "sort *",
+        "find . -name x | xargs cat",
+        "cat $(find / -name shadow)",
+        "echo $AWS_SECRET_ACCESS_KEY",
+        "curl http://example.org",
+        "curl http://localhost",
+        "ping example.org",
+        "ls; cd /tmp && make",
+        "echo x | sh",
+        "bash -c 'rm x'",
+        "alias ls=rm",
+        "read PATH",
+        "ls() { rm x; }; ls",
+        "printf -v PATH x",
+        "ip addr add 10.0.0.1/8 dev eth0",
+        "tail -f /etc/shadow",
+        "sqlite3 x 'select 1'",
+        "python3 -c 'print(1)'",
+    ];
+    let allowed = |line: &&&str| set.judge(line.as_bytes(), &in_bash()).verdict == Outcome::Allow;
+    assert_eq!(lines.iter().filter(allowed).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[test]
+fn rules_compose_over_a_line() {
+    let set = RuleSet::build(vec![
+        Rule {
+            pattern: "looks".to_owned(),
+            ..rule("looks", MatchKind::Looks, "looks", Effect::Allow)
+        },
+        rule("restart", MatchKind::Glob, "systemctl restart nginx", Effect::Allow),
+        Rule {
+            scope: Scope { cwd: Some("/srv/app".to_owned()), ..Scope::default() },
+            ..rule("make", MatchKind::Glob, "make test", Effect::Allow)
+        },
+        rule("reader", MatchKind::Glob, "ingest", Effect::Allow),
+        rule("never", MatchKind::Glob, "systemctl restart sshd", Effect::Deny),
+    ])
+    .unwrap();
+    let judge = |line: &str| set.judge(line.as_bytes(), &in_bash());
+    for line in [
+        "systemctl restart nginx && systemctl status nginx | head -3",
+        "df -h; systemctl restart nginx",
+        "cd /srv/app && make test",
+        "cd /srv/app && make test 2>&1 | tail -5",
+        "timeout 60 systemctl restart nginx",
+        "if systemctl is-active nginx; then systemctl restart nginx; fi",
+        "ingest",
     ] {
-        assert_ne!(verdict(&set, line), Outcome::Allow, "{line}");
+        assert_eq!(judge(line).verdict, Outcome::Allow, "{line}: {}", judge(line).why);
     }
+    for line in [
+        "systemctl restart nginx && systemctl restart other",
+        "cd /srv/evil && make test",
+        "cd /srv/app; make test",
+        "cd /tmp && systemctl restart nginx",
+        "make test",
+        "echo rm | ingest",
+        "ingest < /srv/x",
+        "systemctl restart nginx > /srv/x",
+        "X=1 systemctl restart nginx",
+        "systemctl restart $x",
+    ] {
+        assert_eq!(judge(line).verdict, Outcome::Review, "{line}");
+    }
+    assert_eq!(judge("ls && systemctl restart sshd").verdict, Outcome::Deny);
+    let both = judge("ls; systemctl restart nginx");
+    assert_eq!(both.why, "each command is allowed by one of looks, restart");
+    let why = judge("ls /srv | head -3 && reboot").why;
+    assert_eq!(why, "no rule allows `reboot`: what the arguments of reboot do is not known");
 }

@@ -92,14 +92,22 @@ impl ArgumentReader<'_> {
             // `-n=5` is the value `=5` to the usual parser of options.
             && (name.starts_with("--") || self.grammar.style == Style::Long || !name.starts_with('-'))
         {
-            let value = Value { known: value.len(), text: value.to_owned(), span: word.span, ..Value::default() };
+            let value = Value {
+                known: value.len(),
+                text: value.to_owned(),
+                span: word.span,
+                ..Value::default()
+            };
             self.choose(&choice, Some(value))?;
             return Ok(true);
         }
         if !text.starts_with('-') || text == "-" {
             return Ok(false);
         }
-        if self.grammar.numeric && text.len() > 1 && text.bytes().skip(1).all(|b| b.is_ascii_digit()) {
+        if self.grammar.numeric
+            && text.len() > 1
+            && text.bytes().skip(1).all(|b| b.is_ascii_digit())
+        {
             self.out.options.push(("-#".into(), Some(word.clone())));
             return Ok(true);
         }
@@ -210,7 +218,9 @@ impl ArgumentReader<'_> {
                     return Ok(());
                 }
                 Some(_) => words.push(word.clone()),
-                None => return Err(format!("a word after {} is known only at run time", choice.name)),
+                None => {
+                    return Err(format!("a word after {} is known only at run time", choice.name));
+                }
             }
         }
         Err(format!("the command after {} has no end", choice.name))
@@ -218,7 +228,8 @@ impl ArgumentReader<'_> {
 
     fn operand(&mut self, word: &Value) -> Result<(), Doubt> {
         if !self.grammar.verbs.is_empty() && self.out.operands.is_empty() {
-            let verb = word.as_literal().and_then(|text| Some((text, self.grammar.verbs.get(text)?)));
+            let verb =
+                word.as_literal().and_then(|text| Some((text, self.grammar.verbs.get(text)?)));
             return match verb {
                 Some((text, verb)) => {
                     self.out.verbs.push(text.to_owned());
@@ -255,6 +266,9 @@ impl ArgumentReader<'_> {
         if self.out.acts.has(Act::Opaque) {
             return Err("it may do more than can be told".to_owned());
         }
+        if self.grammar.needs_option && self.out.options.is_empty() {
+            return Err("what it does without an option is not known".to_owned());
+        }
         let mut specs: &[Operand] = &self.grammar.operands;
         if self.out.acts.has(Act::Skip) {
             specs = specs.get(1..).unwrap_or(&[]);
@@ -263,7 +277,9 @@ impl ArgumentReader<'_> {
         let specs: Vec<Operand> = specs
             .iter()
             .copied()
-            .filter(|spec| spec.kind != Kind::Command || (self.out.command.is_none() && spec.least > 0))
+            .filter(|spec| {
+                spec.kind != Kind::Command || (self.out.command.is_none() && spec.least > 0)
+            })
             .collect();
         if !self.grammar.verbs.is_empty() && self.grammar.operands.is_empty() {
             if !self.out.options.is_empty() && self.out.operands.is_empty() {
@@ -325,7 +341,9 @@ fn assign(specs: &[Operand], operands: &[Value]) -> Result<Vec<Use>, Doubt> {
             take += 1;
             spare -= 1;
         }
-        out.extend(rest.by_ref().take(take).map(|value| Use { kind: spec.kind, value: value.clone() }));
+        out.extend(
+            rest.by_ref().take(take).map(|value| Use { kind: spec.kind, value: value.clone() }),
+        );
     }
     match rest.next() {
         Some(_) => Err("there is an operand too many".to_owned()),
@@ -341,7 +359,9 @@ fn check(kind: Kind, value: &Value) -> Result<(), Doubt> {
             let number = |text: &str| {
                 let digits = text.trim_start_matches(['+', '-']);
                 digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-                    && digits.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'%' | b':'))
+                    && digits
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'%' | b':'))
             };
             match literal {
                 Some(text) if number(text) => Ok(()),
@@ -350,10 +370,12 @@ fn check(kind: Kind, value: &Value) -> Result<(), Doubt> {
                 None => Err("a number that may be any number of words".to_owned()),
             }
         }
-        Kind::Clause | Kind::Code(_) | Kind::Format | Kind::Url | Kind::Variable | Kind::Host => match literal {
-            Some(_) => Ok(()),
-            None => Err("a word that must be known is known only at run time".to_owned()),
-        },
+        Kind::Clause | Kind::Code(_) | Kind::Format | Kind::Url | Kind::Variable | Kind::Host => {
+            match literal {
+                Some(_) => Ok(()),
+                None => Err("a word that must be known is known only at run time".to_owned()),
+            }
+        }
         _ => Ok(()),
     }
 }

@@ -91,20 +91,24 @@ fn awk(text: &str) -> Result<(), Doubt> {
                 let word = text.get(from..i).unwrap_or("");
                 match word {
                     "print" | "printf" => printing = Some(depth),
-                    "system" | "getline" | "close" | "fflush" | "ENVIRON" | "ARGV" | "ARGC" | "PROCINFO"
-                    | "SYMTAB" | "FUNCTAB" | "include" | "load" | "namespace" | "extension" => {
+                    "system" | "getline" | "close" | "fflush" | "ENVIRON" | "ARGV" | "ARGC"
+                    | "PROCINFO" | "SYMTAB" | "FUNCTAB" | "include" | "load" | "namespace"
+                    | "extension" => {
                         return Err(format!("`{word}`"));
                     }
                     _ => {}
                 }
-                operand = !matches!(word, "print" | "printf" | "return" | "in" | "if" | "while" | "else" | "do");
+                operand = !matches!(
+                    word,
+                    "print" | "printf" | "return" | "in" | "if" | "while" | "else" | "do"
+                );
                 continue;
             }
             c if c.is_ascii_digit() || c == b'$' || c == b'.' => operand = true,
             b' ' | b'\t' | b'\r' => {}
             b'\\' if at(i + 1) == b'\n' => i += 1,
-            b'+' | b'-' | b'*' | b'/' | b'%' | b'^' | b'!' | b'=' | b'<' | b'>' | b',' | b'?' | b':' | b'~'
-            | b'&' => operand = false,
+            b'+' | b'-' | b'*' | b'/' | b'%' | b'^' | b'!' | b'=' | b'<' | b'>' | b',' | b'?'
+            | b':' | b'~' | b'&' => operand = false,
             _ => return no("a character that is not read"),
         }
         i += 1;
@@ -143,8 +147,18 @@ fn jq(text: &str) -> Result<(), Doubt> {
     for word in words {
         if matches!(
             word,
-            "env" | "$ENV" | "$__prog_args" | "import" | "include" | "modulemeta" | "input_filename"
-                | "get_search_list" | "halt_error" | "$__loc__" | "debug" | "stderr"
+            "env"
+                | "$ENV"
+                | "$__prog_args"
+                | "import"
+                | "include"
+                | "modulemeta"
+                | "input_filename"
+                | "get_search_list"
+                | "halt_error"
+                | "$__loc__"
+                | "debug"
+                | "stderr"
         ) && word != "input_filename"
         {
             return Err(format!("`{word}`"));
@@ -181,8 +195,8 @@ impl Sed<'_> {
             let command = self.peek();
             self.at += 1;
             match command {
-                b'p' | b'd' | b'D' | b'P' | b'n' | b'N' | b'g' | b'G' | b'h' | b'H' | b'x' | b'=' | b'z'
-                | b'F' => {}
+                b'p' | b'd' | b'D' | b'P' | b'n' | b'N' | b'g' | b'G' | b'h' | b'H' | b'x'
+                | b'=' | b'z' | b'F' => {}
                 b'q' | b'Q' | b'l' | b'L' => self.skip(b" 0123456789"),
                 b'{' => continue,
                 b's' => self.substitute()?,
@@ -249,7 +263,12 @@ impl Sed<'_> {
     /// Parts that the first character ends: one after `/`, two after `s` and `y`.
     fn delimited(&mut self, parts: usize) -> Result<(), Doubt> {
         let mark = self.peek();
-        if mark == b'\\' || mark == b'\n' || mark.is_ascii_alphanumeric() || mark >= 0x80 || mark == 0 {
+        if mark == b'\\'
+            || mark == b'\n'
+            || mark.is_ascii_alphanumeric()
+            || mark >= 0x80
+            || mark == 0
+        {
             return no("a delimiter that is not read");
         }
         self.at += 1;
@@ -287,18 +306,116 @@ impl Sed<'_> {
 
 /// Functions that compute and do nothing else.
 const FUNCTIONS: &[&str] = &[
-    "abs", "age", "array_agg", "array_length", "avg", "cast", "ceil", "ceiling", "char_length", "coalesce",
-    "concat", "count", "current_date", "current_timestamp", "date", "date_part", "date_trunc", "datetime",
-    "exists", "extract", "floor", "format_type", "greatest", "group_concat", "hex", "ifnull", "in", "instr",
-    "json_extract", "julianday", "least", "left", "length", "lower", "ltrim", "max", "min", "mod", "now",
-    "nullif", "over", "pg_database_size", "pg_indexes_size", "pg_relation_size", "pg_size_pretty",
-    "pg_table_size", "pg_total_relation_size", "position", "printf", "quote", "rank", "replace", "reverse",
-    "right", "round", "row_number", "rtrim", "sqlite_version", "strftime", "string_agg", "substr",
-    "substring", "sum", "time", "to_char", "total", "trim", "typeof", "upper", "values", "version", "and",
-    "or", "not", "on", "using", "from", "where", "by", "select", "as", "any", "all", "when", "then", "else",
-    "case", "having", "distinct", "like", "between", "union", "except", "intersect", "numeric", "varchar",
-    "char", "decimal", "filter", "within", "group", "order", "limit", "offset", "current_database",
-    "current_schema", "current_user", "pg_is_in_recovery", "pg_postmaster_start_time", "pragma_table_info",
+    "abs",
+    "age",
+    "array_agg",
+    "array_length",
+    "avg",
+    "cast",
+    "ceil",
+    "ceiling",
+    "char_length",
+    "coalesce",
+    "concat",
+    "count",
+    "current_date",
+    "current_timestamp",
+    "date",
+    "date_part",
+    "date_trunc",
+    "datetime",
+    "exists",
+    "extract",
+    "floor",
+    "format_type",
+    "greatest",
+    "group_concat",
+    "hex",
+    "ifnull",
+    "in",
+    "instr",
+    "json_extract",
+    "julianday",
+    "least",
+    "left",
+    "length",
+    "lower",
+    "ltrim",
+    "max",
+    "min",
+    "mod",
+    "now",
+    "nullif",
+    "over",
+    "pg_database_size",
+    "pg_indexes_size",
+    "pg_relation_size",
+    "pg_size_pretty",
+    "pg_table_size",
+    "pg_total_relation_size",
+    "position",
+    "printf",
+    "quote",
+    "rank",
+    "replace",
+    "reverse",
+    "right",
+    "round",
+    "row_number",
+    "rtrim",
+    "sqlite_version",
+    "strftime",
+    "string_agg",
+    "substr",
+    "substring",
+    "sum",
+    "time",
+    "to_char",
+    "total",
+    "trim",
+    "typeof",
+    "upper",
+    "values",
+    "version",
+    "and",
+    "or",
+    "not",
+    "on",
+    "using",
+    "from",
+    "where",
+    "by",
+    "select",
+    "as",
+    "any",
+    "all",
+    "when",
+    "then",
+    "else",
+    "case",
+    "having",
+    "distinct",
+    "like",
+    "between",
+    "union",
+    "except",
+    "intersect",
+    "numeric",
+    "varchar",
+    "char",
+    "decimal",
+    "filter",
+    "within",
+    "group",
+    "order",
+    "limit",
+    "offset",
+    "current_database",
+    "current_schema",
+    "current_user",
+    "pg_is_in_recovery",
+    "pg_postmaster_start_time",
+    "pragma_table_info",
 ];
 
 /// SQL that only asks: one or more queries, with functions that are known.
@@ -350,11 +467,40 @@ fn sql(text: &str) -> Result<(), Doubt> {
                 first = false;
                 if matches!(
                     word,
-                    "into" | "outfile" | "dumpfile" | "load_file" | "update" | "insert" | "delete" | "drop"
-                        | "create" | "alter" | "grant" | "revoke" | "truncate" | "copy" | "call" | "do"
-                        | "execute" | "set" | "reset" | "lock" | "vacuum" | "analyze" | "attach" | "detach"
-                        | "pragma" | "load_extension" | "nextval" | "returning" | "merge" | "replace"
-                        | "pg_shadow" | "pg_authid" | "pg_user_mapping" | "mysql.user"
+                    "into"
+                        | "outfile"
+                        | "dumpfile"
+                        | "load_file"
+                        | "update"
+                        | "insert"
+                        | "delete"
+                        | "drop"
+                        | "create"
+                        | "alter"
+                        | "grant"
+                        | "revoke"
+                        | "truncate"
+                        | "copy"
+                        | "call"
+                        | "do"
+                        | "execute"
+                        | "set"
+                        | "reset"
+                        | "lock"
+                        | "vacuum"
+                        | "analyze"
+                        | "attach"
+                        | "detach"
+                        | "pragma"
+                        | "load_extension"
+                        | "nextval"
+                        | "returning"
+                        | "merge"
+                        | "replace"
+                        | "pg_shadow"
+                        | "pg_authid"
+                        | "pg_user_mapping"
+                        | "mysql.user"
                 ) && !(word == "replace" && at(i) == b'(')
                 {
                     return Err(format!("`{word}`"));
@@ -383,11 +529,20 @@ pub(crate) fn host_of(text: &str, url: bool) -> Option<u8> {
         };
         host = host.split(['/', '?', '#']).next().unwrap_or("");
     }
-    if text.contains(['{', '}', '@', '\\', ' ']) || (url && text.contains(['[', ']'])) || host.is_empty() {
+    if text.contains(['{', '}', '@', '\\', ' '])
+        || (url && text.contains(['[', ']']))
+        || host.is_empty()
+    {
         return None;
     }
     let bare = match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && !name.contains(':') => name,
+        Some((name, port))
+            if !port.is_empty()
+                && port.bytes().all(|b| b.is_ascii_digit())
+                && !name.contains(':') =>
+        {
+            name
+        }
         _ => host,
     };
     let bytes_of = |text: &str| text.split('.').filter(|part| part.parse::<u8>().is_ok()).count();
@@ -476,9 +631,27 @@ mod tests {
         fits(
             CodeKind::Sed,
             &[
-                "e", "1e id", "s/a/b/e", "s/a/b/w f", "w f", "1w f", "W f", "r /etc/shadow", "R f",
-                "s/x/y/;e id", "p;w f", "s/[/]/x/w f/", "s/a/b/gew", "1!e", "/x/e", "$w f", "v;e", "M", "s\\na\\nb\\ne",
-                "s/a\\/b/c/e", "a\\\nx\ne id",
+                "e",
+                "1e id",
+                "s/a/b/e",
+                "s/a/b/w f",
+                "w f",
+                "1w f",
+                "W f",
+                "r /etc/shadow",
+                "R f",
+                "s/x/y/;e id",
+                "p;w f",
+                "s/[/]/x/w f/",
+                "s/a/b/gew",
+                "1!e",
+                "/x/e",
+                "$w f",
+                "v;e",
+                "M",
+                "s\\na\\nb\\ne",
+                "s/a\\/b/c/e",
+                "a\\\nx\ne id",
             ],
             false,
         );

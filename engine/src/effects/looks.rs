@@ -45,7 +45,10 @@ fn touches(effects: &Effects) -> Option<String> {
     }
     // Names are no secret, unless somebody looks for them.
     let hunted = effects.lists.iter().find(|touched| {
-        touched.class == Class::Secret && !touched.open && !touched.deep && places::is_hunt(&touched.path)
+        touched.class == Class::Secret
+            && !touched.open
+            && !touched.deep
+            && places::is_hunt(&touched.path)
     });
     hunted.map(|touched| format!("looks for a secret: {}", touched.path))
 }
@@ -86,7 +89,8 @@ fn acts(command: &Performed, looking: &Looking) -> Option<String> {
         if !trusted {
             return Some(match place.as_str() {
                 "cwd" => "files in the working directory configure it".to_owned(),
-                _ => "files in the home directory configure it, and they may have been changed".to_owned(),
+                _ => "files in the home directory configure it, and they may have been changed"
+                    .to_owned(),
             });
         }
     }

@@ -16,5 +16,8 @@ mod value;
 mod walk;
 
 pub use looks::Looking;
+pub(crate) use looks::objection;
 pub use model::{Class, Effects, Touched};
 pub use report::{CommandReport, LineReport};
+pub(crate) use syntax::{Dialect, Unread};
+pub(crate) use walk::{Performance, Performed, perform};

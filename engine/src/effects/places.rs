@@ -68,30 +68,124 @@ const TELLING: &[&str] = &[
 
 /// Directories below which much is secret: reading all of them in bulk is not looking.
 const BULK: &[&str] = &[
-    "/", "/boot", "/data", "/dev", "/etc", "/home", "/mnt", "/media", "/opt", "/proc", "/root", "/run",
-    "/srv", "/sys", "/usr", "/usr/local", "/usr/local/etc", "/var", "/var/lib", "/var/run", "/var/backups",
-    "/var/spool", "/Users", "/Library", "/System", "/private", "~",
+    "/",
+    "/boot",
+    "/data",
+    "/dev",
+    "/etc",
+    "/home",
+    "/mnt",
+    "/media",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/srv",
+    "/sys",
+    "/usr",
+    "/usr/local",
+    "/usr/local/etc",
+    "/var",
+    "/var/lib",
+    "/var/run",
+    "/var/backups",
+    "/var/spool",
+    "/Users",
+    "/Library",
+    "/System",
+    "/private",
+    "~",
 ];
 
 /// Names of files that hold secrets in one installation or another, to try patterns on.
 const SAMPLES: &[&str] = &[
-    "id_rsa", "id_ed25519", "id_ecdsa", "server.key", "private.key", "key.pem", "privkey.pem", "x.pfx",
-    "x.p12", "x.jks", "x.keytab", "x.kdbx", "secrets.yml", "secrets.yaml", "secrets.json",
-    "credentials.json", "credentials", "x.tfstate", "shadow", "shadow-", "gshadow", "sudoers", "passwd.bak",
-    "shadow.bak", "wg0.conf", "dump.sql", "backup.sql", "prod.env", ".env", ".env.local", ".netrc",
-    ".pgpass", ".my.cnf", ".npmrc", ".pypirc", ".git-credentials", ".bash_history", ".zsh_history",
-    "wp-config.php", "master.key", "token", "auth.json", "admin.conf", "k3s.yaml", "krb5.keytab",
-    "ssh_host_rsa_key", "logins.json", "key4.db", "Cookies", "rclone.conf", "htpasswd", ".htpasswd",
-    ".vault-token", "kubeconfig", "terraform.tfvars", "service-account.json",
+    "id_rsa",
+    "id_ed25519",
+    "id_ecdsa",
+    "server.key",
+    "private.key",
+    "key.pem",
+    "privkey.pem",
+    "x.pfx",
+    "x.p12",
+    "x.jks",
+    "x.keytab",
+    "x.kdbx",
+    "secrets.yml",
+    "secrets.yaml",
+    "secrets.json",
+    "credentials.json",
+    "credentials",
+    "x.tfstate",
+    "shadow",
+    "shadow-",
+    "gshadow",
+    "sudoers",
+    "passwd.bak",
+    "shadow.bak",
+    "wg0.conf",
+    "dump.sql",
+    "backup.sql",
+    "prod.env",
+    ".env",
+    ".env.local",
+    ".netrc",
+    ".pgpass",
+    ".my.cnf",
+    ".npmrc",
+    ".pypirc",
+    ".git-credentials",
+    ".bash_history",
+    ".zsh_history",
+    "wp-config.php",
+    "master.key",
+    "token",
+    "auth.json",
+    "admin.conf",
+    "k3s.yaml",
+    "krb5.keytab",
+    "ssh_host_rsa_key",
+    "logins.json",
+    "key4.db",
+    "Cookies",
+    "rclone.conf",
+    "htpasswd",
+    ".htpasswd",
+    ".vault-token",
+    "kubeconfig",
+    "terraform.tfvars",
+    "service-account.json",
 ];
 
 /// Where secrets lie that are named by their directory.
 const SECRET_DIRECTORIES: &[&str] = &[
-    "~/.ssh", "~/.gnupg", "~/.aws", "~/.azure", "~/.kube", "~/.docker", "~/.config/gcloud", "~/.config/gh",
-    "~/.config/op", "~/.password-store", "/etc/ssl/private", "/etc/wireguard", "/etc/kubernetes",
-    "/etc/letsencrypt", "/etc/openvpn", "/root/.ssh", "/run/secrets", "/var/run/secrets",
-    "/var/lib/postgresql", "/var/lib/mysql", "/var/lib/docker", "/var/lib/kubelet", "/etc/sudoers.d",
-    "/etc/NetworkManager/system-connections", "/var/spool/cron", "/var/lib/redis", "/var/lib/vault",
+    "~/.ssh",
+    "~/.gnupg",
+    "~/.aws",
+    "~/.azure",
+    "~/.kube",
+    "~/.docker",
+    "~/.config/gcloud",
+    "~/.config/gh",
+    "~/.config/op",
+    "~/.password-store",
+    "/etc/ssl/private",
+    "/etc/wireguard",
+    "/etc/kubernetes",
+    "/etc/letsencrypt",
+    "/etc/openvpn",
+    "/root/.ssh",
+    "/run/secrets",
+    "/var/run/secrets",
+    "/var/lib/postgresql",
+    "/var/lib/mysql",
+    "/var/lib/docker",
+    "/var/lib/kubelet",
+    "/etc/sudoers.d",
+    "/etc/NetworkManager/system-connections",
+    "/var/spool/cron",
+    "/var/lib/redis",
+    "/var/lib/vault",
 ];
 
 /// The class of a path whose every character is known.
@@ -102,7 +196,10 @@ pub(crate) fn class(lists: &PathLists, path: &str) -> Class {
         return Class::Plain;
     }
     if let Some(rest) = process_file(path) {
-        return if matches!(rest, "status" | "stat" | "statm" | "comm" | "cmdline" | "limits" | "cgroup" | "") {
+        return if matches!(
+            rest,
+            "status" | "stat" | "statm" | "comm" | "cmdline" | "limits" | "cgroup" | ""
+        ) {
             Class::Plain
         } else {
             Class::Secret
@@ -150,8 +247,20 @@ fn home_of(path: &str) -> String {
 
 /// Words in a file's name that say that it holds a secret.
 const SECRET_WORDS: &[&str] = &[
-    "secret", "password", "passwd", "credential", "private_key", "privatekey", "private-key", "apikey",
-    "api_key", "api-key", "htpasswd", "keystore", "token", "vault",
+    "secret",
+    "password",
+    "passwd",
+    "credential",
+    "private_key",
+    "privatekey",
+    "private-key",
+    "apikey",
+    "api_key",
+    "api-key",
+    "htpasswd",
+    "keystore",
+    "token",
+    "vault",
 ];
 
 /// Whether a file's name says that it holds a secret.
@@ -162,8 +271,8 @@ fn is_secret_name(lists: &PathLists, name: &str) -> bool {
     }
     // Source code about secrets is no secret.
     let source = [
-        ".py", ".rs", ".go", ".js", ".ts", ".tsx", ".jsx", ".c", ".h", ".cc", ".cpp", ".java", ".rb", ".md",
-        ".html", ".css", ".rst", ".php", ".sh",
+        ".py", ".rs", ".go", ".js", ".ts", ".tsx", ".jsx", ".c", ".h", ".cc", ".cpp", ".java",
+        ".rb", ".md", ".html", ".css", ".rst", ".php", ".sh",
     ];
     if source.iter().any(|end| lower.ends_with(end)) {
         return lists.is_secret(name) || lists.is_secret(&format!("/x/{name}"));
@@ -175,8 +284,8 @@ fn is_secret_name(lists: &PathLists, name: &str) -> bool {
         })
     });
     let ends = [
-        ".key", ".pem", ".env", ".pfx", ".p12", ".jks", ".keytab", ".kdbx", ".gpg", ".age", ".ovpn", ".ppk",
-        ".tfvars", ".tfstate", ".sql", ".dump",
+        ".key", ".pem", ".env", ".pfx", ".p12", ".jks", ".keytab", ".kdbx", ".gpg", ".age",
+        ".ovpn", ".ppk", ".tfvars", ".tfstate", ".sql", ".dump",
     ];
     let pieces = lower.trim_end_matches(".bak").trim_end_matches('~');
     worded
@@ -227,7 +336,9 @@ pub(crate) fn class_of_pattern(lists: &PathLists, pattern: &str, open: bool, dee
     }
     let last = tail.rsplit('/').next().unwrap_or(tail);
     let hidden = last.starts_with('.');
-    let fits = |name: &&str| (hidden || !name.starts_with('.') || last.starts_with("**")) && wildcard(last, name);
+    let fits = |name: &&str| {
+        (hidden || !name.starts_with('.') || last.starts_with("**")) && wildcard(last, name)
+    };
     if SAMPLES.iter().any(|name| fits(&name)) {
         return Class::Secret;
     }
@@ -253,36 +364,111 @@ fn holds_secrets(directory: &str) -> bool {
     let home = home_of(directory);
     BULK.contains(&directory)
         || home == "~"
-        || SECRET_DIRECTORIES.iter().any(|secret| is_beneath(secret, directory) || is_beneath(secret, &home))
+        || SECRET_DIRECTORIES
+            .iter()
+            .any(|secret| is_beneath(secret, directory) || is_beneath(secret, &home))
+}
+
+/// Whether permissions include those of the owner or group for whoever runs the file.
+pub(crate) fn is_raised(mode: &str) -> bool {
+    let digits = mode.trim_start_matches(['-', '/', '+']);
+    let special = digits.len() >= 4 && !digits.starts_with(['0', '1']);
+    special || digits.contains('s') || digits.contains('*')
 }
 
 /// Whether a text looks for credentials: a pattern or name that only a search for them has.
 pub(crate) fn is_hunt(pattern: &str) -> bool {
     let lower = pattern.to_ascii_lowercase();
     let words = [
-        "passw", "passwd", "pwd=", "secret", "credential", "api_key", "api-key", "apikey", "api.key",
-        "access_key", "access-key", "accesskey", "private key", "private_key", "private.key", "privatekey",
-        "begin rsa", "begin openssh", "begin ec", "akia", "aws_", "bearer", "ghp_", "gho_", "github_pat",
-        "hf_", "xox", "sk-", "id_rsa", "id_ed25519", "id_dsa", ".pem", ".pfx", ".p12", ".kdbx", ".keystore",
-        ".jks", "authorized_keys", ".netrc", ".pgpass", ".git-credentials", "shadow", "_token", "-token",
-        "token=", "token:", "auth_token", "authtoken", "oauth", "jwt", "keytab", "htpasswd", ".ovpn",
-        ".env", "_history", "wallet", "mnemonic", "seed phrase", "keepass", "connectionstring",
-        "connection_string", "conn_str", "vault", "encryption_key", "signing_key", "client_secret",
+        "passw",
+        "passwd",
+        "pwd=",
+        "secret",
+        "credential",
+        "api_key",
+        "api-key",
+        "apikey",
+        "api.key",
+        "access_key",
+        "access-key",
+        "accesskey",
+        "private key",
+        "private_key",
+        "private.key",
+        "privatekey",
+        "begin rsa",
+        "begin openssh",
+        "begin ec",
+        "akia",
+        "aws_",
+        "bearer",
+        "ghp_",
+        "gho_",
+        "github_pat",
+        "hf_",
+        "xox",
+        "sk-",
+        "id_rsa",
+        "id_ed25519",
+        "id_dsa",
+        ".pem",
+        ".pfx",
+        ".p12",
+        ".kdbx",
+        ".keystore",
+        ".jks",
+        "authorized_keys",
+        ".netrc",
+        ".pgpass",
+        ".git-credentials",
+        "shadow",
+        "_token",
+        "-token",
+        "token=",
+        "token:",
+        "auth_token",
+        "authtoken",
+        "oauth",
+        "jwt",
+        "keytab",
+        "htpasswd",
+        ".ovpn",
+        ".env",
+        "_history",
+        "wallet",
+        "mnemonic",
+        "seed phrase",
+        "keepass",
+        "connectionstring",
+        "connection_string",
+        "conn_str",
+        "vault",
+        "encryption_key",
+        "signing_key",
+        "client_secret",
     ];
     if words.iter().any(|word| lower.contains(word)) {
         return true;
     }
     // `token` and `key` by themselves.
-    if matches!(lower.trim_matches(|c: char| !c.is_ascii_alphanumeric()), "token" | "tokens" | "key" | "keys" | "pass" | "pwd" | "cred" | "creds" | "auth") {
+    if matches!(
+        lower.trim_matches(|c: char| !c.is_ascii_alphanumeric()),
+        "token" | "tokens" | "key" | "keys" | "pass" | "pwd" | "cred" | "creds" | "auth"
+    ) {
         return true;
     }
     // `[A-Za-z0-9+/]{40,}`: any long random text.
-    let random = (lower.contains("a-z0-9") || lower.contains("0-9a-f") || lower.contains("a-f0-9") || lower.contains("0-9a-z"))
+    let random = (lower.contains("a-z0-9")
+        || lower.contains("0-9a-f")
+        || lower.contains("a-f0-9")
+        || lower.contains("0-9a-z"))
         && lower.contains('{');
     random
         && lower
             .split('{')
             .skip(1)
-            .filter_map(|rest| rest.split([',', '}']).next()?.trim_end_matches('\\').parse::<u32>().ok())
+            .filter_map(|rest| {
+                rest.split([',', '}']).next()?.trim_end_matches('\\').parse::<u32>().ok()
+            })
             .any(|least| least >= 16)
 }

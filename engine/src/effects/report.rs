@@ -41,7 +41,10 @@ impl RiskTables {
     #[must_use]
     pub fn report(&self, command: &[u8], context: &Context, looking: &Looking) -> LineReport {
         let Ok(text) = std::str::from_utf8(command) else {
-            return LineReport { why: Some("bytes that are not UTF-8".to_owned()), ..LineReport::default() };
+            return LineReport {
+                why: Some("bytes that are not UTF-8".to_owned()),
+                ..LineReport::default()
+            };
         };
         let dialect = Dialect::of(context.shell.as_deref());
         match perform(self, text, dialect, context.pty, context.cwd.as_deref()) {
@@ -59,7 +62,8 @@ impl LineReport {
     /// Takes back that a line only looks where the scorer could not read it, or saw a deception.
     #[must_use]
     pub fn checked(mut self, assessment: &Assessment) -> Self {
-        let deceives = assessment.terms.iter().any(|term| term.is(crate::modifier::Modifier::Deception));
+        let deceives =
+            assessment.terms.iter().any(|term| term.is(crate::modifier::Modifier::Deception));
         if self.looks && (assessment.uninspectable || deceives) {
             self.looks = false;
             self.why = Some("a part of the line cannot be read with certainty".to_owned());

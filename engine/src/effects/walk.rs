@@ -8,7 +8,8 @@ use super::code;
 use super::model::{Class, Effects, Touched};
 use super::places;
 use super::syntax::{
-    self, Change, Dialect, Item, Join, List, Node, Part, Redirect, RedirectOp, Simple, Stage, Unread, Word,
+    self, Change, Dialect, Item, Join, List, Node, Part, Redirect, RedirectOp, Simple, Stage,
+    Unread, Word,
 };
 use super::value::{Open, Value};
 use crate::parse::Span;
@@ -26,8 +27,9 @@ pub(crate) struct Performed {
     pub(crate) directories: Option<Vec<String>>,
     /// Standard input comes from the line itself: a pipe, a file, a text.
     pub(crate) fed: bool,
-    /// A command that another one runs.
-    pub(crate) inner: bool,
+    /// It has nothing but words: no assignment, and no redirection but to `/dev/null` or another
+    /// descriptor.
+    pub(crate) bare: bool,
 }
 
 /// What happens when a line runs.
@@ -57,8 +59,15 @@ pub(crate) fn perform(
         variables: HashMap::new(),
         fed: false,
     };
-    let mut walker =
-        Walker { tables, dialect, out: Performance::default(), depth: 0, state, fixed: None };
+    let mut walker = Walker {
+        tables,
+        dialect,
+        out: Performance::default(),
+        depth: 0,
+        state,
+        fixed: None,
+        dressed: false,
+    };
     walker.list(&list)?;
     Ok(walker.out)
 }
@@ -80,6 +89,8 @@ struct Walker<'a> {
     state: State,
     /// The span of everything that is read now, where it stands in a text of its own.
     fixed: Option<Span>,
+    /// The command that comes next has assignments or redirections.
+    dressed: bool,
 }
 
 type Result1<T> = Result<T, Unread>;
@@ -116,7 +127,8 @@ impl Walker<'_> {
                 self.stage(stage)?;
                 let changed = std::mem::replace(&mut self.state, state);
                 if at + 1 == item.stages.len() {
-                    self.state.directories = union(self.state.directories.take(), changed.directories);
+                    self.state.directories =
+                        union(self.state.directories.take(), changed.directories);
                     self.forget(&changed.variables);
                 }
             } else {
@@ -215,7 +227,8 @@ impl Walker<'_> {
             values.extend(self.expand(word)?);
         }
         let before = self.state.clone();
-        let known = values.len() <= MAX_ROUNDS && values.iter().all(|value| !value.many || value.open == Open::Names);
+        let known = values.len() <= MAX_ROUNDS
+            && values.iter().all(|value| !value.many || value.open == Open::Names);
         let rounds = if known { values } else { vec![common(&values, span)] };
         for value in rounds {
             // One word in each round, whichever.
@@ -266,7 +279,10 @@ impl Walker<'_> {
         let mut effects = plain();
         for word in words {
             let text = word.literal().unwrap_or_default();
-            if matches!(text.as_str(), "-v" | "-R" | "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-N") {
+            if matches!(
+                text.as_str(),
+                "-v" | "-R" | "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-N"
+            ) {
                 // They evaluate what stands there.
                 if words.iter().any(|word| word.literal().is_none()) {
                     return self.fail("a test that computes what is known only at run time", span);
@@ -283,13 +299,14 @@ impl Walker<'_> {
     }
 
     fn push(&mut self, words: Vec<Value>, effects: Effects, span: Span) {
+        let bare = !words.is_empty() && !std::mem::take(&mut self.dressed);
         let performed = Performed {
             span: self.span(span),
             words,
             effects,
             directories: self.state.directories.clone(),
             fed: self.state.fed,
-            inner: self.depth > 1 && self.fixed.is_some(),
+            bare,
         };
         self.out.commands.push(performed);
     }
@@ -308,7 +325,8 @@ impl Walker<'_> {
                     return self.fail("a redirection to more than one file", redirect.span);
                 };
                 if value.many {
-                    return self.fail("a redirection to what is known only at run time", redirect.span);
+                    return self
+                        .fail("a redirection to what is known only at run time", redirect.span);
                 }
                 if redirect.op == RedirectOp::Read {
                     self.state.fed |= redirect.fd == 0;
@@ -333,9 +351,13 @@ impl Walker<'_> {
                     Value::literal(text.clone(), span)
                 }
                 Part::Home => Value::literal("~", span),
-                Part::Arithmetic => {
-                    Value { text: "*".to_owned(), open: Open::Names, numeric: true, span, ..Value::default() }
-                }
+                Part::Arithmetic => Value {
+                    text: "*".to_owned(),
+                    open: Open::Names,
+                    numeric: true,
+                    span,
+                    ..Value::default()
+                },
                 Part::Glob(glob) => Value {
                     text: if glob == "*" { "*".to_owned() } else { "?".to_owned() },
                     open: Open::Names,
@@ -354,9 +376,18 @@ impl Walker<'_> {
                     let numeric = self.prints_number(first);
                     let text = "*".to_owned();
                     let open = if numeric { Open::Names } else { Open::Anything };
-                    Value { text, open, many: !quoted && !numeric, numeric, span, ..Value::default() }
+                    Value {
+                        text,
+                        open,
+                        many: !quoted && !numeric,
+                        numeric,
+                        span,
+                        ..Value::default()
+                    }
                 }
-                Part::Parameter { name, change, quoted } => self.parameter(name, change, *quoted, span)?,
+                Part::Parameter { name, change, quoted } => {
+                    self.parameter(name, change, *quoted, span)?
+                }
             };
             out.push(&piece);
         }
@@ -369,14 +400,23 @@ impl Walker<'_> {
     /// Whether the commands gone through since then print a number: `$(… | wc -l)`.
     fn prints_number(&self, first: usize) -> bool {
         let last = self.out.commands.get(first..).and_then(<[Performed]>::last);
-        let words: Vec<&str> = last.iter().flat_map(|last| &last.words).filter_map(Value::as_literal).collect();
-        matches!(words.as_slice(), ["wc", "-l" | "-c" | "-w" | "-m"] | ["nproc"] | ["date", "+%s"] | ["id", "-u" | "-g"])
-            || matches!(words.as_slice(), ["grep" | "egrep" | "fgrep", option, ..] if *option == "-c")
+        let words: Vec<&str> =
+            last.iter().flat_map(|last| &last.words).filter_map(Value::as_literal).collect();
+        matches!(
+            words.as_slice(),
+            ["wc", "-l" | "-c" | "-w" | "-m"] | ["nproc"] | ["date", "+%s"] | ["id", "-u" | "-g"]
+        ) || matches!(words.as_slice(), ["grep" | "egrep" | "fgrep", option, ..] if *option == "-c")
     }
 
     fn parameter(&self, name: &str, change: &Change, quoted: bool, span: Span) -> Result1<Value> {
         if *change == Change::Length {
-            return Ok(Value { text: "*".to_owned(), open: Open::Names, numeric: true, span, ..Value::default() });
+            return Ok(Value {
+                text: "*".to_owned(),
+                open: Open::Names,
+                numeric: true,
+                span,
+                ..Value::default()
+            });
         }
         let known = self.state.variables.get(name).cloned().or_else(|| environment(name, span));
         let Some(mut value) = known else {
@@ -410,7 +450,8 @@ impl Walker<'_> {
             assigned.push((name.clone(), value));
         }
         if simple.words.is_empty() {
-            let mut effects = Effects { reads: redirected.reads, writes: redirected.writes, ..plain() };
+            let mut effects =
+                Effects { reads: redirected.reads, writes: redirected.writes, ..plain() };
             for (name, value) in assigned {
                 // In a shell that goes on, a name that programs know would mean something.
                 effects.redefines |= !is_harmless_name(&name);
@@ -423,6 +464,8 @@ impl Walker<'_> {
         for word in &simple.words {
             words.extend(self.expand(word)?);
         }
+        self.dressed =
+            !assigned.is_empty() || !(redirected.reads.is_empty() && redirected.writes.is_empty());
         let doubtful = assigned.iter().find(|(name, value)| !is_closed_assignment(name, value));
         let doubt = doubtful.map(|(name, _)| format!("{name} is set for it"));
         self.command(words, redirected, doubt, span)
@@ -444,7 +487,8 @@ impl Walker<'_> {
             return self.unknown(words, redirected, &doubt, span);
         }
         let Some(program) = installed(&name) else {
-            let mut effects = unclosed("a program outside of the system's directories: its code was not seen");
+            let mut effects =
+                unclosed("a program outside of the system's directories: its code was not seen");
             effects.runs_unseen = true;
             self.push(words, with_redirects(effects, redirected), span);
             return Ok(());
@@ -466,7 +510,13 @@ impl Walker<'_> {
         }
     }
 
-    fn unknown(&mut self, words: Vec<Value>, redirected: Effects, why: &str, span: Span) -> Result1<()> {
+    fn unknown(
+        &mut self,
+        words: Vec<Value>,
+        redirected: Effects,
+        why: &str,
+        span: Span,
+    ) -> Result1<()> {
         self.push(words, with_redirects(unclosed(why), redirected), span);
         Ok(())
     }
@@ -521,7 +571,12 @@ impl Walker<'_> {
                 }
                 Act::Writes => {
                     let path = "somewhere".to_owned();
-                    effects.writes.push(Touched { path, class: Class::Plain, open: true, deep: true });
+                    effects.writes.push(Touched {
+                        path,
+                        class: Class::Plain,
+                        open: true,
+                        deep: true,
+                    });
                 }
                 Act::InPlace | Act::Opaque | Act::Recursive | Act::Skip => {}
             }
@@ -553,8 +608,11 @@ impl Walker<'_> {
                 Kind::Pattern => {
                     effects.private |= value.open != Open::No || places::is_hunt(&value.text);
                 }
+                // Programs that run with somebody else's rights are looked for to use them.
+                Kind::Mode => effects.private |= places::is_raised(&value.text),
                 Kind::Host | Kind::Url => {
-                    let reach = code::host_of(value.as_literal().unwrap_or(""), used.kind == Kind::Url);
+                    let reach =
+                        code::host_of(value.as_literal().unwrap_or(""), used.kind == Kind::Url);
                     match reach {
                         Some(reach) if reach > network_rank(network) => network = rank_name(reach),
                         Some(_) => {}
@@ -596,7 +654,8 @@ impl Walker<'_> {
         if let Some(mut inner) = inner {
             if program == "xargs" {
                 let fixed = understood.options.iter().find_map(|(name, value)| {
-                    (&**name == "-I").then(|| value.as_ref().and_then(Value::as_literal).map(str::to_owned))?
+                    (&**name == "-I")
+                        .then(|| value.as_ref().and_then(Value::as_literal).map(str::to_owned))?
                 });
                 let items = Value { many: fixed.is_none(), ..anything(span) };
                 inner = match fixed {
@@ -649,10 +708,18 @@ impl Walker<'_> {
         done
     }
 
-    fn change_directory(&mut self, words: Vec<Value>, redirected: Effects, span: Span) -> Result1<()> {
+    fn change_directory(
+        &mut self,
+        words: Vec<Value>,
+        redirected: Effects,
+        span: Span,
+    ) -> Result1<()> {
         let mut effects = with_redirects(plain(), redirected);
-        let operands: Vec<&Value> =
-            words.iter().skip(1).filter(|word| !matches!(word.as_literal(), Some("--" | "-P" | "-L"))).collect();
+        let operands: Vec<&Value> = words
+            .iter()
+            .skip(1)
+            .filter(|word| !matches!(word.as_literal(), Some("--" | "-P" | "-L")))
+            .collect();
         let to = match operands.as_slice() {
             [] => Some(vec!["~".to_owned()]),
             [one] if one.as_literal() == Some("-") => None,
@@ -684,7 +751,14 @@ impl Walker<'_> {
                 Some(name) if is_harmless_name(name) => {
                     self.state.variables.insert(name.to_owned(), anything(span));
                 }
-                _ => return self.unknown(words, redirected, "read: a name or an option that is not known", span),
+                _ => {
+                    return self.unknown(
+                        words,
+                        redirected,
+                        "read: a name or an option that is not known",
+                        span,
+                    );
+                }
             }
         }
         self.state.variables.insert("REPLY".to_owned(), anything(span));
@@ -696,7 +770,8 @@ impl Walker<'_> {
     fn compare(&mut self, words: Vec<Value>, redirected: Effects, span: Span) -> Result1<()> {
         let mut effects = plain();
         let bracket = words.first().and_then(Value::as_literal) == Some("[");
-        let operands = words.get(1..words.len().saturating_sub(usize::from(bracket))).unwrap_or(&[]);
+        let operands =
+            words.get(1..words.len().saturating_sub(usize::from(bracket))).unwrap_or(&[]);
         if bracket && words.last().and_then(Value::as_literal) != Some("]") || operands.len() > 9 {
             return self.unknown(words.clone(), redirected, "a test that is not read", span);
         }
@@ -706,9 +781,17 @@ impl Walker<'_> {
         for word in operands {
             match word.as_literal() {
                 Some("-v" | "-R" | "-o" | "-a") => {
-                    return self.unknown(words.clone(), redirected, "a test that is not read", span);
+                    return self.unknown(
+                        words.clone(),
+                        redirected,
+                        "a test that is not read",
+                        span,
+                    );
                 }
-                Some("-b" | "-c" | "-d" | "-e" | "-f" | "-g" | "-h" | "-k" | "-L" | "-p" | "-r" | "-s" | "-S" | "-u" | "-w" | "-x" | "-G" | "-O" | "-nt" | "-ot" | "-ef") => file = true,
+                Some(
+                    "-b" | "-c" | "-d" | "-e" | "-f" | "-g" | "-h" | "-k" | "-L" | "-p" | "-r"
+                    | "-s" | "-S" | "-u" | "-w" | "-x" | "-G" | "-O" | "-nt" | "-ot" | "-ef",
+                ) => file = true,
                 Some(_) => {
                     if file {
                         self.touch(&mut effects.lists, word, false);
@@ -716,10 +799,20 @@ impl Walker<'_> {
                     file = false;
                 }
                 None if word.many => {
-                    return self.unknown(words.clone(), redirected, "a test of words that are known only at run time", span);
+                    return self.unknown(
+                        words.clone(),
+                        redirected,
+                        "a test of words that are known only at run time",
+                        span,
+                    );
                 }
                 None if any_computes && !word.numeric && !self.dialect.compares_plainly() => {
-                    return self.unknown(words.clone(), redirected, "a test that may compute what is known only at run time", span);
+                    return self.unknown(
+                        words.clone(),
+                        redirected,
+                        "a test that may compute what is known only at run time",
+                        span,
+                    );
                 }
                 None => {
                     if file {
@@ -765,7 +858,11 @@ impl Walker<'_> {
 }
 
 fn network_rank(name: &str) -> u8 {
-    ["none", "loopback", "service", "hosts"].iter().position(|known| *known == name).and_then(|at| u8::try_from(at).ok()).unwrap_or(3)
+    ["none", "loopback", "service", "hosts"]
+        .iter()
+        .position(|known| *known == name)
+        .and_then(|at| u8::try_from(at).ok())
+        .unwrap_or(3)
 }
 
 fn rank_name(rank: u8) -> &'static str {
@@ -843,15 +940,32 @@ fn replace(words: Vec<Value>, mark: &str, with: &Value) -> Vec<Value> {
 /// What several values have in common, as one word.
 fn common(values: &[Value], span: Span) -> Value {
     let Some(first) = values.first() else { return anything(span) };
-    if values.iter().all(|value| value.numeric || value.as_literal().is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))) {
-        return Value { text: "*".to_owned(), open: Open::Names, numeric: true, span, ..Value::default() };
+    if values.iter().all(|value| {
+        value.numeric
+            || value
+                .as_literal()
+                .is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
+    }) {
+        return Value {
+            text: "*".to_owned(),
+            open: Open::Names,
+            numeric: true,
+            span,
+            ..Value::default()
+        };
     }
     let mut prefix = first.prefix();
     for value in values {
         let same = prefix.bytes().zip(value.prefix().bytes()).take_while(|(a, b)| a == b).count();
         prefix = prefix.get(..same).unwrap_or("");
     }
-    Value { text: format!("{prefix}*"), known: prefix.len(), open: Open::Anything, span, ..Value::default() }
+    Value {
+        text: format!("{prefix}*"),
+        known: prefix.len(),
+        open: Open::Anything,
+        span,
+        ..Value::default()
+    }
 }
 
 fn is_word_byte(byte: u8) -> bool {
@@ -885,11 +999,17 @@ fn merge(a: State, b: State) -> State {
 
 fn changes_directory(list: &List) -> bool {
     list.items.iter().flat_map(|item| &item.stages).any(|stage| match &stage.node {
-        Node::Simple(simple) => simple.words.first().and_then(Word::literal).as_deref() == Some("cd"),
-        Node::Group { body, .. } | Node::For { body, .. } | Node::While { body, .. } => changes_directory(body),
+        Node::Simple(simple) => {
+            simple.words.first().and_then(Word::literal).as_deref() == Some("cd")
+        }
+        Node::Group { body, .. } | Node::For { body, .. } | Node::While { body, .. } => {
+            changes_directory(body)
+        }
         Node::If { branches, otherwise } => {
             changes_directory(otherwise)
-                || branches.iter().any(|(condition, body)| changes_directory(condition) || changes_directory(body))
+                || branches.iter().any(|(condition, body)| {
+                    changes_directory(condition) || changes_directory(body)
+                })
         }
         Node::Test(_) => false,
     })
@@ -916,15 +1036,21 @@ fn installed(word: &str) -> Option<&str> {
 fn environment(name: &str, span: Span) -> Option<Value> {
     match name {
         "HOME" => Some(Value::literal("~", span)),
-        "UID" | "EUID" | "PPID" | "RANDOM" | "SECONDS" | "LINENO" | "COLUMNS" | "LINES" | "SHLVL" => {
-            Some(Value { text: "*".to_owned(), open: Open::Names, numeric: true, span, ..Value::default() })
-        }
-        "PWD" | "OLDPWD" | "USER" | "LOGNAME" | "SHELL" | "PATH" | "LANG" | "LC_ALL" | "TERM" | "HOSTNAME"
-        | "HOST" | "OSTYPE" | "MACHTYPE" | "HOSTTYPE" | "BASH_VERSION" | "ZSH_VERSION" | "EDITOR"
-        | "VISUAL" | "PAGER" | "TZ" | "TMPDIR" | "VIRTUAL_ENV" | "CONDA_PREFIX" | "CONDA_DEFAULT_ENV"
-        | "JAVA_HOME" | "GOPATH" | "GOROOT" | "CARGO_HOME" | "RUSTUP_HOME" | "NVM_DIR" | "PYTHONPATH"
-        | "LD_LIBRARY_PATH" | "MANPATH" | "DISPLAY" | "XDG_RUNTIME_DIR" | "XDG_CONFIG_HOME"
-        | "XDG_DATA_HOME" | "SSH_TTY" | "KUBECONFIG" | "DOCKER_HOST" | "DEBIAN_FRONTEND" | "CI" => {
+        "UID" | "EUID" | "PPID" | "RANDOM" | "SECONDS" | "LINENO" | "COLUMNS" | "LINES"
+        | "SHLVL" => Some(Value {
+            text: "*".to_owned(),
+            open: Open::Names,
+            numeric: true,
+            span,
+            ..Value::default()
+        }),
+        "PWD" | "OLDPWD" | "USER" | "LOGNAME" | "SHELL" | "PATH" | "LANG" | "LC_ALL" | "TERM"
+        | "HOSTNAME" | "HOST" | "OSTYPE" | "MACHTYPE" | "HOSTTYPE" | "BASH_VERSION"
+        | "ZSH_VERSION" | "EDITOR" | "VISUAL" | "PAGER" | "TZ" | "TMPDIR" | "VIRTUAL_ENV"
+        | "CONDA_PREFIX" | "CONDA_DEFAULT_ENV" | "JAVA_HOME" | "GOPATH" | "GOROOT"
+        | "CARGO_HOME" | "RUSTUP_HOME" | "NVM_DIR" | "PYTHONPATH" | "LD_LIBRARY_PATH"
+        | "MANPATH" | "DISPLAY" | "XDG_RUNTIME_DIR" | "XDG_CONFIG_HOME" | "XDG_DATA_HOME"
+        | "SSH_TTY" | "KUBECONFIG" | "DOCKER_HOST" | "DEBIAN_FRONTEND" | "CI" => {
             Some(anything(span))
         }
         _ => None,
@@ -955,7 +1081,11 @@ fn is_closed_assignment(name: &str, value: &Value) -> bool {
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-@+".contains(&b));
     match name {
         "IFS" => text.is_empty(),
-        "TZ" => text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-+/".contains(&b)) && !text.starts_with('/') && !text.contains(".."),
+        "TZ" => {
+            text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-+/".contains(&b))
+                && !text.starts_with('/')
+                && !text.contains("..")
+        }
         "LANG" | "LANGUAGE" | "NO_COLOR" | "COLUMNS" | "CLICOLOR" => plain,
         _ => name.starts_with("LC_") && plain,
     }

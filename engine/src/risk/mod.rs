@@ -31,5 +31,5 @@ mod unwrap;
 mod words;
 
 pub use assess::assess;
-pub(crate) use paths::resolve;
 pub(crate) use assess::commands_of;
+pub(crate) use paths::resolve;

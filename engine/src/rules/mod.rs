@@ -1,6 +1,8 @@
 //! Rules that allow or deny without a person. It must never allow what it could not read.
 
+mod compose;
 mod defaults;
+mod looks;
 mod pattern;
 mod plain;
 mod set;
@@ -8,6 +10,7 @@ mod suggest;
 mod types;
 
 pub use defaults::default_rules;
+pub use looks::looks_pattern;
 pub use set::RuleSet;
 pub use suggest::{backtest, suggest};
 pub use types::{
@@ -17,6 +20,7 @@ pub use types::{
 
 pub(crate) use pattern::GlobPattern;
 pub(crate) use plain::{every_command, plain_words};
+pub(crate) use set::Line;
 
 /// Whether a rule can be built, and what is wrong if not.
 ///

@@ -7,12 +7,16 @@ use regex_automata::Anchored;
 use regex_automata::Input;
 use regex_automata::meta::Regex;
 
+use super::compose::Part;
+use super::looks;
 use super::pattern::{GlobPattern, word_fits};
 use super::plain::{every_command, plain_words};
 use super::types::{Closest, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope};
-use crate::Context;
+use crate::effects::{Dialect, Performance, Performed, Unread, perform};
+use crate::modifier::Modifier;
 use crate::program::{base_name, reads_as_posix};
 use crate::tables::wildcard;
+use crate::{Assessment, Context, Looking, RiskTables, Term};
 
 /// Rules compiled for matching. Cheap to share; build off the hot path and swap.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +27,45 @@ pub struct RuleSet {
     deny: Globs,
     /// Regular expressions by the literal program they begin with; the rest under `""`.
     expressions: HashMap<Box<str>, Expressions>,
+    /// Rules for what only looks.
+    looks: Vec<(usize, Looking)>,
     denies: bool,
+}
+
+/// A line as the rules see it: its bytes, and what is known of it beside them.
+pub(crate) struct Line<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// What its commands do; an error where it is not read.
+    pub(crate) performance: Result<Performance, Unread>,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line of which the scorer has read every part.
+    pub(crate) fn read_checked(
+        bytes: &'a [u8],
+        context: &Context,
+        tables: &RiskTables,
+        assessment: &Assessment,
+    ) -> Self {
+        // A part that the scorer could not read, or that deceives, is not understood by anybody.
+        let deceives = |term: &Term| term.is(Modifier::Deception);
+        if assessment.uninspectable || assessment.terms.iter().any(deceives) {
+            let why = "not all of it can be read with certainty";
+            return Self { bytes, performance: Err(Unread { why, span: (0, 0) }) };
+        }
+        Self::read(bytes, context, tables)
+    }
+
+    fn read(bytes: &'a [u8], context: &Context, tables: &RiskTables) -> Self {
+        let performance = match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                let dialect = Dialect::of(context.shell.as_deref());
+                perform(tables, text, dialect, context.pty, context.cwd.as_deref())
+            }
+            Err(_) => Err(Unread { why: "bytes that are not UTF-8", span: (0, bytes.len()) }),
+        };
+        Self { bytes, performance }
+    }
 }
 
 /// Glob patterns, found by their words: what a lookup costs does not depend on how many there are.
@@ -161,6 +203,12 @@ impl RuleSet {
                         Effect::Deny => set.deny.add(at, pattern),
                     }
                 }
+                MatchKind::Looks => {
+                    if rule.effect == Effect::Deny {
+                        return Err(wrong("a rule for what only looks cannot deny".to_owned()));
+                    }
+                    set.looks.push((at, looks::parse(&rule.pattern).map_err(wrong)?));
+                }
                 MatchKind::Regex => {
                     let anchored = compile_check(&rule.pattern).map_err(wrong)?;
                     let group =
@@ -195,61 +243,151 @@ impl RuleSet {
     /// What the rules say about a command.
     #[must_use]
     pub fn judge(&self, command: &[u8], context: &Context) -> RuleVerdict {
-        self.judge_with(command, context, || every_command(command))
+        let line = || {
+            let assessment = crate::assess(command, context);
+            Line::read_checked(command, context, RiskTables::builtin(), &assessment)
+        };
+        self.judge_with(command, context, || every_command(command), line).0
     }
 
-    /// As [`Self::judge`], with the commands of the line as they were already read.
-    pub(crate) fn judge_with(
+    /// As [`Self::judge`], with the commands of the line as they were already read. The second part is
+    /// every rule that had its share in it.
+    pub(crate) fn judge_with<'a>(
         &self,
         command: &[u8],
         context: &Context,
         commands: impl FnOnce() -> Vec<Vec<String>>,
-    ) -> RuleVerdict {
+        line: impl FnOnce() -> Line<'a>,
+    ) -> (RuleVerdict, Vec<String>) {
         if self.rules.is_empty() {
-            return review("no rules");
+            return alone(review("no rules"));
         }
         let words = plain_words(command);
         if self.denies
             && let Some(rule) = self.denied(command, words.as_deref(), context, commands)
         {
-            return decided(Outcome::Deny, rule);
+            return alone(decided(Outcome::Deny, rule));
         }
         if context.has_stdin_script {
-            return review("a script follows on standard input");
+            return alone(review("a script follows on standard input"));
         }
         let exact =
             self.exact.get(command).into_iter().flatten().filter_map(|at| self.rules.get(*at));
         if let Some(rule) =
             exact.into_iter().find(|rule| rule.effect == Effect::Allow && holds(rule, context))
         {
-            return decided(Outcome::Allow, rule);
+            return alone(decided(Outcome::Allow, rule));
         }
-        let Some(words) = words else {
-            return review("not plain words: only a rule for this exact text can allow it");
-        };
         if !reads_as_posix(context.shell.as_deref()) {
-            return review(
+            return alone(review(
                 "the target's shell is not read here: only a rule for this exact text can allow it",
-            );
+            ));
         }
+        if let Some(words) = &words
+            && let Some(rule) = self.allowed_words(words, command, context)
+        {
+            return alone(decided(Outcome::Allow, rule));
+        }
+        let composed =
+            if self.composes() { self.composed(&line(), context) } else { Ok(Vec::new()) };
+        match composed {
+            Ok(rules) if !rules.is_empty() => together(&rules),
+            Ok(_) => alone(self.nothing(words.as_deref(), None, context)),
+            Err(why) => alone(self.nothing(words.as_deref(), Some(why), context)),
+        }
+    }
+
+    /// Whether there is a rule that can allow a part of a line.
+    fn composes(&self) -> bool {
+        !self.looks.is_empty() || !self.allow.patterns.is_empty()
+    }
+
+    /// No rule allows it.
+    fn nothing(
+        &self,
+        words: Option<&[String]>,
+        why: Option<String>,
+        context: &Context,
+    ) -> RuleVerdict {
+        match (words, why) {
+            (Some(words), why) => {
+                let why = why.unwrap_or_else(|| "no rule matches".to_owned());
+                RuleVerdict { closest: self.closest(words, context), ..review(&why) }
+            }
+            (None, Some(why)) => review(&why),
+            (None, None) => review("not plain words: only a rule for this exact text can allow it"),
+        }
+    }
+
+    /// The rule that allows one plain command.
+    fn allowed_words(&self, words: &[String], command: &[u8], context: &Context) -> Option<&Rule> {
+        self.allowed_by_glob(words, |rule| holds(rule, context))
+            .or_else(|| self.allowed_by_regex(command, context))
+    }
+
+    fn allowed_by_glob(&self, words: &[String], applies: impl Fn(&Rule) -> bool) -> Option<&Rule> {
         // The path is part of what is allowed: `/tmp/ls` is not `ls`.
         let program = words.first().map_or("", String::as_str);
-        let found = self
-            .allow
-            .candidates(&words, program)
+        self.allow
+            .candidates(words, program)
             .into_iter()
             .find(|(at, pattern)| {
-                pattern.matches(&words)
-                    && self.rules.get(*at).is_some_and(|rule| holds(rule, context))
+                pattern.matches(words) && self.rules.get(*at).is_some_and(&applies)
             })
             .and_then(|(at, _)| self.rules.get(*at))
-            .or_else(|| self.allowed_by_regex(command, context));
-        match found {
-            Some(rule) => decided(Outcome::Allow, rule),
-            None => {
-                RuleVerdict { closest: self.closest(&words, context), ..review("no rule matches") }
+    }
+
+    /// The rules that together allow every command of a line; an error says which command none allows,
+    /// and why.
+    fn composed(&self, line: &Line<'_>, context: &Context) -> Result<Vec<&Rule>, String> {
+        let performance = match &line.performance {
+            Ok(performance) => performance,
+            Err(unread) => {
+                let text = excerpt(line.bytes, unread.span);
+                return Err(format!(
+                    "{}{text}: only a rule for this exact text can allow it",
+                    unread.why
+                ));
+            }
+        };
+        let begins_in = vec![context.cwd.clone().unwrap_or_else(|| "~".to_owned())];
+        let mut rules: Vec<&Rule> = Vec::new();
+        for command in &performance.commands {
+            let rule = self.allowed_part(command, &begins_in, context).map_err(|why| {
+                format!("no rule allows{}: {why}", excerpt(line.bytes, command.span))
+            })?;
+            if !rules.iter().any(|known| known.id == rule.id) {
+                rules.push(rule);
             }
         }
+        Ok(rules)
+    }
+
+    /// The rule that allows one command of a line.
+    fn allowed_part(
+        &self,
+        command: &Performed,
+        begins_in: &[String],
+        context: &Context,
+    ) -> Result<&Rule, String> {
+        let part = Part::of(command, begins_in);
+        let mut why = None;
+        for (at, looking) in &self.looks {
+            let Some(rule) = self.rules.get(*at).filter(|rule| holds(rule, context)) else {
+                continue;
+            };
+            match part.objection(looking) {
+                None => return Ok(rule),
+                Some(objection) => {
+                    why.get_or_insert(objection);
+                }
+            }
+        }
+        let applies = |rule: &Rule| {
+            is_alive(rule, context) && part.is_in_scope(rule, context) && part.is_fed_harmlessly()
+        };
+        let found = part.words.as_ref().and_then(|words| self.allowed_by_glob(words, applies));
+        found.ok_or_else(|| why.unwrap_or_else(|| "no rule matches".to_owned()))
     }
 
     fn denied(
@@ -342,7 +480,40 @@ impl RuleSet {
 
 /// Whether a rule holds here and now.
 fn holds(rule: &Rule, context: &Context) -> bool {
-    rule.expires_at.is_none_or(|expires| context.now < expires) && rule.scope.covers(context)
+    is_alive(rule, context) && rule.scope.covers(context)
+}
+
+/// Whether a rule has not ended.
+fn is_alive(rule: &Rule, context: &Context) -> bool {
+    rule.expires_at.is_none_or(|expires| context.now < expires)
+}
+
+/// The part of a line that is meant, for a message.
+fn excerpt(bytes: &[u8], span: (usize, usize)) -> String {
+    let part = bytes.get(span.0..span.1.max(span.0)).unwrap_or_default();
+    let text = String::from_utf8_lossy(part);
+    let short: String = text.chars().take(60).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    if short.is_empty() { String::new() } else { format!(" `{short}{more}`") }
+}
+
+/// What one rule, or none, says.
+fn alone(verdict: RuleVerdict) -> (RuleVerdict, Vec<String>) {
+    let rules = verdict.rule.iter().cloned().collect();
+    (verdict, rules)
+}
+
+/// What several rules say together.
+fn together(rules: &[&Rule]) -> (RuleVerdict, Vec<String>) {
+    match rules {
+        [one] => alone(decided(Outcome::Allow, one)),
+        _ => {
+            let ids: Vec<String> = rules.iter().map(|rule| rule.id.clone()).collect();
+            let why = format!("each command is allowed by one of {}", ids.join(", "));
+            let rule = ids.first().cloned();
+            (RuleVerdict { verdict: Outcome::Allow, rule, why, closest: None }, ids)
+        }
+    }
 }
 
 fn decided(verdict: Outcome, rule: &Rule) -> RuleVerdict {

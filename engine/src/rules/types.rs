@@ -22,6 +22,8 @@ pub enum MatchKind {
     Exact,
     /// Word by word.
     Glob,
+    /// Whatever only looks.
+    Looks,
     /// A regular expression, anchored at both ends.
     Regex,
 }
@@ -86,7 +88,7 @@ impl Rule {
                 let first = self.pattern.split_whitespace().next();
                 first.filter(|word| !word.contains(['*', '?', '\'', '"', '\\']))
             }
-            MatchKind::Regex => None,
+            MatchKind::Looks | MatchKind::Regex => None,
         }
     }
 }

@@ -113,11 +113,13 @@ pub(crate) enum Terminal {
 
 impl Act {
     fn parse(text: &str) -> Result<Self, String> {
-        let changed = |name: &str| Change::ALL.iter().find(|(_, known)| *known == name).map(|(change, _)| *change);
+        let changed = |name: &str| {
+            Change::ALL.iter().find(|(_, known)| *known == name).map(|(change, _)| *change)
+        };
         Ok(match text.split_once(':') {
-            Some(("changes", name)) => {
-                Self::Changes(changed(name).ok_or_else(|| format!("{name:?} is nothing to change"))?)
-            }
+            Some(("changes", name)) => Self::Changes(
+                changed(name).ok_or_else(|| format!("{name:?} is nothing to change"))?,
+            ),
             Some(("configured", "home")) => Self::ConfiguredBy(Place::Home),
             Some(("configured", "service")) => Self::ConfiguredBy(Place::Service),
             Some(("configured", "cwd")) => Self::ConfiguredBy(Place::WorkingDirectory),

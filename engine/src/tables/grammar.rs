@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     List,
     /// A file of which only the attributes are read.
     Meta,
+    /// Permissions that are searched for.
+    Mode,
     /// Digits, with a sign or a unit.
     Number,
     /// A file that is written.
@@ -74,6 +76,7 @@ impl Kind {
             "jq" => Self::Code(CodeKind::Jq),
             "list" => Self::List,
             "meta" => Self::Meta,
+            "mode" => Self::Mode,
             "number" => Self::Number,
             "output" => Self::Output,
             "pattern" => Self::Pattern,
@@ -141,6 +144,8 @@ pub(crate) struct Grammar {
     pub(crate) numeric: bool,
     /// A word that is none of its options is an operand, dash or not.
     pub(crate) lenient: bool,
+    /// Without an option it does something else.
+    pub(crate) needs_option: bool,
     /// No option it has, listed or not, does harm: any word may stand anywhere.
     pub(crate) tame: bool,
     /// What every use does.
@@ -165,6 +170,7 @@ pub(super) struct Entry {
     default: Option<String>,
     numeric: bool,
     lenient: bool,
+    needs_option: bool,
     tame: bool,
     /// Verbs take the options in front of them as well.
     inherit: bool,
@@ -174,7 +180,8 @@ pub(super) struct Entry {
 
 /// Reads one file of grammars.
 pub(super) fn read(text: &str) -> Result<HashMap<String, Arc<Grammar>>, String> {
-    let entries: HashMap<String, Entry> = toml::from_str(text).map_err(|error| error.to_string())?;
+    let entries: HashMap<String, Entry> =
+        toml::from_str(text).map_err(|error| error.to_string())?;
     let mut out = HashMap::new();
     for (name, entry) in entries {
         let wrong = |error| format!("{name}: {error}");
@@ -197,6 +204,7 @@ impl Entry {
             default: self.default.as_deref().map(Into::into),
             numeric: self.numeric,
             lenient: self.lenient,
+            needs_option: self.needs_option,
             tame: self.tame,
             acts: Acts::parse(&self.is)?,
             ..Grammar::default()

@@ -20,7 +20,9 @@ impl Dialect {
         match shell.map(base_name).map(|name| name.trim_start_matches('-')) {
             Some("bash") => Self::Bash,
             Some("zsh") => Self::Zsh,
-            Some("sh" | "dash" | "ash" | "ksh" | "mksh" | "ksh93" | "oksh" | "busybox") => Self::Posix,
+            Some("sh" | "dash" | "ash" | "ksh" | "mksh" | "ksh93" | "oksh" | "busybox") => {
+                Self::Posix
+            }
             Some(_) | None => Self::Unknown,
         }
     }

@@ -7,10 +7,44 @@ use super::{Reader, Result};
 /// Words that begin or go on with something else than a simple command, in one shell or another.
 /// Those that are read here are handled before.
 const KEYWORDS: &[&str] = &[
-    "!", "{", "}", "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in",
-    "select", "then", "until", "while", "time", "coproc", "[[", "]]", "foreach", "end", "repeat",
-    "always", "nocorrect", "noglob", "typeset", "let", "namespace", "integer", "float", "declare",
-    "local", "readonly", "export", "private",
+    "!",
+    "{",
+    "}",
+    "case",
+    "do",
+    "done",
+    "elif",
+    "else",
+    "esac",
+    "fi",
+    "for",
+    "function",
+    "if",
+    "in",
+    "select",
+    "then",
+    "until",
+    "while",
+    "time",
+    "coproc",
+    "[[",
+    "]]",
+    "foreach",
+    "end",
+    "repeat",
+    "always",
+    "nocorrect",
+    "noglob",
+    "typeset",
+    "let",
+    "namespace",
+    "integer",
+    "float",
+    "declare",
+    "local",
+    "readonly",
+    "export",
+    "private",
 ];
 
 impl Reader<'_> {
@@ -70,7 +104,8 @@ impl Reader<'_> {
             end += 1;
         }
         let after = self.at(end);
-        let whole = end >= self.bytes.len() || matches!(after, b' ' | b'\t' | b'\n' | b';' | b')' | b'&' | b'|' | b'<' | b'>');
+        let whole = end >= self.bytes.len()
+            || matches!(after, b' ' | b'\t' | b'\n' | b';' | b')' | b'&' | b'|' | b'<' | b'>');
         if whole { self.slice(self.pos, end) } else { "" }
     }
 

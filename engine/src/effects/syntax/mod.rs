@@ -38,7 +38,8 @@ pub(crate) fn read(text: &str, dialect: Dialect, interactive: bool) -> Result<Li
     if dialect == Dialect::Unknown && !text.bytes().all(is_plain) {
         return Err(whole("the account's shell is not known: only plain words are read"));
     }
-    let mut reader = Reader { text, bytes: text.as_bytes(), pos: 0, depth: 0, dialect, interactive };
+    let mut reader =
+        Reader { text, bytes: text.as_bytes(), pos: 0, depth: 0, dialect, interactive };
     let list = reader.list(&[])?;
     if reader.pos < text.len() {
         return Err(reader.unread("an operator without a command", reader.pos));

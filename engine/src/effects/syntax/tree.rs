@@ -38,16 +38,29 @@ pub(crate) struct Stage {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
-    For { name: String, words: Vec<Word>, body: List },
+    For {
+        name: String,
+        words: Vec<Word>,
+        body: List,
+    },
     /// In the same shell or in one of its own.
-    Group { body: List, subshell: bool },
+    Group {
+        body: List,
+        subshell: bool,
+    },
     /// Conditions with what follows, then what is done otherwise.
-    If { branches: Vec<(List, List)>, otherwise: List },
+    If {
+        branches: Vec<(List, List)>,
+        otherwise: List,
+    },
     Simple(Simple),
     /// `[[ … ]]`: its words, operators included.
     Test(Vec<Word>),
     /// `while read …`.
-    While { condition: List, body: List },
+    While {
+        condition: List,
+        body: List,
+    },
 }
 
 /// A simple command.
@@ -106,7 +119,9 @@ pub(crate) enum Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// `${x%text}`, `${x#text}`: the end or the beginning may be gone.
-    Cut { from_start: bool },
+    Cut {
+        from_start: bool,
+    },
     /// `${#x}`: its length.
     Length,
     None,

@@ -91,7 +91,8 @@ impl Reader<'_> {
         }
         let from = self.pos;
         let mut end = from + 1;
-        while matches!(self.at(end), b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'!' | b'^' | b',') {
+        while matches!(self.at(end), b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'!' | b'^' | b',')
+        {
             end += 1;
         }
         if self.at(end) != b']' || end == from + 1 {
@@ -155,7 +156,10 @@ impl Reader<'_> {
             return Err(self.unread("a control character", at));
         }
         // In GBK and its kin the second byte of a character may be `\` or a backquote.
-        if byte >= 0x80 && matches!(self.at(at + 1), b'\\' | b'`' | b'@'..=b'~') && !self.at(at + 1).is_ascii_alphanumeric() {
+        if byte >= 0x80
+            && matches!(self.at(at + 1), b'\\' | b'`' | b'@'..=b'~')
+            && !self.at(at + 1).is_ascii_alphanumeric()
+        {
             return Err(self.unread("a character that may swallow the next one", at));
         }
         Ok(())
@@ -215,7 +219,11 @@ impl Reader<'_> {
                     end += 1;
                 }
                 // zsh reads a subscript or a modifier there, even without braces.
-                if self.at(end) == b'[' || (self.dialect != Dialect::Bash && self.at(end) == b':' && self.at(end + 1).is_ascii_alphabetic()) {
+                if self.at(end) == b'['
+                    || (self.dialect != Dialect::Bash
+                        && self.at(end) == b':'
+                        && self.at(end + 1).is_ascii_alphabetic())
+                {
                     return self.fail("a subscript");
                 }
                 self.pos = end;
@@ -224,7 +232,10 @@ impl Reader<'_> {
             }
             b'?' | b'#' | b'$' => {
                 // `$#x` is a length to zsh.
-                if next == b'#' && (self.at(self.pos + 2).is_ascii_alphanumeric() || self.at(self.pos + 2) == b'_') {
+                if next == b'#'
+                    && (self.at(self.pos + 2).is_ascii_alphanumeric()
+                        || self.at(self.pos + 2) == b'_')
+                {
                     return self.fail("`$#`");
                 }
                 self.pos += 2;
@@ -232,7 +243,9 @@ impl Reader<'_> {
                 Ok(())
             }
             b'\'' | b'"' if !quoted => self.fail("`$'…'`, which has several meanings"),
-            _ if quoted && matches!(next, b' ' | b'"' | b'.' | b',' | b'|' | b'/' | b')' | b'\\') => {
+            _ if quoted
+                && matches!(next, b' ' | b'"' | b'.' | b',' | b'|' | b'/' | b')' | b'\\') =>
+            {
                 self.pos += 1;
                 out.text("$", true);
                 Ok(())
@@ -262,7 +275,8 @@ impl Reader<'_> {
         }
         let mut close = end;
         while self.at(close) != b'}' {
-            let plain = self.at(close).is_ascii_alphanumeric() || b"._-/:%#*,+=@".contains(&self.at(close));
+            let plain =
+                self.at(close).is_ascii_alphanumeric() || b"._-/:%#*,+=@".contains(&self.at(close));
             if !plain {
                 return self.fail("an expansion that is not read");
             }
@@ -278,7 +292,9 @@ impl Reader<'_> {
                 }
                 Change::Or(text.to_owned())
             }
-            (rest, false) if rest.starts_with(['%', '#']) => Change::Cut { from_start: rest.starts_with('#') },
+            (rest, false) if rest.starts_with(['%', '#']) => {
+                Change::Cut { from_start: rest.starts_with('#') }
+            }
             _ => return self.fail("an expansion that is not read"),
         };
         self.pos = close + 1;
@@ -290,7 +306,9 @@ impl Reader<'_> {
     /// looks like an option.
     fn arithmetic(&mut self, out: &mut Parts) -> Result<()> {
         let mut end = self.pos + 3;
-        while self.at(end).is_ascii_digit() || b" +*/%".contains(&self.at(end)) && end < self.bytes.len() {
+        while self.at(end).is_ascii_digit()
+            || b" +*/%".contains(&self.at(end)) && end < self.bytes.len()
+        {
             end += 1;
         }
         if self.at(end) != b')' || self.at(end + 1) != b')' {
