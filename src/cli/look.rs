@@ -88,6 +88,9 @@ pub(crate) struct RiskArgs {
     /// The working directory it would run in
     #[arg(long)]
     pub(crate) cwd: Option<String>,
+    /// The shell of the account it would run in
+    #[arg(long, default_value = "bash", value_name = "NAME")]
+    pub(crate) shell: String,
 }
 
 #[derive(Debug, Subcommand)]

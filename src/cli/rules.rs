@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 pub(crate) enum RulesCommand {
     /// Add a rule
     #[command(
-        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'read-only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n\nA glob's * stands for part of one plain word, never for an operator, a substitution or another\noption."
+        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'read-only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n  expacti rules add --looks --target 'web-*' --trust-dir /srv/app --ttl 30d\n\nA line of several commands is allowed when each of them is. A glob's * stands for part of one plain word, never for an operator, a substitution or another\noption."
     )]
     Add(RuleAddArgs),
     /// List the rules
@@ -26,25 +26,9 @@ pub(crate) enum RulesCommand {
     },
     /// Show what the rules would do with a command
     #[command(
-        after_help = "Example:\n  expacti rules test 'systemctl status nginx' --target web-1 --agent deploybot"
+        after_help = "Example:\n  expacti rules test 'systemctl status nginx' --target web-1 --agent deploybot\n  expacti rules test --stdin --json < commands.jsonl"
     )]
-    Test {
-        /// The command
-        #[arg(allow_hyphen_values = true)]
-        command: String,
-        /// On this target
-        #[arg(long)]
-        target: Option<String>,
-        /// For this agent
-        #[arg(long)]
-        agent: Option<String>,
-        /// As this user
-        #[arg(long)]
-        user: Option<String>,
-        /// In this working directory
-        #[arg(long)]
-        cwd: Option<String>,
-    },
+    Test(RuleTestArgs),
     /// Suggest narrow rules for what was approved repeatedly
     Suggest,
     /// Show which recorded commands a rule would have matched
@@ -59,7 +43,7 @@ pub(crate) enum RulesCommand {
     },
     /// Print all rules as JSON
     Export,
-    /// Add the built-in rules for read-only commands
+    /// Add the built-in rule: whatever only looks may run without a person
     Defaults,
 }
 
@@ -76,12 +60,24 @@ pub(crate) struct PatternArgs {
     /// Match this regular expression, anchored at both ends
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub(crate) regex: Option<String>,
+    /// Match every command that only looks: one rule in place of a hundred globs
+    #[arg(long)]
+    pub(crate) looks: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RuleAddArgs {
     #[command(flatten)]
     pub(crate) pattern: PatternArgs,
+    /// With --looks: only what reads and lists below this directory of the target
+    #[arg(long, value_name = "DIR", requires = "looks")]
+    pub(crate) under: Vec<String>,
+    /// With --looks: files below this directory may configure programs, as .git/config does git
+    #[arg(long, value_name = "DIR", requires = "looks")]
+    pub(crate) trust_dir: Vec<String>,
+    /// With --looks: the target's own addresses may be asked, as by curl http://localhost
+    #[arg(long, requires = "looks")]
+    pub(crate) loopback: bool,
     /// Deny instead of allow; deny wins over allow
     #[arg(long)]
     pub(crate) deny: bool,
@@ -103,4 +99,30 @@ pub(crate) struct RuleAddArgs {
     /// Why the rule exists
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RuleTestArgs {
+    /// The command
+    #[arg(required_unless_present = "stdin", conflicts_with = "stdin", allow_hyphen_values = true)]
+    pub(crate) command: Option<String>,
+    /// Read JSON lines {"command":"…","target":"…","agent":"…","user":"…","cwd":"…"} and answer each
+    /// with one line
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// On this target
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// For this agent
+    #[arg(long)]
+    pub(crate) agent: Option<String>,
+    /// As this user
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// In this working directory
+    #[arg(long)]
+    pub(crate) cwd: Option<String>,
+    /// In an account with this shell
+    #[arg(long, default_value = "bash", value_name = "NAME")]
+    pub(crate) shell: String,
 }

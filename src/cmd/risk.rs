@@ -2,8 +2,8 @@
 
 use std::io::{BufRead as _, BufWriter, Write as _};
 
-use expacti_engine::{Assessment, Context, RiskTables};
-use serde::Deserialize;
+use expacti_engine::{Assessment, Context, Effects, LineReport, Looking, RiskTables, Segment};
+use serde::{Deserialize, Serialize};
 
 use crate::cli::RiskArgs;
 use crate::config::Config;
@@ -17,6 +17,38 @@ struct Question {
     cwd: Option<String>,
 }
 
+/// A score with what the line does.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    assessment: &'a Assessment,
+    /// In place of the assessment's own.
+    segments: Vec<Described<'a>>,
+    looks: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looks_why: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Described<'a> {
+    #[serde(flatten)]
+    segment: &'a Segment,
+    effects: Effects,
+}
+
+impl<'a> Answer<'a> {
+    fn of(assessment: &'a Assessment, report: &'a LineReport) -> Self {
+        let described =
+            |segment: &'a Segment| Described { segment, effects: report.effects_at(segment.span) };
+        Self {
+            assessment,
+            segments: assessment.segments.iter().map(described).collect(),
+            looks: report.looks,
+            looks_why: report.why.as_deref(),
+        }
+    }
+}
+
 /// Scores one command, or every line of standard input.
 pub(crate) fn run(config: &Config, args: RiskArgs, json: bool) -> Outcome {
     let tables = match config.section("risk") {
@@ -28,14 +60,20 @@ pub(crate) fn run(config: &Config, args: RiskArgs, json: bool) -> Outcome {
         target: target.unwrap_or_default(),
         cwd,
         now: expacti_protocol::now_micros(),
+        shell: Some(args.shell.clone()),
         ..Context::default()
     };
-    if let Some(command) = args.command {
-        let assessment = tables.assess(command.as_bytes(), &context(args.target, args.cwd));
+    let report = |command: &str, context: &Context, assessment: &Assessment| {
+        tables.report(command.as_bytes(), context, &Looking::default()).checked(assessment)
+    };
+    if let Some(command) = args.command.clone() {
+        let context = context(args.target.clone(), args.cwd.clone());
+        let assessment = tables.assess(command.as_bytes(), &context);
+        let report = report(&command, &context, &assessment);
         if json {
-            print::json(&assessment)?;
+            print::json(&Answer::of(&assessment, &report))?;
         } else {
-            explain(&assessment)?;
+            explain(&assessment, &report)?;
         }
         return Ok(0);
     }
@@ -50,9 +88,11 @@ pub(crate) fn run(config: &Config, args: RiskArgs, json: bool) -> Outcome {
         })?;
         let target = question.target.or_else(|| args.target.clone());
         let cwd = question.cwd.or_else(|| args.cwd.clone());
-        let assessment = tables.assess(question.command.as_bytes(), &context(target, cwd));
+        let context = context(target, cwd);
+        let assessment = tables.assess(question.command.as_bytes(), &context);
         if json {
-            serde_json::to_writer(&mut out, &assessment)?;
+            let report = report(&question.command, &context, &assessment);
+            serde_json::to_writer(&mut out, &Answer::of(&assessment, &report))?;
             writeln!(out)?;
         } else {
             writeln!(
@@ -68,7 +108,7 @@ pub(crate) fn run(config: &Config, args: RiskArgs, json: bool) -> Outcome {
     Ok(0)
 }
 
-fn explain(assessment: &Assessment) -> std::io::Result<()> {
+fn explain(assessment: &Assessment, report: &LineReport) -> std::io::Result<()> {
     print::line(&format!(
         "{} {}  {}",
         assessment.score,
@@ -93,5 +133,8 @@ fn explain(assessment: &Assessment) -> std::io::Result<()> {
             "  not all of it could be looked into: treated as at least HIGH, never allowed by a rule",
         )?;
     }
-    Ok(())
+    print::line(&match &report.why {
+        None => "  only looks: `expacti rules defaults` lets such commands run".to_owned(),
+        Some(why) => format!("  does not only look: {}", print::safe(why)),
+    })
 }

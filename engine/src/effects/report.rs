@@ -72,6 +72,28 @@ impl LineReport {
     }
 }
 
+impl LineReport {
+    /// What the command does that stands at that place; where the line was not read, nothing is known.
+    #[must_use]
+    pub fn effects_at(&self, span: [usize; 2]) -> Effects {
+        let inside =
+            |command: &&CommandReport| command.span[0] <= span[0] && span[1] <= command.span[1];
+        // The innermost of those around it.
+        let found = self
+            .commands
+            .iter()
+            .filter(inside)
+            .min_by_key(|command| command.span[1] - command.span[0]);
+        found.map_or_else(
+            || {
+                let why = self.why.as_deref().unwrap_or("it is not understood");
+                super::walk::unclosed(why)
+            },
+            |command| command.effects.clone(),
+        )
+    }
+}
+
 fn report(performance: &Performance, looking: &Looking) -> LineReport {
     let commands: Vec<CommandReport> = performance
         .commands

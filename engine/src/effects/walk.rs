@@ -880,7 +880,7 @@ fn plain() -> Effects {
     }
 }
 
-fn unclosed(why: &str) -> Effects {
+pub(super) fn unclosed(why: &str) -> Effects {
     let unknown = || "unknown".to_owned();
     Effects {
         why: Some(why.to_owned()),

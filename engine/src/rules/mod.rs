@@ -14,8 +14,8 @@ pub use looks::looks_pattern;
 pub use set::RuleSet;
 pub use suggest::{backtest, suggest};
 pub use types::{
-    Approved, Backtest, Closest, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope,
-    Suggestion,
+    Approved, Backtest, Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError,
+    RuleVerdict, Scope, Suggestion,
 };
 
 pub(crate) use pattern::GlobPattern;

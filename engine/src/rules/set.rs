@@ -11,7 +11,9 @@ use super::compose::Part;
 use super::looks;
 use super::pattern::{GlobPattern, word_fits};
 use super::plain::{every_command, plain_words};
-use super::types::{Closest, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope};
+use super::types::{
+    Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope,
+};
 use crate::effects::{Dialect, Performance, Performed, Unread, perform};
 use crate::modifier::Modifier;
 use crate::program::{base_name, reads_as_posix};
@@ -361,6 +363,27 @@ impl RuleSet {
             }
         }
         Ok(rules)
+    }
+
+    /// What the rules say about each command of a line by itself; empty where the line is not read.
+    #[must_use]
+    pub fn explain(&self, command: &[u8], context: &Context) -> Vec<CommandVerdict> {
+        let assessment = crate::assess(command, context);
+        let line = Line::read_checked(command, context, RiskTables::builtin(), &assessment);
+        let Ok(performance) = &line.performance else { return Vec::new() };
+        let begins_in = vec![context.cwd.clone().unwrap_or_else(|| "~".to_owned())];
+        let judged = |part: &Performed| {
+            let (from, to) = part.span;
+            let text = String::from_utf8_lossy(command.get(from..to).unwrap_or_default());
+            let (verdict, by, why) = match self.allowed_part(part, &begins_in, context) {
+                Ok(rule) => {
+                    (Outcome::Allow, Some(rule.id.clone()), decided(Outcome::Allow, rule).why)
+                }
+                Err(why) => (Outcome::Review, None, why),
+            };
+            CommandVerdict { text: text.into_owned(), span: [from, to], verdict, by, why }
+        };
+        performance.commands.iter().map(judged).collect()
     }
 
     /// The rule that allows one command of a line.

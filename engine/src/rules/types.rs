@@ -128,6 +128,21 @@ pub struct RuleVerdict {
     pub closest: Option<Closest>,
 }
 
+/// What the rules say about one command of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandVerdict {
+    /// The bytes of the line that it stands in, as text.
+    pub text: String,
+    /// Start and end (exclusive) in bytes.
+    pub span: [usize; 2],
+    /// What they say of it by itself.
+    pub verdict: Outcome,
+    /// The rule that allows it.
+    pub by: Option<String>,
+    /// Why.
+    pub why: String,
+}
+
 /// A rule that almost matched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closest {

@@ -30,9 +30,6 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Result<(), 
         RulesCommand::List => list::list(link, json).await,
         RulesCommand::Remove { id } => change::remove(link, &id, json).await,
         RulesCommand::Suggest => history::suggest(link, json).await,
-        RulesCommand::Test { command, target, agent, user, cwd } => {
-            let context = verdict::context(agent, target, user, cwd);
-            verdict::test(link, &command, &context, json).await
-        }
+        RulesCommand::Test(args) => verdict::test(link, args, json).await,
     }
 }

@@ -1,6 +1,6 @@
 //! A rule as it is given on the command line, and in words.
 
-use expacti_engine::{Effect, MatchKind, Rule, Scope};
+use expacti_engine::{Effect, Looking, MatchKind, Rule, Scope, looks_pattern};
 use expacti_protocol::now_micros;
 
 use crate::cli::RuleAddArgs;
@@ -9,11 +9,20 @@ use crate::{print, units};
 
 /// The rule that the arguments describe.
 pub(super) fn from_args(args: RuleAddArgs) -> Result<Rule, Failure> {
+    let looking = Looking {
+        under: args.under,
+        trusted: args.trust_dir,
+        loopback: args.loopback,
+        ..Looking::default()
+    };
     let (kind, pattern) = match (args.pattern.exact, args.pattern.glob, args.pattern.regex) {
         (Some(text), _, _) => (MatchKind::Exact, text),
         (_, Some(text), _) => (MatchKind::Glob, text),
         (_, _, Some(text)) => (MatchKind::Regex, text),
-        _ => return Err(Failure::usage("one of --exact, --glob and --regex is needed")),
+        _ if args.pattern.looks => {
+            (MatchKind::Looks, looks_pattern(&looking).map_err(Failure::usage)?)
+        }
+        _ => return Err(Failure::usage("one of --exact, --glob, --regex and --looks is needed")),
     };
     let now = now_micros();
     let expires_at = match args.ttl {
@@ -43,6 +52,8 @@ pub(super) fn describe(rule: &Rule) -> String {
     let kind = match rule.kind {
         MatchKind::Exact => "exact",
         MatchKind::Glob => "glob",
+        // Its pattern says it.
+        MatchKind::Looks => return format!("allow {}", print::safe(&rule.pattern)),
         MatchKind::Regex => "regex",
     };
     let effect = if rule.effect == Effect::Deny { "deny" } else { "allow" };
