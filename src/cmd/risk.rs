@@ -2,8 +2,8 @@
 
 use std::io::{BufRead as _, BufWriter, Write as _};
 
-use expacti_engine::{Assessment, Context, Effects, LineReport, Looking, RiskTables, Segment};
-use serde::{Deserialize, Serialize};
+use expacti_engine::{Assessment, Context, LineReport, Looking, RiskTables};
+use serde::Deserialize;
 
 use crate::cli::RiskArgs;
 use crate::config::Config;
@@ -17,36 +17,24 @@ struct Question {
     cwd: Option<String>,
 }
 
-/// A score with what the line does.
-#[derive(Serialize)]
-struct Answer<'a> {
-    #[serde(flatten)]
-    assessment: &'a Assessment,
-    /// In place of the assessment's own.
-    segments: Vec<Described<'a>>,
-    looks: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    looks_why: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Described<'a> {
-    #[serde(flatten)]
-    segment: &'a Segment,
-    effects: Effects,
-}
-
-impl<'a> Answer<'a> {
-    fn of(assessment: &'a Assessment, report: &'a LineReport) -> Self {
-        let described =
-            |segment: &'a Segment| Described { segment, effects: report.effects_at(segment.span) };
-        Self {
-            assessment,
-            segments: assessment.segments.iter().map(described).collect(),
-            looks: report.looks,
-            looks_why: report.why.as_deref(),
+/// A score with what the line does: `looks` beside it, `effects` in each segment.
+fn answer(assessment: &Assessment, report: &LineReport) -> serde_json::Result<serde_json::Value> {
+    let mut answer = serde_json::to_value(assessment)?;
+    if let Some(segments) = answer.get_mut("segments").and_then(serde_json::Value::as_array_mut) {
+        for (json, segment) in segments.iter_mut().zip(&assessment.segments) {
+            if let Some(json) = json.as_object_mut() {
+                let effects = serde_json::to_value(report.effects_at(segment.span))?;
+                json.insert("effects".to_owned(), effects);
+            }
         }
     }
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("looks".to_owned(), report.looks.into());
+        if let Some(why) = &report.why {
+            answer.insert("looks_why".to_owned(), why.clone().into());
+        }
+    }
+    Ok(answer)
 }
 
 /// Scores one command, or every line of standard input.
@@ -71,7 +59,7 @@ pub(crate) fn run(config: &Config, args: RiskArgs, json: bool) -> Outcome {
         let assessment = tables.assess(command.as_bytes(), &context);
         let report = report(&command, &context, &assessment);
         if json {
-            print::json(&Answer::of(&assessment, &report))?;
+            print::json(&answer(&assessment, &report)?)?;
         } else {
             explain(&assessment, &report)?;
         }
@@ -92,7 +80,7 @@ pub(crate) fn run(config: &Config, args: RiskArgs, json: bool) -> Outcome {
         let assessment = tables.assess(question.command.as_bytes(), &context);
         if json {
             let report = report(&question.command, &context, &assessment);
-            serde_json::to_writer(&mut out, &Answer::of(&assessment, &report))?;
+            serde_json::to_writer(&mut out, &answer(&assessment, &report)?)?;
             writeln!(out)?;
         } else {
             writeln!(

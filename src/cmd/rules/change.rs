@@ -52,11 +52,11 @@ pub(super) async fn defaults(link: &Link, json: bool) -> Result<(), Failure> {
         return list(link, true).await;
     }
     if ensured.added.is_empty() {
-        print::note("all of them are there already");
+        print::note("the rule is there already");
     }
     ensured.added.iter().try_for_each(print_added)?;
     if ensured.added.iter().any(never_ends) {
-        print::note("these rules have no end; expacti rules remove ID ends one");
+        print::note("this rule has no end; expacti rules remove ID ends it");
     }
     Ok(())
 }
