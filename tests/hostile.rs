@@ -220,3 +220,23 @@ fn a_proxy_command_with_a_start_up_file() -> Result<()> {
     ensure!(!ran.contains(&outer), "a command ran outside: {said}");
     Ok(())
 }
+
+/// The kernel writes names of sockets, which are chosen inside, into files that nobody can change.
+#[test]
+fn a_configuration_in_the_kernels_files() -> Result<()> {
+    let t = ordinary!();
+    let loot = t.home().join("loot");
+    let name = format!("\\0x\\nMatch exec \"touch {}\"\\n", loot.display());
+    let script = format!(
+        "import socket, subprocess\n\
+         s = socket.socket(socket.AF_UNIX); s.bind({name:?}.encode().decode('unicode_escape'))\n\
+         s.listen()\n\
+         print('there' if 'Match exec' in open('/proc/net/unix').read() else 'missing')\n\
+         for of in '/proc/1/net/unix', '/proc/self/net/unix':\n \
+         subprocess.run(['ssh', '-oIgnoreUnknown=*', '-F', of, 'target', 'true'], timeout=30)\n"
+    );
+    let outcome = t.wrap(&["python3", "-c", &script]).run()?;
+    outcome.expect_stdout("there\n")?;
+    ensure!(!loot.exists(), "a command ran outside: {}", outcome.describe());
+    Ok(())
+}

@@ -46,6 +46,11 @@ pub(crate) struct Fixed {
     at_start: HashMap<PathBuf, Option<[u8; 32]>>,
     /// The configuration of the start: [`Config::Usual`] or the file of `--ssh-config`.
     pub(crate) config: Config,
+    /// Its files at the start, the file of `--ssh-config` by its own name among them: it may be used as a
+    /// copy.
+    configs: Vec<PathBuf>,
+    /// The name under which a wrapped program knows the file of the configuration.
+    pub(crate) config_name: Option<PathBuf>,
     /// `--with proxy-commands`: also programs of which it is not known what they read.
     pub(crate) trusts_programs: bool,
     /// The keys and certificates that a wrapped program may name, besides those in `~/.ssh`.
@@ -70,6 +75,8 @@ impl Fixed {
             compare,
             at_start: HashMap::new(),
             trusts_programs: false,
+            configs: closure.files.clone(),
+            config_name: None,
             config,
             identities,
             known_hosts: vec![],
@@ -89,6 +96,18 @@ impl Fixed {
             fixed.at_start = files.into_iter().map(|f| (f.clone(), digest(&f))).collect();
         }
         fixed
+    }
+
+    /// The configuration that a wrapped program means by a file, if it may name that one.
+    pub(crate) fn named(&self, file: PathBuf) -> Option<Config> {
+        if self.config_name.as_ref() == Some(&file) {
+            return Some(self.config.clone());
+        }
+        let known = self.configs.contains(&file)
+            || [&self.places.ssh_dir(), &self.places.system]
+                .iter()
+                .any(|dir| file.starts_with(dir));
+        known.then_some(Config::File(file))
     }
 
     /// Where the configuration is read from.

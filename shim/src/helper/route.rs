@@ -142,6 +142,7 @@ pub(super) fn fixed(start: &Start, path: &OsStr) -> Fixed {
         compare,
         start.identities.clone(),
     );
+    fixed.config_name = start.config_name.clone();
     fixed.trusts_programs = start.with.iter().any(|with| with == "proxy-commands");
     fixed
 }

@@ -137,12 +137,19 @@ fn files_of_known_hosts_are_those_of_the_configuration() {
 
 #[test]
 fn the_file_of_f_is_kept_apart() {
-    let permitted = check_line("-F conf -v h").unwrap();
-    assert_eq!(permitted.config, Some(Config::File("/work/conf".into())));
+    let permitted = check_line("-F ~/.ssh/conf -v h").unwrap();
+    assert_eq!(permitted.config, Some(Config::File("/home/me/.ssh/conf".into())));
     assert_eq!(permitted.args, ["-v", "h"]);
     assert_eq!(check_line("-Fnone h").unwrap().config, Some(Config::None));
     assert_eq!(check_line("h").unwrap().config, None);
-    assert!(check_line("-F ../x h").is_err());
+    for line in
+        ["-F ../x h", "-F ~/.ssh/../x h", "-F conf h", "-F /proc/1/net/unix h", "-F /etc/x h"]
+    {
+        assert!(check_line(line).is_err(), "{line}");
+    }
+    let mut fixed = fixed();
+    fixed.config_name = Some("/work/given".into());
+    assert_eq!(fixed.named("/work/given".into()), Some(Config::Usual));
 }
 
 proptest! {
