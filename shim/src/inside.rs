@@ -230,7 +230,7 @@ impl Checker<'_> {
     /// An absolute path without `..`, tokens and variables.
     fn absolute(&self, file: &str) -> Option<PathBuf> {
         if file.is_empty()
-            || file.contains(['%', '$', '"', '\\'])
+            || file.contains(['%', '$', '"', '\'', '\\'])
             || file.contains(char::is_control)
         {
             return None;

@@ -109,6 +109,9 @@ fn keys_are_those_that_are_known_outside() {
         "-o CertificateFile=/keys/two h",
         "-o 'IdentityFile=\"/keys/one\" x' h",
         "-i ~root/.ssh/x h",
+        // The client takes these quotes away.
+        "-o \"IdentityFile=/home/me/.ssh/'..'/x\" h",
+        "-o \"CertificateFile=~/.ssh/'..'/x\" h",
     ] {
         let error = check_line(line).unwrap_err();
         assert!(error.contains("wrap --identity") || error.contains("quotes"), "{line}: {error}");
