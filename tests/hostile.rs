@@ -240,3 +240,37 @@ fn a_configuration_in_the_kernels_files() -> Result<()> {
     ensure!(!loot.exists(), "a command ran outside: {}", outcome.describe());
     Ok(())
 }
+
+/// The hosts before a jump host are reached by a client that the gate's own client starts.
+#[test]
+fn a_control_socket_of_a_chain_of_jumps() -> Result<()> {
+    let t = ordinary!();
+    let config = fs::read_to_string(t.home().join(".ssh/config"))?;
+    let host =
+        |name: &str, more: &str| config.replace("Host target", &format!("Host {name}\n  {more}"));
+    let hosts = [
+        host("first", ""),
+        host("second", "ProxyJump first"),
+        host("target", "ProxyJump second"),
+        "Host *\nControlMaster auto\nControlPath ~/cm/%C\nControlPersist 20\n".to_owned(),
+    ];
+    t.write(".ssh/config", &hosts.join("\n"))?;
+    // The directory is no longer one of sockets alone, which would be covered.
+    t.write("cm/README", "")?;
+    for line in ["ssh target", "ssh -J first,second first"] {
+        let said = inside(&t, &format!("timeout 5 {line} true; echo $?; ls cm"))?;
+        ensure!(said.contains("124\nREADME\n"), "{line}: it was not held: {said}");
+        ensure!(fs::read_dir(t.home().join("cm"))?.count() == 1, "{line} left a socket: {said}");
+    }
+    let old = host("old", "ProxyCommand ssh -W %h:%p first");
+    t.write(".ssh/config", &format!("{old}\n{}", hosts.join("\n")))?;
+    let said = inside(&t, "timeout 5 ssh old true; echo $?; ls cm")?;
+    ensure!(said.contains("shares (ControlMaster)") && said.contains("5\nREADME"), "{said}");
+    // A directory for such sockets is not there inside, so that its sockets may be.
+    fs::remove_file(t.home().join("cm/README"))?;
+    let said = inside(&t, "timeout 5 ssh old true; echo $?; ls cm; echo end")?;
+    ensure!(said.contains("124\nend\n"), "{said}");
+    ensure!(fs::read_dir(t.home().join("cm"))?.count() == 1, "this line shows nothing");
+    t.run(&["bash", "-c", "ssh -O exit first"])?;
+    Ok(())
+}

@@ -327,7 +327,7 @@ fn resolve_client(
 ) -> Result<(Request, Resolved), WrapError> {
     client::use_config(&mut request, start.ssh_config.as_deref());
     let cwd = std::env::current_dir().map_err(WrapError::io("find the working directory"))?;
-    let env = client::environment(context.ssh()?, context.wrap_pid, &cwd);
+    let env = client::environment(context, &cwd)?;
     let resolved = resolve(&request, &env)?;
     Ok((request, resolved))
 }

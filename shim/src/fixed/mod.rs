@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use closure::{Closure, Code};
+pub(crate) use closure::{Closure, Code, directory};
 pub(crate) use places::{Config, Places};
 
 use crate::error::FixedError;
@@ -177,24 +177,44 @@ impl Fixed {
             self.rely(file).map_err(|why| FixedError::File { file: file.clone(), why })?;
         }
         for code in closure.code.iter().filter(|code| code.keyword == "match exec") {
-            self.check_code(code)?;
+            self.check_code(code, &closure)?;
         }
         Ok(closure)
     }
 
     /// Whether the gate may run this command line of the configuration.
-    pub(crate) fn check_command(&self, keyword: &str, command: &str) -> Result<(), FixedError> {
+    pub(crate) fn check_command(
+        &self,
+        keyword: &str,
+        command: &str,
+        closure: &Closure,
+    ) -> Result<(), FixedError> {
         let code = Code { keyword: keyword.to_owned(), command: command.to_owned() };
-        self.check_code(&code)
+        self.check_code(&code, closure)
     }
 
     /// Whether the gate may run the client with this configuration, for a jump host: it follows what the
     /// configuration says of that host, whatever it is.
     pub(crate) fn check_jump(&self, closure: &Closure) -> Result<(), FixedError> {
-        closure.code.iter().try_for_each(|code| self.check_code(code))
+        closure.code.iter().try_for_each(|code| self.check_code(code, closure))
     }
 
-    fn check_code(&self, code: &Code) -> Result<(), FixedError> {
+    /// Whether an `ssh` on this command line could leave the socket of a shared connection where a wrapped
+    /// program reaches it.
+    fn would_share(&self, code: &Code, closure: &Closure) -> bool {
+        let command = code.command.to_ascii_lowercase();
+        let off = ["controlmaster=no", "controlpath=none", "-s none", "-snone"];
+        !self.compare
+            && !off.iter().any(|off| command.contains(off))
+            && closure.sharing.iter().any(|pattern| {
+                let Some(dir) = directory(pattern) else { return true };
+                let dir = std::fs::canonicalize(&dir).unwrap_or(dir);
+                let hidden = |place: &PathBuf| dir.starts_with(place);
+                !self.pinned.iter().any(hidden) && !REPLACED.map(PathBuf::from).iter().any(hidden)
+            })
+    }
+
+    fn check_code(&self, code: &Code, closure: &Closure) -> Result<(), FixedError> {
         let refused = |program: PathBuf, why| {
             Err(FixedError::Program { program, what: code.keyword.clone(), why })
         };
@@ -202,6 +222,10 @@ impl Fixed {
             Ok(files) => files,
             Err(why) => return refused(code.command.clone().into(), why),
         };
+        if files.iter().any(|file| file.ends_with("ssh")) && self.would_share(code, closure) {
+            let (what, command) = (code.keyword.clone(), code.command.clone());
+            return Err(FixedError::Shares { what, command });
+        }
         for file in files {
             if let Err(why) = self.rely(&file) {
                 return refused(file, why);
@@ -213,6 +237,9 @@ impl Fixed {
         Ok(())
     }
 }
+
+/// Directories that a wrapped program has of its own.
+const REPLACED: [&str; 3] = ["/dev", "/run", "/tmp"];
 
 /// The digest of a file; none when it is not there or cannot be read.
 fn digest(path: &Path) -> Option<[u8; 32]> {
