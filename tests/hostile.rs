@@ -274,3 +274,18 @@ fn a_control_socket_of_a_chain_of_jumps() -> Result<()> {
     t.run(&["bash", "-c", "ssh -O exit first"])?;
     Ok(())
 }
+
+/// Copies of keys that nothing names are there inside; `doctor` says where.
+#[test]
+fn doctor_names_copies_of_keys() -> Result<()> {
+    let t = ordinary!();
+    t.run(&["bash", "-c", "mkdir -p old/keys; cp .ssh/id_ed25519 old/keys/deploy"])?
+        .expect_code(0)?;
+    ensure!(inside(&t, "cat old/keys/deploy")?.contains("PRIVATE KEY"), "it is hidden");
+    let copy = t.home().join("old/keys/deploy").display().to_string();
+    for command in [&["doctor"][..], &["wrap", "--explain"]] {
+        let said = t.expacti(command)?.out();
+        ensure!(said.contains(&copy) && !said.contains("/.ssh/id_"), "{said}");
+    }
+    Ok(())
+}
