@@ -289,3 +289,24 @@ fn doctor_names_copies_of_keys() -> Result<()> {
     }
     Ok(())
 }
+
+/// What cannot work inside says why, and what to do.
+#[test]
+fn programs_without_their_rights_say_why() -> Result<()> {
+    let t = ordinary!();
+    let mut tried = 0;
+    for name in ["su", "sudo", "pkexec", "crontab", "at"] {
+        if !std::path::Path::new("/usr/bin").join(name).exists() {
+            continue;
+        }
+        tried += 1;
+        for called in [name.to_owned(), format!("env -i $(command -v {name})")] {
+            let said = inside(&t, &format!("{called} -l </dev/null; echo $?"))?;
+            let why = format!("expacti: {name} gets no rights inside a wrap");
+            ensure!(said.contains(&why) && said.starts_with("1\n"), "{called}: {said}");
+            ensure!(said.contains("--no-isolate"), "{called}: {said}");
+        }
+    }
+    ensure!(tried > 0, "there is nothing to try");
+    Ok(())
+}

@@ -67,6 +67,11 @@ pub(crate) const UNREACHABLE: &[&str] = &[
 
 /// The message of clients that cannot be led through the gate.
 const REFUSED: &str = "#!/bin/sh\n\
+    case ${0##*/} in at*|batch|crontab|doas|newgrp|pkexec|run0|sg|su|sudo*)\n\
+    echo \"expacti: ${0##*/} gets no rights inside a wrap; run it outside, or start the program with \
+    expacti wrap --no-isolate\" >&2\n\
+    exit 1;;\n\
+    esac\n\
     echo \"expacti: ${0##*/} cannot be led through the gate; use ssh, scp or sftp\" >&2\n\
     exit 79\n";
 
