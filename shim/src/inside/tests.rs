@@ -60,8 +60,27 @@ fn ordinary_words_pass() {
 #[test]
 fn what_a_shell_reads_does_not() {
     for value in [
-        "x;y", "`x`", "$(x)", "$x", "a b", "a|b", "a&b", "a>b", "-x", "a\"b", "a'b", "a\\b", "a*",
-        "~x", "#x", "a\nb", "\u{1b}x", "",
+        "x;y",
+        "`x`",
+        "$(x)",
+        "$x",
+        "a b",
+        "a|b",
+        "a&b",
+        "a>b",
+        "-x",
+        "a\"b",
+        "a'b",
+        "a\\b",
+        "a*",
+        "~x",
+        "#x",
+        "a\nb",
+        "\u{1b}x",
+        "",
+        "\u{2003}x",
+        "x\u{a0}",
+        "\u{b}x",
     ] {
         let quoted = shell_words::quote(value);
         for line in [
