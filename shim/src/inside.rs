@@ -157,8 +157,9 @@ impl Checker<'_> {
             "userknownhostsfile" | "globalknownhostsfile" => {
                 return self.known_hosts(&name, &keyword, value).map(Some);
             }
-            "revokedhostkeys" if !options::is_off(value) => {
-                return refused(&name, "name it in ~/.ssh/config (RevokedHostKeys)");
+            // Also to name none: a list of the user's would no longer count, and nobody would see it.
+            "revokedhostkeys" => {
+                return refused(&name, "set it in ~/.ssh/config (RevokedHostKeys)");
             }
             _ => {}
         }

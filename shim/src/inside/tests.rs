@@ -152,6 +152,7 @@ fn files_of_known_hosts_are_those_of_the_configuration() {
         "-o IdentityAgent=/work/agent h",
         "-o IdentityAgent='$X' h",
         "-o RevokedHostKeys=/work/x h",
+        "-o RevokedHostKeys=none h",
     ] {
         assert!(check_line(line).is_err(), "{line}");
     }
