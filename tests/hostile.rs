@@ -220,3 +220,93 @@ fn a_proxy_command_with_a_start_up_file() -> Result<()> {
     ensure!(!ran.contains(&outer), "a command ran outside: {said}");
     Ok(())
 }
+
+/// The kernel writes names of sockets, which are chosen inside, into files that nobody can change.
+#[test]
+fn a_configuration_in_the_kernels_files() -> Result<()> {
+    let t = ordinary!();
+    let loot = t.home().join("loot");
+    let name = format!("\\0x\\nMatch exec \"touch {}\"\\n", loot.display());
+    let script = format!(
+        "import socket, subprocess\n\
+         s = socket.socket(socket.AF_UNIX); s.bind({name:?}.encode().decode('unicode_escape'))\n\
+         s.listen()\n\
+         print('there' if 'Match exec' in open('/proc/net/unix').read() else 'missing')\n\
+         for of in '/proc/1/net/unix', '/proc/self/net/unix':\n \
+         subprocess.run(['ssh', '-oIgnoreUnknown=*', '-F', of, 'target', 'true'], timeout=30)\n"
+    );
+    let outcome = t.wrap(&["python3", "-c", &script]).run()?;
+    outcome.expect_stdout("there\n")?;
+    ensure!(!loot.exists(), "a command ran outside: {}", outcome.describe());
+    Ok(())
+}
+
+/// The hosts before a jump host are reached by a client that the gate's own client starts.
+#[test]
+fn a_control_socket_of_a_chain_of_jumps() -> Result<()> {
+    let t = ordinary!();
+    let config = fs::read_to_string(t.home().join(".ssh/config"))?;
+    let host =
+        |name: &str, more: &str| config.replace("Host target", &format!("Host {name}\n  {more}"));
+    let hosts = [
+        host("first", ""),
+        host("second", "ProxyJump first"),
+        host("target", "ProxyJump second"),
+        "Host *\nControlMaster auto\nControlPath ~/cm/%C\nControlPersist 20\n".to_owned(),
+    ];
+    t.write(".ssh/config", &hosts.join("\n"))?;
+    // The directory is no longer one of sockets alone, which would be covered.
+    t.write("cm/README", "")?;
+    for line in ["ssh target", "ssh -J first,second first"] {
+        let said = inside(&t, &format!("timeout 5 {line} true; echo $?; ls cm"))?;
+        ensure!(said.contains("124\nREADME\n"), "{line}: it was not held: {said}");
+        ensure!(fs::read_dir(t.home().join("cm"))?.count() == 1, "{line} left a socket: {said}");
+    }
+    let old = host("old", "ProxyCommand ssh -W %h:%p first");
+    t.write(".ssh/config", &format!("{old}\n{}", hosts.join("\n")))?;
+    let said = inside(&t, "timeout 5 ssh old true; echo $?; ls cm")?;
+    ensure!(said.contains("shares (ControlMaster)") && said.contains("5\nREADME"), "{said}");
+    // A directory for such sockets is not there inside, so that its sockets may be.
+    fs::remove_file(t.home().join("cm/README"))?;
+    let said = inside(&t, "timeout 5 ssh old true; echo $?; ls cm; echo end")?;
+    ensure!(said.contains("124\nend\n"), "{said}");
+    ensure!(fs::read_dir(t.home().join("cm"))?.count() == 1, "this line shows nothing");
+    t.run(&["bash", "-c", "ssh -O exit first"])?;
+    Ok(())
+}
+
+/// Copies of keys that nothing names are there inside; `doctor` says where.
+#[test]
+fn doctor_names_copies_of_keys() -> Result<()> {
+    let t = ordinary!();
+    t.run(&["bash", "-c", "mkdir -p old/keys; cp .ssh/id_ed25519 old/keys/deploy"])?
+        .expect_code(0)?;
+    ensure!(inside(&t, "cat old/keys/deploy")?.contains("PRIVATE KEY"), "it is hidden");
+    let copy = t.home().join("old/keys/deploy").display().to_string();
+    for command in [&["doctor"][..], &["wrap", "--explain"]] {
+        let said = t.expacti(command)?.out();
+        ensure!(said.contains(&copy) && !said.contains("/.ssh/id_"), "{said}");
+    }
+    Ok(())
+}
+
+/// What cannot work inside says why, and what to do.
+#[test]
+fn programs_without_their_rights_say_why() -> Result<()> {
+    let t = ordinary!();
+    let mut tried = 0;
+    for name in ["su", "sudo", "pkexec", "crontab", "at"] {
+        if !std::path::Path::new("/usr/bin").join(name).exists() {
+            continue;
+        }
+        tried += 1;
+        for called in [name.to_owned(), format!("env -i $(command -v {name})")] {
+            let said = inside(&t, &format!("{called} -l </dev/null; echo $?"))?;
+            let why = format!("expacti: {name} gets no rights inside a wrap");
+            ensure!(said.contains(&why) && said.starts_with("1\n"), "{called}: {said}");
+            ensure!(said.contains("--no-isolate"), "{called}: {said}");
+        }
+    }
+    ensure!(tried > 0, "there is nothing to try");
+    Ok(())
+}

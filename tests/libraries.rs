@@ -255,7 +255,7 @@ fn the_agent_shows_keys_and_changes_nothing() -> Result<()> {
         "ssh-add -L >~/key.pub; echo x >f; ssh-keygen -Y sign -n file -f ~/key.pub f; ls f.sig";
     let outcome = inside(sign)?;
     ensure!(outcome.code() != 0, "{}", outcome.describe());
-    outcome.expect_stderr("neither a commit nor a tag of git")?;
+    outcome.expect_stderr("no commit, tag or push of git")?;
     assert!(t.pending()?.is_empty());
     // It serves its own wrap only.
     let line = "echo $SSH_AUTH_SOCK >socket.new; mv socket.new socket; exec sleep 900";
@@ -297,7 +297,11 @@ fn a_commit_is_signed_after_review() -> Result<()> {
         let mut run = git(&["commit", "-S", "--allow-empty", "-m", verdict])?;
         let held = t.wait_pending(&mut run)?;
         assert_eq!(held.more["kind"], "signature", "{:?}", held.more);
-        assert!(held.command.starts_with("git: sign a commit or tag as "), "{}", held.command);
+        assert!(
+            held.command.starts_with("git: sign a commit, tag or push as "),
+            "{}",
+            held.command
+        );
         assert!(held.command.contains(" (SHA256:"), "{}", held.command);
         t.decide_all(&mut run, verdict)?;
         let outcome = run.wait()?;

@@ -49,6 +49,8 @@ fn ways(context: &Context) -> Vec<Way> {
     let mut ways = vec![way("ssh on PATH".to_owned(), &["/bin/sh", "-c", &asked], false)];
     let mut shells: Vec<String> = vec!["/bin/sh".to_owned(), "/bin/bash".to_owned()];
     shells.extend(std::env::var("SHELL").ok());
+    // Programs ask the user database for it, too, and so does every login.
+    shells.extend(account_shell());
     shells.sort();
     shells.dedup();
     for shell in shells.iter().filter(|shell| std::path::Path::new(shell).exists()) {
@@ -61,6 +63,13 @@ fn ways(context: &Context) -> Vec<Way> {
         ways.push(way(format!("{ssh} by its path"), &[ssh, "-G", HOST], false));
     }
     ways
+}
+
+/// The login shell of this user's account.
+fn account_shell() -> Option<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten()?;
+    let runs_nothing = ["nologin", "false"].iter().any(|name| user.shell.ends_with(name));
+    user.shell.into_os_string().into_string().ok().filter(|_| !runs_nothing)
 }
 
 struct Trial(Option<std::process::Child>);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::args::{self, Invocation, Origin, Request};
+use crate::context::Context;
 use crate::error::WrapError;
 use crate::options;
 use crate::ssh_config::ResolveEnv;
@@ -38,8 +39,12 @@ pub(crate) fn use_config(request: &mut Request, file: Option<&Path>) {
 }
 
 /// What the user's own command line is resolved in.
-pub(crate) fn environment<'a>(ssh: &'a Path, wrap_pid: u32, cwd: &'a Path) -> ResolveEnv<'a> {
-    ResolveEnv { ssh, wrap_pid, var: &variable, cwd, fixed: None }
+pub(crate) fn environment<'a>(
+    context: &'a Context,
+    cwd: &'a Path,
+) -> Result<ResolveEnv<'a>, WrapError> {
+    let (ssh, dir, wrap_pid) = (context.ssh()?, &context.dir, context.wrap_pid);
+    Ok(ResolveEnv { ssh, dir, wrap_pid, var: &variable, cwd, fixed: None })
 }
 
 /// A variable of this process's environment.

@@ -200,6 +200,19 @@ pub enum FixedError {
         /// How, or what is not known.
         why: String,
     },
+    /// A program that it names would leave a connection behind that others can use.
+    #[error(
+        "{command:?} ({what} of the ssh configuration) is not run for a wrapped program, which could use \
+         the connection that its ssh shares (ControlMaster) without the gate. Use ProxyJump instead, add \
+         -oControlMaster=no -oControlPath=none, or let ControlPath name a directory that holds nothing \
+         else, such as ~/.ssh/control/%C"
+    )]
+    Shares {
+        /// Where it is named.
+        what: String,
+        /// The command line.
+        command: String,
+    },
     /// It cannot be told what belongs to it.
     #[error("the ssh configuration cannot be used for a wrapped program: {0}")]
     Unreadable(String),
@@ -219,6 +232,15 @@ pub enum ResolveError {
     /// The header of the connection cannot be written.
     #[error("the head cannot be written: {0}")]
     HeaderUnwritable(serde_json::Error),
+    /// A file cannot be named in the configuration for the jump hosts.
+    #[error(
+        "{0:?} cannot be named to ssh for its jump hosts; move it to a path without spaces and special \
+         characters"
+    )]
+    JumpConfig(String),
+    /// That configuration cannot be written.
+    #[error("the configuration for the jump hosts cannot be written: {0}")]
+    JumpConfigUnwritten(io::Error),
     /// A jump host is not of the form `[user@]host[:port]`.
     #[error("{0:?} is not a jump host")]
     JumpHost(String),

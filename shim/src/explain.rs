@@ -26,6 +26,8 @@ pub struct Explanation {
     pub read_only: Vec<PathBuf>,
     /// The `ssh` of the gate, or a message, is in their place.
     pub replaced: Vec<PathBuf>,
+    /// Private keys in the user's files that are there inside, too.
+    pub exposed: Vec<PathBuf>,
     /// How a program would get past the gate without namespaces.
     pub gaps: Vec<String>,
 }
@@ -55,6 +57,7 @@ pub fn explain(options: &WrapOptions) -> Result<Explanation, WrapError> {
         own: Vec::new(),
         read_only: Vec::new(),
         replaced: Vec::new(),
+        exposed: Vec::new(),
         gaps: canary::gaps(&context),
     };
     match options.wanted {
@@ -113,5 +116,7 @@ fn isolated(
             Step::Bind { .. } => {}
         }
     }
+    let homes = crate::isolate::prepare::homes();
+    explanation.exposed = crate::isolate::exposed::keys(&homes, &explanation.hidden);
     Ok(())
 }

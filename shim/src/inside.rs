@@ -8,7 +8,7 @@
 //! | `-i`, `IdentityFile`, `CertificateFile` | the files in `~/.ssh`, those the configuration names, and those of `wrap --identity` |
 //! | `IdentityAgent` | `none` and `SSH_AUTH_SOCK`: the agent of the wrap's own environment |
 //! | `UserKnownHostsFile`, `GlobalKnownHostsFile` | `none`, `/dev/null`, the usual ones and those the configuration names |
-//! | `-F` | `none`, the file of `wrap --ssh-config`, and files that it cannot change ([`crate::fixed`]) |
+//! | `-F` | `none`, the configuration of the wrap and what it includes, and the files in `~/.ssh` and `/etc/ssh`; those that it cannot change ([`crate::fixed`]). Not any other that it cannot change: what it can make the system write there would be read as well (`/proc/1/net/unix` holds the names of its sockets) |
 //! | what names a program | no |
 
 use std::ffi::OsString;
@@ -157,8 +157,9 @@ impl Checker<'_> {
             "userknownhostsfile" | "globalknownhostsfile" => {
                 return self.known_hosts(&name, &keyword, value).map(Some);
             }
-            "revokedhostkeys" if !options::is_off(value) => {
-                return refused(&name, "name it in ~/.ssh/config (RevokedHostKeys)");
+            // Also to name none: a list of the user's would no longer count, and nobody would see it.
+            "revokedhostkeys" => {
+                return refused(&name, "set it in ~/.ssh/config (RevokedHostKeys)");
             }
             _ => {}
         }
@@ -211,16 +212,26 @@ impl Checker<'_> {
         if file.eq_ignore_ascii_case("none") || file == "/dev/null" {
             return Ok(Config::None);
         }
-        match self.absolute(file) {
-            Some(path) => Ok(Config::File(path)),
-            None => refused(&format!("-F {file}"), "its path cannot be told"),
-        }
+        let name = format!("-F {file}");
+        let Some(path) = self.absolute(file) else {
+            return refused(&name, "its path cannot be told");
+        };
+        self.fixed.named(path).map_or_else(
+            || {
+                refused(
+                    &name,
+                    "the gate uses the files in ~/.ssh, what the ssh configuration includes, and the \
+                     file named when the wrap starts: wrap --ssh-config FILE",
+                )
+            },
+            Ok,
+        )
     }
 
     /// An absolute path without `..`, tokens and variables.
     fn absolute(&self, file: &str) -> Option<PathBuf> {
         if file.is_empty()
-            || file.contains(['%', '$', '"', '\\'])
+            || file.contains(['%', '$', '"', '\'', '\\'])
             || file.contains(char::is_control)
         {
             return None;

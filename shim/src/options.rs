@@ -219,17 +219,21 @@ const KEYWORDS: &[(&str, Treatment)] = &[
     ("tunnel", RefuseUnlessOff("a tunnel device would carry traffic that nobody reviewed")),
 ];
 
+/// What `ssh_config(5)` takes for a space.
+const BLANK: [char; 2] = [' ', '\t'];
+
 /// Splits the value of `-o` into keyword (in lower case) and value, as `ssh_config(5)` does:
 /// `Keyword=value`, `Keyword value`, `Keyword = "value"`. `None` when there is no plain keyword.
 pub(crate) fn split_option(text: &str) -> Option<(String, &str)> {
-    let text = text.trim_start();
+    // Not what else Unicode calls a space: the client takes it for a part of the value.
+    let text = text.trim_start_matches(BLANK);
     let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
     let (key, rest) = text.split_at_checked(end)?;
     if key.is_empty() || !rest.starts_with([' ', '\t', '=']) {
         return None;
     }
-    let rest = rest.trim();
-    let rest = rest.strip_prefix('=').unwrap_or(rest).trim();
+    let rest = rest.trim_matches(BLANK);
+    let rest = rest.strip_prefix('=').unwrap_or(rest).trim_matches(BLANK);
     Some((key.to_ascii_lowercase(), rest))
 }
 

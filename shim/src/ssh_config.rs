@@ -17,6 +17,8 @@ pub(crate) const RESOLVING: &str = "EXPACTI_RESOLVING";
 pub(crate) struct ResolveEnv<'a> {
     /// The stock client.
     pub(crate) ssh: &'a Path,
+    /// The wrap's directory.
+    pub(crate) dir: &'a Path,
     /// The process of `expacti wrap`.
     pub(crate) wrap_pid: u32,
     /// Reads the environment.

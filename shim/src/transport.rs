@@ -1,7 +1,10 @@
 //! How the gate reaches a target that is not reached directly: through jump hosts (the stock client
 //! with `-W`) or the `ProxyCommand` of the user's own configuration.
 
+use std::io::Write as _;
+
 use expacti_protocol::uplink::{LOADER_ENV, WRAP_ENV};
+use sha2::{Digest as _, Sha256};
 
 use crate::args::Request;
 use crate::error::ResolveError;
@@ -66,6 +69,11 @@ pub(crate) fn transport(
 const JUMP_OPTIONS: [&str; 4] =
     ["-oBatchMode=yes", "-oPermitLocalCommand=no", "-oControlMaster=no", "-oControlPath=none"];
 
+/// The same in a configuration: the client gives the hosts before its own jump host no options, but the
+/// file of `-F`.
+const JUMP_CONFIG: &str = "ControlMaster no\nControlPath none\nPermitLocalCommand no\nForwardAgent no\n\
+     ForwardX11 no\nBatchMode yes\n";
+
 /// As OpenSSH builds it: the last hop is the destination, the hops before it go to `-J`.
 fn jump(
     request: &Request,
@@ -80,21 +88,48 @@ fn jump(
     // There is no terminal to answer a question on, so none is asked.
     let mut argv = JUMP_OPTIONS.map(str::to_owned).to_vec();
     argv.insert(0, text(env.ssh.as_os_str())?);
-    if let Some(config) = &request.config {
-        let config = text(config)?;
-        let config = if config.eq_ignore_ascii_case("none") || config.starts_with('/') {
-            config
-        } else {
-            text(env.cwd.join(config).as_os_str())?
-        };
-        argv.extend(["-F".to_owned(), config]);
-    }
+    argv.extend(["-F".to_owned(), jump_config(request, tokens, env)?]);
     if let Some(before) = before {
         argv.extend(["-J".to_owned(), before.to_owned()]);
     }
     argv.extend(["-W".to_owned(), format!("[{}]:{}", tokens.host, tokens.port)]);
     argv.extend(hop(last)?);
     Ok(argv)
+}
+
+/// The configuration for the jump hosts, a file in the wrap's directory: what must hold for each of
+/// them, then that of the request.
+fn jump_config(
+    request: &Request,
+    tokens: &Tokens,
+    env: &ResolveEnv<'_>,
+) -> Result<String, ResolveError> {
+    let files = match &request.config {
+        Some(config) if config.eq_ignore_ascii_case("none") => return Ok("none".to_owned()),
+        Some(config) => vec![text(env.cwd.join(config).as_os_str())?],
+        None => vec![format!("{}/.ssh/config", tokens.home), "/etc/ssh/ssh_config".to_owned()],
+    };
+    let mut config = JUMP_CONFIG.to_owned();
+    for file in files {
+        // The client would read these as a pattern, a token or the end of the word.
+        if file.contains(['"', '\\', '*', '?', '[', '%', '$']) || file.contains(char::is_control) {
+            return Err(ResolveError::JumpConfig(file));
+        }
+        config.push_str(&format!("Include \"{file}\"\n"));
+    }
+    let digest = hex::encode(Sha256::digest(&config));
+    let path = env.dir.join(format!("jump-{}", digest.get(..16).unwrap_or(&digest)));
+    let name = text(path.as_os_str())?;
+    // The client puts it into a command line as it is.
+    if name.contains(|c| is_shell_metachar(c) || c == '%') {
+        return Err(ResolveError::JumpConfig(name));
+    }
+    // As a whole or not at all: another connection may be reading it.
+    tempfile::NamedTempFile::new_in(env.dir)
+        .and_then(|mut file| file.write_all(config.as_bytes()).map(|()| file))
+        .and_then(|file| file.persist(&path).map_err(|e| e.error))
+        .map_err(ResolveError::JumpConfigUnwritten)?;
+    Ok(name)
 }
 
 /// `[user@]host[:port]` as options and destination.

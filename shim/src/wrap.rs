@@ -300,6 +300,7 @@ fn start(
             .map_err(WrapError::io(format!("read {}", path.display())))
             .map(|_| path)
     };
+    let ssh_config = options.ssh_config.as_ref().map(absolute).transpose()?;
     Ok(Start {
         // What the client inside is told, and the client that runs outside.
         context: Context { ssh: context.ssh.clone(), ..inside.clone() },
@@ -309,7 +310,8 @@ fn start(
         with: options.with.clone(),
         pinned: Vec::new(),
         mask: Vec::new(),
-        ssh_config: options.ssh_config.as_ref().map(absolute).transpose()?,
+        config_name: ssh_config.clone(),
+        ssh_config,
         identities: options.identities.iter().map(absolute).collect::<Result<_, _>>()?,
         own_client: kind != Kind::Other,
         loud: !terminal::is_on_all_streams(),
@@ -325,7 +327,7 @@ fn resolve_client(
 ) -> Result<(Request, Resolved), WrapError> {
     client::use_config(&mut request, start.ssh_config.as_deref());
     let cwd = std::env::current_dir().map_err(WrapError::io("find the working directory"))?;
-    let env = client::environment(context.ssh()?, context.wrap_pid, &cwd);
+    let env = client::environment(context, &cwd)?;
     let resolved = resolve(&request, &env)?;
     Ok((request, resolved))
 }

@@ -279,7 +279,7 @@ fn an_isolated_wrap_relies_on_what_is_pinned_and_on_nothing_else() {
     let own = world.path().join("own");
     std::fs::write(&own, "").unwrap();
     let answer = isolated(&world, &system, &["-F", own.to_str().unwrap(), "h"]);
-    assert!(answer.contains("could change it"), "{answer}");
+    assert!(answer.contains("wrap --ssh-config"), "{answer}");
     assert!(world.headers.lock().unwrap().is_empty());
 
     std::fs::write(world.path().join("pinned/config"), "Host j\n ProxyJump other\n").unwrap();

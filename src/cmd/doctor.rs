@@ -12,6 +12,9 @@ use crate::print;
 /// Below this the disk may be full before anybody notices.
 const MIN_FREE_MIB: u64 = 512;
 
+/// How many keys are named.
+const NAMED: usize = 8;
+
 /// How a check ended.
 #[derive(Serialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -62,7 +65,7 @@ fn checks(config: &Config) -> Result<Vec<Check>, Failure> {
     let mut all = vec![version(), ssh(), directories(config)];
     all.extend(disk(config));
     all.push(broker(config)?);
-    all.push(isolation(config)?);
+    all.extend(isolation(config)?);
     all.push(enforcement());
     Ok(all)
 }
@@ -138,17 +141,17 @@ fn broker(config: &Config) -> Result<Check, Failure> {
 }
 
 /// What keeps wrapped programs from going round the gate.
-fn isolation(config: &Config) -> Result<Check, Failure> {
+fn isolation(config: &Config) -> Result<Vec<Check>, Failure> {
     let options = super::wrap::usual_options(config)?;
     let explanation = match expacti_shim::explain(&options) {
         Ok(explanation) => explanation,
         Err(e) => {
-            return Ok(Check {
+            return Ok(vec![Check {
                 name: "isolation",
                 result: Verdict::Fail,
                 what: e.to_string(),
                 advice: Some("`expacti wrap --explain` says more"),
-            });
+            }]);
         }
     };
     let what = super::explain::headline(&explanation).replace('\n', " ");
@@ -160,7 +163,25 @@ fn isolation(config: &Config) -> Result<Check, Failure> {
             Some("`expacti wrap --explain` says why; `expacti setup --user` closes what it can"),
         ),
     };
-    Ok(Check { name: "isolation", result, what, advice })
+    let isolation = Check { name: "isolation", result, what, advice };
+    Ok([isolation].into_iter().chain(keys(&explanation.exposed)).collect())
+}
+
+/// Copies of keys, which nothing names.
+fn keys(exposed: &[std::path::PathBuf]) -> Option<Check> {
+    let named = exposed.iter().take(NAMED).map(|path| print::safe(&path.display().to_string()));
+    let mut what = named.collect::<Vec<_>>().join(" ");
+    if exposed.len() > NAMED {
+        what.push_str(&format!(" and {} more", exposed.len() - NAMED));
+    }
+    (!exposed.is_empty()).then_some(Check {
+        name: "keys",
+        result: Verdict::Note,
+        what: format!("wrapped programs find these private keys: {what}"),
+        advice: Some(
+            "if they open a server, move them to ~/.ssh, or name them in your ssh configuration",
+        ),
+    })
 }
 
 fn enforcement() -> Check {

@@ -21,6 +21,7 @@ pub(super) fn run(options: &WrapOptions, json: bool) -> Outcome {
         ("replaced", &explanation.replaced),
         ("read-only", &explanation.read_only),
         ("its own", &explanation.own),
+        ("not hidden", &explanation.exposed),
     ] {
         table(name, &paths.iter().map(|path| shown(path)).collect::<Vec<_>>())?;
     }
@@ -41,8 +42,8 @@ pub(super) fn headline(explanation: &Explanation) -> String {
     let reason = explanation.reason.as_deref().map(print::safe);
     match (explanation.isolated, reason) {
         (true, _) => {
-            "Wrapped programs are isolated: inside there is no key, no agent, no terminal and no ssh \
-             but the gate's."
+            "Wrapped programs are isolated: inside there is no ssh but the gate's, and your keys in \
+             ~/.ssh and in your ssh configuration, agents and other terminals are out of reach."
                 .to_owned()
         }
         (false, Some(reason)) if explanation.gaps.is_empty() => format!(

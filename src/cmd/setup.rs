@@ -12,21 +12,29 @@ use crate::print;
 const BEGIN: &str = "# >>> expacti setup --user >>>";
 const END: &str = "# <<< expacti setup --user <<<";
 
+/// Between them where there was no file.
+const MADE: &str = "# There was no such file before.\n";
+
 /// Puts the line in place, or takes it out.
 pub(crate) fn run(config: &Config, undo: bool, yes: bool) -> Outcome {
     let [own, ..] = config.home.dirs();
     let included = own.join("ssh_config");
     let file = user_config()?;
-    let before = match std::fs::read_to_string(&file) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(Failure::failed(format!("failed to read {}: {e}", file.display()))),
+    let unread =
+        |e: std::io::Error| Failure::failed(format!("failed to read {}: {e}", file.display()));
+    let (before, is_there) = match std::fs::read(&file) {
+        Ok(text) => (text, true),
+        // What a link to nothing leads to may only be away for now.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && !file.is_symlink() => (vec![], false),
+        Err(e) => return Err(unread(e)),
     };
-    let rest = without_block(&before).map_err(|why| {
+    let Rest { text: rest, is_made } = without_block(&before).map_err(|why| {
         Failure::failed(format!("{}: {why}; put it right by hand", file.display()))
     })?;
     if undo {
-        if rest != before {
+        if rest.is_empty() && is_made {
+            std::fs::remove_file(&file)?;
+        } else if rest != before {
             replace(&file, &rest)?;
         }
         match std::fs::remove_file(&included) {
@@ -53,9 +61,9 @@ pub(crate) fn run(config: &Config, undo: bool, yes: bool) -> Outcome {
         return Ok(0);
     }
     crate::installation::create_dirs(&config.home)?;
-    replace(&included, &text)?;
+    replace(&included, text.as_bytes())?;
     // First: in OpenSSH the first value of an option wins.
-    replace(&file, &format!("{BEGIN}\nInclude \"{include}\"\n{END}\n{rest}"))?;
+    replace(&file, &with_block(&rest, include, is_made || !is_there))?;
     print::note("done; `expacti setup --user --undo` takes it out again");
     Ok(0)
 }
@@ -67,11 +75,37 @@ fn user_config() -> Result<PathBuf, Failure> {
     Ok(user.dir.join(".ssh/config"))
 }
 
+/// A configuration without our lines.
+#[derive(Debug, PartialEq, Eq)]
+struct Rest {
+    text: Vec<u8>,
+    /// There was none when they were put there.
+    is_made: bool,
+}
+
+/// The text with our lines at its top.
+fn with_block(rest: &[u8], include: &str, is_made: bool) -> Vec<u8> {
+    let made = if is_made { MADE } else { "" };
+    let block = format!("{BEGIN}\n{made}Include \"{include}\"\n{END}\n");
+    [block.as_bytes(), rest].concat()
+}
+
 /// The text without our lines.
-fn without_block(text: &str) -> Result<String, &'static str> {
-    let Some((before, rest)) = text.split_once(BEGIN) else { return Ok(text.to_owned()) };
-    let (_, after) = rest.split_once(END).ok_or("the end of expacti's lines is missing")?;
-    Ok(format!("{before}{}", after.strip_prefix('\n').unwrap_or(after)))
+fn without_block(text: &[u8]) -> Result<Rest, &'static str> {
+    let Some((before, rest)) = split_once(text, BEGIN) else {
+        return Ok(Rest { text: text.to_owned(), is_made: false });
+    };
+    let (block, after) = split_once(rest, END).ok_or("the end of expacti's lines is missing")?;
+    let after = after.strip_prefix(b"\r").unwrap_or(after);
+    let after = after.strip_prefix(b"\n").unwrap_or(after);
+    let is_made = split_once(block, MADE.trim_end()).is_some();
+    Ok(Rest { text: [before, after].concat(), is_made })
+}
+
+fn split_once<'a>(text: &'a [u8], at: &str) -> Option<(&'a [u8], &'a [u8])> {
+    let found = text.windows(at.len()).position(|part| part == at.as_bytes())?;
+    let (before, rest) = text.split_at_checked(found)?;
+    Some((before, rest.get(at.len()..)?))
 }
 
 fn is_agreed() -> Result<bool, Failure> {
@@ -85,7 +119,7 @@ fn is_agreed() -> Result<bool, Failure> {
 }
 
 /// Writes a file as a whole or not at all; one that is there keeps its mode, and a link its place.
-fn replace(file: &Path, text: &str) -> Result<(), Failure> {
+fn replace(file: &Path, text: &[u8]) -> Result<(), Failure> {
     let failed =
         |e: std::io::Error| Failure::failed(format!("failed to write {}: {e}", file.display()));
     let real = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
@@ -101,7 +135,7 @@ fn replace(file: &Path, text: &str) -> Result<(), Failure> {
         .mode(mode)
         .open(&new)
         .and_then(|mut out| {
-            out.write_all(text.as_bytes())?;
+            out.write_all(text)?;
             out.sync_all()
         })
         .and_then(|()| std::fs::rename(&new, &real));
@@ -118,11 +152,26 @@ mod tests {
 
     #[test]
     fn the_lines_come_out_as_they_went_in() {
-        for text in ["", "Host a\n  User b\n", "no newline at the end"] {
-            assert_eq!(without_block(text).unwrap(), text);
-            let with = format!("{BEGIN}\nInclude \"/x\"\n{END}\n{text}");
-            assert_eq!(without_block(&with).unwrap(), text);
+        for text in [
+            &b""[..],
+            b"Host a\n  User b\n",
+            b"no newline at the end",
+            b"Host a\r\n  User b\r\n",
+            b"# caf\xe9\nHost a\n",
+        ] {
+            let rest = |is_made| Rest { text: text.to_owned(), is_made };
+            assert_eq!(without_block(text).unwrap(), rest(false));
+            for is_made in [false, true] {
+                let with = with_block(text, "/x", is_made);
+                assert_eq!(without_block(&with).unwrap(), rest(is_made));
+                // Put there twice, it is there once.
+                assert_eq!(with_block(&without_block(&with).unwrap().text, "/x", is_made), with);
+            }
         }
-        assert!(without_block(&format!("{BEGIN}\nHost *\n")).is_err());
+        // An editor may end all lines in its own way.
+        let with = String::from_utf8(with_block(b"Host a\n", "/x", false)).unwrap();
+        let rest = without_block(with.replace('\n', "\r\n").as_bytes()).unwrap();
+        assert_eq!(rest.text, b"Host a\r\n");
+        assert!(without_block(format!("{BEGIN}\nHost *\n").as_bytes()).is_err());
     }
 }

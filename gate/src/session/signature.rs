@@ -30,7 +30,8 @@ const NAMESPACE: &str = "git";
 const PLACE: (&str, &str) = ("git", "this-machine");
 
 /// What the reviewer has to know.
-const NOTE: &str = "only the hash is known of what is signed: the text of the commit or tag is not";
+const NOTE: &str =
+    "only the hash is known of what is signed, not the text of the commit, tag or push";
 
 /// How long the user's agent may take: it may ask the user, or wait for a touch.
 const SIGNING: Duration = Duration::from_secs(120);
@@ -76,7 +77,9 @@ pub(crate) fn check(request: &SignatureRequest) -> Result<(), String> {
 fn text(request: &SignatureRequest) -> String {
     let SignatureRequest { key, fingerprint, hash_algorithm, hash, .. } = request;
     let key = one_line(key);
-    format!("git: sign a commit or tag as {key} ({fingerprint}), message {hash_algorithm} {hash}")
+    format!(
+        "git: sign a commit, tag or push as {key} ({fingerprint}), message {hash_algorithm} {hash}"
+    )
 }
 
 /// Serves a request from its head to its end.

@@ -119,7 +119,9 @@ async fn a_signature_is_held_released_and_reported() {
         let mut stream = admitted(&t).await;
         let item = t.broker.item(n).await;
         assert_eq!(item.submission.kind, ItemKind::Signature);
-        assert!(item.submission.text.command.starts_with("git: sign a commit or tag as me@host"));
+        assert!(
+            item.submission.text.command.starts_with("git: sign a commit, tag or push as me@host")
+        );
         t.broker.allow(&item);
         assert_eq!(line(&mut stream).await, "{\"ok\":true}\n");
         stream.write_all(made.as_bytes()).await.unwrap();

@@ -46,6 +46,8 @@ pub(crate) struct Closure {
     /// Where else keys and the sockets of shared connections may be: paths with tokens or variables in
     /// them, as patterns.
     pub(crate) patterns: Vec<String>,
+    /// Where sockets of shared connections would be made, as patterns; empty when none are shared.
+    pub(crate) sharing: Vec<String>,
     /// The known_hosts files it names.
     pub(crate) known_hosts: Vec<PathBuf>,
     /// The environment variables it names.
@@ -57,8 +59,13 @@ pub(crate) struct Closure {
 impl Closure {
     /// Reads a configuration.
     pub(crate) fn read(config: &Config, places: &Places) -> Self {
-        let mut reader =
-            Reader { places, closure: Self::default(), seen: HashSet::new(), bytes: MOST_BYTES };
+        let mut reader = Reader {
+            places,
+            closure: Self::default(),
+            seen: HashSet::new(),
+            bytes: MOST_BYTES,
+            shares: false,
+        };
         match config {
             Config::None => {}
             Config::Usual => {
@@ -67,6 +74,9 @@ impl Closure {
             }
             // As OpenSSH: what it includes by a relative path is looked for in ~/.ssh.
             Config::File(file) => reader.file(file, &places.ssh_dir(), 0),
+        }
+        if !reader.shares {
+            reader.closure.sharing.clear();
         }
         reader.closure
     }
@@ -77,6 +87,8 @@ struct Reader<'a> {
     closure: Closure,
     seen: HashSet<PathBuf>,
     bytes: u64,
+    /// Some connection is shared.
+    shares: bool,
 }
 
 impl Reader<'_> {
@@ -158,7 +170,13 @@ impl Reader<'_> {
                 let patterns =
                     line.words().into_iter().filter_map(|word| pattern(&word, self.places));
                 let patterns: Vec<_> = patterns.collect();
+                self.closure.sharing.extend(patterns.iter().cloned());
                 self.closure.patterns.extend(patterns);
+            }
+            "controlmaster" => {
+                let off =
+                    |word: &String| matches!(word.to_ascii_lowercase().as_str(), "no" | "false");
+                self.shares |= !line.words().iter().all(off);
             }
             "identityagent" => {
                 let named = line.words().into_iter().filter_map(|word| self.path(&word));
@@ -274,6 +292,12 @@ fn pattern(word: &str, places: &Places) -> Option<String> {
         }
     }
     (out.starts_with('/') && out.matches('/').count() > 1).then_some(out)
+}
+
+/// The directory in which everything lies that a pattern stands for.
+pub(crate) fn directory(pattern: &str) -> Option<PathBuf> {
+    let pattern = Path::new(pattern);
+    fixed_part(pattern).or_else(|| pattern.parent().map(Path::to_owned))
 }
 
 /// The directory of a pattern above its first wildcard.

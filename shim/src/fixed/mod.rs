@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use closure::{Closure, Code};
+pub(crate) use closure::{Closure, Code, directory};
 pub(crate) use places::{Config, Places};
 
 use crate::error::FixedError;
@@ -46,6 +46,11 @@ pub(crate) struct Fixed {
     at_start: HashMap<PathBuf, Option<[u8; 32]>>,
     /// The configuration of the start: [`Config::Usual`] or the file of `--ssh-config`.
     pub(crate) config: Config,
+    /// Its files at the start, the file of `--ssh-config` by its own name among them: it may be used as a
+    /// copy.
+    configs: Vec<PathBuf>,
+    /// The name under which a wrapped program knows the file of the configuration.
+    pub(crate) config_name: Option<PathBuf>,
     /// `--with proxy-commands`: also programs of which it is not known what they read.
     pub(crate) trusts_programs: bool,
     /// The keys and certificates that a wrapped program may name, besides those in `~/.ssh`.
@@ -70,6 +75,8 @@ impl Fixed {
             compare,
             at_start: HashMap::new(),
             trusts_programs: false,
+            configs: closure.files.clone(),
+            config_name: None,
             config,
             identities,
             known_hosts: vec![],
@@ -89,6 +96,18 @@ impl Fixed {
             fixed.at_start = files.into_iter().map(|f| (f.clone(), digest(&f))).collect();
         }
         fixed
+    }
+
+    /// The configuration that a wrapped program means by a file, if it may name that one.
+    pub(crate) fn named(&self, file: PathBuf) -> Option<Config> {
+        if self.config_name.as_ref() == Some(&file) {
+            return Some(self.config.clone());
+        }
+        let known = self.configs.contains(&file)
+            || [&self.places.ssh_dir(), &self.places.system]
+                .iter()
+                .any(|dir| file.starts_with(dir));
+        known.then_some(Config::File(file))
     }
 
     /// Where the configuration is read from.
@@ -158,24 +177,44 @@ impl Fixed {
             self.rely(file).map_err(|why| FixedError::File { file: file.clone(), why })?;
         }
         for code in closure.code.iter().filter(|code| code.keyword == "match exec") {
-            self.check_code(code)?;
+            self.check_code(code, &closure)?;
         }
         Ok(closure)
     }
 
     /// Whether the gate may run this command line of the configuration.
-    pub(crate) fn check_command(&self, keyword: &str, command: &str) -> Result<(), FixedError> {
+    pub(crate) fn check_command(
+        &self,
+        keyword: &str,
+        command: &str,
+        closure: &Closure,
+    ) -> Result<(), FixedError> {
         let code = Code { keyword: keyword.to_owned(), command: command.to_owned() };
-        self.check_code(&code)
+        self.check_code(&code, closure)
     }
 
     /// Whether the gate may run the client with this configuration, for a jump host: it follows what the
     /// configuration says of that host, whatever it is.
     pub(crate) fn check_jump(&self, closure: &Closure) -> Result<(), FixedError> {
-        closure.code.iter().try_for_each(|code| self.check_code(code))
+        closure.code.iter().try_for_each(|code| self.check_code(code, closure))
     }
 
-    fn check_code(&self, code: &Code) -> Result<(), FixedError> {
+    /// Whether an `ssh` on this command line could leave the socket of a shared connection where a wrapped
+    /// program reaches it.
+    fn would_share(&self, code: &Code, closure: &Closure) -> bool {
+        let command = code.command.to_ascii_lowercase();
+        let off = ["controlmaster=no", "controlpath=none", "-s none", "-snone"];
+        !self.compare
+            && !off.iter().any(|off| command.contains(off))
+            && closure.sharing.iter().any(|pattern| {
+                let Some(dir) = directory(pattern) else { return true };
+                let dir = std::fs::canonicalize(&dir).unwrap_or(dir);
+                let hidden = |place: &PathBuf| dir.starts_with(place);
+                !self.pinned.iter().any(hidden) && !REPLACED.map(PathBuf::from).iter().any(hidden)
+            })
+    }
+
+    fn check_code(&self, code: &Code, closure: &Closure) -> Result<(), FixedError> {
         let refused = |program: PathBuf, why| {
             Err(FixedError::Program { program, what: code.keyword.clone(), why })
         };
@@ -183,6 +222,10 @@ impl Fixed {
             Ok(files) => files,
             Err(why) => return refused(code.command.clone().into(), why),
         };
+        if files.iter().any(|file| file.ends_with("ssh")) && self.would_share(code, closure) {
+            let (what, command) = (code.keyword.clone(), code.command.clone());
+            return Err(FixedError::Shares { what, command });
+        }
         for file in files {
             if let Err(why) = self.rely(&file) {
                 return refused(file, why);
@@ -194,6 +237,9 @@ impl Fixed {
         Ok(())
     }
 }
+
+/// Directories that a wrapped program has of its own.
+const REPLACED: [&str; 3] = ["/dev", "/run", "/tmp"];
 
 /// The digest of a file; none when it is not there or cannot be read.
 fn digest(path: &Path) -> Option<[u8; 32]> {

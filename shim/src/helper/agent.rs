@@ -79,7 +79,7 @@ impl Why {
                  with ${PROXY_ENV} (docs/LIBRARIES.md)"
             ),
             Self::Other => "the program wanted something signed with a key of your ssh-agent that \
-                            is neither a commit nor a tag of git, which was refused"
+                            is no commit, tag or push of git, which was refused"
                 .to_owned(),
         }
     }

@@ -46,8 +46,11 @@ pub(crate) struct Start {
     pub(crate) pinned: Vec<PathBuf>,
     /// Where something must stay mounted as long as the wrap lasts.
     pub(crate) mask: Vec<PathBuf>,
-    /// `--ssh-config`, absolute.
+    /// `--ssh-config`, absolute, or a copy of the configuration.
     pub(crate) ssh_config: Option<PathBuf>,
+    /// `--ssh-config` as the wrapped program knows it, absolute.
+    #[serde(default)]
+    pub(crate) config_name: Option<PathBuf>,
     /// `--identity`, absolute.
     pub(crate) identities: Vec<PathBuf>,
     /// The wrapped program is a stock client that the user called with these words: its options are

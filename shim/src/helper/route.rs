@@ -36,7 +36,7 @@ pub(super) fn route(
     let (request, Resolved { route, settings, defaults }) = if start.own_client {
         let mut request = connect(client::read(ssh, &args, Origin::Program)?)?;
         client::use_config(&mut request, start.ssh_config.as_deref());
-        let env = client::environment(ssh, start.context.wrap_pid, cwd);
+        let env = client::environment(&start.context, cwd)?;
         let resolved = resolve(&request, &env)?;
         (request, resolved)
     } else {
@@ -79,6 +79,7 @@ fn from_inside(
     let environment = fixed.environment(&closure);
     let env = ResolveEnv {
         ssh,
+        dir: &start.context.dir,
         wrap_pid: start.context.wrap_pid,
         var: &client::variable,
         cwd: Path::new("/"),
@@ -95,7 +96,7 @@ fn from_inside(
     if resolved.settings.value("proxyjump").is_some() {
         fixed.check_jump(&closure)?;
     } else if let Some(command) = resolved.settings.value("proxycommand") {
-        fixed.check_command("proxycommand", command)?;
+        fixed.check_command("proxycommand", command, &closure)?;
     }
     if request.overrides_names {
         resolved.route.known_hosts_add = None;
@@ -142,6 +143,7 @@ pub(super) fn fixed(start: &Start, path: &OsStr) -> Fixed {
         compare,
         start.identities.clone(),
     );
+    fixed.config_name = start.config_name.clone();
     fixed.trusts_programs = start.with.iter().any(|with| with == "proxy-commands");
     fixed
 }

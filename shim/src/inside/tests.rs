@@ -60,8 +60,27 @@ fn ordinary_words_pass() {
 #[test]
 fn what_a_shell_reads_does_not() {
     for value in [
-        "x;y", "`x`", "$(x)", "$x", "a b", "a|b", "a&b", "a>b", "-x", "a\"b", "a'b", "a\\b", "a*",
-        "~x", "#x", "a\nb", "\u{1b}x", "",
+        "x;y",
+        "`x`",
+        "$(x)",
+        "$x",
+        "a b",
+        "a|b",
+        "a&b",
+        "a>b",
+        "-x",
+        "a\"b",
+        "a'b",
+        "a\\b",
+        "a*",
+        "~x",
+        "#x",
+        "a\nb",
+        "\u{1b}x",
+        "",
+        "\u{2003}x",
+        "x\u{a0}",
+        "\u{b}x",
     ] {
         let quoted = shell_words::quote(value);
         for line in [
@@ -109,6 +128,9 @@ fn keys_are_those_that_are_known_outside() {
         "-o CertificateFile=/keys/two h",
         "-o 'IdentityFile=\"/keys/one\" x' h",
         "-i ~root/.ssh/x h",
+        // The client takes these quotes away.
+        "-o \"IdentityFile=/home/me/.ssh/'..'/x\" h",
+        "-o \"CertificateFile=~/.ssh/'..'/x\" h",
     ] {
         let error = check_line(line).unwrap_err();
         assert!(error.contains("wrap --identity") || error.contains("quotes"), "{line}: {error}");
@@ -130,6 +152,7 @@ fn files_of_known_hosts_are_those_of_the_configuration() {
         "-o IdentityAgent=/work/agent h",
         "-o IdentityAgent='$X' h",
         "-o RevokedHostKeys=/work/x h",
+        "-o RevokedHostKeys=none h",
     ] {
         assert!(check_line(line).is_err(), "{line}");
     }
@@ -137,12 +160,19 @@ fn files_of_known_hosts_are_those_of_the_configuration() {
 
 #[test]
 fn the_file_of_f_is_kept_apart() {
-    let permitted = check_line("-F conf -v h").unwrap();
-    assert_eq!(permitted.config, Some(Config::File("/work/conf".into())));
+    let permitted = check_line("-F ~/.ssh/conf -v h").unwrap();
+    assert_eq!(permitted.config, Some(Config::File("/home/me/.ssh/conf".into())));
     assert_eq!(permitted.args, ["-v", "h"]);
     assert_eq!(check_line("-Fnone h").unwrap().config, Some(Config::None));
     assert_eq!(check_line("h").unwrap().config, None);
-    assert!(check_line("-F ../x h").is_err());
+    for line in
+        ["-F ../x h", "-F ~/.ssh/../x h", "-F conf h", "-F /proc/1/net/unix h", "-F /etc/x h"]
+    {
+        assert!(check_line(line).is_err(), "{line}");
+    }
+    let mut fixed = fixed();
+    fixed.config_name = Some("/work/given".into());
+    assert_eq!(fixed.named("/work/given".into()), Some(Config::Usual));
 }
 
 proptest! {

@@ -5,6 +5,7 @@
 //! whether everything that was covered still is.
 
 pub(crate) mod enter;
+pub(crate) mod exposed;
 pub(crate) mod init;
 pub(crate) mod lockdown;
 pub(crate) mod mounts;

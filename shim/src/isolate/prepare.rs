@@ -10,11 +10,13 @@ use tempfile::TempDir;
 
 use super::enter::plan_file;
 use super::plan::Plan;
+use super::sockets::has_only_sockets;
 use super::startup::Startup;
 use super::survey::{NOTHING, Survey};
 use crate::context::{CLIENT, EXPACTI};
 use crate::error::WrapError;
 use crate::executable::search_path;
+use crate::fixed::directory;
 
 /// What a wrapped program is not to find, beside what is found by looking.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +67,11 @@ pub(crate) const UNREACHABLE: &[&str] = &[
 
 /// The message of clients that cannot be led through the gate.
 const REFUSED: &str = "#!/bin/sh\n\
+    case ${0##*/} in at*|batch|crontab|doas|newgrp|pkexec|run0|sg|su|sudo*)\n\
+    echo \"expacti: ${0##*/} gets no rights inside a wrap; run it outside, or start the program with \
+    expacti wrap --no-isolate\" >&2\n\
+    exit 1;;\n\
+    esac\n\
     echo \"expacti: ${0##*/} cannot be led through the gate; use ssh, scp or sftp\" >&2\n\
     exit 79\n";
 
@@ -115,6 +122,10 @@ pub(crate) fn prepare(
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     for pattern in &known.patterns {
         secrets.extend(glob::glob(pattern).into_iter().flatten().flatten().filter(|p| !p.is_dir()));
+        // What appears there later is not to be found either.
+        let theirs =
+            |dir: &PathBuf| has_only_sockets(dir) && !working_directory().starts_with(real(dir));
+        secrets.extend(directory(pattern).filter(theirs));
     }
     let survey = Survey {
         uid: rustix::process::getuid().as_raw(),

@@ -1,4 +1,5 @@
-//! The SSH clients of this system, which a wrapped program must not find.
+//! The SSH clients of this system, which a wrapped program must not find, and programs that could not work
+//! and would not say why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -15,6 +16,11 @@ const REPLACED: &[&str] = &["ssh", "slogin"];
 /// Clients that cannot be led through the gate: a message takes their place.
 const REFUSED: &[&str] =
     &["dbclient", "hpnssh", "mosh-client", "plink", "pscp", "psftp", "tsh", "lsh", "ssh3"];
+
+/// Programs that are of no use without the rights of their set-user-ID bit: a message takes their place. Root
+/// has those rights already.
+const POWERLESS: &[&str] =
+    &["at", "batch", "crontab", "doas", "newgrp", "pkexec", "run0", "sg", "su", "sudo"];
 
 /// Where programs lie beside `PATH`, as absolute paths and below the home directory.
 const PLACES: &[&str] = &[
@@ -41,7 +47,7 @@ pub(crate) enum Stand {
 }
 
 /// Every client found: its real path, and what takes its place.
-pub(crate) fn find(path: &OsStr, homes: &[PathBuf]) -> BTreeMap<PathBuf, Stand> {
+pub(crate) fn find(path: &OsStr, homes: &[PathBuf], uid: u32) -> BTreeMap<PathBuf, Stand> {
     let mut dirs: BTreeSet<PathBuf> = PLACES.iter().map(PathBuf::from).collect();
     dirs.extend(std::env::split_paths(path).filter(|dir| dir.is_absolute()));
     for home in homes {
@@ -53,7 +59,9 @@ pub(crate) fn find(path: &OsStr, homes: &[PathBuf]) -> BTreeMap<PathBuf, Stand> 
         if dir.join(crate::context::FILE).exists() {
             continue;
         }
-        for (names, stand) in [(REPLACED, Stand::Shim), (REFUSED, Stand::Message)] {
+        let powerless = if uid == 0 { &[] } else { POWERLESS };
+        let message = Stand::Message;
+        for (names, stand) in [(REPLACED, Stand::Shim), (REFUSED, message), (powerless, message)] {
             for name in names {
                 // Through every link: `/usr/bin/ssh` may lead to /etc/alternatives and on.
                 let Ok(real) = std::fs::canonicalize(dir.join(name)) else { continue };

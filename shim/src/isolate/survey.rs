@@ -214,7 +214,7 @@ impl Survey<'_> {
                 steps.push(Step::Bind { from, at: self.dir.join(name), read_only: true });
             }
         }
-        let clients = programs::find(&self.path, &self.homes);
+        let clients = programs::find(&self.path, &self.homes, self.uid);
         let (shim, message) = (self.dir.join("ssh"), self.dir.join("refused"));
         steps.extend(programs::steps(&clients, &shim, &message, self.dir, self.uid)?);
         Ok(Plan { steps, cwd: self.cwd.clone(), read_only: self.uid == 0 })

@@ -30,6 +30,14 @@ impl Files {
         self.path(name)
     }
 
+    /// The file that the jump hosts are given.
+    fn jump_config(&self, transport: &str) -> String {
+        let (_, file) = transport.split_once(" -F ").unwrap();
+        let file = file.split(' ').next().unwrap().to_owned();
+        assert!(file.starts_with(self.path("jump-")), "{file}");
+        file
+    }
+
     /// Resolves `ssh -F config LINE`; `-F` is left out of what the agent is known to have said.
     fn resolve(&self, line: &str) -> Result<TargetRoute, String> {
         self.resolve_as(line, false)
@@ -53,6 +61,7 @@ impl Files {
         let cwd = self.dir.path().to_owned();
         let env = ResolveEnv {
             ssh: Path::new("/usr/bin/ssh"),
+            dir: self.dir.path(),
             wrap_pid: 7,
             var: &var,
             cwd: &cwd,
@@ -178,7 +187,7 @@ fn ways_to_the_target() {
     );
     let way = |line: &str| files.resolve(line).map(|r| r.transport.map(|t| t.join(" ")));
     let prefix = "/usr/bin/env EXPACTI_WRAP=7 EXPACTI_RESOLVING=1 SSH_AUTH_SOCK=/run/agent ";
-    let config = files.path("config");
+    let config = files.jump_config(&way("one").unwrap().unwrap());
     let ssh = format!(
         "{prefix}/usr/bin/ssh -oBatchMode=yes -oPermitLocalCommand=no -oControlMaster=no \
          -oControlPath=none -F {config} "
@@ -199,8 +208,13 @@ fn ways_to_the_target() {
     assert!(way("odd").is_err());
     // A configuration that the agent names may have jump hosts, but no proxy command.
     let route = files.resolve_as("one", true).unwrap();
-    let config = format!("-F {} ", files.path("config"));
-    assert!(route.transport.unwrap().join(" ").contains(&config));
+    let config = files.jump_config(&route.transport.unwrap().join(" "));
+    // Of what is on the way, too: the client gives its own jump hosts this file.
+    let text = std::fs::read_to_string(config).unwrap();
+    let included = format!("\nInclude \"{}\"\n", files.path("config"));
+    assert!(text.starts_with("ControlMaster no\n") && text.ends_with(&included), "{text}");
+    let plain = files.resolve("-F none -J a,b h").unwrap().transport.unwrap().join(" ");
+    assert!(plain.contains("-F none -J a -W"), "{plain}");
     assert!(files.resolve_as("proxy", true).unwrap_err().contains("the file of -F"));
 }
 
