@@ -49,6 +49,9 @@ pub struct Segment {
     pub span: [usize; 2],
     /// Wrappers that were looked through, outermost first, e.g. `sudo`.
     pub via: Vec<String>,
+    /// Which of the words are known as they stand in `argv`.
+    #[serde(skip)]
+    pub(crate) known: Vec<bool>,
 }
 
 /// What the scorer found out about a command.

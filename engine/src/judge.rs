@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
+use crate::restrict::{Done, Subject, is_far};
 use crate::rules::{Line, every_command};
 use crate::{
     Anomaly, Assessment, Context, History, MatchKind, Outcome, PolicySet, Requirement, RiskTables,
@@ -91,7 +92,7 @@ pub fn judge_as(
     };
     // The line is parsed only once: deny rules look at the commands that the scorer found.
     let commands = || {
-        let found = assessment.segments.iter().map(|segment| segment.argv.clone());
+        let found = assessment.segments.iter().map(crate::Segment::subject);
         let words = match syntax {
             ItemSyntax::File => changes_in(item).into_iter().flat_map(words_of_change).collect(),
             _ => Vec::new(),
@@ -134,7 +135,19 @@ pub fn judge_as(
         | ItemSyntax::Keys { .. }
         | ItemSyntax::Signature => Vec::new(),
     };
-    let requirement = snapshot.policies.select_with(context, assessment.level, commands);
+    let effects = || match syntax {
+        ItemSyntax::Command => Done::of(&line()),
+        ItemSyntax::File => Done::only(&["deletes", "writes"]),
+        ItemSyntax::Signature => Done::default(),
+        ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => Done::anything(),
+    };
+    let far = match syntax {
+        ItemSyntax::Command => is_far(&assessment),
+        ItemSyntax::File | ItemSyntax::Signature => assessment.uninspectable,
+        ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => true,
+    };
+    let requirement =
+        snapshot.policies.select_with(context, assessment.level, commands, effects, far);
     Verdict { assessment, rule, rules, anomalies, requirement }
 }
 
@@ -155,10 +168,10 @@ fn changes_in(item: &[u8]) -> Vec<&[u8]> {
 
 /// The words of a change, for rules that deny and for policies: as they stand there, and without
 /// the quotes around a path.
-fn words_of_change(line: &[u8]) -> Vec<Vec<String>> {
+fn words_of_change(line: &[u8]) -> Vec<Subject> {
     let mut all = every_command(line);
     let text = String::from_utf8_lossy(line);
-    all.push(text.split_whitespace().map(str::to_owned).collect());
+    all.push(Subject::known(text.split_whitespace().map(str::to_owned).collect()));
     all
 }
 

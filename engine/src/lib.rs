@@ -17,6 +17,7 @@ mod modifier;
 mod parse;
 mod policy;
 mod program;
+mod restrict;
 mod risk;
 mod rules;
 mod secrets;

@@ -89,8 +89,8 @@ impl State {
     pub(crate) fn escalate(&mut self, id: &CommandId, now: Now) -> Result<(), Refusal> {
         let Some(open) = self.commands.get_mut(id) else { return Ok(()) };
         open.escalate_at = None;
-        open.view.requirement.escalated = true;
-        let to = open.view.requirement.escalate_to.clone();
+        open.view.requirement.escalate();
+        let to = open.view.requirement.escalates_to();
         open.view.requirement.why.push_str(&format!(", by now also {}", to.join(", ")));
         let view = open.view.clone();
         let entry = self

@@ -15,9 +15,11 @@ mod syntax;
 mod value;
 mod walk;
 
+pub(crate) use arguments::{Understood, understand};
 pub use looks::Looking;
 pub(crate) use looks::objection;
 pub use model::{Class, Effects, Touched};
 pub use report::{CommandReport, LineReport};
 pub(crate) use syntax::{Dialect, Unread};
+pub(crate) use value::Value;
 pub(crate) use walk::{Performance, Performed, perform};

@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 
 use super::types::{Policy, PolicyError, PolicyKind, Requirement};
 use crate::program::base_name;
-use crate::rules::{GlobPattern, every_command};
+use crate::restrict::{Done, Likeness, Subject, is_far, likeness};
+use crate::rules::{GlobPattern, Line, every_command};
 use crate::tables::wildcard;
-use crate::{Context, Level};
+use crate::{Context, Level, RiskTables};
 
 /// Policies, checked and compiled.
 #[derive(Clone, Debug, Default)]
@@ -45,11 +46,17 @@ impl PolicySet {
         &self.policies
     }
 
-    /// What a command of a level needs. The most specific policy wins, of two equals the stricter;
-    /// without any, one reviewer within 60 s.
+    /// What a command of a level needs: what the policies of all its parts ask for, together. For each
+    /// part the most specific policy counts, of two equals the stricter; without any, one reviewer within
+    /// 60 s.
     #[must_use]
     pub fn select(&self, command: &[u8], context: &Context, level: Level) -> Requirement {
-        self.select_with(context, level, || every_command(command))
+        let assessment = crate::assess(command, context);
+        let effects = || {
+            let tables = RiskTables::builtin();
+            Done::of(&Line::read_checked(command, context, tables, &assessment))
+        };
+        self.select_with(context, level, || every_command(command), effects, is_far(&assessment))
     }
 
     /// As [`Self::select`], with the commands of the line as they were already read.
@@ -57,7 +64,9 @@ impl PolicySet {
         &self,
         context: &Context,
         level: Level,
-        commands: impl FnOnce() -> Vec<Vec<String>>,
+        commands: impl FnOnce() -> Vec<Subject>,
+        effects: impl FnOnce() -> Done,
+        is_far: bool,
     ) -> Requirement {
         if self.policies.is_empty() {
             return Requirement::default();
@@ -68,20 +77,56 @@ impl PolicySet {
             .zip(&self.compiled)
             .filter(|(policy, _)| applies_here(policy, context, level))
             .collect();
-        let commands = if here.iter().any(|(_, compiled)| compiled.pattern.is_some()) {
-            commands()
+        let (by_effect, by_pattern): (Vec<_>, Vec<_>) =
+            here.into_iter().partition(|(policy, _)| !policy.effects.is_empty());
+        let found = if by_pattern.iter().all(|(_, compiled)| compiled.pattern.is_none()) {
+            // Whatever the commands are.
+            vec![Subject::default()]
         } else {
-            Vec::new()
+            commands()
         };
-        // A pattern without `**` at its end still covers the longer line: `kubectl delete *` is about
-        // deleting, not about lines of three words.
-        let covers =
-            |pattern: &GlobPattern| commands.iter().any(|words| covers_prefix(pattern, words));
-        here.into_iter()
-            .filter(|(_, compiled)| compiled.pattern.as_ref().is_none_or(covers))
-            .max_by(|a, b| rank(a.0, a.1).cmp(&rank(b.0, b.1)).then_with(|| stricter(a.0, b.0)))
-            .map_or_else(Requirement::default, |(policy, _)| requirement(policy))
+        let mut asked: Vec<&Policy> = Vec::new();
+        for subject in &found {
+            let for_it = asked_for(&by_pattern, subject);
+            asked.extend(for_it.into_iter().filter(|policy| !asked.iter().any(|known| known.id == policy.id)).collect::<Vec<_>>());
+        }
+        if !by_effect.is_empty() {
+            let done = effects();
+            asked.extend(by_effect.iter().filter(|(policy, _)| done.any(&policy.effects)).map(|(policy, _)| *policy));
+        }
+        // A part that nobody can read may be what the strictest of them is about.
+        if is_far && let Some((strictest, _)) = by_pattern.iter().max_by(|a, b| stricter(a.0, b.0)) {
+            asked.push(strictest);
+        }
+        if asked.is_empty() {
+            return Requirement::default();
+        }
+        Requirement::together(asked.into_iter().map(requirement).collect())
     }
+}
+
+/// The policies that one command needs. The most specific of those that are certainly about it take
+/// the place of all others; those that may be about it are asked as well.
+fn asked_for<'a>(here: &[(&'a Policy, &'a Compiled)], subject: &Subject) -> Vec<&'a Policy> {
+    let tables = RiskTables::builtin();
+    let likely = |compiled: &Compiled| match &compiled.pattern {
+        None => Likeness::Certain,
+        Some(pattern) => likeness(pattern, subject, tables),
+    };
+    let alike: Vec<(&Policy, &Compiled, Likeness)> = here
+        .iter()
+        .map(|(policy, compiled)| (*policy, *compiled, likely(compiled)))
+        .filter(|(_, _, likeness)| *likeness > Likeness::No)
+        .collect();
+    let order = |a: &(&Policy, &Compiled, Likeness), b: &(&Policy, &Compiled, Likeness)| {
+        rank(a.0, a.1).cmp(&rank(b.0, b.1)).then_with(|| stricter(a.0, b.0))
+    };
+    let best = alike.iter().filter(|(_, _, likeness)| *likeness == Likeness::Certain).max_by(|a, b| order(a, b));
+    alike
+        .iter()
+        .filter(|candidate| best.is_none_or(|best| order(candidate, best) != Ordering::Less))
+        .map(|(policy, _, _)| *policy)
+        .collect()
 }
 
 impl PolicySet {
@@ -151,6 +196,7 @@ fn may_overlap(a: &Compiled, b: &Compiled) -> bool {
 /// Whether two policies hold for the same commands.
 fn same_reach(a: &Policy, b: &Policy) -> bool {
     a.pattern == b.pattern
+        && a.effects == b.effects
         && a.target == b.target
         && a.user == b.user
         && a.tags == b.tags
@@ -173,39 +219,6 @@ fn earlier(new: Option<u64>, old: Option<u64>) -> bool {
         (Some(new), Some(old)) => new < old,
         (new, _) => new.is_some(),
     }
-}
-
-fn covers_prefix(pattern: &GlobPattern, words: &[String]) -> bool {
-    let length = pattern.words().len();
-    // A last `*` may stand for nothing as well.
-    let last_open = pattern.words().last().is_some_and(|word| word == "*");
-    if last_open && words.len() + 1 == length {
-        let mut padded = words.to_vec();
-        padded.push(String::new());
-        return pattern.covers(&padded);
-    }
-    // Options may stand between the program and its verb: `kubectl -n prod delete pod x`.
-    let without_options: Vec<String> =
-        words.iter().filter(|word| !word.starts_with('-')).cloned().collect();
-    let pattern_has_options = pattern.words().iter().any(|word| word.starts_with('-'));
-    let fits = |words: &[String]| words.get(..length).is_some_and(|head| pattern.covers(head));
-    fits(words)
-        || (!pattern_has_options && (fits(&without_options) || skipping_values(pattern, words)))
-}
-
-/// As above, leaving out that an option may have a value: every word of the pattern in its order.
-fn skipping_values(pattern: &GlobPattern, words: &[String]) -> bool {
-    let mut rest = words.iter();
-    let Some(program) = rest.next() else { return false };
-    let (Some(first), literal) = (pattern.words().first(), pattern.words().get(1..).unwrap_or(&[]))
-    else {
-        return false;
-    };
-    wildcard(first, base_name(program))
-        && literal
-            .iter()
-            .filter(|word| *word != "*")
-            .all(|wanted| rest.any(|word| wildcard(wanted, word)))
 }
 
 fn check(policy: &Policy) -> Result<Compiled, String> {
@@ -254,6 +267,13 @@ fn check(policy: &Policy) -> Result<Compiled, String> {
             if policy.role.as_ref().is_none_or(String::is_empty) {
                 return Err("`role` needs a role".to_owned());
             }
+        }
+    }
+    for effect in &policy.effects {
+        if !Done::is_name(effect) {
+            return Err(format!(
+                "{effect:?} is no effect: use one of deletes, writes, runs-unseen, network, changes:NAME"
+            ));
         }
     }
     let pattern = match policy.pattern.trim() {
@@ -358,8 +378,14 @@ fn requirement(policy: &Policy) -> Requirement {
         escalate_after_seconds: policy.escalate_after_seconds,
         escalate_to: policy.escalate_to.clone(),
         escalated: false,
-        why: format!("policy {} ({}): {who}", policy.id, policy.pattern),
+        also: Vec::new(),
+        why: format!("policy {} ({}): {who}", policy.id, about(policy)),
     }
+}
+
+/// What a policy is about, in words.
+fn about(policy: &Policy) -> String {
+    if policy.effects.is_empty() { policy.pattern.clone() } else { policy.effects.join(", ") }
 }
 
 #[cfg(test)]
@@ -375,6 +401,7 @@ mod tests {
             group: vec!["ann".to_owned(), "bob".to_owned(), "cat".to_owned()],
             role: Some("admin".to_owned()),
             pattern: pattern.to_owned(),
+            effects: Vec::new(),
             target: None,
             user: None,
             tags: Vec::new(),

@@ -41,23 +41,47 @@ pub fn tally(requirement: &Requirement, votes: &[Vote]) -> Tally {
     if votes.iter().any(|vote| !vote.allow) {
         return Tally::Denied;
     }
-    let counted: BTreeSet<&str> = votes
+    let open: Vec<Part> =
+        requirement.parts().map(|part| Part::of(part, votes)).filter(|part| part.missing > 0).collect();
+    if open.is_empty() {
+        return Tally::Allowed;
+    }
+    // One person's vote may count for several of them: so many are needed at least.
+    let missing = open.iter().map(|part| part.missing).max().unwrap_or(1);
+    let voted: BTreeSet<&str> = votes
         .iter()
         .filter(|vote| requirement.counts(&vote.voter))
         .map(|vote| vote.voter.person.as_str())
         .collect();
-    let mut members: BTreeSet<&str> = requirement.group.iter().map(String::as_str).collect();
-    if requirement.escalated {
-        members.extend(requirement.escalate_to.iter().map(String::as_str));
-    }
-    let need = requirement.needed() as usize;
-    if counted.len() >= need {
-        return Tally::Allowed;
-    }
-    Tally::Open {
-        have: u32::try_from(counted.len()).unwrap_or(u32::MAX),
-        need: u32::try_from(need).unwrap_or(u32::MAX),
-        may_still: members.difference(&counted).map(|name| (*name).to_owned()).collect(),
+    let may_still: BTreeSet<String> = open.into_iter().flat_map(|part| part.may_still).collect();
+    let have = u32::try_from(voted.len()).unwrap_or(u32::MAX);
+    let may_still = may_still.into_iter().collect();
+    Tally::Open { have, need: have.saturating_add(missing), may_still }
+}
+
+/// How one of the things that are needed stands.
+struct Part {
+    missing: u32,
+    may_still: Vec<String>,
+}
+
+impl Part {
+    fn of(requirement: &Requirement, votes: &[Vote]) -> Self {
+        let alone = Requirement { also: Vec::new(), ..requirement.clone() };
+        let counted: BTreeSet<&str> = votes
+            .iter()
+            .filter(|vote| alone.counts(&vote.voter))
+            .map(|vote| vote.voter.person.as_str())
+            .collect();
+        let mut members: BTreeSet<&str> = requirement.group.iter().map(String::as_str).collect();
+        if requirement.escalated {
+            members.extend(requirement.escalate_to.iter().map(String::as_str));
+        }
+        let need = alone.needed() as usize;
+        Self {
+            missing: u32::try_from(need.saturating_sub(counted.len())).unwrap_or(u32::MAX),
+            may_still: members.difference(&counted).map(|name| (*name).to_owned()).collect(),
+        }
     }
 }
 

@@ -38,6 +38,10 @@ pub struct Policy {
     pub role: Option<String>,
     /// Which commands, a word-wise glob; `*` alone is every command.
     pub pattern: String,
+    /// Only what does one of these, however it is spelt: `deletes`, `writes`, `runs-unseen`, `network`,
+    /// `changes:NAME`. Such a policy is asked beside those for patterns, never in their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<String>,
     /// Which target hosts, a glob.
     #[serde(default)]
     pub target: Option<String>,
@@ -100,6 +104,9 @@ pub struct Requirement {
     /// The others are asked as well by now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub escalated: bool,
+    /// What is needed beside it: the commands of one line may need several things.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Self>,
     /// One line for people.
     pub why: String,
 }
@@ -108,6 +115,57 @@ impl Requirement {
     /// Whether this person's approval counts.
     #[must_use]
     pub fn counts(&self, voter: &Voter) -> bool {
+        self.parts().any(|part| part.counts_alone(voter))
+    }
+
+    /// Each thing that is needed, by itself.
+    pub fn parts(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.also)
+    }
+
+    /// Who else is asked later.
+    #[must_use]
+    pub fn escalates_to(&self) -> Vec<String> {
+        let all: std::collections::BTreeSet<&String> =
+            self.parts().flat_map(|part| &part.escalate_to).collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// Asks the others as well from now on.
+    pub fn escalate(&mut self) {
+        self.escalated = true;
+        for part in &mut self.also {
+            part.escalated = true;
+        }
+    }
+
+    /// Everything that is needed, together. The longest time is given: its end only denies.
+    #[must_use]
+    pub(crate) fn together(parts: Vec<Self>) -> Self {
+        // Any one reviewer is among those whom the others need.
+        let anybody = |part: &Self| part.kind == PolicyKind::Any && part.group.is_empty();
+        let mut kept: Vec<Self> = parts.iter().filter(|part| !anybody(part)).cloned().collect();
+        if kept.is_empty() {
+            kept.extend(parts.into_iter().take(1));
+        }
+        kept.sort_by(|a, b| b.needed_alone().cmp(&a.needed_alone()).then_with(|| a.policy.cmp(&b.policy)));
+        kept.dedup_by(|a, b| a.policy == b.policy);
+        let longest = kept.iter().map(|part| part.timeout_seconds).max();
+        let latest = kept.iter().map(|part| part.escalate_after_seconds).max().flatten();
+        let why: Vec<&str> = kept.iter().map(|part| part.why.as_str()).collect();
+        let why = why.join("; and ");
+        let mut kept = kept.into_iter();
+        let Some(mut first) = kept.next() else { return Self::default() };
+        first.also = kept.collect();
+        if !first.also.is_empty() {
+            first.timeout_seconds = longest.unwrap_or(first.timeout_seconds);
+            first.escalate_after_seconds = latest;
+            first.why = why;
+        }
+        first
+    }
+
+    fn counts_alone(&self, voter: &Voter) -> bool {
         let is_in = |list: &[String]| list.contains(&voter.person);
         if self.escalated && is_in(&self.escalate_to) {
             return true;
@@ -123,6 +181,10 @@ impl Requirement {
     /// it no more and no fewer.
     #[must_use]
     pub fn needed(&self) -> u32 {
+        self.parts().map(Self::needed_alone).max().unwrap_or(1)
+    }
+
+    fn needed_alone(&self) -> u32 {
         match self.kind {
             PolicyKind::Any => 1,
             PolicyKind::Quorum | PolicyKind::Role => self.min.max(1),
@@ -146,6 +208,7 @@ impl Default for Requirement {
             escalate_after_seconds: None,
             escalate_to: Vec::new(),
             escalated: false,
+            also: Vec::new(),
             why: "no policy matches: any one reviewer".to_owned(),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::modifier::Modifier;
 use crate::parse::{self, Span};
+use crate::restrict::{Heard, Subject};
 use crate::tables::RiskTables;
 use crate::{Assessment, Category, Context, Level, Segment};
 
@@ -57,6 +58,7 @@ impl RiskTables {
             scores.push(SegmentScore {
                 program: None,
                 argv: Vec::new(),
+                known: Vec::new(),
                 category: Category::Inspection,
                 base_span: whole,
                 span: whole,
@@ -88,6 +90,7 @@ impl RiskTables {
                 let (_, own) = weigh(&segment, &nothing, &self.points, void);
                 Segment {
                     program: segment.program,
+                    known: segment.known,
                     argv: segment.argv,
                     category: segment.category,
                     score: own,
@@ -108,11 +111,27 @@ impl RiskTables {
     }
 }
 
-/// The words of every simple command in a line, wrappers looked through.
-pub(crate) fn commands_of(text: &str) -> Vec<Vec<String>> {
+/// Every simple command in a line, wrappers looked through.
+pub(crate) fn commands_of(text: &str) -> Vec<Subject> {
     let context = Context::default();
     let mut shared = parse::read(text);
     let mut scorer = Scorer::new(RiskTables::builtin(), &context, &mut shared);
     scorer.run();
-    scorer.finish().into_iter().map(|score| score.argv).collect()
+    scorer.finish().into_iter().map(|score| subject(&score.argv, &score.known)).collect()
+}
+
+/// A command for those who restrict.
+fn subject(argv: &[String], known: &[bool]) -> Subject {
+    let heard = |(at, text): (usize, &String)| Heard {
+        text: text.clone(),
+        known: known.get(at).copied().unwrap_or(false),
+    };
+    Subject { words: argv.iter().enumerate().map(heard).collect() }
+}
+
+impl Segment {
+    /// This command for those who restrict.
+    pub(crate) fn subject(&self) -> Subject {
+        subject(&self.argv, &self.known)
+    }
 }

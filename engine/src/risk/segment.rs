@@ -30,6 +30,7 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> SegmentScore {
     let mut score = SegmentScore {
         program: None,
         argv,
+        known: words.iter().map(|word| word.known() && !word.flags.glob).collect(),
         category: Category::Inspection,
         base_span: words.first().map_or(span, |word| word.span),
         span,

@@ -62,6 +62,8 @@ impl Modifiers {
 pub(crate) struct SegmentScore {
     pub(crate) program: Option<String>,
     pub(crate) argv: Vec<String>,
+    /// Which of its words are known as they stand there.
+    pub(crate) known: Vec<bool>,
     pub(crate) category: Category,
     pub(crate) base_span: Span,
     pub(crate) span: Span,
@@ -77,6 +79,7 @@ impl SegmentScore {
         Self {
             program: Some(program.to_owned()),
             argv: vec![program.to_owned()],
+            known: vec![true],
             category,
             base_span: whole,
             span: whole,

@@ -1,6 +1,8 @@
 //! Reads a command as plain words with a byte scan that knows no shell grammar at all. It must never
 //! return words for a command with which a shell would do anything but start one program.
 
+use crate::restrict::Subject;
+
 /// The words of a command that is nothing but plain words, quoted or not; `None` for everything else:
 /// operators, substitution, redirection, assignments, globs, escapes, control or non-ASCII characters.
 pub(crate) fn plain_words(command: &[u8]) -> Option<Vec<String>> {
@@ -80,9 +82,9 @@ const RESERVED: [&str; 22] = [
 ];
 
 /// The words of every simple command in a text, however nested; for rules that deny.
-pub(crate) fn every_command(command: &[u8]) -> Vec<Vec<String>> {
-    let assessment = crate::risk::commands_of(&String::from_utf8_lossy(command));
-    assessment.into_iter().filter(|argv| !argv.is_empty()).collect()
+pub(crate) fn every_command(command: &[u8]) -> Vec<Subject> {
+    let commands = crate::risk::commands_of(&String::from_utf8_lossy(command));
+    commands.into_iter().filter(|subject| !subject.words.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use regex_automata::Input;
 use regex_automata::meta::Regex;
 
 use super::compose::Part;
+use crate::restrict::{Likeness, Subject, likeness};
 use super::looks;
 use super::pattern::{GlobPattern, word_fits};
 use super::plain::{every_command, plain_words};
@@ -26,7 +27,7 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     exact: HashMap<Box<[u8]>, Vec<usize>>,
     allow: Globs,
-    deny: Globs,
+    deny: Denials,
     /// Regular expressions by the literal program they begin with; the rest under `""`.
     expressions: HashMap<Box<str>, Expressions>,
     /// Rules for what only looks.
@@ -87,6 +88,37 @@ struct Node {
     lengths: Vec<usize>,
     /// Patterns that end here, or go on with `**`.
     ends: Vec<usize>,
+}
+
+/// Patterns that deny, by the program they name.
+#[derive(Clone, Debug, Default)]
+struct Denials {
+    patterns: Vec<(usize, GlobPattern)>,
+    by_program: HashMap<Box<str>, Vec<usize>>,
+    /// Those whose program is a pattern.
+    any: Vec<usize>,
+}
+
+impl Denials {
+    fn add(&mut self, rule: usize, pattern: GlobPattern) {
+        let at = self.patterns.len();
+        match pattern.program() {
+            Some(program) => self.by_program.entry(base_name(program).into()).or_default().push(at),
+            None => self.any.push(at),
+        }
+        self.patterns.push((rule, pattern));
+    }
+
+    /// The patterns that may be about a command.
+    fn about(&self, subject: &Subject) -> impl Iterator<Item = &(usize, GlobPattern)> {
+        let first = subject.words.first();
+        let named = first.filter(|word| word.known).map(|word| base_name(&word.text));
+        let some = named.and_then(|name| self.by_program.get(name)).into_iter().flatten();
+        // A program that is not known may be any of them.
+        let all = first.is_some_and(|word| !word.known).then_some(self.by_program.values()).into_iter();
+        let at = some.chain(all.flatten().flatten()).chain(&self.any);
+        at.filter_map(|at| self.patterns.get(*at))
+    }
 }
 
 impl Globs {
@@ -258,7 +290,7 @@ impl RuleSet {
         &self,
         command: &[u8],
         context: &Context,
-        commands: impl FnOnce() -> Vec<Vec<String>>,
+        commands: impl FnOnce() -> Vec<Subject>,
         line: impl FnOnce() -> Line<'a>,
     ) -> (RuleVerdict, Vec<String>) {
         if self.rules.is_empty() {
@@ -418,7 +450,7 @@ impl RuleSet {
         command: &[u8],
         words: Option<&[String]>,
         context: &Context,
-        commands: impl FnOnce() -> Vec<Vec<String>>,
+        commands: impl FnOnce() -> Vec<Subject>,
     ) -> Option<&Rule> {
         let exact =
             self.exact.get(command).into_iter().flatten().filter_map(|at| self.rules.get(*at));
@@ -437,26 +469,23 @@ impl RuleSet {
         if self.deny.patterns.is_empty() {
             return None;
         }
-        let all = match words {
-            Some(words) => {
-                let mut all = commands();
-                all.push(words.to_vec());
-                all
-            }
-            None => commands(),
-        };
-        all.iter().find_map(|words| {
-            let program = base_name(words.first()?);
-            self.deny
-                .candidates(words, program)
-                .into_iter()
-                .chain(self.deny.candidates(words, words.first()?))
-                .find(|(at, pattern)| {
-                    pattern.covers(words)
-                        && self.rules.get(*at).is_some_and(|rule| holds(rule, context))
-                })
-                .and_then(|(at, _)| self.rules.get(*at))
-        })
+        let mut all = commands();
+        if let Some(words) = words {
+            all.push(Subject::known(words.to_vec()));
+        }
+        all.iter().find_map(|subject| self.denied_command(subject, context))
+    }
+
+    /// The rule that denies one command of a line. In doubt there is one.
+    fn denied_command(&self, subject: &Subject, context: &Context) -> Option<&Rule> {
+        let tables = RiskTables::builtin();
+        self.deny
+            .about(subject)
+            .find(|(at, pattern)| {
+                self.rules.get(*at).is_some_and(|rule| holds(rule, context))
+                    && likeness(pattern, subject, tables) > Likeness::No
+            })
+            .and_then(|(at, _)| self.rules.get(*at))
     }
 
     fn regex_matches(&self, command: &[u8]) -> Vec<&Rule> {

@@ -66,6 +66,11 @@ impl Change {
         (Self::User, "user"),
     ];
 
+    /// Whether something of this name can be changed.
+    pub(super) fn is_name(name: &str) -> bool {
+        Self::ALL.iter().any(|(_, known)| *known == name)
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(change, _)| *change == self).map_or("", |(_, name)| name)
     }

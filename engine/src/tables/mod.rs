@@ -16,6 +16,12 @@ pub(crate) use effects::Effect;
 pub(crate) use grammar::{Choice, CodeKind, Grammar, Kind, Operand, Style, Takes};
 pub(crate) use load::Points;
 pub use load::TablesError;
+
+/// Whether something of this name can be changed, as in `changes:service`.
+pub(crate) fn is_change(name: &str) -> bool {
+    act::Change::is_name(name)
+}
+
 pub(crate) use path_lists::PathLists;
 pub(crate) use pattern::{Arguments, MAX_WORDS};
 pub(crate) use program::{CodePlace, Language, Program, Wraps, Writes};

@@ -1,0 +1,457 @@
+//! Whether a command is one that a rule forbids or a policy is about. In doubt it is: options are
+//! skipped, order does not matter, and a word that is not known may be any word.
+
+use crate::effects::{Understood, Value, understand};
+use crate::program::base_name;
+use crate::risk::resolve;
+use crate::rules::{GlobPattern, Line};
+use crate::tables::{Language, RiskTables, is_change, wildcard};
+use crate::Assessment;
+
+/// A word of a command as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) text: String,
+    /// Whether it is this text and nothing else.
+    pub(crate) known: bool,
+}
+
+/// One command of a line, its wrappers looked through.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Subject {
+    pub(crate) words: Vec<Heard>,
+}
+
+/// How sure it is that a command is the one that a pattern is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Likeness {
+    No,
+    /// A word that is not known may make it so.
+    Near,
+    /// It has every word of the pattern, in whatever order and form.
+    Yes,
+    /// The pattern's words come first and in order, and every word is understood.
+    Certain,
+}
+
+impl Subject {
+    /// A command of which every word is known.
+    pub(crate) fn known(words: Vec<String>) -> Self {
+        Self { words: words.into_iter().map(|text| Heard { text, known: true }).collect() }
+    }
+
+    fn all_known(&self) -> bool {
+        self.words.iter().all(|word| word.known)
+    }
+
+    /// What the program's grammar says of the words.
+    fn understood(&self, tables: &RiskTables) -> Option<Understood> {
+        let (first, rest) = self.words.split_first()?;
+        if !self.all_known() {
+            return None;
+        }
+        let grammar = tables.grammar(base_name(&first.text))?;
+        let rest: Vec<Value> =
+            rest.iter().map(|word| Value::literal(word.text.clone(), (0, 0))).collect();
+        understand(grammar, &rest).ok()
+    }
+}
+
+/// How sure it is that the pattern is about the command.
+pub(crate) fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTables) -> Likeness {
+    let (Some(first), Some(wanted)) = (subject.words.first(), pattern.words().first()) else {
+        return Likeness::No;
+    };
+    let program = program_likeness(wanted, first);
+    let rest = pattern.words().get(1..).unwrap_or(&[]);
+    if program == Likeness::No {
+        return Likeness::No;
+    }
+    let understood = subject.understood(tables);
+    if let Some(understood) = &understood
+        && program == Likeness::Yes
+        && is_other_verb(rest, understood, tables, &first.text)
+    {
+        return Likeness::No;
+    }
+    let words = words_likeness(rest, subject, tables);
+    // Without any other word, a program that is not known would be every program.
+    if program == Likeness::Near && !rest.is_empty() && words < Likeness::Yes {
+        return Likeness::No;
+    }
+    let alike = program.min(words);
+    if alike == Likeness::Yes && comes_first(pattern, subject, understood.as_ref()) {
+        return Likeness::Certain;
+    }
+    alike
+}
+
+fn program_likeness(wanted: &str, word: &Heard) -> Likeness {
+    let name = if wanted.contains('/') { word.text.as_str() } else { base_name(&word.text) };
+    if word.known {
+        return if wildcard(wanted, name) { Likeness::Yes } else { Likeness::No };
+    }
+    if may_be(wanted, name) { Likeness::Near } else { Likeness::No }
+}
+
+/// Whether two patterns have a text in common, as far as their fixed beginnings and ends tell.
+/// What is not known of a word is everything from its first special character to its last.
+fn may_be(wanted: &str, unknown: &str) -> bool {
+    let special = |c: char| matches!(c, '$' | '`' | '*' | '?' | '[' | ']' | '{' | '}' | '(' | ')' | '~' | '\\' | '!' | '"' | '\'');
+    let (Some(from), Some(to)) = (unknown.find(special), unknown.rfind(special)) else {
+        // Nothing tells which part of it is not known.
+        return true;
+    };
+    let (before, after) = (unknown.get(..from).unwrap_or(""), unknown.get(to + 1..).unwrap_or(""));
+    let open = wanted.find(['*', '?']);
+    let head = open.map_or(wanted, |at| wanted.get(..at).unwrap_or(""));
+    let tail = match wanted.rfind(['*', '?']) {
+        Some(at) => wanted.get(at + 1..).unwrap_or(""),
+        None => wanted,
+    };
+    let begins = head.starts_with(before) || before.starts_with(head) && open.is_some();
+    let ends = tail.ends_with(after) || after.ends_with(tail) && open.is_some();
+    begins && ends
+}
+
+/// Whether the pattern begins with a verb of the program's, and the command has another one.
+fn is_other_verb(
+    rest: &[String],
+    understood: &Understood,
+    tables: &RiskTables,
+    program: &str,
+) -> bool {
+    let verb = rest.iter().find(|word| !word.starts_with('-'));
+    let (Some(wanted), Some(verb)) = (verb, understood.verbs.first()) else { return false };
+    let known = tables.grammar(base_name(program)).is_some_and(|g| g.verbs.contains_key(wanted.as_str()));
+    known && verb != wanted && !same_verb(tables, program, verb, wanted)
+}
+
+/// `ip a` and `ip addr`: two names of one verb.
+fn same_verb(tables: &RiskTables, program: &str, a: &str, b: &str) -> bool {
+    let Some(grammar) = tables.grammar(base_name(program)) else { return false };
+    match (grammar.verbs.get(a), grammar.verbs.get(b)) {
+        (Some(a), Some(b)) => std::sync::Arc::ptr_eq(a, b),
+        _ => false,
+    }
+}
+
+/// Whether every word of the pattern is among those of the command.
+fn words_likeness(rest: &[String], subject: &Subject, tables: &RiskTables) -> Likeness {
+    let program = subject.words.first().map_or("", |word| base_name(&word.text));
+    let words = subject.words.get(1..).unwrap_or(&[]);
+    let mut all = Likeness::Yes;
+    let mut used = vec![false; words.len()];
+    for wanted in rest {
+        let found = if wanted.starts_with('-') && wanted.len() > 1 && !wanted.contains(['*', '?']) {
+            option_likeness(wanted, words, program, tables)
+        } else {
+            operand_likeness(wanted, words, &mut used)
+        };
+        all = all.min(found);
+        if all == Likeness::No {
+            return all;
+        }
+    }
+    all
+}
+
+fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool]) -> Likeness {
+    // The last word of `rm *` may stand for nothing.
+    if wanted == "*" {
+        return Likeness::Yes;
+    }
+    let wanted_path = normal(wanted);
+    let fits = |word: &Heard| {
+        // The value of `--namespace=prod` is a word as well.
+        let value = word.text.split_once('=').filter(|(name, _)| name.starts_with('-'));
+        wildcard(&wanted_path, &normal(&word.text))
+            || value.is_some_and(|(_, value)| wildcard(&wanted_path, &normal(value)))
+    };
+    let at = words
+        .iter()
+        .zip(used.iter())
+        .position(|(word, used)| !used && word.known && fits(word));
+    if let Some(slot) = at.and_then(|at| used.get_mut(at)) {
+        *slot = true;
+        return Likeness::Yes;
+    }
+    let unknown = |word: &Heard| !word.known && (may_be(&wanted_path, &word.text) || may_be(wanted, &word.text));
+    if words.iter().any(unknown) { Likeness::Near } else { Likeness::No }
+}
+
+/// A path without `.`, `//`, `..` and a slash at its end.
+fn normal(word: &str) -> String {
+    if word.starts_with(['/', '~']) {
+        resolve(word, None)
+    } else {
+        let trimmed = word.trim_end_matches('/');
+        let trimmed = trimmed.strip_prefix("./").unwrap_or(trimmed);
+        if trimmed.is_empty() { word.to_owned() } else { trimmed.to_owned() }
+    }
+}
+
+/// Whether the command has the option, in its short or long form, alone or with others.
+fn option_likeness(wanted: &str, words: &[Heard], program: &str, tables: &RiskTables) -> Likeness {
+    let names = |text: &str| flags(text, program, tables);
+    let wanted_names = names(wanted);
+    let mut have: Vec<String> = Vec::new();
+    let mut unknown = false;
+    for word in words {
+        if !word.known {
+            unknown |= may_be("-*", &word.text) || may_be(wanted, &word.text);
+        } else if word.text.starts_with('-') && word.text.len() > 1 {
+            if word.text == wanted {
+                return Likeness::Yes;
+            }
+            have.extend(names(&word.text));
+        }
+    }
+    let is_there = |name: &String| {
+        have.iter().any(|have| {
+            // Long options may be abbreviated.
+            have == name || name.starts_with("--") && have.starts_with("--") && have.len() > 3 && name.starts_with(have.as_str())
+        })
+    };
+    if wanted_names.iter().all(is_there) {
+        return Likeness::Yes;
+    }
+    // An option that no grammar describes may be the long form of a short one, or the other way round.
+    let described = tables.grammar(program).is_some();
+    let other = !described && have.iter().any(|have| !wanted_names.contains(have));
+    if unknown || other { Likeness::Near } else { Likeness::No }
+}
+
+/// The options in one word, each under the name it is compared by.
+fn flags(text: &str, program: &str, tables: &RiskTables) -> Vec<String> {
+    let grammar = tables.grammar(program);
+    let name = text.split_once('=').map_or(text, |(name, _)| name);
+    let canonical = |name: &str| {
+        let known = grammar.and_then(|grammar| grammar.option(name));
+        known.map_or_else(|| name.to_owned(), |choice| choice.name.to_string())
+    };
+    let whole = name.starts_with("--") || name.len() <= 2 || grammar.is_some_and(|g| g.option(name).is_some());
+    if whole {
+        return vec![canonical(name)];
+    }
+    let letters = name.chars().skip(1);
+    letters.map(|letter| canonical(&format!("-{letter}"))).collect()
+}
+
+/// Whether the pattern's words are the command's first, in their order. Where the program's grammar
+/// is known, options are taken out before.
+fn comes_first(pattern: &GlobPattern, subject: &Subject, understood: Option<&Understood>) -> bool {
+    let wanted = pattern.words();
+    let options = wanted.iter().any(|word| word.starts_with('-'));
+    if let Some(understood) = understood
+        && !options
+    {
+        let program = subject.words.first().map(|word| word.text.clone());
+        let operands = understood.operands.iter().filter_map(|value| value.as_literal().map(str::to_owned));
+        let words: Vec<String> =
+            program.into_iter().chain(understood.verbs.iter().cloned()).chain(operands).collect();
+        return begins(pattern, &words);
+    }
+    let words: Vec<String> = subject.words.iter().map(|word| word.text.clone()).collect();
+    subject.all_known() && begins(pattern, &words)
+}
+
+fn begins(pattern: &GlobPattern, words: &[String]) -> bool {
+    let wanted = pattern.words();
+    let short = wanted.last().is_some_and(|word| word == "*") && words.len() + 1 == wanted.len();
+    if words.len() < wanted.len() && !short {
+        return false;
+    }
+    wanted.iter().zip(words).enumerate().all(|(at, (wanted, word))| {
+        let word = if at == 0 && !wanted.contains('/') { base_name(word) } else { word.as_str() };
+        let option = wanted.starts_with(['*', '?']) && word.starts_with('-');
+        !option && wildcard(wanted, word)
+    })
+}
+
+/// What a line does, as far as policies ask. What is not understood may do anything.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Done {
+    /// Nothing is known.
+    anything: bool,
+    names: std::collections::BTreeSet<String>,
+}
+
+impl Done {
+    /// The line may do anything.
+    pub(crate) fn anything() -> Self {
+        Self { anything: true, ..Self::default() }
+    }
+
+    /// Exactly these.
+    pub(crate) fn only(names: &[&str]) -> Self {
+        Self { anything: false, names: names.iter().map(|name| (*name).to_owned()).collect() }
+    }
+
+    /// What the commands of a line do.
+    pub(crate) fn of(line: &Line<'_>) -> Self {
+        let Ok(performance) = &line.performance else { return Self::anything() };
+        let mut done = Self::default();
+        for command in &performance.commands {
+            let effects = &command.effects;
+            done.anything |= !effects.closed;
+            let names = [
+                ("deletes", !effects.deletes.is_empty()),
+                ("writes", !effects.writes.is_empty()),
+                ("runs-unseen", effects.runs_unseen || effects.stdin == "code"),
+                ("network", !matches!(effects.network.as_str(), "none" | "loopback")),
+            ];
+            done.names.extend(names.iter().filter(|(_, is)| *is).map(|(name, _)| (*name).to_owned()));
+            done.names.extend(effects.changes.iter().map(|change| format!("changes:{change}")));
+        }
+        done
+    }
+
+    /// Whether one of these effects is among them, or may be.
+    pub(crate) fn any(&self, effects: &[String]) -> bool {
+        self.anything || effects.iter().any(|effect| self.names.contains(effect))
+    }
+
+    /// Whether this is the name of an effect.
+    pub(crate) fn is_name(name: &str) -> bool {
+        matches!(name, "deletes" | "writes" | "runs-unseen" | "network")
+            || name.strip_prefix("changes:").is_some_and(is_change)
+    }
+}
+
+/// Whether a part of the line cannot be read, or runs code that nobody sees here: it may do whatever
+/// rules forbid and policies are about.
+pub(crate) fn is_far(assessment: &Assessment) -> bool {
+    let tables = RiskTables::builtin();
+    assessment.uninspectable
+        || assessment.segments.iter().any(|segment| match &segment.program {
+            None => !segment.argv.is_empty(),
+            Some(program) => {
+                let outside = segment.argv.first().is_some_and(|word| word.contains('/'))
+                    && !SYSTEM.contains(&directory(segment));
+                outside || runs_files(tables, program) && !is_version(&segment.argv)
+            }
+        })
+}
+
+/// Where the system's programs lie.
+const SYSTEM: [&str; 6] =
+    ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
+
+fn directory(segment: &crate::Segment) -> &str {
+    segment.argv.first().and_then(|word| word.rsplit_once('/')).map_or("", |(directory, _)| directory)
+}
+
+/// Whether a program is there to run code from files or from its standard input.
+fn runs_files(tables: &RiskTables, program: &str) -> bool {
+    matches!(program, "." | "source" | "make" | "gmake" | "ninja" | "npm" | "npx" | "yarn" | "cargo")
+        || tables.program(program).is_some_and(|program| {
+            program.script.is_some() || matches!(program.stdin, Some(Language::Shell | Language::Code))
+        })
+}
+
+fn is_version(argv: &[String]) -> bool {
+    matches!(argv.get(1).map(String::as_str), Some("--version" | "-V" | "--help")) && argv.len() == 2
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::risk::commands_of;
+
+    fn of(pattern: &str, line: &str) -> Likeness {
+        let pattern = GlobPattern::parse(pattern).unwrap();
+        let tables = RiskTables::builtin();
+        commands_of(line).iter().map(|subject| likeness(&pattern, subject, tables)).max().unwrap()
+    }
+
+    #[test]
+    fn however_it_is_written_it_is_the_same() {
+        for (pattern, lines) in [
+            (
+                "kubectl delete **",
+                &[
+                    "kubectl delete pod x",
+                    "kubectl -n prod delete pod x",
+                    "kubectl --namespace=prod delete pod x",
+                    "/usr/bin/kubectl delete ns y",
+                    "sudo kubectl delete ns y",
+                    "sh -c 'kubectl delete ns y'",
+                    "kubectl 'delete' x",
+                ][..],
+            ),
+            ("rm *", &["rm x", "rm -rf X", "rm", "rm -- x", "rm -r -f x y", "\\rm x", "ls; rm -f x"][..]),
+            (
+                "rm -rf /srv",
+                &[
+                    "rm -rf /srv",
+                    "rm -fr /srv",
+                    "rm -r -f /srv",
+                    "rm --recursive --force /srv",
+                    "rm -rf /srv/",
+                    "rm -rf //srv/.",
+                    "rm -rf '/srv'",
+                    "rm /srv -rf",
+                    "rm -rf /tmp/x /srv",
+                    "rm -rfv /srv",
+                ][..],
+            ),
+            ("rm -r **", &["rm -rf x", "rm -fr x", "rm --recursive x", "rm --recurs x", "rm -Rf x"][..]),
+        ] {
+            for line in lines {
+                assert!(of(pattern, line) >= Likeness::Yes, "{pattern}: {line}: {:?}", of(pattern, line));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_may_be_it() {
+        for (pattern, line) in [
+            ("kubectl delete **", "kubectl $x pod y"),
+            ("kubectl delete **", "kubectl d$(echo e)lete$y pod"),
+            ("kubectl delete **", "kube?tl delete pod x"),
+            ("kubectl delete **", "$k delete pod x"),
+            ("kubectl delete **", "kubectl `echo delete` x"),
+            ("rm -rf /srv", "rm -rf $dir"),
+            ("rm -rf /srv", "rm -rf /s*"),
+            ("rm -rf /srv", "rm $options /srv"),
+            ("mytool --wipe", "mytool -w"),
+        ] {
+            assert!(of(pattern, line) >= Likeness::Near, "{pattern}: {line}");
+        }
+    }
+
+    #[test]
+    fn what_is_something_else_is_not_it() {
+        for (pattern, line) in [
+            ("kubectl delete **", "kubectl get pods"),
+            ("kubectl delete **", "ls delete"),
+            ("kubectl delete **", "echo kubectl delete"),
+            ("rm -rf /srv", "rm -rf /tmp/x"),
+            ("rm -rf /srv", "rm /srv"),
+            ("rm -rf /srv", "ls -rf /srv"),
+            ("git push **", "git status"),
+            ("git push **", "git log push"),
+            ("kubectl delete **", "$x get pods"),
+            ("kubectl delete **", "kubectl get $x pods".trim_end_matches("$x pods")),
+        ] {
+            assert_eq!(of(pattern, line), Likeness::No, "{pattern}: {line}");
+        }
+    }
+
+    #[test]
+    fn only_what_comes_first_and_is_understood_is_certain() {
+        for (pattern, line, certain) in [
+            ("git status *", "git status", true),
+            ("git status *", "git status -s", true),
+            ("kubectl delete pod *", "kubectl delete pod x", true),
+            ("kubectl delete pod *", "kubectl delete ns prod --cascade pod", false),
+            ("kubectl delete pod *", "kubectl delete pod --all", false),
+            ("git status *", "git $x", false),
+            ("git status *", "git -C /srv status", true),
+        ] {
+            assert_eq!(of(pattern, line) == Likeness::Certain, certain, "{pattern}: {line}: {:?}", of(pattern, line));
+        }
+    }
+}
