@@ -55,6 +55,7 @@ fn snapshot(rules: usize) -> Snapshot {
         group: Vec::new(),
         role: None,
         pattern: "kubectl delete *".to_owned(),
+        effects: Vec::new(),
         target: None,
         user: None,
         tags: Vec::new(),

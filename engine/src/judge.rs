@@ -139,7 +139,9 @@ pub fn judge_as(
         ItemSyntax::Command => Done::of(&line()),
         ItemSyntax::File => Done::only(&["deletes", "writes"]),
         ItemSyntax::Signature => Done::default(),
-        ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => Done::anything(),
+        ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => {
+            Done::anything()
+        }
     };
     let far = match syntax {
         ItemSyntax::Command => is_far(&assessment),
@@ -198,6 +200,7 @@ fn judge_changes(
         let unread = || Line {
             bytes: line,
             performance: Err(Unread { why: "no rule matches", span: (0, 0) }),
+            far: false,
         };
         let (found, _) = set.judge_with(line, context, || words_of_change(line), unread);
         let Some(rule) = found.rule.as_ref().and_then(rule_of) else {

@@ -1,12 +1,12 @@
 //! Whether a command is one that a rule forbids or a policy is about. In doubt it is: options are
 //! skipped, order does not matter, and a word that is not known may be any word.
 
+use crate::Assessment;
 use crate::effects::{Understood, Value, understand};
 use crate::program::base_name;
 use crate::risk::resolve;
 use crate::rules::{GlobPattern, Line};
 use crate::tables::{Language, RiskTables, is_change, wildcard};
-use crate::Assessment;
 
 /// A word of a command as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,12 +97,33 @@ fn program_likeness(wanted: &str, word: &Heard) -> Likeness {
 /// Whether two patterns have a text in common, as far as their fixed beginnings and ends tell.
 /// What is not known of a word is everything from its first special character to its last.
 fn may_be(wanted: &str, unknown: &str) -> bool {
-    let special = |c: char| matches!(c, '$' | '`' | '*' | '?' | '[' | ']' | '{' | '}' | '(' | ')' | '~' | '\\' | '!' | '"' | '\'');
+    let special = |c: char| {
+        matches!(
+            c,
+            '$' | '`'
+                | '*'
+                | '?'
+                | '['
+                | ']'
+                | '{'
+                | '}'
+                | '('
+                | ')'
+                | '~'
+                | '\\'
+                | '!'
+                | '"'
+                | '\''
+        )
+    };
     let (Some(from), Some(to)) = (unknown.find(special), unknown.rfind(special)) else {
         // Nothing tells which part of it is not known.
         return true;
     };
-    let (before, after) = (unknown.get(..from).unwrap_or(""), unknown.get(to + 1..).unwrap_or(""));
+    let before = unknown.get(..from).unwrap_or("");
+    // A variable's name goes on behind its dollar sign.
+    let named = unknown.get(to..).is_some_and(|rest| rest.starts_with(['$', '~', '\\', '!']));
+    let after = if named { "" } else { unknown.get(to + 1..).unwrap_or("") };
     let open = wanted.find(['*', '?']);
     let head = open.map_or(wanted, |at| wanted.get(..at).unwrap_or(""));
     let tail = match wanted.rfind(['*', '?']) {
@@ -114,7 +135,8 @@ fn may_be(wanted: &str, unknown: &str) -> bool {
     begins && ends
 }
 
-/// Whether the pattern begins with a verb of the program's, and the command has another one.
+/// Whether the pattern begins with a verb, and the command, of which every word is understood, has
+/// another one.
 fn is_other_verb(
     rest: &[String],
     understood: &Understood,
@@ -123,8 +145,8 @@ fn is_other_verb(
 ) -> bool {
     let verb = rest.iter().find(|word| !word.starts_with('-'));
     let (Some(wanted), Some(verb)) = (verb, understood.verbs.first()) else { return false };
-    let known = tables.grammar(base_name(program)).is_some_and(|g| g.verbs.contains_key(wanted.as_str()));
-    known && verb != wanted && !same_verb(tables, program, verb, wanted)
+    let plain = !wanted.contains(['*', '?', '/', '=']);
+    plain && verb != wanted && !same_verb(tables, program, verb, wanted)
 }
 
 /// `ip a` and `ip addr`: two names of one verb.
@@ -168,15 +190,15 @@ fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool]) -> Likenes
         wildcard(&wanted_path, &normal(&word.text))
             || value.is_some_and(|(_, value)| wildcard(&wanted_path, &normal(value)))
     };
-    let at = words
-        .iter()
-        .zip(used.iter())
-        .position(|(word, used)| !used && word.known && fits(word));
+    let at =
+        words.iter().zip(used.iter()).position(|(word, used)| !used && word.known && fits(word));
     if let Some(slot) = at.and_then(|at| used.get_mut(at)) {
         *slot = true;
         return Likeness::Yes;
     }
-    let unknown = |word: &Heard| !word.known && (may_be(&wanted_path, &word.text) || may_be(wanted, &word.text));
+    let unknown = |word: &Heard| {
+        !word.known && (may_be(&wanted_path, &word.text) || may_be(wanted, &word.text))
+    };
     if words.iter().any(unknown) { Likeness::Near } else { Likeness::No }
 }
 
@@ -210,7 +232,11 @@ fn option_likeness(wanted: &str, words: &[Heard], program: &str, tables: &RiskTa
     let is_there = |name: &String| {
         have.iter().any(|have| {
             // Long options may be abbreviated.
-            have == name || name.starts_with("--") && have.starts_with("--") && have.len() > 3 && name.starts_with(have.as_str())
+            have == name
+                || name.starts_with("--")
+                    && have.starts_with("--")
+                    && have.len() > 3
+                    && name.starts_with(have.as_str())
         })
     };
     if wanted_names.iter().all(is_there) {
@@ -230,9 +256,18 @@ fn flags(text: &str, program: &str, tables: &RiskTables) -> Vec<String> {
         let known = grammar.and_then(|grammar| grammar.option(name));
         known.map_or_else(|| name.to_owned(), |choice| choice.name.to_string())
     };
-    let whole = name.starts_with("--") || name.len() <= 2 || grammar.is_some_and(|g| g.option(name).is_some());
+    let whole = name.starts_with("--")
+        || name.len() <= 2
+        || grammar.is_some_and(|g| g.option(name).is_some());
     if whole {
-        return vec![canonical(name)];
+        // Long options may be abbreviated, to a beginning of any of them.
+        let abbreviated = grammar
+            .filter(|g| name.len() > 3 && name.starts_with("--") && g.option(name).is_none());
+        let meant = abbreviated.into_iter().flat_map(|grammar| &grammar.options);
+        let meant = meant.filter(|(long, _)| long.starts_with(name));
+        let mut all: Vec<String> = meant.map(|(_, choice)| choice.name.to_string()).collect();
+        all.push(canonical(name));
+        return all;
     }
     let letters = name.chars().skip(1);
     letters.map(|letter| canonical(&format!("-{letter}"))).collect()
@@ -247,7 +282,8 @@ fn comes_first(pattern: &GlobPattern, subject: &Subject, understood: Option<&Und
         && !options
     {
         let program = subject.words.first().map(|word| word.text.clone());
-        let operands = understood.operands.iter().filter_map(|value| value.as_literal().map(str::to_owned));
+        let operands =
+            understood.operands.iter().filter_map(|value| value.as_literal().map(str::to_owned));
         let words: Vec<String> =
             program.into_iter().chain(understood.verbs.iter().cloned()).chain(operands).collect();
         return begins(pattern, &words);
@@ -301,7 +337,8 @@ impl Done {
                 ("runs-unseen", effects.runs_unseen || effects.stdin == "code"),
                 ("network", !matches!(effects.network.as_str(), "none" | "loopback")),
             ];
-            done.names.extend(names.iter().filter(|(_, is)| *is).map(|(name, _)| (*name).to_owned()));
+            done.names
+                .extend(names.iter().filter(|(_, is)| *is).map(|(name, _)| (*name).to_owned()));
             done.names.extend(effects.changes.iter().map(|change| format!("changes:{change}")));
         }
         done
@@ -339,19 +376,26 @@ const SYSTEM: [&str; 6] =
     ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"];
 
 fn directory(segment: &crate::Segment) -> &str {
-    segment.argv.first().and_then(|word| word.rsplit_once('/')).map_or("", |(directory, _)| directory)
+    segment
+        .argv
+        .first()
+        .and_then(|word| word.rsplit_once('/'))
+        .map_or("", |(directory, _)| directory)
 }
 
 /// Whether a program is there to run code from files or from its standard input.
 fn runs_files(tables: &RiskTables, program: &str) -> bool {
-    matches!(program, "." | "source" | "make" | "gmake" | "ninja" | "npm" | "npx" | "yarn" | "cargo")
-        || tables.program(program).is_some_and(|program| {
-            program.script.is_some() || matches!(program.stdin, Some(Language::Shell | Language::Code))
-        })
+    matches!(
+        program,
+        "." | "source" | "make" | "gmake" | "ninja" | "npm" | "npx" | "yarn" | "cargo"
+    ) || tables.program(program).is_some_and(|program| {
+        program.script.is_some() || matches!(program.stdin, Some(Language::Shell | Language::Code))
+    })
 }
 
 fn is_version(argv: &[String]) -> bool {
-    matches!(argv.get(1).map(String::as_str), Some("--version" | "-V" | "--help")) && argv.len() == 2
+    matches!(argv.get(1).map(String::as_str), Some("--version" | "-V" | "--help"))
+        && argv.len() == 2
 }
 
 #[cfg(test)]
@@ -381,7 +425,10 @@ mod tests {
                     "kubectl 'delete' x",
                 ][..],
             ),
-            ("rm *", &["rm x", "rm -rf X", "rm", "rm -- x", "rm -r -f x y", "\\rm x", "ls; rm -f x"][..]),
+            (
+                "rm *",
+                &["rm x", "rm -rf X", "rm", "rm -- x", "rm -r -f x y", "\\rm x", "ls; rm -f x"][..],
+            ),
             (
                 "rm -rf /srv",
                 &[
@@ -397,10 +444,17 @@ mod tests {
                     "rm -rfv /srv",
                 ][..],
             ),
-            ("rm -r **", &["rm -rf x", "rm -fr x", "rm --recursive x", "rm --recurs x", "rm -Rf x"][..]),
+            (
+                "rm -r **",
+                &["rm -rf x", "rm -fr x", "rm --recursive x", "rm --recurs x", "rm -Rf x"][..],
+            ),
         ] {
             for line in lines {
-                assert!(of(pattern, line) >= Likeness::Yes, "{pattern}: {line}: {:?}", of(pattern, line));
+                assert!(
+                    of(pattern, line) >= Likeness::Yes,
+                    "{pattern}: {line}: {:?}",
+                    of(pattern, line)
+                );
             }
         }
     }
@@ -451,7 +505,12 @@ mod tests {
             ("git status *", "git $x", false),
             ("git status *", "git -C /srv status", true),
         ] {
-            assert_eq!(of(pattern, line) == Likeness::Certain, certain, "{pattern}: {line}: {:?}", of(pattern, line));
+            assert_eq!(
+                of(pattern, line) == Likeness::Certain,
+                certain,
+                "{pattern}: {line}: {:?}",
+                of(pattern, line)
+            );
         }
     }
 }

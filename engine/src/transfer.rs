@@ -1,8 +1,8 @@
 //! Describes commands that move files in one plain sentence for the reviewer. It must never describe a
 //! command unless it knows every option of it: silence is better than a wrong sentence.
 
-use crate::restrict::Subject;
 use crate::program::{base_name, is_installed};
+use crate::restrict::Subject;
 use crate::rules::{every_command, plain_words};
 
 /// The receiving side of legacy scp, as a client starts it.
@@ -38,12 +38,13 @@ pub fn scp_sink(command: &[u8]) -> ScpSink {
         let Scp { recursive, directory, preserve, .. } = sink;
         return ScpSink::Plain { path, recursive, directory, preserve };
     }
-    let receives = |subject: &Subject| {
-        subject.words.first().is_some_and(|word| !word.known || base_name(&word.text) == "scp")
-            && subject.words.iter().skip(1).any(|word| {
-                word.text.strip_prefix('-').is_some_and(|flags| flags.contains('t'))
-            })
-    };
+    let receives =
+        |subject: &Subject| {
+            subject.words.first().is_some_and(|word| !word.known || base_name(&word.text) == "scp")
+                && subject.words.iter().skip(1).any(|word| {
+                    word.text.strip_prefix('-').is_some_and(|flags| flags.contains('t'))
+                })
+        };
     if every_command(command).iter().any(receives) { ScpSink::Unclear } else { ScpSink::No }
 }
 

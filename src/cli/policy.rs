@@ -29,10 +29,10 @@ pub(crate) enum LevelArg {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Add a policy; the most specific match wins, and the stricter one of two that match equally
+    /// Add a policy. For each command of a line the most specific match counts; what they ask adds up
     #[command(
         visible_alias = "set",
-        after_help = "Examples:\n  expacti policy add --type quorum --min 2 --group alice,bob,carol --match 'kubectl delete **'\n  expacti policy add --type role --role admin --match '*' --min-level CRITICAL --timeout 5m"
+        after_help = "Examples:\n  expacti policy add --type quorum --min 2 --group alice,bob,carol --match 'kubectl delete **'\n  expacti policy add --type role --role admin --match '*' --min-level CRITICAL --timeout 5m\n  expacti policy add --type quorum --min 2 --group alice,bob,carol --effect deletes --target 'prod-*'"
     )]
     Add(PolicyAddArgs),
     /// List the policies
@@ -94,6 +94,11 @@ pub(crate) struct PolicyAddArgs {
     /// The commands it applies to; * matches every command
     #[arg(long = "match", value_name = "PATTERN", default_value = "*", allow_hyphen_values = true)]
     pub(crate) pattern: String,
+    /// The commands it applies to by what they do, however they are spelt: deletes, writes, runs-unseen,
+    /// network, changes:service; asked beside the policies for patterns. What is not understood may do
+    /// anything
+    #[arg(long, value_delimiter = ',', value_name = "EFFECTS", conflicts_with = "pattern")]
+    pub(crate) effect: Vec<String>,
     /// Only on targets that match
     #[arg(long, value_name = "GLOB")]
     pub(crate) target: Option<String>,

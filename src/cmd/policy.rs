@@ -197,6 +197,7 @@ fn policy_of(args: PolicyAddArgs) -> Result<Policy, Failure> {
         group: args.group,
         role: args.role,
         pattern: args.pattern,
+        effects: args.effect,
         target: args.target,
         user: args.user,
         tags: args.tag,
@@ -222,7 +223,8 @@ fn describe(p: &Policy) -> String {
         PolicyKind::All => format!("all of {group}"),
         PolicyKind::Role => format!("{} with role {}", p.min, p.role.as_deref().unwrap_or("?")),
     };
-    let mut text = format!("{who} for {}", print::safe(&p.pattern));
+    let about = if p.effects.is_empty() { p.pattern.clone() } else { p.effects.join(", ") };
+    let mut text = format!("{who} for {}", print::safe(&about));
     if let Some(target) = &p.target {
         text.push_str(&format!(" on {}", print::safe(target)));
     }

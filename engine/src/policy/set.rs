@@ -88,14 +88,25 @@ impl PolicySet {
         let mut asked: Vec<&Policy> = Vec::new();
         for subject in &found {
             let for_it = asked_for(&by_pattern, subject);
-            asked.extend(for_it.into_iter().filter(|policy| !asked.iter().any(|known| known.id == policy.id)).collect::<Vec<_>>());
+            asked.extend(
+                for_it
+                    .into_iter()
+                    .filter(|policy| !asked.iter().any(|known| known.id == policy.id))
+                    .collect::<Vec<_>>(),
+            );
         }
         if !by_effect.is_empty() {
             let done = effects();
-            asked.extend(by_effect.iter().filter(|(policy, _)| done.any(&policy.effects)).map(|(policy, _)| *policy));
+            asked.extend(
+                by_effect
+                    .iter()
+                    .filter(|(policy, _)| done.any(&policy.effects))
+                    .map(|(policy, _)| *policy),
+            );
         }
         // A part that nobody can read may be what the strictest of them is about.
-        if is_far && let Some((strictest, _)) = by_pattern.iter().max_by(|a, b| stricter(a.0, b.0)) {
+        if is_far && let Some((strictest, _)) = by_pattern.iter().max_by(|a, b| stricter(a.0, b.0))
+        {
             asked.push(strictest);
         }
         if asked.is_empty() {
@@ -121,7 +132,10 @@ fn asked_for<'a>(here: &[(&'a Policy, &'a Compiled)], subject: &Subject) -> Vec<
     let order = |a: &(&Policy, &Compiled, Likeness), b: &(&Policy, &Compiled, Likeness)| {
         rank(a.0, a.1).cmp(&rank(b.0, b.1)).then_with(|| stricter(a.0, b.0))
     };
-    let best = alike.iter().filter(|(_, _, likeness)| *likeness == Likeness::Certain).max_by(|a, b| order(a, b));
+    let best = alike
+        .iter()
+        .filter(|(_, _, likeness)| *likeness == Likeness::Certain)
+        .max_by(|a, b| order(a, b));
     alike
         .iter()
         .filter(|candidate| best.is_none_or(|best| order(candidate, best) != Ordering::Less))

@@ -41,8 +41,11 @@ pub fn tally(requirement: &Requirement, votes: &[Vote]) -> Tally {
     if votes.iter().any(|vote| !vote.allow) {
         return Tally::Denied;
     }
-    let open: Vec<Part> =
-        requirement.parts().map(|part| Part::of(part, votes)).filter(|part| part.missing > 0).collect();
+    let open: Vec<Part> = requirement
+        .parts()
+        .map(|part| Part::of(part, votes))
+        .filter(|part| part.missing > 0)
+        .collect();
     if open.is_empty() {
         return Tally::Allowed;
     }

@@ -148,7 +148,9 @@ impl Requirement {
         if kept.is_empty() {
             kept.extend(parts.into_iter().take(1));
         }
-        kept.sort_by(|a, b| b.needed_alone().cmp(&a.needed_alone()).then_with(|| a.policy.cmp(&b.policy)));
+        kept.sort_by(|a, b| {
+            b.needed_alone().cmp(&a.needed_alone()).then_with(|| a.policy.cmp(&b.policy))
+        });
         kept.dedup_by(|a, b| a.policy == b.policy);
         let longest = kept.iter().map(|part| part.timeout_seconds).max();
         let latest = kept.iter().map(|part| part.escalate_after_seconds).max().flatten();

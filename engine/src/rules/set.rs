@@ -8,7 +8,6 @@ use regex_automata::Input;
 use regex_automata::meta::Regex;
 
 use super::compose::Part;
-use crate::restrict::{Likeness, Subject, likeness};
 use super::looks;
 use super::pattern::{GlobPattern, word_fits};
 use super::plain::{every_command, plain_words};
@@ -18,6 +17,7 @@ use super::types::{
 use crate::effects::{Dialect, Performance, Performed, Unread, perform};
 use crate::modifier::Modifier;
 use crate::program::{base_name, reads_as_posix};
+use crate::restrict::{Likeness, Subject, is_far, likeness};
 use crate::tables::wildcard;
 use crate::{Assessment, Context, Looking, RiskTables, Term};
 
@@ -40,6 +40,8 @@ pub(crate) struct Line<'a> {
     pub(crate) bytes: &'a [u8],
     /// What its commands do; an error where it is not read.
     pub(crate) performance: Result<Performance, Unread>,
+    /// It may do what nobody sees here.
+    pub(crate) far: bool,
 }
 
 impl<'a> Line<'a> {
@@ -54,9 +56,9 @@ impl<'a> Line<'a> {
         let deceives = |term: &Term| term.is(Modifier::Deception);
         if assessment.uninspectable || assessment.terms.iter().any(deceives) {
             let why = "not all of it can be read with certainty";
-            return Self { bytes, performance: Err(Unread { why, span: (0, 0) }) };
+            return Self { bytes, performance: Err(Unread { why, span: (0, 0) }), far: true };
         }
-        Self::read(bytes, context, tables)
+        Self { far: is_far(assessment), ..Self::read(bytes, context, tables) }
     }
 
     fn read(bytes: &'a [u8], context: &Context, tables: &RiskTables) -> Self {
@@ -67,7 +69,7 @@ impl<'a> Line<'a> {
             }
             Err(_) => Err(Unread { why: "bytes that are not UTF-8", span: (0, bytes.len()) }),
         };
-        Self { bytes, performance }
+        Self { bytes, performance, far: true }
     }
 }
 
@@ -115,7 +117,8 @@ impl Denials {
         let named = first.filter(|word| word.known).map(|word| base_name(&word.text));
         let some = named.and_then(|name| self.by_program.get(name)).into_iter().flatten();
         // A program that is not known may be any of them.
-        let all = first.is_some_and(|word| !word.known).then_some(self.by_program.values()).into_iter();
+        let all =
+            first.is_some_and(|word| !word.known).then_some(self.by_program.values()).into_iter();
         let at = some.chain(all.flatten().flatten()).chain(&self.any);
         at.filter_map(|at| self.patterns.get(*at))
     }
@@ -317,18 +320,30 @@ impl RuleSet {
                 "the target's shell is not read here: only a rule for this exact text can allow it",
             ));
         }
-        if let Some(words) = &words
-            && let Some(rule) = self.allowed_words(words, command, context)
+        let found = words.as_ref().and_then(|words| self.allowed_words(words, command, context));
+        let line = (self.denies && found.is_some() || self.composes()).then(line);
+        if line.as_ref().is_some_and(|line| line.far)
+            && let Some(rule) = self.forbids(context)
         {
+            let what = "it may do what cannot be seen here, and so what rule";
+            let why = format!("{what} {} ({}) forbids: a person decides", rule.id, rule.pattern);
+            return alone(self.nothing(words.as_deref(), Some(why), context));
+        }
+        if let Some(rule) = found {
             return alone(decided(Outcome::Allow, rule));
         }
-        let composed =
-            if self.composes() { self.composed(&line(), context) } else { Ok(Vec::new()) };
+        let composed = line.map_or_else(|| Ok(Vec::new()), |line| self.composed(&line, context));
         match composed {
             Ok(rules) if !rules.is_empty() => together(&rules),
             Ok(_) => alone(self.nothing(words.as_deref(), None, context)),
             Err(why) => alone(self.nothing(words.as_deref(), Some(why), context)),
         }
+    }
+
+    /// A rule that denies something here.
+    fn forbids(&self, context: &Context) -> Option<&Rule> {
+        let denies = |rule: &&Rule| rule.effect == Effect::Deny && holds(rule, context);
+        self.denies.then(|| self.rules.iter().find(denies)).flatten()
     }
 
     /// Whether there is a rule that can allow a part of a line.

@@ -84,6 +84,12 @@ impl Rule {
     #[must_use]
     pub fn program(&self) -> Option<&str> {
         match self.kind {
+            // More may run than its first word.
+            MatchKind::Exact
+                if self.pattern.contains([';', '&', '|', '\n', '$', '`', '(', '<', '>']) =>
+            {
+                None
+            }
             MatchKind::Exact | MatchKind::Glob => {
                 let first = self.pattern.split_whitespace().next();
                 first.filter(|word| !word.contains(['*', '?', '\'', '"', '\\']))
@@ -209,6 +215,7 @@ mod tests {
             (MatchKind::Glob, "* --force", None),
             (MatchKind::Glob, "git-? x", None),
             (MatchKind::Regex, "rm .*", None),
+            (MatchKind::Exact, "ls; rm x", None),
         ] {
             let rule = Rule {
                 id: String::new(),

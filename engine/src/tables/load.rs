@@ -178,8 +178,11 @@ const FILES: [(Category, &str); 17] = [
 const PATH_LISTS: &str = include_str!("path_lists.toml");
 
 /// The grammars of programs, by kind of work.
-const GRAMMARS: [&str; 2] =
-    [include_str!("grammar/system.toml"), include_str!("grammar/text.toml")];
+const GRAMMARS: [&str; 3] = [
+    include_str!("grammar/files.toml"),
+    include_str!("grammar/system.toml"),
+    include_str!("grammar/text.toml"),
+];
 
 fn grammars() -> HashMap<String, Arc<Grammar>> {
     let mut all = HashMap::new();

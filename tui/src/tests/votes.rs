@@ -31,6 +31,7 @@ fn policy(pattern: &str) -> Policy {
         group: vec!["bob".into(), "mara".into(), "zoe".into()],
         role: None,
         pattern: pattern.into(),
+        effects: Vec::new(),
         target: Some("prod-*".into()),
         user: None,
         tags: Vec::new(),

@@ -43,6 +43,7 @@ pub(super) fn quorum(min: u32, group: &[&str]) -> Policy {
         group: group.iter().map(|n| (*n).to_owned()).collect(),
         role: None,
         pattern: "*".into(),
+        effects: Vec::new(),
         target: None,
         user: None,
         tags: Vec::new(),
