@@ -71,4 +71,7 @@ pub struct Assessment {
     pub segments: Vec<Segment>,
     /// Whether the line, or a part of it, could not be read with certainty.
     pub uninspectable: bool,
+    /// The level without what lowers a score: a dry run asks no fewer people.
+    #[serde(skip)]
+    pub(crate) unreduced: Level,
 }

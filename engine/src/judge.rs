@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
-use crate::restrict::{Done, Subject, is_far};
+use crate::restrict::{Done, Subject, is_far, policy_level};
 use crate::rules::{Line, every_command};
 use crate::{
     Anomaly, Assessment, Context, History, MatchKind, Outcome, PolicySet, Requirement, RiskTables,
@@ -148,8 +148,9 @@ pub fn judge_as(
         ItemSyntax::File | ItemSyntax::Signature => assessment.uninspectable,
         ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => true,
     };
-    let requirement =
-        snapshot.policies.select_with(context, assessment.level, commands, effects, far);
+    let by_level = snapshot.policies.policies().iter().any(|policy| policy.min_level.is_some());
+    let level = if by_level { policy_level(&assessment, effects) } else { assessment.level };
+    let requirement = snapshot.policies.select_with(context, level, commands, effects, far);
     Verdict { assessment, rule, rules, anomalies, requirement }
 }
 

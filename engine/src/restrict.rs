@@ -1,12 +1,12 @@
 //! Whether a command is one that a rule forbids or a policy is about. In doubt it is: options are
 //! skipped, order does not matter, and a word that is not known may be any word.
 
-use crate::Assessment;
 use crate::effects::{Understood, Value, understand};
 use crate::program::base_name;
 use crate::risk::resolve;
 use crate::rules::{GlobPattern, Line};
 use crate::tables::{Language, RiskTables, is_change, wildcard};
+use crate::{Assessment, Class, Level};
 
 /// A word of a command as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub(crate) fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTa
 
 fn program_likeness(wanted: &str, word: &Heard) -> Likeness {
     let name = if wanted.contains('/') { word.text.as_str() } else { base_name(&word.text) };
-    if word.known {
+    if word.known || wanted.bytes().all(|b| b == b'*') {
         return if wildcard(wanted, name) { Likeness::Yes } else { Likeness::No };
     }
     if may_be(wanted, name) { Likeness::Near } else { Likeness::No }
@@ -310,6 +310,8 @@ fn begins(pattern: &GlobPattern, words: &[String]) -> bool {
 pub(crate) struct Done {
     /// Nothing is known.
     anything: bool,
+    /// It touches files of which only a part of the name is known, and which may be anything.
+    anywhere: bool,
     names: std::collections::BTreeSet<String>,
 }
 
@@ -321,7 +323,11 @@ impl Done {
 
     /// Exactly these.
     pub(crate) fn only(names: &[&str]) -> Self {
-        Self { anything: false, names: names.iter().map(|name| (*name).to_owned()).collect() }
+        Self {
+            anything: false,
+            anywhere: false,
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        }
     }
 
     /// What the commands of a line do.
@@ -331,6 +337,8 @@ impl Done {
         for command in &performance.commands {
             let effects = &command.effects;
             done.anything |= !effects.closed;
+            let mut touched = effects.reads.iter().chain(&effects.writes).chain(&effects.deletes);
+            done.anywhere |= touched.any(|touched| touched.open && touched.class != Class::Plain);
             let names = [
                 ("deletes", !effects.deletes.is_empty()),
                 ("writes", !effects.writes.is_empty()),
@@ -342,6 +350,11 @@ impl Done {
             done.names.extend(effects.changes.iter().map(|change| format!("changes:{change}")));
         }
         done
+    }
+
+    /// Whether what is not known of it may be the worst there is.
+    fn may_be_worse(&self) -> bool {
+        self.anything || self.anywhere
     }
 
     /// Whether one of these effects is among them, or may be.
@@ -366,9 +379,20 @@ pub(crate) fn is_far(assessment: &Assessment) -> bool {
             Some(program) => {
                 let outside = segment.argv.first().is_some_and(|word| word.contains('/'))
                     && !SYSTEM.contains(&directory(segment));
-                outside || runs_files(tables, program) && !is_version(&segment.argv)
+                let computed = segment.known.first() == Some(&false);
+                computed || outside || runs_files(tables, program) && !is_version(&segment.argv)
             }
         })
+}
+
+/// The level by which policies are chosen. It is never lower because a word is not known, or because of
+/// a dry run.
+pub(crate) fn policy_level(assessment: &Assessment, line: impl FnOnce() -> Done) -> Level {
+    let unknown = |segment: &crate::Segment| segment.known.contains(&false);
+    if assessment.segments.iter().any(unknown) && line().may_be_worse() {
+        return Level::Critical;
+    }
+    assessment.unreduced.max(assessment.level)
 }
 
 /// Where the system's programs lie.

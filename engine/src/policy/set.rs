@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::types::{Policy, PolicyError, PolicyKind, Requirement};
 use crate::program::base_name;
-use crate::restrict::{Done, Likeness, Subject, is_far, likeness};
+use crate::restrict::{Done, Likeness, Subject, is_far, likeness, policy_level};
 use crate::rules::{GlobPattern, Line, every_command};
 use crate::tables::wildcard;
 use crate::{Context, Level, RiskTables};
@@ -56,6 +56,7 @@ impl PolicySet {
             let tables = RiskTables::builtin();
             Done::of(&Line::read_checked(command, context, tables, &assessment))
         };
+        let level = policy_level(&assessment, effects).max(level);
         self.select_with(context, level, || every_command(command), effects, is_far(&assessment))
     }
 
@@ -132,10 +133,12 @@ fn asked_for<'a>(here: &[(&'a Policy, &'a Compiled)], subject: &Subject) -> Vec<
     let order = |a: &(&Policy, &Compiled, Likeness), b: &(&Policy, &Compiled, Likeness)| {
         rank(a.0, a.1).cmp(&rank(b.0, b.1)).then_with(|| stricter(a.0, b.0))
     };
-    let best = alike
-        .iter()
-        .filter(|(_, _, likeness)| *likeness == Likeness::Certain)
-        .max_by(|a, b| order(a, b));
+    // A policy for higher levels takes nobody's place: text that raises the score would make a line need
+    // less.
+    let replaces = |(policy, _, likeness): &&(&Policy, &Compiled, Likeness)| {
+        *likeness == Likeness::Certain && policy.min_level.is_none()
+    };
+    let best = alike.iter().filter(replaces).max_by(|a, b| order(a, b));
     alike
         .iter()
         .filter(|candidate| best.is_none_or(|best| order(candidate, best) != Ordering::Less))

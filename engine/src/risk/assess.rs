@@ -84,6 +84,7 @@ impl RiskTables {
                 (terms, score, segment.category)
             },
         );
+        let most = scores.iter().map(|segment| weigh(segment, line, &self.points, true).1).max();
         let segments = scores
             .into_iter()
             .map(|segment| {
@@ -107,6 +108,7 @@ impl RiskTables {
             terms,
             segments,
             uninspectable: line.has(Modifier::Uninspectable),
+            unreduced: Level::of(most.unwrap_or(score).max(score)),
         }
     }
 }

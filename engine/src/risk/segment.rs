@@ -16,6 +16,11 @@ use super::{hosts, interpreter, operands, redirects_env, typed_statement, words}
 /// Programs that a computed name is tried as; only catastrophic results count.
 const SUSPECTS: [&str; 8] = ["rm", "dd", "mkfs", "chmod", "chown", "shred", "mv", "wipefs"];
 
+/// Whether a word is its text and nothing else. What an expansion gives may be another text when it runs.
+fn is_known(word: &Word) -> bool {
+    word.known() && !word.flags.glob && !word.flags.expanded
+}
+
 /// Scores one command as it stands, wrappers and all.
 pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> SegmentScore {
     let words = unit.words;
@@ -30,7 +35,7 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> SegmentScore {
     let mut score = SegmentScore {
         program: None,
         argv,
-        known: words.iter().map(|word| word.known() && !word.flags.glob).collect(),
+        known: words.iter().map(is_known).collect(),
         category: Category::Inspection,
         base_span: words.first().map_or(span, |word| word.span),
         span,

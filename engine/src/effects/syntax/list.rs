@@ -25,7 +25,6 @@ const KEYWORDS: &[&str] = &[
     "then",
     "until",
     "while",
-    "time",
     "coproc",
     "[[",
     "]]",
