@@ -17,7 +17,7 @@ pub(crate) enum SetUpCommand {
     /// one that allows.
     #[command(
         subcommand,
-        after_help = "Examples:\n  expacti rules defaults\n  expacti rules add --glob 'git status*' --ttl 7d\n  expacti rules test 'git status -s'"
+        after_help = "Examples:\n  expacti rules defaults\n  expacti rules add --glob 'systemctl restart nginx' --ttl 7d\n  expacti rules test 'df -h; systemctl restart nginx'"
     )]
     Rules(RulesCommand),
     /// Manage policies: how many approvals a command needs, and whose
