@@ -79,12 +79,27 @@ fn everyday_lines_that_only_read_are_seldom_high() {
 }
 
 #[test]
-fn the_default_rules_allow_no_line_of_an_attack() {
-    let Some(lines) = load("atomic-red-team.jsonl") else { return };
+fn the_default_rule_allows_no_more_of_an_attack_than_a_look() {
+    let context = Context { shell: Some("bash".to_owned()), ..Context::default() };
     let set = RuleSet::build(default_rules()).unwrap();
-    for line in &lines {
-        let verdict = set.judge(line.command.as_bytes(), &Context::default());
-        assert_ne!(verdict.verdict, Outcome::Allow, "{}", line.command);
+    let allowed =
+        |line: &&Line| set.judge(line.command.as_bytes(), &context).verdict == Outcome::Allow;
+    if let Some(lines) = load("atomic-red-team.jsonl") {
+        // Those that pass tell of the system and change nothing: `hostname`, `cat /etc/shells`.
+        let found: Vec<&str> =
+            lines.iter().filter(allowed).map(|line| line.command.as_str()).collect();
+        println!("{} of {} lines of attacks only look: {found:#?}", found.len(), lines.len());
+        assert!(found.len() * 100 <= lines.len() * 12, "{} of {}", found.len(), lines.len());
+    }
+    if let Some(lines) = load("shellfirm.jsonl") {
+        let risky = lines.iter().filter(|line| line.label == "risky");
+        let found: Vec<&str> = risky.filter(allowed).map(|line| line.command.as_str()).collect();
+        assert_eq!(found, Vec::<&str>::new());
+    }
+    if let Some(lines) = load("agent-commands.jsonl") {
+        let found = lines.iter().filter(allowed).count();
+        println!("{found} of {} lines of agents only look", lines.len());
+        assert!(found * 100 >= lines.len() * 38, "{found} of {}", lines.len());
     }
 }
 

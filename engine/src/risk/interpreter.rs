@@ -3,7 +3,7 @@
 
 use crate::modifier::Modifier;
 use crate::parse::{RedirectOp, Word, output};
-use crate::tables::{Arguments, CodePlace, Language, Program};
+use crate::tables::{Arguments, CodePlace, Language, Program, Wraps};
 
 use super::scorer::{Scorer, Unit};
 use super::segment_score::SegmentScore;
@@ -17,7 +17,7 @@ pub(super) fn interpreter(
     score: &mut SegmentScore,
 ) {
     script_made_meanwhile(scorer, unit, program, arguments, score);
-    let Some(language) = program.stdin else { return };
+    let Some(language) = stdin_language(program, arguments) else { return };
     // Code given as an argument is read in `nested.rs`; standard input is only data then.
     if has_code(program, arguments)
         || operand_is_script(program, arguments)
@@ -59,8 +59,18 @@ fn script_made_meanwhile(
     score.modifiers.add(Modifier::Uninspectable, word.span, why);
 }
 
+/// The language in which the program reads its standard input, if it runs that.
+pub(super) fn stdin_language(program: &Program, arguments: &Arguments<'_>) -> Option<Language> {
+    let given = match program.wraps {
+        Some(Wraps::Ssh) => arguments.operands.len() > 1,
+        Some(Wraps::Rest) => arguments.operands.len() > program.skip,
+        _ => false,
+    };
+    program.stdin.or(program.alone.filter(|_| !given))
+}
+
 /// Whether the code is among the arguments.
-fn has_code(program: &Program, arguments: &Arguments<'_>) -> bool {
+pub(super) fn has_code(program: &Program, arguments: &Arguments<'_>) -> bool {
     arguments.has(&["-m"]).is_some()
         || program.has_code_option(arguments)
         || program.code.iter().any(|(place, _)| match place {

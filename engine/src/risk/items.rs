@@ -48,8 +48,8 @@ impl RiskTables {
         let (shell_score, own_score) = (shell.score, own.score);
         // A language that is read here need not make sense to a shell: `select 1` does not.
         let foreign = reader.program.is_some_and(|program| program.stdin.is_some())
-            && shell.uninspectable
-            && shell.level < Level::Critical;
+            && (is_no_shell_line(&shell.command)
+                || shell.uninspectable && shell.level < Level::Critical);
         let by_shell = reader.shell || (shell_score > own_score && !foreign);
         let why = if reader.shell {
             format!("a line for {}, read as a command", reader.name)
@@ -260,6 +260,35 @@ impl RiskTables {
         line::collect(self, text, context, &mut shared, &scores, &mut line);
         self.conclude(text.to_owned(), scores, &line, whole)
     }
+}
+
+/// Whether every shell refuses a text as a whole, before any of it runs: `print(6*7)`. A bracket that
+/// follows a word, with something in it, is a syntax error, and of one line nothing runs then.
+fn is_no_shell_line(text: &str) -> bool {
+    let mut quote = None;
+    let mut before = ' ';
+    let mut chars = text.trim_end().char_indices();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (_, '\n') => return false,
+            (None, '\\') => {
+                chars.next();
+            }
+            (Some(mark), _) if mark == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '`' | '#') => return false,
+            (None, '(') if before.is_ascii_alphanumeric() || before == '_' => {
+                let inside = text.get(at + 1..).unwrap_or("").trim_start();
+                if !inside.is_empty() && !inside.starts_with(')') {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    false
 }
 
 /// Adds what is known of the program in the foreground.

@@ -6,7 +6,7 @@ use crate::parse::{Place, RedirectOp, Simple, Span, Word, output, read_into};
 use crate::program::base_name;
 use crate::tables::{Arguments, CodePlace, Language, Program};
 
-use super::interpreter::operand_is_script;
+use super::interpreter::{has_code, operand_is_script};
 use super::mongo::mongo;
 use super::paths::resolve;
 use super::redis::redis;
@@ -228,23 +228,21 @@ impl Scorer<'_> {
         }
     }
 
-    /// A shell without code of its own runs what it reads.
+    /// A program without code of its own runs what it reads.
     pub(super) fn look_at_stdin(
         &mut self,
         (index, host): (usize, &Simple),
         words: &[Word],
-        program: &Program,
+        (program, language): (&Program, Language),
         via: &str,
         arguments: &Arguments<'_>,
         outer: &Inherit,
     ) {
-        if program.has_code_option(arguments) || operand_is_script(program, arguments) {
+        if has_code(program, arguments) || operand_is_script(program, arguments) {
             return;
         }
-        let simple = host;
-        let span = words.first().map_or(simple.span, |word| word.span);
-        if let Some(redirect) =
-            simple.redirects.iter().rev().find(|redirect| redirect.fd == Some(0))
+        let span = words.first().map_or(host.span, |word| word.span);
+        if let Some(redirect) = host.redirects.iter().rev().find(|redirect| redirect.fd == Some(0))
         {
             let word = match redirect.op {
                 RedirectOp::HereString => Some(redirect.target.clone()),
@@ -253,20 +251,16 @@ impl Scorer<'_> {
                 }
                 _ => None,
             };
-            match word {
-                Some(word) if program.stdin == Some(Language::Cron) => {
-                    self.cron(&word.text.clone(), word.place(), outer, via)
-                }
-                Some(word) => self.code(&word, Language::Shell, outer, via),
-                None => {}
+            if let Some(word) = word {
+                self.code(&word, language, outer, via);
             }
             return;
         }
         if let Some(text) = output::before(&self.shared.script, index, host) {
-            if program.stdin == Some(Language::Cron) {
-                self.cron(&text, Place::Fixed(span), outer, via);
-            } else {
-                self.nested(&text, Place::Fixed(span), outer, via);
+            match language {
+                Language::Cron => self.cron(&text, Place::Fixed(span), outer, via),
+                Language::Shell => self.nested(&text, Place::Fixed(span), outer, via),
+                _ => self.code(&Word { text, span, ..Word::default() }, language, outer, via),
             }
         }
     }

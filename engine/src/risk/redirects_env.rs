@@ -98,8 +98,12 @@ fn loses_content(
     (path, span): (&str, Span),
     score: &mut SegmentScore,
 ) {
+    // `cat > f` takes what it is given on standard input.
+    let given = simple.stage > 0 || simple.redirects.iter().any(|redirect| redirect.fd == Some(0));
+    let copies = unit.words.len() == 1 && unit.words.first().is_some_and(|word| word.text == "cat");
     let prints_nothing = |word: &Word| {
-        matches!(word.text.as_str(), "cat" | "/dev/null" | "echo" | "printf" | "-n" | "")
+        matches!(word.text.as_str(), "/dev/null" | "echo" | "printf" | "-n" | "")
+            || word.text == "cat" && !copies && !given
     };
     let does_nothing = |word: &Word| matches!(word.text.as_str(), ":" | "true");
     let empties =
@@ -128,7 +132,12 @@ fn loses_content(
 
 /// A command that reads from or writes to `/dev/tcp/HOST/PORT`.
 fn network_redirect(unit: &Unit<'_>, path: &str, span: Span, score: &mut SegmentScore) {
-    score.modifiers.add(Modifier::UnlistedHost, span, format!("{path} is a network connection"));
+    let host = path.split('/').nth(3).unwrap_or("");
+    let is_here = matches!(host, "localhost" | "::1" | "0.0.0.0") || host.starts_with("127.");
+    if !is_here {
+        let why = format!("{path} is a network connection");
+        score.modifiers.add(Modifier::UnlistedHost, span, why);
+    }
     if score.category.base() < Category::Network.base() {
         score.category = Category::Network;
         score.base_span = span;
@@ -140,6 +149,14 @@ fn network_redirect(unit: &Unit<'_>, path: &str, span: Span, score: &mut Segment
             "bash" | "sh" | "zsh" | "dash" | "ksh" | "exec" | "python" | "python3" | "perl" | "0"
         )
     });
+    // To open a connection to this machine itself, `exec 3<>/dev/tcp/127.0.0.1/80`, wires nothing.
+    let opens = unit.words.len() <= 1
+        && unit.words.first().is_none_or(|word| {
+            matches!(word.text.as_str(), "exec" | "echo" | ":" | "cat" | "true")
+        });
+    if is_here && opens {
+        return;
+    }
     score.modifiers.add(Modifier::Hijack, span, "a command is wired to a network connection");
     if shell {
         score.modifiers.raise(75, span, "a shell is wired to a network connection");

@@ -4,6 +4,7 @@
 use crate::Category;
 use crate::modifier::Modifier;
 use crate::parse::Word;
+use crate::program::SHELLS;
 use crate::program::base_name;
 use crate::tables::{Arguments, Effect, MAX_WORDS, Program, RiskTables, wildcard};
 
@@ -88,7 +89,67 @@ pub(crate) fn score(scorer: &Scorer<'_>, unit: &Unit<'_>) -> SegmentScore {
         redirects_env::redirects(scorer, unit, simple, &mut score);
     }
     words::any_word(scorer, unit, &mut score);
+    names_a_shell(scorer, unit, &mut score);
     score
+}
+
+/// An argument or a variable that names a shell is code, whatever program gets it: `pexec /bin/sh`,
+/// `man -P/bin/sh ls`, `VISUAL=/bin/sh less x`. Where the grammar of the program says what the argument
+/// is, it is that.
+fn names_a_shell(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore) {
+    if score.category.base() >= Category::CodeExecution.base() {
+        return;
+    }
+    let assigned = unit.simple.into_iter().flat_map(|simple| &simple.assignments);
+    let variables = assigned
+        .filter(|assignment| assignment.name != "SHELL")
+        .map(|assignment| &assignment.value);
+    let words = unit.words.get(1..).unwrap_or(&[]);
+    let named = variables.chain(words.iter().filter(|_| !is_understood(scorer, unit.words)));
+    let Some(word) = named.into_iter().find(|word| starts_a_shell(&word.text)) else { return };
+    score.category = Category::CodeExecution;
+    score.base_span = word.span;
+    if word.text.contains(' ') {
+        score.modifiers.add(
+            Modifier::Indirect,
+            word.span,
+            "an argument is a command line for a shell",
+        );
+    }
+}
+
+/// Whether the program's grammar says of every word what it is.
+fn is_understood(scorer: &Scorer<'_>, words: &[Word]) -> bool {
+    let Some((first, rest)) = words.split_first() else { return false };
+    let Some(grammar) = scorer.tables.grammar(base_name(&first.text)) else { return false };
+    let literal = |word: &Word| {
+        if is_known(word) {
+            crate::effects::Value::literal(word.text.clone(), word.span)
+        } else {
+            crate::effects::Value::unknown(word.span)
+        }
+    };
+    let rest: Vec<_> = rest.iter().map(literal).collect();
+    crate::effects::understand(grammar, &rest).is_ok()
+}
+
+/// Whether a text names a shell by its path, or is a command line for one.
+fn starts_a_shell(text: &str) -> bool {
+    let path = SHELLS.iter().any(|shell| {
+        let path = format!("bin/{shell}");
+        text.match_indices(&path).any(|(at, _)| {
+            let after = text.get(at + path.len()..).unwrap_or("");
+            let before = text.get(..at).unwrap_or("");
+            before.ends_with('/')
+                && !after.starts_with(|c: char| {
+                    c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_')
+                })
+        })
+    });
+    let line = SHELLS
+        .iter()
+        .any(|shell| text.strip_prefix(shell).is_some_and(|rest| rest.starts_with(" -")));
+    path || line
 }
 
 /// Applies what the wrappers around this command say about it.

@@ -4,8 +4,9 @@
 use crate::modifier::Modifier;
 use crate::parse::{Place, Simple, Word, output};
 use crate::program::base_name;
-use crate::tables::{Arguments, Language, Program, Wraps};
+use crate::tables::{Arguments, Program, Wraps};
 
+use super::interpreter::stdin_language;
 use super::paths::resolve;
 use super::program::{find_is_narrowed, program_name};
 use super::scorer::{Inherit, MAX_WRAPPERS, Scorer, Unit};
@@ -98,8 +99,9 @@ impl Scorer<'_> {
             }
             self.run_written(&word.text.clone(), word.span, inherit, &program_name);
         }
-        if matches!(program.stdin, Some(Language::Shell | Language::Cron)) {
-            self.look_at_stdin((index, host), words, program, &program_name, &arguments, inherit);
+        if let Some(language) = stdin_language(program, &arguments) {
+            let reader = (program, language);
+            self.look_at_stdin((index, host), words, reader, &program_name, &arguments, inherit);
         }
     }
 

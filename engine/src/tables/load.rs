@@ -138,6 +138,7 @@ struct Entry {
     writes_to: String,
     code: BTreeMap<String, Language>,
     stdin: Option<Language>,
+    alone: Option<Language>,
     script: Option<Language>,
     wraps: Option<Wraps>,
     wraps_on: String,
@@ -246,6 +247,7 @@ impl RiskTables {
                 writes_to: Vec::new(),
                 code: Vec::new(),
                 stdin: None,
+                alone: None,
                 script: None,
                 wraps: None,
                 wraps_on: Vec::new(),
@@ -290,6 +292,7 @@ impl RiskTables {
             program.writes = entry.writes;
         }
         program.stdin = entry.stdin.or(program.stdin);
+        program.alone = entry.alone.or(program.alone);
         program.script = entry.script.or(program.script);
         program.wraps = entry.wraps.or(program.wraps);
         program.wraps_on.extend(words(&entry.wraps_on));

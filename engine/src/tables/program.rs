@@ -102,6 +102,8 @@ pub(crate) struct Program {
     pub(crate) writes_to: Vec<String>,
     pub(crate) code: Vec<(CodePlace, Language)>,
     pub(crate) stdin: Option<Language>,
+    /// The language of its standard input where it is given no command: `ssh host`, `sudo -i`.
+    pub(crate) alone: Option<Language>,
     pub(crate) script: Option<Language>,
     pub(crate) wraps: Option<Wraps>,
     /// Verbs that must come first for `wraps` to hold, e.g. `exec` of `docker`.
