@@ -262,14 +262,15 @@ impl State {
             let _ = self.recorder.mark(&view.session_id, &label, now);
         }
         if let Some(session) = self.sessions.get_mut(&view.session_id) {
-            if !secret {
-                session.history.observe(&Event::Decided { command: &bytes, allow });
-            }
             if !allow {
                 session.view.denied = session.view.denied.saturating_add(1);
             }
-            if !allow && !secret {
-                session.denied.insert(view.sha256.to_string());
+            let work = session.work.clone();
+            if !secret && let Some(work) = self.work.get_mut(&work) {
+                work.history.observe(&Event::Decided { command: &bytes, allow });
+                if !allow {
+                    work.remember_denied(view.sha256.to_string());
+                }
             }
         }
         let fast = matches!(by, Decider::Reviewers(_))

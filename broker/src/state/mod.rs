@@ -32,6 +32,7 @@ mod table;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod work;
 
 pub(crate) use commands::too_late_for;
 pub(crate) use model::{Loaded, State};

@@ -15,6 +15,7 @@ use expacti_protocol::session::SessionView;
 use super::open::{OpenCommand, OpenSession, PutOff};
 use super::ports::{Now, Outgoing, Recorder, Refusal, Signer, Write};
 use super::table::{Table, Undo};
+use super::work::Work;
 
 /// All that the broker knows and has not finished with.
 pub(crate) struct State {
@@ -25,6 +26,8 @@ pub(crate) struct State {
     pub(crate) commands: Table<CommandId, OpenCommand>,
     pub(crate) sessions: Table<SessionId, OpenSession>,
     pub(crate) baselines: Table<String, History>,
+    /// What each agent does on each target, across its sessions.
+    pub(super) work: Table<String, Work>,
     pub(crate) rules: Table<String, RuleView>,
     pub(crate) changes: Table<String, Change>,
     pub(crate) policies: Table<String, Policy>,
@@ -81,6 +84,7 @@ impl State {
             commands: Table::default(),
             sessions: Table::default(),
             baselines: Table::default(),
+            work: Table::default(),
             rules: Table::default(),
             changes: Table::default(),
             policies: Table::default(),
@@ -135,6 +139,7 @@ impl State {
         f(&mut self.commands);
         f(&mut self.sessions);
         f(&mut self.baselines);
+        f(&mut self.work);
         f(&mut self.rules);
         f(&mut self.changes);
         f(&mut self.policies);

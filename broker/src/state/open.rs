@@ -1,10 +1,9 @@
 //! What is open: commands and sessions that are not over.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use expacti_engine::{History, Voter};
+use expacti_engine::Voter;
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
@@ -62,10 +61,9 @@ impl OpenCommand {
 pub(crate) struct OpenSession {
     pub(crate) view: SessionView,
     pub(crate) gate: GateId,
-    pub(crate) history: History,
+    /// Under which name its work is kept.
+    pub(crate) work: String,
     pub(crate) tags: Vec<String>,
-    /// Digests of commands denied in this session.
-    pub(crate) denied: BTreeSet<String>,
 }
 
 /// An end that was refused.

@@ -1,9 +1,6 @@
 //! Sessions and gates come and go; what they leave behind is ended, never run.
 
-use std::collections::BTreeSet;
-
 use expacti_audit::Entry;
-use expacti_engine::Event;
 use expacti_protocol::command::{CommandState, Outcome};
 use expacti_protocol::gate::GateEvent;
 use expacti_protocol::ids::SessionId;
@@ -33,8 +30,7 @@ impl State {
             return Err(Refusal::failed(format!("{MAX_SESSIONS} sessions are open already")));
         }
         let id = SessionId::new();
-        let mut history = self.baselines.get(&info.agent).cloned().unwrap_or_default();
-        history.observe(&Event::SessionOpened);
+        let work = self.begin_work(&info, now);
         let tags = self.targets.get(&info.target).map(|t| t.tags.clone()).unwrap_or_default();
         let view = SessionView {
             id: id.clone(),
@@ -51,7 +47,7 @@ impl State {
         };
         let entry = session_entry("session_opened", &view, now);
         self.audit(&entry)?;
-        let session = OpenSession { view, gate, history, tags, denied: BTreeSet::new() };
+        let session = OpenSession { view, gate, work, tags };
         self.sessions.insert(id.clone(), session);
         self.store_session(&id, now, ReviewerEvent::SessionOpened)?;
         Ok(id)
@@ -97,11 +93,14 @@ impl State {
         let Some(session) = self.sessions.get_mut(id) else { return Ok(()) };
         session.view.closed_at = Some(now.seconds());
         session.view.recording_error = failure;
-        let (view, history) = (session.view.clone(), session.history.clone());
-        let agent = view.info.agent.clone();
-        let body = serde_json::to_string(&history).map_err(|e| Refusal::failed(e.to_string()))?;
-        self.writes.push(Write::Baseline { agent: agent.clone(), body });
-        self.baselines.insert(agent, history);
+        let (view, work) = (session.view.clone(), session.work.clone());
+        if let Some(history) = self.leave_work(&work, now) {
+            let agent = view.info.agent.clone();
+            let body =
+                serde_json::to_string(&history).map_err(|e| Refusal::failed(e.to_string()))?;
+            self.writes.push(Write::Baseline { agent: agent.clone(), body });
+            self.baselines.insert(agent, history);
+        }
         self.audit(&session_entry("session_closed", &view, now).with("comment", why))?;
         self.store_session(id, now, ReviewerEvent::SessionClosed)?;
         self.sessions.remove(id);

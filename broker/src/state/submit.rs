@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, ItemSyntax, Outcome as RuleOutcome, Verdict, judge_as, mask_secrets,
+    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Verdict, judge_as, mask_secrets,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
@@ -163,8 +163,12 @@ impl State {
             has_stdin_script: submission.kind == ItemKind::Stdin,
         };
         let reading = reading(submission.kind, submission.interactive.as_ref());
-        let verdict = judge_as(&self.snapshot, reading, bytes, &context, &session.history);
-        let retry_of_denied = session.denied.contains(&submission.sha256.to_string());
+        let work = self.work.get(&session.work);
+        let nothing = History::default();
+        let history = work.map_or(&nothing, |work| &work.history);
+        let verdict = judge_as(&self.snapshot, reading, bytes, &context, history);
+        let digest = submission.sha256.to_string();
+        let retry_of_denied = work.is_some_and(|work| work.was_denied(&digest));
         let mut view = self.view_of(submission, bytes, info, &verdict, retry_of_denied, now);
         // A rule is no way round the approvals a policy asks for.
         let gap = match verdict.rule.verdict {
@@ -183,11 +187,14 @@ impl State {
     fn observe(&mut self, submission: &Submission, bytes: &[u8], judged: &Judged) {
         let Some(session) = self.sessions.get_mut(&submission.session_id) else { return };
         if judged.command && !is_secret(submission) {
-            session.history.observe(&Event::Submitted {
-                command: bytes,
-                context: &judged.context,
-                assessment: &judged.verdict.assessment,
-            });
+            let work = session.work.clone();
+            if let Some(work) = self.work.get_mut(&work) {
+                work.history.observe(&Event::Submitted {
+                    command: bytes,
+                    context: &judged.context,
+                    assessment: &judged.verdict.assessment,
+                });
+            }
         }
         let view = &judged.view;
         session.view.commands = session.view.commands.saturating_add(1);

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use expacti_protocol::command::CommandView;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::session::SessionView;
 
@@ -81,6 +82,25 @@ impl Sessions {
         while list.len() > PAST {
             list.pop_front();
         }
+    }
+
+    /// What the same agent did on the same target before a request, oldest first. A wrapped program makes a
+    /// connection for every command, so that one session alone would say little.
+    pub(crate) fn before(&self, request: &CommandView) -> Vec<&PastCommand> {
+        let here = &request.session;
+        let same = |id: &SessionId| {
+            *id == request.session_id
+                || self.all.get(id).is_some_and(|session| {
+                    let info = &session.view.info;
+                    (&info.agent, &info.target, &info.user)
+                        == (&here.agent, &here.target, &here.user)
+                })
+        };
+        let sessions = self.past.iter().filter(|(id, _)| same(id));
+        let mut list: Vec<&PastCommand> = sessions.flat_map(|(_, past)| past).collect();
+        list.retain(|past| past.id != request.id);
+        list.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        list
     }
 
     /// The agent typed so many bytes into a session.

@@ -189,11 +189,10 @@ fn approvals(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'s
     labelled(theme, "APPROVALS ", &text, Style::new(), columns, 2, lines);
 }
 
-/// The last commands of the session with their results.
+/// The last commands of the agent on this target with their results, whichever connection they came in.
 fn before(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'static>>) {
     let theme = model.settings.theme;
-    let Some(past) = model.sessions.past.get(&item.view().session_id) else { return };
-    let list: Vec<_> = past.iter().filter(|p| &p.id != item.id()).collect();
+    let list = model.sessions.before(item.view());
     let skip = list.len().saturating_sub(3);
     for (i, p) in list.into_iter().skip(skip).enumerate() {
         let label = if i == 0 { "BEFORE " } else { "       " };

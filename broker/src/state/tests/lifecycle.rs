@@ -451,3 +451,30 @@ fn a_release_that_crosses_the_withdrawal_ends_as_withdrawn() {
     let all = ["command_submitted", "decision", "released", "unknown", "withdrawn"];
     assert_eq!(kinds(&w, &id), all);
 }
+
+#[test]
+fn a_denial_is_remembered_across_connections() {
+    let mut world = World::new();
+    let alice = peer("alice", Role::Reviewer);
+    let first = world.session();
+    let denied = world.submit(&first, "rm -rf /srv/x");
+    world.decide(&alice, &denied, false).unwrap();
+    world.run(|state, now| state.close_session(GATE, &first, now)).unwrap();
+    // The agent connects again and tries the same, and something like it.
+    let second = world.session();
+    let again = world.submit(&second, "rm -rf /srv/x");
+    assert!(world.state.commands.get(&again).unwrap().view.retry_of_denied);
+    let other = world.submit(&second, "rm -r -f /srv/x");
+    let view = &world.state.commands.get(&other).unwrap().view;
+    assert!(!view.retry_of_denied);
+    let reasons = &view.anomaly_reasons;
+    assert!(reasons.iter().any(|r| r == "repeated_denials_with_variations"), "{reasons:?}");
+    world.decide(&alice, &other, true).unwrap();
+    world.decide(&alice, &again, false).unwrap();
+    world.run(|state, now| state.close_session(GATE, &second, now)).unwrap();
+    // Half an hour later it is other work.
+    world.pass(Duration::from_secs(31 * 60));
+    let third = world.session();
+    let later = world.submit(&third, "rm -rf /srv/x");
+    assert!(!world.state.commands.get(&later).unwrap().view.retry_of_denied);
+}
