@@ -199,7 +199,8 @@ fn a_wrap_goes_on_when_the_broker_was_started_anew() -> Result<()> {
          ssh target 'echo two'"
     );
     let reviewer = t.auto_reviewer(Verdict::Allow);
-    let run = t.wrap(&["sh", "-c", &script]).spawn()?;
+    // A working directory below /tmp is seen inside and outside.
+    let run = t.wrap(&["sh", "-c", &script]).current_dir(t.dir()).spawn()?;
     expacti_harness::until("the first connection", || {
         Ok(t.dir().join("begun").exists().then_some(()))
     })?;

@@ -158,7 +158,8 @@ fn an_agent_cannot_approve_itself() -> Result<()> {
         std::fs::remove_file(&status).ok();
         let mut script = detached(how);
         script.push_str(&format!("; until [ -s {} ]; do sleep 0.05; done", status.display()));
-        t.wrap(&["sh", "-c", &script]).run()?.expect_code(0)?;
+        // A working directory below /tmp is seen inside and outside.
+        t.wrap(&["sh", "-c", &script]).current_dir(t.dir()).run()?.expect_code(0)?;
         let code = std::fs::read_to_string(&status)?;
         let said = std::fs::read_to_string(&out)?;
         ensure!(code.trim() == "5", "{how:?} ended with {code}: {said}");

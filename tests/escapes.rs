@@ -816,7 +816,11 @@ fn without_the_wrap_nothing_goes_on() -> Result<()> {
 #[test]
 fn a_key_that_is_replaced_outside() -> Result<()> {
     let t = ordinary!();
-    outside(&t, "mkdir keys; cp .ssh/id_ed25519 keys/deploy; cp .ssh/id_ed25519 new")?;
+    // Among other files: a directory of nothing but keys is covered as a whole.
+    outside(
+        &t,
+        "mkdir keys; cp .ssh/id_ed25519 keys/deploy; echo x >keys/notes; cp .ssh/id_ed25519 new",
+    )?;
     let config = fs::read_to_string(t.home().join(".ssh/config"))?;
     t.write(".ssh/config", &format!("{config}Host other\n  IdentityFile ~/keys/deploy\n"))?;
     let script = "cat keys/deploy; : >ready; until grep -q KEY keys/deploy; do :; done; sleep 987";

@@ -60,7 +60,8 @@ fn a_wrap_is_known_after_the_broker_restarts_and_without_one() -> Result<()> {
         )
     };
     let script = format!(": > '{dir}/begun'\n{}", ["stopped", "restarted"].map(step).concat());
-    let run = t.wrap(&["sh", "-c", &script]).spawn()?;
+    // A working directory below /tmp is seen inside and outside.
+    let run = t.wrap(&["sh", "-c", &script]).current_dir(t.dir()).spawn()?;
     // A wrap that finds no broker starts one or fails: here it is to have begun.
     until("the wrapped program to begin", || Ok(t.dir().join("begun").exists().then_some(())))?;
     let attempt = |name: &str| -> Result<String> {

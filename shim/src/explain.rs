@@ -88,7 +88,7 @@ fn isolated(
             expacti_protocol::one_line(&open.join(", @"))
         ));
     }
-    let nothing = context.dir.join(crate::isolate::survey::NOTHING);
+    let nothing = context.dir.join(crate::isolate::plan::NOTHING);
     for step in &isolate.plan.steps {
         let at = step.at().to_owned();
         if at.starts_with(&context.dir) {

@@ -29,6 +29,7 @@ mod launch;
 mod line;
 mod notice;
 mod options;
+mod path_text;
 mod pipes;
 mod process;
 mod resolve;

@@ -86,8 +86,10 @@ pub(crate) fn open_abstract_sockets() -> Vec<String> {
     if crate::isolate::lockdown::has_scopes() {
         return Vec::new();
     }
-    let text = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    crate::isolate::sockets::abstract_names(&text).into_iter().collect()
+    match std::fs::read("/proc/net/unix") {
+        Ok(text) => crate::isolate::sockets::abstract_names(&text).into_iter().collect(),
+        Err(e) => vec![format!("(/proc/net/unix cannot be read: {e})")],
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

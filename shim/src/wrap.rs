@@ -223,6 +223,7 @@ fn isolate(
     launch.environment.extend(UNREACHABLE.iter().map(|name| EnvChange::Remove(name)));
     start.pinned = isolate.plan.pinned();
     start.mask = isolate.plan.mask();
+    start.hidden = isolate.plan.hidden();
     launch.isolate = Some(isolate);
     Ok(())
 }
@@ -310,6 +311,7 @@ fn start(
         with: options.with.clone(),
         pinned: Vec::new(),
         mask: Vec::new(),
+        hidden: Vec::new(),
         config_name: ssh_config.clone(),
         ssh_config,
         identities: options.identities.iter().map(absolute).collect::<Result<_, _>>()?,

@@ -218,7 +218,7 @@ fn isolated(world: &World, pinned: &[&str], args: &[&str]) -> String {
             "expacti": support::shim(), "ssh": "/usr/bin/ssh", "dir": dir.path(),
         },
         "broker": world.home.broker_socket(), "isolation": "namespace", "with": [],
-        "namespaces": true, "mask": [], "pinned": pinned, "ssh_config": world.path().join("pinned/config"), "identities": [],
+        "namespaces": true, "mask": [], "hidden": [], "pinned": pinned, "ssh_config": world.path().join("pinned/config"), "identities": [],
         "own_client": false, "first": null,
     });
     let mut child = Command::new(support::shim())

@@ -83,6 +83,8 @@ fn child(argv: &[String]) -> std::io::Result<TargetStream> {
     });
     let mut child = command
         .args(args)
+        // A relative path on it leads to nothing that an agent can write.
+        .current_dir("/")
         // It runs on behalf of an agent, no matter who named it: the broker takes no decision from
         // it.
         .env(WRAP_ENV, "gate")

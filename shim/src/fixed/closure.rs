@@ -43,8 +43,7 @@ pub(crate) struct Closure {
     pub(crate) code: Vec<Code>,
     /// The keys and certificates it names.
     pub(crate) identities: Vec<PathBuf>,
-    /// Where else keys and the sockets of shared connections may be: paths with tokens or variables in
-    /// them, as patterns.
+    /// Where else keys may be: paths with tokens or variables in them, as patterns.
     pub(crate) patterns: Vec<String>,
     /// Where sockets of shared connections would be made, as patterns; empty when none are shared.
     pub(crate) sharing: Vec<String>,
@@ -138,7 +137,7 @@ impl Reader<'_> {
         self.closure.variables.extend(variables(&line.rest));
         match line.keyword.as_str() {
             "include" => {
-                for pattern in line.words() {
+                for pattern in line.readings() {
                     self.include(&pattern, file, relative_to, depth);
                 }
             }
@@ -159,19 +158,21 @@ impl Reader<'_> {
                 self.code(&line.keyword, line.words().first().cloned().unwrap_or_default());
             }
             "identityfile" | "certificatefile" => {
-                for word in line.words() {
+                for word in line.readings() {
                     match self.path(&word) {
                         Some(path) => self.closure.identities.push(path),
-                        None => self.closure.patterns.extend(pattern(&word, self.places)),
+                        None => self.closure.patterns.extend(patterns(&word, self.places)),
                     }
                 }
             }
             "controlpath" => {
-                let patterns =
-                    line.words().into_iter().filter_map(|word| pattern(&word, self.places));
-                let patterns: Vec<_> = patterns.collect();
-                self.closure.sharing.extend(patterns.iter().cloned());
-                self.closure.patterns.extend(patterns);
+                let is_set = |word: &String| !word.eq_ignore_ascii_case("none");
+                for word in line.readings().into_iter().filter(is_set) {
+                    let told = pattern(&word, self.places, false);
+                    self.closure.patterns.extend(told.clone());
+                    // What cannot be told is kept as it stands.
+                    self.closure.sharing.push(told.unwrap_or(word));
+                }
             }
             "controlmaster" => {
                 let off =
@@ -179,9 +180,12 @@ impl Reader<'_> {
                 self.shares |= !line.words().iter().all(off);
             }
             "identityagent" => {
-                let named = line.words().into_iter().filter_map(|word| self.path(&word));
-                let named: Vec<_> = named.collect();
-                self.closure.identities.extend(named);
+                for word in line.readings() {
+                    match self.path(&word) {
+                        Some(path) => self.closure.identities.push(path),
+                        None => self.closure.patterns.extend(pattern(&word, self.places, false)),
+                    }
+                }
             }
             "userknownhostsfile" | "globalknownhostsfile" => {
                 let named = line.words().into_iter().filter_map(|word| self.path(&word));
@@ -193,7 +197,15 @@ impl Reader<'_> {
     }
 
     fn include(&mut self, pattern: &str, file: &Path, relative_to: &Path, depth: usize) {
+        let place = relative_to.display().to_string();
         if pattern.contains(['%', '$', '\\']) {
+            // It is not used, but the keys that it names are there.
+            let absolute = self::pattern(pattern, self.places, true);
+            self.follow(
+                &absolute.unwrap_or(format!("{place}/{}", pattern.replace('%', "*"))),
+                relative_to,
+                depth,
+            );
             self.problem(format!(
                 "{} has `Include {pattern}`, which cannot be followed: write the path without %, $ \
                  and \\",
@@ -204,6 +216,9 @@ impl Reader<'_> {
         let path = match pattern.strip_prefix("~/") {
             Some(rest) => self.places.home.join(rest),
             None if pattern.starts_with('~') => {
+                if let Some(absolute) = self::pattern(pattern, self.places, true) {
+                    self.follow(&absolute, relative_to, depth);
+                }
                 self.problem(format!(
                     "{} has `Include {pattern}`, the files of another user: write their path",
                     file.display()
@@ -222,19 +237,22 @@ impl Reader<'_> {
         {
             self.closure.files.push(dir.join("*"));
         }
-        let found = path.to_str().map(glob::glob);
-        let Some(Ok(found)) = found else {
+        let is_read = path.to_str().is_some_and(|path| self.follow(path, relative_to, depth));
+        if !is_read {
             self.problem(format!("{}: Include {pattern} cannot be read", file.display()));
-            return;
-        };
-        let mut found: Vec<_> = found.collect();
-        found.truncate(MOST_FILES + 1);
-        for path in found {
+        }
+    }
+
+    /// Reads the files of a pattern; false when it is none.
+    fn follow(&mut self, pattern: &str, relative_to: &Path, depth: usize) -> bool {
+        let Ok(found) = glob::glob(pattern) else { return false };
+        for path in found.take(MOST_FILES + 1).collect::<Vec<_>>() {
             match path {
                 Ok(path) => self.file(&path, relative_to, depth + 1),
                 Err(e) => self.problem(format!("{}: {}", e.path().display(), e.error())),
             }
         }
+        true
     }
 
     fn code(&mut self, keyword: &str, command: String) {
@@ -256,16 +274,38 @@ impl Reader<'_> {
     }
 }
 
+/// The patterns of a path that may be relative to the directory in which `ssh` is started: this one, or
+/// the home directory.
+fn patterns(word: &str, places: &Places) -> Vec<String> {
+    if word.starts_with(['/', '~', '%', '$']) {
+        return pattern(word, places, false).into_iter().collect();
+    }
+    let here = std::env::current_dir().ok();
+    let dirs = [Some(places.home.clone()), here].into_iter().flatten();
+    let path = |dir: PathBuf| Some(dir.join(word).to_str()?.replace("/./", "/"));
+    dirs.filter_map(path).filter_map(|path| pattern(&path, places, false)).collect()
+}
+
 /// A path with `*` in the place of each token, and the values that variables have now; none when it is
-/// not a path.
-fn pattern(word: &str, places: &Places) -> Option<String> {
-    let literal = |letter: char| glob::Pattern::escape(letter.encode_utf8(&mut [0; 4]));
+/// not a path. `globs`: it is a pattern already.
+fn pattern(word: &str, places: &Places, globs: bool) -> Option<String> {
+    let escape = |text: &str| match globs {
+        true => text.to_owned(),
+        false => glob::Pattern::escape(text),
+    };
+    let literal = |letter: char| escape(letter.encode_utf8(&mut [0; 4]));
     let home = glob::Pattern::escape(places.home.to_str()?);
     let mut out = String::new();
     let mut rest = word;
-    if let Some(below) = word.strip_prefix('~').filter(|below| below.starts_with('/')) {
-        out.push_str(&home);
-        rest = below;
+    if let Some(tail) = word.strip_prefix('~') {
+        let (name, _) = tail.split_once('/')?;
+        if name.is_empty() {
+            out.push_str(&home);
+        } else {
+            let user = nix::unistd::User::from_name(name).ok().flatten()?;
+            out.push_str(&glob::Pattern::escape(user.dir.to_str()?));
+        }
+        rest = tail.get(name.len()..)?;
     }
     while let Some(letter) = rest.chars().next() {
         if let Some((name, behind)) =

@@ -10,18 +10,18 @@ use crate::executable;
 /// Words after which another command begins.
 const TRANSPARENT: &[&str] = &[
     "!", "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "{", "}", "exec",
-    "command", "nohup", "env", "time", "builtin",
+    "command", "nohup", "env", "time", "builtin", "timeout",
 ];
 
 /// What a POSIX shell does itself, and what takes no program's name.
 const BUILTIN: &[&str] = &[
-    "[", "test", "true", "false", ":", "echo", "printf", "cd", "exit", "return", "export", "read",
-    "set", "shift", "ulimit", "umask", "unset", "wait",
+    "[", "test", "true", "false", ":", "echo", "printf", "exit", "return", "export", "read", "set",
+    "shift", "ulimit", "umask", "unset", "wait",
 ];
 
-/// Shells, of which nothing but the scripts on their command line is looked at otherwise.
+/// What makes of the words behind it something that cannot be told.
 const READS_CODE: &[&str] =
-    &[".", "source", "eval", "trap", "alias", "xargs", "sudo", "doas", "su"];
+    &[".", "source", "eval", "trap", "alias", "cd", "xargs", "sudo", "doas", "su"];
 
 /// Programs that read no file of the user's by themselves: what they do stands on their command line.
 const KNOWN: &[&str] = &[
@@ -64,10 +64,72 @@ const KNOWN: &[&str] = &[
     "whoami",
 ];
 
+/// Shells, of which the code and the scripts on their command line are looked at.
+const SHELLS: &[&str] = &["bash", "dash", "ksh", "sh", "zsh"];
+
+/// Whether an argument makes a program of [`KNOWN`] read a start-up file of the user's, or start another
+/// program that is not looked at.
+fn leads_on(program: &str, word: &str, next: Option<&str>) -> bool {
+    let letters = |some: &str| {
+        word.strip_prefix(['-', '+'])
+            .is_some_and(|rest| !rest.starts_with('-') && rest.contains(|c| some.contains(c)))
+    };
+    let lower = word.to_ascii_lowercase();
+    let names = |some: &[&str]| some.iter().any(|one| lower.contains(one));
+    match program {
+        // A login shell, and an interactive one; bash takes its long options with one hyphen, too.
+        "sh" | "bash" | "dash" => {
+            letters("il") || names(&["-login", "-rcfile", "-init-file", "-interactive"])
+        }
+        "nc" | "nc.openbsd" | "nc.traditional" | "ncat" | "netcat" => {
+            letters("ec") || names(&["-exec", "-sh-exec", "-lua-exec"])
+        }
+        "socat" => names(&["exec:", "system:", "shell:", "exec=", "system="]),
+        // What it reads by itself is looked at where the configuration is.
+        "ssh" => {
+            let shares_not = match word.strip_prefix("-S") {
+                Some("") => next == Some("none"),
+                Some(path) => path == "none",
+                None => lower.ends_with("controlmaster=no") || lower.ends_with("controlpath=none"),
+            };
+            let leads = ssh_options(word).any(|letter| "FIMOS".contains(letter))
+                || names(&[
+                    "controlmaster",
+                    "controlpath",
+                    "knownhostscommand",
+                    "localcommand",
+                    "pkcs11provider",
+                    "proxycommand",
+                    "smartcarddevice",
+                ]);
+            leads && !shares_not
+        }
+        _ => false,
+    }
+}
+
+/// The option letters of an argument of `ssh`, up to the first that takes the rest as its value.
+fn ssh_options(word: &str) -> impl Iterator<Item = char> {
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    let end = letters.find(|c| "BbcDEeFIiJLlmOopPQRSWw".contains(c));
+    letters.chars().take(end.map_or(letters.len(), |end| end + 1))
+}
+
+/// How long `timeout` waits, as it stands before the program that it starts.
+fn is_duration(word: &str) -> bool {
+    let digits = word.trim_end_matches(['s', 'm', 'h', 'd']);
+    !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
+}
+
+/// Whether it runs `ssh`, which does what the configuration says of some host.
+pub(super) fn runs_ssh(file: &Path) -> bool {
+    file.file_name() == Some(OsStr::new("ssh"))
+}
+
 /// Whether a file is no program, or one that is known to read no file of the user's by itself.
 pub(super) fn is_known(file: &Path) -> bool {
     let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    KNOWN.contains(&name) || (file.exists() && !executable::is_executable(file))
+    KNOWN.contains(&name) || !executable::is_executable(file)
 }
 
 /// The files of a command line. Bare names are looked for in `path`.
@@ -88,53 +150,106 @@ fn collect(
         return Err("it is too long or too deep to be looked at".to_owned());
     }
     let mut begins = true;
+    // What the words behind are for, as far as it is known.
+    let mut program = String::new();
     let mut takes_code = false;
-    for token in tokens(command)? {
+    let mut times = false;
+    let mut tokens = tokens(command)?.into_iter().peekable();
+    while let Some(token) = tokens.next() {
         let Token::Word(word) = token else {
-            begins = true;
+            (begins, takes_code, times) = (true, false, false);
+            program.clear();
             continue;
         };
-        let is_code =
-            std::mem::replace(&mut takes_code, word.starts_with('-') && word.ends_with('c'));
+        let next = tokens.peek().and_then(|token| match token {
+            Token::Word(next) => Some(next.as_str()),
+            Token::Operator => None,
+        });
+        if !begins && leads_on(&program, &word, next) {
+            return Err(format!("what {program} does with {word} cannot be told"));
+        }
+        if begins && std::mem::take(&mut times) && is_duration(&word) {
+            continue;
+        }
+        if !begins && SHELLS.contains(&program.as_str()) {
+            if word.starts_with(['-', '+']) {
+                takes_code |= !word.starts_with("--") && word.contains('c');
+            } else if std::mem::take(&mut takes_code) {
+                collect(&word, places, path, depth + 1, found)?;
+                continue;
+            }
+        }
         let expanded = expand(&word, places);
         let Some(text) = expanded.as_deref() else {
             if begins {
                 return Err(format!("which program {word} is cannot be told"));
             }
+            found.extend(above_token(&word, places)?);
             continue;
         };
-        // `sh -c '…'`.
-        if is_code && text.contains(char::is_whitespace) {
-            collect(text, places, path, depth + 1, found)?;
-        } else {
-            let files = text.split_whitespace().skip(1).filter(|word| word.starts_with('/'));
-            found.extend(files.map(PathBuf::from).filter(|file| file.exists()));
+        if begins {
+            found.extend(program_file(text, path)?);
+            let name = text.rsplit('/').next().unwrap_or_default();
+            times = name == "timeout";
+            begins = TRANSPARENT.contains(&name) || is_assignment(text);
+            name.clone_into(&mut program);
         }
-        if text.contains('/') {
-            let file = Path::new("/").join(text);
-            if begins || file.exists() {
-                found.push(file);
-            }
-        } else if begins && !TRANSPARENT.contains(&text) && !is_assignment(text) {
-            if READS_CODE.contains(&text) {
-                return Err(format!("what {text} runs cannot be told"));
-            }
-            match executable::find(OsStr::new(text), path) {
-                Some(file) => found.push(file),
-                None if BUILTIN.contains(&text) => {}
-                None => return Err(format!("there is no {text} where it could not be put later")),
-            }
+        let value = text.split_once('=').map_or("", |(_, value)| value);
+        let values = value.split(':').filter_map(|value| expand(value, places));
+        let words = text.split_whitespace().map(str::to_owned).chain([value.to_owned()]);
+        let named = words.chain(values).filter(|word| word.starts_with('/')).map(PathBuf::from);
+        // A script that is not there could be made.
+        let reads_code = begins || SHELLS.contains(&program.as_str());
+        let reads_code = reads_code || !KNOWN.contains(&program.as_str());
+        found.extend(named.filter(|file| reads_code || file.exists()));
+        // Relative to the directory in which it runs.
+        let relative = Path::new("/").join(text);
+        if text.contains('/') && relative.exists() {
+            found.push(relative);
         }
-        // An option's value in the form --x=/path.
-        if let Some((_, value)) = text.split_once('=')
-            && value.starts_with('/')
-            && Path::new(value).exists()
-        {
-            found.push(value.into());
-        }
-        begins = begins && (TRANSPARENT.contains(&text) || is_assignment(text));
     }
+    found.dedup();
     Ok(())
+}
+
+/// The file of a program; none for what a shell does itself.
+fn program_file(text: &str, path: &OsStr) -> Result<Option<PathBuf>, String> {
+    if TRANSPARENT.contains(&text) || is_assignment(text) {
+        return Ok(None);
+    }
+    if text.contains('/') {
+        return Ok(Some(Path::new("/").join(text)));
+    }
+    if READS_CODE.contains(&text) {
+        return Err(format!("what {text} runs cannot be told"));
+    }
+    match executable::find(OsStr::new(text), path) {
+        Some(file) => Ok(Some(file)),
+        None if BUILTIN.contains(&text) => Ok(None),
+        None => Err(format!("there is no {text} where it could not be put later")),
+    }
+}
+
+/// Of a word with a token of the host's in it, the directory above that; none when it is no path.
+fn above_token(word: &str, places: &Places) -> Result<Option<PathBuf>, String> {
+    let word = word.split_once('=').map_or(word, |(_, value)| value);
+    let known = ["%d/", "${HOME}/", "$HOME/", "~", "/"].iter().any(|start| word.starts_with(start));
+    if !known {
+        let is_path = word.starts_with('$') && word.contains('/');
+        return if is_path {
+            Err(format!("which file {word} is cannot be told"))
+        } else {
+            Ok(None)
+        };
+    }
+    let mut above = word;
+    while let Some((shorter, _)) = above.rsplit_once('/') {
+        above = shorter;
+        if let Some(dir) = expand(&format!("{above}/"), places).filter(|dir| dir.starts_with('/')) {
+            return Ok(Some(dir.into()));
+        }
+    }
+    Err(format!("which file {word} is cannot be told"))
 }
 
 fn is_assignment(word: &str) -> bool {
@@ -154,7 +269,7 @@ enum Token {
 fn tokens(command: &str) -> Result<Vec<Token>, String> {
     let mut tokens = Vec::new();
     let mut word: Option<String> = None;
-    let mut chars = command.chars();
+    let mut chars = command.chars().peekable();
     let unreadable = || "its quotes are not closed".to_owned();
     while let Some(c) = chars.next() {
         match c {
@@ -189,6 +304,10 @@ fn tokens(command: &str) -> Result<Vec<Token>, String> {
             '>' | '<' => {
                 // What follows is a file, not a command.
                 tokens.extend(word.take().map(Token::Word));
+                // `2>&1` names a descriptor.
+                if chars.peek() == Some(&'&') {
+                    chars.next();
+                }
             }
             ';' | '|' | '&' | '(' | ')' | '\n' => {
                 tokens.extend(word.take().map(Token::Word));
@@ -208,10 +327,12 @@ pub(super) fn expand(word: &str, places: &Places) -> Option<String> {
     let home = places.home.to_str()?;
     let word = match word.strip_prefix("~/") {
         Some(rest) => format!("{home}/{rest}"),
+        None if word == "~" => home.to_owned(),
         None => word.to_owned(),
     };
     let word = word.replace("${HOME}", home).replace("$HOME", home);
-    if word.contains('$') {
+    // The home directory of somebody, by name.
+    if word.contains('$') || word.starts_with('~') {
         return None;
     }
     let mut out = String::new();

@@ -32,10 +32,27 @@ impl Line {
 
     /// The words: quotes are removed, and a `#` at the beginning of a word begins a comment.
     pub(super) fn words(&self) -> Vec<String> {
+        self.split(char::is_whitespace, false)
+    }
+
+    /// The words by every reading: of a path with a space behind a backslash in it, as newer versions
+    /// take it, or with one that is none to OpenSSH.
+    pub(super) fn readings(&self) -> Vec<String> {
+        let mut words = self.words();
+        for word in self.split(|c| " \t\r\n\x0c".contains(c), true) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words
+    }
+
+    fn split(&self, is_space: fn(char) -> bool, escapes_space: bool) -> Vec<String> {
+        let escaped = |c: &char| matches!(c, '"' | '\'' | '\\') || (escapes_space && *c == ' ');
         let mut words = Vec::new();
         let mut chars = self.rest.chars().peekable();
         loop {
-            while chars.next_if(|c| c.is_whitespace()).is_some() {}
+            while chars.next_if(|c| is_space(*c)).is_some() {}
             match chars.peek() {
                 None | Some('#') => return words,
                 Some(_) => {}
@@ -44,12 +61,12 @@ impl Line {
             let mut quote = None;
             while let Some(c) = chars.next() {
                 match (c, quote) {
-                    ('\\', _) if chars.peek().is_some_and(|c| matches!(c, '"' | '\'' | '\\')) => {
+                    ('\\', _) if chars.peek().is_some_and(escaped) => {
                         word.extend(chars.next());
                     }
                     (c, Some(open)) if c == open => quote = None,
                     ('"' | '\'', None) => quote = Some(c),
-                    (c, None) if c.is_whitespace() => break,
+                    (c, None) if is_space(c) => break,
                     (c, _) => word.push(c),
                 }
             }
@@ -99,6 +116,10 @@ mod tests {
         }
         assert_eq!(words(r#"Include "a b" 'c d' e\"f g\ h"#), ["a b", "c d", "e\"f", "g\\", "h"]);
         assert_eq!(words("Include a#b #c"), ["a#b"]);
+        let readings = |text| Line::parse(text).unwrap().readings();
+        assert_eq!(readings("Include a\\ b c"), ["a\\", "b", "c", "a b"]);
+        assert_eq!(readings("Include a\u{a0}b c"), ["a", "b", "c", "a\u{a0}b"]);
+        assert_eq!(readings("Include a b"), ["a", "b"]);
         assert_eq!(words("Include \"\" x"), ["", "x"]);
         assert_eq!(Line::parse("ProxyCommand  nc \"%h\" 22 # x").unwrap().rest, "nc \"%h\" 22 # x");
     }

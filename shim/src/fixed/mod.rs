@@ -39,6 +39,9 @@ pub(crate) struct Fixed {
     places: Places,
     /// What the wrapped program sees read-only: directories, and single files.
     pinned: Vec<PathBuf>,
+    /// The places at which something is mounted inside, and those of them of which nothing is seen there.
+    pub(crate) mask: Vec<PathBuf>,
+    pub(crate) hidden: Vec<PathBuf>,
     /// Whether a file that can be changed will do as long as it is what it was at the start. So it is
     /// where nothing can be pinned, and nothing is promised either.
     compare: bool,
@@ -72,6 +75,8 @@ impl Fixed {
         let mut fixed = Self {
             places,
             pinned,
+            mask: vec![],
+            hidden: vec![],
             compare,
             at_start: HashMap::new(),
             trusts_programs: false,
@@ -196,7 +201,7 @@ impl Fixed {
     /// Whether the gate may run the client with this configuration, for a jump host: it follows what the
     /// configuration says of that host, whatever it is.
     pub(crate) fn check_jump(&self, closure: &Closure) -> Result<(), FixedError> {
-        closure.code.iter().try_for_each(|code| self.check_code(code, closure))
+        closure.code.iter().try_for_each(|code| self.check_files(code, closure).map(drop))
     }
 
     /// Whether an `ssh` on this command line could leave the socket of a shared connection where a wrapped
@@ -206,15 +211,34 @@ impl Fixed {
         let off = ["controlmaster=no", "controlpath=none", "-s none", "-snone"];
         !self.compare
             && !off.iter().any(|off| command.contains(off))
-            && closure.sharing.iter().any(|pattern| {
-                let Some(dir) = directory(pattern) else { return true };
-                let dir = std::fs::canonicalize(&dir).unwrap_or(dir);
-                let hidden = |place: &PathBuf| dir.starts_with(place);
-                !self.pinned.iter().any(hidden) && !REPLACED.map(PathBuf::from).iter().any(hidden)
-            })
+            && !closure.sharing.iter().all(|pattern| self.is_unseen(pattern))
+    }
+
+    /// Whether nothing is seen inside of what lies outside in the directory of a pattern.
+    fn is_unseen(&self, pattern: &str) -> bool {
+        let Some(Ok(dir)) = directory(pattern).map(std::fs::canonicalize) else { return false };
+        let is_area = |at: &Path| {
+            REPLACED.iter().any(|area| std::fs::canonicalize(area).is_ok_and(|area| at == area))
+        };
+        // The innermost mount is the one that is seen.
+        let mounts = self.mask.iter().filter(|at| dir.starts_with(at));
+        let seen = mounts.max_by_key(|at| at.components().count());
+        seen.is_some_and(|at| self.hidden.contains(at) || is_area(at))
     }
 
     fn check_code(&self, code: &Code, closure: &Closure) -> Result<(), FixedError> {
+        let files = self.check_files(code, closure)?;
+        // A client among them follows the configuration, of whatever host.
+        let may_connect = |file: &PathBuf| commands::runs_ssh(file) || !commands::is_known(file);
+        if !self.compare && files.iter().any(may_connect) {
+            self.check_jump(closure)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Returns the files, which can be relied on.
+    fn check_files(&self, code: &Code, closure: &Closure) -> Result<Vec<PathBuf>, FixedError> {
         let refused = |program: PathBuf, why| {
             Err(FixedError::Program { program, what: code.keyword.clone(), why })
         };
@@ -222,19 +246,19 @@ impl Fixed {
             Ok(files) => files,
             Err(why) => return refused(code.command.clone().into(), why),
         };
-        if files.iter().any(|file| file.ends_with("ssh")) && self.would_share(code, closure) {
+        if files.iter().any(|file| commands::runs_ssh(file)) && self.would_share(code, closure) {
             let (what, command) = (code.keyword.clone(), code.command.clone());
             return Err(FixedError::Shares { what, command });
         }
-        for file in files {
-            if let Err(why) = self.rely(&file) {
-                return refused(file, why);
+        for file in &files {
+            if let Err(why) = self.rely(file) {
+                return refused(file.clone(), why);
             }
-            if !self.compare && !self.trusts_programs && !commands::is_known(&file) {
-                return refused(file, UNKNOWN_PROGRAM.to_owned());
+            if !self.compare && !self.trusts_programs && !commands::is_known(file) {
+                return refused(file.clone(), UNKNOWN_PROGRAM.to_owned());
             }
         }
-        Ok(())
+        Ok(files)
     }
 }
 

@@ -101,16 +101,12 @@ fn keys_and_shared_connections_of_any_host_are_known_by_patterns() {
         ("IdentityFile %d/%h/%r", Some(format!("{home}/*/*"))),
         ("CertificateFile /a/%%/%h-cert.pub", Some("/a/%/*-cert.pub".to_owned())),
         ("IdentityFile /a/[b]*%h?", Some("/a/[[]b[]][*]*[?]".to_owned())),
-        ("ControlPath ~/.mux/%C", Some(format!("{home}/.mux/*"))),
-        ("ControlPath \"/tmp/a b/%r@%h:%p\"", Some("/tmp/a b/*@*:*".to_owned())),
-        ("ControlPath /run/fixed", Some("/run/fixed".to_owned())),
-        ("ControlPath none", None),
         // Variables with their value, those that have none with any.
         ("IdentityFile \"${PATH}/%h\"", Some(format!("{set}/*"))),
         ("IdentityFile /a/${EXPACTI_NOT_SET}/k", Some("/a/*/k".to_owned())),
-        // Relative, of another user, everything there is, or unfinished.
-        ("IdentityFile keys/%h", None),
-        ("IdentityFile ~root/%h", None),
+        ("IdentityFile ~root/%h", Some("/root/*".to_owned())),
+        // Of nobody, everything there is, or unfinished.
+        ("IdentityFile ~nobody-of-this-name/%h", None),
         ("IdentityFile /%h", None),
         ("IdentityFile /a/b%", None),
     ] {
@@ -118,6 +114,24 @@ fn keys_and_shared_connections_of_any_host_are_known_by_patterns() {
         let closure = files.closure();
         assert_eq!(closure.patterns, expected.into_iter().collect::<Vec<_>>(), "{line}");
     }
+    for (line, expected) in [
+        ("ControlPath ~/.mux/%C", Some(format!("{home}/.mux/*"))),
+        ("ControlPath \"/tmp/a b/%r@%h:%p\"", Some("/tmp/a b/*@*:*".to_owned())),
+        ("ControlPath /run/fixed", Some("/run/fixed".to_owned())),
+        ("ControlPath mux-%C", Some("mux-%C".to_owned())),
+        ("ControlPath none", None),
+    ] {
+        files.write("home/.ssh/config", &format!("Host x\n {line}\n"));
+        assert!(files.closure().sharing.is_empty(), "{line}");
+        files.write("home/.ssh/config", &format!("Host x\n {line}\nControlMaster auto\n"));
+        let closure = files.closure();
+        assert_eq!(closure.sharing, expected.into_iter().collect::<Vec<_>>(), "{line}");
+    }
+    // A relative one is looked for in the home directory and in this one.
+    files.write("home/.ssh/config", "IdentityFile keys/%h ~/a\\ b\n");
+    let closure = files.closure();
+    assert!(closure.patterns.contains(&format!("{home}/keys/*")), "{:?}", closure.patterns);
+    assert!(closure.identities.contains(&files.path("home/a b")), "{:?}", closure.identities);
     // What can be told needs no pattern.
     files.write("home/.ssh/config", "IdentityFile ~/.ssh/%u %d/%i\n");
     let uid = rustix::process::geteuid().as_raw();
@@ -257,6 +271,54 @@ fn programs_and_scripts_of_command_lines() {
         "sudo /opt/x",
         "'",
         "/bin/sh -c 'no-such-program-here x'",
+    ] {
+        assert!(files_of(unclear).is_err(), "{unclear}");
+    }
+}
+
+#[test]
+fn what_a_program_leads_on_to_is_looked_at() {
+    for (command, names) in [
+        ("timeout 20 /opt/x %h", vec!["/opt/x"]),
+        ("sh -c /opt/x", vec!["/usr/bin/sh", "/opt/x"]),
+        ("bash -ec '/opt/x;/opt/y'", vec!["/usr/bin/bash", "/opt/x", "/opt/y"]),
+        ("bash ~/bin/not-there %h %p", vec!["/usr/bin/bash", "~/bin/not-there"]),
+        ("bash ~/bin/%h", vec!["/usr/bin/bash", "~/bin/"]),
+        ("PATH=~/bin:/bin /opt/x", vec!["~/bin", "/bin", "/opt/x"]),
+        ("test -f ~/not-there", vec!["/usr/bin/test"]),
+        ("nc %h %p >/dev/null 2>&1", vec!["/usr/bin/nc", "/dev/null"]),
+        ("nc -X connect -x proxy:3128 %h %p", vec!["/usr/bin/nc"]),
+        ("ssh -q -W %h:%p -i ~/.ssh/x jump", vec!["/usr/bin/ssh"]),
+        ("ssh -S none -oControlMaster=no -oControlPath=none -W %h:%p j", vec!["/usr/bin/ssh"]),
+    ] {
+        let found = files_of(command);
+        assert!(found.is_ok(), "{command}: {found:?}");
+        let found: Vec<String> =
+            found.unwrap().into_iter().map(|f| f.replace("/usr/bin/", "/bin/")).collect();
+        let names: Vec<String> = names.iter().map(|n| n.replace("/usr/bin/", "/bin/")).collect();
+        assert_eq!(found, names, "{command}");
+    }
+    for unclear in [
+        "bash -lc 'nc %h %p'",
+        "bash --login -c true",
+        "bash -c -l true",
+        "bash -ic true",
+        "bash -rcfile /x -c true",
+        "sh -lc true",
+        "sh -c 'bash -l'",
+        "sh -c no-such-program-here",
+        "sh -c -e no-such-program-here",
+        "timeout 20 no-such-program-here",
+        "timeout -s KILL 20 /opt/x",
+        "nc -e /bin/sh %h",
+        "ssh -o ProxyCommand=/opt/x -W %h:%p jump",
+        "ssh -F /opt/config jump",
+        "ssh -S ~/x jump",
+        "ssh -M -W %h:%p jump",
+        "ssh -oControlPath=~/x -W %h:%p jump",
+        "~root/bin/x",
+        "cd /opt; ./x",
+        "bash $X/x",
     ] {
         assert!(files_of(unclear).is_err(), "{unclear}");
     }

@@ -43,9 +43,14 @@ pub(crate) struct Start {
     /// What the program may use beside.
     pub(crate) with: Vec<String>,
     /// Directories that the program sees read-only. None can be pinned without isolation.
+    #[serde(with = "crate::path_text::many")]
     pub(crate) pinned: Vec<PathBuf>,
     /// Where something must stay mounted as long as the wrap lasts.
+    #[serde(with = "crate::path_text::many")]
     pub(crate) mask: Vec<PathBuf>,
+    /// Those of them of which nothing is seen that is there outside.
+    #[serde(with = "crate::path_text::many")]
+    pub(crate) hidden: Vec<PathBuf>,
     /// `--ssh-config`, absolute, or a copy of the configuration.
     pub(crate) ssh_config: Option<PathBuf>,
     /// `--ssh-config` as the wrapped program knows it, absolute.

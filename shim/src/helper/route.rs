@@ -144,6 +144,7 @@ pub(super) fn fixed(start: &Start, path: &OsStr) -> Fixed {
         start.identities.clone(),
     );
     fixed.config_name = start.config_name.clone();
+    (fixed.mask, fixed.hidden) = (start.mask.clone(), start.hidden.clone());
     fixed.trusts_programs = start.with.iter().any(|with| with == "proxy-commands");
     fixed
 }

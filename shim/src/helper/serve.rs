@@ -25,7 +25,7 @@ use crate::child::die_with_parent;
 use crate::error::{HelperError, WrapError};
 use crate::fixed::Fixed;
 #[cfg(target_os = "linux")]
-use crate::isolate::watch::Watcher;
+use crate::isolate::watch::{Watched, Watcher};
 #[cfg(target_os = "linux")]
 use crate::notice;
 
@@ -350,23 +350,23 @@ impl Server {
     #[cfg(target_os = "linux")]
     fn watch(&self, peer: &UnixStream) -> Result<(), WrapError> {
         use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-        let mask = self.start.mask.clone();
-        if mask.is_empty() || self.watching.swap(true, Ordering::AcqRel) {
+        let watched = Watched { mask: self.start.mask.clone(), hidden: self.start.hidden.clone() };
+        if watched.mask.is_empty() || self.watching.swap(true, Ordering::AcqRel) {
             return Err(HelperError::EnteredAlready.into());
         }
         let failed = || WrapError::io("look at the mounts of the program");
         let pid = pid_of(peer).ok_or(HelperError::UnknownPeer)?;
         // Its end tells the program's first process that nobody watches any more.
-        let watched = peer.try_clone().map_err(failed())?;
+        let watching = peer.try_clone().map_err(failed())?;
         let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let process = process.ok_or(HelperError::UnknownPeer)?;
         let process = pidfd_open(process, PidfdFlags::empty())
             .map_err(WrapError::errno("keep hold of the program"))?;
-        let watcher = Watcher::new(pid, mask).map_err(failed())?;
+        let watcher = Watcher::new(pid, watched).map_err(failed())?;
         std::thread::Builder::new()
             .spawn(move || {
                 let fault = watcher.run();
-                drop(watched);
+                drop(watching);
                 // When the program has ended by itself, nothing is left to be said.
                 if pidfd_send_signal(&process, Signal::KILL).is_ok() {
                     notice::print(&format!(

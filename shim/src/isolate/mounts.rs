@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -17,7 +17,7 @@ use rustix::mount::{
 };
 
 use super::plan::{Item, ItemKind, Plan, Step};
-use super::survey::holds_a_private_key;
+use super::survey::{MAX_COPY, holds_a_private_key};
 use crate::error::WrapError;
 
 /// The sources of a plan, opened before the first mount.
@@ -77,8 +77,11 @@ impl Sources {
         match &item.kind {
             ItemKind::Bind { from } => self.add_tree(from),
             ItemKind::Copy { from } => {
-                let text = std::fs::read(from)
-                    .map_err(WrapError::io(format!("read {}", from.display())))?;
+                let failed = || WrapError::io(format!("read {}", from.display()));
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+                let file = open_plainly(from, flags).map_err(|e| failed()(e.into()))?;
+                let mut text = Vec::new();
+                File::from(file).take(MAX_COPY).read_to_end(&mut text).map_err(failed())?;
                 // It was looked at before; it may lead elsewhere by now.
                 let text = if holds_a_private_key(&text) { Vec::new() } else { text };
                 self.files.insert(from.clone(), text);
@@ -179,12 +182,15 @@ fn tree(path: &Path) -> Result<OwnedFd, WrapError> {
         | OpenTreeFlags::AT_RECURSIVE
         | OpenTreeFlags::AT_EMPTY_PATH;
     let failed = || WrapError::errno(format!("open {}", path.display()));
-    // The path had no symbolic link in it when it was looked at. If it has one now, somebody put it
-    // there in between, to have something else shown.
-    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let fd = openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
-        .map_err(failed())?;
+    let fd = open_plainly(path, OFlags::PATH | OFlags::CLOEXEC).map_err(failed())?;
     open_tree(&fd, c"", flags).map_err(failed())
+}
+
+/// Opens a path that had no symbolic link in it when it was looked at. If it has one now, somebody put it
+/// there in between, to have something else shown.
+fn open_plainly(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    openat2(CWD, path, flags, Mode::empty(), resolve)
 }
 
 fn attach(tree: &OwnedFd, at: &Path) -> Result<(), WrapError> {

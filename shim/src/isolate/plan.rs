@@ -4,12 +4,21 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::path_text::one;
+
+/// Directories that are another inside, but for what is brought back.
+pub(crate) const AREAS: &[&str] = &["/tmp", "/run", "/dev", "/proc"];
+
+/// The file of the wrap's directory that is mounted over files that must not be read.
+pub(crate) const NOTHING: &str = "nothing";
+
 /// What the file system looks like inside.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// In this order.
     pub(crate) steps: Vec<Step>,
     /// The working directory, entered by its path once everything is in place.
+    #[serde(with = "one")]
     pub(crate) cwd: PathBuf,
     /// Everything is read-only but what a step makes writable again: for root, who owns the files by
     /// which a system starts programs.
@@ -20,24 +29,51 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Step {
     /// A new directory in memory, with these things in it.
-    Directory { at: PathBuf, mode: u32, read_only: bool, content: Vec<Item> },
+    Directory {
+        #[serde(with = "one")]
+        at: PathBuf,
+        mode: u32,
+        read_only: bool,
+        content: Vec<Item>,
+    },
     /// A file or directory, with everything mounted below it, seen at another place (or at its own:
     /// whatever is mounted cannot be renamed or removed).
-    Bind { from: PathBuf, at: PathBuf, read_only: bool },
+    Bind {
+        #[serde(with = "one")]
+        from: PathBuf,
+        #[serde(with = "one")]
+        at: PathBuf,
+        read_only: bool,
+    },
     /// The files of `with` in the place of those of the same name in the directory `at`.
-    Overlay { at: PathBuf, with: PathBuf },
+    Overlay {
+        #[serde(with = "one")]
+        at: PathBuf,
+        #[serde(with = "one")]
+        with: PathBuf,
+    },
     /// The processes of this wrap, and no other.
-    Processes { at: PathBuf },
+    Processes {
+        #[serde(with = "one")]
+        at: PathBuf,
+    },
     /// The terminals of this wrap, and no other.
-    Terminals { at: PathBuf },
+    Terminals {
+        #[serde(with = "one")]
+        at: PathBuf,
+    },
     /// The mounts at and below `at`, read-only.
-    ReadOnly { at: PathBuf },
+    ReadOnly {
+        #[serde(with = "one")]
+        at: PathBuf,
+    },
 }
 
 /// Something in a new directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Item {
     /// Its path in the directory.
+    #[serde(with = "one")]
     pub(crate) path: PathBuf,
     pub(crate) kind: ItemKind,
 }
@@ -46,10 +82,12 @@ pub(crate) struct Item {
 pub(crate) enum ItemKind {
     /// The file or directory `from`, with everything mounted below it.
     Bind {
+        #[serde(with = "one")]
         from: PathBuf,
     },
     /// A copy of a file as it is now.
     Copy {
+        #[serde(with = "one")]
         from: PathBuf,
     },
     Directory {
@@ -58,6 +96,7 @@ pub(crate) enum ItemKind {
     /// An empty file.
     Empty,
     Link {
+        #[serde(with = "one")]
         to: PathBuf,
     },
 }
@@ -94,6 +133,16 @@ impl Plan {
         mounts.map(|step| step.at().to_owned()).collect()
     }
 
+    /// The places of which nothing is seen that is there outside, but copies.
+    pub(crate) fn hidden(&self) -> Vec<PathBuf> {
+        let is_hidden = |step: &&Step| match step {
+            Step::Directory { at, .. } => !AREAS.iter().any(|area| at == Path::new(area)),
+            Step::Bind { from, .. } => from.ends_with(NOTHING),
+            _ => false,
+        };
+        self.steps.iter().filter(is_hidden).map(|step| step.at().to_owned()).collect()
+    }
+
     /// What the program can read but not change, or not even see.
     pub(crate) fn pinned(&self) -> Vec<PathBuf> {
         let is_pinned = |step: &&Step| match step {
@@ -112,6 +161,8 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::*;
 
     fn plan(read_only: bool) -> Plan {
@@ -154,7 +205,7 @@ mod tests {
         let mut plan = plan(true);
         let kinds = [
             ItemKind::Bind { from: "/a".into() },
-            ItemKind::Copy { from: "/a b".into() },
+            ItemKind::Copy { from: std::ffi::OsStr::from_bytes(b"/a \xff b").into() },
             ItemKind::Directory { mode: 0o1777 },
             ItemKind::Empty,
             ItemKind::Link { to: "../x".into() },

@@ -9,10 +9,10 @@ use expacti_protocol::home::Home;
 use tempfile::TempDir;
 
 use super::enter::plan_file;
-use super::plan::Plan;
+use super::plan::{NOTHING, Plan};
 use super::sockets::has_only_sockets;
 use super::startup::Startup;
-use super::survey::{NOTHING, Survey};
+use super::survey::Survey;
 use crate::context::{CLIENT, EXPACTI};
 use crate::error::WrapError;
 use crate::executable::search_path;
@@ -119,6 +119,9 @@ pub(crate) fn prepare(
         |name: &str| std::env::var_os(name).filter(|v: &OsString| !v.is_empty()).map(PathBuf::from);
     let mut secrets = known.secrets.clone();
     secrets.extend(["SSH_AUTH_SOCK", "XAUTHORITY", "ICEAUTHORITY"].into_iter().filter_map(var));
+    // What logs in by Kerberos.
+    let kerberos = ["KRB5CCNAME", "KRB5_KTNAME", "KRB5_CLIENT_KTNAME"];
+    secrets.extend(kerberos.into_iter().filter_map(var).filter_map(|name| kerberos_path(&name)));
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     for pattern in &known.patterns {
         secrets.extend(glob::glob(pattern).into_iter().flatten().flatten().filter(|p| !p.is_dir()));
@@ -139,6 +142,8 @@ pub(crate) fn prepare(
         cwd: working_directory(),
         runtime: var("XDG_RUNTIME_DIR"),
         gnupg: var("GNUPGHOME"),
+        config: var("XDG_CONFIG_HOME"),
+        data: var("XDG_DATA_HOME"),
         tmpdir: var("TMPDIR"),
         secrets,
         fixed: known.fixed.clone(),
@@ -152,6 +157,17 @@ pub(crate) fn prepare(
     write("plan.json", &text, 0o600)?;
     debug_assert_eq!(plan_file(dir), dir.join("plan.json"));
     Ok(Isolate { dir: dir.to_owned(), plan, keep, tmp, places, startup })
+}
+
+/// The file or directory of `TYPE:PATH`; none for what is kept elsewhere.
+fn kerberos_path(name: &Path) -> Option<PathBuf> {
+    let name = name.to_str()?;
+    let path = match name.split_once(':') {
+        Some(("FILE" | "WRFILE" | "DIR", path)) => path.trim_start_matches(':'),
+        Some(_) => return None,
+        None => name,
+    };
+    Some(path.into())
 }
 
 /// What `--with` may name: nothing that would bring the keys back, and nothing without effect.
@@ -196,6 +212,24 @@ fn everything_below(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Removes a file or an empty directory below `dir`, unless a link leads to it: the program could have put
+/// one there.
+fn remove(dir: &Path, place: &Path) {
+    use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, open, openat2, unlinkat};
+    let (Ok(below), Some(name)) = (place.strip_prefix(dir), place.file_name()) else { return };
+    let parent = below.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+    let parent = open(dir, flags, Mode::empty()).and_then(|top| {
+        openat2(top, parent.unwrap_or(Path::new(".")), flags, Mode::empty(), resolve)
+    });
+    if let Ok(parent) = parent
+        && unlinkat(&parent, name, AtFlags::empty()).is_err()
+    {
+        let _ = unlinkat(&parent, name, AtFlags::REMOVEDIR);
+    }
+}
+
 /// A directory in `/tmp` that only this user can enter, with the program's `/tmp` in it.
 fn private_tmp() -> Result<TempDir, WrapError> {
     let failed = || WrapError::io("make a /tmp for the program");
@@ -229,10 +263,7 @@ impl Isolate {
         }
         let inner = self.tmp.path().join("tmp");
         // What stood there only for something to be mounted on it.
-        self.places.iter().rev().for_each(|place| {
-            let _ = std::fs::remove_file(place);
-            let _ = std::fs::remove_dir(place);
-        });
+        self.places.iter().rev().for_each(|place| remove(&inner, place));
         let left = std::fs::read_dir(&inner).map_or(0, Iterator::count);
         if left > 0 {
             let kept = self.tmp.keep().join("tmp");

@@ -53,7 +53,7 @@ fn try_it() -> Result<(), (&'static str, std::io::Error)> {
     mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
         .map_err(|e| ("mounts cannot be separated", e.into()))?;
     // A /proc with something mounted in it (a container's) cannot be mounted anew.
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     // One on a directory that is always empty hides nothing.
     let hides = |m: &super::watch::Mount| m.is_below("/proc") && !m.is_below("/proc/sys/fs");
     if super::watch::parse(&mounts).iter().any(hides) {

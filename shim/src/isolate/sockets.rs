@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
@@ -23,33 +24,78 @@ pub(crate) struct Named {
     path: PathBuf,
 }
 
-/// Reads the text of `/proc/net/unix`.
-pub(crate) fn named(text: &str) -> Vec<Named> {
-    text.lines()
-        .skip(1)
-        // Num RefCount Protocol Flags Type St Inode Path; the path may contain spaces.
-        .filter_map(|line| {
-            let (mut rest, mut inode) = (line, None);
-            for _ in 0..7 {
-                let (word, behind) = rest.trim_start().split_once(' ')?;
-                inode = word.parse().ok();
-                rest = behind;
+/// Reads the text of `/proc/net/unix`. Names are any bytes, also newlines.
+pub(crate) fn named(text: &[u8]) -> Vec<Named> {
+    let mut found: Vec<Named> = Vec::new();
+    let mut continues = false;
+    for line in text.split(|byte| *byte == b'\n').skip(1) {
+        match row(line) {
+            Some((_, inode, name)) => {
+                continues = !name.is_empty() && !name.starts_with(b"@");
+                if continues {
+                    let path = OsStr::from_bytes(name).into();
+                    found.push(Named { inode, path });
+                }
             }
-            let path = rest.trim_start();
-            let is_path = !path.is_empty() && !path.starts_with('@');
-            is_path.then_some(Named { inode: inode?, path: path.into() })
-        })
-        .collect()
+            // The rest of the name before it.
+            None if continues => {
+                if let Some(last) = found.last_mut().filter(|_| !line.is_empty()) {
+                    last.path.as_mut_os_string().push("\n");
+                    last.path.as_mut_os_string().push(OsStr::from_bytes(line));
+                }
+            }
+            None => {}
+        }
+    }
+    found
+}
+
+/// The flags, the inode and the name of one row: `Num: RefCount Protocol Flags Type St Inode Path`.
+fn row(line: &[u8]) -> Option<(&[u8], u64, &[u8])> {
+    let mut rest = line;
+    let mut words: [&[u8]; 7] = [&[]; 7];
+    for word in &mut words {
+        let start = rest.iter().position(|byte| *byte != b' ')?;
+        rest = rest.get(start..)?;
+        let end = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+        (*word, rest) = rest.split_at_checked(end)?;
+    }
+    let [number, _, _, flags, _, _, inode] = words;
+    let inode = std::str::from_utf8(inode).ok()?.parse().ok()?;
+    let is_row = number.len() > 8 && number.ends_with(b":") && flags.len() == 8;
+    // One space, and then the name as it is.
+    is_row.then_some((flags, inode, rest.get(1..).unwrap_or_default()))
+}
+
+/// The sockets of this network, and of those that other processes have: a path leads to a socket whatever
+/// network its process is in.
+fn all_named() -> std::io::Result<Vec<Named>> {
+    let own = Path::new("/proc/net/unix");
+    let mut found = named(&std::fs::read(own)?);
+    let mut seen = BTreeSet::from([std::fs::metadata(own)?.ino()]);
+    for process in std::fs::read_dir("/proc")?.flatten() {
+        let is_process = process.file_name().as_bytes().iter().all(u8::is_ascii_digit);
+        let table = process.path().join("net/unix");
+        // Every network has a file of its own. A process may have ended.
+        let Some(metadata) = is_process.then(|| std::fs::metadata(&table).ok()).flatten() else {
+            continue;
+        };
+        if seen.insert(metadata.ino()) {
+            found.extend(named(&std::fs::read(&table).unwrap_or_default()));
+        }
+    }
+    Ok(found)
 }
 
 /// The paths of all sockets of this machine, and of those that lie beside one: OpenSSH binds under a
 /// name that it changes afterwards. `dirs` is where sockets are looked for whose path only their process
 /// knows.
-pub(crate) fn all(dirs: &[PathBuf]) -> BTreeSet<PathBuf> {
-    let text = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let named = named(&text);
+///
+/// # Errors
+/// When the kernel does not tell.
+pub(crate) fn all(dirs: &[PathBuf]) -> std::io::Result<BTreeSet<PathBuf>> {
     let (absolute, relative): (Vec<_>, Vec<_>) =
-        named.into_iter().partition(|socket| socket.path.is_absolute());
+        all_named()?.into_iter().partition(|socket| socket.path.is_absolute());
     let mut paths: BTreeSet<PathBuf> = absolute.into_iter().map(|socket| socket.path).collect();
     if !relative.is_empty() {
         paths.extend(relative_ones(relative, dirs));
@@ -61,7 +107,7 @@ pub(crate) fn all(dirs: &[PathBuf]) -> BTreeSet<PathBuf> {
         let sockets = entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_socket()));
         paths.extend(sockets.map(|entry| entry.path()));
     }
-    paths
+    Ok(paths)
 }
 
 /// The paths of sockets that were bound by a relative one: in the directories that their processes have
@@ -149,16 +195,14 @@ fn sockets_called(names: &BTreeSet<OsString>, dir: &Path, depth: usize, found: &
 }
 
 /// The abstract sockets that somebody listens on.
-pub(crate) fn abstract_names(text: &str) -> BTreeSet<String> {
+pub(crate) fn abstract_names(text: &[u8]) -> BTreeSet<String> {
     /// `__SO_ACCEPTCON`: somebody accepts connections.
-    const LISTENING: &str = "00010000";
-    text.lines()
-        .skip(1)
-        .filter_map(|line| {
-            let words: Vec<&str> = line.split_ascii_whitespace().collect();
-            let name = words.get(7)?.strip_prefix('@')?;
-            (words.get(3) == Some(&LISTENING)).then(|| name.to_owned())
-        })
+    const LISTENING: &[u8] = b"00010000";
+    text.split(|byte| *byte == b'\n')
+        .filter_map(row)
+        .filter(|(flags, _, _)| *flags == LISTENING)
+        .filter_map(|(_, _, name)| name.strip_prefix(b"@"))
+        .map(|name| String::from_utf8_lossy(name).into_owned())
         .collect()
 }
 
@@ -204,14 +248,23 @@ mod tests {
 
     #[test]
     fn sockets_have_paths_or_names_or_neither() {
-        let found: Vec<_> = named(TEXT).into_iter().map(|s| (s.inode, s.path)).collect();
-        let expected =
-            [(12, "/run/dbus/system_bus_socket"), (15, "/home/a b/s  c"), (17, "r.sock")];
-        assert_eq!(found, expected.map(|(inode, path)| (inode, PathBuf::from(path))));
-        let names: Vec<_> = abstract_names(TEXT).into_iter().collect();
+        let text = [
+            TEXT.as_bytes(),
+            b"0000000000000000: 00000002 00000000 00010000 0001 01 18 /a\nb\xff\n",
+        ]
+        .concat();
+        let found: Vec<_> = named(&text).into_iter().map(|s| (s.inode, s.path)).collect();
+        let expected: [(u64, &[u8]); 4] = [
+            (12, b"/run/dbus/system_bus_socket"),
+            (15, b"/home/a b/s  c"),
+            (17, b"r.sock"),
+            (18, b"/a\nb\xff"),
+        ];
+        assert_eq!(found, expected.map(|(inode, path)| (inode, OsStr::from_bytes(path).into())));
+        let names: Vec<_> = abstract_names(TEXT.as_bytes()).into_iter().collect();
         assert_eq!(names, ["/tmp/.X11-unix/X0"]);
         for garbled in ["", "x", "head\nshort line", "head\n\n"] {
-            assert!(named(garbled).is_empty());
+            assert!(named(garbled.as_bytes()).is_empty());
         }
     }
 
@@ -226,7 +279,7 @@ mod tests {
         std::fs::create_dir(dir.join("c")).unwrap();
         std::fs::write(dir.join("c/agent.sock"), "").unwrap();
         // This process holds it, but works in another directory.
-        let text = std::fs::read_to_string("/proc/net/unix").unwrap();
+        let text = std::fs::read("/proc/net/unix").unwrap();
         let is_it = |socket: &Named| socket.path == deep.join("agent.sock");
         let inode = named(&text).into_iter().find(is_it).unwrap().inode;
         let relative = |path: &str| vec![Named { inode, path: path.into() }];
@@ -234,7 +287,7 @@ mod tests {
         assert_eq!(relative_ones(relative("./agent.sock"), &dirs), [deep.join("agent.sock")]);
         assert_eq!(relative_ones(relative("b/agent.sock"), &dirs), [deep.join("agent.sock")]);
         assert!(relative_ones(relative("none.sock"), &dirs).is_empty());
-        assert!(all(&dirs).contains(&deep.join("other.sock")));
+        assert!(all(&dirs).unwrap().contains(&deep.join("other.sock")));
     }
 
     #[test]

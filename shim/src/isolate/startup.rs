@@ -14,21 +14,31 @@ const IN_HOME: &[&str] = &[
     ".bash_profile",
     ".bashrc",
     ".cargo/config.toml",
+    ".config/Code/User/settings.json",
+    ".config/Code/User/tasks.json",
+    ".config/autostart-scripts",
+    ".config/fish/conf.d",
     ".config/fish/config.fish",
     ".config/git/config",
     ".config/nvim/init.lua",
     ".config/nvim/init.vim",
+    ".config/plasma-workspace/env",
     ".envrc",
     ".forward",
     ".gdbinit",
     ".gitconfig",
     ".inputrc",
+    ".k5login",
     ".kshrc",
+    ".mailfilter",
     ".local/bin",
     ".npmrc",
     ".pam_environment",
+    ".procmailrc",
     ".profile",
     ".pythonrc",
+    ".rhosts",
+    ".shosts",
     ".tmux.conf",
     ".vimrc",
     ".xinitrc",
@@ -42,7 +52,15 @@ const IN_HOME: &[&str] = &[
 ];
 
 /// Below the repository that holds the working directory.
-const IN_REPOSITORY: &[&str] = &[".envrc", ".git/config", ".git/hooks", ".gitattributes"];
+const IN_REPOSITORY: &[&str] = &[
+    ".envrc",
+    ".git/config",
+    ".git/config.worktree",
+    ".git/hooks",
+    ".gitattributes",
+    ".vscode/settings.json",
+    ".vscode/tasks.json",
+];
 
 /// How a file was: one that is not there is not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

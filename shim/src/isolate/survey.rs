@@ -7,20 +7,21 @@ use std::path::{Path, PathBuf};
 
 use expacti_protocol::home::Home;
 
-use super::plan::{Item, ItemKind, Plan, Step};
+use super::plan::{AREAS, Item, ItemKind, NOTHING, Plan, Step};
+use super::watch::{Mount, aliases, overlaid, parse};
 use super::writable::{is_changeable, is_writable, renamable_ancestors};
 use super::{programs, sockets};
 use crate::context::{CLIENT, EXPACTI};
 use crate::error::WrapError;
 
 /// Size of the largest file of `~/.ssh` and `~/.gnupg` that is seen inside, in bytes.
-const MAX_COPY: u64 = 16 << 20;
+pub(super) const MAX_COPY: u64 = 16 << 20;
+
+/// Size of the largest key, in bytes.
+const MAX_KEY: u64 = 64 << 10;
 
 /// How deep the directories below `~/.ssh` are looked at.
 const MAX_DEPTH: usize = 4;
-
-/// Directories that are another inside, but for what is brought back.
-const AREAS: &[&str] = &["/tmp", "/run", "/dev", "/proc"];
 
 /// Directories that are made new in them, and cannot be brought back.
 const SPECIAL: &[&str] = &["/dev/pts", "/dev/shm", "/run/user", "/run/lock"];
@@ -32,7 +33,6 @@ const RUN: &[&str] = &[
     "avahi-daemon/socket",
     "current-system",
     "booted-system",
-    "lock",
     "memcached",
     "mysqld",
     "nscd",
@@ -41,7 +41,6 @@ const RUN: &[&str] = &[
     "postgresql",
     "redis",
     "resolvconf",
-    "shm",
     "systemd/journal/dev-log",
     "systemd/journal/socket",
     "systemd/journal/stdout",
@@ -84,26 +83,40 @@ const DEVICES: &[&str] = &[
 ];
 
 /// Files and directories of a home that can be used to log in, to type into another window, or to
-/// answer for the user.
+/// answer for the user. Those of virtual machines count: the home is mounted in them.
 const SECRETS: &[&str] = &[
     ".ICEauthority",
     ".Xauthority",
+    ".colima/_lima/_config",
+    ".config/code-server",
     ".config/putty",
+    ".config/tigervnc/passwd",
+    ".docker/machine",
     ".dropbear",
+    ".lima/_config",
+    ".local/share/containers/podman/machine",
+    ".minikube/machines",
+    ".orbstack/ssh",
     ".putty",
     ".serverauth",
     ".step/ssh",
     ".tsh",
+    ".vagrant.d/insecure_private_key",
+    ".vagrant.d/insecure_private_keys",
+    ".vnc/passwd",
 ];
 
-/// Directories of a home from which the user's session starts programs outside.
-const STARTERS: &[&str] = &[
-    ".config/autostart",
-    ".config/environment.d",
-    ".config/systemd",
-    ".local/share/dbus-1",
-    ".local/share/systemd",
-];
+/// Where programs of the user's outside leave by what they are asked to run something, and where the
+/// wrapped program leaves the same of its own.
+const OWN: &[&str] = &[".config/emacs/server", ".emacs.d/server", ".local/share/jupyter/runtime"];
+
+/// Directories from which the user's session starts programs outside, below that of settings and below
+/// that of data.
+const STARTERS: &[&str] = &["autostart", "environment.d", "systemd"];
+const STARTERS_OF_DATA: &[&str] = &["dbus-1", "systemd"];
+
+/// Files of a home by which programs outside run something without being asked, where they are used.
+const STARTER_FILES: &[&str] = &[".forward", ".mailfilter", ".procmailrc"];
 
 /// Where a container engine listens: whoever may ask it has every file of the machine.
 pub(crate) const ENGINES: &[&str] = &[
@@ -141,6 +154,9 @@ pub(crate) struct Survey<'a> {
     pub(crate) runtime: Option<PathBuf>,
     /// `GNUPGHOME`.
     pub(crate) gnupg: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME` and `XDG_DATA_HOME`.
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// `TMPDIR`.
     pub(crate) tmpdir: Option<PathBuf>,
     /// `SSH_AUTH_SOCK`, `XAUTHORITY` and the like: further files that must not be seen.
@@ -184,9 +200,15 @@ impl Survey<'_> {
         steps.extend(self.tmp(private_tmp)?);
         steps.extend(self.run()?);
         steps.extend(control_groups());
+        let text = std::fs::read("/proc/self/mountinfo")
+            .map_err(WrapError::io("read /proc/self/mountinfo"))?;
+        let mounts = parse(&text);
         let mut covers = self.covers()?;
-        self.cover_aliases(&mut covers);
+        self.cover_aliases(&mounts, &mut covers);
+        leave_out_hidden(&mut covers);
         let mut fixed = self.read_only();
+        let again: Vec<PathBuf> = fixed.iter().flat_map(|path| seen_again(&mounts, path)).collect();
+        fixed.extend(again.into_iter().filter(|path| !self.is_replaced(path)));
         fixed.retain(|path| !covers.iter().any(|c| path.starts_with(c.at())));
         let mut ancestors: BTreeSet<PathBuf> = BTreeSet::new();
         for at in covers.iter().map(Step::at).chain(fixed.iter().map(PathBuf::as_path)) {
@@ -194,7 +216,10 @@ impl Survey<'_> {
         }
         // A set of paths is sorted: what lies above comes before what lies below.
         for dir in ancestors {
-            if !covers.iter().any(|c| dir.starts_with(c.at())) && dir != Path::new("/") {
+            // Where everything is another, those outside would bring back what lies beside.
+            let is_another =
+                self.is_replaced(&dir) || covers.iter().any(|c| dir.starts_with(c.at()));
+            if !is_another && dir != Path::new("/") {
                 steps.push(Step::Bind { from: dir.clone(), at: dir, read_only: false });
             }
         }
@@ -224,15 +249,7 @@ impl Survey<'_> {
         let mut dirs = self.homes.clone();
         dirs.extend([self.cwd.clone(), PathBuf::from("/var/tmp")]);
         dirs.retain(|dir| dir.is_dir() && !is_broad(dir) || is_own_of_root(dir));
-        dirs.sort();
-        dirs.dedup();
-        let mut outermost: Vec<PathBuf> = Vec::new();
-        for dir in dirs {
-            if !outermost.iter().any(|outer| dir.starts_with(outer)) {
-                outermost.push(dir);
-            }
-        }
-        outermost
+        outermost(dirs)
     }
 
     fn devices(&self, places: Vec<Item>) -> Step {
@@ -323,8 +340,8 @@ impl Survey<'_> {
         (items, steps)
     }
 
-    /// The directories and files that the program must find where they are, outermost first.
-    fn needed(&self) -> Vec<PathBuf> {
+    /// The directories and files that the program must find where they are.
+    fn all_needed(&self) -> Vec<PathBuf> {
         let mut needed: Vec<PathBuf> = self.homes.clone();
         needed.push(self.cwd.clone());
         needed.push(self.program.to_owned());
@@ -333,15 +350,12 @@ impl Survey<'_> {
         // Those in /run are shown with the rest of it.
         needed.extend(self.with_paths().into_iter().filter(|path| !path.starts_with("/run")));
         needed.retain(|path| path.exists());
-        needed.sort();
-        needed.dedup();
-        let mut outermost: Vec<PathBuf> = Vec::new();
-        for path in needed {
-            if !outermost.iter().any(|o| path.starts_with(o)) {
-                outermost.push(path);
-            }
-        }
-        outermost
+        needed
+    }
+
+    /// The same without those that lie in another.
+    fn needed(&self) -> Vec<PathBuf> {
+        outermost(self.all_needed())
     }
 
     /// A `/run` with nothing of the user's session in it, and a new runtime directory.
@@ -362,6 +376,10 @@ impl Survey<'_> {
                 Ok(_) => content.push(Item::new(inner, ItemKind::Bind { from: path.clone() })),
                 Err(_) => {}
             }
+        }
+        content.push(Item::new("lock", ItemKind::Directory { mode: 0o1777 }));
+        if let Ok(to) = std::fs::read_link(run.join("shm")) {
+            content.push(Item::new("shm", ItemKind::Link { to }));
         }
         content.push(Item::new("user", ItemKind::Directory { mode: 0o755 }));
         content.push(Item::new(format!("user/{}", self.uid), ItemKind::Directory { mode: 0o700 }));
@@ -418,6 +436,11 @@ impl Survey<'_> {
                     self.hide(&mut covers, &path);
                 }
             }
+            for dir in OWN.iter().filter_map(|name| std::fs::canonicalize(home.join(name)).ok()) {
+                if !self.is_let_in(&dir) && dir.is_dir() && self.may_hide_whole(&dir) {
+                    push(&mut covers, another_directory(dir));
+                }
+            }
         }
         let mut own: Vec<PathBuf> = self.own.dirs().map(Path::to_owned).into();
         for home in &self.homes {
@@ -439,27 +462,61 @@ impl Survey<'_> {
         {
             push(&mut covers, step);
         }
-        for path in &self.secrets {
-            self.hide(&mut covers, path);
+        let secrets: BTreeSet<PathBuf> =
+            self.secrets.iter().filter_map(|path| std::fs::canonicalize(path).ok()).collect();
+        for path in &secrets {
+            match path
+                .parent()
+                .filter(|dir| self.may_hide_whole(dir) && holds_only_keys(dir, &secrets))
+            {
+                // As a whole: also when a key is replaced outside.
+                Some(dir) => {
+                    let mut content = Vec::new();
+                    copies(dir, Path::new(""), 0, &is_no_secret, &mut content);
+                    let at = dir.to_owned();
+                    push(
+                        &mut covers,
+                        Step::Directory { at, mode: 0o700, read_only: true, content },
+                    );
+                }
+                None => self.hide(&mut covers, path),
+            }
         }
         let is_covered = |path: &Path| {
             covers.iter().any(|c| path.starts_with(c.at()))
                 || self.is_replaced(path)
                 || path.starts_with(self.dir)
         };
-        let mut searched = self.homes.clone();
-        searched.extend([self.cwd.clone(), PathBuf::from("/var/tmp")]);
-        searched.retain(|dir| !is_broad(dir) || is_own_of_root(dir));
-        let found = sockets::reachable(sockets::all(&searched), &is_covered);
+        let all = sockets::all(&self.searched()).map_err(WrapError::io("look for sockets"))?;
+        let found = sockets::reachable(all, &is_covered);
         for path in found.into_iter().filter(|path| !self.is_let_in(path)) {
             let dir = path.parent().unwrap_or(Path::new("/"));
             // The directory of another broker of the user's.
             let is_broker = dir.join("gate_known_hosts").exists();
-            let whole = (is_broker || sockets::has_only_sockets(dir))
-                && !self.needed().iter().any(|n| n.starts_with(dir));
-            self.hide(&mut covers, if whole { dir } else { &path });
+            match self.may_hide_whole(dir) {
+                true if is_broker => self.hide(&mut covers, dir),
+                true if sockets::has_only_sockets(dir) => {
+                    push(&mut covers, another_directory(dir.to_owned()));
+                }
+                _ => self.hide(&mut covers, &path),
+            }
         }
         Ok(covers)
+    }
+
+    /// Whether nothing that the program needs is in a directory.
+    fn may_hide_whole(&self, dir: &Path) -> bool {
+        !is_broad(dir)
+            && !self.is_replaced(dir)
+            && !self.all_needed().iter().any(|n| n.starts_with(dir))
+    }
+
+    /// Where things are looked for whose path nobody tells, outermost first.
+    fn searched(&self) -> Vec<PathBuf> {
+        let mut dirs = self.homes.clone();
+        dirs.extend([self.cwd.clone(), PathBuf::from("/var/tmp")]);
+        dirs.retain(|dir| !is_broad(dir) || is_own_of_root(dir));
+        outermost(dirs)
     }
 
     /// Puts nothing in the place of a file or directory.
@@ -528,14 +585,33 @@ impl Survey<'_> {
     /// What may be read but not changed.
     fn read_only(&self) -> Vec<PathBuf> {
         let mut fixed: BTreeSet<PathBuf> = BTreeSet::new();
+        let below = |dir: &Path, names: &[&str]| -> Vec<PathBuf> {
+            names.iter().map(|name| dir.join(name)).collect()
+        };
+        let mut starters = Vec::new();
         for home in &self.homes {
-            for name in STARTERS {
-                let path = home.join(name);
-                // Where there is none, one is made: what is not there cannot be held fast.
-                if !path.exists() && is_writable(home, self.uid) {
-                    let _ = std::fs::create_dir_all(&path);
-                }
-                fixed.extend(std::fs::canonicalize(path).ok());
+            starters.extend(below(&home.join(".config"), STARTERS));
+            starters.extend(below(&home.join(".local/share"), STARTERS_OF_DATA));
+            let files = STARTER_FILES.iter().map(|name| home.join(name));
+            fixed.extend(files.filter_map(|path| std::fs::canonicalize(path).ok()));
+        }
+        starters.extend(self.config.iter().flat_map(|dir| below(dir, STARTERS)));
+        starters.extend(self.data.iter().flat_map(|dir| below(dir, STARTERS_OF_DATA)));
+        for path in starters {
+            // Where there is none, one is made: what is not there cannot be held fast.
+            if !path.exists()
+                && self.homes.iter().any(|h| path.starts_with(h) && is_writable(h, self.uid))
+            {
+                let _ = std::fs::create_dir_all(&path);
+            }
+            fixed.extend(std::fs::canonicalize(path).ok());
+        }
+        // What the user's next ssh reads. A pattern stands for its directory, where files can be added.
+        for path in &self.fixed {
+            let dir = path.parent().filter(|_| path.ends_with("*"));
+            let Ok(path) = std::fs::canonicalize(dir.unwrap_or(path)) else { continue };
+            if path.is_file() || self.may_hide_whole(&path) {
+                fixed.insert(path);
             }
         }
         fixed.extend(std::fs::canonicalize(self.expacti).ok());
@@ -544,25 +620,17 @@ impl Survey<'_> {
 
     /// Covers everything once more where the same file system is mounted a second time, and every
     /// further name of a covered file.
-    fn cover_aliases(&self, covers: &mut Vec<Step>) {
-        let Ok(text) = std::fs::read_to_string("/proc/self/mountinfo") else { return };
-        let mounts = super::watch::parse(&text);
+    fn cover_aliases(&self, mounts: &[Mount], covers: &mut Vec<Step>) {
         let known: Vec<PathBuf> = covers.iter().map(|c| c.at().to_owned()).collect();
         for path in known {
-            for other in super::watch::aliases(&mounts, &path) {
-                let same = std::fs::symlink_metadata(&path)
-                    .ok()
-                    .zip(std::fs::symlink_metadata(&other).ok())
-                    .is_some_and(|(a, b)| (a.dev(), a.ino()) == (b.dev(), b.ino()));
-                if same {
-                    self.hide(covers, &other);
-                }
+            for other in seen_again(mounts, &path) {
+                self.hide(covers, &other);
             }
         }
         self.cover_links(covers);
     }
 
-    /// Further names (hard links) of secret files, found below the homes.
+    /// Further names (hard links) of secret files, where things are looked for.
     fn cover_links(&self, covers: &mut Vec<Step>) {
         let mut wanted: BTreeSet<(u64, u64)> = BTreeSet::new();
         for cover in covers.iter() {
@@ -571,9 +639,9 @@ impl Survey<'_> {
         if wanted.is_empty() {
             return;
         }
-        for home in &self.homes {
+        for dir in self.searched() {
             let mut found = Vec::new();
-            names_of(home, &wanted, 16, &mut found);
+            names_of(&dir, &wanted, 16, &mut found);
             for path in found {
                 if !covers.iter().any(|c| path.starts_with(c.at())) {
                     self.hide(covers, &path);
@@ -583,11 +651,86 @@ impl Survey<'_> {
     }
 }
 
+/// Where else a file or directory is seen: by another mount, or through an overlay.
+fn seen_again(mounts: &[Mount], path: &Path) -> Vec<PathBuf> {
+    let id = |path: &Path| std::fs::symlink_metadata(path).map(|m| (m.dev(), m.ino())).ok();
+    // Something else may be mounted over it.
+    let is_same = |path: &Path, other: &Path| id(path).is_some_and(|own| id(other) == Some(own));
+    let found = aliases(mounts, path).into_iter();
+    let mut again: Vec<PathBuf> =
+        found.filter(|(path, other)| is_same(path, other)).map(|(_, other)| other).collect();
+    // There it has another number.
+    again.extend(overlaid(mounts, path).into_iter().filter(|other| id(other).is_some()));
+    again.iter_mut().for_each(|other| {
+        if let Ok(real) = std::fs::canonicalize(&*other) {
+            *other = real;
+        }
+    });
+    again
+}
+
+/// Of these paths those that are in no other, sorted.
+fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.sort();
+    paths.dedup();
+    let mut outermost: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        if !outermost.iter().any(|outer| path.starts_with(outer)) {
+            outermost.push(path);
+        }
+    }
+    outermost
+}
+
+/// Leaves out the copies of files in other directories that are covered: what a link leads to may have been
+/// chosen inside a wrap.
+fn leave_out_hidden(covers: &mut [Step]) {
+    let places: Vec<PathBuf> = covers.iter().map(|cover| cover.at().to_owned()).collect();
+    for cover in covers {
+        let Step::Directory { at, content, .. } = cover else { continue };
+        content.retain(|item| match &item.kind {
+            ItemKind::Copy { from } => {
+                from.starts_with(&*at) || !places.iter().any(|place| from.starts_with(place))
+            }
+            _ => true,
+        });
+    }
+}
+
+/// Whether a directory holds nothing but keys, their public halves and certificates. `secrets` are keys by
+/// what the configuration says.
+fn holds_only_keys(dir: &Path, secrets: &BTreeSet<PathBuf>) -> bool {
+    /// More than that are no keys of a user's.
+    const MOST: usize = 256;
+    let Ok(entries) = std::fs::read_dir(dir) else { return false };
+    let entries: Vec<_> = entries.take(MOST + 1).collect();
+    let holds_key = |path: &Path| {
+        std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() <= MAX_KEY)
+            && std::fs::read(path).is_ok_and(|text| holds_a_private_key(&text))
+    };
+    // A pattern of the configuration may fit other files, too.
+    let mut has_key = false;
+    let mut is_one = |path: &Path| {
+        let holds_key = holds_key(path);
+        has_key |= holds_key;
+        holds_key
+            || secrets.contains(path)
+            || path.extension().is_some_and(|extension| extension == "pub")
+    };
+    entries.len() <= MOST
+        && entries.into_iter().all(|entry| {
+            entry.is_ok_and(|e| e.file_type().is_ok_and(|t| t.is_file()) && is_one(&e.path()))
+        })
+        && has_key
+}
+
 /// The file in expacti's covered directories by which a process knows that it is inside.
 pub(crate) const INSIDE: &str = "INSIDE";
 
-/// The file of the wrap's directory that is mounted over files that must not be read.
-pub(crate) const NOTHING: &str = "nothing";
+/// A directory of the program's own, which it can use in the place of the one outside.
+fn another_directory(at: PathBuf) -> Step {
+    Step::Directory { at, mode: 0o700, read_only: false, content: Vec::new() }
+}
 
 /// Adds a cover unless something above it is covered, and drops those below it.
 fn push(covers: &mut Vec<Step>, step: Step) {
@@ -700,7 +843,9 @@ fn copies(
             && metadata.len() <= MAX_COPY
             && wanted(&path, to.as_os_str().is_empty())
         {
-            content.push(Item::new(inner, ItemKind::Copy { from: path }));
+            // Where the link leads now: it is not followed again.
+            let Ok(from) = std::fs::canonicalize(&path) else { continue };
+            content.push(Item::new(inner, ItemKind::Copy { from }));
         }
     }
 }

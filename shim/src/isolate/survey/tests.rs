@@ -11,6 +11,7 @@ struct World {
     dir: tempfile::TempDir,
     own: Home,
     secrets: Vec<PathBuf>,
+    cwd: Option<PathBuf>,
     fixed: Vec<PathBuf>,
     with: Vec<String>,
     gnupg: Option<PathBuf>,
@@ -27,7 +28,15 @@ impl World {
             std::fs::write(at.join(name), "").unwrap();
         }
         let (own, gnupg) = (Home::at(at.join("x")), None);
-        Self { dir, own, secrets: Vec::new(), fixed: Vec::new(), with: Vec::new(), gnupg }
+        Self {
+            dir,
+            own,
+            secrets: Vec::new(),
+            cwd: None,
+            fixed: Vec::new(),
+            with: Vec::new(),
+            gnupg,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -52,9 +61,11 @@ impl World {
             dir: &self.path("wrap"),
             path: OsString::new(),
             program: Path::new("/bin/true"),
-            cwd: self.path("home"),
+            cwd: self.cwd.clone().unwrap_or_else(|| self.path("home")),
             runtime: None,
             gnupg: self.gnupg.clone(),
+            config: None,
+            data: None,
             tmpdir: None,
             secrets: self.secrets.clone(),
             fixed: self.fixed.clone(),
@@ -153,6 +164,8 @@ fn where_there_is_no_directory_of_keys_one_is_made() {
 fn keys_elsewhere_are_hidden_by_each_of_their_names() {
     let mut world = World::new();
     let key = world.write("home/keys/deploy", KEY);
+    // Not a directory of keys.
+    world.write("home/keys/notes", "x");
     let (second, other) = (world.path("home/notes/old.txt"), world.write("home/keys/other", KEY));
     std::fs::create_dir_all(second.parent().unwrap()).unwrap();
     std::fs::hard_link(&key, &second).unwrap();
@@ -169,6 +182,44 @@ fn keys_elsewhere_are_hidden_by_each_of_their_names() {
     assert!(number(&plan, &above) < number(&plan, &key));
     let mask = plan.mask();
     assert!([&key, &second, &above].iter().all(|at| mask.contains(at)), "{mask:?}");
+}
+
+#[test]
+fn a_directory_of_nothing_but_keys_is_hidden_as_a_whole() {
+    let mut world = World::new();
+    let key = world.write("home/keys/deploy.der", "x");
+    world.write("home/keys/other", KEY);
+    world.write("home/keys/deploy.pub", "ssh-ed25519 AAAA");
+    world.secrets = vec![key];
+    let keys = world.path("home/keys");
+    assert_eq!(seen(&world.plan(), &keys), ["deploy.pub"]);
+    assert!(world.plan().hidden().contains(&keys));
+    // Where the program works, only the keys are; also where there is something else, or a directory.
+    world.cwd = Some(keys.clone());
+    assert!(is_hidden(&world.plan(), &world.path("home/keys/deploy.der")));
+    world.cwd = None;
+    std::fs::create_dir(world.path("home/keys/sub")).unwrap();
+    let plan = world.plan();
+    assert!(is_hidden(&plan, &world.path("home/keys/deploy.der")));
+    assert!(!is_hidden(&plan, &world.path("home/keys/other")));
+}
+
+#[test]
+fn what_a_link_leads_to_is_copied_only_where_it_is_not_hidden() {
+    let mut world = World::new();
+    world.write("home/dot/a.conf", "Host a\n");
+    let token = world.write("x/token", "t");
+    for (name, to) in [("a.conf", world.path("home/dot/a.conf")), ("b.conf", token)] {
+        symlink(to, world.path("home/.ssh").join(name)).unwrap();
+    }
+    assert_eq!(seen(&world.plan(), &world.path("home/.ssh")), ["a.conf"]);
+    // What the configuration includes is held fast.
+    world.fixed = vec![world.path("home/dot/a.conf"), world.path("home/.config/ssh.d/*")];
+    world.write("home/.config/ssh.d/x", "");
+    let pinned = world.plan().pinned();
+    for held in ["home/dot/a.conf", "home/.config/ssh.d"] {
+        assert!(pinned.contains(&world.path(held)), "{held}: {pinned:?}");
+    }
 }
 
 #[test]
@@ -206,6 +257,7 @@ fn of_gnupg_only_what_checks_signatures_is_seen() {
 fn a_key_is_hidden_whatever_is_let_in() {
     let mut world = World::new();
     let key = world.write("home/keys/deploy", KEY);
+    world.write("home/keys/notes", "x");
     world.secrets = vec![key.clone()];
     assert!(is_hidden(&world.plan(), &key));
     world.with = vec![world.path("home/keys").display().to_string()];
