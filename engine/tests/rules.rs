@@ -377,3 +377,32 @@ fn rules_compose_over_a_line() {
     assert_eq!(far.verdict, Outcome::Review);
     assert!(far.why.contains("rule never (systemctl restart sshd) forbids"), "{}", far.why);
 }
+
+#[test]
+fn a_terminal_and_another_directory_are_looked_at() {
+    let looks = |pattern: &str| {
+        RuleSet::build(vec![rule("l", MatchKind::Looks, pattern, Effect::Allow)]).unwrap()
+    };
+    let on_terminal = Context { pty: true, ..in_bash() };
+    let set = looks("looks");
+    // A pager takes `!command`.
+    for line in ["systemctl status nginx", "journalctl -u nginx", "less /srv/x"] {
+        assert_eq!(set.judge(line.as_bytes(), &in_bash()).verdict, Outcome::Allow, "{line}");
+        assert_eq!(set.judge(line.as_bytes(), &on_terminal).verdict, Outcome::Review, "{line}");
+    }
+    assert_eq!(set.judge(b"ls -la", &on_terminal).verdict, Outcome::Allow);
+    let set = looks("looks --trust-dir '/srv/app'");
+    for (line, allowed) in [
+        ("cd /srv/app && git status", true),
+        ("git -C /srv/app status", true),
+        ("git -C /srv/app/sub log --oneline -5", true),
+        ("git status", false),
+        ("cd /srv/app && git -C /tmp/evil status", false),
+        ("cd /srv/app && git -C .. status", false),
+        ("cd /srv/app; git status", false),
+        ("cd /srv/application && git status", false),
+    ] {
+        let verdict = set.judge(line.as_bytes(), &in_bash()).verdict;
+        assert_eq!(verdict == Outcome::Allow, allowed, "{line}");
+    }
+}

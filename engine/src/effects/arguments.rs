@@ -370,12 +370,16 @@ fn check(kind: Kind, value: &Value) -> Result<(), Doubt> {
                 None => Err("a number that may be any number of words".to_owned()),
             }
         }
-        Kind::Clause | Kind::Code(_) | Kind::Format | Kind::Url | Kind::Variable | Kind::Host => {
-            match literal {
-                Some(_) => Ok(()),
-                None => Err("a word that must be known is known only at run time".to_owned()),
-            }
-        }
+        Kind::Chdir
+        | Kind::Clause
+        | Kind::Code(_)
+        | Kind::Format
+        | Kind::Url
+        | Kind::Variable
+        | Kind::Host => match literal {
+            Some(_) => Ok(()),
+            None => Err("a word that must be known is known only at run time".to_owned()),
+        },
         _ => Ok(()),
     }
 }

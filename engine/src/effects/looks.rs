@@ -18,10 +18,14 @@ pub struct Looking {
 }
 
 /// Why a command does not only look; `None` if it does.
-pub(crate) fn objection(command: &Performed, looking: &Looking) -> Option<String> {
+/// `terminal`: it has one, on which a pager or an editor takes commands of its own.
+pub(crate) fn objection(command: &Performed, looking: &Looking, terminal: bool) -> Option<String> {
     let effects = &command.effects;
     if !effects.closed {
         return Some(effects.why.clone().unwrap_or_else(|| "it is not understood".to_owned()));
+    }
+    if terminal && effects.terminal != "plain" {
+        return Some(format!("on a terminal it is a {}", effects.terminal));
     }
     touches(effects).or_else(|| acts(command, looking)).or_else(|| within(effects, &looking.under))
 }

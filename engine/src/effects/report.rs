@@ -48,7 +48,7 @@ impl RiskTables {
         };
         let dialect = Dialect::of(context.shell.as_deref());
         match perform(self, text, dialect, context.pty, context.cwd.as_deref()) {
-            Ok(performance) => report(&performance, looking),
+            Ok(performance) => report(&performance, looking, context.pty),
             Err(unread) => LineReport {
                 why: Some(unread.why.to_owned()),
                 span: Some([unread.span.0, unread.span.1]),
@@ -94,14 +94,14 @@ impl LineReport {
     }
 }
 
-fn report(performance: &Performance, looking: &Looking) -> LineReport {
+fn report(performance: &Performance, looking: &Looking, terminal: bool) -> LineReport {
     let commands: Vec<CommandReport> = performance
         .commands
         .iter()
         .map(|command| CommandReport {
             span: [command.span.0, command.span.1],
             effects: command.effects.clone(),
-            objection: looks::objection(command, looking),
+            objection: looks::objection(command, looking, terminal),
         })
         .collect();
     let first = commands.iter().find(|command| command.objection.is_some());

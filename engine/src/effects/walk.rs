@@ -529,6 +529,14 @@ impl Walker<'_> {
         redirected: Effects,
         span: Span,
     ) -> Result1<()> {
+        // Its own directory, in which everything it does happens.
+        let directories = self.state.directories.clone();
+        for used in understood.uses.iter().filter(|used| used.kind == Kind::Chdir) {
+            let to = used.value.as_literal().unwrap_or(".");
+            let from = self.state.directories.take();
+            self.state.directories =
+                from.map(|from| from.iter().map(|from| resolve(to, from)).collect());
+        }
         let mut effects = plain();
         let mut network = "none";
         let mut stdin = None;
@@ -617,6 +625,7 @@ impl Walker<'_> {
                         Some(reach) if reach > network_rank(network) => network = rank_name(reach),
                         Some(_) => {}
                         None => {
+                            self.state.directories = directories;
                             let why = format!("{program}: an address that is not read");
                             return self.unknown(words, redirected, &why, span);
                         }
@@ -624,6 +633,7 @@ impl Walker<'_> {
                 }
                 Kind::Code(language) if language != CodeKind::Shell => {
                     if let Err(why) = code::check(language, value.as_literal().unwrap_or("")) {
+                        self.state.directories = directories;
                         return self.unknown(words, redirected, &format!("{program}: {why}"), span);
                     }
                 }
@@ -648,6 +658,7 @@ impl Walker<'_> {
         let shell = shell.and_then(|used| used.value.as_literal().map(str::to_owned));
         let (inner, clauses) = (understood.command, understood.clauses);
         self.push(words.clone(), with_redirects(effects, redirected), span);
+        self.state.directories = directories;
         if let Some(text) = shell {
             self.text(&text, program, span)?;
         }

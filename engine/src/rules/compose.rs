@@ -58,7 +58,7 @@ impl<'a> Part<'a> {
     }
 
     /// Why it does not only look.
-    pub(super) fn objection(&self, looking: &Looking) -> Option<String> {
-        objection(self.command, looking)
+    pub(super) fn objection(&self, looking: &Looking, terminal: bool) -> Option<String> {
+        objection(self.command, looking, terminal)
     }
 }

@@ -446,7 +446,7 @@ impl RuleSet {
             let Some(rule) = self.rules.get(*at).filter(|rule| holds(rule, context)) else {
                 continue;
             };
-            match part.objection(looking) {
+            match part.objection(looking, context.pty) {
                 None => return Ok(rule),
                 Some(objection) => {
                     why.get_or_insert(objection);

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Attributes,
     /// The words up to `;`, or to `+` after `{}`, are a command.
     Clause,
+    /// The directory in which everything else happens: `git -C DIR`.
+    Chdir,
     /// Code in a language that has a reader.
     Code(CodeKind),
     /// This word and all after it are a command.
@@ -66,6 +68,7 @@ impl Kind {
         Ok(match text {
             "attributes" => Self::Attributes,
             "awk" => Self::Code(CodeKind::Awk),
+            "chdir" => Self::Chdir,
             "clause" => Self::Clause,
             "command" => Self::Command,
             "delete" => Self::Delete,
