@@ -19,5 +19,6 @@ pub use looks::Looking;
 pub(crate) use looks::objection;
 pub use model::{Class, Effects, Touched};
 pub use report::{CommandReport, LineReport};
+pub use syntax::means_the_same_everywhere;
 pub(crate) use syntax::{Dialect, Unread};
 pub(crate) use walk::{Performance, Performed, perform};
