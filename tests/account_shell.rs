@@ -193,3 +193,22 @@ fn a_gate_that_may_not_ask_knows_no_shell() -> Result<()> {
     assert_eq!(count(&log(&t)?, "shell_asked"), 0);
     Ok(())
 }
+
+#[test]
+fn a_line_typed_at_a_prompt_is_read_by_the_shell_that_was_started() -> Result<()> {
+    let t = ordinary!();
+    looks_rule(&t)?;
+    let binary = t.binary().display().to_string();
+    let tmux = t.terminal(&[&binary, "wrap", "--", "ssh", "target"], (100, 24))?;
+    tmux.wait_until("a prompt", |screen| screen.trim_end().ends_with(['$', '%', '>']))?;
+    tmux.type_text("cd /usr && ls -d bin | sed -n 1p")?;
+    tmux.keys(&["Enter"])?;
+    tmux.wait_until("its output", |screen| screen.lines().any(|line| line.trim_end() == "bin"))?;
+    // No question: the shell has said by itself which it is.
+    let log = log(&t)?;
+    assert_eq!(count(&log, "shell_asked"), 0);
+    let typed = log.iter().rfind(|e| e.kind == "command_submitted").unwrap();
+    assert_eq!(typed.more["shell"], "bash");
+    assert_eq!(typed.more["item"], "line");
+    Ok(())
+}
