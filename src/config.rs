@@ -49,6 +49,11 @@ impl Kind {
 /// Every key of `config.toml` with what it holds and means; sections are tables of their own.
 const KEYS: &[(&str, Kind, &str)] = &[
     ("agent", Kind::Text, "the name of wrapped programs' agent"),
+    (
+        "ask_shell",
+        Kind::Bool,
+        "let the gate ask targets which shell an account has, where a rule needs to know",
+    ),
     ("broker", Kind::Text, "the broker's address"),
     (
         "notify",
@@ -224,6 +229,11 @@ impl Config {
         })
     }
 
+    /// `ask_shell`.
+    pub(crate) fn ask_shell(&self) -> bool {
+        self.bool("ask_shell", true)
+    }
+
     /// `notify`: whether the broker of this machine shows notifications by itself.
     pub(crate) fn notify(&self) -> bool {
         self.bool("notify", true)
@@ -294,7 +304,7 @@ impl Config {
             }
             (_, Some(value)) => (serde_json::to_value(value)?, Source::File),
             ("timeout", None) => ("60s".into(), Source::Default),
-            ("review.notify" | "review.bell" | "review.sound", None) => {
+            ("ask_shell" | "review.notify" | "review.bell" | "review.sound", None) => {
                 (true.into(), Source::Default)
             }
             ("review.ascii", None) => (false.into(), Source::Default),

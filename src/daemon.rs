@@ -161,7 +161,11 @@ pub(crate) async fn serve(
     let broker_stop = CancellationToken::new();
     let (serving, inner) = (broker.clone(), broker_stop.clone());
     let serving = tokio::spawn(async move { serving.serve_unix(broker_socket, inner).await });
-    let config = GateConfig { history: Some(home.history()), ..GateConfig::new(key, endpoint) };
+    let config = GateConfig {
+        history: Some(home.history()),
+        ask_shell: config.ask_shell(),
+        ..GateConfig::new(key, endpoint)
+    };
     let gate = Gate::new(config).map_err(|e| Failure::failed(e.to_string()))?;
     let gate_stop = CancellationToken::new();
     let inner = gate_stop.clone();

@@ -29,7 +29,9 @@ pub use anomaly::{Anomaly, Event, History, detect};
 pub use assessment::{Assessment, Segment, Term};
 pub use category::Category;
 pub use context::Context;
-pub use effects::{Class, CommandReport, Effects, LineReport, Looking, Touched};
+pub use effects::{
+    Class, CommandReport, Effects, LineReport, Looking, Touched, means_the_same_everywhere,
+};
 pub use judge::{ItemSyntax, Snapshot, Verdict, judge, judge_as};
 pub use level::Level;
 pub use policy::{

@@ -24,6 +24,8 @@ pub struct GateConfig {
     pub names: Vec<String>,
     /// Where the lines typed at interactive shells are kept for later sessions; nowhere if `None`.
     pub history: Option<PathBuf>,
+    /// Whether it may ask targets which shell their accounts have.
+    pub ask_shell: bool,
     /// Its limits.
     pub limits: Limits,
 }
@@ -39,6 +41,7 @@ impl GateConfig {
             host_ca: None,
             names: Vec::new(),
             history: None,
+            ask_shell: true,
             limits: Limits::default(),
         }
     }

@@ -14,6 +14,7 @@ use crate::broker::link::{Link, LinkStatus};
 use crate::config::GateConfig;
 use crate::error::GateError;
 use crate::shared::Shared;
+use crate::upstream::shells::Shells;
 
 /// How long a stopping gate waits for its connections and reports.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -53,6 +54,7 @@ impl Gate {
             host_ca: config.host_ca,
             names: config.names,
             history: config.history,
+            shells: config.ask_shell.then(Shells::default),
             slots,
             tasks: TaskTracker::new(),
         });

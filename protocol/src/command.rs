@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{Digest, StreamSummary};
 use crate::ids::{CommandId, SessionId};
 use crate::session::{Pty, SessionInfo};
+use crate::shell::PosixShell;
 
 /// What kind of bytes an item holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -264,6 +265,13 @@ pub struct Submission {
     pub sha256: Digest,
     /// The working directory on the target, `~` for the login directory.
     pub cwd: String,
+    /// The shell that will read it, where the gate knows.
+    #[serde(
+        default,
+        deserialize_with = "PosixShell::lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub shell: Option<PosixShell>,
     /// The terminal, when one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pty: Option<Pty>,
@@ -332,6 +340,13 @@ pub struct CommandView {
     pub parent: Option<CommandId>,
     /// The working directory on the target.
     pub cwd: String,
+    /// The shell that will read it, where the gate knows.
+    #[serde(
+        default,
+        deserialize_with = "PosixShell::lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub shell: Option<PosixShell>,
     /// Submitted at, in seconds since the Unix epoch.
     pub timestamp: i64,
     /// 0 to 100.

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{CommandState, Grant, Outcome, StdinTreatment, Submission};
+use crate::command::{CommandState, CommandText, Grant, Outcome, StdinTreatment, Submission};
 use crate::digest::Digest;
 use crate::ids::{CommandId, SessionId};
 use crate::session::SessionInfo;
@@ -48,6 +48,18 @@ pub enum GateRequest {
         r#ref: u64,
         /// Which one.
         session_id: SessionId,
+    },
+    /// The gate would ask the target which shell reads this command: an act of its own, with a
+    /// constant text. `ack`: the entry is on disk, and it may. `error`: no rule would use the answer.
+    /// Only where the answer to `open_session` had `ask_shell`.
+    AskShell {
+        /// Names this request.
+        r#ref: u64,
+        /// Which session.
+        session_id: SessionId,
+        /// The command that the answer is for.
+        #[serde(flatten)]
+        text: CommandText,
     },
     /// May these bytes run? Answered by `submitted`, later by one `decision`.
     Submit {
@@ -182,6 +194,10 @@ pub enum GateEvent {
         /// The new session, in the answer to `open_session`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session_id: Option<SessionId>,
+        /// In the answer to `open_session`: there are rules to which it may matter which shell reads
+        /// a line, so the gate may send `ask_shell`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ask_shell: bool,
     },
     /// A submission is on disk. Its `decision` follows, at once or later.
     Submitted {

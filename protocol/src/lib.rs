@@ -16,6 +16,7 @@ pub mod inside;
 pub mod principal;
 pub mod reviewer;
 pub mod session;
+pub mod shell;
 pub mod uplink;
 
 /// Version of the wire format; a peer with another major number is refused.

@@ -104,6 +104,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
         settings.names.push(name.trim().to_owned());
     }
     settings.history = Some(config.home.history());
+    settings.ask_shell = config.ask_shell();
     crate::runtime::start()?.block_on(async {
         let listener = TcpListener::bind(&listen)
             .await

@@ -35,6 +35,7 @@ fn context(view: &CommandView) -> Context {
         cwd: Some(view.cwd.clone()),
         pty: view.pty.is_some(),
         now: view.timestamp.saturating_mul(1_000_000),
+        shell: view.shell.map(|shell| shell.as_str().to_owned()),
         has_stdin_script: view.kind == ItemKind::Stdin,
         ..Context::default()
     }

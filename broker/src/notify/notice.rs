@@ -52,6 +52,7 @@ pub(super) fn example(command: &str) -> CommandView {
         headline: None,
         parent: None,
         cwd: "~".to_owned(),
+        shell: None,
         timestamp: now.div_euclid(1_000_000),
         risk_score: assessment.score,
         level: assessment.level,

@@ -161,6 +161,12 @@ impl Link {
             GateRequest::CloseSession { r#ref, session_id } => {
                 self.close_session(r#ref, session_id).await
             }
+            GateRequest::AskShell { r#ref, session_id, text } => {
+                let command = text.bytes().map_err(|e| Refusal::invalid(e.to_string()))?;
+                let gate = self.gate;
+                let then = self.acknowledge(r#ref);
+                self.run(move |s, now| s.ask_shell(gate, &session_id, &command, now), then).await
+            }
             GateRequest::Submit { r#ref, submission } => self.submit(r#ref, *submission).await,
             GateRequest::Withdraw { r#ref, id, reason } => {
                 let gate = self.gate;
@@ -198,11 +204,16 @@ impl Link {
     async fn open_session(&self, r#ref: u64, session: SessionInfo) -> Result<(), Refusal> {
         let (gate, recordings, info) = (self.gate, self.broker.recordings.clone(), session.clone());
         // The recording is there before the gate hears of the session and can send output.
-        let then = self.answer(r#ref, move |id: SessionId| {
+        let then = self.answer(r#ref, move |(id, ask_shell): (SessionId, bool)| {
             recordings.open(&id, info);
-            GateEvent::Ack { r#ref, session_id: Some(id) }
+            GateEvent::Ack { r#ref, session_id: Some(id), ask_shell }
         });
-        self.run(move |state, now| state.open_session(gate, session, now), then).await
+        let open = move |state: &mut state::State, now| {
+            let id = state.open_session(gate, session, now)?;
+            let ask_shell = state.may_ask_shell(&id, now);
+            Ok((id, ask_shell))
+        };
+        self.run(open, then).await
     }
 
     async fn close_session(&mut self, r#ref: u64, id: SessionId) -> Result<(), Refusal> {
@@ -210,7 +221,7 @@ impl Link {
         self.sessions.remove(&id);
         let then = self.answer(r#ref, move |()| {
             recordings.close(&closed);
-            GateEvent::Ack { r#ref, session_id: None }
+            GateEvent::Ack { r#ref, session_id: None, ask_shell: false }
         });
         self.run(move |state, now| state.close_session(gate, &id, now), then).await
     }
@@ -264,7 +275,7 @@ impl Link {
     }
 
     fn acknowledge(&self, r#ref: u64) -> impl FnOnce(Result<(), Refusal>) + Send + 'static {
-        self.answer(r#ref, move |()| GateEvent::Ack { r#ref, session_id: None })
+        self.answer(r#ref, move |()| GateEvent::Ack { r#ref, session_id: None, ask_shell: false })
     }
 
     fn answer<T>(

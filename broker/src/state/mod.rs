@@ -25,6 +25,7 @@ mod reveal;
 mod rules;
 mod secret;
 mod sessions;
+mod shell;
 mod snapshot;
 mod stdin;
 mod submit;

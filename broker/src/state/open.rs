@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use expacti_engine::Voter;
+use expacti_engine::{Context, Voter};
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::session::SessionView;
 
-use super::ports::GateId;
+use super::ports::{GateId, Now};
 use super::secret;
 
 /// A command that is not over.
@@ -64,6 +64,22 @@ pub(crate) struct OpenSession {
     /// Under which name its work is kept.
     pub(crate) work: String,
     pub(crate) tags: Vec<String>,
+}
+
+impl OpenSession {
+    /// What the engine may know of anything that is asked for in it.
+    pub(crate) fn context(&self, now: Now) -> Context {
+        let info = &self.view.info;
+        Context {
+            agent: info.agent.clone(),
+            target: info.target.clone(),
+            user: info.user.clone(),
+            cwd: Some("~".to_owned()),
+            tags: self.tags.clone(),
+            now: now.micros,
+            ..Context::default()
+        }
+    }
 }
 
 /// An end that was refused.

@@ -14,6 +14,7 @@ use expacti_protocol::command::{
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::GateEvent;
 use expacti_protocol::ids::CommandId;
+use expacti_protocol::shell::PosixShell;
 
 use super::model::State;
 use super::open::{OpenCommand, OpenSession};
@@ -44,6 +45,16 @@ fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> ItemSyntax<'_> 
         ItemKind::Input => ItemSyntax::Input { foreground },
         ItemKind::Keys => ItemSyntax::Keys { foreground },
         ItemKind::Signature => ItemSyntax::Signature,
+    }
+}
+
+/// The shell that reads an item: of a command the account's, of a line the one that was started for
+/// the session and is at its prompt. What reads anything else is not known.
+fn reader(submission: &Submission) -> Option<PosixShell> {
+    let label = submission.interactive.as_ref().map(|i| i.label);
+    match (submission.kind, label) {
+        (ItemKind::Exec, None) | (ItemKind::Line, Some(PromptLabel::Verified)) => submission.shell,
+        _ => None,
     }
 }
 
@@ -152,15 +163,11 @@ impl State {
         let session = self.session_of(submission)?;
         let info = session.view.info.clone();
         let context = Context {
-            agent: info.agent.clone(),
-            target: info.target.clone(),
-            user: info.user.clone(),
             cwd: Some(submission.cwd.clone()),
-            tags: session.tags.clone(),
             pty: submission.pty.is_some() || submission.kind == ItemKind::Line,
-            now: now.micros,
-            shell: None,
+            shell: reader(submission).map(|shell| shell.as_str().to_owned()),
             has_stdin_script: submission.kind == ItemKind::Stdin,
+            ..session.context(now)
         };
         let reading = reading(submission.kind, submission.interactive.as_ref());
         let work = self.work.get(&session.work);
@@ -219,6 +226,7 @@ impl State {
             .with("host", view.session.host.as_str())
             .with("user", view.session.user.as_str())
             .with("item", view.kind.as_str())
+            .with_some("shell", view.shell.map(PosixShell::as_str))
             .with("risk_score", view.risk_score)
             .with("risk_level", view.level.as_str())
             .with("anomaly_reasons", view.anomaly_reasons.clone())
@@ -323,6 +331,7 @@ impl State {
             headline,
             parent: submission.parent.clone(),
             cwd: submission.cwd.clone(),
+            shell: reader(submission),
             timestamp: now.seconds(),
             risk_score: verdict.assessment.score,
             level: verdict.assessment.level,

@@ -20,6 +20,7 @@ pub use looks::Looking;
 pub(crate) use looks::objection;
 pub use model::{Class, Effects, Touched};
 pub use report::{CommandReport, LineReport};
+pub use syntax::means_the_same_everywhere;
 pub(crate) use syntax::{Dialect, Unread};
 pub(crate) use value::Value;
 pub(crate) use walk::{Performance, Performed, perform};

@@ -6,6 +6,7 @@ mod looks;
 mod pattern;
 mod plain;
 mod set;
+mod shell;
 mod suggest;
 mod types;
 

@@ -551,7 +551,7 @@ fn holds(rule: &Rule, context: &Context) -> bool {
 }
 
 /// Whether a rule has not ended.
-fn is_alive(rule: &Rule, context: &Context) -> bool {
+pub(super) fn is_alive(rule: &Rule, context: &Context) -> bool {
     rule.expires_at.is_none_or(|expires| context.now < expires)
 }
 

@@ -12,6 +12,7 @@
 //! | a line or keys for an interactive shell | [`shell`] |
 //! | an upload by legacy scp | [`scp`] |
 //! | a change of files by SFTP | [`sftp`] |
+//! | the gate's own question which shell an account has: a constant | [`question`] |
 //!
 //! What accompanies the bytes is decided here as well: [`environment`] and [`terminal`]. The
 //! target's output comes through [`reader`]; what it asks for is refused by [`handler`].
@@ -20,6 +21,7 @@ mod approved;
 mod channel;
 mod environment;
 mod handler;
+mod question;
 mod reader;
 mod scp;
 mod sftp;
@@ -33,6 +35,8 @@ pub(crate) use self::channel::{
 };
 pub(crate) use self::environment::Environment;
 pub(crate) use self::handler::TargetHandler;
+#[cfg(test)]
+pub(crate) use self::question::WHICH_SHELL;
 pub(crate) use self::reader::{Ended, Exit, TargetEvent, TargetReader};
 pub(crate) use self::scp::{ApprovedAnnouncement, ApprovedUpload, Unsent};
 pub(crate) use self::sftp::apply::Applied;

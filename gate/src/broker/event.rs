@@ -38,4 +38,6 @@ pub(crate) struct Submitted {
 pub(crate) struct OpenSession {
     pub(crate) id: SessionId,
     pub(crate) epoch: u64,
+    /// The broker has rules to which it may matter which shell reads a command.
+    pub(crate) ask_shell: bool,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use expacti_protocol::client::Endpoint;
-use expacti_protocol::command::{Outcome, Submission};
+use expacti_protocol::command::{CommandText, Outcome, Submission};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{GateRequest, Stream};
 use expacti_protocol::ids::{CommandId, SessionId};
@@ -109,6 +109,16 @@ impl Link {
             Ok(answered) => answered.unwrap_or(Err(LinkError::Down)),
             Err(_) => Err(LinkError::Timeout),
         }
+    }
+
+    /// Whether the gate may ask the target which shell reads this command. If so, that is in the log.
+    pub(crate) async fn may_ask_shell(&self, session: &OpenSession, command: &[u8]) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let text = CommandText::new(command);
+        let (epoch, session) = (session.epoch, session.id.clone());
+        self.requests.send(LinkRequest::AskShell { epoch, session, text, reply }).ok();
+        // Any other answer, a lost link included, drops the sender.
+        answer.await.is_ok()
     }
 
     /// Submits an item. What happens to it arrives as events, `LinkLost` included.

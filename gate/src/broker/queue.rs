@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use expacti_protocol::command::{Outcome, Submission};
+use expacti_protocol::command::{CommandText, Outcome, Submission};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::GateRequest;
 use expacti_protocol::ids::{CommandId, SessionId};
@@ -46,6 +46,12 @@ pub(super) enum LinkRequest {
         info: Box<SessionInfo>,
         kill: CancellationToken,
         reply: oneshot::Sender<Result<OpenSession, LinkError>>,
+    },
+    AskShell {
+        epoch: u64,
+        session: SessionId,
+        text: CommandText,
+        reply: oneshot::Sender<()>,
     },
     Submit {
         epoch: u64,

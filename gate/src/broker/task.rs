@@ -32,6 +32,8 @@ enum Awaited {
         kill: CancellationToken,
         reply: oneshot::Sender<Result<OpenSession, LinkError>>,
     },
+    /// Answered only if the broker agrees; dropped otherwise.
+    AskShell(oneshot::Sender<()>),
     Submit {
         session: SessionId,
         events: mpsc::UnboundedSender<BrokerEvent>,
@@ -226,7 +228,7 @@ impl Task {
             match awaited {
                 Awaited::Open { reply, .. } => drop(reply.send(Err(LinkError::Down))),
                 Awaited::Submit { events, .. } => drop(events.send(BrokerEvent::LinkLost)),
-                Awaited::Release(_) | Awaited::Close(_) => {}
+                Awaited::AskShell(_) | Awaited::Release(_) | Awaited::Close(_) => {}
             }
         }
         for (_, item) in self.items.drain() {
@@ -258,6 +260,12 @@ impl Task {
             LinkRequest::Open { info, kill, reply } => {
                 self.awaited.insert(r#ref, Awaited::Open { kill, reply });
                 self.send(GateRequest::OpenSession { r#ref, session: *info });
+            }
+            LinkRequest::AskShell { epoch, session, text, reply } => {
+                if epoch == self.epoch {
+                    self.awaited.insert(r#ref, Awaited::AskShell(reply));
+                    self.send(GateRequest::AskShell { r#ref, session_id: session, text });
+                }
             }
             LinkRequest::Submit { epoch, submission, events } => {
                 if epoch != self.epoch {
@@ -297,15 +305,20 @@ impl Task {
     fn on_event(&mut self, event: GateEvent) -> Result<(), String> {
         match event {
             GateEvent::Hello { .. } | GateEvent::Ping => {}
-            GateEvent::Ack { r#ref, session_id } => {
+            GateEvent::Ack { r#ref, session_id, ask_shell } => {
                 self.finish_acked(r#ref);
-                if let Some(Awaited::Open { kill, reply }) = self.awaited.remove(&r#ref) {
-                    let Some(id) = session_id else {
-                        reply.send(Err(LinkError::Down)).ok();
-                        return Err("the broker opened a session without an id".to_owned());
-                    };
-                    self.kills.insert(id.clone(), kill);
-                    reply.send(Ok(OpenSession { id, epoch: self.epoch })).ok();
+                match self.awaited.remove(&r#ref) {
+                    Some(Awaited::Open { kill, reply }) => {
+                        let Some(id) = session_id else {
+                            reply.send(Err(LinkError::Down)).ok();
+                            return Err("the broker opened a session without an id".to_owned());
+                        };
+                        self.kills.insert(id.clone(), kill);
+                        reply.send(Ok(OpenSession { id, epoch: self.epoch, ask_shell })).ok();
+                    }
+                    Some(Awaited::AskShell(reply)) => drop(reply.send(())),
+                    Some(Awaited::Submit { .. } | Awaited::Release(_) | Awaited::Close(_))
+                    | None => {}
                 }
             }
             GateEvent::Submitted {
@@ -363,7 +376,7 @@ impl Task {
                             item.events.send(BrokerEvent::Refused(message)).ok();
                         }
                     }
-                    Some(Awaited::Close(_)) | None => {
+                    Some(Awaited::AskShell(_) | Awaited::Close(_)) | None => {
                         tracing::debug!(%message, "the broker refused a request");
                     }
                 }
@@ -425,7 +438,10 @@ fn refuse(request: LinkRequest) {
     match request {
         LinkRequest::Open { reply, .. } => drop(reply.send(Err(LinkError::Down))),
         LinkRequest::Submit { events, .. } => drop(events.send(BrokerEvent::LinkLost)),
-        LinkRequest::Withdraw { .. } | LinkRequest::Release { .. } | LinkRequest::Close { .. } => {}
+        LinkRequest::AskShell { .. }
+        | LinkRequest::Withdraw { .. }
+        | LinkRequest::Release { .. }
+        | LinkRequest::Close { .. } => {}
     }
 }
 

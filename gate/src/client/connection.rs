@@ -127,6 +127,14 @@ impl Connection {
         &self.info
     }
 
+    /// A person allows something there that may change the account: what is known of its shell is
+    /// void.
+    pub(crate) fn account_may_change(&self) {
+        if let (Some(shells), Some(target)) = (&self.shared.shells, self.pool.target()) {
+            shells.forget(&target.host, &target.user);
+        }
+    }
+
     /// Records a message of the gate to the agent.
     pub(crate) async fn note(&self, message: &str) {
         let current = self.current.lock().await.clone();

@@ -10,7 +10,9 @@ use expacti_protocol::command::{
     CommandText, Interactive, ItemKind, Outcome, StdinTreatment, Submission,
 };
 use expacti_protocol::digest::Digest;
+use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::ids::CommandId;
+use expacti_protocol::shell::PosixShell;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,8 @@ pub(crate) struct ReviewItem {
     pub(crate) login_shell: bool,
     pub(crate) notes: Vec<String>,
     pub(crate) cwd: Option<String>,
+    /// The shell that will read it, where it is known.
+    pub(crate) shell: Option<PosixShell>,
     pub(crate) interactive: Option<Interactive>,
     pub(crate) preview: Option<String>,
 }
@@ -47,6 +51,7 @@ impl ReviewItem {
             login_shell: false,
             notes: Vec::new(),
             cwd: None,
+            shell: None,
             interactive: None,
             preview: None,
         }
@@ -154,6 +159,7 @@ impl Review<'_> {
             text: CommandText::new(&item.bytes),
             sha256: Digest::of(&item.bytes),
             cwd: item.cwd.unwrap_or_else(|| "~".to_owned()),
+            shell: item.shell,
             pty: terminal.map(Terminal::info),
             dropped_env: self.environment.dropped().to_vec(),
             env: self.environment.kept().to_vec(),
@@ -259,6 +265,12 @@ impl InReview<'_> {
         };
         if let Event::Broker(BrokerEvent::Submitted(submitted)) = &event {
             self.submitted(submitted);
+        }
+        if let Event::Broker(BrokerEvent::Decided(decided)) = &event
+            && decided.allow
+            && decided.kind != DecisionKind::Rule
+        {
+            self.review.connection.account_may_change();
         }
         let shared = &self.review.connection.shared;
         match self.lifecycle.on(event) {

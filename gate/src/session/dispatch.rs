@@ -17,6 +17,7 @@ use crate::broker::event::OpenSession;
 use crate::client::channel::{Channel, finish, unless_gone};
 use crate::client::end::{ChannelEnd, Stopped};
 use crate::client::refusal::Refusal;
+use crate::exec::account_shell::account_shell;
 use crate::exec::git_push;
 use crate::exec::run::RunningCommand;
 use crate::exec::stdin::Feed;
@@ -65,7 +66,12 @@ async fn dispatch(channel: &mut Channel, request: ChannelRequest) -> Result<(), 
             return shell::run::run(channel, session, lease, target).await;
         }
         ChannelRequest::Shell => Command::login_shell(channel, &mut target).await?,
-        ChannelRequest::Exec(bytes, client) => Command::exec(channel, bytes, client).await?,
+        ChannelRequest::Exec(bytes, client) => {
+            let mut command = Command::exec(channel, bytes, client).await?;
+            let bytes = &command.item.bytes;
+            command.item.shell = account_shell(channel, &session, &lease, bytes).await?;
+            command
+        }
     };
     let (id, approved) = review(channel, &session, command.item, &mut target).await?;
     let started = Instant::now();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use expacti_line::session::{Kind, Label, Submission};
 use expacti_protocol::command::{Interactive, ItemKind, PromptLabel};
+use expacti_protocol::shell::PosixShell;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -129,6 +130,7 @@ fn item(submission: Submission) -> ReviewItem {
     };
     ReviewItem {
         notes: submission.notes,
+        shell: submission.shell.as_deref().and_then(PosixShell::parse),
         cwd: submission.cwd.map(|cwd| bounded(&cwd)),
         interactive: Some(interactive),
         preview: submission.preview,

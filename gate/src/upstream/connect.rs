@@ -10,12 +10,20 @@ use russh::client::Config;
 use russh::{SshId, client};
 
 use super::route::{Checked, ConnectError, Target};
+use super::shells::Account;
 use super::{hostkey, login, transport};
 use crate::boundary::{TargetConnection, TargetHandler};
 use crate::transport::algorithms::{HOST_KEY_ORDER, preferred};
 
+/// A connection, and what it turned out to be.
+pub(crate) struct Connected {
+    pub(crate) connection: TargetConnection,
+    pub(crate) checked: Checked,
+    pub(crate) account: Account,
+}
+
 /// Connects, checks the host key, logs in.
-pub(crate) async fn connect(target: &Target) -> Result<(TargetConnection, Checked), ConnectError> {
+pub(crate) async fn connect(target: &Target) -> Result<Connected, ConnectError> {
     let check = hostkey::Check::prepare(target)?;
     let config = Arc::new(config(target, &check));
     let report = check.report();
@@ -29,10 +37,18 @@ pub(crate) async fn connect(target: &Target) -> Result<(TargetConnection, Checke
         .await
         .map_err(|_| timed_out(target, "connecting"))??;
     let checked = report.accepted(target)?;
-    tokio::time::timeout(target.login_timeout, login::login(&mut handle, target))
+    let login = tokio::time::timeout(target.login_timeout, login::login(&mut handle, target))
         .await
         .map_err(|_| timed_out(target, "the login"))??;
-    Ok((TargetConnection::new(handle), checked))
+    let account = Account {
+        host: target.host.clone(),
+        port: target.port,
+        user: target.user.clone(),
+        transport: target.transport.clone(),
+        host_key: checked.fingerprint.clone(),
+        login,
+    };
+    Ok(Connected { connection: TargetConnection::new(handle), checked, account })
 }
 
 fn timed_out(target: &Target, what: &str) -> ConnectError {

@@ -34,6 +34,7 @@ pub(super) struct Report(Arc<Mutex<Finding>>);
 struct Finding {
     failure: Option<String>,
     accepted: Option<String>,
+    fingerprint: String,
     add: Option<PublicKey>,
 }
 
@@ -50,7 +51,8 @@ impl Report {
     /// How the key was accepted, after the key exchange. Records a new key if it should be
     /// recorded.
     pub(super) fn accepted(&self, target: &Target) -> Result<Checked, ConnectError> {
-        let (accepted, add) = self.with(|f| (f.accepted.clone(), f.add.take()));
+        let (accepted, fingerprint, add) =
+            self.with(|f| (f.accepted.clone(), f.fingerprint.clone(), f.add.take()));
         let Some(host_key) = accepted else {
             return Err(ConnectError("the target's host key was not checked".to_owned()));
         };
@@ -62,7 +64,7 @@ impl Report {
                 tracing::warn!(file = %file.display(), %error, "the host key was not recorded");
             }
         }
-        Ok(Checked { host_key })
+        Ok(Checked { host_key, fingerprint })
     }
 }
 
@@ -171,8 +173,10 @@ impl Check {
     pub(super) fn judge(&self, shown: &PublicKeyOrCertificate) -> bool {
         match self.verdict(shown) {
             Ok((how, add)) => {
+                let fingerprint = shown.public_key().fingerprint(HashAlg::Sha256).to_string();
                 self.report.with(|f| {
                     f.accepted = Some(how);
+                    f.fingerprint = fingerprint;
                     f.add = add;
                 });
                 true

@@ -24,23 +24,30 @@ struct Attempt<'a> {
     user: &'a str,
     methods: Vec<MethodKind>,
     tried: usize,
+    /// What was tried last: a fingerprint, or a whole certificate.
+    last: String,
     notes: Vec<String>,
+}
+
+fn fingerprint(key: &PublicKey) -> String {
+    key.fingerprint(HashAlg::Sha256).to_string()
 }
 
 fn broken(error: &russh::Error) -> ConnectError {
     ConnectError(format!("the login on the target failed: {error}"))
 }
 
-/// Logs in, or says why not and what would help.
+/// Logs in, and says with which key or certificate; or says why not and what would help.
 pub(super) async fn login(
     handle: &mut Handle<TargetHandler>,
     target: &Target,
-) -> Result<(), ConnectError> {
+) -> Result<String, ConnectError> {
     let mut attempt = Attempt {
         handle,
         user: &target.user,
         methods: vec![MethodKind::PublicKey],
         tried: 0,
+        last: String::new(),
         notes: Vec::new(),
     };
     let done = match &target.login {
@@ -53,7 +60,7 @@ pub(super) async fn login(
         }
     };
     if done || attempt.none().await? {
-        return Ok(());
+        return Ok(attempt.last);
     }
     Err(attempt.explain(target))
 }
@@ -89,6 +96,7 @@ impl Attempt<'_> {
 
     async fn key(&mut self, key: &Arc<PrivateKey>) -> Result<bool, ConnectError> {
         self.tried += 1;
+        self.last = fingerprint(key.public_key());
         let hash = self.rsa_hash(&key.algorithm()).await;
         let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
         let result = self.handle.authenticate_publickey(self.user, key).await;
@@ -101,6 +109,7 @@ impl Attempt<'_> {
         certificate: &Certificate,
     ) -> Result<bool, ConnectError> {
         self.tried += 1;
+        self.last = certificate.to_openssh().unwrap_or_default();
         let result = self
             .handle
             .authenticate_openssh_cert(self.user, Arc::clone(key), certificate.clone())
@@ -116,6 +125,12 @@ impl Attempt<'_> {
     ) -> Result<bool, ConnectError> {
         self.tried += 1;
         let hash = self.rsa_hash(&identity.public_key().algorithm()).await;
+        self.last = match (identity, certificate) {
+            (AgentIdentity::Certificate { certificate, .. }, _) | (_, Some(certificate)) => {
+                certificate.to_openssh().unwrap_or_default()
+            }
+            (AgentIdentity::PublicKey { key, .. }, None) => fingerprint(key),
+        };
         let result = match (identity, certificate) {
             (AgentIdentity::Certificate { certificate, .. }, _) | (_, Some(certificate)) => {
                 let certificate = certificate.clone();
@@ -138,6 +153,7 @@ impl Attempt<'_> {
         if self.handle.is_closed() {
             return Ok(false);
         }
+        self.last = "none".to_owned();
         let result = self.handle.authenticate_none(self.user).await;
         Ok(self.settle(result.map_err(|e| broken(&e))?))
     }

@@ -8,34 +8,40 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::connect::connect;
+use super::connect::{Connected, connect};
 use super::route::{Checked, ConnectError, Target};
-use crate::boundary::{TargetChannel, TargetConnection};
+use super::shells::Account;
+use crate::boundary::TargetChannel;
 
 /// How many idle connections are kept.
 const IDLE: usize = 4;
 
-type Connected = Result<TargetConnection, ConnectError>;
+type Connecting = JoinHandle<Result<Connected, ConnectError>>;
 
 /// See the module.
 pub(crate) struct Pool {
     /// None: there is nothing to connect to.
     target: Option<Arc<Target>>,
     cancel: CancellationToken,
-    warm: Mutex<Option<JoinHandle<Connected>>>,
-    idle: Mutex<Vec<TargetConnection>>,
+    warm: Mutex<Option<Connecting>>,
+    idle: Mutex<Vec<Connected>>,
     checked: watch::Sender<Option<Result<Checked, ConnectError>>>,
 }
 
 /// A connection in use by one channel.
 pub(crate) struct Lease {
-    connection: TargetConnection,
+    connected: Connected,
 }
 
 impl Lease {
+    /// The account that it is logged in to.
+    pub(crate) fn account(&self) -> &Account {
+        &self.connected.account
+    }
+
     /// A second channel on the same connection, for the gate's own questions to the target.
     pub(crate) async fn side_channel(&self) -> Option<TargetChannel> {
-        self.connection.open().await.ok()
+        self.connected.connection.open().await.ok()
     }
 }
 
@@ -73,18 +79,19 @@ impl Pool {
         })
     }
 
-    async fn connect(&self) -> Connected {
+    async fn connect(&self) -> Result<Connected, ConnectError> {
         let target = self.target.as_ref().ok_or_else(nowhere)?;
         let result = tokio::select! {
             result = connect(target) => result,
             () = self.cancel.cancelled() => Err(ConnectError("the client went away".to_owned())),
         };
-        let outcome = result.as_ref().map(|(_, checked)| checked.clone()).map_err(Clone::clone);
+        let outcome =
+            result.as_ref().map(|connected| connected.checked.clone()).map_err(Clone::clone);
         if let Err(error) = &outcome {
             tracing::info!(target = %target.display(), %error, "no connection to the target");
         }
         self.checked.send_replace(Some(outcome));
-        result.map(|(connection, _)| connection)
+        result
     }
 
     /// The result of the latest attempt to connect; waits for the first.
@@ -103,33 +110,30 @@ impl Pool {
     pub(crate) async fn channel(&self) -> Result<(Lease, TargetChannel), ConnectError> {
         let warm = lock(&self.warm).take();
         if let Some(warm) = warm {
-            let connection = warm
+            let connected = warm
                 .await
                 .unwrap_or_else(|_| Err(ConnectError("connecting to the target failed".into())))?;
-            return self.open(connection).await;
+            return self.open(connected).await;
         }
         loop {
-            let Some(connection) = lock(&self.idle).pop() else { break };
-            if connection.is_closed() {
+            let Some(connected) = lock(&self.idle).pop() else { break };
+            if connected.connection.is_closed() {
                 continue;
             }
             // An idle connection may have died unnoticed: then try the next, or connect again.
-            if let Ok(opened) = self.open(connection).await {
+            if let Ok(opened) = self.open(connected).await {
                 return Ok(opened);
             }
         }
-        let connection = self.connect().await?;
-        self.open(connection).await
+        let connected = self.connect().await?;
+        self.open(connected).await
     }
 
-    async fn open(
-        &self,
-        connection: TargetConnection,
-    ) -> Result<(Lease, TargetChannel), ConnectError> {
+    async fn open(&self, connected: Connected) -> Result<(Lease, TargetChannel), ConnectError> {
         let target = self.target.as_ref().ok_or_else(nowhere)?;
-        let opening = tokio::time::timeout(target.connect_timeout, connection.open());
+        let opening = tokio::time::timeout(target.connect_timeout, connected.connection.open());
         match opening.await {
-            Ok(Ok(channel)) => Ok((Lease { connection }, channel)),
+            Ok(Ok(channel)) => Ok((Lease { connected }, channel)),
             Ok(Err(error)) => Err(ConnectError(format!(
                 "{} refused to open a session: {error}",
                 target.display()
@@ -140,11 +144,19 @@ impl Pool {
         }
     }
 
+    /// Where it leads, if anywhere.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        self.target.as_deref()
+    }
+
     /// Returns a connection whose channel was closed cleanly.
     pub(crate) fn give_back(&self, lease: Lease) {
         let mut idle = lock(&self.idle);
-        if !self.cancel.is_cancelled() && !lease.connection.is_closed() && idle.len() < IDLE {
-            idle.push(lease.connection);
+        if !self.cancel.is_cancelled()
+            && !lease.connected.connection.is_closed()
+            && idle.len() < IDLE
+        {
+            idle.push(lease.connected);
         }
     }
 }

@@ -121,4 +121,6 @@ impl Target {
 pub(crate) struct Checked {
     /// How the host key was checked, for the reviewer.
     pub(crate) host_key: String,
+    /// The fingerprint of the key that was shown.
+    pub(crate) fingerprint: String,
 }

@@ -352,12 +352,12 @@ fn answer(state: &State, request: GateRequest) -> (Vec<GateEvent>, Option<Item>)
     let mut taken = None;
     let events = match request {
         GateRequest::OpenSession { r#ref, .. } if mode != Mode::Deaf => {
-            vec![GateEvent::Ack { r#ref, session_id: Some(SessionId::new()) }]
+            vec![GateEvent::Ack { r#ref, session_id: Some(SessionId::new()), ask_shell: false }]
         }
         GateRequest::CloseSession { r#ref, .. }
         | GateRequest::Withdraw { r#ref, .. }
         | GateRequest::Finished { r#ref, .. } => {
-            vec![GateEvent::Ack { r#ref, session_id: None }]
+            vec![GateEvent::Ack { r#ref, session_id: None, ask_shell: false }]
         }
         GateRequest::Release { r#ref, id, .. } if mode != Mode::StuckRelease => {
             vec![GateEvent::Released { r#ref, id }]

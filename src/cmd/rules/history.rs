@@ -55,6 +55,7 @@ async fn history(link: &Link) -> Result<Vec<Approved>, Failure> {
                     user: c.session.user,
                     cwd: Some(c.cwd),
                     pty: c.pty.is_some(),
+                    shell: c.shell.map(|shell| shell.as_str().to_owned()),
                     now: c.timestamp.saturating_mul(1_000_000),
                     ..Context::default()
                 },

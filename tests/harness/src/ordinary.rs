@@ -216,6 +216,23 @@ impl Ordinary {
         &self.account.home
     }
 
+    /// Gives the account another login shell.
+    ///
+    /// # Errors
+    /// When usermod fails.
+    pub fn set_login_shell(&self, shell: &str) -> Result<()> {
+        // Another test may hold the lock of /etc/passwd at this moment.
+        until("usermod to change the shell", || {
+            let output = Command::new("usermod")
+                .args(["-s", shell, &self.account.name])
+                .env("PATH", format!("{PATH}:/usr/sbin:/sbin"))
+                .output()?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success() || said.contains("lock"), "usermod failed: {said}");
+            Ok(output.status.success().then_some(()))
+        })
+    }
+
     /// `XDG_RUNTIME_DIR`.
     #[must_use]
     pub fn run_dir(&self) -> PathBuf {

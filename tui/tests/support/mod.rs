@@ -76,6 +76,7 @@ pub(super) fn request(
         headline: None,
         parent: None,
         cwd: "/srv/app".into(),
+        shell: None,
         timestamp: T0 / 1000 - 41,
         risk_score: score,
         level: Level::of(score),

@@ -4,4 +4,5 @@ mod changes;
 mod items;
 mod lifecycle;
 mod orders;
+mod shell;
 mod world;

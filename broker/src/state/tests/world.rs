@@ -219,6 +219,7 @@ pub(super) fn submission(session: &SessionId, command: &str) -> Submission {
         text: CommandText::new(command.as_bytes()),
         sha256: Digest::of(command.as_bytes()),
         cwd: "~".into(),
+        shell: None,
         pty: None,
         dropped_env: Vec::new(),
         env: Vec::new(),

@@ -35,7 +35,7 @@ pub(crate) fn read(text: &str, dialect: Dialect, interactive: bool) -> Result<Li
     if text.len() > MAX_BYTES {
         return Err(whole("longer than 8 KiB"));
     }
-    if dialect == Dialect::Unknown && !text.bytes().all(is_plain) {
+    if dialect == Dialect::Unknown && !means_the_same_everywhere(text.as_bytes()) {
         return Err(whole("the account's shell is not known: only plain words are read"));
     }
     let mut reader =
@@ -45,6 +45,12 @@ pub(crate) fn read(text: &str, dialect: Dialect, interactive: bool) -> Result<Li
         return Err(reader.unread("an operator without a command", reader.pos));
     }
     Ok(list)
+}
+
+/// Whether it is only plain words, which every shell reads alike.
+#[must_use]
+pub fn means_the_same_everywhere(text: &[u8]) -> bool {
+    text.iter().copied().all(is_plain)
 }
 
 /// Bytes that mean themselves in every shell there is, PowerShell included.

@@ -58,6 +58,8 @@ pub struct Submission {
     pub foreground: Option<String>,
     /// The working directory there.
     pub cwd: Option<String>,
+    /// The provisioned shell, if it reads them: as it named itself.
+    pub shell: Option<String>,
     /// Typed without echo.
     pub secret: bool,
     /// Keys may be granted with it.

@@ -20,6 +20,7 @@ impl LineGate {
             }
             mode => mode.label(),
         };
+        let shell = self.remote.hello().filter(|_| label == Label::Verified);
         let probe = self.probe.last().filter(|_| !self.mode.is_prompt());
         Submission {
             kind,
@@ -27,6 +28,7 @@ impl LineGate {
             label,
             foreground: probe.and_then(|p| p.foreground.clone()),
             cwd: probe.and_then(|p| p.cwd.clone()).or_else(|| self.remote.cwd().map(str::to_owned)),
+            shell: shell.map(|hello| hello.shell.clone()),
             secret: self.mode == Mode::Secret,
             grantable: matches!(kind, Kind::Keys)
                 || (kind == Kind::Line && label == Label::Verified),

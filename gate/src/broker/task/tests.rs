@@ -48,6 +48,7 @@ impl World {
             text: CommandText::new(COMMAND),
             sha256: Digest::of(COMMAND),
             cwd: "~".to_owned(),
+            shell: None,
             pty: None,
             dropped_env: Vec::new(),
             env: Vec::new(),
