@@ -69,14 +69,41 @@ impl Scan {
             found.push(0..line.len());
             return None;
         }
-        let mut shown = Vec::new();
-        text::find(line, &mut shown);
-        self.remember(line, &shown);
-        found.append(&mut shown);
         let shared = parse::read(line);
         let script = &shared.script;
         let input = self.script(line, script, depth, found);
-        if script.problems.is_empty() { input } else { input.or(self.words_of(line, depth, found)) }
+        if script.problems.is_empty() {
+            self.between(line, script, found);
+            return input;
+        }
+        self.shown(&Unquoted::verbatim(line, 0), found);
+        input.or(self.words_of(line, depth, found))
+    }
+
+    /// What shows in a text, whatever it is part of.
+    fn shown(&mut self, text: &Unquoted, found: &mut Vec<Range<usize>>) {
+        if is_suspect(&text.text) {
+            let mut within = Vec::new();
+            text::find(&text.text, &mut within);
+            for range in within {
+                self.push(text, range, found);
+            }
+        }
+    }
+
+    /// What stands between commands: comments, the words of a loop.
+    fn between(&mut self, line: &str, script: &Script, found: &mut Vec<Range<usize>>) {
+        let mut spans: Vec<_> = script.commands.iter().map(|command| command.span).collect();
+        spans.sort_unstable();
+        let mut at = 0;
+        for (from, to) in spans.into_iter().chain([(line.len(), line.len())]) {
+            if from > at {
+                let range = text::widen(line, at..from);
+                let gap = line.get(range.clone()).unwrap_or("");
+                self.shown(&Unquoted::verbatim(gap, range.start), found);
+            }
+            at = at.max(to);
+        }
     }
 
     /// The words of a text that is no line of a shell, or none that can be read.
@@ -115,9 +142,7 @@ impl Scan {
             }
             words.push(word);
         }
-        for word in &words {
-            self.word(word, depth, found);
-        }
+        self.each(&words, depth, found);
         let words: Vec<&Unquoted> = words.iter().collect();
         let mut input = None;
         for start in 0..words.len() {
@@ -147,18 +172,20 @@ impl Scan {
             for assignment in &command.assignments {
                 let (from, to) = assignment.span;
                 if line.get(from..to).is_some_and(|text| text.starts_with(&assignment.name)) {
-                    self.word(&unquote_all(line, from..to), depth, found);
+                    self.word(&unquote_all(line, from..to), false, depth, found);
                 } else if is_secret_name(&assignment.name) {
                     found.push(text::widen(line, from..to));
                 }
-                if is_secret_name(&assignment.name) && !is_no_value(&assignment.value.text) {
+                if is_secret_name(&assignment.name)
+                    && assignment.value.known()
+                    && !is_no_value(&assignment.value.text)
+                {
                     self.value(&assignment.value.text);
                 }
             }
-            let mut input = None;
-            for word in &words {
-                input = input.or(self.word(word, depth, found));
-            }
+            let (from, to) = command.span;
+            self.shown(&unquote_all(line, text::widen(line, from..to)), found);
+            let mut input = self.each(&words, depth, found);
             // What is known to stand in the place of a variable is as much a secret.
             let expanded: Vec<Unquoted> = command.words.iter().map(known).collect();
             let differs = command.words.iter().any(|word| word.flags.expanded && word.known());
@@ -181,7 +208,7 @@ impl Scan {
             for redirect in &command.redirects {
                 if redirect.op == RedirectOp::HereString {
                     let word = placed(line, &redirect.target);
-                    self.word(&word, depth, found);
+                    self.word(&word, false, depth, found);
                 }
                 if let Some(body) = redirect.body.and_then(|at| script.bodies.get(at)) {
                     self.nested(line, body, depth, found);
@@ -210,16 +237,33 @@ impl Scan {
         let range = text::widen(line, from..to);
         let Some(inner) = line.get(range.clone()) else { return };
         if is_suspect(inner) {
+            self.shown(&Unquoted::verbatim(inner, range.start), found);
             let mut within = Vec::new();
             self.line(inner, depth + 1, &mut within);
             found.extend(within.into_iter().map(|r| r.start + range.start..r.end + range.start));
         }
     }
 
+    /// Each word of a command by itself.
+    fn each(
+        &mut self,
+        words: &[Unquoted],
+        depth: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<SecretInput> {
+        let (mut is_line, mut input) = (false, None);
+        for word in words {
+            input = input.or(self.word(word, is_line, depth, found));
+            is_line |= SecretTable::builtin().takes_lines(program_of(&word.text));
+        }
+        input
+    }
+
     /// Secrets in one word by itself, and in the line that it may be.
     fn word(
         &mut self,
         word: &Unquoted,
+        is_line: bool,
         depth: usize,
         found: &mut Vec<Range<usize>>,
     ) -> Option<SecretInput> {
@@ -227,10 +271,14 @@ impl Scan {
             return None;
         }
         let mut within = Vec::new();
-        text::find_in_word(&word.text, &mut within);
+        let line = word.may_be_a_line();
+        if line && is_line {
+            text::find(&word.text, &mut within);
+        } else {
+            text::find_in_word(&word.text, &mut within);
+        }
         let mut input = None;
-        self.remember(&word.text, &within);
-        if word.text.contains([' ', '\t', '\n', ';', '|']) && word.is_placed() {
+        if line {
             input = self.line(&word.text, depth + 1, &mut within);
         }
         for range in within {
@@ -249,14 +297,6 @@ impl Scan {
         }
         if word.is_placed() {
             found.push(word.place(range));
-        }
-    }
-
-    fn remember(&mut self, text: &str, found: &[Range<usize>]) {
-        for range in found {
-            if let Some(value) = text.get(range.clone()) {
-                self.value(value);
-            }
         }
     }
 
@@ -325,7 +365,9 @@ impl Scan {
                 continue;
             }
             let option = text.trim_start_matches('-');
+            let name = option.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
             if option.len() < 2
+                || !name
                 || !is_secret_name(option)
                 || places.iter().any(|places| places.flags.iter().any(|flag| flag == text))
             {
@@ -595,7 +637,13 @@ fn value_of(text: &str, option: &str, places: &SecretPlaces) -> Found {
 }
 
 fn is_option(text: &str) -> bool {
-    text.len() > 1 && (text.starts_with('-') || (text.starts_with('/') && text.contains(':')))
+    // `/p:X`, as some programs have it.
+    let slashed = || {
+        let rest = text.strip_prefix('/')?;
+        let name = rest.split_once(':')?.0;
+        Some(!name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+    };
+    text.len() > 1 && (text.starts_with('-') || slashed() == Some(true))
 }
 
 /// Whether nothing is left to mask.

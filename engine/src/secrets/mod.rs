@@ -35,9 +35,25 @@ pub fn mask_secrets(command: &[u8]) -> Masked {
     mask_text(&String::from_utf8_lossy(command))
 }
 
+/// The most rounds until nothing more is found in what is left.
+const ROUNDS: usize = 4;
+
 fn mask_text(text: &str) -> Masked {
-    let (found, values) = search(text);
-    replace(text, found, values)
+    let (mut found, values) = search(text);
+    // A mask changes what stands around it: what is shown is read again, until it holds nothing.
+    for _ in 0..ROUNDS {
+        let masked = replace(text, found.clone(), values.clone());
+        if !masked.masked {
+            return masked;
+        }
+        let more = search(&masked.text).0;
+        if more.is_empty() {
+            return masked;
+        }
+        found.extend(more.into_iter().map(|range| masked.source(range)));
+        found = merge(text, found);
+    }
+    replace(text, std::iter::once(0..text.len()).collect(), values)
 }
 
 /// Masks the arguments of a program, each of which stays one argument.
@@ -88,6 +104,24 @@ impl Masked {
             }
         }
         position
+    }
+
+    /// The part of the source that is shown there.
+    fn source(&self, shown: Range<usize>) -> Range<usize> {
+        let place = |at: usize, end: bool| {
+            let mut place = at;
+            for (source, mask) in &self.replaced {
+                if at >= mask.end {
+                    place = source.end + (at - mask.end);
+                } else if at > mask.start {
+                    return if end { source.end } else { source.start };
+                } else {
+                    break;
+                }
+            }
+            place
+        };
+        place(shown.start, false)..place(shown.end, true)
     }
 
     /// A span of the source as a span of the text: it does not tell how long a secret is.

@@ -164,7 +164,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
     if name.len() < 2 || name.len() > MAX_NAME {
         return false;
     }
-    if matches!(name, "PWD" | "OLDPWD" | "pwd") || name.starts_with("no-") {
+    if matches!(name, "PWD" | "OLDPWD") || name.starts_with("no-") {
         return false;
     }
     let parts = parts(name);

@@ -19,7 +19,7 @@ const PATTERNS: [&str; 24] = [
     r"PuTTY-User-Key-File[^\n]*\n(?s)(.+)",
     // Addresses: user:password@host, and a token in the place of the user.
     r#"[a-zA-Z][a-zA-Z0-9+.\-]*://[^\s/:@"'`<>]*:([^\s/"'`<>]+)@"#,
-    r#"[a-zA-Z][a-zA-Z0-9+.\-]*://[^\s/:@"'`<>]*:([^\s"'`<>]*[^\s"'`<>0-9][^\s"'`<>]*)@[A-Za-z0-9.\-\[]+(?::\d+)?(?:[/?\s"']|$)"#,
+    r#"[a-zA-Z][a-zA-Z0-9+.\-]*://[^\s/:@"'`<>]*:([0-9]*[^\s"'`<>0-9/][^\s"'`<>]*)@[A-Za-z0-9.\-\[]+(?::\d+)?(?:[/?\s"']|$)"#,
     r#"[a-zA-Z][a-zA-Z0-9+.\-]*://([A-Za-z0-9_\-]{20,})@"#,
     r#"(?:^|[\s"'=])[A-Za-z0-9_.\-]+:([^\s"'@/]+)@(?:tcp|unix|udp)\("#,
     r"hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/([A-Za-z0-9/_\-]{8,})",
@@ -32,8 +32,8 @@ const PATTERNS: [&str; 24] = [
     r#"(?im)(?:^|["'])(?:set-)?cookie:\s*([^"'\r\n]+)"#,
     // SQL and its kin.
     r#"(?i)\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)\s+(?:password\s+)?\\?["'`]((?:[^"'`\\]|\\[^"'`]|\\.)+)"#,
-    r#"(?i)\bpassword\s*(?:for\s+\S+\s*)?(?:=|\()?\s*(?:N|password\s*\()?\s*\\?["'`]((?:[^"'`\\]|\\.)+)"#,
-    r#"(?i)\bset\s+password\b[^;=]{0,120}(?:=|\bto\b)\s*\\?["'`]?([^\s"'`;)]+)"#,
+    r#"(?i)\bpassword(?:\s*[=(]\s*|\s+)(?:for\s+\S+\s*[=(]?\s*)?(?:N|password\s*\()?\s*\\?["'`]((?:[^"'`\\]|\\.)+)"#,
+    r#"(?i)\bset\s+password\b[^;=]{0,120}(?:=|\bto\b)\s*(?:password\s*\(\s*)?\\?["'`]?([^\s"'`;)]+)"#,
     r#"(?i)\bpragma\s+(?:re)?key\s*=\s*["'`]*([^"'`;]+)"#,
     r#"(?i)\b(?:db\.)?(?:auth|changeUserPassword)\(\s*["'`][^"'`]*["'`]\s*,\s*["'`]([^"'`]+)"#,
     // Files of passwords: netrc, pgpass.
@@ -97,6 +97,27 @@ pub(super) fn find_in_word(text: &str, found: &mut Vec<Range<usize>>) {
     {
         header_value(text, at + 1, found);
     }
+}
+
+/// How a header says what kind of secret follows.
+fn is_scheme(word: &str) -> bool {
+    [
+        "api-key",
+        "apikey",
+        "basic",
+        "bearer",
+        "bot",
+        "digest",
+        "jwt",
+        "key",
+        "negotiate",
+        "ntlm",
+        "oauth",
+        "pat",
+        "token",
+    ]
+    .iter()
+    .any(|scheme| scheme.eq_ignore_ascii_case(word))
 }
 
 fn is_name(text: &str) -> bool {
@@ -238,6 +259,17 @@ fn named(text: &str, found: &mut Vec<Range<usize>>) {
             continue;
         }
         value += spaces;
+        // `Authorization: Bearer x`: what the scheme is may be seen.
+        let scheme = bytes.get(value..).map_or(0, |rest| {
+            rest.iter().take_while(|b| b.is_ascii_alphabetic() || **b == b'-').count()
+        });
+        if colon
+            && is_secret_header(word)
+            && byte(value + scheme) == b' '
+            && text.get(value..value + scheme).is_some_and(is_scheme)
+        {
+            value += scheme + 1;
+        }
         let close_to =
             colon && spaces == 0 && !quoted && !matches!(byte(value), b'"' | b'\'' | b'\\');
         let range = value_at(text, value);

@@ -91,6 +91,20 @@ impl Unquoted {
         self.origins.get(range).is_some_and(|part| part.iter().any(|origin| !origin.dynamic))
     }
 
+    /// Whether it has blanks or operators that are written out: it may be a line of its own, shorter
+    /// than the one it stands in.
+    pub(super) fn may_be_a_line(&self) -> bool {
+        // JSON is none.
+        let text = self.text.trim_start();
+        let json = ["{\"", "{'", "[{", "[\"", "<"].iter().any(|start| text.starts_with(start));
+        !json
+            && self.is_placed()
+            && self.text.bytes().zip(&self.origins).any(|(b, origin)| {
+                matches!(b, b' ' | b'\t' | b'\n' | b';' | b'|' | b'&' | b'(' | b')')
+                    && !origin.dynamic
+            })
+    }
+
     /// Whether it begins inside quotes.
     pub(super) fn is_quoted_at(&self, at: usize) -> bool {
         self.origins.get(at).is_some_and(|origin| origin.quote != Quote::None)

@@ -74,6 +74,8 @@ struct File {
     /// Programs that do not run what their arguments name, unless one of `runs` is among them.
     closed: Vec<String>,
     runs: Vec<String>,
+    /// Programs to which a word is a line of its own.
+    lines: Vec<String>,
     /// Options before a word that is only a name: `--name mongo`.
     naming: Vec<String>,
 }
@@ -84,6 +86,7 @@ pub(crate) struct SecretTable {
     programs: HashMap<String, Vec<SecretPlaces>>,
     closed: HashSet<String>,
     runs: HashSet<String>,
+    lines: HashSet<String>,
     naming: HashSet<String>,
 }
 
@@ -100,6 +103,7 @@ static TABLE: LazyLock<SecretTable> = LazyLock::new(|| {
         programs,
         closed: file.closed.into_iter().collect(),
         runs: file.runs.into_iter().collect(),
+        lines: file.lines.into_iter().collect(),
         naming: file.naming.into_iter().collect(),
     }
 });
@@ -127,6 +131,11 @@ impl SecretTable {
         mut arguments: impl Iterator<Item = &'w str>,
     ) -> bool {
         self.closed.contains(name) && !arguments.any(|word| self.runs.contains(word))
+    }
+
+    /// Whether a program takes words for lines of a shell.
+    pub(crate) fn takes_lines(&self, name: &str) -> bool {
+        self.lines.contains(name)
     }
 
     /// Whether what follows an option is a name of something, not a program.
