@@ -52,7 +52,7 @@ const ENDS: [&str; 8] =
     ["password", "passwd", "passphrase", "secret", "token", "apikey", "secretkey", "pwd"];
 
 /// Last words of a name whose value is about a secret and is none.
-const ABOUT: [&str; 66] = [
+const ABOUT: [&str; 67] = [
     "age",
     "algorithm",
     "arn",
@@ -95,6 +95,7 @@ const ABOUT: [&str; 66] = [
     "path",
     "policy",
     "prefix",
+    "profile",
     "prompt",
     "prompts",
     "provider",
@@ -261,6 +262,8 @@ pub(super) fn is_no_value(value: &str) -> bool {
             | "prompt"
             | "ask"
             | "empty"
+            | "read"
+            | "write"
     ) || is_placeholder(value)
         || is_path(value)
 }

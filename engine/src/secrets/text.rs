@@ -38,7 +38,7 @@ const PATTERNS: [&str; 24] = [
     r#"(?i)\b(?:db\.)?(?:auth|changeUserPassword)\(\s*["'`][^"'`]*["'`]\s*,\s*["'`]([^"'`]+)"#,
     // Files of passwords: netrc, pgpass.
     r#"(?im)\blogin\s+\S+\s+password\s+["']?([^\s"']+)"#,
-    r#"(?m)(?:^|[\s"'])[A-Za-z0-9_.\-*]+:(?:\d{2,5}|\*):[A-Za-z0-9_.\-*]+:[A-Za-z0-9_.\-*]+:([^\s"']+)"#,
+    r#"(?m)(?:^|[\s"'])[A-Za-z0-9_.\-*]+:(?:\d{3,5}|\*):[A-Za-z0-9_.\-*]+:[A-Za-z0-9_.\-*]+:([^\s"']+)"#,
     // `expect`: what is typed after it asked.
     r#"(?i)password[^\n]{0,60}\bsend(?:_user)?\s+(?:--\s+)?\\?["{]([^"}\\\n]+)"#,
 ];
@@ -277,7 +277,9 @@ fn named(text: &str, found: &mut Vec<Range<usize>>) {
         if close_to && (found_value.len() < 4 || is_version(found_value)) {
             continue;
         }
-        if !is_no_value(found_value) && !is_variable(found_value) {
+        // `read -p 'Password: ' -s x`: an option.
+        let option = spaces > 0 && found_value.len() < 4 && found_value.starts_with('-');
+        if !option && !is_no_value(found_value) && !is_variable(found_value) {
             next = range.end.max(next);
             found.push(range);
         }
