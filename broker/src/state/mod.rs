@@ -25,6 +25,7 @@ mod reveal;
 mod rules;
 mod secret;
 mod sessions;
+mod shown;
 mod snapshot;
 mod stdin;
 mod submit;
@@ -38,3 +39,7 @@ pub(crate) use model::{Loaded, State};
 pub(crate) use ports::{GateId, Now, Outgoing, Recorder, Signer, Write};
 pub use ports::{Peer, Refusal};
 pub(crate) use secret::{for_viewer, not_kept};
+pub(crate) use sessions::shown_info;
+#[cfg(test)]
+pub(crate) use shown::Secrets;
+pub(crate) use shown::{Kept, Shown};
