@@ -155,7 +155,7 @@ fn is_telling(value: &str) -> bool {
     let digits = value.bytes().all(|b| b.is_ascii_digit());
     match value.len() {
         0..=4 => false,
-        5..=11 => !letters && !(digits && value.len() < 6),
+        5..=11 => !(letters || digits && value.len() < 6),
         _ => true,
     }
 }

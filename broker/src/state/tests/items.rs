@@ -14,10 +14,11 @@ use expacti_protocol::gate::GateEvent;
 use expacti_protocol::http::NewPrincipal;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
-use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
+use expacti_protocol::reviewer::{DecisionMessage, ErrorCode, ReviewerEvent};
+use expacti_protocol::session::SessionInfo;
 
 use super::world::*;
-use crate::state::{Peer, Refusal, State, for_viewer};
+use crate::state::{Peer, Refusal, State, Write, for_viewer};
 
 fn interactive(secret: bool, grantable: bool) -> Option<Interactive> {
     Some(Interactive {
@@ -378,10 +379,8 @@ fn a_secret_leaves_by_no_field() {
             w.run(|l, now| l.withdraw(GATE, &id, &format!("^C of {SECRET}"), now)).unwrap();
             return;
         };
-        let message = DecisionMessage {
-            comment: Some(format!("not with {SECRET}")),
-            ..message(&id, allow)
-        };
+        let message =
+            DecisionMessage { comment: Some(format!("not with {SECRET}")), ..message(&id, allow) };
         w.run(|l, now| l.decide(&alice, &message, now)).unwrap();
         if allow {
             w.release(&id, &session, &command).unwrap();
