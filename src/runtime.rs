@@ -10,13 +10,33 @@ pub(crate) fn start() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|e| Failure::failed(format!("failed to start: {e}")))
 }
 
+/// Standard error, where no secret is written whatever a message quotes. The log brings one message a
+/// write.
+struct MaskedLog;
+
+impl std::io::Write for MaskedLog {
+    fn write(&mut self, message: &[u8]) -> std::io::Result<usize> {
+        let masked = expacti_engine::mask_secrets(message);
+        std::io::stderr().write_all(if masked.masked {
+            masked.text.as_bytes()
+        } else {
+            message
+        })?;
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// Sends the log of a server to standard error; `RUST_LOG` chooses how much.
 pub(crate) fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,expacti=info"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| MaskedLog)
         .with_ansi(false)
         .try_init();
 }

@@ -49,6 +49,22 @@ impl Entry {
         }
     }
 
+    /// What a field says, if it is text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.fields.get(name)?.as_str()
+    }
+
+    /// The same entry with each field but `kind` and `time` as `change` leaves it.
+    #[must_use]
+    pub fn map(mut self, mut change: impl FnMut(&str, &mut Value)) -> Self {
+        for (name, value) in &mut self.fields {
+            if !matches!(name.as_str(), "kind" | "time") {
+                change(name, value);
+            }
+        }
+        self
+    }
+
     /// The entry's line at that place of the chain.
     pub(crate) fn line(&self, seq: u64, prev: &str) -> Result<String, EntryError> {
         let mut fields = self.fields.clone();

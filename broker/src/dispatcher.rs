@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::notify::Notifier;
-use crate::state::{GateId, Now, Outgoing, Refusal, State, for_viewer};
+use crate::state::{GateId, Now, Outgoing, Refusal, State};
 use crate::store::{Store, StoreError};
 
 /// Jobs that may wait before whoever brings the next one has to.
@@ -39,19 +39,6 @@ pub(crate) struct Watcher {
     pub(crate) sender: mpsc::Sender<ReviewerEvent>,
     /// Whether this person decides; others do not see secrets.
     pub(crate) decides: bool,
-}
-
-/// The event as somebody sees it who does not decide.
-fn without_secrets(event: ReviewerEvent) -> ReviewerEvent {
-    match event {
-        ReviewerEvent::PendingCommand(view) => {
-            ReviewerEvent::PendingCommand(Box::new(for_viewer(*view)))
-        }
-        ReviewerEvent::CommandUpdated(view) => {
-            ReviewerEvent::CommandUpdated(Box::new(for_viewer(*view)))
-        }
-        other => other,
-    }
 }
 
 /// Who listens.
@@ -97,13 +84,11 @@ impl Clients {
                     self.gates.remove(&id);
                 }
             }
-            Outgoing::Review(event) => {
+            Outgoing::Review(news) => {
                 let attended = self.deciders() > 0;
-                self.notifier.tell(&event, attended);
+                self.notifier.tell(&news.shown, attended);
                 self.reviewers.retain(|_, watcher| {
-                    let event = event.clone();
-                    let event = if watcher.decides { event } else { without_secrets(event) };
-                    watcher.sender.try_send(event).is_ok()
+                    watcher.sender.try_send(news.event(watcher.decides)).is_ok()
                 });
             }
         }

@@ -16,7 +16,7 @@ use expacti_protocol::session::{Pty, SessionInfo};
 use serde_json::json;
 use tokio::sync::broadcast;
 
-use crate::state::{Now, Recorder};
+use crate::state::{Now, Recorder, Shown};
 
 /// Live events a slow watcher may be behind before it misses some and is told so.
 const LIVE_QUEUE: usize = 1024;
@@ -114,7 +114,7 @@ impl Recordings {
     /// Takes in a marker that is not a decision.
     pub(crate) fn marker(&self, session: &SessionId, time_us: i64, label: &str) {
         if let Some(recording) = self.lock().get_mut(session) {
-            let _ = recording.event(time_us, "m", label);
+            let _ = recording.event(time_us, "m", &Shown::plain(label));
         }
     }
 
@@ -137,14 +137,14 @@ impl Recorder for Recordings {
         recording.start(pty, now.micros)
     }
 
-    fn mark(&self, session: &SessionId, label: &str, now: Now) -> Result<f64, String> {
+    fn mark(&self, session: &SessionId, label: &Shown<String>, now: Now) -> Result<f64, String> {
         let mut open = self.lock();
         let recording = open.get_mut(session).ok_or("the session has no recording")?;
         recording.start(None, now.micros)?;
         recording.event(now.micros, "m", label)
     }
 
-    fn show(&self, session: &SessionId, line: &str, now: Now) -> Result<(), String> {
+    fn show(&self, session: &SessionId, line: &Shown<String>, now: Now) -> Result<(), String> {
         let mut open = self.lock();
         let recording = open.get_mut(session).ok_or("the session has no recording")?;
         recording.event(now.micros, "o", line)?;
@@ -182,7 +182,7 @@ impl Recording {
             "width": cols.clamp(1, 1000),
             "height": rows.clamp(1, 1000),
             "timestamp": now_us.div_euclid(1_000_000),
-            "title": title(&self.info),
+            "title": *Shown::plain(&title(&self.info)),
             "env": {"TERM": term},
         });
         let made = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&self.path);
@@ -242,11 +242,15 @@ impl Recording {
         // asciicast has one output stream: standard error appears on the same screen.
         let code = if key == b'i' { "i" } else { "o" };
         // What the agent sends may hold passwords; what the target prints is kept as it is.
-        let masked = (key == b'i').then(|| expacti_engine::mask_secrets(text.as_bytes()));
-        let masked = masked.filter(|m| m.masked).map(|m| m.text);
-        let _ = self.event(time_us, code, masked.as_deref().unwrap_or(&text));
+        let data: Arc<[u8]> = if key == b'i' {
+            let shown = Shown::plain(&text);
+            let _ = self.event(time_us, code, &shown);
+            shown.as_bytes().into()
+        } else {
+            let _ = self.event(time_us, code, &text);
+            data.into()
+        };
         let offset = self.last;
-        let data = masked.map_or_else(|| data.into(), |m| m.into_bytes().into());
         let _ = self.live.send(Live::Output { stream, offset, data });
     }
 
@@ -254,6 +258,7 @@ impl Recording {
         let rest: Vec<_> = self.partial.drain().collect();
         for (key, bytes) in rest {
             let text = String::from_utf8_lossy(&bytes).into_owned();
+            let text = if key == b'i' { Shown::plain(&text).into_inner() } else { text };
             let _ = self.event(self.started_us, if key == b'i' { "i" } else { "o" }, &text);
         }
     }
@@ -326,7 +331,7 @@ mod tests {
         all.output(&id, Stream::Stderr, now.micros + 600_000, b"!");
         all.output(&id, Stream::Stdout, now.micros + 400_000, b"\xa9");
         all.output(&id, Stream::Stdin, now.micros, b"export PGPASSWORD=hunter2\n");
-        let offset = all.mark(&id, "allowed by mara", now).unwrap();
+        let offset = all.mark(&id, &Shown::plain("allowed by mara"), now).unwrap();
         all.close(&id);
         let text = std::fs::read_to_string(all.path(&id)).unwrap();
         let lines: Vec<serde_json::Value> =
@@ -353,7 +358,7 @@ mod tests {
         assert!(why.contains("failed to write"), "{why}");
         std::fs::remove_dir(all.path(&id)).unwrap();
         assert!(all.start(&id, None, now).is_err(), "a failed recording stays failed");
-        assert!(all.mark(&id, "x", now).is_err());
+        assert!(all.mark(&id, &Shown::plain("x"), now).is_err());
         assert!(all.failure(&id).is_some());
         assert!(all.start(&SessionId::new(), None, now).is_err(), "unknown session");
     }

@@ -19,7 +19,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
-use crate::state::{Loaded, Write};
+use crate::state::{Kept, Loaded, Write};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -217,7 +217,7 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
                 .bind(session.as_str())
                 .bind(to.as_str())
                 .bind(submitted_at)
-                .bind(view)
+                .bind(view.as_str())
                 .execute(tx)
                 .await?;
         }
@@ -226,7 +226,7 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
                 "UPDATE commands SET state = $1, view = $2 WHERE id = $3 AND state = $4",
             )
             .bind(to.as_str())
-            .bind(view)
+            .bind(view.as_str())
             .bind(id.as_str())
             .bind(from.as_str())
             .execute(tx)
@@ -250,7 +250,7 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
                 .bind(row.role.as_str())
                 .bind(&row.token_hash)
                 .bind(&row.public_key)
-                .bind(&row.body)
+                .bind(row.body.as_str())
                 .execute(tx)
                 .await?;
         }
@@ -266,7 +266,7 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
                 .bind(id.as_str())
                 .bind(opened_at)
                 .bind(closed_at)
-                .bind(view)
+                .bind(view.as_str())
                 .execute(tx)
                 .await?;
         }
@@ -284,9 +284,9 @@ async fn upsert(
     tx: &mut SqliteConnection,
     sql: &'static str,
     key: &str,
-    body: &str,
+    body: &Kept,
 ) -> Result<(), StoreError> {
-    sqlx::query(sql).bind(key).bind(body).execute(tx).await?;
+    sqlx::query(sql).bind(key).bind(body.as_str()).execute(tx).await?;
     Ok(())
 }
 

@@ -43,7 +43,7 @@ pub use rules::{
     RuleSet, RuleVerdict, Scope, Suggestion, backtest, check_rule, default_rules, looks_pattern,
     suggest,
 };
-pub use secrets::{Masked, mask_secrets};
+pub use secrets::{Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};
 pub use transfer::{ScpSink, describe_transfer, scp_sink};
 pub use visible::{Hidden, Shown, make_visible};

@@ -96,6 +96,7 @@ pub(super) fn test_notice() -> Notice {
 
 #[cfg(test)]
 pub(super) fn notice(command: &str) -> Notice {
-    let command = Arc::new(crate::state::for_viewer(example(command)));
-    Notice { event: Event::Pending, escalated: false, command }
+    #[allow(clippy::unwrap_used)]
+    let shown = crate::state::for_viewer(example(command)).unwrap();
+    Notice { event: Event::Pending, escalated: false, command: Arc::new(shown.into_inner()) }
 }

@@ -13,7 +13,7 @@ use tracing::warn;
 use super::desktop;
 use super::notice::{Event, Notice};
 use super::webhook::{self, Webhook};
-use crate::state::for_viewer;
+use crate::state::Shown;
 
 /// Notices one receiver may be behind before it misses some.
 const QUEUE: usize = 256;
@@ -55,7 +55,7 @@ impl Notifier {
     }
 
     /// Tells of what happened; `attended`: somebody who decides is connected.
-    pub(crate) fn tell(&mut self, event: &ReviewerEvent, attended: bool) {
+    pub(crate) fn tell(&mut self, event: &Shown<ReviewerEvent>, attended: bool) {
         if self.receivers.is_empty() && self.desktop.is_none() {
             return;
         }
@@ -77,8 +77,8 @@ impl Notifier {
         }
     }
 
-    fn notice(&mut self, event: &ReviewerEvent) -> Option<Notice> {
-        let (view, news) = match event {
+    fn notice(&mut self, event: &Shown<ReviewerEvent>) -> Option<Notice> {
+        let (view, news) = match &**event {
             ReviewerEvent::PendingCommand(view) => (view, true),
             ReviewerEvent::CommandUpdated(view) => (view, false),
             _ => return None,
@@ -96,26 +96,30 @@ impl Notifier {
         if self.escalated.len() > MAX_ESCALATED || view.state != CommandState::Pending {
             self.escalated.remove(&view.id);
         }
-        Some(Notice { event, escalated, command: Arc::new(for_viewer(view.as_ref().clone())) })
+        Some(Notice { event, escalated, command: Arc::new(view.as_ref().clone()) })
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use expacti_protocol::command::CommandView;
 
     use super::super::notice::example;
     use super::*;
+    use crate::state::Secrets;
 
     #[test]
     fn what_is_told_and_when() {
         let mut notifier = Notifier::default();
         let mut view = example("mysql -phunter22 -e 'select 1'");
-        let pending = ReviewerEvent::PendingCommand(Box::new(view.clone()));
+        let shown = |event: ReviewerEvent| Shown::of(&event, &Secrets::default()).unwrap();
+        let pending = shown(ReviewerEvent::PendingCommand(Box::new(view.clone())));
         let told = notifier.notice(&pending);
         assert!(told.as_ref().is_some_and(|n| n.event == Event::Pending && !n.escalated));
         assert!(told.is_some_and(|n| !format!("{n:?}").contains("hunter22")));
-        let update = |view: &CommandView| ReviewerEvent::CommandUpdated(Box::new(view.clone()));
+        let update =
+            |view: &CommandView| shown(ReviewerEvent::CommandUpdated(Box::new(view.clone())));
         assert!(notifier.notice(&update(&view)).is_none(), "a vote is no news");
         view.requirement.escalated = true;
         assert!(notifier.notice(&update(&view)).is_some_and(|n| n.escalated));

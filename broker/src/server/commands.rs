@@ -10,7 +10,7 @@ use super::actions;
 use super::answer::{Answer, view};
 use super::lookup::{Listing, PAGE, command_id, find_command};
 use crate::broker::Broker;
-use crate::state::{Peer, Refusal, for_viewer};
+use crate::state::{Peer, Refusal, Shown, for_viewer};
 
 /// A pending command in the form `pending_command` has on the WebSocket.
 fn tagged(kind: &str, view: &CommandView) -> Result<serde_json::Value, Refusal> {
@@ -19,6 +19,11 @@ fn tagged(kind: &str, view: &CommandView) -> Result<serde_json::Value, Refusal> 
         fields.insert("type".to_owned(), kind.into());
     }
     Ok(value)
+}
+
+/// A command as this person may see it.
+fn seen_by(peer: &Peer, view: CommandView) -> Result<CommandView, Refusal> {
+    if peer.may_decide() { Ok(view) } else { for_viewer(view).map(Shown::into_inner) }
 }
 
 pub(super) async fn pending(
@@ -35,8 +40,8 @@ pub(super) async fn pending(
         })
         .await?;
     all.into_iter()
-        .map(|v| if peer.may_decide() { v } else { for_viewer(v) })
-        .map(|v| tagged("pending_command", &v))
+        .map(|v| seen_by(&peer, v))
+        .map(|v| tagged("pending_command", &v?))
         .collect::<Result<_, _>>()
         .map(Json)
 }
@@ -58,7 +63,7 @@ pub(super) async fn command(
 ) -> Answer<CommandView> {
     view(&peer)?;
     let found = find_command(&broker, &id).await?;
-    Ok(Json(if peer.may_decide() { found } else { for_viewer(found) }))
+    seen_by(&peer, found).map(Json)
 }
 
 /// The exact text of a command whose secrets are masked.

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use crate::broker::Broker;
 use crate::dispatcher::GATE_QUEUE;
-use crate::state::{self, GateId, Now, Peer, Refusal};
+use crate::state::{self, GateId, Now, Peer, Refusal, Shown};
 
 /// How often the broker says that it is there.
 const PING: Duration = Duration::from_secs(15);
@@ -131,7 +131,8 @@ impl Link {
                         let request = match serde_json::from_str(text.as_str()) {
                             Ok(request) => request,
                             Err(e) => {
-                                warn!(gate = self.gate.0, "a garbled message ends the connection: {e}");
+                                let why = Shown::plain(&e.to_string());
+                                warn!(gate = self.gate.0, "a garbled message ends the connection: {}", *why);
                                 return;
                             }
                         };
@@ -202,7 +203,8 @@ impl Link {
     }
 
     async fn open_session(&self, r#ref: u64, session: SessionInfo) -> Result<(), Refusal> {
-        let (gate, recordings, info) = (self.gate, self.broker.recordings.clone(), session.clone());
+        let info = state::shown_info(session.clone())?;
+        let (gate, recordings) = (self.gate, self.broker.recordings.clone());
         // The recording is there before the gate hears of the session and can send output.
         let then = self.answer(r#ref, move |(id, ask_shell): (SessionId, bool)| {
             recordings.open(&id, info);

@@ -82,7 +82,7 @@ pub(super) async fn find_command(broker: &Broker, id: &str) -> Result<CommandVie
     let wanted: CommandId = id.parse().map_err(|_| Refusal::not_found(format!("command {id}")))?;
     let open = broker
         .handle
-        .run(move |state, _, _| Ok(state.commands.get(&wanted).map(|c| c.shown())))
+        .run(move |state, _, _| state.commands.get(&wanted).map(|c| c.for_deciders()).transpose())
         .await?;
     match open {
         Some(view) => Ok(view),

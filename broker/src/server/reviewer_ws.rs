@@ -20,7 +20,7 @@ use super::actions;
 use crate::broker::Broker;
 use crate::dispatcher::{REVIEWER_QUEUE, Watcher};
 use crate::recordings::Live;
-use crate::state::{Peer, Refusal, for_viewer};
+use crate::state::{Peer, Refusal, Shown, for_viewer};
 
 /// How often the broker says that it is there.
 const PING: Duration = Duration::from_secs(15);
@@ -72,7 +72,11 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
             let decides = who.may_decide();
             clients.names.insert(number, who.name);
             clients.reviewers.insert(number, Watcher { sender, decides });
-            Ok((number, now.micros.div_euclid(1000), state.open_sessions(), state.open_commands()))
+            let commands = state.open_commands()?.into_iter().map(|view| {
+                if decides { Ok(view) } else { for_viewer(view).map(Shown::into_inner) }
+            });
+            let commands = commands.collect::<Result<Vec<_>, _>>()?;
+            Ok((number, now.micros.div_euclid(1000), state.open_sessions(), commands))
         })
         .await;
     let Ok((number, now_ms, sessions, commands)) = attached else { return };
@@ -86,10 +90,7 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     };
     let first = std::iter::once(hello)
         .chain(sessions.into_iter().map(|s| ReviewerEvent::SessionOpened(Box::new(s))))
-        .chain(commands.into_iter().map(|c| {
-            let view = if peer.may_decide() { c } else { for_viewer(c) };
-            ReviewerEvent::PendingCommand(Box::new(view))
-        }))
+        .chain(commands.into_iter().map(|c| ReviewerEvent::PendingCommand(Box::new(c))))
         .chain([ReviewerEvent::Synced]);
     let mut ok = true;
     for event in first {

@@ -12,7 +12,8 @@ use super::authority::needs_admin;
 use super::eligibility;
 use super::model::State;
 use super::open::Ballot;
-use super::ports::{Decider, Now, Peer, Refusal, Write, to_json};
+use super::ports::{Decider, Now, Peer, Refusal, Write};
+use super::shown::Kept;
 
 /// How long a change waits for approval, in seconds.
 const CHANGE_LIFE: i64 = 86_400;
@@ -134,7 +135,7 @@ impl State {
 
     fn write_change(&mut self, change: &Change) -> Result<(), Refusal> {
         self.changes.insert(change.id.to_string(), change.clone());
-        let text = to_json(change)?;
+        let text = Kept::exact(change)?;
         self.writes.push(Write::Change { id: change.id.to_string(), body: Some(text) });
         Ok(())
     }

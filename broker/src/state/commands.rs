@@ -7,7 +7,7 @@ use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent};
 
 use super::model::State;
 use super::open::OpenCommand;
-use super::ports::{GateId, Outgoing, Refusal, Write};
+use super::ports::{GateId, News, Outgoing, Refusal, Write};
 
 /// The refusal of a decision on a command that is over.
 pub(crate) fn too_late_for(view: &CommandView) -> Refusal {
@@ -56,23 +56,26 @@ impl State {
         };
         open.view.may_decide = may_decide;
         open.view.revision = open.view.revision.saturating_add(1);
-        let (view, kept) = (open.shown(), open.kept());
-        let body = serde_json::to_string(&kept).map_err(|e| Refusal::failed(e.to_string()))?;
+        let shown = open.shown()?;
+        let view = &open.view;
+        let event = if from.is_none() && view.state == CommandState::Pending {
+            ReviewerEvent::PendingCommand
+        } else {
+            ReviewerEvent::CommandUpdated
+        };
+        // Secrets are for those who decide, while they do.
+        let exact =
+            (view.state == CommandState::Pending).then(|| event(Box::new(open.view.clone())));
         self.writes.push(Write::Command {
             id: id.clone(),
             session: view.session_id.clone(),
             from,
             to: view.state,
             submitted_at: view.timestamp.saturating_mul(1_000_000),
-            view: body,
+            view: shown.kept()?,
         });
-        self.outgoing.push(Outgoing::Review(
-            if from.is_none() && view.state == CommandState::Pending {
-                ReviewerEvent::PendingCommand(Box::new(view))
-            } else {
-                ReviewerEvent::CommandUpdated(Box::new(view))
-            },
-        ));
+        let news = News { shown: shown.within(event), exact };
+        self.outgoing.push(Outgoing::Review(Box::new(news)));
         Ok(())
     }
 
@@ -86,10 +89,11 @@ impl State {
         self.commands.values().map(|c| &c.view).filter(|v| v.state == CommandState::Pending)
     }
 
-    /// The open commands, oldest first.
-    pub(crate) fn open_commands(&self) -> Vec<CommandView> {
-        let mut all: Vec<_> = self.commands.values().map(OpenCommand::shown).collect();
+    /// The open commands as those see them who decide, oldest first.
+    pub(crate) fn open_commands(&self) -> Result<Vec<CommandView>, Refusal> {
+        let mut all: Vec<_> =
+            self.commands.values().map(OpenCommand::for_deciders).collect::<Result<_, _>>()?;
         all.sort_by(|a, b| a.id.cmp(&b.id));
-        all
+        Ok(all)
     }
 }

@@ -13,6 +13,7 @@ use super::model::State;
 use super::open::{Ballot, OpenCommand};
 use super::ports::{Decider, Now, Peer, Refusal};
 use super::release::RELEASE_WINDOW;
+use super::shown::Shown;
 
 /// The longest comment in bytes.
 const MAX_COMMENT: usize = 4000;
@@ -181,8 +182,8 @@ impl State {
         }
         self.commands
             .get(id)
-            .map(OpenCommand::shown)
             .ok_or_else(|| Refusal::not_found(format!("command {id}")))
+            .and_then(OpenCommand::for_deciders)
     }
 
     /// A reviewer was removed: what they said about commands that still wait does not count.
@@ -249,16 +250,17 @@ impl State {
         open.view.approvals_missing = 0;
         open.kind = Some(by.kind());
         open.deadline = now.mono + RELEASE_WINDOW;
-        let (view, bytes, signatures, secret) = (
+        let (view, bytes, secrets, signatures, secret) = (
             open.view.clone(),
             open.bytes.clone(),
+            open.secrets.clone(),
             open.signatures.clone(),
             open.salted_digest.is_some(),
         );
         if !allow {
             let text = view.masked.as_ref().unwrap_or(&view.text.command);
             let text = expacti_engine::make_visible(text.as_bytes()).text;
-            let label = format!("denied by {by}: {text}");
+            let label = Shown::text(&format!("denied by {by}: {text}"), &secrets);
             let _ = self.recorder.mark(&view.session_id, &label, now);
         }
         if let Some(session) = self.sessions.get_mut(&view.session_id) {

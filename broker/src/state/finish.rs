@@ -7,6 +7,7 @@ use expacti_protocol::ids::CommandId;
 use super::commands::too_late_for;
 use super::model::State;
 use super::ports::{GateId, Now, Refusal};
+use super::shown::Shown;
 
 /// What the gate says of a command that it did not send.
 fn why_not_sent(outcome: &Outcome) -> String {
@@ -37,7 +38,7 @@ impl State {
         if let Some(session) = released {
             // The recording says "allowed" there already. It need not take this any more: nothing
             // depends on it.
-            let _ = self.recorder.mark(&session, &format!("not sent: {why}"), now);
+            let _ = self.recorder.mark(&session, &Shown::plain(&format!("not sent: {why}")), now);
             self.end_children(id, now)?;
         }
         Ok(())

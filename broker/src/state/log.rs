@@ -6,11 +6,21 @@ use expacti_protocol::digest::Digest;
 
 use super::model::State;
 use super::ports::{Now, Refusal, Write};
+use super::shown::{self, Secrets};
 
 impl State {
-    /// Chains an entry and has it written.
+    /// Chains an entry and has it written, without the secrets of the command it is about.
     pub(crate) fn audit(&mut self, entry: &Entry) -> Result<(), Refusal> {
-        let link = self.chain.append(entry).map_err(|e| Refusal::failed(e.to_string()))?;
+        let id = entry.text("command_id").and_then(|id| id.parse().ok());
+        let open = id.and_then(|id| self.commands.get(&id));
+        let secrets = open.map(|open| open.secrets.clone()).unwrap_or_default();
+        self.audit_about(entry, &secrets)
+    }
+
+    /// The same about a command that is not open.
+    pub(super) fn audit_about(&mut self, entry: &Entry, secrets: &Secrets) -> Result<(), Refusal> {
+        let shown = shown::entry(entry.clone(), secrets);
+        let link = self.chain.append(&shown).map_err(|e| Refusal::failed(e.to_string()))?;
         self.writes.push(Write::Audit { seq: link.seq, line: link.line, hash: link.hash });
         Ok(())
     }

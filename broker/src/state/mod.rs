@@ -26,6 +26,7 @@ mod rules;
 mod secret;
 mod sessions;
 mod shell;
+mod shown;
 mod snapshot;
 mod stdin;
 mod submit;
@@ -40,3 +41,7 @@ pub(crate) use model::{Loaded, State};
 pub(crate) use ports::{GateId, Now, Outgoing, Recorder, Signer, Write};
 pub use ports::{Peer, Refusal};
 pub(crate) use secret::{for_viewer, not_kept};
+pub(crate) use sessions::shown_info;
+#[cfg(test)]
+pub(crate) use shown::Secrets;
+pub(crate) use shown::{Kept, Shown};

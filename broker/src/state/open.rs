@@ -9,14 +9,17 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::session::SessionView;
 
-use super::ports::{GateId, Now};
+use super::ports::{GateId, Now, Refusal};
 use super::secret;
+use super::shown::{Secrets, Shown};
 
 /// A command that is not over.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenCommand {
     pub(crate) view: CommandView,
     pub(crate) bytes: Arc<[u8]>,
+    /// What must be seen nowhere once it is decided.
+    pub(super) secrets: Secrets,
     /// The gate that holds it; none holds what the last broker left open.
     pub(crate) gate: Option<GateId>,
     /// When the present state ends by itself.
@@ -40,19 +43,23 @@ pub(crate) struct Ballot {
 }
 
 impl OpenCommand {
-    /// The command as it is kept: no secret in it is.
-    pub(crate) fn kept(&self) -> CommandView {
-        let mut kept = self.view.clone();
+    /// The command as it is kept, and as everybody may see it: no secret in it is.
+    pub(crate) fn shown(&self) -> Result<Shown<CommandView>, Refusal> {
+        let mut shown = self.view.clone();
         match self.salted_digest {
-            Some(salted_digest) => secret::hide(&mut kept, salted_digest),
-            None => secret::mask(&mut kept),
+            Some(salted_digest) => secret::hide(&mut shown, salted_digest),
+            None => secret::mask(&mut shown, &self.secrets),
         }
-        kept
+        Shown::of(&shown, &self.secrets)
     }
 
-    /// The command as reviewers see it: its secrets only while they decide.
-    pub(crate) fn shown(&self) -> CommandView {
-        if self.view.state == CommandState::Pending { self.view.clone() } else { self.kept() }
+    /// The command as those see it who decide: its secrets only while they do.
+    pub(crate) fn for_deciders(&self) -> Result<CommandView, Refusal> {
+        if self.view.state == CommandState::Pending {
+            Ok(self.view.clone())
+        } else {
+            self.shown().map(Shown::into_inner)
+        }
     }
 }
 

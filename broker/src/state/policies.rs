@@ -9,7 +9,8 @@ use expacti_protocol::reviewer::RuleChange;
 
 use super::authority::needs_admin;
 use super::model::State;
-use super::ports::{Now, Peer, Refusal, Write, to_json};
+use super::ports::{Now, Peer, Refusal, Write};
+use super::shown::Kept;
 
 impl State {
     /// Adds a policy; its id is set here. One that goes before a stricter one needs the approval
@@ -40,7 +41,7 @@ impl State {
     ) -> Result<(), Refusal> {
         self.policies.insert(policy.id.clone(), policy.clone());
         self.rebuild_snapshot()?;
-        self.writes.push(Write::Policy { id: policy.id.clone(), body: Some(to_json(policy)?) });
+        self.writes.push(Write::Policy { id: policy.id.clone(), body: Some(Kept::exact(policy)?) });
         let entry = Entry::new("policy_changed", &now.rfc3339())
             .with("change", "added")
             .with("policy", policy.id.as_str())

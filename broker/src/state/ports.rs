@@ -10,6 +10,8 @@ use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent};
 use expacti_protocol::session::Pty;
 
+use super::shown::{Kept, Shown};
+
 /// One moment on both clocks: the wall clock is written down, the monotonic one decides.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
@@ -155,9 +157,9 @@ pub(crate) trait Recorder: Send {
     /// Makes sure that the session's recording exists and can be written.
     fn start(&self, session: &SessionId, pty: Option<&Pty>, now: Now) -> Result<(), String>;
     /// Writes a marker; the offset in seconds at which it stands.
-    fn mark(&self, session: &SessionId, label: &str, now: Now) -> Result<f64, String>;
+    fn mark(&self, session: &SessionId, label: &Shown<String>, now: Now) -> Result<f64, String>;
     /// Writes a line of ours into the output.
-    fn show(&self, session: &SessionId, line: &str, now: Now) -> Result<(), String>;
+    fn show(&self, session: &SessionId, line: &Shown<String>, now: Now) -> Result<(), String>;
     /// Why the recording can no longer be written, if it cannot.
     fn failure(&self, session: &SessionId) -> Option<String>;
 }
@@ -180,11 +182,11 @@ pub(crate) enum Write {
     },
     Baseline {
         agent: String,
-        body: String,
+        body: Kept,
     },
     Change {
         id: String,
-        body: Option<String>,
+        body: Option<Kept>,
     },
     Command {
         id: CommandId,
@@ -192,11 +194,11 @@ pub(crate) enum Write {
         from: Option<CommandState>,
         to: CommandState,
         submitted_at: i64,
-        view: String,
+        view: Kept,
     },
     Policy {
         id: String,
-        body: Option<String>,
+        body: Option<Kept>,
     },
     Principal {
         id: String,
@@ -204,17 +206,17 @@ pub(crate) enum Write {
     },
     Rule {
         id: String,
-        body: Option<String>,
+        body: Option<Kept>,
     },
     Session {
         id: SessionId,
         opened_at: i64,
         closed_at: Option<i64>,
-        view: String,
+        view: Kept,
     },
     Target {
         name: String,
-        body: Option<String>,
+        body: Option<Kept>,
     },
 }
 
@@ -224,17 +226,31 @@ pub(crate) struct PrincipalRow {
     pub(crate) role: Role,
     pub(crate) token_hash: Option<String>,
     pub(crate) public_key: Option<String>,
-    pub(crate) body: String,
+    pub(crate) body: Kept,
 }
 
 /// Who is told, once it is on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outgoing {
     Gate(GateId, GateEvent),
-    Review(ReviewerEvent),
+    Review(Box<News>),
 }
 
-/// A value as it is kept in the database.
-pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Refusal> {
-    serde_json::to_string(value).map_err(|e| Refusal::failed(e.to_string()))
+/// News for whoever looks on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct News {
+    /// As everybody may see it.
+    pub(crate) shown: Shown<ReviewerEvent>,
+    /// As those see it who decide, while there is something to decide.
+    pub(super) exact: Option<ReviewerEvent>,
+}
+
+impl News {
+    /// The event as somebody gets it.
+    pub(crate) fn event(&self, decides: bool) -> ReviewerEvent {
+        match &self.exact {
+            Some(exact) if decides => exact.clone(),
+            _ => self.shown.clone().into_inner(),
+        }
+    }
 }

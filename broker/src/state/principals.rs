@@ -9,7 +9,8 @@ use expacti_protocol::principal::Role;
 use super::authority::needs_admin;
 use super::credential::{AUTHORITY, bare_key, credential};
 use super::model::State;
-use super::ports::{Now, Peer, PrincipalRow, Refusal, Write, to_json};
+use super::ports::{Now, Peer, PrincipalRow, Refusal, Write};
+use super::shown::Kept;
 
 impl State {
     /// Adds a principal; `token_hash` is that of the token its owner will be shown. One that a
@@ -94,7 +95,7 @@ impl State {
                 role: view.role,
                 token_hash,
                 public_key: view.public_key.clone(),
-                body: to_json(&view)?,
+                body: Kept::exact(&view)?,
             }),
         });
         let entry = Entry::new("principal_added", &now.rfc3339())

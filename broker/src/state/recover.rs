@@ -1,5 +1,7 @@
 //! What the last broker left open is ended, never run.
 
+use std::sync::Arc;
+
 use expacti_protocol::command::{CommandState, CommandView, Outcome};
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
@@ -8,6 +10,7 @@ use super::model::State;
 use super::open::OpenCommand;
 use super::ports::{Decider, Now, Refusal};
 use super::sessions::session_entry;
+use super::shown::Secrets;
 
 impl State {
     /// Ends a command that the last broker left open.
@@ -27,9 +30,13 @@ impl State {
     }
 
     /// Takes a command from the disk into memory, where no gate holds it.
-    pub(crate) fn adopt(&mut self, view: CommandView, now: Now) {
-        let bytes = view.text.bytes().unwrap_or_default().into();
+    pub(crate) fn adopt(&mut self, mut view: CommandView, now: Now) {
+        let bytes: Arc<[u8]> = view.text.bytes().unwrap_or_default().into();
+        // A row of an earlier version may hold what is known to be a secret by now.
+        let secrets = Secrets::of(&bytes);
+        view.masked = secrets.masked().map(str::to_owned).or(view.masked);
         let open = OpenCommand {
+            secrets,
             bytes,
             gate: None,
             deadline: now.mono,

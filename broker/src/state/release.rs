@@ -11,6 +11,7 @@ use expacti_protocol::reviewer::ErrorCode;
 
 use super::model::State;
 use super::ports::{Decider, GateId, Now, Refusal};
+use super::shown::Shown;
 
 /// How long a gate may take from an allow to its release. The gate releases at once; past this
 /// something is wrong, and an unused approval must not stay valid.
@@ -70,13 +71,14 @@ impl State {
         let view = &open.view;
         let text = view.masked.as_ref().unwrap_or(&view.text.command);
         let text = expacti_engine::make_visible(text.as_bytes()).text;
-        let offset = self.recorder.mark(session, &format!("{label}: {text}"), now)?;
+        let label = Shown::text(&format!("{label}: {text}"), &open.secrets);
+        let offset = self.recorder.mark(session, &label, now)?;
         if view.pty.is_none() {
             let line = match view.kind {
                 ItemKind::Exec => format!("\x1b[2m$ {}\x1b[0m\r\n", text.replace('\n', "\r\n> ")),
                 _ => return Ok(offset),
             };
-            self.recorder.show(session, &line, now)?;
+            self.recorder.show(session, &Shown::text(&line, &open.secrets), now)?;
         }
         Ok(offset)
     }

@@ -11,7 +11,8 @@ use expacti_protocol::reviewer::RuleChange;
 
 use super::authority::needs_admin;
 use super::model::State;
-use super::ports::{Now, Peer, Refusal, Write, to_json};
+use super::ports::{Now, Peer, Refusal, Write};
+use super::shown::Kept;
 
 /// A rule as it is kept: its id, author and time are set here.
 fn new_rule(by: &Peer, mut rule: Rule, now: Now) -> Result<RuleView, Refusal> {
@@ -138,7 +139,7 @@ impl State {
     }
 
     fn write_rule(&mut self, view: &RuleView) -> Result<(), Refusal> {
-        let text = to_json(view)?;
+        let text = Kept::exact(view)?;
         self.writes.push(Write::Rule { id: view.rule.id.clone(), body: Some(text) });
         Ok(())
     }

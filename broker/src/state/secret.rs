@@ -1,13 +1,13 @@
 //! Secrets in commands: reviewers see them while they decide; after that somebody has to ask, which
 //! goes to the log. What is typed without echo is kept nowhere at all.
 
-use expacti_engine::mask_secrets;
 use expacti_protocol::command::{CommandState, CommandText, CommandView, ItemKind, SECRET_MASK};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::ErrorCode;
 
 use super::ports::Refusal;
+use super::shown::{Secrets, Shown};
 
 /// The gate's note on a change of a file that holds secrets.
 const SECRET_PATH: &str = "a path of secrets";
@@ -41,32 +41,37 @@ pub(super) fn hide(view: &mut CommandView, salted_digest: Digest) {
     }
 }
 
-/// Puts the mask in the place of the text and of its preview, where they hold secrets.
-pub(super) fn mask(view: &mut CommandView) {
+/// Puts the mask in the place of the text and of its preview, where they hold secrets. What else tells
+/// of them is found by [`Shown::of`].
+pub(super) fn mask(view: &mut CommandView, secrets: &Secrets) {
     if let Some(masked) = &view.masked {
         view.text = CommandText { command: masked.clone(), command_base64: None };
+        for term in &mut view.terms {
+            term.span = secrets.span(term.span);
+        }
     }
-    let Some(preview) = &view.preview else { return };
     // What a file of secrets holds need not look like one.
-    if view.kind == ItemKind::File && view.notes.iter().any(|note| note == SECRET_PATH) {
+    if view.preview.is_some()
+        && view.kind == ItemKind::File
+        && view.notes.iter().any(|note| note == SECRET_PATH)
+    {
         view.preview = Some(format!("not kept: {SECRET_PATH}"));
-        return;
-    }
-    let masked = mask_secrets(preview.as_bytes());
-    if masked.masked {
-        view.preview = Some(masked.text);
     }
 }
 
 /// Whoever only looks does not see secrets.
-pub(crate) fn for_viewer(mut view: CommandView) -> CommandView {
+pub(crate) fn for_viewer(mut view: CommandView) -> Result<Shown<CommandView>, Refusal> {
+    let bytes = view.text.bytes().map_err(|e| Refusal::failed(e.to_string()))?;
+    let secrets = Secrets::of(&bytes);
     if view.interactive.as_ref().is_some_and(|i| i.secret) && view.state == CommandState::Pending {
         let nothing = Digest::of(view.id.as_str().as_bytes());
         hide(&mut view, nothing);
     } else {
-        mask(&mut view);
+        // Found now or when it came in.
+        view.masked = secrets.masked().map(str::to_owned).or(view.masked);
+        mask(&mut view, &secrets);
     }
-    view
+    Shown::of(&view, &secrets)
 }
 
 /// The refusal to show secrets of a command that is over.

@@ -10,7 +10,8 @@ use expacti_protocol::uplink::Isolation;
 
 use super::model::State;
 use super::open::OpenSession;
-use super::ports::{Decider, GateId, Now, Outgoing, Peer, Refusal, Write};
+use super::ports::{Decider, GateId, News, Now, Outgoing, Peer, Refusal, Write};
+use super::shown::{Secrets, Shown};
 
 /// Open sessions altogether; past it connections are refused.
 const MAX_SESSIONS: usize = 10_000;
@@ -30,6 +31,7 @@ impl State {
             return Err(Refusal::failed(format!("{MAX_SESSIONS} sessions are open already")));
         }
         let id = SessionId::new();
+        let info = shown_info(info)?;
         let work = self.begin_work(&info, now);
         let tags = self.targets.get(&info.target).map(|t| t.tags.clone()).unwrap_or_default();
         let view = SessionView {
@@ -96,8 +98,7 @@ impl State {
         let (view, work) = (session.view.clone(), session.work.clone());
         if let Some(history) = self.leave_work(&work, now) {
             let agent = view.info.agent.clone();
-            let body =
-                serde_json::to_string(&history).map_err(|e| Refusal::failed(e.to_string()))?;
+            let body = Shown::of(&history, &Secrets::default())?.kept()?;
             self.writes.push(Write::Baseline { agent: agent.clone(), body });
             self.baselines.insert(agent, history);
         }
@@ -125,14 +126,15 @@ impl State {
         now: Now,
         news: SessionNews,
     ) -> Result<(), Refusal> {
-        let body = serde_json::to_string(&view).map_err(|e| Refusal::failed(e.to_string()))?;
+        let shown = Shown::of(&view, &Secrets::default())?;
         self.writes.push(Write::Session {
             id: view.id.clone(),
             opened_at: view.opened_at.saturating_mul(1_000_000),
             closed_at: view.closed_at.map(|_| now.micros),
-            view: body,
+            view: shown.kept()?,
         });
-        self.outgoing.push(Outgoing::Review(news(Box::new(view))));
+        let news = News { shown: shown.within(news), exact: None };
+        self.outgoing.push(Outgoing::Review(Box::new(news)));
         Ok(())
     }
 
@@ -267,6 +269,14 @@ impl State {
         }
         all
     }
+}
+
+/// What is known of a session without the secrets of whoever started it; the names by which rules and
+/// policies tell sessions apart stay as they are.
+pub(crate) fn shown_info(info: SessionInfo) -> Result<SessionInfo, Refusal> {
+    let shown = Shown::of(&info, &Secrets::default())?.into_inner();
+    let SessionInfo { agent, owner, target, host, user, .. } = info;
+    Ok(SessionInfo { agent, owner, target, host, user, ..shown })
 }
 
 pub(super) fn session_entry(kind: &str, view: &SessionView, now: Now) -> Entry {

@@ -6,7 +6,8 @@ use expacti_engine::{Policy, PolicySet, Rule, RuleSet, Snapshot};
 use expacti_protocol::reviewer::{ReviewerEvent, RuleChange};
 
 use super::model::State;
-use super::ports::{Outgoing, Peer, Refusal};
+use super::ports::{News, Outgoing, Peer, Refusal};
+use super::shown::{Secrets, Shown};
 
 impl State {
     /// Builds the engine's snapshot from the present rules and policies.
@@ -24,10 +25,9 @@ impl State {
     }
 
     pub(super) fn notify_rule_changed(&mut self, change: RuleChange, id: &str, by: &Peer) {
-        self.outgoing.push(Outgoing::Review(ReviewerEvent::RuleChanged {
-            change,
-            id: id.to_owned(),
-            by: by.name.clone(),
-        }));
+        let event = ReviewerEvent::RuleChanged { change, id: id.to_owned(), by: by.name.clone() };
+        if let Ok(shown) = Shown::of(&event, &Secrets::default()) {
+            self.outgoing.push(Outgoing::Review(Box::new(News { shown, exact: None })));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Verdict, judge_as, mask_secrets,
+    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Verdict, judge_as,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
@@ -19,6 +19,7 @@ use expacti_protocol::shell::PosixShell;
 use super::model::State;
 use super::open::{OpenCommand, OpenSession};
 use super::ports::{Decider, GateId, Now, Outgoing, Refusal};
+use super::shown::Secrets;
 use super::{secret, stdin};
 
 /// The longest item in bytes. Past it the gate refuses by itself.
@@ -64,12 +65,6 @@ fn headline(kind: ItemKind, bytes: &[u8]) -> Option<String> {
     command.then(|| expacti_engine::describe_transfer(bytes)).flatten()
 }
 
-/// The text with secrets masked, when it holds any.
-fn masked_text(bytes: &[u8]) -> Option<String> {
-    let masked = mask_secrets(bytes);
-    masked.masked.then_some(masked.text)
-}
-
 fn is_secret(submission: &Submission) -> bool {
     submission.interactive.as_ref().is_some_and(|i| i.secret)
 }
@@ -83,6 +78,7 @@ struct Judged {
     held: bool,
     /// It was read as a command.
     command: bool,
+    secrets: Secrets,
 }
 
 impl State {
@@ -99,12 +95,11 @@ impl State {
         let salted_digest =
             is_secret(&submission).then(|| secret::salted_digest(&bytes)).transpose()?;
         let judged = self.judge(&submission, &bytes, now)?;
-        let view = judged.view.clone();
-        let (id, news) = (view.id.clone(), self.outgoing.len());
+        let (id, news) = (judged.view.id.clone(), self.outgoing.len());
         self.observe(&submission, &bytes, &judged);
         // The log says what came before it says what became of it.
-        self.audit_submission(&view, salted_digest, now)?;
-        self.open(gate, view, bytes, salted_digest, now)?;
+        self.audit_submission(&judged, salted_digest, now)?;
+        self.open(gate, &judged, bytes, salted_digest, now)?;
         self.decide_at_once(&submission, &judged, now)?;
         let state = self.commands.get(&id).map_or(CommandState::Denied, |c| c.view.state);
         if state != CommandState::Pending {
@@ -176,7 +171,9 @@ impl State {
         let verdict = judge_as(&self.snapshot, reading, bytes, &context, history);
         let digest = submission.sha256.to_string();
         let retry_of_denied = work.is_some_and(|work| work.was_denied(&digest));
-        let mut view = self.view_of(submission, bytes, info, &verdict, retry_of_denied, now);
+        let secrets = Secrets::of(bytes);
+        let mut view =
+            self.view_of(submission, bytes, info, &verdict, &secrets, retry_of_denied, now);
         // A rule is no way round the approvals a policy asks for.
         let gap = match verdict.rule.verdict {
             RuleOutcome::Allow => verdict.rules.iter().find_map(|rule| self.rule_gap(rule, &view)),
@@ -187,7 +184,7 @@ impl State {
             view.rule_why = gap;
         }
         let command = matches!(reading, ItemSyntax::Command);
-        Ok(Judged { context, verdict, view, held, command })
+        Ok(Judged { context, verdict, view, held, command, secrets })
     }
 
     /// What an agent does in general is learnt from commands; a secret teaches nothing.
@@ -211,10 +208,11 @@ impl State {
 
     fn audit_submission(
         &mut self,
-        view: &CommandView,
+        judged: &Judged,
         salted_digest: Option<Digest>,
         now: Now,
     ) -> Result<(), Refusal> {
+        let view = &judged.view;
         let mut entry = self.entry_for("command_submitted", view, now);
         if let Some(salted_digest) = salted_digest {
             // The command is not among the open ones yet, where `entry_for` would find this.
@@ -232,22 +230,24 @@ impl State {
             .with("anomaly_reasons", view.anomaly_reasons.clone())
             .with_some("parent", view.parent.as_ref().map(|p| p.as_str().to_owned()))
             .with_some("masked", view.masked.as_ref().map(|_| true));
-        self.audit(&entry)
+        self.audit_about(&entry, &judged.secrets)
     }
 
     /// It waits from now on.
     fn open(
         &mut self,
         gate: GateId,
-        view: CommandView,
+        judged: &Judged,
         bytes: Arc<[u8]>,
         salted_digest: Option<Digest>,
         now: Now,
     ) -> Result<(), Refusal> {
+        let view = judged.view.clone();
         let id = view.id.clone();
         let after = |seconds| now.mono + Duration::from_secs(seconds);
         let command = OpenCommand {
             bytes,
+            secrets: judged.secrets.clone(),
             gate: Some(gate),
             deadline: after(view.timeout_seconds),
             escalate_at: view.requirement.escalate_after_seconds.map(after),
@@ -307,11 +307,12 @@ impl State {
         bytes: &[u8],
         session: expacti_protocol::session::SessionInfo,
         verdict: &Verdict,
+        secrets: &Secrets,
         retry_of_denied: bool,
         now: Now,
     ) -> CommandView {
         let secret = is_secret(submission);
-        let masked = if secret { Some(SECRET_MASK.to_owned()) } else { masked_text(bytes) };
+        let masked = if secret { Some(SECRET_MASK) } else { secrets.masked() }.map(str::to_owned);
         let headline = masked.is_none().then(|| headline(submission.kind, bytes)).flatten();
         let mut requirement = verdict.requirement.clone();
         if requirement.policy.is_none() {

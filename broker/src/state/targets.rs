@@ -5,7 +5,8 @@ use expacti_protocol::http::Target;
 
 use super::authority::needs_admin;
 use super::model::State;
-use super::ports::{Now, Peer, Refusal, Write, to_json};
+use super::ports::{Now, Peer, Refusal, Write};
+use super::shown::Kept;
 
 impl State {
     /// Adds or replaces a target.
@@ -30,12 +31,15 @@ impl State {
             return Err(Refusal::invalid("a target needs its host key: see ssh-keyscan(1)"));
         }
         self.targets.insert(target.name.clone(), target.clone());
-        let text = to_json(&target)?;
+        let text = Kept::exact(&target)?;
         self.writes.push(Write::Target { name: target.name.clone(), body: Some(text.clone()) });
         let entry = Entry::new("target_added", &now.rfc3339())
             .with("target", target.name.as_str())
             .with("by", by.name.as_str())
-            .with("body", serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default());
+            .with(
+                "body",
+                serde_json::from_str::<serde_json::Value>(text.as_str()).unwrap_or_default(),
+            );
         self.audit(&entry)?;
         Ok(target)
     }

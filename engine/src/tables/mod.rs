@@ -9,6 +9,7 @@ mod path_lists;
 mod pattern;
 mod program;
 mod risk_tables;
+mod secrets;
 mod wildcard;
 
 pub(crate) use act::{Act, Acts, Network, Place, Stdin, Terminal};
@@ -26,4 +27,5 @@ pub(crate) use path_lists::PathLists;
 pub(crate) use pattern::{Arguments, MAX_WORDS};
 pub(crate) use program::{CodePlace, Language, Program, Wraps, Writes};
 pub use risk_tables::RiskTables;
+pub(crate) use secrets::{SecretInput, SecretPlaces, SecretTable};
 pub(crate) use wildcard::wildcard;

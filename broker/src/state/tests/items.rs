@@ -14,10 +14,11 @@ use expacti_protocol::gate::GateEvent;
 use expacti_protocol::http::NewPrincipal;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
-use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
+use expacti_protocol::reviewer::{DecisionMessage, ErrorCode, ReviewerEvent};
+use expacti_protocol::session::SessionInfo;
 
 use super::world::*;
-use crate::state::{Peer, Refusal, State, for_viewer};
+use crate::state::{Peer, Refusal, State, Write, for_viewer};
 
 fn interactive(secret: bool, grantable: bool) -> Option<Interactive> {
     Some(Interactive {
@@ -69,7 +70,7 @@ fn keys(w: &mut World, session: &SessionId) -> CommandId {
 }
 
 pub(super) fn view(w: &World, id: &CommandId) -> CommandView {
-    w.state.commands.get(id).unwrap().shown()
+    w.state.commands.get(id).unwrap().for_deciders().unwrap()
 }
 
 #[test]
@@ -271,7 +272,7 @@ fn secrets_are_shown_to_whoever_decides_and_after_that_on_request() {
     let reveal = |w: &mut World, by: &Peer| w.run(|l, now| l.reveal(by, &id, now));
     let pending = view(&w, &id);
     assert_eq!(pending.text.command, command);
-    assert!(!for_viewer(pending).text.command.contains("hunter22"));
+    assert!(!for_viewer(pending).unwrap().text.command.contains("hunter22"));
     assert_eq!(code(reveal(&mut w, &viewer)), ErrorCode::NotEntitled);
     w.decide(&alice, &id, true).unwrap();
     assert!(!view(&w, &id).text.command.contains("hunter22"), "decided: masked");
@@ -300,7 +301,7 @@ fn what_a_preview_tells_of_secrets_is_neither_kept_nor_shown_to_whoever_looks_on
         s.notes.extend(note.map(str::to_owned));
         let id = send(&mut w, s).unwrap();
         assert_eq!(view(&w, &id).preview.as_deref(), Some(preview), "for whoever decides");
-        let seen = for_viewer(view(&w, &id)).preview.unwrap();
+        let seen = for_viewer(view(&w, &id)).unwrap().into_inner().preview.unwrap();
         assert!(!seen.contains("hunter22"), "{seen}");
         assert_eq!(note.is_none(), seen.contains("+debug=1"), "{seen}");
         w.decide(&peer("alice", Role::Reviewer), &id, true).unwrap();
@@ -344,4 +345,70 @@ fn a_transfer_has_a_sentence() {
     assert_eq!(view(&w, &push).headline.as_deref(), Some("git push to /srv/repo.git"));
     let other = w.submit(&session, "git-receive-pack '/srv/repo.git'; id");
     assert_eq!(view(&w, &other).headline, None);
+}
+
+/// Whatever tells of a command: its secret is in none of it once somebody has decided.
+#[test]
+fn a_secret_leaves_by_no_field() {
+    const SECRET: &str = "S3cr-et9x";
+    let mut w = World::new();
+    let info = SessionInfo {
+        agent: "bot".into(),
+        target: "web-1".into(),
+        user: "deploy".into(),
+        reason: Some(format!("to try password={SECRET}")),
+        program: ["env", &format!("PGPASSWORD={SECRET}"), "bot"].map(str::to_owned).to_vec(),
+        with: vec![format!("https://bot:{SECRET}@registry.example")],
+        client: Some(format!("SSH-2.0-x Authorization: Bearer {SECRET}")),
+        ..SessionInfo::default()
+    };
+    let session = w.run(|l, now| l.open_session(GATE, info, now)).unwrap();
+    let alice = peer("alice", Role::Reviewer);
+    let sent = |allow: Option<bool>, w: &mut World| {
+        let mut s = submission(&session, &format!("mysql -u root -p{SECRET} shop"));
+        s.cwd = format!("/srv/{SECRET}");
+        s.env = vec![("LC_TOKEN".into(), SECRET.into())];
+        s.notes = vec![format!("the agent said {SECRET}")];
+        s.preview = Some(format!("+line with {SECRET}\n"));
+        s.dropped_env = vec![format!("X={SECRET}")];
+        let command = s.text.command.clone();
+        let id = send(w, s).unwrap();
+        assert!(view(w, &id).text.command.contains(SECRET), "whoever decides sees it");
+        let viewer = for_viewer(view(w, &id)).unwrap();
+        assert!(!format!("{:?}", *viewer).contains(SECRET), "{:?}", *viewer);
+        let Some(allow) = allow else {
+            w.run(|l, now| l.withdraw(GATE, &id, &format!("^C of {SECRET}"), now)).unwrap();
+            return;
+        };
+        let message =
+            DecisionMessage { comment: Some(format!("not with {SECRET}")), ..message(&id, allow) };
+        w.run(|l, now| l.decide(&alice, &message, now)).unwrap();
+        if allow {
+            w.release(&id, &session, &command).unwrap();
+            let outcome = Outcome::unknown(format!("lost at {SECRET}"));
+            w.run(|l, now| l.finished(GATE, &id, outcome, now)).unwrap();
+        }
+    };
+    for allow in [Some(true), Some(false), None] {
+        sent(allow, &mut w);
+    }
+    w.run(|l, now| l.close_session(GATE, &session, now)).unwrap();
+    let disk = format!("{:?}", w.disk);
+    assert!(disk.contains("mysql -u root -p•••") && !disk.contains(SECRET), "{disk}");
+    let recorded = format!("{:?}", w.recorder.shown());
+    assert!(recorded.contains("-p•••") && !recorded.contains(SECRET), "{recorded}");
+    for event in &w.reviewed {
+        if !matches!(event, ReviewerEvent::PendingCommand(_)) {
+            assert!(!format!("{event:?}").contains(SECRET), "{event:?}");
+        }
+    }
+    // Nor does it tell how long the secret is.
+    for write in &w.disk {
+        if let Write::Command { view, .. } = write {
+            let view: CommandView = serde_json::from_str(view.as_str()).unwrap();
+            for term in &view.terms {
+                assert!(view.text.command.get(term.span[0]..term.span[1]).is_some(), "{term:?}");
+            }
+        }
+    }
 }

@@ -201,7 +201,7 @@ fn a_restart_denies_the_undecided_and_does_not_know_the_released() {
     w.release(&released, &session, "c").unwrap();
     let loaded = Loaded {
         chain: w.state.chain.clone(),
-        open_commands: w.state.open_commands(),
+        open_commands: w.state.open_commands().unwrap(),
         open_sessions: w.state.open_sessions(),
         ..Loaded::default()
     };
@@ -228,7 +228,7 @@ fn a_gate_that_was_cut_off_reports_the_end_after_all() {
             Write::Command { id: of, view, .. } if *of == id => Some(view.clone()),
             _ => None,
         });
-        serde_json::from_str::<CommandView>(&view.unwrap()).unwrap()
+        serde_json::from_str::<CommandView>(view.unwrap().as_str()).unwrap()
     };
     let view = stored(&w);
     assert_eq!(view.state, CommandState::Unknown);
@@ -445,7 +445,7 @@ fn a_release_that_crosses_the_withdrawal_ends_as_withdrawn() {
         Write::Command { id: of, view, .. } if *of == id => Some(view.clone()),
         _ => None,
     });
-    let view: CommandView = serde_json::from_str(&stored.unwrap()).unwrap();
+    let view: CommandView = serde_json::from_str(stored.unwrap().as_str()).unwrap();
     assert_eq!(view.state, CommandState::Unknown);
     w.run(|l, now| l.finished_after_all(view, not_sent, now)).unwrap();
     let all = ["command_submitted", "decision", "released", "unknown", "withdrawn"];

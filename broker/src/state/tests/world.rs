@@ -18,7 +18,9 @@ use expacti_protocol::reviewer::{DecisionMessage, ErrorCode, ReviewerEvent};
 use expacti_protocol::session::{Pty, SessionInfo};
 use serde_json::Value;
 
-use crate::state::{GateId, Loaded, Now, Outgoing, Peer, Recorder, Refusal, Signer, State, Write};
+use crate::state::{
+    GateId, Loaded, Now, Outgoing, Peer, Recorder, Refusal, Shown, Signer, State, Write,
+};
 
 #[derive(Clone, Default)]
 pub(super) struct FakeRecorder {
@@ -37,12 +39,12 @@ impl Recorder for FakeRecorder {
     fn start(&self, _: &SessionId, _: Option<&Pty>, _: Now) -> Result<(), String> {
         if self.broken.load(Ordering::Relaxed) { Err("disk full".into()) } else { Ok(()) }
     }
-    fn mark(&self, session: &SessionId, label: &str, now: Now) -> Result<f64, String> {
-        self.shown.lock().unwrap().push(label.to_owned());
+    fn mark(&self, session: &SessionId, label: &Shown<String>, now: Now) -> Result<f64, String> {
+        self.shown.lock().unwrap().push(label.to_string());
         self.start(session, None, now).map(|()| 1.0)
     }
-    fn show(&self, session: &SessionId, line: &str, now: Now) -> Result<(), String> {
-        self.shown.lock().unwrap().push(line.to_owned());
+    fn show(&self, session: &SessionId, line: &Shown<String>, now: Now) -> Result<(), String> {
+        self.shown.lock().unwrap().push(line.to_string());
         self.start(session, None, now)
     }
     fn failure(&self, _: &SessionId) -> Option<String> {
@@ -119,11 +121,11 @@ impl World {
             for out in outgoing {
                 match out {
                     Outgoing::Gate(gate, event) => self.told.push((gate, event)),
-                    Outgoing::Review(
+                    Outgoing::Review(news) => match news.event(true) {
                         event @ (ReviewerEvent::PendingCommand(_)
-                        | ReviewerEvent::CommandUpdated(_)),
-                    ) => self.reviewed.push(event),
-                    Outgoing::Review(_) => {}
+                        | ReviewerEvent::CommandUpdated(_)) => self.reviewed.push(event),
+                        _ => {}
+                    },
                 }
             }
         } else {

@@ -1,0 +1,730 @@
+//! Secrets that only a program's grammar tells: the words of a line, the programs among them, and
+//! where the table says that these take secrets. What cannot be read as a line is read word by word,
+//! as if every program in it were started.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+
+use super::names::{ends_in_secret, is_no_value, is_secret_name};
+use super::text;
+use super::word::{Unquoted, unquote, unquote_all};
+use crate::parse::{self, RedirectOp, Script, Simple, Word};
+use crate::tables::{SecretInput, SecretPlaces, SecretTable};
+
+/// The deepest nesting of lines in words that is read; beneath it everything is masked.
+const MAX_DEPTH: usize = 6;
+/// The most bytes that are read, nested lines included; what is left is masked as a whole.
+const MAX_WORK: usize = 8 * 1024 * 1024;
+/// The most words of one line.
+const MAX_WORDS: usize = 20_000;
+
+/// What a text can only hold a secret with. Most lines have none of it, and cost one search.
+static HINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let names: Vec<String> = SecretTable::builtin()
+        .names()
+        .map(|name| name.replace('.', r"\.").replace('-', r"\-"))
+        .collect();
+    let patterns = [
+        // Names of secrets, headers, tokens and files of them.
+        r"(?i)pass|pwd|pw|secret|token|cred|key|auth|cookie|psk|jwt|otp|contrasena|bearer|identified|login|BEGIN|master|PuTTY"
+            .to_owned(),
+        r"://|@tcp|@udp|@unix|:\d+:|:\*:|AKIA|ASIA|ABIA|ACCA|gh[pousr]_|gl[a-z]+-|xox|xapp|sk-|k_live|k_test|AIza|ya29|GOCSPX|npm_|pypi-|hf_|_v1_|SG\.|hv[sbr]\.|s\.[A-Za-z0-9]{24}|_pat_|cio|shp|sq0|EAAC|NRAK|lin_api|pul-|atlasv1|r8_|gsk_|xai-|sntr|dapi|ATATT|glsa|figd|fo1_|FlyV1|eyJ|whsec|webhooks|hooks\.|telegram"
+            .to_owned(),
+        // Words that are not what they look like.
+        r#"[A-Za-z0-9]["'\\]+[A-Za-z0-9]|\\[A-Za-z]|["']["']|\$["']|[A-Za-z0-9]\$"#.to_owned(),
+        format!(r"(?:^|[^A-Za-z0-9_])(?:{})(?:[^A-Za-z0-9_]|$)", names.join("|")),
+    ];
+    Regex::builder()
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .build_many(&patterns)
+        .ok()
+});
+
+/// Whether a text is worth a closer look.
+pub(super) fn is_suspect(text: &str) -> bool {
+    text.len() >= 3 && HINTS.as_ref().is_none_or(|hints| hints.is_match(text))
+}
+
+/// Collects what is found in one text, at all depths.
+#[derive(Default)]
+pub(super) struct Scan {
+    work: usize,
+    /// Values that are secrets wherever else they stand.
+    pub(super) values: Vec<String>,
+}
+
+impl Scan {
+    /// Where secrets are in a line, and what it reads from standard input if that is a secret.
+    pub(super) fn line(
+        &mut self,
+        line: &str,
+        depth: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<SecretInput> {
+        self.work = self.work.saturating_add(line.len());
+        if depth > MAX_DEPTH || self.work > MAX_WORK {
+            found.push(0..line.len());
+            return None;
+        }
+        let shared = parse::read(line);
+        let script = &shared.script;
+        let input = self.script(line, script, depth, found);
+        if script.problems.is_empty() {
+            self.between(line, script, found);
+            return input;
+        }
+        self.shown(&Unquoted::verbatim(line, 0), found);
+        input.or(self.words_of(line, depth, found))
+    }
+
+    /// What shows in a text, whatever it is part of.
+    fn shown(&mut self, text: &Unquoted, found: &mut Vec<Range<usize>>) {
+        if is_suspect(&text.text) {
+            let mut within = Vec::new();
+            text::find(&text.text, &mut within);
+            for range in within {
+                self.push(text, range, found);
+            }
+        }
+    }
+
+    /// What stands between commands: comments, the words of a loop.
+    fn between(&mut self, line: &str, script: &Script, found: &mut Vec<Range<usize>>) {
+        let mut spans: Vec<_> = script.commands.iter().map(|command| command.span).collect();
+        spans.sort_unstable();
+        let mut at = 0;
+        for (from, to) in spans.into_iter().chain([(line.len(), line.len())]) {
+            if from > at {
+                let range = text::widen(line, at..from);
+                let gap = line.get(range.clone()).unwrap_or("");
+                self.shown(&Unquoted::verbatim(gap, range.start), found);
+            }
+            at = at.max(to);
+        }
+    }
+
+    /// The words of a text that is no line of a shell, or none that can be read.
+    fn words_of(
+        &mut self,
+        line: &str,
+        depth: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<SecretInput> {
+        let mut words = Vec::new();
+        let mut at = 0;
+        while at < line.len() {
+            if words.len() > MAX_WORDS {
+                found.push(at..line.len());
+                break;
+            }
+            let word = unquote(line, at);
+            if word.whole.is_empty() {
+                at += line.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+                continue;
+            }
+            at = word.whole.end;
+            // A quote that is never closed would hide what follows: it is read once more without.
+            let source = line.get(word.whole.clone()).unwrap_or("");
+            if source.len() > 512 || source.contains('\n') {
+                let skip = source.find(['"', '\'', '`']).map_or(source.len(), |quote| quote + 1);
+                if skip < source.len() {
+                    let start = word.whole.start;
+                    words.push(Unquoted::verbatim(
+                        source.get(..skip.saturating_sub(1)).unwrap_or(""),
+                        start,
+                    ));
+                    at = start + skip;
+                    continue;
+                }
+            }
+            words.push(word);
+        }
+        self.each(&words, depth, found);
+        let words: Vec<&Unquoted> = words.iter().collect();
+        let mut input = None;
+        for start in 0..words.len() {
+            let Some(rest) = words.get(start..) else { break };
+            let known =
+                rest.first().is_some_and(|w| SecretTable::builtin().knows(program_of(&w.text)));
+            if start == 0 || known {
+                let rest = rest.get(..rest.len().min(256)).unwrap_or(rest);
+                input = input.or(self.program(rest, start == 0, line, found));
+            }
+        }
+        input
+    }
+
+    fn script(
+        &mut self,
+        line: &str,
+        script: &Script,
+        depth: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<SecretInput> {
+        let mut inputs: Vec<(usize, usize, SecretInput)> = Vec::new();
+        let mut all = Vec::with_capacity(script.commands.len());
+        for command in &script.commands {
+            let words: Vec<Unquoted> =
+                command.words.iter().map(|word| placed(line, word)).collect();
+            for assignment in &command.assignments {
+                let (from, to) = assignment.span;
+                if line.get(from..to).is_some_and(|text| text.starts_with(&assignment.name)) {
+                    self.word(&unquote_all(line, from..to), false, depth, found);
+                } else if is_secret_name(&assignment.name) {
+                    found.push(text::widen(line, from..to));
+                }
+                if is_secret_name(&assignment.name)
+                    && assignment.value.known()
+                    && !is_no_value(&assignment.value.text)
+                {
+                    self.value(&assignment.value.text);
+                }
+            }
+            let (from, to) = command.span;
+            self.shown(&unquote_all(line, text::widen(line, from..to)), found);
+            let mut input = self.each(&words, depth, found);
+            // What is known to stand in the place of a variable is as much a secret.
+            let expanded: Vec<Unquoted> = command.words.iter().map(known).collect();
+            let differs = command.words.iter().any(|word| word.flags.expanded && word.known());
+            let views: Vec<&Unquoted> = words.iter().collect();
+            input = input.or(self.command(&views, line, found));
+            if differs {
+                let views: Vec<&Unquoted> = expanded.iter().collect();
+                let mut nowhere = Vec::new();
+                let before = self.values.len();
+                input = input.or(self.command(&views, line, &mut nowhere));
+                let new: Vec<String> = self.values.get(before..).unwrap_or(&[]).to_vec();
+                for value in new {
+                    everywhere(line, &value, found);
+                }
+            }
+            if let Some(input) = input {
+                inputs.push((command.pipeline, command.stage, input));
+                self.redirected(line, command, script, input, found);
+            }
+            for redirect in &command.redirects {
+                if redirect.op == RedirectOp::HereString {
+                    let word = placed(line, &redirect.target);
+                    self.word(&word, false, depth, found);
+                }
+                if let Some(body) = redirect.body.and_then(|at| script.bodies.get(at)) {
+                    self.nested(line, body, depth, found);
+                }
+            }
+            all.push(words);
+        }
+        let mut first = None;
+        for (pipeline, stage, input) in inputs {
+            if stage == 0 {
+                first = first.or(Some(input));
+            }
+            for (command, words) in script.commands.iter().zip(&all) {
+                if command.pipeline == pipeline && command.stage < stage {
+                    self.printed(words, input, found);
+                    self.redirected(line, command, script, input, found);
+                }
+            }
+        }
+        first
+    }
+
+    /// A here-document as a line of its own.
+    fn nested(&mut self, line: &str, body: &Word, depth: usize, found: &mut Vec<Range<usize>>) {
+        let (from, to) = body.span;
+        let range = text::widen(line, from..to);
+        let Some(inner) = line.get(range.clone()) else { return };
+        if is_suspect(inner) {
+            self.shown(&Unquoted::verbatim(inner, range.start), found);
+            let mut within = Vec::new();
+            self.line(inner, depth + 1, &mut within);
+            found.extend(within.into_iter().map(|r| r.start + range.start..r.end + range.start));
+        }
+    }
+
+    /// Each word of a command by itself.
+    fn each(
+        &mut self,
+        words: &[Unquoted],
+        depth: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<SecretInput> {
+        let (mut is_line, mut input) = (false, None);
+        for word in words {
+            input = input.or(self.word(word, is_line, depth, found));
+            is_line |= SecretTable::builtin().takes_lines(program_of(&word.text));
+        }
+        input
+    }
+
+    /// Secrets in one word by itself, and in the line that it may be.
+    fn word(
+        &mut self,
+        word: &Unquoted,
+        is_line: bool,
+        depth: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<SecretInput> {
+        if !is_suspect(&word.text) {
+            return None;
+        }
+        let mut within = Vec::new();
+        let line = word.may_be_a_line();
+        if line && is_line {
+            text::find(&word.text, &mut within);
+        } else {
+            text::find_in_word(&word.text, &mut within);
+        }
+        let mut input = None;
+        if line {
+            input = self.line(&word.text, depth + 1, &mut within);
+        }
+        for range in within {
+            self.push(word, range, found);
+        }
+        input
+    }
+
+    fn push(&mut self, word: &Unquoted, range: Range<usize>, found: &mut Vec<Range<usize>>) {
+        let range = text::widen(&word.text, range);
+        if range.is_empty() || !word.is_literal(range.clone()) {
+            return;
+        }
+        if let Some(value) = word.text.get(range.clone()) {
+            self.value(value);
+        }
+        if word.is_placed() {
+            found.push(word.place(range));
+        }
+    }
+
+    fn value(&mut self, value: &str) {
+        if self.values.len() < 256 && !value.is_empty() && !self.values.iter().any(|v| v == value) {
+            self.values.push(value.to_owned());
+        }
+    }
+
+    /// One command: its own options, and the programs that it may start.
+    fn command(
+        &mut self,
+        words: &[&Unquoted],
+        line: &str,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<SecretInput> {
+        let table = SecretTable::builtin();
+        let mut rest = words;
+        let mut first = true;
+        let mut input = None;
+        // One program behind another: `sudo docker exec db mysql -pX`.
+        while let Some(word) = rest.first() {
+            input = input.or(self.program(rest, first, line, found));
+            let name = program_of(&word.text);
+            let arguments = rest.get(1..).unwrap_or(&[]);
+            if table.is_closed(name, arguments.iter().map(|word| word.text.as_str())) {
+                break;
+            }
+            let next = (1..rest.len()).find(|at| {
+                let named = rest.get(*at).is_some_and(|word| {
+                    let text = word.text.as_str();
+                    (!text.contains('/') || text.starts_with(['/', '.', '~']))
+                        && table.knows(program_of(text))
+                });
+                let before = rest.get(at.saturating_sub(1)).map_or("", |w| w.text.as_str());
+                named && !table.names_something(before)
+            });
+            rest = next.and_then(|at| rest.get(at..)).unwrap_or(&[]);
+            first = false;
+        }
+        input
+    }
+
+    /// One program with its arguments.
+    fn program(
+        &mut self,
+        words: &[&Unquoted],
+        first: bool,
+        line: &str,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<SecretInput> {
+        let _ = line;
+        let name = program_of(&words.first()?.text);
+        let places = SecretTable::builtin().of(name);
+        let mut input = None;
+        for places in places.iter().filter(|places| first || !places.direct) {
+            if places.holds(words) {
+                self.places(places, words, found);
+                input = input.or(places.stdin);
+            }
+        }
+        // Options named like a secret, of whatever program.
+        for (at, word) in words.iter().enumerate().skip(1) {
+            let text = word.text.as_str();
+            if !text.starts_with('-') || text.contains('=') {
+                continue;
+            }
+            let option = text.trim_start_matches('-');
+            let name = option.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+            if option.len() < 2
+                || !name
+                || !is_secret_name(option)
+                || places.iter().any(|places| places.flags.iter().any(|flag| flag == text))
+            {
+                continue;
+            }
+            self.next_word(words, at, found);
+        }
+        input
+    }
+
+    /// The word behind an option, if it can be its value.
+    fn next_word(&mut self, words: &[&Unquoted], at: usize, found: &mut Vec<Range<usize>>) -> bool {
+        let Some(next) = words.get(at + 1) else { return false };
+        let option = next.text.strip_prefix('-').is_some_and(|rest| {
+            rest.trim_start_matches('-').starts_with(|c: char| c.is_ascii_alphabetic())
+        });
+        if (option && !next.is_quoted_at(0)) || next.text == "-" {
+            return false;
+        }
+        if !is_masked(&next.text) {
+            self.push(next, 0..next.text.len(), found);
+        }
+        true
+    }
+
+    fn places(
+        &mut self,
+        places: &SecretPlaces,
+        words: &[&Unquoted],
+        found: &mut Vec<Range<usize>>,
+    ) {
+        let separator = places.separator.as_deref().unwrap_or(":");
+        let mut options_end = false;
+        let mut operands = Vec::new();
+        let mut at = 1;
+        while let Some(word) = words.get(at) {
+            let text = word.text.as_str();
+            at += 1;
+            if options_end || !is_option(text) {
+                operands.push(*word);
+                continue;
+            }
+            if text == "--" {
+                options_end = true;
+                continue;
+            }
+            let mut taken = false;
+            for (options, kind) in [
+                (&places.values, Value::Whole),
+                (&places.attached, Value::Attached),
+                (&places.pairs, Value::Pair),
+                (&places.assignments, Value::Assignment),
+                (&places.cookies, Value::Cookie),
+            ] {
+                for option in options {
+                    match value_of(text, option, places) {
+                        Found::Nothing => {}
+                        Found::Within(from) => self.take(word, from, kind, separator, found),
+                        Found::Next => {
+                            if kind == Value::Attached {
+                                continue;
+                            }
+                            taken = true;
+                            if kind == Value::Whole {
+                                taken = self.next_word(words, at - 1, found);
+                            } else if let Some(next) = words.get(at) {
+                                self.take(next, 0, kind, separator, found);
+                            }
+                        }
+                    }
+                }
+            }
+            for prefix in &places.prefixes {
+                self.behind_prefix(word, prefix, found);
+            }
+            if taken || places.takes.iter().any(|option| option == text) {
+                if let Some(value) = words.get(at) {
+                    for prefix in &places.prefixes {
+                        self.behind_prefix(value, prefix, found);
+                    }
+                }
+                at += 1;
+            }
+        }
+        let operands = operands.get(places.sub_commands(&operands)..).unwrap_or(&[]);
+        self.operands(places, operands, separator, found);
+    }
+
+    fn operands(
+        &mut self,
+        places: &SecretPlaces,
+        operands: &[&Unquoted],
+        separator: &str,
+        found: &mut Vec<Range<usize>>,
+    ) {
+        for (at, word) in operands.iter().enumerate() {
+            let number = at + 1;
+            let secret = places.operands.contains(&number)
+                || places.rest.is_some_and(|from| number >= from)
+                || (places.last && number == operands.len());
+            let name_before = at.checked_sub(1).and_then(|at| operands.get(at));
+            let named = places.named && name_before.is_some_and(|w| ends_in_secret(&w.text));
+            if secret || (named && !is_no_value(&word.text)) {
+                self.take(word, 0, Value::Whole, separator, found);
+            }
+            if places.operand_pairs {
+                self.take(word, 0, Value::Pair, separator, found);
+            }
+            if places.operand_assignments {
+                self.take(word, 0, Value::Assignment, separator, found);
+            }
+            for prefix in &places.prefixes {
+                self.behind_prefix(word, prefix, found);
+            }
+        }
+    }
+
+    fn behind_prefix(&mut self, word: &Unquoted, prefix: &str, found: &mut Vec<Range<usize>>) {
+        if word.text.starts_with(prefix) && word.text.len() > prefix.len() {
+            self.push(word, prefix.len()..word.text.len(), found);
+        }
+    }
+
+    /// A value, or the part of it that is secret.
+    fn take(
+        &mut self,
+        word: &Unquoted,
+        from: usize,
+        kind: Value,
+        separator: &str,
+        found: &mut Vec<Range<usize>>,
+    ) {
+        let Some(text) = word.text.get(from..) else { return };
+        let start = match kind {
+            Value::Whole | Value::Attached => Some(0),
+            Value::Pair => text.find(separator).map(|at| at + separator.len()),
+            Value::Assignment => text.find('=').map(|at| at + 1),
+            Value::Cookie => text.contains('=').then_some(0),
+        };
+        let Some(start) = start else { return };
+        let value = text.get(start..).unwrap_or("");
+        let elsewhere = kind == Value::Assignment && (value.starts_with('@') || value == "-");
+        // `DOMAIN/user` and `//host/share` are no pairs, and neither is the port in an address.
+        let address = kind == Value::Pair && (value.starts_with('/') || text.contains("://"));
+        if value.is_empty() || elsewhere || address || is_masked(value) {
+            return;
+        }
+        self.push(word, from + start..word.text.len(), found);
+    }
+
+    /// What a command prints into one that reads a secret.
+    fn printed(&mut self, words: &[Unquoted], input: SecretInput, found: &mut Vec<Range<usize>>) {
+        let Some(program) = words.first() else { return };
+        let name = program_of(&program.text);
+        if !matches!(name, "echo" | "printf" | "print") {
+            return;
+        }
+        let operands: Vec<&Unquoted> =
+            words.iter().skip(1).filter(|word| !is_option(&word.text)).collect();
+        let format = name == "printf" && operands.len() > 1;
+        for word in operands.iter().skip(usize::from(format)) {
+            self.input(word, input, operands.len() == 1, found);
+        }
+    }
+
+    /// Here-strings and here-documents of a command that reads a secret.
+    fn redirected(
+        &mut self,
+        line: &str,
+        command: &Simple,
+        script: &Script,
+        input: SecretInput,
+        found: &mut Vec<Range<usize>>,
+    ) {
+        for redirect in &command.redirects {
+            if redirect.op == RedirectOp::HereString {
+                self.input(&placed(line, &redirect.target), input, true, found);
+            }
+            if let Some(body) = redirect.body.and_then(|at| script.bodies.get(at)) {
+                let (from, to) = body.span;
+                let range = text::widen(line, from..to);
+                let inner = line.get(range.clone()).unwrap_or("");
+                self.input(&Unquoted::verbatim(inner, range.start), input, false, found);
+            }
+        }
+    }
+
+    /// A text that goes to standard input.
+    fn input(
+        &mut self,
+        word: &Unquoted,
+        input: SecretInput,
+        single: bool,
+        found: &mut Vec<Range<usize>>,
+    ) {
+        let mut at = 0;
+        for line in word.text.split_inclusive('\n') {
+            let start = at;
+            at += line.len();
+            let content = line.trim_end();
+            if content.is_empty() || is_masked(content) {
+                continue;
+            }
+            let skip = match input {
+                SecretInput::All => 0,
+                SecretInput::Pairs => content.find(':').map_or(0, |at| at + 1),
+                SecretInput::Word if single && !content.contains([' ', ';', '|']) => 0,
+                SecretInput::Word => continue,
+            };
+            if !content.get(skip..).is_none_or(is_masked) {
+                self.push(word, start + skip..start + content.len(), found);
+            }
+        }
+    }
+}
+
+/// What an option's value is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value {
+    Assignment,
+    Attached,
+    Cookie,
+    Pair,
+    Whole,
+}
+
+/// Where the value of an option is.
+enum Found {
+    Nothing,
+    Within(usize),
+    Next,
+}
+
+/// Where the value of `option` is, if `text` is that option.
+fn value_of(text: &str, option: &str, places: &SecretPlaces) -> Found {
+    if text == option {
+        return Found::Next;
+    }
+    if let Some(rest) = text.strip_prefix(option) {
+        if rest.starts_with('=') && option.len() > 2 {
+            return Found::Within(option.len() + 1);
+        }
+        // `-pX`; `/p:X` and `-hpX` where the table says that it is attached.
+        let attached = places.attached.iter().any(|known| known == option);
+        let longer = places.values.iter().chain(&places.takes).any(|known| known == text);
+        if (option.len() == 2 && !longer && !option.starts_with("--")) || attached {
+            return Found::Within(option.len());
+        }
+        return Found::Nothing;
+    }
+    let letter = option.strip_prefix('-').filter(|rest| rest.len() == 1);
+    let Some(letter) = letter.filter(|_| !places.whole && !text.starts_with("--")) else {
+        return Found::Nothing;
+    };
+    // A letter in a bundle, unless one before it takes what follows.
+    let Some(at) = text.find(letter).filter(|at| *at > 1) else { return Found::Nothing };
+    let before = text.get(1..at).unwrap_or("");
+    let flags = before.chars().all(|c| {
+        c.is_ascii_alphabetic()
+            && !places.takes.iter().any(|option| option.strip_prefix('-') == Some(&c.to_string()))
+    });
+    match flags {
+        true if at + letter.len() == text.len() => Found::Next,
+        true => Found::Within(at + letter.len()),
+        false => Found::Nothing,
+    }
+}
+
+fn is_option(text: &str) -> bool {
+    // `/p:X`, as some programs have it.
+    let slashed = || {
+        let rest = text.strip_prefix('/')?;
+        let name = rest.split_once(':')?.0;
+        Some(!name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+    };
+    text.len() > 1 && (text.starts_with('-') || slashed() == Some(true))
+}
+
+/// Whether nothing is left to mask.
+fn is_masked(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c == '•')
+}
+
+/// A program's name without its directory.
+fn program_of(text: &str) -> &str {
+    text.rsplit('/').next().unwrap_or(text)
+}
+
+/// A word without its quotes, where it stands in the line.
+fn placed(line: &str, word: &Word) -> Unquoted {
+    let (from, to) = word.span;
+    let unquoted = unquote_all(line, from..to);
+    if unquoted.text == word.text || word.flags.expanded || word.flags.brace {
+        return unquoted;
+    }
+    // Decoded before it was read: a backtick in quotes, an option of an alias.
+    let mut elsewhere = Unquoted::elsewhere(&word.text, from..to);
+    if unquoted.text.is_empty() {
+        elsewhere.whole = from..to;
+    }
+    if line.get(from..to).is_some_and(|raw| raw.len() >= word.text.len()) {
+        elsewhere
+    } else {
+        unquoted
+    }
+}
+
+/// A word as the shell would pass it, as far as that is known.
+fn known(word: &Word) -> Unquoted {
+    Unquoted::elsewhere(&word.text, word.span.0..word.span.1)
+}
+
+/// Every place where a value stands.
+pub(super) fn everywhere(text: &str, value: &str, found: &mut Vec<Range<usize>>) {
+    if value.is_empty() {
+        return;
+    }
+    for (at, _) in text.match_indices(value) {
+        let edge = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
+        let before = text.get(..at).and_then(|t| t.chars().next_back());
+        let after = text.get(at + value.len()..).and_then(|t| t.chars().next());
+        if value.len() >= 4 || (edge(before) && edge(after)) {
+            found.push(at..at + value.len());
+        }
+    }
+}
+
+impl SecretPlaces {
+    /// Whether what must be there for this to hold is there.
+    fn holds(&self, words: &[&Unquoted]) -> bool {
+        let arguments = || words.iter().skip(1).map(|word| word.text.as_str());
+        let when = self.when.is_empty()
+            || self.when.iter().any(|option| {
+                arguments().any(|text| {
+                    let letter = option.strip_prefix('-').filter(|rest| rest.len() == 1);
+                    text == option
+                        || text.strip_prefix(option.as_str()).is_some_and(|r| r.starts_with('='))
+                        || letter.is_some_and(|letter| {
+                            text.starts_with('-')
+                                && !text.starts_with("--")
+                                && text.contains(letter)
+                        })
+                })
+            });
+        let mut rest = arguments();
+        when && self.after.iter().all(|wanted| rest.any(|text| text == wanted))
+    }
+
+    /// How many operands come before those that count: up to the last of `after`.
+    fn sub_commands(&self, operands: &[&Unquoted]) -> usize {
+        let mut at = 0;
+        for wanted in &self.after {
+            match operands.iter().skip(at).position(|word| word.text == *wanted) {
+                Some(offset) => at += offset + 1,
+                None => return at,
+            }
+        }
+        at
+    }
+}

@@ -1,0 +1,149 @@
+//! Secrets in commands: whatever the broker writes down, sends or lists, they are in none of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use anyhow::{Result, ensure};
+use expacti_harness::{Verdict, trial, until};
+
+/// What must not be found.
+const SECRET: &str = "S3cr-et9x";
+
+/// How many of the forms run through a real gate: one out of so many.
+const STEP: usize = 9;
+
+/// The forms of the engine's own test, some of them.
+fn forms() -> Vec<String> {
+    include_str!("../engine/tests/data/secrets.txt")
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .step_by(STEP)
+        .map(|line| line.replace("\\n", "\n").replace("@S@", SECRET))
+        .collect()
+}
+
+/// A receiver of webhooks on this machine: its address, and all that it was sent.
+fn receiver() -> Result<(String, Arc<Mutex<Vec<u8>>>)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let all = Arc::new(Mutex::new(Vec::new()));
+    let sent = Arc::clone(&all);
+    // Ends with the test's process.
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let sent = Arc::clone(&sent);
+            thread::spawn(move || {
+                let mut message: Vec<u8> = Vec::new();
+                let mut buffer = [0; 64 * 1024];
+                while let Ok(count @ 1..) = stream.read(&mut buffer) {
+                    message.extend_from_slice(&buffer[..count]);
+                    sent.lock().unwrap().extend_from_slice(&buffer[..count]);
+                    let text = String::from_utf8_lossy(&message).to_lowercase();
+                    let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                    let length = head
+                        .lines()
+                        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+                    if body.len() >= length.unwrap_or(0) {
+                        let _ = stream.write_all(
+                            b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+                        );
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    Ok((format!("http://{address}/"), all))
+}
+
+/// The files below a directory that hold the secret.
+fn files_with_secret(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                dirs.push(entry.path());
+            } else if kind.is_file() {
+                let bytes = fs::read(entry.path())?;
+                if has_secret(&bytes) {
+                    found.push(entry.path());
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn has_secret(bytes: &[u8]) -> bool {
+    bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
+}
+
+#[test]
+fn no_secret_of_a_command_is_written_sent_or_listed() -> Result<()> {
+    let t = trial!()?;
+    let (url, sent) = receiver()?;
+    t.configure(&format!("notify = false\n[[webhook]]\nname = \"test\"\nurl = \"{url}\"\n"))?;
+    let password = format!("PGPASSWORD={SECRET}");
+    let reason = format!("to try password={SECRET}");
+    // The program of the wrap, and the words of its user, hold it too.
+    let wrapped = |command: &str| {
+        t.wrap_with(&["--reason", &reason], &["env", &password, "ssh", "target", command])
+    };
+
+    // A command that runs, decided by somebody who sees what it is.
+    let harmless = format!("MYSQL_PWD={SECRET} sh -c 'echo ran'");
+    let run = wrapped(&harmless).spawn()?;
+    let held = t.wait_pending()?;
+    let listed = t.expacti(&["pending", "--json"])?.out();
+    assert!(listed.contains(SECRET), "whoever decides must see the command");
+    t.allow(&held.id)?;
+    run.wait()?.expect_code(0)?.expect_stdout("ran\n")?;
+    t.wait_entry(&held.id, "finished")?;
+
+    // And many that are denied.
+    let forms = forms();
+    ensure!(forms.len() >= 25, "{} forms", forms.len());
+    {
+        let _reviewer = t.auto_reviewer(Verdict::Deny(format!("not with {SECRET}")));
+        for form in &forms {
+            wrapped(form).run()?.expect_code(77)?;
+        }
+    }
+
+    // Sent last, so that all before it has arrived.
+    until("the last webhook", || {
+        let sent = sent.lock().unwrap();
+        let told = String::from_utf8_lossy(&sent).matches("\"event\":\"decided\"").count();
+        Ok((told > forms.len()).then_some(()))
+    })?;
+    assert!(!has_secret(&sent.lock().unwrap()), "a webhook told it");
+    for arguments in [
+        &["sessions", "--json"][..],
+        &["status", "--json"],
+        &["audit", "log"],
+        &["audit", "export"],
+        &["replay", &held.session_id, "--export", "-"],
+        &["rules", "suggest"],
+    ] {
+        let outcome = t.expacti(arguments)?;
+        outcome.expect_code(0)?;
+        assert!(!has_secret(&outcome.stdout), "{arguments:?} told it:\n{}", outcome.out());
+    }
+    let entries = t.audit()?;
+    let opened = entries.iter().find(|entry| entry.kind == "session_opened").unwrap();
+    assert!(opened.more["program"].to_string().contains("PGPASSWORD=•••"), "{:?}", opened.more);
+    assert!(entries.iter().filter(|entry| entry.kind == "decision").count() > forms.len());
+    t.stop()?;
+    let found = files_with_secret(&t.home())?;
+    assert!(found.is_empty(), "{found:?}");
+    Ok(())
+}
