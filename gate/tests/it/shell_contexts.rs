@@ -325,7 +325,12 @@ async fn prompts_of_every_shape_look_as_without_the_gate() {
                     ("echo e''nd; exec sleep 1000", "\nend"),
                 ];
                 for (line, shown) in lines {
-                    let there = |s: &Screen| s.before_cursor().ends_with(prompt).then_some(());
+                    // A prompt as wide as the screen leaves nothing before the cursor.
+                    let there = |s: &Screen| {
+                        let full = prompt.is_empty() && s.above_cursor().trim_end().ends_with('>');
+                        let before = s.before_cursor();
+                        (full || !prompt.is_empty() && before.ends_with(prompt)).then_some(())
+                    };
                     session.until(there).await.unwrap();
                     session.type_in(format!("{line}\r")).await;
                     session.sees(shown).await;

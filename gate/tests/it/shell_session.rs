@@ -52,6 +52,13 @@ impl Screen {
         rows
     }
 
+    /// The row above the cursor: where a prompt stands that fills its row.
+    pub fn above_cursor(&self) -> String {
+        let at = self.terminal.cursor().row.checked_sub(1);
+        let row = at.and_then(|at| self.terminal.screen().visible_lines().nth(at));
+        row.map(|row| row.text()).unwrap_or_default()
+    }
+
     /// The row of the cursor up to the cursor.
     pub fn before_cursor(&self) -> String {
         let cursor = self.terminal.cursor();
