@@ -77,6 +77,11 @@ impl ArgumentReader<'_> {
         Ok(())
     }
 
+    /// Whether words with one dash are one option each.
+    fn is_long(&self) -> bool {
+        matches!(self.grammar.style, Style::Long | Style::Ahead)
+    }
+
     /// `tf`, `aux`: short options in a word without a dash, whose values follow it in their order.
     fn bundle(&mut self, word: &Value) -> Result<bool, Doubt> {
         let here = match self.grammar.bundle {
@@ -113,7 +118,7 @@ impl ArgumentReader<'_> {
             return Ok(true);
         }
         if text == "--" {
-            if self.grammar.style == Style::Long {
+            if self.is_long() {
                 return Err("`--` is not understood there".to_owned());
             }
             self.only_operands = true;
@@ -123,7 +128,7 @@ impl ArgumentReader<'_> {
             && let Some(choice) = self.grammar.option(name).map(Arc::clone)
             && choice.takes != Takes::Nothing
             // `-n=5` is the value `=5` to the usual parser of options.
-            && (name.starts_with("--") || self.grammar.style == Style::Long || !name.starts_with('-'))
+            && (name.starts_with("--") || self.is_long() || !name.starts_with('-'))
         {
             let value = Value {
                 known: value.len(),
@@ -153,7 +158,7 @@ impl ArgumentReader<'_> {
             return Ok(false);
         }
         // `xxd -l16`: a number may stand in the same word.
-        if self.grammar.style == Style::Long
+        if self.is_long()
             && let Some((name, digits)) = text.split_at_checked(2)
             && digits.bytes().all(|b| b.is_ascii_digit())
             && let Some(choice) = self.grammar.option(name).map(Arc::clone)
@@ -162,7 +167,7 @@ impl ArgumentReader<'_> {
             self.choose(&choice, Some(Value::literal(digits, word.span)))?;
             return Ok(true);
         }
-        if text.starts_with("--") || self.grammar.style == Style::Long {
+        if text.starts_with("--") || self.is_long() {
             return Err(format!("the option {text} is not known"));
         }
         self.cluster(word, text)?;
@@ -324,7 +329,7 @@ impl ArgumentReader<'_> {
             self.out.command = Some(words);
             return Ok(());
         }
-        if self.grammar.style == Style::Posix {
+        if matches!(self.grammar.style, Style::Posix | Style::Ahead) {
             self.only_operands = true;
         }
         self.out.operands.push(word.clone());
@@ -501,7 +506,13 @@ fn check(kind: Kind, value: &Value) -> Result<(), Doubt> {
             _ => Err("a column that may show an environment".to_owned()),
         },
         Kind::Inline => match literal {
-            Some(text) if !text.starts_with(['@', '<']) && !text.contains("%output{") => Ok(()),
+            Some(text)
+                if !text.starts_with(['@', '<'])
+                    && !text.contains("%output{")
+                    && !text.contains("#(") =>
+            {
+                Ok(())
+            }
             _ => Err("a text that may be taken from a file".to_owned()),
         },
         Kind::Object => match value.prefix() {

@@ -318,7 +318,7 @@ impl Sed<'_> {
                 }
                 match c {
                     b'\\' => self.at += 1,
-                    b'[' if part == 0 && parts != 2 || c == b'[' && part == 0 => set = true,
+                    b'[' if part == 0 => set = true,
                     b']' => set = false,
                     _ if c == mark => break,
                     _ => {}

@@ -352,7 +352,7 @@ pub(crate) fn class_of_pattern(lists: &PathLists, pattern: &str, open: bool, dee
     let fits = |name: &&str| {
         (hidden || !name.starts_with('.') || last.starts_with("**")) && wildcard(last, name)
     };
-    if SAMPLES.iter().any(|name| fits(&name)) {
+    if SAMPLES.iter().any(fits) {
         return Class::Secret;
     }
     if lists.is_system(&directory) { Class::System } else { Class::Plain }

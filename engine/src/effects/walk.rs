@@ -351,9 +351,10 @@ impl Walker<'_> {
                     Value::literal(text.clone(), span)
                 }
                 Part::Home => Value::literal("~", span),
-                Part::Arithmetic => Value {
+                Part::Arithmetic | Part::Numbers => Value {
                     text: "*".to_owned(),
                     open: Open::Names,
+                    many: *part == Part::Numbers,
                     numeric: true,
                     span,
                     ..Value::default()

@@ -105,6 +105,18 @@ impl Kind {
             "plus" => Self::Plus,
             "sed" => Self::Code(CodeKind::Sed),
             "shell" => Self::Code(CodeKind::Shell),
+            "database" => Self::OneOf(&[
+                "aliases",
+                "ethers",
+                "group",
+                "initgroups",
+                "netgroup",
+                "networks",
+                "passwd",
+                "protocols",
+                "rpc",
+                "services",
+            ]),
             "fetching" => Self::OneOf(&["GET", "HEAD"]),
             "never" => Self::OneOf(&["never"]),
             "status" => Self::OneOf(&["status"]),
@@ -151,6 +163,8 @@ pub(crate) struct Operand {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Style {
+    /// As `long`, but only in front of the first operand.
+    Ahead,
     /// Anywhere, short ones together.
     #[default]
     Gnu,
@@ -336,11 +350,14 @@ impl Entry {
 fn operands(text: &str) -> Result<Vec<Operand>, String> {
     let mut out: Vec<Operand> = Vec::new();
     for token in text.split_whitespace() {
-        let (kind, least, many) = match token.as_bytes().last() {
-            Some(b'*') => (&token[..token.len() - 1], 0, true),
-            Some(b'+') => (&token[..token.len() - 1], 1, true),
-            Some(b'?') => (&token[..token.len() - 1], 0, false),
-            _ => (token, 1, false),
+        let (kind, least, many) = if let Some(kind) = token.strip_suffix('*') {
+            (kind, 0, true)
+        } else if let Some(kind) = token.strip_suffix('+') {
+            (kind, 1, true)
+        } else if let Some(kind) = token.strip_suffix('?') {
+            (kind, 0, false)
+        } else {
+            (token, 1, false)
         };
         if many && out.iter().any(|operand| operand.many) {
             return Err("only one kind of operand can be repeated".to_owned());
@@ -379,7 +396,7 @@ fn option(
         && !names.starts_with("--")
         && names.len() > 2
         && !names.contains(',')
-        && style != Style::Long;
+        && !matches!(style, Style::Long | Style::Ahead);
     if cluster {
         if takes != Takes::Nothing {
             return Err(format!("{token}: one option at a time can have a value"));
