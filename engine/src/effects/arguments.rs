@@ -345,6 +345,7 @@ impl ArgumentReader<'_> {
             && self.out.command.is_none()
             && self.out.options.len() == 1
         {
+            self.out.acts = self.base.terminal().with(&self.out.acts);
             return Ok(self.out);
         }
         if self.grammar.needs_option && self.out.options.is_empty()
@@ -516,7 +517,7 @@ fn check(kind: Kind, value: &Value) -> Result<(), Doubt> {
             _ => Err("a text that may be taken from a file".to_owned()),
         },
         Kind::Object => match value.prefix() {
-            text if text.starts_with('@') => Err("a file with more arguments".to_owned()),
+            text if text.starts_with(['@', '-']) => Err("a file with more arguments".to_owned()),
             "" if literal.is_none() => Err("a word that may be a file with arguments".to_owned()),
             _ => Ok(()),
         },

@@ -185,6 +185,11 @@ impl Acts {
         Self(vec![Act::Recursive])
     }
 
+    /// What of it is done with a terminal.
+    pub(crate) fn terminal(&self) -> Self {
+        Self(self.0.iter().filter(|act| matches!(act, Act::Terminal(_))).copied().collect())
+    }
+
     pub(crate) fn has(&self, act: Act) -> bool {
         self.0.contains(&act)
     }
