@@ -431,11 +431,14 @@ impl Walker<'_> {
             Change::Or(text) if value.as_literal() != Some(text.as_str()) => value = anything(span),
             _ => {}
         }
+        // The name of the home directory has no blank in it.
+        let home = name == "HOME" && value.as_literal() == Some("~");
         if quoted {
             value.many = false;
-        } else if value.as_literal().is_some_and(|text| text.bytes().any(|b| !is_word_byte(b)))
-            || value.as_literal().is_some_and(str::is_empty)
-            || value.as_literal().is_none() && !value.numeric
+        } else if !home
+            && (value.as_literal().is_some_and(|text| text.bytes().any(|b| !is_word_byte(b)))
+                || value.as_literal().is_some_and(str::is_empty)
+                || value.as_literal().is_none() && !value.numeric)
         {
             // It is split at blanks, and patterns in it are expanded.
             value = Value { many: true, ..anything(span) };
@@ -466,7 +469,7 @@ impl Walker<'_> {
             words.extend(self.expand(word)?);
         }
         self.dressed =
-            !assigned.is_empty() || !(redirected.reads.is_empty() && redirected.writes.is_empty());
+            !(assigned.is_empty() && redirected.reads.is_empty() && redirected.writes.is_empty());
         let doubtful = assigned.iter().find(|(name, value)| !is_closed_assignment(name, value));
         let doubt = doubtful.map(|(name, _)| format!("{name} is set for it"));
         self.command(words, redirected, doubt, span)

@@ -236,6 +236,15 @@ impl Grammar {
 }
 
 /// A grammar as the files write it.
+///
+/// `options` lists every option that is understood, with the kind of its value and what it does (see
+/// [`option`]); `operands` the kinds of operands in their order (see [`operands`]); `is` what every use
+/// does, in the words of [`Acts`]. `when."-a -b"` takes the place of `operands`, `default` and `is` where
+/// one of these options is given; two of them at once are not understood. `needs` names options of which
+/// there must be one, `needs_option` asks for any. `verb."a|b"` is the grammar of the words behind a
+/// verb: what holds for the program holds for it too, its options only with `inherit`; `bare` says what
+/// is done without a verb. `--help` and `--version`, and options with `!info`, need no operand if they
+/// are alone. Standard input is `unused`, a terminal `plain`, the network `none`, unless it is said.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Entry {
@@ -247,10 +256,12 @@ pub(super) struct Entry {
     numeric: bool,
     lenient: bool,
     needs_option: bool,
+    /// A word that begins with `+` is a command to the program.
     plus: bool,
     bare: Option<String>,
     needs: String,
     bundle: Bundle,
+    /// What a literal operand may be where a word that is known only at run time may be an option.
     astray: String,
     tame: bool,
     when: BTreeMap<String, Condition>,
