@@ -87,6 +87,9 @@ fn what_people_look_with() {
         "lsblk -o NAME,SIZE",
         "smartctl -a /srv/x",
         "nvidia-smi",
+        "gcc --version",
+        "java -version",
+        "du -sh $HOME/.cache/x",
     ]);
 }
 
@@ -143,6 +146,8 @@ fn options_that_write_run_or_set() {
         "ethtool -s eth0 speed 10",
         "smartctl -s on /dev/sda",
         "fuser -k 80/tcp",
+        "pidstat -e id",
+        "passwd -S -d root",
         "chage -E 0 root",
         "passwd root",
         "update-alternatives --set x y",
@@ -194,6 +199,12 @@ fn options_that_write_run_or_set() {
         "man ls",
         "ldd /srv/x",
         "bat --pager id --paging always x",
+        "batcat -L",
+        "fish -v -c id",
+        "as -V",
+        "ksh -version",
+        "gdb -version",
+        "gpg -version",
         "yq -i .a x",
         "yq 'load(\"/etc/shadow\")' x",
         "yq 'system(\"id\")' x",
@@ -264,6 +275,8 @@ fn what_may_be_a_secret() {
         "find ~ -name '*' -exec cat {} +",
         "find / -name '*.env' -exec cat {} +",
         "grep foo /etc/shadow *",
+        "grep -d recurse x /etc",
+        "bash -n -",
         "date -f /etc/shadow",
     ]);
 }
