@@ -1,6 +1,8 @@
-//! Reads JSON lines with `command` on standard input; prints for each whether it only looks, and why not.
+//! Reads JSON lines with `command` on standard input; prints for each whether it only looks, and why not,
+//! what its commands do with a terminal, and where files configure them.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::io::BufRead as _;
 
 use expacti_engine::{Context, Looking, RiskTables};
@@ -15,6 +17,18 @@ fn main() {
         let assessment = tables.assess(command.as_bytes(), &context);
         let report = tables.report(command.as_bytes(), &context, &looking).checked(&assessment);
         let why = report.why.clone().unwrap_or_default();
-        println!("{}", serde_json::json!({"looks": report.looks, "why": why, "command": command}));
+        let effects = report.commands.iter().map(|command| &command.effects);
+        let terminal: BTreeSet<&str> = effects.clone().map(|done| done.terminal.as_str()).collect();
+        let configured: BTreeSet<&String> = effects.flat_map(|done| &done.configured_by).collect();
+        println!(
+            "{}",
+            serde_json::json!({
+                "looks": report.looks,
+                "why": why,
+                "terminal": terminal,
+                "configured": configured,
+                "command": command,
+            })
+        );
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::value::{Open, Value};
-use crate::tables::{Act, Acts, Choice, Grammar, Kind, Operand, Style, Takes};
+use crate::tables::{Act, Acts, Bundle, Choice, Grammar, Kind, Operand, Style, Takes};
 
 /// What a word of a command is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,8 @@ pub(crate) fn understand(grammar: &Grammar, words: &[Value]) -> Result<Understoo
         at: 0,
         only_operands: false,
         loose: false,
-        out: Understood { acts: grammar.acts.clone(), ..Understood::default() },
+        base: grammar.acts.clone(),
+        out: Understood::default(),
     };
     reader.run()?;
     reader.finish()
@@ -54,6 +55,8 @@ struct ArgumentReader<'a> {
     only_operands: bool,
     /// An operand may be an option of a program whose options all are harmless.
     loose: bool,
+    /// What the program, or its verb, does whatever its options are; `out.acts` is what the options do.
+    base: Acts,
     out: Understood,
 }
 
@@ -61,6 +64,9 @@ impl ArgumentReader<'_> {
     fn run(&mut self) -> Result<(), Doubt> {
         while let Some(word) = self.words.get(self.at) {
             self.at += 1;
+            if !self.only_operands && self.bundle(word)? {
+                continue;
+            }
             if self.only_operands || !self.option(word)? {
                 self.operand(word)?;
             }
@@ -69,6 +75,38 @@ impl ArgumentReader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether words with one dash are one option each.
+    fn is_long(&self) -> bool {
+        matches!(self.grammar.style, Style::Long | Style::Ahead)
+    }
+
+    /// `tf`, `aux`: short options in a word without a dash, whose values follow it in their order.
+    fn bundle(&mut self, word: &Value) -> Result<bool, Doubt> {
+        let here = match self.grammar.bundle {
+            Bundle::Nowhere => false,
+            Bundle::First => self.at == 1,
+            Bundle::Anywhere => true,
+        };
+        let Some(text) = word.as_literal().filter(|text| here && !text.is_empty()) else {
+            return Ok(false);
+        };
+        if text.starts_with('-') {
+            return Ok(false);
+        }
+        let known = |letter: char| self.grammar.option(&letter.to_string()).map(Arc::clone);
+        let choices: Vec<Option<Arc<Choice>>> = text.chars().map(known).collect();
+        if choices.iter().any(Option::is_none) {
+            return match self.grammar.bundle {
+                Bundle::First => Err(format!("{text}: an option that is not known")),
+                _ => Ok(false),
+            };
+        }
+        for choice in choices.into_iter().flatten() {
+            self.choose(&choice, None)?;
+        }
+        Ok(true)
     }
 
     /// Reads the word as an option; false if it is none.
@@ -80,7 +118,7 @@ impl ArgumentReader<'_> {
             return Ok(true);
         }
         if text == "--" {
-            if self.grammar.style == Style::Long {
+            if self.is_long() {
                 return Err("`--` is not understood there".to_owned());
             }
             self.only_operands = true;
@@ -90,7 +128,7 @@ impl ArgumentReader<'_> {
             && let Some(choice) = self.grammar.option(name).map(Arc::clone)
             && choice.takes != Takes::Nothing
             // `-n=5` is the value `=5` to the usual parser of options.
-            && (name.starts_with("--") || self.grammar.style == Style::Long || !name.starts_with('-'))
+            && (name.starts_with("--") || self.is_long() || !name.starts_with('-'))
         {
             let value = Value {
                 known: value.len(),
@@ -100,6 +138,9 @@ impl ArgumentReader<'_> {
             };
             self.choose(&choice, Some(value))?;
             return Ok(true);
+        }
+        if self.grammar.plus && text.starts_with('+') {
+            return Err("a word that is a command to the program".to_owned());
         }
         if !text.starts_with('-') || text == "-" {
             return Ok(false);
@@ -116,7 +157,17 @@ impl ArgumentReader<'_> {
             self.only_operands = true;
             return Ok(false);
         }
-        if text.starts_with("--") || self.grammar.style == Style::Long {
+        // `xxd -l16`: a number may stand in the same word.
+        if self.is_long()
+            && let Some((name, digits)) = text.split_at_checked(2)
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && let Some(choice) = self.grammar.option(name).map(Arc::clone)
+            && choice.takes == Takes::Value(Kind::Number)
+        {
+            self.choose(&choice, Some(Value::literal(digits, word.span)))?;
+            return Ok(true);
+        }
+        if text.starts_with("--") || self.is_long() {
             return Err(format!("the option {text} is not known"));
         }
         self.cluster(word, text)?;
@@ -133,6 +184,8 @@ impl ArgumentReader<'_> {
             let rest = text.get(at + letter.len_utf8()..).unwrap_or("");
             match choice.takes {
                 Takes::Nothing => self.choose(&choice, None)?,
+                Takes::Two(..) if rest.is_empty() => return self.choose(&choice, None),
+                Takes::Two(..) => return Err(format!("{name} has two values")),
                 Takes::Optional(_) | Takes::Value(_) => {
                     let value = (!rest.is_empty()).then(|| Value::literal(rest, word.span));
                     return self.choose(&choice, value);
@@ -144,15 +197,12 @@ impl ArgumentReader<'_> {
 
     /// A word that is not known whole.
     fn open_option(&mut self, word: &Value) -> Result<bool, Doubt> {
-        if !word.may_be_option() {
-            return Ok(false);
-        }
         let prefix = word.prefix();
         if let Some((name, value)) = prefix.split_once('=')
             && !word.many
             && let Some(choice) = self.grammar.option(name).map(Arc::clone)
             && matches!(choice.takes, Takes::Value(_) | Takes::Optional(_))
-            && name.starts_with("--")
+            && (name.starts_with("--") || !name.starts_with('-'))
         {
             let cut = name.len() + 1;
             let value = Value {
@@ -162,6 +212,9 @@ impl ArgumentReader<'_> {
             };
             self.choose(&choice, Some(value))?;
             return Ok(true);
+        }
+        if !word.may_be_option() {
+            return Ok(false);
         }
         if self.grammar.tame && self.grammar.verbs.is_empty() {
             self.loose = true;
@@ -183,6 +236,27 @@ impl ArgumentReader<'_> {
             }
             (Takes::Nothing, Some(_)) => return Err(format!("{} takes no value", choice.name)),
             (Takes::Optional(kind) | Takes::Value(kind), Some(value)) => (kind, value),
+            (Takes::Two(first, second), None) => {
+                let values = self.words.get(self.at..self.at + 2).unwrap_or(&[]);
+                let [one, two] = values else {
+                    return Err(format!("{} has no values", choice.name));
+                };
+                if one.many || two.many {
+                    return Err(format!(
+                        "the values of {} may be any number of words",
+                        choice.name
+                    ));
+                }
+                let uses = [(first, one.clone()), (second, two.clone())];
+                self.at += 2;
+                self.out.options.push((choice.name.clone(), None));
+                for (kind, value) in uses {
+                    check(kind, &value)?;
+                    self.out.uses.push(Use { kind, value });
+                }
+                return Ok(());
+            }
+            (Takes::Two(..), Some(_)) => return Err(format!("{} has two values", choice.name)),
             (Takes::Value(Kind::Clause), None) => return self.clause(choice),
             (Takes::Value(kind), None) => {
                 let Some(value) = self.words.get(self.at).cloned() else {
@@ -233,7 +307,7 @@ impl ArgumentReader<'_> {
             return match verb {
                 Some((text, verb)) => {
                     self.out.verbs.push(text.to_owned());
-                    self.out.acts = std::mem::take(&mut self.out.acts).with(&verb.acts);
+                    self.base = std::mem::take(&mut self.base).with(&verb.acts);
                     self.grammar = verb;
                     Ok(())
                 }
@@ -246,7 +320,8 @@ impl ArgumentReader<'_> {
         }
         // The rest belongs to the command inside.
         let before = self.out.operands.len();
-        let spec = self.grammar.operands.get(before + usize::from(self.out.acts.has(Act::Skip)));
+        let skip = self.out.acts.has(Act::Skip) || self.base.has(Act::Skip);
+        let spec = self.grammar.operands.get(before + usize::from(skip));
         if spec.is_some_and(|spec| spec.kind == Kind::Command) {
             let mut words = vec![word.clone()];
             words.extend(self.words.get(self.at..).unwrap_or(&[]).iter().cloned());
@@ -254,7 +329,7 @@ impl ArgumentReader<'_> {
             self.out.command = Some(words);
             return Ok(());
         }
-        if self.grammar.style == Style::Posix {
+        if matches!(self.grammar.style, Style::Posix | Style::Ahead) {
             self.only_operands = true;
         }
         self.out.operands.push(word.clone());
@@ -263,13 +338,37 @@ impl ArgumentReader<'_> {
 
     /// Says of each operand what it is.
     fn finish(mut self) -> Result<Understood, Doubt> {
+        let given = |name: &str| self.out.options.iter().any(|(given, _)| **given == *name);
+        // `curl --version`: nothing else is there.
+        if self.out.acts.has(Act::Info)
+            && self.out.operands.is_empty()
+            && self.out.command.is_none()
+            && self.out.options.len() == 1
+        {
+            self.out.acts = self.base.terminal().with(&self.out.acts);
+            return Ok(self.out);
+        }
+        if self.grammar.needs_option && self.out.options.is_empty()
+            || !self.grammar.needs.is_empty() && !self.grammar.needs.iter().any(|name| given(name))
+        {
+            return Err("what it does without an option is not known".to_owned());
+        }
+        let mut whens =
+            self.grammar.whens.iter().filter(|when| when.options.iter().any(|name| given(name)));
+        let when = whens.next();
+        if whens.next().is_some() {
+            return Err("options that do not go together".to_owned());
+        }
+        let base = when.map_or(&self.base, |when| &when.acts);
+        self.out.acts = base.clone().with(&self.out.acts);
         if self.out.acts.has(Act::Opaque) {
             return Err("it may do more than can be told".to_owned());
         }
-        if self.grammar.needs_option && self.out.options.is_empty() {
-            return Err("what it does without an option is not known".to_owned());
-        }
-        let mut specs: &[Operand] = &self.grammar.operands;
+        let default = match when {
+            Some(when) => when.default.as_deref(),
+            None => self.grammar.default.as_deref(),
+        };
+        let mut specs: &[Operand] = when.map_or(&self.grammar.operands, |when| &when.operands);
         if self.out.acts.has(Act::Skip) {
             specs = specs.get(1..).unwrap_or(&[]);
         }
@@ -281,9 +380,9 @@ impl ArgumentReader<'_> {
                 spec.kind != Kind::Command || (self.out.command.is_none() && spec.least > 0)
             })
             .collect();
-        if !self.grammar.verbs.is_empty() && self.grammar.operands.is_empty() {
-            if !self.out.options.is_empty() && self.out.operands.is_empty() {
-                // `git --version`: what the options do was said.
+        if !self.grammar.verbs.is_empty() && self.grammar.operands.is_empty() && when.is_none() {
+            if let Some(bare) = &self.grammar.bare {
+                self.out.acts = std::mem::take(&mut self.out.acts).with(bare);
                 return Ok(self.out);
             }
             return Err("no verb is given".to_owned());
@@ -292,7 +391,13 @@ impl ArgumentReader<'_> {
         // An option in the place of an operand would move all others.
         let kind = specs.first().map(|spec| spec.kind);
         if self.loose && specs.iter().any(|spec| Some(spec.kind) != kind) {
-            return Err("a word that is known only at run time may be an option".to_owned());
+            let Some(astray) = self.grammar.astray else {
+                return Err("a word that is known only at run time may be an option".to_owned());
+            };
+            // It may be one that names a pattern, or that goes through directories.
+            self.out.acts = std::mem::take(&mut self.out.acts).with(&Acts::recursive());
+            let known = operands.iter().filter(|value| value.as_literal().is_some());
+            self.out.uses.extend(known.map(|value| Use { kind: astray, value: value.clone() }));
         }
         for use_ in assign(&specs, &operands)? {
             check(use_.kind, &use_.value)?;
@@ -303,7 +408,7 @@ impl ArgumentReader<'_> {
             && operands.len() <= specs.iter().map(|spec| spec.least).sum()
         {
             let recursive = self.out.acts.has(Act::Recursive).then_some(".");
-            if let Some(default) = self.grammar.default.as_deref().or(recursive) {
+            if let Some(default) = default.or(recursive) {
                 let value = Value::literal(default, (0, 0));
                 self.out.uses.push(Use { kind: spec.kind, value });
             }
@@ -351,6 +456,12 @@ fn assign(specs: &[Operand], operands: &[Value]) -> Result<Vec<Use>, Doubt> {
     }
 }
 
+/// Letters, digits, and `_.-@` behind the first.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-@".contains(&b))
+}
+
 /// Refuses values that must be known and are not, and those that are not what they should be.
 fn check(kind: Kind, value: &Value) -> Result<(), Doubt> {
     let literal = value.as_literal();
@@ -370,16 +481,52 @@ fn check(kind: Kind, value: &Value) -> Result<(), Doubt> {
                 None => Err("a number that may be any number of words".to_owned()),
             }
         }
-        Kind::Chdir
-        | Kind::Clause
-        | Kind::Code(_)
-        | Kind::Format
-        | Kind::Url
-        | Kind::Variable
-        | Kind::Host => match literal {
-            Some(_) => Ok(()),
+        Kind::Archive => match literal {
+            Some(text) if !text.contains(':') => Ok(()),
+            Some(_) => Err("a file on another machine".to_owned()),
             None => Err("a word that must be known is known only at run time".to_owned()),
         },
+        Kind::Cwd => match literal {
+            Some(_) => Ok(()),
+            None => Err("a directory that is known only at run time".to_owned()),
+        },
+        Kind::Name => match literal {
+            Some(text) if is_name(text) => Ok(()),
+            _ => Err("a word that is no plain name".to_owned()),
+        },
+        Kind::Plus => match value.prefix().starts_with('+') && !value.many {
+            true => Ok(()),
+            false => Err("a word that does not begin with +".to_owned()),
+        },
+        Kind::OneOf(words) => match literal {
+            Some(text) if words.contains(&text) => Ok(()),
+            _ => Err(format!("a word that is not {}", words.join(" or "))),
+        },
+        Kind::Columns => match literal {
+            Some(text) if !text.to_ascii_lowercase().contains("env") => Ok(()),
+            _ => Err("a column that may show an environment".to_owned()),
+        },
+        Kind::Inline => match literal {
+            Some(text)
+                if !text.starts_with(['@', '<'])
+                    && !text.contains("%output{")
+                    && !text.contains("#(") =>
+            {
+                Ok(())
+            }
+            _ => Err("a text that may be taken from a file".to_owned()),
+        },
+        Kind::Object => match value.prefix() {
+            text if text.starts_with(['@', '-']) => Err("a file with more arguments".to_owned()),
+            "" if literal.is_none() => Err("a word that may be a file with arguments".to_owned()),
+            _ => Ok(()),
+        },
+        Kind::Clause | Kind::Code(_) | Kind::Format | Kind::Url | Kind::Variable | Kind::Host => {
+            match literal {
+                Some(_) => Ok(()),
+                None => Err("a word that must be known is known only at run time".to_owned()),
+            }
+        }
         _ => Ok(()),
     }
 }

@@ -118,51 +118,84 @@ fn awk(text: &str) -> Result<(), Doubt> {
 
 /// jq: no environment, no modules.
 fn jq(text: &str) -> Result<(), Doubt> {
-    let mut rest = text;
-    let mut outside = String::new();
     // Texts are left out, but what is interpolated in them is code.
-    while let Some(at) = rest.find('"') {
-        outside.push_str(rest.get(..at).unwrap_or(""));
-        outside.push(' ');
-        let after = rest.get(at + 1..).unwrap_or("");
-        let mut end = None;
-        let mut escaped = false;
-        for (at, c) in after.char_indices() {
+    let mut outside = String::new();
+    let mut chars = text.chars();
+    // For each text that was left with `\(`, the parentheses that are open in the code inside.
+    let mut left: Vec<usize> = Vec::new();
+    let mut quoted = false;
+    while let Some(c) = chars.next() {
+        if quoted {
             match c {
-                '(' if escaped => return no("code inside a text"),
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                '"' => {
-                    end = Some(at);
-                    break;
-                }
+                '"' => quoted = false,
+                '\\' => match chars.next() {
+                    Some('(') => {
+                        left.push(0);
+                        outside.push(' ');
+                        quoted = false;
+                    }
+                    Some(_) => {}
+                    None => return no("a text that is never closed"),
+                },
                 _ => {}
             }
+            continue;
         }
-        let Some(end) = end else { return no("a text that is never closed") };
-        rest = after.get(end + 1..).unwrap_or("");
+        match (c, left.last_mut()) {
+            ('"', _) => {
+                quoted = true;
+                outside.push(' ');
+                continue;
+            }
+            // A comment ends differently from version to version.
+            ('#', _) => return no("a comment"),
+            ('(', Some(depth)) => *depth += 1,
+            (')', Some(0)) => {
+                left.pop();
+                quoted = true;
+                outside.push(' ');
+                continue;
+            }
+            (')', Some(depth)) => *depth -= 1,
+            _ => {}
+        }
+        outside.push(c);
     }
-    outside.push_str(rest);
-    let words = outside.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '$'));
-    for word in words {
-        if matches!(
-            word,
+    if quoted || !left.is_empty() {
+        return no("a text that is never closed");
+    }
+    let mut last = ' ';
+    let mut word = String::new();
+    for c in outside.chars().chain(std::iter::once(' ')) {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            word.push(c);
+            continue;
+        }
+        // `.env` is a field. The last ones are those of yq.
+        let known = matches!(
+            word.as_str(),
             "env"
-                | "$ENV"
-                | "$__prog_args"
+                | "ENV"
+                | "__prog_args"
                 | "import"
                 | "include"
                 | "modulemeta"
-                | "input_filename"
                 | "get_search_list"
-                | "halt_error"
-                | "$__loc__"
-                | "debug"
-                | "stderr"
-        ) && word != "input_filename"
-        {
+                | "load"
+                | "load_str"
+                | "load_xml"
+                | "load_props"
+                | "load_base64"
+                | "strenv"
+                | "envsubst"
+                | "eval"
+                | "system"
+        );
+        if known && last != '.' {
             return Err(format!("`{word}`"));
         }
+        word.clear();
+        last = c;
     }
     Ok(())
 }
@@ -285,7 +318,7 @@ impl Sed<'_> {
                 }
                 match c {
                     b'\\' => self.at += 1,
-                    b'[' if part == 0 && parts != 2 || c == b'[' && part == 0 => set = true,
+                    b'[' if part == 0 => set = true,
                     b']' => set = false,
                     _ if c == mark => break,
                     _ => {}

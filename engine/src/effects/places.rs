@@ -188,6 +188,9 @@ const SECRET_DIRECTORIES: &[&str] = &[
     "/var/lib/vault",
 ];
 
+/// Where files are devices. GNU awk connects to what is called `/inet/tcp/0/HOST/PORT`.
+const DEVICES: &[&str] = &["/dev", "/inet", "/inet4", "/inet6", "/proc", "/sys"];
+
 /// The class of a path whose every character is known.
 pub(crate) fn class(lists: &PathLists, path: &str) -> Class {
     let path = path.trim_end_matches('/');
@@ -205,7 +208,7 @@ pub(crate) fn class(lists: &PathLists, path: &str) -> Class {
             Class::Secret
         };
     }
-    if ["/dev", "/proc", "/sys"].iter().any(|top| is_beneath(path, top)) {
+    if DEVICES.iter().any(|top| is_beneath(path, top)) {
         return Class::Device;
     }
     if is_secret(lists, path) {
@@ -263,6 +266,19 @@ const SECRET_WORDS: &[&str] = &[
     "vault",
 ];
 
+/// How the names of source code and of texts about it end.
+const SOURCE: &[&str] = &[
+    ".py", ".rs", ".go", ".js", ".ts", ".tsx", ".jsx", ".c", ".h", ".cc", ".cpp", ".java", ".rb",
+    ".md", ".html", ".css", ".rst", ".php", ".sh",
+];
+
+/// Whether a pattern fits nothing but source code: `*.py`.
+pub(crate) fn is_source(pattern: &str) -> bool {
+    let name = pattern.rsplit('/').next().unwrap_or(pattern);
+    let end = name.rfind(['*', '?', ']']).map_or(name, |at| name.get(at + 1..).unwrap_or(""));
+    SOURCE.iter().any(|known| end.ends_with(known))
+}
+
 /// Whether a file's name says that it holds a secret.
 fn is_secret_name(lists: &PathLists, name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
@@ -270,11 +286,7 @@ fn is_secret_name(lists: &PathLists, name: &str) -> bool {
         return false;
     }
     // Source code about secrets is no secret.
-    let source = [
-        ".py", ".rs", ".go", ".js", ".ts", ".tsx", ".jsx", ".c", ".h", ".cc", ".cpp", ".java",
-        ".rb", ".md", ".html", ".css", ".rst", ".php", ".sh",
-    ];
-    if source.iter().any(|end| lower.ends_with(end)) {
+    if SOURCE.iter().any(|end| lower.ends_with(end)) {
         return lists.is_secret(name) || lists.is_secret(&format!("/x/{name}"));
     }
     let worded = SECRET_WORDS.iter().any(|word| {
@@ -318,19 +330,20 @@ pub(crate) fn class_of_pattern(lists: &PathLists, pattern: &str, open: bool, dee
     }
     let directory = directory_of(pattern);
     let tail = pattern.get(directory.len()..).unwrap_or("").trim_start_matches('/');
-    if deep && holds_secrets(&directory) {
+    let source = is_source(pattern);
+    if deep && holds_secrets(&directory) && !source {
         return Class::Secret;
     }
-    if ["/dev", "/proc", "/sys"].iter().any(|top| is_beneath(&directory, top)) {
+    if DEVICES.iter().any(|top| is_beneath(&directory, top)) {
         return Class::Device;
     }
     // Nothing is known of where it is, or it may be anywhere below a place that holds secrets.
-    if directory.is_empty() || pattern.contains("**") && holds_secrets(&directory) {
+    if directory.is_empty() || pattern.contains("**") && holds_secrets(&directory) && !source {
         return Class::Secret;
     }
     if SECRET_DIRECTORIES.iter().any(|secret| {
         let home = home_of(&directory);
-        is_beneath(&home, secret) || is_beneath(secret, &home) && pattern.contains("**")
+        is_beneath(&home, secret) || is_beneath(secret, &home) && pattern.contains("**") && !source
     }) {
         return Class::Secret;
     }
@@ -339,7 +352,7 @@ pub(crate) fn class_of_pattern(lists: &PathLists, pattern: &str, open: bool, dee
     let fits = |name: &&str| {
         (hidden || !name.starts_with('.') || last.starts_with("**")) && wildcard(last, name)
     };
-    if SAMPLES.iter().any(|name| fits(&name)) {
+    if SAMPLES.iter().any(fits) {
         return Class::Secret;
     }
     if lists.is_system(&directory) { Class::System } else { Class::Plain }
@@ -378,7 +391,22 @@ pub(crate) fn is_raised(mode: &str) -> bool {
 
 /// Whether a text looks for credentials: a pattern or name that only a search for them has.
 pub(crate) fn is_hunt(pattern: &str) -> bool {
-    let lower = pattern.to_ascii_lowercase();
+    let mut lower = pattern.to_ascii_lowercase();
+    // What logs say of a login and what settings about passwords are called is no password.
+    for phrase in [
+        "failed password",
+        "accepted password",
+        "invalid password",
+        "password authentication",
+        "passwordauthentication",
+        "passwordauth",
+        "permitemptypasswords",
+        "authentication failure",
+        "/etc/passwd",
+        "shadowsocks",
+    ] {
+        lower = lower.replace(phrase, "");
+    }
     let words = [
         "passw",
         "passwd",

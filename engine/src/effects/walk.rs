@@ -351,9 +351,10 @@ impl Walker<'_> {
                     Value::literal(text.clone(), span)
                 }
                 Part::Home => Value::literal("~", span),
-                Part::Arithmetic => Value {
+                Part::Arithmetic | Part::Numbers => Value {
                     text: "*".to_owned(),
                     open: Open::Names,
+                    many: *part == Part::Numbers,
                     numeric: true,
                     span,
                     ..Value::default()
@@ -430,11 +431,14 @@ impl Walker<'_> {
             Change::Or(text) if value.as_literal() != Some(text.as_str()) => value = anything(span),
             _ => {}
         }
+        // The name of the home directory has no blank in it.
+        let home = name == "HOME" && value.as_literal() == Some("~");
         if quoted {
             value.many = false;
-        } else if value.as_literal().is_some_and(|text| text.bytes().any(|b| !is_word_byte(b)))
-            || value.as_literal().is_some_and(str::is_empty)
-            || value.as_literal().is_none() && !value.numeric
+        } else if !home
+            && (value.as_literal().is_some_and(|text| text.bytes().any(|b| !is_word_byte(b)))
+                || value.as_literal().is_some_and(str::is_empty)
+                || value.as_literal().is_none() && !value.numeric)
         {
             // It is split at blanks, and patterns in it are expanded.
             value = Value { many: true, ..anything(span) };
@@ -465,7 +469,7 @@ impl Walker<'_> {
             words.extend(self.expand(word)?);
         }
         self.dressed =
-            !assigned.is_empty() || !(redirected.reads.is_empty() && redirected.writes.is_empty());
+            !(assigned.is_empty() && redirected.reads.is_empty() && redirected.writes.is_empty());
         let doubtful = assigned.iter().find(|(name, value)| !is_closed_assignment(name, value));
         let doubt = doubtful.map(|(name, _)| format!("{name} is set for it"));
         self.command(words, redirected, doubt, span)
@@ -529,14 +533,6 @@ impl Walker<'_> {
         redirected: Effects,
         span: Span,
     ) -> Result1<()> {
-        // Its own directory, in which everything it does happens.
-        let directories = self.state.directories.clone();
-        for used in understood.uses.iter().filter(|used| used.kind == Kind::Chdir) {
-            let to = used.value.as_literal().unwrap_or(".");
-            let from = self.state.directories.take();
-            self.state.directories =
-                from.map(|from| from.iter().map(|from| resolve(to, from)).collect());
-        }
         let mut effects = plain();
         let mut network = "none";
         let mut stdin = None;
@@ -577,6 +573,15 @@ impl Walker<'_> {
                     }
                     .clone_into(&mut effects.terminal);
                 }
+                Act::Deletes => {
+                    let path = "somewhere".to_owned();
+                    effects.deletes.push(Touched {
+                        path,
+                        class: Class::Plain,
+                        open: true,
+                        deep: true,
+                    });
+                }
                 Act::Writes => {
                     let path = "somewhere".to_owned();
                     effects.writes.push(Touched {
@@ -586,8 +591,19 @@ impl Walker<'_> {
                         deep: true,
                     });
                 }
-                Act::InPlace | Act::Opaque | Act::Recursive | Act::Skip => {}
+                Act::Info | Act::InPlace | Act::Opaque | Act::Recursive | Act::Skip => {}
             }
+        }
+        // `-C DIR`: everything else is seen from there.
+        let outer = self.state.directories.clone();
+        for used in understood.uses.iter().filter(|used| used.kind == Kind::Cwd) {
+            let to = used.value.as_literal().unwrap_or("");
+            self.touch(&mut effects.lists, &used.value, false);
+            self.state.directories = self
+                .state
+                .directories
+                .take()
+                .map(|all| all.iter().map(|from| resolve(to, from)).collect());
         }
         let deep = understood.acts.has(Act::Recursive);
         let in_place = understood.acts.has(Act::InPlace);
@@ -596,9 +612,9 @@ impl Walker<'_> {
             let value = &used.value;
             let is_stdin = value.as_literal() == Some("-");
             match used.kind {
-                Kind::Input if is_stdin => {}
-                Kind::Input | Kind::Tree => {
-                    inputs += 1;
+                Kind::Archive | Kind::Input | Kind::Object if is_stdin => {}
+                Kind::Archive | Kind::Input | Kind::Object | Kind::Tree => {
+                    inputs += usize::from(!value.many);
                     self.touch(&mut effects.reads, value, deep || used.kind == Kind::Tree);
                     if in_place {
                         self.touch(&mut effects.writes, value, deep);
@@ -616,6 +632,10 @@ impl Walker<'_> {
                 Kind::Pattern => {
                     effects.private |= value.open != Open::No || places::is_hunt(&value.text);
                 }
+                Kind::Variable => {
+                    let known = value.as_literal().and_then(|name| environment(name, span));
+                    effects.private |= known.is_none();
+                }
                 // Programs that run with somebody else's rights are looked for to use them.
                 Kind::Mode => effects.private |= places::is_raised(&value.text),
                 Kind::Host | Kind::Url => {
@@ -625,15 +645,15 @@ impl Walker<'_> {
                         Some(reach) if reach > network_rank(network) => network = rank_name(reach),
                         Some(_) => {}
                         None => {
-                            self.state.directories = directories;
                             let why = format!("{program}: an address that is not read");
+                            self.state.directories = outer;
                             return self.unknown(words, redirected, &why, span);
                         }
                     }
                 }
                 Kind::Code(language) if language != CodeKind::Shell => {
                     if let Err(why) = code::check(language, value.as_literal().unwrap_or("")) {
-                        self.state.directories = directories;
+                        self.state.directories = outer;
                         return self.unknown(words, redirected, &format!("{program}: {why}"), span);
                     }
                 }
@@ -658,7 +678,7 @@ impl Walker<'_> {
         let shell = shell.and_then(|used| used.value.as_literal().map(str::to_owned));
         let (inner, clauses) = (understood.command, understood.clauses);
         self.push(words.clone(), with_redirects(effects, redirected), span);
-        self.state.directories = directories;
+        self.state.directories = outer;
         if let Some(text) = shell {
             self.text(&text, program, span)?;
         }
@@ -689,7 +709,7 @@ impl Walker<'_> {
                 .filter(|used| used.kind == Kind::List)
                 .map(|used| &used.value)
                 .collect();
-            let item = found(&starts, span);
+            let item = found(&starts, only_name(&understood.options), span);
             self.depth += 1;
             self.command(replace(clause, "{}", &item), Effects::default(), None, span)?;
             self.depth -= 1;
@@ -912,8 +932,24 @@ fn anything(span: Span) -> Value {
     Value::unknown(span)
 }
 
+/// The pattern that the name of everything that is found fits: there is one, and nothing takes it back.
+fn only_name(options: &[(Box<str>, Option<Value>)]) -> Option<&str> {
+    let turns = |name: &str| matches!(name, "-o" | "-or" | "," | "!" | "-not" | "(" | ")");
+    if options.iter().any(|(name, _)| turns(name)) {
+        return None;
+    }
+    let mut names = options.iter().filter(|(name, _)| **name == *"-name");
+    let (_, value) = names.next()?;
+    let text = value.as_ref()?.as_literal()?;
+    // Everything in front of it is asked before, and what comes behind it is done after.
+    let before = options.iter().position(|(name, _)| **name == *"-name")?;
+    let acts = options.iter().position(|(name, _)| name.starts_with("-exec"))?;
+    let plain = !text.contains(['/', '\\', '[']) && names.next().is_none();
+    (plain && before < acts).then_some(text)
+}
+
 /// What `find` puts in the place of `{}`: a path that begins with one of its starting points.
-fn found(starts: &[&Value], span: Span) -> Value {
+fn found(starts: &[&Value], name: Option<&str>, span: Span) -> Value {
     let literal = match starts {
         [] => Some("."),
         [one] => one.as_literal(),
@@ -923,7 +959,7 @@ fn found(starts: &[&Value], span: Span) -> Value {
         Some(start) => {
             let start = start.trim_end_matches('/');
             Value {
-                text: format!("{start}/*"),
+                text: name.map_or_else(|| format!("{start}/*"), |name| format!("{start}/*/{name}")),
                 known: start.len() + 1,
                 open: Open::Anything,
                 span,

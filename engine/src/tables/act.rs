@@ -7,8 +7,12 @@ pub(crate) enum Act {
     Changes(Change),
     /// A file there can make it run or reach something.
     ConfiguredBy(Place),
+    /// Deletes files that its operands do not name.
+    Deletes,
     /// The operands that are read are written as well.
     InPlace,
+    /// Alone, it makes the program tell of itself and do nothing else, whatever it does otherwise.
+    Info,
     Network(Network),
     /// It is not understood what it does.
     Opaque,
@@ -145,6 +149,8 @@ impl Act {
             Some(("terminal", "screen")) => Self::Terminal(Terminal::Screen),
             Some(("terminal", "shell")) => Self::Terminal(Terminal::Shell),
             None => match text {
+                "deletes" => Self::Deletes,
+                "info" => Self::Info,
                 "inplace" => Self::InPlace,
                 "opaque" => Self::Opaque,
                 "private" => Self::Private,
@@ -167,6 +173,21 @@ pub(crate) struct Acts(Vec<Act>);
 impl Acts {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         text.split_whitespace().map(Act::parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Only telling of itself.
+    pub(super) fn info() -> Self {
+        Self(vec![Act::Info])
+    }
+
+    /// Going through directories.
+    pub(crate) fn recursive() -> Self {
+        Self(vec![Act::Recursive])
+    }
+
+    /// What of it is done with a terminal.
+    pub(crate) fn terminal(&self) -> Self {
+        Self(self.0.iter().filter(|act| matches!(act, Act::Terminal(_))).copied().collect())
     }
 
     pub(crate) fn has(&self, act: Act) -> bool {

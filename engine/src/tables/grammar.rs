@@ -1,7 +1,7 @@
 //! The closed grammar of a program's arguments: what each option and operand is, and what it does.
 //! What is not listed is not understood.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -11,16 +11,20 @@ use super::act::Acts;
 /// What a value or an operand is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
+    /// A file that is read; a name with a colon is one on another machine.
+    Archive,
     /// A file whose owner, mode or times are changed.
     Attributes,
     /// The words up to `;`, or to `+` after `{}`, are a command.
     Clause,
-    /// The directory in which everything else happens: `git -C DIR`.
-    Chdir,
     /// Code in a language that has a reader.
     Code(CodeKind),
+    /// Names of columns and properties, but none of the environment.
+    Columns,
     /// This word and all after it are a command.
     Command,
+    /// The directory in which it works, and whose configuration it follows.
+    Cwd,
     /// A file or directory that is removed.
     Delete,
     /// A directory that is created.
@@ -29,6 +33,8 @@ pub(crate) enum Kind {
     Format,
     /// Another machine.
     Host,
+    /// Text that stands for itself: no file to take it from, and none to write to.
+    Inline,
     /// A file whose content is read.
     Input,
     /// A directory whose names are read, or a file's.
@@ -37,12 +43,20 @@ pub(crate) enum Kind {
     Meta,
     /// Permissions that are searched for.
     Mode,
+    /// A plain name: letters, digits, and `_.-@` behind the first.
+    Name,
     /// Digits, with a sign or a unit.
     Number,
+    /// A file that is read; `@name` would be one with more arguments.
+    Object,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// A file that is written.
     Output,
     /// What is searched for.
     Pattern,
+    /// Text that begins with `+`: anything else would be a command to the program.
+    Plus,
     /// Text that is only shown, compared or counted.
     Text,
     /// A directory whose files' contents are read, all of them.
@@ -66,25 +80,46 @@ pub(crate) enum CodeKind {
 impl Kind {
     fn parse(text: &str) -> Result<Self, String> {
         Ok(match text {
+            "archive" => Self::Archive,
             "attributes" => Self::Attributes,
             "awk" => Self::Code(CodeKind::Awk),
-            "chdir" => Self::Chdir,
             "clause" => Self::Clause,
+            "columns" => Self::Columns,
             "command" => Self::Command,
+            "cwd" => Self::Cwd,
             "delete" => Self::Delete,
             "directory" => Self::Directory,
             "format" => Self::Format,
             "host" => Self::Host,
+            "inline" => Self::Inline,
             "input" => Self::Input,
             "jq" => Self::Code(CodeKind::Jq),
             "list" => Self::List,
             "meta" => Self::Meta,
             "mode" => Self::Mode,
+            "name" => Self::Name,
             "number" => Self::Number,
+            "object" => Self::Object,
             "output" => Self::Output,
             "pattern" => Self::Pattern,
+            "plus" => Self::Plus,
             "sed" => Self::Code(CodeKind::Sed),
             "shell" => Self::Code(CodeKind::Shell),
+            "database" => Self::OneOf(&[
+                "aliases",
+                "ethers",
+                "group",
+                "initgroups",
+                "netgroup",
+                "networks",
+                "passwd",
+                "protocols",
+                "rpc",
+                "services",
+            ]),
+            "fetching" => Self::OneOf(&["GET", "HEAD"]),
+            "never" => Self::OneOf(&["never"]),
+            "status" => Self::OneOf(&["status"]),
             "sql" => Self::Code(CodeKind::Sql),
             "text" => Self::Text,
             "tree" => Self::Tree,
@@ -102,6 +137,8 @@ pub(crate) enum Takes {
     /// Only in the same word.
     Optional(Kind),
     Value(Kind),
+    /// Two words.
+    Two(Kind, Kind),
 }
 
 /// One option, under all of its names.
@@ -126,6 +163,8 @@ pub(crate) struct Operand {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Style {
+    /// As `long`, but only in front of the first operand.
+    Ahead,
     /// Anywhere, short ones together.
     #[default]
     Gnu,
@@ -135,12 +174,39 @@ pub(crate) enum Style {
     Posix,
 }
 
+/// Where a word without a dash is short options: `tar tf x`, `ps aux`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Bundle {
+    #[default]
+    Nowhere,
+    /// As the first word.
+    First,
+    /// Wherever every letter of it is an option that is listed without a dash.
+    Anywhere,
+}
+
+/// What the operands are, and what is done, where one of some options is given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct When {
+    /// The names under which the options are compared.
+    pub(crate) options: Vec<Box<str>>,
+    pub(crate) operands: Vec<Operand>,
+    pub(crate) default: Option<Box<str>>,
+    /// What it does, in place of what the program does otherwise.
+    pub(crate) acts: Acts,
+}
+
 /// What is known of a program's arguments.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grammar {
     pub(crate) style: Style,
     pub(crate) options: HashMap<Box<str>, Arc<Choice>>,
     pub(crate) operands: Vec<Operand>,
+    /// A word that begins with `+` is a command to the program.
+    pub(crate) plus: bool,
+    /// What it does without a verb, where that is understood.
+    pub(crate) bare: Option<Acts>,
     /// The operand that is assumed where there is none.
     pub(crate) default: Option<Box<str>>,
     /// `-5` and `+5` are options too.
@@ -149,6 +215,13 @@ pub(crate) struct Grammar {
     pub(crate) lenient: bool,
     /// Without an option it does something else.
     pub(crate) needs_option: bool,
+    /// Without one of these it does something else.
+    pub(crate) needs: Vec<Box<str>>,
+    /// Options that make another program of it.
+    pub(crate) whens: Vec<When>,
+    pub(crate) bundle: Bundle,
+    /// What a literal operand may become where a word that is known only at run time may be an option.
+    pub(crate) astray: Option<Kind>,
     /// No option it has, listed or not, does harm: any word may stand anywhere.
     pub(crate) tame: bool,
     /// What every use does.
@@ -163,6 +236,15 @@ impl Grammar {
 }
 
 /// A grammar as the files write it.
+///
+/// `options` lists every option that is understood, with the kind of its value and what it does (see
+/// [`option`]); `operands` the kinds of operands in their order (see [`operands`]); `is` what every use
+/// does, in the words of [`Acts`]. `when."-a -b"` takes the place of `operands`, `default` and `is` where
+/// one of these options is given; two of them at once are not understood. `needs` names options of which
+/// there must be one, `needs_option` asks for any. `verb."a|b"` is the grammar of the words behind a
+/// verb: what holds for the program holds for it too, its options only with `inherit`; `bare` says what
+/// is done without a verb. `--help` and `--version`, and options with `!info`, need no operand if they
+/// are alone. Standard input is `unused`, a terminal `plain`, the network `none`, unless it is said.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Entry {
@@ -174,11 +256,27 @@ pub(super) struct Entry {
     numeric: bool,
     lenient: bool,
     needs_option: bool,
+    /// A word that begins with `+` is a command to the program.
+    plus: bool,
+    bare: Option<String>,
+    needs: String,
+    bundle: Bundle,
+    /// What a literal operand may be where a word that is known only at run time may be an option.
+    astray: String,
     tame: bool,
+    when: BTreeMap<String, Condition>,
     /// Verbs take the options in front of them as well.
     inherit: bool,
     is: String,
     verb: HashMap<String, Self>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Condition {
+    operands: String,
+    default: Option<String>,
+    is: String,
 }
 
 /// Reads one file of grammars.
@@ -208,6 +306,9 @@ impl Entry {
             numeric: self.numeric,
             lenient: self.lenient,
             needs_option: self.needs_option,
+            plus: self.plus,
+            bare: self.bare.as_deref().map(Acts::parse).transpose()?,
+            bundle: self.bundle,
             tame: self.tame,
             acts: Acts::parse(&self.is)?,
             ..Grammar::default()
@@ -217,6 +318,28 @@ impl Entry {
         }
         for token in self.options.split_whitespace() {
             option(token, self.style, &mut grammar.options)?;
+        }
+        let named = |names: &str| -> Result<Vec<Box<str>>, String> {
+            let known = |name| {
+                let choice =
+                    grammar.options.get(name).ok_or_else(|| format!("no option {name}"))?;
+                Ok(choice.name.clone())
+            };
+            names.split_whitespace().map(known).collect()
+        };
+        let needs = named(&self.needs)?;
+        let when = |(names, condition): (&String, &Condition)| {
+            Ok(When {
+                options: named(names)?,
+                operands: operands(&condition.operands)?,
+                default: condition.default.as_deref().map(Into::into),
+                acts: Acts::parse(&condition.is)?,
+            })
+        };
+        let whens = self.when.iter().map(when).collect::<Result<_, String>>()?;
+        (grammar.needs, grammar.whens) = (needs, whens);
+        if !self.astray.is_empty() {
+            grammar.astray = Some(Kind::parse(&self.astray)?);
         }
         for (names, entry) in &self.verb {
             let inherited = self.inherit.then_some(&grammar);
@@ -238,11 +361,14 @@ impl Entry {
 fn operands(text: &str) -> Result<Vec<Operand>, String> {
     let mut out: Vec<Operand> = Vec::new();
     for token in text.split_whitespace() {
-        let (kind, least, many) = match token.as_bytes().last() {
-            Some(b'*') => (&token[..token.len() - 1], 0, true),
-            Some(b'+') => (&token[..token.len() - 1], 1, true),
-            Some(b'?') => (&token[..token.len() - 1], 0, false),
-            _ => (token, 1, false),
+        let (kind, least, many) = if let Some(kind) = token.strip_suffix('*') {
+            (kind, 0, true)
+        } else if let Some(kind) = token.strip_suffix('+') {
+            (kind, 1, true)
+        } else if let Some(kind) = token.strip_suffix('?') {
+            (kind, 0, false)
+        } else {
+            (token, 1, false)
         };
         if many && out.iter().any(|operand| operand.many) {
             return Err("only one kind of operand can be repeated".to_owned());
@@ -253,6 +379,7 @@ fn operands(text: &str) -> Result<Vec<Operand>, String> {
 }
 
 /// `-abc` (three flags), `--all`, `-n,--lines=number`, `--color?text`, `-o,--output=output!changes:x`,
+/// `--arg=text+text` (two words),
 /// and words without a dash, alone or with `=value`.
 fn option(
     token: &str,
@@ -264,17 +391,23 @@ fn option(
         _ => (token, Acts::default()),
     };
     let (names, takes) = if let Some((names, kind)) = spec.split_once('=') {
-        (names, Takes::Value(Kind::parse(kind)?))
+        match kind.split_once('+') {
+            Some((first, second)) => (names, Takes::Two(Kind::parse(first)?, Kind::parse(second)?)),
+            None => (names, Takes::Value(Kind::parse(kind)?)),
+        }
     } else if let Some((names, kind)) = spec.split_once('?') {
         (names, Takes::Optional(Kind::parse(kind)?))
     } else {
         (spec, Takes::Nothing)
     };
+    let info = takes == Takes::Nothing
+        && names.split(',').any(|name| matches!(name, "--help" | "--version"));
+    let acts = if info { acts.with(&Acts::info()) } else { acts };
     let cluster = names.starts_with('-')
         && !names.starts_with("--")
         && names.len() > 2
         && !names.contains(',')
-        && style != Style::Long;
+        && !matches!(style, Style::Long | Style::Ahead);
     if cluster {
         if takes != Takes::Nothing {
             return Err(format!("{token}: one option at a time can have a value"));

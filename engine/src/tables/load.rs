@@ -179,8 +179,13 @@ const FILES: [(Category, &str); 17] = [
 const PATH_LISTS: &str = include_str!("path_lists.toml");
 
 /// The grammars of programs, by kind of work.
-const GRAMMARS: [&str; 3] = [
+const GRAMMARS: [&str; 8] = [
+    include_str!("grammar/containers.toml"),
+    include_str!("grammar/databases.toml"),
+    include_str!("grammar/develop.toml"),
     include_str!("grammar/files.toml"),
+    include_str!("grammar/network.toml"),
+    include_str!("grammar/services.toml"),
     include_str!("grammar/system.toml"),
     include_str!("grammar/text.toml"),
 ];

@@ -14,7 +14,7 @@ mod wildcard;
 
 pub(crate) use act::{Act, Acts, Network, Place, Stdin, Terminal};
 pub(crate) use effects::Effect;
-pub(crate) use grammar::{Choice, CodeKind, Grammar, Kind, Operand, Style, Takes};
+pub(crate) use grammar::{Bundle, Choice, CodeKind, Grammar, Kind, Operand, Style, Takes};
 pub(crate) use load::Points;
 pub use load::TablesError;
 

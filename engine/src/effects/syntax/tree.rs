@@ -107,6 +107,8 @@ pub(crate) enum Part {
     Glob(String),
     /// `~` at the start of a word.
     Home,
+    /// `{1..10}`, outside quotes: one word for each number.
+    Numbers,
     /// `$(…)`.
     Output { list: List, quoted: bool },
     /// `$x` and its kind.

@@ -110,7 +110,28 @@ impl Reader<'_> {
             out.text("{}", false);
             return Ok(());
         }
+        if self.dialect.is_bash_or_zsh() && self.sequence() {
+            out.parts.push(Part::Numbers);
+            return Ok(());
+        }
         self.fail("a brace, which some shells expand")
+    }
+
+    /// `{1..10}`, of at most a thousand numbers.
+    fn sequence(&mut self) -> bool {
+        let rest = self.slice(self.pos + 1, self.bytes.len());
+        let Some((inside, _)) = rest.split_once('}') else { return false };
+        let Some((from, to)) = inside.split_once("..") else { return false };
+        let number = |text: &str| {
+            let digits = text.bytes().all(|b| b.is_ascii_digit());
+            (digits && text.len() <= 9).then(|| text.parse::<u32>().ok()).flatten()
+        };
+        let (Some(from), Some(to)) = (number(from), number(to)) else { return false };
+        if from.abs_diff(to) >= 1000 {
+            return false;
+        }
+        self.pos += inside.len() + 2;
+        true
     }
 
     fn home(&mut self, out: &mut Parts) -> Result<()> {
