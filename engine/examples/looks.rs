@@ -1,6 +1,6 @@
 //! Reads JSON lines with `command` on standard input; prints for each whether it only looks, and why not,
 //! what its commands do with a terminal, and where files configure them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 use std::io::BufRead as _;

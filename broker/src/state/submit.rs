@@ -172,8 +172,8 @@ impl State {
         let digest = submission.sha256.to_string();
         let retry_of_denied = work.is_some_and(|work| work.was_denied(&digest));
         let secrets = Secrets::of(bytes);
-        let mut view =
-            self.view_of(submission, bytes, info, &verdict, &secrets, retry_of_denied, now);
+        let mut view = self.view_of(submission, bytes, info, &verdict, &secrets, now);
+        view.retry_of_denied = retry_of_denied;
         // A rule is no way round the approvals a policy asks for.
         let gap = match verdict.rule.verdict {
             RuleOutcome::Allow => verdict.rules.iter().find_map(|rule| self.rule_gap(rule, &view)),
@@ -308,7 +308,6 @@ impl State {
         session: expacti_protocol::session::SessionInfo,
         verdict: &Verdict,
         secrets: &Secrets,
-        retry_of_denied: bool,
         now: Now,
     ) -> CommandView {
         let secret = is_secret(submission);
@@ -364,7 +363,7 @@ impl State {
                 .div_euclid(1000)
                 .saturating_add(i64::try_from(timeout.saturating_mul(1000)).unwrap_or(i64::MAX)),
             timeout_seconds: timeout,
-            retry_of_denied,
+            retry_of_denied: false,
             allow: None,
             decided_by: None,
             comment: None,
