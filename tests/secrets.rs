@@ -91,7 +91,7 @@ fn has_secret(bytes: &[u8]) -> bool {
 fn no_secret_of_a_command_is_written_sent_or_listed() -> Result<()> {
     let t = trial!()?;
     let (url, sent) = receiver()?;
-    t.configure(&format!("notify = false\n[[webhook]]\nname = \"test\"\nurl = \"{url}\"\n"))?;
+    t.configure(&format!("notify = false\n[[webhook]]\nname = \"test\"\nurl = \"{url}\"\nevents = [\"pending\", \"decided\"]\n"))?;
     let password = format!("PGPASSWORD={SECRET}");
     let reason = format!("to try password={SECRET}");
     // The program of the wrap, and the words of its user, hold it too.

@@ -317,7 +317,12 @@ impl State {
         let event = GateEvent::Decision(Decision {
             id: id.clone(),
             allow: open.view.allow == Some(true),
-            comment: open.view.comment.clone(),
+            // The gate tells the agent, and what it tells is recorded.
+            comment: open
+                .view
+                .comment
+                .as_deref()
+                .map(|comment| Shown::text(comment, &open.secrets).into_inner()),
             sha256: open.view.sha256,
             session_id: open.view.session_id.clone(),
             decided_by: open.view.decided_by.clone().unwrap_or_default(),
