@@ -5,7 +5,7 @@ use crate::effects::{Understood, Value, understand};
 use crate::program::base_name;
 use crate::risk::resolve;
 use crate::rules::{GlobPattern, Line};
-use crate::tables::{Language, RiskTables, is_change, wildcard};
+use crate::tables::{Grammar, Language, RiskTables, is_change, wildcard};
 use crate::{Assessment, Class, Level};
 
 /// A word of a command as it was read.
@@ -215,7 +215,8 @@ fn normal(word: &str) -> String {
 
 /// Whether the command has the option, in its short or long form, alone or with others.
 fn option_likeness(wanted: &str, words: &[Heard], program: &str, tables: &RiskTables) -> Likeness {
-    let names = |text: &str| flags(text, program, tables);
+    let grammars = grammars(words, program, tables);
+    let names = |text: &str| flags(text, &grammars);
     let wanted_names = names(wanted);
     let mut have: Vec<String> = Vec::new();
     let mut unknown = false;
@@ -243,27 +244,37 @@ fn option_likeness(wanted: &str, words: &[Heard], program: &str, tables: &RiskTa
         return Likeness::Yes;
     }
     // An option that no grammar describes may be the long form of a short one, or the other way round.
-    let described = tables.grammar(program).is_some();
-    let other = !described && have.iter().any(|have| !wanted_names.contains(have));
+    let described = |name: &String| grammars.iter().any(|grammar| grammar.option(name).is_some());
+    let other = have.iter().any(|have| !wanted_names.contains(have) && !described(have));
     if unknown || other { Likeness::Near } else { Likeness::No }
 }
 
+/// The grammars of the program and of the verbs among its words, innermost first.
+fn grammars<'a>(words: &[Heard], program: &str, tables: &'a RiskTables) -> Vec<&'a Grammar> {
+    let mut all: Vec<&Grammar> =
+        tables.grammar(program).map(|known| &**known).into_iter().collect();
+    for word in words.iter().filter(|word| word.known) {
+        let verb = all.first().and_then(|grammar| grammar.verbs.get(word.text.as_str()));
+        if let Some(verb) = verb {
+            all.insert(0, verb);
+        }
+    }
+    all
+}
+
 /// The options in one word, each under the name it is compared by.
-fn flags(text: &str, program: &str, tables: &RiskTables) -> Vec<String> {
-    let grammar = tables.grammar(program);
+fn flags(text: &str, grammars: &[&Grammar]) -> Vec<String> {
     let name = text.split_once('=').map_or(text, |(name, _)| name);
-    let canonical = |name: &str| {
-        let known = grammar.and_then(|grammar| grammar.option(name));
-        known.map_or_else(|| name.to_owned(), |choice| choice.name.to_string())
-    };
-    let whole = name.starts_with("--")
-        || name.len() <= 2
-        || grammar.is_some_and(|g| g.option(name).is_some());
+    let known = |name: &str| grammars.iter().find_map(|grammar| grammar.option(name));
+    let canonical =
+        |name: &str| known(name).map_or_else(|| name.to_owned(), |choice| choice.name.to_string());
+    let whole = name.starts_with("--") || name.len() <= 2 || known(name).is_some();
     if whole {
         // Long options may be abbreviated, to a beginning of any of them.
-        let abbreviated = grammar
-            .filter(|g| name.len() > 3 && name.starts_with("--") && g.option(name).is_none());
-        let meant = abbreviated.into_iter().flat_map(|grammar| &grammar.options);
+        let abbreviated = grammars
+            .iter()
+            .filter(|_| name.len() > 3 && name.starts_with("--") && known(name).is_none());
+        let meant = abbreviated.flat_map(|grammar| &grammar.options);
         let meant = meant.filter(|(long, _)| long.starts_with(name));
         let mut all: Vec<String> = meant.map(|(_, choice)| choice.name.to_string()).collect();
         all.push(canonical(name));

@@ -2,7 +2,9 @@
 //! what writers are said to do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use expacti_engine::{Context, Looking, RiskTables};
+use expacti_engine::{
+    Context, Effect, Looking, MatchKind, Outcome, RiskTables, Rule, RuleSet, Scope,
+};
 
 fn report(line: &str, looking: &Looking) -> expacti_engine::LineReport {
     let context = Context { shell: Some("bash".to_owned()), ..Context::default() };
@@ -388,4 +390,41 @@ fn writers_say_what_they_do() {
     assert_eq!(effects("psql -c 'select 1'").terminal, "pager");
     assert_eq!(effects("tar xf -").stdin, "archive");
     assert!(effects("gzip a").deletes.iter().any(|touched| touched.path == "~/a"));
+}
+
+#[test]
+fn a_deny_rule_knows_every_form_of_an_option() {
+    for (pattern, lines) in [
+        (
+            "git push --force",
+            &["git push -f", "git push -fu origin main", "git -C /srv push x -f"][..],
+        ),
+        ("git branch -d", &["git branch --delete x"]),
+        ("git commit --amend", &["git commit --amend -m x"]),
+        ("docker run --privileged", &["docker run --rm --privileged x"]),
+        ("docker rm -f", &["docker rm --force x", "podman-x docker rm -fv y"][..1]),
+        ("systemctl disable --now", &["systemctl --now disable x"]),
+        ("crontab -r", &["crontab -u bob -r"]),
+        ("iptables -F", &["iptables --flush", "iptables -t nat -F"]),
+        ("tar --extract", &["tar -xzf a.tgz", "tar -x -f a.tgz"]),
+        ("rsync --delete", &["rsync -a --delete a b", "rsync --del a b"]),
+    ] {
+        let rule = Rule {
+            id: "no".to_owned(),
+            kind: MatchKind::Glob,
+            pattern: pattern.to_owned(),
+            effect: Effect::Deny,
+            scope: Scope::default(),
+            reason: None,
+            author: "ann".to_owned(),
+            created_at: 0,
+            expires_at: None,
+            hits: 0,
+        };
+        let set = RuleSet::build(vec![rule]).unwrap();
+        for line in lines {
+            let outcome = set.judge(line.as_bytes(), &Context::default()).verdict;
+            assert_eq!(outcome, Outcome::Deny, "{pattern}: {line}");
+        }
+    }
 }

@@ -121,11 +121,16 @@ impl World {
             for out in outgoing {
                 match out {
                     Outgoing::Gate(gate, event) => self.told.push((gate, event)),
-                    Outgoing::Review(news) => match news.event(true) {
-                        event @ (ReviewerEvent::PendingCommand(_)
-                        | ReviewerEvent::CommandUpdated(_)) => self.reviewed.push(event),
-                        _ => {}
-                    },
+                    Outgoing::Review(news) => {
+                        let event = news.event(true);
+                        let about_commands = matches!(
+                            event,
+                            ReviewerEvent::PendingCommand(_) | ReviewerEvent::CommandUpdated(_)
+                        );
+                        if about_commands {
+                            self.reviewed.push(event);
+                        }
+                    }
                 }
             }
         } else {
