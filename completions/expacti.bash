@@ -2501,7 +2501,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__policy__subcmd__add)
-            opts="-h -V --type --min --group --role --match --target --user --tag --hours --min-level --timeout --escalate-to --escalate-after --broker --token-file --json --help --version"
+            opts="-h -V --type --min --group --role --match --effect --target --user --tag --hours --min-level --timeout --escalate-to --escalate-after --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2524,6 +2524,10 @@ _expacti() {
                     return 0
                     ;;
                 --match)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --effect)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3089,7 +3093,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__risk)
-            opts="-h -V --stdin --target --cwd --broker --token-file --json --help --version"
+            opts="-h -V --stdin --target --cwd --shell --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3100,6 +3104,10 @@ _expacti() {
                     return 0
                     ;;
                 --cwd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shell)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3141,7 +3149,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__add)
-            opts="-h -V --exact --glob --regex --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
+            opts="-h -V --exact --glob --regex --looks --under --trust-dir --loopback --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3156,6 +3164,14 @@ _expacti() {
                     return 0
                     ;;
                 --regex)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --under)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3221,7 +3237,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__backtest)
-            opts="-h -V --exact --glob --regex --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
+            opts="-h -V --exact --glob --regex --looks --under --trust-dir --loopback --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3236,6 +3252,14 @@ _expacti() {
                     return 0
                     ;;
                 --regex)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --under)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3579,7 +3603,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__test)
-            opts="-h -V --target --agent --user --cwd --broker --token-file --json --help --version"
+            opts="-h -V --stdin --target --agent --user --cwd --shell --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3598,6 +3622,10 @@ _expacti() {
                     return 0
                     ;;
                 --cwd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shell)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -178,6 +178,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l target -d 'The target it would run on' -r
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l cwd -d 'The working directory it would run in' -r
+complete -c expacti -n "__fish_expacti_using_subcommand risk" -l shell -d 'The shell of the account it would run in' -r
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l stdin -d 'Read JSON lines {"command":"…","target":"…","cwd":"…"} and answer each with one line'
@@ -198,11 +199,13 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_se
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "import" -d 'Add the rules of a file written by `rules export`'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "export" -d 'Print all rules as JSON'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "defaults" -d 'Add the built-in rules for read-only commands'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "defaults" -d 'Add the built-in rule: whatever only looks may run without a person'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l exact -d 'Match exactly this text' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l glob -d 'Match word by word; * stands for part of one plain word, ** for any further plain words' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l regex -d 'Match this regular expression, anchored at both ends' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l under -d 'With --looks: only what reads and lists below this directory of the target' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l trust-dir -d 'With --looks: files below this directory may configure programs, as .git/config does git' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l ttl -d 'Expire after this time: 30m, 12h, 7d' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l target -d 'Only on targets that match' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l agent -d 'Only for agents that match' -r
@@ -211,6 +214,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l reason -d 'Why the rule exists' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l looks -d 'Match every command that only looks: one rule in place of a hundred globs'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l loopback -d 'With --looks: the target\'s own addresses may be asked, as by curl http://localhost'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l deny -d 'Deny instead of allow; deny wins over allow'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
@@ -234,8 +239,10 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l agent -d 'For this agent' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l user -d 'As this user' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l cwd -d 'In this working directory' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l shell -d 'In an account with this shell' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l stdin -d 'Read JSON lines {"command":"…","target":"…","agent":"…","user":"…","cwd":"…"} and answer each with one line'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
@@ -247,6 +254,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l exact -d 'Match exactly this text' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l glob -d 'Match word by word; * stands for part of one plain word, ** for any further plain words' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l regex -d 'Match this regular expression, anchored at both ends' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l under -d 'With --looks: only what reads and lists below this directory of the target' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l trust-dir -d 'With --looks: files below this directory may configure programs, as .git/config does git' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l ttl -d 'Expire after this time: 30m, 12h, 7d' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l target -d 'Only on targets that match' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l agent -d 'Only for agents that match' -r
@@ -255,6 +264,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l reason -d 'Why the rule exists' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l looks -d 'Match every command that only looks: one rule in place of a hundred globs'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l loopback -d 'With --looks: the target\'s own addresses may be asked, as by curl http://localhost'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l deny -d 'Deny instead of allow; deny wins over allow'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -s h -l help -d 'Print help'
@@ -283,15 +294,15 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "import" -d 'Add the rules of a file written by `rules export`'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "export" -d 'Print all rules as JSON'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "defaults" -d 'Add the built-in rules for read-only commands'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "defaults" -d 'Add the built-in rule: whatever only looks may run without a person'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "add" -d 'Add a policy; the most specific match wins, and the stricter one of two that match equally'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "set" -d 'Add a policy; the most specific match wins, and the stricter one of two that match equally'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "add" -d 'Add a policy. For each command of a line the most specific match counts; what they ask adds up'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "set" -d 'Add a policy. For each command of a line the most specific match counts; what they ask adds up'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "list" -d 'List the policies'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "remove" -d 'Remove a policy; one that asks for several approvals needs them for its removal, too'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and not __fish_seen_subcommand_from add set list remove changes approve reject test help" -f -a "changes" -d 'List the changes that wait for approval: to policies, rules and people'
@@ -307,6 +318,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l group -d 'Who may approve, by name' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l role -d 'The role that approvers need' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l match -d 'The commands it applies to; * matches every command' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l effect -d 'The commands it applies to by what they do, however they are spelt: deletes, writes, runs-unseen, network, changes:service; asked beside the policies for patterns. What is not understood may do anything' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l target -d 'Only on targets that match' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l user -d 'Only as target users that match' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from add" -l tag -d 'Only on targets with this tag; may be repeated, and then all tags are needed' -r
@@ -331,6 +343,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l group -d 'Who may approve, by name' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l role -d 'The role that approvers need' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l match -d 'The commands it applies to; * matches every command' -r
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l effect -d 'The commands it applies to by what they do, however they are spelt: deletes, writes, runs-unseen, network, changes:service; asked beside the policies for patterns. What is not understood may do anything' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l target -d 'Only on targets that match' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l user -d 'Only as target users that match' -r
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from set" -l tag -d 'Only on targets with this tag; may be repeated, and then all tags are needed' -r
@@ -380,7 +393,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from test" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a policy; the most specific match wins, and the stricter one of two that match equally'
+complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a policy. For each command of a line the most specific match counts; what they ask adds up'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the policies'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a policy; one that asks for several approvals needs them for its removal, too'
 complete -c expacti -n "__fish_expacti_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "changes" -d 'List the changes that wait for approval: to policies, rules and people'
@@ -646,8 +659,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "import" -d 'Add the rules of a file written by `rules export`'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "export" -d 'Print all rules as JSON'
-complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "defaults" -d 'Add the built-in rules for read-only commands'
-complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "add" -d 'Add a policy; the most specific match wins, and the stricter one of two that match equally'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "defaults" -d 'Add the built-in rule: whatever only looks may run without a person'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "add" -d 'Add a policy. For each command of a line the most specific match counts; what they ask adds up'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "list" -d 'List the policies'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "remove" -d 'Remove a policy; one that asks for several approvals needs them for its removal, too'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "changes" -d 'List the changes that wait for approval: to policies, rules and people'
