@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
-use crate::restrict::{Done, Subject, is_far, policy_level};
-use crate::rules::{Line, every_command};
+use crate::restrict::{Done, Line, is_far, policy_level};
+use crate::rules::every_command;
+use crate::subject::Subject;
 use crate::{
     Anomaly, Assessment, Context, History, MatchKind, Outcome, PolicySet, Requirement, RiskTables,
     RuleSet, RuleVerdict, detect,

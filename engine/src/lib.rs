@@ -21,6 +21,7 @@ mod restrict;
 mod risk;
 mod rules;
 mod secrets;
+mod subject;
 mod tables;
 mod transfer;
 mod visible;

@@ -1,26 +1,14 @@
 //! Whether a command is one that a rule forbids or a policy is about. In doubt it is: options are
 //! skipped, order does not matter, and a word that is not known may be any word.
 
-use crate::effects::{Understood, Value, understand};
+use crate::effects::{Dialect, Performance, Understood, Unread, Value, perform, understand};
+use crate::modifier::Modifier;
 use crate::program::base_name;
 use crate::risk::resolve;
-use crate::rules::{GlobPattern, Line};
+use crate::rules::GlobPattern;
+use crate::subject::{Heard, Subject};
 use crate::tables::{Grammar, Language, RiskTables, is_change, wildcard};
-use crate::{Assessment, Class, Level};
-
-/// A word of a command as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Heard {
-    pub(crate) text: String,
-    /// Whether it is this text and nothing else.
-    pub(crate) known: bool,
-}
-
-/// One command of a line, its wrappers looked through.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Subject {
-    pub(crate) words: Vec<Heard>,
-}
+use crate::{Assessment, Class, Context, Level, Term};
 
 /// How sure it is that a command is the one that a pattern is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,27 +22,16 @@ pub(crate) enum Likeness {
     Certain,
 }
 
-impl Subject {
-    /// A command of which every word is known.
-    pub(crate) fn known(words: Vec<String>) -> Self {
-        Self { words: words.into_iter().map(|text| Heard { text, known: true }).collect() }
+/// What the program's grammar says of the words.
+fn understood(subject: &Subject, tables: &RiskTables) -> Option<Understood> {
+    let (first, rest) = subject.words.split_first()?;
+    if !subject.all_known() {
+        return None;
     }
-
-    fn all_known(&self) -> bool {
-        self.words.iter().all(|word| word.known)
-    }
-
-    /// What the program's grammar says of the words.
-    fn understood(&self, tables: &RiskTables) -> Option<Understood> {
-        let (first, rest) = self.words.split_first()?;
-        if !self.all_known() {
-            return None;
-        }
-        let grammar = tables.grammar(base_name(&first.text))?;
-        let rest: Vec<Value> =
-            rest.iter().map(|word| Value::literal(word.text.clone(), (0, 0))).collect();
-        understand(grammar, &rest).ok()
-    }
+    let grammar = tables.grammar(base_name(&first.text))?;
+    let rest: Vec<Value> =
+        rest.iter().map(|word| Value::literal(word.text.clone(), (0, 0))).collect();
+    understand(grammar, &rest).ok()
 }
 
 /// How sure it is that the pattern is about the command.
@@ -67,7 +44,7 @@ pub(crate) fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTa
     if program == Likeness::No {
         return Likeness::No;
     }
-    let understood = subject.understood(tables);
+    let understood = understood(subject, tables);
     if let Some(understood) = &understood
         && program == Likeness::Yes
         && is_other_verb(rest, understood, tables, &first.text)
@@ -431,6 +408,44 @@ fn runs_files(tables: &RiskTables, program: &str) -> bool {
 fn is_version(argv: &[String]) -> bool {
     matches!(argv.get(1).map(String::as_str), Some("--version" | "-V" | "--help"))
         && argv.len() == 2
+}
+
+/// A line as the rules see it: its bytes, and what is known of it beside them.
+pub(crate) struct Line<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// What its commands do; an error where it is not read.
+    pub(crate) performance: Result<Performance, Unread>,
+    /// It may do what nobody sees here.
+    pub(crate) far: bool,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line of which the scorer has read every part.
+    pub(crate) fn read_checked(
+        bytes: &'a [u8],
+        context: &Context,
+        tables: &RiskTables,
+        assessment: &Assessment,
+    ) -> Self {
+        // A part that the scorer could not read, or that deceives, is not understood by anybody.
+        let deceives = |term: &Term| term.is(Modifier::Deception);
+        if assessment.uninspectable || assessment.terms.iter().any(deceives) {
+            let why = "not all of it can be read with certainty";
+            return Self { bytes, performance: Err(Unread { why, span: (0, 0) }), far: true };
+        }
+        Self { far: is_far(assessment), ..Self::read(bytes, context, tables) }
+    }
+
+    fn read(bytes: &'a [u8], context: &Context, tables: &RiskTables) -> Self {
+        let performance = match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                let dialect = Dialect::of(context.shell.as_deref());
+                perform(tables, text, dialect, context.pty, context.cwd.as_deref())
+            }
+            Err(_) => Err(Unread { why: "bytes that are not UTF-8", span: (0, bytes.len()) }),
+        };
+        Self { bytes, performance, far: true }
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! command unless it knows every option of it: silence is better than a wrong sentence.
 
 use crate::program::{base_name, is_installed};
-use crate::restrict::Subject;
 use crate::rules::{every_command, plain_words};
+use crate::subject::Subject;
 
 /// The receiving side of legacy scp, as a client starts it.
 #[derive(Clone, Debug, PartialEq, Eq)]

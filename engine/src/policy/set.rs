@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 
 use super::types::{Policy, PolicyError, PolicyKind, Requirement};
 use crate::program::base_name;
-use crate::restrict::{Done, Likeness, Subject, is_far, likeness, policy_level};
-use crate::rules::{GlobPattern, Line, every_command};
+use crate::restrict::{Done, Likeness, Line, is_far, likeness, policy_level};
+use crate::rules::{GlobPattern, every_command};
+use crate::subject::Subject;
 use crate::tables::wildcard;
 use crate::{Context, Level, RiskTables};
 

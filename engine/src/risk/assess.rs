@@ -2,7 +2,7 @@
 
 use crate::modifier::Modifier;
 use crate::parse::{self, Span};
-use crate::restrict::{Heard, Subject};
+use crate::subject::{Heard, Subject};
 use crate::tables::RiskTables;
 use crate::{Assessment, Category, Context, Level, Segment};
 

@@ -21,7 +21,6 @@ pub use types::{
 
 pub(crate) use pattern::GlobPattern;
 pub(crate) use plain::{every_command, plain_words};
-pub(crate) use set::Line;
 
 /// Whether a rule can be built, and what is wrong if not.
 ///

@@ -1,7 +1,7 @@
 //! Reads a command as plain words with a byte scan that knows no shell grammar at all. It must never
 //! return words for a command with which a shell would do anything but start one program.
 
-use crate::restrict::Subject;
+use crate::subject::Subject;
 
 /// The words of a command that is nothing but plain words, quoted or not; `None` for everything else:
 /// operators, substitution, redirection, assignments, globs, escapes, control or non-ASCII characters.

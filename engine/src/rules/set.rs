@@ -14,12 +14,12 @@ use super::plain::{every_command, plain_words};
 use super::types::{
     Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope,
 };
-use crate::effects::{Dialect, Performance, Performed, Unread, perform};
-use crate::modifier::Modifier;
+use crate::effects::Performed;
 use crate::program::{base_name, reads_as_posix};
-use crate::restrict::{Likeness, Subject, is_far, likeness};
+use crate::restrict::{Likeness, Line, likeness};
+use crate::subject::Subject;
 use crate::tables::wildcard;
-use crate::{Assessment, Context, Looking, RiskTables, Term};
+use crate::{Context, Looking, RiskTables};
 
 /// Rules compiled for matching. Cheap to share; build off the hot path and swap.
 #[derive(Clone, Debug, Default)]
@@ -33,44 +33,6 @@ pub struct RuleSet {
     /// Rules for what only looks.
     looks: Vec<(usize, Looking)>,
     denies: bool,
-}
-
-/// A line as the rules see it: its bytes, and what is known of it beside them.
-pub(crate) struct Line<'a> {
-    pub(crate) bytes: &'a [u8],
-    /// What its commands do; an error where it is not read.
-    pub(crate) performance: Result<Performance, Unread>,
-    /// It may do what nobody sees here.
-    pub(crate) far: bool,
-}
-
-impl<'a> Line<'a> {
-    /// Reads a line of which the scorer has read every part.
-    pub(crate) fn read_checked(
-        bytes: &'a [u8],
-        context: &Context,
-        tables: &RiskTables,
-        assessment: &Assessment,
-    ) -> Self {
-        // A part that the scorer could not read, or that deceives, is not understood by anybody.
-        let deceives = |term: &Term| term.is(Modifier::Deception);
-        if assessment.uninspectable || assessment.terms.iter().any(deceives) {
-            let why = "not all of it can be read with certainty";
-            return Self { bytes, performance: Err(Unread { why, span: (0, 0) }), far: true };
-        }
-        Self { far: is_far(assessment), ..Self::read(bytes, context, tables) }
-    }
-
-    fn read(bytes: &'a [u8], context: &Context, tables: &RiskTables) -> Self {
-        let performance = match std::str::from_utf8(bytes) {
-            Ok(text) => {
-                let dialect = Dialect::of(context.shell.as_deref());
-                perform(tables, text, dialect, context.pty, context.cwd.as_deref())
-            }
-            Err(_) => Err(Unread { why: "bytes that are not UTF-8", span: (0, bytes.len()) }),
-        };
-        Self { bytes, performance, far: true }
-    }
 }
 
 /// Glob patterns, found by their words: what a lookup costs does not depend on how many there are.
