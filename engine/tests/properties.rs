@@ -7,6 +7,49 @@ use expacti_engine::{
 };
 use proptest::prelude::*;
 
+/// Pieces of lines with secrets, in any order.
+fn secretive() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "mysql",
+        " -p",
+        "S3cr-et9x",
+        " ",
+        "'",
+        "\"",
+        "\\",
+        "$(",
+        ")",
+        "`",
+        "PASSWORD",
+        "=",
+        ":",
+        "\n",
+        ";",
+        "|",
+        "sh -c ",
+        "--token",
+        "curl -u a:",
+        "https://u:p@h",
+        "{\"password\": \"",
+        "<<E\n",
+        "E\n",
+        "$X",
+        "Bearer ",
+        "Authorization: ",
+        "echo ",
+        "chpasswd",
+        "•••",
+        "é",
+        "&&",
+        "{",
+        "}",
+        "#",
+        "$'",
+        "<<<",
+    ]);
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
 fn score(command: &str) -> u8 {
     assess(command.as_bytes(), &Context::default()).score
 }
@@ -188,6 +231,33 @@ proptest! {
     }
 
     #[test]
+    fn masking_twice_is_masking_once(text in secretive()) {
+        let masked = mask_secrets(text.as_bytes());
+        let again = mask_secrets(masked.text.as_bytes());
+        prop_assert_eq!(&again.text, &masked.text, "of {}", text);
+        for at in 0..=text.len() {
+            let [from, to] = masked.span([at.min(text.len()), text.len()]);
+            prop_assert!(from <= to && to <= masked.text.len());
+        }
+    }
+
+    #[test]
+    fn a_secret_behind_any_of_these_is_masked(
+        form in prop::sample::select(vec![
+            "mysql -u root -p", "PGPASSWORD=", "app --token ", "curl -u bob:", "redis-cli -a ",
+            "docker run -e API_TOKEN=", "sshpass -p ", "zip -P ", "vault kv put secret/x k=",
+            "curl -H 'Authorization: Bearer '", "export DB_PASSWORD=", "7z x -p",
+        ]),
+        secret in "[A-Za-z0-9]{3}[#%+.:=@_/-][A-Za-z0-9]{4,20}",
+        quote in prop::sample::select(vec!["", "'", "\""]),
+        around in prop::sample::select(vec![("", ""), ("sudo ", ""), ("cd /x && ", " | tee l"), ("(", ")"), ("x=$(", ")"), ("if ", "; then :; fi")]),
+    ) {
+        let line = format!("{}{form}{quote}{secret}{quote}{}", around.0, around.1);
+        let masked = mask_secrets(line.as_bytes()).text;
+        prop_assert!(!masked.contains(&secret), "{} => {}", line, masked);
+    }
+
+    #[test]
     fn no_shell_soup_panics(text in nasty()) {
         whole(text.as_bytes());
     }
@@ -316,5 +386,6 @@ fn whole(bytes: &[u8]) {
     }
     let shown = make_visible(bytes);
     assert!(shown.text.chars().all(|c| !c.is_control() || c == '\n' || c == '\t'));
-    let _ = mask_secrets(bytes);
+    let masked = mask_secrets(bytes);
+    assert_eq!(mask_secrets(masked.text.as_bytes()).text, masked.text, "masked twice");
 }

@@ -163,9 +163,11 @@ impl Reader<'_> {
         self.shared.limit(limit, self.span_at(from));
     }
 
-    /// The byte at an offset, as the reviewer sees it.
+    /// The character at an offset, as the reviewer sees it.
     fn span_at(&self, from: usize) -> Span {
-        self.place.map((from, self.text.len().min(from + 1).max(from)))
+        let length =
+            self.text.get(from..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+        self.place.map((from, self.text.len().min(from + length).max(from)))
     }
 
     /// Counts work; false once the budget is spent, and then reading stops.

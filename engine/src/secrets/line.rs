@@ -23,29 +23,73 @@ const MAX_WORDS: usize = 20_000;
 
 /// What a text can only hold a secret with. Most lines have none of it, and cost one search.
 static HINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let names: Vec<String> = SecretTable::builtin()
-        .names()
-        .map(|name| name.replace('.', r"\.").replace('-', r"\-"))
-        .collect();
     let patterns = [
         // Names of secrets, headers, tokens and files of them.
         r"(?i)pass|pwd|pw|secret|token|cred|key|auth|cookie|psk|jwt|otp|contrasena|bearer|identified|login|BEGIN|master|PuTTY"
             .to_owned(),
         r"://|@tcp|@udp|@unix|:\d+:|:\*:|AKIA|ASIA|ABIA|ACCA|gh[pousr]_|gl[a-z]+-|xox|xapp|sk-|k_live|k_test|AIza|ya29|GOCSPX|npm_|pypi-|hf_|_v1_|SG\.|hv[sbr]\.|s\.[A-Za-z0-9]{24}|_pat_|cio|shp|sq0|EAAC|NRAK|lin_api|pul-|atlasv1|r8_|gsk_|xai-|sntr|dapi|ATATT|glsa|figd|fo1_|FlyV1|eyJ|whsec|webhooks|hooks\.|telegram"
             .to_owned(),
-        // Words that are not what they look like.
-        r#"[A-Za-z0-9]["'\\]+[A-Za-z0-9]|\\[A-Za-z]|["']["']|\$["']|[A-Za-z0-9]\$"#.to_owned(),
-        format!(r"(?:^|[^A-Za-z0-9_])(?:{})(?:[^A-Za-z0-9_]|$)", names.join("|")),
+        named(SecretTable::builtin().names()),
     ];
     Regex::builder()
         .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .configure(text::cache())
         .build_many(&patterns)
         .ok()
 });
 
+/// What a text in a word must have to be read as a line: a program of the table, or an option that is
+/// named like a secret. Code in other languages is long, and rarely has either.
+static LINE_HINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let patterns = [
+        named(SecretTable::builtin().telling_names()),
+        r"(?i)(?:^|\s)-{1,2}[a-z0-9\-]*(?:pass|pwd|pw|secret|token|key|cred|auth|otp|jwt|cookie)"
+            .to_owned(),
+    ];
+    Regex::builder()
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .configure(text::cache())
+        .build_many(&patterns)
+        .ok()
+});
+
+/// Words that are one of these.
+fn named<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> =
+        names.map(|name| name.replace('.', r"\.").replace('-', r"\-")).collect();
+    format!(r"(?:^|[^A-Za-z0-9_])(?:{})(?:[^A-Za-z0-9_]|$)", names.join("|"))
+}
+
+/// The longest word that is read as a line whatever it holds.
+const SHORT: usize = 256;
+
+/// Whether a text in a word may be a line with a secret that only a program's grammar tells.
+fn may_be_a_line(text: &str) -> bool {
+    text.len() <= SHORT
+        || LINE_HINTS.as_ref().is_none_or(|hints| {
+            hints.is_match(text) || hints.is_match(&text.replace(['"', '\'', '\\'], ""))
+        })
+}
+
 /// Whether a text is worth a closer look.
 pub(super) fn is_suspect(text: &str) -> bool {
-    text.len() >= 3 && HINTS.as_ref().is_none_or(|hints| hints.is_match(text))
+    let Some(hints) = HINTS.as_ref() else { return true };
+    if text.len() < 3 {
+        return false;
+    }
+    if hints.is_match(text) {
+        return true;
+    }
+    // Words that are not what they look like: `my'sql'`, `\mysql`, `$'\x6dysql'`.
+    let quoted = |b: &u8| matches!(b, b'"' | b'\'' | b'\\');
+    let disguised = text.as_bytes().windows(2).any(|pair| {
+        matches!(pair, [a, b] if (quoted(a) && b.is_ascii_alphanumeric())
+            || (a.is_ascii_alphanumeric() && quoted(b)))
+    });
+    disguised
+        && (text.contains("$'\\")
+            || text.contains("$'") && text.contains("\\x")
+            || hints.is_match(&text.replace(['"', '\'', '\\'], "")))
 }
 
 /// Collects what is found in one text, at all depths.
@@ -278,7 +322,7 @@ impl Scan {
             text::find_in_word(&word.text, &mut within);
         }
         let mut input = None;
-        if line {
+        if line && may_be_a_line(&word.text) {
             input = self.line(&word.text, depth + 1, &mut within);
         }
         for range in within {

@@ -187,13 +187,34 @@ impl Reader<'_> {
         self.word.push(&piece, start, end, quote, dynamic);
     }
 
+    /// A character, and those after it that mean nothing more.
     fn literal(&mut self, quote: Quote) {
-        let at = self.at;
-        match self.peek() {
-            // Each byte by itself, so that a part of a word can be told.
-            Some(c) => self.take(at, c.len_utf8(), quote, false),
-            None => self.at = self.end.max(at + 1),
+        let start = self.at;
+        let special = |b: &u8| match quote {
+            Quote::Single => *b == b'\'',
+            Quote::Ansi => matches!(b, b'\'' | b'\\'),
+            Quote::Double => matches!(b, b'"' | b'\\' | b'$' | b'`'),
+            Quote::None => b"\\'\"$` \t\n\r;&|()<>".contains(b),
+        };
+        let rest = self.rest();
+        let first = rest.chars().next().map_or(1, char::len_utf8);
+        let more = rest.as_bytes().get(first..).unwrap_or(&[]);
+        let length = first + more.iter().position(special).unwrap_or(more.len());
+        let end = start.saturating_add(length).min(self.end);
+        // Specials are single bytes, so this is at the edge of a character.
+        self.word.text.push_str(self.text.get(start..end).unwrap_or(""));
+        let origin = |at| Origin { start: at, end: at + 1, quote, dynamic: false };
+        self.word.origins.extend((start..end).map(origin));
+        self.at = end.max(start + 1);
+    }
+
+    /// The same up to `end`.
+    fn literal_to(&mut self, quote: Quote, end: usize) {
+        let whole = std::mem::replace(&mut self.end, end);
+        while self.at < end {
+            self.literal(quote);
         }
+        self.end = whole;
     }
 
     /// A backslash and what it quotes.
@@ -322,9 +343,7 @@ impl Reader<'_> {
                 let from = 2 + length + operator.len();
                 self.take(start, from, quote, true);
                 let end = start + 2 + close;
-                while self.at < end {
-                    self.literal(quote);
-                }
+                self.literal_to(quote, end);
                 if self.starts("}") {
                     self.take(self.at, 1, quote, true);
                 }

@@ -147,6 +147,15 @@ impl SecretTable {
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.programs.keys().map(String::as_str)
     }
+
+    /// The names that are not also common words.
+    pub(crate) fn telling_names(&self) -> impl Iterator<Item = &str> {
+        let telling = |places: &Vec<SecretPlaces>| places.iter().any(|places| !places.direct);
+        self.programs
+            .iter()
+            .filter(move |(_, places)| telling(places))
+            .map(|(name, _)| name.as_str())
+    }
 }
 
 #[cfg(test)]
