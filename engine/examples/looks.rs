@@ -13,7 +13,7 @@ fn main() {
     let looking = Looking::default();
     for line in std::io::stdin().lock().lines() {
         let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
-        let command = line["command"].as_str().unwrap_or_default();
+        let command = line.get("command").and_then(serde_json::Value::as_str).unwrap_or_default();
         let assessment = tables.assess(command.as_bytes(), &context);
         let report = tables.report(command.as_bytes(), &context, &looking).checked(&assessment);
         let why = report.why.clone().unwrap_or_default();
