@@ -406,3 +406,36 @@ fn a_terminal_and_another_directory_are_looked_at() {
         assert_eq!(verdict == Outcome::Allow, allowed, "{line}");
     }
 }
+
+#[test]
+fn a_chain_may_have_stopped_anywhere() {
+    let set = RuleSet::build(default_rules()).unwrap();
+    let verdict = |line: &str| set.judge(line.as_bytes(), &in_bash()).verdict;
+    for line in [
+        "cd /srv/app && grep -r x .",
+        "cd /srv/app && ls | head && grep -r x .",
+        "ls || cd /srv/app && ls",
+        "d=/srv/app && cat $d/x",
+        "d=/srv/app; cat $d/x",
+        "if [ -f x ]; then echo a; else echo b; fi; df -h",
+    ] {
+        assert_eq!(verdict(line), Outcome::Allow, "{line}");
+    }
+    // In each of these the directory may be the home, or the variable empty.
+    for line in [
+        "cd /srv/app; grep -r x .",
+        "cd /srv/none && true || grep -r x .",
+        "cd /srv/none && true; grep -r x .",
+        "! cd /srv/none && grep -r x .",
+        "true || cd /srv/app && grep -r x .",
+        "if cd /srv/none; then true; else grep -r x .; fi",
+        "{ cd /srv/none && true; }; grep -r x .",
+        "false && d=/srv; cat $d/etc/shadow",
+        "d=/srv; false && d=; cat $d/etc/shadow",
+        "true || d=/srv && cat $d/etc/shadow",
+        "if false; then d=/srv; fi; cat $d/etc/shadow",
+        "for i in; do d=/srv; done; cat $d/etc/shadow",
+    ] {
+        assert_ne!(verdict(line), Outcome::Allow, "{line}");
+    }
+}

@@ -105,15 +105,28 @@ impl Walker<'_> {
     }
 
     fn list(&mut self, list: &List) -> Result1<()> {
-        let mut before = self.state.directories.clone();
+        // All that a chain of `&&` and `||` may have left behind, wherever it stopped: after `cd X; …`,
+        // `cd X && a || b` and `! cd X && b` the directory may be another than X, and what was to be
+        // assigned may not be.
+        let mut left = self.state.clone();
+        let mut succeeded = true;
         for item in &list.items {
-            // After `cd X &&` it is X; after `cd X;` and `cd X ||` it may have failed.
-            if item.join != Join::And {
-                self.state.directories = union(before.take(), self.state.directories.take());
+            if item.join != Join::And || !succeeded {
+                self.state = merge(left.clone(), self.state.clone());
             }
-            before = self.state.directories.clone();
+            left = match item.join {
+                Join::Then => self.state.clone(),
+                Join::And | Join::Or => merge(left, self.state.clone()),
+            };
+            // What follows `&&` runs after this one only if it ran itself.
+            succeeded = !item.negated && item.join != Join::Or;
             self.item(item)?;
+            // The first of a chain runs in any case: what it assigns is assigned.
+            if item.join == Join::Then {
+                left.variables.clone_from(&self.state.variables);
+            }
         }
+        self.state = merge(left, self.state.clone());
         Ok(())
     }
 
@@ -1033,6 +1046,11 @@ fn union(a: Option<Vec<String>>, b: Option<Vec<String>>) -> Option<Vec<String>> 
 /// What may be found after either.
 fn merge(a: State, b: State) -> State {
     let mut variables = a.variables;
+    for (name, value) in &mut variables {
+        if !b.variables.contains_key(name) {
+            *value = anything((0, 0));
+        }
+    }
     for (name, value) in b.variables {
         match variables.get(&name) {
             Some(old) if *old == value => {}

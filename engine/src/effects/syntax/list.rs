@@ -59,8 +59,8 @@ impl Reader<'_> {
                 }
                 return Ok(list);
             }
-            let stages = self.pipeline()?;
-            list.items.push(Item { join, stages });
+            let (negated, stages) = self.pipeline()?;
+            list.items.push(Item { join, negated, stages });
             self.blanks()?;
             join = match (self.peek(), self.at(self.pos + 1)) {
                 (b'&', b'&') => {
@@ -117,18 +117,20 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn pipeline(&mut self) -> Result<Vec<Stage>> {
+    fn pipeline(&mut self) -> Result<(bool, Vec<Stage>)> {
         let mut stages = Vec::new();
+        let mut negated = false;
         loop {
             self.blanks()?;
             if stages.is_empty() && self.keyword() == "!" {
+                negated = true;
                 self.pos += 1;
                 self.blanks()?;
             }
             stages.push(self.deeper(Self::stage)?);
             self.blanks()?;
             if self.peek() != b'|' || self.at(self.pos + 1) == b'|' {
-                return Ok(stages);
+                return Ok((negated, stages));
             }
             if self.at(self.pos + 1) == b'&' {
                 return self.fail("`|&`");

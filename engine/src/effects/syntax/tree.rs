@@ -24,6 +24,8 @@ pub(crate) enum Join {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) join: Join,
+    /// It succeeds when its last command fails.
+    pub(crate) negated: bool,
     /// Each reads what the one before it writes.
     pub(crate) stages: Vec<Stage>,
 }
