@@ -25,7 +25,7 @@ const MAX_WORDS: usize = 20_000;
 static HINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let patterns = [
         // Names of secrets, headers, tokens and files of them.
-        r"(?i)pass|pwd|pw|secret|token|cred|key|auth|cookie|psk|jwt|otp|contrasena|bearer|identified|login|BEGIN|master|PuTTY"
+        r"(?i)pass|assw|pwd|pw|secret|token|cred|key|auth|cookie|psk|jwt|otp|contrasena|bearer|identified|login|BEGIN|master|PuTTY"
             .to_owned(),
         r"://|@tcp|@udp|@unix|:\d+:|:\*:|AKIA|ASIA|ABIA|ACCA|gh[pousr]_|gl[a-z]+-|xox|xapp|sk-|k_live|k_test|AIza|ya29|GOCSPX|npm_|pypi-|hf_|_v1_|SG\.|hv[sbr]\.|s\.[A-Za-z0-9]{24}|_pat_|cio|shp|sq0|EAAC|NRAK|lin_api|pul-|atlasv1|r8_|gsk_|xai-|sntr|dapi|ATATT|glsa|figd|fo1_|FlyV1|eyJ|whsec|webhooks|hooks\.|telegram"
             .to_owned(),
@@ -245,7 +245,8 @@ impl Scan {
                     everywhere(line, &value, found);
                 }
             }
-            if let Some(input) = input {
+            self.written(line, command, &words, found);
+            if let Some(input) = input.or_else(|| copied(&words)) {
                 inputs.push((command.pipeline, command.stage, input));
                 self.redirected(line, command, script, input, found);
             }
@@ -408,6 +409,12 @@ impl Scan {
             if !text.starts_with('-') || text.contains('=') {
                 continue;
             }
+            // jq's, with a name and a value.
+            if matches!(text, "--arg" | "--argjson")
+                && words.get(at + 1).is_some_and(|name| is_secret_name(&name.text))
+            {
+                self.next_word(words, at + 1, found);
+            }
             let option = text.trim_start_matches('-');
             let name = option.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
             if option.len() < 2
@@ -562,11 +569,42 @@ impl Scan {
         self.push(word, from + start..word.text.len(), found);
     }
 
+    /// What goes into a file, or a variable, that is named like a secret; and what `printf` puts behind
+    /// such a name.
+    fn written(
+        &mut self,
+        line: &str,
+        command: &Simple,
+        words: &[Unquoted],
+        found: &mut Vec<Range<usize>>,
+    ) {
+        let name = words.first().map_or("", |word| program_of(&word.text));
+        for redirect in &command.redirects {
+            let writes = matches!(redirect.op, RedirectOp::Write | RedirectOp::Append);
+            if writes && is_secret_file(&redirect.target.text) {
+                self.printed(words, SecretInput::Word, found);
+            }
+            let variable = words.last().is_some_and(|word| is_secret_name(&word.text));
+            if name == "read" && redirect.op == RedirectOp::HereString && variable {
+                self.input(&placed(line, &redirect.target), SecretInput::All, true, found);
+            }
+        }
+        if name == "printf"
+            && let Some(format) = words.get(1)
+        {
+            for number in text::formatted(&format.text) {
+                if let Some(word) = words.get(number + 2) {
+                    self.push(word, 0..word.text.len(), found);
+                }
+            }
+        }
+    }
+
     /// What a command prints into one that reads a secret.
     fn printed(&mut self, words: &[Unquoted], input: SecretInput, found: &mut Vec<Range<usize>>) {
         let Some(program) = words.first() else { return };
         let name = program_of(&program.text);
-        if !matches!(name, "echo" | "printf" | "print") {
+        if !matches!(name, "echo" | "printf" | "print" | "yes") {
             return;
         }
         let operands: Vec<&Unquoted> =
@@ -626,6 +664,20 @@ impl Scan {
             }
         }
     }
+}
+
+/// Whether a file by that name holds a secret and nothing else: `/etc/app/token`.
+fn is_secret_file(path: &str) -> bool {
+    let name = program_of(path);
+    let stem = name.strip_suffix(".txt").or_else(|| name.strip_suffix(".key")).unwrap_or(name);
+    ends_in_secret(stem)
+}
+
+/// What `tee` copies into such a file.
+fn copied(words: &[Unquoted]) -> Option<SecretInput> {
+    let tee = words.iter().position(|word| program_of(&word.text) == "tee")?;
+    let mut files = words.iter().skip(tee + 1);
+    files.any(|word| is_secret_file(&word.text)).then_some(SecretInput::Word)
 }
 
 /// What an option's value is.
