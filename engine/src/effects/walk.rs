@@ -684,6 +684,7 @@ impl Walker<'_> {
             Some(Stdin::File) => "file",
             Some(Stdin::Filter) => "filter",
             Some(Stdin::Names) => "names",
+            Some(Stdin::Protocol) => "protocol",
             Some(Stdin::Unused) | None => "unused",
         };
         stdin.clone_into(&mut effects.stdin);
