@@ -20,13 +20,16 @@ pub(crate) fn seconds(text: &str) -> Result<u64, Failure> {
     Ok(total as u64)
 }
 
-/// A number of bytes: `900`, `64K`, `1M`.
+/// A number of bytes: `900`, `64K`, `1M`, `2G`.
 pub(crate) fn bytes(text: &str) -> Result<u64, Failure> {
     let (digits, unit) = match text.strip_suffix(['K', 'k']) {
         Some(digits) => (digits, 1024),
         None => match text.strip_suffix(['M', 'm']) {
             Some(digits) => (digits, 1024 * 1024),
-            None => (text, 1),
+            None => match text.strip_suffix(['G', 'g']) {
+                Some(digits) => (digits, 1024 * 1024 * 1024),
+                None => (text, 1),
+            },
         },
     };
     digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or_else(|| {

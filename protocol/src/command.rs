@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, StreamSummary};
 use crate::ids::{CommandId, SessionId};
+use crate::input::CommandInput;
 use crate::session::{Pty, SessionInfo};
 use crate::shell::PosixShell;
 
@@ -141,10 +142,12 @@ pub const SECRET_MASK: &str = "••••••";
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StdinTreatment {
-    /// The program runs what it reads: standard input is an item of its own.
+    /// Nobody lets it through unseen: what comes while the command waits is decided with it, and what
+    /// comes later is an item of its own.
     #[default]
     Code,
-    /// Data approved together with the command; its length and digest go to the log.
+    /// It flows: the command only looks, or speaks a protocol of which it is one side. Its length and
+    /// digest go to the log.
     Data,
 }
 
@@ -373,6 +376,9 @@ pub struct CommandView {
     pub pty: Option<Pty>,
     /// How standard input is treated.
     pub stdin: StdinTreatment,
+    /// What the command does with its standard input, and what of that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Box<CommandInput>>,
     /// Names of dropped environment variables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped_env: Vec<String>,

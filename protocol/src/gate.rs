@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{CommandState, CommandText, Grant, Outcome, StdinTreatment, Submission};
 use crate::digest::Digest;
 use crate::ids::{CommandId, SessionId};
+use crate::input::{InputGrant, InputRef};
 use crate::session::SessionInfo;
 
 /// Whose bytes a piece of a recording is.
@@ -69,6 +70,23 @@ pub enum GateRequest {
         #[serde(flatten)]
         submission: Box<Submission>,
     },
+    /// More of a pending command's standard input has come, and is to be decided with it. `ack`: it is.
+    /// `error`: it is not (it was decided meanwhile), and belongs to an item of its own.
+    Join {
+        /// Names this request.
+        r#ref: u64,
+        /// Which command.
+        id: CommandId,
+        /// The session that holds it.
+        session_id: SessionId,
+        /// How many bytes of it the broker has already.
+        offset: u64,
+        /// The bytes after those, base64.
+        data: String,
+        /// What it is with them.
+        #[serde(flatten)]
+        input: InputRef,
+    },
     /// The agent took the command back. The gate has sent nothing of it and never will, also if a
     /// decision or a release for it is on its way: the broker takes this of a released command too.
     Withdraw {
@@ -90,6 +108,9 @@ pub enum GateRequest {
         session_id: SessionId,
         /// SHA-256 of the bytes about to be sent.
         sha256: Digest,
+        /// The standard input that is about to be sent with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<InputRef>,
     },
     /// A released command ended.
     Finished {
@@ -171,6 +192,12 @@ pub struct Decision {
     /// Keys that may pass unreviewed after the item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
+    /// The standard input that is allowed with the command; nothing of it where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputRef>,
+    /// Standard input that may flow after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_grant: Option<InputGrant>,
     /// Reviewers' signatures (SSHSIG, armored) over the decision. The gate does not check them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<String>,
@@ -215,6 +242,9 @@ pub enum GateEvent {
         timeout_seconds: u64,
         /// How standard input is to be treated.
         stdin: StdinTreatment,
+        /// The command does not read it: what comes is kept from it and dropped, and nobody is asked.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        drop_stdin: bool,
         /// No reviewer is connected.
         #[serde(default)]
         unattended: bool,

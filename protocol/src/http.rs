@@ -141,6 +141,12 @@ pub struct DecisionBody {
     /// With an allow of a grantable item: keys that may pass unreviewed after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<crate::command::Grant>,
+    /// With an allow: the standard input, as shown, that is allowed with the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<crate::input::InputRef>,
+    /// With an allow: standard input that may flow after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_grant: Option<crate::input::InputGrant>,
     /// The reviewer's signature.
     #[serde(default)]
     pub signature: Option<String>,

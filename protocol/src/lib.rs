@@ -12,6 +12,7 @@ pub mod gate;
 pub mod home;
 pub mod http;
 pub mod ids;
+pub mod input;
 pub mod inside;
 pub mod principal;
 pub mod reviewer;

@@ -6,6 +6,7 @@ use crate::command::{CommandView, Grant};
 use crate::digest::Digest;
 use crate::gate::Stream;
 use crate::ids::{CommandId, SessionId};
+use crate::input::{InputGrant, InputRef};
 use crate::principal::Role;
 use crate::session::SessionView;
 
@@ -169,6 +170,15 @@ pub struct DecisionMessage {
     /// With an allow of a grantable item: keys that may pass unreviewed after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
+    /// With an allow: the standard input that was shown with the command and is allowed with it. It is
+    /// refused unless it is exactly what came so far. Without it nothing of that input is allowed, and
+    /// all of it is asked about once the command runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputRef>,
+    /// With an allow of a command whose `input` is `grantable`: standard input that may flow after what
+    /// was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_grant: Option<InputGrant>,
     /// The reviewer's signature: SSHSIG, armored, namespace `expacti-decision`, over the text of
     /// `docs/PROTOCOL.md`, "Signed decisions".
     #[serde(default, skip_serializing_if = "Option::is_none")]

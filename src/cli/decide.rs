@@ -68,4 +68,15 @@ pub(crate) struct AllowArgs {
     /// The most bytes of keys that may pass: 1 to 16M
     #[arg(long, value_name = "BYTES", default_value = "1M", requires = "grant")]
     pub(crate) grant_bytes: String,
+    /// Cover the standard input that came with the command too: the one with this SHA-256 (8 digits or
+    /// more of it), as `pending` shows it
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) input: Option<String>,
+    /// Let standard input that comes later flow without showing it, for this long: 1s to 24h. Only
+    /// where the command writes it into a file or unpacks it
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) input_grant: Option<String>,
+    /// The most bytes of standard input that may flow: 1 to 1024G
+    #[arg(long, value_name = "BYTES", default_value = "1G", requires = "input_grant")]
+    pub(crate) input_bytes: String,
 }

@@ -1,7 +1,9 @@
 //! `expacti allow`, `expacti deny`.
 
-use expacti_protocol::command::{CommandView, Grant};
+use expacti_protocol::exit;
+use expacti_protocol::command::{CommandView, Grant, ItemKind};
 use expacti_protocol::http::DecisionBody;
+use expacti_protocol::input::{InputGrant, InputRef};
 
 use crate::broker::Link;
 use crate::cli::{AllowArgs, DecideArgs};
@@ -22,7 +24,23 @@ pub(crate) async fn allow(config: &Config, args: AllowArgs, json: bool) -> Outco
         }
         None => None,
     };
-    decide(config, args.decide, Decision::Allow { grant }, json).await
+    let input_grant = match args.input_grant {
+        Some(text) => {
+            let grant = InputGrant {
+                seconds: units::seconds(&text)?,
+                bytes: units::bytes(&args.input_bytes)?,
+            };
+            if !grant.is_valid() {
+                return Err(Failure::usage(
+                    "a grant of standard input is 1s to 24h and 1 to 1024G bytes",
+                ));
+            }
+            Some(grant)
+        }
+        None => None,
+    };
+    let decision = Decision::Allow { grant, input: args.input, input_grant };
+    decide(config, args.decide, decision, json).await
 }
 
 /// Denies one command.
@@ -31,13 +49,50 @@ pub(crate) async fn deny(config: &Config, args: DecideArgs, json: bool) -> Outco
 }
 
 /// What was decided.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Decision {
     Allow {
         /// What a grant lets pass, where one was asked for.
         grant: Option<Grant>,
+        /// The digest of the standard input that it covers, or its beginning.
+        input: Option<String>,
+        /// What may flow after that.
+        input_grant: Option<InputGrant>,
     },
     Deny,
+}
+
+/// The standard input that is meant, which must be what came with the command.
+fn covered(shown: &CommandView, digest: Option<&str>) -> Result<Option<InputRef>, Failure> {
+    let came = shown.input.as_deref().and_then(|input| input.came.as_ref());
+    let came = came.filter(|_| shown.kind == ItemKind::Exec).map(|came| came.given);
+    match (digest, came) {
+        (None, None) => Ok(None),
+        (None, Some(came)) => {
+            print::note(&format!(
+                "its standard input ({} bytes, sha256 {}) is not covered and will be asked about next; \
+                 --input {} covers it",
+                came.bytes,
+                came.sha256,
+                came.sha256.to_string().chars().take(12).collect::<String>()
+            ));
+            Ok(None)
+        }
+        (Some(digest), Some(came))
+            if digest.len() >= 8
+                && came.sha256.to_string().starts_with(&digest.to_ascii_lowercase()) =>
+        {
+            Ok(Some(came))
+        }
+        (Some(digest), came) => Err(Failure::new(exit::REFUSED, match came {
+            Some(came) => format!(
+                "the standard input that came with {} is {} bytes with sha256 {}, not {digest}: look at \
+                 it again with `expacti pending`",
+                shown.id, came.bytes, came.sha256
+            ),
+            None => format!("no standard input came with {}", shown.id),
+        })),
+    }
 }
 
 /// Decides on one command; the decision is bound to the bytes the broker shows now.
@@ -46,15 +101,19 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
     let id = segment::id(&args.id)?;
     let shown: CommandView = link.client.get(&format!("/v1/commands/{id}")).await?;
     let comment = args.comment.join(" ");
-    let (allow, grant) = match decision {
-        Decision::Allow { grant } => (true, grant),
-        Decision::Deny => (false, None),
+    let (allow, grant, input, input_grant) = match &decision {
+        Decision::Allow { grant, input, input_grant } => {
+            (true, *grant, covered(&shown, input.as_deref())?, *input_grant)
+        }
+        Decision::Deny => (false, None, None, None),
     };
     let body = DecisionBody {
         allow,
         comment: (!comment.trim().is_empty()).then_some(comment),
         sha256: Some(shown.sha256),
         grant,
+        input,
+        input_grant,
         signature: None,
     };
     let view: CommandView =
@@ -62,7 +121,7 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
     if json {
         print::json(&view)?;
     } else {
-        let word = match (decision, view.approvals_missing) {
+        let word = match (&decision, view.approvals_missing) {
             (Decision::Deny, _) => "denied".to_owned(),
             (Decision::Allow { .. }, 0) => "allowed".to_owned(),
             (Decision::Allow { .. }, n) if view.may_decide.is_empty() => {

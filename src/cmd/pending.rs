@@ -34,10 +34,20 @@ pub(crate) async fn run(config: &Config, json: bool) -> Outcome {
                 match &c.headline {
                     Some(sentence) => print::safe(&format!("{} ({sentence})", c.text.command)),
                     None => print::safe(c.masked.as_ref().unwrap_or(&c.text.command)),
-                },
+                } + &input(c),
             ]
         })
         .collect();
     print::table(&["ID", "RISK", "LEFT", "AGENT", "TARGET", "COMMAND"], &rows)?;
     Ok(0)
+}
+
+/// What came with a command on standard input, in a few words.
+fn input(command: &CommandView) -> String {
+    let Some(input) = command.input.as_deref() else { return String::new() };
+    let Some(came) = &input.came else { return String::new() };
+    let digest: String = came.given.sha256.to_string().chars().take(12).collect();
+    let end = if came.given.ended { "" } else { " so far" };
+    let what = print::safe(&input.report.describe());
+    format!("  [standard input: {} bytes of {}{end}, {what}, sha256 {digest}]", came.given.bytes, came.kind)
 }

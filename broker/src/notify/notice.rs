@@ -64,6 +64,7 @@ pub(super) fn example(command: &str) -> CommandView {
         session,
         pty: None,
         stdin: StdinTreatment::Data,
+        input: None,
         dropped_env: Vec::new(),
         env: Vec::new(),
         notes: Vec::new(),

@@ -91,6 +91,8 @@ pub(super) async fn decide(
         sha256: body.sha256,
         revision: None,
         grant: body.grant,
+        input: body.input,
+        input_grant: body.input_grant,
         signature: body.signature,
     };
     actions::decide(&broker, peer, message).await.map(Json)

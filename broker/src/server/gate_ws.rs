@@ -14,6 +14,7 @@ use expacti_protocol::command::{Outcome, Submission};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{GateEvent, GateRequest};
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::input::InputRef;
 use expacti_protocol::principal::Role;
 use expacti_protocol::session::SessionInfo;
 use tokio::sync::mpsc;
@@ -169,13 +170,24 @@ impl Link {
                 self.run(move |s, now| s.ask_shell(gate, &session_id, &command, now), then).await
             }
             GateRequest::Submit { r#ref, submission } => self.submit(r#ref, *submission).await,
+            GateRequest::Join { r#ref, id, session_id, offset, data, input } => {
+                let data = base64::engine::general_purpose::STANDARD
+                    .decode(data)
+                    .map_err(|_| Refusal::invalid("standard input is not base64"))?;
+                let gate = self.gate;
+                let then = self.acknowledge(r#ref);
+                let join = move |state: &mut state::State, now| {
+                    state.join(gate, &id, &session_id, (offset, &data), input, now)
+                };
+                self.run(join, then).await
+            }
             GateRequest::Withdraw { r#ref, id, reason } => {
                 let gate = self.gate;
                 let then = self.acknowledge(r#ref);
                 self.run(move |state, now| state.withdraw(gate, &id, &reason, now), then).await
             }
-            GateRequest::Release { r#ref, id, session_id, sha256 } => {
-                self.release(r#ref, id, session_id, sha256).await
+            GateRequest::Release { r#ref, id, session_id, sha256, input } => {
+                self.release(r#ref, id, session_id, (sha256, input)).await
             }
             GateRequest::Finished { r#ref, id, outcome } => self.finished(r#ref, id, outcome).await,
             GateRequest::Output { session_id, stream, time_us, data } => {
@@ -239,12 +251,12 @@ impl Link {
         r#ref: u64,
         id: CommandId,
         session: SessionId,
-        sha256: Digest,
+        what: (Digest, Option<InputRef>),
     ) -> Result<(), Refusal> {
         let gate = self.gate;
         let released = GateEvent::Released { r#ref, id: id.clone() };
         let then = self.answer(r#ref, move |()| released);
-        self.run(move |state, now| state.release(gate, &id, &session, sha256, now), then).await
+        self.run(move |state, now| state.release(gate, &id, &session, what, now), then).await
     }
 
     async fn finished(&self, r#ref: u64, id: CommandId, outcome: Outcome) -> Result<(), Refusal> {

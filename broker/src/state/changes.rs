@@ -70,7 +70,13 @@ impl State {
         self.people()
             .into_iter()
             .filter(|person| change.approvals.iter().any(|a| a.by == person.person))
-            .map(|voter| Ballot { voter, allow: true, grant: None })
+            .map(|voter| Ballot {
+                voter,
+                allow: true,
+                grant: None,
+                input: None,
+                input_grant: None,
+            })
             .collect()
     }
 

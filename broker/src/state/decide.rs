@@ -9,6 +9,7 @@ use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 
 use super::commands::too_late_for;
 use super::eligibility;
+use super::input;
 use super::model::State;
 use super::open::{Ballot, OpenCommand};
 use super::ports::{Decider, Now, Peer, Refusal};
@@ -107,6 +108,7 @@ impl State {
             )));
         }
         check_grant(message, &open.view)?;
+        input::check(message, &open.view)?;
         self.vote(id, by, message, comment, now)
     }
 
@@ -135,7 +137,13 @@ impl State {
         }
         // A person who changes their mind has one vote still: the last.
         open.ballots.retain(|b| b.voter.person != by.name);
-        open.ballots.push(Ballot { voter, allow: message.allow, grant: message.grant });
+        open.ballots.push(Ballot {
+            voter,
+            allow: message.allow,
+            grant: message.grant,
+            input: message.input,
+            input_grant: message.input_grant,
+        });
         open.view.votes.retain(|v| v.by != by.name);
         open.view.votes.push(VoteView {
             by: by.name.clone(),
@@ -171,6 +179,9 @@ impl State {
             }
             Tally::Allowed => {
                 open.view.grant = smallest_grant(&ballots);
+                if let Some(input) = open.view.input.as_mut() {
+                    (input.approved, input.grant) = input::approved(&ballots);
+                }
                 self.decided(id, true, &Decider::Reviewers(everyone), comment, now)?;
                 self.send_decision(id, false);
             }
@@ -291,7 +302,7 @@ impl State {
             .with_some("comment", comment)
             .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
             .with_some("signatures", (!signatures.is_empty()).then_some(signatures));
-        self.audit(&entry)?;
+        self.audit(&input::logged(entry, &view, allow))?;
         self.store(id, Some(CommandState::Pending))
     }
 
@@ -329,6 +340,8 @@ impl State {
             kind: open.kind.unwrap_or(DecisionKind::FailClosed),
             released,
             grant: open.view.grant,
+            input: open.view.input.as_ref().and_then(|input| input.approved),
+            input_grant: open.view.input.as_ref().and_then(|input| input.grant),
             signatures: open.signatures.clone(),
         });
         if let Some(gate) = open.gate {

@@ -7,8 +7,10 @@ use expacti_engine::{Context, Voter};
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
+use expacti_protocol::input::{InputGrant, InputRef};
 use expacti_protocol::session::SessionView;
 
+use super::input::Joined;
 use super::ports::{GateId, Now, Refusal};
 use super::secret;
 use super::shown::{Secrets, Shown};
@@ -18,6 +20,8 @@ use super::shown::{Secrets, Shown};
 pub(crate) struct OpenCommand {
     pub(crate) view: CommandView,
     pub(crate) bytes: Arc<[u8]>,
+    /// Standard input that came while it waited.
+    pub(super) joined: Joined,
     /// What must be seen nowhere once it is decided.
     pub(super) secrets: Secrets,
     /// The gate that holds it; none holds what the last broker left open.
@@ -40,6 +44,8 @@ pub(crate) struct Ballot {
     pub(crate) voter: Voter,
     pub(crate) allow: bool,
     pub(crate) grant: Option<Grant>,
+    pub(crate) input: Option<InputRef>,
+    pub(crate) input_grant: Option<InputGrant>,
 }
 
 impl OpenCommand {

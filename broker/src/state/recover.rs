@@ -41,6 +41,7 @@ impl State {
             gate: None,
             deadline: now.mono,
             escalate_at: None,
+            joined: Default::default(),
             ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),

@@ -7,8 +7,10 @@ use expacti_protocol::command::{CommandState, ItemKind};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::input::InputRef;
 use expacti_protocol::reviewer::ErrorCode;
 
+use super::input;
 use super::model::State;
 use super::ports::{Decider, GateId, Now, Refusal};
 use super::shown::Shown;
@@ -24,7 +26,7 @@ impl State {
         gate: GateId,
         id: &CommandId,
         session: &SessionId,
-        sha256: Digest,
+        (sha256, input): (Digest, Option<InputRef>),
         now: Now,
     ) -> Result<(), Refusal> {
         let Some(open) = self.commands.get(id) else {
@@ -37,6 +39,12 @@ impl State {
             return Err(Refusal::new(
                 ErrorCode::Mismatch,
                 "those are not the bytes that were approved",
+            ));
+        }
+        if !input::fits(&open.view, input) {
+            return Err(Refusal::new(
+                ErrorCode::Mismatch,
+                "that is not the standard input that was approved",
             ));
         }
         if open.view.state != CommandState::Allowed {
@@ -97,7 +105,7 @@ impl State {
             .entry_for("released", &view, now)
             .with_some("decided_by", view.decided_by.clone())
             .with("recording_offset", offset);
-        self.audit(&entry)?;
+        self.audit(&input::logged(entry, &view, false))?;
         self.store(id, Some(CommandState::Allowed))
     }
 

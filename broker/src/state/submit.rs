@@ -20,7 +20,7 @@ use super::model::State;
 use super::open::{OpenCommand, OpenSession};
 use super::ports::{Decider, GateId, Now, Outgoing, Refusal};
 use super::shown::Secrets;
-use super::{secret, stdin};
+use super::{input, secret};
 
 /// The longest item in bytes. Past it the gate refuses by itself.
 const MAX_ITEM: usize = 1024 * 1024;
@@ -113,6 +113,7 @@ impl State {
             level: judged.view.level,
             timeout_seconds: judged.view.timeout_seconds,
             stdin: judged.view.stdin,
+            drop_stdin: input::is_dropped(&judged.view),
             unattended: self.reviewers == 0,
         })
     }
@@ -168,12 +169,30 @@ impl State {
         let work = self.work.get(&session.work);
         let nothing = History::default();
         let history = work.map_or(&nothing, |work| &work.history);
-        let verdict = judge_as(&self.snapshot, reading, bytes, &context, history);
+        let of_parent = submission.parent.as_ref();
+        let item = self.judge_item(submission.kind, of_parent, bytes, &context, history);
+        let (verdict, input) = match item {
+            Some((verdict, input)) => (verdict, Some(input)),
+            None => {
+                let verdict = judge_as(&self.snapshot, reading, bytes, &context, history);
+                let read = |v: &Verdict| {
+                    self.snapshot.tables.input_use(bytes, &context, &v.assessment)
+                };
+                let exec = submission.kind == ItemKind::Exec;
+                let input = exec.then(|| input::of_command(read(&verdict)));
+                (verdict, input)
+            }
+        };
         let digest = submission.sha256.to_string();
         let retry_of_denied = work.is_some_and(|work| work.was_denied(&digest));
         let secrets = Secrets::of(bytes);
         let mut view = self.view_of(submission, bytes, info, &verdict, &secrets, now);
         view.retry_of_denied = retry_of_denied;
+        view.stdin = match submission.kind {
+            ItemKind::Exec => input::treatment(input.as_ref()),
+            _ => StdinTreatment::Code,
+        };
+        view.input = input.map(Box::new);
         // A rule is no way round the approvals a policy asks for.
         let gap = match verdict.rule.verdict {
             RuleOutcome::Allow => verdict.rules.iter().find_map(|rule| self.rule_gap(rule, &view)),
@@ -251,6 +270,7 @@ impl State {
             gate: Some(gate),
             deadline: after(view.timeout_seconds),
             escalate_at: view.requirement.escalate_after_seconds.map(after),
+            joined: Default::default(),
             ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),
@@ -342,10 +362,8 @@ impl State {
             anomalies: verdict.anomalies.clone(),
             session,
             pty: submission.pty.clone(),
-            stdin: match submission.kind {
-                ItemKind::Exec => stdin::treatment(&verdict.assessment, submission.pty.is_some()),
-                _ => StdinTreatment::Code,
-            },
+            stdin: StdinTreatment::Code,
+            input: None,
             dropped_env: submission.dropped_env.clone(),
             env: submission.env.clone(),
             notes: submission.notes.clone(),

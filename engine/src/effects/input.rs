@@ -35,13 +35,14 @@ pub enum InputUse {
 
 /// What a line does with its standard input, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InputReport {
     /// What becomes of it.
     pub r#use: InputUse,
     /// The program that reads it, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reader: Option<String>,
-    /// Where it goes, for files and archives.
+    /// Where it goes, for files, archives, and transfers that write.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub into: Vec<String>,
 }
@@ -78,7 +79,7 @@ impl InputReport {
             InputUse::File => format!("written{}", into()),
             InputUse::Looks => "only passed to the output".to_owned(),
             InputUse::Names => format!("names{}", by()),
-            InputUse::Protocol => format!("a transfer's protocol{}", by()),
+            InputUse::Protocol => format!("a transfer's protocol{}{}", by(), into()),
             InputUse::Unknown => format!("input{}, which may run it", by()),
             InputUse::Unused => "not read".to_owned(),
         }
@@ -95,9 +96,13 @@ impl RiskTables {
         assessment: &Assessment,
     ) -> InputReport {
         // `tar` is told as a transfer too, but what it reads is an archive and no protocol.
-        if describe_transfer(command).is_some_and(|text| !text.starts_with("tar")) {
+        if let Some(text) = describe_transfer(command).filter(|text| !text.starts_with("tar")) {
             let reader = assessment.segments.first().and_then(|segment| segment.program.clone());
-            return InputReport { reader, ..InputReport::of(InputUse::Protocol) };
+            // What comes by legacy scp is decided by itself.
+            let writes = ["git push to ", "rsync upload to "];
+            let into = writes.iter().find_map(|what| text.strip_prefix(what)).map(str::to_owned);
+            let into = into.into_iter().collect();
+            return InputReport { r#use: InputUse::Protocol, reader, into };
         }
         // Read alike everywhere, so any of the shells that are known will do.
         let alike = std::str::from_utf8(command).is_ok_and(reads_alike);
@@ -195,6 +200,7 @@ fn of_commands(commands: &[Performed]) -> InputReport {
                 command.directories.clone().unwrap_or_default()
             }
             InputUse::Archive | InputUse::File => written(),
+            InputUse::Protocol => vec!["whatever the other side names".to_owned()],
             _ => Vec::new(),
         };
         all.push(InputReport { r#use, reader, into });

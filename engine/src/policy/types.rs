@@ -141,7 +141,7 @@ impl Requirement {
 
     /// Everything that is needed, together. The longest time is given: its end only denies.
     #[must_use]
-    pub(crate) fn together(parts: Vec<Self>) -> Self {
+    pub fn together(parts: Vec<Self>) -> Self {
         // Any one reviewer is among those whom the others need.
         let anybody = |part: &Self| part.kind == PolicyKind::Any && part.group.is_empty();
         let mut kept: Vec<Self> = parts.iter().filter(|part| !anybody(part)).cloned().collect();

@@ -1,10 +1,11 @@
 //! Items under review, and items that were approved. An [`Approved`] is made from a [`HeldItem`]
 //! and the broker's proof that exactly these bytes were released, and in no other way.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use expacti_protocol::command::{Grant, StdinTreatment};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::input::{InputGrant, InputRef};
 
 use super::environment::Environment;
 use super::terminal::Terminal;
@@ -19,6 +20,8 @@ pub(crate) struct Context {
     pub(crate) environment: Environment,
     /// How standard input is treated, as the broker said when it accepted the submission.
     pub(crate) stdin: StdinTreatment,
+    /// The command does not read it: it is kept from it and dropped.
+    pub(crate) drop_stdin: bool,
     /// The bytes are the standard input of a login shell, not a command.
     pub(crate) login_shell: bool,
 }
@@ -32,13 +35,61 @@ pub(crate) struct HeldItem {
     sha256: Digest,
     context: Context,
     grant: Option<Grant>,
+    /// Standard input that came with it, and whether that is all there is.
+    joined: BytesMut,
+    ended: bool,
+    /// What the decision allows of that.
+    input: Option<InputRef>,
+    input_grant: Option<InputGrant>,
 }
 
 impl HeldItem {
     /// An item that the broker has accepted under this id.
     pub(crate) fn new(id: CommandId, session: SessionId, bytes: Bytes, context: Context) -> Self {
         let sha256 = Digest::of(&bytes);
-        Self { id, session, bytes, sha256, context, grant: None }
+        Self {
+            id,
+            session,
+            bytes,
+            sha256,
+            context,
+            grant: None,
+            joined: BytesMut::new(),
+            ended: false,
+            input: None,
+            input_grant: None,
+        }
+    }
+
+    /// More standard input has come with it, or its end.
+    pub(crate) fn join(&mut self, bytes: &[u8], ended: bool) {
+        self.joined.extend_from_slice(bytes);
+        self.ended |= ended;
+    }
+
+    /// What the decision allows of the standard input that came with it. False if that is not what came:
+    /// then nothing may be delivered.
+    pub(crate) fn allow_input(
+        &mut self,
+        input: Option<InputRef>,
+        grant: Option<InputGrant>,
+    ) -> bool {
+        if let Some(given) = input {
+            let prefix = usize::try_from(given.bytes).ok().and_then(|n| self.joined.get(..n));
+            let Some(prefix) = prefix else { return false };
+            let whole = self.ended && prefix.len() == self.joined.len();
+            if Digest::of(prefix) != given.sha256 || given.ended && !whole {
+                return false;
+            }
+        }
+        self.input = input;
+        self.input_grant = grant;
+        true
+    }
+
+    /// The standard input that is allowed with it.
+    pub(crate) fn input(&self) -> Option<InputRef> {
+        self.input
     }
 
     /// The allow came with this grant.
@@ -61,14 +112,28 @@ impl HeldItem {
         self.sha256
     }
 
-    /// Approves the item if the proof is for exactly this one: same id, same session, same bytes.
-    /// Consumes item and proof. If they do not match, the item is gone and nothing was approved.
-    pub(crate) fn release(self, proof: Released) -> Option<Approved> {
-        let fits = proof.id() == &self.id
-            && proof.session() == &self.session
-            && proof.sha256() == Digest::of(&self.bytes);
-        let Self { bytes, context, grant, .. } = self;
-        fits.then_some(Approved { bytes, context, grant })
+    /// Approves the item if the proof is for exactly this one: same id, same session, same bytes, same
+    /// standard input. Consumes item and proof. If they do not match, the item is gone and nothing was
+    /// approved. The second part of what is returned is the input that came and was not allowed.
+    pub(crate) fn release(self, proof: Released) -> Option<(Approved, Bytes)> {
+        let Self { id, session, bytes, context, grant, joined, input, input_grant, .. } = self;
+        let fits = proof.id() == &id
+            && proof.session() == &session
+            && proof.sha256() == Digest::of(&bytes)
+            && proof.input() == input;
+        let mut rest = joined.freeze();
+        let input = match input {
+            None => None,
+            Some(given) => {
+                let n = usize::try_from(given.bytes).ok().filter(|n| *n <= rest.len())?;
+                let bytes = rest.split_to(n);
+                if Digest::of(&bytes) != given.sha256 {
+                    return None;
+                }
+                Some(ApprovedInput { bytes, ended: given.ended })
+            }
+        };
+        fits.then_some((Approved { bytes, context, grant, input, input_grant }, rest))
     }
 }
 
@@ -78,6 +143,27 @@ pub(crate) struct Approved {
     bytes: Bytes,
     context: Context,
     grant: Option<Grant>,
+    input: Option<ApprovedInput>,
+    input_grant: Option<InputGrant>,
+}
+
+/// Standard input that was approved together with its command, to be sent once.
+#[derive(Debug)]
+pub(crate) struct ApprovedInput {
+    bytes: Bytes,
+    ended: bool,
+}
+
+impl ApprovedInput {
+    /// Whether its end was approved with it.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// For the delivery.
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
 }
 
 impl Approved {
@@ -89,6 +175,21 @@ impl Approved {
     /// The grant that came with the approval.
     pub(super) fn grant(&self) -> Option<Grant> {
         self.grant
+    }
+
+    /// Standard input that may flow after it.
+    pub(super) fn input_grant(&self) -> Option<InputGrant> {
+        self.input_grant
+    }
+
+    /// The standard input that was approved with it: of a login shell, the bytes themselves.
+    pub(super) fn into_command_and_input(self) -> (Option<Bytes>, Option<ApprovedInput>) {
+        let Self { bytes, context, input, .. } = self;
+        if context.login_shell {
+            (None, Some(ApprovedInput { bytes, ended: false }))
+        } else {
+            (Some(bytes), input)
+        }
     }
 
     /// What goes along with the bytes.
@@ -103,9 +204,11 @@ impl Approved {
             terminal: None,
             environment: Environment::default(),
             stdin: StdinTreatment::Code,
+            drop_stdin: false,
             login_shell: false,
         };
-        Self { bytes: Bytes::copy_from_slice(text.as_bytes()), context, grant: None }
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        Self { bytes, context, grant: None, input: None, input_grant: None }
     }
 
     /// For the delivery, in the other modules of the boundary.
@@ -124,6 +227,7 @@ mod tests {
             terminal: None,
             environment: Environment::default(),
             stdin: StdinTreatment::Data,
+            drop_stdin: false,
             login_shell: false,
         };
         HeldItem::new(CommandId::new(), SessionId::new(), Bytes::from_static(bytes), context)
@@ -134,7 +238,7 @@ mod tests {
         let proof = |h: &HeldItem| Released::for_test(h.id(), h.session(), h.sha256());
         let item = held(b"uname -a");
         let right = proof(&item);
-        assert_eq!(item.release(right).unwrap().into_parts().0.as_ref(), b"uname -a");
+        assert_eq!(item.release(right).unwrap().0.into_parts().0.as_ref(), b"uname -a");
 
         let item = held(b"uname -a");
         let other_id = Released::for_test(&CommandId::new(), item.session(), item.sha256());
@@ -145,5 +249,49 @@ mod tests {
         let item = held(b"uname -a");
         let other_bytes = Released::for_test(item.id(), item.session(), Digest::of(b"uname -a "));
         assert!(item.release(other_bytes).is_none());
+    }
+
+    #[test]
+    fn only_the_standard_input_that_was_named_is_approved() {
+        let given = |bytes: &[u8], ended| InputRef {
+            bytes: bytes.len() as u64,
+            sha256: Digest::of(bytes),
+            ended,
+        };
+        let joined = || {
+            let mut item = held(b"sh");
+            item.join(b"ls\n", false);
+            item.join(b"rm -r x\n", true);
+            item
+        };
+        for (input, fits) in [
+            (None, true),
+            (Some(given(b"", false)), true),
+            (Some(given(b"ls\n", false)), true),
+            (Some(given(b"ls\nrm -r x\n", true)), true),
+            (Some(given(b"ls\nrm -r x\n", false)), true),
+            // Not what came, more than came, an end before the end.
+            (Some(given(b"id\n", false)), false),
+            (Some(given(b"ls\nrm -r x\nid\n", false)), false),
+            (Some(given(b"ls\n", true)), false),
+        ] {
+            let mut item = joined();
+            assert_eq!(item.allow_input(input, None), fits, "{input:?}");
+            if !fits {
+                continue;
+            }
+            let proof = Released::for_test(item.id(), item.session(), item.sha256());
+            let proof = proof.with_input(input);
+            let (approved, rest) = item.release(proof).unwrap();
+            let (_, sent) = approved.into_command_and_input();
+            let sent = sent.map_or_else(Bytes::new, ApprovedInput::into_bytes);
+            assert_eq!([sent.as_ref(), rest.as_ref()].concat(), b"ls\nrm -r x\n");
+            assert_eq!(sent.len() as u64, input.map_or(0, |input| input.bytes));
+        }
+        // The release is for other input than the decision.
+        let mut item = joined();
+        assert!(item.allow_input(Some(given(b"ls\n", false)), None));
+        let proof = Released::for_test(item.id(), item.session(), item.sha256());
+        assert!(item.release(proof).is_none());
     }
 }

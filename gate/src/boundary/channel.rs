@@ -6,14 +6,16 @@
 //! bytes as such, and nothing outside the boundary can reach the writing half of the channel.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use expacti_protocol::command::StdinTreatment;
 use expacti_protocol::digest::{StreamDigest, StreamSummary};
+use expacti_protocol::input::InputGrant;
 use russh::client::{Handle, Msg};
 use russh::{ChannelReadHalf, ChannelWriteHalf, Sig};
 
-use super::approved::Approved;
+use super::approved::{Approved, ApprovedInput};
 use super::handler::TargetHandler;
 use super::reader::TargetReader;
 use super::terminal::{MODES, Size, Terminal};
@@ -81,22 +83,20 @@ impl TargetChannel {
             let (cols, rows) = (terminal.size().cols(), terminal.size().rows());
             half.request_pty(true, terminal.term(), cols, rows, 0, 0, MODES).await?;
         }
-        let granted = context.stdin == StdinTreatment::Data && !context.login_shell;
+        let flows = context.stdin == StdinTreatment::Data && !context.login_shell;
+        let dropped = context.drop_stdin && !context.login_shell;
         let size = context.terminal.as_ref().map(Terminal::size);
-        let initial = if context.login_shell {
-            half.request_shell(true).await?;
-            Some(approved)
-        } else {
-            let (bytes, _) = approved.into_parts();
-            half.exec(true, bytes).await?;
-            None
-        };
+        let limits = approved.input_grant();
+        let (command, initial) = approved.into_command_and_input();
+        match command {
+            Some(command) => half.exec(true, command).await?,
+            None => half.request_shell(true).await?,
+        }
         let command = Arc::new(CommandChannel { half, stdin: Mutex::default() });
+        let grant = |limits| RawGrant::new(Arc::clone(&command), limits);
+        let grant = if flows { Some(grant(None)) } else { limits.map(|l| grant(Some(l))) };
         let items = ItemWriter(Arc::clone(&command));
-        let stdin = match initial {
-            None if granted => Stdin::Granted(RawGrant(Arc::clone(&command))),
-            initial => Stdin::Reviewed { initial, items },
-        };
+        let stdin = Stdin { initial, grant, dropped, items };
         let reader = TargetReader::new(self.reader, size.is_some());
         Ok(Delivered { writer: TargetWriter(command), reader, stdin, size })
     }
@@ -115,16 +115,15 @@ pub(crate) struct Delivered {
 }
 
 /// What may go to the standard input of one delivered command.
-pub(crate) enum Stdin {
-    /// Data: it was approved together with the command.
-    Granted(RawGrant),
-    /// Items that are approved one at a time.
-    Reviewed {
-        /// The approved input of a login shell, to be sent first.
-        initial: Option<Approved>,
-        /// Sends it, and those that follow.
-        items: ItemWriter,
-    },
+pub(crate) struct Stdin {
+    /// What was approved together with the command, to be sent first.
+    pub(crate) initial: Option<ApprovedInput>,
+    /// Lets what follows flow.
+    pub(crate) grant: Option<RawGrant>,
+    /// Nothing reads it: what comes is dropped.
+    pub(crate) dropped: bool,
+    /// Sends what is approved one item at a time.
+    pub(crate) items: ItemWriter,
 }
 
 /// The writing half of a delivered command's channel. Private to the boundary: only what the types
@@ -142,14 +141,56 @@ impl CommandChannel {
     }
 }
 
-/// Permission to pass data to the standard input of one approved command. It comes only with that
-/// command's approval and opens no writer but that command's.
-pub(crate) struct RawGrant(Arc<CommandChannel>);
+/// Permission to pass data to the standard input of one approved command. It comes only with the
+/// approval of that command or of an item of its input, and opens no writer but that command's.
+pub(crate) struct RawGrant {
+    channel: Arc<CommandChannel>,
+    /// `None`: the command only looks, or speaks a protocol of which this is one side.
+    limits: Option<Mutex<Limits>>,
+}
+
+/// What may still pass.
+struct Limits {
+    until: Instant,
+    left: u64,
+}
 
 impl RawGrant {
-    /// Passes data to the command that the grant came with, and counts it.
-    pub(crate) async fn pass(&self, data: Bytes) -> Result<(), TargetLost> {
-        self.0.send(data).await
+    fn new(channel: Arc<CommandChannel>, limits: Option<InputGrant>) -> Self {
+        let limits = limits.map(|grant| {
+            let seconds = grant.seconds.min(InputGrant::MAX_SECONDS);
+            let left = grant.bytes.min(InputGrant::MAX_BYTES);
+            Mutex::new(Limits { until: Instant::now() + Duration::from_secs(seconds), left })
+        });
+        Self { channel, limits }
+    }
+
+    /// Passes data to the command that the grant came with, as much as the limits allow, and counts it.
+    /// Returns what did not pass; if that is anything, the grant is over.
+    pub(crate) async fn pass(&self, mut data: Bytes) -> Result<Bytes, TargetLost> {
+        let may = match &self.limits {
+            None => data.len(),
+            Some(limits) => {
+                let mut limits = limits.lock().unwrap_or_else(PoisonError::into_inner);
+                limits.take(data.len(), Instant::now())
+            }
+        };
+        let rest = data.split_off(may.min(data.len()));
+        if !data.is_empty() {
+            self.channel.send(data).await?;
+        }
+        Ok(rest)
+    }
+}
+
+impl Limits {
+    fn take(&mut self, wanted: usize, now: Instant) -> usize {
+        if now >= self.until {
+            self.left = 0;
+        }
+        let may = wanted.min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left = self.left.saturating_sub(may as u64);
+        may
     }
 }
 
@@ -157,10 +198,18 @@ impl RawGrant {
 pub(crate) struct ItemWriter(Arc<CommandChannel>);
 
 impl ItemWriter {
-    /// Sends an item, exactly as it was approved.
-    pub(crate) async fn item(&self, approved: Approved) -> Result<(), TargetLost> {
+    /// Sends an item, exactly as it was approved. Returns the grant that was approved with it.
+    pub(crate) async fn item(&self, approved: Approved) -> Result<Option<RawGrant>, TargetLost> {
+        let limits = approved.input_grant();
         let (bytes, _) = approved.into_parts();
-        self.0.send(bytes).await
+        self.0.send(bytes).await?;
+        Ok(limits.map(|limits| RawGrant::new(Arc::clone(&self.0), Some(limits))))
+    }
+
+    /// Sends what was approved together with the command, exactly.
+    pub(crate) async fn initial(&self, approved: ApprovedInput) -> Result<(), TargetLost> {
+        let bytes = approved.into_bytes();
+        if bytes.is_empty() { Ok(()) } else { self.0.send(bytes).await }
     }
 }
 
@@ -254,5 +303,22 @@ impl TargetWriter {
     /// Length and digest of everything that went to standard input.
     pub(crate) fn stdin_summary(&self) -> StreamSummary {
         self.0.stdin.lock().unwrap_or_else(PoisonError::into_inner).summary()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_of_input_ends_at_its_limits() {
+        let now = Instant::now();
+        let mut limits = Limits { until: now + Duration::from_secs(10), left: 5 };
+        assert_eq!(limits.take(3, now), 3);
+        assert_eq!(limits.take(4, now), 2);
+        assert_eq!(limits.take(1, now), 0);
+        let mut limits = Limits { until: now, left: 5 };
+        assert_eq!(limits.take(1, now), 0);
+        assert_eq!(limits.left, 0);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use expacti_line::Const;
-use expacti_line::remote::{Nonce, probe_command, start_command};
+use expacti_line::remote::{Nonce, find_command, probe_command, start_command};
 use expacti_protocol::command::Grant;
 use expacti_protocol::digest::{StreamDigest, StreamSummary};
 use russh::ChannelWriteHalf;
@@ -40,6 +40,35 @@ impl TargetChannel {
         half.exec(true, start_command(nonce).into_bytes()).await?;
         let writer = ShellWriter { half: Arc::new(half) };
         Ok(Shell { writer, reader: TargetReader::new(reader, true) })
+    }
+
+    /// Runs an approved command in the terminal that was approved with it. Nothing can be typed at it
+    /// but what a shell's writer can type. Returns the size that was approved as well.
+    pub(crate) async fn command_in_terminal(
+        self,
+        approved: Approved,
+    ) -> Result<(Shell, Size), TargetLost> {
+        let Self { reader, half } = self;
+        let context = approved.context();
+        let Some(terminal) = context.terminal.clone() else { return Err(TargetLost) };
+        for (name, value) in context.environment.kept() {
+            half.set_env(false, name.as_str(), value.as_str()).await?;
+        }
+        let size = terminal.size();
+        half.request_pty(true, terminal.term(), size.cols(), size.rows(), 0, 0, MODES).await?;
+        // With a terminal nothing joins a command, so there is no input that was approved with it.
+        let (Some(command), _) = approved.into_command_and_input() else { return Err(TargetLost) };
+        half.exec(true, command).await?;
+        let writer = ShellWriter { half: Arc::new(half) };
+        Ok((Shell { writer, reader: TargetReader::new(reader, true) }, size))
+    }
+
+    /// Asks the target which terminals the commands of its connection have, on a channel of its own: a
+    /// constant script.
+    pub(crate) async fn find_terminal(self) -> Result<TargetReader, TargetLost> {
+        self.half.exec(true, find_command().into_bytes()).await?;
+        self.half.eof().await?;
+        Ok(TargetReader::new(self.reader, false))
     }
 
     /// Asks the target about a terminal, on a channel of its own: a constant script with a name

@@ -30,6 +30,9 @@ pub(crate) struct Submitted {
     pub(crate) level: String,
     pub(crate) timeout: Duration,
     pub(crate) stdin: StdinTreatment,
+    pub(crate) drop_stdin: bool,
+    /// It waits for people: standard input can still join it.
+    pub(crate) pending: bool,
     pub(crate) unattended: bool,
 }
 

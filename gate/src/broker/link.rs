@@ -11,6 +11,7 @@ use expacti_protocol::command::{CommandText, Outcome, Submission};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{GateRequest, Stream};
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::input::InputRef;
 use expacti_protocol::now_micros;
 use expacti_protocol::session::SessionInfo;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -141,8 +142,27 @@ impl Link {
     }
 
     /// Asks for the release of an allowed item; the answer comes as an event of the item.
-    pub(crate) fn release(&self, epoch: u64, id: CommandId, session: SessionId, sha256: Digest) {
-        self.requests.send(LinkRequest::Release { epoch, id, session, sha256 }).ok();
+    pub(crate) fn release(
+        &self,
+        epoch: u64,
+        id: CommandId,
+        session: SessionId,
+        (sha256, input): (Digest, Option<InputRef>),
+    ) {
+        self.requests.send(LinkRequest::Release { epoch, id, session, sha256, input }).ok();
+    }
+
+    /// Tells of more standard input of a pending item. If the broker does not take it, the decision
+    /// will not name it, and it becomes an item of its own.
+    pub(crate) fn join(
+        &self,
+        epoch: u64,
+        id: CommandId,
+        session: SessionId,
+        (offset, data): (u64, bytes::Bytes),
+        input: InputRef,
+    ) {
+        self.requests.send(LinkRequest::Join { epoch, id, session, offset, data, input }).ok();
     }
 
     /// Closes a session; returns when the broker knows, or cannot be told.

@@ -5,6 +5,7 @@ use expacti_protocol::command::Grant;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, DecisionKind};
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::input::{InputGrant, InputRef};
 
 /// Proof that the release of one item is on the broker's disk.
 #[derive(Debug)]
@@ -12,6 +13,7 @@ pub(crate) struct Released {
     id: CommandId,
     session: SessionId,
     sha256: Digest,
+    input: Option<InputRef>,
 }
 
 /// A decision of the broker.
@@ -25,6 +27,10 @@ pub(crate) struct Decided {
     pub(crate) kind: DecisionKind,
     /// Keys that may pass unreviewed after the item.
     pub(crate) grant: Option<Grant>,
+    /// The standard input that is allowed with the command.
+    pub(crate) input: Option<InputRef>,
+    /// Standard input that may flow after that.
+    pub(crate) input_grant: Option<InputGrant>,
     /// Proof that the release is on disk already. Only this module can make it.
     pub(crate) released: Option<Released>,
 }
@@ -35,6 +41,7 @@ pub(super) struct ReleaseAsked {
     pub(super) id: CommandId,
     pub(super) session: SessionId,
     pub(super) sha256: Digest,
+    pub(super) input: Option<InputRef>,
 }
 
 impl Released {
@@ -45,6 +52,7 @@ impl Released {
             id: asked.id,
             session: asked.session,
             sha256: asked.sha256,
+            input: asked.input,
         })
     }
 
@@ -63,10 +71,21 @@ impl Released {
         self.sha256
     }
 
+    /// The standard input that goes with it.
+    pub(crate) fn input(&self) -> Option<InputRef> {
+        self.input
+    }
+
     /// A proof for tests of the code that checks proofs.
     #[cfg(test)]
     pub(crate) fn for_test(id: &CommandId, session: &SessionId, sha256: Digest) -> Self {
-        Self { id: id.clone(), session: session.clone(), sha256 }
+        Self { id: id.clone(), session: session.clone(), sha256, input: None }
+    }
+
+    /// The same with standard input.
+    #[cfg(test)]
+    pub(crate) fn with_input(self, input: Option<InputRef>) -> Self {
+        Self { input, ..self }
     }
 }
 
@@ -77,6 +96,7 @@ impl Decided {
             id: decision.id.clone(),
             session: decision.session_id.clone(),
             sha256: decision.sha256,
+            input: decision.input,
         });
         Self {
             id: decision.id,
@@ -86,6 +106,8 @@ impl Decided {
             comment: decision.comment,
             kind: decision.kind,
             grant: decision.grant,
+            input: decision.input,
+            input_grant: decision.input_grant,
             released,
         }
     }

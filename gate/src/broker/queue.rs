@@ -8,6 +8,7 @@ use expacti_protocol::command::{CommandText, Outcome, Submission};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::GateRequest;
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::input::InputRef;
 use expacti_protocol::session::SessionInfo;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -68,6 +69,16 @@ pub(super) enum LinkRequest {
         id: CommandId,
         session: SessionId,
         sha256: Digest,
+        input: Option<InputRef>,
+    },
+    /// More standard input of a pending item.
+    Join {
+        epoch: u64,
+        id: CommandId,
+        session: SessionId,
+        offset: u64,
+        data: bytes::Bytes,
+        input: InputRef,
     },
     Close {
         epoch: u64,

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base64::Engine as _;
 use expacti_protocol::PROTOCOL_VERSION;
 use expacti_protocol::client::{self, Endpoint, WsReceiver, WsSender};
-use expacti_protocol::command::Outcome;
+use expacti_protocol::command::{CommandState, Outcome};
 use expacti_protocol::gate::{GateEvent, GateRequest};
 use expacti_protocol::ids::{CommandId, SessionId};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -282,14 +283,22 @@ impl Task {
                     self.send(GateRequest::Withdraw { r#ref, id, reason });
                 }
             }
-            LinkRequest::Release { epoch, id, session, sha256 } => {
+            LinkRequest::Release { epoch, id, session, sha256, input } => {
                 if epoch != self.epoch {
                     // The item was already told that the link was lost.
                     return;
                 }
-                let asked = ReleaseAsked { id: id.clone(), session: session.clone(), sha256 };
+                let asked =
+                    ReleaseAsked { id: id.clone(), session: session.clone(), sha256, input };
                 self.awaited.insert(r#ref, Awaited::Release(asked));
-                self.send(GateRequest::Release { r#ref, id, session_id: session, sha256 });
+                self.send(GateRequest::Release { r#ref, id, session_id: session, sha256, input });
+            }
+            LinkRequest::Join { epoch, id, session, offset, data, input } => {
+                if epoch == self.epoch {
+                    let data = base64::engine::general_purpose::STANDARD.encode(data);
+                    let session_id = session;
+                    self.send(GateRequest::Join { r#ref, id, session_id, offset, data, input });
+                }
             }
             LinkRequest::Close { epoch, session, done } => {
                 self.kills.remove(&session);
@@ -328,14 +337,23 @@ impl Task {
                 level,
                 timeout_seconds,
                 stdin,
+                drop_stdin,
                 unattended,
-                ..
+                state,
             } => {
                 if let Some(Awaited::Submit { session, events }) = self.awaited.remove(&r#ref) {
                     let timeout = Duration::from_secs(timeout_seconds);
                     let level = level.to_string();
-                    let submitted =
-                        Submitted { id: id.clone(), risk_score, level, timeout, stdin, unattended };
+                    let submitted = Submitted {
+                        id: id.clone(),
+                        risk_score,
+                        level,
+                        timeout,
+                        stdin,
+                        drop_stdin,
+                        pending: state == CommandState::Pending,
+                        unattended,
+                    };
                     if events.send(BrokerEvent::Submitted(submitted)).is_ok() {
                         self.items.insert(id, OpenItem { session, events });
                     } else {
@@ -439,6 +457,7 @@ fn refuse(request: LinkRequest) {
         LinkRequest::Open { reply, .. } => drop(reply.send(Err(LinkError::Down))),
         LinkRequest::Submit { events, .. } => drop(events.send(BrokerEvent::LinkLost)),
         LinkRequest::AskShell { .. }
+        | LinkRequest::Join { .. }
         | LinkRequest::Withdraw { .. }
         | LinkRequest::Release { .. }
         | LinkRequest::Close { .. } => {}

@@ -112,6 +112,23 @@ impl ChannelInput {
         kept
     }
 
+    /// Puts back what was taken and not used: it comes next.
+    pub(crate) fn give_back(&self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        {
+            let mut state = self.lock();
+            if state.closed {
+                return;
+            }
+            self.backpressure.add(bytes.len());
+            state.bytes += bytes.len();
+            state.queue.push_front(bytes);
+        }
+        self.changed.notify_one();
+    }
+
     /// Marks the end of the input.
     pub(crate) fn push_eof(&self) {
         self.lock().eof = true;
@@ -220,6 +237,20 @@ mod tests {
         assert_eq!(input.next().await, Taken::Bytes(Bytes::from_static(b"abc")));
         assert!(!backpressure.is_full());
         assert_eq!(input.next().await, Taken::Bytes(Bytes::from_static(b"\x03e")));
+        assert_eq!(input.next().await, Taken::Eof);
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_comes_next() {
+        let backpressure = Arc::new(Backpressure::new(64, 64));
+        let input = ChannelInput::new(Arc::clone(&backpressure));
+        assert!(input.push(Bytes::from_static(b"abc")));
+        assert!(input.push(Bytes::from_static(b"d")));
+        input.push_eof();
+        let Taken::Bytes(mut bytes) = input.next().await else { panic!("no bytes") };
+        input.give_back(bytes.split_off(1));
+        assert_eq!(input.next().await, Taken::Bytes(Bytes::from_static(b"bc")));
+        assert_eq!(input.next().await, Taken::Bytes(Bytes::from_static(b"d")));
         assert_eq!(input.next().await, Taken::Eof);
     }
 

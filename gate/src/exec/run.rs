@@ -2,7 +2,7 @@
 //! sizes on. It must never feed a command anything but what [`super::stdin`] lets through.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use expacti_protocol::command::Outcome;
@@ -13,7 +13,8 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::stdin::{Feed, StdinFeed};
 use crate::boundary::{
-    Delivered, Ended, Exit, GateConst, Stdin, TargetEvent, TargetReader, TargetWriter, Terminal,
+    Delivered, Ended, Exit, GateConst, Signal, Stdin, TargetEvent, TargetReader, TargetWriter,
+    Terminal,
 };
 use crate::broker::event::OpenSession;
 use crate::broker::link::Link;
@@ -25,6 +26,9 @@ use crate::client::writer::{ClientWriter, Gone};
 use crate::files::scp::serve::Transfer;
 use crate::review::hold::Review;
 use crate::upstream::pool::Lease;
+
+/// How long a command whose input was denied may take to end by itself, once it is told to.
+const ENDING: Duration = Duration::from_millis(500);
 
 /// A delivered command.
 pub(crate) struct RunningCommand {
@@ -89,7 +93,7 @@ impl RunningCommand {
             };
             let feed = StdinFeed { review, client, writer, session, command: id, items };
             let input = feed.run(stdin, push, eof, terminal);
-            pass_both(pass_output(reader, client, recorder), input).await
+            pass_both(pass_output(reader, client, recorder), input, writer).await
         };
         tokio::select! {
             biased;
@@ -143,18 +147,23 @@ impl RunningCommand {
     }
 }
 
-fn signal_name(signal: &russh::Sig) -> String {
+/// The name of a signal, without `SIG`.
+pub(crate) fn signal_name(signal: &russh::Sig) -> String {
     match signal {
         russh::Sig::Custom(name) => expacti_protocol::one_line(name).chars().take(32).collect(),
         other => format!("{other:?}"),
     }
 }
 
+/// What an agent is told besides, whose command had begun to run.
+const STOPPED: &str = " (the command had started: it was stopped, and may have seen the end of its input)";
+
 /// Passes output and input until the output ends. The end of the input leaves the output running;
 /// input that was refused ends both.
 async fn pass_both(
     output: impl Future<Output = ChannelEnd>,
     input: impl Future<Output = Result<(), Stopped>>,
+    writer: &TargetWriter,
 ) -> ChannelEnd {
     tokio::pin!(output, input);
     let mut feeding = true;
@@ -165,7 +174,16 @@ async fn pass_both(
             end = &mut output => return end,
             fed = &mut input, if feeding => match fed {
                 Ok(()) => feeding = false,
-                Err(Stopped::Refused(refusal)) => return ChannelEnd::Refused(refusal),
+                Err(Stopped::Refused(mut refusal)) => {
+                    // Closing the channel ends its input, which a program may take for the end of what
+                    // was approved: it is told to end before that, and made to.
+                    writer.constant(GateConst::Signal(Signal::Term)).await.ok();
+                    if tokio::time::timeout(ENDING, &mut output).await.is_err() {
+                        writer.constant(GateConst::Signal(Signal::Kill)).await.ok();
+                    }
+                    refusal.message.push_str(STOPPED);
+                    return ChannelEnd::Refused(refusal);
+                }
                 Err(Stopped::Gone) => feeding = false,
             },
         }

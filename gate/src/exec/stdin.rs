@@ -52,20 +52,31 @@ impl StdinFeed<'_> {
         eof: bool,
         terminal: &Option<Terminal>,
     ) -> Result<(), Stopped> {
-        match stdin {
-            Stdin::Granted(grant) => match push {
-                Some(sentence) => self.push(sentence, &grant).await,
-                None => self.data(&grant).await,
-            },
-            Stdin::Reviewed { initial, items } => {
-                if let Some(approved) = initial
-                    && items.item(approved).await.is_err()
-                {
-                    return Ok(());
-                }
-                if eof { self.eof().await } else { self.code(&items, terminal).await }
+        let Stdin { initial, grant, dropped, items } = stdin;
+        if let Some(approved) = initial {
+            let ended = approved.ended();
+            if items.initial(approved).await.is_err() {
+                return Ok(());
+            }
+            if ended || eof {
+                return self.eof().await;
             }
         }
+        if dropped {
+            return self.nothing().await;
+        }
+        let over = match (grant, push) {
+            (Some(grant), Some(sentence)) => self.push(sentence, &grant).await?,
+            (Some(grant), None) => self.data(&grant).await,
+            (None, _) => false,
+        };
+        if over { Ok(()) } else { self.code(&items, terminal).await }
+    }
+
+    /// Drops what comes: nothing reads it.
+    async fn nothing(&self) -> Result<(), Stopped> {
+        while let Taken::Bytes(_) = self.review.input.next().await {}
+        self.eof().await
     }
 
     /// Tells the target that no more input follows.
@@ -74,22 +85,31 @@ impl StdinFeed<'_> {
         Ok(())
     }
 
-    /// Passes data on as it comes.
-    async fn data(&self, grant: &RawGrant) -> Result<(), Stopped> {
+    /// Passes data on as it comes. False if the grant ended before the data did: what is left is asked
+    /// about.
+    async fn data(&self, grant: &RawGrant) -> bool {
         loop {
             match self.review.input.next().await {
-                Taken::Bytes(bytes) => {
-                    if grant.pass(bytes).await.is_err() {
-                        return Ok(());
+                Taken::Bytes(bytes) => match grant.pass(bytes).await {
+                    Err(_) => return true,
+                    Ok(rest) if rest.is_empty() => {}
+                    Ok(rest) => {
+                        self.review.input.give_back(rest);
+                        let line = "the grant of standard input is over: what follows is asked about";
+                        self.review.connection.note(line).await;
+                        return false;
                     }
+                },
+                Taken::Eof => {
+                    self.eof().await.ok();
+                    return true;
                 }
-                Taken::Eof => return self.eof().await,
             }
         }
     }
 
     /// Passes a push on, after reading what it would do.
-    async fn push(&self, sentence: &str, grant: &RawGrant) -> Result<(), Stopped> {
+    async fn push(&self, sentence: &str, grant: &RawGrant) -> Result<bool, Stopped> {
         let preamble = RefPreamble::read(self.review.input).await;
         for line in preamble.lines() {
             self.review.connection.note(&line).await;
@@ -97,10 +117,17 @@ impl StdinFeed<'_> {
         if let Some(text) = preamble.to_decide(sentence) {
             self.decide(text).await?;
         }
-        if !preamble.bytes.is_empty() && grant.pass(preamble.bytes).await.is_err() {
-            return Ok(());
+        if !preamble.bytes.is_empty() {
+            match grant.pass(preamble.bytes).await {
+                Err(_) => return Ok(true),
+                Ok(rest) => self.review.input.give_back(rest),
+            }
         }
-        if preamble.eof { self.eof().await } else { self.data(grant).await }
+        if preamble.eof {
+            self.eof().await?;
+            return Ok(true);
+        }
+        Ok(self.data(grant).await)
     }
 
     /// Asks for one more decision about data that was approved together with its command.
@@ -122,7 +149,7 @@ impl StdinFeed<'_> {
     /// Submits code: each piece that the client sends before it falls silent is an item.
     async fn code(&self, writer: &ItemWriter, terminal: &Option<Terminal>) -> Result<(), Stopped> {
         loop {
-            let (bytes, eof) = collect(self.review.input, self.review.connection).await?;
+            let (bytes, eof) = collect(self.review.input, self.review.connection).await;
             if !bytes.is_empty() {
                 let item = ReviewItem::stdin(self.command.clone(), bytes);
                 let mut terminal = terminal.clone();
@@ -142,8 +169,14 @@ impl StdinFeed<'_> {
                     }
                     ReviewResult::Approved(id, approved) => {
                         self.items.lock().await.push(id);
-                        if writer.item(*approved).await.is_err() {
-                            return Ok(());
+                        match writer.item(*approved).await {
+                            Err(_) => return Ok(()),
+                            Ok(Some(grant)) if !eof => {
+                                if self.data(&grant).await {
+                                    return Ok(());
+                                }
+                            }
+                            Ok(_) => {}
                         }
                     }
                 }

@@ -4,14 +4,13 @@ use bytes::{Bytes, BytesMut};
 
 use crate::client::connection::Connection;
 use crate::client::input::{ChannelInput, Taken};
-use crate::client::refusal::Refusal;
 
-/// Collects input that will be run, until EOF or until the client has been silent for a while. The
-/// flag is true for EOF.
+/// Collects input that will be run, until EOF, until the client has been silent for a while, or until
+/// there is as much as one item may hold. The flag is true for EOF.
 pub(crate) async fn collect(
     input: &ChannelInput,
     connection: &Connection,
-) -> Result<(Bytes, bool), Refusal> {
+) -> (Bytes, bool) {
     let limits = &connection.shared.limits;
     let mut script = BytesMut::new();
     loop {
@@ -20,20 +19,20 @@ pub(crate) async fn collect(
         } else {
             match tokio::time::timeout(limits.script_idle, input.next()).await {
                 Ok(next) => next,
-                Err(_) => return Ok((script.freeze(), false)),
+                Err(_) => return (script.freeze(), false),
             }
         };
         match next {
-            Taken::Eof => return Ok((script.freeze(), true)),
+            Taken::Eof => return (script.freeze(), true),
             Taken::Bytes(bytes) => {
-                if script.len() + bytes.len() > limits.script {
-                    return Err(Refusal::undecided(&format!(
-                        "the script on standard input is longer than {} KiB: copy it to the \
-                         target as a file and run that",
-                        limits.script / 1024
-                    )));
-                }
+                let mut bytes = bytes;
+                let room = limits.script.saturating_sub(script.len());
+                // What does not fit into this item belongs to the next one.
+                input.give_back(bytes.split_off(bytes.len().min(room)));
                 script.extend_from_slice(&bytes);
+                if script.len() >= limits.script {
+                    return (script.freeze(), false);
+                }
             }
         }
     }

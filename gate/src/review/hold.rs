@@ -3,7 +3,7 @@
 //! must never decide anything itself.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use expacti_protocol::command::{
@@ -16,6 +16,7 @@ use expacti_protocol::shell::PosixShell;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::joining::Joining;
 use super::lifecycle::{End, Event, ItemLifecycle, Step};
 use super::status_line::{Status, StatusLine};
 use crate::boundary::{Approved, Context, Environment, Signal, TargetChannel, Terminal};
@@ -23,7 +24,7 @@ use crate::broker::event::{BrokerEvent, OpenSession, Submitted};
 use crate::broker::proof::Decided;
 use crate::client::channel::Control;
 use crate::client::connection::Connection;
-use crate::client::input::ChannelInput;
+use crate::client::input::{ChannelInput, Taken};
 use crate::client::refusal::Refusal;
 use crate::client::writer::ClientWriter;
 
@@ -150,6 +151,7 @@ impl Review<'_> {
             environment: self.environment.clone(),
             // Until the broker has said how it is treated.
             stdin: StdinTreatment::Code,
+            drop_stdin: false,
             login_shell: item.login_shell,
         };
         let submission = Submission {
@@ -178,6 +180,10 @@ impl Review<'_> {
             review: self,
             session,
             lifecycle,
+            joins: item.kind == ItemKind::Exec && terminal.is_none() && self.watcher.is_none(),
+            joining: Joining::default(),
+            id: None,
+            time: shared.limits.answer,
             events,
             checking: None,
             deadline: Instant::now() + shared.limits.answer,
@@ -193,6 +199,13 @@ struct InReview<'a> {
     review: &'a Review<'a>,
     session: &'a OpenSession,
     lifecycle: ItemLifecycle,
+    /// Standard input that comes while it waits is decided with it.
+    joins: bool,
+    joining: Joining,
+    /// Its id, once it has one.
+    id: Option<CommandId>,
+    /// How long people have.
+    time: Duration,
     events: mpsc::UnboundedReceiver<BrokerEvent>,
     /// The question whether the context is still the reviewed one, while it is open.
     checking: Option<oneshot::Receiver<bool>>,
@@ -252,8 +265,45 @@ impl InReview<'_> {
                 let awaited = self.lifecycle.awaits_answer();
                 Some(if awaited { Event::NoAnswer } else { Event::Deadline })
             }
+            taken = self.review.input.next(), if self.joining.wants() => self.joined(taken),
+            () = at(self.joining.next()) => {
+                self.tell_joined();
+                None
+            }
             () = self.status.tick() => None,
         }
+    }
+
+    /// Standard input has come: what there is room for is decided with the item.
+    fn joined(&mut self, taken: Taken) -> Option<Event> {
+        let now = Instant::now();
+        match taken {
+            Taken::Bytes(mut bytes) => {
+                let rest = bytes.split_off(bytes.len().min(self.joining.room()));
+                self.review.input.give_back(rest);
+                self.joining.bytes(&bytes, now);
+                Some(Event::Joined { bytes, ended: false })
+            }
+            Taken::Eof => {
+                self.joining.end(now);
+                Some(Event::Joined { bytes: Bytes::new(), ended: true })
+            }
+        }
+    }
+
+    /// Tells the broker what has come, if it is time to.
+    fn tell_joined(&mut self) {
+        let now = Instant::now();
+        let (Some(revision), Some(id)) = (self.joining.revision(now), self.id.clone()) else {
+            return;
+        };
+        let shared = &self.review.connection.shared;
+        if revision.restarts {
+            self.deadline = now + self.time + shared.limits.deadline_grace;
+        }
+        let (epoch, session) = (self.session.epoch, self.session.id.clone());
+        let what = (revision.offset, revision.bytes);
+        shared.link.join(epoch, id, session, what, revision.input);
     }
 
     /// Passes an event to the lifecycle and does what it says. Returns the result when it has
@@ -272,6 +322,9 @@ impl InReview<'_> {
         {
             self.review.connection.account_may_change();
         }
+        if matches!(&event, Event::Broker(BrokerEvent::Decided(_))) {
+            self.joining.close();
+        }
         let shared = &self.review.connection.shared;
         match self.lifecycle.on(event) {
             Step::Wait => None,
@@ -284,12 +337,13 @@ impl InReview<'_> {
                 self.checking = Some(answer);
                 None
             }
-            Step::Release { id, session, sha256 } => {
+            Step::Release { id, session, sha256, input } => {
                 self.deadline = Instant::now() + shared.limits.answer;
-                shared.link.release(self.session.epoch, id, session, sha256);
+                shared.link.release(self.session.epoch, id, session, (sha256, input));
                 None
             }
-            Step::Deliver(id, approved) => {
+            Step::Deliver(id, approved, rest) => {
+                self.review.input.give_back(rest);
                 self.status.erase().await;
                 Some(ReviewResult::Approved(id, approved))
             }
@@ -302,6 +356,12 @@ impl InReview<'_> {
         let now = Instant::now();
         let grace = self.review.connection.shared.limits.deadline_grace;
         self.deadline = now + submitted.timeout + grace;
+        self.time = submitted.timeout;
+        self.id = Some(submitted.id.clone());
+        let asked = submitted.stdin == StdinTreatment::Code && !submitted.drop_stdin;
+        if self.joins && submitted.pending && asked {
+            self.joining.open(self.review.connection.shared.limits.script);
+        }
         self.status.show(Status::new(submitted, now));
         if let Some(watcher) = self.review.watcher {
             watcher.submitted.send(submitted.clone()).ok();
@@ -378,6 +438,13 @@ async fn answered(checking: &mut Option<oneshot::Receiver<bool>>) -> bool {
 async fn next_control(control: &mut Option<&mut mpsc::Receiver<Control>>) -> Option<Control> {
     match control {
         Some(control) => control.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
         None => std::future::pending().await,
     }
 }

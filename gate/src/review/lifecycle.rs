@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::input::InputRef;
 
 use crate::boundary::{Approved, Context, HeldItem};
 use crate::broker::event::BrokerEvent;
@@ -20,6 +21,13 @@ pub(crate) enum Event {
     Checked(bool),
     /// The gate's own deadline passed.
     Deadline,
+    /// Standard input came with it, or its end.
+    Joined {
+        /// What came.
+        bytes: Bytes,
+        /// Nothing comes after it.
+        ended: bool,
+    },
     /// The broker did not answer a request in time.
     NoAnswer,
     /// The target closed the channel on which the item would have been delivered.
@@ -43,9 +51,12 @@ pub(crate) enum Step {
         session: SessionId,
         /// SHA-256 of the item's bytes.
         sha256: Digest,
+        /// The standard input that is allowed with them.
+        input: Option<InputRef>,
     },
-    /// Send the bytes. This is the last step of an item that succeeds.
-    Deliver(CommandId, Box<Approved>),
+    /// Send the bytes. This is the last step of an item that succeeds. What stands behind them is
+    /// standard input that came with them and was not allowed.
+    Deliver(CommandId, Box<Approved>, Bytes),
     /// The item will never be delivered.
     End(End),
 }
@@ -109,6 +120,7 @@ impl ItemLifecycle {
                 Event::Broker(BrokerEvent::Submitted(submitted)),
             ) => {
                 context.stdin = submitted.stdin;
+                context.drop_stdin = submitted.drop_stdin;
                 (
                     ItemState::Pending(HeldItem::new(submitted.id, session, bytes, context)),
                     Step::Wait,
@@ -119,6 +131,12 @@ impl ItemLifecycle {
                 Event::Broker(BrokerEvent::Decided(_) | BrokerEvent::Released(_)),
             ) => (state, Step::Wait),
 
+            (ItemState::Pending(mut held), Event::Joined { bytes, ended }) => {
+                held.join(&bytes, ended);
+                (ItemState::Pending(held), Step::Wait)
+            }
+            // Nothing is taken in any other state.
+            (state, Event::Joined { .. }) => (state, Step::Wait),
             (ItemState::Pending(held), Event::Broker(BrokerEvent::Decided(decided))) => {
                 decide(held, decided, self.checked)
             }
@@ -196,6 +214,10 @@ fn decide(mut held: HeldItem, mut decided: Decided, checked: bool) -> (ItemState
         return (ItemState::Over, Step::End(end));
     }
     held.grant(decided.grant);
+    if !held.allow_input(decided.input, decided.input_grant) {
+        let why = "the broker allowed other standard input than came with the command";
+        return fail(ItemState::Pending(held), Refusal::undecided(why), Some(why));
+    }
     if let Some(proof) = decided.released.take() {
         return (ItemState::Over, send(held, proof));
     }
@@ -207,6 +229,7 @@ fn release(held: HeldItem) -> (ItemState, Step) {
         id: held.id().clone(),
         session: held.session().clone(),
         sha256: held.sha256(),
+        input: held.input(),
     };
     (ItemState::Releasing(held), step)
 }
@@ -214,7 +237,7 @@ fn release(held: HeldItem) -> (ItemState, Step) {
 fn send(held: HeldItem, proof: Released) -> Step {
     let id = held.id().clone();
     match held.release(proof) {
-        Some(approved) => Step::Deliver(id, Box::new(approved)),
+        Some((approved, rest)) => Step::Deliver(id, Box::new(approved), rest),
         None => {
             let why = "the broker's release was not about this command";
             Step::End(End {

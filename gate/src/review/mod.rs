@@ -2,5 +2,6 @@
 
 pub(crate) mod collect;
 pub(crate) mod hold;
+mod joining;
 mod lifecycle;
 pub(crate) mod status_line;

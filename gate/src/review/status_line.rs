@@ -178,6 +178,8 @@ mod tests {
             level: "CRITICAL".to_owned(),
             timeout: Duration::from_secs(60),
             stdin: StdinTreatment::Data,
+            drop_stdin: false,
+            pending: true,
             unattended: false,
         };
         let status = Status::new(&submitted, now);

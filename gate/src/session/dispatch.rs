@@ -73,7 +73,13 @@ async fn dispatch(channel: &mut Channel, request: ChannelRequest) -> Result<(), 
             command
         }
     };
+    let text = String::from_utf8_lossy(&command.item.bytes).into_owned();
     let (id, approved) = review(channel, &session, command.item, &mut target).await?;
+    if channel.terminal.is_some() {
+        // With a terminal nothing is data: what is typed is held like what is typed at a shell.
+        let approved = (id, approved);
+        return shell::run::run_command(channel, session, lease, target, approved, text).await;
+    }
     let started = Instant::now();
     let delivered = deliver(channel, &id, target, approved).await?;
     let (mut running, stdin) = RunningCommand::new(channel, id, session, started, delivered).await;
@@ -138,7 +144,7 @@ impl Command {
             }
             collected = collect(&channel.input, &channel.connection) => collected,
         };
-        let (bytes, eof) = collected?;
+        let (bytes, eof) = collected;
         Ok(Self { item: ReviewItem::login_shell(bytes), feed: Feed::Plain { eof } })
     }
 }

@@ -25,6 +25,7 @@ use crate::client::end::{ChannelEnd, Stopped};
 use crate::client::recorder::Recorder;
 use crate::client::refusal::Refusal;
 use crate::client::writer::ClientWriter;
+use crate::exec::run::signal_name;
 use crate::review::hold::ReviewResult;
 use crate::upstream::pool::Lease;
 
@@ -106,6 +107,11 @@ impl<'a> ShellSession<'a> {
             check: None,
             stalled: Duration::ZERO,
         }
+    }
+
+    /// A command runs in it from the start.
+    pub(super) fn runs(&mut self, id: CommandId) {
+        self.lines.push(Typed { id, at: self.started, keys: None });
     }
 
     /// The line gate's clock.
@@ -368,11 +374,12 @@ fn judge(end: ChannelEnd) -> (Outcome, Result<Exit, Stopped>) {
     let lost = |why: &str| (Outcome::unknown(why), Err(Refusal::target(why).into()));
     match end {
         ChannelEnd::Target(Ended::Exited(exit)) => {
-            let exit_status = match &exit {
-                Exit::Status(status) => Some(*status),
-                Exit::Signal { .. } => None,
-            };
-            (Outcome { exit_status, ..Outcome::default() }, Ok(exit))
+            let mut outcome = Outcome::default();
+            match &exit {
+                Exit::Status(status) => outcome.exit_status = Some(*status),
+                Exit::Signal { name, .. } => outcome.exit_signal = Some(signal_name(name)),
+            }
+            (outcome, Ok(exit))
         }
         ChannelEnd::Target(Ended::Closed) => {
             (Outcome::default(), Ok(Exit::Status(u32::from(CONNECTION_FAILED))))

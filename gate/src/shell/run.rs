@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_line::editor::History;
-use expacti_line::remote::{Nonce, Probe, parse_probe};
+use expacti_line::remote::{Nonce, Probe, parse_found, parse_probe};
 use expacti_line::session::{Effect, LineGate};
 use expacti_protocol::command::Outcome;
-use expacti_protocol::ids::SessionId;
+use expacti_protocol::ids::{CommandId, SessionId};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +19,7 @@ use super::effects::{Broken, ShellSession, cells};
 use super::history::Store;
 use super::in_review::{ItemEvent, ItemInReview, sleep_until};
 use crate::boundary::{
-    Ended, Environment, Shell, Signal, TargetChannel, TargetEvent, TargetReader, Terminal,
+    Approved, Ended, Environment, Shell, Signal, TargetChannel, TargetEvent, TargetReader, Terminal,
 };
 use crate::broker::event::OpenSession;
 use crate::broker::link::Link;
@@ -45,6 +45,8 @@ enum ShellEvent {
     Control(Option<Control>),
     /// Nobody watches the grant any more, or that cannot be known.
     GrantOver,
+    /// Which terminal the command has, if that can be told.
+    Found(Option<String>),
     /// The client sent input.
     Input(Taken),
     /// Something happened to the item under review.
@@ -56,6 +58,8 @@ enum ShellEvent {
     /// A deadline of the line gate or of a grant has passed.
     Tick,
 }
+
+type Finding<'a> = Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
 
 type Probing<'a> = Pin<Box<dyn Future<Output = Option<Probe>> + Send + 'a>>;
 
@@ -70,6 +74,8 @@ struct Sources<'a> {
     item: Option<ItemInReview<'a>>,
     /// The question about the target's terminal, while it is open.
     probe: Option<Probing<'a>>,
+    /// The question which terminal the command has, while it is open.
+    finding: Option<Finding<'a>>,
     /// The client has not sent the end of its input yet.
     input_open: bool,
 }
@@ -88,6 +94,10 @@ impl Sources<'_> {
             answer = answered(&mut self.probe) => {
                 self.probe = None;
                 ShellEvent::Probed(answer)
+            }
+            found = answered(&mut self.finding) => {
+                self.finding = None;
+                ShellEvent::Found(found)
             }
             event = self.reader.next() => ShellEvent::Target(event),
             () = sleep_until(deadline) => ShellEvent::Tick,
@@ -114,10 +124,65 @@ pub(crate) async fn run(
     let mut shell = ShellSession::new(connection, client, session, writer, gate);
     shell.recorder.resize(terminal.size()).await;
     let parts = ChannelParts { connection, input, gone, environment, lease: &lease };
-    let end = run_until_end(&mut shell, parts, control, &mut reader, terminal).await;
+    let end = run_until_end(&mut shell, parts, control, &mut reader, terminal, None).await;
     let typed = shell.history().clone();
     tokio::task::spawn_blocking(move || store.save(&typed, known));
     shell.end(end, lease, &mut reader, gone, connection).await
+}
+
+/// Runs an approved command in its terminal until it ends. What is typed at it is held as in a shell:
+/// lines and keys, whatever the command is.
+pub(crate) async fn run_command(
+    channel: &mut Channel,
+    session: OpenSession,
+    lease: Lease,
+    target: TargetChannel,
+    (id, approved): (CommandId, Approved),
+    command: String,
+) -> Result<(), Stopped> {
+    let Some(terminal) = channel.terminal.clone() else { return Err(Stopped::Gone) };
+    let nonce = nonce()?;
+    let link = channel.connection.shared.link.clone();
+    let lost = |why: &'static str| link.finished(id.clone(), Outcome::unknown(why));
+    let delivery = unless_gone(&channel.gone, target.command_in_terminal(approved)).await;
+    let (Shell { writer, mut reader }, size) = match delivery {
+        Ok(Ok(started)) => started,
+        // Some or all of the request may have gone out.
+        Ok(Err(_)) => {
+            let why = "the connection to the target was lost as the command was sent";
+            lost(why).await;
+            let told = format!("{why}; whether it ran is unknown");
+            return Err(Refusal::target(&told).into());
+        }
+        Err(stopped) => {
+            lost("the client went away as the command was sent").await;
+            return Err(stopped);
+        }
+    };
+    if size != terminal.size() {
+        // It changed while the command was held.
+        writer.resize(terminal.size()).await.ok();
+    }
+    let (cols, rows) = cells(terminal.size());
+    let gate = LineGate::for_command(nonce, cols, rows, command, Duration::ZERO);
+    let Channel { connection, client, input, control, gone, environment, .. } = channel;
+    let mut shell = ShellSession::new(connection, client, session, writer, gate);
+    shell.runs(id);
+    shell.recorder.resize(terminal.size()).await;
+    let parts = ChannelParts { connection, input, gone, environment, lease: &lease };
+    let finding: Finding<'_> = Box::pin(find(&lease));
+    let end =
+        run_until_end(&mut shell, parts, control, &mut reader, terminal, Some(finding)).await;
+    shell.end(end, lease, &mut reader, gone, connection).await
+}
+
+/// Asks the target which terminal the command has, on a channel of its own.
+async fn find(lease: &Lease) -> Option<String> {
+    let asking = async {
+        let reader = lease.side_channel().await?.find_terminal().await.ok()?;
+        parse_found(&reader.read_to_end(PROBE_BYTES).await?)
+    };
+    tokio::time::timeout(PROBE, asking).await.ok().flatten()
 }
 
 /// The parts of the channel and its connection that do not change while the shell runs.
@@ -137,6 +202,7 @@ async fn run_until_end(
     control: &mut mpsc::Receiver<Control>,
     reader: &mut TargetReader,
     mut terminal: Terminal,
+    finding: Option<Finding<'_>>,
 ) -> ChannelEnd {
     let ChannelParts { connection, input, gone, environment, lease } = parts;
     let link = shell.link.clone();
@@ -148,6 +214,7 @@ async fn run_until_end(
         grants_over: link.grants_over(),
         item: None,
         probe: None,
+        finding,
         input_open: true,
     };
     let end = loop {
@@ -202,6 +269,11 @@ async fn on(
             shell.gate.agent(b"\x03", now, &mut effects);
         }
         ShellEvent::Control(Some(Control::Signal(_))) => {}
+        ShellEvent::Found(tty) => {
+            if let Some(tty) = tty {
+                shell.gate.found_tty(tty);
+            }
+        }
         ShellEvent::GrantOver => shell.gate.end_grant(&mut effects),
         ShellEvent::Input(Taken::Bytes(bytes)) => shell.gate.agent(&bytes, now, &mut effects),
         // As with sshd: the terminal stays, and so does what was typed.
@@ -300,7 +372,9 @@ async fn next_of_item(item: &mut Option<ItemInReview<'_>>) -> ItemEvent {
     }
 }
 
-async fn answered(probe: &mut Option<Probing<'_>>) -> Option<Probe> {
+async fn answered<T>(
+    probe: &mut Option<Pin<Box<dyn Future<Output = Option<T>> + Send + '_>>>,
+) -> Option<T> {
     match probe {
         Some(probe) => probe.as_mut().await,
         None => std::future::pending().await,

@@ -10,6 +10,7 @@ use expacti_protocol::command::{CommandState, ItemKind, Outcome, StdinTreatment,
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent, GateRequest};
 use expacti_protocol::http::{AgentKeyQuery, PrincipalView, Target};
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::input::{InputGrant, InputRef};
 use expacti_protocol::uplink::{Isolation, WrapCheck, WrapRegistration};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -204,6 +205,8 @@ impl Broker {
             kind: DecisionKind::Reviewer,
             released: false,
             grant: None,
+            input: None,
+            input_grant: None,
             signatures: Vec::new(),
         }
     }
@@ -214,6 +217,27 @@ impl Broker {
 
     pub fn deny(&self, item: &Item, comment: &str) {
         self.say(GateEvent::Decision(Self::decision(item, false, Some(comment))));
+    }
+}
+
+impl Broker {
+    /// Waits until this much of an item's standard input has joined it.
+    pub async fn joined(&self, item: &Item, bytes: usize) -> InputRef {
+        self.heard("join", |request| match request {
+            GateRequest::Join { id, input, .. }
+                if *id == item.id && input.bytes == bytes as u64 =>
+            {
+                Some(*input)
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// Allows an item with that much of its standard input.
+    pub fn allow_with(&self, item: &Item, input: Option<InputRef>, grant: Option<InputGrant>) {
+        let decision = Self::decision(item, true, None);
+        self.say(GateEvent::Decision(Decision { input, input_grant: grant, ..decision }));
     }
 }
 
@@ -299,7 +323,7 @@ async fn http(state: &State, mut stream: UnixStream) {
 
 fn treatment(command: &str) -> StdinTreatment {
     let code = ["bash", "sh", "python3"];
-    if command.split_whitespace().next().is_some_and(|word| code.contains(&word)) {
+    if command.contains('>') || command.split_whitespace().next().is_some_and(|word| code.contains(&word)) {
         StdinTreatment::Code
     } else {
         StdinTreatment::Data
@@ -355,6 +379,7 @@ fn answer(state: &State, request: GateRequest) -> (Vec<GateEvent>, Option<Item>)
             vec![GateEvent::Ack { r#ref, session_id: Some(SessionId::new()), ask_shell: false }]
         }
         GateRequest::CloseSession { r#ref, .. }
+        | GateRequest::Join { r#ref, .. }
         | GateRequest::Withdraw { r#ref, .. }
         | GateRequest::Finished { r#ref, .. } => {
             vec![GateEvent::Ack { r#ref, session_id: None, ask_shell: false }]
@@ -374,6 +399,7 @@ fn answer(state: &State, request: GateRequest) -> (Vec<GateEvent>, Option<Item>)
                 level: serde_json::from_str("\"CRITICAL\"").unwrap(),
                 timeout_seconds: *state.timeout.lock().unwrap(),
                 stdin,
+                drop_stdin: item.submission.text.command.contains("# drop"),
                 unattended: false,
             };
             let mut events = vec![submitted];

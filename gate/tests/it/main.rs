@@ -32,6 +32,7 @@ mod shell_held;
 mod shell_hostile;
 mod shell_lines;
 mod shell_session;
+mod stdin;
 mod target;
 mod team;
 mod trial;

@@ -147,6 +147,8 @@ async fn decide(endpoint: &Endpoint) -> Result<(), Failure> {
                 comment,
                 sha256: Some(command.sha256),
                 grant: None,
+                input: None,
+                input_grant: None,
                 signature: None,
             };
             let path = format!("/v1/commands/{}/decision", command.id);

@@ -1,7 +1,7 @@
 //! What the screen shows of a request besides its bytes. It must never hold a string that is not
 //! clean.
 
-use expacti_engine::PolicyKind;
+use expacti_engine::{InputUse, PolicyKind};
 use expacti_protocol::command::{CommandView, ItemKind, PromptLabel};
 
 use super::decisions::Verdict;
@@ -204,8 +204,15 @@ impl Card {
 fn notes(view: &CommandView) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     match view.kind {
-        ItemKind::Exec | ItemKind::Line => {}
-        ItemKind::Stdin => notes.push("script on standard input".to_owned()),
+        ItemKind::Line => {}
+        ItemKind::Exec => notes.extend(input(view)),
+        ItemKind::Stdin => {
+            let what = view.input.as_deref().map_or_else(
+                || "a script on standard input".to_owned(),
+                |input| format!("standard input: {}", clean(&input.report.describe(), 200)),
+            );
+            notes.push(what);
+        }
         // The header above the command says what these are for.
         ItemKind::Input
         | ItemKind::Keys
@@ -226,6 +233,22 @@ fn notes(view: &CommandView) -> Vec<String> {
         notes.push(clean(&format!("dropped environment {names}"), 300));
     }
     notes
+}
+
+/// What the command does with its standard input, where that matters.
+fn input(view: &CommandView) -> Option<String> {
+    let input = view.input.as_deref()?;
+    if view.pty.is_some() {
+        return None;
+    }
+    let what = clean(&input.report.describe(), 200);
+    let text = match (input.report.r#use, &input.came) {
+        (InputUse::Unused | InputUse::Looks, _) => return None,
+        (InputUse::Protocol, _) => format!("standard input: {what}, not shown"),
+        (_, None) => format!("standard input: {what}; none came yet, what comes later is asked about"),
+        (_, Some(_)) => format!("standard input: {what}; shown below the command"),
+    };
+    Some(text)
 }
 
 /// Who must approve; empty when anybody may.

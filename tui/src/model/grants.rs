@@ -3,12 +3,16 @@
 
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::input::InputGrant;
 use tui_input::Input;
 
 use crate::text::clean;
 
 /// Seconds and bytes that are proposed.
 const PROPOSED: (&str, &str) = ("5m", "1M");
+
+/// The same for standard input.
+const PROPOSED_INPUT: (&str, &str) = ("1h", "1G");
 
 /// A field of the dialog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +62,8 @@ pub(crate) struct GrantForm {
     pub bytes: Input,
     /// The name, as typed.
     pub name: Input,
+    /// It is for standard input, and not for keys.
+    pub input: bool,
 }
 
 impl GrantForm {
@@ -71,6 +77,18 @@ impl GrantForm {
             seconds: Input::new(PROPOSED.0.to_owned()),
             bytes: Input::new(PROPOSED.1.to_owned()),
             name: Input::default(),
+            input: false,
+        }
+    }
+
+    /// An empty dialog for standard input.
+    pub(crate) fn of_input(id: CommandId, revision: u64, expected: String) -> Self {
+        let (seconds, bytes) = PROPOSED_INPUT;
+        Self {
+            seconds: Input::new(seconds.to_owned()),
+            bytes: Input::new(bytes.to_owned()),
+            input: true,
+            ..Self::new(id, revision, expected)
         }
     }
 
@@ -89,13 +107,33 @@ impl GrantForm {
     /// Names the field that is not within its bounds.
     pub(crate) fn grant(&self) -> Result<Grant, &'static str> {
         let seconds = amount(self.seconds.value(), &[("s", 1), ("m", 60), ("h", 3_600)]);
-        let seconds = seconds
-            .filter(|n| (1..=Grant::MAX_SECONDS).contains(n))
-            .ok_or("the time must be 1s to 1h, such as 90s or 5m")?;
-        let units = [("k", 1 << 10), ("kib", 1 << 10), ("m", 1 << 20), ("mib", 1 << 20)];
+        let (longest, most, time, size) = if self.input {
+            (
+                InputGrant::MAX_SECONDS,
+                InputGrant::MAX_BYTES,
+                "the time must be 1s to 24h, such as 5m or 1h",
+                "the size must be 1 to 1024G bytes, such as 64k, 100M or 1G",
+            )
+        } else {
+            (
+                Grant::MAX_SECONDS,
+                Grant::MAX_BYTES,
+                "the time must be 1s to 1h, such as 90s or 5m",
+                "the size must be 1 to 16M bytes, such as 500, 64k or 1M",
+            )
+        };
+        let seconds = seconds.filter(|n| (1..=longest).contains(n)).ok_or(time)?;
+        let units = [
+            ("k", 1 << 10),
+            ("kib", 1 << 10),
+            ("m", 1 << 20),
+            ("mib", 1 << 20),
+            ("g", 1 << 30),
+            ("gib", 1 << 30),
+        ];
         let bytes = amount(self.bytes.value(), &units)
-            .filter(|n| (1..=Grant::MAX_BYTES).contains(n))
-            .ok_or("the size must be 1 to 16M bytes, such as 500, 64k or 1M")?;
+            .filter(|n| (1..=most).contains(n))
+            .ok_or(size)?;
         Ok(Grant { seconds, bytes })
     }
 }

@@ -1,10 +1,13 @@
 //! One request on the reviewer's screen. It must never show a string that is not clean, nor call
 //! bytes exact whose digest is not the command's.
 
+use std::borrow::Cow;
+
 use expacti_engine::Level;
 use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outcome};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
+use expacti_protocol::input::InputView;
 
 use super::card::Card;
 use super::decisions::Verdict;
@@ -125,6 +128,24 @@ pub(crate) fn headline(view: &CommandView, max: usize) -> String {
     }
 }
 
+/// The standard input that came with a command.
+pub(crate) fn came(view: &CommandView) -> Option<&InputView> {
+    view.input.as_deref().and_then(|input| input.came.as_ref())
+}
+
+/// What is shown below the command: what goes with it for reading, or the standard input that is allowed
+/// with it.
+fn previewed(view: &CommandView) -> Option<Cow<'_, str>> {
+    let input = || {
+        let came = came(view)?;
+        Some(match &came.text {
+            Some(text) => Cow::from(text),
+            None => Cow::from(came.preview.join("\n")),
+        })
+    };
+    view.preview.as_deref().map(Cow::from).or_else(input)
+}
+
 /// How much a difference of two files changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DiffStat {
@@ -159,10 +180,10 @@ impl Item {
             (exact, Digest::of(&bytes).to_string(), format!("{:?}", view.kind)),
             (&s.agent, &s.target, &s.host, s.port, &s.user, &s.reason, &view.cwd),
             (&view.env, &view.parent, view.risk_score, view.retry_of_denied, view.anomaly),
-            (&view.interactive, &view.preview),
+            (&view.interactive, &view.preview, &view.input),
         );
         let group = Digest::of(format!("{key:?}").as_bytes());
-        let preview = view.preview.as_ref().map(|p| VisibleText::of_file(p.as_bytes(), ascii));
+        let preview = previewed(&view).map(|p| VisibleText::of_file(p.as_bytes(), ascii));
         Self {
             command: VisibleText::new(&bytes, ascii),
             exact,
@@ -188,6 +209,7 @@ impl Item {
         let same = view.sha256 == self.view.sha256
             && view.text == self.view.text
             && view.preview == self.view.preview
+            && came(&view) == came(&self.view)
             && view.interactive == self.view.interactive;
         if !same {
             // Once it is decided the broker shows the masked text: what this reviewer did stays.

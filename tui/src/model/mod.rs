@@ -42,7 +42,7 @@ pub(crate) use decisions::{LastDecision, Verdict};
 pub(crate) use drawn::{Area, Drawn, DrawnRequest};
 pub(crate) use find::{Find, Match, Section};
 pub(crate) use grants::{ActiveGrant, GrantField, GrantForm, words};
-pub(crate) use item::{Item, Stage, result};
+pub(crate) use item::{Item, Stage, came, result};
 pub(crate) use list::List;
 pub(crate) use message::{Answer, Effect, Fetch, LinkMsg, Msg, Notice, NoticeAction};
 pub(crate) use mode::{Confirming, Mode, SecondStep, SessionControl};

@@ -1,10 +1,11 @@
 //! A decision, and the message that carries it to the broker. It must never be sent for other bytes
 //! or another revision than the ones that were shown.
 
-use expacti_protocol::command::Grant;
+use expacti_protocol::command::{Grant, ItemKind};
+use expacti_protocol::input::InputGrant;
 use expacti_protocol::reviewer::{DecisionMessage, ReviewerRequest};
 
-use crate::model::{Connection, Effect, Item, Stage, Verdict};
+use crate::model::{Connection, Effect, Item, Stage, Verdict, came};
 use crate::time::Millis;
 
 /// What a reviewer decides of a request.
@@ -39,6 +40,18 @@ impl Decision {
             Self::Allow(grant) => (None, grant),
             Self::Deny(comment) => (comment, None),
         };
+        let view = item.view();
+        // Exactly what was shown below the command.
+        let input = came(view)
+            .filter(|_| verdict == Verdict::Allow && view.kind == ItemKind::Exec)
+            .map(|came| came.given);
+        let of_input = view.input.as_deref().is_some_and(|input| input.grantable);
+        let (grant, input_grant) = match grant {
+            Some(Grant { seconds, bytes }) if of_input => {
+                (None, Some(InputGrant { seconds, bytes }))
+            }
+            grant => (grant, None),
+        };
         let r#ref = connection.next_ref();
         item.stage = Stage::Sent { r#ref, verdict, at: now };
         Effect::Send(ReviewerRequest::Decision(DecisionMessage {
@@ -49,6 +62,8 @@ impl Decision {
             sha256: Some(item.view().sha256),
             revision: Some(revision),
             grant,
+            input,
+            input_grant,
             signature: None,
         }))
     }

@@ -16,10 +16,17 @@ use crate::time::GRANT_LINGER;
 /// The key "grant": opens the dialog.
 pub(super) fn open(model: &mut Model) {
     let Some(item) = model.requests.current() else { return model.hint(Lock::NoRequest.text()) };
-    if !item.view().interactive.as_ref().is_some_and(|i| i.grantable) {
+    let keys = item.view().interactive.as_ref().is_some_and(|i| i.grantable);
+    let input = item.view().input.as_deref().is_some_and(|input| input.grantable);
+    if !keys && !input {
         return model.hint("what follows this one cannot pass unreviewed");
     }
-    let form = GrantForm::new(item.id().clone(), item.view().revision, name_to_type(item));
+    let (id, revision, name) = (item.id().clone(), item.view().revision, name_to_type(item));
+    let form = if input {
+        GrantForm::of_input(id, revision, name)
+    } else {
+        GrantForm::new(id, revision, name)
+    };
     let lock = allow_lock(model);
     model.press();
     match lock {

@@ -9,7 +9,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::keymap::Action;
-use crate::model::{Item, Match, Model, Section};
+use crate::model::{Item, Match, Model, Section, came};
 use crate::text::{bytes, width};
 use crate::visible_text::{Mark, Rows, VisibleText};
 
@@ -138,7 +138,9 @@ impl<'a> Body<'a> {
     fn rule(&self, model: &Model) -> Vec<Span<'static>> {
         let theme = model.settings.theme;
         let Some((shown, _)) = &self.preview else { return Vec::new() };
+        let input = came(self.item.view()).filter(|_| self.item.view().preview.is_none());
         let what = match (self.item.diff.is_some(), self.item.view().kind) {
+            _ if input.is_some() => "STANDARD INPUT",
             (true, _) => "DIFFERENCE",
             (false, ItemKind::Keys | ItemKind::Control) => "THESE KEYS",
             (false, ItemKind::File) => "CONTENT",
@@ -149,6 +151,13 @@ impl<'a> Body<'a> {
             Span::styled(what, theme.label()),
             Span::styled(format!(" {} line{s}, {}", shown.lines, bytes(shown.bytes)), theme.dim()),
         ];
+        if let Some(input) = input.filter(|_| self.item.view().kind != ItemKind::Stdin) {
+            let end = if input.given.ended { "all of it" } else { "so far: more is asked about" };
+            spans.push(Span::styled(
+                format!("  {}, {end}; allowed with the command", input.kind),
+                theme.strong(),
+            ));
+        }
         if let Some(diff) = self.item.diff {
             spans.push(Span::styled(format!("  +{}", diff.added), theme.ok()));
             spans.push(Span::styled(format!(" -{}", diff.removed), theme.error()));

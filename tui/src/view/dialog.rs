@@ -119,12 +119,16 @@ fn grant(model: &Model, form: &GrantForm, columns: usize) -> Vec<Line<'static>> 
     let Some(item) = model.requests.items.get(&form.id) else { return Vec::new() };
     let target = theme.shown(&item.card.target);
     let means = match form.grant() {
+        Ok(grant) if form.input => {
+            format!("its standard input for {} after what is shown", words(grant))
+        }
         Ok(grant) => format!("an ungated shell for {}", words(grant)),
         Err(why) => why.to_owned(),
     };
     let text = format!(
-        "GRANT {} on {target}: {means}: everything typed passes unreviewed",
-        form.id.short()
+        "GRANT {} on {target}: {means}: {} passes unreviewed",
+        form.id.short(),
+        if form.input { "what comes" } else { "everything typed" }
     );
     let mut lines: Vec<Line<'static>> = wrapped(&text, columns.saturating_sub(2), 5)
         .into_iter()

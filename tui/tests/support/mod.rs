@@ -88,6 +88,7 @@ pub(super) fn request(
         session: of.info.clone(),
         pty: None,
         stdin: StdinTreatment::Data,
+        input: None,
         dropped_env: Vec::new(),
         env: Vec::new(),
         notes: Vec::new(),

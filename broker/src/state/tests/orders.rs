@@ -81,7 +81,7 @@ proptest! {
                 Step::Release { which, as_submitted } => if let Some((id, session, command)) = at(which) {
                     let bytes = if as_submitted { commands[command] } else { "rm -rf /" };
                     let digest = Digest::of(bytes.as_bytes());
-                    let done = w.state.job(|l| l.release(GATE, &id, &session, digest, now));
+                    let done = w.state.job(|l| l.release(GATE, &id, &session, (digest, None), now));
                     prop_assert!(as_submitted || done.is_err());
                 },
                 Step::Finish { which } => if let Some((id, ..)) = at(which) {

@@ -192,7 +192,7 @@ impl World {
         command: &str,
     ) -> Result<(), Refusal> {
         let digest = Digest::of(command.as_bytes());
-        self.run(|state, now| state.release(GATE, id, session, digest, now))
+        self.run(|state, now| state.release(GATE, id, session, (digest, None), now))
     }
 
     pub(super) fn decisions(&self) -> Vec<&Decision> {
@@ -246,6 +246,8 @@ pub(super) fn message(id: &CommandId, allow: bool) -> DecisionMessage {
         sha256: None,
         revision: None,
         grant: None,
+        input: None,
+        input_grant: None,
         signature: None,
     }
 }

@@ -18,7 +18,7 @@ pub use abort::AbortReason;
 pub use delivery::{Delivery, Step};
 pub use event::{Check, Event, Hello, LastStatus, Phase};
 pub use nonce::Nonce;
-pub use probe::{Probe, parse_probe, probe_command};
+pub use probe::{Probe, find_command, parse_found, parse_probe, probe_command};
 pub use provision::start_command;
 pub use state::Remote;
 pub use undeliverable::Undeliverable;

@@ -5,6 +5,8 @@ use super::provision::for_any_shell;
 
 const SCRIPT: &str = include_str!("shells/probe.sh");
 
+const FIND: &str = include_str!("shells/find.sh");
+
 /// What reads the terminal, as the target said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probe {
@@ -26,6 +28,22 @@ pub struct Probe {
 /// The exec request that asks about this terminal; `None` when that is not a terminal's name.
 pub fn probe_command(tty: &str) -> Option<String> {
     valid_tty(tty).then(|| for_any_shell(&SCRIPT.replace("@TTY@", tty)))
+}
+
+/// The exec request that asks which terminals the commands of this connection have.
+pub fn find_command() -> String {
+    for_any_shell(FIND)
+}
+
+/// Reads the answer: the one terminal; `None` if there is none, or more than one.
+pub fn parse_found(output: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(output);
+    let mut found = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("tty=").map(str::trim))
+        .filter(|tty| valid_tty(tty));
+    let tty = found.next()?.to_owned();
+    found.next().is_none().then_some(tty)
 }
 
 /// Reads the answer; `None` if it is malformed.
@@ -78,6 +96,15 @@ pub(super) fn valid_tty(tty: &str) -> bool {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_terminal_is_the_one() {
+        let found = |text: &str| parse_found(text.as_bytes());
+        assert_eq!(found("tty=/dev/?\ntty=/dev/pts/3\n"), Some("/dev/pts/3".to_owned()));
+        assert_eq!(found("tty=/dev/pts/3\ntty=/dev/pts/4\n"), None);
+        assert_eq!(found("tty=/dev/pts/3;id\n"), None);
+        assert_eq!(found(""), None);
+    }
 
     #[test]
     fn only_a_terminals_name_is_probed() {

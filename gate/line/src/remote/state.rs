@@ -23,6 +23,8 @@ pub struct Remote {
     epoch: u64,
     hello: Option<Hello>,
     cwd: Option<String>,
+    /// The terminal, where it is known otherwise.
+    tty: Option<String>,
     foreground: Option<String>,
     prompt: Vec<u8>,
     in_prompt: bool,
@@ -51,6 +53,7 @@ impl Remote {
             epoch: 0,
             hello: None,
             cwd: None,
+            tty: None,
             foreground: None,
             prompt: Vec::new(),
             in_prompt: false,
@@ -62,6 +65,16 @@ impl Remote {
             ignores_check_key: false,
             cols: cols.max(1),
         }
+    }
+
+    /// A session in which a command runs, and no shell says what it does.
+    pub fn of_command(nonce: Nonce, cols: u16) -> Self {
+        Self { phase: Phase::Running, ..Self::new(nonce, cols) }
+    }
+
+    /// The terminal is this one.
+    pub fn found_tty(&mut self, tty: String) {
+        self.tty = Some(tty);
     }
 
     /// Takes what the target sent, split anywhere, and appends the events.
@@ -107,7 +120,10 @@ impl Remote {
 
     /// The terminal that a probe may ask about, once the shell has said which it is.
     pub fn tty(&self) -> Option<&str> {
-        self.hello()?.tty.as_deref()
+        match self.hello() {
+            Some(hello) => hello.tty.as_deref(),
+            None => self.tty.as_deref(),
+        }
     }
 
     /// How the last command ended, as far as the shell has said so without a prompt after it.

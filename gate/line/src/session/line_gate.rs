@@ -47,6 +47,8 @@ pub struct LineGate {
     pub(super) command: Option<RunningCommand>,
     pub(super) grant: Option<Grant>,
     pub(super) partial_line: PartialLine,
+    /// The command that runs, where there is no shell of ours.
+    pub(super) program: Option<String>,
 }
 
 impl LineGate {
@@ -67,7 +69,30 @@ impl LineGate {
             command: None,
             grant: None,
             partial_line: PartialLine::default(),
+            program: None,
         }
+    }
+
+    /// A gate for a command in a terminal: a program reads what is typed from the start.
+    pub fn for_command(
+        nonce: Nonce,
+        cols: u16,
+        rows: u16,
+        command: String,
+        now: Duration,
+    ) -> Self {
+        Self {
+            mode: Mode::Unverified,
+            remote: Remote::of_command(nonce.clone(), cols),
+            program: Some(command),
+            ..Self::new(nonce, cols, rows, History::default(), now)
+        }
+    }
+
+    /// The command's terminal is this one: it can be asked about from now on.
+    pub fn found_tty(&mut self, tty: String) {
+        self.remote.found_tty(tty);
+        self.probe.invalidate();
     }
 
     /// The terminal to ask about, once the shell has said which it is.

@@ -26,7 +26,7 @@ impl LineGate {
             kind,
             bytes,
             label,
-            foreground: probe.and_then(|p| p.foreground.clone()),
+            foreground: probe.and_then(|p| p.foreground.clone()).or_else(|| self.program.clone()),
             cwd: probe.and_then(|p| p.cwd.clone()).or_else(|| self.remote.cwd().map(str::to_owned)),
             shell: shell.map(|hello| hello.shell.clone()),
             secret: self.mode == Mode::Secret,
@@ -48,7 +48,8 @@ impl LineGate {
             Mode::Prompt | Mode::Continuation => Kind::Line,
             // Nobody knows who reads it: as a line of a shell, unless a program is known.
             Mode::Unverified
-                if self.tty().is_none() || own_shell_reads(&self.remote, &self.probe) =>
+                if self.program.is_none()
+                    && (self.tty().is_none() || own_shell_reads(&self.remote, &self.probe)) =>
             {
                 Kind::Line
             }

@@ -77,6 +77,7 @@ impl World {
             level: Level::Low,
             timeout_seconds: 60,
             stdin: StdinTreatment::Data,
+            drop_stdin: false,
             unattended: false,
         };
         self.task.on_event(event).unwrap();
@@ -94,6 +95,8 @@ impl World {
             kind: DecisionKind::Rule,
             released: true,
             grant: None,
+            input: None,
+            input_grant: None,
             signatures: Vec::new(),
         };
         self.task.on_event(GateEvent::Decision(decision)).unwrap();

@@ -70,6 +70,7 @@ impl World {
             terminal: None,
             environment: Environment::default(),
             stdin: StdinTreatment::Code,
+            drop_stdin: false,
             login_shell: false,
         };
         ItemLifecycle::new(self.session.clone(), Bytes::from_static(BYTES), context)
@@ -86,6 +87,8 @@ impl World {
             kind: DecisionKind::Reviewer,
             released: false,
             grant: None,
+            input: None,
+            input_grant: None,
             signatures: Vec::new(),
         };
         change(&mut decision);
@@ -100,6 +103,8 @@ impl World {
                 level: "LOW".to_owned(),
                 timeout: Duration::from_secs(60),
                 stdin: StdinTreatment::Data,
+                drop_stdin: false,
+                pending: true,
                 unattended: false,
             })),
             Say::Refused => Event::Broker(BrokerEvent::Refused("disk full".to_owned())),
@@ -151,7 +156,7 @@ fn play(sequence: &[Say]) -> (Option<usize>, usize) {
     let mut lifecycle = world.lifecycle();
     let (mut delivered, mut count) = (None, 0);
     for (i, say) in sequence.iter().enumerate() {
-        if let Step::Deliver(id, _) = lifecycle.on(world.event(*say)) {
+        if let Step::Deliver(id, ..) = lifecycle.on(world.event(*say)) {
             assert_eq!(id, world.id);
             delivered = Some(i);
             count += 1;

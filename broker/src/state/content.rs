@@ -1,0 +1,205 @@
+//! What bytes are, in words for a reviewer: text, an archive with what it holds, or something else with
+//! its kind and beginning. It must never run out of memory on hostile bytes, nor say more than it read.
+
+use std::io::Read as _;
+
+use expacti_protocol::digest::StreamDigest;
+use expacti_protocol::input::{InputRef, InputView};
+
+/// The most of a compressed archive that is unpacked to read its listing, in bytes.
+const UNPACKED: u64 = 16 * 1024 * 1024;
+
+/// The most entries of an archive that are listed.
+const LISTED: usize = 200;
+
+/// The bytes of something unknown that are shown.
+const SHOWN: usize = 64;
+
+/// The view of standard input that came with a command.
+pub(super) fn view(bytes: &[u8], ended: bool) -> InputView {
+    let mut digest = StreamDigest::default();
+    digest.update(bytes);
+    let summary = digest.summary();
+    let given = InputRef { bytes: summary.bytes, sha256: summary.sha256, ended };
+    if let Some(text) = readable(bytes) {
+        let (kind, text) = ("text".to_owned(), Some(text));
+        return InputView { given, kind, text, preview: Vec::new() };
+    }
+    match archive(bytes) {
+        Some(preview) => InputView { given, kind: "archive".to_owned(), text: None, preview },
+        None => InputView { given, kind: "binary".to_owned(), text: None, preview: begins(bytes) },
+    }
+}
+
+/// The bytes as text, if a person can read them as such: UTF-8 without NUL. A character that is cut off
+/// at the end may still come whole.
+fn readable(bytes: &[u8]) -> Option<String> {
+    if bytes.contains(&0) {
+        return None;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text.to_owned()),
+        Err(e) if e.error_len().is_none() && e.valid_up_to() > 0 => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+        Err(_) => None,
+    }
+}
+
+/// What a tar archive holds, as far as it is there; `None` for anything else.
+fn archive(bytes: &[u8]) -> Option<Vec<String>> {
+    let plain = match bytes {
+        [0x1f, 0x8b, ..] => {
+            let mut out = Vec::new();
+            // What is cut off is unpacked as far as it goes.
+            let _ = flate2::read::GzDecoder::new(bytes).take(UNPACKED).read_to_end(&mut out);
+            out
+        }
+        _ => bytes.to_vec(),
+    };
+    // The magic of ustar and of GNU tar.
+    if plain.get(257..262) != Some(b"ustar") {
+        return None;
+    }
+    let mut out = Vec::new();
+    let mut reader = tar::Archive::new(plain.as_slice());
+    let mut files = 0_u64;
+    let mut total = 0_u64;
+    for entry in reader.entries().ok()? {
+        let Ok(entry) = entry else {
+            out.push("… the rest did not come yet, or cannot be read".to_owned());
+            break;
+        };
+        files = files.saturating_add(1);
+        total = total.saturating_add(entry.size());
+        if out.len() < LISTED {
+            out.push(line(&entry));
+        } else if out.len() == LISTED {
+            out.push("… and more".to_owned());
+        }
+    }
+    out.insert(0, format!("{files} entries, {total} bytes unpacked:"));
+    Some(out)
+}
+
+/// One entry, with what is dangerous about it.
+fn line<R: std::io::Read>(entry: &tar::Entry<'_, R>) -> String {
+    let header = entry.header();
+    let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    let link = entry.link_name_bytes().map(|to| String::from_utf8_lossy(&to).into_owned());
+    let mode = header.mode().unwrap_or(0);
+    let kind = match header.entry_type() {
+        tar::EntryType::Directory => 'd',
+        tar::EntryType::Symlink => 'l',
+        tar::EntryType::Link => 'h',
+        tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => '-',
+        _ => '?',
+    };
+    let mut flags = Vec::new();
+    if name.starts_with('/') {
+        flags.push("absolute");
+    }
+    if name.split('/').any(|part| part == "..") {
+        flags.push("leaves the directory");
+    }
+    if mode & 0o6000 != 0 {
+        flags.push("set-user-id");
+    }
+    if kind == '?' {
+        flags.push("device or other");
+    }
+    let to = link.map(|to| format!(" -> {to}")).unwrap_or_default();
+    let flags =
+        if flags.is_empty() { String::new() } else { format!("  [{}]", flags.join(", ")) };
+    format!("{kind}{:04o} {:>10} {name}{to}{flags}", mode & 0o7777, entry.size())
+}
+
+/// The beginning of something unknown, with what its first bytes say it is.
+fn begins(bytes: &[u8]) -> Vec<String> {
+    const KNOWN: [(&[u8], &str); 10] = [
+        (b"\x7fELF", "an ELF program"),
+        (b"\x1f\x8b", "gzip"),
+        (b"BZh", "bzip2"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"PK\x03\x04", "zip"),
+        (b"SQLite format 3\0", "an SQLite database"),
+        (b"PGDMP", "a dump of PostgreSQL"),
+        (b"\x89PNG", "a PNG image"),
+        (b"%PDF", "PDF"),
+    ];
+    let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic));
+    let mut out: Vec<String> = known.iter().map(|(_, what)| (*what).to_owned()).collect();
+    let shown = bytes.get(..SHOWN).unwrap_or(bytes);
+    for row in shown.chunks(16) {
+        let hex: Vec<String> = row.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text: String = row
+            .iter()
+            .map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' })
+            .collect();
+        out.push(format!("{:<48} {text}", hex.join(" ")));
+    }
+    out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tar_of(names: &[(&str, u32)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, mode) in names {
+            let mut header = tar::Header::new_gnu();
+            header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_size(3);
+            header.set_mode(*mode);
+            header.set_cksum();
+            builder.append(&header, &b"abc"[..]).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn an_archive_is_listed_with_what_is_dangerous_in_it() {
+        let bytes = tar_of(&[("srv/a", 0o644), ("../x", 0o644), ("/etc/cron.d/x", 0o4755)]);
+        let listed = view(&bytes, true);
+        assert_eq!(listed.kind, "archive");
+        assert_eq!(listed.preview[0], "3 entries, 9 bytes unpacked:");
+        assert!(listed.preview[2].contains("leaves the directory"), "{:?}", listed.preview);
+        assert!(listed.preview[3].contains("absolute, set-user-id"), "{:?}", listed.preview);
+        let mut packed =
+            flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut packed, &bytes).unwrap();
+        assert_eq!(view(&packed.finish().unwrap(), true).preview, listed.preview);
+        // As far as it came.
+        assert!(view(&bytes[..1100], false).preview.len() >= 2);
+    }
+
+    #[test]
+    fn text_is_text_and_the_rest_is_named() {
+        assert_eq!(view("grüße\n".as_bytes(), true).text.as_deref(), Some("grüße\n"));
+        assert_eq!(view(b"gr\xc3", false).kind, "text");
+        assert_eq!(view(b"a\0b", true).kind, "binary");
+        let elf = view(b"\x7fELF\x02\x01\x01\0", true);
+        assert_eq!(elf.preview[0], "an ELF program");
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_only_make_a_view(
+            bytes in proptest::collection::vec(any::<u8>(), 0..2000),
+            magic in 0_usize..4,
+        ) {
+            let mut all = tar_of(&[("a", 0o644)]);
+            let at = [0, 100, 512, all.len()][magic];
+            all.truncate(at);
+            all.extend(bytes);
+            let view = view(&all, true);
+            prop_assert!(view.preview.len() <= LISTED + 3);
+            prop_assert_eq!(view.given.bytes, all.len() as u64);
+        }
+    }
+}

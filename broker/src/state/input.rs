@@ -1,0 +1,306 @@
+//! Standard input: what a command does with it, what of it is decided together with the command, and
+//! what may flow. Nothing of it may reach a target that was not named by every approval.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use expacti_engine::{
+    Context, History, InputReport, InputUse, Outcome as RuleOutcome, Requirement, Verdict,
+    judge_input, judge_with_input,
+};
+use expacti_protocol::command::{CommandState, CommandView, ItemKind, StdinTreatment};
+use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::input::{CommandInput, InputGrant, InputRef};
+use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
+
+use super::content;
+use super::eligibility;
+use super::model::State;
+use super::open::Ballot;
+use super::ports::{Decider, GateId, Now, Refusal};
+
+/// The most standard input that is decided together with a command, in bytes.
+const MAX_JOINED: usize = 1024 * 1024;
+
+/// How many times more input gives people the whole time again.
+const MAX_RESTARTS: u8 = 3;
+
+/// Standard input that came while its command waited.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Joined {
+    bytes: Arc<Vec<u8>>,
+    restarts: u8,
+}
+
+/// How the gate is to treat the standard input of a command.
+pub(super) fn treatment(input: Option<&CommandInput>) -> StdinTreatment {
+    match input.map(|input| input.report.r#use) {
+        Some(InputUse::Looks | InputUse::Protocol) => StdinTreatment::Data,
+        _ => StdinTreatment::Code,
+    }
+}
+
+/// Whether what comes is kept from the command and dropped, because nothing reads it.
+pub(super) fn is_dropped(view: &CommandView) -> bool {
+    view.input.as_ref().is_some_and(|input| input.report.r#use == InputUse::Unused)
+}
+
+/// What a command does with its standard input, as it is shown.
+pub(super) fn of_command(report: InputReport) -> CommandInput {
+    let grantable = matches!(report.r#use, InputUse::Archive | InputUse::File);
+    CommandInput { report, grantable, ..CommandInput::default() }
+}
+
+/// What an allow says of standard input must be about exactly what came.
+pub(super) fn check(message: &DecisionMessage, view: &CommandView) -> Result<(), Refusal> {
+    if !message.allow {
+        return Ok(());
+    }
+    let input = view.input.as_deref();
+    if let Some(named) = message.input {
+        let came = input.and_then(|input| input.came.as_ref()).map(|came| came.given);
+        if came != Some(named) {
+            let what = match came {
+                Some(came) => format!("{} bytes of it by now", came.bytes),
+                None => "none".to_owned(),
+            };
+            return Err(Refusal::new(
+                ErrorCode::Mismatch,
+                format!(
+                    "that is not the standard input that came with command {} ({what}): look at it \
+                     again",
+                    view.id
+                ),
+            ));
+        }
+    }
+    let Some(grant) = message.input_grant else { return Ok(()) };
+    if !input.is_some_and(|input| input.grantable) {
+        return Err(Refusal::invalid(format!(
+            "the standard input of command {} may be run: it is not let through unseen",
+            view.id
+        )));
+    }
+    if !grant.is_valid() {
+        return Err(Refusal::invalid(format!(
+            "a grant of standard input is 1 to {} bytes and 1 to {} seconds",
+            InputGrant::MAX_BYTES,
+            InputGrant::MAX_SECONDS
+        )));
+    }
+    Ok(())
+}
+
+/// What all who approved have approved: nothing where one of them approved nothing.
+pub(super) fn approved(ballots: &[Ballot]) -> (Option<InputRef>, Option<InputGrant>) {
+    let allows = || ballots.iter().filter(|ballot| ballot.allow);
+    let input = allows()
+        .map(|ballot| ballot.input)
+        .reduce(|a, b| if a == b { a } else { None })
+        .flatten();
+    let grant = allows()
+        .map(|ballot| ballot.input_grant)
+        .reduce(|a, b| Some(a?.smallest(b?)))
+        .flatten();
+    (input, grant)
+}
+
+impl State {
+    /// The command that an item is the standard input of, with what it does with it. Only of one that
+    /// runs there is any.
+    fn reader_of(&self, parent: Option<&CommandId>) -> Option<(Arc<[u8]>, &CommandView)> {
+        let open = self.commands.get(parent?)?;
+        (open.view.kind == ItemKind::Exec).then(|| (Arc::clone(&open.bytes), &open.view))
+    }
+
+    /// Judges an item of standard input by what its command does with it; `None` if it has none.
+    pub(super) fn judge_item(
+        &self,
+        kind: ItemKind,
+        parent: Option<&CommandId>,
+        bytes: &[u8],
+        context: &Context,
+        history: &History,
+    ) -> Option<(Verdict, CommandInput)> {
+        if kind != ItemKind::Stdin {
+            return None;
+        }
+        let (command, view) = self.reader_of(parent)?;
+        let context = Context {
+            cwd: Some(view.cwd.clone()),
+            shell: view.shell.map(|shell| shell.as_str().to_owned()),
+            ..context.clone()
+        };
+        let verdict = judge_input(&self.snapshot, &command, bytes, &context, history);
+        let report = view.input.as_deref().map(|input| input.report.clone()).unwrap_or_default();
+        let mut input = of_command(report);
+        // An archive does not look like one in the middle.
+        let shown = content::view(bytes, false);
+        if shown.kind != "text" {
+            input.came = Some(shown);
+        }
+        Some((verdict, input))
+    }
+
+    /// More of a pending command's standard input has come: it is decided with it.
+    pub(crate) fn join(
+        &mut self,
+        gate: GateId,
+        id: &CommandId,
+        session: &SessionId,
+        (offset, data): (u64, &[u8]),
+        input: InputRef,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let Some(open) = self.commands.get(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        if open.gate != Some(gate) || open.view.session_id != *session {
+            return Err(Refusal::not_entitled("the command belongs to another session"));
+        }
+        if open.view.state != CommandState::Pending || now.mono >= open.deadline {
+            return Err(Refusal::new(ErrorCode::TooLate, "the command does not wait any more"));
+        }
+        if open.view.kind != ItemKind::Exec || open.view.pty.is_some() {
+            return Err(Refusal::invalid("nothing joins an item of this kind"));
+        }
+        let mut joined = open.joined.clone();
+        if offset != joined.bytes.len() as u64 {
+            return Err(Refusal::invalid("that input does not follow on what came before"));
+        }
+        if joined.bytes.len().saturating_add(data.len()) > MAX_JOINED {
+            return Err(Refusal::invalid(format!(
+                "no more than {MAX_JOINED} bytes are decided together with a command"
+            )));
+        }
+        Arc::make_mut(&mut joined.bytes).extend_from_slice(data);
+        let came = content::view(&joined.bytes, input.ended);
+        if came.given != input {
+            return Err(Refusal::new(ErrorCode::Mismatch, "the digest is not that of the input"));
+        }
+        let verdict = self.judge_joined(id, &joined.bytes, now)?;
+        let restart = joined.restarts < MAX_RESTARTS;
+        joined.restarts = joined.restarts.saturating_add(1);
+        let default_timeout = self.default_timeout.as_secs();
+        let Some(open) = self.commands.get_mut(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        open.joined = joined;
+        let view = &mut open.view;
+        view.risk_score = verdict.assessment.score;
+        view.level = verdict.assessment.level;
+        view.terms = verdict.assessment.terms;
+        view.uninspectable = verdict.assessment.uninspectable;
+        view.anomaly = !verdict.anomalies.is_empty();
+        view.anomaly_reasons = verdict.anomalies.iter().map(|a| a.name.clone()).collect();
+        view.anomalies = verdict.anomalies;
+        view.rule_why.clone_from(&verdict.rule.why);
+        view.closest = None;
+        view.requirement = kept(&view.requirement, verdict.requirement, default_timeout);
+        view.input.get_or_insert_default().came = Some(came);
+        // Whoever allowed it has seen less.
+        let void: Vec<String> =
+            open.ballots.iter().filter(|b| b.allow).map(|b| b.voter.person.clone()).collect();
+        open.ballots.retain(|ballot| !ballot.allow);
+        open.signatures.clear();
+        view.votes.retain(|vote| !vote.allow);
+        view.approvals_missing = eligibility::missing(&view.requirement, &open.ballots);
+        if restart {
+            let seconds = view.requirement.timeout_seconds;
+            open.deadline = now.mono + Duration::from_secs(seconds);
+            let whole = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+            view.deadline_ms = now.micros.div_euclid(1000).saturating_add(whole);
+            view.timeout_seconds = seconds;
+        }
+        let view = view.clone();
+        for by in void {
+            let entry = self
+                .entry_for("vote_void", &view, now)
+                .with("by", by)
+                .with("comment", "more standard input came with the command");
+            self.audit(&entry)?;
+        }
+        let entry = self
+            .entry_for("input_joined", &view, now)
+            .with("input_bytes", input.bytes)
+            .with("input_sha256", input.sha256.to_string())
+            .with("input_ended", input.ended)
+            .with("risk_score", view.risk_score)
+            .with("risk_level", view.level.as_str());
+        self.audit(&entry)?;
+        self.store(id, Some(CommandState::Pending))?;
+        if verdict.rule.verdict == RuleOutcome::Deny {
+            self.count_hit(verdict.rule.rule.as_deref());
+            let by = Decider::Rule(verdict.rule.rule.unwrap_or_else(|| "?".to_owned()));
+            return self.deny(id, &by, &verdict.rule.why, now);
+        }
+        Ok(())
+    }
+
+    /// The command with what came of its standard input.
+    fn judge_joined(&self, id: &CommandId, input: &[u8], now: Now) -> Result<Verdict, Refusal> {
+        let open = self
+            .commands
+            .get(id)
+            .ok_or_else(|| Refusal::not_found(format!("command {id}")))?;
+        let session = self
+            .sessions
+            .get(&open.view.session_id)
+            .ok_or_else(|| Refusal::not_found(format!("session {}", open.view.session_id)))?;
+        let context = Context {
+            cwd: Some(open.view.cwd.clone()),
+            shell: open.view.shell.map(|shell| shell.as_str().to_owned()),
+            ..session.context(now)
+        };
+        let nothing = History::default();
+        let history = self.work.get(&session.work).map_or(&nothing, |work| &work.history);
+        Ok(judge_with_input(&self.snapshot, &open.bytes, input, &context, history))
+    }
+}
+
+/// What is needed from now on: never less than what was needed before.
+fn kept(before: &Requirement, mut after: Requirement, default_timeout: u64) -> Requirement {
+    if after.policy.is_none() {
+        after.timeout_seconds = default_timeout;
+    }
+    let parts = before.parts().chain(after.parts());
+    let parts = parts.map(|part| Requirement { also: Vec::new(), ..part.clone() }).collect();
+    let mut out = Requirement::together(parts);
+    if before.escalated {
+        out.escalate();
+    }
+    out
+}
+
+/// What the log says of the standard input that was allowed with a command.
+pub(super) fn logged(
+    mut entry: expacti_audit::Entry,
+    view: &CommandView,
+    with_text: bool,
+) -> expacti_audit::Entry {
+    let Some(input) = view.input.as_deref() else { return entry };
+    if let Some(given) = input.approved {
+        entry = entry
+            .with("input_bytes", given.bytes)
+            .with("input_sha256", given.sha256.to_string())
+            .with("input_ended", given.ended);
+        if with_text && let Some(came) = &input.came {
+            entry = entry
+                .with("input_kind", came.kind.as_str())
+                .with_some("input", came.text.as_deref())
+                .with_some("input_preview", (!came.preview.is_empty()).then(|| came.preview.clone()));
+        }
+    }
+    if let Some(grant) = input.grant {
+        entry = entry
+            .with("input_grant_bytes", grant.bytes)
+            .with("input_grant_seconds", grant.seconds);
+    }
+    entry
+}
+
+/// Whether the release is for exactly the input that was approved.
+pub(super) fn fits(view: &CommandView, input: Option<InputRef>) -> bool {
+    view.input.as_deref().and_then(|known| known.approved) == input
+}
+
