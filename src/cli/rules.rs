@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 pub(crate) enum RulesCommand {
     /// Add a rule
     #[command(
-        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'read-only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n  expacti rules add --looks --target 'web-*' --trust-dir /srv/app --ttl 30d\n\nA line of several commands is allowed when each of them is. A glob's * stands for part of one plain word, never for an operator, a substitution or another\noption."
+        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'read-only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n  expacti rules add --looks --target 'web-*' --trust-dir /srv/app --ttl 30d\n  expacti rules add --glob 'tar -xf - -C /srv/app' --stdin --ttl 1h\n\nA line of several commands is allowed when each of them is. A glob's * stands for part of one plain word, never for an operator, a substitution or another\noption. A rule covers a command without standard input and without a terminal, unless it says so."
     )]
     Add(RuleAddArgs),
     /// List the rules
@@ -78,6 +78,15 @@ pub(crate) struct RuleAddArgs {
     /// With --looks: the target's own addresses may be asked, as by curl http://localhost
     #[arg(long, requires = "looks")]
     pub(crate) loopback: bool,
+    /// Also with a terminal, as `ssh -t` asks for one: in a pager or an editor there, more can be run
+    #[arg(long)]
+    pub(crate) terminal: bool,
+    /// Also with any standard input, unseen; not for what may run its input
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// Also with the standard input that has this SHA-256
+    #[arg(long, value_name = "DIGEST", conflicts_with = "stdin")]
+    pub(crate) stdin_sha256: Option<String>,
     /// Deny instead of allow; deny wins over allow
     #[arg(long)]
     pub(crate) deny: bool,
@@ -106,8 +115,8 @@ pub(crate) struct RuleTestArgs {
     /// The command
     #[arg(required_unless_present = "stdin", conflicts_with = "stdin", allow_hyphen_values = true)]
     pub(crate) command: Option<String>,
-    /// Read JSON lines {"command":"…","target":"…","agent":"…","user":"…","cwd":"…"} and answer each
-    /// with one line
+    /// Read JSON lines {"command":"…","target":"…","agent":"…","user":"…","cwd":"…",
+    /// "terminal":false} and answer each with one line
     #[arg(long)]
     pub(crate) stdin: bool,
     /// On this target
@@ -122,6 +131,9 @@ pub(crate) struct RuleTestArgs {
     /// In this working directory
     #[arg(long)]
     pub(crate) cwd: Option<String>,
+    /// With a terminal of its own
+    #[arg(long)]
+    pub(crate) terminal: bool,
     /// In an account with this shell
     #[arg(long, default_value = "bash", value_name = "NAME")]
     pub(crate) shell: String,

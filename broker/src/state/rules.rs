@@ -34,6 +34,8 @@ fn does_the_same(a: &Rule, b: &Rule) -> bool {
         && a.effect == b.effect
         && a.scope == b.scope
         && a.expires_at == b.expires_at
+        && a.terminal == b.terminal
+        && a.stdin == b.stdin
 }
 
 impl State {
