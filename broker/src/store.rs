@@ -151,6 +151,7 @@ impl Store {
         for text in self.column("SELECT body FROM rules").await? {
             loaded.rules.push(parse("rule", &text)?);
         }
+        loaded.earlier_rules = self.column("SELECT id FROM earlier_rules").await?;
         for text in self.column("SELECT body FROM policies").await? {
             loaded.policies.push(parse("policy", &text)?);
         }
@@ -236,6 +237,9 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
             if done.rows_affected() != 1 {
                 return Err(StoreError::Raced(id.to_string()));
             }
+        }
+        Write::EarlierRule { id } => {
+            delete(tx, "DELETE FROM earlier_rules WHERE id = $1", id).await?;
         }
         Write::Policy { id, body: Some(body) } => {
             upsert(tx, "INSERT INTO policies (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;

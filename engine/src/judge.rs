@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
 use crate::restrict::{Done, Line, is_far, policy_level};
-use crate::rules::every_command;
+use crate::rules::{FOR_FILES, every_command};
 use crate::subject::Subject;
 use crate::{
     Anomaly, Assessment, Context, Covered, History, MatchKind, Outcome, PolicySet, Requirement,
@@ -156,8 +156,6 @@ pub fn judge_as(
     Verdict { assessment, rule, rules, anomalies, requirement }
 }
 
-/// How the pattern of a rule must begin to allow a change of files.
-const FOR_FILES: &str = "sftp ";
 const NOT_FOR_FILES: &str = "only a rule written for `sftp ` allows a change of files";
 
 /// The changes in an item, one a line; the summary above several of them changes nothing.

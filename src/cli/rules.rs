@@ -24,6 +24,18 @@ pub(crate) enum RulesCommand {
         /// The rule's id
         id: String,
     },
+    /// Let a rule cover a terminal or standard input as well
+    ///
+    /// The rule counts as a new one: where a policy asks for several approvals, it needs them again.
+    #[command(
+        after_help = "Examples:\n  expacti rules cover rule_01h4 --terminal\n  expacti rules cover rule_01h4 --stdin-sha256 \"$(sha256sum < script.py | cut -d' ' -f1)\""
+    )]
+    Cover {
+        /// The rule's id
+        id: String,
+        #[command(flatten)]
+        cover: CoverArgs,
+    },
     /// Show what the rules would do with a command
     #[command(
         after_help = "Example:\n  expacti rules test 'systemctl status nginx' --target web-1 --agent deploybot\n  expacti rules test --stdin --json < commands.jsonl"
@@ -65,6 +77,20 @@ pub(crate) struct PatternArgs {
     pub(crate) looks: bool,
 }
 
+/// What a rule covers beside the command.
+#[derive(Debug, Args)]
+pub(crate) struct CoverArgs {
+    /// Also with a terminal, as `ssh -t` asks for one: in a pager or an editor there, more can be run
+    #[arg(long)]
+    pub(crate) terminal: bool,
+    /// Also with any standard input, unseen; not for what may run its input
+    #[arg(long = "stdin")]
+    pub(crate) any_stdin: bool,
+    /// Also with the standard input that has this SHA-256
+    #[arg(long, value_name = "DIGEST", conflicts_with = "any_stdin")]
+    pub(crate) stdin_sha256: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RuleAddArgs {
     #[command(flatten)]
@@ -78,15 +104,8 @@ pub(crate) struct RuleAddArgs {
     /// With --looks: the target's own addresses may be asked, as by curl http://localhost
     #[arg(long, requires = "looks")]
     pub(crate) loopback: bool,
-    /// Also with a terminal, as `ssh -t` asks for one: in a pager or an editor there, more can be run
-    #[arg(long)]
-    pub(crate) terminal: bool,
-    /// Also with any standard input, unseen; not for what may run its input
-    #[arg(long)]
-    pub(crate) stdin: bool,
-    /// Also with the standard input that has this SHA-256
-    #[arg(long, value_name = "DIGEST", conflicts_with = "stdin")]
-    pub(crate) stdin_sha256: Option<String>,
+    #[command(flatten)]
+    pub(crate) cover: CoverArgs,
     /// Deny instead of allow; deny wins over allow
     #[arg(long)]
     pub(crate) deny: bool,

@@ -8,6 +8,7 @@
 mod authority;
 mod changes;
 mod commands;
+mod covers;
 mod credential;
 mod deadlines;
 mod decide;

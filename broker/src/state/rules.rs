@@ -140,7 +140,7 @@ impl State {
         Ok(view)
     }
 
-    fn write_rule(&mut self, view: &RuleView) -> Result<(), Refusal> {
+    pub(super) fn write_rule(&mut self, view: &RuleView) -> Result<(), Refusal> {
         let text = Kept::exact(view)?;
         self.writes.push(Write::Rule { id: view.rule.id.clone(), body: Some(text) });
         Ok(())

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::pattern::GlobPattern;
-use super::types::{Effect, MatchKind, Rule};
-use crate::effects::{Effects, Performed};
+use super::types::{Effect, FOR_FILES, MatchKind, Rule};
+use crate::effects::{CommandReport, Effects, Looking, Performed};
 use crate::restrict::Line;
 use crate::{Context, RiskTables};
 
@@ -186,4 +186,32 @@ fn samples(rule: &Rule) -> Vec<String> {
             Err(_) => Vec::new(),
         },
     }
+}
+
+/// The options that let a rule from before there were any allow what it did: a terminal, and standard
+/// input where its command reads more than to show it. `None` where it lost nothing.
+#[must_use]
+pub fn options_of_before(rule: &Rule) -> Option<&'static str> {
+    let files = rule.pattern.starts_with(FOR_FILES);
+    if rule.effect == Effect::Deny || files || rule.terminal || rule.stdin.is_some() {
+        return None;
+    }
+    let lines = samples(rule);
+    let keeps = rule.kind != MatchKind::Regex && lines.iter().any(|line| needs_no_input(line));
+    Some(if keeps {
+        "--terminal"
+    } else if lines.iter().any(|line| may_take_any(line)) {
+        "--terminal --stdin"
+    } else {
+        "--terminal --stdin-sha256 DIGEST"
+    })
+}
+
+/// Whether a line does not read its standard input, or only shows it.
+fn needs_no_input(line: &str) -> bool {
+    let context = Context { shell: Some("bash".to_owned()), ..Context::default() };
+    let report = RiskTables::builtin().report(line.as_bytes(), &context, &Looking::default());
+    let unused =
+        |command: &CommandReport| command.effects.closed && command.effects.stdin == "unused";
+    report.looks || !report.commands.is_empty() && report.commands.iter().all(unused)
 }

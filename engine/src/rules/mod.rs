@@ -12,7 +12,7 @@ mod shell;
 mod suggest;
 mod types;
 
-pub use cover::{Covered, Digested, StdinCover};
+pub use cover::{Covered, Digested, StdinCover, options_of_before};
 pub use defaults::default_rules;
 pub use looks::looks_pattern;
 pub use set::RuleSet;
@@ -24,6 +24,7 @@ pub use types::{
 
 pub(crate) use pattern::GlobPattern;
 pub(crate) use plain::{every_command, plain_words};
+pub(crate) use types::FOR_FILES;
 
 /// Whether a rule can be built, and what is wrong if not.
 ///

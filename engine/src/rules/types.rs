@@ -85,6 +85,9 @@ pub struct Rule {
     pub stdin: Option<StdinCover>,
 }
 
+/// How the pattern of a rule must begin to allow a change of files.
+pub(crate) const FOR_FILES: &str = "sftp ";
+
 impl Rule {
     /// The program the rule is for, as far as its pattern names one: the first word, unless that is
     /// a wildcard or quoted. An expression has none, since what it matches may go on after an

@@ -3,7 +3,7 @@
 use expacti_engine::{Effect, Looking, MatchKind, Rule, Scope, StdinCover, looks_pattern};
 use expacti_protocol::now_micros;
 
-use crate::cli::RuleAddArgs;
+use crate::cli::{CoverArgs, RuleAddArgs};
 use crate::failure::Failure;
 use crate::{print, units};
 
@@ -44,15 +44,15 @@ pub(super) fn from_args(args: RuleAddArgs) -> Result<Rule, Failure> {
         created_at: now,
         expires_at,
         hits: 0,
-        terminal: args.terminal,
-        stdin: cover(args.stdin, args.stdin_sha256.as_deref()),
+        terminal: args.cover.terminal,
+        stdin: stdin_of(&args.cover),
     })
 }
 
 /// The standard input that the options name.
-fn cover(any: bool, digest: Option<&str>) -> Option<StdinCover> {
-    let named = |digest: &str| StdinCover::Digest(digest.trim().to_ascii_lowercase());
-    any.then_some(StdinCover::Any).or_else(|| digest.map(named))
+pub(super) fn stdin_of(cover: &CoverArgs) -> Option<StdinCover> {
+    let named = |digest: &String| StdinCover::Digest(digest.trim().to_ascii_lowercase());
+    cover.any_stdin.then_some(StdinCover::Any).or_else(|| cover.stdin_sha256.as_ref().map(named))
 }
 
 /// What a rule does, in words.
