@@ -430,3 +430,40 @@ impl Reader {
         row.map(|row| parse("principal", row.try_get(0)?)).transpose()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn rules_of_before_are_told_from_later_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("broker.db");
+        let mut conn = SqliteConnection::connect_with(&options(&path).unwrap()).await.unwrap();
+        let before = MIGRATIONS.iter().filter(|migration| migration.version < 4).cloned();
+        let before = sqlx::migrate::Migrator {
+            migrations: before.collect(),
+            ..sqlx::migrate::Migrator::DEFAULT
+        };
+        before.run(&mut conn).await.unwrap();
+        let add = |id: &str| {
+            let body = serde_json::json!({
+                "id": id, "kind": "exact", "pattern": "uptime", "effect": "allow"
+            });
+            sqlx::query("INSERT INTO rules (id, body) VALUES ($1, $2)")
+                .bind(id.to_owned())
+                .bind(body.to_string())
+        };
+        add("before").execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        let (mut store, _) = Store::open(&path).await.unwrap();
+        add("later").execute(&mut store.conn).await.unwrap();
+        let loaded = store.load().await.unwrap();
+        assert_eq!((loaded.rules.len(), loaded.earlier_rules), (2, vec!["before".to_owned()]));
+        let told = Write::EarlierRule { id: "before".to_owned() };
+        store.write(&[told]).await.unwrap();
+        let (mut store, _) = Store::open(&path).await.unwrap();
+        assert!(store.load().await.unwrap().earlier_rules.is_empty());
+    }
+}
