@@ -25,13 +25,15 @@ mod subject;
 mod tables;
 mod transfer;
 mod visible;
+mod with_input;
 
 pub use anomaly::{Anomaly, Event, History, detect};
 pub use assessment::{Assessment, Segment, Term};
 pub use category::Category;
 pub use context::Context;
 pub use effects::{
-    Class, CommandReport, Effects, LineReport, Looking, Touched, means_the_same_everywhere,
+    Class, CommandReport, Effects, InputReport, InputUse, LineReport, Looking, Touched,
+    means_the_same_everywhere,
 };
 pub use judge::{ItemSyntax, Snapshot, Verdict, judge, judge_as};
 pub use level::Level;
@@ -48,3 +50,4 @@ pub use secrets::{Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};
 pub use transfer::{ScpSink, describe_transfer, scp_sink};
 pub use visible::{Hidden, Shown, make_visible};
+pub use with_input::{judge_input, judge_with_input};

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod code;
+mod input;
 mod looks;
 mod model;
 mod places;
@@ -16,6 +17,7 @@ mod value;
 mod walk;
 
 pub(crate) use arguments::{Understood, understand};
+pub use input::{InputReport, InputUse};
 pub use looks::Looking;
 pub(crate) use looks::objection;
 pub use model::{Class, Effects, Touched};

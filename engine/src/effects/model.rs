@@ -26,8 +26,8 @@ pub struct Effects {
     /// Where files can make it run or reach something: `home`, `cwd`, `service`.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub configured_by: BTreeSet<String>,
-    /// What it does with its standard input: `unused`, `filter`, `names`, `file`, `archive`, `pack`,
-    /// `code`, or `unknown`.
+    /// What it does with its standard input: `unused`, `filter`, `names`, `file`, `archive`, `code`,
+    /// `protocol`, or `unknown`.
     pub stdin: String,
     /// What it does with a terminal: `plain`, `pager`, `prompts`, `editor`, `screen`, `shell`, or
     /// `unknown`.

@@ -687,7 +687,7 @@ impl Walker<'_> {
             Some(Stdin::File) => "file",
             Some(Stdin::Filter) => "filter",
             Some(Stdin::Names) => "names",
-            Some(Stdin::Pack) => "pack",
+            Some(Stdin::Protocol) => "protocol",
             Some(Stdin::Unused) | None => "unused",
         };
         stdin.clone_into(&mut effects.stdin);

@@ -50,8 +50,9 @@ fn plain_arguments(command: &Simple) -> Option<Vec<&str>> {
 }
 
 fn source(command: &Simple, bodies: &[Word]) -> Option<String> {
+    let copies = command.words.first().is_some_and(|word| base_name(&word.text) == "tee");
     if let [redirect] = command.redirects.as_slice()
-        && command.words.len() == 1
+        && (command.words.len() == 1 || copies)
         && command.assignments.is_empty()
         && matches!(redirect.op, RedirectOp::HereDoc | RedirectOp::HereString)
     {

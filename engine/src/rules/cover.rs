@@ -127,9 +127,9 @@ pub(super) fn runs_no_input(line: &Line<'_>) -> bool {
 pub(super) fn takes_input(effects: &Effects) -> bool {
     effects.closed
         && match effects.stdin.as_str() {
-            "unused" | "pack" => true,
+            "protocol" | "unused" => true,
             // It could go to what is run.
-            "archive" | "file" | "filter" | "names" => !effects.runs_unseen,
+            "archive" | "file" | "filter" => !effects.runs_unseen,
             _ => false,
         }
 }

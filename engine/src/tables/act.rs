@@ -106,8 +106,8 @@ pub(crate) enum Stdin {
     /// As a filter, unless a file is named.
     FilterWithoutInput,
     Names,
-    /// Objects of a repository and where its refs go: kept, and told to the repository's own hooks.
-    Pack,
+    /// The client's side of a protocol, to which the program answers.
+    Protocol,
     Unused,
 }
 
@@ -143,7 +143,7 @@ impl Act {
             Some(("stdin", "filter")) => Self::Stdin(Stdin::Filter),
             Some(("stdin", "filter?")) => Self::Stdin(Stdin::FilterWithoutInput),
             Some(("stdin", "names")) => Self::Stdin(Stdin::Names),
-            Some(("stdin", "pack")) => Self::Stdin(Stdin::Pack),
+            Some(("stdin", "protocol")) => Self::Stdin(Stdin::Protocol),
             Some(("stdin", "unused")) => Self::Stdin(Stdin::Unused),
             Some(("terminal", "editor")) => Self::Terminal(Terminal::Editor),
             Some(("terminal", "pager")) => Self::Terminal(Terminal::Pager),

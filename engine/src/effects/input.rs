@@ -1,0 +1,245 @@
+//! What a line does with the standard input that it is given. Where it is not known, what comes there
+//! may be run.
+
+use serde::{Deserialize, Serialize};
+
+use super::looks::Looking;
+use super::syntax::Dialect;
+use super::walk::{Performed, perform};
+use crate::tables::RiskTables;
+use crate::transfer::describe_transfer;
+use crate::{Assessment, Context};
+
+/// What becomes of a line's standard input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputUse {
+    /// An archive that is unpacked.
+    Archive,
+    /// It is run, in the language of whatever reads it.
+    Code,
+    /// It is written into a file.
+    File,
+    /// It passes through a line that only looks: to its output and nowhere else.
+    Looks,
+    /// Names: of files, of things to work on.
+    Names,
+    /// The client's side of a protocol that a program on the other side speaks: a push, a transfer.
+    Protocol,
+    /// Not known: it may be run.
+    #[default]
+    Unknown,
+    /// Nothing reads it.
+    Unused,
+}
+
+/// What a line does with its standard input, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputReport {
+    /// What becomes of it.
+    pub r#use: InputUse,
+    /// The program that reads it, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
+    /// Where it goes, for files and archives.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub into: Vec<String>,
+}
+
+impl InputUse {
+    /// Whether a person or a rule may let it flow without showing it: what it does is known, and it is
+    /// not run.
+    #[must_use]
+    pub fn may_flow(self) -> bool {
+        match self {
+            Self::Archive | Self::File | Self::Looks | Self::Protocol | Self::Unused => true,
+            Self::Code | Self::Names | Self::Unknown => false,
+        }
+    }
+}
+
+impl InputReport {
+    fn of(r#use: InputUse) -> Self {
+        Self { r#use, ..Self::default() }
+    }
+
+    /// In words, for the reviewer: `code for bash`, `into /srv/app.conf`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let into = || match self.into.as_slice() {
+            [] => String::new(),
+            all => format!(" into {}", all.join(", ")),
+        };
+        let by = || self.reader.as_ref().map_or_else(String::new, |name| format!(" for {name}"));
+        match self.r#use {
+            InputUse::Archive => format!("an archive, unpacked{}", into()),
+            InputUse::Code => format!("run as code{}", by()),
+            InputUse::File if self.into.is_empty() => "only passed to the output".to_owned(),
+            InputUse::File => format!("written{}", into()),
+            InputUse::Looks => "only passed to the output".to_owned(),
+            InputUse::Names => format!("names{}", by()),
+            InputUse::Protocol => format!("a transfer's protocol{}", by()),
+            InputUse::Unknown => format!("input{}, which may run it", by()),
+            InputUse::Unused => "not read".to_owned(),
+        }
+    }
+}
+
+impl RiskTables {
+    /// What a line does with its standard input. `assessment` is the line's own.
+    #[must_use]
+    pub fn input_use(
+        &self,
+        command: &[u8],
+        context: &Context,
+        assessment: &Assessment,
+    ) -> InputReport {
+        // `tar` is told as a transfer too, but what it reads is an archive and no protocol.
+        if describe_transfer(command).is_some_and(|text| !text.starts_with("tar")) {
+            let reader = assessment.segments.first().and_then(|segment| segment.program.clone());
+            return InputReport { reader, ..InputReport::of(InputUse::Protocol) };
+        }
+        // Read alike everywhere, so any of the shells that are known will do.
+        let alike = std::str::from_utf8(command).is_ok_and(reads_alike);
+        let context = &match &context.shell {
+            None if alike => Context { shell: Some("sh".to_owned()), ..context.clone() },
+            _ => context.clone(),
+        };
+        let looking = Looking { loopback: true, ..Looking::default() };
+        let report = self.report(command, context, &looking).checked(assessment);
+        // A rule has more to say about looking; here it matters only where the input goes.
+        if report.looks && !context.pty {
+            let unused = report.commands.iter().all(|command| command.effects.stdin == "unused");
+            return InputReport::of(if unused { InputUse::Unused } else { InputUse::Looks });
+        }
+        let unknown = || {
+            let reader = assessment.segments.iter().rev().find_map(|s| s.program.clone());
+            InputReport { reader, ..InputReport::of(InputUse::Unknown) }
+        };
+        if assessment.uninspectable || context.pty {
+            return unknown();
+        }
+        let Ok(text) = std::str::from_utf8(command) else { return unknown() };
+        let dialect = Dialect::of(context.shell.as_deref());
+        let performed = |text: &str| {
+            let performance = perform(self, text, dialect, false, context.cwd.as_deref()).ok()?;
+            Some(performance.commands)
+        };
+        let Some(mut commands) = performed(text) else { return unknown() };
+        // As another user it does the same with its input.
+        for command in &mut commands {
+            if let Some(inner) = behind_sudo(command).and_then(|inner| performed(&inner))
+                && let [inner] = inner.as_slice()
+            {
+                let fed = command.fed;
+                *command = Performed { fed, ..inner.clone() };
+            }
+        }
+        of_commands(&commands)
+    }
+}
+
+/// Whether a line of plain words, pipes and redirections, which shells of all families read alike.
+fn reads_alike(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_./:,+=|>;&'~@".contains(&byte))
+}
+
+/// The command that `sudo` runs, where nothing else is asked of it.
+fn behind_sudo(command: &Performed) -> Option<String> {
+    let words: Option<Vec<&str>> = command.words.iter().map(super::Value::as_literal).collect();
+    let words = words?;
+    let (program, mut rest) = words.split_first()?;
+    if !matches!(*program, "sudo" | "doas") || !command.effects.writes.is_empty() {
+        return None;
+    }
+    loop {
+        rest = match rest {
+            ["-n" | "-H", rest @ ..] | ["-u", _, rest @ ..] => rest,
+            ["--", rest @ ..] => break Some(quoted(rest)),
+            [word, ..] if word.starts_with('-') || word.contains('=') => return None,
+            [] => return None,
+            rest => break Some(quoted(rest)),
+        };
+    }
+}
+
+fn quoted(words: &[&str]) -> String {
+    let word = |word: &&str| format!("'{}'", word.replace('\'', "'\\''"));
+    words.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// What the commands that are not fed by the line itself do with it: the worst of it.
+fn of_commands(commands: &[Performed]) -> InputReport {
+    let mut all: Vec<InputReport> = Vec::new();
+    for command in commands.iter().filter(|command| !command.fed) {
+        let effects = &command.effects;
+        let reader = command.words.first().and_then(|word| word.as_literal().map(str::to_owned));
+        let written =
+            || effects.writes.iter().map(|touched| touched.path.clone()).collect::<Vec<_>>();
+        let closed = effects.closed && !effects.runs_unseen;
+        let r#use = match effects.stdin.as_str() {
+            // What asks for an answer reads one.
+            "unused" if closed && !asks(&effects.terminal) => continue,
+            // Code is code, whether or not all of the rest is known.
+            "code" => InputUse::Code,
+            "protocol" if effects.closed => InputUse::Protocol,
+            _ if !closed => InputUse::Unknown,
+            "archive" => InputUse::Archive,
+            "filter" if effects.network == "hosts" => InputUse::Unknown,
+            "filter" | "file" => InputUse::File,
+            "names" => InputUse::Names,
+            _ => InputUse::Unknown,
+        };
+        let into = match r#use {
+            InputUse::Archive if effects.writes.iter().all(|touched| touched.open) => {
+                command.directories.clone().unwrap_or_default()
+            }
+            InputUse::Archive | InputUse::File => written(),
+            _ => Vec::new(),
+        };
+        all.push(InputReport { r#use, reader, into });
+    }
+    // What one command passes on, a later one of the same pipe may write or run.
+    let piped: Vec<&Performed> = commands.iter().filter(|command| command.fed).collect();
+    let passes = all.iter().any(|report| report.r#use == InputUse::File);
+    if passes {
+        for command in piped {
+            let effects = &command.effects;
+            if !effects.closed || effects.runs_unseen || effects.stdin == "code" {
+                let reader =
+                    command.words.first().and_then(|word| word.as_literal().map(str::to_owned));
+                let r#use = if effects.closed { InputUse::Code } else { InputUse::Unknown };
+                all.push(InputReport { r#use, reader, into: Vec::new() });
+            } else if let Some(first) = all.first_mut() {
+                first.into.extend(effects.writes.iter().map(|touched| touched.path.clone()));
+            }
+        }
+    }
+    // A file that is written here may be what another command of the line runs.
+    let several = all.len() > 1 || commands.len() > 1;
+    let runs = commands.iter().any(|command| command.effects.runs_unseen);
+    if several && runs && passes {
+        return InputReport::of(InputUse::Unknown);
+    }
+    all.into_iter()
+        .max_by_key(|report| worst(report.r#use))
+        .unwrap_or_else(|| InputReport::of(InputUse::Unused))
+}
+
+fn worst(r#use: InputUse) -> u8 {
+    match r#use {
+        InputUse::Unused => 0,
+        InputUse::Looks => 1,
+        InputUse::File => 2,
+        InputUse::Archive => 3,
+        InputUse::Protocol => 4,
+        InputUse::Names => 5,
+        InputUse::Code => 6,
+        InputUse::Unknown => 7,
+    }
+}
+
+/// Whether it reads commands or text of its own from whoever runs it.
+fn asks(terminal: &str) -> bool {
+    !matches!(terminal, "plain" | "pager" | "prompts")
+}
