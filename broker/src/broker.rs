@@ -7,7 +7,9 @@ use std::time::Duration;
 use expacti_audit::{Fault, Summary, Tail};
 use expacti_engine::{Policy, RiskTables, Rule};
 use expacti_protocol::home::Home;
-use expacti_protocol::http::{Changed, NewPrincipal, PrincipalAdded, PrincipalCreated, RuleView};
+use expacti_protocol::http::{
+    Changed, EarlierRule, NewPrincipal, PrincipalAdded, PrincipalCreated, RuleView,
+};
 use expacti_protocol::principal::Role;
 use expacti_protocol::uplink::WrapRegistration;
 use tokio::sync::watch;
@@ -127,6 +129,7 @@ impl Broker {
         )?;
         let notifier =
             Notifier::start(config.webhooks, config.review_url.as_deref(), config.desktop);
+        let earlier = state.earlier_rules();
         let stop = CancellationToken::new();
         let (dispatcher, handle) = Dispatcher::new(state, store, notifier, stop.clone()).await?;
         let (finished, done) = watch::channel(false);
@@ -134,7 +137,28 @@ impl Broker {
             dispatcher.serve().await;
             let _ = finished.send(true);
         });
-        Ok(Self { handle, reader, recordings, shared: Arc::default(), done, stop })
+        let broker = Self { handle, reader, recordings, shared: Arc::default(), done, stop };
+        broker.tell_of_earlier_rules(&earlier);
+        Ok(broker)
+    }
+
+    /// Rules of before no longer allow what they do not say; until a person has seen them all by
+    /// `expacti rules list`, each start says so.
+    fn tell_of_earlier_rules(&self, rules: &[EarlierRule]) {
+        for EarlierRule { rule, options } in rules {
+            let (id, pattern) = (&rule.id, &rule.pattern);
+            tracing::warn!(
+                "rule {id} ({pattern}) no longer covers what it does not say: to give it back, \
+                 expacti rules cover {id} {options}"
+            );
+        }
+        if !rules.is_empty() {
+            self.warn(format!(
+                "{} rules no longer cover a terminal or standard input: expacti rules list names \
+                 them, and what gives it back",
+                rules.len()
+            ));
+        }
     }
 
     /// Denies what waits, takes nothing new, and gives gates a moment to tell their agents.

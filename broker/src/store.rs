@@ -151,6 +151,7 @@ impl Store {
         for text in self.column("SELECT body FROM rules").await? {
             loaded.rules.push(parse("rule", &text)?);
         }
+        loaded.earlier_rules = self.column("SELECT id FROM earlier_rules").await?;
         for text in self.column("SELECT body FROM policies").await? {
             loaded.policies.push(parse("policy", &text)?);
         }
@@ -236,6 +237,9 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
             if done.rows_affected() != 1 {
                 return Err(StoreError::Raced(id.to_string()));
             }
+        }
+        Write::EarlierRule { id } => {
+            delete(tx, "DELETE FROM earlier_rules WHERE id = $1", id).await?;
         }
         Write::Policy { id, body: Some(body) } => {
             upsert(tx, "INSERT INTO policies (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;
@@ -424,5 +428,42 @@ impl Reader {
             .fetch_optional(&self.pool)
             .await?;
         row.map(|row| parse("principal", row.try_get(0)?)).transpose()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn rules_of_before_are_told_from_later_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("broker.db");
+        let mut conn = SqliteConnection::connect_with(&options(&path).unwrap()).await.unwrap();
+        let before = MIGRATIONS.iter().filter(|migration| migration.version < 4).cloned();
+        let before = sqlx::migrate::Migrator {
+            migrations: before.collect(),
+            ..sqlx::migrate::Migrator::DEFAULT
+        };
+        before.run(&mut conn).await.unwrap();
+        let add = |id: &str| {
+            let body = serde_json::json!({
+                "id": id, "kind": "exact", "pattern": "uptime", "effect": "allow"
+            });
+            sqlx::query("INSERT INTO rules (id, body) VALUES ($1, $2)")
+                .bind(id.to_owned())
+                .bind(body.to_string())
+        };
+        add("before").execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        let (mut store, _) = Store::open(&path).await.unwrap();
+        add("later").execute(&mut store.conn).await.unwrap();
+        let loaded = store.load().await.unwrap();
+        assert_eq!((loaded.rules.len(), loaded.earlier_rules), (2, vec!["before".to_owned()]));
+        let told = Write::EarlierRule { id: "before".to_owned() };
+        store.write(&[told]).await.unwrap();
+        let (mut store, _) = Store::open(&path).await.unwrap();
+        assert!(store.load().await.unwrap().earlier_rules.is_empty());
     }
 }

@@ -44,6 +44,8 @@ fn rule(n: usize) -> Rule {
         created_at: 0,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     }
 }
 

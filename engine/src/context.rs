@@ -18,10 +18,21 @@ pub struct Context {
     pub tags: Vec<String>,
     /// Whether a terminal was asked for.
     pub pty: bool,
+    /// Whether it is for the interactive shell of a session: the terminal is the shell's, and no rule
+    /// needs to cover it.
+    pub in_shell: bool,
     /// The time, in microseconds since the epoch.
     pub now: i64,
     /// The target user's shell, where known; anything that is not a POSIX-like shell cannot be inspected.
     pub shell: Option<String>,
     /// Whether a script follows on standard input.
     pub has_stdin_script: bool,
+}
+
+impl Context {
+    /// Whether the command gets a terminal of its own.
+    #[must_use]
+    pub fn asks_for_terminal(&self) -> bool {
+        self.pty && !self.in_shell
+    }
 }

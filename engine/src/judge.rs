@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
 use crate::restrict::{Done, Line, is_far, policy_level};
-use crate::rules::every_command;
+use crate::rules::{FOR_FILES, every_command};
 use crate::subject::Subject;
 use crate::{
-    Anomaly, Assessment, Context, History, MatchKind, Outcome, PolicySet, Requirement, RiskTables,
-    RuleSet, RuleVerdict, detect,
+    Anomaly, Assessment, Context, Covered, History, MatchKind, Outcome, PolicySet, Requirement,
+    RiskTables, RuleSet, RuleVerdict, detect,
 };
 
 /// Everything a judgement depends on besides the command; replaced as a whole.
@@ -122,6 +122,7 @@ pub fn judge_as(
             rule: None,
             why: why.to_owned(),
             closest: None,
+            stdin: Covered::No,
         };
         rules.clear();
     }
@@ -155,8 +156,6 @@ pub fn judge_as(
     Verdict { assessment, rule, rules, anomalies, requirement }
 }
 
-/// How the pattern of a rule must begin to allow a change of files.
-const FOR_FILES: &str = "sftp ";
 const NOT_FOR_FILES: &str = "only a rule written for `sftp ` allows a change of files";
 
 /// The changes in an item, one a line; the summary above several of them changes nothing.
@@ -225,7 +224,13 @@ fn judge_changes(
         match not {
             Some(why) => {
                 let verdict = Outcome::Review;
-                open.get_or_insert(RuleVerdict { verdict, rule: None, why, closest: None });
+                open.get_or_insert(RuleVerdict {
+                    verdict,
+                    rule: None,
+                    why,
+                    closest: None,
+                    stdin: Covered::No,
+                });
             }
             None if rules.contains(&rule.id) => {}
             None => rules.push(rule.id.clone()),
@@ -238,7 +243,16 @@ fn judge_changes(
         ([_], Outcome::Allow) => whole.why,
         _ => format!("each of {} changes is allowed by {}", lines.len(), rules.join(", ")),
     };
-    (RuleVerdict { verdict: Outcome::Allow, rule: Some(first), why, closest: None }, rules)
+    (
+        RuleVerdict {
+            verdict: Outcome::Allow,
+            rule: Some(first),
+            why,
+            closest: None,
+            stdin: Covered::No,
+        },
+        rules,
+    )
 }
 
 #[cfg(test)]
@@ -259,6 +273,8 @@ mod tests {
             created_at: 0,
             expires_at: None,
             hits: 0,
+            terminal: false,
+            stdin: None,
         }
     }
 

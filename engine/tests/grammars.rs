@@ -425,6 +425,8 @@ fn a_deny_rule_knows_every_form_of_an_option() {
             created_at: 0,
             expires_at: None,
             hits: 0,
+            terminal: false,
+            stdin: None,
         };
         let set = RuleSet::build(vec![rule]).unwrap();
         for line in lines {

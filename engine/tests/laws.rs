@@ -102,6 +102,8 @@ fn snapshot(rules: &[usize], policies: &[usize]) -> Snapshot {
             created_at: 0,
             expires_at: None,
             hits: 0,
+            terminal: false,
+            stdin: None,
         }
     };
     let policy = |at: &usize| {

@@ -214,6 +214,8 @@ fn rule(id: &str, kind: MatchKind, pattern: &str, effect: Effect) -> Rule {
         created_at: 0,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     }
 }
 

@@ -17,6 +17,8 @@ fn rule(id: &str, kind: MatchKind, pattern: &str, effect: Effect) -> Rule {
         created_at: 0,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     }
 }
 
@@ -383,7 +385,7 @@ fn a_terminal_and_another_directory_are_looked_at() {
     let looks = |pattern: &str| {
         RuleSet::build(vec![rule("l", MatchKind::Looks, pattern, Effect::Allow)]).unwrap()
     };
-    let on_terminal = Context { pty: true, ..in_bash() };
+    let on_terminal = Context { pty: true, in_shell: true, ..in_bash() };
     let set = looks("looks");
     // A pager takes `!command`.
     for line in ["systemctl status nginx", "journalctl -u nginx", "less /srv/x"] {

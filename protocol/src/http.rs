@@ -1,6 +1,6 @@
 //! Bodies of the HTTP requests and answers, as the client and the server share them.
 
-use expacti_engine::{Policy, Requirement, Rule, Vote, Voter, missing};
+use expacti_engine::{Policy, Requirement, Rule, StdinCover, Vote, Voter, missing};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ChangeId;
@@ -180,6 +180,26 @@ pub struct RuleView {
     /// Who approved it: its author, and whoever else did since.
     #[serde(default)]
     pub approvals: Vec<Approval>,
+}
+
+/// The body of `POST /v1/rules/{id}/cover`: what a rule is to cover beside what it covers now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RuleCover {
+    /// A terminal.
+    pub terminal: bool,
+    /// Standard input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<StdinCover>,
+}
+
+/// A rule from the time when a rule allowed a terminal and standard input without saying so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierRule {
+    /// The rule.
+    pub rule: Rule,
+    /// The options of `expacti rules cover` that let it allow what it did.
+    pub options: String,
 }
 
 impl RuleView {

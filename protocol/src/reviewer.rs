@@ -104,6 +104,8 @@ pub enum RuleChange {
     Rejected,
     /// A rule was removed.
     Removed,
+    /// A rule covers more than it did: a terminal, or standard input.
+    Widened,
     /// Something a newer broker says. Only read, never sent.
     #[serde(other)]
     Unrecognized,
@@ -119,6 +121,7 @@ impl RuleChange {
             Self::Proposed => "proposed",
             Self::Rejected => "rejected",
             Self::Removed => "removed",
+            Self::Widened => "widened",
             Self::Unrecognized => "changed",
         }
     }

@@ -18,7 +18,7 @@ pub(crate) use decide::{AllowArgs, DecideArgs, DecideCommand, ReviewArgs};
 pub(crate) use look::{AuditCommand, ExportFormat, LookCommand, ReplayArgs, RiskArgs};
 pub(crate) use policy::{LevelArg, PolicyAddArgs, PolicyCommand, PolicyType};
 pub(crate) use principals::{AgentCommand, ReviewerCommand, RoleArg};
-pub(crate) use rules::{RuleAddArgs, RuleTestArgs, RulesCommand};
+pub(crate) use rules::{CoverArgs, RuleAddArgs, RuleTestArgs, RulesCommand};
 pub(crate) use run::{RunCommand, WrapArgs};
 pub(crate) use servers::{BrokerArgs, GateArgs, GateCommand, ServersCommand, TargetCommand};
 pub(crate) use setup::{ConfigCommand, SetUpCommand, WebhookCommand};

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 pub(crate) enum RulesCommand {
     /// Add a rule
     #[command(
-        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'read-only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n  expacti rules add --looks --target 'web-*' --trust-dir /srv/app --ttl 30d\n\nA line of several commands is allowed when each of them is. A glob's * stands for part of one plain word, never for an operator, a substitution or another\noption."
+        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'read-only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n  expacti rules add --looks --target 'web-*' --trust-dir /srv/app --ttl 30d\n  expacti rules add --glob 'tar -xf - -C /srv/app' --stdin --ttl 1h\n\nA line of several commands is allowed when each of them is. A glob's * stands for part of one plain word, never for an operator, a substitution or another\noption. A rule covers a command without standard input and without a terminal, unless it says so."
     )]
     Add(RuleAddArgs),
     /// List the rules
@@ -23,6 +23,18 @@ pub(crate) enum RulesCommand {
     Approve {
         /// The rule's id
         id: String,
+    },
+    /// Let a rule cover a terminal or standard input as well
+    ///
+    /// The rule counts as a new one: where a policy asks for several approvals, it needs them again.
+    #[command(
+        after_help = "Examples:\n  expacti rules cover rule_01h4 --terminal\n  expacti rules cover rule_01h4 --stdin-sha256 \"$(sha256sum < script.py | cut -d' ' -f1)\""
+    )]
+    Cover {
+        /// The rule's id
+        id: String,
+        #[command(flatten)]
+        cover: CoverArgs,
     },
     /// Show what the rules would do with a command
     #[command(
@@ -65,6 +77,20 @@ pub(crate) struct PatternArgs {
     pub(crate) looks: bool,
 }
 
+/// What a rule covers beside the command.
+#[derive(Debug, Args)]
+pub(crate) struct CoverArgs {
+    /// Also with a terminal, as `ssh -t` asks for one: in a pager or an editor there, more can be run
+    #[arg(long)]
+    pub(crate) terminal: bool,
+    /// Also with any standard input, unseen; not for what may run its input
+    #[arg(long = "stdin")]
+    pub(crate) any_stdin: bool,
+    /// Also with the standard input that has this SHA-256
+    #[arg(long, value_name = "DIGEST", conflicts_with = "any_stdin")]
+    pub(crate) stdin_sha256: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RuleAddArgs {
     #[command(flatten)]
@@ -78,6 +104,8 @@ pub(crate) struct RuleAddArgs {
     /// With --looks: the target's own addresses may be asked, as by curl http://localhost
     #[arg(long, requires = "looks")]
     pub(crate) loopback: bool,
+    #[command(flatten)]
+    pub(crate) cover: CoverArgs,
     /// Deny instead of allow; deny wins over allow
     #[arg(long)]
     pub(crate) deny: bool,
@@ -106,8 +134,8 @@ pub(crate) struct RuleTestArgs {
     /// The command
     #[arg(required_unless_present = "stdin", conflicts_with = "stdin", allow_hyphen_values = true)]
     pub(crate) command: Option<String>,
-    /// Read JSON lines {"command":"…","target":"…","agent":"…","user":"…","cwd":"…"} and answer each
-    /// with one line
+    /// Read JSON lines {"command":"…","target":"…","agent":"…","user":"…","cwd":"…",
+    /// "terminal":false} and answer each with one line
     #[arg(long)]
     pub(crate) stdin: bool,
     /// On this target
@@ -122,6 +150,9 @@ pub(crate) struct RuleTestArgs {
     /// In this working directory
     #[arg(long)]
     pub(crate) cwd: Option<String>,
+    /// With a terminal of its own
+    #[arg(long)]
+    pub(crate) terminal: bool,
     /// In an account with this shell
     #[arg(long, default_value = "bash", value_name = "NAME")]
     pub(crate) shell: String,

@@ -79,6 +79,8 @@ pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) 
         created_at: now_us,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     };
     let mut found = Vec::new();
     if view.kind == ItemKind::File

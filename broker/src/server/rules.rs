@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use expacti_engine::{Policy, Rule};
-use expacti_protocol::http::{Change, Changed, RuleView, RulesEnsured};
+use expacti_protocol::http::{Change, Changed, EarlierRule, RuleCover, RuleView, RulesEnsured};
 use serde::Serialize;
 
 use super::answer::{Answer, view};
@@ -70,6 +70,29 @@ pub(super) async fn approve_rule(
     Path(id): Path<String>,
 ) -> Answer<RuleView> {
     broker.handle.run(move |state, _, now| state.approve_rule(&peer, &id, now)).await.map(Json)
+}
+
+pub(super) async fn cover_rule(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Path(id): Path<String>,
+    Json(cover): Json<RuleCover>,
+) -> Answer<RuleView> {
+    let job = move |state: &mut crate::state::State, now| state.cover_rule(&peer, &id, cover, now);
+    broker.handle.run(move |state, _, now| job(state, now)).await.map(Json)
+}
+
+/// Rules of before that nobody has been told of.
+pub(super) async fn earlier_rules(
+    State(broker): State<Broker>,
+    peer: Peer,
+) -> Answer<Vec<EarlierRule>> {
+    view(&peer)?;
+    broker.handle.run(|state, _, _| Ok(state.earlier_rules())).await.map(Json)
+}
+
+pub(super) async fn told_earlier_rules(State(broker): State<Broker>, peer: Peer) -> Answer<()> {
+    broker.handle.run(move |state, _, _| state.told_earlier_rules(&peer)).await.map(Json)
 }
 
 pub(super) async fn remove_rule(

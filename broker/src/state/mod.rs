@@ -9,6 +9,7 @@ mod authority;
 mod changes;
 mod commands;
 mod content;
+mod covers;
 mod credential;
 mod deadlines;
 mod decide;

@@ -29,6 +29,8 @@ pub(crate) struct State {
     /// What each agent does on each target, across its sessions.
     pub(super) work: Table<String, Work>,
     pub(crate) rules: Table<String, RuleView>,
+    /// Rules from before a rule had to say what it covers, until somebody was told.
+    pub(super) earlier: Table<String, ()>,
     pub(crate) changes: Table<String, Change>,
     pub(crate) policies: Table<String, Policy>,
     pub(crate) principals: Table<String, PrincipalView>,
@@ -59,6 +61,7 @@ pub(crate) struct Loaded {
     pub(crate) open_sessions: Vec<SessionView>,
     pub(crate) baselines: HashMap<String, History>,
     pub(crate) rules: Vec<RuleView>,
+    pub(crate) earlier_rules: Vec<String>,
     pub(crate) changes: Vec<Change>,
     pub(crate) policies: Vec<Policy>,
     pub(crate) principals: Vec<PrincipalView>,
@@ -86,6 +89,7 @@ impl State {
             baselines: Table::default(),
             work: Table::default(),
             rules: Table::default(),
+            earlier: Table::default(),
             changes: Table::default(),
             policies: Table::default(),
             principals: Table::default(),
@@ -107,6 +111,9 @@ impl State {
         }
         for rule in loaded.rules {
             state.rules.insert(rule.rule.id.clone(), rule);
+        }
+        for id in loaded.earlier_rules {
+            state.earlier.insert(id, ());
         }
         for change in loaded.changes {
             state.changes.insert(change.id.to_string(), change);
@@ -141,6 +148,7 @@ impl State {
         f(&mut self.baselines);
         f(&mut self.work);
         f(&mut self.rules);
+        f(&mut self.earlier);
         f(&mut self.changes);
         f(&mut self.policies);
         f(&mut self.principals);

@@ -196,6 +196,10 @@ pub(crate) enum Write {
         submitted_at: i64,
         view: Kept,
     },
+    /// Somebody was told of this rule of before.
+    EarlierRule {
+        id: String,
+    },
     Policy {
         id: String,
         body: Option<Kept>,

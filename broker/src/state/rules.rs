@@ -34,6 +34,8 @@ fn does_the_same(a: &Rule, b: &Rule) -> bool {
         && a.effect == b.effect
         && a.scope == b.scope
         && a.expires_at == b.expires_at
+        && a.terminal == b.terminal
+        && a.stdin == b.stdin
 }
 
 impl State {
@@ -138,7 +140,7 @@ impl State {
         Ok(view)
     }
 
-    fn write_rule(&mut self, view: &RuleView) -> Result<(), Refusal> {
+    pub(super) fn write_rule(&mut self, view: &RuleView) -> Result<(), Refusal> {
         let text = Kept::exact(view)?;
         self.writes.push(Write::Rule { id: view.rule.id.clone(), body: Some(text) });
         Ok(())

@@ -65,6 +65,14 @@ fn headline(kind: ItemKind, bytes: &[u8]) -> Option<String> {
     command.then(|| expacti_engine::describe_transfer(bytes)).flatten()
 }
 
+/// Whether an item goes to a shell or a program that has its terminal already.
+fn is_for_a_shell(kind: ItemKind) -> bool {
+    match kind {
+        ItemKind::Control | ItemKind::Input | ItemKind::Keys | ItemKind::Line => true,
+        ItemKind::Exec | ItemKind::File | ItemKind::Signature | ItemKind::Stdin => false,
+    }
+}
+
 fn is_secret(submission: &Submission) -> bool {
     submission.interactive.as_ref().is_some_and(|i| i.secret)
 }
@@ -161,6 +169,7 @@ impl State {
         let context = Context {
             cwd: Some(submission.cwd.clone()),
             pty: submission.pty.is_some() || submission.kind == ItemKind::Line,
+            in_shell: is_for_a_shell(submission.kind),
             shell: reader(submission).map(|shell| shell.as_str().to_owned()),
             has_stdin_script: submission.kind == ItemKind::Stdin,
             ..session.context(now)

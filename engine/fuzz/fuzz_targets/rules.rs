@@ -17,6 +17,8 @@ fuzz_target!(|input: (u8, &str, &[u8])| {
         created_at: 0,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     };
     let exact = rule.kind == MatchKind::Exact;
     let Ok(set) = RuleSet::build(vec![rule]) else { return };

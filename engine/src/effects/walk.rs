@@ -25,6 +25,8 @@ pub(crate) struct Performed {
     pub(crate) effects: Effects,
     /// Where it may run; `None`: anywhere.
     pub(crate) directories: Option<Vec<String>>,
+    /// Where it is started: elsewhere if an option leads it away, as `-C` does.
+    pub(crate) started_in: Option<Vec<String>>,
     /// Standard input comes from the line itself: a pipe, a file, a text.
     pub(crate) fed: bool,
     /// It has nothing but words: no assignment, and no redirection but to `/dev/null` or another
@@ -318,6 +320,7 @@ impl Walker<'_> {
             words,
             effects,
             directories: self.state.directories.clone(),
+            started_in: self.state.directories.clone(),
             fed: self.state.fed,
             bare,
         };
@@ -692,6 +695,9 @@ impl Walker<'_> {
         let shell = shell.and_then(|used| used.value.as_literal().map(str::to_owned));
         let (inner, clauses) = (understood.command, understood.clauses);
         self.push(words.clone(), with_redirects(effects, redirected), span);
+        if let Some(pushed) = self.out.commands.last_mut() {
+            pushed.started_in.clone_from(&outer);
+        }
         self.state.directories = outer;
         if let Some(text) = shell {
             self.text(&text, program, span)?;

@@ -3,6 +3,7 @@
 use crate::effects::{Performed, objection};
 use crate::{Context, Looking};
 
+use super::cover::{StdinCover, takes_input};
 use super::types::Rule;
 
 /// What a rule needs to know of one command of a line.
@@ -27,7 +28,7 @@ impl<'a> Part<'a> {
             !words.is_empty()
                 && words.iter().all(|word| word.bytes().all(|b| (b' '..=b'~').contains(&b)))
         });
-        let moved = match &command.directories {
+        let moved = match &command.started_in {
             Some(directories) if directories == begins_in => None,
             Some(directories) => Some(directories.clone()),
             None => Some(Vec::new()),
@@ -50,11 +51,12 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Whether what it is fed by the line can do nothing but be read: a rule covers a command without
-    /// standard input.
-    pub(super) fn is_fed_harmlessly(&self) -> bool {
+    /// Whether a rule covers what the line itself feeds it: what can do nothing but be read, or with
+    /// `--stdin` what is not run.
+    pub(super) fn is_fed_within(&self, rule: &Rule) -> bool {
         let effects = &self.command.effects;
-        !self.command.fed || effects.closed && matches!(effects.stdin.as_str(), "unused" | "filter")
+        let harmless = effects.closed && matches!(effects.stdin.as_str(), "unused" | "filter");
+        !self.command.fed || harmless || rule.stdin == Some(StdinCover::Any) && takes_input(effects)
     }
 
     /// Why it does not only look.

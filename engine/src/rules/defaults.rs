@@ -16,5 +16,7 @@ pub fn default_rules() -> Vec<Rule> {
         created_at: 0,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     }]
 }

@@ -1,7 +1,9 @@
 //! Rules that allow or deny without a person. It must never allow what it could not read.
 
 mod compose;
+mod cover;
 mod defaults;
+mod index;
 mod looks;
 mod pattern;
 mod plain;
@@ -10,6 +12,7 @@ mod shell;
 mod suggest;
 mod types;
 
+pub use cover::{Covered, Digested, StdinCover, options_of_before};
 pub use defaults::default_rules;
 pub use looks::looks_pattern;
 pub use set::RuleSet;
@@ -21,11 +24,14 @@ pub use types::{
 
 pub(crate) use pattern::GlobPattern;
 pub(crate) use plain::{every_command, plain_words};
+pub(crate) use types::FOR_FILES;
 
 /// Whether a rule can be built, and what is wrong if not.
 ///
 /// # Errors
 /// Names the rule and what is wrong with it.
 pub fn check_rule(rule: &Rule) -> Result<(), RuleError> {
-    RuleSet::build(vec![rule.clone()]).map(|_| ())
+    let wrong = |message| RuleError { id: rule.id.clone(), message };
+    RuleSet::build(vec![rule.clone()])?;
+    cover::check(rule).map_err(wrong)
 }

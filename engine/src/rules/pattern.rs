@@ -67,6 +67,21 @@ impl GlobPattern {
         &self.words
     }
 
+    /// A line that it matches, with a word in the place of each wildcard.
+    pub(crate) fn filled(&self, word: &str) -> String {
+        let fill = |pattern: &String| pattern.replace('*', word).replace('?', "x");
+        let quote = |text: String| {
+            let plain =
+                text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:,@%+=".contains(&b));
+            if plain && !text.is_empty() {
+                text
+            } else {
+                format!("'{}'", text.replace('\'', "'\\''"))
+            }
+        };
+        self.words.iter().map(fill).map(quote).collect::<Vec<_>>().join(" ")
+    }
+
     pub(crate) fn takes_more(&self) -> bool {
         self.more
     }

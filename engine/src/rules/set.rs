@@ -1,6 +1,7 @@
 //! A compiled set of rules, ten thousand as fast as ten. It must never allow by pattern what is not
 //! plain words, and a rule that denies must never be missed because another one allows.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 use regex_automata::Anchored;
@@ -8,6 +9,8 @@ use regex_automata::Input;
 use regex_automata::meta::Regex;
 
 use super::compose::Part;
+use super::cover::{self, Covered};
+use super::index::{Denials, Globs};
 use super::looks;
 use super::pattern::{GlobPattern, word_fits};
 use super::plain::{every_command, plain_words};
@@ -15,7 +18,7 @@ use super::types::{
     Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope,
 };
 use crate::effects::Performed;
-use crate::program::{base_name, reads_as_posix};
+use crate::program::reads_as_posix;
 use crate::restrict::{Likeness, Line, likeness};
 use crate::subject::Subject;
 use crate::tables::wildcard;
@@ -33,127 +36,6 @@ pub struct RuleSet {
     /// Rules for what only looks.
     looks: Vec<(usize, Looking)>,
     denies: bool,
-}
-
-/// Glob patterns, found by their words: what a lookup costs does not depend on how many there are.
-#[derive(Clone, Debug, Default)]
-struct Globs {
-    patterns: Vec<(usize, GlobPattern)>,
-    root: Node,
-}
-
-/// What may follow a row of literal words.
-#[derive(Clone, Debug, Default)]
-struct Node {
-    literal: HashMap<Box<str>, Node>,
-    /// Patterns that go on with a wildcard, by the literal text in front of it.
-    open: HashMap<Box<str>, Vec<usize>>,
-    /// The lengths of these texts, without repetition.
-    lengths: Vec<usize>,
-    /// Patterns that end here, or go on with `**`.
-    ends: Vec<usize>,
-}
-
-/// Patterns that deny, by the program they name.
-#[derive(Clone, Debug, Default)]
-struct Denials {
-    patterns: Vec<(usize, GlobPattern)>,
-    by_program: HashMap<Box<str>, Vec<usize>>,
-    /// Those whose program is a pattern.
-    any: Vec<usize>,
-}
-
-impl Denials {
-    fn add(&mut self, rule: usize, pattern: GlobPattern) {
-        let at = self.patterns.len();
-        match pattern.program() {
-            Some(program) => self.by_program.entry(base_name(program).into()).or_default().push(at),
-            None => self.any.push(at),
-        }
-        self.patterns.push((rule, pattern));
-    }
-
-    /// The patterns that may be about a command.
-    fn about(&self, subject: &Subject) -> impl Iterator<Item = &(usize, GlobPattern)> {
-        let first = subject.words.first();
-        let named = first.filter(|word| word.known).map(|word| base_name(&word.text));
-        let some = named.and_then(|name| self.by_program.get(name)).into_iter().flatten();
-        // A program that is not known may be any of them.
-        let all =
-            first.is_some_and(|word| !word.known).then_some(self.by_program.values()).into_iter();
-        let at = some.chain(all.flatten().flatten()).chain(&self.any);
-        at.filter_map(|at| self.patterns.get(*at))
-    }
-}
-
-impl Globs {
-    fn add(&mut self, rule: usize, pattern: GlobPattern) {
-        let at = self.patterns.len();
-        let mut node = &mut self.root;
-        let mut open = None;
-        for word in pattern.words() {
-            if let Some(wild) = word.find(['*', '?']) {
-                open = Some(word.get(..wild).unwrap_or(""));
-                break;
-            }
-            node = node.literal.entry(word.as_str().into()).or_default();
-        }
-        match open {
-            Some(prefix) => {
-                node.open.entry(prefix.into()).or_default().push(at);
-                if !node.lengths.contains(&prefix.len()) {
-                    node.lengths.push(prefix.len());
-                }
-            }
-            None => node.ends.push(at),
-        }
-        self.patterns.push((rule, pattern));
-    }
-
-    /// The patterns that can match words beginning with `program`.
-    fn candidates<'a>(&'a self, words: &[String], program: &str) -> Vec<&'a (usize, GlobPattern)> {
-        let mut out = Vec::new();
-        let mut node = &self.root;
-        for at in 0..=words.len() {
-            out.extend(node.ends.iter().filter_map(|at| self.patterns.get(*at)));
-            let Some(word) = words.get(at) else { break };
-            let word = if at == 0 { program } else { word.as_str() };
-            for length in &node.lengths {
-                let found = word.get(..*length).and_then(|prefix| node.open.get(prefix));
-                out.extend(found.into_iter().flatten().filter_map(|at| self.patterns.get(*at)));
-            }
-            match node.literal.get(word) {
-                Some(next) => node = next,
-                None => break,
-            }
-        }
-        out
-    }
-
-    /// Some patterns near the words: those beneath the deepest point the words lead to.
-    fn near<'a>(&'a self, words: &[String], most: usize) -> Vec<&'a (usize, GlobPattern)> {
-        let mut node = &self.root;
-        for (at, word) in words.iter().enumerate() {
-            match node.literal.get(word.as_str()) {
-                Some(next) => node = next,
-                None if at == 0 => return Vec::new(),
-                None => break,
-            }
-        }
-        let mut out = Vec::new();
-        let mut stack = vec![node];
-        while let Some(node) = stack.pop() {
-            let here = node.ends.iter().chain(node.open.values().flatten());
-            for at in here {
-                if out.len() >= most {
-                    return out;
-                }
-                out.extend(self.patterns.get(*at));
-            }
-            stack.extend(node.literal.values().take(most));
-        }
-        out
-    }
 }
 
 /// Regular expressions that begin with the same program.
@@ -270,35 +152,68 @@ impl RuleSet {
         if context.has_stdin_script {
             return alone(review("a script follows on standard input"));
         }
-        let exact =
-            self.exact.get(command).into_iter().flatten().filter_map(|at| self.rules.get(*at));
-        if let Some(rule) =
-            exact.into_iter().find(|rule| rule.effect == Effect::Allow && holds(rule, context))
-        {
-            return alone(decided(Outcome::Allow, rule));
+        let line = LazyCell::new(line);
+        let found = self.allowed(command, words.as_deref(), context, &line);
+        if found.0.verdict == Outcome::Allow || !context.asks_for_terminal() {
+            return found;
+        }
+        // Is it only the terminal that stops it?
+        let without = Context { in_shell: true, ..context.clone() };
+        let (would, by) = self.allowed(command, words.as_deref(), &without, &line);
+        if would.verdict != Outcome::Allow {
+            return found;
+        }
+        let lacks = |rule: &&Rule| by.contains(&rule.id) && !rule.terminal;
+        let ids: Vec<&str> = self.rules.iter().filter(lacks).map(|rule| rule.id.as_str()).collect();
+        let add: Vec<String> =
+            ids.iter().map(|id| format!("`expacti rules cover {id} --terminal`")).collect();
+        let (ids, add) = (ids.join(", "), add.join(", "));
+        alone(review(&format!("rule {ids} does not cover a terminal: {add} adds it")))
+    }
+
+    /// Whether rules allow a command, and which.
+    fn allowed<'a, F: FnOnce() -> Line<'a>>(
+        &self,
+        command: &[u8],
+        words: Option<&[String]>,
+        context: &Context,
+        line: &LazyCell<Line<'a>, F>,
+    ) -> (RuleVerdict, Vec<String>) {
+        let exact: Vec<&Rule> = self
+            .exact
+            .get(command)
+            .into_iter()
+            .flatten()
+            .filter_map(|at| self.rules.get(*at))
+            .filter(|rule| rule.effect == Effect::Allow && allows(rule, context))
+            .collect();
+        if let Some(rule) = cover::widest(&exact) {
+            return covering(rule, cover::of_whole(&exact, || cover::runs_no_input(line)));
         }
         if !reads_as_posix(context.shell.as_deref()) {
             return alone(review(
                 "the target's shell is not read here: only a rule for this exact text can allow it",
             ));
         }
-        let found = words.as_ref().and_then(|words| self.allowed_words(words, command, context));
-        let line = (self.denies && found.is_some() || self.composes()).then(line);
-        if line.as_ref().is_some_and(|line| line.far)
+        let found =
+            words.map_or_else(Vec::new, |words| self.allowed_words(words, command, context));
+        let needed = self.denies && !found.is_empty() || self.composes();
+        if needed
+            && line.far
             && let Some(rule) = self.forbids(context)
         {
             let what = "it may do what cannot be seen here, and so what rule";
             let why = format!("{what} {} ({}) forbids: a person decides", rule.id, rule.pattern);
-            return alone(self.nothing(words.as_deref(), Some(why), context));
+            return alone(self.nothing(words, Some(why), context));
         }
-        if let Some(rule) = found {
-            return alone(decided(Outcome::Allow, rule));
+        if let Some(rule) = cover::widest(&found) {
+            return covering(rule, cover::of_whole(&found, || cover::runs_no_input(line)));
         }
-        let composed = line.map_or_else(|| Ok(Vec::new()), |line| self.composed(&line, context));
+        let composed = if needed { self.composed(line, context) } else { Ok(Vec::new()) };
         match composed {
-            Ok(rules) if !rules.is_empty() => together(&rules),
-            Ok(_) => alone(self.nothing(words.as_deref(), None, context)),
-            Err(why) => alone(self.nothing(words.as_deref(), Some(why), context)),
+            Ok(parts) if !parts.is_empty() => together(&parts, cover::of_parts(&parts, line)),
+            Ok(_) => alone(self.nothing(words, None, context)),
+            Err(why) => alone(self.nothing(words, Some(why), context)),
         }
     }
 
@@ -330,27 +245,31 @@ impl RuleSet {
         }
     }
 
-    /// The rule that allows one plain command.
-    fn allowed_words(&self, words: &[String], command: &[u8], context: &Context) -> Option<&Rule> {
-        self.allowed_by_glob(words, |rule| holds(rule, context))
-            .or_else(|| self.allowed_by_regex(command, context))
+    /// The rules each of which allows one plain command: globs, or else expressions.
+    fn allowed_words(&self, words: &[String], command: &[u8], context: &Context) -> Vec<&Rule> {
+        let found = self.allowed_by_glob(words, |rule| allows(rule, context));
+        if found.is_empty() { self.allowed_by_regex(command, context) } else { found }
     }
 
-    fn allowed_by_glob(&self, words: &[String], applies: impl Fn(&Rule) -> bool) -> Option<&Rule> {
+    fn allowed_by_glob(&self, words: &[String], applies: impl Fn(&Rule) -> bool) -> Vec<&Rule> {
         // The path is part of what is allowed: `/tmp/ls` is not `ls`.
         let program = words.first().map_or("", String::as_str);
         self.allow
             .candidates(words, program)
             .into_iter()
-            .find(|(at, pattern)| {
-                pattern.matches(words) && self.rules.get(*at).is_some_and(&applies)
-            })
-            .and_then(|(at, _)| self.rules.get(*at))
+            .filter(|(_, pattern)| pattern.matches(words))
+            .filter_map(|(at, _)| self.rules.get(*at))
+            .filter(|rule| applies(rule))
+            .collect()
     }
 
     /// The rules that together allow every command of a line; an error says which command none allows,
     /// and why.
-    fn composed(&self, line: &Line<'_>, context: &Context) -> Result<Vec<&Rule>, String> {
+    fn composed<'l>(
+        &self,
+        line: &'l Line<'_>,
+        context: &Context,
+    ) -> Result<Vec<(&'l Performed, &Rule)>, String> {
         let performance = match &line.performance {
             Ok(performance) => performance,
             Err(unread) => {
@@ -362,16 +281,13 @@ impl RuleSet {
             }
         };
         let begins_in = vec![context.cwd.clone().unwrap_or_else(|| "~".to_owned())];
-        let mut rules: Vec<&Rule> = Vec::new();
-        for command in &performance.commands {
+        let allowed = |command: &'l Performed| {
             let rule = self.allowed_part(command, &begins_in, context).map_err(|why| {
                 format!("no rule allows{}: {why}", excerpt(line.bytes, command.span))
             })?;
-            if !rules.iter().any(|known| known.id == rule.id) {
-                rules.push(rule);
-            }
-        }
-        Ok(rules)
+            Ok((command, rule))
+        };
+        performance.commands.iter().map(allowed).collect()
     }
 
     /// What the rules say about each command of a line by itself; empty where the line is not read.
@@ -405,7 +321,7 @@ impl RuleSet {
         let part = Part::of(command, begins_in);
         let mut why = None;
         for (at, looking) in &self.looks {
-            let Some(rule) = self.rules.get(*at).filter(|rule| holds(rule, context)) else {
+            let Some(rule) = self.rules.get(*at).filter(|rule| allows(rule, context)) else {
                 continue;
             };
             match part.objection(looking, context.pty) {
@@ -416,10 +332,15 @@ impl RuleSet {
             }
         }
         let applies = |rule: &Rule| {
-            is_alive(rule, context) && part.is_in_scope(rule, context) && part.is_fed_harmlessly()
+            is_alive(rule, context)
+                && rule.covers_terminal(context)
+                && part.is_in_scope(rule, context)
+                && part.is_fed_within(rule)
         };
-        let found = part.words.as_ref().and_then(|words| self.allowed_by_glob(words, applies));
-        found.ok_or_else(|| why.unwrap_or_else(|| "no rule matches".to_owned()))
+        let found = part.words.as_ref().map(|words| self.allowed_by_glob(words, applies));
+        found
+            .and_then(|rules| cover::widest(&rules))
+            .ok_or_else(|| why.unwrap_or_else(|| "no rule matches".to_owned()))
     }
 
     fn denied(
@@ -487,10 +408,9 @@ impl RuleSet {
         out
     }
 
-    fn allowed_by_regex(&self, command: &[u8], context: &Context) -> Option<&Rule> {
-        self.regex_matches(command)
-            .into_iter()
-            .find(|rule| rule.effect == Effect::Allow && holds(rule, context))
+    fn allowed_by_regex(&self, command: &[u8], context: &Context) -> Vec<&Rule> {
+        let allowing = |rule: &&Rule| rule.effect == Effect::Allow && allows(rule, context);
+        self.regex_matches(command).into_iter().filter(allowing).collect()
     }
 
     /// The allow rule for the same program that differs least.
@@ -510,6 +430,11 @@ impl RuleSet {
 /// Whether a rule holds here and now.
 fn holds(rule: &Rule, context: &Context) -> bool {
     is_alive(rule, context) && rule.scope.covers(context)
+}
+
+/// Whether a rule may allow here and now, with the terminal that is asked for.
+fn allows(rule: &Rule, context: &Context) -> bool {
+    holds(rule, context) && rule.covers_terminal(context)
 }
 
 /// Whether a rule has not ended.
@@ -532,15 +457,26 @@ fn alone(verdict: RuleVerdict) -> (RuleVerdict, Vec<String>) {
     (verdict, rules)
 }
 
+/// A rule allows, with so much standard input.
+fn covering(rule: &Rule, stdin: Covered) -> (RuleVerdict, Vec<String>) {
+    alone(RuleVerdict { stdin, ..decided(Outcome::Allow, rule) })
+}
+
 /// What several rules say together.
-fn together(rules: &[&Rule]) -> (RuleVerdict, Vec<String>) {
-    match rules {
-        [one] => alone(decided(Outcome::Allow, one)),
+fn together(parts: &[(&Performed, &Rule)], stdin: Covered) -> (RuleVerdict, Vec<String>) {
+    let mut rules: Vec<&Rule> = Vec::new();
+    for (_, rule) in parts {
+        if !rules.iter().any(|known| known.id == rule.id) {
+            rules.push(rule);
+        }
+    }
+    match &rules[..] {
+        [one] => covering(one, stdin),
         _ => {
             let ids: Vec<String> = rules.iter().map(|rule| rule.id.clone()).collect();
             let why = format!("each command is allowed by one of {}", ids.join(", "));
             let rule = ids.first().cloned();
-            (RuleVerdict { verdict: Outcome::Allow, rule, why, closest: None }, ids)
+            (RuleVerdict { verdict: Outcome::Allow, rule, why, closest: None, stdin }, ids)
         }
     }
 }
@@ -553,11 +489,18 @@ fn decided(verdict: Outcome, rule: &Rule) -> RuleVerdict {
         rule: Some(rule.id.clone()),
         why: format!("{word} by rule {} ({}){reason}", rule.id, rule.pattern),
         closest: None,
+        stdin: Covered::No,
     }
 }
 
 fn review(why: &str) -> RuleVerdict {
-    RuleVerdict { verdict: Outcome::Review, rule: None, why: why.to_owned(), closest: None }
+    RuleVerdict {
+        verdict: Outcome::Review,
+        rule: None,
+        why: why.to_owned(),
+        closest: None,
+        stdin: Covered::No,
+    }
 }
 
 /// What a command has that a rule does not, word by word.

@@ -50,6 +50,8 @@ mod tests {
             created_at: 0,
             expires_at: Some(100),
             hits: 0,
+            terminal: false,
+            stdin: None,
         }])
         .unwrap()
     }

@@ -143,6 +143,8 @@ fn propose(
         created_at: now,
         expires_at: Some(now.saturating_add(EXPIRES)),
         hits: 0,
+        terminal: false,
+        stdin: None,
     };
     let set = RuleSet::build(vec![rule.clone()]).ok()?;
     let context = &entries.first()?.0.context;

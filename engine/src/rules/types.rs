@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cover::{Covered, StdinCover};
 use crate::Context;
 
 /// What a matching rule does.
@@ -75,7 +76,17 @@ pub struct Rule {
     /// How often it matched.
     #[serde(default)]
     pub hits: u64,
+    /// It allows a command that asks for a terminal of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminal: bool,
+    /// The standard input that it allows together with a command; a rule that does not say so allows
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<StdinCover>,
 }
+
+/// How the pattern of a rule must begin to allow a change of files.
+pub(crate) const FOR_FILES: &str = "sftp ";
 
 impl Rule {
     /// The program the rule is for, as far as its pattern names one: the first word, unless that is
@@ -132,6 +143,9 @@ pub struct RuleVerdict {
     pub why: String,
     /// The allow rule that came nearest, where a person must decide.
     pub closest: Option<Closest>,
+    /// The standard input that is covered with the command, where it is allowed.
+    #[serde(default)]
+    pub stdin: Covered,
 }
 
 /// What the rules say about one command of a line.
@@ -228,6 +242,8 @@ mod tests {
                 created_at: 0,
                 expires_at: None,
                 hits: 0,
+                terminal: false,
+                stdin: None,
             };
             assert_eq!(rule.program(), program, "{pattern}");
         }

@@ -130,6 +130,8 @@ fn rule(kind: MatchKind, pattern: &str) -> Rule {
         created_at: 0,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     }
 }
 

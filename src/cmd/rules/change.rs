@@ -4,12 +4,12 @@ use std::io::Read as _;
 use std::path::Path;
 
 use expacti_engine::{Effect, Policy, PolicySet, Rule, default_rules};
-use expacti_protocol::http::{Changed, RuleView, RulesEnsured};
+use expacti_protocol::http::{Changed, RuleCover, RuleView, RulesEnsured};
 
 use super::list::list;
-use super::rule::{describe, from_args};
+use super::rule::{describe, from_args, stdin_of};
 use crate::broker::Link;
-use crate::cli::RuleAddArgs;
+use crate::cli::{CoverArgs, RuleAddArgs};
 use crate::cmd::policy::changed;
 use crate::failure::Failure;
 use crate::{print, segment};
@@ -43,6 +43,23 @@ pub(super) async fn approve(link: &Link, id: &str, json: bool) -> Result<(), Fai
     let approvers = view.approvals.iter().map(|a| a.by.as_str()).collect::<Vec<_>>().join(", ");
     let (id, rule) = (&view.rule.id, describe(&view.rule));
     Ok(print::line(&format!("approved {id}  {rule}  by {}", print::safe(&approvers)))?)
+}
+
+/// Lets a rule cover more.
+pub(super) async fn cover(
+    link: &Link,
+    id: &str,
+    cover: &CoverArgs,
+    json: bool,
+) -> Result<(), Failure> {
+    let body = RuleCover { terminal: cover.terminal, stdin: stdin_of(cover) };
+    let path = format!("/v1/rules/{}/cover", segment::id(id)?);
+    let view: RuleView = link.client.post(&path, &body).await?;
+    if json {
+        return Ok(print::json(&view)?);
+    }
+    print::line(&format!("widened {}  {}", view.rule.id, describe(&view.rule)))?;
+    note_policies(link, &view).await
 }
 
 /// Adds the built-in rules that are missing.

@@ -1,7 +1,7 @@
 //! `expacti rules backtest`, `suggest`: rules beside what people have decided so far.
 
 use expacti_engine::{Approved, Context, MatchKind, Suggestion};
-use expacti_protocol::command::{CommandState, CommandView};
+use expacti_protocol::command::{CommandState, CommandView, ItemKind};
 use expacti_protocol::now_micros;
 
 use super::rule::{describe, from_args};
@@ -55,6 +55,7 @@ async fn history(link: &Link) -> Result<Vec<Approved>, Failure> {
                     user: c.session.user,
                     cwd: Some(c.cwd),
                     pty: c.pty.is_some(),
+                    in_shell: c.kind != ItemKind::Exec,
                     shell: c.shell.map(|shell| shell.as_str().to_owned()),
                     now: c.timestamp.saturating_mul(1_000_000),
                     ..Context::default()

@@ -1,6 +1,7 @@
 //! `expacti rules list`, `export`.
 
 use expacti_engine::Rule;
+use expacti_protocol::http::EarlierRule;
 use expacti_protocol::now_micros;
 
 use super::rule::describe;
@@ -44,5 +45,24 @@ pub(super) async fn list(link: &Link, json: bool) -> Result<(), Failure> {
         })
         .collect();
     print::table(&["ID", "HITS", "ENDS", "SCOPE", "AUTHOR", "RULE"], &rows)?;
+    name_earlier(link).await
+}
+
+/// Names the rules of before that cover less now, once.
+async fn name_earlier(link: &Link) -> Result<(), Failure> {
+    let all: Vec<EarlierRule> = link.client.get("/v1/rules/earlier").await?;
+    if all.is_empty() {
+        return Ok(());
+    }
+    print::note(
+        "a rule now covers a terminal and standard input only if it says so. Of these rules, which \
+         allowed them before, give back what is needed; this is said once:",
+    );
+    for EarlierRule { rule, options } in &all {
+        print::line(&format!("  expacti rules cover {} {options}  # {}", rule.id, describe(rule)))?;
+    }
+    // Whoever may not change them does not count as told.
+    let told: Result<(), _> = link.client.post("/v1/rules/earlier/told", &()).await;
+    drop(told);
     Ok(())
 }

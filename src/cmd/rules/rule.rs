@@ -1,9 +1,9 @@
 //! A rule as it is given on the command line, and in words.
 
-use expacti_engine::{Effect, Looking, MatchKind, Rule, Scope, looks_pattern};
+use expacti_engine::{Effect, Looking, MatchKind, Rule, Scope, StdinCover, looks_pattern};
 use expacti_protocol::now_micros;
 
-use crate::cli::RuleAddArgs;
+use crate::cli::{CoverArgs, RuleAddArgs};
 use crate::failure::Failure;
 use crate::{print, units};
 
@@ -44,18 +44,30 @@ pub(super) fn from_args(args: RuleAddArgs) -> Result<Rule, Failure> {
         created_at: now,
         expires_at,
         hits: 0,
+        terminal: args.cover.terminal,
+        stdin: stdin_of(&args.cover),
     })
+}
+
+/// The standard input that the options name.
+pub(super) fn stdin_of(cover: &CoverArgs) -> Option<StdinCover> {
+    let named = |digest: &String| StdinCover::Digest(digest.trim().to_ascii_lowercase());
+    cover.any_stdin.then_some(StdinCover::Any).or_else(|| cover.stdin_sha256.as_ref().map(named))
 }
 
 /// What a rule does, in words.
 pub(super) fn describe(rule: &Rule) -> String {
     let kind = match rule.kind {
-        MatchKind::Exact => "exact",
-        MatchKind::Glob => "glob",
+        MatchKind::Exact => "exact ",
+        MatchKind::Glob => "glob ",
         // Its pattern says it.
-        MatchKind::Looks => return format!("allow {}", print::safe(&rule.pattern)),
-        MatchKind::Regex => "regex",
+        MatchKind::Looks => "",
+        MatchKind::Regex => "regex ",
     };
     let effect = if rule.effect == Effect::Deny { "deny" } else { "allow" };
-    format!("{effect} {kind} {}", print::safe(&rule.pattern))
+    let mut out = format!("{effect} {kind}{}", print::safe(&rule.pattern));
+    if !rule.covers().is_empty() {
+        out.push_str(&format!("  [{}]", rule.covers()));
+    }
+    out
 }

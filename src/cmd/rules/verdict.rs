@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufWriter, Write as _};
 
 use expacti_engine::{
-    CommandVerdict, Context, Outcome, Policy, PolicySet, RuleSet, RuleVerdict, assess,
+    CommandVerdict, Context, Covered, Outcome, Policy, PolicySet, RuleSet, RuleVerdict, assess,
 };
 use expacti_protocol::http::RuleView;
 use expacti_protocol::now_micros;
@@ -22,6 +22,7 @@ struct Question {
     target: Option<String>,
     user: Option<String>,
     cwd: Option<String>,
+    terminal: Option<bool>,
 }
 
 /// What the rules say, of the line and of each command in it.
@@ -93,11 +94,13 @@ pub(super) async fn test(link: &Link, args: RuleTestArgs, json: bool) -> Result<
         user: question.user.clone().or_else(|| args.user.clone()).unwrap_or_default(),
         cwd: question.cwd.clone().or_else(|| args.cwd.clone()),
         shell: Some(args.shell.clone()),
+        pty: question.terminal.unwrap_or(args.terminal),
         now: now_micros(),
         ..Context::default()
     };
     if let Some(command) = args.command.clone() {
-        let question = Question { command, agent: None, target: None, user: None, cwd: None };
+        let question =
+            Question { command, agent: None, target: None, user: None, cwd: None, terminal: None };
         let answer = now.judge(&question.command, &context(&question));
         return if json { Ok(print::json(&answer)?) } else { show(&answer) };
     }
@@ -134,6 +137,13 @@ fn show(answer: &Answer) -> Result<(), Failure> {
     let verdict = &answer.verdict;
     let rule = verdict.rule.as_ref().map(|r| format!(" by {r}")).unwrap_or_default();
     print::line(&format!("{}{rule}: {}", word(verdict.verdict), print::safe(&verdict.why)))?;
+    match &verdict.stdin {
+        Covered::No => {}
+        Covered::Any => print::line("  with any standard input")?,
+        Covered::Digest(all) => all.iter().try_for_each(|one| {
+            print::line(&format!("  with standard input of SHA-256 {} ({})", one.sha256, one.rule))
+        })?,
+    }
     if answer.commands.len() > 1 {
         for command in &answer.commands {
             let by = command.by.as_deref().unwrap_or("-");

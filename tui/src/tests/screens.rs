@@ -136,6 +136,8 @@ pub(super) fn exact(pattern: &str) -> Rule {
         created_at: 0,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     }
 }
 

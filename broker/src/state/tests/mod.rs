@@ -1,6 +1,7 @@
 //! A broker without disk or network, and what must hold of it.
 
 mod changes;
+mod covers;
 mod input;
 mod items;
 mod lifecycle;

@@ -265,6 +265,8 @@ pub(super) fn rule(pattern: &str) -> Rule {
         created_at: 0,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     }
 }
 
