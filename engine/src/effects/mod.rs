@@ -10,6 +10,7 @@ mod code;
 mod looks;
 mod model;
 mod places;
+mod reads;
 mod report;
 mod syntax;
 mod value;
