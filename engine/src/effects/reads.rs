@@ -11,7 +11,7 @@ const COPIES: &str = "\
     .dist-old|.dpkg-bak|.dpkg-dist|.dpkg-new|.dpkg-old|.dpkg-tmp|.gz|.lz|.lz4|.lzma|.lzo|.new|\
     .off|.old|.orig|.original|.part|.prev|.previous|.rar|.rej|.rpmnew|.rpmorig|.rpmsave|.save|\
     .saved|.sav|.swo|.swp|.tar|.tbz2|.tgz|.tmp|.txt|.txz|.tzst|.ucf-dist|.ucf-old|.xz|.z|.zip|\
-    .zst|#|-old|-bak|-backup|-orig|-copy|_old|_bak|_backup|_orig|_copy";
+    .zst|.cfg|.conf|.csv|.ini|.json|.toml|.xlsx|.xml|.yaml|.yml|#|-old|-bak|-backup|-orig|-copy|_old|_bak|_backup|_orig|_copy";
 
 /// Endings of the names of keys, of stores of passwords, and of whole databases and memories.
 const ENDINGS: &str = "\
@@ -100,7 +100,6 @@ impl RiskTables {
                 && !each(WHOLE).any(|word| name.ends_with(word))
                 && !name.starts_with("id_")
                 && !name.starts_with("krb5cc_")
-                && !name.starts_with("core.")
         })
     }
 }
@@ -162,7 +161,7 @@ mod tests {
             /srv/heap.hprof /etc/sudoers /etc/sudoers.d/ops /var/lib/vault/core/x /home/a/wallet.dat
             /home/a/.mozilla/firefox/x/logins.json /home/a/.mozilla/firefox/x/key4.db
             /home/a/.gnupg/secring.gpg /srv/mail.ovpn /srv/putty.ppk /run/secrets/db /srv/htpasswd
-            /srv/.htpasswd /srv/apps/tomcat-users.xml /var/lib/samba/private/secrets.tdb";
+            /srv/.htpasswd /srv/gcp-key.json /srv/deploy_key.csv /srv/apps/tomcat-users.xml /var/lib/samba/private/secrets.tdb";
         let flowing: Vec<_> = list.split_whitespace().filter(|path| free(path)).collect();
         assert_eq!(flowing, [""; 0]);
         for odd in
