@@ -14,6 +14,7 @@ pub mod http;
 pub mod ids;
 pub mod inside;
 pub mod principal;
+pub mod reads;
 pub mod reviewer;
 pub mod session;
 pub mod shell;
