@@ -48,6 +48,41 @@ pub fn scp_sink(command: &[u8]) -> ScpSink {
     if every_command(command).iter().any(receives) { ScpSink::Unclear } else { ScpSink::No }
 }
 
+/// The sending side of legacy scp, as a client starts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScpSource {
+    /// Which file or directory, where the command is nothing but plain words; relative to the login
+    /// directory unless it begins with a slash.
+    pub path: Option<String>,
+    /// `-r`: directories may be sent.
+    pub recursive: bool,
+}
+
+/// Reads a command as the sending side of legacy scp. In doubt it is one.
+#[must_use]
+pub fn scp_source(command: &[u8]) -> Option<ScpSource> {
+    if !command.windows(3).any(|part| part == b"scp") {
+        return None;
+    }
+    if let Some(source) = plain(command).and_then(|words| scp(&words)) {
+        let Scp { sink, recursive, path, .. } = source;
+        // The path goes to the login shell once more where it is not plain.
+        return (!sink).then_some(ScpSource { path, recursive });
+    }
+    let sends = |subject: &Subject| {
+        let flag = |letter: char| {
+            subject.words.iter().skip(1).any(move |word| {
+                word.text.strip_prefix('-').is_some_and(|flags| flags.contains(letter))
+            })
+        };
+        let scp =
+            subject.words.first().is_some_and(|word| !word.known || base_name(&word.text) == "scp");
+        scp && flag('f')
+    };
+    let any = every_command(command).iter().any(sends);
+    any.then_some(ScpSource { path: None, recursive: true })
+}
+
 /// What a command that moves files does, in one plain sentence: `git push to /srv/repo.git`. `None`
 /// for every other command, and for those with an option that is not known here.
 #[must_use]
@@ -343,6 +378,21 @@ mod tests {
             ("/tmp/scp -t y", ScpSink::Unclear),
         ] {
             assert_eq!(scp_sink(command.as_bytes()), found, "{command}");
+        }
+    }
+
+    #[test]
+    fn the_sending_side_of_scp() {
+        let path = |command: &str| scp_source(command.as_bytes()).map(|source| source.path);
+        for plain in ["scp -f /srv/x", "scp -v -r -p -f -- /srv/x", "/usr/bin/scp -rf '/srv/x'"] {
+            assert_eq!(path(plain), Some(Some("/srv/x".to_owned())), "{plain}");
+        }
+        assert!(scp_source(b"scp -r -f x").is_some_and(|source| source.recursive));
+        for unclear in ["sudo scp -f x", "scp -f /srv/*.log", "sh -c 'scp -f x'", "scp -f $X"] {
+            assert_eq!(path(unclear), Some(None), "{unclear}");
+        }
+        for other in ["scp -t /srv/x", "ls -f", "cat scp", "echo scp -f"] {
+            assert_eq!(path(other), None, "{other}");
         }
     }
 

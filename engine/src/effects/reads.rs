@@ -41,6 +41,12 @@ const DIRECTORIES: &str = "\
     /var/lib/mongodb|/var/lib/nova|/var/lib/rancher|/var/lib/samba/private|/var/lib/sss|\
     /var/lib/systemd/coredump|/var/mail|/var/spool/at|/var/spool/mail|/var/spool/postfix";
 
+/// Directories of a home in which everything is asked about. Accounts of services have their homes
+/// anywhere.
+const OF_HOMES: &str = "\
+    .aws|.azure|.cargo|.config|.docker|.electrum|.gnupg|.kube|.local|.m2|.minikube|.mozilla|.oci|\
+    .password-store|.purple|.putty|.ssh|.subversion|.thunderbird|.vagrant.d";
+
 /// Words of names of archives that hold a whole system, database or home.
 const WHOLE: &str = "\
     backup|bkp|dump|export|snapshot";
@@ -77,6 +83,7 @@ impl RiskTables {
         };
         let Some((directory, name)) = path.rsplit_once('/') else { return false };
         if each(DIRECTORIES).any(|above| places::is_beneath(path, above))
+            || directory.split('/').any(|part| each(OF_HOMES).any(|of_home| of_home == part))
             || is_whole(directory, name)
         {
             return false;
@@ -145,7 +152,7 @@ mod tests {
             /backup/backup-2026.tar.gz /srv/backups/home.tgz /srv/pg_dump.2026-01-01 /srv/dump
             /var/lib/postgresql/16/main/base/1 /srv/app/db.sqlite3 /srv/app/app.db /srv/redis/dump.rdb
             /srv/export-users.csv /srv/tls/site.pem /srv/tls/SITE.KEY /srv/tls/cert.p12 /srv/tls/k.pfx
-            /root/.ssh/id_rsa /root/.ssh/config /home/a/id_ed25519 /home/a/id_work.old /srv/deploy_rsa
+            /root/.ssh/id_rsa /root/.ssh/config /srv/git/.ssh/config /var/lib/app/.kube/cache/x /home/a/id_ed25519 /home/a/id_work.old /srv/deploy_rsa
             /srv/github_ed25519 /etc/ssh/ssh_host_ed25519_key /home/a/.pgpass /home/a/.pgpass.bak
             /home/a/.my.cnf /home/a/.netrc /home/a/.aws/credentials /srv/credentials /srv/credentials.csv
             /srv/credentials.json.old /home/a/safe.kdbx /home/a/safe.kdbx.bak /home/a/.bash_history

@@ -53,15 +53,21 @@ impl ReadLog {
                 self.take(&session, vec![read]).await;
             }
         }
-        self.summarise();
     }
 
     /// Reports files that were read in this session.
-    pub(crate) async fn take(&mut self, session: &OpenSession, batch: Vec<FileRead>) {
+    async fn take(&mut self, session: &OpenSession, batch: Vec<FileRead>) {
+        for FileRead { path, bytes, sha256, .. } in &batch {
+            self.connection.note(&format!("read {path}: {bytes} bytes, sha256 {sha256}")).await;
+        }
+        self.list(session, batch);
+    }
+
+    /// Reports files without a note in the recording; at most as many as one message lists.
+    pub(crate) fn list(&mut self, session: &OpenSession, batch: Vec<FileRead>) {
         let mut listed = Vec::new();
         for read in batch {
             let FileRead { path, bytes, sha256, .. } = &read;
-            self.connection.note(&format!("read {path}: {bytes} bytes, sha256 {sha256}")).await;
             let shared = &self.connection.shared;
             if self.connection.reads.is_listed(&shared.limits) {
                 listed.push(read);
@@ -84,10 +90,16 @@ impl ReadLog {
     }
 
     /// Reports the files past the limit.
-    pub(crate) fn summarise(&mut self) {
+    fn summarise(&mut self) {
         let Some((session, more)) = self.more.take() else { return };
         let More { files, bytes, list } = more;
         let more = MoreRead { files, bytes, sha256: list.summary().sha256 };
         self.connection.shared.link.files_read(&session, Vec::new(), Some(more));
+    }
+}
+
+impl Drop for ReadLog {
+    fn drop(&mut self) {
+        self.summarise();
     }
 }
