@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use expacti_harness::prerequisites;
 use expacti_protocol::command::{Grant, ItemKind, PromptLabel};
 use expacti_protocol::gate::{DecisionKind, GateEvent, GateRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -4,5 +4,6 @@ mod changes;
 mod items;
 mod lifecycle;
 mod orders;
+mod reads;
 mod shell;
 mod world;
