@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use expacti_broker::Webhook;
+use expacti_gate::ReadPolicy;
 use expacti_protocol::client::{Endpoint, Token};
 use expacti_protocol::home::Home;
 use expacti_tui::{QuietHours, QuietHoursError};
@@ -59,6 +60,13 @@ const KEYS: &[(&str, Kind, &str)] = &[
         "notify",
         Kind::Bool,
         "desktop notifications by the broker of this machine while no reviewer is connected",
+    ),
+    ("reads.ask", Kind::Bool, "ask about every file that is read by SFTP"),
+    (
+        "reads.roots",
+        Kind::Array,
+        "directories of targets beneath which files that hold no secret may be read unasked by SFTP; \
+         without them: everywhere",
     ),
     ("review.ascii", Kind::Bool, "draw with ASCII characters only"),
     ("review.bell", Kind::Bool, "ring the terminal bell for new requests"),
@@ -234,6 +242,22 @@ impl Config {
         self.bool("ask_shell", true)
     }
 
+    /// `[reads]`: what may be read by SFTP without a decision.
+    pub(crate) fn reads(&self) -> Result<ReadPolicy, Failure> {
+        let wrong = |what: &str| Failure::usage(format!("{}: {what}", self.file.display()));
+        let ask = self.bool("reads.ask", false);
+        let Some(roots) = self.lookup("reads.roots").and_then(Value::as_array) else {
+            return Ok(if ask { ReadPolicy::Nothing } else { ReadPolicy::Harmless });
+        };
+        if ask {
+            return Err(wrong("reads.ask = true and reads.roots exclude each other: keep one"));
+        }
+        let roots: Option<Vec<_>> =
+            roots.iter().map(|root| root.as_str().map(str::to_owned)).collect();
+        let roots = roots.ok_or_else(|| wrong("reads.roots: each directory is a text"))?;
+        ReadPolicy::beneath(roots).map_err(|e| wrong(&format!("reads.roots: {e}")))
+    }
+
     /// `notify`: whether the broker of this machine shows notifications by itself.
     pub(crate) fn notify(&self) -> bool {
         self.bool("notify", true)
@@ -307,7 +331,7 @@ impl Config {
             ("ask_shell" | "review.notify" | "review.bell" | "review.sound", None) => {
                 (true.into(), Source::Default)
             }
-            ("review.ascii", None) => (false.into(), Source::Default),
+            ("review.ascii" | "reads.ask", None) => (false.into(), Source::Default),
             (_, None) => (Json::Null, Source::Default),
         })
     }
@@ -384,12 +408,14 @@ mod tests {
             ("timout = '5s'", "\"timeout\""),
             ("[review]\nbel = true", "\"review.bell\""),
             ("broker = 7", "cannot be 7"),
+            ("[reads]\nroot = ['/srv']", "\"reads.roots\""),
             ("broker = ", "c: TOML"),
         ] {
             let message = format!("{:?}", bad(text));
             let expected = expected.replace('"', "\\\"");
             assert!(message.contains(&expected), "{message}");
         }
+        parse(Path::new("c"), "[reads]\nask=false\nroots=['/srv']").unwrap();
         parse(Path::new("c"), "timeout='5s'\n[review.keys]\nallow='x'\n[risk]\nx=1").unwrap();
     }
 }

@@ -164,6 +164,7 @@ pub(crate) async fn serve(
     let config = GateConfig {
         history: Some(home.history()),
         ask_shell: config.ask_shell(),
+        reads: config.reads()?,
         ..GateConfig::new(key, endpoint)
     };
     let gate = Gate::new(config).map_err(|e| Failure::failed(e.to_string()))?;

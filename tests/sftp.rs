@@ -4,7 +4,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use expacti_harness::{Verdict, trial};
+use expacti_harness::{Verdict, digest, trial, until};
 
 #[test]
 fn an_upload_is_shown_before_it_happens() -> Result<()> {
@@ -51,6 +51,13 @@ fn reading_flows_and_secrets_do_not() -> Result<()> {
     let source = format!("target:{}", plain.path().display());
     t.wrap(&["scp", &source, local.to_str().unwrap()]).run()?.expect_code(0)?;
     assert_eq!(fs::read_to_string(&local)?, "data");
+    let reads = || -> Result<Vec<_>> {
+        Ok(t.audit()?.into_iter().filter(|entry| entry.kind == "file_read").collect())
+    };
+    let read = until("the entry of the read", || Ok(reads()?.pop()))?;
+    assert_eq!(read.more["path"], fs::canonicalize(plain.path())?.display().to_string());
+    assert_eq!((&read.more["bytes"], &read.more["sha256"]), (&4.into(), &digest(b"data")?.into()));
+    assert!(read.more["agent"].is_string() && read.more["target"] == "target");
 
     let secret = t.marker("id_ed25519");
     fs::write(secret.path(), "PRIVATE KEY")?;
@@ -59,6 +66,7 @@ fn reading_flows_and_secrets_do_not() -> Result<()> {
     let outcome = t.wrap(&["scp", &source, local.to_str().unwrap()]).run()?;
     ensure!(outcome.code() != 0, "{}", outcome.describe());
     assert!(!fs::read_to_string(&local).unwrap_or_default().contains("PRIVATE"));
+    assert_eq!(reads()?.len(), 1, "what was denied was not read");
     Ok(())
 }
 

@@ -48,6 +48,6 @@ pub use rules::{
 };
 pub use secrets::{Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};
-pub use transfer::{ScpSink, describe_transfer, scp_sink};
+pub use transfer::{ScpSink, ScpSource, describe_push, describe_transfer, scp_sink, scp_source};
 pub use visible::{Hidden, Shown, make_visible};
 pub use with_input::{judge_input, judge_with_input};

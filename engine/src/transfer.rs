@@ -48,6 +48,41 @@ pub fn scp_sink(command: &[u8]) -> ScpSink {
     if every_command(command).iter().any(receives) { ScpSink::Unclear } else { ScpSink::No }
 }
 
+/// The sending side of legacy scp, as a client starts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScpSource {
+    /// Which file or directory, where the command is nothing but plain words; relative to the login
+    /// directory unless it begins with a slash.
+    pub path: Option<String>,
+    /// `-r`: directories may be sent.
+    pub recursive: bool,
+}
+
+/// Reads a command as the sending side of legacy scp. In doubt it is one.
+#[must_use]
+pub fn scp_source(command: &[u8]) -> Option<ScpSource> {
+    if !command.windows(3).any(|part| part == b"scp") {
+        return None;
+    }
+    if let Some(source) = plain(command).and_then(|words| scp(&words)) {
+        let Scp { sink, recursive, path, .. } = source;
+        // The path goes to the login shell once more where it is not plain.
+        return (!sink).then_some(ScpSource { path, recursive });
+    }
+    let sends = |subject: &Subject| {
+        let flag = |letter: char| {
+            subject.words.iter().skip(1).any(move |word| {
+                word.text.strip_prefix('-').is_some_and(|flags| flags.contains(letter))
+            })
+        };
+        let scp =
+            subject.words.first().is_some_and(|word| !word.known || base_name(&word.text) == "scp");
+        scp && flag('f')
+    };
+    let any = every_command(command).iter().any(sends);
+    any.then_some(ScpSource { path: None, recursive: true })
+}
+
 /// What a command that moves files does, in one plain sentence: `git push to /srv/repo.git`. `None`
 /// for every other command, and for those with an option that is not known here.
 #[must_use]
@@ -88,6 +123,36 @@ pub fn describe_transfer(command: &[u8]) -> Option<String> {
         .into_iter()
         .find(|name| is(name))
         .and_then(|name| git(name.strip_prefix("git-")?, args))
+}
+
+/// The sentence for a command that receives a push, whatever starts it and whatever options it has. In
+/// doubt it receives one: what it reads is then looked at before it passes.
+#[must_use]
+pub fn describe_push(command: &[u8]) -> Option<String> {
+    const RECEIVES: &str = "receive-pack";
+    if let Some(sentence) = describe_transfer(command)
+        && sentence.starts_with("git push to ")
+    {
+        return Some(sentence);
+    }
+    let named = String::from_utf8_lossy(command).contains(RECEIVES);
+    let commands = every_command(command);
+    let receiver = commands
+        .iter()
+        .find(|subject| subject.words.iter().any(|word| base_name(&word.text).ends_with(RECEIVES)));
+    let hidden = commands.iter().flat_map(|subject| &subject.words);
+    if receiver.is_none() && !named && !hidden.into_iter().any(|word| word.text.contains(RECEIVES))
+    {
+        return None;
+    }
+    // Which repository is said only where that is certain.
+    let repository = receiver.and_then(|subject| {
+        let at = subject.words.iter().position(|word| word.text.ends_with(RECEIVES))?;
+        let [.., last] = subject.words.get(at + 1..)? else { return None };
+        let plain = last.known && !last.text.starts_with('-') && !last.text.contains(RECEIVES);
+        plain.then(|| place(&last.text))?
+    });
+    Some(repository.map_or_else(|| "git push".to_owned(), |place| format!("git push to {place}")))
 }
 
 fn git(verb: &str, args: &[String]) -> Option<String> {
@@ -343,6 +408,63 @@ mod tests {
             ("/tmp/scp -t y", ScpSink::Unclear),
         ] {
             assert_eq!(scp_sink(command.as_bytes()), found, "{command}");
+        }
+    }
+
+    #[test]
+    fn a_push_whatever_starts_it() {
+        for command in [
+            "git-receive-pack '/srv/x.git'",
+            "git receive-pack /srv/x.git",
+            "git-receive-pack --foo '/srv/x.git'",
+            "git-receive-pack --skip-connectivity-check --http-backend-info-refs /srv/x.git",
+            "git -c receive.denyDeletes=false receive-pack /srv/x.git",
+            "git -C / receive-pack /srv/x.git",
+            "/usr/lib/git-core/git-receive-pack /srv/x.git",
+            "/tmp/git-receive-pack /srv/x.git",
+            "sudo -u git git-receive-pack '/srv/x.git'",
+            "env X=y git-receive-pack '/srv/x.git'",
+            "X=y git-receive-pack /srv/x.git",
+            "nice -n 5 git-receive-pack /srv/x.git",
+            "sh -c 'git-receive-pack /srv/x.git'",
+            "sh -c \"git-receive-pack '/srv/x.git'\"",
+            "bash -lc 'exec git-receive-pack /srv/x.git'",
+            "cd /srv && git-receive-pack /srv/x.git",
+            "g''it-rece\"ive-pa\"ck /srv/x.git",
+            "GIT_TRACE=1 timeout 60 sudo git receive-pack /srv/x.git",
+        ] {
+            let sentence = describe_push(command.as_bytes());
+            assert_eq!(sentence.as_deref(), Some("git push to /srv/x.git"), "{command}");
+        }
+        for command in [
+            "git-shell -c \"git-receive-pack '/srv/x.git'\"",
+            "my-wrapper --with=git-receive-pack /srv/x.git",
+            "git -c alias.x=receive-pack x /srv/x.git",
+            "git-receive-pack \"$REPO\"",
+            "git-receive-pack '/srv/x.git",
+            "$(echo git-receive-pack) /srv/x.git",
+        ] {
+            let sentence = describe_push(command.as_bytes());
+            assert!(sentence.is_some_and(|s| s.starts_with("git push")), "{command}");
+        }
+        for other in ["git-upload-pack '/srv/x.git'", "git push", "ls", "rsync --server . /srv", ""]
+        {
+            assert_eq!(describe_push(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_sending_side_of_scp() {
+        let path = |command: &str| scp_source(command.as_bytes()).map(|source| source.path);
+        for plain in ["scp -f /srv/x", "scp -v -r -p -f -- /srv/x", "/usr/bin/scp -rf '/srv/x'"] {
+            assert_eq!(path(plain), Some(Some("/srv/x".to_owned())), "{plain}");
+        }
+        assert!(scp_source(b"scp -r -f x").is_some_and(|source| source.recursive));
+        for unclear in ["sudo scp -f x", "scp -f /srv/*.log", "sh -c 'scp -f x'", "scp -f $X"] {
+            assert_eq!(path(unclear), Some(None), "{unclear}");
+        }
+        for other in ["scp -t /srv/x", "ls -f", "cat scp", "echo scp -f"] {
+            assert_eq!(path(other), None, "{other}");
         }
     }
 

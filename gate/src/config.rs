@@ -6,6 +6,7 @@ use expacti_protocol::client::Endpoint;
 use russh::keys::PrivateKey;
 
 use crate::limits::Limits;
+use crate::reads::ReadPolicy;
 
 /// The configuration of a gate.
 pub struct GateConfig {
@@ -26,6 +27,8 @@ pub struct GateConfig {
     pub history: Option<PathBuf>,
     /// Whether it may ask targets which shell their accounts have.
     pub ask_shell: bool,
+    /// What clients may read by SFTP without a decision.
+    pub reads: ReadPolicy,
     /// Its limits.
     pub limits: Limits,
 }
@@ -42,6 +45,7 @@ impl GateConfig {
             names: Vec::new(),
             history: None,
             ask_shell: true,
+            reads: ReadPolicy::default(),
             limits: Limits::default(),
         }
     }

@@ -54,6 +54,7 @@ impl Gate {
             host_ca: config.host_ca,
             names: config.names,
             history: config.history,
+            reads: config.reads,
             shells: config.ask_shell.then(Shells::default),
             slots,
             tasks: TaskTracker::new(),

@@ -13,7 +13,7 @@
 //! | | `boundary` | **the only code that writes to a target** |
 //! | | `staging` | what an agent has handed over and nobody has approved yet |
 //! | | `broker` | the link to the broker, and the broker's word as types |
-//! | ground | `transport`, `limits`, `keys` | byte streams, limits, keys |
+//! | ground | `transport`, `limits`, `reads`, `keys` | byte streams, limits, what may be read freely, keys |
 //!
 //! A room uses only the rooms below it.
 //!
@@ -33,6 +33,7 @@ mod files;
 mod gate;
 mod keys;
 mod limits;
+mod reads;
 mod review;
 mod session;
 mod shared;
@@ -49,3 +50,4 @@ pub use error::GateError;
 pub use gate::Gate;
 pub use keys::{KeyError, known_hosts_line, load_or_create_host_key};
 pub use limits::Limits;
+pub use reads::ReadPolicy;

@@ -38,6 +38,16 @@ pub struct Limits {
     /// Input of one channel that may wait in a temporary file where pausing would stall something
     /// else, in bytes; beyond it the channel is closed.
     pub spilled: u64,
+    /// How much of one file may be read without a decision, in bytes.
+    pub free_file: u64,
+    /// How much may be read without a decision on one connection, in bytes; after that files are asked
+    /// about.
+    pub free_bytes: u64,
+    /// How long a file may stay open for reading.
+    pub open_file: Duration,
+    /// Files read on one connection that have an entry of their own in the log; of more there are only
+    /// summaries.
+    pub listed_reads: u64,
     /// Output of a command without a terminal that is recorded, per stream, in bytes.
     pub recorded: u64,
     /// How long the recording may lag before the session's commands are denied.
@@ -62,6 +72,10 @@ impl Default for Limits {
             script_idle: Duration::from_secs(2),
             buffered: 1024 * 1024,
             spilled: 4 << 30,
+            free_file: 1 << 30,
+            free_bytes: 8 << 30,
+            open_file: Duration::from_secs(3600),
+            listed_reads: 1000,
             recorded: 1024 * 1024,
             recording_lag: Duration::from_secs(10),
         }

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::link::Link;
 use crate::limits::Limits;
+use crate::reads::ReadPolicy;
 use crate::upstream::shells::Shells;
 
 /// What every connection of one gate shares.
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) host_ca: Option<PrivateKey>,
     pub(crate) names: Vec<String>,
     pub(crate) history: Option<PathBuf>,
+    /// What clients may read without a decision.
+    pub(crate) reads: ReadPolicy,
     /// What is known of accounts' shells; `None`: no target is asked.
     pub(crate) shells: Option<Shells>,
     pub(crate) slots: Arc<tokio::sync::Semaphore>,

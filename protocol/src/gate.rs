@@ -9,6 +9,7 @@ use crate::command::{CommandState, CommandText, Grant, Outcome, StdinTreatment, 
 use crate::digest::Digest;
 use crate::ids::{CommandId, SessionId};
 use crate::input::{InputGrant, InputRef};
+use crate::reads::{FileRead, MoreRead};
 use crate::session::SessionInfo;
 
 /// Whose bytes a piece of a recording is.
@@ -122,6 +123,19 @@ pub enum GateRequest {
         #[serde(flatten)]
         outcome: Outcome,
     },
+    /// Files that the agent has read and closed. Also of a session that is closed already, when the
+    /// link was lost meanwhile.
+    FilesRead {
+        /// Names this request.
+        r#ref: u64,
+        /// Which session.
+        session_id: SessionId,
+        /// At most [`GateRequest::MOST_READ`].
+        files: Vec<FileRead>,
+        /// Those that are not listed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        more: Option<MoreRead>,
+    },
     /// A piece of the session's terminal input or output, for recording and live view.
     Output {
         /// Which session.
@@ -153,6 +167,11 @@ pub enum GateRequest {
         /// One line.
         label: String,
     },
+}
+
+impl GateRequest {
+    /// The most files that one message lists.
+    pub const MOST_READ: usize = 64;
 }
 
 /// Why a command was decided as it was; the gate chooses its message and exit status by it.

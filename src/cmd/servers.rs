@@ -105,6 +105,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
     }
     settings.history = Some(config.home.history());
     settings.ask_shell = config.ask_shell();
+    settings.reads = config.reads()?;
     crate::runtime::start()?.block_on(async {
         let listener = TcpListener::bind(&listen)
             .await

@@ -190,6 +190,14 @@ impl Link {
                 self.release(r#ref, id, session_id, (sha256, input)).await
             }
             GateRequest::Finished { r#ref, id, outcome } => self.finished(r#ref, id, outcome).await,
+            GateRequest::FilesRead { r#ref, session_id, files, more } => {
+                let gate = self.gate;
+                let then = self.acknowledge(r#ref);
+                let job = move |state: &mut state::State, now| {
+                    state.files_read(gate, &session_id, &files, more.as_ref(), now)
+                };
+                self.run(job, then).await
+            }
             GateRequest::Output { session_id, stream, time_us, data } => {
                 let data = base64::engine::general_purpose::STANDARD
                     .decode(data)

@@ -22,6 +22,7 @@ mod open;
 mod policies;
 mod ports;
 mod principals;
+mod reads;
 mod recover;
 mod release;
 mod reveal;

@@ -11,6 +11,7 @@ mod input;
 mod looks;
 mod model;
 mod places;
+mod reads;
 mod report;
 mod syntax;
 mod value;

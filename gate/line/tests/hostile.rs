@@ -7,7 +7,7 @@ use std::time::Duration;
 use expacti_line::Const;
 use expacti_line::editor::History;
 use expacti_line::remote::{Nonce, Probe};
-use expacti_line::session::{Effect, LineGate, Submission, Unsent, Verdict};
+use expacti_line::session::{Effect, Label, LineGate, Submission, Unsent, Verdict};
 
 struct Play {
     gate: LineGate,
@@ -73,6 +73,24 @@ impl Play {
             pid: Some(7),
             ..Probe::default()
         };
+        self.saw(probe)
+    }
+
+    /// A setuid program of the system that asks.
+    fn asked(&mut self, program: &str) -> Vec<Effect> {
+        self.saw(Probe {
+            canonical: true,
+            foreground: Some(program.to_owned()),
+            name: program.split(' ').next().map(str::to_owned),
+            pid: Some(7),
+            uid: Some(1000),
+            euid: Some(0),
+            alone: true,
+            ..Probe::default()
+        })
+    }
+
+    fn saw(&mut self, probe: Probe) -> Vec<Effect> {
         let mut out = Vec::new();
         self.gate.probed(Some(probe), self.now, &mut out);
         out
@@ -120,7 +138,7 @@ fn a_password_whose_program_has_gone_is_no_command() {
     play.run("sudo ls", false);
     play.target("<C>Password: ");
     let mut out = play.agent("hunter2\u{200b}\r");
-    out.extend(play.probed("sudo ls", false, true));
+    out.extend(play.asked("sudo ls"));
     let held = submissions(&out)[0];
     assert!(held.secret && held.notes.is_empty(), "{held:?}");
     play.target("\r\nsudo: timed out\r\n<D;1>\x1b[?2004h<A>$ <B>");
@@ -129,6 +147,48 @@ fn a_password_whose_program_has_gone_is_no_command() {
     assert!(!format!("{out:?}").contains("hunter2"));
     let out = play.agent("ls\r");
     assert!(!submissions(&out)[0].secret);
+}
+
+#[test]
+fn what_a_shell_reads_without_echo_is_shown_and_marked() {
+    for (program, row) in [
+        ("sh", "Password: "),
+        ("sh", "token> "),
+        ("sh", "$ "),
+        ("python3", ">>> "),
+        ("mine", "Password: "),
+        ("sudo sh", "[sudo] password for bob: "),
+    ] {
+        let mut play = Play::new();
+        play.run("x", false);
+        play.target(&format!("<C>{row}"));
+        let mut out = play.agent("rm -rf /srv\r");
+        out.extend(play.probed(program, false, true));
+        let held = submissions(&out)[0];
+        assert_eq!((held.secret, held.label), (false, Label::NoEcho), "{program} {row}");
+        assert!(held.notes.iter().any(|note| note.contains("without echo")), "{:?}", held.notes);
+        // What it was typed for has gone: it is no command for the prompt.
+        play.target("\r\n<D;1>\x1b[?2004h<A>$ <B>");
+        let out = play.verdict(Verdict::Changed);
+        assert!(submissions(&out).is_empty() && !typed(&out), "{out:?}");
+    }
+}
+
+#[test]
+fn a_process_asks_for_a_few_passwords_only() {
+    let mut play = Play::new();
+    play.run("sudo ls", false);
+    play.target("<C>");
+    for round in 0..6 {
+        play.target("Password: ");
+        let mut out = play.agent("hunter2\r");
+        out.extend(play.asked("sudo ls"));
+        assert_eq!(submissions(&out)[0].secret, round < 4, "{round}");
+        play.verdict(Verdict::Approved { grant: false });
+        play.asked("sudo ls");
+        play.target("\r\n");
+        play.wait(1_000);
+    }
 }
 
 #[test]

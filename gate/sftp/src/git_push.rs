@@ -25,8 +25,10 @@ pub enum RefList {
     Complete(Vec<RefChange>),
     /// The list has not ended yet.
     Incomplete,
-    /// Not a list, or one that is not understood here.
+    /// A list that is not understood here.
     Unreadable,
+    /// No list: not even the lengths of its lines can be read.
+    Foreign,
 }
 
 /// Reads the beginning of what a client sends.
@@ -38,7 +40,7 @@ pub fn read_ref_list(mut bytes: &[u8]) -> RefList {
     loop {
         let Some((length, rest)) = bytes.split_at_checked(4) else {
             let hex = bytes.iter().all(u8::is_ascii_hexdigit);
-            return if hex { RefList::Incomplete } else { RefList::Unreadable };
+            return if hex { RefList::Incomplete } else { RefList::Foreign };
         };
         let length = std::str::from_utf8(length).ok().and_then(|l| {
             l.bytes().all(|b| b.is_ascii_hexdigit()).then(|| usize::from_str_radix(l, 16).ok())?
@@ -46,7 +48,7 @@ pub fn read_ref_list(mut bytes: &[u8]) -> RefList {
         let payload = match length {
             Some(0) => return RefList::Complete(found),
             Some(length @ 5..) => length - 4,
-            _ => return RefList::Unreadable,
+            _ => return RefList::Foreign,
         };
         let Some((line, rest)) = rest.split_at_checked(payload) else {
             return if payload > MAX_REFS { RefList::Unreadable } else { RefList::Incomplete };
@@ -149,17 +151,15 @@ mod tests {
             assert_eq!(read_ref_list(&all.as_bytes()[..end]), RefList::Incomplete, "{end}");
         }
         assert_eq!(read_ref_list(b"0000"), RefList::Complete(Vec::new()));
+        for foreign in ["0001", "0004", "PACK", "+12f", "x", "id; id; id\n"] {
+            assert_eq!(read_ref_list(foreign.as_bytes()), RefList::Foreign, "{foreign}");
+        }
         for other in [
             packet("push-cert\0caps"),
             packet(&format!("{A} {ZERO} HEAD")),
             packet(&format!("{A} {ZERO} refs/heads/a b")),
             packet(&format!("{A} {ZERO} refs/heads/a\x1b[2J")),
             packet(&format!("{A} 00 refs/heads/a")),
-            "0001".to_owned(),
-            "0004".to_owned(),
-            "PACK".to_owned(),
-            "+12f".to_owned(),
-            "x".to_owned(),
         ] {
             assert_eq!(
                 read_ref_list(format!("{other}0000").as_bytes()),

@@ -13,13 +13,14 @@ use expacti_protocol::gate::{GateRequest, Stream};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::InputRef;
 use expacti_protocol::now_micros;
+use expacti_protocol::reads::{FileRead, MoreRead};
 use expacti_protocol::session::SessionInfo;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession};
 pub use super::queue::LinkStatus;
-use super::queue::{LinkError, LinkRequest, LinkState, OrderedMessage};
+use super::queue::{LinkError, LinkRequest, LinkState, OrderedMessage, ReadsReport};
 use super::task::Task;
 use crate::limits::Limits;
 
@@ -40,6 +41,10 @@ pub(crate) struct Link {
 /// Ends of grants that may queue for a receiver; a receiver that misses one assumes it was its own.
 const GRANTS: usize = 256;
 
+/// Reports of reads kept while the broker is unreachable; beyond that the oldest are dropped. Nothing
+/// more is read without a link, so there are only those of what was open when it was lost.
+const MAX_READS: usize = 10_000;
+
 /// Outcomes kept while the broker is unreachable; beyond that the oldest are dropped.
 const MAX_FINISHED: usize = 10_000;
 
@@ -54,6 +59,7 @@ impl Link {
             epoch: AtomicU64::new(0),
             next_ref: AtomicU64::new(1),
             finished: Mutex::default(),
+            reads: Mutex::default(),
             grants_over: broadcast::channel(GRANTS).0,
         });
         let task = Task::new(endpoint, request_rx, status_tx, Arc::clone(&state));
@@ -202,9 +208,29 @@ impl Link {
         self.ordered.send(OrderedMessage::Finished(id)).await.ok();
     }
 
-    /// Waits until the broker has acknowledged every outcome.
+    /// Reports files that were read, now or when the broker is back.
+    pub(crate) fn files_read(
+        &self,
+        session: &OpenSession,
+        files: Vec<FileRead>,
+        more: Option<MoreRead>,
+    ) {
+        let number = self.state.next_ref();
+        let report = ReadsReport { session: session.id.clone(), files, more, sent: None };
+        {
+            let mut reads = self.state.reads();
+            if reads.len() >= MAX_READS {
+                tracing::error!("too many unreported reads of files: the oldest are given up");
+                reads.pop_first();
+            }
+            reads.insert(number, report);
+        }
+        self.requests.send(LinkRequest::Reads(number)).ok();
+    }
+
+    /// Waits until the broker has acknowledged every outcome and what was read.
     pub(crate) async fn reported(&self) {
-        while !self.state.finished().is_empty() {
+        while !self.state.finished().is_empty() || !self.state.reads().is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

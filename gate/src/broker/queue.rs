@@ -9,6 +9,7 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::GateRequest;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::InputRef;
+use expacti_protocol::reads::{FileRead, MoreRead};
 use expacti_protocol::session::SessionInfo;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -80,6 +81,8 @@ pub(super) enum LinkRequest {
         data: bytes::Bytes,
         input: InputRef,
     },
+    /// Reports what was read, by its number in [`LinkState::reads`].
+    Reads(u64),
     Close {
         epoch: u64,
         session: SessionId,
@@ -98,12 +101,37 @@ pub(super) enum OrderedMessage {
     },
 }
 
+/// Files that were read, until the broker has them in its log.
+#[derive(Debug, Clone)]
+pub(super) struct ReadsReport {
+    pub(super) session: SessionId,
+    pub(super) files: Vec<FileRead>,
+    pub(super) more: Option<MoreRead>,
+    /// The `ref` of its last report.
+    pub(super) sent: Option<u64>,
+}
+
+impl ReadsReport {
+    /// As a message, noted as sent.
+    pub(super) fn request(&mut self, r#ref: u64) -> GateRequest {
+        self.sent = Some(r#ref);
+        GateRequest::FilesRead {
+            r#ref,
+            session_id: self.session.clone(),
+            files: self.files.clone(),
+            more: self.more.clone(),
+        }
+    }
+}
+
 /// What the task shares with its handles.
 pub(super) struct LinkState {
     pub(super) epoch: AtomicU64,
     pub(super) next_ref: AtomicU64,
     /// Outcomes the broker has not acknowledged, with the `ref` of their last report.
     pub(super) finished: Mutex<BTreeMap<CommandId, (Outcome, Option<u64>)>>,
+    /// Reads that the broker has not acknowledged, in the order of their numbers.
+    pub(super) reads: Mutex<BTreeMap<u64, ReadsReport>>,
     /// Sessions whose grants of keys have ended.
     pub(super) grants_over: broadcast::Sender<SessionId>,
 }
@@ -113,6 +141,10 @@ impl LinkState {
         &self,
     ) -> std::sync::MutexGuard<'_, BTreeMap<CommandId, (Outcome, Option<u64>)>> {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn reads(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, ReadsReport>> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn next_ref(&self) -> u64 {

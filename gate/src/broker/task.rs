@@ -250,6 +250,9 @@ impl Task {
             let (id, outcome) = (id.clone(), outcome.clone());
             requests.push(GateRequest::Finished { r#ref, id, outcome });
         }
+        for report in self.state.reads().values_mut() {
+            requests.push(report.request(self.state.next_ref()));
+        }
         for request in requests {
             self.send(request);
         }
@@ -298,6 +301,15 @@ impl Task {
                     let data = base64::engine::general_purpose::STANDARD.encode(data);
                     let session_id = session;
                     self.send(GateRequest::Join { r#ref, id, session_id, offset, data, input });
+                }
+            }
+            LinkRequest::Reads(number) => {
+                // Unless it went with the others when the link came up, or before its session's end.
+                let mut reads = self.state.reads();
+                let unsent = reads.get_mut(&number).filter(|report| report.sent.is_none());
+                if let Some(request) = unsent.map(|report| report.request(r#ref)) {
+                    drop(reads);
+                    self.send(request);
                 }
             }
             LinkRequest::Close { epoch, session, done } => {
@@ -440,6 +452,7 @@ impl Task {
 
     fn finish_acked(&mut self, r#ref: u64) {
         self.state.finished().retain(|_, (_, sent)| *sent != Some(r#ref));
+        self.state.reads().retain(|_, report| report.sent != Some(r#ref));
     }
 
     /// Reports a release that nobody used: the command was not sent.
@@ -460,6 +473,8 @@ fn refuse(request: LinkRequest) {
         | LinkRequest::Join { .. }
         | LinkRequest::Withdraw { .. }
         | LinkRequest::Release { .. }
+        // They are kept, and go when the link comes up.
+        | LinkRequest::Reads(_)
         | LinkRequest::Close { .. } => {}
     }
 }
@@ -536,7 +551,7 @@ async fn send_all(
     sender.send(request).await.is_ok()
 }
 
-/// Reports for all outcomes that have not been sent on this connection.
+/// Reports for all outcomes and reads that have not been sent on this connection.
 fn unreported(state: &LinkState) -> Vec<GateRequest> {
     let mut finished = state.finished();
     let unsent = finished.iter_mut().filter(|(_, (_, sent))| sent.is_none());
@@ -545,7 +560,12 @@ fn unreported(state: &LinkState) -> Vec<GateRequest> {
         *sent = Some(r#ref);
         GateRequest::Finished { r#ref, id: id.clone(), outcome: outcome.clone() }
     };
-    unsent.map(report).collect()
+    let mut all: Vec<_> = unsent.map(report).collect();
+    drop(finished);
+    let mut reads = state.reads();
+    let unsent = reads.values_mut().filter(|report| report.sent.is_none());
+    all.extend(unsent.map(|report| report.request(state.next_ref())));
+    all
 }
 
 /// The report of an outcome, unless it has been sent on this connection.

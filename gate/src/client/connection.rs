@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::refusal::Refusal;
+use crate::boundary::ReadCounts;
 use crate::broker::event::OpenSession;
 use crate::broker::queue::LinkError;
 use crate::shared::Shared;
@@ -30,6 +31,8 @@ pub(crate) struct Connection {
     info: SessionInfo,
     current: Mutex<Option<OpenSession>>,
     lagging: AtomicBool,
+    /// What was read on it.
+    pub(crate) reads: Arc<ReadCounts>,
 }
 
 impl Connection {
@@ -51,6 +54,7 @@ impl Connection {
             info,
             current: Mutex::new(None),
             lagging: AtomicBool::new(false),
+            reads: Arc::default(),
         })
     }
 
@@ -66,6 +70,7 @@ impl Connection {
             info: SessionInfo::default(),
             current: Mutex::new(None),
             lagging: AtomicBool::new(false),
+            reads: Arc::default(),
         })
     }
 
@@ -84,6 +89,7 @@ impl Connection {
             info,
             current: Mutex::new(None),
             lagging: AtomicBool::new(false),
+            reads: Arc::default(),
         })
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod channel;
 pub(crate) mod connection;
 pub(crate) mod end;
 pub(crate) mod input;
+pub(crate) mod read_log;
 pub(crate) mod recorder;
 pub(crate) mod refusal;
 pub(crate) mod writer;

@@ -14,6 +14,12 @@ use crate::broker::event::OpenSession;
 /// Longest piece of output in one message, in bytes.
 const PIECE: usize = 32 * 1024;
 
+/// Looks at a command's standard output on its way to the client.
+pub(crate) trait Watch: Send + Sync {
+    /// A piece of it.
+    fn stdout(&mut self, bytes: &[u8]);
+}
+
 /// Records one channel.
 pub(crate) struct Recorder {
     connection: Arc<Connection>,
@@ -23,6 +29,7 @@ pub(crate) struct Recorder {
     stdout: StreamDigest,
     stderr: StreamDigest,
     truncated: [bool; 2],
+    watch: Option<Box<dyn Watch>>,
 }
 
 impl Recorder {
@@ -36,7 +43,13 @@ impl Recorder {
             stdout: StreamDigest::default(),
             stderr: StreamDigest::default(),
             truncated: [false; 2],
+            watch: None,
         }
+    }
+
+    /// From now on this looks at standard output.
+    pub(crate) fn watch(&mut self, watch: Box<dyn Watch>) {
+        self.watch = Some(watch);
     }
 
     /// Records output of the target.
@@ -45,6 +58,11 @@ impl Recorder {
             Stream::Stderr => (&mut self.stderr, &mut self.truncated[1], "standard error"),
             _ => (&mut self.stdout, &mut self.truncated[0], "standard output"),
         };
+        if stream != Stream::Stderr
+            && let Some(watch) = &mut self.watch
+        {
+            watch.stdout(bytes);
+        }
         let before = digest.bytes();
         digest.update(bytes);
         let room = match self.limit {

@@ -20,7 +20,7 @@ use crate::broker::event::OpenSession;
 use crate::broker::link::Link;
 use crate::client::channel::{Channel, Control};
 use crate::client::end::{ChannelEnd, Stopped};
-use crate::client::recorder::Recorder;
+use crate::client::recorder::{Recorder, Watch};
 use crate::client::refusal::Refusal;
 use crate::client::writer::{ClientWriter, Gone};
 use crate::files::scp::serve::Transfer;
@@ -101,6 +101,11 @@ impl RunningCommand {
             end = work => end,
             never = pass_control(control, writer, link, session) => match never {},
         }
+    }
+
+    /// From now on this looks at standard output.
+    pub(crate) fn watch(&mut self, watch: Box<dyn Watch>) {
+        self.recorder.watch(watch);
     }
 
     /// What to report, and what to tell the agent.

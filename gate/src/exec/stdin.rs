@@ -114,7 +114,7 @@ impl StdinFeed<'_> {
         for line in preamble.lines() {
             self.review.connection.note(&line).await;
         }
-        if let Some(text) = preamble.to_decide(sentence) {
+        if let Some(text) = preamble.to_decide(sentence)? {
             self.decide(text).await?;
         }
         if !preamble.bytes.is_empty() {

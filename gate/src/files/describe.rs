@@ -7,7 +7,8 @@ use expacti_sftp::{
     Change, MAX_DIFF, Present, Query, RemotePath, Reply, StatusCode, is_secret, why_sensitive,
 };
 
-use crate::boundary::{Opening, TargetLost, TargetSftp};
+use crate::boundary::{OpenFile, Opening, TargetLost, TargetSftp};
+use crate::reads::ReadPolicy;
 
 /// The beginning of a note that a path was requested under another name.
 pub(crate) const ASKED_AS: &str = "asked for as ";
@@ -70,7 +71,12 @@ pub(crate) async fn current_content(
     sftp: &TargetSftp,
     path: &RemotePath,
 ) -> Result<Option<Vec<u8>>, TargetLost> {
-    let Opening::Opened(handle, _) = sftp.open_read(path).await? else { return Ok(None) };
+    // It is for the reviewer: where clients may read does not matter, secrets do.
+    let Opening::Opened(OpenFile { handle, .. }) =
+        sftp.open_read(path, &ReadPolicy::Harmless).await?
+    else {
+        return Ok(None);
+    };
     let mut bytes = Vec::new();
     let whole = loop {
         let (handle, offset) = (handle.clone(), bytes.len() as u64);
@@ -97,10 +103,13 @@ pub(crate) fn warnings(change: &Change) -> Vec<String> {
     let mut notes: Vec<_> = change.paths().into_iter().filter_map(warning).collect();
     let secret = match change {
         Change::Write(upload) => is_secret(&upload.path),
-        _ => reads,
+        Change::Read { path, .. } => !ReadPolicy::Harmless.is_free(path),
+        _ => false,
     };
     if secret {
         notes.push("a path of secrets".to_owned());
+    } else if reads {
+        notes.push("outside of what may be read without a decision".to_owned());
     }
     // Secrets are recognised by their path.
     if let Change::Rename { old, new, .. } | Change::Hardlink { old, new } = change

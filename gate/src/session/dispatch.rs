@@ -22,6 +22,7 @@ use crate::exec::git_push;
 use crate::exec::run::RunningCommand;
 use crate::exec::stdin::Feed;
 use crate::files::scp::command::{ClientKind, NOTE, ScpUpload};
+use crate::files::scp::download::Download;
 use crate::files::{scp, sftp};
 use crate::review::collect::collect;
 use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult};
@@ -74,6 +75,7 @@ async fn dispatch(channel: &mut Channel, request: ChannelRequest) -> Result<(), 
         }
     };
     let text = String::from_utf8_lossy(&command.item.bytes).into_owned();
+    let download = Download::of(channel, &session, &command.item);
     let (id, approved) = review(channel, &session, command.item, &mut target).await?;
     if channel.terminal.is_some() {
         // With a terminal nothing is data: what is typed is held like what is typed at a shell.
@@ -83,6 +85,9 @@ async fn dispatch(channel: &mut Channel, request: ChannelRequest) -> Result<(), 
     let started = Instant::now();
     let delivered = deliver(channel, &id, target, approved).await?;
     let (mut running, stdin) = RunningCommand::new(channel, id, session, started, delivered).await;
+    if let Some(download) = download {
+        running.watch(Box::new(download));
+    }
     let end = running.follow(channel, &lease, stdin, command.feed).await;
     report(channel, lease, running, end).await
 }

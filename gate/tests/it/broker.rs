@@ -381,6 +381,7 @@ fn answer(state: &State, request: GateRequest) -> (Vec<GateEvent>, Option<Item>)
         GateRequest::CloseSession { r#ref, .. }
         | GateRequest::Join { r#ref, .. }
         | GateRequest::Withdraw { r#ref, .. }
+        | GateRequest::FilesRead { r#ref, .. }
         | GateRequest::Finished { r#ref, .. } => {
             vec![GateEvent::Ack { r#ref, session_id: None, ask_shell: false }]
         }

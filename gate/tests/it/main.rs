@@ -18,6 +18,7 @@ mod login;
 mod mux;
 mod push;
 mod raw;
+mod reads;
 mod request_matrix;
 mod requests;
 mod scp;

@@ -82,3 +82,55 @@ async fn a_push_is_one_decision_and_a_deletion_one_more() {
     ok(git(&t, &["fetch", "-q", &remote, "main"])).await;
     assert_eq!(t.broker.items().len(), 6);
 }
+
+/// What starts receive-pack, and what options it has, is the client's choice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_deletes_is_held_whatever_receives_it() {
+    let Some(t) = Trial::new(Mode::Auto).await else { return };
+    std::fs::create_dir(t.path("tree")).unwrap();
+    let repository = t.path("repo.git").display().to_string();
+    let remote = format!("target:{repository}");
+    ok(git(&t, &["init", "-q", "-b", "main"])).await;
+    ok(git(&t, &["init", "-q", "--bare", &repository])).await;
+    ok(git(&t, &["commit", "-q", "--allow-empty", "-m", "one"])).await;
+    let branches = || std::fs::read_dir(t.path("repo.git/refs/heads")).unwrap().count();
+    let receivers = [
+        "git-receive-pack -q",
+        "git-receive-pack --quiet",
+        "git receive-pack",
+        "env X=y git-receive-pack",
+        "nice -n 5 git receive-pack",
+        "GIT_TRACE=0 git-receive-pack",
+        "cd / && git-receive-pack",
+    ];
+    for receiver in receivers {
+        let receiver = format!("--receive-pack={receiver}");
+        t.broker.set_mode(Mode::Auto);
+        ok(git(&t, &["push", "-q", &receiver, &remote, "main", "main:refs/heads/topic"])).await;
+        assert_eq!(branches(), 2, "{receiver}");
+        t.broker.set_mode(Mode::Manual);
+        let before = t.broker.items().len();
+        let child = git(&t, &["push", "-q", &receiver, &remote, "--delete", "topic"]);
+        t.broker.allow(&t.broker.item(before).await);
+        let item = t.broker.item(before + 1).await;
+        let command = &item.submission.text.command;
+        assert!(command.contains("deletes 1 of 1 refs\ngit DELETE refs/heads/topic"), "{command}");
+        assert_eq!(branches(), 2, "{receiver}");
+        t.broker.deny(&item, "keep it");
+        assert!(!finish(child).await.status.success());
+        assert_eq!(branches(), 2, "{receiver}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_push_does_not_reach_what_receives_one() {
+    let Some(t) = Trial::new(Mode::Auto).await else { return };
+    let seen = t.path("seen");
+    let command = format!("cat > {}; : git-receive-pack", seen.display());
+    for input in [&b"hello\n"[..], b"ffff; no push at all", b"00"] {
+        let out = t.run_with(&["target", &command], input).await;
+        // The command may be over before it has begun to read.
+        let got = std::fs::read(&seen).unwrap_or_default();
+        assert_eq!(got, b"", "{}", text(&out.stderr));
+    }
+}

@@ -33,12 +33,12 @@ fn client(t: &Trial, program: &str, args: &[&str]) -> Command {
     command
 }
 
-fn scp(t: &Trial, args: &[&str]) -> Child {
+pub fn scp(t: &Trial, args: &[&str]) -> Child {
     client(t, "scp", args).spawn().unwrap()
 }
 
 /// `sftp` with a batch of commands.
-async fn sftp(t: &Trial, batch: &str) -> Child {
+pub async fn sftp(t: &Trial, batch: &str) -> Child {
     let mut command = client(t, "sftp", &["-b", "-", "target"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -46,11 +46,11 @@ async fn sftp(t: &Trial, batch: &str) -> Child {
     child
 }
 
-fn ok(out: &Output) {
+pub fn ok(out: &Output) {
     assert!(out.status.success(), "{}\n{}", text(&out.stdout), text(&out.stderr));
 }
 
-fn path(t: &Trial, name: &str) -> String {
+pub fn path(t: &Trial, name: &str) -> String {
     t.path(name).canonicalize().unwrap_or_else(|_| t.path(name)).display().to_string()
 }
 

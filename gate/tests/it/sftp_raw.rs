@@ -18,22 +18,22 @@ use crate::raw::{connect, drain};
 use crate::sftp::trial;
 use crate::trial::{Trial, finish, ran_alone, text};
 
-const INIT: &[u8] = &[0, 0, 0, 5, 1, 0, 0, 0, 3];
-const OPEN: u8 = 3;
-const CLOSE: u8 = 4;
-const READ: u8 = 5;
+pub const INIT: &[u8] = &[0, 0, 0, 5, 1, 0, 0, 0, 3];
+pub const OPEN: u8 = 3;
+pub const CLOSE: u8 = 4;
+pub const READ: u8 = 5;
 const WRITE: u8 = 6;
 const FSETSTAT: u8 = 10;
 const MKDIR: u8 = 14;
 const STAT: u8 = 17;
 
-fn string(bytes: &[u8]) -> Vec<u8> {
+pub fn string(bytes: &[u8]) -> Vec<u8> {
     let mut out = u32::try_from(bytes.len()).unwrap().to_be_bytes().to_vec();
     out.extend_from_slice(bytes);
     out
 }
 
-fn packet(kind: u8, id: u32, fields: &[&[u8]]) -> Vec<u8> {
+pub fn packet(kind: u8, id: u32, fields: &[&[u8]]) -> Vec<u8> {
     let mut body = vec![kind];
     body.extend_from_slice(&id.to_be_bytes());
     fields.iter().for_each(|field| body.extend_from_slice(field));
@@ -51,13 +51,13 @@ fn write(id: u32, handle: &[u8], data: &[u8]) -> Vec<u8> {
 }
 
 /// The next packet: its type, id and what follows.
-struct Conversation {
+pub struct Conversation {
     channel: Channel<Msg>,
     bytes: Vec<u8>,
 }
 
 impl Conversation {
-    async fn begin(t: &Trial) -> (russh::client::Handle<crate::raw::Trusting>, Self) {
+    pub async fn begin(t: &Trial) -> (russh::client::Handle<crate::raw::Trusting>, Self) {
         let handle = connect(t).await;
         let channel = handle.channel_open_session().await.unwrap();
         channel.request_subsystem(true, "sftp").await.unwrap();
@@ -67,11 +67,11 @@ impl Conversation {
         (handle, this)
     }
 
-    async fn say(&self, bytes: &[u8]) {
+    pub async fn say(&self, bytes: &[u8]) {
         self.channel.data_bytes(bytes.to_vec()).await.unwrap();
     }
 
-    async fn hear(&mut self) -> (u8, u32, Vec<u8>) {
+    pub async fn hear(&mut self) -> (u8, u32, Vec<u8>) {
         let heard = async {
             loop {
                 if let Some((head, rest)) = self.bytes.split_first_chunk::<4>() {
@@ -94,14 +94,14 @@ impl Conversation {
     }
 
     /// The code of the status that comes next, and its message.
-    async fn status(&mut self, id: u32) -> (u32, String) {
+    pub async fn status(&mut self, id: u32) -> (u32, String) {
         let (kind, got, body) = self.hear().await;
         assert_eq!((kind, got), (101, id));
         let length = u32::from_be_bytes(body[4..8].try_into().unwrap()) as usize;
         (u32::from_be_bytes(body[..4].try_into().unwrap()), text(&body[8..8 + length]))
     }
 
-    async fn handle(&mut self, id: u32) -> Vec<u8> {
+    pub async fn handle(&mut self, id: u32) -> Vec<u8> {
         let (kind, got, body) = self.hear().await;
         assert_eq!((kind, got), (102, id));
         body[4..].to_vec()

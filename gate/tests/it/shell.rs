@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use expacti_harness::prerequisites;
 use expacti_protocol::command::{Grant, ItemKind, PromptLabel};
 use expacti_protocol::gate::{DecisionKind, GateEvent, GateRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -257,7 +258,41 @@ async fn a_context_that_changed_voids_the_approval() {
 }
 
 #[tokio::test]
-async fn a_secret_is_marked_and_never_shown() {
+async fn a_password_is_marked_and_never_shown() {
+    if prerequisites::command("ssh-keygen").is_none() {
+        return;
+    }
+    let Some(t) = trial("/bin/bash").await else { return };
+    let mut agent = Agent::start(&t);
+    agent.sees("ready>").await;
+    let key = t.path("locked");
+    agent.type_in(format!("ssh-keygen -q -t ed25519 -f {}\r", key.display())).await;
+    allow(&t, &t.broker.item(0).await);
+    for (n, prompt) in [(1, "no passphrase):"), (2, "again:")] {
+        agent.sees(prompt).await;
+        agent.type_in("hunter2\r").await;
+        let item = t.broker.item(n).await;
+        let interactive = item.submission.interactive.clone().unwrap();
+        assert!(interactive.secret);
+        assert_eq!(interactive.label, PromptLabel::NoEcho);
+        assert_eq!(command(&item), "hunter2");
+        allow(&t, &item);
+    }
+    agent.sees("\nready>").await;
+    assert!(key.exists() && !agent.screen().contains("hunter2"));
+    let recorded = t.broker.log().iter().any(|r| {
+        matches!(r, GateRequest::Output { data, .. } if {
+            use base64::Engine as _;
+            let bytes = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
+            text(&bytes).contains("hunter2")
+        })
+    });
+    assert!(!recorded);
+    agent.leave().await;
+}
+
+#[tokio::test]
+async fn what_is_typed_without_echo_for_a_shell_is_no_secret() {
     let Some(t) = trial("/bin/bash").await else { return };
     let mut agent = Agent::start(&t);
     agent.sees("ready>").await;
@@ -267,20 +302,13 @@ async fn a_secret_is_marked_and_never_shown() {
     agent.type_in("hunter2\r").await;
     let item = t.broker.item(1).await;
     let interactive = item.submission.interactive.clone().unwrap();
-    assert!(interactive.secret);
+    assert!(!interactive.secret);
     assert_eq!(interactive.label, PromptLabel::NoEcho);
+    assert!(item.submission.notes.iter().any(|note| note.contains("typed without echo")));
     assert_eq!(command(&item), "hunter2");
     allow(&t, &item);
     agent.sees("got 7\nready>").await;
     assert!(!agent.screen().contains("hunter2"));
-    let recorded = t.broker.log().iter().any(|r| {
-        matches!(r, GateRequest::Output { data, .. } if {
-            use base64::Engine as _;
-            let bytes = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
-            text(&bytes).contains("hunter2")
-        })
-    });
-    assert!(!recorded);
     agent.leave().await;
 }
 

@@ -151,20 +151,62 @@ async fn tmux_inside_is_held() {
     play.s.leave().await;
 }
 
+/// Each of these would hide what it runs if the missing echo, or a prompt, made it a secret.
 #[tokio::test]
 async fn a_shell_that_asks_for_a_password_is_shown_as_the_shell_it_is() {
-    let Some(mut play) = Play::new("/bin/bash").await else { return };
-    play.open("stty -echo; PS1='Pass''word: ' sh", "Password: ").await;
-    play.s.type_in(format!("touch {}\r", play.path("denied"))).await;
-    let item = play.next().await;
-    assert_eq!(item.submission.kind, ItemKind::Input);
-    let interactive = item.submission.interactive.as_ref().unwrap();
-    assert!(interactive.secret);
-    assert_eq!(interactive.foreground.as_deref(), Some("sh"));
-    assert!(!play.exists("denied"));
-    play.t.broker.deny(&item, "no");
-    play.s.sees("denied — no").await;
-    play.s.leave().await;
+    for shell in SHELLS {
+        for (start, prompt) in [
+            ("stty -echo; PS1='Pass''word: ' sh", "Password: "),
+            ("stty -echo; env PS1='to''ken> ' sh", "token> "),
+            ("env PS1='to''ken> ' sh", "token> "),
+            ("stty -echo; printf 'Pass''word: '; exec sh", "Password: "),
+            ("stty -echo; printf 'Pass''word: '; exec -a su''do sh", "Password: "),
+            ("stty -echo; cp $(command -v sh) su''do; printf 'Pass''word: '; ./sudo", "Password: "),
+        ] {
+            if start.contains("exec -a") && !shell.ends_with("bash") {
+                continue;
+            }
+            let Some(mut play) = Play::new(shell).await else { continue };
+            play.run(&format!("cd {}", play.t.dir.path().display()), "ready>").await;
+            play.open(start, prompt).await;
+            play.s.type_in(format!("touch {}\r", play.path("denied"))).await;
+            let item = play.next().await;
+            let interactive = item.submission.interactive.as_ref().unwrap();
+            assert!(!interactive.secret, "{shell}: {start}");
+            assert!(item.submission.text.command.contains("touch"), "{shell}: {start}");
+            assert!(!play.exists("denied"));
+            play.t.broker.deny(&item, "no");
+            play.s.sees("denied — no").await;
+            play.s.leave().await;
+        }
+    }
+}
+
+/// Programs that ask for a password, with their own prompts.
+#[tokio::test]
+async fn a_known_program_that_asks_for_a_password_gets_a_secret() {
+    let askers = [
+        ("ssh-keygen", "ssh-keygen -q -t ed25519 -f ./k", "passphrase):"),
+        ("psql", "psql -W -h 127.0.0.1 -p 1 x", "Password: "),
+        ("openssl", "openssl genrsa -aes256 -out ./k 2048", "phrase:"),
+    ];
+    for (program, start, prompt) in askers {
+        if prerequisites::command(program).is_none() {
+            continue;
+        }
+        let Some(mut play) = Play::new("/bin/bash").await else { return };
+        play.run(&format!("cd {}", play.t.dir.path().display()), "ready>").await;
+        let item = play.enter(start).await;
+        play.t.broker.allow(&item);
+        play.s.sees(prompt).await;
+        play.s.type_in("hunter2\r").await;
+        let item = play.next().await;
+        assert!(item.submission.interactive.as_ref().unwrap().secret, "{program}");
+        assert!(item.submission.notes.is_empty(), "{:?}", item.submission.notes);
+        play.t.broker.deny(&item, "no");
+        play.s.sees("denied — no").await;
+        play.s.leave().await;
+    }
 }
 
 #[tokio::test]

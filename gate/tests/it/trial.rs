@@ -180,6 +180,15 @@ impl Trial {
     }
 
     pub async fn with(mode: Mode, limits: Limits, sshd_extra: &str) -> Option<Self> {
+        Self::configured(mode, |config| config.limits = limits, sshd_extra).await
+    }
+
+    /// With a gate configured like this.
+    pub async fn configured(
+        mode: Mode,
+        configure: impl FnOnce(&mut GateConfig),
+        sshd_extra: &str,
+    ) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         keygen(&dir.path().join("id"), "ed25519");
         let sshd = Sshd::start(dir.path(), sshd_extra)?;
@@ -191,7 +200,7 @@ impl Trial {
         )
         .unwrap();
         let mut config = GateConfig::new(host_key, Endpoint::unix(&broker.path));
-        config.limits = limits;
+        configure(&mut config);
         let gate = Arc::new(Gate::new(config).unwrap());
         let socket = UnixListener::bind(dir.path().join("gate.sock")).unwrap();
         let shutdown = CancellationToken::new();

@@ -6,5 +6,6 @@ mod input;
 mod items;
 mod lifecycle;
 mod orders;
+mod reads;
 mod shell;
 mod world;

@@ -21,6 +21,15 @@ pub struct Probe {
     pub pid: Option<u32>,
     /// Its user id.
     pub uid: Option<u32>,
+    /// The user id that it acts with.
+    pub euid: Option<u32>,
+    /// The name of the file that it was started from; asked only where the echo is off.
+    pub name: Option<String>,
+    /// That file, if the account may see it; asked only where the echo is off.
+    pub file: Option<String>,
+    /// No other process shares the terminal's foreground with it, and it has started none; asked only
+    /// where the echo is off.
+    pub alone: bool,
     /// Its directory, if the account may see it.
     pub cwd: Option<String>,
 }
@@ -68,6 +77,10 @@ pub fn parse_probe(output: &[u8]) -> Option<Probe> {
         foreground: args.filter(|_| !own).map(str::to_owned),
         pid,
         uid: field("uid=").and_then(|uid| uid.parse().ok()),
+        euid: field("euid=").and_then(|uid| uid.parse().ok()),
+        name: field("comm=").map(str::to_owned),
+        file: field("exe=").map(str::to_owned),
+        alone: field("alone=") == Some("1"),
         cwd: field("cwd=").map(str::to_owned),
     })
 }
@@ -130,10 +143,22 @@ mod tests {
             pid: Some(9),
             uid: Some(0),
             cwd: Some("/srv".to_owned()),
+            ..Probe::default()
         };
         assert_eq!(probe, Some(expected));
         assert_eq!(parse_probe(b"stty=\n"), None);
         assert_eq!(parse_probe(b"sh: stty: not found\n"), None);
+    }
+
+    #[test]
+    fn what_reads_without_echo_is_looked_at_closer() {
+        let probe = parse_probe(
+            b"stty=icanon -echo\nleader=7\npid=9\nuid=1000\neuid=0\nalone=1\ncomm=sudo\n\
+              args=sudo ls \nexe=\ncwd=/srv\nalone=0\ncomm=sh\n",
+        )
+        .unwrap();
+        assert_eq!((probe.euid, probe.name.as_deref(), probe.alone), (Some(0), Some("sudo"), true));
+        assert_eq!(probe.file, None);
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl LineGate {
             self.mode = mode;
             // Keys for one program are not keys for what runs now.
             self.keys.clear();
-            if mode == Mode::Secret || (was_prompt && !mode.is_prompt()) {
+            if mode.is_silent() || (was_prompt && !mode.is_prompt()) {
                 // What is in the editor was typed for something else.
                 self.editor.clear();
             }

@@ -11,6 +11,7 @@ use super::grant::{Grant, PartialLine};
 use super::mode::{Evidence, Mode, TerminalModes};
 use super::probe::SideProbe;
 use super::state::{Review, State};
+use super::submit::Given;
 use super::type_ahead::TypeAhead;
 use crate::editor::{Decoder, Editor, History};
 use crate::remote::{Nonce, Phase, Remote};
@@ -36,6 +37,7 @@ pub struct LineGate {
     pub(super) type_ahead: TypeAhead,
     /// Keys to a program that wait to become an item.
     pub(super) keys: Vec<u8>,
+    pub(super) given: Given,
     pub(super) editor: Editor,
     pub(super) display: Display,
     pub(super) mode: Mode,
@@ -59,6 +61,7 @@ impl LineGate {
             decoder: Decoder::default(),
             type_ahead: TypeAhead::default(),
             keys: Vec::new(),
+            given: Given::default(),
             editor: Editor::new(history),
             display: Display::new(cols, rows),
             mode: Mode::Boot,
@@ -170,6 +173,7 @@ impl LineGate {
             probe: &self.probe,
             terminal: self.terminal,
             current_row: self.display.current_row(),
+            given: self.given.to(self.probe.last().and_then(|probe| probe.pid)),
             now: self.clock.now,
         }
     }

@@ -25,6 +25,7 @@ mod key_names;
 mod line_gate;
 mod mode;
 mod output;
+mod password;
 mod probe;
 mod review;
 mod screen;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::item::Label;
+use super::password::asks_for_password;
 use super::probe::SideProbe;
 use crate::editor;
 use crate::remote::{Phase, Probe, Remote};
@@ -23,7 +24,9 @@ pub(super) enum Mode {
     Editor,
     /// A program that reads whole lines.
     Cooked,
-    /// A program that reads whole lines without echo.
+    /// A program that reads whole lines without echo, and is not known to ask for a password.
+    Silent,
+    /// A program that asks for a password.
     Secret,
     /// A program that reads keys.
     Keys,
@@ -36,7 +39,7 @@ impl Mode {
             Self::Continuation => Label::Continuation,
             Self::Boot | Self::Unverified | Self::Editor => Label::Unverified,
             Self::Cooked => Label::Cooked,
-            Self::Secret => Label::NoEcho,
+            Self::Secret | Self::Silent => Label::NoEcho,
             Self::Keys => Label::Raw,
         }
     }
@@ -48,14 +51,19 @@ impl Mode {
 
     /// Whether the gate does not draw what is typed: the program draws it, or nobody may see it.
     pub(super) fn hides_editor(self) -> bool {
-        matches!(self, Self::Secret | Self::Keys)
+        self.is_silent() || self == Self::Keys
+    }
+
+    /// Whether lines are taken in without drawing them anywhere.
+    pub(super) fn is_silent(self) -> bool {
+        matches!(self, Self::Secret | Self::Silent)
     }
 
     /// What the editor does with keys in this mode.
     pub(super) fn editor_mode(self) -> editor::Mode {
         match self {
             Self::Prompt => editor::Mode::Shell,
-            Self::Secret => editor::Mode::Secret,
+            Self::Secret | Self::Silent => editor::Mode::Secret,
             _ => editor::Mode::Program,
         }
     }
@@ -136,6 +144,8 @@ pub(super) struct Evidence<'a> {
     pub(super) terminal: TerminalModes,
     /// The target's row before the cursor.
     pub(super) current_row: &'a [u8],
+    /// How many lines the program in the foreground has got.
+    pub(super) given: u32,
     pub(super) now: Duration,
 }
 
@@ -158,9 +168,11 @@ impl Evidence<'_> {
     }
 
     fn mode_of(&self, probe: &Probe) -> Mode {
-        if probe.canonical {
+        if asks_for_password(probe, self.current_row, self.given) {
+            Mode::Secret
+        } else if probe.canonical {
             if !probe.echo || asks_for_secret(self.current_row) {
-                Mode::Secret
+                Mode::Silent
             } else if own_shell_reads(self.remote, self.probe) {
                 Mode::Unverified
             } else {
@@ -171,7 +183,7 @@ impl Evidence<'_> {
         } else if self.terminal.bracketed_paste {
             Mode::Editor
         } else if asks_for_secret(self.current_row) {
-            Mode::Secret
+            Mode::Silent
         } else if own_shell_reads(self.remote, self.probe) {
             Mode::Unverified
         } else if probe.foreground.as_deref().is_some_and(reads_lines) {
@@ -186,7 +198,7 @@ impl Evidence<'_> {
         if self.terminal.alternate_screen {
             Mode::Keys
         } else if asks_for_secret(self.current_row) {
-            Mode::Secret
+            Mode::Silent
         } else {
             Mode::Unverified
         }
@@ -199,7 +211,7 @@ pub(super) fn own_shell_reads(remote: &Remote, probe: &SideProbe) -> bool {
     remote.reads_plain_lines() && probe.sees_own_shell()
 }
 
-/// Whether the row before the cursor asks for something that must not be shown.
+/// Whether the row before the cursor asks for something that is not drawn as it is typed.
 fn asks_for_secret(row: &[u8]) -> bool {
     const WORDS: [&str; 8] =
         ["password", "passphrase", "passcode", "pin", "secret", "token", "passwort", "otp"];

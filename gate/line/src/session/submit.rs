@@ -10,6 +10,32 @@ use super::state::{Context, State};
 use crate::constant::Const;
 use crate::editor::Line;
 
+/// The note on a line that nobody saw on the agent's screen.
+const SILENT: &str = "typed without echo where no program is known to ask for a password: it is kept \
+                      as it is shown here";
+
+/// How many lines the program in the foreground has got.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    pid: Option<u32>,
+    lines: u32,
+}
+
+impl Given {
+    /// One more for this process.
+    fn count(&mut self, pid: Option<u32>) {
+        if self.pid != pid {
+            *self = Self { pid, lines: 0 };
+        }
+        self.lines = self.lines.saturating_add(1);
+    }
+
+    /// How many this process has got.
+    pub(super) fn to(&self, pid: Option<u32>) -> u32 {
+        if self.pid == pid { self.lines } else { 0 }
+    }
+}
+
 impl LineGate {
     /// The item as it would be submitted now.
     fn submission(&self, kind: Kind, bytes: Vec<u8>) -> Submission {
@@ -58,6 +84,9 @@ impl LineGate {
         let mut submission = self.submission(kind, line.bytes);
         // Notes would reveal something about a secret.
         submission.notes = if submission.secret { Vec::new() } else { line.notes };
+        if self.mode == Mode::Silent {
+            submission.notes.push(SILENT.to_owned());
+        }
         let partial = self.partial_line.bytes();
         if partial > 0 && !submission.secret && submission.label != Label::Verified {
             submission.notes.push(format!(
@@ -85,7 +114,7 @@ impl LineGate {
     /// An item whose context changed while it was held comes back to the reviewer.
     pub(super) fn resubmit(&mut self, out: &mut Vec<Effect>) {
         let Some(old) = self.review.resubmit.take() else { return };
-        if old.secret && self.mode != Mode::Secret {
+        if old.label == Label::NoEcho && !self.mode.is_silent() {
             // A password is no command, and nothing that a shell should echo and remember.
             let message = "expacti: not sent: what asked for it without echo has gone";
             self.notify_at_prompt(message, out);
@@ -119,6 +148,9 @@ impl LineGate {
         let foreground = (!self.mode.is_prompt()).then(|| self.probe.foreground()).flatten();
         let context =
             Context { submission: submission.clone(), epoch: self.remote.epoch(), foreground };
+        if !self.mode.is_prompt() && matches!(submission.kind, Kind::Line | Kind::Input) {
+            self.given.count(self.probe.last().and_then(|probe| probe.pid));
+        }
         self.review.state = State::Held(context);
         out.push(Effect::Submit(Box::new(submission)));
     }

@@ -1,4 +1,4 @@
-//! Legacy scp (`scp -t`, the receiving side): what a client sends is split into records and file
+//! Legacy scp: what a sender sends (a client to `scp -t`, or `scp -f` to a client) is split into records and file
 //! contents, and can be written out again exactly as it came. It must never accept a record that
 //! would be written differently from how it was read.
 

@@ -11,7 +11,8 @@ use expacti_sftp::{
 use tokio::sync::oneshot;
 
 use super::approved::ApprovedChange;
-use super::server::TargetSftp;
+use super::reading::OpenFile;
+use super::server::{Opened, TargetSftp, may_become};
 use crate::boundary::channel::TargetLost;
 use crate::staging::spool::Sealed;
 
@@ -26,8 +27,8 @@ const ON_THE_WAY: usize = 32;
 pub(crate) enum Applied {
     /// Done.
     Done,
-    /// A secret file was opened for reading.
-    Opened(Bytes),
+    /// A file was opened for reading.
+    Opened(OpenFile),
     /// Nothing was sent: it would no longer do what was reviewed.
     Changed(&'static str),
     /// The target refused; if it had begun, a part may have been written.
@@ -54,12 +55,7 @@ impl TargetSftp {
                     None => Ok(Applied::Changed("its content is missing")),
                 };
             }
-            Change::Read { path, .. } => {
-                return Ok(match self.open_real(path).await? {
-                    Reply::Handle(handle) => Applied::Opened(handle),
-                    reply => Applied::Refused { reply, begun: false },
-                });
-            }
+            Change::Read { path, present } => return self.open_approved(path, present).await,
             Change::Hardlink { old, new } => Step::Hardlink { old, new },
             Change::Mkdir { path, mode } => Step::Mkdir { path, attrs: attrs_of(mode) },
             Change::Remove { path, .. } => Step::Remove { path },
@@ -80,6 +76,24 @@ impl TargetSftp {
         Ok(if reply.is_ok() { Applied::Done } else { Applied::Refused { reply, begun: false } })
     }
 
+    async fn open_approved(
+        &self,
+        path: &RemotePath,
+        reviewed: &Present,
+    ) -> Result<Applied, TargetLost> {
+        match self.open_real(path).await? {
+            Opened::File(file, attrs) if has_grown(reviewed, &Present::There(attrs)) => {
+                Ok(Applied::Opened(file))
+            }
+            Opened::File(file, _) => {
+                self.ask(&Query::Close { handle: file.handle }).await?;
+                Ok(Applied::Changed(OTHER))
+            }
+            Opened::Elsewhere => Ok(Applied::Changed(MOVED)),
+            Opened::Refused(reply) => Ok(Applied::Refused { reply, begun: false }),
+        }
+    }
+
     async fn done(&self, step: &Step<'_>) -> Result<Reply, TargetLost> {
         self.step(step).await?.await.map_err(|_| TargetLost)
     }
@@ -87,8 +101,6 @@ impl TargetSftp {
     /// Why the change no longer is what was reviewed: a path leads elsewhere, or something else is
     /// there. `None` when all is as reviewed.
     async fn changed(&self, change: &Change) -> Result<Option<&'static str>, TargetLost> {
-        const MOVED: &str = "a path leads elsewhere than when it was reviewed";
-        const OTHER: &str = "what is there has changed since the review";
         for path in change.paths() {
             if matches!(change, Change::Symlink { target, .. } if target == path) {
                 continue;
@@ -99,9 +111,13 @@ impl TargetSftp {
         }
         let (path, present) = match change {
             Change::Write(upload) => (&upload.path, &upload.present),
-            Change::Read { path, present }
-            | Change::Remove { path, present }
-            | Change::Setstat { path, present, .. } => (path, present),
+            Change::Read { path, present } => {
+                let now = self.present(path).await?;
+                return Ok((!has_grown(present, &now)).then_some(OTHER));
+            }
+            Change::Remove { path, present } | Change::Setstat { path, present, .. } => {
+                (path, present)
+            }
             Change::Rename { new, over, .. } => (new, over),
             Change::Hardlink { .. }
             | Change::Mkdir { .. }
@@ -231,6 +247,14 @@ fn accepted(reply: Reply) -> Result<(), NotWritten> {
 fn lost_bytes() -> Reply {
     let why = "expacti: the gate could not read back what it had kept of the upload";
     Reply::status(StatusCode::Failure, why)
+}
+
+const MOVED: &str = "a path leads elsewhere than when it was reviewed";
+const OTHER: &str = "what is there has changed since the review";
+
+/// Whether a file is the one that was reviewed, or has grown since: no more than its size then is read.
+fn has_grown(reviewed: &Present, now: &Present) -> bool {
+    matches!((reviewed, now), (Present::There(then), Present::There(now)) if may_become(then, now))
 }
 
 /// Whether what is there is what was reviewed. The times and size of a directory change with its

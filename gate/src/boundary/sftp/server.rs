@@ -2,8 +2,8 @@
 //!
 //! It writes [`Query::init`], a [`Query`] (a closed enum that the gate builds and that can change
 //! nothing), or the steps of an approved change (see [`super::approved`]), which exists only for
-//! changes whose text the broker released. Files that hold secrets are opened only by such a change
-//! as well. No function here takes a client's bytes, except for the paths and numbers in a `Query`.
+//! changes whose text the broker released. Files that are not free to be read are opened only by such
+//! a change as well. No function here takes a client's bytes, except for the paths and numbers in a `Query`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,14 +11,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use expacti_sftp::{
-    Extension, Framer, Query, RemotePath, Reply, ReplyKind, StatusCode, Step, Version, is_secret,
+    Attrs, Extension, Framer, Query, RemotePath, Reply, ReplyKind, StatusCode, Step, Version,
+    is_secret,
 };
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::reading::{OpenFile, Reading};
 use crate::boundary::channel::{TargetChannel, TargetLost};
+use crate::reads::ReadPolicy;
 use crate::staging::pending_reply::PendingReply;
 
 /// Why there is no SFTP with a target.
@@ -38,6 +41,8 @@ enum Waiter {
     Gate(oneshot::Sender<Reply>),
     /// The client, which gets the answer unchanged.
     Client(PendingReply),
+    /// The client, which gets what was read of a file from there.
+    Reader(PendingReply, Arc<Reading>, u64),
 }
 
 #[derive(Default)]
@@ -56,6 +61,25 @@ pub(crate) struct TargetSftp {
     extensions: Vec<Extension>,
 }
 
+/// A file that a client reads.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadHandle {
+    /// The target's handle.
+    pub(crate) handle: Bytes,
+    /// What may be read of it, and what was.
+    pub(crate) reading: Arc<Reading>,
+}
+
+/// What came of opening a real path.
+pub(super) enum Opened {
+    /// The file, with its attributes.
+    File(OpenFile, Attrs),
+    /// Something else was opened, and closed again.
+    Elsewhere,
+    /// The target's refusal.
+    Refused(Reply),
+}
+
 /// Packets that may queue for the writer.
 const ON_THE_WAY: usize = 16;
 
@@ -67,10 +91,10 @@ pub(crate) struct Replies {
 
 /// A file that was opened for reading, or why not.
 pub(crate) enum Opening {
-    /// The target's handle, and the real path.
-    Opened(Bytes, RemotePath),
-    /// It holds a secret: reading it has to be approved.
-    Secret(RemotePath),
+    /// The file.
+    Opened(OpenFile),
+    /// Reading it has to be approved; the real path.
+    Asks(RemotePath),
     /// The target's refusal.
     Refused(Reply),
 }
@@ -144,29 +168,94 @@ impl TargetSftp {
         self.send(query.encode(id)).await
     }
 
-    /// Opens a file for reading by its real path, unless that is a secret's.
-    pub(crate) async fn open_read(&self, path: &RemotePath) -> Result<Opening, TargetLost> {
-        let real = match self.ask(&Query::Realpath { path: path.clone() }).await? {
+    /// Reads a piece of a file on behalf of the client. What the client is given is taken down.
+    pub(crate) async fn read(
+        &self,
+        file: &ReadHandle,
+        offset: u64,
+        length: u32,
+        reply_to: PendingReply,
+    ) -> Result<(), TargetLost> {
+        let length = match file.reading.admit(offset, length) {
+            Ok(length) => length,
+            Err(reply) => {
+                reply_to.answer(&reply).await;
+                return Ok(());
+            }
+        };
+        let query = Query::Read { handle: file.handle.clone(), offset, length };
+        let waiter = Waiter::Reader(reply_to, Arc::clone(&file.reading), offset);
+        let id = self.wait_for(query.reply_kind(), waiter)?;
+        self.send(query.encode(id)).await
+    }
+
+    /// Opens a file for reading by its real path, if it may be read without a decision.
+    pub(crate) async fn open_read(
+        &self,
+        path: &RemotePath,
+        policy: &ReadPolicy,
+    ) -> Result<Opening, TargetLost> {
+        let (real, stat) =
+            (Query::Realpath { path: path.clone() }, Query::Stat { path: path.clone() });
+        let (real, there) = tokio::try_join!(self.ask(&real), self.ask(&stat))?;
+        let real = match real {
             Reply::Name { first: Some(real), .. } if real.is_absolute() => real,
             Reply::Status(code, message) if code != StatusCode::Ok => {
                 return Ok(Opening::Refused(Reply::Status(code, message)));
             }
             _ => return Ok(Opening::Refused(unexpected())),
         };
-        if is_secret(&real) || is_secret(path) {
-            return Ok(Opening::Secret(real));
+        match there {
+            Reply::Attrs(attrs) if attrs.is_directory() => {
+                return Ok(Opening::Refused(refusal("it is a directory")));
+            }
+            Reply::Attrs(attrs) if attrs.is_file() && policy.is_free(&real) && !is_secret(path) => {
+            }
+            Reply::Attrs(_) => return Ok(Opening::Asks(real)),
+            refused => return Ok(Opening::Refused(refused)),
         }
         Ok(match self.open_real(&real).await? {
-            Reply::Handle(handle) => Opening::Opened(handle, real),
-            refused => Opening::Refused(refused),
+            Opened::File(file, attrs) if attrs.is_file() => Opening::Opened(file),
+            Opened::File(file, _) => {
+                self.ask(&Query::Close { handle: file.handle }).await?;
+                Opening::Refused(refusal("it is no regular file"))
+            }
+            Opened::Elsewhere => Opening::Refused(refusal(
+                "the path led elsewhere as the file was opened: try again",
+            )),
+            Opened::Refused(reply) => Opening::Refused(reply),
         })
     }
 
-    /// Opens for reading. Private to this folder: what may be read is decided here.
-    pub(super) async fn open_real(&self, real: &RemotePath) -> Result<Reply, TargetLost> {
+    /// Opens for reading, and makes sure that what was opened is what lies at the path. Private to this
+    /// folder: what may be read is decided here.
+    pub(super) async fn open_real(&self, real: &RemotePath) -> Result<Opened, TargetLost> {
         let query = Query::OpenRead { path: real.clone() };
         let answer = self.request(query.reply_kind(), |id| query.encode(id)).await?;
-        answer.await.map_err(|_| TargetLost)
+        let handle = match answer.await.map_err(|_| TargetLost)? {
+            Reply::Handle(handle) => handle,
+            reply => return Ok(Opened::Refused(reply)),
+        };
+        // The server has no question for the path of a handle: the attributes must be the same.
+        let (path, fstat) = (real.clone(), Query::Fstat { handle: handle.clone() });
+        let (lstat, realpath) = (Query::Lstat { path: path.clone() }, Query::Realpath { path });
+        let (before, opened, after, again) = tokio::try_join!(
+            self.ask(&lstat),
+            self.ask(&fstat),
+            self.ask(&lstat),
+            self.ask(&realpath),
+        )?;
+        if let (Reply::Attrs(before), Reply::Attrs(attrs), Reply::Attrs(after)) =
+            (before, opened, after)
+            && matches!(again, Reply::Name { first: Some(again), .. } if again == *real)
+            && may_become(&before, &attrs)
+            && may_become(&attrs, &after)
+        {
+            let size = attrs.size.unwrap_or(0);
+            return Ok(Opened::File(OpenFile { handle, path: real.clone(), size }, attrs));
+        }
+        self.ask(&Query::Close { handle }).await?;
+        Ok(Opened::Elsewhere)
     }
 
     /// Sends one step of a change. Private to this folder: only an approved change has steps.
@@ -302,6 +391,10 @@ impl TargetSftp {
         match waiter {
             Waiter::Gate(sender) => drop(sender.send(reply)),
             Waiter::Client(reply_to) => reply_to.answer(&reply).await,
+            Waiter::Reader(reply_to, reading, offset) => {
+                reading.took(offset, &reply);
+                reply_to.answer(&reply).await;
+            }
         }
     }
 
@@ -312,6 +405,19 @@ impl TargetSftp {
         pending.waiting.clear();
         TargetLost
     }
+}
+
+/// Whether these may be the attributes of one file, the later ones last: it may have grown.
+pub(super) fn may_become(earlier: &Attrs, later: &Attrs) -> bool {
+    let modified = |attrs: &Attrs| attrs.times.map(|(_, modified)| modified);
+    earlier.mode.is_some()
+        && (earlier.mode, earlier.owner) == (later.mode, later.owner)
+        && earlier.size <= later.size
+        && modified(earlier) <= modified(later)
+}
+
+fn refusal(why: &str) -> Reply {
+    Reply::Status(StatusCode::Failure, format!("expacti: {why}"))
 }
 
 fn unexpected() -> Reply {

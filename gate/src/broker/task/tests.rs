@@ -28,6 +28,7 @@ impl World {
             epoch: AtomicU64::new(0),
             next_ref: AtomicU64::new(1),
             finished: std::sync::Mutex::new(BTreeMap::new()),
+            reads: std::sync::Mutex::new(BTreeMap::new()),
             grants_over: broadcast::channel(1).0,
         };
         let endpoint = Endpoint::unix("/nowhere");

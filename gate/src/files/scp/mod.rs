@@ -4,5 +4,6 @@
 mod answers;
 mod collect;
 pub(crate) mod command;
+pub(crate) mod download;
 mod plan;
 pub(crate) mod serve;

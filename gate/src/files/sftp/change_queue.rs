@@ -11,7 +11,7 @@ use bytes::Bytes;
 use expacti_protocol::command::{ItemKind, Outcome};
 use expacti_protocol::digest::{Digest, StreamDigest, StreamSummary};
 use expacti_protocol::ids::CommandId;
-use expacti_sftp::{RemotePath, Reply, Request, StatusCode};
+use expacti_sftp::{Change, RemotePath, Reply, Request, StatusCode};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +19,7 @@ use super::pending_write::PendingWrite;
 use super::prepare::{self, PreparedChange};
 use super::service::{Expected, Service};
 use crate::boundary::{
-    Applied, Approved, ApprovedChanges, Environment, PlannedChange, TargetLost, item_text,
+    Applied, Approved, ApprovedChanges, Environment, PlannedChange, TargetLost, Why, item_text,
 };
 use crate::client::input::ChannelInput;
 use crate::client::refusal::Refusal;
@@ -41,7 +41,7 @@ pub(crate) enum Job {
     Change(Box<Request>, PendingReply),
     /// A file was closed.
     Close(Box<PendingWrite>, PendingReply, Expected),
-    /// A secret is to be read. If the file was opened for writing as well, a write follows.
+    /// A file is to be read that is not free to be. If it was opened for writing as well, a write follows.
     Read(RemotePath, Option<Box<PendingWrite>>, PendingReply),
     /// A file is to be synced to disk.
     Sync(Box<PendingWrite>, PendingReply, Expected),
@@ -55,7 +55,7 @@ enum After {
     /// paths reports that.
     PendingWrite(Arc<AtomicBool>, Expected),
     /// The handle goes to the client.
-    Open(RemotePath, Option<Box<PendingWrite>>),
+    Open(Option<Box<PendingWrite>>),
 }
 
 struct Waiting {
@@ -146,7 +146,7 @@ impl ChangeQueue {
                 (prepare::change(sftp, &request, order).await, reply_to, After::Nothing)
             }
             Job::Read(path, write, reply_to) => {
-                (prepare::read(sftp, path.clone()).await, reply_to, After::Open(path, write))
+                (prepare::read(sftp, path).await, reply_to, After::Open(write))
             }
             Job::Close(write, reply_to, expected) => {
                 let after = After::PendingWrite(Arc::clone(&write.failed), expected);
@@ -217,9 +217,8 @@ impl ChangeQueue {
                 () = self.dead.cancelled() => Err(TargetLost),
                 applied = sftp.apply(&change) => applied,
             };
-            let line = change.change().to_string();
             let reply = match applied {
-                Ok(applied) => self.outcome(applied, after, &line).await,
+                Ok(applied) => self.outcome(applied, after, &id, change.change()).await,
                 Err(TargetLost) => {
                     let why = "the client or the target went away as the change was carried out";
                     self.finished(id, Outcome { stdin: written, ..Outcome::unknown(why) }).await;
@@ -241,12 +240,20 @@ impl ChangeQueue {
     }
 
     /// Notes a change's result in the recording, and returns the answer to the client.
-    async fn outcome(&mut self, applied: Applied, after: After, line: &str) -> Reply {
+    async fn outcome(
+        &mut self,
+        applied: Applied,
+        after: After,
+        id: &CommandId,
+        change: &Change,
+    ) -> Reply {
+        let line = change.to_string();
         let (reply, word) = match applied {
             Applied::Done => (Reply::ok(), "done".to_owned()),
-            Applied::Opened(handle) => match after {
-                After::Open(path, write) => {
-                    let opened = self.service.opened(handle, path, write).await;
+            Applied::Opened(file) => match (after, change) {
+                (After::Open(write), Change::Read { present, .. }) => {
+                    let why = Why::Approved(id.clone(), present.size());
+                    let opened = self.service.opened(file, why, write).await;
                     self.service.note(&format!("{line}: opened")).await;
                     return opened;
                 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use expacti_sftp::{Attrs, Handle, Present, RemotePath, Reply};
 
 use super::pending_write::PendingWrite;
+use crate::boundary::ReadHandle;
 
 /// The most open handles of one channel.
 pub(crate) const MAX_HANDLES: usize = 256;
@@ -17,7 +18,7 @@ pub(crate) enum Open {
     /// A directory being listed.
     Directory(Bytes),
     /// A file being read.
-    File(Bytes, RemotePath),
+    File(ReadHandle, RemotePath),
     /// A file being written.
     PendingWrite(Box<PendingWrite>),
 }

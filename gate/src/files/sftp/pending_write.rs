@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use expacti_sftp::{Attrs, OpenFlags, Present, RemotePath};
 
+use crate::boundary::ReadHandle;
 use crate::staging::spool::{Budget, Spool, SpoolError};
 
 /// The file type bits of a regular file.
@@ -26,7 +26,7 @@ pub(crate) struct PendingWrite {
     /// What is on the target now, where it shows through.
     pub(crate) present: Present,
     /// The target's handle for reading what is there.
-    pub(crate) read: Option<Bytes>,
+    pub(crate) read: Option<ReadHandle>,
     /// An earlier part of it was not carried out: what follows must not be either.
     pub(crate) failed: Arc<AtomicBool>,
     /// Opening the file is itself a change (it creates or truncates) that has not been made yet.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use expacti_sftp::{
     Attrs, ClientPacket, Framer, Handle, MAX_PACKET, OpenFlags, Present, Query, RemotePath, Reply,
     Request, StatusCode, Version,
@@ -15,7 +14,7 @@ use super::change_queue::{Job, is_change};
 use super::handles::{MAX_HANDLES, Open};
 use super::pending_write::PendingWrite;
 use super::service::{Expected, Service};
-use crate::boundary::{Opening, TargetLost};
+use crate::boundary::{Opening, ReadHandle, TargetLost, Why};
 use crate::client::input::{ChannelInput, Taken};
 use crate::files::describe::{NoChange, failure, follow};
 use crate::staging::pending_reply::{Out, PendingReply};
@@ -60,6 +59,12 @@ pub(crate) struct Requests {
     tasks: JoinSet<()>,
 }
 
+/// What is read has to be taken down.
+fn unrecorded() -> Reply {
+    let why = "expacti: the broker cannot be reached: nothing more is read";
+    Reply::status(StatusCode::PermissionDenied, why)
+}
+
 fn no_handle() -> Reply {
     Reply::status(StatusCode::Failure, "expacti: no such handle")
 }
@@ -90,15 +95,13 @@ impl Service {
                 None => Query::Stat { path },
             },
             Request::Fstat { handle } => match behind(handle)? {
-                Open::Directory(handle) | Open::File(handle, _) => {
-                    Query::Fstat { handle: handle.clone() }
-                }
+                Open::Directory(handle) => Query::Fstat { handle: handle.clone() },
+                Open::File(read, _) => Query::Fstat { handle: read.handle.clone() },
                 Open::PendingWrite(write) => return Err(Reply::Attrs(write.attrs())),
             },
             Request::Fstatvfs { handle } => match behind(handle)? {
-                Open::Directory(handle) | Open::File(handle, _) => {
-                    Query::Fstatvfs { handle: handle.clone() }
-                }
+                Open::Directory(handle) => Query::Fstatvfs { handle: handle.clone() },
+                Open::File(read, _) => Query::Fstatvfs { handle: read.handle.clone() },
                 Open::PendingWrite(write) => Query::Statvfs { path: write.real.directory() },
             },
             Request::Readdir { handle } => match behind(handle)? {
@@ -282,12 +285,16 @@ impl Requests {
                 reply_to.answer(&no_handle()).await;
                 Ok(())
             }
-            Some(Open::Directory(handle) | Open::File(handle, _)) => {
+            Some(Open::Directory(handle)) => {
                 self.service.sftp.forward(&Query::Close { handle }, reply_to).await
             }
+            Some(Open::File(read, _)) => {
+                let query = Query::Close { handle: read.handle.clone() };
+                self.service.sftp.forward(&query, reply_to).await
+            }
             Some(Open::PendingWrite(mut write)) => {
-                if let Some(handle) = write.read.take() {
-                    self.service.sftp.ask(&Query::Close { handle }).await?;
+                if let Some(read) = write.read.take() {
+                    self.service.sftp.ask(&Query::Close { handle: read.handle }).await?;
                 }
                 let expected =
                     Expected::new(&self.service, [write.asked.clone(), write.real.clone()]);
@@ -369,14 +376,14 @@ impl Requests {
         reply_to: PendingReply,
     ) -> Result<(), TargetLost> {
         enum From {
-            Target(Bytes),
-            PendingWrite(Option<Bytes>, u64, u64),
+            Target(ReadHandle),
+            PendingWrite(Option<ReadHandle>, u64, u64),
             Nothing(Reply),
         }
         let from = match self.service.handles().get(handle) {
             None => From::Nothing(no_handle()),
             Some(Open::Directory(_)) => From::Nothing(failure("it is a directory")),
-            Some(Open::File(handle, _)) => From::Target(handle.clone()),
+            Some(Open::File(read, _)) => From::Target(read.clone()),
             Some(Open::PendingWrite(write)) if !write.flags.read() => {
                 From::Nothing(failure("the file was not opened for reading"))
             }
@@ -385,10 +392,11 @@ impl Requests {
             }
         };
         match from {
-            From::Target(handle) => {
-                let query = Query::Read { handle, offset, length };
-                self.service.sftp.forward(&query, reply_to).await
+            From::Target(read) if !self.service.is_recorded(&read) => {
+                reply_to.answer(&unrecorded()).await;
+                Ok(())
             }
+            From::Target(read) => self.service.sftp.read(&read, offset, length, reply_to).await,
             From::Nothing(reply) => {
                 reply_to.answer(&reply).await;
                 Ok(())
@@ -423,7 +431,7 @@ impl Requests {
 /// The bytes of the target's file below a pending write.
 async fn under(
     service: &Service,
-    handle: Bytes,
+    read: ReadHandle,
     offset: u64,
     length: u64,
     shows: u64,
@@ -432,12 +440,21 @@ async fn under(
     let wanted = length.min(shows.saturating_sub(offset));
     while (bytes.len() as u64) < wanted {
         let left = wanted - bytes.len() as u64;
-        let query = Query::Read {
-            handle: handle.clone(),
-            offset: offset + bytes.len() as u64,
-            length: u32::try_from(left).unwrap_or(MAX_DATA).min(MAX_DATA),
+        if !service.is_recorded(&read) {
+            return Err(unrecorded());
+        }
+        let offset = offset + bytes.len() as u64;
+        let length = u32::try_from(left).unwrap_or(MAX_DATA).min(MAX_DATA);
+        let length = match read.reading.admit(offset, length) {
+            Err(Reply::Status(StatusCode::Eof, _)) => break,
+            admitted => admitted?,
         };
-        match service.sftp.ask(&query).await {
+        let query = Query::Read { handle: read.handle.clone(), offset, length };
+        let answer = service.sftp.ask(&query).await;
+        if let Ok(reply) = &answer {
+            read.reading.took(offset, reply);
+        }
+        match answer {
             Ok(Reply::Data(data)) if !data.is_empty() => bytes.extend_from_slice(&data),
             Ok(Reply::Status(StatusCode::Eof, _)) => break,
             Ok(reply @ Reply::Status(..)) => return Err(reply),
@@ -503,9 +520,9 @@ impl OpenTask {
     async fn open_read(&self, path: RemotePath, reply_to: PendingReply) -> Result<(), TargetLost> {
         let reply = match self.recorded(format!("sftp read {path}")).await {
             Err(reply) => reply,
-            Ok(()) => match self.service.sftp.open_read(&path).await? {
-                Opening::Opened(handle, real) => self.service.give(Open::File(handle, real)).await,
-                Opening::Secret(real) => {
+            Ok(()) => match self.service.open_read(&path).await? {
+                Opening::Opened(file) => self.service.opened(file, Why::Free, None).await,
+                Opening::Asks(real) => {
                     self.changes.send(Job::Read(real, None, reply_to)).ok();
                     return Ok(());
                 }
@@ -540,11 +557,9 @@ impl OpenTask {
         let real = write.real.clone();
         let reply = match self.recorded(format!("sftp read {real}")).await {
             Err(reply) => reply,
-            Ok(()) => match self.service.sftp.open_read(&real).await? {
-                Opening::Opened(handle, real) => {
-                    self.service.opened(handle, real, Some(write)).await
-                }
-                Opening::Secret(real) => {
+            Ok(()) => match self.service.open_read(&real).await? {
+                Opening::Opened(file) => self.service.opened(file, Why::Free, Some(write)).await,
+                Opening::Asks(real) => {
                     self.changes.send(Job::Read(real, Some(write), reply_to)).ok();
                     return Ok(());
                 }

@@ -1,5 +1,6 @@
 //! Serves an `sftp` subsystem: the client talks to the gate, and the gate talks to the target.
-//! Reads pass and are recorded; every change is an item. It must never tell a client that something
+//! What is free to be read passes, and every file that was read is in the log; every change, and every
+//! other read, is an item. It must never tell a client that something
 //! was done before it was approved and the target has done it. The bytes of a file that is being
 //! written count only once the file is closed.
 
@@ -16,6 +17,7 @@ use super::service::Service;
 use crate::boundary::{Exit, Replies, TargetChannel, TargetSftp};
 use crate::client::channel::{Channel, unless_gone};
 use crate::client::end::Stopped;
+use crate::client::read_log::ReadLog;
 use crate::client::refusal::Refusal;
 use crate::client::writer::{ClientWriter, Gone};
 use crate::staging::pending_reply::Out;
@@ -37,11 +39,15 @@ pub(crate) async fn run(
 ) -> Result<(), Stopped> {
     let gone = channel.gone.clone();
     let (sftp, mut replies) = unless_gone(&gone, start(channel, target)).await??;
+    let (reads, taken) = mpsc::unbounded_channel();
+    let log = ReadLog::new(Arc::clone(&channel.connection));
+    let log = tokio::spawn(log.run(taken));
     let service = Arc::new(Service {
         connection: Arc::clone(&channel.connection),
         sftp: Arc::clone(&sftp),
         handles: Mutex::default(),
         budget: Budget::of_channel(),
+        reads,
         settled: Notify::new(),
         openssh_symlink,
     });
@@ -51,6 +57,8 @@ pub(crate) async fn run(
     drop(lease);
     let unfinished = service.handles().unfinished();
     drop(service);
+    // Whatever was read is told before the session may end.
+    tokio::time::timeout(FLUSH, log).await.ok();
     match end {
         RequestsEnd::ClientGone => Err(Stopped::Gone),
         RequestsEnd::TargetLost => {

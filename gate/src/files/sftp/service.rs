@@ -3,14 +3,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use expacti_sftp::{Query, RemotePath, Reply, StatusCode};
 use tokio::sync::Notify;
 
 use super::handles::{Handles, Open};
 use super::pending_write::PendingWrite;
-use crate::boundary::TargetSftp;
+use crate::boundary::{OpenFile, Opening, ReadHandle, Reading, Reads, TargetLost, TargetSftp, Why};
 use crate::client::connection::Connection;
+use crate::reads::ReadPolicy;
 use crate::staging::spool::Budget;
 
 /// What the parts of one conversation share.
@@ -19,6 +19,8 @@ pub(crate) struct Service {
     pub(super) sftp: Arc<TargetSftp>,
     pub(super) handles: Mutex<Handles>,
     pub(super) budget: Arc<Budget>,
+    /// Where what was read is told.
+    pub(super) reads: Reads,
     /// Notified when something is no longer pending.
     pub(super) settled: Notify,
     /// The client sends the two paths of a `SYMLINK` in OpenSSH's order.
@@ -53,19 +55,43 @@ impl Service {
         self.connection.note(line).await;
     }
 
+    /// Opens a file for reading, if it may be read without a decision.
+    pub(super) async fn open_read(&self, path: &RemotePath) -> Result<Opening, TargetLost> {
+        let shared = &self.connection.shared;
+        let room = self.connection.reads.has_room(&shared.limits);
+        let policy = if room { &shared.reads } else { &ReadPolicy::Nothing };
+        self.sftp.open_read(path, policy).await
+    }
+
+    /// Whether what is read of the file reaches the log.
+    pub(super) fn is_recorded(&self, read: &ReadHandle) -> bool {
+        self.connection.shared.link.is_current(read.reading.session().epoch)
+    }
+
     /// The target has opened something for reading: the answer for the client.
     pub(super) async fn opened(
         &self,
-        handle: Bytes,
-        path: RemotePath,
+        file: OpenFile,
+        why: Why,
         write: Option<Box<PendingWrite>>,
     ) -> Reply {
+        let session = match self.connection.current().await {
+            Ok(session) => session,
+            Err(refusal) => {
+                self.sftp.ask(&Query::Close { handle: file.handle }).await.ok();
+                return Reply::Status(StatusCode::Failure, refusal.message);
+            }
+        };
+        let (counts, limits) = (&self.connection.reads, &self.connection.shared.limits);
+        let reads = self.reads.clone();
+        let reading = Reading::new(&file, why, session, Arc::clone(counts), limits, reads);
+        let read = ReadHandle { handle: file.handle, reading };
         let open = match write {
             Some(mut write) => {
-                write.read = Some(handle);
+                write.read = Some(read);
                 Open::PendingWrite(write)
             }
-            None => Open::File(handle, path),
+            None => Open::File(read, file.path),
         };
         self.give(open).await
     }
@@ -85,8 +111,9 @@ impl Service {
     /// Closes what is open on the target.
     pub(super) async fn close(&self, open: Open) {
         let handle = match open {
-            Open::Directory(handle) | Open::File(handle, _) => Some(handle),
-            Open::PendingWrite(write) => write.read,
+            Open::Directory(handle) => Some(handle),
+            Open::File(read, _) => Some(read.handle),
+            Open::PendingWrite(write) => write.read.map(|read| read.handle),
         };
         if let Some(handle) = handle {
             self.sftp.ask(&Query::Close { handle }).await.ok();
