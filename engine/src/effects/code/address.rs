@@ -1,7 +1,7 @@
 //! Addresses on the network.
 
 /// How far an address leads: 1 to this machine, 3 anywhere; `None` if it is not read.
-pub(in crate::effects) fn host_of(text: &str, url: bool) -> Option<u8> {
+pub(crate) fn host_of(text: &str, url: bool) -> Option<u8> {
     let mut host = text;
     if url {
         let rest = host.strip_prefix("http://").or_else(|| host.strip_prefix("https://"));
