@@ -18,6 +18,10 @@ impl Sed<'_> {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
+    fn byte(&self, ahead: usize) -> u8 {
+        self.bytes.get(self.at + ahead).copied().unwrap_or(0)
+    }
+
     fn skip(&mut self, set: &[u8]) {
         while self.at < self.bytes.len() && set.contains(&self.peek()) {
             self.at += 1;
@@ -125,7 +129,24 @@ impl Sed<'_> {
                 }
                 match c {
                     b'\\' => self.at += 1,
-                    b'[' if part == 0 => set = true,
+                    // `[:alpha:]` inside of a set.
+                    b'[' if set && matches!(self.byte(1), b':' | b'.' | b'=') => {
+                        let kind = self.byte(1);
+                        self.at += 2;
+                        while self.peek().is_ascii_alphabetic() {
+                            self.at += 1;
+                        }
+                        if self.peek() != kind || self.byte(1) != b']' {
+                            return no("a set of characters that is not read");
+                        }
+                        self.at += 1;
+                    }
+                    b'[' if part == 0 && !set => {
+                        set = true;
+                        // A `]` at its beginning is a character of the set.
+                        self.at += usize::from(self.byte(1) == b'^');
+                        self.at += usize::from(self.byte(1) == b']');
+                    }
                     b']' => set = false,
                     _ if c == mark => break,
                     _ => {}
@@ -174,6 +195,8 @@ mod tests {
                 "y/abc/xyz/",
                 "a\\ text; e id",
                 "s/^[ \\t]*//;s/w e/x/",
+                "s/^[[:space:]]*x[^[:alnum:]_]/y/g",
+                "s/[]a]/x/",
             ],
             true,
         );
@@ -201,6 +224,11 @@ mod tests {
                 "s\\na\\nb\\ne",
                 "s/a\\/b/c/e",
                 "a\\\nx\ne id",
+                "s/[]/a/;#]/b/w f",
+                "s/[^]/a/;#]/b/w f",
+                "s/[[:alpha:]/a/;#]/b/w f",
+                "s/[[.a.]/a/;#]/b/w f",
+                "/[]/p;#]/w f",
             ],
             false,
         );

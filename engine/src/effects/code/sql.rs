@@ -134,7 +134,8 @@ pub(super) fn check(text: &str) -> Result<(), Doubt> {
                     }
                     i += 1;
                 }
-                last.clear();
+                // A name in quotes may be a function's.
+                "a name in quotes".clone_into(&mut last);
             }
             b'-' if at(i + 1) == b'-' => return no("a comment"),
             b'/' if at(i + 1) == b'*' => return no("a comment"),
@@ -199,6 +200,15 @@ pub(super) fn check(text: &str) -> Result<(), Doubt> {
                         | "pg_authid"
                         | "pg_user_mapping"
                         | "mysql.user"
+                        // Tables of sqlite's that are files and directories.
+                        | "fsdir"
+                        | "zipfile"
+                        | "sqlite_dbpage"
+                        | "sqlite_dbdata"
+                        | "sqlite_dbptr"
+                        | "csv"
+                        | "readfile"
+                        | "writefile"
                 ) && !(word == "replace" && at(i) == b'(')
                 {
                     return Err(format!("`{word}`"));
@@ -213,4 +223,32 @@ pub(super) fn check(text: &str) -> Result<(), Doubt> {
         i += 1;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    #[test]
+    fn sql_that_only_asks() {
+        for text in [
+            "select count(*) from t where a in ('x', 'y') and b like '%(x)%'",
+            "SELECT max(a), \"b\" FROM t GROUP BY \"b\"; select 1",
+            "explain select 1",
+        ] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+        for text in [
+            "select writefile('f', 'x')",
+            "select \"writefile\"('f', 'x')",
+            "select 'writefile'('f', 'x')",
+            "select data from fsdir where path = '/etc'",
+            "select load_extension('x')",
+            "select 1;\n.shell id",
+            "select * from t; drop table t",
+            "with x as (select 1) delete from t",
+        ] {
+            assert!(check(text).is_err(), "{text}");
+        }
+    }
 }
