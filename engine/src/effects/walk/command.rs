@@ -1,6 +1,6 @@
 //! One command: what its program and its arguments do.
 
-use super::super::arguments::{Understood, understand};
+use super::super::arguments::{Clause, Understood, understand};
 use super::super::code;
 use super::super::model::{Class, Effects, Touched};
 use super::super::places;
@@ -8,7 +8,7 @@ use super::super::syntax::{self, Dialect, Simple};
 use super::super::value::{Open, Value};
 use super::effects::{network_rank, plain, rank_name, unclosed, with_redirects};
 use super::names::{installed, is_closed_assignment, is_harmless_name};
-use super::state::anything;
+use super::state::{anything, union};
 use super::words::environment;
 use super::{Result1, Walker, resolve};
 use crate::parse::Span;
@@ -25,16 +25,18 @@ impl Walker<'_> {
         for (name, word) in &simple.assignments {
             let values = self.expand(word)?;
             let value = values.into_iter().next().unwrap_or_else(|| anything(span));
+            if simple.words.is_empty() {
+                // The next one finds it: `a=1 b=$a`.
+                let value = Value { many: false, split: false, ..value.clone() };
+                self.state.variables.insert(name.clone(), value);
+            }
             assigned.push((name.clone(), value));
         }
         if simple.words.is_empty() {
             let mut effects =
                 Effects { reads: redirected.reads, writes: redirected.writes, ..plain() };
-            for (name, value) in assigned {
-                // In a shell that goes on, a name that programs know would mean something.
-                effects.redefines |= !is_harmless_name(&name);
-                self.state.variables.insert(name, Value { many: false, ..value });
-            }
+            // In a shell that goes on, a name that programs know would mean something.
+            effects.redefines = assigned.iter().any(|(name, _)| !is_harmless_name(name));
             self.push(Vec::new(), effects, span);
             return Ok(());
         }
@@ -81,6 +83,14 @@ impl Walker<'_> {
             let why = format!("what the arguments of {program} do is not known");
             return self.unknown(words, redirected, &why, span);
         };
+        if program == "ps" && may_show_environments(&words) {
+            let why = "ps: without a user of that name it may show environments";
+            return self.unknown(words, redirected, why, span);
+        }
+        // ksh and its kin compute what is printed as a number.
+        if program == "printf" && !self.dialect.compares_plainly() && computes(&words) {
+            return self.unknown(words, redirected, "printf: more than a number as one", span);
+        }
         let grammar = std::sync::Arc::clone(grammar);
         match understand(&grammar, words.get(1..).unwrap_or(&[])) {
             Err(why) => self.unknown(words, redirected, &format!("{program}: {why}"), span),
@@ -226,7 +236,16 @@ impl Walker<'_> {
                     }
                 }
                 Kind::Code(language) if language != CodeKind::Shell => {
-                    if let Err(why) = code::check(language, value.as_literal().unwrap_or("")) {
+                    // `-e A -e B` is one program, line by line: what is a text in A may go on in B.
+                    let texts: Vec<&str> = understood
+                        .uses
+                        .iter()
+                        .filter(|other| other.kind == used.kind)
+                        .filter_map(|other| other.value.as_literal())
+                        .collect();
+                    let alone = code::check(language, value.as_literal().unwrap_or(""));
+                    if let Err(why) = alone.and_then(|()| code::check(language, &texts.join("\n")))
+                    {
                         self.state.directories = outer;
                         return self.unknown(words, redirected, &format!("{program}: {why}"), span);
                     }
@@ -258,25 +277,24 @@ impl Walker<'_> {
         }
         if let Some(mut inner) = inner {
             if program == "xargs" {
-                let fixed = understood.options.iter().find_map(|(name, value)| {
-                    (&**name == "-I")
-                        .then(|| value.as_ref().and_then(Value::as_literal).map(str::to_owned))?
-                });
-                let items = Value { many: fixed.is_none(), ..anything(span) };
-                inner = match fixed {
-                    Some(mark) => replace(inner, &mark, &items),
-                    None => inner.into_iter().chain(std::iter::once(items)).collect(),
-                };
+                inner = with_items(inner, &understood.options, span);
             }
             // `env A=b cmd`, `time -p cmd`.
             let fed = self.state.fed;
             self.state.fed |= program == "xargs";
             self.depth += 1;
+            let state = self.state.clone();
             self.command(inner, Effects::default(), None, span)?;
+            // `time` is a word of the shell itself; in all others nothing is left of a `cd`.
+            if program == "time" {
+                self.state.directories = union(state.directories, self.state.directories.take());
+            } else {
+                self.state = state;
+            }
             self.depth -= 1;
             self.state.fed = fed;
         }
-        for clause in clauses {
+        for Clause { words: clause, together } in clauses {
             let starts: Vec<&Value> = understood
                 .uses
                 .iter()
@@ -284,8 +302,11 @@ impl Walker<'_> {
                 .map(|used| &used.value)
                 .collect();
             let item = found(&starts, only_name(&understood.options), span);
+            let item = Value { many: together, ..item };
             self.depth += 1;
+            let state = self.state.clone();
             self.command(replace(clause, "{}", &item), Effects::default(), None, span)?;
+            self.state = state;
             self.depth -= 1;
         }
         Ok(())
@@ -343,12 +364,61 @@ fn found(starts: &[&Value], name: Option<&str>, span: Span) -> Value {
             Value {
                 text: name.map_or_else(|| format!("{start}/*"), |name| format!("{start}/*/{name}")),
                 known: start.len() + 1,
-                open: Open::Anything,
+                open: Open::Below,
                 span,
                 ..Value::default()
             }
         }
         None => anything(span),
+    }
+}
+
+/// Whether `ps` may read its options without their dashes, an `e` among them: `ps -auxe`, where there is
+/// no user `xe`.
+fn may_show_environments(words: &[Value]) -> bool {
+    let options = || {
+        words
+            .iter()
+            .skip(1)
+            .map(|word| word.as_literal().unwrap_or("-e"))
+            .filter(|text| text.starts_with('-') && !text.starts_with("--"))
+    };
+    let named = |text: &str| {
+        text.split_once(['u', 'U']).is_some_and(|(_, user)| user.starts_with(char::is_alphabetic))
+    };
+    options().any(named) && options().any(|text| text.contains('e'))
+}
+
+/// Whether `printf` is to print something as a number that is none.
+fn computes(words: &[Value]) -> bool {
+    let format = words.get(1).and_then(Value::as_literal).unwrap_or("%d");
+    let numbers = format.split('%').skip(1).any(|spec| {
+        let conversion = spec.trim_start_matches(|c: char| "0123456789.-+ #'*".contains(c));
+        spec.contains('*') || !conversion.starts_with(['s', 'b', 'q', 'c'])
+    });
+    let plain = |word: &Value| {
+        word.numeric
+            || word.as_literal().is_some_and(|text| {
+                text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+            })
+    };
+    numbers && !words.get(2..).unwrap_or(&[]).iter().all(plain)
+}
+
+/// What `xargs` makes of the words in front of its items. Of `-I`, `-L` and `-n` the last one counts.
+fn with_items(words: Vec<Value>, options: &[(Box<str>, Option<Value>)], span: Span) -> Vec<Value> {
+    let marks: Vec<Option<&str>> = options
+        .iter()
+        .filter(|(name, _)| **name == *"-I")
+        .map(|(_, value)| value.as_ref().and_then(Value::as_literal))
+        .collect();
+    let counts = options.iter().any(|(name, _)| matches!(&**name, "-n" | "-L"));
+    let many = Value { many: true, split: true, ..anything(span) };
+    match marks.as_slice() {
+        [] => words.into_iter().chain(std::iter::once(many)).collect(),
+        [Some(mark)] if !counts && !mark.is_empty() => replace(words, mark, &anything(span)),
+        // It may stand for any of the words, and behind all of them.
+        _ => vec![many],
     }
 }
 
@@ -358,7 +428,7 @@ fn replace(words: Vec<Value>, mark: &str, with: &Value) -> Vec<Value> {
         Some(text) if text.contains(mark) => {
             let before = text.split(mark).next().unwrap_or("");
             let mut value = Value::literal(before, word.span);
-            value.push(&Value { text: "*".to_owned(), open: Open::Anything, ..Value::default() });
+            value.push(&Value { split: with.split, open: Open::Anything, ..with.clone() });
             value
         }
         _ => word,

@@ -10,8 +10,7 @@ impl Walker<'_> {
     pub(super) fn touch(&self, to: &mut Vec<Touched>, value: &Value, deep: bool) {
         let open = value.open != Open::No;
         let pattern = match value.open {
-            // It may climb, and go anywhere.
-            Open::Anything => value.text.replace('*', "**"),
+            Open::Anything | Open::Below => value.text.replace('*', "**"),
             Open::No | Open::Names => value.text.clone(),
         };
         let absolute = pattern.starts_with(['/', '~']) && value.known > 0;
@@ -22,13 +21,27 @@ impl Walker<'_> {
             None => Vec::new(),
         };
         let lists = &self.tables.path_lists;
-        if paths.is_empty() || (value.open == Open::Anything && value.known == 0) {
-            // Anywhere at all.
-            to.push(Touched { path: pattern, class: Class::Secret, open: true, deep });
+        // It may climb, and go anywhere; but what is source code there is source code everywhere.
+        let climbs =
+            value.open == Open::Anything && !(value.known > 0 && places::is_source(&pattern));
+        if paths.is_empty() || climbs || value.split {
+            to.push(Touched { path: "**".to_owned(), class: Class::Secret, open: true, deep });
             return;
         }
+        // What `..` leads to from a directory that is a link is not told by its name.
+        let above = pattern.rsplit_once("../").map_or("", |(_, rest)| rest.trim_matches('/'));
+        let elsewhere =
+            |top: &&str| places::class_of_pattern(lists, &format!("{top}/{above}"), open, deep);
+        let worst = match above {
+            "" => None,
+            _ => ["", "~", "/etc", "/run"]
+                .iter()
+                .map(elsewhere)
+                .find(|class| matches!(class, Class::Device | Class::Secret)),
+        };
         for path in paths {
             let class = places::class_of_pattern(lists, &path, open, deep);
+            let class = worst.unwrap_or(class);
             let touched = Touched { path, class, open, deep };
             if !to.contains(&touched) {
                 to.push(touched);

@@ -1,5 +1,7 @@
 //! Loops, whose rounds find what the ones before have left.
 
+use std::collections::BTreeSet;
+
 use super::super::syntax::{Item, List, Node, Word};
 use super::super::value::{Open, Value};
 use super::names::is_harmless_name;
@@ -26,26 +28,45 @@ impl Walker<'_> {
         for word in words {
             values.extend(self.expand(word)?);
         }
-        let before = self.state.clone();
+        let left = leaves(body);
         let known = values.len() <= MAX_ROUNDS
             && values.iter().all(|value| !value.many || value.open == Open::Names);
+        let each = known && !left && values.iter().all(|value| !value.many);
         let rounds = if known { values } else { vec![common(&values, span)] };
+        let assigned = assigned(body);
+        if !each {
+            self.forget_names(&assigned);
+        }
+        let before = self.state.clone();
         for value in rounds {
+            if !each {
+                self.forget_names(&assigned);
+            }
             // One word in each round, whichever.
-            let value = Value { many: false, ..value };
+            let value = Value { many: false, split: false, ..value };
             self.state.variables.insert(name.to_owned(), value);
             self.list(body)?;
         }
         let after = std::mem::replace(&mut self.state, before.clone());
         self.state = merge(before, after);
+        if !each {
+            self.forget_names(&assigned);
+        }
         // A second round begins where the first has ended.
         self.again(body, span)
     }
 
+    /// Takes names for unknown: which round assigned them last is not told.
+    fn forget_names(&mut self, names: &BTreeSet<String>) {
+        for name in names {
+            self.state.variables.insert(name.clone(), anything((0, 0)));
+        }
+    }
+
     /// Refuses loops whose rounds change what the next one finds.
-    pub(super) fn again(&mut self, body: &List, span: Span) -> Result1<()> {
-        let directories = self.state.directories.clone();
-        if directories.as_ref().is_none_or(|all| all.len() > 1) && changes_directory(body) {
+    fn again(&mut self, body: &List, span: Span) -> Result1<()> {
+        let one = self.state.directories.as_ref().is_some_and(|all| all.len() == 1);
+        if (!one || leaves(body)) && changes_directory(body) {
             return self.fail("a loop that changes the directory", span);
         }
         Ok(())
@@ -63,14 +84,15 @@ impl Walker<'_> {
         if !reads(only) {
             return self.fail("a loop that may never end", span);
         }
+        // What one round sets, the next one finds.
+        let assigned = assigned(body);
+        self.forget_names(&assigned);
         let before = self.state.clone();
-        // What the first round sets, the second finds: twice is enough, as the values are unknown then.
-        for _ in 0..2 {
-            self.list(condition)?;
-            self.list(body)?;
-        }
+        self.list(condition)?;
+        self.list(body)?;
         let after = std::mem::replace(&mut self.state, before.clone());
         self.state = merge(before, after);
+        self.forget_names(&assigned);
         self.again(body, span)
     }
 }
@@ -108,8 +130,9 @@ fn common(values: &[Value], span: Span) -> Value {
 
 fn changes_directory(list: &List) -> bool {
     list.items.iter().flat_map(|item| &item.stages).any(|stage| match &stage.node {
+        // It may stand behind `time`.
         Node::Simple(simple) => {
-            simple.words.first().and_then(Word::literal).as_deref() == Some("cd")
+            simple.words.iter().any(|word| word.literal().as_deref() == Some("cd"))
         }
         Node::Group { body, .. } | Node::For { body, .. } | Node::While { body, .. } => {
             changes_directory(body)
@@ -121,5 +144,60 @@ fn changes_directory(list: &List) -> bool {
                 })
         }
         Node::Test(_) => false,
+    })
+}
+
+/// Every list that runs in the same shell as the one it stands in.
+fn lists_within(node: &Node) -> Vec<&List> {
+    match node {
+        Node::Group { body, .. } | Node::For { body, .. } => vec![body],
+        Node::While { condition, body } => vec![condition, body],
+        Node::If { branches, otherwise } => {
+            let both = branches.iter().flat_map(|(condition, body)| [condition, body]);
+            both.chain(std::iter::once(otherwise)).collect()
+        }
+        Node::Simple(_) | Node::Test(_) => Vec::new(),
+    }
+}
+
+fn nodes(list: &List) -> impl Iterator<Item = &Node> {
+    list.items.iter().flat_map(|item| &item.stages).map(|stage| &stage.node)
+}
+
+/// The variables that a list assigns somewhere.
+fn assigned(list: &List) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for node in nodes(list) {
+        match node {
+            Node::Simple(simple) if simple.words.is_empty() => {
+                names.extend(simple.assignments.iter().map(|(name, _)| name.clone()));
+            }
+            Node::Simple(simple) => {
+                let words: Vec<String> = simple.words.iter().filter_map(Word::literal).collect();
+                if words.iter().any(|word| word == "read") {
+                    names.extend(words);
+                    names.insert("REPLY".to_owned());
+                }
+            }
+            Node::For { name, .. } => {
+                names.insert(name.clone());
+            }
+            _ => {}
+        }
+        names.extend(lists_within(node).into_iter().flat_map(assigned));
+    }
+    names
+}
+
+/// Whether a round of the loop may end before the end of its body.
+fn leaves(body: &List) -> bool {
+    nodes(body).any(|node| {
+        let here = match node {
+            Node::Simple(simple) => simple.words.iter().any(|word| {
+                matches!(word.literal().as_deref(), Some("break" | "continue" | "return"))
+            }),
+            _ => false,
+        };
+        here || lists_within(node).into_iter().any(leaves)
     })
 }

@@ -1,9 +1,9 @@
 //! What the words of a command become.
 
-use super::super::syntax::{Change, Part, Word};
+use super::super::syntax::{Change, Item, List, Node, Part, Word};
 use super::super::value::{Open, Value};
 use super::state::anything;
-use super::{Performed, Result1, Walker};
+use super::{Result1, Walker};
 use crate::parse::Span;
 
 impl Walker<'_> {
@@ -37,18 +37,18 @@ impl Walker<'_> {
                 Part::Output { list, quoted } => {
                     // What it changes in its own shell stays there.
                     let state = self.state.clone();
-                    let first = self.out.commands.len();
                     self.depth += 1;
                     self.list(list)?;
                     self.depth -= 1;
                     self.state = state;
-                    let numeric = self.prints_number(first);
+                    let numeric = prints_number(list);
                     let text = "*".to_owned();
                     let open = if numeric { Open::Names } else { Open::Anything };
                     Value {
                         text,
                         open,
                         many: !quoted && !numeric,
+                        split: !quoted && !numeric,
                         numeric,
                         span,
                         ..Value::default()
@@ -66,17 +66,6 @@ impl Walker<'_> {
         Ok(vec![out])
     }
 
-    /// Whether the commands gone through since then print a number: `$(… | wc -l)`.
-    pub(super) fn prints_number(&self, first: usize) -> bool {
-        let last = self.out.commands.get(first..).and_then(<[Performed]>::last);
-        let words: Vec<&str> =
-            last.iter().flat_map(|last| &last.words).filter_map(Value::as_literal).collect();
-        matches!(
-            words.as_slice(),
-            ["wc", "-l" | "-c" | "-w" | "-m"] | ["nproc"] | ["date", "+%s"] | ["id", "-u" | "-g"]
-        ) || matches!(words.as_slice(), ["grep" | "egrep" | "fgrep", option, ..] if *option == "-c")
-    }
-
     pub(super) fn parameter(
         &self,
         name: &str,
@@ -92,6 +81,9 @@ impl Walker<'_> {
                 span,
                 ..Value::default()
             });
+        }
+        if name == "_" {
+            return self.fail("`$_`, which is a word of the command before", span);
         }
         let known = self.state.variables.get(name).cloned().or_else(|| environment(name, span));
         let Some(mut value) = known else {
@@ -115,9 +107,30 @@ impl Walker<'_> {
                 || value.as_literal().is_none() && !value.numeric)
         {
             // It is split at blanks, and patterns in it are expanded.
-            value = Value { many: true, ..anything(span) };
+            value = Value { many: true, split: true, ..anything(span) };
         }
         Ok(value)
+    }
+}
+
+/// Whether what a substitution runs prints one number and nothing else: `$(… | wc -l)`.
+fn prints_number(list: &List) -> bool {
+    let [Item { stages, .. }] = list.items.as_slice() else { return false };
+    let Some(Node::Simple(simple)) = stages.last().map(|stage| &stage.node) else { return false };
+    let words: Option<Vec<String>> = simple.words.iter().map(Word::literal).collect();
+    let Some(words) = words.filter(|_| simple.assignments.is_empty()) else { return false };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["wc", "-l" | "-c" | "-w" | "-m"] | ["nproc"] | ["date", "+%s"] | ["id", "-u" | "-g"] => {
+            true
+        }
+        // Of several files it says the names.
+        ["grep" | "egrep" | "fgrep", "-c", pattern, rest @ ..] => {
+            !pattern.starts_with('-')
+                && rest.len() <= 1
+                && rest.iter().all(|word| !word.starts_with('-'))
+        }
+        _ => false,
     }
 }
 
