@@ -15,7 +15,7 @@ use super::types::{
     Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope,
 };
 use crate::effects::Performed;
-use crate::program::{base_name, reads_as_posix};
+use crate::program::{base_name, family, reads_as_posix};
 use crate::restrict::{Likeness, Line, likeness};
 use crate::subject::Subject;
 use crate::tables::wildcard;
@@ -77,12 +77,17 @@ impl Denials {
     fn about(&self, subject: &Subject) -> impl Iterator<Item = &(usize, GlobPattern)> {
         let first = subject.words.first();
         let named = first.filter(|word| word.known).map(|word| base_name(&word.text));
-        let some = named.and_then(|name| self.by_program.get(name)).into_iter().flatten();
+        let others = named.map_or(&[][..], family).iter().filter(|other| Some(**other) != named);
+        let names = named.into_iter().chain(others.copied());
+        let mut found: Vec<usize> = Vec::new();
+        for at in names.filter_map(|name| self.by_program.get(name)) {
+            found.extend(at);
+        }
         // A program that is not known may be any of them.
         let all =
             first.is_some_and(|word| !word.known).then_some(self.by_program.values()).into_iter();
-        let at = some.chain(all.flatten().flatten()).chain(&self.any);
-        at.filter_map(|at| self.patterns.get(*at))
+        let others = all.flatten().flatten().chain(&self.any).copied();
+        found.into_iter().chain(others).filter_map(|at| self.patterns.get(at))
     }
 }
 
@@ -451,6 +456,11 @@ impl RuleSet {
             all.push(Subject::known(words.to_vec()));
         }
         all.iter().find_map(|subject| self.denied_command(subject, context))
+    }
+
+    /// Whether a rule denies one of these commands.
+    pub(crate) fn denies_one_of(&self, commands: &[Subject], context: &Context) -> bool {
+        commands.iter().any(|subject| self.denied_command(subject, context).is_some())
     }
 
     /// The rule that denies one command of a line. In doubt there is one.
