@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
+use crate::hidden::{goes_elsewhere, hidden_in, moved};
 use crate::restrict::{Done, Line, is_far, policy_level};
 use crate::rules::{FOR_FILES, every_command};
 use crate::subject::Subject;
@@ -101,7 +102,18 @@ pub fn judge_as(
         found.chain(words).collect()
     };
     let line = || Line::read_checked(item, context, tables, &assessment);
-    let (mut rule, mut rules) = snapshot.rules.judge_with(item, context, commands, line);
+    // What is not said, and may be run all the same.
+    let hidden = || -> Vec<Subject> {
+        let inside = assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables));
+        let goes = assessment.segments.iter().any(goes_elsewhere);
+        inside.chain(if goes { moved(&line()) } else { Vec::new() }).collect()
+    };
+    let doubted = || {
+        let mut line = line();
+        line.far = line.far || snapshot.rules.denies_one_of(&hidden(), context);
+        line
+    };
+    let (mut rule, mut rules) = snapshot.rules.judge_with(item, context, commands, doubted);
     let pattern = rule.rule.as_ref().and_then(|id| {
         snapshot.rules.rules().iter().find(|rule| rule.id == *id).map(|rule| &rule.pattern)
     });
@@ -152,7 +164,7 @@ pub fn judge_as(
     };
     let by_level = snapshot.policies.policies().iter().any(|policy| policy.min_level.is_some());
     let level = if by_level { policy_level(&assessment, effects) } else { assessment.level };
-    let requirement = snapshot.policies.select_with(context, level, commands, effects, far);
+    let requirement = snapshot.policies.select_with(context, level, commands, effects, hidden, far);
     Verdict { assessment, rule, rules, anomalies, requirement }
 }
 

@@ -11,6 +11,7 @@ mod assessment;
 mod category;
 mod context;
 mod effects;
+mod hidden;
 mod judge;
 mod level;
 mod modifier;

@@ -21,3 +21,22 @@ pub(crate) fn is_installed(word: &str, name: &str) -> bool {
 pub(crate) fn reads_as_posix(shell: Option<&str>) -> bool {
     shell.is_none_or(|shell| SHELLS.contains(&base_name(shell)))
 }
+
+/// Programs that do the same by another name: a rule about one is about the others.
+const FAMILIES: &[&[&str]] = &[
+    &["apt", "apt-get", "aptitude"],
+    &["docker", "podman", "nerdctl"],
+    &["dnf", "yum", "microdnf"],
+    &["iptables", "ip6tables", "iptables-nft", "iptables-legacy"],
+    &["kubectl", "oc"],
+    &["mysql", "mariadb"],
+    &["pip", "pip3"],
+    &["python", "python2", "python3"],
+    &["terraform", "tofu", "terragrunt"],
+    &["docker-compose", "podman-compose"],
+];
+
+/// The programs that do the same, this one among them; none where there is no other.
+pub(crate) fn family(name: &str) -> &'static [&'static str] {
+    FAMILIES.iter().find(|family| family.iter().any(|other| *other == name)).copied().unwrap_or(&[])
+}

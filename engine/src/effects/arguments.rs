@@ -22,12 +22,20 @@ pub(crate) struct Understood {
     /// A command inside: the words of it.
     pub(crate) command: Option<Vec<Value>>,
     /// Commands that end in `;` or `+`.
-    pub(crate) clauses: Vec<Vec<Value>>,
+    pub(crate) clauses: Vec<Clause>,
     /// Under which names options were given, and with which values.
     pub(crate) options: Vec<(Box<str>, Option<Value>)>,
     pub(crate) operands: Vec<Value>,
     /// The verbs, outermost first.
     pub(crate) verbs: Vec<String>,
+}
+
+/// A command that ends in `;` or `+`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Clause {
+    pub(crate) words: Vec<Value>,
+    /// In the place of `{}` stand all that were found.
+    pub(crate) together: bool,
 }
 
 /// Why the words are not understood.
@@ -283,12 +291,12 @@ impl ArgumentReader<'_> {
             match word.as_literal() {
                 Some(";") => {
                     self.out.options.push((choice.name.clone(), None));
-                    self.out.clauses.push(words);
+                    self.out.clauses.push(Clause { words, together: false });
                     return Ok(());
                 }
                 Some("+") if words.last().and_then(Value::as_literal) == Some("{}") => {
                     self.out.options.push((choice.name.clone(), None));
-                    self.out.clauses.push(words);
+                    self.out.clauses.push(Clause { words, together: true });
                     return Ok(());
                 }
                 Some(_) => words.push(word.clone()),
@@ -462,6 +470,23 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-@".contains(&b))
 }
 
+/// Whether a format of tmux's runs a command, or may put one together: `#(…)`, `#{E:…}`.
+fn expands_twice(text: &str) -> bool {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('#') {
+        rest = after;
+        if let Some(inside) = after.strip_prefix('{') {
+            let name = inside.split_once('}').map_or(inside, |(name, _)| name);
+            if !name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+                return true;
+            }
+        } else if !after.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Refuses values that must be known and are not, and those that are not what they should be.
 fn check(kind: Kind, value: &Value) -> Result<(), Doubt> {
     let literal = value.as_literal();
@@ -481,6 +506,11 @@ fn check(kind: Kind, value: &Value) -> Result<(), Doubt> {
                 None => Err("a number that may be any number of words".to_owned()),
             }
         }
+        Kind::Digits => match literal {
+            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(()),
+            None if value.numeric && !value.many => Ok(()),
+            _ => Err("more than digits, which some shells compute".to_owned()),
+        },
         Kind::Archive => match literal {
             Some(text) if !text.contains(':') => Ok(()),
             Some(_) => Err("a file on another machine".to_owned()),
@@ -510,7 +540,7 @@ fn check(kind: Kind, value: &Value) -> Result<(), Doubt> {
             Some(text)
                 if !text.starts_with(['@', '<'])
                     && !text.contains("%output{")
-                    && !text.contains("#(") =>
+                    && !expands_twice(text) =>
             {
                 Ok(())
             }

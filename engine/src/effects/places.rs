@@ -334,7 +334,7 @@ pub(crate) fn class_of_pattern(lists: &PathLists, pattern: &str, open: bool, dee
     if deep && holds_secrets(&directory) && !source {
         return Class::Secret;
     }
-    if DEVICES.iter().any(|top| is_beneath(&directory, top)) {
+    if DEVICES.iter().any(|top| is_beneath(&directory, top) || may_lie_in(pattern, top)) {
         return Class::Device;
     }
     // Nothing is known of where it is, or it may be anywhere below a place that holds secrets.
@@ -343,7 +343,9 @@ pub(crate) fn class_of_pattern(lists: &PathLists, pattern: &str, open: bool, dee
     }
     if SECRET_DIRECTORIES.iter().any(|secret| {
         let home = home_of(&directory);
-        is_beneath(&home, secret) || is_beneath(secret, &home) && pattern.contains("**") && !source
+        is_beneath(&home, secret)
+            || is_beneath(secret, &home) && pattern.contains("**") && !source
+            || may_lie_in(pattern, secret) && !(source && pattern.contains("**"))
     }) {
         return Class::Secret;
     }
@@ -356,6 +358,29 @@ pub(crate) fn class_of_pattern(lists: &PathLists, pattern: &str, open: bool, dee
         return Class::Secret;
     }
     if lists.is_system(&directory) { Class::System } else { Class::Plain }
+}
+
+/// Whether something that the pattern fits lies in the directory. `~` stands for every home.
+fn may_lie_in(pattern: &str, directory: &str) -> bool {
+    let Some(below) = directory.strip_prefix("~/") else { return begins(pattern, directory) };
+    let homes = ["~/", "/root/", "/home/?/", "/Users/?/"];
+    homes.iter().any(|home| begins(pattern, &format!("{home}{below}")))
+}
+
+/// Whether the pattern's first parts fit those of the directory, in which `?` is any name.
+fn begins(pattern: &str, directory: &str) -> bool {
+    let mut parts = pattern.split('/');
+    for name in directory.split('/') {
+        let Some(part) = parts.next() else { return false };
+        if part.contains("**") {
+            return true;
+        }
+        let hidden = name.starts_with('.') && !part.starts_with('.');
+        if name != "?" && (hidden || !wildcard(part, name)) {
+            return false;
+        }
+    }
+    parts.next().is_some()
 }
 
 /// The directory in front of the first character that is not known.

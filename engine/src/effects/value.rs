@@ -13,6 +13,8 @@ pub(crate) struct Value {
     pub(crate) open: Open,
     /// Whether it may be any number of words, none included.
     pub(crate) many: bool,
+    /// Whether the shell splits it at blanks: then each of its words may begin with anything.
+    pub(crate) split: bool,
     /// A number, whatever it is.
     pub(crate) numeric: bool,
     pub(crate) span: Span,
@@ -26,6 +28,8 @@ pub(crate) enum Open {
     No,
     /// Names in a directory: no `/`, and no dot at the beginning.
     Names,
+    /// Paths beneath what is known: they do not climb.
+    Below,
     /// Anything.
     Anything,
 }
@@ -47,8 +51,11 @@ impl Value {
         (self.open == Open::No && !self.many && !self.numeric).then_some(self.text.as_str())
     }
 
-    /// The beginning that is known.
+    /// The beginning that is known, of each of its words.
     pub(crate) fn prefix(&self) -> &str {
+        if self.split {
+            return "";
+        }
         self.text.get(..self.known).unwrap_or("")
     }
 
@@ -69,6 +76,7 @@ impl Value {
         self.text.push_str(&other.text);
         self.open = self.open.max(other.open);
         self.many |= other.many;
+        self.split |= other.split;
         self.numeric = self.text.is_empty() || self.numeric && other.numeric;
     }
 }

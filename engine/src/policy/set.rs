@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::types::{Policy, PolicyError, PolicyKind, Requirement};
+use crate::hidden::hidden_in;
 use crate::program::base_name;
 use crate::restrict::{Done, Likeness, Line, is_far, likeness, policy_level};
 use crate::rules::{GlobPattern, every_command};
@@ -58,7 +59,11 @@ impl PolicySet {
             Done::of(&Line::read_checked(command, context, tables, &assessment))
         };
         let level = policy_level(&assessment, effects).max(level);
-        self.select_with(context, level, || every_command(command), effects, is_far(&assessment))
+        let tables = RiskTables::builtin();
+        let hidden =
+            || assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables)).collect();
+        let far = is_far(&assessment);
+        self.select_with(context, level, || every_command(command), effects, hidden, far)
     }
 
     /// As [`Self::select`], with the commands of the line as they were already read.
@@ -68,6 +73,7 @@ impl PolicySet {
         level: Level,
         commands: impl FnOnce() -> Vec<Subject>,
         effects: impl FnOnce() -> Done,
+        hidden: impl FnOnce() -> Vec<Subject>,
         is_far: bool,
     ) -> Requirement {
         if self.policies.is_empty() {
@@ -96,6 +102,19 @@ impl PolicySet {
                     .filter(|policy| !asked.iter().any(|known| known.id == policy.id))
                     .collect::<Vec<_>>(),
             );
+        }
+        // What a program may run that nobody knows adds to it, and takes no policy's place.
+        let patterns = by_pattern
+            .iter()
+            .filter_map(|(policy, compiled)| Some((*policy, compiled.pattern.as_ref()?)))
+            .filter(|(policy, _)| !asked.iter().any(|known| known.id == policy.id))
+            .collect::<Vec<_>>();
+        if !patterns.is_empty() {
+            let (hidden, tables) = (hidden(), RiskTables::builtin());
+            asked.extend(patterns.into_iter().filter_map(|(policy, pattern)| {
+                let about = |subject| likeness(pattern, subject, tables) > Likeness::No;
+                hidden.iter().any(about).then_some(policy)
+            }));
         }
         if !by_effect.is_empty() {
             let done = effects();

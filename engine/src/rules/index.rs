@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::pattern::GlobPattern;
-use crate::program::base_name;
+use crate::program::{base_name, family};
 use crate::subject::Subject;
 
 /// Glob patterns, found by their words: what a lookup costs does not depend on how many there are.
@@ -48,12 +48,17 @@ impl Denials {
     pub(super) fn about(&self, subject: &Subject) -> impl Iterator<Item = &(usize, GlobPattern)> {
         let first = subject.words.first();
         let named = first.filter(|word| word.known).map(|word| base_name(&word.text));
-        let some = named.and_then(|name| self.by_program.get(name)).into_iter().flatten();
+        let others = named.map_or(&[][..], family).iter().filter(|other| Some(**other) != named);
+        let names = named.into_iter().chain(others.copied());
+        let mut found: Vec<usize> = Vec::new();
+        for at in names.filter_map(|name| self.by_program.get(name)) {
+            found.extend(at);
+        }
         // A program that is not known may be any of them.
         let all =
             first.is_some_and(|word| !word.known).then_some(self.by_program.values()).into_iter();
-        let at = some.chain(all.flatten().flatten()).chain(&self.any);
-        at.filter_map(|at| self.patterns.get(*at))
+        let others = all.flatten().flatten().chain(&self.any).copied();
+        found.into_iter().chain(others).filter_map(|at| self.patterns.get(at))
     }
 }
 

@@ -374,6 +374,11 @@ impl RuleSet {
         all.iter().find_map(|subject| self.denied_command(subject, context))
     }
 
+    /// Whether a rule denies one of these commands.
+    pub(crate) fn denies_one_of(&self, commands: &[Subject], context: &Context) -> bool {
+        commands.iter().any(|subject| self.denied_command(subject, context).is_some())
+    }
+
     /// The rule that denies one command of a line. In doubt there is one.
     fn denied_command(&self, subject: &Subject, context: &Context) -> Option<&Rule> {
         let tables = RiskTables::builtin();

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Cwd,
     /// A file or directory that is removed.
     Delete,
+    /// Digits, and nothing that a shell could compute.
+    Digits,
     /// A directory that is created.
     Directory,
     /// Text that makes the program do more than its options say; only literal text is understood.
@@ -88,6 +90,7 @@ impl Kind {
             "command" => Self::Command,
             "cwd" => Self::Cwd,
             "delete" => Self::Delete,
+            "digits" => Self::Digits,
             "directory" => Self::Directory,
             "format" => Self::Format,
             "host" => Self::Host,

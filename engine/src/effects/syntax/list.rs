@@ -2,7 +2,7 @@
 
 use super::tree::{Item, Join, List, Node, Redirect, RedirectOp, Simple, Stage, Word};
 use super::words::is_name;
-use super::{Reader, Result};
+use super::{Dialect, Reader, Result};
 
 /// Words that begin or go on with something else than a simple command, in one shell or another.
 /// Those that are read here are handled before.
@@ -349,6 +349,9 @@ impl Reader<'_> {
         let from = if digit { start + 1 } else { start };
         let rest = self.bytes.get(from..).unwrap_or(&[]);
         let both = self.dialect.is_bash_or_zsh();
+        if self.dialect == Dialect::Zsh && is_range(rest) {
+            return self.fail("a range of numbers");
+        }
         let (op, length) = match rest {
             [b'&', b'>', b'>', ..] => return self.fail("`&>>`"),
             [b'&', b'>', ..] if both && !digit => (RedirectOp::Both, 2),
@@ -412,4 +415,11 @@ impl Reader<'_> {
             self.pos += 1;
         }
     }
+}
+
+/// `<1-10>`: names that are numbers, to zsh.
+fn is_range(rest: &[u8]) -> bool {
+    let Some(inside) = rest.strip_prefix(b"<") else { return false };
+    let digits = inside.iter().take_while(|b| b.is_ascii_digit() || **b == b'-').count();
+    inside.get(digits) == Some(&b'>') && inside.iter().take(digits).any(|b| *b == b'-')
 }

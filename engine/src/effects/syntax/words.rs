@@ -47,6 +47,12 @@ impl Reader<'_> {
                 b'\\' => self.backslash(&mut out)?,
                 b'$' => self.dollar(&mut out, false)?,
                 b'`' => return self.fail("a substitution in backquotes"),
+                // `[ a = b ]`
+                b'=' if first && (self.starts("= ") || self.starts("== ")) => {
+                    let length = if self.starts("= ") { 1 } else { 2 };
+                    self.pos += length;
+                    out.text(self.slice(start, self.pos), false);
+                }
                 b'=' if first => return self.fail("a word that begins with `=`"),
                 b'~' if first => self.home(&mut out)?,
                 b'~' => return self.fail("`~` inside a word"),

@@ -1,13 +1,15 @@
 //! Whether a command is one that a rule forbids or a policy is about. In doubt it is: options are
 //! skipped, order does not matter, and a word that is not known may be any word.
 
+mod resources;
+
 use crate::effects::{Dialect, Performance, Understood, Unread, Value, perform, understand};
 use crate::modifier::Modifier;
-use crate::program::base_name;
+use crate::program::{base_name, family};
 use crate::risk::resolve;
 use crate::rules::GlobPattern;
 use crate::subject::{Heard, Subject};
-use crate::tables::{Grammar, Language, RiskTables, is_change, wildcard};
+use crate::tables::{Act, Grammar, Language, RiskTables, is_change, wildcard};
 use crate::{Assessment, Class, Context, Level, Term};
 
 /// How sure it is that a command is the one that a pattern is about.
@@ -66,7 +68,13 @@ pub(crate) fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTa
 fn program_likeness(wanted: &str, word: &Heard) -> Likeness {
     let name = if wanted.contains('/') { word.text.as_str() } else { base_name(&word.text) };
     if word.known || wanted.bytes().all(|b| b == b'*') {
-        return if wildcard(wanted, name) { Likeness::Yes } else { Likeness::No };
+        return if wildcard(wanted, name) {
+            Likeness::Yes
+        } else if family(name).iter().any(|other| wildcard(wanted, other)) {
+            Likeness::Near
+        } else {
+            Likeness::No
+        };
     }
     if may_be(wanted, name) { Likeness::Near } else { Likeness::No }
 }
@@ -123,7 +131,11 @@ fn is_other_verb(
     let verb = rest.iter().find(|word| !word.starts_with('-'));
     let (Some(wanted), Some(verb)) = (verb, understood.verbs.first()) else { return false };
     let plain = !wanted.contains(['*', '?', '/', '=']);
-    plain && verb != wanted && !same_verb(tables, program, verb, wanted)
+    // `docker container rm`; and what a verb runs may be anything: `git submodule foreach git push`.
+    let deeper = understood.verbs.contains(wanted);
+    let run = understood.acts.has(Act::Runs)
+        && understood.operands.iter().any(|word| word.as_literal() == Some(wanted));
+    plain && !deeper && !run && verb != wanted && !same_verb(tables, program, verb, wanted)
 }
 
 /// `ip a` and `ip addr`: two names of one verb.
@@ -139,13 +151,23 @@ fn same_verb(tables: &RiskTables, program: &str, a: &str, b: &str) -> bool {
 fn words_likeness(rest: &[String], subject: &Subject, tables: &RiskTables) -> Likeness {
     let program = subject.words.first().map_or("", |word| base_name(&word.text));
     let words = subject.words.get(1..).unwrap_or(&[]);
+    let resources = is_cluster(program).then(|| resources::spelled_out(words));
+    let words = resources.as_deref().unwrap_or(words);
+    let recursive = rest.iter().any(|word| is_recursive(word));
     let mut all = Likeness::Yes;
     let mut used = vec![false; words.len()];
-    for wanted in rest {
+    for (at, wanted) in rest.iter().enumerate() {
         let found = if wanted.starts_with('-') && wanted.len() > 1 && !wanted.contains(['*', '?']) {
             option_likeness(wanted, words, program, tables)
         } else {
-            operand_likeness(wanted, words, &mut used)
+            let wanted: &str = if resources.is_some() { resources::name(wanted) } else { wanted };
+            let found = operand_likeness(wanted, words, &mut used);
+            let doubt = || {
+                // Only what is behind the verb can be selected.
+                let selects = at > 0 && resources.is_some() && resources::may_select(words);
+                selects || words.iter().any(|word| may_be_place(wanted, &word.text, recursive))
+            };
+            if found == Likeness::No && doubt() { Likeness::Near } else { found }
         };
         all = all.min(found);
         if all == Likeness::No {
@@ -164,7 +186,8 @@ fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool]) -> Likenes
     let fits = |word: &Heard| {
         // The value of `--namespace=prod` is a word as well.
         let value = word.text.split_once('=').filter(|(name, _)| name.starts_with('-'));
-        wildcard(&wanted_path, &normal(&word.text))
+        same_number(wanted, &word.text)
+            || wildcard(&wanted_path, &normal(&word.text))
             || value.is_some_and(|(_, value)| wildcard(&wanted_path, &normal(value)))
     };
     let at =
@@ -177,6 +200,46 @@ fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool]) -> Likenes
         !word.known && (may_be(&wanted_path, &word.text) || may_be(wanted, &word.text))
     };
     if words.iter().any(unknown) { Likeness::Near } else { Likeness::No }
+}
+
+/// `0777` and `777`.
+fn same_number(a: &str, b: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits(a) && digits(b) && a.trim_start_matches('0') == b.trim_start_matches('0')
+}
+
+fn is_cluster(program: &str) -> bool {
+    matches!(program, "kubectl" | "oc")
+}
+
+fn is_recursive(option: &str) -> bool {
+    option == "--recursive"
+        || option.starts_with('-') && !option.starts_with("--") && option.contains(['r', 'R'])
+}
+
+/// Whether a path may lead to the place a pattern names, or takes it along: `..`, `/proc/self/root/x`, a
+/// directory above it, everything in it.
+fn may_be_place(wanted: &str, word: &str, recursive: bool) -> bool {
+    let (Some(name), false) = (wanted.rsplit('/').next(), wanted.contains(['*', '?'])) else {
+        return false;
+    };
+    if !wanted.starts_with('/') || wanted == "/" || word.starts_with('-') {
+        return false;
+    }
+    let ends = word.trim_end_matches('/').rsplit('/').next() == Some(name);
+    let through = word.starts_with("/proc/") && (word.contains("/root") || word.contains("/cwd"));
+    let dots = word.split('/').all(|part| matches!(part, "" | "." | ".." | "~"));
+    let climbs = word.split('/').any(|part| part == "..");
+    let relative = !word.starts_with('/');
+    let whole = word.strip_suffix("/*").or_else(|| word.strip_suffix("/.*"));
+    through && ends
+        || relative && (dots && !word.is_empty() || climbs && ends)
+        || whole.is_some_and(|directory| resolve(directory, None) == wanted)
+        || recursive && !relative && {
+            let above = resolve(word, None);
+            above == "/"
+                || wanted.strip_prefix(above.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        }
 }
 
 /// A path without `.`, `//`, `..` and a slash at its end.
@@ -361,14 +424,22 @@ impl Done {
 /// rules forbid and policies are about.
 pub(crate) fn is_far(assessment: &Assessment) -> bool {
     let tables = RiskTables::builtin();
+    let hijack = |term: &Term| term.is(Modifier::Hijack);
     assessment.uninspectable
+        || assessment.terms.iter().any(hijack)
         || assessment.segments.iter().any(|segment| match &segment.program {
             None => !segment.argv.is_empty(),
             Some(program) => {
                 let outside = segment.argv.first().is_some_and(|word| word.contains('/'))
                     && !SYSTEM.contains(&directory(segment));
                 let computed = segment.known.first() == Some(&false);
-                computed || outside || runs_files(tables, program) && !is_version(&segment.argv)
+                // Another command may be what these say, or what a variable says.
+                let renames = matches!(program.as_str(), "alias" | "enable" | "hash")
+                    && segment.argv.len() > 1;
+                computed
+                    || outside
+                    || renames
+                    || runs_files(tables, program) && !is_version(&segment.argv)
             }
         })
 }

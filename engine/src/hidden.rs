@@ -1,0 +1,88 @@
+//! Commands that another program may run: what its arguments name, where nobody knows what it does
+//! with them. For rules that deny and for policies, which must doubt.
+
+use crate::Segment;
+use crate::effects::{Value, understand};
+use crate::program::base_name;
+use crate::restrict::Line;
+use crate::risk::{commands_of, resolve};
+use crate::subject::{Heard, Subject};
+use crate::tables::{Act, Acts, Grammar, RiskTables};
+
+/// The most commands that are looked for in one.
+const MOST: usize = 24;
+
+/// The commands that may stand in the arguments of a command: `pexec rm x`, `tool --run='rm x'`.
+pub(crate) fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> {
+    let Some((program, rest)) = segment.argv.split_first() else { return Vec::new() };
+    let values: Vec<Value> = rest.iter().map(|word| Value::literal(word.clone(), (0, 0))).collect();
+    let understood = tables.grammar(base_name(program)).and_then(|it| understand(it, &values).ok());
+    let runs = |acts: &Acts| acts.has(Act::Runs) || acts.has(Act::Opaque);
+    if understood.is_some_and(|understood| !runs(&understood.acts)) {
+        return Vec::new();
+    }
+    let words = segment.subject().words;
+    let mut out = Vec::new();
+    // A verb that nobody knows may be an alias for any other: `git st`.
+    let verb = |grammar: &&std::sync::Arc<Grammar>| {
+        !grammar.verbs.is_empty()
+            && rest.iter().any(|word| !word.starts_with('-'))
+            && !rest.iter().any(|word| grammar.verbs.contains_key(word.as_str()))
+    };
+    if tables.grammar(base_name(program)).filter(verb).is_some() {
+        let any = Heard { text: "*".to_owned(), known: false };
+        out.push(Subject { words: words.iter().take(1).cloned().chain([any]).collect() });
+    }
+    for (at, word) in words.iter().enumerate().skip(1).take(MOST) {
+        // `--run=rm x`, and `-Prm x`.
+        let text = match word.text.split_once('=') {
+            Some((name, value)) if name.starts_with('-') => value,
+            _ if word.text.starts_with("--") => continue,
+            _ if word.text.starts_with('-') => word.text.get(2..).unwrap_or(""),
+            _ => &word.text,
+        };
+        let text = text.trim_start_matches(['|', '!', ' ']);
+        if text.contains([' ', ';', '\n']) && text.len() < 1024 {
+            out.extend(commands_of(text).into_iter().filter(|found| !found.words.is_empty()));
+        } else if !text.is_empty() {
+            let first = Heard { text: text.to_owned(), known: word.known };
+            let rest = words.get(at + 1..).unwrap_or(&[]).iter().cloned();
+            out.push(Subject { words: std::iter::once(first).chain(rest).collect() });
+        }
+        if out.len() >= MOST {
+            break;
+        }
+    }
+    out
+}
+
+/// The commands of a line with each relative path as it is seen from the directory in which the command
+/// runs, where the line goes to another one: `cd / && rm -rf srv`.
+pub(crate) fn moved(line: &Line<'_>) -> Vec<Subject> {
+    let Ok(performance) = &line.performance else { return Vec::new() };
+    let mut out = Vec::new();
+    for command in &performance.commands {
+        let directories = command.directories.as_deref().unwrap_or(&[]);
+        let elsewhere = directories.iter().filter(|directory| directory.starts_with('/'));
+        for directory in elsewhere.take(4) {
+            let heard = |word: &Value| {
+                let text = word.as_literal().unwrap_or("*");
+                let path = !(text.is_empty() || text.starts_with(['-', '/', '~']));
+                let text = if path { resolve(text, Some(directory)) } else { text.to_owned() };
+                Heard { text, known: word.as_literal().is_some() }
+            };
+            let words = command.words.iter().enumerate().map(|(at, word)| match at {
+                0 => Heard { text: word.text.clone(), known: word.as_literal().is_some() },
+                _ => heard(word),
+            });
+            out.push(Subject { words: words.collect() });
+        }
+    }
+    out.retain(|subject| !subject.words.is_empty());
+    out
+}
+
+/// Whether later commands may run in another directory after this one.
+pub(crate) fn goes_elsewhere(segment: &Segment) -> bool {
+    matches!(segment.program.as_deref(), Some("cd" | "pushd" | "popd" | "chdir"))
+}
