@@ -18,6 +18,8 @@ fn rule(pattern: &str, kind: MatchKind, effect: Effect) -> Rule {
         created_at: 0,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     }
 }
 

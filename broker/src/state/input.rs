@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, History, InputReport, InputUse, Outcome as RuleOutcome, Requirement, Verdict,
+    Context, Covered, History, InputReport, InputUse, Outcome as RuleOutcome, Requirement, Verdict,
     judge_input, judge_with_input,
 };
-use expacti_protocol::command::{CommandState, CommandView, ItemKind, StdinTreatment};
+use expacti_protocol::command::{
+    CommandState, CommandView, ItemKind, StdinTreatment, Submission,
+};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::{CommandInput, InputGrant, InputRef};
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
@@ -105,7 +107,59 @@ pub(super) fn approved(ballots: &[Ballot]) -> (Option<InputRef>, Option<InputGra
     (input, grant)
 }
 
+/// Why rules that allow a transfer do not let it through: what it writes is in its standard input.
+pub(super) fn uncovered(view: &CommandView, verdict: &Verdict) -> Option<String> {
+    let input = view.input.as_deref()?;
+    let writes = input.report.r#use == InputUse::Protocol && !input.report.into.is_empty();
+    if !writes || verdict.rule.stdin == Covered::Any {
+        return None;
+    }
+    let add: Vec<String> =
+        verdict.rules.iter().map(|id| format!("`expacti rules cover {id} --stdin`")).collect();
+    Some(format!(
+        "rule {} does not cover what the transfer sends: {} lets it through unseen",
+        verdict.rules.join(", "),
+        add.join(", ")
+    ))
+}
+
 impl State {
+    /// What rules say of the standard input of a command that they allow.
+    pub(super) fn cover_input(&mut self, id: &CommandId, stdin: &Covered) {
+        let Some(open) = self.commands.get_mut(id) else { return };
+        match stdin {
+            Covered::No => {}
+            Covered::Any => {
+                let may = |input: &CommandInput| input.report.r#use.may_flow();
+                if let Some(input) = open.view.input.as_mut().filter(|input| may(input)) {
+                    input.grant = Some(InputGrant::usual());
+                }
+            }
+            Covered::Digest(named) => open.covered.clone_from(named),
+        }
+    }
+
+    /// The rule that names exactly this standard input of a command that runs. Only the first of it can
+    /// be meant: what came before would be a part of what it does.
+    pub(super) fn rule_for_input(&mut self, submission: &Submission, now: Now) -> Option<String> {
+        if submission.kind != ItemKind::Stdin {
+            return None;
+        }
+        let open = self.commands.get_mut(submission.parent.as_ref()?)?;
+        let named = std::mem::take(&mut open.covered);
+        let session = self.sessions.get(&submission.session_id)?;
+        if session.view.paused || open.view.state != CommandState::Released {
+            return None;
+        }
+        let context = session.context(now);
+        let digest = submission.sha256.to_string();
+        named
+            .into_iter()
+            .filter(|named| named.sha256 == digest)
+            .find(|named| self.snapshot.rules.still_holds(&named.rule, &context))
+            .map(|named| named.rule)
+    }
+
     /// The command that an item is the standard input of, with what it does with it. Only of one that
     /// runs there is any.
     fn reader_of(&self, parent: Option<&CommandId>) -> Option<(Arc<[u8]>, &CommandView)> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use expacti_engine::{Context, Voter};
+use expacti_engine::{Context, Digested, Voter};
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
@@ -22,6 +22,8 @@ pub(crate) struct OpenCommand {
     pub(crate) bytes: Arc<[u8]>,
     /// Standard input that came while it waited.
     pub(super) joined: Joined,
+    /// Standard input that rules name, as long as no other was submitted.
+    pub(super) covered: Vec<Digested>,
     /// What must be seen nowhere once it is decided.
     pub(super) secrets: Secrets,
     /// The gate that holds it; none holds what the last broker left open.

@@ -42,6 +42,7 @@ impl State {
             deadline: now.mono,
             escalate_at: None,
             joined: Default::default(),
+            covered: Default::default(),
             ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),

@@ -207,6 +207,11 @@ impl State {
             RuleOutcome::Allow => verdict.rules.iter().find_map(|rule| self.rule_gap(rule, &view)),
             RuleOutcome::Deny | RuleOutcome::Review => None,
         };
+        // What a transfer writes is in its standard input, and nobody sees that.
+        let gap = gap.or_else(|| match verdict.rule.verdict {
+            RuleOutcome::Allow => input::uncovered(&view, &verdict),
+            RuleOutcome::Deny | RuleOutcome::Review => None,
+        });
         let held = session.view.paused || gap.is_some();
         if let Some(gap) = gap {
             view.rule_why = gap;
@@ -280,6 +285,7 @@ impl State {
             deadline: after(view.timeout_seconds),
             escalate_at: view.requirement.escalate_after_seconds.map(after),
             joined: Default::default(),
+            covered: Default::default(),
             ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),
@@ -312,7 +318,17 @@ impl State {
             }
             (RuleOutcome::Allow, Some(allows)) if !judged.held => {
                 rules.iter().for_each(|rule| self.count_hit(Some(rule)));
+                self.cover_input(id, &rule.stdin);
                 self.allow_by_rule(id, allows, submission.ready, now)
+            }
+            (RuleOutcome::Allow | RuleOutcome::Review, _) if !judged.held => {
+                match self.rule_for_input(submission, now) {
+                    Some(rule) if self.rule_gap(&rule, &judged.view).is_none() => {
+                        self.count_hit(Some(&rule));
+                        self.allow_by_rule(id, &rule, submission.ready, now)
+                    }
+                    _ => Ok(()),
+                }
             }
             (RuleOutcome::Allow | RuleOutcome::Review, _) => Ok(()),
         }

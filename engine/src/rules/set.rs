@@ -374,6 +374,13 @@ impl RuleSet {
         all.iter().find_map(|subject| self.denied_command(subject, context))
     }
 
+    /// Whether there is a rule of this name that allows something, here and now.
+    #[must_use]
+    pub fn still_holds(&self, id: &str, context: &Context) -> bool {
+        let found = self.rules.iter().find(|rule| rule.id == id);
+        found.is_some_and(|rule| rule.effect == Effect::Allow && holds(rule, context))
+    }
+
     /// Whether a rule denies one of these commands.
     pub(crate) fn denies_one_of(&self, commands: &[Subject], context: &Context) -> bool {
         commands.iter().any(|subject| self.denied_command(subject, context).is_some())
