@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::looks::Looking;
 use super::syntax::Dialect;
 use super::walk::{Performed, perform};
+use crate::program::SHELLS;
 use crate::tables::RiskTables;
 use crate::transfer::describe_transfer;
-use crate::{Assessment, Context};
+use crate::{Assessment, Context, Segment};
 
 /// What becomes of a line's standard input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +120,14 @@ impl RiskTables {
         }
         let unknown = || {
             let reader = assessment.segments.iter().rev().find_map(|s| s.program.clone());
-            InputReport { reader, ..InputReport::of(InputUse::Unknown) }
+            // A shell that is given nothing to run runs what it reads.
+            let shell = matches!(assessment.segments.last(), Some(last) if reads_a_script(last));
+            let r#use = if shell && !assessment.uninspectable && !context.pty {
+                InputUse::Code
+            } else {
+                InputUse::Unknown
+            };
+            InputReport { reader, ..InputReport::of(r#use) }
         };
         if assessment.uninspectable || context.pty {
             return unknown();
@@ -140,8 +148,24 @@ impl RiskTables {
                 *command = Performed { fed, ..inner.clone() };
             }
         }
-        of_commands(&commands)
+        match of_commands(&commands) {
+            report if report.r#use == InputUse::Unknown => unknown(),
+            report => report,
+        }
     }
+}
+
+/// Whether a command is a shell with nothing but options that leave its script to standard input.
+fn reads_a_script(segment: &Segment) -> bool {
+    let shell = segment.program.as_deref().is_some_and(|name| SHELLS.contains(&name));
+    let options = segment.argv.iter().skip(1);
+    shell
+        && options.into_iter().all(|word| {
+            matches!(word.as_str(), "--login" | "--norc" | "--noprofile" | "--posix")
+                || word.strip_prefix('-').is_some_and(|letters| {
+                    letters.bytes().all(|letter| b"eilnsuvx".contains(&letter))
+                })
+        })
 }
 
 /// Whether a line of plain words, pipes and redirections, which shells of all families read alike.

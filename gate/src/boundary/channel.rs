@@ -264,7 +264,7 @@ impl Signal {
         })
     }
 
-    fn on_wire(self) -> Sig {
+    pub(super) fn on_wire(self) -> Sig {
         match self {
             Self::Abrt => Sig::ABRT,
             Self::Alrm => Sig::ALRM,

@@ -14,7 +14,7 @@ use russh::ChannelWriteHalf;
 use russh::client::Msg;
 
 use super::approved::Approved;
-use super::channel::{TargetChannel, TargetLost};
+use super::channel::{Signal, TargetChannel, TargetLost};
 use super::environment::Environment;
 use super::reader::TargetReader;
 use super::terminal::{MODES, Size, Terminal};
@@ -112,6 +112,11 @@ impl ShellWriter {
     /// Sends a new terminal size.
     pub(crate) async fn resize(&self, size: Size) -> Result<(), TargetLost> {
         Ok(self.half.window_change(size.cols(), size.rows(), 0, 0).await?)
+    }
+
+    /// Sends a signal, to the command that was started in the terminal.
+    pub(crate) async fn signal(&self, signal: Signal) -> Result<(), TargetLost> {
+        Ok(self.half.signal(signal.on_wire()).await?)
     }
 
     /// Closes the channel: the shell gets a hang-up.

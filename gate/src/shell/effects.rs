@@ -16,7 +16,9 @@ use expacti_protocol::ids::CommandId;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::boundary::{Approved, Ended, Exit, KeyGrant, ShellWriter, Size, TargetReader};
+use crate::boundary::{
+    Approved, Ended, Exit, KeyGrant, ShellWriter, Signal, Size, TargetReader,
+};
 use crate::broker::event::OpenSession;
 use crate::broker::link::Link;
 use crate::client::channel::finish;
@@ -64,6 +66,8 @@ pub(super) struct ShellSession<'a> {
     typed: Option<Typed>,
     /// Started, and still running.
     lines: Vec<Typed>,
+    /// It was started for one command.
+    is_command: bool,
     grant: Option<(CommandId, KeyGrant)>,
     check: Option<oneshot::Sender<bool>>,
     /// How long the agent's screen has held everything up since the context was last checked.
@@ -103,14 +107,24 @@ impl<'a> ShellSession<'a> {
             to_type: None,
             typed: None,
             lines: Vec::new(),
+            is_command: false,
             grant: None,
             check: None,
             stalled: Duration::ZERO,
         }
     }
 
+    /// Passes a signal on to the command that was started here; a shell of ours gets none.
+    pub(super) async fn signal(&self, signal: Signal) -> Result<(), ChannelEnd> {
+        if !self.is_command {
+            return Ok(());
+        }
+        self.writer.signal(signal).await.map_err(|_| ChannelEnd::Target(Ended::Lost))
+    }
+
     /// A command runs in it from the start.
     pub(super) fn runs(&mut self, id: CommandId) {
+        self.is_command = true;
         self.lines.push(Typed { id, at: self.started, keys: None });
     }
 

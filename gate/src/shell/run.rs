@@ -268,7 +268,7 @@ async fn on(
         ShellEvent::Control(Some(Control::Signal(Signal::Int))) => {
             shell.gate.agent(b"\x03", now, &mut effects);
         }
-        ShellEvent::Control(Some(Control::Signal(_))) => {}
+        ShellEvent::Control(Some(Control::Signal(signal))) => shell.signal(signal).await?,
         ShellEvent::Found(tty) => {
             if let Some(tty) = tty {
                 shell.gate.found_tty(tty);

@@ -312,18 +312,26 @@ async fn nothing_arrives_before_the_release_and_then_exactly_what_was_approved()
     assert_eq!(recording.seen(), ["session"]);
     t.broker.allow(&item);
     t.broker.heard("release", |r| matches!(r, GateRequest::Release { .. }).then_some(())).await;
-    let seen = recording.until("eof").await;
+    recording.count("size 120x40", 1).await;
+    // The gate's own question, which terminal the command has, is on a channel of its own.
+    recording.count("eof", 1).await;
+    let of_the_command = |seen: Vec<String>| -> Vec<String> {
+        let mut seen = seen;
+        let question = seen.iter().position(|s| s.starts_with("exec exec /bin/sh")).unwrap();
+        assert_eq!(seen.remove(question - 1), "session");
+        assert_eq!(seen.remove(question), "eof");
+        seen.remove(question - 1);
+        seen
+    };
+    // What was typed is in the gate's editor: with a terminal nothing is data.
     assert_eq!(
-        seen,
+        of_the_command(recording.seen()),
         [
             "session",
             "env LANG=C.UTF-8",
             "pty xterm-256color 100x1000 erase Some(127)",
             "exec cat \u{fffd}; id",
             "size 120x40",
-            "data early ",
-            "data input",
-            "eof",
         ]
     );
     assert_eq!(item.submission.text.bytes().unwrap(), b"cat \xff; id");
@@ -333,7 +341,7 @@ async fn nothing_arrives_before_the_release_and_then_exactly_what_was_approved()
     recording.until("signal TERM").await;
     channel.window_change(u32::MAX, 7, 0, 0).await.unwrap();
     recording.until("size 1000x7").await;
-    assert_eq!(recording.seen().len(), 10);
+    assert_eq!(of_the_command(recording.seen()).len(), 7);
 
     // EOF first, the status a moment later: the client must get both.
     let (target, id) = recording.target();
@@ -343,7 +351,7 @@ async fn nothing_arrives_before_the_release_and_then_exactly_what_was_approved()
     target.exit_status_request(id, 42).await.unwrap();
     target.close(id).await.unwrap();
     let seen = drain(&mut channel).await;
-    assert!(seen.out.ends_with(b"\r\x1b[Kbye"), "{}", text(&seen.out));
+    assert!(text(&seen.out).contains("bye"), "{}", text(&seen.out));
     assert_eq!(seen.status, Some(42));
 }
 
