@@ -7,8 +7,8 @@ use crate::restrict::{Done, Line, is_far, policy_level};
 use crate::rules::every_command;
 use crate::subject::Subject;
 use crate::{
-    Anomaly, Assessment, Context, History, MatchKind, Outcome, PolicySet, Requirement, RiskTables,
-    RuleSet, RuleVerdict, detect,
+    Anomaly, Assessment, Beneath, Context, History, MatchKind, Outcome, PolicySet, Requirement,
+    RiskTables, RuleSet, RuleVerdict, detect,
 };
 
 /// Everything a judgement depends on besides the command; replaced as a whole.
@@ -32,6 +32,9 @@ pub struct Verdict {
     /// Every rule that had its part in that: for several changes of files there can be several.
     #[serde(default)]
     pub rules: Vec<String>,
+    /// What must lie beneath which directory of the target, where a rule allows it on that condition.
+    #[serde(default)]
+    pub beneath: Vec<Beneath>,
     /// What is unusual.
     pub anomalies: Vec<Anomaly>,
     /// Whose approval is needed.
@@ -102,6 +105,14 @@ pub fn judge_as(
     };
     let line = || Line::read_checked(item, context, tables, &assessment);
     let (mut rule, mut rules) = snapshot.rules.judge_with(item, context, commands, line);
+    let mut beneath = Vec::new();
+    if snapshot.rules.any_work(&rules) {
+        match snapshot.rules.beneath(&line(), context) {
+            Some(found) => beneath = found,
+            // It is the same question as before; without the same answer nothing is allowed.
+            None => (rule, rules) = (asked("where its paths lead cannot be told"), Vec::new()),
+        }
+    }
     let pattern = rule.rule.as_ref().and_then(|id| {
         snapshot.rules.rules().iter().find(|rule| rule.id == *id).map(|rule| &rule.pattern)
     });
@@ -117,12 +128,7 @@ pub fn judge_as(
     if let Some(why) = by_hand
         && rule.verdict != Outcome::Deny
     {
-        rule = RuleVerdict {
-            verdict: Outcome::Review,
-            rule: None,
-            why: why.to_owned(),
-            closest: None,
-        };
+        rule = asked(why);
         rules.clear();
     }
     if syntax == ItemSyntax::File && rule.verdict != Outcome::Deny {
@@ -152,7 +158,11 @@ pub fn judge_as(
     let by_level = snapshot.policies.policies().iter().any(|policy| policy.min_level.is_some());
     let level = if by_level { policy_level(&assessment, effects) } else { assessment.level };
     let requirement = snapshot.policies.select_with(context, level, commands, effects, far);
-    Verdict { assessment, rule, rules, anomalies, requirement }
+    Verdict { assessment, rule, rules, beneath, anomalies, requirement }
+}
+
+fn asked(why: &str) -> RuleVerdict {
+    RuleVerdict { verdict: Outcome::Review, rule: None, why: why.to_owned(), closest: None }
 }
 
 /// How the pattern of a rule must begin to allow a change of files.

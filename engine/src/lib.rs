@@ -40,9 +40,9 @@ pub use policy::{
 };
 pub use risk::assess;
 pub use rules::{
-    Approved, Backtest, Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError,
-    RuleSet, RuleVerdict, Scope, Suggestion, backtest, check_rule, default_rules, looks_pattern,
-    suggest,
+    Approved, Backtest, Beneath, Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule,
+    RuleError, RuleSet, RuleVerdict, Scope, Suggestion, Working, backtest, check_rule,
+    default_rules, looks_pattern, suggest, work_pattern,
 };
 pub use secrets::{Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};

@@ -287,6 +287,10 @@ pub struct Submission {
     /// The gate can deliver at once: an automatic allow is released in the same transaction.
     #[serde(default)]
     pub ready: bool,
+    /// The gate can look where paths lead on the target before it delivers, and does if the decision
+    /// says so. Only then rules that need it apply.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resolves_paths: bool,
     /// Where an item of an interactive shell would go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interactive: Option<Interactive>,

@@ -329,6 +329,11 @@ impl State {
             kind: open.kind.unwrap_or(DecisionKind::FailClosed),
             released,
             grant: open.view.grant,
+            beneath: match open.kind {
+                Some(DecisionKind::Rule) => open.beneath.clone(),
+                // A person has allowed the line as it is.
+                _ => Vec::new(),
+            },
             signatures: open.signatures.clone(),
         });
         if let Some(gate) = open.gate {

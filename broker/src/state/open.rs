@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use expacti_engine::{Context, Voter};
+use expacti_engine::{Beneath, Context, Voter};
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
@@ -32,6 +32,8 @@ pub(crate) struct OpenCommand {
     /// Of an item typed without echo: what is written down instead of the digest of its bytes,
     /// which would let a password be guessed.
     pub(crate) salted_digest: Option<Digest>,
+    /// What must lie beneath which directory of the target, if a rule decides.
+    pub(crate) beneath: Vec<Beneath>,
 }
 
 /// One reviewer's vote.

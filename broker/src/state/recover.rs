@@ -36,6 +36,7 @@ impl State {
         let secrets = Secrets::of(&bytes);
         view.masked = secrets.masked().map(str::to_owned).or(view.masked);
         let open = OpenCommand {
+            beneath: Vec::new(),
             secrets,
             bytes,
             gate: None,

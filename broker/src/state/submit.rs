@@ -162,6 +162,7 @@ impl State {
             pty: submission.pty.is_some() || submission.kind == ItemKind::Line,
             shell: reader(submission).map(|shell| shell.as_str().to_owned()),
             has_stdin_script: submission.kind == ItemKind::Stdin,
+            resolves_paths: submission.resolves_paths && submission.kind == ItemKind::Exec,
             ..session.context(now)
         };
         let reading = reading(submission.kind, submission.interactive.as_ref());
@@ -255,6 +256,7 @@ impl State {
             kind: None,
             signatures: Vec::new(),
             salted_digest,
+            beneath: judged.verdict.beneath.clone(),
             view,
         };
         self.commands.insert(id.clone(), command);
@@ -383,6 +385,8 @@ impl State {
     ) -> Result<(), Refusal> {
         let by = Decider::Rule(rule.to_owned());
         self.decided(id, true, &by, None, now)?;
+        // What the gate has to look at first is not released yet.
+        let ready = ready && self.commands.get(id).is_some_and(|open| open.beneath.is_empty());
         // A gate that can deliver at once needs no second round: decision and release are one
         // transaction, and the gate hears of both after it.
         if ready {

@@ -593,6 +593,7 @@ impl Walker<'_> {
                         class: Class::Plain,
                         open: true,
                         deep: true,
+                        climbs: false,
                     });
                 }
                 Act::Writes => {
@@ -602,6 +603,7 @@ impl Walker<'_> {
                         class: Class::Plain,
                         open: true,
                         deep: true,
+                        climbs: false,
                     });
                 }
                 Act::Info | Act::InPlace | Act::Opaque | Act::Recursive | Act::Skip => {}
@@ -885,15 +887,16 @@ impl Walker<'_> {
             Some(all) => all.iter().map(|from| resolve(&pattern, from)).collect(),
             None => Vec::new(),
         };
+        let climbs = climbs(&value.text);
         let lists = &self.tables.path_lists;
         if paths.is_empty() || (value.open == Open::Anything && value.known == 0) {
             // Anywhere at all.
-            to.push(Touched { path: pattern, class: Class::Secret, open: true, deep });
+            to.push(Touched { path: pattern, class: Class::Secret, open: true, deep, climbs });
             return;
         }
         for path in paths {
             let class = places::class_of_pattern(lists, &path, open, deep);
-            let touched = Touched { path, class, open, deep };
+            let touched = Touched { path, class, open, deep, climbs };
             if !to.contains(&touched) {
                 to.push(touched);
             }
@@ -1078,6 +1081,11 @@ fn changes_directory(list: &List) -> bool {
         }
         Node::Test(_) => false,
     })
+}
+
+/// Whether a path goes up somewhere.
+pub(crate) fn climbs(path: &str) -> bool {
+    path.split('/').any(|part| part == "..")
 }
 
 /// A path seen from a directory, without `.`, `..` and `//`.

@@ -9,6 +9,7 @@ mod set;
 mod shell;
 mod suggest;
 mod types;
+mod work;
 
 pub use defaults::default_rules;
 pub use looks::looks_pattern;
@@ -19,6 +20,8 @@ pub use types::{
     RuleVerdict, Scope, Suggestion,
 };
 
+pub use work::{Beneath, Working, work_pattern};
+
 pub(crate) use pattern::GlobPattern;
 pub(crate) use plain::{every_command, plain_words};
 
@@ -27,5 +30,8 @@ pub(crate) use plain::{every_command, plain_words};
 /// # Errors
 /// Names the rule and what is wrong with it.
 pub fn check_rule(rule: &Rule) -> Result<(), RuleError> {
+    if rule.kind == MatchKind::Work {
+        work::check_end(rule).map_err(|message| RuleError { id: rule.id.clone(), message })?;
+    }
     RuleSet::build(vec![rule.clone()]).map(|_| ())
 }

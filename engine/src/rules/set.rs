@@ -14,7 +14,8 @@ use super::plain::{every_command, plain_words};
 use super::types::{
     Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope,
 };
-use crate::effects::Performed;
+use super::work::WorkRule;
+use crate::effects::{Performance, Performed};
 use crate::program::{base_name, reads_as_posix};
 use crate::restrict::{Likeness, Line, likeness};
 use crate::subject::Subject;
@@ -32,6 +33,8 @@ pub struct RuleSet {
     expressions: HashMap<Box<str>, Expressions>,
     /// Rules for what only looks.
     looks: Vec<(usize, Looking)>,
+    /// Rules for working in a directory.
+    pub(super) works: Vec<(usize, WorkRule)>,
     denies: bool,
 }
 
@@ -208,6 +211,14 @@ impl RuleSet {
                     }
                     set.looks.push((at, looks::parse(&rule.pattern).map_err(wrong)?));
                 }
+                MatchKind::Work => {
+                    if rule.effect == Effect::Deny {
+                        return Err(wrong(
+                            "a rule for working in a directory cannot deny".to_owned(),
+                        ));
+                    }
+                    set.works.push((at, WorkRule::parse(&rule.pattern).map_err(wrong)?));
+                }
                 MatchKind::Regex => {
                     let anchored = compile_check(&rule.pattern).map_err(wrong)?;
                     let group =
@@ -310,7 +321,7 @@ impl RuleSet {
 
     /// Whether there is a rule that can allow a part of a line.
     fn composes(&self) -> bool {
-        !self.looks.is_empty() || !self.allow.patterns.is_empty()
+        !(self.looks.is_empty() && self.works.is_empty() && self.allow.patterns.is_empty())
     }
 
     /// No rule allows it.
@@ -364,9 +375,10 @@ impl RuleSet {
         let begins_in = vec![context.cwd.clone().unwrap_or_else(|| "~".to_owned())];
         let mut rules: Vec<&Rule> = Vec::new();
         for command in &performance.commands {
-            let rule = self.allowed_part(command, &begins_in, context).map_err(|why| {
-                format!("no rule allows{}: {why}", excerpt(line.bytes, command.span))
-            })?;
+            let rule =
+                self.allowed_part(command, performance, &begins_in, context).map_err(|why| {
+                    format!("no rule allows{}: {why}", excerpt(line.bytes, command.span))
+                })?;
             if !rules.iter().any(|known| known.id == rule.id) {
                 rules.push(rule);
             }
@@ -384,7 +396,8 @@ impl RuleSet {
         let judged = |part: &Performed| {
             let (from, to) = part.span;
             let text = String::from_utf8_lossy(command.get(from..to).unwrap_or_default());
-            let (verdict, by, why) = match self.allowed_part(part, &begins_in, context) {
+            let (verdict, by, why) = match self.allowed_part(part, performance, &begins_in, context)
+            {
                 Ok(rule) => {
                     (Outcome::Allow, Some(rule.id.clone()), decided(Outcome::Allow, rule).why)
                 }
@@ -396,19 +409,22 @@ impl RuleSet {
     }
 
     /// The rule that allows one command of a line.
-    fn allowed_part(
+    pub(super) fn allowed_part(
         &self,
         command: &Performed,
+        performance: &Performance,
         begins_in: &[String],
         context: &Context,
     ) -> Result<&Rule, String> {
         let part = Part::of(command, begins_in);
-        let mut why = None;
-        for (at, looking) in &self.looks {
+        let mut why = context.tainted.clone().filter(|_| !self.looks.is_empty());
+        let looks = if why.is_some() { &[][..] } else { &self.looks };
+        for (at, looking) in looks {
             let Some(rule) = self.rules.get(*at).filter(|rule| holds(rule, context)) else {
                 continue;
             };
-            match part.objection(looking, context.pty) {
+            let configured = || self.configured_by_work(command, context);
+            match part.objection(looking, context.pty).or_else(configured) {
                 None => return Ok(rule),
                 Some(objection) => {
                     why.get_or_insert(objection);
@@ -419,7 +435,14 @@ impl RuleSet {
             is_alive(rule, context) && part.is_in_scope(rule, context) && part.is_fed_harmlessly()
         };
         let found = part.words.as_ref().and_then(|words| self.allowed_by_glob(words, applies));
-        found.ok_or_else(|| why.unwrap_or_else(|| "no rule matches".to_owned()))
+        if let Some(rule) = found {
+            return Ok(rule);
+        }
+        match self.worked(&part, performance, context) {
+            Some(Ok((rule, _))) => Ok(rule),
+            Some(Err(objection)) => Err(objection),
+            None => Err(why.unwrap_or_else(|| "no rule matches".to_owned())),
+        }
     }
 
     fn denied(
@@ -508,7 +531,7 @@ impl RuleSet {
 }
 
 /// Whether a rule holds here and now.
-fn holds(rule: &Rule, context: &Context) -> bool {
+pub(super) fn holds(rule: &Rule, context: &Context) -> bool {
     is_alive(rule, context) && rule.scope.covers(context)
 }
 

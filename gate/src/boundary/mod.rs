@@ -41,6 +41,6 @@ pub(crate) use self::reader::{Ended, Exit, TargetEvent, TargetReader};
 pub(crate) use self::scp::{ApprovedAnnouncement, ApprovedUpload, Unsent};
 pub(crate) use self::sftp::apply::Applied;
 pub(crate) use self::sftp::approved::{ApprovedChanges, PlannedChange, item_text};
-pub(crate) use self::sftp::server::{Opening, Replies, TargetSftp};
+pub(crate) use self::sftp::server::{NoSftp, Opening, Replies, TargetSftp};
 pub(crate) use self::shell::{KeyGrant, Shell, ShellWriter};
 pub(crate) use self::terminal::{Size, Terminal};

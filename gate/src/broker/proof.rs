@@ -1,6 +1,7 @@
 //! The broker's word as types. Their fields are private to this module, and they are made only from
 //! messages that arrived over the link. A proof cannot be copied, so it is used once.
 
+use expacti_engine::Beneath;
 use expacti_protocol::command::Grant;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, DecisionKind};
@@ -25,6 +26,8 @@ pub(crate) struct Decided {
     pub(crate) kind: DecisionKind,
     /// Keys that may pass unreviewed after the item.
     pub(crate) grant: Option<Grant>,
+    /// What must lie beneath which directory of the target before the item may be released.
+    pub(crate) beneath: Vec<Beneath>,
     /// Proof that the release is on disk already. Only this module can make it.
     pub(crate) released: Option<Released>,
 }
@@ -86,6 +89,7 @@ impl Decided {
             comment: decision.comment,
             kind: decision.kind,
             grant: decision.grant,
+            beneath: decision.beneath,
             released,
         }
     }

@@ -73,7 +73,7 @@ async fn dispatch(channel: &mut Channel, request: ChannelRequest) -> Result<(), 
             command
         }
     };
-    let (id, approved) = review(channel, &session, command.item, &mut target).await?;
+    let (id, approved) = review(channel, &session, command.item, &mut target, &lease).await?;
     let started = Instant::now();
     let delivered = deliver(channel, &id, target, approved).await?;
     let (mut running, stdin) = RunningCommand::new(channel, id, session, started, delivered).await;
@@ -149,6 +149,7 @@ async fn review(
     session: &OpenSession,
     item: ReviewItem,
     target: &mut TargetChannel,
+    lease: &Lease,
 ) -> Result<(CommandId, Approved), Stopped> {
     let review = Review {
         connection: &channel.connection,
@@ -158,7 +159,11 @@ async fn review(
         environment: &channel.environment,
         watcher: None,
     };
-    let also = AlsoWatched { control: Some(&mut channel.control), target: Some(target) };
+    let also = AlsoWatched {
+        control: Some(&mut channel.control),
+        target: Some(target),
+        lease: Some(lease),
+    };
     match review.run(session, item, &mut channel.terminal, also).await {
         ReviewResult::Approved(id, approved) => Ok((id, *approved)),
         ReviewResult::Refused(refusal) => Err(Stopped::Refused(refusal)),

@@ -94,6 +94,8 @@ pub(super) async fn test(link: &Link, args: RuleTestArgs, json: bool) -> Result<
         cwd: question.cwd.clone().or_else(|| args.cwd.clone()),
         shell: Some(args.shell.clone()),
         now: now_micros(),
+        // The gate looks when the line is really to run.
+        resolves_paths: true,
         ..Context::default()
     };
     if let Some(command) = args.command.clone() {

@@ -220,6 +220,7 @@ impl World {
 
 pub(super) fn submission(session: &SessionId, command: &str) -> Submission {
     Submission {
+        resolves_paths: false,
         session_id: session.clone(),
         kind: ItemKind::Exec,
         parent: None,

@@ -77,6 +77,7 @@ impl World {
 
     fn decided(&self, change: impl FnOnce(&mut Decision)) -> Event {
         let mut decision = Decision {
+            beneath: Vec::new(),
             id: self.id.clone(),
             allow: true,
             comment: Some("why".to_owned()),
