@@ -8,7 +8,7 @@ use crate::rules::every_command;
 use crate::subject::Subject;
 use crate::{
     Anomaly, Assessment, Beneath, Context, History, MatchKind, Outcome, PolicySet, Requirement,
-    RiskTables, RuleSet, RuleVerdict, detect,
+    RiskTables, RuleSet, RuleVerdict, Taint, detect,
 };
 
 /// Everything a judgement depends on besides the command; replaced as a whole.
@@ -35,6 +35,9 @@ pub struct Verdict {
     /// What must lie beneath which directory of the target, where a rule allows it on that condition.
     #[serde(default)]
     pub beneath: Vec<Beneath>,
+    /// What it may leave behind, where a rule trusts programs to be what they are called.
+    #[serde(default)]
+    pub taint: Taint,
     /// What is unusual.
     pub anomalies: Vec<Anomaly>,
     /// Whose approval is needed.
@@ -158,7 +161,12 @@ pub fn judge_as(
     let by_level = snapshot.policies.policies().iter().any(|policy| policy.min_level.is_some());
     let level = if by_level { policy_level(&assessment, effects) } else { assessment.level };
     let requirement = snapshot.policies.select_with(context, level, commands, effects, far);
-    Verdict { assessment, rule, rules, beneath, anomalies, requirement }
+    let taint = if snapshot.rules.trust_names(context) {
+        Taint::of(syntax, item, line, context.has_stdin_script)
+    } else {
+        Taint::default()
+    };
+    Verdict { assessment, rule, rules, beneath, taint, anomalies, requirement }
 }
 
 fn asked(why: &str) -> RuleVerdict {

@@ -23,6 +23,7 @@ mod rules;
 mod secrets;
 mod subject;
 mod tables;
+mod taint;
 mod transfer;
 mod visible;
 
@@ -46,5 +47,6 @@ pub use rules::{
 };
 pub use secrets::{Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};
+pub use taint::Taint;
 pub use transfer::{ScpSink, describe_transfer, scp_sink};
 pub use visible::{Hidden, Shown, make_visible};

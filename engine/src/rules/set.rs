@@ -32,7 +32,7 @@ pub struct RuleSet {
     /// Regular expressions by the literal program they begin with; the rest under `""`.
     expressions: HashMap<Box<str>, Expressions>,
     /// Rules for what only looks.
-    looks: Vec<(usize, Looking)>,
+    pub(super) looks: Vec<(usize, Looking)>,
     /// Rules for working in a directory.
     pub(super) works: Vec<(usize, WorkRule)>,
     denies: bool,

@@ -8,7 +8,7 @@ use super::RuleSet;
 use super::compose::Part;
 use super::looks;
 use super::pattern::GlobPattern;
-use super::set::holds;
+use super::set::{holds, is_alive};
 use super::types::{Rule, Scope};
 use crate::effects::{
     Performance, Performed, Touched, Understood, Value, climbs, objection, understand,
@@ -467,6 +467,17 @@ impl RuleSet {
             "files in {} configure it, which rule {rule} lets an agent write",
             work.directory
         ))
+    }
+
+    /// Whether a rule lets pass on that target what only looks, or works: by what a program is called.
+    #[must_use]
+    pub fn trust_names(&self, context: &Context) -> bool {
+        let looks = self.looks.iter().map(|(at, _)| at);
+        let rules = looks.chain(self.works.iter().map(|(at, _)| at));
+        rules.filter_map(|at| self.rules().get(*at)).any(|rule| {
+            let anybody = Scope { target: rule.scope.target.clone(), ..Scope::default() };
+            is_alive(rule, context) && anybody.covers(context)
+        })
     }
 
     /// Whether one of these rules is a work rule.
