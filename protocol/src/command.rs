@@ -397,6 +397,12 @@ pub struct CommandView {
     pub grant: Option<Grant>,
     /// Why the rules did not decide, or which one did.
     pub rule_why: String,
+    /// Why it may change the account so that what only looks is asked about there, once it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taints: Option<String>,
+    /// What may have changed the account before: why what only looks is asked about there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tainted: Option<String>,
     /// The nearest rule and how the command differs from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closest: Option<Closest>,

@@ -141,6 +141,9 @@ pub struct DecisionBody {
     /// With an allow of a grantable item: keys that may pass unreviewed after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<crate::command::Grant>,
+    /// With an allow: go on trusting what only looks in that account, whatever this may change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trust: bool,
     /// The reviewer's signature.
     #[serde(default)]
     pub signature: Option<String>,

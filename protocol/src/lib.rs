@@ -17,6 +17,7 @@ pub mod principal;
 pub mod reviewer;
 pub mod session;
 pub mod shell;
+pub mod taint;
 pub mod uplink;
 
 /// Version of the wire format; a peer with another major number is refused.

@@ -22,7 +22,7 @@ pub(crate) async fn allow(config: &Config, args: AllowArgs, json: bool) -> Outco
         }
         None => None,
     };
-    decide(config, args.decide, Decision::Allow { grant }, json).await
+    decide(config, args.decide, Decision::Allow { grant, trust: args.trust }, json).await
 }
 
 /// Denies one command.
@@ -36,6 +36,8 @@ enum Decision {
     Allow {
         /// What a grant lets pass, where one was asked for.
         grant: Option<Grant>,
+        /// What only looks there goes on being trusted.
+        trust: bool,
     },
     Deny,
 }
@@ -46,15 +48,16 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
     let id = segment::id(&args.id)?;
     let shown: CommandView = link.client.get(&format!("/v1/commands/{id}")).await?;
     let comment = args.comment.join(" ");
-    let (allow, grant) = match decision {
-        Decision::Allow { grant } => (true, grant),
-        Decision::Deny => (false, None),
+    let (allow, grant, trust) = match decision {
+        Decision::Allow { grant, trust } => (true, grant, trust),
+        Decision::Deny => (false, None, false),
     };
     let body = DecisionBody {
         allow,
         comment: (!comment.trim().is_empty()).then_some(comment),
         sha256: Some(shown.sha256),
         grant,
+        trust,
         signature: None,
     };
     let view: CommandView =
@@ -77,6 +80,14 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
         let caution = caution.map(|c| format!("  {}", print::warning(&print::safe(&c))));
         let caution = caution.unwrap_or_default();
         print::line(&format!("{word} {}  {}{caution}", view.id, print::safe(text)))?;
+        if let (true, false, Some(why)) = (allow, trust, &shown.taints) {
+            print::note(&format!(
+                "what only looks there is asked about from now on ({}): expacti taint clear {}/{}",
+                print::safe(why),
+                print::safe(&view.session.target),
+                print::safe(&view.session.user)
+            ));
+        }
         match (grant, view.grant, view.approvals_missing) {
             (_, Some(grant), _) => print::note(&format!(
                 "keys to the program pass unreviewed for {} s or {} bytes; `expacti kill {}` ends it",

@@ -91,6 +91,7 @@ pub(super) async fn decide(
         sha256: body.sha256,
         revision: None,
         grant: body.grant,
+        trust: body.trust,
         signature: body.signature,
     };
     actions::decide(&broker, peer, message).await.map(Json)

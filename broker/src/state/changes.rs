@@ -70,7 +70,7 @@ impl State {
         self.people()
             .into_iter()
             .filter(|person| change.approvals.iter().any(|a| a.by == person.person))
-            .map(|voter| Ballot { voter, allow: true, grant: None })
+            .map(|voter| Ballot { voter, allow: true, grant: None, trust: false })
             .collect()
     }
 

@@ -107,6 +107,9 @@ impl State {
             )));
         }
         check_grant(message, &open.view)?;
+        if message.trust && !message.allow {
+            return Err(Refusal::invalid("trust comes with an allow, not with a denial"));
+        }
         self.vote(id, by, message, comment, now)
     }
 
@@ -135,7 +138,12 @@ impl State {
         }
         // A person who changes their mind has one vote still: the last.
         open.ballots.retain(|b| b.voter.person != by.name);
-        open.ballots.push(Ballot { voter, allow: message.allow, grant: message.grant });
+        open.ballots.push(Ballot {
+            voter,
+            allow: message.allow,
+            grant: message.grant,
+            trust: message.allow && message.trust,
+        });
         open.view.votes.retain(|v| v.by != by.name);
         open.view.votes.push(VoteView {
             by: by.name.clone(),
@@ -171,7 +179,12 @@ impl State {
             }
             Tally::Allowed => {
                 open.view.grant = smallest_grant(&ballots);
-                self.decided(id, true, &Decider::Reviewers(everyone), comment, now)?;
+                open.trust = ballots.iter().filter(|ballot| ballot.allow).all(|b| b.trust);
+                let trusted = open.trust.then(|| open.view.clone());
+                self.decided(id, true, &Decider::Reviewers(everyone.clone()), comment, now)?;
+                if let Some(view) = trusted {
+                    self.trust(&view, &everyone, now)?;
+                }
                 self.send_decision(id, false);
             }
             Tally::Denied => {
@@ -288,6 +301,7 @@ impl State {
             .with("policy", view.requirement.why.as_str())
             .with_some("grant_seconds", view.grant.map(|g| g.seconds))
             .with_some("grant_bytes", view.grant.map(|g| g.bytes))
+            .with_some("trust", self.commands.get(id).and_then(|open| open.trust.then_some(true)))
             .with_some("comment", comment)
             .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
             .with_some("signatures", (!signatures.is_empty()).then_some(signatures));

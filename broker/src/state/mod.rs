@@ -31,6 +31,7 @@ mod snapshot;
 mod stdin;
 mod submit;
 mod table;
+mod taint;
 mod targets;
 #[cfg(test)]
 mod tests;

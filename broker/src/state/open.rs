@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use expacti_engine::{Beneath, Context, Voter};
+use expacti_engine::{Beneath, Context, Taint, Voter};
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
@@ -34,6 +34,12 @@ pub(crate) struct OpenCommand {
     pub(crate) salted_digest: Option<Digest>,
     /// What must lie beneath which directory of the target, if a rule decides.
     pub(crate) beneath: Vec<Beneath>,
+    /// The rules that allow it, if they do.
+    pub(crate) rules: Vec<String>,
+    /// What it may leave behind.
+    pub(crate) taint: Taint,
+    /// All who approved it go on trusting the account.
+    pub(crate) trust: bool,
 }
 
 /// One reviewer's vote.
@@ -42,6 +48,7 @@ pub(crate) struct Ballot {
     pub(crate) voter: Voter,
     pub(crate) allow: bool,
     pub(crate) grant: Option<Grant>,
+    pub(crate) trust: bool,
 }
 
 impl OpenCommand {
@@ -73,6 +80,8 @@ pub(crate) struct OpenSession {
     /// Under which name its work is kept.
     pub(crate) work: String,
     pub(crate) tags: Vec<String>,
+    /// Why words may mean something else in its shell.
+    pub(crate) redefined: Option<String>,
 }
 
 impl OpenSession {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Verdict, judge_as,
+    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Taint, Verdict, judge_as,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
@@ -163,7 +163,7 @@ impl State {
             shell: reader(submission).map(|shell| shell.as_str().to_owned()),
             has_stdin_script: submission.kind == ItemKind::Stdin,
             resolves_paths: submission.resolves_paths && submission.kind == ItemKind::Exec,
-            ..session.context(now)
+            ..self.context_of(session, now)
         };
         let reading = reading(submission.kind, submission.interactive.as_ref());
         let work = self.work.get(&session.work);
@@ -175,6 +175,7 @@ impl State {
         let secrets = Secrets::of(bytes);
         let mut view = self.view_of(submission, bytes, info, &verdict, &secrets, now);
         view.retry_of_denied = retry_of_denied;
+        view.tainted.clone_from(&context.tainted);
         // A rule is no way round the approvals a policy asks for.
         let gap = match verdict.rule.verdict {
             RuleOutcome::Allow => verdict.rules.iter().find_map(|rule| self.rule_gap(rule, &view)),
@@ -245,6 +246,8 @@ impl State {
     ) -> Result<(), Refusal> {
         let view = judged.view.clone();
         let id = view.id.clone();
+        // A password is no line of anything.
+        let is_secret = view.interactive.as_ref().is_some_and(|i| i.secret);
         let after = |seconds| now.mono + Duration::from_secs(seconds);
         let command = OpenCommand {
             bytes,
@@ -257,6 +260,9 @@ impl State {
             signatures: Vec::new(),
             salted_digest,
             beneath: judged.verdict.beneath.clone(),
+            rules: judged.verdict.rules.clone(),
+            taint: if is_secret { Taint::default() } else { judged.verdict.taint.clone() },
+            trust: false,
             view,
         };
         self.commands.insert(id.clone(), command);
@@ -355,6 +361,8 @@ impl State {
             preview: submission.preview.clone().filter(|_| !secret),
             grant: None,
             rule_why: verdict.rule.why.clone(),
+            taints: verdict.taint.why().filter(|_| !secret).map(str::to_owned),
+            tainted: None,
             closest: verdict.rule.closest.clone(),
             requirement,
             votes: Vec::new(),

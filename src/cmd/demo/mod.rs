@@ -147,6 +147,7 @@ async fn decide(endpoint: &Endpoint) -> Result<(), Failure> {
                 comment,
                 sha256: Some(command.sha256),
                 grant: None,
+                trust: false,
                 signature: None,
             };
             let path = format!("/v1/commands/{}/decision", command.id);

@@ -49,6 +49,7 @@ impl Decision {
             sha256: Some(item.view().sha256),
             revision: Some(revision),
             grant,
+            trust: verdict == Verdict::Allow && item.trust,
             signature: None,
         }))
     }

@@ -247,6 +247,7 @@ pub(super) fn message(id: &CommandId, allow: bool) -> DecisionMessage {
         sha256: None,
         revision: None,
         grant: None,
+        trust: false,
         signature: None,
     }
 }
