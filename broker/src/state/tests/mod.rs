@@ -5,4 +5,5 @@ mod items;
 mod lifecycle;
 mod orders;
 mod shell;
+mod taint;
 mod world;
