@@ -164,6 +164,8 @@ fn everything_else_is_asked() {
         "env > /srv/app/e",
         "mv ~/.ssh/id_rsa /srv/app/k",
         // Bytes that are not on the line.
+        "> /srv/app/f",
+        "X=1 > /srv/app/f",
         "cat > /srv/app/f",
         "tee /srv/app/f",
         "cat | tee /srv/app/f",

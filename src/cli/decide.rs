@@ -20,11 +20,15 @@ pub(crate) enum DecideCommand {
     /// Deny a command
     #[command(after_help = "Example:\n  expacti deny cmd_01h4 'use the staging namespace'")]
     Deny(DecideArgs),
-    /// Show where what only looks is asked about, since an approved line may have changed an account;
-    /// trust it again
+    /// Show and clear accounts that approved lines may have changed
+    ///
+    /// A line that is not understood, or that writes start-up files, directories of PATH or configuration
+    /// of programs, may change what `ls` is. Where a rule lets pass what only looks (rules add --looks),
+    /// it is asked about in that account until a reviewer clears it here, or allows with allow --trust or
+    /// the key T.
     #[command(
         subcommand,
-        after_help = "A line that is not understood, or that writes start-up files, directories of PATH or configuration\nof programs, may change what `ls` is. Where a rule lets pass what only looks (`rules add --looks`), it\nis asked about in that account until a reviewer clears it here, or allows with `allow --trust` or the\nkey T."
+        after_help = "Examples:\n  expacti taint list\n  expacti taint clear web-1/deploy"
     )]
     Taint(TaintCommand),
     /// Hold every command of a session, whatever the rules allow

@@ -82,7 +82,7 @@ const BINDINGS: &[Binding] = &[
         "allow-trusting",
         &["T"],
         "allow+trust",
-        "allow it and go on trusting what only looks",
+        "allow it and keep trusting the account",
     ),
     bind(Action::Deny, "deny", &["d"], "deny", "deny it at once"),
     bind(

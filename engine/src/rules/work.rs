@@ -384,6 +384,19 @@ fn line_objection(performance: &Performance, runs: impl Fn(&Performed) -> bool) 
     if performance.commands.iter().any(|command| unseen(&command)) {
         return Some("what comes on standard input is not on the line".to_owned());
     }
+    // zsh runs `cat` for a redirection alone, and so writes what nobody has seen.
+    let inside = |outer: &Performed, command: &Performed| {
+        let (outer, inner) = (outer.span, command.span);
+        !command.words.is_empty() && outer.0 <= inner.0 && inner.1 <= outer.1
+    };
+    let alone = |command: &&Performed| {
+        command.words.is_empty()
+            && !command.effects.writes.is_empty()
+            && !performance.commands.iter().any(|other| inside(command, other))
+    };
+    if performance.commands.iter().any(|command| alone(&command)) {
+        return Some("a redirection without a command".to_owned());
+    }
     let moves = |command: &&Performed| {
         command.words.first().and_then(Value::as_literal) == Some("cd")
             && command.words.iter().any(|word| climbs(&word.text))

@@ -47,7 +47,8 @@ async fn looked(home: &Path, directory: &str, path: &str) -> Result<(), NotBenea
 
 #[tokio::test]
 async fn a_path_is_followed_to_where_it_leads() {
-    let root = tempfile::tempdir().unwrap();
+    // The usual name would begin with a dot.
+    let root = tempfile::Builder::new().prefix("beneath").tempdir().unwrap();
     let root = root.path().canonicalize().unwrap();
     let (home, app, other) = (root.join("home"), root.join("app"), root.join("other"));
     for directory in [&home, &app.join("d/e"), &app.join(".git/hooks"), &other.join("d")] {
