@@ -94,6 +94,9 @@ _expacti() {
             expacti,status)
                 cmd="expacti__subcmd__status"
                 ;;
+            expacti,taint)
+                cmd="expacti__subcmd__taint"
+                ;;
             expacti,target)
                 cmd="expacti__subcmd__target"
                 ;;
@@ -277,6 +280,9 @@ _expacti() {
             expacti__subcmd__help,status)
                 cmd="expacti__subcmd__help__subcmd__status"
                 ;;
+            expacti__subcmd__help,taint)
+                cmd="expacti__subcmd__help__subcmd__taint"
+                ;;
             expacti__subcmd__help,target)
                 cmd="expacti__subcmd__help__subcmd__target"
                 ;;
@@ -384,6 +390,12 @@ _expacti() {
                 ;;
             expacti__subcmd__help__subcmd__rules,test)
                 cmd="expacti__subcmd__help__subcmd__rules__subcmd__test"
+                ;;
+            expacti__subcmd__help__subcmd__taint,clear)
+                cmd="expacti__subcmd__help__subcmd__taint__subcmd__clear"
+                ;;
+            expacti__subcmd__help__subcmd__taint,list)
+                cmd="expacti__subcmd__help__subcmd__taint__subcmd__list"
                 ;;
             expacti__subcmd__help__subcmd__target,add)
                 cmd="expacti__subcmd__help__subcmd__target__subcmd__add"
@@ -538,6 +550,24 @@ _expacti() {
             expacti__subcmd__rules__subcmd__help,test)
                 cmd="expacti__subcmd__rules__subcmd__help__subcmd__test"
                 ;;
+            expacti__subcmd__taint,clear)
+                cmd="expacti__subcmd__taint__subcmd__clear"
+                ;;
+            expacti__subcmd__taint,help)
+                cmd="expacti__subcmd__taint__subcmd__help"
+                ;;
+            expacti__subcmd__taint,list)
+                cmd="expacti__subcmd__taint__subcmd__list"
+                ;;
+            expacti__subcmd__taint__subcmd__help,clear)
+                cmd="expacti__subcmd__taint__subcmd__help__subcmd__clear"
+                ;;
+            expacti__subcmd__taint__subcmd__help,help)
+                cmd="expacti__subcmd__taint__subcmd__help__subcmd__help"
+                ;;
+            expacti__subcmd__taint__subcmd__help,list)
+                cmd="expacti__subcmd__taint__subcmd__help__subcmd__list"
+                ;;
             expacti__subcmd__target,add)
                 cmd="expacti__subcmd__target__subcmd__add"
                 ;;
@@ -581,7 +611,7 @@ _expacti() {
 
     case "${cmd}" in
         expacti)
-            opts="-h -V --broker --token-file --json --help --version review pending allow deny pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor setup completions man up status down broker gate target reviewer agent help"
+            opts="-h -V --broker --token-file --json --help --version review pending allow deny taint pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor setup completions man up status down broker gate target reviewer agent help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -777,7 +807,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__allow)
-            opts="-h -V --grant --grant-bytes --broker --token-file --json --help --version"
+            opts="-h -V --trust --grant --grant-bytes --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1449,7 +1479,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help)
-            opts="review pending allow deny pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor setup completions man up status down broker gate target reviewer agent help"
+            opts="review pending allow deny taint pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor setup completions man up status down broker gate target reviewer agent help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2249,6 +2279,48 @@ _expacti() {
         expacti__subcmd__help__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__taint)
+            opts="list clear"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__taint__subcmd__clear)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__taint__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -3149,7 +3221,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__add)
-            opts="-h -V --exact --glob --regex --looks --under --trust-dir --loopback --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
+            opts="-h -V --exact --glob --regex --looks --work --under --trust-dir --loopback --run --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3167,11 +3239,19 @@ _expacti() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --work)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --under)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --trust-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3237,7 +3317,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__backtest)
-            opts="-h -V --exact --glob --regex --looks --under --trust-dir --loopback --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
+            opts="-h -V --exact --glob --regex --looks --work --under --trust-dir --loopback --run --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3255,11 +3335,19 @@ _expacti() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --work)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --under)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --trust-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3695,6 +3783,128 @@ _expacti() {
         expacti__subcmd__status)
             opts="-h -V --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__taint)
+            opts="-h -V --broker --token-file --json --help --version list clear help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__taint__subcmd__clear)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__taint__subcmd__help)
+            opts="list clear help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__taint__subcmd__help__subcmd__clear)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__taint__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__taint__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__taint__subcmd__list)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

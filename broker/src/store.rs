@@ -164,6 +164,9 @@ impl Store {
         for text in self.column("SELECT body FROM targets").await? {
             loaded.targets.push(parse("target", &text)?);
         }
+        for text in self.column("SELECT body FROM taints").await? {
+            loaded.taints.push(parse("taint", &text)?);
+        }
         let mut baselines = HashMap::new();
         for row in
             sqlx::query("SELECT agent, body FROM baselines").fetch_all(&mut self.conn).await?
@@ -273,6 +276,12 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
                 .bind(view.as_str())
                 .execute(tx)
                 .await?;
+        }
+        Write::Taint { id, body: Some(body) } => {
+            upsert(tx, "INSERT INTO taints (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;
+        }
+        Write::Taint { id, body: None } => {
+            delete(tx, "DELETE FROM taints WHERE id = $1", id).await?
         }
         Write::Target { name, body: Some(body) } => {
             upsert(tx, "INSERT INTO targets (name, body) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET body = excluded.body", name, body).await?;

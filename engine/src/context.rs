@@ -27,6 +27,11 @@ pub struct Context {
     pub shell: Option<String>,
     /// Whether a script follows on standard input.
     pub has_stdin_script: bool,
+    /// Whether the gate looks where paths lead on the target before it delivers anything.
+    pub resolves_paths: bool,
+    /// What may have changed the account so that programs are no longer what they are called: why
+    /// whatever only looks is asked about.
+    pub tainted: Option<String>,
 }
 
 impl Context {

@@ -8,8 +8,8 @@ use crate::restrict::{Done, Line, is_far, policy_level};
 use crate::rules::{FOR_FILES, every_command};
 use crate::subject::Subject;
 use crate::{
-    Anomaly, Assessment, Context, Covered, History, MatchKind, Outcome, PolicySet, Requirement,
-    RiskTables, RuleSet, RuleVerdict, detect,
+    Anomaly, Assessment, Beneath, Context, Covered, History, MatchKind, Outcome, PolicySet,
+    Requirement, RiskTables, RuleSet, RuleVerdict, Taint, detect,
 };
 
 /// Everything a judgement depends on besides the command; replaced as a whole.
@@ -33,6 +33,12 @@ pub struct Verdict {
     /// Every rule that had its part in that: for several changes of files there can be several.
     #[serde(default)]
     pub rules: Vec<String>,
+    /// What must lie beneath which directory of the target, where a rule allows it on that condition.
+    #[serde(default)]
+    pub beneath: Vec<Beneath>,
+    /// What it may leave behind, where a rule trusts programs to be what they are called.
+    #[serde(default)]
+    pub taint: Taint,
     /// What is unusual.
     pub anomalies: Vec<Anomaly>,
     /// Whose approval is needed.
@@ -114,6 +120,14 @@ pub fn judge_as(
         line
     };
     let (mut rule, mut rules) = snapshot.rules.judge_with(item, context, commands, doubted);
+    let mut beneath = Vec::new();
+    if snapshot.rules.any_work(&rules) {
+        match snapshot.rules.beneath(&line(), context) {
+            Some(found) => beneath = found,
+            // It is the same question as before; without the same answer nothing is allowed.
+            None => (rule, rules) = (asked("where its paths lead cannot be told"), Vec::new()),
+        }
+    }
     let pattern = rule.rule.as_ref().and_then(|id| {
         snapshot.rules.rules().iter().find(|rule| rule.id == *id).map(|rule| &rule.pattern)
     });
@@ -129,13 +143,7 @@ pub fn judge_as(
     if let Some(why) = by_hand
         && rule.verdict != Outcome::Deny
     {
-        rule = RuleVerdict {
-            verdict: Outcome::Review,
-            rule: None,
-            why: why.to_owned(),
-            closest: None,
-            stdin: Covered::No,
-        };
+        rule = asked(why);
         rules.clear();
     }
     if syntax == ItemSyntax::File && rule.verdict != Outcome::Deny {
@@ -165,7 +173,22 @@ pub fn judge_as(
     let by_level = snapshot.policies.policies().iter().any(|policy| policy.min_level.is_some());
     let level = if by_level { policy_level(&assessment, effects) } else { assessment.level };
     let requirement = snapshot.policies.select_with(context, level, commands, effects, hidden, far);
-    Verdict { assessment, rule, rules, anomalies, requirement }
+    let taint = if snapshot.rules.trust_names(context) {
+        Taint::of(syntax, item, line, context.has_stdin_script)
+    } else {
+        Taint::default()
+    };
+    Verdict { assessment, rule, rules, beneath, taint, anomalies, requirement }
+}
+
+fn asked(why: &str) -> RuleVerdict {
+    RuleVerdict {
+        verdict: Outcome::Review,
+        rule: None,
+        why: why.to_owned(),
+        closest: None,
+        stdin: Covered::No,
+    }
 }
 
 const NOT_FOR_FILES: &str = "only a rule written for `sftp ` allows a change of files";

@@ -24,6 +24,7 @@ mod rules;
 mod secrets;
 mod subject;
 mod tables;
+mod taint;
 mod transfer;
 mod visible;
 mod with_input;
@@ -43,12 +44,13 @@ pub use policy::{
 };
 pub use risk::assess;
 pub use rules::{
-    Approved, Backtest, Closest, CommandVerdict, Covered, Digested, Effect, MatchKind, Outcome,
-    Rule, RuleError, RuleSet, RuleVerdict, Scope, StdinCover, Suggestion, backtest, check_rule,
-    default_rules, looks_pattern, options_of_before, suggest,
+    Approved, Backtest, Beneath, Closest, CommandVerdict, Covered, Digested, Effect, MatchKind,
+    Outcome, Rule, RuleError, RuleSet, RuleVerdict, Scope, StdinCover, Suggestion, Working, backtest,
+    check_rule, default_rules, looks_pattern, options_of_before, suggest, work_pattern,
 };
 pub use secrets::{Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};
+pub use taint::Taint;
 pub use transfer::{ScpSink, ScpSource, describe_push, describe_transfer, scp_sink, scp_source};
 pub use visible::{Hidden, Shown, make_visible};
 pub use with_input::{judge_input, judge_with_input};

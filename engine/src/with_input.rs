@@ -2,9 +2,10 @@
 //! milder than the program that may run it would.
 
 use crate::program::SHELLS;
+use crate::restrict::Line;
 use crate::{
     Assessment, Context, Covered, History, InputReport, InputUse, ItemSyntax, Outcome, Requirement,
-    RuleVerdict, Snapshot, Verdict, judge, judge_as,
+    RuleVerdict, Snapshot, Taint, Verdict, judge, judge_as,
 };
 
 /// Ends the text of a file that is judged as a here-document; a line like it would only end it early.
@@ -95,6 +96,11 @@ fn written(
     };
     let line = format!("{head}{body}\n{END}");
     let mut verdict = judge_as(snapshot, ItemSyntax::Command, line.as_bytes(), context, history);
+    // A file is no script, wherever it is written.
+    let read = || {
+        Line::read_checked(line.as_bytes(), context, &snapshot.tables, &verdict.assessment)
+    };
+    verdict.taint = Taint::of(ItemSyntax::Command, line.as_bytes(), read, false);
     let shown = String::from_utf8_lossy(input);
     let inside = |at: usize| at.saturating_sub(head.len()).min(shown.len());
     for term in &mut verdict.assessment.terms {
@@ -114,7 +120,7 @@ fn written(
 
 /// The stricter of both in everything.
 fn together(whole: Verdict, part: Verdict) -> Verdict {
-    let Verdict { assessment: command, rule, mut anomalies, requirement, .. } = whole;
+    let Verdict { assessment: command, rule, mut anomalies, requirement, taint, .. } = whole;
     for anomaly in part.anomalies {
         if !anomalies.iter().any(|known| known.name == anomaly.name) {
             anomalies.push(anomaly);
@@ -137,7 +143,12 @@ fn together(whole: Verdict, part: Verdict) -> Verdict {
     let parts = requirement.parts().chain(part.requirement.parts());
     let parts = parts.map(|part| Requirement { also: Vec::new(), ..part.clone() }).collect();
     let assessment = worse(command, part.assessment);
-    Verdict { assessment, rule, rules, anomalies, requirement: Requirement::together(parts) }
+    let taint = Taint {
+        account: taint.account.or(part.taint.account),
+        shell: taint.shell.or(part.taint.shell),
+    };
+    let (beneath, requirement) = (Vec::new(), Requirement::together(parts));
+    Verdict { assessment, rule, rules, beneath, taint, anomalies, requirement }
 }
 
 /// The higher score of the two; its terms point at the command, for the bytes that are meant are shown

@@ -290,6 +290,10 @@ pub struct Submission {
     /// The gate can deliver at once: an automatic allow is released in the same transaction.
     #[serde(default)]
     pub ready: bool,
+    /// The gate can look where paths lead on the target before it delivers, and does if the decision
+    /// says so. Only then rules that need it apply.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resolves_paths: bool,
     /// Where an item of an interactive shell would go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interactive: Option<Interactive>,
@@ -399,6 +403,12 @@ pub struct CommandView {
     pub grant: Option<Grant>,
     /// Why the rules did not decide, or which one did.
     pub rule_why: String,
+    /// Why it may change the account so that what only looks is asked about there, once it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taints: Option<String>,
+    /// What may have changed the account before: why what only looks is asked about there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tainted: Option<String>,
     /// The nearest rule and how the command differs from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closest: Option<Closest>,

@@ -3,6 +3,7 @@
 //! Every request of the gate carries a `ref` of its choice; the broker answers each exactly once
 //! with `ack`, `submitted`, `released` or `error` of the same `ref`. `decision` comes by itself.
 
+use expacti_engine::Beneath;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{CommandState, CommandText, Grant, Outcome, StdinTreatment, Submission};
@@ -217,6 +218,11 @@ pub struct Decision {
     /// Standard input that may flow after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_grant: Option<InputGrant>,
+    /// Paths that must lie beneath a directory of the target: a rule allows it on that condition. The
+    /// gate looks before it asks for the release, and withdraws the command if one does not. Only for
+    /// submissions with `resolves_paths`, and never with `released`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beneath: Vec<Beneath>,
     /// Reviewers' signatures (SSHSIG, armored) over the decision. The gate does not check them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<String>,

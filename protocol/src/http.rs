@@ -147,6 +147,9 @@ pub struct DecisionBody {
     /// With an allow: standard input that may flow after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_grant: Option<crate::input::InputGrant>,
+    /// With an allow: go on trusting what only looks in that account, whatever this may change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trust: bool,
     /// The reviewer's signature.
     #[serde(default)]
     pub signature: Option<String>,

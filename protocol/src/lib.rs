@@ -19,6 +19,7 @@ pub mod reads;
 pub mod reviewer;
 pub mod session;
 pub mod shell;
+pub mod taint;
 pub mod uplink;
 
 /// Version of the wire format; a peer with another major number is refused.

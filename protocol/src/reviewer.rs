@@ -182,6 +182,10 @@ pub struct DecisionMessage {
     /// was shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_grant: Option<InputGrant>,
+    /// With an allow: go on trusting what only looks in that account, whatever this may change, and
+    /// forget what may have changed it before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trust: bool,
     /// The reviewer's signature: SSHSIG, armored, namespace `expacti-decision`, over the text of
     /// `docs/PROTOCOL.md`, "Signed decisions".
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,6 +20,17 @@ pub(crate) enum DecideCommand {
     /// Deny a command
     #[command(after_help = "Example:\n  expacti deny cmd_01h4 'use the staging namespace'")]
     Deny(DecideArgs),
+    /// Show and clear accounts that approved lines may have changed
+    ///
+    /// A line that is not understood, or that writes start-up files, directories of PATH or configuration
+    /// of programs, may change what `ls` is. Where a rule lets pass what only looks (rules add --looks),
+    /// it is asked about in that account until a reviewer clears it here, or allows with allow --trust or
+    /// the key T.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  expacti taint list\n  expacti taint clear web-1/deploy"
+    )]
+    Taint(TaintCommand),
     /// Hold every command of a session, whatever the rules allow
     Pause {
         /// The session, or an unambiguous part of its id
@@ -34,6 +45,19 @@ pub(crate) enum DecideCommand {
     Kill {
         /// The session, or an unambiguous part of its id
         session: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaintCommand {
+    /// List the accounts that may have changed
+    List,
+    /// Trust an account again
+    #[command(after_help = "Example:\n  expacti taint clear web-1/deploy")]
+    Clear {
+        /// The target, or one account on it
+        #[arg(value_name = "TARGET[/USER]")]
+        account: String,
     },
 }
 
@@ -62,6 +86,9 @@ pub(crate) struct DecideArgs {
 pub(crate) struct AllowArgs {
     #[command(flatten)]
     pub(crate) decide: DecideArgs,
+    /// Go on trusting what only looks in that account, whatever this may change there
+    #[arg(long)]
+    pub(crate) trust: bool,
     /// Let keys to the program in the foreground pass unreviewed for this long: 1s to 1h
     #[arg(long, value_name = "DURATION")]
     pub(crate) grant: Option<String>,

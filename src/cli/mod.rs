@@ -14,7 +14,7 @@ mod run;
 mod servers;
 mod setup;
 
-pub(crate) use decide::{AllowArgs, DecideArgs, DecideCommand, ReviewArgs};
+pub(crate) use decide::{AllowArgs, DecideArgs, DecideCommand, ReviewArgs, TaintCommand};
 pub(crate) use look::{AuditCommand, ExportFormat, LookCommand, ReplayArgs, RiskArgs};
 pub(crate) use policy::{LevelArg, PolicyAddArgs, PolicyCommand, PolicyType};
 pub(crate) use principals::{AgentCommand, ReviewerCommand, RoleArg};

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 pub(crate) enum RulesCommand {
     /// Add a rule
     #[command(
-        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'read-only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n  expacti rules add --looks --target 'web-*' --trust-dir /srv/app --ttl 30d\n  expacti rules add --glob 'tar -xf - -C /srv/app' --stdin --ttl 1h\n\nA line of several commands is allowed when each of them is. A glob's * stands for part of one plain word, never for an operator, a substitution or another\noption. A rule covers a command without standard input and without a terminal, unless it says so."
+        after_help = "Examples:\n  expacti rules add --exact 'systemctl status nginx' --reason 'read-only'\n  expacti rules add --glob 'journalctl -u *' --target 'web-*' --ttl 7d\n  expacti rules add --glob 'rm *' --deny\n  expacti rules add --looks --target 'web-*' --trust-dir /srv/app --ttl 30d\n  expacti rules add --glob 'tar -xf - -C /srv/app' --stdin --ttl 1h\n  expacti rules add --work /srv/app --run 'pytest **' --ttl 2h\n\nA line of several commands is allowed when each of them is. A glob's * stands for part of one plain word, never for an operator, a substitution or another\noption. A rule covers a command without standard input and without a terminal, unless it says so."
     )]
     Add(RuleAddArgs),
     /// List the rules
@@ -75,6 +75,10 @@ pub(crate) struct PatternArgs {
     /// Match every command that only looks: one rule in place of a hundred globs
     #[arg(long)]
     pub(crate) looks: bool,
+    /// Work here: create and change regular files and directories below this directory of the target,
+    /// and whatever only looks. Ends after 1h unless --ttl says otherwise, and after 24h at most
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<String>,
 }
 
 /// What a rule covers beside the command.
@@ -104,6 +108,9 @@ pub(crate) struct RuleAddArgs {
     /// With --looks: the target's own addresses may be asked, as by curl http://localhost
     #[arg(long, requires = "looks")]
     pub(crate) loopback: bool,
+    /// With --work: run commands that match there, whatever they do: they run what the agent writes
+    #[arg(long, value_name = "GLOB", requires = "work", allow_hyphen_values = true)]
+    pub(crate) run: Vec<String>,
     #[command(flatten)]
     pub(crate) cover: CoverArgs,
     /// Deny instead of allow; deny wins over allow

@@ -39,7 +39,7 @@ pub(crate) async fn allow(config: &Config, args: AllowArgs, json: bool) -> Outco
         }
         None => None,
     };
-    let decision = Decision::Allow { grant, input: args.input, input_grant };
+    let decision = Decision::Allow { grant, input: args.input, input_grant, trust: args.trust };
     decide(config, args.decide, decision, json).await
 }
 
@@ -58,6 +58,8 @@ enum Decision {
         input: Option<String>,
         /// What may flow after that.
         input_grant: Option<InputGrant>,
+        /// What only looks there goes on being trusted.
+        trust: bool,
     },
     Deny,
 }
@@ -101,11 +103,11 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
     let id = segment::id(&args.id)?;
     let shown: CommandView = link.client.get(&format!("/v1/commands/{id}")).await?;
     let comment = args.comment.join(" ");
-    let (allow, grant, input, input_grant) = match &decision {
-        Decision::Allow { grant, input, input_grant } => {
-            (true, *grant, covered(&shown, input.as_deref())?, *input_grant)
+    let (allow, grant, input, input_grant, trust) = match &decision {
+        Decision::Allow { grant, input, input_grant, trust } => {
+            (true, *grant, covered(&shown, input.as_deref())?, *input_grant, *trust)
         }
-        Decision::Deny => (false, None, None, None),
+        Decision::Deny => (false, None, None, None, false),
     };
     let body = DecisionBody {
         allow,
@@ -114,6 +116,7 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
         grant,
         input,
         input_grant,
+        trust,
         signature: None,
     };
     let view: CommandView =
@@ -136,6 +139,14 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
         let caution = caution.map(|c| format!("  {}", print::warning(&print::safe(&c))));
         let caution = caution.unwrap_or_default();
         print::line(&format!("{word} {}  {}{caution}", view.id, print::safe(text)))?;
+        if let (true, false, Some(why)) = (allow, trust, &shown.taints) {
+            print::note(&format!(
+                "what only looks there is asked about from now on ({}): expacti taint clear {}/{}",
+                print::safe(why),
+                print::safe(&view.session.target),
+                print::safe(&view.session.user)
+            ));
+        }
         match (grant, view.grant, view.approvals_missing) {
             (_, Some(grant), _) => print::note(&format!(
                 "keys to the program pass unreviewed for {} s or {} bytes; `expacti kill {}` ends it",

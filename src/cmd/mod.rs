@@ -17,6 +17,7 @@ mod rules;
 mod servers;
 mod sessions;
 mod setup;
+mod taint;
 mod watch;
 mod webhook;
 mod wrap;
@@ -85,6 +86,7 @@ fn decide(config: &Config, command: DecideCommand, json: bool) -> Outcome {
             wait(sessions::act(config, &session, Action::Resume, json))
         }
         DecideCommand::Review(args) => review::run(config, args),
+        DecideCommand::Taint(command) => wait(taint::run(config, command, json)),
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 #[allow(missing_docs)]
 pub enum Action {
     Allow,
+    AllowTrusting,
     Deny,
     DenyComment,
     Grant,
@@ -76,6 +77,13 @@ const fn bind(
 /// Every action: its name, keys, word in the footer, and line in the help.
 const BINDINGS: &[Binding] = &[
     bind(Action::Allow, "allow", &["a"], "allow", "allow the request shown"),
+    bind(
+        Action::AllowTrusting,
+        "allow-trusting",
+        &["T"],
+        "allow+trust",
+        "allow it and keep trusting the account",
+    ),
     bind(Action::Deny, "deny", &["d"], "deny", "deny it at once"),
     bind(
         Action::DenyComment,

@@ -41,6 +41,8 @@ pub(super) fn example(command: &str) -> CommandView {
     let masked = expacti_engine::mask_secrets(command.as_bytes());
     let now = expacti_protocol::now_micros();
     CommandView {
+        taints: None,
+        tainted: None,
         id: CommandId::new(),
         session_id: SessionId::new(),
         text: CommandText::new(command.as_bytes()),

@@ -93,6 +93,7 @@ pub(super) async fn decide(
         grant: body.grant,
         input: body.input,
         input_grant: body.input_grant,
+        trust: body.trust,
         signature: body.signature,
     };
     actions::decide(&broker, peer, message).await.map(Json)

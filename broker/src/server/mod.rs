@@ -15,6 +15,7 @@ mod rules;
 mod sessions;
 mod shared;
 mod status;
+mod taints;
 mod wraps;
 
 pub(crate) use shared::Shared;

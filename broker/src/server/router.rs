@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::shared::Conn;
 use super::{
-    auth, body, commands, gate_ws, log, principals, reviewer_ws, rules, sessions, status, wraps,
+    auth, body, commands, gate_ws, log, principals, reviewer_ws, rules, sessions, status, taints,
+    wraps,
 };
 use crate::broker::Broker;
 use crate::state::Refusal;
@@ -72,6 +73,8 @@ impl Broker {
             .route("/v1/sessions/{id}/resume", post(sessions::resume))
             .route("/v1/sessions/{id}/recording", get(sessions::recording))
             .route("/v1/shutdown", post(status::shutdown))
+            .route("/v1/taints", get(taints::taints))
+            .route("/v1/taints/clear", post(taints::clear))
             .route("/v1/targets", get(principals::targets).post(principals::add_target))
             .route("/v1/targets/{name}", delete(principals::remove_target))
             .route("/v1/wraps", post(wraps::register))

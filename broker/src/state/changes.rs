@@ -76,6 +76,7 @@ impl State {
                 grant: None,
                 input: None,
                 input_grant: None,
+                trust: false,
             })
             .collect()
     }

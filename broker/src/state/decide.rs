@@ -109,6 +109,9 @@ impl State {
         }
         check_grant(message, &open.view)?;
         input::check(message, &open.view)?;
+        if message.trust && !message.allow {
+            return Err(Refusal::invalid("trust comes with an allow, not with a denial"));
+        }
         self.vote(id, by, message, comment, now)
     }
 
@@ -143,6 +146,7 @@ impl State {
             grant: message.grant,
             input: message.input,
             input_grant: message.input_grant,
+            trust: message.allow && message.trust,
         });
         open.view.votes.retain(|v| v.by != by.name);
         open.view.votes.push(VoteView {
@@ -182,7 +186,12 @@ impl State {
                 if let Some(input) = open.view.input.as_mut() {
                     (input.approved, input.grant) = input::approved(&ballots);
                 }
-                self.decided(id, true, &Decider::Reviewers(everyone), comment, now)?;
+                open.trust = ballots.iter().filter(|ballot| ballot.allow).all(|b| b.trust);
+                let trusted = open.trust.then(|| open.view.clone());
+                self.decided(id, true, &Decider::Reviewers(everyone.clone()), comment, now)?;
+                if let Some(view) = trusted {
+                    self.trust(&view, &everyone, now)?;
+                }
                 self.send_decision(id, false);
             }
             Tally::Denied => {
@@ -299,6 +308,7 @@ impl State {
             .with("policy", view.requirement.why.as_str())
             .with_some("grant_seconds", view.grant.map(|g| g.seconds))
             .with_some("grant_bytes", view.grant.map(|g| g.bytes))
+            .with_some("trust", self.commands.get(id).and_then(|open| open.trust.then_some(true)))
             .with_some("comment", comment)
             .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
             .with_some("signatures", (!signatures.is_empty()).then_some(signatures));
@@ -342,6 +352,11 @@ impl State {
             grant: open.view.grant,
             input: open.view.input.as_ref().and_then(|input| input.approved),
             input_grant: open.view.input.as_ref().and_then(|input| input.grant),
+            beneath: match open.kind {
+                Some(DecisionKind::Rule) => open.beneath.clone(),
+                // A person has allowed the line as it is.
+                _ => Vec::new(),
+            },
             signatures: open.signatures.clone(),
         });
         if let Some(gate) = open.gate {

@@ -240,6 +240,7 @@ impl State {
             return Err(Refusal::not_found(format!("command {id}")));
         };
         open.joined = joined;
+        open.taint = verdict.taint;
         let view = &mut open.view;
         view.risk_score = verdict.assessment.score;
         view.level = verdict.assessment.level;
@@ -250,6 +251,7 @@ impl State {
         view.anomalies = verdict.anomalies;
         view.rule_why.clone_from(&verdict.rule.why);
         view.closest = None;
+        view.taints = open.taint.why().map(str::to_owned);
         view.requirement = kept(&view.requirement, verdict.requirement, default_timeout);
         view.input.get_or_insert_default().came = Some(came);
         // Whoever allowed it has seen less.

@@ -34,6 +34,7 @@ mod shown;
 mod snapshot;
 mod submit;
 mod table;
+mod taint;
 mod targets;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{Change, PrincipalView, RuleView, Target};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::session::SessionView;
+use expacti_protocol::taint::TaintView;
 
 use super::open::{OpenCommand, OpenSession, PutOff};
 use super::ports::{Now, Outgoing, Recorder, Refusal, Signer, Write};
@@ -35,6 +36,8 @@ pub(crate) struct State {
     pub(crate) policies: Table<String, Policy>,
     pub(crate) principals: Table<String, PrincipalView>,
     pub(crate) targets: Table<String, Target>,
+    /// Accounts that may have changed.
+    pub(super) taints: Table<String, TaintView>,
     pub(crate) snapshot: Arc<Snapshot>,
     committed_snapshot: Arc<Snapshot>,
     pub(crate) default_timeout: Duration,
@@ -66,6 +69,7 @@ pub(crate) struct Loaded {
     pub(crate) policies: Vec<Policy>,
     pub(crate) principals: Vec<PrincipalView>,
     pub(crate) targets: Vec<Target>,
+    pub(crate) taints: Vec<TaintView>,
 }
 
 impl State {
@@ -94,6 +98,7 @@ impl State {
             policies: Table::default(),
             principals: Table::default(),
             targets: Table::default(),
+            taints: Table::default(),
             snapshot: Arc::new(Snapshot { tables, ..Snapshot::default() }),
             committed_snapshot: Arc::default(),
             default_timeout,
@@ -127,6 +132,7 @@ impl State {
         for target in loaded.targets {
             state.targets.insert(target.name.clone(), target);
         }
+        state.load_taints(loaded.taints);
         state.rebuild_snapshot()?;
         for view in loaded.open_commands {
             state.recover_command(view, now)?;
@@ -153,6 +159,7 @@ impl State {
         f(&mut self.policies);
         f(&mut self.principals);
         f(&mut self.targets);
+        f(&mut self.taints);
     }
 
     /// Runs one job: what it did stays when it succeeds, and did not happen when it is refused.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use expacti_engine::{Context, Digested, Voter};
+use expacti_engine::{Beneath, Context, Digested, Taint, Voter};
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
@@ -38,6 +38,14 @@ pub(crate) struct OpenCommand {
     /// Of an item typed without echo: what is written down instead of the digest of its bytes,
     /// which would let a password be guessed.
     pub(crate) salted_digest: Option<Digest>,
+    /// What must lie beneath which directory of the target, if a rule decides.
+    pub(crate) beneath: Vec<Beneath>,
+    /// The rules that allow it, if they do.
+    pub(crate) rules: Vec<String>,
+    /// What it may leave behind.
+    pub(crate) taint: Taint,
+    /// All who approved it go on trusting the account.
+    pub(crate) trust: bool,
 }
 
 /// One reviewer's vote.
@@ -48,6 +56,7 @@ pub(crate) struct Ballot {
     pub(crate) grant: Option<Grant>,
     pub(crate) input: Option<InputRef>,
     pub(crate) input_grant: Option<InputGrant>,
+    pub(crate) trust: bool,
 }
 
 impl OpenCommand {
@@ -79,6 +88,8 @@ pub(crate) struct OpenSession {
     /// Under which name its work is kept.
     pub(crate) work: String,
     pub(crate) tags: Vec<String>,
+    /// Why words may mean something else in its shell.
+    pub(crate) redefined: Option<String>,
 }
 
 impl OpenSession {

@@ -218,6 +218,10 @@ pub(crate) enum Write {
         closed_at: Option<i64>,
         view: Kept,
     },
+    Taint {
+        id: String,
+        body: Option<Kept>,
+    },
     Target {
         name: String,
         body: Option<Kept>,

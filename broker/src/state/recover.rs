@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use expacti_engine::Taint;
 use expacti_protocol::command::{CommandState, CommandView, Outcome};
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
@@ -36,6 +37,10 @@ impl State {
         let secrets = Secrets::of(&bytes);
         view.masked = secrets.masked().map(str::to_owned).or(view.masked);
         let open = OpenCommand {
+            beneath: Vec::new(),
+            rules: Vec::new(),
+            taint: Taint::default(),
+            trust: false,
             secrets,
             bytes,
             gate: None,

@@ -106,7 +106,8 @@ impl State {
             .with_some("decided_by", view.decided_by.clone())
             .with("recording_offset", offset);
         self.audit(&input::logged(entry, &view, false))?;
-        self.store(id, Some(CommandState::Allowed))
+        self.store(id, Some(CommandState::Allowed))?;
+        self.taint(id, now)
     }
 
     /// An allowed command cannot be released after all.

@@ -49,7 +49,7 @@ impl State {
         };
         let entry = session_entry("session_opened", &view, now);
         self.audit(&entry)?;
-        let session = OpenSession { view, gate, work, tags };
+        let session = OpenSession { view, gate, work, tags, redefined: None };
         self.sessions.insert(id.clone(), session);
         self.store_session(&id, now, ReviewerEvent::SessionOpened)?;
         Ok(id)

@@ -34,7 +34,7 @@ impl State {
         if self.stopping || session.view.paused {
             return Err(Refusal::failed("no rule decides now"));
         }
-        if !self.snapshot.rules.need_the_shell(command, &session.context(now)) {
+        if !self.snapshot.rules.need_the_shell(command, &self.context_of(session, now)) {
             return Err(Refusal::failed("no rule waits for the answer"));
         }
         let entry = session_entry("shell_asked", &session.view, now);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Verdict, judge_as,
+    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Taint, Verdict, judge_as,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
@@ -172,7 +172,8 @@ impl State {
             in_shell: is_for_a_shell(submission.kind),
             shell: reader(submission).map(|shell| shell.as_str().to_owned()),
             has_stdin_script: submission.kind == ItemKind::Stdin,
-            ..session.context(now)
+            resolves_paths: submission.resolves_paths && submission.kind == ItemKind::Exec,
+            ..self.context_of(session, now)
         };
         let reading = reading(submission.kind, submission.interactive.as_ref());
         let work = self.work.get(&session.work);
@@ -202,6 +203,7 @@ impl State {
             _ => StdinTreatment::Code,
         };
         view.input = input.map(Box::new);
+        view.tainted.clone_from(&context.tainted);
         // A rule is no way round the approvals a policy asks for.
         let gap = match verdict.rule.verdict {
             RuleOutcome::Allow => verdict.rules.iter().find_map(|rule| self.rule_gap(rule, &view)),
@@ -277,6 +279,8 @@ impl State {
     ) -> Result<(), Refusal> {
         let view = judged.view.clone();
         let id = view.id.clone();
+        // A password is no line of anything.
+        let is_secret = view.interactive.as_ref().is_some_and(|i| i.secret);
         let after = |seconds| now.mono + Duration::from_secs(seconds);
         let command = OpenCommand {
             bytes,
@@ -290,6 +294,10 @@ impl State {
             kind: None,
             signatures: Vec::new(),
             salted_digest,
+            beneath: judged.verdict.beneath.clone(),
+            rules: judged.verdict.rules.clone(),
+            taint: if is_secret { Taint::default() } else { judged.verdict.taint.clone() },
+            trust: false,
             view,
         };
         self.commands.insert(id.clone(), command);
@@ -396,6 +404,8 @@ impl State {
             preview: submission.preview.clone().filter(|_| !secret),
             grant: None,
             rule_why: verdict.rule.why.clone(),
+            taints: verdict.taint.why().filter(|_| !secret).map(str::to_owned),
+            tainted: None,
             closest: verdict.rule.closest.clone(),
             requirement,
             votes: Vec::new(),
@@ -426,6 +436,8 @@ impl State {
     ) -> Result<(), Refusal> {
         let by = Decider::Rule(rule.to_owned());
         self.decided(id, true, &by, None, now)?;
+        // What the gate has to look at first is not released yet.
+        let ready = ready && self.commands.get(id).is_some_and(|open| open.beneath.is_empty());
         // A gate that can deliver at once needs no second round: decision and release are one
         // transaction, and the gate hears of both after it.
         if ready {

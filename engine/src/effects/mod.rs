@@ -26,4 +26,4 @@ pub use report::{CommandReport, LineReport};
 pub use syntax::means_the_same_everywhere;
 pub(crate) use syntax::{Dialect, Unread};
 pub(crate) use value::Value;
-pub(crate) use walk::{Performance, Performed, perform};
+pub(crate) use walk::{Performance, Performed, climbs, perform};

@@ -58,6 +58,9 @@ pub struct Touched {
     /// A directory with everything beneath it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deep: bool,
+    /// It was written with `..`: behind a symbolic link that leads elsewhere than it seems.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub climbs: bool,
 }
 
 /// What kind of place a path is.

@@ -180,7 +180,7 @@ fn samples(rule: &Rule) -> Vec<String> {
     let harmless = || vec!["true".to_owned()];
     match rule.kind {
         MatchKind::Exact => vec![rule.pattern.clone()],
-        MatchKind::Looks | MatchKind::Regex => harmless(),
+        MatchKind::Looks | MatchKind::Regex | MatchKind::Work => harmless(),
         MatchKind::Glob => match GlobPattern::parse(&rule.pattern) {
             Ok(pattern) => ["x", "1", "/srv/x"].map(|word| pattern.filled(word)).to_vec(),
             Err(_) => Vec::new(),

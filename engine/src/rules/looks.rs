@@ -69,7 +69,7 @@ fn checked(option: &str, directory: &str) -> Result<String, String> {
 }
 
 /// Words, some in single quotes.
-fn words(text: &str) -> Result<Vec<String>, String> {
+pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
     let mut out = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {

@@ -11,6 +11,7 @@ mod set;
 mod shell;
 mod suggest;
 mod types;
+mod work;
 
 pub use cover::{Covered, Digested, StdinCover, options_of_before};
 pub use defaults::default_rules;
@@ -22,6 +23,8 @@ pub use types::{
     RuleVerdict, Scope, Suggestion,
 };
 
+pub use work::{Beneath, Working, work_pattern};
+
 pub(crate) use pattern::GlobPattern;
 pub(crate) use plain::{every_command, plain_words};
 pub(crate) use types::FOR_FILES;
@@ -32,6 +35,9 @@ pub(crate) use types::FOR_FILES;
 /// Names the rule and what is wrong with it.
 pub fn check_rule(rule: &Rule) -> Result<(), RuleError> {
     let wrong = |message| RuleError { id: rule.id.clone(), message };
+    if rule.kind == MatchKind::Work {
+        work::check_end(rule).map_err(wrong)?;
+    }
     RuleSet::build(vec![rule.clone()])?;
     cover::check(rule).map_err(wrong)
 }

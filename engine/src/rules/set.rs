@@ -17,7 +17,8 @@ use super::plain::{every_command, plain_words};
 use super::types::{
     Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope,
 };
-use crate::effects::Performed;
+use super::work::WorkRule;
+use crate::effects::{Performance, Performed};
 use crate::program::reads_as_posix;
 use crate::restrict::{Likeness, Line, likeness};
 use crate::subject::Subject;
@@ -34,7 +35,9 @@ pub struct RuleSet {
     /// Regular expressions by the literal program they begin with; the rest under `""`.
     expressions: HashMap<Box<str>, Expressions>,
     /// Rules for what only looks.
-    looks: Vec<(usize, Looking)>,
+    pub(super) looks: Vec<(usize, Looking)>,
+    /// Rules for working in a directory.
+    pub(super) works: Vec<(usize, WorkRule)>,
     denies: bool,
 }
 
@@ -89,6 +92,14 @@ impl RuleSet {
                         return Err(wrong("a rule for what only looks cannot deny".to_owned()));
                     }
                     set.looks.push((at, looks::parse(&rule.pattern).map_err(wrong)?));
+                }
+                MatchKind::Work => {
+                    if rule.effect == Effect::Deny {
+                        return Err(wrong(
+                            "a rule for working in a directory cannot deny".to_owned(),
+                        ));
+                    }
+                    set.works.push((at, WorkRule::parse(&rule.pattern).map_err(wrong)?));
                 }
                 MatchKind::Regex => {
                     let anchored = compile_check(&rule.pattern).map_err(wrong)?;
@@ -225,7 +236,7 @@ impl RuleSet {
 
     /// Whether there is a rule that can allow a part of a line.
     fn composes(&self) -> bool {
-        !self.looks.is_empty() || !self.allow.patterns.is_empty()
+        !(self.looks.is_empty() && self.works.is_empty() && self.allow.patterns.is_empty())
     }
 
     /// No rule allows it.
@@ -282,7 +293,7 @@ impl RuleSet {
         };
         let begins_in = vec![context.cwd.clone().unwrap_or_else(|| "~".to_owned())];
         let allowed = |command: &'l Performed| {
-            let rule = self.allowed_part(command, &begins_in, context).map_err(|why| {
+            let rule = self.allowed_part(command, performance, &begins_in, context).map_err(|why| {
                 format!("no rule allows{}: {why}", excerpt(line.bytes, command.span))
             })?;
             Ok((command, rule))
@@ -300,7 +311,8 @@ impl RuleSet {
         let judged = |part: &Performed| {
             let (from, to) = part.span;
             let text = String::from_utf8_lossy(command.get(from..to).unwrap_or_default());
-            let (verdict, by, why) = match self.allowed_part(part, &begins_in, context) {
+            let (verdict, by, why) = match self.allowed_part(part, performance, &begins_in, context)
+            {
                 Ok(rule) => {
                     (Outcome::Allow, Some(rule.id.clone()), decided(Outcome::Allow, rule).why)
                 }
@@ -312,19 +324,22 @@ impl RuleSet {
     }
 
     /// The rule that allows one command of a line.
-    fn allowed_part(
+    pub(super) fn allowed_part(
         &self,
         command: &Performed,
+        performance: &Performance,
         begins_in: &[String],
         context: &Context,
     ) -> Result<&Rule, String> {
         let part = Part::of(command, begins_in);
-        let mut why = None;
-        for (at, looking) in &self.looks {
+        let mut why = context.tainted.clone().filter(|_| !self.looks.is_empty());
+        let looks = if why.is_some() { &[][..] } else { &self.looks };
+        for (at, looking) in looks {
             let Some(rule) = self.rules.get(*at).filter(|rule| allows(rule, context)) else {
                 continue;
             };
-            match part.objection(looking, context.pty) {
+            let configured = || self.configured_by_work(command, context);
+            match part.objection(looking, context.pty).or_else(configured) {
                 None => return Ok(rule),
                 Some(objection) => {
                     why.get_or_insert(objection);
@@ -338,9 +353,14 @@ impl RuleSet {
                 && part.is_fed_within(rule)
         };
         let found = part.words.as_ref().map(|words| self.allowed_by_glob(words, applies));
-        found
-            .and_then(|rules| cover::widest(&rules))
-            .ok_or_else(|| why.unwrap_or_else(|| "no rule matches".to_owned()))
+        if let Some(rule) = found.and_then(|rules| cover::widest(&rules)) {
+            return Ok(rule);
+        }
+        match self.worked(&part, performance, context) {
+            Some(Ok((rule, _))) => Ok(rule),
+            Some(Err(objection)) => Err(objection),
+            None => Err(why.unwrap_or_else(|| "no rule matches".to_owned())),
+        }
     }
 
     fn denied(
@@ -440,7 +460,7 @@ impl RuleSet {
 }
 
 /// Whether a rule holds here and now.
-fn holds(rule: &Rule, context: &Context) -> bool {
+pub(super) fn holds(rule: &Rule, context: &Context) -> bool {
     is_alive(rule, context) && rule.scope.covers(context)
 }
 

@@ -12,7 +12,7 @@ impl RuleSet {
         self.rules().iter().any(|rule| {
             let anywhere = Scope { cwd: None, ..rule.scope.clone() };
             rule.effect == Effect::Allow
-                && matches!(rule.kind, MatchKind::Glob | MatchKind::Looks)
+                && matches!(rule.kind, MatchKind::Glob | MatchKind::Looks | MatchKind::Work)
                 && is_alive(rule, context)
                 && anywhere.covers(context)
         })
@@ -22,7 +22,8 @@ impl RuleSet {
     #[must_use]
     pub fn need_the_shell(&self, command: &[u8], context: &Context) -> bool {
         let verdict = |shell: Option<&str>| {
-            let context = Context { shell: shell.map(str::to_owned), ..context.clone() };
+            let shell = shell.map(str::to_owned);
+            let context = Context { shell, resolves_paths: true, ..context.clone() };
             self.judge(command, &context).verdict
         };
         self.may_need_the_shell(context)

@@ -27,6 +27,8 @@ pub enum MatchKind {
     Looks,
     /// A regular expression, anchored at both ends.
     Regex,
+    /// Whatever creates and changes files beneath one directory, and only looks otherwise.
+    Work,
 }
 
 /// Where a rule holds; each part is a glob, absent means everywhere.
@@ -105,7 +107,7 @@ impl Rule {
                 let first = self.pattern.split_whitespace().next();
                 first.filter(|word| !word.contains(['*', '?', '\'', '"', '\\']))
             }
-            MatchKind::Looks | MatchKind::Regex => None,
+            MatchKind::Looks | MatchKind::Regex | MatchKind::Work => None,
         }
     }
 }

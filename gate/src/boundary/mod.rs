@@ -42,6 +42,6 @@ pub(crate) use self::scp::{ApprovedAnnouncement, ApprovedUpload, Unsent};
 pub(crate) use self::sftp::apply::Applied;
 pub(crate) use self::sftp::approved::{ApprovedChanges, PlannedChange, item_text};
 pub(crate) use self::sftp::reading::{OpenFile, ReadCounts, Reading, Reads, Why};
-pub(crate) use self::sftp::server::{Opening, ReadHandle, Replies, TargetSftp};
+pub(crate) use self::sftp::server::{NoSftp, Opening, ReadHandle, Replies, TargetSftp};
 pub(crate) use self::shell::{KeyGrant, Shell, ShellWriter};
 pub(crate) use self::terminal::{Size, Terminal};

@@ -1,6 +1,7 @@
 //! The broker's word as types. Their fields are private to this module, and they are made only from
 //! messages that arrived over the link. A proof cannot be copied, so it is used once.
 
+use expacti_engine::Beneath;
 use expacti_protocol::command::Grant;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, DecisionKind};
@@ -31,6 +32,8 @@ pub(crate) struct Decided {
     pub(crate) input: Option<InputRef>,
     /// Standard input that may flow after that.
     pub(crate) input_grant: Option<InputGrant>,
+    /// What must lie beneath which directory of the target before the item may be released.
+    pub(crate) beneath: Vec<Beneath>,
     /// Proof that the release is on disk already. Only this module can make it.
     pub(crate) released: Option<Released>,
 }
@@ -108,6 +111,7 @@ impl Decided {
             grant: decision.grant,
             input: decision.input,
             input_grant: decision.input_grant,
+            beneath: decision.beneath,
             released,
         }
     }

@@ -28,6 +28,11 @@ impl Refusal {
         }
     }
 
+    /// Denied by the gate itself, for a reason that the agent can act on.
+    pub(crate) fn denied(why: &str) -> Self {
+        Self { message: denied_message(Some(why)), status: exit::DENIED, is_told: false }
+    }
+
     /// Nobody decided in time.
     pub(crate) fn timed_out() -> Self {
         Self { message: TIMED_OUT_MESSAGE.to_owned(), status: exit::TIMED_OUT, is_told: false }

@@ -2,6 +2,7 @@
 //! drives the pure [`ItemLifecycle`] with events from the broker, the client and the clock, and
 //! must never decide anything itself.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use expacti_protocol::shell::PosixShell;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::beneath::{LOOK, NotBeneath, look};
 use super::joining::Joining;
 use super::lifecycle::{End, Event, ItemLifecycle, Step};
 use super::status_line::{Status, StatusLine};
@@ -27,6 +29,7 @@ use crate::client::connection::Connection;
 use crate::client::input::{ChannelInput, Taken};
 use crate::client::refusal::Refusal;
 use crate::client::writer::ClientWriter;
+use crate::upstream::pool::Lease;
 
 /// An item to be held.
 pub(crate) struct ReviewItem {
@@ -118,6 +121,8 @@ pub(crate) struct AlsoWatched<'a> {
     pub(crate) control: Option<&'a mut mpsc::Receiver<Control>>,
     /// The channel on which the item would be delivered.
     pub(crate) target: Option<&'a mut TargetChannel>,
+    /// The connection on which the gate can look where paths lead on the target.
+    pub(crate) lease: Option<&'a Lease>,
 }
 
 impl Review<'_> {
@@ -129,7 +134,7 @@ impl Review<'_> {
         terminal: &mut Option<Terminal>,
         mut also: AlsoWatched<'_>,
     ) -> ReviewResult {
-        let mut held = self.submit(session, item, terminal.as_ref());
+        let mut held = self.submit(session, item, terminal.as_ref(), also.lease);
         loop {
             if let Some(event) = held.next_event(terminal, &mut also).await
                 && let Some(result) = held.on_event(event).await
@@ -144,8 +149,12 @@ impl Review<'_> {
         session: &'a OpenSession,
         item: ReviewItem,
         terminal: Option<&Terminal>,
+        lease: Option<&'a Lease>,
     ) -> InReview<'a> {
         let shared = &self.connection.shared;
+        let lease = lease.filter(|lease| {
+            shared.shells.as_ref().is_none_or(|shells| !shells.lacks_sftp(lease.account()))
+        });
         let context = Context {
             terminal: terminal.cloned(),
             environment: self.environment.clone(),
@@ -167,6 +176,7 @@ impl Review<'_> {
             env: self.environment.kept().to_vec(),
             notes: item.notes,
             ready: true,
+            resolves_paths: lease.is_some(),
             interactive: item.interactive,
             preview: item.preview,
         };
@@ -186,6 +196,9 @@ impl Review<'_> {
             time: shared.limits.answer,
             events,
             checking: None,
+            lease,
+            looking: None,
+            outside: None,
             deadline: Instant::now() + shared.limits.answer,
             status: StatusLine::new(self.client, wanted),
             has_terminal: terminal.is_some(),
@@ -209,6 +222,12 @@ struct InReview<'a> {
     events: mpsc::UnboundedReceiver<BrokerEvent>,
     /// The question whether the context is still the reviewed one, while it is open.
     checking: Option<oneshot::Receiver<bool>>,
+    /// The connection on which to look where paths lead.
+    lease: Option<&'a Lease>,
+    /// The look, while it lasts.
+    looking: Option<Looking<'a>>,
+    /// What it has shown, if the item must not be delivered.
+    outside: Option<String>,
     deadline: Instant,
     status: StatusLine<'a>,
     has_terminal: bool,
@@ -252,6 +271,10 @@ impl InReview<'_> {
                 self.checking = None;
                 self.changed = !still;
                 Some(Event::Checked(still))
+            }
+            looked = found(&mut self.looking) => {
+                self.looking = None;
+                Some(self.looked(looked))
             }
             // A queue without a sender reads as a lost link.
             event = self.events.recv() => {
@@ -337,6 +360,15 @@ impl InReview<'_> {
                 self.checking = Some(answer);
                 None
             }
+            Step::Look(all) => {
+                self.deadline = Instant::now() + LOOK + shared.limits.answer;
+                self.looking = Some(match self.lease {
+                    Some(lease) => Box::pin(look(lease, all)),
+                    // The broker was told that nobody can look there.
+                    None => Box::pin(std::future::ready(Err(NotBeneath::NoServer))),
+                });
+                None
+            }
             Step::Release { id, session, sha256, input } => {
                 self.deadline = Instant::now() + shared.limits.answer;
                 shared.link.release(self.session.epoch, id, session, (sha256, input));
@@ -349,6 +381,18 @@ impl InReview<'_> {
             }
             Step::End(end) => Some(self.end(end, withdrawn).await),
         }
+    }
+
+    /// What the look at the target has shown.
+    fn looked(&mut self, looked: Result<(), NotBeneath>) -> Event {
+        if let Err(not) = &looked {
+            self.outside = Some(not.why());
+            let shells = self.review.connection.shared.shells.as_ref();
+            if let (NotBeneath::NoServer, Some(shells), Some(lease)) = (not, shells, self.lease) {
+                shells.has_no_sftp(lease.account());
+            }
+        }
+        Event::Looked(looked)
     }
 
     /// The broker has accepted the item: from now on the deadline is the reviewer's.
@@ -373,6 +417,7 @@ impl InReview<'_> {
         let link = &self.review.connection.shared.link;
         drain_events(&mut self.events, &mut end, withdrawn.unwrap_or("no longer wanted"));
         if let Some((id, reason)) = end.withdraw {
+            let reason = self.outside.as_deref().unwrap_or(reason);
             link.withdraw(self.session.epoch, id, reason);
         }
         if let Some((id, reason)) = end.unsent {
@@ -431,6 +476,16 @@ async fn taken_back(watcher: Option<&Watcher>) {
 async fn answered(checking: &mut Option<oneshot::Receiver<bool>>) -> bool {
     match checking {
         Some(answer) => answer.await.unwrap_or(false),
+        None => std::future::pending().await,
+    }
+}
+
+/// What a look at the target shows.
+type Looking<'a> = Pin<Box<dyn Future<Output = Result<(), NotBeneath>> + Send + 'a>>;
+
+async fn found(looking: &mut Option<Looking<'_>>) -> Result<(), NotBeneath> {
+    match looking {
+        Some(looking) => looking.await,
         None => std::future::pending().await,
     }
 }

@@ -3,10 +3,12 @@
 //! it only as an [`Approved`] item, once, after the broker's proof of the release.
 
 use bytes::Bytes;
+use expacti_engine::Beneath;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::InputRef;
 
+use super::beneath::NotBeneath;
 use crate::boundary::{Approved, Context, HeldItem};
 use crate::broker::event::BrokerEvent;
 use crate::broker::proof::{Decided, Released};
@@ -17,6 +19,8 @@ use crate::client::refusal::Refusal;
 pub(crate) enum Event {
     /// The broker said something about it, or cannot be reached any more.
     Broker(BrokerEvent),
+    /// The answer to [`Step::Look`].
+    Looked(Result<(), NotBeneath>),
     /// The answer to [`Step::Check`]: whether the context is still the reviewed one.
     Checked(bool),
     /// The gate's own deadline passed.
@@ -43,6 +47,8 @@ pub(crate) enum Step {
     Wait,
     /// Check whether the context is still the reviewed one.
     Check,
+    /// Look where these paths lead on the target.
+    Look(Vec<Beneath>),
     /// Ask the broker for the release.
     Release {
         /// The item's id.
@@ -80,6 +86,8 @@ enum ItemState {
     Pending(HeldItem),
     /// Allowed; the gate is checking whether the context is still the reviewed one.
     Checking(HeldItem),
+    /// Allowed if paths lie where they should; the gate is looking.
+    Looking(HeldItem),
     /// Allowed; the release is being recorded.
     Releasing(HeldItem),
     /// Delivered or ended.
@@ -140,6 +148,17 @@ impl ItemLifecycle {
             (ItemState::Pending(held), Event::Broker(BrokerEvent::Decided(decided))) => {
                 decide(held, decided, self.checked)
             }
+            (ItemState::Looking(held), Event::Looked(Ok(()))) => after_look(held, self.checked),
+            (state @ ItemState::Looking(_), Event::Looked(Err(not))) => {
+                fail(state, not.refusal(), Some(OUTSIDE))
+            }
+            (
+                state @ ItemState::Looking(_),
+                Event::Broker(
+                    BrokerEvent::Decided(_) | BrokerEvent::Released(_) | BrokerEvent::Submitted(_),
+                ),
+            ) => (state, Step::Wait),
+            (state, Event::Looked(_)) => (state, Step::Wait),
             (ItemState::Checking(held), Event::Checked(true)) => release(held),
             (state @ ItemState::Checking(_), Event::Checked(false)) => {
                 let step = ended(&state, None, Some(CHANGED));
@@ -200,6 +219,13 @@ impl ItemLifecycle {
 /// Why an item was withdrawn whose context has changed.
 pub(crate) const CHANGED: &str = "context changed";
 
+/// Why an item was withdrawn that a rule allowed only beneath a directory.
+const OUTSIDE: &str = "not beneath the directory of the rule";
+
+fn after_look(held: HeldItem, checked: bool) -> (ItemState, Step) {
+    if checked { (ItemState::Checking(held), Step::Check) } else { release(held) }
+}
+
 fn decide(mut held: HeldItem, mut decided: Decided, checked: bool) -> (ItemState, Step) {
     let about_this = decided.id == *held.id()
         && decided.session == *held.session()
@@ -218,10 +244,20 @@ fn decide(mut held: HeldItem, mut decided: Decided, checked: bool) -> (ItemState
         let why = "the broker allowed other standard input than came with the command";
         return fail(ItemState::Pending(held), Refusal::undecided(why), Some(why));
     }
+    if !decided.beneath.is_empty() {
+        // Released before anybody looked: that is not what the rule said.
+        if let Some(proof) = decided.released.take() {
+            let why = "the broker released it before its paths were looked at";
+            let refusal = Some(Refusal::undecided(why));
+            let unsent = Some((proof.id().clone(), why));
+            return (ItemState::Over, Step::End(End { refusal, withdraw: None, unsent }));
+        }
+        return (ItemState::Looking(held), Step::Look(decided.beneath));
+    }
     if let Some(proof) = decided.released.take() {
         return (ItemState::Over, send(held, proof));
     }
-    if checked { (ItemState::Checking(held), Step::Check) } else { release(held) }
+    after_look(held, checked)
 }
 
 fn release(held: HeldItem) -> (ItemState, Step) {
@@ -256,9 +292,10 @@ fn fail(state: ItemState, refusal: Refusal, withdraw: Option<&'static str>) -> (
 
 fn ended(state: &ItemState, refusal: Option<Refusal>, withdraw: Option<&'static str>) -> Step {
     let end = match (state, withdraw) {
-        (ItemState::Pending(held) | ItemState::Checking(held), Some(reason)) => {
-            End { refusal, withdraw: Some((held.id().clone(), reason)), unsent: None }
-        }
+        (
+            ItemState::Pending(held) | ItemState::Looking(held) | ItemState::Checking(held),
+            Some(reason),
+        ) => End { refusal, withdraw: Some((held.id().clone(), reason)), unsent: None },
         // The release may be on disk: report it rather than leave it open forever.
         (ItemState::Releasing(held), reason) => {
             let reason = reason.unwrap_or("the link to the broker was lost");

@@ -1,5 +1,6 @@
 //! Holds an item until the broker has released it or its review has ended.
 
+mod beneath;
 pub(crate) mod collect;
 pub(crate) mod hold;
 mod joining;

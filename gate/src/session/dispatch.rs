@@ -76,7 +76,7 @@ async fn dispatch(channel: &mut Channel, request: ChannelRequest) -> Result<(), 
     };
     let text = String::from_utf8_lossy(&command.item.bytes).into_owned();
     let download = Download::of(channel, &session, &command.item);
-    let (id, approved) = review(channel, &session, command.item, &mut target).await?;
+    let (id, approved) = review(channel, &session, command.item, &mut target, &lease).await?;
     if channel.terminal.is_some() {
         // With a terminal nothing is data: what is typed is held like what is typed at a shell.
         let approved = (id, approved);
@@ -160,6 +160,7 @@ async fn review(
     session: &OpenSession,
     item: ReviewItem,
     target: &mut TargetChannel,
+    lease: &Lease,
 ) -> Result<(CommandId, Approved), Stopped> {
     let review = Review {
         connection: &channel.connection,
@@ -169,7 +170,11 @@ async fn review(
         environment: &channel.environment,
         watcher: None,
     };
-    let also = AlsoWatched { control: Some(&mut channel.control), target: Some(target) };
+    let also = AlsoWatched {
+        control: Some(&mut channel.control),
+        target: Some(target),
+        lease: Some(lease),
+    };
     match review.run(session, item, &mut channel.terminal, also).await {
         ReviewResult::Approved(id, approved) => Ok((id, *approved)),
         ReviewResult::Refused(refusal) => Err(Stopped::Refused(refusal)),

@@ -39,6 +39,8 @@ type Answer = Option<Option<PosixShell>>;
 #[derive(Default)]
 pub(crate) struct Shells {
     known: Mutex<HashMap<Account, Entry>>,
+    /// Accounts that were found to have no SFTP server, and when.
+    without_sftp: Mutex<HashMap<Account, Instant>>,
 }
 
 struct Entry {
@@ -108,6 +110,21 @@ impl Shells {
         let (sender, answer) = watch::channel(None);
         known.insert(account.clone(), Entry { at: Instant::now(), answer });
         Known::Ask(Asking(sender))
+    }
+
+    /// The account was found to have no SFTP server.
+    pub(crate) fn has_no_sftp(&self, account: &Account) {
+        let mut all = self.without_sftp.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(account.clone(), Instant::now());
+    }
+
+    /// Whether it was found so a short time ago.
+    pub(crate) fn lacks_sftp(&self, account: &Account) -> bool {
+        let all = self.without_sftp.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(account).is_some_and(|at| at.elapsed() < FRESH)
     }
 
     /// Something may change this user's accounts there: what is known or being asked is void.

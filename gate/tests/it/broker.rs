@@ -196,6 +196,7 @@ impl Broker {
 
     pub fn decision(item: &Item, allow: bool, comment: Option<&str>) -> Decision {
         Decision {
+            beneath: Vec::new(),
             id: item.id.clone(),
             allow,
             comment: comment.map(str::to_owned),

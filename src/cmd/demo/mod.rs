@@ -151,6 +151,7 @@ async fn decide(endpoint: &Endpoint) -> Result<(), Failure> {
                 grant: None,
                 input: None,
                 input_grant: None,
+                trust: false,
                 signature: None,
             };
             let path = format!("/v1/commands/{}/decision", command.id);

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use expacti_engine::{Effect, Policy, PolicySet, Rule, default_rules};
+use expacti_engine::{Effect, MatchKind, Policy, PolicySet, Rule, default_rules};
 use expacti_protocol::http::{Changed, RuleCover, RuleView, RulesEnsured};
 
 use super::list::list;
@@ -27,6 +27,7 @@ pub(super) async fn add(link: &Link, args: RuleAddArgs, json: bool) -> Result<()
     if never_ends(&view) {
         print::note("this rule has no end; --ttl 7d gives it one");
     }
+    note_work(&view.rule);
     if view.rule.effect == Effect::Allow {
         note_policies(link, &view).await?;
     }
@@ -127,6 +128,22 @@ fn print_added(view: &RuleView) -> Result<(), Failure> {
 /// A rule that allows something for ever deserves a word.
 fn never_ends(view: &RuleView) -> bool {
     view.rule.expires_at.is_none() && view.rule.effect == Effect::Allow
+}
+
+/// Says what a rule for working in a directory comes to.
+fn note_work(rule: &Rule) {
+    if rule.kind != MatchKind::Work {
+        return;
+    }
+    if rule.pattern.contains(" --run ") {
+        print::note(
+            "what --run names runs anything the agent writes there, and so can do anything",
+        );
+    }
+    print::note(
+        "the gate follows every path on the target before a line runs there: a link out of the \
+         directory is refused, and without the target's SFTP server nothing is allowed",
+    );
 }
 
 /// Says where a new rule does not allow anything yet.

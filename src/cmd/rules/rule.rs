@@ -1,11 +1,16 @@
 //! A rule as it is given on the command line, and in words.
 
-use expacti_engine::{Effect, Looking, MatchKind, Rule, Scope, StdinCover, looks_pattern};
+use expacti_engine::{
+    Effect, Looking, MatchKind, Rule, Scope, StdinCover, Working, looks_pattern, work_pattern,
+};
 use expacti_protocol::now_micros;
 
 use crate::cli::{CoverArgs, RuleAddArgs};
 use crate::failure::Failure;
 use crate::{print, units};
+
+/// How long a rule for working in a directory lasts if nothing else is said, in microseconds: an hour.
+const WORK_LASTS: i64 = 60 * 60 * 1_000_000;
 
 /// The rule that the arguments describe.
 pub(super) fn from_args(args: RuleAddArgs) -> Result<Rule, Failure> {
@@ -22,7 +27,14 @@ pub(super) fn from_args(args: RuleAddArgs) -> Result<Rule, Failure> {
         _ if args.pattern.looks => {
             (MatchKind::Looks, looks_pattern(&looking).map_err(Failure::usage)?)
         }
-        _ => return Err(Failure::usage("one of --exact, --glob, --regex and --looks is needed")),
+        _ => {
+            let Some(directory) = args.pattern.work else {
+                let needed = "one of --exact, --glob, --regex, --looks and --work is needed";
+                return Err(Failure::usage(needed));
+            };
+            let working = Working { directory, runs: args.run };
+            (MatchKind::Work, work_pattern(&working).map_err(Failure::usage)?)
+        }
     };
     let now = now_micros();
     let expires_at = match args.ttl {
@@ -31,6 +43,7 @@ pub(super) fn from_args(args: RuleAddArgs) -> Result<Rule, Failure> {
                 i64::try_from(units::seconds(&ttl)?.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
             Some(now.saturating_add(micros))
         }
+        None if kind == MatchKind::Work => Some(now.saturating_add(WORK_LASTS)),
         None => None,
     };
     Ok(Rule {
@@ -61,7 +74,7 @@ pub(super) fn describe(rule: &Rule) -> String {
         MatchKind::Exact => "exact ",
         MatchKind::Glob => "glob ",
         // Its pattern says it.
-        MatchKind::Looks => "",
+        MatchKind::Looks | MatchKind::Work => "",
         MatchKind::Regex => "regex ",
     };
     let effect = if rule.effect == Effect::Deny { "deny" } else { "allow" };

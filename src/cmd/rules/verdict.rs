@@ -96,6 +96,8 @@ pub(super) async fn test(link: &Link, args: RuleTestArgs, json: bool) -> Result<
         shell: Some(args.shell.clone()),
         pty: question.terminal.unwrap_or(args.terminal),
         now: now_micros(),
+        // The gate looks when the line is really to run.
+        resolves_paths: true,
         ..Context::default()
     };
     if let Some(command) = args.command.clone() {

@@ -89,6 +89,10 @@ pub(crate) struct Card {
     pub closest: Option<ClosestRule>,
     /// Why the rules did not decide.
     pub rule_why: String,
+    /// What may have changed the account before.
+    pub tainted: Option<String>,
+    /// Why it may change the account itself.
+    pub taints: Option<String>,
     /// Who must approve.
     pub requirement: String,
     /// The votes so far.
@@ -183,6 +187,8 @@ impl Card {
                 differs: clean(&c.differs, 240),
             }),
             rule_why: short_ids(&clean(&view.rule_why, 240)),
+            tainted: view.tainted.as_ref().map(|why| short_ids(&clean(why, 240))),
+            taints: view.taints.as_ref().map(|why| clean(why, 160)),
             requirement: requirement(view),
             votes: view
                 .votes

@@ -97,6 +97,8 @@ pub(crate) struct Item {
     pub group: Digest,
     /// What this reviewer did.
     pub stage: Stage,
+    /// Its allow says that the account goes on being trusted.
+    pub trust: bool,
     /// Its preview, made visible.
     pub preview: Option<VisibleText>,
     /// Set when the preview is a difference of two files.
@@ -180,7 +182,7 @@ impl Item {
             (exact, Digest::of(&bytes).to_string(), format!("{:?}", view.kind)),
             (&s.agent, &s.target, &s.host, s.port, &s.user, &s.reason, &view.cwd),
             (&view.env, &view.parent, view.risk_score, view.retry_of_denied, view.anomaly),
-            (&view.interactive, &view.preview, &view.input),
+            (&view.interactive, &view.preview, &view.input, &view.taints, &view.tainted),
         );
         let group = Digest::of(format!("{key:?}").as_bytes());
         let preview = previewed(&view).map(|p| VisibleText::of_file(p.as_bytes(), ascii));
@@ -192,6 +194,7 @@ impl Item {
             card: Card::new(&view),
             group,
             stage: Stage::Open,
+            trust: false,
             diff: preview.as_ref().and_then(|p| DiffStat::of(p.text())),
             preview,
             mask: secret(&view).then(|| VisibleText::new(MASK.as_bytes(), ascii)),
@@ -223,6 +226,11 @@ impl Item {
         }
         self.card = Card::new(&view);
         self.view = view;
+    }
+
+    /// Whether it has to do with what is trusted in its account: it may change that, or something did.
+    pub(crate) fn concerns_trust(&self) -> bool {
+        self.view.taints.is_some() || self.view.tainted.is_some()
     }
 
     /// The message itself. For deciding and sorting, never for drawing.

@@ -14,10 +14,14 @@ pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) 
     match action {
         // What decides, or takes back.
         Action::Allow => decide::allow(model, effects),
+        Action::AllowTrusting => decide::allow_trusting(model, effects),
         Action::Deny => decide::deny(model, effects),
         Action::DenyComment => decide::open_comment(model),
         Action::Undo => held::undo(model),
-        Action::Grant => grant::open(model),
+        Action::Grant => {
+            decide::set_trust(model, false);
+            grant::open(model);
+        }
         // Where to look.
         Action::NextRequest => navigate::next_request(model),
         Action::Down => navigate::step(model, 1),

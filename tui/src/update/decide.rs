@@ -10,14 +10,30 @@ use super::decision::Decision;
 use super::held;
 use super::lock::{Lock, allow_lock, closed_lock, comment_lock, deny_lock, second_step_lock};
 use super::select::{next_after, select};
+use crate::keymap::Action;
 use crate::model::{
     ConfirmKind, Confirming, Effect, Item, LastDecision, Mode, Model, NoticeAction, Pane,
     SecondStep, Stage,
 };
 use crate::time::HOLD;
 
+/// The key "allow and trust": allows it, and what only looks in that account is let through afterwards
+/// as it was before.
+pub(super) fn allow_trusting(model: &mut Model, effects: &mut Vec<Effect>) {
+    if model.requests.current().is_some_and(|item| !item.concerns_trust()) {
+        let key = model.settings.keymap.key(Action::Allow);
+        return model.hint(format!("it changes nothing that is trusted: {key} allows it"));
+    }
+    allow_as(model, true, effects);
+}
+
 /// The key "allow".
 pub(super) fn allow(model: &mut Model, effects: &mut Vec<Effect>) {
+    allow_as(model, false, effects);
+}
+
+fn allow_as(model: &mut Model, trust: bool, effects: &mut Vec<Effect>) {
+    set_trust(model, trust);
     let lock = allow_lock(model);
     // In any case: pressing too early, or holding the key down, starts the wait again.
     model.press();
@@ -36,6 +52,17 @@ pub(super) fn allow(model: &mut Model, effects: &mut Vec<Effect>) {
         }
     };
     model.ask(Mode::Confirm(Box::new(Confirming { id, revision, step })));
+}
+
+/// What the allow that may follow says of trust.
+pub(super) fn set_trust(model: &mut Model, trust: bool) {
+    let selected = model.requests.selected.clone();
+    if let Some(item) = selected.and_then(|id| model.requests.items.get_mut(&id)) {
+        // What is on its way, or held, was decided already.
+        if item.stage == Stage::Open {
+            item.trust = trust;
+        }
+    }
 }
 
 /// What must be typed for the most dangerous requests: the target's name, or the id where the name

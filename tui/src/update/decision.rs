@@ -64,6 +64,7 @@ impl Decision {
             grant,
             input,
             input_grant,
+            trust: verdict == Verdict::Allow && item.trust,
             signature: None,
         }))
     }

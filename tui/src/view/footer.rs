@@ -140,6 +140,9 @@ fn other_keys(model: &Model) -> Vec<FooterKey> {
         if item.view().interactive.as_ref().is_some_and(|i| i.grantable) {
             keys.push(FooterKey::new(Action::Grant, allow_lock(model).is_none()));
         }
+        if item.concerns_trust() {
+            keys.push(FooterKey::new(Action::AllowTrusting, allow_lock(model).is_none()));
+        }
         if model.reviewer.role.may_administer() && item.level() < Level::High {
             keys.push(FooterKey::new(Action::Rule, true));
         }

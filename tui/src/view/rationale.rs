@@ -44,6 +44,7 @@ pub(super) fn lines(model: &Model, item: &Item, columns: usize) -> Vec<Line<'sta
         let text = format!("{key} allows it and lets what follows pass unreviewed for a while");
         labelled(theme, "GRANT ", &text, theme.warn(), columns, 2, &mut lines);
     }
+    trust(model, item, columns, &mut lines);
     if let Some(grant) = item.view().grant {
         let text = format!("what followed could pass unreviewed: {}", words(grant));
         labelled(theme, "GRANT ", &text, theme.warn(), columns, 2, &mut lines);
@@ -68,6 +69,25 @@ pub(super) fn lines(model: &Model, item: &Item, columns: usize) -> Vec<Line<'sta
     }
     before(model, item, columns, &mut lines);
     lines
+}
+
+/// What an allow means for what only looks in the same account.
+fn trust(model: &Model, item: &Item, columns: usize, lines: &mut Vec<Line<'static>>) {
+    if item.state() != CommandState::Pending {
+        return;
+    }
+    let theme = model.settings.theme;
+    let key = model.settings.keymap.key(Action::AllowTrusting);
+    if let Some(why) = &item.card.tainted {
+        let text = format!("{}; {key} allows it and clears that", theme.shown(why));
+        labelled(theme, "TAINTED ", &text, theme.warn(), columns, 3, lines);
+    } else if let Some(why) = &item.card.taints {
+        let text = format!(
+            "what only looks here is asked about again, for {}; {key} allows it and goes on trusting",
+            theme.shown(why)
+        );
+        labelled(theme, "AFTER ", &text, theme.dim(), columns, 3, lines);
+    }
 }
 
 fn labelled(

@@ -65,6 +65,8 @@ pub(super) fn request(
     left: i64,
 ) -> CommandView {
     CommandView {
+        taints: None,
+        tainted: None,
         id: cmd(id),
         session_id: of.id.clone(),
         text: CommandText::new(command.as_bytes()),

@@ -8,4 +8,5 @@ mod lifecycle;
 mod orders;
 mod reads;
 mod shell;
+mod taint;
 mod world;

@@ -220,6 +220,7 @@ impl World {
 
 pub(super) fn submission(session: &SessionId, command: &str) -> Submission {
     Submission {
+        resolves_paths: false,
         session_id: session.clone(),
         kind: ItemKind::Exec,
         parent: None,
@@ -248,6 +249,7 @@ pub(super) fn message(id: &CommandId, allow: bool) -> DecisionMessage {
         grant: None,
         input: None,
         input_grant: None,
+        trust: false,
         signature: None,
     }
 }

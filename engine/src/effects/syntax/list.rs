@@ -49,6 +49,14 @@ const KEYWORDS: &[&str] = &[
 impl Reader<'_> {
     /// Commands up to one of the words that end them, which is left to be read.
     pub(super) fn list(&mut self, ends: &[&str]) -> Result<List> {
+        let bracketed = usize::from(ends.contains(&")"));
+        self.bracketed += bracketed;
+        let list = self.items(ends);
+        self.bracketed -= bracketed;
+        list
+    }
+
+    fn items(&mut self, ends: &[&str]) -> Result<List> {
         let mut list = List::default();
         let mut join = Join::Then;
         loop {
@@ -356,7 +364,7 @@ impl Reader<'_> {
             [b'&', b'>', b'>', ..] => return self.fail("`&>>`"),
             [b'&', b'>', ..] if both && !digit => (RedirectOp::Both, 2),
             [b'<', b'<', b'<', ..] if both => (RedirectOp::Text, 3),
-            [b'<', b'<', ..] => return self.fail("a here-document"),
+            [b'<', b'<', ..] => return self.here_document(digit).map(Some),
             [b'<', b'>', ..] => return self.fail("a file opened for reading and writing"),
             [b'<' | b'>', b'(', ..] => return self.fail("a process substitution"),
             [b'<', b'&', ..] => return self.fail("a descriptor that is read"),
@@ -413,6 +421,7 @@ impl Reader<'_> {
                 return Ok(());
             }
             self.pos += 1;
+            self.skip_here_document();
         }
     }
 }

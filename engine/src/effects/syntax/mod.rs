@@ -3,6 +3,7 @@
 //! finding more commands; this errs towards finding none.
 
 mod dialect;
+mod here;
 mod list;
 mod tree;
 mod words;
@@ -38,11 +39,22 @@ pub(crate) fn read(text: &str, dialect: Dialect, interactive: bool) -> Result<Li
     if dialect == Dialect::Unknown && !means_the_same_everywhere(text.as_bytes()) {
         return Err(whole("the account's shell is not known: only plain words are read"));
     }
-    let mut reader =
-        Reader { text, bytes: text.as_bytes(), pos: 0, depth: 0, dialect, interactive };
+    let mut reader = Reader {
+        text,
+        bytes: text.as_bytes(),
+        pos: 0,
+        depth: 0,
+        dialect,
+        interactive,
+        bracketed: 0,
+        here: None,
+    };
     let list = reader.list(&[])?;
     if reader.pos < text.len() {
         return Err(reader.unread("an operator without a command", reader.pos));
+    }
+    if reader.here.is_some() {
+        return Err(whole("a here-document whose text is not where it is expected"));
     }
     Ok(list)
 }
@@ -66,6 +78,10 @@ struct Reader<'a> {
     depth: usize,
     dialect: Dialect,
     interactive: bool,
+    /// How many lists in round brackets are being read.
+    bracketed: usize,
+    /// The text of a here-document that follows the next newline.
+    here: Option<here::Here>,
 }
 
 impl<'a> Reader<'a> {

@@ -164,6 +164,7 @@ impl Walker<'_> {
                         class: Class::Plain,
                         open: true,
                         deep: true,
+                        climbs: false,
                     });
                 }
                 Act::Writes => {
@@ -173,6 +174,7 @@ impl Walker<'_> {
                         class: Class::Plain,
                         open: true,
                         deep: true,
+                        climbs: false,
                     });
                 }
                 Act::Info | Act::InPlace | Act::Opaque | Act::Recursive | Act::Skip => {}

@@ -3,7 +3,7 @@
 use super::super::model::{Class, Effects, Touched};
 use super::super::places;
 use super::super::value::{Open, Value};
-use super::{Walker, resolve};
+use super::{Walker, climbs, resolve};
 
 impl Walker<'_> {
     /// Adds a place that is touched, in each directory in which the command may run.
@@ -21,11 +21,12 @@ impl Walker<'_> {
             None => Vec::new(),
         };
         let lists = &self.tables.path_lists;
+        let climbs = climbs(&value.text);
         // It may climb, and go anywhere; but what is source code there is source code everywhere.
-        let climbs =
+        let anywhere =
             value.open == Open::Anything && !(value.known > 0 && places::is_source(&pattern));
-        if paths.is_empty() || climbs || value.split {
-            to.push(Touched { path: "**".to_owned(), class: Class::Secret, open: true, deep });
+        if paths.is_empty() || anywhere || value.split {
+            to.push(Touched { path: "**".to_owned(), class: Class::Secret, open: true, deep, climbs });
             return;
         }
         // What `..` leads to from a directory that is a link is not told by its name.
@@ -42,7 +43,7 @@ impl Walker<'_> {
         for path in paths {
             let class = places::class_of_pattern(lists, &path, open, deep);
             let class = worst.unwrap_or(class);
-            let touched = Touched { path, class, open, deep };
+            let touched = Touched { path, class, open, deep, climbs };
             if !to.contains(&touched) {
                 to.push(touched);
             }

@@ -266,6 +266,11 @@ impl Walker<'_> {
     }
 }
 
+/// Whether a path goes up somewhere.
+pub(crate) fn climbs(path: &str) -> bool {
+    path.split('/').any(|part| part == "..")
+}
+
 /// A path seen from a directory, without `.`, `..` and `//`.
 fn resolve(path: &str, from: &str) -> String {
     crate::risk::resolve(path, Some(from))

@@ -43,6 +43,7 @@ impl World {
     fn submit(&mut self) -> (u64, mpsc::UnboundedReceiver<BrokerEvent>) {
         let (events, heard) = mpsc::unbounded_channel();
         let submission = Submission {
+            resolves_paths: false,
             session_id: self.session.clone(),
             kind: ItemKind::Exec,
             parent: None,
@@ -87,6 +88,7 @@ impl World {
     /// A rule allows it, and the release is on the broker's disk.
     fn released(&mut self) {
         let decision = Decision {
+            beneath: Vec::new(),
             id: self.id.clone(),
             allow: true,
             comment: None,

@@ -78,6 +78,7 @@ impl World {
 
     fn decided(&self, change: impl FnOnce(&mut Decision)) -> Event {
         let mut decision = Decision {
+            beneath: Vec::new(),
             id: self.id.clone(),
             allow: true,
             comment: Some("why".to_owned()),
@@ -275,4 +276,53 @@ proptest! {
         prop_assert!(count <= 1);
         prop_assert_eq!(delivered, expected(&sequence), "{:?}", sequence);
     }
+}
+
+#[test]
+fn what_must_lie_beneath_a_directory_is_looked_at_before_the_release() {
+    let w = World::new();
+    let beneath = || {
+        let paths = vec!["/srv/app/x".to_owned()];
+        vec![Beneath { directory: "/srv/app".to_owned(), paths }]
+    };
+    let held = || {
+        let mut lifecycle = w.lifecycle();
+        lifecycle.on(w.event(Say::Submitted));
+        lifecycle
+    };
+    let mut lifecycle = held();
+    let step = lifecycle.on(w.decided(|d| d.beneath = beneath()));
+    assert!(matches!(step, Step::Look(all) if all == beneath()));
+    // Nothing but the look goes on from there.
+    assert!(matches!(lifecycle.on(w.event(Say::Allow)), Step::Wait));
+    assert!(matches!(lifecycle.on(w.event(Say::AllowReleased)), Step::Wait));
+    assert!(matches!(lifecycle.on(w.event(Say::Released)), Step::Wait));
+    assert!(matches!(lifecycle.on(Event::Checked(true)), Step::Wait));
+    assert!(matches!(lifecycle.on(Event::Looked(Ok(()))), Step::Release { .. }));
+    assert!(matches!(lifecycle.on(w.event(Say::Released)), Step::Deliver(..)));
+
+    for end in [
+        Event::Looked(Err(NotBeneath::NoServer)),
+        Event::Looked(Err(NotBeneath::Elsewhere("/srv/app/x leads out".to_owned()))),
+        w.event(Say::Deadline),
+        w.event(Say::LinkLost),
+        w.event(Say::Withdrawn),
+        w.event(Say::TargetLost),
+    ] {
+        let mut lifecycle = held();
+        lifecycle.on(w.decided(|d| d.beneath = beneath()));
+        let lost = matches!(end, Event::Broker(BrokerEvent::LinkLost));
+        match lifecycle.on(end) {
+            Step::End(end) => assert!(end.withdraw.is_some() || lost, "{end:?}"),
+            step => panic!("{step:?}"),
+        }
+        assert!(matches!(lifecycle.on(Event::Looked(Ok(()))), Step::Wait));
+    }
+
+    // A release that came before the look is not used.
+    let step = held().on(w.decided(|d| {
+        d.beneath = beneath();
+        d.released = true;
+    }));
+    assert!(matches!(step, Step::End(End { unsent: Some(_), .. })), "{step:?}");
 }

@@ -1,0 +1,130 @@
+//! What a line may leave behind in an account: after it, programs may be no longer what they are
+//! called, and what only looks cannot be told by its words. In doubt it leaves something behind.
+
+use serde::{Deserialize, Serialize};
+
+use crate::effects::Touched;
+use crate::restrict::Line;
+use crate::tables::RiskTables;
+use crate::{Class, Effects, ItemSyntax};
+
+/// Why an item, once it ran, may have changed what programs are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taint {
+    /// In the whole account, for every later session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// In the shell that runs it, for as long as it lasts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shell: Option<String>,
+}
+
+impl Taint {
+    /// The first of both.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        self.account.as_deref().or(self.shell.as_deref())
+    }
+
+    fn account(why: impl Into<String>) -> Self {
+        Self { account: Some(why.into()), shell: None }
+    }
+
+    /// What an item leaves behind; `script`: it is the standard input of something.
+    pub(crate) fn of<'a>(
+        syntax: ItemSyntax<'_>,
+        item: &[u8],
+        line: impl FnOnce() -> Line<'a>,
+        script: bool,
+    ) -> Self {
+        match syntax {
+            ItemSyntax::Command if script => Self::account("a script can do anything"),
+            ItemSyntax::Command => Self::of_line(&line()),
+            ItemSyntax::File => {
+                let text = String::from_utf8_lossy(item);
+                let special = text.split_whitespace().find(|word| is_special_word(word));
+                special.map_or_else(Self::default, |path| Self::account(format!("writes {path}")))
+            }
+            ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => {
+                Self::account("what a program does with its input is not known")
+            }
+            ItemSyntax::Control { .. } | ItemSyntax::Signature => Self::default(),
+        }
+    }
+
+    fn of_line(line: &Line<'_>) -> Self {
+        let performance = match &line.performance {
+            Ok(performance) => performance,
+            Err(unread) => return Self::account(unread.why),
+        };
+        let mut taint = Self::default();
+        for command in &performance.commands {
+            if let Some(why) = left_behind(&command.effects) {
+                return Self::account(why);
+            }
+            if command.effects.redefines {
+                let why = "it changes what later words mean in its shell";
+                taint.shell.get_or_insert_with(|| why.to_owned());
+            }
+        }
+        taint
+    }
+}
+
+fn left_behind(effects: &Effects) -> Option<String> {
+    if !effects.closed {
+        return Some(effects.why.clone().unwrap_or_else(|| "it is not understood".to_owned()));
+    }
+    if effects.runs_unseen || effects.stdin == "code" {
+        return Some("it runs code that is not on the line".to_owned());
+    }
+    let change = effects
+        .changes
+        .iter()
+        .find(|change| matches!(change.as_str(), "package" | "schedule" | "system" | "user"));
+    if let Some(change) = change {
+        return Some(format!("it changes a {change}"));
+    }
+    if let Some(touched) = effects.writes.iter().find(|touched| is_special(touched)) {
+        return Some(format!("it writes {}", touched.path));
+    }
+    let deleted = effects.deletes.iter().find(|touched| !touched.deep && is_special(touched));
+    deleted.map(|touched| format!("it deletes {}", touched.path))
+}
+
+/// Whether programs, their configuration or start-up files may lie there.
+fn is_special(touched: &Touched) -> bool {
+    let path = touched.path.as_str();
+    let cut = path.find(['*', '?', '[']).unwrap_or(path.len());
+    let known = path.get(..cut).unwrap_or("");
+    // Not even the directory is known, or a whole home directory is written.
+    let anywhere = touched.open && (!known.contains('/') || path.contains("**"));
+    let home = touched.deep && holds_start_up_files(known.trim_end_matches('/'));
+    anywhere
+        || home
+        || touched.climbs
+        || matches!(touched.class, Class::System | Class::Device)
+        || is_special_path(path)
+}
+
+fn holds_start_up_files(directory: &str) -> bool {
+    let one_below = |top: &str| directory.strip_prefix(top).is_some_and(|name| !name.contains('/'));
+    matches!(directory, "" | "~" | "/root" | "/home" | "/Users")
+        || one_below("/home/")
+        || one_below("/Users/")
+}
+
+fn is_special_path(path: &str) -> bool {
+    let parts = |part: &str| {
+        part.len() > 1 && part.starts_with('.') && !matches!(part, ".." | ".cache")
+            || matches!(part, "bin" | "sbin")
+    };
+    path.split('/').any(parts) || RiskTables::builtin().path_lists.is_persistence(path)
+}
+
+/// A word of the text of a change of files that is such a path.
+fn is_special_word(word: &str) -> bool {
+    let path = word.trim_matches(|c| matches!(c, '"' | '\'' | ':' | ',' | '(' | ')' | '$'));
+    let is_path = path.starts_with('/') || path.starts_with('~');
+    is_path && (is_special_path(path) || RiskTables::builtin().path_lists.is_system(path))
+}
