@@ -20,6 +20,8 @@ fn rule(id: &str, kind: MatchKind, pattern: &str) -> Rule {
         created_at: 0,
         expires_at: Some(1000),
         hits: 0,
+        terminal: false,
+        stdin: None,
     }
 }
 
