@@ -3,7 +3,7 @@
 
 use crate::program::SHELLS;
 use crate::{
-    Assessment, Context, History, InputReport, InputUse, ItemSyntax, Outcome, Requirement,
+    Assessment, Context, Covered, History, InputReport, InputUse, ItemSyntax, Outcome, Requirement,
     RuleVerdict, Snapshot, Verdict, judge, judge_as,
 };
 
@@ -130,6 +130,7 @@ fn together(whole: Verdict, part: Verdict) -> Verdict {
             rule: None,
             why: "standard input came with it: both are decided together".to_owned(),
             closest: None,
+            stdin: Covered::No,
         },
     };
     let rules = rule.rule.iter().cloned().collect();

@@ -3,6 +3,7 @@
 mod compose;
 mod cover;
 mod defaults;
+mod hazards;
 mod index;
 mod looks;
 mod pattern;
@@ -14,6 +15,7 @@ mod types;
 
 pub use cover::{Covered, Digested, StdinCover, options_of_before};
 pub use defaults::default_rules;
+pub use hazards::{Caution, Hazard, caution};
 pub use looks::looks_pattern;
 pub use set::RuleSet;
 pub use suggest::{backtest, suggest};
