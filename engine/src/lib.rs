@@ -43,8 +43,9 @@ pub use policy::{
 pub use risk::assess;
 pub use rules::{
     Approved, Backtest, Caution, Closest, CommandVerdict, Covered, Digested, Effect, Hazard,
-    MatchKind, Outcome, Rule, RuleError, RuleSet, RuleVerdict, Scope, StdinCover, Suggestion,
-    backtest, caution, check_rule, default_rules, looks_pattern, options_of_before, suggest,
+    MatchKind, Outcome, Rule, RuleError, RuleSet, RuleVerdict, Scope, StdinCover, Suggested,
+    Suggestion, backtest, caution, check_rule, default_rules, looks_pattern, options_of_before,
+    suggest,
 };
 pub use secrets::{Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};

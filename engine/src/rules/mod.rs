@@ -21,7 +21,7 @@ pub use set::RuleSet;
 pub use suggest::{backtest, suggest};
 pub use types::{
     Approved, Backtest, Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError,
-    RuleVerdict, Scope, Suggestion,
+    RuleVerdict, Scope, Suggested, Suggestion,
 };
 
 pub(crate) use pattern::GlobPattern;

@@ -321,7 +321,7 @@ impl RuleSet {
     }
 
     /// The rule that allows one command of a line.
-    fn allowed_part(
+    pub(super) fn allowed_part(
         &self,
         command: &Performed,
         begins_in: &[String],
