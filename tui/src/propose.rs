@@ -100,7 +100,7 @@ pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) 
         found.push((rule, why));
     }
     found.push((exact, "exactly this command".to_owned()));
-    for suggestion in suggest(&history, now_us) {
+    for suggestion in suggest(&history, &[], now_us).rules {
         let mut rule = suggestion.rule;
         // What holds nowhere in particular is narrowed to where the command came from.
         rule.scope.agent = rule.scope.agent.or_else(|| scope.agent.clone());

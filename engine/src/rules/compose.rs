@@ -51,12 +51,17 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// Whether what the line feeds it can do nothing but be read.
+    pub(super) fn is_fed_harmlessly(&self) -> bool {
+        let effects = &self.command.effects;
+        !self.command.fed || effects.closed && matches!(effects.stdin.as_str(), "unused" | "filter")
+    }
+
     /// Whether a rule covers what the line itself feeds it: what can do nothing but be read, or with
     /// `--stdin` what is not run.
     pub(super) fn is_fed_within(&self, rule: &Rule) -> bool {
-        let effects = &self.command.effects;
-        let harmless = effects.closed && matches!(effects.stdin.as_str(), "unused" | "filter");
-        !self.command.fed || harmless || rule.stdin == Some(StdinCover::Any) && takes_input(effects)
+        self.is_fed_harmlessly()
+            || rule.stdin == Some(StdinCover::Any) && takes_input(&self.command.effects)
     }
 
     /// Why it does not only look.

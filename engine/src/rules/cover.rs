@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::pattern::GlobPattern;
 use super::types::{Effect, FOR_FILES, MatchKind, Rule};
 use crate::effects::{CommandReport, Effects, Looking, Performed};
-use crate::restrict::Line;
 use crate::{Context, RiskTables};
 
 /// The standard input that a rule covers.
@@ -70,8 +69,8 @@ pub(super) fn widest<'a>(rules: &[&'a Rule]) -> Option<&'a Rule> {
 }
 
 /// The standard input that is covered where each of these rules alone allows the whole line.
-pub(super) fn of_whole(rules: &[&Rule], line: impl FnOnce() -> bool) -> Covered {
-    if rules.iter().any(|rule| rule.stdin == Some(StdinCover::Any)) && line() {
+pub(super) fn of_whole(rules: &[&Rule], any: impl FnOnce() -> bool) -> Covered {
+    if rules.iter().any(|rule| rule.stdin == Some(StdinCover::Any)) && any() {
         return Covered::Any;
     }
     let digests: Vec<Digested> = rules.iter().filter_map(|rule| named(rule)).collect();
@@ -80,13 +79,17 @@ pub(super) fn of_whole(rules: &[&Rule], line: impl FnOnce() -> bool) -> Covered 
 
 /// The standard input that is covered where these rules together allow a line, each a command of it.
 /// What only looks takes nothing away: whatever it reads, it can but show.
-pub(super) fn of_parts(parts: &[(&Performed, &Rule)], line: &Line<'_>) -> Covered {
+pub(super) fn of_parts(parts: &[(&Performed, &Rule)], any: impl FnOnce() -> bool) -> Covered {
     let looks = |rule: &Rule| rule.kind == MatchKind::Looks && rule.stdin.is_none();
     let others: Vec<_> = parts.iter().filter(|(_, rule)| !looks(rule)).collect();
     match &others[..] {
         [] => Covered::No,
         all if all.iter().all(|(_, rule)| rule.stdin == Some(StdinCover::Any)) => {
-            if runs_no_input(line) { Covered::Any } else { Covered::No }
+            if any() {
+                Covered::Any
+            } else {
+                Covered::No
+            }
         }
         // It must get all of it: what another command has read a part of has another digest.
         [(command, rule)] => {
@@ -114,13 +117,10 @@ fn named(rule: &Rule) -> Option<Digested> {
     }
 }
 
-/// Whether it is known what becomes of standard input in a line, and nothing runs it. All of its
-/// commands count: what one of them reads may go on to the next.
-pub(super) fn runs_no_input(line: &Line<'_>) -> bool {
-    line.performance.as_ref().is_ok_and(|performance| {
-        !performance.commands.is_empty()
-            && performance.commands.iter().all(|command| takes_input(&command.effects))
-    })
+/// Whether it is known what becomes of standard input in a line, and nothing runs it.
+pub(super) fn runs_no_input(line: &[u8], context: &Context) -> bool {
+    let tables = RiskTables::builtin();
+    tables.input_use(line, context, &tables.assess(line, context)).r#use.may_flow()
 }
 
 /// Whether it is known what a command does with its standard input, and it does not run it.
@@ -169,9 +169,7 @@ pub(super) fn check(rule: &Rule) -> Result<(), String> {
 
 fn may_take_any(line: &str) -> bool {
     let context = Context { shell: Some("bash".to_owned()), ..Context::default() };
-    let tables = RiskTables::builtin();
-    let assessment = tables.assess(line.as_bytes(), &context);
-    runs_no_input(&Line::read_checked(line.as_bytes(), &context, tables, &assessment))
+    runs_no_input(line.as_bytes(), &context)
 }
 
 /// Lines that a rule matches, one of which tells what becomes of standard input. What only looks may

@@ -3,6 +3,7 @@
 mod compose;
 mod cover;
 mod defaults;
+mod hazards;
 mod index;
 mod looks;
 mod pattern;
@@ -15,12 +16,13 @@ mod work;
 
 pub use cover::{Covered, Digested, StdinCover, options_of_before};
 pub use defaults::default_rules;
+pub use hazards::{Caution, Hazard, caution};
 pub use looks::looks_pattern;
 pub use set::RuleSet;
 pub use suggest::{backtest, suggest};
 pub use types::{
     Approved, Backtest, Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError,
-    RuleVerdict, Scope, Suggestion,
+    RuleVerdict, Scope, Suggested, Suggestion,
 };
 
 pub use work::{Beneath, Working, work_pattern};

@@ -199,7 +199,10 @@ impl RuleSet {
             .filter(|rule| rule.effect == Effect::Allow && allows(rule, context))
             .collect();
         if let Some(rule) = cover::widest(&exact) {
-            return covering(rule, cover::of_whole(&exact, || cover::runs_no_input(line)));
+            return covering(
+                rule,
+                cover::of_whole(&exact, || cover::runs_no_input(command, context)),
+            );
         }
         if !reads_as_posix(context.shell.as_deref()) {
             return alone(review(
@@ -218,11 +221,17 @@ impl RuleSet {
             return alone(self.nothing(words, Some(why), context));
         }
         if let Some(rule) = cover::widest(&found) {
-            return covering(rule, cover::of_whole(&found, || cover::runs_no_input(line)));
+            return covering(
+                rule,
+                cover::of_whole(&found, || cover::runs_no_input(command, context)),
+            );
         }
         let composed = if needed { self.composed(line, context) } else { Ok(Vec::new()) };
         match composed {
-            Ok(parts) if !parts.is_empty() => together(&parts, cover::of_parts(&parts, line)),
+            Ok(parts) if !parts.is_empty() => {
+                let any = || cover::runs_no_input(command, context);
+                together(&parts, cover::of_parts(&parts, any))
+            }
             Ok(_) => alone(self.nothing(words, None, context)),
             Err(why) => alone(self.nothing(words, Some(why), context)),
         }

@@ -3,52 +3,159 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plain::plain_words;
+use super::compose::Part;
+use super::pattern::GlobPattern;
+use super::plain::{every_command, plain_words};
 use super::set::RuleSet;
-use super::types::{Approved, Backtest, Effect, MatchKind, Outcome, Rule, Scope, Suggestion};
-use crate::{Level, assess};
+use super::types::{
+    Approved, Backtest, Effect, MatchKind, Outcome, Rule, Scope, Suggested, Suggestion,
+};
+use crate::restrict::Line;
+use crate::subject::Subject;
+use crate::{Level, Looking, RiskTables, assess};
 
-/// How many approvals make a suggestion.
+/// How many approvals of the same words make a suggestion.
+const TWICE: usize = 2;
+/// How many different values make a pattern.
 const ENOUGH: usize = 3;
 /// How long a suggested rule holds: 30 days, in microseconds.
 const EXPIRES: i64 = 30 * 24 * 3600 * 1_000_000;
 const EXAMPLES: usize = 5;
 
-/// Agent, target, and the shape of the command.
-type Key = (String, String, Vec<String>);
+/// What one command of an approved line would need a rule for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    /// A command of these words.
+    Command {
+        agent: String,
+        target: String,
+        /// The directory that the line leads it to.
+        cwd: Option<String>,
+        shape: Vec<String>,
+    },
+    /// A line that no pattern can allow, by its text.
+    Line { agent: String, target: String, text: Vec<u8> },
+}
 
-/// The narrowest rules that cover repeated approvals; `now` in microseconds since the epoch.
+/// The approvals that need the same rule, with the words of the command.
+type Group<'a> = Vec<(&'a Approved, Vec<String>)>;
+
+/// The narrowest rules that cover repeated approvals beside `existing`; `now` in microseconds since the
+/// epoch. Of a line of several commands, those that nothing covers yet get a rule each.
 ///
-/// Only plain commands below HIGH are proposed, for one agent and one target, and for 30 days.
+/// Only commands of lines below HIGH are proposed, for one agent and one target, and for 30 days.
 #[must_use]
-pub fn suggest(history: &[Approved], now: i64) -> Vec<Suggestion> {
-    // Same program, same options, same number of words: only operands may differ.
-    let mut groups: BTreeMap<Key, Vec<(&Approved, Vec<String>)>> = BTreeMap::new();
-    let mut denied: BTreeSet<Vec<String>> = BTreeSet::new();
+pub fn suggest(history: &[Approved], existing: &[Rule], now: i64) -> Suggested {
+    let rules = RuleSet::build(existing.to_vec()).unwrap_or_default();
+    let mut groups: BTreeMap<Key, Group<'_>> = BTreeMap::new();
+    let mut denied: Vec<Vec<String>> = Vec::new();
+    let mut open: Vec<&Approved> = Vec::new();
     for entry in history {
-        let Some(words) = plain_words(&entry.command) else { continue };
-        let shape = shape(&words);
         if !entry.allowed {
-            denied.insert(words);
+            denied.extend(words_in(entry));
             continue;
         }
+        if rules.judge(&entry.command, &entry.context).verdict == Outcome::Allow {
+            continue;
+        }
+        open.push(entry);
         if entry.context.has_stdin_script
+            || entry.context.asks_for_terminal()
             || assess(&entry.command, &entry.context).level >= Level::High
         {
             continue;
         }
-        let key = (entry.context.agent.clone(), entry.context.target.clone(), shape);
-        groups.entry(key).or_default().push((entry, words));
+        for (key, words) in needs(entry, &rules) {
+            groups.entry(key).or_default().push((entry, words));
+        }
     }
-    let mut out: Vec<Suggestion> = groups
-        .into_iter()
-        .filter(|(_, entries)| entries.len() >= ENOUGH)
-        .filter_map(|((agent, target, _), entries)| {
-            propose(&agent, &target, &entries, &denied, now)
-        })
-        .collect();
+    let mut out: Vec<Suggestion> = Vec::new();
+    for (key, entries) in groups {
+        if entries.len() < TWICE {
+            continue;
+        }
+        match propose(&key, &entries, &denied, now) {
+            Some(found) => out.push(found),
+            // No pattern for all of them: those that are the same, one by one.
+            None => out.extend(
+                by_words(entries)
+                    .iter()
+                    .filter(|same| same.len() >= TWICE)
+                    .filter_map(|same| propose(&key, same, &denied, now)),
+            ),
+        }
+    }
     out.sort_by(|a, b| b.covers.cmp(&a.covers).then_with(|| a.rule.pattern.cmp(&b.rule.pattern)));
+    let all = existing.iter().chain(out.iter().map(|found| &found.rule)).cloned().collect();
+    let with = RuleSet::build(all).unwrap_or_default();
+    let spares = |entry: &&&Approved| {
+        let mut context = entry.context.clone();
+        context.now = context.now.max(now);
+        with.judge(&entry.command, &context).verdict == Outcome::Allow
+    };
+    let spared = open.iter().filter(spares).count();
+    Suggested { rules: out, spared, of: history.len() }
+}
+
+/// The approvals of each of these commands, word for word.
+fn by_words(entries: Group<'_>) -> Vec<Group<'_>> {
+    let mut same: BTreeMap<Vec<String>, Group<'_>> = BTreeMap::new();
+    for (entry, words) in entries {
+        same.entry(words.clone()).or_default().push((entry, words));
+    }
+    same.into_values().collect()
+}
+
+/// What an approved line would need rules for: each of its commands that none covers, or all of its
+/// text where one of these can have no pattern.
+fn needs(entry: &Approved, rules: &RuleSet) -> Vec<(Key, Vec<String>)> {
+    let (agent, target) = (entry.context.agent.clone(), entry.context.target.clone());
+    let whole = || {
+        let text = entry.command.clone();
+        vec![(Key::Line { agent: agent.clone(), target: target.clone(), text }, Vec::new())]
+    };
+    let context = &entry.context;
+    let assessment = assess(&entry.command, context);
+    let line = Line::read_checked(&entry.command, context, RiskTables::builtin(), &assessment);
+    let Ok(performance) = &line.performance else {
+        // Where the shell is not known, plain words are.
+        let Some(words) = plain_words(&entry.command) else { return whole() };
+        let shape = shape(&words);
+        return vec![(Key::Command { agent, target, cwd: None, shape }, words)];
+    };
+    let begins_in = vec![context.cwd.clone().unwrap_or_else(|| "~".to_owned())];
+    let mut out: Vec<(Key, Vec<String>)> = Vec::new();
+    for command in &performance.commands {
+        if rules.allowed_part(command, &begins_in, context).is_ok() {
+            continue;
+        }
+        let part = Part::of(command, &begins_in);
+        let cwd = match part.moved.as_deref() {
+            None => None,
+            Some([one]) if one.starts_with(['/', '~']) && !one.contains(['*', '?', '[']) => {
+                Some(one.clone())
+            }
+            Some(_) => return whole(),
+        };
+        let Some(words) = part.words.clone().filter(|_| part.is_fed_harmlessly()) else {
+            return whole();
+        };
+        let shape = shape(&words);
+        let key = Key::Command { agent: agent.clone(), target: target.clone(), cwd, shape };
+        if !out.iter().any(|(known, same)| *known == key && *same == words) {
+            out.push((key, words));
+        }
+    }
     out
+}
+
+/// The words of each command in what was denied.
+fn words_in(entry: &Approved) -> Vec<Vec<String>> {
+    let known = |subject: Subject| {
+        subject.words.iter().map(|word| word.known.then(|| word.text.clone())).collect()
+    };
+    let plain = plain_words(&entry.command).into_iter();
+    plain.chain(every_command(&entry.command).into_iter().filter_map(known)).collect()
 }
 
 /// What must be the same: the program, a verb, options, and the kind of every operand.
@@ -96,13 +203,64 @@ impl Kind {
 }
 
 /// The rule that covers approvals of one shape; `None` where none is narrow enough.
-fn propose(
-    agent: &str,
-    target: &str,
-    entries: &[(&Approved, Vec<String>)],
-    denied: &BTreeSet<Vec<String>>,
-    now: i64,
-) -> Option<Suggestion> {
+fn propose(key: &Key, entries: &Group<'_>, denied: &[Vec<String>], now: i64) -> Option<Suggestion> {
+    let (agent, target, cwd, (kind, pattern, varies)) = match key {
+        Key::Command { agent, target, cwd, .. } => (agent, target, cwd.clone(), template(entries)?),
+        Key::Line { agent, target, text } => {
+            let text = String::from_utf8(text.clone()).ok()?;
+            (agent, target, None, (MatchKind::Exact, text, Vec::new()))
+        }
+    };
+    if kind == MatchKind::Glob {
+        let glob = GlobPattern::parse(&pattern).ok().filter(|glob| glob.program().is_some())?;
+        if denied.iter().any(|words| glob.matches(words)) {
+            return None;
+        }
+    }
+    let named = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let rule = Rule {
+        id: format!("suggested-{}", digest(&format!("{agent}\n{target}\n{cwd:?}\n{pattern}"))),
+        kind,
+        pattern,
+        effect: Effect::Allow,
+        scope: Scope { agent: named(agent), target: named(target), user: None, cwd },
+        reason: Some(format!("approved {} times", entries.len())),
+        author: String::new(),
+        created_at: now,
+        expires_at: Some(now.saturating_add(EXPIRES)),
+        hits: 0,
+        terminal: false,
+        stdin: None,
+    };
+    RuleSet::build(vec![rule.clone()]).ok()?;
+    let examples: BTreeSet<String> = entries
+        .iter()
+        .map(|(entry, _)| String::from_utf8_lossy(&entry.command).into_owned())
+        .collect();
+    let varies = if varies.is_empty() {
+        "always the same".to_owned()
+    } else {
+        format!("only these differ: {}", varies.join(", "))
+    };
+    Some(Suggestion {
+        rule,
+        covers: entries.len(),
+        why: format!("{} approvals, none denied, {varies}", entries.len()),
+        examples: examples.into_iter().take(EXAMPLES).collect(),
+    })
+}
+
+/// Whether something in an approved line removes files.
+fn deletes(entry: &Approved) -> bool {
+    let report = RiskTables::builtin().report(&entry.command, &entry.context, &Looking::default());
+    report.commands.iter().any(|command| !command.effects.deletes.is_empty())
+}
+
+/// How a rule matches, its pattern, and the kinds of the operands that differ.
+type Template = (MatchKind, String, Vec<&'static str>);
+
+/// The pattern that covers commands of one shape, and nothing that differs in another place.
+fn template(entries: &Group<'_>) -> Option<Template> {
     let first = &entries.first()?.1;
     let mut kinds = Vec::new();
     let mut words = Vec::new();
@@ -113,7 +271,10 @@ fn propose(
             words.push(quote(word)?);
             continue;
         }
-        // Fewer than three different values are not yet a pattern.
+        // What removes is told exactly what. Fewer than three different values are no pattern yet.
+        if entries.iter().any(|(entry, _)| deletes(entry)) {
+            return None;
+        }
         if values.len() < ENOUGH {
             return None;
         }
@@ -121,54 +282,7 @@ fn propose(
         let numbers = values.iter().all(|value| Kind::of(value) == Kind::Number);
         words.push(if numbers { "{number}".to_owned() } else { common(&values)? });
     }
-    let exact = kinds.is_empty();
-    let pattern = if exact {
-        String::from_utf8(entries.first()?.0.command.clone()).ok()?
-    } else {
-        words.join(" ")
-    };
-    let rule = Rule {
-        id: format!("suggested-{}", digest(&format!("{agent}\n{target}\n{pattern}"))),
-        kind: if exact { MatchKind::Exact } else { MatchKind::Glob },
-        pattern,
-        effect: Effect::Allow,
-        scope: Scope {
-            agent: (!agent.is_empty()).then(|| agent.to_owned()),
-            target: (!target.is_empty()).then(|| target.to_owned()),
-            user: None,
-            cwd: None,
-        },
-        reason: Some(format!("approved {} times", entries.len())),
-        author: String::new(),
-        created_at: now,
-        expires_at: Some(now.saturating_add(EXPIRES)),
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    };
-    let set = RuleSet::build(vec![rule.clone()]).ok()?;
-    let context = &entries.first()?.0.context;
-    let allows = |words: &Vec<String>| {
-        set.judge(words.join(" ").as_bytes(), context).verdict == Outcome::Allow
-    };
-    if denied.iter().any(allows) {
-        return None;
-    }
-    let examples: BTreeSet<String> = entries
-        .iter()
-        .map(|(entry, _)| String::from_utf8_lossy(&entry.command).into_owned())
-        .collect();
-    let varies = if exact {
-        "always the same".to_owned()
-    } else {
-        format!("only these differ: {}", kinds.join(", "))
-    };
-    Some(Suggestion {
-        rule,
-        covers: entries.len(),
-        why: format!("{} approvals, none denied, {varies}", entries.len()),
-        examples: examples.into_iter().take(EXAMPLES).collect(),
-    })
+    Some((MatchKind::Glob, words.join(" "), kinds))
 }
 
 /// A literal word as a pattern word; words with wildcards in them cannot be one.
@@ -198,10 +312,25 @@ fn common(values: &BTreeSet<&str>) -> Option<String> {
         start.rfind(['/', '-', '.', '_', ':']).map_or("", |at| start.get(..=at).unwrap_or(""));
     let end = first.get(first.len() - suffix..)?;
     let end = end.find(['.', '-', '/', '_']).map_or("", |at| end.get(at..).unwrap_or(""));
-    if Kind::of(first) == Kind::Path && !start.contains('/') {
+    let paths = values.iter().any(|value| Kind::of(value) == Kind::Path);
+    if paths && start.trim_matches('/').is_empty() {
         return None;
     }
-    Some(format!("{start}*{end}"))
+    let middle = |value: &&str| value.get(start.len()..value.len() - end.len()).map(str::to_owned);
+    let middles: Vec<String> = values.iter().map(|value| middle(value)).collect::<Option<_>>()?;
+    // What differs has a type: text that may be code is never left open.
+    let is = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
+    let fits = |more: &[u8]| {
+        middles.iter().all(|text| {
+            !text.is_empty()
+                && !text.starts_with('-')
+                && !text.split('/').any(|part| part == "..")
+                && text.bytes().all(|byte| is(byte) || more.contains(&byte))
+        })
+    };
+    let parameter =
+        if fits(b"") { "{name}" } else { (paths && fits(b"/+")).then_some("{path}")? };
+    Some(format!("{start}{parameter}{end}"))
 }
 
 fn digest(text: &str) -> String {
@@ -264,9 +393,9 @@ mod tests {
             .chain(std::iter::repeat_with(|| approved("rm -rf /srv/app", true)).take(5))
             .chain(std::iter::once(approved("ls | wc", true)))
             .collect();
-        let found = suggest(&history, 7);
+        let found = suggest(&history, &[], 7).rules;
         let patterns: Vec<&str> = found.iter().map(|s| s.rule.pattern.as_str()).collect();
-        assert_eq!(patterns, ["uptime", "cat /srv/app/logs/*.log", "systemctl status *"]);
+        assert_eq!(patterns, ["uptime", "cat /srv/app/logs/{name}.log", "systemctl status {name}"]);
         assert_eq!(found[0].rule.expires_at, Some(7 + EXPIRES));
         assert_eq!(found[0].rule.scope.target.as_deref(), Some("web-1"));
     }
@@ -275,9 +404,9 @@ mod tests {
     fn what_was_denied_is_never_proposed() {
         let mut history: Vec<Approved> =
             ["a", "b", "c"].iter().map(|f| approved(&format!("cat /srv/{f}"), true)).collect();
-        assert_eq!(suggest(&history, 0).len(), 1);
+        assert_eq!(suggest(&history, &[], 0).rules.len(), 1);
         history.push(approved("cat /srv/key", false));
-        assert!(suggest(&history, 0).is_empty());
+        assert!(suggest(&history, &[], 0).rules.is_empty());
     }
 
     #[test]
@@ -290,12 +419,75 @@ mod tests {
                 approved("cat /srv/y", true),
                 approved("cat /srv/z", true),
             ],
+            &[],
             0,
-        )[0]
-        .rule
-        .clone();
+        )
+        .rules[0]
+            .rule
+            .clone();
         let result = backtest(&rule, &history);
         assert_eq!((result.total, result.matched, result.against_people), (3, 2, 1));
         assert_eq!(result.contradicted, ["cat /srv/b"]);
+    }
+
+    #[test]
+    fn a_line_gets_rules_for_those_of_its_commands_that_have_none() {
+        let line = |text: &str| {
+            let entry = approved(text, true);
+            let shell = Some("bash".to_owned());
+            let cwd = Some("~".to_owned());
+            Approved { context: Context { shell, cwd, ..entry.context }, ..entry }
+        };
+        let mut history = vec![
+            line("cd /srv/app && make test | tail -5"),
+            line("make test 2>&1 | grep FAIL"),
+            line("cd /srv/app && make test"),
+            line("cd /srv/app && df -h && make test"),
+            line("make test"),
+            line("df -h; make test"),
+            line("ls -la"),
+            line("make deploy"),
+        ];
+        let looks = crate::default_rules();
+        let found = suggest(&history, &looks, 0);
+        let rules: Vec<_> = found
+            .rules
+            .iter()
+            .map(|found| {
+                (found.rule.pattern.as_str(), found.rule.scope.cwd.as_deref(), found.covers)
+            })
+            .collect();
+        assert_eq!(rules, [("make test", None, 3), ("make test", Some("/srv/app"), 3)]);
+        // All of it but `make deploy`, and `ls`, which no person is asked about.
+        assert_eq!((found.spared, found.of), (6, 8));
+        // What a rule covers is not proposed again.
+        let with =
+            looks.iter().chain(found.rules.iter().map(|s| &s.rule)).cloned().collect::<Vec<_>>();
+        let again = suggest(&history, &with, 0);
+        assert_eq!((again.rules.len(), again.spared), (0, 0));
+        // What was denied anywhere in a line is not proposed.
+        history.push(Approved { allowed: false, ..line("df -h && make test") });
+        assert!(suggest(&history, &looks, 0).rules.is_empty());
+    }
+
+    #[test]
+    fn what_can_have_no_pattern_is_proposed_by_its_text() {
+        let text = "curl -s http://db/x > /srv/app/x.json";
+        let history = vec![approved(text, true); 3];
+        let found = suggest(&history, &[], 0).rules;
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].rule.kind, found[0].rule.pattern.as_str()), (MatchKind::Exact, text));
+    }
+
+    #[test]
+    fn what_may_be_code_is_never_left_open() {
+        let lines = ["print(1)", "print(2)", "print(3)"].map(|code| format!("python3 -c '{code}'"));
+        let history: Vec<Approved> = lines.iter().map(|line| approved(line, true)).collect();
+        assert!(suggest(&history, &[], 0).rules.is_empty());
+        let lines = ["a", "b", "c"].map(|name| format!("rm /srv/app/cache/{name}"));
+        let history: Vec<Approved> = lines.iter().map(|line| approved(line, true)).collect();
+        assert!(suggest(&history, &[], 0).rules.is_empty());
+        let twice = vec![approved("rm /srv/app/cache/a", true); 2];
+        assert_eq!(suggest(&twice, &[], 0).rules[0].rule.pattern, "rm /srv/app/cache/a");
     }
 }

@@ -198,6 +198,17 @@ pub struct Suggestion {
     pub examples: Vec<String>,
 }
 
+/// Rules worth adding, and what they would have spared people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suggested {
+    /// The rules.
+    pub rules: Vec<Suggestion>,
+    /// How many of the decisions looked at no person would have been asked for.
+    pub spared: usize,
+    /// How many decisions were looked at.
+    pub of: usize,
+}
+
 /// What a rule would have done in the past.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backtest {

@@ -3,11 +3,13 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use expacti_engine::{Effect, MatchKind, Policy, PolicySet, Rule, default_rules};
+use expacti_engine::{
+    Caution, Effect, MatchKind, Policy, PolicySet, Rule, caution, default_rules,
+};
 use expacti_protocol::http::{Changed, RuleCover, RuleView, RulesEnsured};
 
 use super::list::list;
-use super::rule::{describe, from_args, stdin_of};
+use super::rule::{add_command, describe, from_args, stdin_of};
 use crate::broker::Link;
 use crate::cli::{CoverArgs, RuleAddArgs};
 use crate::cmd::policy::changed;
@@ -20,10 +22,18 @@ const IMPORT_BATCH: usize = 1000;
 /// Adds a rule.
 pub(super) async fn add(link: &Link, args: RuleAddArgs, json: bool) -> Result<(), Failure> {
     let view: RuleView = link.client.post("/v1/rules", &from_args(args)?).await?;
+    let caution = caution(&view.rule);
     if json {
-        return Ok(print::json(&view)?);
+        let mut answer = serde_json::to_value(&view)?;
+        if let (Some(answer), Some(caution)) = (answer.as_object_mut(), &caution) {
+            answer.insert("caution".to_owned(), serde_json::to_value(caution)?);
+        }
+        return Ok(print::json(&answer)?);
     }
     print_added(&view)?;
+    if let Some(caution) = caution {
+        warn(&view.rule, &caution);
+    }
     if never_ends(&view) {
         print::note("this rule has no end; --ttl 7d gives it one");
     }
@@ -119,6 +129,25 @@ pub(super) async fn remove(link: &Link, id: &str, json: bool) -> Result<(), Fail
     let path = format!("/v1/rules/{}", segment::id(id)?);
     let answer: Changed<Rule> = link.client.delete(&path).await?;
     changed(&answer, json, |rule| format!("removed {}  {}", rule.id, print::safe(&rule.pattern)))
+}
+
+/// Says what else a rule lets through, and what would not.
+fn warn(rule: &Rule, caution: &Caution) {
+    print::note(&print::warning(&print::safe(&caution.describe())));
+    if let Some(narrower) = &caution.narrower {
+        let narrower = Rule { pattern: narrower.clone(), ..rule.clone() };
+        print::note(&format!("without them: {}", add_command(&narrower)));
+    }
+    if caution.looks {
+        let looks = Rule {
+            kind: MatchKind::Looks,
+            pattern: "looks".to_owned(),
+            terminal: false,
+            stdin: None,
+            ..rule.clone()
+        };
+        print::note(&format!("or, for all that only looks: {}", add_command(&looks)));
+    }
 }
 
 fn print_added(view: &RuleView) -> Result<(), Failure> {

@@ -1,10 +1,10 @@
 //! `expacti rules backtest`, `suggest`: rules beside what people have decided so far.
 
-use expacti_engine::{Approved, Context, MatchKind, Suggestion};
+use expacti_engine::{Approved, Context, Rule, Suggestion, caution};
 use expacti_protocol::command::{CommandState, CommandView, ItemKind};
 use expacti_protocol::now_micros;
 
-use super::rule::{describe, from_args};
+use super::rule::{add_command, describe, from_args};
 use crate::broker::Link;
 use crate::cli::RuleAddArgs;
 use crate::failure::Failure;
@@ -28,14 +28,26 @@ pub(super) async fn backtest(link: &Link, args: RuleAddArgs, json: bool) -> Resu
 
 /// Suggests rules for what was approved repeatedly.
 pub(super) async fn suggest(link: &Link, json: bool) -> Result<(), Failure> {
-    let all = expacti_engine::suggest(&history(link).await?, now_micros());
+    let rules: Vec<Rule> = link.client.get("/v1/rules").await?;
+    let found = expacti_engine::suggest(&history(link).await?, &rules, now_micros());
     if json {
-        return Ok(print::json(&all)?);
+        return Ok(print::json(&found)?);
     }
-    if all.is_empty() {
+    if found.rules.is_empty() {
         print::note("nothing was approved often enough to propose a rule for it");
+        return Ok(());
     }
-    all.iter().try_for_each(print_suggestion)
+    found.rules.iter().try_for_each(print_suggestion)?;
+    print::note(&format!(
+        "together they would have spared {} of the last {} decisions",
+        found.spared, found.of
+    ));
+    Ok(())
+}
+
+/// Whether a person decided, and neither a rule nor the system.
+pub(super) fn is_a_person(decided_by: &str) -> bool {
+    !decided_by.starts_with("system:") && !decided_by.starts_with("whitelist:")
 }
 
 /// What people have decided so far, in the engine's terms.
@@ -45,7 +57,7 @@ async fn history(link: &Link) -> Result<Vec<Approved>, Failure> {
         .into_iter()
         .filter(|c| c.masked.is_none() && c.decided_by.is_some())
         .filter(|c| !matches!(c.state, CommandState::Pending | CommandState::Withdrawn))
-        .filter(|c| !c.decided_by.as_deref().is_some_and(|by| by.starts_with("system:")))
+        .filter(|c| c.decided_by.as_deref().is_some_and(is_a_person))
         .filter_map(|c| {
             Some(Approved {
                 command: c.text.bytes().ok()?,
@@ -73,14 +85,9 @@ fn print_suggestion(suggestion: &Suggestion) -> Result<(), Failure> {
     for example in suggestion.examples.iter().take(3) {
         print::line(&format!("    {}", print::safe(example)))?;
     }
-    let quoted = |text: &str| format!("'{}'", print::safe(text).replace('\'', "'\\''"));
-    let kind = if rule.kind == MatchKind::Exact { "--exact" } else { "--glob" };
-    let mut line = format!("    expacti rules add {kind} {} --ttl 30d", quoted(&rule.pattern));
-    for (name, value) in [("agent", &rule.scope.agent), ("target", &rule.scope.target)] {
-        if let Some(value) = value {
-            line.push_str(&format!(" --{name} {}", quoted(value)));
-        }
+    print::line(&format!("    {} --ttl 30d", add_command(rule)))?;
+    if let Some(caution) = caution(rule) {
+        print::line(&format!("    {}", print::warning(&print::safe(&caution.describe()))))?;
     }
-    print::line(&line)?;
     Ok(())
 }

@@ -68,6 +68,34 @@ pub(super) fn stdin_of(cover: &CoverArgs) -> Option<StdinCover> {
     cover.any_stdin.then_some(StdinCover::Any).or_else(|| cover.stdin_sha256.as_ref().map(named))
 }
 
+/// The command line that adds a rule, but for its end.
+pub(super) fn add_command(rule: &Rule) -> String {
+    let quoted = |text: &str| format!("'{}'", print::safe(text).replace('\'', "'\\''"));
+    let pattern = match rule.kind {
+        MatchKind::Exact => format!("--exact {}", quoted(&rule.pattern)),
+        MatchKind::Glob => format!("--glob {}", quoted(&rule.pattern)),
+        // Its pattern is made of its options.
+        MatchKind::Looks => format!("--{}", print::safe(&rule.pattern)),
+        MatchKind::Regex => format!("--regex {}", quoted(&rule.pattern)),
+    };
+    let mut line = format!("expacti rules add {pattern}");
+    let scope = &rule.scope;
+    for (name, value) in [
+        ("target", &scope.target),
+        ("agent", &scope.agent),
+        ("user", &scope.user),
+        ("cwd", &scope.cwd),
+    ] {
+        if let Some(value) = value {
+            line.push_str(&format!(" --{name} {}", quoted(value)));
+        }
+    }
+    if !rule.covers().is_empty() {
+        line.push_str(&format!(" {}", rule.covers()));
+    }
+    line
+}
+
 /// What a rule does, in words.
 pub(super) fn describe(rule: &Rule) -> String {
     let kind = match rule.kind {
