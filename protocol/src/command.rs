@@ -68,7 +68,7 @@ pub enum PromptLabel {
     Unverified,
     /// A program runs and reads whole lines.
     Cooked,
-    /// A program runs and reads lines without echo: most likely a password.
+    /// A program runs and reads lines without echo: a password if `secret` is set, else anything.
     NoEcho,
     /// A program runs and reads keys.
     Raw,
@@ -97,7 +97,8 @@ pub struct Interactive {
     /// shell that the gate set up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreground: Option<String>,
-    /// Typed while the echo was off: reviewers see it masked, nothing keeps it in clear.
+    /// A password: typed without echo at the password prompt of a program that is known to ask for one.
+    /// Reviewers see it masked, nothing keeps it in clear.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secret: bool,
     /// Allowing it may carry a [`Grant`].

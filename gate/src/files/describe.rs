@@ -71,9 +71,9 @@ pub(crate) async fn current_content(
     sftp: &TargetSftp,
     path: &RemotePath,
 ) -> Result<Option<Vec<u8>>, TargetLost> {
-    // It is for the reviewer: where clients may read does not matter, secrets do.
+    // It is for the reviewer: what clients may read does not matter, the worst secrets do.
     let Opening::Opened(OpenFile { handle, .. }) =
-        sftp.open_read(path, &ReadPolicy::Harmless).await?
+        sftp.open_read(path, |real| !is_secret(real)).await?
     else {
         return Ok(None);
     };
@@ -113,8 +113,8 @@ pub(crate) fn warnings(change: &Change) -> Vec<String> {
     }
     // Secrets are recognised by their path.
     if let Change::Rename { old, new, .. } | Change::Hardlink { old, new } = change
-        && is_secret(old)
-        && !is_secret(new)
+        && !ReadPolicy::Harmless.is_free(old)
+        && ReadPolicy::Harmless.is_free(new)
     {
         notes.push(format!("{old} holds secrets; as {new} it can be read without review"));
     }

@@ -266,7 +266,7 @@ async fn a_password_is_marked_and_never_shown() {
     let mut agent = Agent::start(&t);
     agent.sees("ready>").await;
     let key = t.path("locked");
-    agent.type_in(format!("ssh-keygen -q -t ed25519 -f {}\r", key.display())).await;
+    agent.type_in(format!("ssh-keygen -q -t ed25519 -f {}; echo made-$?\r", key.display())).await;
     allow(&t, &t.broker.item(0).await);
     for (n, prompt) in [(1, "no passphrase):"), (2, "again:")] {
         agent.sees(prompt).await;
@@ -278,7 +278,7 @@ async fn a_password_is_marked_and_never_shown() {
         assert_eq!(command(&item), "hunter2");
         allow(&t, &item);
     }
-    agent.sees("\nready>").await;
+    agent.sees("\nmade-0\nready>").await;
     assert!(key.exists() && !agent.screen().contains("hunter2"));
     let recorded = t.broker.log().iter().any(|r| {
         matches!(r, GateRequest::Output { data, .. } if {

@@ -159,9 +159,9 @@ async fn a_shell_that_asks_for_a_password_is_shown_as_the_shell_it_is() {
             ("stty -echo; PS1='Pass''word: ' sh", "Password: "),
             ("stty -echo; env PS1='to''ken> ' sh", "token> "),
             ("env PS1='to''ken> ' sh", "token> "),
-            ("stty -echo; printf 'Pass''word: '; exec sh", "Password: "),
-            ("stty -echo; printf 'Pass''word: '; exec -a su''do sh", "Password: "),
-            ("stty -echo; cp $(command -v sh) su''do; printf 'Pass''word: '; ./sudo", "Password: "),
+            ("stty -echo; export PS1='Pass''word: '; exec sh", "Password: "),
+            ("stty -echo; export PS1='Pass''word: '; exec -a su''do sh", "Password: "),
+            ("cp $(command -v sh) su''do; stty -echo; env PS1='Pass''word: ' ./sudo", "Password: "),
         ] {
             if start.contains("exec -a") && !shell.ends_with("bash") {
                 continue;
@@ -187,7 +187,7 @@ async fn a_shell_that_asks_for_a_password_is_shown_as_the_shell_it_is() {
 async fn a_known_program_that_asks_for_a_password_gets_a_secret() {
     let askers = [
         ("ssh-keygen", "ssh-keygen -q -t ed25519 -f ./k", "passphrase):"),
-        ("psql", "psql -W -h 127.0.0.1 -p 1 x", "Password: "),
+        ("psql", "psql -W -h 127.0.0.1 -p 1 x", "\nPassword:"),
         ("openssl", "openssl genrsa -aes256 -out ./k 2048", "phrase:"),
     ];
     for (program, start, prompt) in askers {

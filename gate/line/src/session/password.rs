@@ -4,6 +4,28 @@
 
 use crate::remote::Probe;
 
+/// How many lines the program in the foreground has got.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    pid: Option<u32>,
+    lines: u32,
+}
+
+impl Given {
+    /// One more for this process.
+    pub(super) fn count(&mut self, pid: Option<u32>) {
+        if self.pid != pid {
+            *self = Self { pid, lines: 0 };
+        }
+        self.lines = self.lines.saturating_add(1);
+    }
+
+    /// How many this process has got.
+    pub(super) fn to(&self, pid: Option<u32>) -> u32 {
+        if self.pid == pid { self.lines } else { 0 }
+    }
+}
+
 /// Programs that ask for passwords.
 struct Askers {
     names: &'static [&'static str],

@@ -14,28 +14,6 @@ use crate::editor::Line;
 const SILENT: &str = "typed without echo where no program is known to ask for a password: it is kept \
                       as it is shown here";
 
-/// How many lines the program in the foreground has got.
-#[derive(Debug, Default)]
-pub(super) struct Given {
-    pid: Option<u32>,
-    lines: u32,
-}
-
-impl Given {
-    /// One more for this process.
-    fn count(&mut self, pid: Option<u32>) {
-        if self.pid != pid {
-            *self = Self { pid, lines: 0 };
-        }
-        self.lines = self.lines.saturating_add(1);
-    }
-
-    /// How many this process has got.
-    pub(super) fn to(&self, pid: Option<u32>) -> u32 {
-        if self.pid == pid { self.lines } else { 0 }
-    }
-}
-
 impl LineGate {
     /// The item as it would be submitted now.
     fn submission(&self, kind: Kind, bytes: Vec<u8>) -> Submission {

@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::reading::{OpenFile, Reading};
 use crate::boundary::channel::{TargetChannel, TargetLost};
-use crate::reads::ReadPolicy;
 use crate::staging::pending_reply::PendingReply;
 
 /// Why there is no SFTP with a target.
@@ -189,11 +188,11 @@ impl TargetSftp {
         self.send(query.encode(id)).await
     }
 
-    /// Opens a file for reading by its real path, if it may be read without a decision.
+    /// Opens a file for reading by its real path, if that is free to be read.
     pub(crate) async fn open_read(
         &self,
         path: &RemotePath,
-        policy: &ReadPolicy,
+        is_free: impl Fn(&RemotePath) -> bool,
     ) -> Result<Opening, TargetLost> {
         let (real, stat) =
             (Query::Realpath { path: path.clone() }, Query::Stat { path: path.clone() });
@@ -209,8 +208,7 @@ impl TargetSftp {
             Reply::Attrs(attrs) if attrs.is_directory() => {
                 return Ok(Opening::Refused(refusal("it is a directory")));
             }
-            Reply::Attrs(attrs) if attrs.is_file() && policy.is_free(&real) && !is_secret(path) => {
-            }
+            Reply::Attrs(attrs) if attrs.is_file() && is_free(&real) && !is_secret(path) => {}
             Reply::Attrs(_) => return Ok(Opening::Asks(real)),
             refused => return Ok(Opening::Refused(refused)),
         }

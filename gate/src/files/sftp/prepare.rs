@@ -9,6 +9,7 @@ use expacti_sftp::{
 use super::pending_write::{Committed, PendingWrite};
 use crate::boundary::{PlannedChange, TargetSftp};
 use crate::files::describe::{ASKED_AS, NoChange, current_content, failure, follow, warnings};
+use crate::reads::ReadPolicy;
 use crate::staging::spool::Sealed;
 
 /// A change with what a reviewer reads besides its text.
@@ -141,8 +142,8 @@ async fn symlink(
             Ok(real) => {
                 notes.push(format!("the link leads to {real}"));
                 notes.extend(why_sensitive(&real).map(|why| format!("{real}: {why}")));
-                if is_secret(&real) {
-                    notes.push(format!("{real} holds secrets"));
+                if !ReadPolicy::Harmless.is_free(&real) {
+                    notes.push(format!("{real} may hold secrets"));
                 }
             }
             Err(NoChange::Lost) => return Err(NoChange::Lost),

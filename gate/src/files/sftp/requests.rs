@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::change_queue::{Job, is_change};
 use super::handles::{MAX_HANDLES, Open};
 use super::pending_write::PendingWrite;
-use super::service::{Expected, Service};
+use super::service::{Expected, Service, unrecorded};
 use crate::boundary::{Opening, ReadHandle, TargetLost, Why};
 use crate::client::input::{ChannelInput, Taken};
 use crate::files::describe::{NoChange, failure, follow};
@@ -57,12 +57,6 @@ pub(crate) struct Requests {
     pending_write_reads: Arc<Semaphore>,
     /// Tasks of requests that need several questions, such as opens; dropping this ends them.
     tasks: JoinSet<()>,
-}
-
-/// What is read has to be taken down.
-fn unrecorded() -> Reply {
-    let why = "expacti: the broker cannot be reached: nothing more is read";
-    Reply::status(StatusCode::PermissionDenied, why)
 }
 
 fn no_handle() -> Reply {

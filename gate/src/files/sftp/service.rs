@@ -60,7 +60,7 @@ impl Service {
         let shared = &self.connection.shared;
         let room = self.connection.reads.has_room(&shared.limits);
         let policy = if room { &shared.reads } else { &ReadPolicy::Nothing };
-        self.sftp.open_read(path, policy).await
+        self.sftp.open_read(path, |real| policy.is_free(real)).await
     }
 
     /// Whether what is read of the file reaches the log.
@@ -119,6 +119,12 @@ impl Service {
             self.sftp.ask(&Query::Close { handle }).await.ok();
         }
     }
+}
+
+/// What is read has to be taken down.
+pub(super) fn unrecorded() -> Reply {
+    let why = "expacti: the broker cannot be reached: nothing more is read";
+    Reply::status(StatusCode::PermissionDenied, why)
 }
 
 /// Paths where a file is being opened for writing, or was closed and waits for its decision.
