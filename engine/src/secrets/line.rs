@@ -118,6 +118,10 @@ impl Scan {
         let input = self.script(line, script, depth, found);
         if script.problems.is_empty() {
             self.between(line, script, found);
+            // `--token-file <(echo x)`: what belongs together stands in two commands.
+            if line.contains("<(") {
+                self.shown(&Unquoted::verbatim(line, 0), found);
+            }
             return input;
         }
         self.shown(&Unquoted::verbatim(line, 0), found);

@@ -41,7 +41,7 @@ const PATTERNS: [&str; 28] = [
     r#"(?i)\bset_?(?:\w*_)?(?:password|passwd|secret|token|api_?key)\s*\(\s*\\?["'`]([^"'`\\]+)"#,
     // What is printed in the place of a file or by a command: `--token-file <(echo x)`.
     r#"(?i)(?:key|token|secret|pass(?:word|phrase|wd)?)(?:[\-_]file)?["']?[ =]+<\(\s*(?:echo|printf)(?:\s+-[ne]+)?\s+["']?([^\s"')]+)"#,
-    r#"(?i)pass(?:word|phrase)?[\-_](?:command|cmd)["']?[ =]+["'](?:echo|printf)\s+([^\s"']+)"#,
+    r#"(?i)pass(?:word|phrase)?[\-_](?:command|cmd)["']?[ =]+["']?(?:echo|printf)\s+([^\s"']+)"#,
     // Files of passwords: netrc, pgpass.
     r#"(?im)\blogin\s+\S+\s+password\s+["']?([^\s"']+)"#,
     r#"(?m)(?:^|[\s"'])[A-Za-z0-9_.\-*]+:(?:\d{3,5}|\*):[A-Za-z0-9_.\-*]+:[A-Za-z0-9_.\-*]+:([^\s"']+)"#,
