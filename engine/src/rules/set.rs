@@ -1,6 +1,7 @@
 //! A compiled set of rules, ten thousand as fast as ten. It must never allow by pattern what is not
 //! plain words, and a rule that denies must never be missed because another one allows.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use regex_automata::Anchored;
@@ -251,17 +252,18 @@ impl RuleSet {
             let assessment = crate::assess(command, context);
             Line::read_checked(command, context, RiskTables::builtin(), &assessment)
         };
-        self.judge_with(command, context, || every_command(command), line).0
+        self.judge_with(command, context, || every_command(command), line, Vec::new).0
     }
 
     /// As [`Self::judge`], with the commands of the line as they were already read. The second part is
     /// every rule that had its share in it.
-    pub(crate) fn judge_with<'a>(
+    pub(crate) fn judge_with<'a, L: Borrow<Line<'a>>>(
         &self,
         command: &[u8],
         context: &Context,
         commands: impl FnOnce() -> Vec<Subject>,
-        line: impl FnOnce() -> Line<'a>,
+        line: impl FnOnce() -> L,
+        hidden: impl FnOnce() -> Vec<Subject>,
     ) -> (RuleVerdict, Vec<String>) {
         if self.rules.is_empty() {
             return alone(review("no rules"));
@@ -289,7 +291,9 @@ impl RuleSet {
         }
         let found = words.as_ref().and_then(|words| self.allowed_words(words, command, context));
         let line = (self.denies && found.is_some() || self.composes()).then(line);
-        if line.as_ref().is_some_and(|line| line.far)
+        let line: Option<&Line<'a>> = line.as_ref().map(Borrow::borrow);
+        let far = |line: &Line<'_>| line.far || self.denies_one_of(hidden, context);
+        if line.is_some_and(far)
             && let Some(rule) = self.forbids(context)
         {
             let what = "it may do what cannot be seen here, and so what rule";
@@ -299,7 +303,7 @@ impl RuleSet {
         if let Some(rule) = found {
             return alone(decided(Outcome::Allow, rule));
         }
-        let composed = line.map_or_else(|| Ok(Vec::new()), |line| self.composed(&line, context));
+        let composed = line.map_or_else(|| Ok(Vec::new()), |line| self.composed(line, context));
         match composed {
             Ok(rules) if !rules.is_empty() => together(&rules),
             Ok(_) => alone(self.nothing(words.as_deref(), None, context)),
@@ -459,8 +463,9 @@ impl RuleSet {
     }
 
     /// Whether a rule denies one of these commands.
-    pub(crate) fn denies_one_of(&self, commands: &[Subject], context: &Context) -> bool {
-        commands.iter().any(|subject| self.denied_command(subject, context).is_some())
+    fn denies_one_of(&self, commands: impl FnOnce() -> Vec<Subject>, context: &Context) -> bool {
+        !self.deny.patterns.is_empty()
+            && commands().iter().any(|subject| self.denied_command(subject, context).is_some())
     }
 
     /// The rule that denies one command of a line. In doubt there is one.
