@@ -1,4 +1,5 @@
-//! How long a judgement takes: typical lines, the caps, ten and ten thousand rules.
+//! How long a judgement takes: typical lines, the caps, ten and ten thousand rules, fifty policies; and
+//! the commands of real agents, where `EXPACTI_CORPORA` names a directory with `agent-commands.jsonl`.
 //! Run with `cargo bench -p expacti-engine`; prints the best, p50, p99 and the worst, in
 //! microseconds.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -49,14 +50,25 @@ fn rule(n: usize) -> Rule {
     }
 }
 
-fn snapshot(rules: usize) -> Snapshot {
-    let policy = Policy {
-        id: "delete".to_owned(),
+fn looks() -> Rule {
+    Rule { id: "looks".to_owned(), kind: MatchKind::Looks, pattern: "looks".to_owned(), ..rule(0) }
+}
+
+fn policy(n: usize) -> Policy {
+    let pattern = match n % 5 {
+        0 => format!("tool-{n} delete **"),
+        1 => "kubectl delete **".to_owned(),
+        2 => "systemctl restart *".to_owned(),
+        3 => format!("git push ** branch-{n}"),
+        _ => "rm -rf **".to_owned(),
+    };
+    Policy {
+        id: format!("p{n}"),
         kind: PolicyKind::Any,
         min: 1,
         group: Vec::new(),
         role: None,
-        pattern: "kubectl delete *".to_owned(),
+        pattern,
         effects: Vec::new(),
         target: None,
         user: None,
@@ -66,11 +78,14 @@ fn snapshot(rules: usize) -> Snapshot {
         timeout_seconds: None,
         escalate_after_seconds: None,
         escalate_to: Vec::new(),
-    };
+    }
+}
+
+fn snapshot(rules: usize) -> Snapshot {
     Snapshot {
         tables: RiskTables::builtin().clone(),
-        rules: RuleSet::build((0..rules).map(rule).collect()).unwrap(),
-        policies: PolicySet::build(vec![policy]).unwrap(),
+        rules: RuleSet::build((0..rules).map(rule).chain([looks()]).collect()).unwrap(),
+        policies: PolicySet::build((0..50).map(policy).collect()).unwrap(),
     }
 }
 
@@ -88,8 +103,12 @@ fn report(name: &str, mut times: Vec<Duration>) {
 }
 
 fn measure(name: &str, rounds: usize, lines: &[&str], snapshot: &Snapshot, history: &History) {
-    let context =
-        Context { agent: "bot".to_owned(), target: "web-1".to_owned(), ..Context::default() };
+    let context = Context {
+        agent: "bot".to_owned(),
+        target: "web-1".to_owned(),
+        shell: Some("bash".to_owned()),
+        ..Context::default()
+    };
     let mut times = Vec::with_capacity(rounds * lines.len());
     for round in 0..rounds + 20 {
         for line in lines {
@@ -101,6 +120,18 @@ fn measure(name: &str, rounds: usize, lines: &[&str], snapshot: &Snapshot, histo
         }
     }
     report(name, times);
+}
+
+/// Commands of real agents that are no longer than a kibibyte.
+fn corpus() -> Vec<String> {
+    let Some(directory) = std::env::var_os("EXPACTI_CORPORA") else { return Vec::new() };
+    let path = std::path::Path::new(&directory).join("agent-commands.jsonl");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let command = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(line.get("command")?.as_str()?.to_owned())
+    };
+    text.lines().filter_map(command).filter(|line| line.len() <= 1024).collect()
 }
 
 fn main() {
@@ -136,6 +167,11 @@ fn main() {
         );
     }
     let snapshot = snapshot(10_000);
+    let corpus = corpus();
+    if !corpus.is_empty() {
+        let lines: Vec<&str> = corpus.iter().map(String::as_str).collect();
+        measure(" 10000 rules: commands of agents", 5, &lines, &snapshot, &history);
+    }
     let caps: Vec<(&str, String)> = vec![
         ("64 KiB of words", "echo ".to_owned() + &"abc ".repeat(16_380)),
         ("64 KiB of commands", "rm x; ".repeat(10_922)),

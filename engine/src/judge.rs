@@ -1,5 +1,7 @@
 //! The whole judgement of one command from one snapshot. It must never allow anything by itself.
 
+use std::cell::OnceCell;
+
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
@@ -107,22 +109,19 @@ pub fn judge_as(
         };
         found.chain(words).collect()
     };
-    let line = || Line::read_checked(item, context, tables, &assessment);
+    // It is read once, if at all.
+    let read = OnceCell::new();
+    let line = || read.get_or_init(|| Line::read_checked(item, context, tables, &assessment));
     // What is not said, and may be run all the same.
     let hidden = || -> Vec<Subject> {
         let inside = assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables));
         let goes = assessment.segments.iter().any(goes_elsewhere);
-        inside.chain(if goes { moved(&line()) } else { Vec::new() }).collect()
+        inside.chain(if goes { moved(line()) } else { Vec::new() }).collect()
     };
-    let doubted = || {
-        let mut line = line();
-        line.far = line.far || snapshot.rules.denies_one_of(&hidden(), context);
-        line
-    };
-    let (mut rule, mut rules) = snapshot.rules.judge_with(item, context, commands, doubted);
+    let (mut rule, mut rules) = snapshot.rules.judge_with(item, context, commands, line, hidden);
     let mut beneath = Vec::new();
     if snapshot.rules.any_work(&rules) {
-        match snapshot.rules.beneath(&line(), context) {
+        match snapshot.rules.beneath(line(), context) {
             Some(found) => beneath = found,
             // It is the same question as before; without the same answer nothing is allowed.
             None => (rule, rules) = (asked("where its paths lead cannot be told"), Vec::new()),
@@ -158,7 +157,7 @@ pub fn judge_as(
         | ItemSyntax::Signature => Vec::new(),
     };
     let effects = || match syntax {
-        ItemSyntax::Command => Done::of(&line()),
+        ItemSyntax::Command => Done::of(line()),
         ItemSyntax::File => Done::only(&["deletes", "writes"]),
         ItemSyntax::Signature => Done::default(),
         ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => {
@@ -238,7 +237,7 @@ fn judge_changes(
             performance: Err(Unread { why: "no rule matches", span: (0, 0) }),
             far: false,
         };
-        let (found, _) = set.judge_with(line, context, || words_of_change(line), unread);
+        let (found, _) = set.judge_with(line, context, || words_of_change(line), unread, Vec::new);
         let Some(rule) = found.rule.as_ref().and_then(rule_of) else {
             open.get_or_insert(found);
             continue;

@@ -34,12 +34,12 @@ impl Taint {
     pub(crate) fn of<'a>(
         syntax: ItemSyntax<'_>,
         item: &[u8],
-        line: impl FnOnce() -> Line<'a>,
+        line: impl FnOnce() -> &'a Line<'a>,
         script: bool,
     ) -> Self {
         match syntax {
             ItemSyntax::Command if script => Self::account("a script can do anything"),
-            ItemSyntax::Command => Self::of_line(&line()),
+            ItemSyntax::Command => Self::of_line(line()),
             ItemSyntax::File => {
                 let text = String::from_utf8_lossy(item);
                 let special = text.split_whitespace().find(|word| is_special_word(word));

@@ -77,6 +77,15 @@ $2 > "f"}' x"#,
     r#"x=1; y=$(cat f); [ "$x" "$y" ]"#,
     "ssh-keygen -l -p",
     r#"exit "1$(cat f)""#,
+    "cat /etc/msmtprc",
+    "cat .git/config",
+    "cat config/database.yml",
+    "zcat dump.sql.gz",
+    "cat /etc/tinc/n/rsa_key.priv",
+    "cat ~/Library/Keychains/login.keychain-db",
+    "unzip -p x.zip etc/shadow",
+    "grep -rn 'p[a]ssword' /srv/app",
+    "find / -name 'id_r*'",
 ];
 
 /// Their harmless neighbours.

@@ -183,6 +183,18 @@ const SECRET_DIRECTORIES: &[&str] = &[
     "/var/lib/kubelet",
     "/etc/sudoers.d",
     "/etc/NetworkManager/system-connections",
+    "/etc/ipsec.d/private",
+    "/etc/pki/tls/private",
+    "/etc/swanctl/private",
+    "/etc/tinc",
+    "/var/lib/samba/private",
+    "~/.bitcoin",
+    "~/.electrum",
+    "~/.ethereum",
+    "~/.irssi",
+    "~/.ngrok2",
+    "~/.subversion/auth",
+    "~/Library/Keychains",
     "/var/spool/cron",
     "/var/lib/redis",
     "/var/lib/vault",
@@ -227,7 +239,10 @@ fn process_file(path: &str) -> Option<&str> {
 
 fn is_secret(lists: &PathLists, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    lists.is_secret(path)
+    // Addresses of remotes, with tokens in them.
+    let of_git = path == ".git/config" || path.ends_with("/.git/config");
+    of_git
+        || lists.is_secret(path)
         || SECRET_DIRECTORIES.iter().any(|directory| is_beneath(&home_of(path), directory))
         || is_secret_name(lists, name)
 }
@@ -266,6 +281,26 @@ const SECRET_WORDS: &[&str] = &[
     "vault",
 ];
 
+/// Files with passwords for programs, in lower case.
+const SECRET_FILES: &[&str] = &[
+    ".curlrc",
+    ".fetchmailrc",
+    ".msmtprc",
+    ".viminfo",
+    ".wgetrc",
+    ".xauthority",
+    "database.yml",
+    "gitlab.rb",
+    "gradle.properties",
+    "grafana.ini",
+    "hostapd.conf",
+    "msmtprc",
+    "ngrok.yml",
+    "user-data.txt",
+    "wallet.dat",
+    "wpa_supplicant.conf",
+];
+
 /// How the names of source code and of texts about it end.
 const SOURCE: &[&str] = &[
     ".py", ".rs", ".go", ".js", ".ts", ".tsx", ".jsx", ".c", ".h", ".cc", ".cpp", ".java", ".rb",
@@ -297,10 +332,16 @@ fn is_secret_name(lists: &PathLists, name: &str) -> bool {
     });
     let ends = [
         ".key", ".pem", ".env", ".pfx", ".p12", ".jks", ".keytab", ".kdbx", ".gpg", ".age",
-        ".ovpn", ".ppk", ".tfvars", ".tfstate", ".sql", ".dump",
+        ".ovpn", ".ppk", ".tfvars", ".tfstate", ".sql", ".dump", ".priv",
     ];
-    let pieces = lower.trim_end_matches(".bak").trim_end_matches('~');
+    let mut pieces = lower.trim_end_matches('~');
+    for end in
+        [".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".bak", ".old", ".orig", ".save"]
+    {
+        pieces = pieces.strip_suffix(end).unwrap_or(pieces);
+    }
     worded
+        || SECRET_FILES.contains(&pieces)
         || ends.iter().any(|end| pieces.ends_with(end))
         || lower.starts_with("id_rsa")
         || lower.starts_with(".env")
@@ -501,6 +542,14 @@ pub(crate) fn is_hunt(pattern: &str) -> bool {
         "client_secret",
     ];
     if words.iter().any(|word| lower.contains(word)) {
+        return true;
+    }
+    // `p[a]ssword`, `pass\(word\|phrase\)`, `id_r*`
+    let bare: String = lower.chars().filter(|c| !"[]\\()?^$".contains(*c)).collect();
+    if bare.len() < lower.len() && words.iter().any(|word| bare.contains(word)) {
+        return true;
+    }
+    if lower.trim_end_matches(['*', '?']).starts_with("id_") && lower.ends_with(['*', '?']) {
         return true;
     }
     // `token` and `key` by themselves.

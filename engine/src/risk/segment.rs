@@ -2,11 +2,12 @@
 //! the line: that is for `line.rs`.
 
 use crate::Category;
+use crate::effects::{Understood, understand};
 use crate::modifier::Modifier;
 use crate::parse::Word;
 use crate::program::SHELLS;
 use crate::program::base_name;
-use crate::tables::{Arguments, Effect, MAX_WORDS, Program, RiskTables, wildcard};
+use crate::tables::{Act, Arguments, Effect, MAX_WORDS, Program, RiskTables, wildcard};
 
 use super::effects::{add_statements, apply};
 use super::program::{only_helps, program_name};
@@ -105,8 +106,19 @@ fn names_a_shell(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore)
         .filter(|assignment| assignment.name != "SHELL")
         .map(|assignment| &assignment.value);
     let words = unit.words.get(1..).unwrap_or(&[]);
-    let named = variables.chain(words.iter().filter(|_| !is_understood(scorer, unit.words)));
-    let Some(word) = named.into_iter().find(|word| starts_a_shell(&word.text)) else { return };
+    let known = understanding(scorer, unit.words);
+    let runs = known.as_ref().is_some_and(|known| known.acts.has(Act::Runs));
+    // What runs something may be told to in its own way: `vim -c ':!sh'`.
+    let told = words.iter().filter(|word| runs && escapes_to_a_shell(&word.text));
+    let named = variables.chain(words.iter().filter(|_| known.is_none())).chain(told);
+    // `gh completion bash` only prints.
+    let completes = words.iter().any(|word| word.text.starts_with("completion"));
+    let starts = |word: &&Word| {
+        starts_a_shell(&word.text)
+            || !completes && SHELLS.contains(&word.text.as_str())
+            || escapes_to_a_shell(&word.text)
+    };
+    let Some(word) = named.into_iter().find(starts) else { return };
     score.category = Category::CodeExecution;
     score.base_span = word.span;
     if word.text.contains(' ') {
@@ -118,10 +130,10 @@ fn names_a_shell(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore)
     }
 }
 
-/// Whether the program's grammar says of every word what it is.
-fn is_understood(scorer: &Scorer<'_>, words: &[Word]) -> bool {
-    let Some((first, rest)) = words.split_first() else { return false };
-    let Some(grammar) = scorer.tables.grammar(base_name(&first.text)) else { return false };
+/// What the program's grammar says of every word.
+fn understanding(scorer: &Scorer<'_>, words: &[Word]) -> Option<Understood> {
+    let (first, rest) = words.split_first()?;
+    let grammar = scorer.tables.grammar(base_name(&first.text))?;
     let literal = |word: &Word| {
         if is_known(word) {
             crate::effects::Value::literal(word.text.clone(), word.span)
@@ -130,7 +142,7 @@ fn is_understood(scorer: &Scorer<'_>, words: &[Word]) -> bool {
         }
     };
     let rest: Vec<_> = rest.iter().map(literal).collect();
-    crate::effects::understand(grammar, &rest).is_ok()
+    understand(grammar, &rest).ok()
 }
 
 /// Whether a text names a shell by its path, or is a command line for one.
@@ -150,6 +162,14 @@ fn starts_a_shell(text: &str) -> bool {
         .iter()
         .any(|shell| text.strip_prefix(shell).is_some_and(|rest| rest.starts_with(" -")));
     path || line
+}
+
+/// Whether a text is a command behind the sign with which programs start one: `:!sh`, `|sh`, `#(id)`.
+fn escapes_to_a_shell(text: &str) -> bool {
+    let behind = text.strip_prefix(":!").or_else(|| text.strip_prefix(['!', '|']));
+    behind.is_some_and(|rest| {
+        rest.trim_start().starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+    }) || text.contains("#(")
 }
 
 /// Applies what the wrappers around this command say about it.

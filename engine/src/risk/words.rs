@@ -53,7 +53,10 @@ pub(super) fn any_word(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut Segment
         {
             let value = text
                 .split_once('=')
-                .filter(|(option, _)| option.starts_with('-'))
+                .filter(|(option, _)| {
+                    // `--file=x`, and `if=x`.
+                    option.starts_with('-') || option.bytes().all(|b| b.is_ascii_alphanumeric())
+                })
                 .map_or(text, |(_, value)| value);
             // `@file` and `name=@file` are read by what they are given to.
             let value =

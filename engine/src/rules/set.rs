@@ -1,6 +1,7 @@
 //! A compiled set of rules, ten thousand as fast as ten. It must never allow by pattern what is not
 //! plain words, and a rule that denies must never be missed because another one allows.
 
+use std::borrow::Borrow;
 use std::cell::LazyCell;
 use std::collections::HashMap;
 
@@ -139,17 +140,18 @@ impl RuleSet {
             let assessment = crate::assess(command, context);
             Line::read_checked(command, context, RiskTables::builtin(), &assessment)
         };
-        self.judge_with(command, context, || every_command(command), line).0
+        self.judge_with(command, context, || every_command(command), line, Vec::new).0
     }
 
     /// As [`Self::judge`], with the commands of the line as they were already read. The second part is
     /// every rule that had its share in it.
-    pub(crate) fn judge_with<'a>(
+    pub(crate) fn judge_with<'a, L: Borrow<Line<'a>>>(
         &self,
         command: &[u8],
         context: &Context,
         commands: impl FnOnce() -> Vec<Subject>,
-        line: impl FnOnce() -> Line<'a>,
+        line: impl FnOnce() -> L,
+        hidden: impl FnOnce() -> Vec<Subject>,
     ) -> (RuleVerdict, Vec<String>) {
         if self.rules.is_empty() {
             return alone(review("no rules"));
@@ -164,13 +166,16 @@ impl RuleSet {
             return alone(review("a script follows on standard input"));
         }
         let line = LazyCell::new(line);
-        let found = self.allowed(command, words.as_deref(), context, &line);
+        let line = || -> &Line<'a> { (*line).borrow() };
+        let hides = LazyCell::new(|| self.denies_one_of(hidden, context));
+        let hides = || *hides;
+        let found = self.allowed(command, words.as_deref(), context, &line, &hides);
         if found.0.verdict == Outcome::Allow || !context.asks_for_terminal() {
             return found;
         }
         // Is it only the terminal that stops it?
         let without = Context { in_shell: true, ..context.clone() };
-        let (would, by) = self.allowed(command, words.as_deref(), &without, &line);
+        let (would, by) = self.allowed(command, words.as_deref(), &without, &line, &hides);
         if would.verdict != Outcome::Allow {
             return found;
         }
@@ -183,12 +188,13 @@ impl RuleSet {
     }
 
     /// Whether rules allow a command, and which.
-    fn allowed<'a, F: FnOnce() -> Line<'a>>(
+    fn allowed<'l, 'a: 'l>(
         &self,
         command: &[u8],
         words: Option<&[String]>,
         context: &Context,
-        line: &LazyCell<Line<'a>, F>,
+        line: &dyn Fn() -> &'l Line<'a>,
+        hides: &dyn Fn() -> bool,
     ) -> (RuleVerdict, Vec<String>) {
         let exact: Vec<&Rule> = self
             .exact
@@ -213,7 +219,7 @@ impl RuleSet {
             words.map_or_else(Vec::new, |words| self.allowed_words(words, command, context));
         let needed = self.denies && !found.is_empty() || self.composes();
         if needed
-            && line.far
+            && (line().far || hides())
             && let Some(rule) = self.forbids(context)
         {
             let what = "it may do what cannot be seen here, and so what rule";
@@ -226,7 +232,7 @@ impl RuleSet {
                 cover::of_whole(&found, || cover::runs_no_input(command, context)),
             );
         }
-        let composed = if needed { self.composed(line, context) } else { Ok(Vec::new()) };
+        let composed = if needed { self.composed(line(), context) } else { Ok(Vec::new()) };
         match composed {
             Ok(parts) if !parts.is_empty() => {
                 let any = || cover::runs_no_input(command, context);
@@ -411,8 +417,9 @@ impl RuleSet {
     }
 
     /// Whether a rule denies one of these commands.
-    pub(crate) fn denies_one_of(&self, commands: &[Subject], context: &Context) -> bool {
-        commands.iter().any(|subject| self.denied_command(subject, context).is_some())
+    fn denies_one_of(&self, commands: impl FnOnce() -> Vec<Subject>, context: &Context) -> bool {
+        !self.deny.patterns.is_empty()
+            && commands().iter().any(|subject| self.denied_command(subject, context).is_some())
     }
 
     /// The rule that denies one command of a line. In doubt there is one.

@@ -126,7 +126,7 @@ fn needs(entry: &Approved, rules: &RuleSet) -> Vec<(Key, Vec<String>)> {
     let begins_in = vec![context.cwd.clone().unwrap_or_else(|| "~".to_owned())];
     let mut out: Vec<(Key, Vec<String>)> = Vec::new();
     for command in &performance.commands {
-        if rules.allowed_part(command, &begins_in, context).is_ok() {
+        if rules.allowed_part(command, performance, &begins_in, context).is_ok() {
             continue;
         }
         let part = Part::of(command, &begins_in);

@@ -118,6 +118,10 @@ impl Scan {
         let input = self.script(line, script, depth, found);
         if script.problems.is_empty() {
             self.between(line, script, found);
+            // `--token-file <(echo x)`: what belongs together stands in two commands.
+            if line.contains("<(") {
+                self.shown(&Unquoted::verbatim(line, 0), found);
+            }
             return input;
         }
         self.shown(&Unquoted::verbatim(line, 0), found);
@@ -269,6 +273,7 @@ impl Scan {
             for (command, words) in script.commands.iter().zip(&all) {
                 if command.pipeline == pipeline && command.stage < stage {
                     self.printed(words, input, found);
+                    self.printed_by_variable(line, command, input, found);
                     self.redirected(line, command, script, input, found);
                 }
             }
@@ -612,6 +617,26 @@ impl Scan {
         let format = name == "printf" && operands.len() > 1;
         for word in operands.iter().skip(usize::from(format)) {
             self.input(word, input, operands.len() == 1, found);
+        }
+    }
+
+    /// `p=x; echo $p | sudo -S true`: the value is the secret, wherever it stands.
+    fn printed_by_variable(
+        &mut self,
+        line: &str,
+        command: &Simple,
+        input: SecretInput,
+        found: &mut Vec<Range<usize>>,
+    ) {
+        if !command.words.iter().any(|word| word.flags.expanded && word.known()) {
+            return;
+        }
+        let words: Vec<Unquoted> = command.words.iter().map(known).collect();
+        let before = self.values.len();
+        self.printed(&words, input, &mut Vec::new());
+        let new: Vec<String> = self.values.get(before..).unwrap_or(&[]).to_vec();
+        for value in new {
+            everywhere(line, &value, found);
         }
     }
 

@@ -75,7 +75,7 @@ pub(super) fn add_command(rule: &Rule) -> String {
         MatchKind::Exact => format!("--exact {}", quoted(&rule.pattern)),
         MatchKind::Glob => format!("--glob {}", quoted(&rule.pattern)),
         // Its pattern is made of its options.
-        MatchKind::Looks => format!("--{}", print::safe(&rule.pattern)),
+        MatchKind::Looks | MatchKind::Work => format!("--{}", print::safe(&rule.pattern)),
         MatchKind::Regex => format!("--regex {}", quoted(&rule.pattern)),
     };
     let mut line = format!("expacti rules add {pattern}");
