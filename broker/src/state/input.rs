@@ -27,13 +27,6 @@ const MAX_JOINED: usize = 1024 * 1024;
 /// How many times more input gives people the whole time again.
 const MAX_RESTARTS: u8 = 3;
 
-/// Standard input that came while its command waited.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Joined {
-    bytes: Arc<Vec<u8>>,
-    restarts: u8,
-}
-
 /// How the gate is to treat the standard input of a command.
 pub(super) fn treatment(input: Option<&CommandInput>) -> StdinTreatment {
     match input.map(|input| input.report.r#use) {

@@ -10,7 +10,6 @@ use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::input::{InputGrant, InputRef};
 use expacti_protocol::session::SessionView;
 
-use super::input::Joined;
 use super::ports::{GateId, Now, Refusal};
 use super::secret;
 use super::shown::{Secrets, Shown};
@@ -46,6 +45,14 @@ pub(crate) struct OpenCommand {
     pub(crate) taint: Taint,
     /// All who approved it go on trusting the account.
     pub(crate) trust: bool,
+}
+
+/// Standard input that came while its command waited.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Joined {
+    pub(super) bytes: Arc<Vec<u8>>,
+    /// How many times it gave people the whole time again.
+    pub(super) restarts: u8,
 }
 
 /// One reviewer's vote.
