@@ -77,7 +77,7 @@ impl Clients {
         match out {
             Outgoing::Gate(id, event) => {
                 if let Some(gate) = self.gates.get(&id)
-                    && gate.try_send(event).is_err()
+                    && gate.try_send(*event).is_err()
                 {
                     // Dropping the sender ends the connection.
                     warn!(gate = id.0, "a gate does not read its events: disconnected");

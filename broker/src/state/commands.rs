@@ -81,7 +81,7 @@ impl State {
 
     /// Tells the gate that holds a command.
     pub(crate) fn tell_gate(&mut self, gate: GateId, event: GateEvent) {
-        self.outgoing.push(Outgoing::Gate(gate, event));
+        self.outgoing.push(Outgoing::Gate(gate, Box::new(event)));
     }
 
     /// The commands that wait for a decision.

@@ -240,7 +240,7 @@ pub(crate) struct PrincipalRow {
 /// Who is told, once it is on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outgoing {
-    Gate(GateId, GateEvent),
+    Gate(GateId, Box<GateEvent>),
     Review(Box<News>),
 }
 

@@ -16,6 +16,7 @@ use crate::client::refusal::Refusal;
 
 /// What happens to an item.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and it is never kept")]
 pub(crate) enum Event {
     /// The broker said something about it, or cannot be reached any more.
     Broker(BrokerEvent),

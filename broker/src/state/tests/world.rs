@@ -120,7 +120,7 @@ impl World {
             self.state.commit();
             for out in outgoing {
                 match out {
-                    Outgoing::Gate(gate, event) => self.told.push((gate, event)),
+                    Outgoing::Gate(gate, event) => self.told.push((gate, *event)),
                     Outgoing::Review(news) => {
                         let event = news.event(true);
                         let about_commands = matches!(
