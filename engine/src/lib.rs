@@ -44,8 +44,8 @@ pub use risk::assess;
 pub use rules::{
     Approved, Backtest, Caution, Closest, CommandVerdict, Covered, Digested, Effect, Hazard,
     MatchKind, Outcome, Rule, RuleError, RuleSet, RuleVerdict, Scope, StdinCover, Suggested,
-    Suggestion, backtest, caution, check_rule, default_rules, looks_pattern, options_of_before,
-    suggest,
+    Suggestion, backtest, caution, check_rule, default_rules, looks_pattern, missing_rules,
+    options_of_before, suggest,
 };
 pub use secrets::{Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};

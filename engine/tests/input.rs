@@ -62,6 +62,8 @@ fn snapshot(denies: &[&str]) -> Snapshot {
         created_at: 0,
         expires_at: None,
         hits: 0,
+        terminal: false,
+        stdin: None,
     };
     let rules = RuleSet::build(denies.iter().map(rule).collect()).unwrap();
     Snapshot { rules, ..Snapshot::default() }
