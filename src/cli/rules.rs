@@ -41,7 +41,18 @@ pub(crate) enum RulesCommand {
         after_help = "Example:\n  expacti rules test 'systemctl status nginx' --target web-1 --agent deploybot\n  expacti rules test --stdin --json < commands.jsonl"
     )]
     Test(RuleTestArgs),
+    /// Show what the rules let through and denied, what people were asked about, and which rules
+    /// nothing has hit
+    #[command(after_help = "Example:\n  expacti rules report --since 7d --json")]
+    Report {
+        /// Over this time: 12h, 7d
+        #[arg(long, default_value = "7d", value_name = "DURATION")]
+        since: String,
+    },
     /// Suggest narrow rules for what was approved repeatedly
+    ///
+    /// Of a line of several commands, each that no rule covers gets a rule of its own. Only what
+    /// people have approved counts.
     Suggest,
     /// Show which recorded commands a rule would have matched
     #[command(

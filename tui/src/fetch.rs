@@ -60,11 +60,11 @@ async fn ask(client: &Client, what: &Fetch) -> anyhow::Result<Answer> {
         }
         Fetch::Candidates(view) => {
             let past = commands(client, TESTED).await?;
+            let rules: Vec<Rule> = client.get("/v1/rules").await?;
             let view = view.clone();
             let now = expacti_protocol::now_micros();
-            let work =
-                tokio::task::spawn_blocking(move || crate::propose::candidates(&view, &past, now));
-            Answer::Candidates(work.await?)
+            let work = move || crate::propose::candidates(&view, &past, &rules, now);
+            Answer::Candidates(tokio::task::spawn_blocking(work).await?)
         }
         Fetch::AddRule(rule) => {
             let added: Rule = client.post("/v1/rules", rule.as_ref()).await?;

@@ -3,7 +3,7 @@
 
 use expacti_engine::{
     Approved, Backtest, Context, Effect, History, ItemSyntax, Level, MatchKind, Outcome, Rule,
-    RuleSet, Scope, Snapshot, backtest, judge_as, suggest,
+    RuleSet, Scope, Snapshot, backtest, caution, judge_as, missing_rules, suggest,
 };
 use expacti_protocol::command::{CommandState, CommandView, ItemKind};
 
@@ -34,6 +34,7 @@ fn context(view: &CommandView) -> Context {
         user: view.session.user.clone(),
         cwd: Some(view.cwd.clone()),
         pty: view.pty.is_some(),
+        in_shell: view.kind != ItemKind::Exec,
         now: view.timestamp.saturating_mul(1_000_000),
         shell: view.shell.map(|shell| shell.as_str().to_owned()),
         has_stdin_script: view.kind == ItemKind::Stdin,
@@ -58,7 +59,13 @@ fn human_decisions(views: &[CommandView]) -> Vec<Approved> {
 }
 
 /// Rules for `view`, the narrowest first.
-pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) -> Vec<Candidate> {
+/// `existing` are the rules that hold already: what they cover needs no other.
+pub(crate) fn candidates(
+    view: &CommandView,
+    past: &[CommandView],
+    existing: &[Rule],
+    now_us: i64,
+) -> Vec<Candidate> {
     let Ok(command) = view.text.bytes() else { return Vec::new() };
     let Ok(pattern) = String::from_utf8(command.clone()) else { return Vec::new() };
     let history = human_decisions(past);
@@ -79,10 +86,22 @@ pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) 
         created_at: now_us,
         expires_at: None,
         hits: 0,
-        terminal: false,
+        terminal: view.kind == ItemKind::Exec && view.pty.is_some(),
         stdin: None,
     };
     let mut found = Vec::new();
+    let context = Context { now: now_us, ..context(view) };
+    if view.kind != ItemKind::File && !existing.iter().any(|rule| rule.kind == MatchKind::Looks) {
+        let pattern = "looks".to_owned();
+        let reason = Some("only looks".to_owned());
+        let rule = Rule { kind: MatchKind::Looks, pattern, reason, ..exact.clone() };
+        let why = format!(
+            "this and whatever else only looks, by {} as {} on {}: it reads no secret and changes \
+             nothing",
+            view.session.agent, view.session.user, view.session.target
+        );
+        found.push((rule, why));
+    }
     if view.kind == ItemKind::File
         && let Some(directory) = directory_of_uploads(&exact.pattern)
     {
@@ -99,29 +118,56 @@ pub(crate) fn candidates(view: &CommandView, past: &[CommandView], now_us: i64) 
         );
         found.push((rule, why));
     }
-    found.push((exact, "exactly this command".to_owned()));
-    for suggestion in suggest(&history, &[], now_us).rules {
-        let mut rule = suggestion.rule;
+    let line = Approved { command: command.clone(), context: context.clone(), allowed: true };
+    let missing = match &missing_rules(&line, existing)[..] {
+        // All other commands of the line are covered.
+        [rule] if view.kind != ItemKind::File && rule.pattern != exact.pattern => {
+            let rule = Rule { terminal: exact.terminal, ..rule.clone() };
+            let there = rule.scope.cwd.as_ref();
+            let there = there.map_or_else(String::new, |cwd| format!(" in {cwd}"));
+            let why = format!("`{}`{there}, alone or among what other rules allow", rule.pattern);
+            Some((rule, why))
+        }
+        _ => None,
+    };
+    let exactly = if exact.terminal {
+        "exactly this command, with a terminal"
+    } else {
+        "exactly this command"
+    };
+    found.push((exact, exactly.to_owned()));
+    let repeated = suggest(&history, existing, now_us).rules;
+    let repeated = repeated.into_iter().map(|suggestion| (suggestion.rule, suggestion.why));
+    for (mut rule, mut why) in missing.into_iter().chain(repeated) {
+        if let Some(caution) = caution(&rule) {
+            why = format!("{why}; {}", caution.describe());
+        }
         // What holds nowhere in particular is narrowed to where the command came from.
         rule.scope.agent = rule.scope.agent.or_else(|| scope.agent.clone());
         rule.scope.target = rule.scope.target.or_else(|| scope.target.clone());
         rule.scope.user = rule.scope.user.or_else(|| scope.user.clone());
-        found.push((rule, suggestion.why));
+        if !found.iter().any(|(known, _)| known.kind == rule.kind && known.pattern == rule.pattern)
+        {
+            found.push((rule, why));
+        }
     }
-    let context = Context { now: now_us, ..context(view) };
     found
         .into_iter()
         .filter(|(rule, _)| {
-            let judged = RuleSet::build(vec![Rule { expires_at: None, ..rule.clone() }]);
+            let rule = Rule { expires_at: None, ..rule.clone() };
             let reading =
                 if view.kind == ItemKind::File { ItemSyntax::File } else { ItemSyntax::Command };
-            let allows = |rules| {
-                let snapshot = Snapshot { rules, ..Snapshot::default() };
-                let none = History::default();
-                let verdict = judge_as(&snapshot, reading, &command, &context, &none);
-                verdict.rule.verdict == Outcome::Allow
+            // It has its part in allowing the command: alone, or beside the rules that hold already.
+            let allows = |rules: Vec<Rule>| {
+                RuleSet::build(rules).is_ok_and(|rules| {
+                    let snapshot = Snapshot { rules, ..Snapshot::default() };
+                    let none = History::default();
+                    let verdict = judge_as(&snapshot, reading, &command, &context, &none);
+                    verdict.rule.verdict == Outcome::Allow && verdict.rules.contains(&rule.id)
+                })
             };
-            rule.effect == Effect::Allow && judged.is_ok_and(allows)
+            let beside = || existing.iter().cloned().chain(std::iter::once(rule.clone())).collect();
+            rule.effect == Effect::Allow && (allows(vec![rule.clone()]) || allows(beside()))
         })
         .map(|(rule, why)| Candidate { backtest: backtest(&rule, &history), rule, why })
         // What would have let HIGH through is not proposed from the screen.

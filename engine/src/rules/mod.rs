@@ -19,7 +19,7 @@ pub use defaults::default_rules;
 pub use hazards::{Caution, Hazard, caution};
 pub use looks::looks_pattern;
 pub use set::RuleSet;
-pub use suggest::{backtest, suggest};
+pub use suggest::{backtest, missing_rules, suggest};
 pub use types::{
     Approved, Backtest, Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError,
     RuleVerdict, Scope, Suggested, Suggestion,

@@ -97,6 +97,20 @@ pub fn suggest(history: &[Approved], existing: &[Rule], now: i64) -> Suggested {
     Suggested { rules: out, spared, of: history.len() }
 }
 
+/// Rules for those commands of an approved line that none of `existing` covers, word for word; none where
+/// one of them can have no pattern.
+#[must_use]
+pub fn missing_rules(entry: &Approved, existing: &[Rule]) -> Vec<Rule> {
+    let rules = RuleSet::build(existing.to_vec()).unwrap_or_default();
+    let literal = |(key, words): (Key, Vec<String>)| {
+        let one = vec![(entry, words)];
+        Some(propose(&key, &one, &[], entry.context.now)?.rule)
+            .filter(|r| r.kind == MatchKind::Glob)
+    };
+    let found: Option<Vec<Rule>> = needs(entry, &rules).into_iter().map(literal).collect();
+    found.unwrap_or_default()
+}
+
 /// The approvals of each of these commands, word for word.
 fn by_words(entries: Group<'_>) -> Vec<Group<'_>> {
     let mut same: BTreeMap<Vec<String>, Group<'_>> = BTreeMap::new();
@@ -317,7 +331,7 @@ fn common(values: &BTreeSet<&str>) -> Option<String> {
         return None;
     }
     let middle = |value: &&str| value.get(start.len()..value.len() - end.len()).map(str::to_owned);
-    let middles: Vec<String> = values.iter().map(|value| middle(value)).collect::<Option<_>>()?;
+    let middles: Vec<String> = values.iter().map(middle).collect::<Option<_>>()?;
     // What differs has a type: text that may be code is never left open.
     let is = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
     let fits = |more: &[u8]| {

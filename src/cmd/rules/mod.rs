@@ -3,6 +3,7 @@
 mod change;
 mod history;
 mod list;
+mod report;
 mod rule;
 mod verdict;
 
@@ -30,6 +31,7 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Result<(), 
         RulesCommand::Import { file } => change::import(link, &file, json).await,
         RulesCommand::List => list::list(link, json).await,
         RulesCommand::Remove { id } => change::remove(link, &id, json).await,
+        RulesCommand::Report { since } => report::report(link, &since, json).await,
         RulesCommand::Suggest => history::suggest(link, json).await,
         RulesCommand::Test(args) => verdict::test(link, args, json).await,
     }

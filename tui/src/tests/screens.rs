@@ -206,12 +206,40 @@ fn proposals_match_and_end() {
         p.allow = Some(i != 4);
         past.push(p);
     }
-    let found = crate::propose::candidates(&view, &past, support::T0 * 1000);
+    let looks = expacti_engine::default_rules();
+    let found = crate::propose::candidates(&view, &past, &looks, support::T0 * 1000);
     assert!(!found.is_empty());
     let first = &found[0];
     assert_eq!(first.rule.pattern, "systemctl status nginx");
     assert_eq!((first.backtest.total, first.backtest.against_people), (5, 1));
     assert!(found.iter().all(|c| c.rule.scope.agent.is_some() && c.rule.scope.target.is_some()));
+}
+
+#[test]
+fn a_line_is_offered_the_rules_that_it_lacks() {
+    let web = support::session("7c1a", "fixbot", "web-1");
+    let request = |line: &str| {
+        let mut view = support::request("0001", &web, line, 10, 60);
+        view.shell = Some(expacti_protocol::shell::PosixShell::Bash);
+        view
+    };
+    let offered = |line: &str, rules: &[Rule]| -> Vec<(MatchKind, String)> {
+        let found = crate::propose::candidates(&request(line), &[], rules, support::T0 * 1000);
+        found.into_iter().map(|found| (found.rule.kind, found.rule.pattern)).collect()
+    };
+    let looks = expacti_engine::default_rules();
+    // What only looks is offered the one rule for all of that first.
+    let line = "df -h && uptime";
+    let both = [(MatchKind::Looks, "looks".to_owned()), (MatchKind::Exact, line.to_owned())];
+    assert_eq!(offered(line, &[]), both);
+    assert_eq!(offered(line, &looks), both[1..]);
+    let line = "df -h && systemctl restart nginx";
+    let both = [
+        (MatchKind::Exact, line.to_owned()),
+        (MatchKind::Glob, "systemctl restart nginx".to_owned()),
+    ];
+    assert_eq!(offered(line, &looks), both);
+    assert_eq!(offered(line, &[]), both[..1]);
 }
 
 #[test]
@@ -232,8 +260,12 @@ fn further_uploads_are_one_rule() {
         })
         .collect();
     for past in [&past[..], &[]] {
-        let found =
-            crate::propose::candidates(&upload("0009", "/srv/app/a.txt"), past, support::T0 * 1000);
+        let found = crate::propose::candidates(
+            &upload("0009", "/srv/app/a.txt"),
+            past,
+            &[],
+            support::T0 * 1000,
+        );
         let first = found.first().map(|c| (c.rule.pattern.as_str(), c.why.as_str()));
         let (pattern, why) = first.unwrap_or_default();
         assert_eq!(pattern, "sftp write /srv/app/*: **");
@@ -245,7 +277,7 @@ fn further_uploads_are_one_rule() {
     }
     // What is guarded gets no rule for its directory.
     let found =
-        crate::propose::candidates(&upload("0009", "/srv/app/.env"), &[], support::T0 * 1000);
+        crate::propose::candidates(&upload("0009", "/srv/app/.env"), &[], &[], support::T0 * 1000);
     assert!(found.iter().all(|c| !c.rule.pattern.contains('*')), "{found:?}");
     assert_eq!(
         (
