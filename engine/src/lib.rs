@@ -44,10 +44,10 @@ pub use policy::{
 };
 pub use risk::assess;
 pub use rules::{
-    Approved, Backtest, Beneath, Caution, Closest, CommandVerdict, Covered, Digested, Effect, Hazard,
-    MatchKind, Outcome, Rule, RuleError, RuleSet, RuleVerdict, Scope, StdinCover, Suggested,
-    Suggestion, Working, backtest, caution, check_rule, default_rules, looks_pattern, missing_rules,
-    options_of_before, suggest, work_pattern,
+    Approved, Backtest, Beneath, Caution, Closest, CommandVerdict, Covered, Digested, Effect,
+    Hazard, MatchKind, Outcome, Rule, RuleError, RuleSet, RuleVerdict, Scope, StdinCover,
+    Suggested, Suggestion, Working, backtest, caution, check_rule, default_rules, looks_pattern,
+    missing_rules, options_of_before, suggest, work_pattern,
 };
 pub use secrets::{Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};

@@ -97,8 +97,7 @@ fn written(
     let line = format!("{head}{body}\n{END}");
     let mut verdict = judge_as(snapshot, ItemSyntax::Command, line.as_bytes(), context, history);
     // A file is no script, wherever it is written.
-    let read =
-        Line::read_checked(line.as_bytes(), context, &snapshot.tables, &verdict.assessment);
+    let read = Line::read_checked(line.as_bytes(), context, &snapshot.tables, &verdict.assessment);
     verdict.taint = Taint::of(ItemSyntax::Command, line.as_bytes(), || &read, false);
     let shown = String::from_utf8_lossy(input);
     let inside = |at: usize| at.saturating_sub(head.len()).min(shown.len());

@@ -1,7 +1,7 @@
 //! `expacti allow`, `expacti deny`.
 
-use expacti_protocol::exit;
 use expacti_protocol::command::{CommandView, Grant, ItemKind};
+use expacti_protocol::exit;
 use expacti_protocol::http::DecisionBody;
 use expacti_protocol::input::{InputGrant, InputRef};
 
@@ -86,14 +86,17 @@ fn covered(shown: &CommandView, digest: Option<&str>) -> Result<Option<InputRef>
         {
             Ok(Some(came))
         }
-        (Some(digest), came) => Err(Failure::new(exit::REFUSED, match came {
-            Some(came) => format!(
-                "the standard input that came with {} is {} bytes with sha256 {}, not {digest}: look at \
+        (Some(digest), came) => Err(Failure::new(
+            exit::REFUSED,
+            match came {
+                Some(came) => format!(
+                    "the standard input that came with {} is {} bytes with sha256 {}, not {digest}: look at \
                  it again with `expacti pending`",
-                shown.id, came.bytes, came.sha256
-            ),
-            None => format!("no standard input came with {}", shown.id),
-        })),
+                    shown.id, came.bytes, came.sha256
+                ),
+                None => format!("no standard input came with {}", shown.id),
+            },
+        )),
     }
 }
 

@@ -49,5 +49,8 @@ fn input(command: &CommandView) -> String {
     let digest: String = came.given.sha256.to_string().chars().take(12).collect();
     let end = if came.given.ended { "" } else { " so far" };
     let what = print::safe(&input.report.describe());
-    format!("  [standard input: {} bytes of {}{end}, {what}, sha256 {digest}]", came.given.bytes, came.kind)
+    format!(
+        "  [standard input: {} bytes of {}{end}, {what}, sha256 {digest}]",
+        came.given.bytes, came.kind
+    )
 }

@@ -109,8 +109,7 @@ fn line<R: std::io::Read>(entry: &tar::Entry<'_, R>) -> String {
         flags.push("device or other");
     }
     let to = link.map(|to| format!(" -> {to}")).unwrap_or_default();
-    let flags =
-        if flags.is_empty() { String::new() } else { format!("  [{}]", flags.join(", ")) };
+    let flags = if flags.is_empty() { String::new() } else { format!("  [{}]", flags.join(", ")) };
     format!("{kind}{:04o} {:>10} {name}{to}{flags}", mode & 0o7777, entry.size())
 }
 
@@ -170,8 +169,7 @@ mod tests {
         assert_eq!(listed.preview[0], "3 entries, 9 bytes unpacked:");
         assert!(listed.preview[2].contains("leaves the directory"), "{:?}", listed.preview);
         assert!(listed.preview[3].contains("absolute, set-user-id"), "{:?}", listed.preview);
-        let mut packed =
-            flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         std::io::Write::write_all(&mut packed, &bytes).unwrap();
         assert_eq!(view(&packed.finish().unwrap(), true).preview, listed.preview);
         // As far as it came.

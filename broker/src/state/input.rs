@@ -8,9 +8,7 @@ use expacti_engine::{
     Context, Covered, History, InputReport, InputUse, Outcome as RuleOutcome, Requirement, Verdict,
     judge_input, judge_with_input,
 };
-use expacti_protocol::command::{
-    CommandState, CommandView, ItemKind, StdinTreatment, Submission,
-};
+use expacti_protocol::command::{CommandState, CommandView, ItemKind, StdinTreatment, Submission};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::{CommandInput, InputGrant, InputRef};
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
@@ -89,14 +87,10 @@ pub(super) fn check(message: &DecisionMessage, view: &CommandView) -> Result<(),
 /// What all who approved have approved: nothing where one of them approved nothing.
 pub(super) fn approved(ballots: &[Ballot]) -> (Option<InputRef>, Option<InputGrant>) {
     let allows = || ballots.iter().filter(|ballot| ballot.allow);
-    let input = allows()
-        .map(|ballot| ballot.input)
-        .reduce(|a, b| if a == b { a } else { None })
-        .flatten();
-    let grant = allows()
-        .map(|ballot| ballot.input_grant)
-        .reduce(|a, b| Some(a?.smallest(b?)))
-        .flatten();
+    let input =
+        allows().map(|ballot| ballot.input).reduce(|a, b| if a == b { a } else { None }).flatten();
+    let grant =
+        allows().map(|ballot| ballot.input_grant).reduce(|a, b| Some(a?.smallest(b?))).flatten();
     (input, grant)
 }
 
@@ -288,10 +282,8 @@ impl State {
 
     /// The command with what came of its standard input.
     fn judge_joined(&self, id: &CommandId, input: &[u8], now: Now) -> Result<Verdict, Refusal> {
-        let open = self
-            .commands
-            .get(id)
-            .ok_or_else(|| Refusal::not_found(format!("command {id}")))?;
+        let open =
+            self.commands.get(id).ok_or_else(|| Refusal::not_found(format!("command {id}")))?;
         let session = self
             .sessions
             .get(&open.view.session_id)
@@ -337,13 +329,15 @@ pub(super) fn logged(
             entry = entry
                 .with("input_kind", came.kind.as_str())
                 .with_some("input", came.text.as_deref())
-                .with_some("input_preview", (!came.preview.is_empty()).then(|| came.preview.clone()));
+                .with_some(
+                    "input_preview",
+                    (!came.preview.is_empty()).then(|| came.preview.clone()),
+                );
         }
     }
     if let Some(grant) = input.grant {
-        entry = entry
-            .with("input_grant_bytes", grant.bytes)
-            .with("input_grant_seconds", grant.seconds);
+        entry =
+            entry.with("input_grant_bytes", grant.bytes).with("input_grant_seconds", grant.seconds);
     }
     entry
 }
@@ -352,4 +346,3 @@ pub(super) fn logged(
 pub(super) fn fits(view: &CommandView, input: Option<InputRef>) -> bool {
     view.input.as_deref().and_then(|known| known.approved) == input
 }
-

@@ -185,9 +185,8 @@ impl State {
             Some((verdict, input)) => (verdict, Some(input)),
             None => {
                 let verdict = judge_as(&self.snapshot, reading, bytes, &context, history);
-                let read = |v: &Verdict| {
-                    self.snapshot.tables.input_use(bytes, &context, &v.assessment)
-                };
+                let read =
+                    |v: &Verdict| self.snapshot.tables.input_use(bytes, &context, &v.assessment);
                 let exec = submission.kind == ItemKind::Exec;
                 let input = exec.then(|| input::of_command(read(&verdict)));
                 (verdict, input)

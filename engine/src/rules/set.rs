@@ -308,9 +308,10 @@ impl RuleSet {
         };
         let begins_in = vec![context.cwd.clone().unwrap_or_else(|| "~".to_owned())];
         let allowed = |command: &'l Performed| {
-            let rule = self.allowed_part(command, performance, &begins_in, context).map_err(|why| {
-                format!("no rule allows{}: {why}", excerpt(line.bytes, command.span))
-            })?;
+            let rule =
+                self.allowed_part(command, performance, &begins_in, context).map_err(|why| {
+                    format!("no rule allows{}: {why}", excerpt(line.bytes, command.span))
+                })?;
             Ok((command, rule))
         };
         performance.commands.iter().map(allowed).collect()

@@ -161,7 +161,8 @@ pub(crate) fn signal_name(signal: &russh::Sig) -> String {
 }
 
 /// What an agent is told besides, whose command had begun to run.
-const STOPPED: &str = " (the command had started: it was stopped, and may have seen the end of its input)";
+const STOPPED: &str =
+    " (the command had started: it was stopped, and may have seen the end of its input)";
 
 /// Passes output and input until the output ends. The end of the input leaves the output running;
 /// input that was refused ends both.

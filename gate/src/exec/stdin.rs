@@ -95,7 +95,8 @@ impl StdinFeed<'_> {
                     Ok(rest) if rest.is_empty() => {}
                     Ok(rest) => {
                         self.review.input.give_back(rest);
-                        let line = "the grant of standard input is over: what follows is asked about";
+                        let line =
+                            "the grant of standard input is over: what follows is asked about";
                         self.review.connection.note(line).await;
                         return false;
                     }

@@ -7,10 +7,7 @@ use crate::client::input::{ChannelInput, Taken};
 
 /// Collects input that will be run, until EOF, until the client has been silent for a while, or until
 /// there is as much as one item may hold. The flag is true for EOF.
-pub(crate) async fn collect(
-    input: &ChannelInput,
-    connection: &Connection,
-) -> (Bytes, bool) {
+pub(crate) async fn collect(input: &ChannelInput, connection: &Connection) -> (Bytes, bool) {
     let limits = &connection.shared.limits;
     let mut script = BytesMut::new();
     loop {

@@ -16,9 +16,7 @@ use expacti_protocol::ids::CommandId;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::boundary::{
-    Approved, Ended, Exit, KeyGrant, ShellWriter, Signal, Size, TargetReader,
-};
+use crate::boundary::{Approved, Ended, Exit, KeyGrant, ShellWriter, Signal, Size, TargetReader};
 use crate::broker::event::OpenSession;
 use crate::broker::link::Link;
 use crate::client::channel::finish;

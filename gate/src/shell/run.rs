@@ -171,8 +171,7 @@ pub(crate) async fn run_command(
     shell.recorder.resize(terminal.size()).await;
     let parts = ChannelParts { connection, input, gone, environment, lease: &lease };
     let finding: Finding<'_> = Box::pin(find(&lease));
-    let end =
-        run_until_end(&mut shell, parts, control, &mut reader, terminal, Some(finding)).await;
+    let end = run_until_end(&mut shell, parts, control, &mut reader, terminal, Some(finding)).await;
     shell.end(end, lease, &mut reader, gone, connection).await
 }
 

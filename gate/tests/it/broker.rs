@@ -324,7 +324,9 @@ async fn http(state: &State, mut stream: UnixStream) {
 
 fn treatment(command: &str) -> StdinTreatment {
     let code = ["bash", "sh", "python3"];
-    if command.contains('>') && !command.contains("git-receive-pack") || command.split_whitespace().next().is_some_and(|word| code.contains(&word)) {
+    if command.contains('>') && !command.contains("git-receive-pack")
+        || command.split_whitespace().next().is_some_and(|word| code.contains(&word))
+    {
         StdinTreatment::Code
     } else {
         StdinTreatment::Data

@@ -366,13 +366,14 @@ impl Server {
         std::thread::Builder::new()
             .spawn(move || {
                 let fault = watcher.run();
-                drop(watching);
                 // When the program has ended by itself, nothing is left to be said.
                 if pidfd_send_signal(&process, Signal::KILL).is_ok() {
                     notice::print(&format!(
                         "{fault}: the program could now see what it must not, and was ended"
                     ));
                 }
+                // After that: its first process would end by itself and leave nothing to be told about.
+                drop(watching);
             })
             .map(drop)
             .map_err(failed())

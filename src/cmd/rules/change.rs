@@ -3,9 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use expacti_engine::{
-    Caution, Effect, MatchKind, Policy, PolicySet, Rule, caution, default_rules,
-};
+use expacti_engine::{Caution, Effect, MatchKind, Policy, PolicySet, Rule, caution, default_rules};
 use expacti_protocol::http::{Changed, RuleCover, RuleView, RulesEnsured};
 
 use super::list::list;

@@ -251,7 +251,9 @@ fn input(view: &CommandView) -> Option<String> {
     let text = match (input.report.r#use, &input.came) {
         (InputUse::Unused | InputUse::Looks, _) => return None,
         (InputUse::Protocol, _) => format!("standard input: {what}, not shown"),
-        (_, None) => format!("standard input: {what}; none came yet, what comes later is asked about"),
+        (_, None) => {
+            format!("standard input: {what}; none came yet, what comes later is asked about")
+        }
         (_, Some(_)) => format!("standard input: {what}; shown below the command"),
     };
     Some(text)

@@ -131,9 +131,8 @@ impl GrantForm {
             ("g", 1 << 30),
             ("gib", 1 << 30),
         ];
-        let bytes = amount(self.bytes.value(), &units)
-            .filter(|n| (1..=most).contains(n))
-            .ok_or(size)?;
+        let bytes =
+            amount(self.bytes.value(), &units).filter(|n| (1..=most).contains(n)).ok_or(size)?;
         Ok(Grant { seconds, bytes })
     }
 }

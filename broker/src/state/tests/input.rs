@@ -34,7 +34,11 @@ impl World {
         self.run(|s, now| s.join(GATE, id, session, (offset as u64, data), input, now))
     }
 
-    fn allow_with(&mut self, id: &CommandId, input: Option<InputRef>) -> Result<CommandState, Refusal> {
+    fn allow_with(
+        &mut self,
+        id: &CommandId,
+        input: Option<InputRef>,
+    ) -> Result<CommandState, Refusal> {
         let alice = peer("alice", Role::Reviewer);
         let message = DecisionMessage { input, ..message(id, true) };
         self.run(|s, now| s.decide(&alice, &message, now)).map(|view| view.state)
@@ -77,9 +81,7 @@ fn the_script_counts_and_is_in_the_log() {
     }
     w.release_with(&id, &session, "bash", Some(all)).unwrap();
     let entries = w.entries();
-    let of = |kind: &str| {
-        &entries[id.as_str()].iter().find(|(found, _)| found == kind).unwrap().1
-    };
+    let of = |kind: &str| &entries[id.as_str()].iter().find(|(found, _)| found == kind).unwrap().1;
     assert_eq!(of("decision")["input"], "uptime\nrm -rf /srv/x\n");
     assert_eq!(of("released")["input_sha256"], all.sha256.to_string());
     assert_eq!(of("input_joined")["input_bytes"], 7);
@@ -181,7 +183,9 @@ fn only_what_is_not_run_is_granted() {
     let mut w = World::new();
     let session = w.session();
     let grant = InputGrant::usual();
-    for (command, may) in [("cat > /srv/x", true), ("tar xf - -C /srv", true), ("bash", false), ("./own", false)] {
+    for (command, may) in
+        [("cat > /srv/x", true), ("tar xf - -C /srv", true), ("bash", false), ("./own", false)]
+    {
         let id = w.submit(&session, command);
         let message = DecisionMessage { input_grant: Some(grant), ..message(&id, true) };
         let alice = peer("alice", Role::Reviewer);
@@ -228,8 +232,7 @@ fn an_item_of_standard_input_is_read_by_its_command() {
         sha256: Digest::of(text),
         ..submission(&session, "")
     };
-    let GateEvent::Submitted { id, .. } =
-        w.run(|s, now| s.submit(GATE, 2, item, now)).unwrap()
+    let GateEvent::Submitted { id, .. } = w.run(|s, now| s.submit(GATE, 2, item, now)).unwrap()
     else {
         panic!("not submitted")
     };

@@ -26,7 +26,13 @@ impl Walker<'_> {
         let anywhere =
             value.open == Open::Anything && !(value.known > 0 && places::is_source(&pattern));
         if paths.is_empty() || anywhere || value.split {
-            to.push(Touched { path: "**".to_owned(), class: Class::Secret, open: true, deep, climbs });
+            to.push(Touched {
+                path: "**".to_owned(),
+                class: Class::Secret,
+                open: true,
+                deep,
+                climbs,
+            });
             return;
         }
         // What `..` leads to from a directory that is a link is not told by its name.

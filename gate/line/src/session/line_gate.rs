@@ -77,13 +77,7 @@ impl LineGate {
     }
 
     /// A gate for a command in a terminal: a program reads what is typed from the start.
-    pub fn for_command(
-        nonce: Nonce,
-        cols: u16,
-        rows: u16,
-        command: String,
-        now: Duration,
-    ) -> Self {
+    pub fn for_command(nonce: Nonce, cols: u16, rows: u16, command: String, now: Duration) -> Self {
         Self {
             mode: Mode::Unverified,
             remote: Remote::of_command(nonce.clone(), cols),
