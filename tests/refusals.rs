@@ -16,6 +16,27 @@ fn refused(outcome: &Outcome, reason: &str) -> Result<()> {
 }
 
 #[test]
+fn a_denial_that_a_program_can_act_on() -> Result<()> {
+    let t = trial!()?;
+    t.rule("--glob", "systemctl status *")?;
+    let wrapped = ["--json", "wrap", "--", "ssh", "target", "systemctl status --all x"];
+    let run = t.launch(&wrapped).spawn()?;
+    let held = t.wait_pending()?;
+    t.deny(&held.id, "one unit at a time")?;
+    let outcome = run.wait()?;
+    outcome.expect_code(77)?.expect_no_stdout()?;
+    let lines: Vec<String> = outcome.err().lines().map(str::to_owned).collect();
+    let denial: serde_json::Value =
+        lines.iter().find_map(|line| serde_json::from_str(line).ok()).expect("a line of JSON");
+    assert_eq!(denial["decision"], "deny");
+    assert_eq!(denial["id"], held.id.as_str());
+    assert_eq!(denial["comment"], "one unit at a time");
+    assert_eq!(denial["risk_score"], held.risk_score);
+    assert_eq!(denial["allowed_instead"], "systemctl status *");
+    Ok(())
+}
+
+#[test]
 fn unknown_host_keys_are_refused() -> Result<()> {
     let t = trial!()?;
     fs::write(t.client().known_hosts(), "")?;

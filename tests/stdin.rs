@@ -22,6 +22,7 @@ fn joined(t: &Trial, bytes: usize) -> Result<Value> {
 #[test]
 fn one_allow_covers_a_command_and_its_script() -> Result<()> {
     let t = trial!()?;
+    t.up()?;
     let marker = t.marker("m");
     let script = format!("{}\necho done\n", marker.touch());
     let run = t.wrap(&["ssh", "target", "bash"]).stdin(script.clone()).spawn()?;

@@ -223,6 +223,9 @@ pub struct Decision {
     /// submissions with `resolves_paths`, and never with `released`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beneath: Vec<Beneath>,
+    /// With a denial: the nearest form that a rule would let through, as its pattern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
     /// Reviewers' signatures (SSHSIG, armored) over the decision. The gate does not check them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<String>,

@@ -88,6 +88,9 @@ pub struct Uplink {
     pub wrap_pid: u32,
     /// The agent's standard error is a terminal: a status line is welcome.
     pub status_line: bool,
+    /// A refused command ends with one line of JSON on standard error instead of a sentence.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub json: bool,
     /// The client is a library in the wrapped program, which knows of no gate: it may say any
     /// password, and the user that it logs in as is the user on the target.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

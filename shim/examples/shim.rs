@@ -54,5 +54,6 @@ fn run(args: Vec<OsString>) -> Result<u8, WrapError> {
         wanted: expacti_shim::Wanted::PathOnly,
         with: Vec::new(),
         keep: false,
+        json: false,
     })
 }

@@ -39,6 +39,8 @@ pub(crate) struct Context {
     pub(crate) ssh: Option<PathBuf>,
     /// The shim directory.
     pub(crate) dir: PathBuf,
+    /// The program reads JSON.
+    pub(crate) json: bool,
 }
 
 impl Context {
@@ -61,6 +63,7 @@ impl Context {
             program: self.program.clone(),
             wrap_pid: self.wrap_pid,
             status_line,
+            json: self.json,
             ..Uplink::default()
         }
     }

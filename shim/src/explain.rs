@@ -48,6 +48,7 @@ pub fn explain(options: &WrapOptions) -> Result<Explanation, WrapError> {
         expacti: options.expacti.clone(),
         ssh: find("ssh".as_ref(), &search_path()),
         dir: dir.path().to_owned(),
+        json: options.json,
     };
     context.store()?;
     let mut explanation = Explanation {

@@ -48,6 +48,8 @@ pub struct WrapOptions {
     pub with: Vec<String>,
     /// `--keep`: wait for what the program leaves running.
     pub keep: bool,
+    /// `--json`: a refused command ends with one line of JSON on standard error.
+    pub json: bool,
 }
 
 /// Runs the program to its end and returns its exit status, 128 + n after signal n.
@@ -174,6 +176,7 @@ fn context(options: &WrapOptions, wrapped: &Wrapped, dir: &Path) -> Context {
             Kind::Copy | Kind::Other => find(OsStr::new("ssh"), &search_path()),
         },
         dir: dir.to_owned(),
+        json: options.json,
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn run(config: &Config, args: WrapArgs, json: bool) -> Outcome {
         ));
     }
     let is_explained = args.explain;
-    let options = options(config, args)?;
+    let options = options(config, args, json)?;
     if is_explained {
         return explain::run(&options, json);
     }
@@ -25,7 +25,7 @@ pub(crate) fn run(config: &Config, args: WrapArgs, json: bool) -> Outcome {
 }
 
 /// The options of the library.
-fn options(config: &Config, args: WrapArgs) -> Result<WrapOptions, Failure> {
+fn options(config: &Config, args: WrapArgs, json: bool) -> Result<WrapOptions, Failure> {
     Ok(WrapOptions {
         agent: args.agent.or_else(|| config.agent()),
         reason: args.reason,
@@ -43,6 +43,7 @@ fn options(config: &Config, args: WrapArgs) -> Result<WrapOptions, Failure> {
         },
         with: args.with,
         keep: args.keep,
+        json: json || std::env::var_os("EXPACTI_JSON").is_some_and(|value| value == "1"),
     })
 }
 
@@ -59,5 +60,6 @@ pub(super) fn usual_options(config: &Config) -> Result<WrapOptions, Failure> {
         wanted: Wanted::Namespaces,
         with: Vec::new(),
         keep: false,
+        json: false,
     })
 }

@@ -1,7 +1,7 @@
 //! Reviewers' decisions. Each is a compare-and-set on the command's state: whatever comes second
 //! changes nothing.
 
-use expacti_engine::{Event, Tally};
+use expacti_engine::{Effect, Event, MatchKind, Tally};
 use expacti_protocol::command::{CommandState, CommandView, Grant, VoteView};
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
 use expacti_protocol::ids::CommandId;
@@ -332,6 +332,14 @@ impl State {
         }
     }
 
+    /// What an agent might ask instead of a denied command: what the closest rule lets through.
+    fn instead(&self, view: &CommandView) -> Option<String> {
+        let closest = view.closest.as_ref().filter(|_| view.allow != Some(true))?;
+        let rule = &self.rules.get(&closest.rule)?.rule;
+        let shown = matches!(rule.kind, MatchKind::Exact | MatchKind::Glob | MatchKind::Regex);
+        (shown && rule.effect == Effect::Allow).then(|| Shown::plain(&rule.pattern).into_inner())
+    }
+
     /// Tells the gate what was decided.
     pub(crate) fn send_decision(&mut self, id: &CommandId, released: bool) {
         let Some(open) = self.commands.get(id) else { return };
@@ -357,6 +365,7 @@ impl State {
                 // A person has allowed the line as it is.
                 _ => Vec::new(),
             },
+            instead: self.instead(&open.view),
             signatures: open.signatures.clone(),
         });
         if let Some(gate) = open.gate {

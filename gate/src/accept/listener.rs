@@ -127,7 +127,7 @@ async fn local(
         signature::serve(&connection, stream, &request).await;
         return;
     }
-    let (library, status_line) = (uplink.library, uplink.status_line);
+    let (library, how) = (uplink.library, (uplink.status_line, uplink.json));
     let known = wrap.map(|wrap| {
         let target = Target::from_route(uplink.route.clone(), &shared.limits);
         let info = SessionInfo {
@@ -145,7 +145,7 @@ async fn local(
     } else {
         let (shared, cancel) = (Arc::clone(&shared), cancel.clone());
         let connection = match known {
-            Some((target, info)) => Connection::new(shared, cancel, target, info, status_line),
+            Some((target, info)) => Connection::new(shared, cancel, target, info, how),
             None => Connection::unknown(shared, cancel),
         };
         (Authenticator::Local(connection), &configs.client)

@@ -284,7 +284,7 @@ pub(crate) fn connect(
         client: Some(client),
         ..SessionInfo::default()
     };
-    Connection::new(shared, cancel, target, info, false)
+    Connection::new(shared, cancel, target, info, (false, false))
 }
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ impl Library {
             Some((target, info)) => {
                 let target = Target { user: user.to_owned(), ..target.clone() };
                 let info = SessionInfo { user: user.to_owned(), ..info.clone() };
-                Connection::new(shared, cancel, target, info, false)
+                Connection::new(shared, cancel, target, info, (false, false))
             }
             None => Connection::unknown(shared, cancel),
         }))

@@ -34,6 +34,8 @@ pub(crate) struct Decided {
     pub(crate) input_grant: Option<InputGrant>,
     /// What must lie beneath which directory of the target before the item may be released.
     pub(crate) beneath: Vec<Beneath>,
+    /// What the agent might ask instead.
+    pub(crate) instead: Option<String>,
     /// Proof that the release is on disk already. Only this module can make it.
     pub(crate) released: Option<Released>,
 }
@@ -112,6 +114,7 @@ impl Decided {
             input: decision.input,
             input_grant: decision.input_grant,
             beneath: decision.beneath,
+            instead: decision.instead,
             released,
         }
     }

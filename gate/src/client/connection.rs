@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     known: bool,
     /// The agent's standard error is a terminal.
     pub(crate) status_line: bool,
+    /// The agent reads JSON.
+    pub(crate) json: bool,
     info: SessionInfo,
     current: Mutex<Option<OpenSession>>,
     lagging: AtomicBool,
@@ -42,7 +44,7 @@ impl Connection {
         cancel: CancellationToken,
         target: Target,
         info: SessionInfo,
-        status_line: bool,
+        (status_line, json): (bool, bool),
     ) -> Arc<Self> {
         let pool = Pool::new(Arc::new(target), cancel.clone());
         Arc::new(Self {
@@ -51,6 +53,7 @@ impl Connection {
             pool,
             known: true,
             status_line,
+            json,
             info,
             current: Mutex::new(None),
             lagging: AtomicBool::new(false),
@@ -67,6 +70,7 @@ impl Connection {
             cancel,
             known: false,
             status_line: false,
+            json: false,
             info: SessionInfo::default(),
             current: Mutex::new(None),
             lagging: AtomicBool::new(false),
@@ -86,6 +90,7 @@ impl Connection {
             cancel,
             known: true,
             status_line: false,
+            json: false,
             info,
             current: Mutex::new(None),
             lagging: AtomicBool::new(false),

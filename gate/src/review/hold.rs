@@ -27,7 +27,7 @@ use crate::broker::proof::Decided;
 use crate::client::channel::Control;
 use crate::client::connection::Connection;
 use crate::client::input::{ChannelInput, Taken};
-use crate::client::refusal::Refusal;
+use crate::client::refusal::{About, Refusal};
 use crate::client::writer::ClientWriter;
 use crate::upstream::pool::Lease;
 
@@ -194,6 +194,7 @@ impl Review<'_> {
             joining: Joining::default(),
             id: None,
             time: shared.limits.answer,
+            about: About::default(),
             events,
             checking: None,
             lease,
@@ -219,6 +220,8 @@ struct InReview<'a> {
     id: Option<CommandId>,
     /// How long people have.
     time: Duration,
+    /// What an agent may be told of it if it is refused.
+    about: About,
     events: mpsc::UnboundedReceiver<BrokerEvent>,
     /// The question whether the context is still the reviewed one, while it is open.
     checking: Option<oneshot::Receiver<bool>>,
@@ -345,8 +348,10 @@ impl InReview<'_> {
         {
             self.review.connection.account_may_change();
         }
-        if matches!(&event, Event::Broker(BrokerEvent::Decided(_))) {
+        if let Event::Broker(BrokerEvent::Decided(decided)) = &event {
             self.joining.close();
+            self.about.comment.clone_from(&decided.comment);
+            self.about.instead.clone_from(&decided.instead);
         }
         let shared = &self.review.connection.shared;
         match self.lifecycle.on(event) {
@@ -402,6 +407,8 @@ impl InReview<'_> {
         self.deadline = now + submitted.timeout + grace;
         self.time = submitted.timeout;
         self.id = Some(submitted.id.clone());
+        self.about.id = Some(submitted.id.to_string());
+        self.about.risk_score = Some(submitted.risk_score);
         let asked = submitted.stdin == StdinTreatment::Code && !submitted.drop_stdin;
         if self.joins && submitted.pending && asked {
             self.joining.open(self.review.connection.shared.limits.script);
@@ -427,7 +434,10 @@ impl InReview<'_> {
         self.status.erase().await;
         let gone = self.review.gone.is_cancelled();
         match end.refusal {
-            Some(refusal) => ReviewResult::Refused(refusal),
+            Some(refusal) => {
+                let about = Some(Box::new(std::mem::take(&mut self.about)));
+                ReviewResult::Refused(Refusal { about, ..refusal })
+            }
             None if self.changed => ReviewResult::Changed,
             None if self.review.watcher.is_some() && !gone => ReviewResult::Withdrawn,
             None if withdrawn.is_some() && !gone => ReviewResult::Refused(Refusal::withdrawn()),

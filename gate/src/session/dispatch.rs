@@ -52,6 +52,10 @@ pub(crate) async fn serve(mut channel: Channel, request: ChannelRequest) {
     if let Err(Stopped::Refused(refusal)) = dispatch(&mut channel, request).await {
         channel.input.discard();
         channel.connection.note(&refusal.message).await;
+        let refusal = match channel.connection.json && channel.terminal.is_none() {
+            true => Refusal { message: refusal.as_json(), ..refusal },
+            false => refusal,
+        };
         unless_gone(&gone, channel.client.refuse(&refusal)).await.ok();
     }
     channel.input.discard();

@@ -208,6 +208,7 @@ impl Broker {
             grant: None,
             input: None,
             input_grant: None,
+            instead: None,
             signatures: Vec::new(),
         }
     }

@@ -100,6 +100,7 @@ impl World {
             grant: None,
             input: None,
             input_grant: None,
+            instead: None,
             signatures: Vec::new(),
         };
         self.task.on_event(GateEvent::Decision(decision)).unwrap();

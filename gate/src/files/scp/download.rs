@@ -195,7 +195,7 @@ mod tests {
         let one = b"C0644 2 dump.sql\nhi\0";
         assert_eq!(
             read(Some("dump.sql"), &[one]),
-            [("~/dump.sql".to_owned(), 2, Digest::of(b"hi"))]
+            [("\"~/dump.sql\"".to_owned(), 2, Digest::of(b"hi"))]
         );
         assert_eq!(read(None, &[one]), [("dump.sql".to_owned(), 2, Digest::of(b"hi"))]);
     }

@@ -286,6 +286,7 @@ impl ChangeQueue {
             message: "expacti: change withdrawn".to_owned(),
             status: expacti_protocol::exit::UNDECIDED,
             is_told: false,
+            about: None,
         };
         if self.stop.is_cancelled() {
             return Err(gone());

@@ -88,7 +88,9 @@ async fn a_path_is_followed_to_where_it_leads() {
     ] {
         let path = format!("{directory}/{bad}");
         let found = looked(&home, directory, &path).await;
-        assert!(matches!(found, Err(NotBeneath::Elsewhere(_))), "{bad}: {found:?}");
+        // Of a link that leads to nothing some servers say no more than that.
+        let told = bad == "nowhere" && matches!(found, Err(NotBeneath::Unknown(_)));
+        assert!(told || matches!(found, Err(NotBeneath::Elsewhere(_))), "{bad}: {found:?}");
     }
     let outside = other.join("file");
     let found = looked(&home, directory, outside.to_str().unwrap()).await;

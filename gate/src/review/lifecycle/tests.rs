@@ -90,6 +90,7 @@ impl World {
             grant: None,
             input: None,
             input_grant: None,
+            instead: None,
             signatures: Vec::new(),
         };
         change(&mut decision);
