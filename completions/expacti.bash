@@ -370,6 +370,9 @@ _expacti() {
             expacti__subcmd__help__subcmd__rules,backtest)
                 cmd="expacti__subcmd__help__subcmd__rules__subcmd__backtest"
                 ;;
+            expacti__subcmd__help__subcmd__rules,cover)
+                cmd="expacti__subcmd__help__subcmd__rules__subcmd__cover"
+                ;;
             expacti__subcmd__help__subcmd__rules,defaults)
                 cmd="expacti__subcmd__help__subcmd__rules__subcmd__defaults"
                 ;;
@@ -384,6 +387,9 @@ _expacti() {
                 ;;
             expacti__subcmd__help__subcmd__rules,remove)
                 cmd="expacti__subcmd__help__subcmd__rules__subcmd__remove"
+                ;;
+            expacti__subcmd__help__subcmd__rules,report)
+                cmd="expacti__subcmd__help__subcmd__rules__subcmd__report"
                 ;;
             expacti__subcmd__help__subcmd__rules,suggest)
                 cmd="expacti__subcmd__help__subcmd__rules__subcmd__suggest"
@@ -493,6 +499,9 @@ _expacti() {
             expacti__subcmd__rules,backtest)
                 cmd="expacti__subcmd__rules__subcmd__backtest"
                 ;;
+            expacti__subcmd__rules,cover)
+                cmd="expacti__subcmd__rules__subcmd__cover"
+                ;;
             expacti__subcmd__rules,defaults)
                 cmd="expacti__subcmd__rules__subcmd__defaults"
                 ;;
@@ -511,6 +520,9 @@ _expacti() {
             expacti__subcmd__rules,remove)
                 cmd="expacti__subcmd__rules__subcmd__remove"
                 ;;
+            expacti__subcmd__rules,report)
+                cmd="expacti__subcmd__rules__subcmd__report"
+                ;;
             expacti__subcmd__rules,suggest)
                 cmd="expacti__subcmd__rules__subcmd__suggest"
                 ;;
@@ -525,6 +537,9 @@ _expacti() {
                 ;;
             expacti__subcmd__rules__subcmd__help,backtest)
                 cmd="expacti__subcmd__rules__subcmd__help__subcmd__backtest"
+                ;;
+            expacti__subcmd__rules__subcmd__help,cover)
+                cmd="expacti__subcmd__rules__subcmd__help__subcmd__cover"
                 ;;
             expacti__subcmd__rules__subcmd__help,defaults)
                 cmd="expacti__subcmd__rules__subcmd__help__subcmd__defaults"
@@ -543,6 +558,9 @@ _expacti() {
                 ;;
             expacti__subcmd__rules__subcmd__help,remove)
                 cmd="expacti__subcmd__rules__subcmd__help__subcmd__remove"
+                ;;
+            expacti__subcmd__rules__subcmd__help,report)
+                cmd="expacti__subcmd__rules__subcmd__help__subcmd__report"
                 ;;
             expacti__subcmd__rules__subcmd__help,suggest)
                 cmd="expacti__subcmd__rules__subcmd__help__subcmd__suggest"
@@ -807,7 +825,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__allow)
-            opts="-h -V --trust --grant --grant-bytes --broker --token-file --json --help --version"
+            opts="-h -V --trust --grant --grant-bytes --input --input-grant --input-bytes --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -818,6 +836,18 @@ _expacti() {
                     return 0
                     ;;
                 --grant-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --input)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --input-grant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --input-bytes)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2095,7 +2125,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__rules)
-            opts="add list remove approve test suggest backtest import export defaults"
+            opts="add list remove approve cover test report suggest backtest import export defaults"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2137,6 +2167,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__rules__subcmd__backtest)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__rules__subcmd__cover)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2207,6 +2251,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__rules__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__rules__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3199,7 +3257,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules)
-            opts="-h -V --broker --token-file --json --help --version add list remove approve test suggest backtest import export defaults help"
+            opts="-h -V --broker --token-file --json --help --version add list remove approve cover test report suggest backtest import export defaults help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3221,7 +3279,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__add)
-            opts="-h -V --exact --glob --regex --looks --work --under --trust-dir --loopback --run --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
+            opts="-h -V --exact --glob --regex --looks --work --under --trust-dir --loopback --run --terminal --stdin --stdin-sha256 --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3252,6 +3310,10 @@ _expacti() {
                     return 0
                     ;;
                 --run)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stdin-sha256)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3317,7 +3379,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__backtest)
-            opts="-h -V --exact --glob --regex --looks --work --under --trust-dir --loopback --run --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
+            opts="-h -V --exact --glob --regex --looks --work --under --trust-dir --loopback --run --terminal --stdin --stdin-sha256 --deny --ttl --target --agent --user --cwd --reason --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3351,6 +3413,10 @@ _expacti() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --stdin-sha256)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ttl)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3372,6 +3438,32 @@ _expacti() {
                     return 0
                     ;;
                 --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__rules__subcmd__cover)
+            opts="-h -V --terminal --stdin --stdin-sha256 --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --stdin-sha256)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3435,7 +3527,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__help)
-            opts="add list remove approve test suggest backtest import export defaults help"
+            opts="add list remove approve cover test report suggest backtest import export defaults help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3477,6 +3569,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__help__subcmd__backtest)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__rules__subcmd__help__subcmd__cover)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3561,6 +3667,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__rules__subcmd__help__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3668,6 +3788,32 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__rules__subcmd__report)
+            opts="-h -V --since --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__rules__subcmd__suggest)
             opts="-h -V --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -3691,7 +3837,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__test)
-            opts="-h -V --stdin --target --agent --user --cwd --shell --broker --token-file --json --help --version"
+            opts="-h -V --stdin --target --agent --user --cwd --terminal --shell --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -76,6 +76,9 @@ complete -c expacti -n "__fish_expacti_using_subcommand pending" -s h -l help -d
 complete -c expacti -n "__fish_expacti_using_subcommand pending" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l grant -d 'Let keys to the program in the foreground pass unreviewed for this long: 1s to 1h' -r
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l grant-bytes -d 'The most bytes of keys that may pass: 1 to 16M' -r
+complete -c expacti -n "__fish_expacti_using_subcommand allow" -l input -d 'Cover the standard input that came with the command too: the one with this SHA-256 (8 digits or more of it), as `pending` shows it' -r
+complete -c expacti -n "__fish_expacti_using_subcommand allow" -l input-grant -d 'Let standard input that comes later flow without showing it, for this long: 1s to 24h. Only where the command writes it into a file or unpacks it' -r
+complete -c expacti -n "__fish_expacti_using_subcommand allow" -l input-bytes -d 'The most bytes of standard input that may flow: 1 to 1024G' -r
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l trust -d 'Go on trusting what only looks in that account, whatever this may change there'
@@ -208,22 +211,24 @@ complete -c expacti -n "__fish_expacti_using_subcommand risk" -l stdin -d 'Read 
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "add" -d 'Add a rule'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "list" -d 'List the rules'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "remove" -d 'Remove a rule'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "approve" -d 'Add your approval to a rule: where a policy asks for several approvals, a rule allows only once it has as many'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "test" -d 'Show what the rules would do with a command'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "suggest" -d 'Suggest narrow rules for what was approved repeatedly'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "import" -d 'Add the rules of a file written by `rules export`'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "export" -d 'Print all rules as JSON'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "defaults" -d 'Add the built-in rule: whatever only looks may run without a person'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve test suggest backtest import export defaults help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "add" -d 'Add a rule'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "list" -d 'List the rules'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "remove" -d 'Remove a rule'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "approve" -d 'Add your approval to a rule: where a policy asks for several approvals, a rule allows only once it has as many'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "cover" -d 'Let a rule cover a terminal or standard input as well'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "test" -d 'Show what the rules would do with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "report" -d 'Show what the rules let through and denied, what people were asked about, and which rules nothing has hit'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "suggest" -d 'Suggest narrow rules for what was approved repeatedly'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "import" -d 'Add the rules of a file written by `rules export`'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "export" -d 'Print all rules as JSON'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "defaults" -d 'Add the built-in rule: whatever only looks may run without a person'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l exact -d 'Match exactly this text' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l glob -d 'Match word by word; * stands for part of one plain word, ** for any further plain words' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l regex -d 'Match this regular expression, anchored at both ends' -r
@@ -231,6 +236,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l under -d 'With --looks: only what reads and lists below this directory of the target' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l trust-dir -d 'With --looks: files below this directory may configure programs, as .git/config does git' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l run -d 'With --work: run commands that match there, whatever they do: they run what the agent writes' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l stdin-sha256 -d 'Also with the standard input that has this SHA-256' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l ttl -d 'Expire after this time: 30m, 12h, 7d' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l target -d 'Only on targets that match' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l agent -d 'Only for agents that match' -r
@@ -241,6 +247,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l looks -d 'Match every command that only looks: one rule in place of a hundred globs'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l loopback -d 'With --looks: the target\'s own addresses may be asked, as by curl http://localhost'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l terminal -d 'Also with a terminal, as `ssh -t` asks for one: in a pager or an editor there, more can be run'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l stdin -d 'Also with any standard input, unseen; not for what may run its input'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l deny -d 'Deny instead of allow; deny wins over allow'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
@@ -260,6 +268,14 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from approve" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from approve" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from approve" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from cover" -l stdin-sha256 -d 'Also with the standard input that has this SHA-256' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from cover" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from cover" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from cover" -l terminal -d 'Also with a terminal, as `ssh -t` asks for one: in a pager or an editor there, more can be run'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from cover" -l stdin -d 'Also with any standard input, unseen; not for what may run its input'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from cover" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from cover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from cover" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l target -d 'On this target' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l agent -d 'For this agent' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l user -d 'As this user' -r
@@ -267,14 +283,21 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l shell -d 'In an account with this shell' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l stdin -d 'Read JSON lines {"command":"…","target":"…","agent":"…","user":"…","cwd":"…"} and answer each with one line'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l stdin -d 'Read JSON lines {"command":"…","target":"…","agent":"…","user":"…","cwd":"…", "terminal":false} and answer each with one line'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l terminal -d 'With a terminal of its own'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from report" -l since -d 'Over this time: 12h, 7d' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from report" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from report" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from report" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from report" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from report" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from suggest" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from suggest" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from suggest" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from suggest" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from suggest" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from suggest" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l exact -d 'Match exactly this text' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l glob -d 'Match word by word; * stands for part of one plain word, ** for any further plain words' -r
@@ -283,6 +306,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l under -d 'With --looks: only what reads and lists below this directory of the target' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l trust-dir -d 'With --looks: files below this directory may configure programs, as .git/config does git' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l run -d 'With --work: run commands that match there, whatever they do: they run what the agent writes' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l stdin-sha256 -d 'Also with the standard input that has this SHA-256' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l ttl -d 'Expire after this time: 30m, 12h, 7d' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l target -d 'Only on targets that match' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l agent -d 'Only for agents that match' -r
@@ -293,6 +317,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l looks -d 'Match every command that only looks: one rule in place of a hundred globs'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l loopback -d 'With --looks: the target\'s own addresses may be asked, as by curl http://localhost'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l terminal -d 'Also with a terminal, as `ssh -t` asks for one: in a pager or an editor there, more can be run'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l stdin -d 'Also with any standard input, unseen; not for what may run its input'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l deny -d 'Deny instead of allow; deny wins over allow'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from backtest" -s h -l help -d 'Print help'
@@ -316,7 +342,9 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the rules'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a rule'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "approve" -d 'Add your approval to a rule: where a policy asks for several approvals, a rule allows only once it has as many'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "cover" -d 'Let a rule cover a terminal or standard input as well'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "test" -d 'Show what the rules would do with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "report" -d 'Show what the rules let through and denied, what people were asked about, and which rules nothing has hit'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "suggest" -d 'Suggest narrow rules for what was approved repeatedly'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "import" -d 'Add the rules of a file written by `rules export`'
@@ -684,7 +712,9 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "remove" -d 'Remove a rule'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "approve" -d 'Add your approval to a rule: where a policy asks for several approvals, a rule allows only once it has as many'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "cover" -d 'Let a rule cover a terminal or standard input as well'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Show what the rules would do with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "report" -d 'Show what the rules let through and denied, what people were asked about, and which rules nothing has hit'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "suggest" -d 'Suggest narrow rules for what was approved repeatedly'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "import" -d 'Add the rules of a file written by `rules export`'

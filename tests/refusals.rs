@@ -19,8 +19,8 @@ fn refused(outcome: &Outcome, reason: &str) -> Result<()> {
 fn a_denial_that_a_program_can_act_on() -> Result<()> {
     let t = trial!()?;
     t.rule("--glob", "systemctl status *")?;
-    let wrapped = ["--json", "wrap", "--", "ssh", "target", "systemctl status --all x"];
-    let run = t.launch(&wrapped).spawn()?;
+    let asked = ["ssh", "target", "systemctl status --all x"];
+    let run = t.wrap(&asked).env("EXPACTI_JSON", "1").spawn()?;
     let held = t.wait_pending()?;
     t.deny(&held.id, "one unit at a time")?;
     let outcome = run.wait()?;

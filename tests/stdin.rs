@@ -33,7 +33,8 @@ fn one_allow_covers_a_command_and_its_script() -> Result<()> {
     let (id, digest) = (item["id"].as_str().unwrap(), &item["input"]["came"]["sha256"]);
     // Not what came: nothing is allowed.
     t.expacti(&["allow", id, "--input", "00000000"])?.expect_code(5)?;
-    t.expacti(&["allow", id, "--input", &digest.as_str().unwrap()[..12]])?.expect_code(0)?;
+    t.expacti(&["allow", id, "--input", digest.as_str().unwrap().get(..12).unwrap()])?
+        .expect_code(0)?;
     run.wait()?.expect_stdout("done\n")?;
     assert_eq!(marker.count(), 1);
     let log = t.expacti(&["audit", "export"])?.out();

@@ -38,5 +38,5 @@ const FAMILIES: &[&[&str]] = &[
 
 /// The programs that do the same, this one among them; none where there is no other.
 pub(crate) fn family(name: &str) -> &'static [&'static str] {
-    FAMILIES.iter().find(|family| family.iter().any(|other| *other == name)).copied().unwrap_or(&[])
+    FAMILIES.iter().find(|family| family.contains(&name)).copied().unwrap_or(&[])
 }

@@ -102,10 +102,18 @@ fn any_input_goes_only_to_what_does_not_run_it() {
         (MatchKind::Regex, "tar -xf - -C /srv/[a-z]+"),
     ] {
         let plain = rule("r", kind, pattern);
-        assert_eq!(judge(&[plain.clone()], tar, &in_bash()).stdin, Covered::No, "{kind:?}");
+        assert_eq!(
+            judge(std::slice::from_ref(&plain), tar, &in_bash()).stdin,
+            Covered::No,
+            "{kind:?}"
+        );
         let wide = with_any(plain.clone());
         check_rule(&wide).unwrap();
-        assert_eq!(judge(&[wide.clone()], tar, &in_bash()).stdin, Covered::Any, "{kind:?}");
+        assert_eq!(
+            judge(std::slice::from_ref(&wide), tar, &in_bash()).stdin,
+            Covered::Any,
+            "{kind:?}"
+        );
         // Of two that allow it, the one that covers its input.
         let wide = Rule { id: "w".to_owned(), ..wide };
         let verdict = judge(&[plain, wide], tar, &in_bash());
@@ -113,7 +121,7 @@ fn any_input_goes_only_to_what_does_not_run_it() {
     }
     let push = with_any(rule("r", MatchKind::Exact, "git-receive-pack '/srv/app.git'"));
     check_rule(&push).unwrap();
-    assert_eq!(judge(&[push.clone()], &push.pattern, &in_bash()).stdin, Covered::Any);
+    assert_eq!(judge(std::slice::from_ref(&push), &push.pattern, &in_bash()).stdin, Covered::Any);
     for (kind, pattern, line) in [
         (MatchKind::Exact, "python3 -", "python3 -"),
         (MatchKind::Exact, "cat | sh", "cat | sh"),

@@ -232,6 +232,7 @@ pub struct Decision {
 }
 
 /// Broker to gate.
+#[expect(clippy::large_enum_variant, reason = "a decision is made once for each command")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum GateEvent {

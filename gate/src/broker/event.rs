@@ -9,6 +9,7 @@ use super::proof::{Decided, Released};
 
 /// What the link reports about one submitted item.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are a handful of them for each command")]
 pub(crate) enum BrokerEvent {
     /// A decision came.
     Decided(Decided),

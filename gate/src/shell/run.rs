@@ -88,7 +88,10 @@ impl Sources<'_> {
             biased;
             () = self.gone.cancelled() => ShellEvent::ClientGone,
             asked = self.control.recv() => ShellEvent::Control(asked),
-            taken = self.input.next(), if self.input_open => ShellEvent::Input(taken),
+            // What is typed waits until it can be told what reads it.
+            taken = self.input.next(), if self.input_open && self.finding.is_none() => {
+                ShellEvent::Input(taken)
+            }
             () = grant_over(shell, &mut self.grants_over) => ShellEvent::GrantOver,
             event = next_of_item(&mut self.item) => ShellEvent::Item(event),
             answer = answered(&mut self.probe) => {

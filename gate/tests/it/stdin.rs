@@ -117,7 +117,7 @@ async fn under_a_grant_it_flows_to_the_limit_and_then_is_asked_about() {
         let grant = InputGrant { bytes: 10_000, seconds: 60 };
         t.broker.allow_with(&item, None, Some(grant));
         let rest = t.broker.item(1).await;
-        assert_eq!(rest.submission.text.command, data[10_000..]);
+        assert_eq!(rest.submission.text.command, data.get(10_000..).unwrap());
         t.broker.allow(&rest);
     };
     let run = t.run_with(&args, data.as_bytes());

@@ -310,6 +310,7 @@ async fn nothing_arrives_before_the_release_and_then_exactly_what_was_approved()
     let item = t.broker.item(0).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(recording.seen(), ["session"]);
+    let (target, id) = recording.target();
     t.broker.allow(&item);
     t.broker.heard("release", |r| matches!(r, GateRequest::Release { .. }).then_some(())).await;
     recording.count("size 120x40", 1).await;
@@ -344,7 +345,6 @@ async fn nothing_arrives_before_the_release_and_then_exactly_what_was_approved()
     assert_eq!(of_the_command(recording.seen()).len(), 7);
 
     // EOF first, the status a moment later: the client must get both.
-    let (target, id) = recording.target();
     target.data(id, &b"bye"[..]).await.unwrap();
     target.eof(id).await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
