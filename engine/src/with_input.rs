@@ -2,7 +2,6 @@
 //! milder than the program that may run it would.
 
 use crate::program::SHELLS;
-use crate::restrict::Line;
 use crate::{
     Assessment, Context, Covered, History, InputReport, InputUse, ItemSyntax, Outcome, Requirement,
     RuleVerdict, Snapshot, Taint, Verdict, judge, judge_as,
@@ -96,9 +95,8 @@ fn written(
     };
     let line = format!("{head}{body}\n{END}");
     let mut verdict = judge_as(snapshot, ItemSyntax::Command, line.as_bytes(), context, history);
-    // A file is no script, wherever it is written.
-    let read = Line::read_checked(line.as_bytes(), context, &snapshot.tables, &verdict.assessment);
-    verdict.taint = Taint::of(ItemSyntax::Command, line.as_bytes(), || &read, false);
+    // Where it is written is the command's doing, and what it leaves behind as well.
+    verdict.taint = Taint::default();
     let shown = String::from_utf8_lossy(input);
     let inside = |at: usize| at.saturating_sub(head.len()).min(shown.len());
     for term in &mut verdict.assessment.terms {

@@ -40,6 +40,7 @@ pub(crate) struct Context {
     /// The shim directory.
     pub(crate) dir: PathBuf,
     /// The program reads JSON.
+    #[serde(default)]
     pub(crate) json: bool,
 }
 

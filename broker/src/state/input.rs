@@ -162,7 +162,7 @@ impl State {
         bytes: &[u8],
         context: &Context,
         history: &History,
-    ) -> Option<(Verdict, CommandInput)> {
+    ) -> Option<(Verdict, CommandInput, Option<String>)> {
         if kind != ItemKind::Stdin {
             return None;
         }
@@ -172,7 +172,17 @@ impl State {
             shell: view.shell.map(|shell| shell.as_str().to_owned()),
             ..context.clone()
         };
-        let verdict = judge_input(&self.snapshot, &command, bytes, &context, history);
+        // It goes on where the last one ended, and that may be in the middle of a line.
+        let before = self.commands.get(parent?).map(|open| open.unfinished.clone());
+        let before = before.unwrap_or_default();
+        let whole = [before.as_slice(), bytes].concat();
+        let mut verdict = judge_input(&self.snapshot, &command, &whole, &context, history);
+        move_back(&mut verdict, before.len(), bytes);
+        let note = (!before.is_empty()).then(|| {
+            let line = expacti_engine::make_visible(&before).text;
+            let line: String = line.chars().take(200).collect();
+            format!("goes on after an unfinished line that the command has: {line}")
+        });
         let report = view.input.as_deref().map(|input| input.report.clone()).unwrap_or_default();
         let mut input = of_command(report);
         // An archive does not look like one in the middle.
@@ -180,7 +190,24 @@ impl State {
         if shown.kind != "text" {
             input.came = Some(shown);
         }
-        Some((verdict, input))
+        Some((verdict, input, note))
+    }
+
+    /// An item was released: its command has this input from now on.
+    pub(super) fn input_released(&mut self, id: &CommandId) {
+        let Some(open) = self.commands.get(id) else { return };
+        let (to, bytes) = match (open.view.kind, open.view.parent.clone()) {
+            (ItemKind::Stdin, Some(parent)) => (parent, open.bytes.to_vec()),
+            (ItemKind::Exec, _) => {
+                let approved = open.view.input.as_deref().and_then(|input| input.approved);
+                let n = approved.and_then(|given| usize::try_from(given.bytes).ok()).unwrap_or(0);
+                (id.clone(), open.joined.bytes.get(..n).unwrap_or_default().to_vec())
+            }
+            _ => return,
+        };
+        if let Some(open) = self.commands.get_mut(&to) {
+            open.unfinished = last_line([open.unfinished.as_slice(), &bytes].concat());
+        }
     }
 
     /// More of a pending command's standard input has come: it is decided with it.
@@ -296,6 +323,29 @@ impl State {
         let nothing = History::default();
         let history = self.work.get(&session.work).map_or(&nothing, |work| &work.history);
         Ok(judge_with_input(&self.snapshot, &open.bytes, input, &context, history))
+    }
+}
+
+/// The longest unfinished line that is kept, in bytes; of a longer one the end.
+const MAX_UNFINISHED: usize = 64 * 1024;
+
+/// What comes after the last line feed.
+fn last_line(bytes: Vec<u8>) -> Vec<u8> {
+    let line = bytes.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.get(line.len().saturating_sub(MAX_UNFINISHED)..).unwrap_or_default().to_vec()
+}
+
+/// The same judgement of the bytes without what was in front of them.
+fn move_back(verdict: &mut Verdict, by: usize, bytes: &[u8]) {
+    if by == 0 {
+        return;
+    }
+    let assessment = &mut verdict.assessment;
+    assessment.command = String::from_utf8_lossy(bytes).into_owned();
+    let most = assessment.command.len();
+    let spans = assessment.terms.iter_mut().map(|term| &mut term.span);
+    for span in spans.chain(assessment.segments.iter_mut().map(|segment| &mut segment.span)) {
+        *span = span.map(|at| at.saturating_sub(by).min(most));
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct OpenCommand {
     pub(crate) bytes: Arc<[u8]>,
     /// Standard input that came while it waited.
     pub(super) joined: Joined,
+    /// The last line of the standard input that it was given, as long as it is unfinished.
+    pub(super) unfinished: Vec<u8>,
     /// Standard input that rules name, as long as no other was submitted.
     pub(super) covered: Vec<Digested>,
     /// What must be seen nowhere once it is decided.

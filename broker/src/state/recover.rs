@@ -48,6 +48,7 @@ impl State {
             escalate_at: None,
             joined: Default::default(),
             covered: Default::default(),
+            unfinished: Vec::new(),
             ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),

@@ -107,6 +107,7 @@ impl State {
             .with("recording_offset", offset);
         self.audit(&input::logged(entry, &view, false))?;
         self.store(id, Some(CommandState::Allowed))?;
+        self.input_released(id);
         self.taint(id, now)
     }
 

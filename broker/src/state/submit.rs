@@ -181,15 +181,15 @@ impl State {
         let history = work.map_or(&nothing, |work| &work.history);
         let of_parent = submission.parent.as_ref();
         let item = self.judge_item(submission.kind, of_parent, bytes, &context, history);
-        let (verdict, input) = match item {
-            Some((verdict, input)) => (verdict, Some(input)),
+        let (verdict, input, note) = match item {
+            Some((verdict, input, note)) => (verdict, Some(input), note),
             None => {
                 let verdict = judge_as(&self.snapshot, reading, bytes, &context, history);
                 let read =
                     |v: &Verdict| self.snapshot.tables.input_use(bytes, &context, &v.assessment);
                 let exec = submission.kind == ItemKind::Exec;
                 let input = exec.then(|| input::of_command(read(&verdict)));
-                (verdict, input)
+                (verdict, input, None)
             }
         };
         let digest = submission.sha256.to_string();
@@ -202,6 +202,7 @@ impl State {
             _ => StdinTreatment::Code,
         };
         view.input = input.map(Box::new);
+        view.notes.extend(note);
         view.tainted.clone_from(&context.tainted);
         // A rule is no way round the approvals a policy asks for.
         let gap = match verdict.rule.verdict {
@@ -289,6 +290,7 @@ impl State {
             escalate_at: view.requirement.escalate_after_seconds.map(after),
             joined: Default::default(),
             covered: Default::default(),
+            unfinished: Vec::new(),
             ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),

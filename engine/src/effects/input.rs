@@ -74,7 +74,7 @@ impl InputReport {
         };
         let by = || self.reader.as_ref().map_or_else(String::new, |name| format!(" for {name}"));
         match self.r#use {
-            InputUse::Archive => format!("an archive, unpacked{}", into()),
+            InputUse::Archive => format!("unpacked{}", into()),
             InputUse::Code => format!("run as code{}", by()),
             InputUse::File if self.into.is_empty() => "only passed to the output".to_owned(),
             InputUse::File => format!("written{}", into()),

@@ -254,7 +254,7 @@ fn input(view: &CommandView) -> Option<String> {
         (_, None) => {
             format!("standard input: {what}; none came yet, what comes later is asked about")
         }
-        (_, Some(_)) => format!("standard input: {what}; shown below the command"),
+        (_, Some(_)) => format!("standard input: {what}; allowed with the command"),
     };
     Some(text)
 }

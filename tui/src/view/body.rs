@@ -152,11 +152,8 @@ impl<'a> Body<'a> {
             Span::styled(format!(" {} line{s}, {}", shown.lines, bytes(shown.bytes)), theme.dim()),
         ];
         if let Some(input) = input.filter(|_| self.item.view().kind != ItemKind::Stdin) {
-            let end = if input.given.ended { "all of it" } else { "so far: more is asked about" };
-            spans.push(Span::styled(
-                format!("  {}, {end}; allowed with the command", input.kind),
-                theme.strong(),
-            ));
+            let end = if input.given.ended { "all of it" } else { "so far" };
+            spans.push(Span::styled(format!("  {}, {end}", input.kind), theme.strong()));
         }
         if let Some(diff) = self.item.diff {
             spans.push(Span::styled(format!("  +{}", diff.added), theme.ok()));

@@ -240,3 +240,42 @@ fn an_item_of_standard_input_is_read_by_its_command() {
     assert!(view.level >= expacti_engine::Level::High, "{view:?}");
     assert_eq!(view.input.as_ref().unwrap().report.r#use, InputUse::Code);
 }
+
+#[test]
+fn what_goes_on_in_the_middle_of_a_line_is_judged_with_it() {
+    let mut w = World::new();
+    let root = peer("root", Role::Owner);
+    let deny = Rule { kind: MatchKind::Glob, effect: Effect::Deny, ..rule("rm -rf /srv/app") };
+    w.run(|s, now| s.add_rule(&root, deny, now)).unwrap();
+    let session = w.session();
+    let id = w.submit(&session, "bash");
+    let first = b"uptime\nrm -rf /srv/a";
+    w.join(&id, &session, (0, first), given(first, false)).unwrap();
+    w.allow_with(&id, Some(given(first, false))).unwrap();
+    w.release_with(&id, &session, "bash", Some(given(first, false))).unwrap();
+    let piece = |w: &mut World, text: &[u8]| {
+        let item = Submission {
+            kind: ItemKind::Stdin,
+            parent: Some(id.clone()),
+            text: CommandText::new(text),
+            sha256: Digest::of(text),
+            ..submission(&session, "")
+        };
+        w.run(|s, now| s.submit(GATE, 2, item, now)).unwrap()
+    };
+    // Alone it is nothing.
+    let GateEvent::Submitted { state, .. } = piece(&mut w, b"pp\n") else { panic!() };
+    assert_eq!(state, CommandState::Denied);
+    let GateEvent::Submitted { id: other, risk_score, .. } = piece(&mut w, b"a\n") else {
+        panic!()
+    };
+    assert!(risk_score >= 40, "{risk_score}");
+    let view = w.state.commands.get(&other).unwrap().view.clone();
+    assert!(view.notes.iter().any(|note| note.ends_with("rm -rf /srv/a")), "{:?}", view.notes);
+    assert!(view.terms.iter().all(|term| term.span[1] <= 2), "{:?}", view.terms);
+    // A whole line behind it begins afresh.
+    w.allow_with(&other, None).unwrap();
+    w.release_with(&other, &session, "a\n", None).unwrap();
+    let GateEvent::Submitted { id: fresh, .. } = piece(&mut w, b"ls\n") else { panic!() };
+    assert!(w.state.commands.get(&fresh).unwrap().view.notes.is_empty());
+}

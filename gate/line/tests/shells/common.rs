@@ -260,6 +260,11 @@ fn input_to_a_program_is_not_taken_for_a_prompt() {
         let events = shell.events.len();
         assert_eq!(shell.deliver("cat >got"), Outcome::Accepted, "{name}");
         shell.wait_for_file("got");
+        if matches!(name, "bash" | "fish" | "zsh") {
+            // It has said so, but that may not have been read yet.
+            let started = |e: &Event| matches!(e, Event::CommandStart);
+            shell.until("the command to start", |s| s.events[events..].iter().any(started));
+        }
         assert!(!shell.at_verified_prompt(), "{name}");
         assert_eq!(shell.deliver("hello"), Outcome::Accepted, "{name}");
         shell.type_raw(Const::Eof.bytes());
