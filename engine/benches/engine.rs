@@ -59,7 +59,7 @@ fn policy(n: usize) -> Policy {
         0 => format!("tool-{n} delete **"),
         1 => "kubectl delete **".to_owned(),
         2 => "systemctl restart *".to_owned(),
-        3 => format!("git push ** branch-{n}"),
+        3 => format!("git push origin branch-{n}"),
         _ => "rm -rf **".to_owned(),
     };
     Policy {

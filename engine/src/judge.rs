@@ -127,9 +127,8 @@ pub fn judge_as(
             None => (rule, rules) = (asked("where its paths lead cannot be told"), Vec::new()),
         }
     }
-    let pattern = rule.rule.as_ref().and_then(|id| {
-        snapshot.rules.rules().iter().find(|rule| rule.id == *id).map(|rule| &rule.pattern)
-    });
+    let pattern =
+        rule.rule.as_ref().and_then(|id| snapshot.rules.rule(id).map(|rule| &rule.pattern));
     let by_hand = match syntax {
         ItemSyntax::Command => None,
         ItemSyntax::Control { .. } => None,
@@ -221,7 +220,7 @@ fn judge_changes(
     context: &Context,
 ) -> (RuleVerdict, Vec<String>) {
     let set = &snapshot.rules;
-    let rule_of = |id: &String| set.rules().iter().find(|rule| rule.id == *id);
+    let rule_of = |id: &String| set.rule(id);
     let exactly = |id: &String| rule_of(id).is_some_and(|rule| rule.kind == MatchKind::Exact);
     if whole.verdict == Outcome::Allow && whole.rule.as_ref().is_some_and(exactly) {
         let rules = whole.rule.iter().cloned().collect();

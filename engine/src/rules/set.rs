@@ -30,6 +30,10 @@ use crate::{Context, Looking, RiskTables};
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    /// Where each of them is, by its name.
+    places: HashMap<Box<str>, usize>,
+    /// Those that deny.
+    denying: Vec<usize>,
     exact: HashMap<Box<[u8]>, Vec<usize>>,
     allow: Globs,
     deny: Denials,
@@ -123,8 +127,19 @@ impl RuleSet {
                 build_regex(&patterns).map_err(|message| RuleError { id: id(), message })?;
             set.expressions.insert(program, Expressions { regex, rules: members });
         }
+        for (at, rule) in rules.iter().enumerate() {
+            set.places.entry(rule.id.as_str().into()).or_insert(at);
+            if rule.effect == Effect::Deny {
+                set.denying.push(at);
+            }
+        }
         set.rules = rules;
         Ok(set)
+    }
+
+    /// The rule of that name.
+    pub(crate) fn rule(&self, id: &str) -> Option<&Rule> {
+        self.places.get(id).and_then(|at| self.rules.get(*at))
     }
 
     /// The rules, as given.
@@ -245,8 +260,8 @@ impl RuleSet {
 
     /// A rule that denies something here.
     fn forbids(&self, context: &Context) -> Option<&Rule> {
-        let denies = |rule: &&Rule| rule.effect == Effect::Deny && holds(rule, context);
-        self.denies.then(|| self.rules.iter().find(denies)).flatten()
+        let rules = self.denying.iter().filter_map(|at| self.rules.get(*at));
+        rules.into_iter().find(|rule| holds(rule, context))
     }
 
     /// Whether there is a rule that can allow a part of a line.
@@ -413,8 +428,7 @@ impl RuleSet {
     /// Whether there is a rule of this name that allows something, here and now.
     #[must_use]
     pub fn still_holds(&self, id: &str, context: &Context) -> bool {
-        let found = self.rules.iter().find(|rule| rule.id == id);
-        found.is_some_and(|rule| rule.effect == Effect::Allow && holds(rule, context))
+        self.rule(id).is_some_and(|rule| rule.effect == Effect::Allow && holds(rule, context))
     }
 
     /// Whether a rule denies one of these commands.

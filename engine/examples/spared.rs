@@ -1,6 +1,6 @@
 //! Reads JSON lines with `command` on standard input and replays them as one day of work: with the rule
 //! for what only looks, people approve the first part of them; `suggest` proposes rules; the rest is
-//! judged with those. `replay [PERCENT]`: how much of it is the first part (50).
+//! judged with those. `spared [PERCENT]`: how much of it is the first part (50).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::io::BufRead as _;
