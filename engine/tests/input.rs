@@ -44,6 +44,17 @@ fn what_only_looks_or_moves_files_is_known() {
 }
 
 #[test]
+fn in_an_account_that_may_have_changed_nothing_passes_unseen() {
+    let context = Context { tainted: Some("why".to_owned()), ..Context::default() };
+    let tables = RiskTables::builtin();
+    for (command, expected) in [("wc -l", InputUse::File), ("uptime", InputUse::Unused)] {
+        let assessment = tables.assess(command.as_bytes(), &context);
+        let found = tables.input_use(command.as_bytes(), &context, &assessment).r#use;
+        assert_eq!(found, expected, "{command}");
+    }
+}
+
+#[test]
 fn on_a_terminal_nothing_is_data() {
     for command in ["cat", "psql -c 'select 1'", "less x", "tee f", "uptime"] {
         assert!(!of(command, true).may_flow(), "{command}");

@@ -6,8 +6,9 @@ use std::io::Read as _;
 use expacti_protocol::digest::StreamDigest;
 use expacti_protocol::input::{InputRef, InputView};
 
-/// The most of a compressed archive that is unpacked to read its listing, in bytes.
-const UNPACKED: u64 = 16 * 1024 * 1024;
+/// The most of a compressed archive that is unpacked to read its listing, in bytes: a few milliseconds,
+/// for it is done wherever more of it has come.
+const UNPACKED: u64 = 2 * 1024 * 1024;
 
 /// The most entries of an archive that are listed.
 const LISTED: usize = 200;

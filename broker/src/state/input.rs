@@ -16,7 +16,7 @@ use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 use super::content;
 use super::eligibility;
 use super::model::State;
-use super::open::Ballot;
+use super::open::{Ballot, OpenCommand};
 use super::ports::{Decider, GateId, Now, Refusal};
 
 /// The most standard input that is decided together with a command, in bytes.
@@ -133,6 +133,9 @@ impl State {
             return None;
         }
         let open = self.commands.get_mut(submission.parent.as_ref()?)?;
+        if open.view.session_id != submission.session_id {
+            return None;
+        }
         let named = std::mem::take(&mut open.covered);
         let session = self.sessions.get(&submission.session_id)?;
         if session.view.paused || open.view.state != CommandState::Released {
@@ -149,9 +152,8 @@ impl State {
 
     /// The command that an item is the standard input of, with what it does with it. Only of one that
     /// runs there is any.
-    fn reader_of(&self, parent: Option<&CommandId>) -> Option<(Arc<[u8]>, &CommandView)> {
-        let open = self.commands.get(parent?)?;
-        (open.view.kind == ItemKind::Exec).then(|| (Arc::clone(&open.bytes), &open.view))
+    fn reader_of(&self, parent: Option<&CommandId>) -> Option<&OpenCommand> {
+        self.commands.get(parent?).filter(|open| open.view.kind == ItemKind::Exec)
     }
 
     /// Judges an item of standard input by what its command does with it; `None` if it has none.
@@ -166,20 +168,20 @@ impl State {
         if kind != ItemKind::Stdin {
             return None;
         }
-        let (command, view) = self.reader_of(parent)?;
+        let reader = self.reader_of(parent)?;
+        let view = &reader.view;
         let context = Context {
             cwd: Some(view.cwd.clone()),
             shell: view.shell.map(|shell| shell.as_str().to_owned()),
             ..context.clone()
         };
         // It goes on where the last one ended, and that may be in the middle of a line.
-        let before = self.commands.get(parent?).map(|open| open.unfinished.clone());
-        let before = before.unwrap_or_default();
-        let whole = [before.as_slice(), bytes].concat();
-        let mut verdict = judge_input(&self.snapshot, &command, &whole, &context, history);
+        let before = reader.unfinished.as_slice();
+        let whole = [before, bytes].concat();
+        let mut verdict = judge_input(&self.snapshot, &reader.bytes, &whole, &context, history);
         move_back(&mut verdict, before.len(), bytes);
         let note = (!before.is_empty()).then(|| {
-            let line = expacti_engine::make_visible(&before).text;
+            let line = expacti_engine::make_visible(before).text;
             let line: String = line.chars().take(200).collect();
             format!("goes on after an unfinished line that the command has: {line}")
         });

@@ -114,8 +114,9 @@ impl RiskTables {
         let looking = Looking { loopback: true, ..Looking::default() };
         let report = self.report(command, context, &looking).checked(assessment);
         // A rule has more to say about looking; here it matters only where the input goes.
-        if report.looks && !context.pty {
-            let unused = report.commands.iter().all(|command| command.effects.stdin == "unused");
+        let unused = report.commands.iter().all(|command| command.effects.stdin == "unused");
+        // Where programs may have been replaced, what passes its input on may do more with it.
+        if report.looks && !context.pty && (unused || context.tainted.is_none()) {
             return InputReport::of(if unused { InputUse::Unused } else { InputUse::Looks });
         }
         let unknown = || {

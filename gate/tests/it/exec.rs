@@ -357,18 +357,13 @@ async fn much_input_waits_for_the_decision() {
     let data = vec![7u8; 24 << 20];
     let mut child = t.ssh(&["target", "sha256sum"]);
     let mut child = child.stdin(std::process::Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = data.clone();
-    let writer = tokio::spawn(async move {
-        use tokio::io::AsyncWriteExt as _;
-        stdin.write_all(&input).await
-    });
+    let (writer, written) = feed(&mut child, data.clone());
     let item = t.broker.item(0).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until("input beyond the limit", || written.load(Ordering::Relaxed) > MUCH).await;
     assert!(!writer.is_finished(), "the gate must not swallow everything while it holds");
     t.broker.allow(&item);
     let out = finish(child).await;
-    writer.await.unwrap().unwrap();
+    writer.await.unwrap();
     assert_eq!(text(&out.stdout), format!("{}  -\n", Digest::of(&data)));
 }
 

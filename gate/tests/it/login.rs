@@ -140,10 +140,10 @@ fn agent(t: &Trial) -> Agent {
         .spawn()
         .unwrap();
     let agent = Agent(child);
-    for _ in 0..500 {
-        if socket.exists() {
-            break;
-        }
+    let mut rounds = 0;
+    while !socket.exists() {
+        rounds += 1;
+        assert!(rounds < 500, "no ssh-agent");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     agent
