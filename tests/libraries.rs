@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
+    os::unix::net::UnixStream,
     path::PathBuf,
 };
 
@@ -51,7 +52,8 @@ impl Agent {
     fn start(t: &Ordinary) -> Result<Self> {
         let socket = t.run_dir().join("agent");
         let run = t.launch(&["ssh-agent", "-D", "-a", &socket.display().to_string()]).spawn()?;
-        until("the agent", || Ok(socket.exists().then_some(())))?;
+        // The file is there before anybody listens.
+        until("the agent", || Ok(UnixStream::connect(&socket).is_ok().then_some(())))?;
         let agent = Self { socket, _run: run };
         agent.with(t.launch(&["ssh-add", "-q", ".ssh/id_ed25519"])).run()?.expect_code(0)?;
         Ok(agent)
