@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Taint, Verdict, judge_as,
+    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, RiskTables, Taint, Verdict,
+    judge_as,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
@@ -59,10 +60,17 @@ fn reader(submission: &Submission) -> Option<PosixShell> {
     }
 }
 
-/// What a transfer of files does, in a sentence.
-fn headline(kind: ItemKind, bytes: &[u8]) -> Option<String> {
-    let command = matches!(kind, ItemKind::Exec | ItemKind::Line);
-    command.then(|| expacti_engine::describe_transfer(bytes)).flatten()
+/// What a command does, in a sentence, if that is certain.
+fn headline(
+    tables: &RiskTables,
+    kind: ItemKind,
+    bytes: &[u8],
+    context: &Context,
+) -> Option<String> {
+    if !matches!(kind, ItemKind::Exec | ItemKind::Line) {
+        return None;
+    }
+    expacti_engine::describe_transfer(bytes).or_else(|| tables.describe(bytes, context))
 }
 
 /// Whether an item goes to a shell or a program that has its terminal already.
@@ -195,7 +203,10 @@ impl State {
         let digest = submission.sha256.to_string();
         let retry_of_denied = work.is_some_and(|work| work.was_denied(&digest));
         let secrets = Secrets::of(bytes);
-        let mut view = self.view_of(submission, bytes, info, &verdict, &secrets, now);
+        let mut view = self.view_of(submission, info, &verdict, &secrets, now);
+        if view.masked.is_none() {
+            view.headline = headline(&self.snapshot.tables, submission.kind, bytes, &context);
+        }
         view.retry_of_denied = retry_of_denied;
         view.stdin = match submission.kind {
             ItemKind::Exec => input::treatment(input.as_ref()),
@@ -358,7 +369,6 @@ impl State {
     fn view_of(
         &self,
         submission: &Submission,
-        bytes: &[u8],
         session: expacti_protocol::session::SessionInfo,
         verdict: &Verdict,
         secrets: &Secrets,
@@ -366,7 +376,6 @@ impl State {
     ) -> CommandView {
         let secret = is_secret(submission);
         let masked = if secret { Some(SECRET_MASK) } else { secrets.masked() }.map(str::to_owned);
-        let headline = masked.is_none().then(|| headline(submission.kind, bytes)).flatten();
         let mut requirement = verdict.requirement.clone();
         if requirement.policy.is_none() {
             requirement.timeout_seconds = self.default_timeout.as_secs();
@@ -382,7 +391,7 @@ impl State {
             revision: 0,
             state: CommandState::Pending,
             kind: submission.kind,
-            headline,
+            headline: None,
             parent: submission.parent.clone(),
             cwd: submission.cwd.clone(),
             shell: reader(submission),

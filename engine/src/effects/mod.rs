@@ -13,6 +13,7 @@ mod model;
 mod places;
 mod reads;
 mod report;
+mod sentence;
 mod syntax;
 mod value;
 mod walk;
