@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::looks::Looking;
+use super::special;
 use super::syntax::Dialect;
 use super::walk::{Performed, perform};
 use crate::program::SHELLS;
@@ -230,31 +231,75 @@ fn of_commands(commands: &[Performed]) -> InputReport {
         };
         all.push(InputReport { r#use, reader, into });
     }
-    // What one command passes on, a later one of the same pipe may write or run.
+    // What one command passes on, a later one of the same pipe may write, unpack or run.
     let piped: Vec<&Performed> = commands.iter().filter(|command| command.fed).collect();
     let passes = all.iter().any(|report| report.r#use == InputUse::File);
     if passes {
         for command in piped {
             let effects = &command.effects;
+            let reader =
+                command.words.first().and_then(|word| word.as_literal().map(str::to_owned));
             if !effects.closed || effects.runs_unseen || effects.stdin == "code" {
-                let reader =
-                    command.words.first().and_then(|word| word.as_literal().map(str::to_owned));
                 let r#use = if effects.closed { InputUse::Code } else { InputUse::Unknown };
                 all.push(InputReport { r#use, reader, into: Vec::new() });
+            } else if matches!(effects.stdin.as_str(), "archive" | "protocol") {
+                let into = command.directories.clone().unwrap_or_default();
+                all.push(InputReport { r#use: InputUse::Archive, reader, into });
             } else if let Some(first) = all.first_mut() {
                 first.into.extend(effects.writes.iter().map(|touched| touched.path.clone()));
             }
         }
     }
-    // A file that is written here may be what another command of the line runs.
-    let several = all.len() > 1 || commands.len() > 1;
-    let runs = commands.iter().any(|command| command.effects.runs_unseen);
-    if several && runs && passes {
+    let found = all
+        .into_iter()
+        .max_by_key(|report| worst(report.r#use))
+        .unwrap_or_else(|| InputReport::of(InputUse::Unused));
+    let stays = matches!(found.r#use, InputUse::File | InputUse::Archive | InputUse::Protocol);
+    if stays && !is_left_alone(commands, found.r#use) {
         return InputReport::of(InputUse::Unknown);
     }
-    all.into_iter()
-        .max_by_key(|report| worst(report.r#use))
-        .unwrap_or_else(|| InputReport::of(InputUse::Unused))
+    found
+}
+
+/// What a shell does itself, whatever lies in the account.
+const BUILTINS: &[&str] = &[":", "[", "cd", "echo", "exit", "false", "pwd", "test", "true", "wait"];
+
+/// Whether nothing else of the line can run what is made of the input, or be told by it what to do.
+fn is_left_alone(commands: &[Performed], r#use: InputUse) -> bool {
+    let writes = |command: &Performed| {
+        let effects = &command.effects;
+        effects.stdin != "unused"
+            && (!effects.writes.is_empty() || matches!(&*effects.stdin, "archive" | "protocol"))
+    };
+    let first = commands.iter().position(writes).unwrap_or(commands.len());
+    let special = || {
+        let written = commands.iter().flat_map(|command| &command.effects.writes);
+        written.clone().any(special::is_special)
+    };
+    // A program that begins later may be what was written, or be configured by it.
+    let named = r#use == InputUse::File && !special();
+    commands.iter().enumerate().all(|(at, command)| {
+        let effects = &command.effects;
+        let device = |touched: &super::Touched| {
+            ["/dev/", "/proc/", "/sys/"].iter().any(|top| touched.path.starts_with(top))
+        };
+        if effects.redefines || effects.writes.iter().any(device) {
+            return false;
+        }
+        // What reads it was looked at, and has begun.
+        if at == first || at < first && !command.fed && effects.stdin != "unused" {
+            return true;
+        }
+        let program = command.words.first().and_then(super::Value::as_literal);
+        if command.words.is_empty() || program.is_some_and(|name| BUILTINS.contains(&name)) {
+            return effects.closed;
+        }
+        let harmless = special::left_behind(effects).is_none();
+        if at < first {
+            return harmless;
+        }
+        named && harmless && effects.configured_by.is_empty() && effects.network == "none"
+    })
 }
 
 fn worst(r#use: InputUse) -> u8 {
