@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
 use crate::hidden::{goes_elsewhere, hidden_in, moved};
-use crate::restrict::{Done, Line, is_far, policy_level};
+use crate::restrict::{Done, Line, Suspect, is_far, policy_level};
 use crate::rules::{FOR_FILES, every_command};
 use crate::subject::Subject;
 use crate::{
@@ -101,23 +101,28 @@ pub fn judge_as(
         ItemSyntax::Signature => tables.assess_signature(item),
     };
     // The line is parsed only once: deny rules look at the commands that the scorer found.
-    let commands = || {
+    let found = OnceCell::new();
+    let find_commands = || -> Vec<Suspect> {
         let found = assessment.segments.iter().map(crate::Segment::subject);
         let words = match syntax {
             ItemSyntax::File => changes_in(item).into_iter().flat_map(words_of_change).collect(),
             _ => Vec::new(),
         };
-        found.chain(words).collect()
+        found.chain(words).map(Suspect::from).collect()
     };
+    let commands = || found.get_or_init(find_commands).as_slice();
     // It is read once, if at all.
     let read = OnceCell::new();
     let line = || read.get_or_init(|| Line::read_checked(item, context, tables, &assessment));
     // What is not said, and may be run all the same.
-    let hidden = || -> Vec<Subject> {
+    let not_said = OnceCell::new();
+    let find_hidden = || -> Vec<Suspect> {
         let inside = assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables));
         let goes = assessment.segments.iter().any(goes_elsewhere);
-        inside.chain(if goes { moved(line()) } else { Vec::new() }).collect()
+        let moved = if goes { moved(line()) } else { Vec::new() };
+        inside.chain(moved).map(Suspect::from).collect()
     };
+    let hidden = || not_said.get_or_init(find_hidden).as_slice();
     let (mut rule, mut rules) = snapshot.rules.judge_with(item, context, commands, line, hidden);
     let mut beneath = Vec::new();
     if snapshot.rules.any_work(&rules) {
@@ -236,7 +241,8 @@ fn judge_changes(
             performance: Err(Unread { why: "no rule matches", span: (0, 0) }),
             far: false,
         };
-        let (found, _) = set.judge_with(line, context, || words_of_change(line), unread, Vec::new);
+        let words = || words_of_change(line).into_iter().map(Suspect::from).collect::<Vec<_>>();
+        let (found, _) = set.judge_with(line, context, words, unread, Vec::new);
         let Some(rule) = found.rule.as_ref().and_then(rule_of) else {
             open.get_or_insert(found);
             continue;
