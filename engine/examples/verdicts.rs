@@ -6,9 +6,8 @@
 use std::io::{BufRead, Write};
 
 use expacti_engine::{
-    Context, Effect, Event, History, ItemSyntax, MatchKind, Policy, PolicyKind, PolicySet,
-    RiskTables, Rule, RuleSet, Scope, Snapshot, describe_transfer, judge_as, judge_with_input,
-    mask_secrets,
+    Context, Effect, Event, History, ItemSyntax, MatchKind, Policy, PolicyKind, PolicySet, Reading,
+    RiskTables, Rule, RuleSet, Scope, Snapshot, judge_as, judge_with_input,
 };
 
 fn rule(n: usize, kind: MatchKind, effect: Effect, pattern: String) -> Rule {
@@ -157,15 +156,17 @@ fn main() {
         for (at, snapshot) in snapshots.iter().enumerate() {
             // All of them are seen with each of the others, though not for each line.
             let context = &contexts[(n + at) % contexts.len()];
-            let mut verdict = judge_as(snapshot, ItemSyntax::Command, item, context, &history);
+            let read = Reading::of(snapshot, ItemSyntax::Command, item, context);
+            let (input, masked) = (read.input_use(), read.masked().text);
+            let transfer = read.transfer().map(str::to_owned);
+            let mut verdict = read.into_verdict(&history);
             // Of many that are near, some are looked at, whichever.
             verdict.rule.closest.take_if(|_| at == 2);
-            let input = snapshot.tables.input_use(item, context, &verdict.assessment);
             let json = serde_json::json!({
                 "verdict": verdict,
                 "input": input,
-                "transfer": describe_transfer(item),
-                "masked": mask_secrets(item).text,
+                "transfer": transfer,
+                "masked": masked,
             });
             writeln!(out, "{json}").unwrap();
             if at == 0 {
