@@ -25,6 +25,7 @@ pub use looks::Looking;
 pub(crate) use looks::objection;
 pub use model::{Class, Effects, Touched};
 pub use report::{CommandReport, LineReport};
+pub(crate) use sentence::sentence;
 pub(crate) use special::{is_special_path, left_behind};
 pub use syntax::means_the_same_everywhere;
 pub(crate) use syntax::{Dialect, Unread};
