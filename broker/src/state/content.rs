@@ -1,17 +1,10 @@
 //! What bytes are, in words for a reviewer: text, an archive with what it holds, or something else with
 //! its kind and beginning. It must never run out of memory on hostile bytes, nor say more than it read.
 
-use std::io::Read as _;
-
 use expacti_protocol::digest::StreamDigest;
 use expacti_protocol::input::{InputRef, InputView};
 
-/// The most of a compressed archive that is unpacked to read its listing, in bytes: a few milliseconds,
-/// for it is done wherever more of it has come.
-const UNPACKED: u64 = 2 * 1024 * 1024;
-
-/// The most entries of an archive that are listed.
-const LISTED: usize = 200;
+use super::archive;
 
 /// The bytes of something unknown that are shown.
 const SHOWN: usize = 64;
@@ -26,7 +19,7 @@ pub(super) fn view(bytes: &[u8], ended: bool) -> InputView {
         let (kind, text) = ("text".to_owned(), Some(text));
         return InputView { given, kind, text, preview: Vec::new() };
     }
-    match archive(bytes) {
+    match archive::listing(bytes, ended) {
         Some(preview) => InputView { given, kind: "archive".to_owned(), text: None, preview },
         None => InputView { given, kind: "binary".to_owned(), text: None, preview: begins(bytes) },
     }
@@ -45,73 +38,6 @@ fn readable(bytes: &[u8]) -> Option<String> {
         }
         Err(_) => None,
     }
-}
-
-/// What a tar archive holds, as far as it is there; `None` for anything else.
-fn archive(bytes: &[u8]) -> Option<Vec<String>> {
-    let plain = match bytes {
-        [0x1f, 0x8b, ..] => {
-            let mut out = Vec::new();
-            // What is cut off is unpacked as far as it goes.
-            let _ = flate2::read::GzDecoder::new(bytes).take(UNPACKED).read_to_end(&mut out);
-            out
-        }
-        _ => bytes.to_vec(),
-    };
-    // The magic of ustar and of GNU tar.
-    if plain.get(257..262) != Some(b"ustar") {
-        return None;
-    }
-    let mut out = Vec::new();
-    let mut reader = tar::Archive::new(plain.as_slice());
-    let mut files = 0_u64;
-    let mut total = 0_u64;
-    for entry in reader.entries().ok()? {
-        let Ok(entry) = entry else {
-            out.push("… the rest did not come yet, or cannot be read".to_owned());
-            break;
-        };
-        files = files.saturating_add(1);
-        total = total.saturating_add(entry.size());
-        if out.len() < LISTED {
-            out.push(line(&entry));
-        } else if out.len() == LISTED {
-            out.push("… and more".to_owned());
-        }
-    }
-    out.insert(0, format!("{files} entries, {total} bytes unpacked:"));
-    Some(out)
-}
-
-/// One entry, with what is dangerous about it.
-fn line<R: std::io::Read>(entry: &tar::Entry<'_, R>) -> String {
-    let header = entry.header();
-    let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-    let link = entry.link_name_bytes().map(|to| String::from_utf8_lossy(&to).into_owned());
-    let mode = header.mode().unwrap_or(0);
-    let kind = match header.entry_type() {
-        tar::EntryType::Directory => 'd',
-        tar::EntryType::Symlink => 'l',
-        tar::EntryType::Link => 'h',
-        tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => '-',
-        _ => '?',
-    };
-    let mut flags = Vec::new();
-    if name.starts_with('/') {
-        flags.push("absolute");
-    }
-    if name.split('/').any(|part| part == "..") {
-        flags.push("leaves the directory");
-    }
-    if mode & 0o6000 != 0 {
-        flags.push("set-user-id");
-    }
-    if kind == '?' {
-        flags.push("device or other");
-    }
-    let to = link.map(|to| format!(" -> {to}")).unwrap_or_default();
-    let flags = if flags.is_empty() { String::new() } else { format!("  [{}]", flags.join(", ")) };
-    format!("{kind}{:04o} {:>10} {name}{to}{flags}", mode & 0o7777, entry.size())
 }
 
 /// The beginning of something unknown, with what its first bytes say it is.
@@ -197,7 +123,7 @@ mod tests {
             all.truncate(at);
             all.extend(bytes);
             let view = view(&all, true);
-            prop_assert!(view.preview.len() <= LISTED + 3);
+            prop_assert!(view.preview.len() <= 2 * archive::LISTED + archive::WARNINGS + 6);
             prop_assert_eq!(view.given.bytes, all.len() as u64);
         }
     }
