@@ -1,10 +1,11 @@
 //! Judges standard input: by what the command that it is for does with it. It must never judge input
 //! milder than the program that may run it would.
 
+use crate::effects::is_secret_place;
 use crate::program::SHELLS;
 use crate::{
-    Assessment, Context, Covered, History, InputReport, InputUse, ItemSyntax, Outcome, Requirement,
-    RuleVerdict, Snapshot, Taint, Verdict, judge, judge_as,
+    Assessment, Context, Covered, History, InputReport, InputSecrets, InputUse, ItemSyntax,
+    Outcome, Requirement, RiskTables, RuleVerdict, Snapshot, Taint, Verdict, judge, judge_as,
 };
 
 /// Ends the text of a file that is judged as a here-document; a line like it would only end it early.
@@ -39,6 +40,14 @@ pub fn judge_with_input(
     let report = snapshot.tables.input_use(command, context, &whole.assessment);
     let part = input_of(snapshot, command, &report, input, context, history);
     together(whole, part)
+}
+
+/// The secrets that the standard input of a command may hold, of which `report` says what becomes of it.
+#[must_use]
+pub fn input_secrets(tables: &RiskTables, command: &[u8], report: &InputReport) -> InputSecrets {
+    let secret = |path: &String| is_secret_place(tables, path);
+    let to_secret_place = report.r#use == InputUse::File && report.into.iter().any(secret);
+    InputSecrets::of(command, to_secret_place, report.r#use == InputUse::Code)
 }
 
 /// The input alone.

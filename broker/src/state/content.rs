@@ -6,6 +6,9 @@ use expacti_protocol::input::{InputRef, InputView};
 
 use super::archive;
 
+/// The kind of what can only be shown as bytes.
+pub(super) const BINARY: &str = "binary";
+
 /// The bytes of something unknown that are shown.
 const SHOWN: usize = 64;
 
@@ -21,7 +24,7 @@ pub(super) fn view(bytes: &[u8], ended: bool) -> InputView {
     }
     match archive::listing(bytes, ended) {
         Some(preview) => InputView { given, kind: "archive".to_owned(), text: None, preview },
-        None => InputView { given, kind: "binary".to_owned(), text: None, preview: begins(bytes) },
+        None => InputView { given, kind: BINARY.to_owned(), text: None, preview: begins(bytes) },
     }
 }
 

@@ -14,6 +14,7 @@ use super::model::State;
 use super::open::{Ballot, OpenCommand};
 use super::ports::{Decider, Now, Peer, Refusal};
 use super::release::RELEASE_WINDOW;
+use super::secret_input;
 use super::shown::Shown;
 
 /// The longest comment in bytes.
@@ -312,7 +313,9 @@ impl State {
             .with_some("comment", comment)
             .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
             .with_some("signatures", (!signatures.is_empty()).then_some(signatures));
-        self.audit(&input::logged(entry, &view, allow))?;
+        let mut masked = view;
+        secret_input::mask(&mut masked, &secrets);
+        self.audit(&input::logged(entry, &masked, allow))?;
         self.store(id, Some(CommandState::Pending))
     }
 

@@ -270,6 +270,11 @@ impl State {
         view.taints = open.taint.why().map(str::to_owned);
         view.requirement = kept(&view.requirement, verdict.requirement, default_timeout);
         view.input.get_or_insert_default().came = Some(came);
+        self.mask_joined(id)?;
+        let Some(open) = self.commands.get_mut(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        let view = &mut open.view;
         // Whoever allowed it has seen less.
         let void: Vec<String> =
             open.ballots.iter().filter(|b| b.allow).map(|b| b.voter.person.clone()).collect();

@@ -29,6 +29,7 @@ mod release;
 mod reveal;
 mod rules;
 mod secret;
+mod secret_input;
 mod sessions;
 mod shell;
 mod shown;

@@ -23,6 +23,7 @@ pub use input::{InputReport, InputUse};
 pub use looks::Looking;
 pub(crate) use looks::objection;
 pub use model::{Class, Effects, Touched};
+pub(crate) use places::is_secret_place;
 pub use report::{CommandReport, LineReport};
 pub use syntax::means_the_same_everywhere;
 pub(crate) use syntax::{Dialect, Unread};
