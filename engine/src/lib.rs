@@ -53,5 +53,5 @@ pub use secrets::{InputSecrets, Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};
 pub use taint::Taint;
 pub use transfer::{ScpSink, ScpSource, describe_push, describe_transfer, scp_sink, scp_source};
-pub use visible::{Hidden, Shown, make_visible};
+pub use visible::{Hidden, Shown, count_no_text, is_mostly_text, make_visible};
 pub use with_input::{input_secrets, judge_input, judge_with_input};

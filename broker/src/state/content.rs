@@ -1,6 +1,7 @@
 //! What bytes are, in words for a reviewer: text, an archive with what it holds, or something else with
 //! its kind and beginning. It must never run out of memory on hostile bytes, nor say more than it read.
 
+use expacti_engine::{InputUse, count_no_text, is_mostly_text, make_visible};
 use expacti_protocol::digest::StreamDigest;
 use expacti_protocol::input::{InputRef, InputView};
 
@@ -12,8 +13,17 @@ pub(super) const BINARY: &str = "binary";
 /// The bytes of something unknown that are shown.
 const SHOWN: usize = 64;
 
+/// The most bytes in a row that are no text and are shown one by one.
+const RUN: usize = 8;
+
 /// The view of standard input that came with a command.
 pub(super) fn view(bytes: &[u8], ended: bool) -> InputView {
+    view_for(bytes, ended, InputUse::Unknown)
+}
+
+/// The same for a command of which it is known what it does with it: what may be run is shown as text,
+/// whatever else is in it.
+pub(super) fn view_for(bytes: &[u8], ended: bool, r#use: InputUse) -> InputView {
     let mut digest = StreamDigest::default();
     digest.update(bytes);
     let summary = digest.summary();
@@ -22,10 +32,45 @@ pub(super) fn view(bytes: &[u8], ended: bool) -> InputView {
         let (kind, text) = ("text".to_owned(), Some(text));
         return InputView { given, kind, text, preview: Vec::new() };
     }
-    match archive::listing(bytes, ended) {
-        Some(preview) => InputView { given, kind: "archive".to_owned(), text: None, preview },
-        None => InputView { given, kind: BINARY.to_owned(), text: None, preview: begins(bytes) },
+    let is_code = r#use == InputUse::Code;
+    if !is_code && let Some(preview) = archive::listing(bytes, ended) {
+        return InputView { given, kind: "archive".to_owned(), text: None, preview };
     }
+    let known = KNOWN.iter().any(|(magic, _)| bytes.starts_with(magic));
+    if is_code || (!known && is_mostly_text(bytes)) {
+        let (kind, text) = ("text".to_owned(), Some(visible(bytes)));
+        let note =
+            format!("holds {} bytes that are no text; shells drop NUL", count_no_text(bytes));
+        return InputView { given, kind, text, preview: vec![note] };
+    }
+    InputView { given, kind: BINARY.to_owned(), text: None, preview: begins(bytes) }
+}
+
+/// A text in which everything is visible that is none. Of much of that in a row only how much it is.
+fn visible(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    let mut run = Vec::new();
+    let end = |run: &mut Vec<u8>, out: &mut String| {
+        match run.len() {
+            0 => {}
+            1..=RUN => out.push_str(&make_visible(run).text),
+            many => out.push_str(&format!("⟨{many} bytes that are no text⟩")),
+        }
+        run.clear();
+    };
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\x1b') {
+                run.extend(c.encode_utf8(&mut [0; 4]).bytes());
+            } else {
+                end(&mut run, &mut out);
+                out.push(c);
+            }
+        }
+        run.extend_from_slice(chunk.invalid());
+    }
+    end(&mut run, &mut out);
+    out
 }
 
 /// The bytes as text, if a person can read them as such: UTF-8 without NUL. A character that is cut off
@@ -43,20 +88,22 @@ fn readable(bytes: &[u8]) -> Option<String> {
     }
 }
 
+/// How files begin that are no text.
+const KNOWN: [(&[u8], &str); 10] = [
+    (b"\x7fELF", "an ELF program"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"PGDMP", "a dump of PostgreSQL"),
+    (b"\x89PNG", "a PNG image"),
+    (b"%PDF", "PDF"),
+];
+
 /// The beginning of something unknown, with what its first bytes say it is.
 fn begins(bytes: &[u8]) -> Vec<String> {
-    const KNOWN: [(&[u8], &str); 10] = [
-        (b"\x7fELF", "an ELF program"),
-        (b"\x1f\x8b", "gzip"),
-        (b"BZh", "bzip2"),
-        (b"\xfd7zXZ\0", "xz"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"PK\x03\x04", "zip"),
-        (b"SQLite format 3\0", "an SQLite database"),
-        (b"PGDMP", "a dump of PostgreSQL"),
-        (b"\x89PNG", "a PNG image"),
-        (b"%PDF", "PDF"),
-    ];
     let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic));
     let mut out: Vec<String> = known.iter().map(|(_, what)| (*what).to_owned()).collect();
     let shown = bytes.get(..SHOWN).unwrap_or(bytes);
@@ -110,7 +157,21 @@ mod tests {
     fn text_is_text_and_the_rest_is_named() {
         assert_eq!(view("grüße\n".as_bytes(), true).text.as_deref(), Some("grüße\n"));
         assert_eq!(view(b"gr\xc3", false).kind, "text");
-        assert_eq!(view(b"a\0b", true).kind, "binary");
+        let odd = view(b"kubectl del\0ete ns prod # \xff\n", true);
+        assert_eq!(
+            odd.text.as_deref(),
+            Some("kubectl del⟨U+0000⟩ete ns prod # ⟨0xFF⟩\n"),
+            "{odd:?}"
+        );
+        assert_eq!(odd.preview, ["holds 2 bytes that are no text; shells drop NUL"]);
+        // Bytes are only bytes to what does not run them.
+        let mixed = [&[0; 90], &b"id\n"[..]].concat();
+        assert_eq!(view(&mixed, true).kind, "binary");
+        for (magic, shown) in [("", ""), ("\x7fELF\n", "⟨U+007F⟩ELF\n"), ("%PDF\n", "%PDF\n")] {
+            let code = view_for(&[magic.as_bytes(), &mixed].concat(), true, InputUse::Code);
+            let text = format!("{shown}⟨90 bytes that are no text⟩id\n");
+            assert_eq!((code.kind.as_str(), code.text), ("text", Some(text)));
+        }
         let elf = view(b"\x7fELF\x02\x01\x01\0", true);
         assert_eq!(elf.preview[0], "an ELF program");
     }

@@ -244,7 +244,9 @@ impl State {
             )));
         }
         Arc::make_mut(&mut joined.bytes).extend_from_slice(data);
-        let came = content::view(&joined.bytes, input.ended);
+        let report = open.view.input.as_deref().map(|input| input.report.r#use);
+        let came =
+            content::view_for(&joined.bytes, input.ended, report.unwrap_or(InputUse::Unknown));
         if came.given != input {
             return Err(Refusal::new(ErrorCode::Mismatch, "the digest is not that of the input"));
         }
