@@ -120,7 +120,8 @@ pub(super) fn mask(view: &mut CommandView, secrets: &Secrets) {
     for anomaly in &mut view.anomalies {
         anomaly.evidence = secrets.quoted(&anomaly.evidence);
     }
-    for text in view.notes.iter_mut().chain(std::iter::once(&mut view.rule_why)) {
+    let told = view.notes.iter_mut().chain([&mut view.rule_why]).chain(&mut view.taints);
+    for text in told {
         *text = secrets.quoted(text);
     }
 }

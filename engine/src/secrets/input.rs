@@ -76,7 +76,7 @@ impl InputSecrets {
         // What is in two pieces may be told of in two pieces.
         for range in ranges.iter().filter(|range| range.start < start && start < range.end) {
             for part in [range.start..start, start..range.end] {
-                values.extend(whole.get(part).map(|part| part.trim().to_owned()));
+                sure.extend(whole.get(part).map(|part| part.trim().to_owned()));
             }
         }
         let (mut found, more) = search(&piece);
@@ -88,6 +88,7 @@ impl InputSecrets {
         found.extend(ranges.into_iter().filter_map(inside));
         values.extend(self.values.iter().cloned());
         values.extend(sure.iter().cloned());
+        sure.retain(|value| !value.is_empty());
         values.retain(|value| !value.is_empty());
         values.dedup();
         for value in values.iter().filter(|value| is_telling(value)) {

@@ -11,6 +11,8 @@ use expacti_protocol::input::InputRef;
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{DecisionMessage, ReviewerEvent};
 
+use serde_json::Value;
+
 use super::world::{GATE, World, message, peer, submission};
 use crate::state::for_viewer;
 
@@ -42,7 +44,8 @@ impl World {
     ) {
         let alice = peer("alice", Role::Reviewer);
         let all = Some(given(input)).filter(|given| given.bytes > 0);
-        let message = DecisionMessage { input: all, ..message(id, true) };
+        let signature = Some("signed".to_owned());
+        let message = DecisionMessage { input: all, signature, ..message(id, true) };
         self.run(|s, now| s.decide(&alice, &message, now)).unwrap();
         let digest = Digest::of(command.as_bytes());
         self.run(|s, now| s.release(GATE, id, session, (digest, all), now)).unwrap();
@@ -166,12 +169,19 @@ fn items_that_hold_a_secret_are_not_kept() {
             assert!(!viewer.contains("et9x"), "{command}: {viewer}");
             w.allow_and_finish(&id, &session, piece, b"");
             w.run(|s, now| s.finished(GATE, &id, Outcome::default(), now)).unwrap();
+            let entries = w.entries();
+            let decision = |(kind, _): &&(String, Value)| kind == "decision";
+            let signed =
+                entries[id.as_str()].iter().find(decision).unwrap().1["signatures"].clone();
+            // It would confirm a guess of what it is about.
+            assert!(!piece.contains("et9x") || signed.is_null(), "{command}: {signed}");
+            assert!(!piece.starts_with("id") || !signed.is_null(), "{command}");
         }
         let all = pieces.concat();
         w.run(|s, now| s.finished(GATE, &parent, flowed(all.as_bytes()), now)).unwrap();
         w.run(|s, now| s.close_session(GATE, &session, now)).unwrap();
         let left = w.left();
-        assert!(!left.contains("et9x"), "{command}: {left}");
+        assert!(!left.contains("et9x") && !left.contains("S3cr"), "{command}: {left}");
         for piece in pieces.iter().filter(|piece| piece.contains("et9x")) {
             assert_gone(&left, piece.as_bytes(), command);
         }
@@ -188,8 +198,5 @@ fn what_is_no_secret_keeps_its_text_and_its_digest() {
     let entries = w.entries();
     let (_, decision) = entries[id.as_str()].iter().find(|(kind, _)| kind == "decision").unwrap();
     assert_eq!(decision["input_sha256"], Digest::of(b"uptime\n").to_string());
-    assert_eq!(
-        (&decision["input"], &decision["input_secret"]),
-        (&"uptime\n".into(), &serde_json::Value::Null)
-    );
+    assert_eq!((&decision["input"], &decision["input_secret"]), (&"uptime\n".into(), &Value::Null));
 }
