@@ -267,7 +267,13 @@ impl Scan {
         }
         let mut first = None;
         for (pipeline, stage, input) in inputs {
-            if stage == 0 {
+            let mut before = script.commands.iter().zip(&all);
+            // What comes through `cat` comes from the same place.
+            let from_outside = stage == 0
+                || before.any(|(command, words)| {
+                    command.pipeline == pipeline && command.stage == 0 && passes_on(words)
+                });
+            if from_outside {
                 first = first.or(Some(input));
             }
             for (command, words) in script.commands.iter().zip(&all) {
@@ -670,7 +676,7 @@ impl Scan {
         single: bool,
         found: &mut Vec<Range<usize>>,
     ) {
-        let mut at = 0;
+        let (mut at, mut over) = (0, false);
         for line in word.text.split_inclusive('\n') {
             let start = at;
             at += line.len();
@@ -680,10 +686,13 @@ impl Scan {
             }
             let skip = match input {
                 SecretInput::All => 0,
+                SecretInput::Line if over => break,
+                SecretInput::Line => 0,
                 SecretInput::Pairs => content.find(':').map_or(0, |at| at + 1),
                 SecretInput::Word if single && !content.contains([' ', ';', '|']) => 0,
                 SecretInput::Word => continue,
             };
+            over = true;
             if !content.get(skip..).is_none_or(is_masked) {
                 self.push(word, start + skip..start + content.len(), found);
             }
@@ -696,6 +705,15 @@ fn is_secret_file(path: &str) -> bool {
     let name = program_of(path);
     let stem = name.strip_suffix(".txt").or_else(|| name.strip_suffix(".key")).unwrap_or(name);
     ends_in_secret(stem)
+}
+
+/// Whether a command only hands its standard input on, changed or not.
+fn passes_on(words: &[Unquoted]) -> bool {
+    const FILTERS: [&str; 16] = [
+        "awk", "base64", "cat", "cut", "dd", "grep", "gunzip", "head", "iconv", "jq", "openssl",
+        "pv", "sed", "tail", "tee", "tr",
+    ];
+    words.first().is_some_and(|word| FILTERS.contains(&program_of(&word.text)))
 }
 
 /// What `tee` copies into such a file.
@@ -768,7 +786,7 @@ fn is_option(text: &str) -> bool {
 }
 
 /// Whether nothing is left to mask.
-fn is_masked(text: &str) -> bool {
+pub(super) fn is_masked(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c == '•')
 }
 
