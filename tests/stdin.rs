@@ -144,3 +144,58 @@ fn a_large_file_flows_under_a_grant() -> Result<()> {
     run.wait()?.expect_code(77)?;
     Ok(())
 }
+
+/// What becomes a file is shown with how that file is different then.
+#[test]
+fn a_file_that_is_written_is_compared_with_what_is_there() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let file = t.dir().join("app.conf");
+    fs::write(&file, "port = 80\nhost = a\nuser = www\n")?;
+    let new = "port = 80\nhost = b\nuser = www\n";
+    for (command, expected) in [
+        (format!("cat > {}", file.display()), "-host = a\n+host = b\n"),
+        (format!("tee -a {} >/dev/null", file.display()), "+port = 80\n+host = b\n+user = www\n"),
+        (format!("cat > {}.new", file.display()), "does not exist yet"),
+    ] {
+        let run = t.wrap(&["ssh", "target", &command]).stdin(new).spawn()?;
+        let item = joined(&t, new.len())?;
+        let compared = item["input"]["came"]["compared"].as_str().unwrap_or_default();
+        ensure!(compared.contains(expected), "{command}: {compared:?}");
+        assert_eq!(item["input"]["came"]["text"], new);
+        t.deny(item["id"].as_str().unwrap(), "only looked at")?;
+        run.wait()?.expect_code(77)?;
+    }
+    // A secret place is not read for it.
+    let secret = t.dir().join(".env");
+    fs::write(&secret, "A=old\n")?;
+    let command = format!("cat > {}", secret.display());
+    let run = t.wrap(&["ssh", "target", &command]).stdin("A=new\n").spawn()?;
+    let item = joined(&t, 6)?;
+    assert_eq!(item["input"]["came"]["compared"], Value::Null);
+    t.deny(item["id"].as_str().unwrap(), "only looked at")?;
+    run.wait()?.expect_code(77)?;
+    Ok(())
+}
+
+/// A command that is cut in two is one command for a rule that denies.
+#[test]
+fn a_command_over_two_items_meets_a_rule_that_denies() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    let marker = t.marker("m");
+    t.expacti(&["rules", "add", "--deny", "--glob", "kubectl delete **"])?.expect_code(0)?;
+    let mut run = t.wrap(&["ssh", "target", "bash"]).stdin_open().spawn()?;
+    run.write(b"kubectl \\\n")?;
+    let item = joined(&t, "kubectl \\\n".len())?;
+    let (id, digest) = (&item["id"], &item["input"]["came"]["sha256"]);
+    t.expacti(&["allow", id.as_str().unwrap(), "--input", digest.as_str().unwrap()])?
+        .expect_code(0)?;
+    run.write(format!("delete ns prod; {}\n", marker.touch()).as_bytes())?;
+    run.close_stdin();
+    run.wait()?;
+    assert!(!marker.exists(), "the second half ran");
+    let log = t.expacti(&["audit", "export"])?.out();
+    ensure!(log.contains("denied by rule"), "not denied: {log}");
+    Ok(())
+}

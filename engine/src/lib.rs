@@ -37,7 +37,7 @@ pub use category::Category;
 pub use context::Context;
 pub use effects::{
     Class, CommandReport, Effects, InputReport, InputUse, LineReport, Looking, Touched,
-    means_the_same_everywhere,
+    WrittenFile, means_the_same_everywhere,
 };
 pub use judge::{ItemSyntax, Snapshot, Verdict, judge, judge_as};
 pub use level::Level;

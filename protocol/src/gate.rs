@@ -3,7 +3,7 @@
 //! Every request of the gate carries a `ref` of its choice; the broker answers each exactly once
 //! with `ack`, `submitted`, `released` or `error` of the same `ref`. `decision` comes by itself.
 
-use expacti_engine::Beneath;
+use expacti_engine::{Beneath, WrittenFile};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{CommandState, CommandText, Grant, Outcome, StdinTreatment, Submission};
@@ -88,6 +88,10 @@ pub enum GateRequest {
         /// What it is with them.
         #[serde(flatten)]
         input: InputRef,
+        /// How the file that it becomes is different then, for reviewers: a unified diff, or that there
+        /// is no such file. At most 128 KiB; absent where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compared: Option<String>,
     },
     /// The agent took the command back. The gate has sent nothing of it and never will, also if a
     /// decision or a release for it is on its way: the broker takes this of a released command too.
@@ -274,6 +278,10 @@ pub enum GateEvent {
         /// The command does not read it: what comes is kept from it and dropped, and nobody is asked.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         drop_stdin: bool,
+        /// The file that it becomes: the gate looks at what that holds now, for the first `join` that ends
+        /// the input.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        writes: Option<WrittenFile>,
         /// No reviewer is connected.
         #[serde(default)]
         unattended: bool,

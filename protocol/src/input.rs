@@ -64,6 +64,10 @@ pub struct InputView {
     /// The text, where it is text. Secrets in it are not masked while it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// How the file that it becomes is different then: a unified diff, or that there is no such file.
+    /// Secrets in it are masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<String>,
     /// What can be said of it otherwise, line by line: what an archive holds, the first bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preview: Vec<String>,

@@ -170,14 +170,15 @@ impl Link {
                 self.run(move |s, now| s.ask_shell(gate, &session_id, &command, now), then).await
             }
             GateRequest::Submit { r#ref, submission } => self.submit(r#ref, *submission).await,
-            GateRequest::Join { r#ref, id, session_id, offset, data, input } => {
+            GateRequest::Join { r#ref, id, session_id, offset, data, input, compared } => {
                 let data = base64::engine::general_purpose::STANDARD
                     .decode(data)
                     .map_err(|_| Refusal::invalid("standard input is not base64"))?;
                 let gate = self.gate;
                 let then = self.acknowledge(r#ref);
                 let join = move |state: &mut state::State, now| {
-                    state.join(gate, &id, &session_id, (offset, &data), input, now)
+                    let what = (input, compared);
+                    state.join(gate, &id, &session_id, (offset, &data), what, now)
                 };
                 self.run(join, then).await
             }

@@ -30,20 +30,22 @@ pub(super) fn view_for(bytes: &[u8], ended: bool, r#use: InputUse) -> InputView 
     let given = InputRef { bytes: summary.bytes, sha256: summary.sha256, ended };
     if let Some(text) = readable(bytes) {
         let (kind, text) = ("text".to_owned(), Some(text));
-        return InputView { given, kind, text, preview: Vec::new() };
+        return InputView { given, kind, text, compared: None, preview: Vec::new() };
     }
     let is_code = r#use == InputUse::Code;
     if !is_code && let Some(preview) = archive::listing(bytes, ended) {
-        return InputView { given, kind: "archive".to_owned(), text: None, preview };
+        let kind = "archive".to_owned();
+        return InputView { given, kind, text: None, compared: None, preview };
     }
     let known = KNOWN.iter().any(|(magic, _)| bytes.starts_with(magic));
     if is_code || (!known && is_mostly_text(bytes)) {
         let (kind, text) = ("text".to_owned(), Some(visible(bytes)));
         let note =
             format!("holds {} bytes that are no text; shells drop NUL", count_no_text(bytes));
-        return InputView { given, kind, text, preview: vec![note] };
+        return InputView { given, kind, text, compared: None, preview: vec![note] };
     }
-    InputView { given, kind: BINARY.to_owned(), text: None, preview: begins(bytes) }
+    let kind = BINARY.to_owned();
+    InputView { given, kind, text: None, compared: None, preview: begins(bytes) }
 }
 
 /// A text in which everything is visible that is none. Of much of that in a row only how much it is.

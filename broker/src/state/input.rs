@@ -22,6 +22,9 @@ use super::ports::{Decider, GateId, Now, Refusal};
 /// The most standard input that is decided together with a command, in bytes.
 const MAX_JOINED: usize = 1024 * 1024;
 
+/// The longest comparison with what is there, in bytes.
+const MAX_COMPARED: usize = 128 * 1024;
+
 /// How many times more input gives people the whole time again.
 const MAX_RESTARTS: u8 = 3;
 
@@ -219,7 +222,7 @@ impl State {
         id: &CommandId,
         session: &SessionId,
         (offset, data): (u64, &[u8]),
-        input: InputRef,
+        (input, compared): (InputRef, Option<String>),
         now: Now,
     ) -> Result<(), Refusal> {
         let Some(open) = self.commands.get(id) else {
@@ -245,11 +248,13 @@ impl State {
         }
         Arc::make_mut(&mut joined.bytes).extend_from_slice(data);
         let report = open.view.input.as_deref().map(|input| input.report.r#use);
-        let came =
+        let mut came =
             content::view_for(&joined.bytes, input.ended, report.unwrap_or(InputUse::Unknown));
         if came.given != input {
             return Err(Refusal::new(ErrorCode::Mismatch, "the digest is not that of the input"));
         }
+        let compared = compared.filter(|text| text.len() <= MAX_COMPARED && came.text.is_some());
+        came.compared = compared.map(|text| expacti_engine::mask_secrets(text.as_bytes()).text);
         let verdict = self.judge_joined(id, &joined.bytes, now)?;
         let restart = joined.restarts < MAX_RESTARTS;
         joined.restarts = joined.restarts.saturating_add(1);

@@ -129,6 +129,7 @@ impl State {
             timeout_seconds: judged.view.timeout_seconds,
             stdin: judged.view.stdin,
             drop_stdin: input::is_dropped(&judged.view),
+            writes: judged.view.input.as_ref().and_then(|input| input.report.file.clone()),
             unattended: self.reviewers == 0,
         })
     }

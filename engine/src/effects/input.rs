@@ -48,6 +48,19 @@ pub struct InputReport {
     /// Where it goes, for files, archives, and transfers that write.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub into: Vec<String>,
+    /// The one file that it becomes the content of, or the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<WrittenFile>,
+}
+
+/// A file that is written as it comes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenFile {
+    /// Its path, absolute or below `~`.
+    pub path: String,
+    /// What it holds stays in front.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub append: bool,
 }
 
 impl InputUse {
@@ -119,7 +132,7 @@ impl RiskTables {
             let writes = ["git push to ", "rsync upload to "];
             let into = writes.iter().find_map(|what| text.strip_prefix(what)).map(str::to_owned);
             let into = into.into_iter().collect();
-            return InputReport { r#use: InputUse::Protocol, reader, into };
+            return InputReport { r#use: InputUse::Protocol, reader, into, file: None };
         }
         let unknown = || {
             let reader = assessment.segments.iter().rev().find_map(|s| s.program.clone());
@@ -253,7 +266,8 @@ fn of_commands(commands: &[&Performed]) -> InputReport {
             InputUse::Protocol => vec!["whatever the other side names".to_owned()],
             _ => Vec::new(),
         };
-        all.push(InputReport { r#use, reader, into });
+        let file = if r#use == InputUse::File { written_file(command) } else { None };
+        all.push(InputReport { r#use, reader, into, file });
     }
     // What one command passes on, a later one of the same pipe may write, unpack or run.
     let piped: Vec<&&Performed> = commands.iter().filter(|command| command.fed).collect();
@@ -265,11 +279,13 @@ fn of_commands(commands: &[&Performed]) -> InputReport {
                 command.words.first().and_then(|word| word.as_literal().map(str::to_owned));
             if !effects.closed || effects.runs_unseen || effects.stdin == "code" {
                 let r#use = if effects.closed { InputUse::Code } else { InputUse::Unknown };
-                all.push(InputReport { r#use, reader, into: Vec::new() });
+                all.push(InputReport { reader, ..InputReport::of(r#use) });
             } else if matches!(effects.stdin.as_str(), "archive" | "protocol") {
                 let into = command.directories.clone().unwrap_or_default();
-                all.push(InputReport { r#use: InputUse::Archive, reader, into });
+                all.push(InputReport { reader, into, ..InputReport::of(InputUse::Archive) });
             } else if let Some(first) = all.first_mut() {
+                // What is written there is not what came.
+                first.file = None;
                 first.into.extend(effects.writes.iter().map(|touched| touched.path.clone()));
             }
         }
@@ -283,6 +299,28 @@ fn of_commands(commands: &[&Performed]) -> InputReport {
         return InputReport::of(InputUse::Unknown);
     }
     found
+}
+
+/// The file that a command writes its input to as it comes; `None` where it is not known to do just that.
+fn written_file(command: &Performed) -> Option<WrittenFile> {
+    let [written] = command.effects.writes.as_slice() else { return None };
+    let words: Option<Vec<&str>> = command.words.iter().map(super::Value::as_literal).collect();
+    let (program, rest) = words.as_deref()?.split_first()?;
+    let append = match (*program, rest) {
+        ("cat", [] | ["-"]) => command.appends?,
+        ("tee", ["-a" | "--append", path]) if !path.starts_with('-') => true,
+        ("tee", [path]) if !path.starts_with('-') => false,
+        ("dd", rest) if rest.iter().all(|word| is_plain_operand(word)) => false,
+        _ => return None,
+    };
+    let known = !written.open && !written.deep && !written.climbs;
+    let path = written.path.clone();
+    (known && path.starts_with(['/', '~'])).then_some(WrittenFile { path, append })
+}
+
+/// An operand of `dd` under which the whole of its input becomes the whole of the file.
+fn is_plain_operand(word: &str) -> bool {
+    ["of=", "bs=", "obs=", "ibs=", "status="].iter().any(|name| word.starts_with(name))
 }
 
 /// What a shell does itself, whatever lies in the account.

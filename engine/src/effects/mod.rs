@@ -20,7 +20,7 @@ mod value;
 mod walk;
 
 pub(crate) use arguments::{Understood, understand};
-pub use input::{InputReport, InputUse};
+pub use input::{InputReport, InputUse, WrittenFile};
 pub use looks::Looking;
 pub(crate) use looks::objection;
 pub use model::{Class, Effects, Touched};

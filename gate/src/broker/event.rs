@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use expacti_engine::WrittenFile;
 use expacti_protocol::command::StdinTreatment;
 use expacti_protocol::ids::{CommandId, SessionId};
 
@@ -32,6 +33,8 @@ pub(crate) struct Submitted {
     pub(crate) timeout: Duration,
     pub(crate) stdin: StdinTreatment,
     pub(crate) drop_stdin: bool,
+    /// The file that standard input becomes.
+    pub(crate) writes: Option<WrittenFile>,
     /// It waits for people: standard input can still join it.
     pub(crate) pending: bool,
     pub(crate) unattended: bool,

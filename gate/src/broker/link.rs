@@ -166,9 +166,10 @@ impl Link {
         id: CommandId,
         session: SessionId,
         (offset, data): (u64, bytes::Bytes),
-        input: InputRef,
+        (input, compared): (InputRef, Option<String>),
     ) {
-        self.requests.send(LinkRequest::Join { epoch, id, session, offset, data, input }).ok();
+        let join = LinkRequest::Join { epoch, id, session, offset, data, input, compared };
+        self.requests.send(join).ok();
     }
 
     /// Closes a session; returns when the broker knows, or cannot be told.

@@ -80,6 +80,7 @@ pub(super) enum LinkRequest {
         offset: u64,
         data: bytes::Bytes,
         input: InputRef,
+        compared: Option<String>,
     },
     /// Reports what was read, by its number in [`LinkState::reads`].
     Reads(u64),

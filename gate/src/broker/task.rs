@@ -296,11 +296,19 @@ impl Task {
                 self.awaited.insert(r#ref, Awaited::Release(asked));
                 self.send(GateRequest::Release { r#ref, id, session_id: session, sha256, input });
             }
-            LinkRequest::Join { epoch, id, session, offset, data, input } => {
+            LinkRequest::Join { epoch, id, session, offset, data, input, compared } => {
                 if epoch == self.epoch {
                     let data = base64::engine::general_purpose::STANDARD.encode(data);
                     let session_id = session;
-                    self.send(GateRequest::Join { r#ref, id, session_id, offset, data, input });
+                    self.send(GateRequest::Join {
+                        r#ref,
+                        id,
+                        session_id,
+                        offset,
+                        data,
+                        input,
+                        compared,
+                    });
                 }
             }
             LinkRequest::Reads(number) => {
@@ -350,6 +358,7 @@ impl Task {
                 timeout_seconds,
                 stdin,
                 drop_stdin,
+                writes,
                 unattended,
                 state,
             } => {
@@ -363,6 +372,7 @@ impl Task {
                         timeout,
                         stdin,
                         drop_stdin,
+                        writes,
                         pending: state == CommandState::Pending,
                         unattended,
                     };

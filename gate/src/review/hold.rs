@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::beneath::{LOOK, NotBeneath, look};
+use super::compare::{Compared, existing};
 use super::joining::Joining;
 use super::lifecycle::{End, Event, ItemLifecycle, Step};
 use super::status_line::{Status, StatusLine};
@@ -192,6 +193,9 @@ impl Review<'_> {
             lifecycle,
             joins: item.kind == ItemKind::Exec && terminal.is_none() && self.watcher.is_none(),
             joining: Joining::default(),
+            reading: None,
+            compared: None,
+            whole: Vec::new(),
             id: None,
             time: shared.limits.answer,
             about: About::default(),
@@ -216,6 +220,12 @@ struct InReview<'a> {
     /// Standard input that comes while it waits is decided with it.
     joins: bool,
     joining: Joining,
+    /// The look at the file that it becomes, while it lasts: nothing is told before its end.
+    reading: Option<Look<'a, Option<Compared>>>,
+    /// What that has shown.
+    compared: Option<Compared>,
+    /// All of the input, where it is compared.
+    whole: Vec<u8>,
     /// Its id, once it has one.
     id: Option<CommandId>,
     /// How long people have.
@@ -228,7 +238,7 @@ struct InReview<'a> {
     /// The connection on which to look where paths lead.
     lease: Option<&'a Lease>,
     /// The look, while it lasts.
-    looking: Option<Looking<'a>>,
+    looking: Option<Look<'a, Result<(), NotBeneath>>>,
     /// What it has shown, if the item must not be delivered.
     outside: Option<String>,
     deadline: Instant,
@@ -275,7 +285,7 @@ impl InReview<'_> {
                 self.changed = !still;
                 Some(Event::Checked(still))
             }
-            looked = found(&mut self.looking) => {
+            looked = done(&mut self.looking) => {
                 self.looking = None;
                 Some(self.looked(looked))
             }
@@ -292,7 +302,12 @@ impl InReview<'_> {
                 Some(if awaited { Event::NoAnswer } else { Event::Deadline })
             }
             taken = self.review.input.next(), if self.joining.wants() => self.joined(taken),
-            () = at(self.joining.next()) => {
+            compared = done(&mut self.reading) => {
+                self.reading = None;
+                self.compared = compared;
+                None
+            }
+            () = at(self.joining.next()), if self.reading.is_none() => {
                 self.tell_joined();
                 None
             }
@@ -308,6 +323,9 @@ impl InReview<'_> {
                 let rest = bytes.split_off(bytes.len().min(self.joining.room()));
                 self.review.input.give_back(rest);
                 self.joining.bytes(&bytes, now);
+                if self.reading.is_some() || self.compared.is_some() {
+                    self.whole.extend_from_slice(&bytes);
+                }
                 Some(Event::Joined { bytes, ended: false })
             }
             Taken::Eof => {
@@ -329,7 +347,10 @@ impl InReview<'_> {
         }
         let (epoch, session) = (self.session.epoch, self.session.id.clone());
         let what = (revision.offset, revision.bytes);
-        shared.link.join(epoch, id, session, what, revision.input);
+        // Of a part of a file it is not known what will be different.
+        let compared = self.compared.as_ref().filter(|_| revision.input.ended);
+        let compared = compared.and_then(|compared| compared.with(&self.whole));
+        shared.link.join(epoch, id, session, what, (revision.input, compared));
     }
 
     /// Passes an event to the lifecycle and does what it says. Returns the result when it has
@@ -412,6 +433,9 @@ impl InReview<'_> {
         let asked = submitted.stdin == StdinTreatment::Code && !submitted.drop_stdin;
         if self.joins && submitted.pending && asked {
             self.joining.open(self.review.connection.shared.limits.script);
+            if let (Some(lease), Some(file)) = (self.lease, submitted.writes.clone()) {
+                self.reading = Some(Box::pin(existing(lease, file)));
+            }
         }
         self.status.show(Status::new(submitted, now));
         if let Some(watcher) = self.review.watcher {
@@ -490,12 +514,13 @@ async fn answered(checking: &mut Option<oneshot::Receiver<bool>>) -> bool {
     }
 }
 
-/// What a look at the target shows.
-type Looking<'a> = Pin<Box<dyn Future<Output = Result<(), NotBeneath>> + Send + 'a>>;
+/// A look at the target.
+type Look<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-async fn found(looking: &mut Option<Looking<'_>>) -> Result<(), NotBeneath> {
-    match looking {
-        Some(looking) => looking.await,
+/// The result of a look at the target.
+async fn done<T>(look: &mut Option<Look<'_, T>>) -> T {
+    match look {
+        Some(look) => look.await,
         None => std::future::pending().await,
     }
 }

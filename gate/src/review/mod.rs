@@ -2,6 +2,7 @@
 
 mod beneath;
 pub(crate) mod collect;
+mod compare;
 pub(crate) mod hold;
 mod joining;
 mod lifecycle;

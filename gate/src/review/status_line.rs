@@ -179,6 +179,7 @@ mod tests {
             timeout: Duration::from_secs(60),
             stdin: StdinTreatment::Data,
             drop_stdin: false,
+            writes: None,
             pending: true,
             unattended: false,
         };

@@ -405,6 +405,7 @@ fn answer(state: &State, request: GateRequest) -> (Vec<GateEvent>, Option<Item>)
                 timeout_seconds: *state.timeout.lock().unwrap(),
                 stdin,
                 drop_stdin: item.submission.text.command.contains("# drop"),
+                writes: None,
                 unattended: false,
             };
             let mut events = vec![submitted];

@@ -141,7 +141,10 @@ fn previewed(view: &CommandView) -> Option<Cow<'_, str>> {
     let input = || {
         let came = came(view)?;
         Some(match &came.text {
-            Some(text) => Cow::from(text),
+            Some(text) => match &came.compared {
+                Some(compared) => Cow::from(format!("{compared}\nall of it:\n{text}")),
+                None => Cow::from(text),
+            },
             None => Cow::from(came.preview.join("\n")),
         })
     };

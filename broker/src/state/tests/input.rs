@@ -31,7 +31,7 @@ impl World {
         (offset, data): (usize, &[u8]),
         input: InputRef,
     ) -> Result<(), Refusal> {
-        self.run(|s, now| s.join(GATE, id, session, (offset as u64, data), input, now))
+        self.run(|s, now| s.join(GATE, id, session, (offset as u64, data), (input, None), now))
     }
 
     fn allow_with(

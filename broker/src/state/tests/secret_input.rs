@@ -31,7 +31,7 @@ impl World {
     fn input_of(&mut self, session: &SessionId, command: &str, input: &[u8]) -> CommandId {
         let id = self.submit(session, command);
         let all = given(input);
-        self.run(|s, now| s.join(GATE, &id, session, (0, input), all, now)).unwrap();
+        self.run(|s, now| s.join(GATE, &id, session, (0, input), (all, None), now)).unwrap();
         id
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Performed {
     /// It has nothing but words: no assignment, and no redirection but to `/dev/null` or another
     /// descriptor.
     pub(crate) bare: bool,
+    /// Its output goes into one file by a redirection: behind what that holds, or in its place.
+    pub(crate) appends: Option<bool>,
 }
 
 /// What happens when a line runs.
@@ -69,6 +71,7 @@ pub(crate) fn perform(
         state,
         fixed: None,
         dressed: false,
+        appends: None,
     };
     walker.list(&list)?;
     Ok(walker.out)
@@ -84,6 +87,8 @@ struct Walker<'a> {
     fixed: Option<Span>,
     /// The command that comes next has assignments or redirections.
     dressed: bool,
+    /// Whether the command that comes next writes its output behind what a file holds.
+    appends: Option<bool>,
 }
 
 type Result1<T> = Result<T, Unread>;
@@ -233,6 +238,7 @@ impl Walker<'_> {
             started_in: self.state.directories.clone(),
             fed: self.state.fed,
             bare,
+            appends: self.appends.take(),
         };
         self.out.commands.push(performed);
     }
@@ -259,6 +265,9 @@ impl Walker<'_> {
                     self.touch(&mut effects.reads, value, false);
                 } else if value.as_literal() != Some("/dev/null") {
                     self.touch(&mut effects.writes, value, false);
+                    if redirect.fd == 1 && redirect.op != RedirectOp::Both {
+                        self.appends = Some(redirect.op == RedirectOp::Append);
+                    }
                 }
                 Ok(())
             }

@@ -80,6 +80,7 @@ impl World {
             timeout_seconds: 60,
             stdin: StdinTreatment::Data,
             drop_stdin: false,
+            writes: None,
             unattended: false,
         };
         self.task.on_event(event).unwrap();

@@ -106,6 +106,7 @@ impl World {
                 timeout: Duration::from_secs(60),
                 stdin: StdinTreatment::Data,
                 drop_stdin: false,
+                writes: None,
                 pending: true,
                 unattended: false,
             })),
