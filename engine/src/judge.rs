@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
-use crate::hidden::{goes_elsewhere, hidden_in, moved};
+use crate::hidden::{beside, goes_elsewhere, moved};
 use crate::restrict::{Done, Line, is_far, policy_level};
 use crate::rules::{FOR_FILES, every_command};
 use crate::subject::Subject;
@@ -114,7 +114,7 @@ pub fn judge_as(
     let line = || read.get_or_init(|| Line::read_checked(item, context, tables, &assessment));
     // What is not said, and may be run all the same.
     let hidden = || -> Vec<Subject> {
-        let inside = assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables));
+        let inside = assessment.segments.iter().flat_map(|segment| beside(segment, tables));
         let goes = assessment.segments.iter().any(goes_elsewhere);
         inside.chain(if goes { moved(line()) } else { Vec::new() }).collect()
     };

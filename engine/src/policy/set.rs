@@ -1,11 +1,14 @@
 //! Chooses the policy of a command. It must never choose the weaker of two equals.
 
+use std::cell::LazyCell;
 use std::cmp::Ordering;
 
 use super::types::{Policy, PolicyError, PolicyKind, Requirement};
-use crate::hidden::hidden_in;
+use crate::hidden::beside;
 use crate::program::base_name;
-use crate::restrict::{Done, Likeness, Line, is_far, likeness, policy_level};
+use crate::restrict::{
+    Done, Likeness, Line, Spelling, is_far, likeness_of, policy_level, spellings,
+};
 use crate::rules::{GlobPattern, every_command};
 use crate::subject::Subject;
 use crate::tables::wildcard;
@@ -61,7 +64,7 @@ impl PolicySet {
         let level = policy_level(&assessment, effects).max(level);
         let tables = RiskTables::builtin();
         let hidden =
-            || assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables)).collect();
+            || assessment.segments.iter().flat_map(|segment| beside(segment, tables)).collect();
         let far = is_far(&assessment);
         self.select_with(context, level, || every_command(command), effects, hidden, far)
     }
@@ -110,9 +113,12 @@ impl PolicySet {
             .filter(|(policy, _)| !asked.iter().any(|known| known.id == policy.id))
             .collect::<Vec<_>>();
         if !patterns.is_empty() {
-            let (hidden, tables) = (hidden(), RiskTables::builtin());
+            let tables = RiskTables::builtin();
+            let hidden: Vec<Vec<Spelling>> =
+                hidden().iter().map(|subject| spellings(subject, tables)).collect();
             asked.extend(patterns.into_iter().filter_map(|(policy, pattern)| {
-                let about = |subject| likeness(pattern, subject, tables) > Likeness::No;
+                let about =
+                    |found: &Vec<Spelling>| likeness_of(pattern, found, tables) > Likeness::No;
                 hidden.iter().any(about).then_some(policy)
             }));
         }
@@ -141,9 +147,10 @@ impl PolicySet {
 /// the place of all others; those that may be about it are asked as well.
 fn asked_for<'a>(here: &[(&'a Policy, &'a Compiled)], subject: &Subject) -> Vec<&'a Policy> {
     let tables = RiskTables::builtin();
+    let spellings = LazyCell::new(|| spellings(subject, tables));
     let likely = |compiled: &Compiled| match &compiled.pattern {
         None => Likeness::Certain,
-        Some(pattern) => likeness(pattern, subject, tables),
+        Some(pattern) => likeness_of(pattern, &spellings, tables),
     };
     let alike: Vec<(&Policy, &Compiled, Likeness)> = here
         .iter()

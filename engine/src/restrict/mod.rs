@@ -2,16 +2,19 @@
 //! skipped, order does not matter, and a word that is not known may be any word.
 
 mod line;
+mod modes;
 mod resources;
+mod spellings;
 
 pub(crate) use line::{Done, Line, is_far, policy_level};
+pub(crate) use spellings::{Spelling, akin, likeness_of, spellings};
 
 use crate::effects::{Understood, Value, understand};
 use crate::program::{base_name, family};
 use crate::risk::resolve;
 use crate::rules::GlobPattern;
 use crate::subject::{Heard, Subject};
-use crate::tables::{Act, Grammar, RiskTables, wildcard};
+use crate::tables::{Act, Grammar, RiskTables, Synonyms, wildcard};
 
 /// How sure it is that a command is the one that a pattern is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,8 +40,8 @@ fn understood(subject: &Subject, tables: &RiskTables) -> Option<Understood> {
     understand(grammar, &rest).ok()
 }
 
-/// How sure it is that the pattern is about the command.
-pub(crate) fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTables) -> Likeness {
+/// How sure it is that the pattern is about the command as it is written.
+fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTables) -> Likeness {
     let (Some(first), Some(wanted)) = (subject.words.first(), pattern.words().first()) else {
         return Likeness::No;
     };
@@ -132,6 +135,11 @@ fn is_other_verb(
     let verb = rest.iter().find(|word| !word.starts_with('-'));
     let (Some(wanted), Some(verb)) = (verb, understood.verbs.first()) else { return false };
     let plain = !wanted.contains(['*', '?', '/', '=']);
+    // `ip r` is any of those that begin so.
+    let program = base_name(program);
+    if Synonyms::builtin().abbreviates(program) && begins_with(wanted, verb) {
+        return false;
+    }
     // `docker container rm`; and what a verb runs may be anything: `git submodule foreach git push`.
     let deeper = understood.verbs.contains(wanted);
     let run = understood.acts.has(Act::Runs)
@@ -159,10 +167,10 @@ fn words_likeness(rest: &[String], subject: &Subject, tables: &RiskTables) -> Li
     let mut used = vec![false; words.len()];
     for (at, wanted) in rest.iter().enumerate() {
         let found = if wanted.starts_with('-') && wanted.len() > 1 && !wanted.contains(['*', '?']) {
-            option_likeness(wanted, words, program, tables)
+            option_likeness(wanted, words, program, tables, subject.derived)
         } else {
             let wanted: &str = if resources.is_some() { resources::name(wanted) } else { wanted };
-            let found = operand_likeness(wanted, words, &mut used);
+            let found = operand_likeness(wanted, words, &mut used, program);
             let doubt = || {
                 // Only what is behind the verb can be selected.
                 let selects = at > 0 && resources.is_some() && resources::may_select(words);
@@ -178,18 +186,30 @@ fn words_likeness(rest: &[String], subject: &Subject, tables: &RiskTables) -> Li
     all
 }
 
-fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool]) -> Likeness {
+fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool], program: &str) -> Likeness {
     // The last word of `rm *` may stand for nothing.
     if wanted == "*" {
         return Likeness::Yes;
     }
-    let wanted_path = normal(wanted);
+    let synonyms = Synonyms::builtin();
+    let folds = synonyms.folds(program);
+    let ending = synonyms.ending(program);
+    let plain = |text: &str| {
+        let text = if folds { folded(text) } else { normal(text) };
+        match ending.and_then(|ending| text.strip_suffix(ending)) {
+            Some(name) if !name.is_empty() => name.to_owned(),
+            _ => text,
+        }
+    };
+    let wanted_plain = plain(wanted);
+    let mode = synonyms.takes_modes(program) && modes::is_mode(wanted);
     let fits = |word: &Heard| {
         // The value of `--namespace=prod` is a word as well.
         let value = word.text.split_once('=').filter(|(name, _)| name.starts_with('-'));
         same_number(wanted, &word.text)
-            || wildcard(&wanted_path, &normal(&word.text))
-            || value.is_some_and(|(_, value)| wildcard(&wanted_path, &normal(value)))
+            || mode && modes::gives(wanted, &word.text) == Some(true)
+            || wildcard(&wanted_plain, &plain(&word.text))
+            || value.is_some_and(|(_, value)| wildcard(&wanted_plain, &plain(value)))
     };
     let at =
         words.iter().zip(used.iter()).position(|(word, used)| !used && word.known && fits(word));
@@ -198,9 +218,36 @@ fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool]) -> Likenes
         return Likeness::Yes;
     }
     let unknown = |word: &Heard| {
-        !word.known && (may_be(&wanted_path, &word.text) || may_be(wanted, &word.text))
+        !word.known
+            && (may_be(&wanted_plain, &plain(&word.text))
+                || may_be(wanted, &word.text)
+                || mode && modes::may_be_mode(&word.text))
     };
-    if words.iter().any(unknown) { Likeness::Near } else { Likeness::No }
+    let names = synonyms.takes_patterns(program);
+    let pattern = |word: &Heard| {
+        names
+            && word.text.contains(['*', '?', '['])
+            && !word.text.starts_with('-')
+            && may_be(&wanted_plain, &word.text)
+    };
+    let short = synonyms.abbreviates(program) && !wanted.contains(['*', '?']);
+    let cut = |word: &Heard| short && word.known && begins_with(wanted, &word.text);
+    if words.iter().any(|word| unknown(word) || pattern(word) || cut(word)) {
+        Likeness::Near
+    } else {
+        Likeness::No
+    }
+}
+
+/// Whether one of two names is the beginning of the other.
+fn begins_with(a: &str, b: &str) -> bool {
+    !a.is_empty() && !b.is_empty() && (a.starts_with(b) || b.starts_with(a))
+}
+
+/// A text without what means nothing in it: capitals, and all but one of several blanks.
+fn folded(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `0777` and `777`.
@@ -254,8 +301,15 @@ fn normal(word: &str) -> String {
     }
 }
 
-/// Whether the command has the option, in its short or long form, alone or with others.
-fn option_likeness(wanted: &str, words: &[Heard], program: &str, tables: &RiskTables) -> Likeness {
+/// Whether the command has the option, in its short or long form, alone or with others. `derived`: it is
+/// another way to write a command, whose own options were looked at.
+fn option_likeness(
+    wanted: &str,
+    words: &[Heard],
+    program: &str,
+    tables: &RiskTables,
+    derived: bool,
+) -> Likeness {
     let grammars = grammars(words, program, tables);
     let names = |text: &str| flags(text, &grammars);
     let wanted_names = names(wanted);
@@ -287,7 +341,7 @@ fn option_likeness(wanted: &str, words: &[Heard], program: &str, tables: &RiskTa
     // An option that no grammar describes may be the long form of a short one, or the other way round.
     let described = |name: &String| grammars.iter().any(|grammar| grammar.option(name).is_some());
     let other = have.iter().any(|have| !wanted_names.contains(have) && !described(have));
-    if unknown || other { Likeness::Near } else { Likeness::No }
+    if unknown || other && !derived { Likeness::Near } else { Likeness::No }
 }
 
 /// The grammars of the program and of the verbs among its words, innermost first.

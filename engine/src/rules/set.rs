@@ -20,8 +20,9 @@ use super::types::{
 };
 use super::work::WorkRule;
 use crate::effects::{Performance, Performed};
+use crate::hidden::beside;
 use crate::program::reads_as_posix;
-use crate::restrict::{Likeness, Line, likeness};
+use crate::restrict::{Likeness, Line, Spelling, spellings};
 use crate::subject::Subject;
 use crate::tables::wildcard;
 use crate::{Context, Looking, RiskTables};
@@ -151,11 +152,12 @@ impl RuleSet {
     /// What the rules say about a command.
     #[must_use]
     pub fn judge(&self, command: &[u8], context: &Context) -> RuleVerdict {
-        let line = || {
-            let assessment = crate::assess(command, context);
-            Line::read_checked(command, context, RiskTables::builtin(), &assessment)
-        };
-        self.judge_with(command, context, || every_command(command), line, Vec::new).0
+        let tables = RiskTables::builtin();
+        let assessment = LazyCell::new(|| crate::assess(command, context));
+        let line = || Line::read_checked(command, context, tables, &assessment);
+        let hidden =
+            || assessment.segments.iter().flat_map(|segment| beside(segment, tables)).collect();
+        self.judge_with(command, context, || every_command(command), line, hidden).0
     }
 
     /// As [`Self::judge`], with the commands of the line as they were already read. The second part is
@@ -209,7 +211,7 @@ impl RuleSet {
         words: Option<&[String]>,
         context: &Context,
         line: &dyn Fn() -> &'l Line<'a>,
-        hides: &dyn Fn() -> bool,
+        hides: &dyn Fn() -> Option<&'l Rule>,
     ) -> (RuleVerdict, Vec<String>) {
         let exact: Vec<&Rule> = self
             .exact
@@ -233,13 +235,15 @@ impl RuleSet {
         let found =
             words.map_or_else(Vec::new, |words| self.allowed_words(words, command, context));
         let needed = self.denies && !found.is_empty() || self.composes();
-        if needed
-            && (line().far || hides())
-            && let Some(rule) = self.forbids(context)
-        {
+        if needed {
+            let seen = hides().map(|rule| ("it may do what rule", rule));
+            let unseen = || line().far.then(|| self.forbids(context)).flatten();
             let what = "it may do what cannot be seen here, and so what rule";
-            let why = format!("{what} {} ({}) forbids: a person decides", rule.id, rule.pattern);
-            return alone(self.nothing(words, Some(why), context));
+            if let Some((what, rule)) = seen.or_else(|| unseen().map(|rule| (what, rule))) {
+                let why =
+                    format!("{what} {} ({}) forbids: a person decides", rule.id, rule.pattern);
+                return alone(self.nothing(words, Some(why), context));
+            }
         }
         if let Some(rule) = cover::widest(&found) {
             return covering(
@@ -419,8 +423,10 @@ impl RuleSet {
             return None;
         }
         let mut all = commands();
-        if let Some(words) = words {
-            all.push(Subject::known(words.to_vec()));
+        if let Some(words) = words.map(|words| Subject::known(words.to_vec()))
+            && !all.contains(&words)
+        {
+            all.push(words);
         }
         all.iter().find_map(|subject| self.denied_command(subject, context))
     }
@@ -431,22 +437,30 @@ impl RuleSet {
         self.rule(id).is_some_and(|rule| rule.effect == Effect::Allow && holds(rule, context))
     }
 
-    /// Whether a rule denies one of these commands.
-    fn denies_one_of(&self, commands: impl FnOnce() -> Vec<Subject>, context: &Context) -> bool {
-        !self.deny.patterns.is_empty()
-            && commands().iter().any(|subject| self.denied_command(subject, context).is_some())
+    /// A rule that denies one of these commands.
+    fn denies_one_of(
+        &self,
+        commands: impl FnOnce() -> Vec<Subject>,
+        context: &Context,
+    ) -> Option<&Rule> {
+        if self.deny.patterns.is_empty() {
+            return None;
+        }
+        commands().iter().find_map(|subject| self.denied_command(subject, context))
     }
 
     /// The rule that denies one command of a line. In doubt there is one.
     fn denied_command(&self, subject: &Subject, context: &Context) -> Option<&Rule> {
         let tables = RiskTables::builtin();
-        self.deny
-            .about(subject)
-            .find(|(at, pattern)| {
+        let spellings = spellings(subject, tables);
+        let denies = |spelling: &Spelling| {
+            let found = self.deny.about(&spelling.subject).find(|(at, pattern)| {
                 self.rules.get(*at).is_some_and(|rule| holds(rule, context))
-                    && likeness(pattern, subject, tables) > Likeness::No
-            })
-            .and_then(|(at, _)| self.rules.get(*at))
+                    && spelling.likeness(pattern, tables) > Likeness::No
+            });
+            found.and_then(|(at, _)| self.rules.get(*at))
+        };
+        spellings.iter().find_map(denies)
     }
 
     fn regex_matches(&self, command: &[u8]) -> Vec<&Rule> {
