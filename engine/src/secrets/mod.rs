@@ -8,6 +8,8 @@
 
 mod line;
 mod names;
+mod pairs;
+mod replaced;
 mod text;
 mod word;
 
