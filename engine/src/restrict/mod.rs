@@ -57,7 +57,9 @@ fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTables) -> Li
     {
         return Likeness::No;
     }
-    let words = words_likeness(rest, subject, tables);
+    // One that is not known is taken for the one that is meant.
+    let meant = if first.known { base_name(&first.text) } else { base_name(wanted) };
+    let words = words_likeness(rest, subject, meant, tables);
     // Without any other word, a program that is not known would be every program.
     if program == Likeness::Near && !rest.is_empty() && words < Likeness::Yes {
         return Likeness::No;
@@ -157,8 +159,12 @@ fn same_verb(tables: &RiskTables, program: &str, a: &str, b: &str) -> bool {
 }
 
 /// Whether every word of the pattern is among those of the command.
-fn words_likeness(rest: &[String], subject: &Subject, tables: &RiskTables) -> Likeness {
-    let program = subject.words.first().map_or("", |word| base_name(&word.text));
+fn words_likeness(
+    rest: &[String],
+    subject: &Subject,
+    program: &str,
+    tables: &RiskTables,
+) -> Likeness {
     let words = subject.words.get(1..).unwrap_or(&[]);
     let resources = is_cluster(program).then(|| resources::spelled_out(words));
     let words = resources.as_deref().unwrap_or(words);
@@ -203,11 +209,13 @@ fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool], program: &
     };
     let wanted_plain = plain(wanted);
     let mode = synonyms.takes_modes(program) && modes::is_mode(wanted);
+    let short = synonyms.abbreviates(program) && !wanted.contains(['*', '?']);
     let fits = |word: &Heard| {
         // The value of `--namespace=prod` is a word as well.
         let value = word.text.split_once('=').filter(|(name, _)| name.starts_with('-'));
         same_number(wanted, &word.text)
             || mode && modes::gives(wanted, &word.text) == Some(true)
+            || short && begins_with(wanted, &word.text)
             || wildcard(&wanted_plain, &plain(&word.text))
             || value.is_some_and(|(_, value)| wildcard(&wanted_plain, &plain(value)))
     };
@@ -230,9 +238,7 @@ fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool], program: &
             && !word.text.starts_with('-')
             && may_be(&wanted_plain, &word.text)
     };
-    let short = synonyms.abbreviates(program) && !wanted.contains(['*', '?']);
-    let cut = |word: &Heard| short && word.known && begins_with(wanted, &word.text);
-    if words.iter().any(|word| unknown(word) || pattern(word) || cut(word)) {
+    if words.iter().any(|word| unknown(word) || pattern(word)) {
         Likeness::Near
     } else {
         Likeness::No
