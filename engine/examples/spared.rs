@@ -1,6 +1,7 @@
 //! Reads JSON lines with `command` on standard input and replays them as one day of work: with the rule
 //! for what only looks, people approve the first part of them; `suggest` proposes rules; the rest is
-//! judged with those. `spared [PERCENT]`: how much of it is the first part (50).
+//! judged with those. `spared [PERCENT [DIRECTORY]]`: how much of it is the first part (50), and where each
+//! line begins (`~`).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::io::BufRead as _;
@@ -12,7 +13,8 @@ fn main() {
     let context = Context {
         agent: "bot".to_owned(),
         target: "web-1".to_owned(),
-        cwd: Some("~".to_owned()),
+        cwd: Some(std::env::args().nth(2).unwrap_or_else(|| "~".to_owned())),
+        resolves_paths: true,
         shell: Some("bash".to_owned()),
         ..Context::default()
     };

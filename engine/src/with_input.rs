@@ -3,8 +3,8 @@
 
 use crate::program::SHELLS;
 use crate::{
-    Assessment, Context, Covered, History, InputReport, InputUse, ItemSyntax, Outcome, Requirement,
-    RuleVerdict, Snapshot, Taint, Verdict, judge, judge_as,
+    Assessment, Context, Covered, History, InputReport, InputUse, ItemSyntax, Outcome, Reading,
+    Requirement, RuleVerdict, Snapshot, Taint, Verdict, judge_as,
 };
 
 /// Ends the text of a file that is judged as a here-document; a line like it would only end it early.
@@ -35,8 +35,9 @@ pub fn judge_with_input(
     context: &Context,
     history: &History,
 ) -> Verdict {
-    let whole = judge(snapshot, command, context, history);
-    let report = snapshot.tables.input_use(command, context, &whole.assessment);
+    let read = Reading::of(snapshot, ItemSyntax::Command, command, context);
+    let report = read.input_use();
+    let whole = read.into_verdict(history);
     let part = input_of(snapshot, command, &report, input, context, history);
     together(whole, part)
 }

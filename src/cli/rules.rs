@@ -51,8 +51,9 @@ pub(crate) enum RulesCommand {
     },
     /// Suggest narrow rules for what was approved repeatedly
     ///
-    /// Of a line of several commands, each that no rule covers gets a rule of its own. Only what
-    /// people have approved counts.
+    /// Of a line of several commands, each that no rule covers gets a rule of its own. Where files were
+    /// written in one directory again and again, a rule for working there is suggested (--work), for 12
+    /// hours. Only what people have approved counts.
     Suggest,
     /// Show which recorded commands a rule would have matched
     #[command(

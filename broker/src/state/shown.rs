@@ -5,7 +5,7 @@
 use std::ops::Deref;
 
 use expacti_audit::Entry;
-use expacti_engine::{Masked, Policy, mask_arguments, mask_secrets};
+use expacti_engine::{Masked, Policy, Reading, mask_arguments, mask_secrets};
 use expacti_protocol::http::{Change, PrincipalView, RuleView, Target};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,6 +38,11 @@ impl Secrets {
     /// Those in the bytes of a command.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(mask_secrets(bytes))
+    }
+
+    /// Those in an item that was read already.
+    pub(crate) fn read(item: &Reading<'_>) -> Self {
+        Self(item.masked())
     }
 
     /// The command with its secrets masked, if there are any.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Taint, Verdict, judge_as,
+    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Reading, Taint, Verdict,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
@@ -59,10 +59,9 @@ fn reader(submission: &Submission) -> Option<PosixShell> {
     }
 }
 
-/// What a transfer of files does, in a sentence.
-fn headline(kind: ItemKind, bytes: &[u8]) -> Option<String> {
-    let command = matches!(kind, ItemKind::Exec | ItemKind::Line);
-    command.then(|| expacti_engine::describe_transfer(bytes)).flatten()
+/// What a command does, in a sentence, if that is certain.
+fn headline(kind: ItemKind, read: &Reading<'_>) -> Option<String> {
+    if matches!(kind, ItemKind::Exec | ItemKind::Line) { read.sentence() } else { None }
 }
 
 /// Whether an item goes to a shell or a program that has its terminal already.
@@ -181,21 +180,19 @@ impl State {
         let history = work.map_or(&nothing, |work| &work.history);
         let of_parent = submission.parent.as_ref();
         let item = self.judge_item(submission.kind, of_parent, bytes, &context, history);
-        let (verdict, input, note) = match item {
-            Some((verdict, input, note)) => (verdict, Some(input), note),
+        let (verdict, input, note, secrets, headline) = match item {
+            Some((verdict, input, note)) => (verdict, Some(input), note, Secrets::of(bytes), None),
             None => {
-                let verdict = judge_as(&self.snapshot, reading, bytes, &context, history);
-                let read =
-                    |v: &Verdict| self.snapshot.tables.input_use(bytes, &context, &v.assessment);
+                let read = Reading::of(&self.snapshot, reading, bytes, &context);
                 let exec = submission.kind == ItemKind::Exec;
-                let input = exec.then(|| input::of_command(read(&verdict)));
-                (verdict, input, None)
+                let input = exec.then(|| input::of_command(read.input_use()));
+                let (secrets, headline) = (Secrets::read(&read), headline(submission.kind, &read));
+                (read.into_verdict(history), input, None, secrets, headline)
             }
         };
         let digest = submission.sha256.to_string();
         let retry_of_denied = work.is_some_and(|work| work.was_denied(&digest));
-        let secrets = Secrets::of(bytes);
-        let mut view = self.view_of(submission, bytes, info, &verdict, &secrets, now);
+        let mut view = self.view_of(submission, info, &verdict, &secrets, headline, now);
         view.retry_of_denied = retry_of_denied;
         view.stdin = match submission.kind {
             ItemKind::Exec => input::treatment(input.as_ref()),
@@ -358,15 +355,15 @@ impl State {
     fn view_of(
         &self,
         submission: &Submission,
-        bytes: &[u8],
         session: expacti_protocol::session::SessionInfo,
         verdict: &Verdict,
         secrets: &Secrets,
+        headline: Option<String>,
         now: Now,
     ) -> CommandView {
         let secret = is_secret(submission);
         let masked = if secret { Some(SECRET_MASK) } else { secrets.masked() }.map(str::to_owned);
-        let headline = masked.is_none().then(|| headline(submission.kind, bytes)).flatten();
+        let headline = headline.filter(|_| masked.is_none());
         let mut requirement = verdict.requirement.clone();
         if requirement.policy.is_none() {
             requirement.timeout_seconds = self.default_timeout.as_secs();

@@ -411,8 +411,9 @@ impl ArgumentReader<'_> {
             check(use_.kind, &use_.value)?;
             self.out.uses.push(use_);
         }
-        let repeated = specs.iter().find(|spec| spec.many || spec.least == 0);
-        if let Some(spec) = repeated
+        // Where none of these operands has to be given and none is: the working directory.
+        let absent = specs.iter().find(|spec| spec.least == 0);
+        if let Some(spec) = absent
             && operands.len() <= specs.iter().map(|spec| spec.least).sum()
         {
             let recursive = self.out.acts.has(Act::Recursive).then_some(".");

@@ -1,19 +1,24 @@
 //! Whether a command is one that a rule forbids or a policy is about. In doubt it is: options are
 //! skipped, order does not matter, and a word that is not known may be any word.
 
+mod index;
 mod line;
 mod modes;
 mod resources;
 mod spellings;
+mod suspect;
 
+pub(crate) use index::PatternIndex;
 pub(crate) use line::{Done, Line, is_far, policy_level};
-pub(crate) use spellings::{Spelling, akin, likeness_of, spellings};
+pub(crate) use spellings::akin;
+use suspect::Operand;
+pub(crate) use suspect::Suspect;
 
-use crate::effects::{Understood, Value, understand};
+use crate::effects::Understood;
 use crate::program::{base_name, family};
 use crate::risk::resolve;
 use crate::rules::GlobPattern;
-use crate::subject::{Heard, Subject};
+use crate::subject::Heard;
 use crate::tables::{Act, Grammar, RiskTables, Synonyms, wildcard};
 
 /// How sure it is that a command is the one that a pattern is about.
@@ -28,20 +33,22 @@ pub(crate) enum Likeness {
     Certain,
 }
 
-/// What the program's grammar says of the words.
-fn understood(subject: &Subject, tables: &RiskTables) -> Option<Understood> {
-    let (first, rest) = subject.words.split_first()?;
-    if !subject.all_known() {
-        return None;
+/// How sure it is that the pattern is about the command, however that is written.
+pub(crate) fn likeness(pattern: &GlobPattern, suspect: &Suspect, tables: &RiskTables) -> Likeness {
+    let own = literal_likeness(pattern, suspect, tables);
+    if own >= Likeness::Yes {
+        return own;
     }
-    let grammar = tables.grammar(base_name(&first.text))?;
-    let rest: Vec<Value> =
-        rest.iter().map(|word| Value::literal(word.text.clone(), (0, 0))).collect();
-    understand(grammar, &rest).ok()
+    let others = suspect.others(tables).iter();
+    others
+        .map(|other| spellings::likeness(pattern, other, tables))
+        .max()
+        .map_or(own, |it| it.max(own))
 }
 
 /// How sure it is that the pattern is about the command as it is written.
-fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTables) -> Likeness {
+fn literal_likeness(pattern: &GlobPattern, suspect: &Suspect, tables: &RiskTables) -> Likeness {
+    let subject = &suspect.subject;
     let (Some(first), Some(wanted)) = (subject.words.first(), pattern.words().first()) else {
         return Likeness::No;
     };
@@ -50,8 +57,8 @@ fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTables) -> Li
     if program == Likeness::No {
         return Likeness::No;
     }
-    let understood = understood(subject, tables);
-    if let Some(understood) = &understood
+    let understood = suspect.understood(tables);
+    if let Some(understood) = understood
         && program == Likeness::Yes
         && is_other_verb(rest, understood, tables, &first.text)
     {
@@ -59,13 +66,13 @@ fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTables) -> Li
     }
     // One that is not known is taken for the one that is meant.
     let meant = if first.known { base_name(&first.text) } else { base_name(wanted) };
-    let words = words_likeness(rest, subject, meant, tables);
+    let words = words_likeness(rest, suspect, meant, tables);
     // Without any other word, a program that is not known would be every program.
     if program == Likeness::Near && !rest.is_empty() && words < Likeness::Yes {
         return Likeness::No;
     }
     let alike = program.min(words);
-    if alike == Likeness::Yes && comes_first(pattern, subject, understood.as_ref()) {
+    if alike == Likeness::Yes && comes_first(pattern, suspect, understood) {
         return Likeness::Certain;
     }
     alike
@@ -138,8 +145,7 @@ fn is_other_verb(
     let (Some(wanted), Some(verb)) = (verb, understood.verbs.first()) else { return false };
     let plain = !wanted.contains(['*', '?', '/', '=']);
     // `ip r` is any of those that begin so.
-    let program = base_name(program);
-    if Synonyms::builtin().abbreviates(program) && begins_with(wanted, verb) {
+    if Synonyms::builtin().abbreviates(base_name(program)) && begins_with(wanted, verb) {
         return false;
     }
     // `docker container rm`; and what a verb runs may be anything: `git submodule foreach git push`.
@@ -161,26 +167,26 @@ fn same_verb(tables: &RiskTables, program: &str, a: &str, b: &str) -> bool {
 /// Whether every word of the pattern is among those of the command.
 fn words_likeness(
     rest: &[String],
-    subject: &Subject,
+    suspect: &Suspect,
     program: &str,
     tables: &RiskTables,
 ) -> Likeness {
-    let words = subject.words.get(1..).unwrap_or(&[]);
-    let resources = is_cluster(program).then(|| resources::spelled_out(words));
-    let words = resources.as_deref().unwrap_or(words);
+    let cluster = is_cluster(suspect.program());
+    let words = suspect.operands();
     let recursive = rest.iter().any(|word| is_recursive(word));
     let mut all = Likeness::Yes;
     let mut used = vec![false; words.len()];
     for (at, wanted) in rest.iter().enumerate() {
-        let found = if wanted.starts_with('-') && wanted.len() > 1 && !wanted.contains(['*', '?']) {
-            option_likeness(wanted, words, program, tables, subject.derived)
+        let found = if is_option(wanted) {
+            option_likeness(wanted, words, program, tables, suspect.subject.derived)
         } else {
-            let wanted: &str = if resources.is_some() { resources::name(wanted) } else { wanted };
+            let wanted: &str = if cluster { resources::name(wanted) } else { wanted };
             let found = operand_likeness(wanted, words, &mut used, program);
             let doubt = || {
                 // Only what is behind the verb can be selected.
-                let selects = at > 0 && resources.is_some() && resources::may_select(words);
-                selects || words.iter().any(|word| may_be_place(wanted, &word.text, recursive))
+                let heard = || words.iter().map(|operand| &operand.word);
+                let selects = at > 0 && cluster && resources::may_select(heard());
+                selects || heard().any(|word| may_be_place(wanted, &word.text, recursive))
             };
             if found == Likeness::No && doubt() { Likeness::Near } else { found }
         };
@@ -192,47 +198,47 @@ fn words_likeness(
     all
 }
 
-fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool], program: &str) -> Likeness {
+/// Whether a word of a pattern is an option, with its name in full.
+fn is_option(wanted: &str) -> bool {
+    wanted.starts_with('-') && wanted.len() > 1 && !wanted.contains(['*', '?'])
+}
+
+fn operand_likeness(wanted: &str, words: &[Operand], used: &mut [bool], program: &str) -> Likeness {
     // The last word of `rm *` may stand for nothing.
     if wanted == "*" {
         return Likeness::Yes;
     }
     let synonyms = Synonyms::builtin();
-    let folds = synonyms.folds(program);
-    let ending = synonyms.ending(program);
-    let plain = |text: &str| {
-        let text = if folds { folded(text) } else { normal(text) };
-        match ending.and_then(|ending| text.strip_suffix(ending)) {
-            Some(name) if !name.is_empty() => name.to_owned(),
-            _ => text,
-        }
-    };
-    let wanted_plain = plain(wanted);
+    let wanted_plain = comparable(program, wanted);
     let mode = synonyms.takes_modes(program) && modes::is_mode(wanted);
     let short = synonyms.abbreviates(program) && !wanted.contains(['*', '?']);
-    let fits = |word: &Heard| {
-        // The value of `--namespace=prod` is a word as well.
-        let value = word.text.split_once('=').filter(|(name, _)| name.starts_with('-'));
-        same_number(wanted, &word.text)
-            || mode && modes::gives(wanted, &word.text) == Some(true)
-            || short && begins_with(wanted, &word.text)
-            || wildcard(&wanted_plain, &plain(&word.text))
-            || value.is_some_and(|(_, value)| wildcard(&wanted_plain, &plain(value)))
+    // Where the program is only taken for this one, its words were not read as its own.
+    let special = synonyms.is_special(program);
+    let plain = |operand: &Operand| {
+        wildcard(&wanted_plain, &operand.normal)
+            || special && wildcard(&wanted_plain, &comparable(program, &operand.word.text))
     };
-    let at =
-        words.iter().zip(used.iter()).position(|(word, used)| !used && word.known && fits(word));
+    let fits = |operand: &Operand| {
+        same_number(wanted, &operand.word.text)
+            || mode && modes::gives(wanted, &operand.word.text) == Some(true)
+            || short && begins_with(wanted, &operand.word.text)
+            || plain(operand)
+            || operand.value.as_ref().is_some_and(|value| wildcard(&wanted_plain, value))
+    };
+    let free = |(operand, used): (&Operand, &bool)| !used && operand.word.known && fits(operand);
+    let at = words.iter().zip(used.iter()).position(free);
     if let Some(slot) = at.and_then(|at| used.get_mut(at)) {
         *slot = true;
         return Likeness::Yes;
     }
-    let unknown = |word: &Heard| {
+    let unknown = |Operand { word, .. }: &Operand| {
         !word.known
-            && (may_be(&wanted_plain, &plain(&word.text))
+            && (may_be(&wanted_plain, &comparable(program, &word.text))
                 || may_be(wanted, &word.text)
                 || mode && modes::may_be_mode(&word.text))
     };
     let names = synonyms.takes_patterns(program);
-    let pattern = |word: &Heard| {
+    let pattern = |Operand { word, .. }: &Operand| {
         names
             && word.text.contains(['*', '?', '['])
             && !word.text.starts_with('-')
@@ -250,10 +256,19 @@ fn begins_with(a: &str, b: &str) -> bool {
     !a.is_empty() && !b.is_empty() && (a.starts_with(b) || b.starts_with(a))
 }
 
-/// A text without what means nothing in it: capitals, and all but one of several blanks.
-fn folded(text: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    lower.split_whitespace().collect::<Vec<_>>().join(" ")
+/// A word without what means nothing to the program: capitals and blanks, an ending, ways to write a path.
+fn comparable(program: &str, word: &str) -> String {
+    let synonyms = Synonyms::builtin();
+    let text = if synonyms.folds(program) {
+        let lower = word.to_ascii_lowercase();
+        lower.split_whitespace().collect::<Vec<_>>().join(" ")
+    } else {
+        normal(word)
+    };
+    match synonyms.ending(program).and_then(|ending| text.strip_suffix(ending)) {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => text,
+    }
 }
 
 /// `0777` and `777`.
@@ -311,17 +326,18 @@ fn normal(word: &str) -> String {
 /// another way to write a command, whose own options were looked at.
 fn option_likeness(
     wanted: &str,
-    words: &[Heard],
+    words: &[Operand],
     program: &str,
     tables: &RiskTables,
     derived: bool,
 ) -> Likeness {
-    let grammars = grammars(words, program, tables);
+    let words = || words.iter().map(|operand| &operand.word);
+    let grammars = grammars(words(), program, tables);
     let names = |text: &str| flags(text, &grammars);
     let wanted_names = names(wanted);
     let mut have: Vec<String> = Vec::new();
     let mut unknown = false;
-    for word in words {
+    for word in words() {
         if !word.known {
             unknown |= may_be("-*", &word.text) || may_be(wanted, &word.text);
         } else if word.text.starts_with('-') && word.text.len() > 1 {
@@ -351,10 +367,14 @@ fn option_likeness(
 }
 
 /// The grammars of the program and of the verbs among its words, innermost first.
-fn grammars<'a>(words: &[Heard], program: &str, tables: &'a RiskTables) -> Vec<&'a Grammar> {
+fn grammars<'a, 'w>(
+    words: impl Iterator<Item = &'w Heard>,
+    program: &str,
+    tables: &'a RiskTables,
+) -> Vec<&'a Grammar> {
     let mut all: Vec<&Grammar> =
         tables.grammar(program).map(|known| &**known).into_iter().collect();
-    for word in words.iter().filter(|word| word.known) {
+    for word in words.filter(|word| word.known) {
         let verb = all.first().and_then(|grammar| grammar.verbs.get(word.text.as_str()));
         if let Some(verb) = verb {
             all.insert(0, verb);
@@ -387,7 +407,8 @@ fn flags(text: &str, grammars: &[&Grammar]) -> Vec<String> {
 
 /// Whether the pattern's words are the command's first, in their order. Where the program's grammar
 /// is known, options are taken out before.
-fn comes_first(pattern: &GlobPattern, subject: &Subject, understood: Option<&Understood>) -> bool {
+fn comes_first(pattern: &GlobPattern, suspect: &Suspect, understood: Option<&Understood>) -> bool {
+    let subject = &suspect.subject;
     let wanted = pattern.words();
     let options = wanted.iter().any(|word| word.starts_with('-'));
     if let Some(understood) = understood
@@ -426,7 +447,8 @@ mod tests {
     fn of(pattern: &str, line: &str) -> Likeness {
         let pattern = GlobPattern::parse(pattern).unwrap();
         let tables = RiskTables::builtin();
-        commands_of(line).iter().map(|subject| likeness(&pattern, subject, tables)).max().unwrap()
+        let suspects = commands_of(line).into_iter().map(Suspect::from);
+        suspects.map(|suspect| likeness(&pattern, &suspect, tables)).max().unwrap()
     }
 
     #[test]

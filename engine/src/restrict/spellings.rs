@@ -1,7 +1,7 @@
 //! The other ways to write a command, from the table of synonyms. It must never leave one out because a
 //! word is not known.
 
-use super::{Likeness, flags, grammars, is_other_verb, likeness, may_be, understood};
+use super::{Likeness, Suspect, flags, grammars, is_other_verb, literal_likeness, may_be};
 use crate::effects::Understood;
 use crate::program::{base_name, family};
 use crate::rules::GlobPattern;
@@ -14,74 +14,59 @@ const MOST: usize = 32;
 /// How often a command is written otherwise, one way after another.
 const DEPTH: usize = 3;
 
-/// A command, and how sure it is at most that a rule about this way to write it is about the command.
-#[derive(Clone, Debug)]
-pub(crate) struct Spelling {
-    pub(crate) subject: Subject,
-    at_most: Likeness,
-    /// The sub-command that it begins with, where it is another way to write the command.
-    verb: Option<String>,
-}
-
-/// The ways to write a command, as it stands there first.
-pub(crate) fn spellings(subject: &Subject, tables: &RiskTables) -> Vec<Spelling> {
-    let mut all =
-        vec![Spelling { subject: subject.clone(), at_most: Likeness::Certain, verb: None }];
-    let (mut from, mut depth) = (0, 0);
-    while from < all.len() && depth < DEPTH {
-        let to = all.len();
-        for at in from..to {
-            let Some(spelling) = all.get(at).cloned() else { break };
-            for Rewritten { subject, sure, verb } in
-                rewritten(&spelling.subject, tables, Synonyms::same)
-            {
-                let at_most = spelling.at_most.min(sure);
-                let same = |other: &Spelling| other.subject == subject;
-                if let Some(known) = all.iter().position(same) {
-                    if let Some(other) = all.get_mut(known) {
-                        other.at_most = other.at_most.max(at_most);
-                    }
-                } else if all.len() < MOST {
-                    all.push(Spelling { subject, at_most, verb });
+/// The other ways to write a command.
+pub(super) fn of(subject: &Subject, tables: &RiskTables) -> Vec<Suspect> {
+    let mut all: Vec<Suspect> = Vec::new();
+    let first = Rewritten { subject: subject.clone(), sure: Likeness::Certain, verb: None };
+    let mut from = vec![first];
+    for _ in 0..DEPTH {
+        let mut next = Vec::new();
+        for spelling in &from {
+            for mut made in rewritten(&spelling.subject, tables, Synonyms::same) {
+                made.sure = made.sure.min(spelling.sure);
+                if made.subject.words == subject.words {
+                    continue;
+                }
+                match all.iter_mut().find(|other| other.subject == made.subject) {
+                    Some(other) => other.at_most = other.at_most.max(made.sure),
+                    None if next.len() < MOST => next.push(made),
+                    None => {}
                 }
             }
         }
-        (from, depth) = (to, depth + 1);
+        for made in &next {
+            let known = all.iter().any(|other| other.subject == made.subject);
+            if all.len() < MOST && !known {
+                let verb = made.verb.clone();
+                all.push(Suspect::derived(made.subject.clone(), made.sure, verb));
+            }
+        }
+        from = next;
     }
     all
 }
 
-/// How sure it is that the pattern is about the command, however that is written.
-pub(crate) fn likeness_of(
-    pattern: &GlobPattern,
-    spellings: &[Spelling],
-    tables: &RiskTables,
-) -> Likeness {
-    let each = |spelling: &Spelling| spelling.likeness(pattern, tables);
-    spellings.iter().map(each).max().unwrap_or(Likeness::No)
-}
-
-impl Spelling {
-    /// How sure it is that the pattern is about it, written this way.
-    pub(crate) fn likeness(&self, pattern: &GlobPattern, tables: &RiskTables) -> Likeness {
-        // `docker rmi` is `docker image rm`, and no `docker rm`.
-        let mut words = pattern.words().iter().skip(1);
-        let wanted = words.find(|word| !word.starts_with('-'));
-        let plain = wanted.filter(|word| !word.contains(['*', '?', '/', '=']));
-        if let (Some(verb), Some(wanted)) = (&self.verb, plain)
-            && !verb.eq_ignore_ascii_case(wanted)
-        {
-            return Likeness::No;
-        }
-        likeness(pattern, &self.subject, tables).min(self.at_most)
+/// How sure it is that the pattern is about the command, written this other way.
+pub(super) fn likeness(pattern: &GlobPattern, other: &Suspect, tables: &RiskTables) -> Likeness {
+    // `docker rmi` is `docker image rm`, and no `docker rm`.
+    let mut words = pattern.words().iter().skip(1);
+    let wanted = words.find(|word| !word.starts_with('-'));
+    let plain = wanted.filter(|word| !word.contains(['*', '?', '/', '=']));
+    if let (Some(verb), Some(wanted)) = (&other.verb, plain)
+        && !verb.eq_ignore_ascii_case(wanted)
+    {
+        return Likeness::No;
     }
+    literal_likeness(pattern, other, tables).min(other.at_most)
 }
 
 /// Commands of other programs that do what this one does.
 pub(crate) fn akin(subject: &Subject, tables: &RiskTables) -> Vec<Subject> {
     let mut all: Vec<Subject> = Vec::new();
-    for spelling in spellings(subject, tables) {
-        for Rewritten { subject, .. } in rewritten(&spelling.subject, tables, Synonyms::akin) {
+    let others = of(subject, tables);
+    let subjects = std::iter::once(subject).chain(others.iter().map(|other| &other.subject));
+    for subject in subjects {
+        for Rewritten { subject, .. } in rewritten(subject, tables, Synonyms::akin) {
             if all.len() < MOST && !all.contains(&subject) {
                 all.push(subject);
             }
@@ -119,7 +104,8 @@ fn rewritten(
     if found.is_empty() {
         return Vec::new();
     }
-    let reader = Reader { subject, tables, understood: understood(subject, tables) };
+    let suspect = Suspect::from(subject.clone());
+    let reader = Reader { subject, tables, understood: suspect.understood(tables) };
     let mut out = Vec::new();
     for rewrite in found {
         if let Some(parts) = reader.read(&rewrite.from) {
@@ -149,13 +135,27 @@ struct Parts {
 struct Reader<'a> {
     subject: &'a Subject,
     tables: &'a RiskTables,
-    understood: Option<Understood>,
+    understood: Option<&'a Understood>,
 }
 
 impl Reader<'_> {
     /// The command as the form has it, if it is one of that form or may be.
     fn read(&self, form: &Form) -> Option<Parts> {
         let (program, words) = self.subject.words.split_first()?;
+        // Most forms have a sub-command that is not there.
+        let folds = Synonyms::builtin().folds(&form.program);
+        let is_word = |wanted: &str, word: &Heard| match word.known {
+            true if folds => word.text.eq_ignore_ascii_case(wanted),
+            true => word.text == *wanted,
+            false => may_be(wanted, &word.text),
+        };
+        let is_there = |piece: &Piece| match piece {
+            Piece::Word(wanted) => words.iter().any(|word| is_word(wanted, word)),
+            _ => true,
+        };
+        if !form.pieces.iter().all(is_there) {
+            return None;
+        }
         let names: Vec<String> = form
             .pieces
             .iter()
@@ -165,7 +165,7 @@ impl Reader<'_> {
             })
             .collect();
         if program.known
-            && let Some(understood) = &self.understood
+            && let Some(understood) = self.understood
             && is_other_verb(&names, understood, self.tables, &program.text)
         {
             return None;
@@ -177,19 +177,13 @@ impl Reader<'_> {
                 sure = sure.min(self.option(name, value.as_deref(), words, &mut used)?);
             }
         }
-        let folds = Synonyms::builtin().folds(&form.program);
         let mut operands = Vec::new();
         let mut from = 0;
         for piece in &form.pieces {
             let (at, heard) = match piece {
                 Piece::Option { .. } => continue,
                 Piece::Word(wanted) => {
-                    let fits = |word: &Heard| match word.known {
-                        true if folds => word.text.eq_ignore_ascii_case(wanted),
-                        true => word.text == *wanted,
-                        false => may_be(wanted, &word.text),
-                    };
-                    (next(words, &used, from, fits)?, None)
+                    (next(words, &used, from, |word| is_word(wanted, word))?, None)
                 }
                 Piece::Operand { before, number, after }
                     if !(before.is_empty() && after.is_empty()) =>
@@ -237,7 +231,7 @@ impl Reader<'_> {
         used: &mut [bool],
     ) -> Option<Likeness> {
         let program = self.subject.words.first().map_or("", |word| base_name(&word.text));
-        let grammars = grammars(words, program, self.tables);
+        let grammars = grammars(words.iter(), program, self.tables);
         let wanted = flags(name, &grammars);
         let letter = name.strip_prefix('-').filter(|rest| rest.len() == 1);
         let mut unknown = false;

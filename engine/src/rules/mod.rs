@@ -11,6 +11,7 @@ mod plain;
 mod set;
 mod shell;
 mod suggest;
+mod suggest_work;
 mod types;
 mod work;
 

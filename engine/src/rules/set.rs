@@ -22,7 +22,7 @@ use super::work::WorkRule;
 use crate::effects::{Performance, Performed};
 use crate::hidden::beside;
 use crate::program::reads_as_posix;
-use crate::restrict::{Likeness, Line, Spelling, spellings};
+use crate::restrict::{Likeness, Line, Suspect, likeness};
 use crate::subject::Subject;
 use crate::tables::wildcard;
 use crate::{Context, Looking, RiskTables};
@@ -62,6 +62,7 @@ impl RuleSet {
     /// Names the first rule that cannot be compiled and what is wrong with it.
     pub fn build(rules: Vec<Rule>) -> Result<Self, RuleError> {
         let mut set = Self::default();
+        let mut denials = Vec::new();
         let mut expressions: HashMap<Box<str>, (Vec<String>, Vec<usize>)> = HashMap::new();
         for (at, rule) in rules.iter().enumerate() {
             let wrong = |message: String| RuleError { id: rule.id.clone(), message };
@@ -77,7 +78,7 @@ impl RuleSet {
                         && let Ok(pattern) = GlobPattern::parse(&words.join(" "))
                         && !rule.pattern.contains(['*', '?'])
                     {
-                        set.deny.add(at, pattern);
+                        denials.push((at, pattern));
                     }
                 }
                 MatchKind::Glob => {
@@ -90,7 +91,7 @@ impl RuleSet {
                     }
                     match rule.effect {
                         Effect::Allow => set.allow.add(at, pattern),
-                        Effect::Deny => set.deny.add(at, pattern),
+                        Effect::Deny => denials.push((at, pattern)),
                     }
                 }
                 MatchKind::Looks => {
@@ -134,6 +135,7 @@ impl RuleSet {
                 set.denying.push(at);
             }
         }
+        set.deny = Denials::build(denials);
         set.rules = rules;
         Ok(set)
     }
@@ -155,20 +157,21 @@ impl RuleSet {
         let tables = RiskTables::builtin();
         let assessment = LazyCell::new(|| crate::assess(command, context));
         let line = || Line::read_checked(command, context, tables, &assessment);
-        let hidden =
-            || assessment.segments.iter().flat_map(|segment| beside(segment, tables)).collect();
-        self.judge_with(command, context, || every_command(command), line, hidden).0
+        let commands = || suspects(every_command(command));
+        let segments = || assessment.segments.iter();
+        let hidden = || suspects(segments().flat_map(|part| beside(part, tables)).collect());
+        self.judge_with(command, context, commands, line, hidden).0
     }
 
     /// As [`Self::judge`], with the commands of the line as they were already read. The second part is
     /// every rule that had its share in it.
-    pub(crate) fn judge_with<'a, L: Borrow<Line<'a>>>(
+    pub(crate) fn judge_with<'a, L: Borrow<Line<'a>>, S: Borrow<[Suspect]>>(
         &self,
         command: &[u8],
         context: &Context,
-        commands: impl FnOnce() -> Vec<Subject>,
+        commands: impl FnOnce() -> S,
         line: impl FnOnce() -> L,
-        hidden: impl FnOnce() -> Vec<Subject>,
+        hidden: impl FnOnce() -> S,
     ) -> (RuleVerdict, Vec<String>) {
         if self.rules.is_empty() {
             return alone(review("no rules"));
@@ -398,12 +401,12 @@ impl RuleSet {
         }
     }
 
-    fn denied(
+    fn denied<S: Borrow<[Suspect]>>(
         &self,
         command: &[u8],
         words: Option<&[String]>,
         context: &Context,
-        commands: impl FnOnce() -> Vec<Subject>,
+        commands: impl FnOnce() -> S,
     ) -> Option<&Rule> {
         let exact =
             self.exact.get(command).into_iter().flatten().filter_map(|at| self.rules.get(*at));
@@ -419,16 +422,15 @@ impl RuleSet {
         {
             return Some(rule);
         }
-        if self.deny.patterns.is_empty() {
+        if self.deny.is_empty() {
             return None;
         }
-        let mut all = commands();
-        if let Some(words) = words.map(|words| Subject::known(words.to_vec()))
-            && !all.contains(&words)
-        {
-            all.push(words);
-        }
-        all.iter().find_map(|subject| self.denied_command(subject, context))
+        let all = commands();
+        let mut all = all.borrow().iter();
+        all.find_map(|suspect| self.denied_command(suspect, context)).or_else(|| {
+            let plain = Suspect::from(Subject::known(words?.to_vec()));
+            self.denied_command(&plain, context)
+        })
     }
 
     /// Whether there is a rule of this name that allows something, here and now.
@@ -438,29 +440,27 @@ impl RuleSet {
     }
 
     /// A rule that denies one of these commands.
-    fn denies_one_of(
+    fn denies_one_of<S: Borrow<[Suspect]>>(
         &self,
-        commands: impl FnOnce() -> Vec<Subject>,
+        commands: impl FnOnce() -> S,
         context: &Context,
     ) -> Option<&Rule> {
-        if self.deny.patterns.is_empty() {
+        if self.deny.is_empty() {
             return None;
         }
-        commands().iter().find_map(|subject| self.denied_command(subject, context))
+        commands().borrow().iter().find_map(|suspect| self.denied_command(suspect, context))
     }
 
     /// The rule that denies one command of a line. In doubt there is one.
-    fn denied_command(&self, subject: &Subject, context: &Context) -> Option<&Rule> {
+    fn denied_command(&self, suspect: &Suspect, context: &Context) -> Option<&Rule> {
         let tables = RiskTables::builtin();
-        let spellings = spellings(subject, tables);
-        let denies = |spelling: &Spelling| {
-            let found = self.deny.about(&spelling.subject).find(|(at, pattern)| {
+        self.deny
+            .about(suspect)
+            .find(|(at, pattern)| {
                 self.rules.get(*at).is_some_and(|rule| holds(rule, context))
-                    && spelling.likeness(pattern, tables) > Likeness::No
-            });
-            found.and_then(|(at, _)| self.rules.get(*at))
-        };
-        spellings.iter().find_map(denies)
+                    && likeness(pattern, suspect, tables) > Likeness::No
+            })
+            .and_then(|(at, _)| self.rules.get(*at))
     }
 
     fn regex_matches(&self, command: &[u8]) -> Vec<&Rule> {
@@ -502,6 +502,11 @@ impl RuleSet {
             .min_by(|a, b| a.1.len().cmp(&b.1.len()).then_with(|| a.0.id.cmp(&b.0.id)))
             .map(|(rule, differs)| Closest { rule: rule.id.clone(), differs: differs.join(", ") })
     }
+}
+
+/// Commands, to be held against rules.
+fn suspects(commands: Vec<Subject>) -> Vec<Suspect> {
+    commands.into_iter().map(Suspect::from).collect()
 }
 
 /// Whether a rule holds here and now.

@@ -7,6 +7,7 @@ use super::compose::Part;
 use super::pattern::GlobPattern;
 use super::plain::{every_command, plain_words};
 use super::set::RuleSet;
+use super::suggest_work::suggest_work;
 use super::types::{
     Approved, Backtest, Effect, MatchKind, Outcome, Rule, Scope, Suggested, Suggestion,
 };
@@ -17,7 +18,7 @@ use crate::{Level, Looking, RiskTables, assess};
 /// How many approvals of the same words make a suggestion.
 const TWICE: usize = 2;
 /// How many different values make a pattern.
-const ENOUGH: usize = 3;
+pub(super) const ENOUGH: usize = 3;
 /// How long a suggested rule holds: 30 days, in microseconds.
 const EXPIRES: i64 = 30 * 24 * 3600 * 1_000_000;
 const EXAMPLES: usize = 5;
@@ -43,13 +44,16 @@ type Group<'a> = Vec<(&'a Approved, Vec<String>)>;
 /// The narrowest rules that cover repeated approvals beside `existing`; `now` in microseconds since the
 /// epoch. Of a line of several commands, those that nothing covers yet get a rule each.
 ///
-/// Only commands of lines below HIGH are proposed, for one agent and one target, and for 30 days.
+/// Only commands of lines below HIGH are proposed, for one agent and one target, and for 30 days. Where
+/// people have let files be written in one directory again and again, and where programs of it were run,
+/// a rule for working there is proposed, for 12 hours.
 #[must_use]
 pub fn suggest(history: &[Approved], existing: &[Rule], now: i64) -> Suggested {
     let rules = RuleSet::build(existing.to_vec()).unwrap_or_default();
     let mut groups: BTreeMap<Key, Group<'_>> = BTreeMap::new();
     let mut denied: Vec<Vec<String>> = Vec::new();
     let mut open: Vec<&Approved> = Vec::new();
+    let mut left: Vec<&Approved> = Vec::new();
     for entry in history {
         if !entry.allowed {
             denied.extend(words_in(entry));
@@ -65,6 +69,7 @@ pub fn suggest(history: &[Approved], existing: &[Rule], now: i64) -> Suggested {
         {
             continue;
         }
+        left.push(entry);
         for (key, words) in needs(entry, &rules) {
             groups.entry(key).or_default().push((entry, words));
         }
@@ -85,6 +90,9 @@ pub fn suggest(history: &[Approved], existing: &[Rule], now: i64) -> Suggested {
             ),
         }
     }
+    let covered: Vec<Rule> =
+        existing.iter().chain(out.iter().map(|found| &found.rule)).cloned().collect();
+    out.extend(suggest_work(&left, &covered, &denied, now));
     out.sort_by(|a, b| b.covers.cmp(&a.covers).then_with(|| a.rule.pattern.cmp(&b.rule.pattern)));
     let all = existing.iter().chain(out.iter().map(|found| &found.rule)).cloned().collect();
     let with = RuleSet::build(all).unwrap_or_default();
@@ -231,7 +239,6 @@ fn propose(key: &Key, entries: &Group<'_>, denied: &[Vec<String>], now: i64) -> 
             return None;
         }
     }
-    let named = |text: &String| (!text.is_empty()).then(|| text.clone());
     let rule = Rule {
         id: format!("suggested-{}", digest(&format!("{agent}\n{target}\n{cwd:?}\n{pattern}"))),
         kind,
@@ -262,6 +269,10 @@ fn propose(key: &Key, entries: &Group<'_>, denied: &[Vec<String>], now: i64) -> 
         why: format!("{} approvals, none denied, {varies}", entries.len()),
         examples: examples.into_iter().take(EXAMPLES).collect(),
     })
+}
+
+pub(super) fn named(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// Whether something in an approved line removes files.
@@ -347,7 +358,7 @@ fn common(values: &BTreeSet<&str>) -> Option<String> {
     Some(format!("{start}{parameter}{end}"))
 }
 
-fn digest(text: &str) -> String {
+pub(super) fn digest(text: &str) -> String {
     use sha2::Digest;
     sha2::Sha256::digest(text.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -491,6 +502,55 @@ mod tests {
         let found = suggest(&history, &[], 0).rules;
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].rule.kind, found[0].rule.pattern.as_str()), (MatchKind::Exact, text));
+    }
+
+    #[test]
+    fn where_people_let_files_be_written_a_rule_for_working_is_proposed() {
+        let line = |text: &str| {
+            let entry = approved(text, true);
+            let context = Context {
+                cwd: Some("~".to_owned()),
+                shell: Some("bash".to_owned()),
+                resolves_paths: true,
+                ..entry.context
+            };
+            Approved { context, ..entry }
+        };
+        let writes = ["a", "b", "c", "d", "e"]
+            .map(|name| line(&format!("cd /srv/app/src && echo '{name}' > {name}.txt")));
+        let patterns = |history: &[Approved]| -> Vec<String> {
+            let found = suggest(history, &[], 0).rules.into_iter();
+            let works = found.filter(|found| found.rule.kind == MatchKind::Work);
+            works.map(|found| found.rule.pattern).collect()
+        };
+        assert_eq!(patterns(&writes), ["work '/srv/app/src'"]);
+        assert_eq!(suggest(&writes, &[], 0).spared, 5);
+        assert!(patterns(&writes[..4]).is_empty());
+        // What was touched decides how high the directory lies, and is never above one to work in.
+        let mut wider = writes.to_vec();
+        wider.push(line("touch /srv/app/docs/index.txt"));
+        assert_eq!(patterns(&wider), ["work '/srv/app'"]);
+        let spread = ["a", "b", "c", "d", "e"].map(|n| line(&format!("touch /srv/{n}/index.txt")));
+        assert!(patterns(&spread).is_empty());
+        let home = ["a", "b", "c", "d", "e"].map(|name| line(&format!("touch ~/{name}.txt")));
+        assert!(patterns(&home).is_empty());
+        // What builds and tests there is named, what installs or reaches out is not.
+        let run = |text: &str| line(&format!("cd /srv/app/src && {text}"));
+        let mut runs = writes.to_vec();
+        for name in ["a", "b", "c"] {
+            runs.push(run(&format!("python3 -c 'import {name}'")));
+            runs.push(run(&format!("curl http://{name}.example")));
+            runs.push(run(&format!("python3 -m pip install {name}")));
+            runs.push(run(&format!("npm install {name}")));
+            runs.push(run(&format!("sudo make {name}")));
+        }
+        assert_eq!(
+            patterns(&runs),
+            ["work '/srv/app/src' --run 'python3 **'", "work '/srv/app/src'"]
+        );
+        // Nothing where people said no.
+        runs.push(Approved { allowed: false, ..run("python3 -c 'import os'") });
+        assert!(!patterns(&runs).iter().any(|pattern| pattern.contains("--run")));
     }
 
     #[test]

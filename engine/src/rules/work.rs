@@ -222,6 +222,12 @@ fn checked(directory: &str) -> Result<String, String> {
     Ok(clean.to_owned())
 }
 
+/// The highest directory that holds this one and may be worked in; it may be the directory itself.
+pub(super) fn room_of(directory: &str) -> Option<String> {
+    let ends = directory.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0);
+    ends.chain([directory.len()]).find_map(|end| checked(directory.get(..end)?).ok())
+}
+
 fn is_beneath(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -274,7 +280,7 @@ impl WorkRule {
 
     /// The paths that a command touches, if it does nothing but work in the directory; otherwise why
     /// not.
-    fn covers(&self, part: &Part<'_>) -> Result<Vec<String>, String> {
+    pub(super) fn covers(&self, part: &Part<'_>) -> Result<Vec<String>, String> {
         let command = part.command;
         if self.may_run(part) {
             // Where it runs is where it must be.
@@ -338,7 +344,9 @@ fn names_inside(command: &Performed) -> Result<Vec<String>, String> {
         |kind| matches!(kind, Kind::Attributes | Kind::Delete | Kind::Directory | Kind::Output);
     let acts = &understood.acts;
     let writes = understood.uses.iter().any(|used| written(used.kind))
-        || [Act::Deletes, Act::InPlace, Act::Writes].into_iter().any(|act| acts.has(act));
+        || [Act::Beside, Act::Deletes, Act::InPlace, Act::Writes]
+            .into_iter()
+            .any(|act| acts.has(act));
     if !writes {
         return Ok(Vec::new());
     }

@@ -100,6 +100,11 @@ impl Synonyms {
         self.same.keys().map(String::as_str)
     }
 
+    /// Whether words of the program are compared in a way of its own.
+    pub(crate) fn is_special(&self, program: &str) -> bool {
+        self.folds(program) || self.ending(program).is_some()
+    }
+
     /// Whether an operand of the program is a mode of files: `777`, `a+rwx`.
     pub(crate) fn takes_modes(&self, program: &str) -> bool {
         self.modes.contains(program)

@@ -10,6 +10,9 @@ use crate::cli::RuleAddArgs;
 use crate::failure::Failure;
 use crate::print;
 
+/// In microseconds.
+const HOUR: i64 = 3600 * 1_000_000;
+
 /// Shows which recorded commands a rule would have matched.
 pub(super) async fn backtest(link: &Link, args: RuleAddArgs, json: bool) -> Result<(), Failure> {
     let result = expacti_engine::backtest(&from_args(args)?, &history(link).await?);
@@ -68,6 +71,8 @@ async fn history(link: &Link) -> Result<Vec<Approved>, Failure> {
                     cwd: Some(c.cwd),
                     pty: c.pty.is_some(),
                     in_shell: c.kind != ItemKind::Exec,
+                    // Where a path leads is seen when a line comes; here it counts as being where it says.
+                    resolves_paths: c.kind == ItemKind::Exec,
                     shell: c.shell.map(|shell| shell.as_str().to_owned()),
                     now: c.timestamp.saturating_mul(1_000_000),
                     ..Context::default()
@@ -85,7 +90,10 @@ fn print_suggestion(suggestion: &Suggestion) -> Result<(), Failure> {
     for example in suggestion.examples.iter().take(3) {
         print::line(&format!("    {}", print::safe(example)))?;
     }
-    print::line(&format!("    {} --ttl 30d", add_command(rule)))?;
+    let ends = rule.expires_at.map_or(0, |end| end.saturating_sub(rule.created_at));
+    let hours = ends / HOUR;
+    let ttl = if hours % 24 == 0 { format!("{}d", hours / 24) } else { format!("{hours}h") };
+    print::line(&format!("    {} --ttl {ttl}", add_command(rule)))?;
     if let Some(caution) = caution(rule) {
         print::line(&format!("    {}", print::warning(&print::safe(&caution.describe()))))?;
     }

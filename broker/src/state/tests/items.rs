@@ -338,13 +338,18 @@ fn several_changes_of_files_are_allowed_by_several_rules() {
 }
 
 #[test]
-fn a_transfer_has_a_sentence() {
+fn what_is_understood_has_a_sentence() {
     let mut w = World::new();
     let session = w.session();
     let push = w.submit(&session, "git-receive-pack '/srv/repo.git'");
     assert_eq!(view(&w, &push).headline.as_deref(), Some("git push to /srv/repo.git"));
     let other = w.submit(&session, "git-receive-pack '/srv/repo.git'; id");
     assert_eq!(view(&w, &other).headline, None);
+    let removes = w.submit(&session, "rm -rf /srv/old");
+    assert_eq!(view(&w, &removes).headline.as_deref(), Some("deletes /srv/old/**"));
+    let secret = w.submit(&session, "touch 'mysql://u:hunter2hunter2@db/x'");
+    assert!(view(&w, &secret).masked.is_some());
+    assert_eq!(view(&w, &secret).headline, None, "no sentence where a secret could be in it");
 }
 
 /// Whatever tells of a command: its secret is in none of it once somebody has decided.
