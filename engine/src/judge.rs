@@ -101,6 +101,15 @@ impl Reading<'_> {
         let (commands, hidden) = (|| self.commands(), || self.hidden());
         let (mut rule, mut rules) =
             snapshot.rules.judge_with(item, context, commands, line, hidden);
+        // What cannot be read as a whole is held against the rules piece by piece.
+        if rule.verdict != Outcome::Deny
+            && assessment.uninspectable
+            && self.runs
+            && let Some(denied) = snapshot.rules.denied_in_pieces(item, context)
+        {
+            rules = denied.rule.iter().cloned().collect();
+            rule = denied;
+        }
         let mut beneath = Vec::new();
         if snapshot.rules.any_work(&rules) {
             match snapshot.rules.beneath(line(), context) {

@@ -57,4 +57,4 @@ pub use tables::{RiskTables, TablesError};
 pub use taint::Taint;
 pub use transfer::{ScpSink, ScpSource, describe_push, describe_transfer, scp_sink, scp_source};
 pub use visible::{Hidden, Shown, make_visible};
-pub use with_input::{judge_input, judge_with_input};
+pub use with_input::{GivenInput, judge_input, judge_more_input, judge_with_input};

@@ -19,6 +19,8 @@ pub struct Reading<'a> {
     pub(crate) item: &'a [u8],
     pub(crate) context: &'a Context,
     pub(crate) assessment: Assessment,
+    /// Its text may be run: it is not the content of a file.
+    pub(crate) runs: bool,
     /// Its secrets, where the scorer has looked for them in this very text.
     secrets: Option<Found>,
     line: OnceCell<Line<'a>>,
@@ -57,12 +59,18 @@ impl<'a> Reading<'a> {
             item,
             context,
             assessment,
+            runs: matches!(syntax, ItemSyntax::Command | ItemSyntax::Input { .. }),
             secrets,
             line: OnceCell::new(),
             commands: OnceCell::new(),
             hidden: OnceCell::new(),
             transfer: OnceCell::new(),
         }
+    }
+
+    /// The same of what is the content of a file: what stands in it is not held against deny rules.
+    pub(crate) fn of_content(self) -> Self {
+        Self { runs: false, ..self }
     }
 
     /// What it does with its standard input, where it is a command.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, Reading, Taint, Verdict,
+    Context, Event, GivenInput, History, ItemSyntax, Outcome as RuleOutcome, Reading, Taint,
+    Verdict,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
@@ -287,7 +288,7 @@ impl State {
             escalate_at: view.requirement.escalate_after_seconds.map(after),
             joined: Default::default(),
             covered: Default::default(),
-            unfinished: Vec::new(),
+            given: GivenInput::default(),
             ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),

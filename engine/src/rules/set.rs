@@ -266,7 +266,7 @@ impl RuleSet {
     }
 
     /// A rule that denies something here.
-    fn forbids(&self, context: &Context) -> Option<&Rule> {
+    pub(super) fn forbids(&self, context: &Context) -> Option<&Rule> {
         let rules = self.denying.iter().filter_map(|at| self.rules.get(*at));
         rules.into_iter().find(|rule| holds(rule, context))
     }
@@ -452,7 +452,7 @@ impl RuleSet {
     }
 
     /// The rule that denies one command of a line. In doubt there is one.
-    fn denied_command(&self, suspect: &Suspect, context: &Context) -> Option<&Rule> {
+    pub(super) fn denied_command(&self, suspect: &Suspect, context: &Context) -> Option<&Rule> {
         let tables = RiskTables::builtin();
         self.deny
             .about(suspect)
@@ -563,7 +563,7 @@ fn together(parts: &[(&Performed, &Rule)], stdin: Covered) -> (RuleVerdict, Vec<
     }
 }
 
-fn decided(verdict: Outcome, rule: &Rule) -> RuleVerdict {
+pub(super) fn decided(verdict: Outcome, rule: &Rule) -> RuleVerdict {
     let word = if verdict == Outcome::Deny { "denied" } else { "allowed" };
     let reason = rule.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
     RuleVerdict {
