@@ -1,6 +1,8 @@
 //! The other ways to write a command, from the table of synonyms. It must never leave one out because a
 //! word is not known.
 
+use std::cell::OnceCell;
+
 use super::{Likeness, Suspect, flags, grammars, is_other_verb, literal_likeness, may_be};
 use crate::effects::Understood;
 use crate::program::{base_name, family};
@@ -17,6 +19,9 @@ const DEPTH: usize = 3;
 /// The other ways to write a command.
 pub(super) fn of(subject: &Subject, tables: &RiskTables) -> Vec<Suspect> {
     let mut all: Vec<Suspect> = Vec::new();
+    if !may_be_rewritten(subject, Synonyms::same) {
+        return all;
+    }
     let first = Rewritten { subject: subject.clone(), sure: Likeness::Certain, verb: None };
     let mut from = vec![first];
     for _ in 0..DEPTH {
@@ -63,6 +68,9 @@ pub(super) fn likeness(pattern: &GlobPattern, other: &Suspect, tables: &RiskTabl
 /// Commands of other programs that do what this one does.
 pub(crate) fn akin(subject: &Subject, tables: &RiskTables) -> Vec<Subject> {
     let mut all: Vec<Subject> = Vec::new();
+    if !may_be_rewritten(subject, Synonyms::same) && !may_be_rewritten(subject, Synonyms::akin) {
+        return all;
+    }
     let others = of(subject, tables);
     let subjects = std::iter::once(subject).chain(others.iter().map(|other| &other.subject));
     for subject in subjects {
@@ -73,6 +81,19 @@ pub(crate) fn akin(subject: &Subject, tables: &RiskTables) -> Vec<Subject> {
         }
     }
     all
+}
+
+/// Whether there is any other way to write commands of the program.
+fn may_be_rewritten(
+    subject: &Subject,
+    rewrites: impl Fn(&'static Synonyms, &str) -> &'static [Rewrite],
+) -> bool {
+    let synonyms = Synonyms::builtin();
+    subject.words.first().is_some_and(|first| {
+        let name = base_name(&first.text);
+        let has = |name: &str| !rewrites(synonyms, name).is_empty();
+        !first.known || has(name) || family(name).iter().any(|other| has(other))
+    })
 }
 
 /// A command written otherwise.
@@ -104,8 +125,8 @@ fn rewritten(
     if found.is_empty() {
         return Vec::new();
     }
-    let suspect = Suspect::from(subject.clone());
-    let reader = Reader { subject, tables, understood: suspect.understood(tables) };
+    let suspect = OnceCell::new();
+    let reader = Reader { subject, tables, suspect: &suspect };
     let mut out = Vec::new();
     for rewrite in found {
         if let Some(parts) = reader.read(&rewrite.from) {
@@ -135,10 +156,16 @@ struct Parts {
 struct Reader<'a> {
     subject: &'a Subject,
     tables: &'a RiskTables,
-    understood: Option<&'a Understood>,
+    /// The same, with what its grammar says of it, where that is asked for.
+    suspect: &'a OnceCell<Suspect>,
 }
 
 impl Reader<'_> {
+    fn understood(&self) -> Option<&Understood> {
+        let suspect = || Suspect::from(self.subject.clone());
+        self.suspect.get_or_init(suspect).understood(self.tables)
+    }
+
     /// The command as the form has it, if it is one of that form or may be.
     fn read(&self, form: &Form) -> Option<Parts> {
         let (program, words) = self.subject.words.split_first()?;
@@ -151,7 +178,10 @@ impl Reader<'_> {
         };
         let is_there = |piece: &Piece| match piece {
             Piece::Word(wanted) => words.iter().any(|word| is_word(wanted, word)),
-            _ => true,
+            Piece::Option { .. } => {
+                words.iter().any(|word| !word.known || word.text.starts_with('-'))
+            }
+            Piece::Operand { .. } => true,
         };
         if !form.pieces.iter().all(is_there) {
             return None;
@@ -165,7 +195,7 @@ impl Reader<'_> {
             })
             .collect();
         if program.known
-            && let Some(understood) = self.understood
+            && let Some(understood) = self.understood()
             && is_other_verb(&names, understood, self.tables, &program.text)
         {
             return None;

@@ -239,10 +239,10 @@ impl RuleSet {
             words.map_or_else(Vec::new, |words| self.allowed_words(words, command, context));
         let needed = self.denies && !found.is_empty() || self.composes();
         if needed {
-            let seen = hides().map(|rule| ("it may do what rule", rule));
-            let unseen = || line().far.then(|| self.forbids(context)).flatten();
-            let what = "it may do what cannot be seen here, and so what rule";
-            if let Some((what, rule)) = seen.or_else(|| unseen().map(|rule| (what, rule))) {
+            let far = line().far.then(|| self.forbids(context)).flatten();
+            let unseen = "it may do what cannot be seen here, and so what rule";
+            let seen = || hides().map(|rule| ("it may do what rule", rule));
+            if let Some((what, rule)) = far.map(|rule| (unseen, rule)).or_else(seen) {
                 let why =
                     format!("{what} {} ({}) forbids: a person decides", rule.id, rule.pattern);
                 return alone(self.nothing(words, Some(why), context));
