@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use anyhow::{Result, ensure};
-use expacti_harness::{Verdict, trial, until};
+use expacti_harness::{Trial, Verdict, trial, until};
+use serde_json::Value;
 
 /// What must not be found.
 const SECRET: &str = "S3cr-et9x";
@@ -85,6 +86,79 @@ fn files_with_secret(dir: &Path) -> Result<Vec<PathBuf>> {
 
 fn has_secret(bytes: &[u8]) -> bool {
     bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
+}
+
+/// What a command waits for on standard input is joined to it.
+fn joined(t: &Trial, bytes: usize) -> Result<Value> {
+    until("the standard input to come", || {
+        let all = t.expacti(&["pending", "--json"])?.json()?;
+        let came = |item: &&Value| item["input"]["came"]["bytes"] == bytes;
+        Ok(all.as_array().and_then(|all| all.iter().find(came).cloned()))
+    })
+}
+
+#[test]
+fn no_secret_on_standard_input_is_written_sent_or_listed() -> Result<()> {
+    let t = trial!()?;
+    let (url, sent) = receiver()?;
+    t.configure(&format!("notify = false\n[[webhook]]\nname = \"test\"\nurl = \"{url}\"\nevents = [\"pending\", \"decided\"]\n"))?;
+    t.up()?;
+    let file = t.dir().join(".env");
+    let write = format!("cat > '{}'", file.display());
+    let bytes = format!("\u{1}\u{2}{SECRET}\u{1}\n");
+    let line = format!("{SECRET}\n");
+    let inputs = [
+        (write.as_str(), format!("A={SECRET}\n"), true),
+        ("sudo -S id", line.clone(), false),
+        ("chpasswd", format!("bob:{SECRET}\n"), false),
+        ("docker login --password-stdin registry.example", line, false),
+        ("gpg --batch --passphrase-fd 0 -d x.gpg", bytes, false),
+        ("bash", format!("export PGPASSWORD=\"\n{SECRET}\"\n"), true),
+    ];
+    let mut digests = Vec::new();
+    for (command, input, allow) in &inputs {
+        let run = t.wrap(&["ssh", "target", command]).stdin(input.clone()).spawn()?;
+        let item = joined(&t, input.len())?;
+        let id = item["id"].as_str().unwrap();
+        assert!(item["input"]["came"]["text"].as_str().unwrap().contains(SECRET), "{item}");
+        let digest = item["input"]["came"]["sha256"].as_str().unwrap().to_owned();
+        if *allow {
+            t.expacti(&["allow", id, "--input", &digest])?.expect_code(0)?;
+            run.wait()?.expect_code(0)?;
+            t.wait_entry(id, "finished")?;
+        } else {
+            t.deny(id, "no")?;
+            run.wait()?.expect_code(77)?;
+        }
+        digests.push(digest);
+    }
+    assert_eq!(fs::read(&file)?, inputs[0].1.as_bytes(), "what was approved is what came");
+    until("the last webhook", || {
+        let sent = sent.lock().unwrap();
+        let told = String::from_utf8_lossy(&sent).matches("\"event\":\"decided\"").count();
+        Ok((told >= inputs.len()).then_some(()))
+    })?;
+    let mut all = vec![("a webhook".to_owned(), sent.lock().unwrap().clone())];
+    let log = t.audit()?;
+    let session = log.iter().find_map(|entry| entry.more.get("session_id")?.as_str()).unwrap();
+    for arguments in [
+        &["sessions", "--json"][..],
+        &["audit", "log"],
+        &["audit", "export"],
+        &["replay", session, "--export", "-"],
+    ] {
+        all.push((format!("{arguments:?}"), t.expacti(arguments)?.expect_code(0)?.stdout.clone()));
+    }
+    t.stop()?;
+    for (what, bytes) in &all {
+        assert!(!has_secret(bytes), "{what} told it: {}", String::from_utf8_lossy(bytes));
+        // A short one could be found from its digest.
+        let text = String::from_utf8_lossy(bytes);
+        assert!(!digests.iter().any(|digest| text.contains(digest)), "{what}: {text}");
+    }
+    let found = files_with_secret(&t.home())?;
+    assert!(found.is_empty(), "{found:?}");
+    Ok(())
 }
 
 #[test]

@@ -52,9 +52,9 @@ pub use rules::{
     Suggested, Suggestion, Working, backtest, caution, check_rule, default_rules, looks_pattern,
     missing_rules, options_of_before, suggest, work_pattern,
 };
-pub use secrets::{Masked, mask_arguments, mask_secrets};
+pub use secrets::{InputSecrets, Masked, mask_arguments, mask_secrets};
 pub use tables::{RiskTables, TablesError};
 pub use taint::Taint;
 pub use transfer::{ScpSink, ScpSource, describe_push, describe_transfer, scp_sink, scp_source};
-pub use visible::{Hidden, Shown, make_visible};
-pub use with_input::{GivenInput, judge_input, judge_more_input, judge_with_input};
+pub use visible::{Hidden, Shown, count_no_text, is_mostly_text, make_visible};
+pub use with_input::{GivenInput, input_secrets, judge_input, judge_more_input, judge_with_input};

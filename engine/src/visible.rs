@@ -43,6 +43,20 @@ pub fn make_visible(bytes: &[u8]) -> Shown {
     shown
 }
 
+/// How many bytes are no text: no UTF-8, or characters that no text has, NUL above all.
+#[must_use]
+pub fn count_no_text(bytes: &[u8]) -> usize {
+    let odd = |c: &char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\x0c' | '\x1b');
+    let of = |text: &str| text.chars().filter(odd).count();
+    bytes.utf8_chunks().map(|part| of(part.valid()).saturating_add(part.invalid().len())).sum()
+}
+
+/// Whether a person can read most of it, and a program that expects text as well.
+#[must_use]
+pub fn is_mostly_text(bytes: &[u8]) -> bool {
+    count_no_text(bytes).saturating_mul(10) <= bytes.len()
+}
+
 impl Shown {
     fn hide(&mut self, offset: usize, what: String) {
         self.text.push('⟨');

@@ -1,10 +1,12 @@
 //! Judges standard input: by what the command that it is for does with it. It must never judge input
 //! milder than the program that may run it would.
 
+use crate::effects::is_secret_place;
 use crate::program::SHELLS;
 use crate::{
-    Assessment, Context, Covered, History, InputReport, InputUse, ItemSyntax, Outcome, Reading,
-    Requirement, RuleVerdict, Segment, Snapshot, Taint, Verdict, judge_as,
+    Assessment, Context, Covered, History, InputReport, InputSecrets, InputUse, ItemSyntax,
+    Outcome, Reading, Requirement, RiskTables, RuleVerdict, Segment, Snapshot, Taint, Verdict,
+    is_mostly_text, judge_as,
 };
 
 /// Ends the text of a file that is judged as a here-document; a line like it would only end it early.
@@ -146,8 +148,94 @@ pub fn judge_with_input(
     together(whole, part)
 }
 
-/// The input alone.
+/// The secrets that the standard input of a command may hold, of which `report` says what becomes of it.
+#[must_use]
+pub fn input_secrets(tables: &RiskTables, command: &[u8], report: &InputReport) -> InputSecrets {
+    let secret = |path: &String| is_secret_place(tables, path);
+    let to_secret_place = report.r#use == InputUse::File && report.into.iter().any(secret);
+    InputSecrets::of(command, to_secret_place, report.r#use == InputUse::Code)
+}
+
+/// The input alone, the worst that may be read in it: shells drop NUL, and some programs the mark of
+/// UTF-8 that comes before everything else.
 fn input_of(
+    snapshot: &Snapshot,
+    command: &[u8],
+    report: &InputReport,
+    input: &[u8],
+    context: &Context,
+    history: &History,
+) -> Verdict {
+    let judged = |input: &[u8]| input_as_it_is(snapshot, command, report, input, context, history);
+    let mut out = judged(input);
+    let text = String::from_utf8_lossy(input);
+    let mut done = vec![text.clone().into_owned()];
+    for drops_mark in [false, true] {
+        let (read, places) = without_hidden(&text, drops_mark);
+        if !done.contains(&read) {
+            out = worst(out, moved(judged(read.as_bytes()), &text, &places));
+            done.push(read);
+        }
+    }
+    out
+}
+
+/// What is left of a text without NUL, and where each byte of that, and the end, stands in the text.
+fn without_hidden(text: &str, drops_mark: bool) -> (String, Vec<usize>) {
+    let mut read = String::with_capacity(text.len());
+    let mut places = Vec::new();
+    for (at, c) in text.char_indices() {
+        let hidden = c == '\0' || (drops_mark && c == '\u{feff}' && read.is_empty());
+        if !hidden {
+            read.push(c);
+            places.extend(at..at.saturating_add(c.len_utf8()));
+        }
+    }
+    places.push(text.len());
+    (read, places)
+}
+
+/// The same judgement of the whole text.
+fn moved(mut verdict: Verdict, text: &str, places: &[usize]) -> Verdict {
+    let assessment = &mut verdict.assessment;
+    text.clone_into(&mut assessment.command);
+    let place = |at: usize| places.get(at).copied().unwrap_or(text.len());
+    let spans = assessment.terms.iter_mut().map(|term| &mut term.span);
+    for span in spans.chain(assessment.segments.iter_mut().map(|segment| &mut segment.span)) {
+        *span = span.map(place);
+    }
+    verdict
+}
+
+/// The stricter of two judgements of the same input, in everything.
+fn worst(one: Verdict, other: Verdict) -> Verdict {
+    let strict = |verdict: &Verdict| match verdict.rule.verdict {
+        Outcome::Allow => 0,
+        Outcome::Review => 1,
+        Outcome::Deny => 2,
+    };
+    let (mut out, other) = if strict(&other) > strict(&one) { (other, one) } else { (one, other) };
+    for anomaly in other.anomalies {
+        if !out.anomalies.iter().any(|known| known.name == anomaly.name) {
+            out.anomalies.push(anomaly);
+        }
+    }
+    let parts = out.requirement.parts().chain(other.requirement.parts());
+    let parts = parts.map(|part| Requirement { also: Vec::new(), ..part.clone() }).collect();
+    out.requirement = Requirement::together(parts);
+    out.taint = Taint {
+        account: out.taint.account.or(other.taint.account),
+        shell: out.taint.shell.or(other.taint.shell),
+    };
+    let uninspectable = out.assessment.uninspectable || other.assessment.uninspectable;
+    if other.assessment.score > out.assessment.score {
+        out.assessment = other.assessment;
+    }
+    out.assessment.uninspectable = uninspectable;
+    out
+}
+
+fn input_as_it_is(
     snapshot: &Snapshot,
     command: &[u8],
     report: &InputReport,
@@ -197,8 +285,9 @@ fn written(
     };
     let head = format!("{target} <<'{END}'\n");
     let body = match report.r#use {
-        InputUse::File => std::str::from_utf8(input).unwrap_or("(binary)"),
-        _ => "",
+        InputUse::File if is_mostly_text(input) => String::from_utf8_lossy(input),
+        InputUse::File => "(binary)".into(),
+        _ => "".into(),
     };
     let line = format!("{head}{body}\n{END}");
     let read = Reading::of(snapshot, ItemSyntax::Command, line.as_bytes(), context).of_content();

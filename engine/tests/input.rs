@@ -108,6 +108,7 @@ fn input_is_read_by_whoever_reads_it() {
     assert!(level("psql shop", "select 1;\n") <= Level::Medium);
     assert!(level("python3 -", "import os\nos.system('rm -rf /srv')\n") >= Level::High);
     assert!(level("python3 -", "print(6*7)\n") <= Level::Medium);
+    assert!(level("bash", "r\0m -rf /srv/x\n") >= Level::High);
     assert!(level("./own", "rm -rf /srv/x\n") >= Level::High);
     assert!(level("cat > notes.md", "never run rm -rf / here\n") <= Level::Medium);
     assert_eq!(level("cat > /etc/cron.d/x", "* * * * * root rm -rf /srv\n"), Level::Critical);
@@ -122,6 +123,10 @@ fn a_deny_rule_holds_for_what_is_on_standard_input() {
         ("bash", "kubectl -n prod delete pod x\n"),
         ("sudo bash -s", "true\nrm -fr /srv/\n"),
         ("cat | sh", "kubectl delete ns prod\n"),
+        ("bash", "kubectl del\0ete ns prod\n"),
+        ("bash", "\0kubectl \0delete ns prod\n"),
+        ("bash", "\u{feff}kubectl delete ns prod\n"),
+        ("sh", "\u{feff}\0kubectl del\0ete ns prod\n"),
     ] {
         let verdict =
             judge_with_input(&snapshot, command.as_bytes(), input.as_bytes(), &context, &history);

@@ -82,6 +82,10 @@ pub struct CommandInput {
     /// What was approved together with the command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approved: Option<InputRef>,
+    /// It holds a secret, or is one: after the decision it is masked, and the digests of it that are
+    /// shown and written down are not those of its bytes alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
     /// An allow may come with an [`InputGrant`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub grantable: bool,

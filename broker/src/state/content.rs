@@ -1,23 +1,29 @@
 //! What bytes are, in words for a reviewer: text, an archive with what it holds, or something else with
 //! its kind and beginning. It must never run out of memory on hostile bytes, nor say more than it read.
 
-use std::io::Read as _;
-
+use expacti_engine::{InputUse, count_no_text, is_mostly_text, make_visible};
 use expacti_protocol::digest::StreamDigest;
 use expacti_protocol::input::{InputRef, InputView};
 
-/// The most of a compressed archive that is unpacked to read its listing, in bytes: a few milliseconds,
-/// for it is done wherever more of it has come.
-const UNPACKED: u64 = 2 * 1024 * 1024;
+use super::archive;
 
-/// The most entries of an archive that are listed.
-const LISTED: usize = 200;
+/// The kind of what can only be shown as bytes.
+pub(super) const BINARY: &str = "binary";
 
 /// The bytes of something unknown that are shown.
 const SHOWN: usize = 64;
 
+/// The most bytes in a row that are no text and are shown one by one.
+const RUN: usize = 8;
+
 /// The view of standard input that came with a command.
 pub(super) fn view(bytes: &[u8], ended: bool) -> InputView {
+    view_for(bytes, ended, InputUse::Unknown)
+}
+
+/// The same for a command of which it is known what it does with it: what may be run is shown as text,
+/// whatever else is in it.
+pub(super) fn view_for(bytes: &[u8], ended: bool, r#use: InputUse) -> InputView {
     let mut digest = StreamDigest::default();
     digest.update(bytes);
     let summary = digest.summary();
@@ -26,10 +32,45 @@ pub(super) fn view(bytes: &[u8], ended: bool) -> InputView {
         let (kind, text) = ("text".to_owned(), Some(text));
         return InputView { given, kind, text, preview: Vec::new() };
     }
-    match archive(bytes) {
-        Some(preview) => InputView { given, kind: "archive".to_owned(), text: None, preview },
-        None => InputView { given, kind: "binary".to_owned(), text: None, preview: begins(bytes) },
+    let is_code = r#use == InputUse::Code;
+    if !is_code && let Some(preview) = archive::listing(bytes, ended) {
+        return InputView { given, kind: "archive".to_owned(), text: None, preview };
     }
+    let known = KNOWN.iter().any(|(magic, _)| bytes.starts_with(magic));
+    if is_code || (!known && is_mostly_text(bytes)) {
+        let (kind, text) = ("text".to_owned(), Some(visible(bytes)));
+        let note =
+            format!("holds {} bytes that are no text; shells drop NUL", count_no_text(bytes));
+        return InputView { given, kind, text, preview: vec![note] };
+    }
+    InputView { given, kind: BINARY.to_owned(), text: None, preview: begins(bytes) }
+}
+
+/// A text in which everything is visible that is none. Of much of that in a row only how much it is.
+fn visible(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    let mut run = Vec::new();
+    let end = |run: &mut Vec<u8>, out: &mut String| {
+        match run.len() {
+            0 => {}
+            1..=RUN => out.push_str(&make_visible(run).text),
+            many => out.push_str(&format!("⟨{many} bytes that are no text⟩")),
+        }
+        run.clear();
+    };
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\x1b') {
+                run.extend(c.encode_utf8(&mut [0; 4]).bytes());
+            } else {
+                end(&mut run, &mut out);
+                out.push(c);
+            }
+        }
+        run.extend_from_slice(chunk.invalid());
+    }
+    end(&mut run, &mut out);
+    out
 }
 
 /// The bytes as text, if a person can read them as such: UTF-8 without NUL. A character that is cut off
@@ -47,87 +88,22 @@ fn readable(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// What a tar archive holds, as far as it is there; `None` for anything else.
-fn archive(bytes: &[u8]) -> Option<Vec<String>> {
-    let plain = match bytes {
-        [0x1f, 0x8b, ..] => {
-            let mut out = Vec::new();
-            // What is cut off is unpacked as far as it goes.
-            let _ = flate2::read::GzDecoder::new(bytes).take(UNPACKED).read_to_end(&mut out);
-            out
-        }
-        _ => bytes.to_vec(),
-    };
-    // The magic of ustar and of GNU tar.
-    if plain.get(257..262) != Some(b"ustar") {
-        return None;
-    }
-    let mut out = Vec::new();
-    let mut reader = tar::Archive::new(plain.as_slice());
-    let mut files = 0_u64;
-    let mut total = 0_u64;
-    for entry in reader.entries().ok()? {
-        let Ok(entry) = entry else {
-            out.push("… the rest did not come yet, or cannot be read".to_owned());
-            break;
-        };
-        files = files.saturating_add(1);
-        total = total.saturating_add(entry.size());
-        if out.len() < LISTED {
-            out.push(line(&entry));
-        } else if out.len() == LISTED {
-            out.push("… and more".to_owned());
-        }
-    }
-    out.insert(0, format!("{files} entries, {total} bytes unpacked:"));
-    Some(out)
-}
-
-/// One entry, with what is dangerous about it.
-fn line<R: std::io::Read>(entry: &tar::Entry<'_, R>) -> String {
-    let header = entry.header();
-    let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-    let link = entry.link_name_bytes().map(|to| String::from_utf8_lossy(&to).into_owned());
-    let mode = header.mode().unwrap_or(0);
-    let kind = match header.entry_type() {
-        tar::EntryType::Directory => 'd',
-        tar::EntryType::Symlink => 'l',
-        tar::EntryType::Link => 'h',
-        tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => '-',
-        _ => '?',
-    };
-    let mut flags = Vec::new();
-    if name.starts_with('/') {
-        flags.push("absolute");
-    }
-    if name.split('/').any(|part| part == "..") {
-        flags.push("leaves the directory");
-    }
-    if mode & 0o6000 != 0 {
-        flags.push("set-user-id");
-    }
-    if kind == '?' {
-        flags.push("device or other");
-    }
-    let to = link.map(|to| format!(" -> {to}")).unwrap_or_default();
-    let flags = if flags.is_empty() { String::new() } else { format!("  [{}]", flags.join(", ")) };
-    format!("{kind}{:04o} {:>10} {name}{to}{flags}", mode & 0o7777, entry.size())
-}
+/// How files begin that are no text.
+const KNOWN: [(&[u8], &str); 10] = [
+    (b"\x7fELF", "an ELF program"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"PGDMP", "a dump of PostgreSQL"),
+    (b"\x89PNG", "a PNG image"),
+    (b"%PDF", "PDF"),
+];
 
 /// The beginning of something unknown, with what its first bytes say it is.
 fn begins(bytes: &[u8]) -> Vec<String> {
-    const KNOWN: [(&[u8], &str); 10] = [
-        (b"\x7fELF", "an ELF program"),
-        (b"\x1f\x8b", "gzip"),
-        (b"BZh", "bzip2"),
-        (b"\xfd7zXZ\0", "xz"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"PK\x03\x04", "zip"),
-        (b"SQLite format 3\0", "an SQLite database"),
-        (b"PGDMP", "a dump of PostgreSQL"),
-        (b"\x89PNG", "a PNG image"),
-        (b"%PDF", "PDF"),
-    ];
     let known = KNOWN.iter().find(|(magic, _)| bytes.starts_with(magic));
     let mut out: Vec<String> = known.iter().map(|(_, what)| (*what).to_owned()).collect();
     let shown = bytes.get(..SHOWN).unwrap_or(bytes);
@@ -181,7 +157,21 @@ mod tests {
     fn text_is_text_and_the_rest_is_named() {
         assert_eq!(view("grüße\n".as_bytes(), true).text.as_deref(), Some("grüße\n"));
         assert_eq!(view(b"gr\xc3", false).kind, "text");
-        assert_eq!(view(b"a\0b", true).kind, "binary");
+        let odd = view(b"kubectl del\0ete ns prod # \xff\n", true);
+        assert_eq!(
+            odd.text.as_deref(),
+            Some("kubectl del⟨U+0000⟩ete ns prod # ⟨0xFF⟩\n"),
+            "{odd:?}"
+        );
+        assert_eq!(odd.preview, ["holds 2 bytes that are no text; shells drop NUL"]);
+        // Bytes are only bytes to what does not run them.
+        let mixed = [&[0; 90], &b"id\n"[..]].concat();
+        assert_eq!(view(&mixed, true).kind, "binary");
+        for (magic, shown) in [("", ""), ("\x7fELF\n", "⟨U+007F⟩ELF\n"), ("%PDF\n", "%PDF\n")] {
+            let code = view_for(&[magic.as_bytes(), &mixed].concat(), true, InputUse::Code);
+            let text = format!("{shown}⟨90 bytes that are no text⟩id\n");
+            assert_eq!((code.kind.as_str(), code.text), ("text", Some(text)));
+        }
         let elf = view(b"\x7fELF\x02\x01\x01\0", true);
         assert_eq!(elf.preview[0], "an ELF program");
     }
@@ -197,7 +187,7 @@ mod tests {
             all.truncate(at);
             all.extend(bytes);
             let view = view(&all, true);
-            prop_assert!(view.preview.len() <= LISTED + 3);
+            prop_assert!(view.preview.len() <= 2 * archive::LISTED + archive::WARNINGS + 6);
             prop_assert_eq!(view.given.bytes, all.len() as u64);
         }
     }

@@ -14,6 +14,7 @@ use super::model::State;
 use super::open::{Ballot, OpenCommand};
 use super::ports::{Decider, Now, Peer, Refusal};
 use super::release::RELEASE_WINDOW;
+use super::secret_input;
 use super::shown::Shown;
 
 /// The longest comment in bytes.
@@ -166,6 +167,7 @@ impl State {
         match eligibility::count(&requirement, &ballots) {
             Tally::Open { have, need, may_still } => {
                 open.view.approvals_missing = need.saturating_sub(have);
+                let signature = message.signature.clone().filter(|_| open.salted_digest.is_none());
                 let view = open.view.clone();
                 let entry = self
                     .entry_for("vote", &view, now)
@@ -177,7 +179,7 @@ impl State {
                     .with_some("grant_seconds", message.grant.map(|g| g.seconds))
                     .with_some("grant_bytes", message.grant.map(|g| g.bytes))
                     .with_some("comment", comment)
-                    .with_some("signature", message.signature.clone());
+                    .with_some("signature", signature);
                 self.audit(&entry)?;
                 self.store(id, Some(CommandState::Pending))?;
             }
@@ -311,8 +313,11 @@ impl State {
             .with_some("trust", self.commands.get(id).and_then(|open| open.trust.then_some(true)))
             .with_some("comment", comment)
             .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
-            .with_some("signatures", (!signatures.is_empty()).then_some(signatures));
-        self.audit(&input::logged(entry, &view, allow))?;
+            // With a signature of its digest a secret could be guessed.
+            .with_some("signatures", (!signatures.is_empty() && !secret).then_some(signatures));
+        let mut masked = view;
+        secret_input::mask(&mut masked, &secrets);
+        self.audit(&input::logged(entry, &masked, allow))?;
         self.store(id, Some(CommandState::Pending))
     }
 

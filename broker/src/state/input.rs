@@ -244,7 +244,9 @@ impl State {
             )));
         }
         Arc::make_mut(&mut joined.bytes).extend_from_slice(data);
-        let came = content::view(&joined.bytes, input.ended);
+        let report = open.view.input.as_deref().map(|input| input.report.r#use);
+        let came =
+            content::view_for(&joined.bytes, input.ended, report.unwrap_or(InputUse::Unknown));
         if came.given != input {
             return Err(Refusal::new(ErrorCode::Mismatch, "the digest is not that of the input"));
         }
@@ -270,6 +272,11 @@ impl State {
         view.taints = open.taint.why().map(str::to_owned);
         view.requirement = kept(&view.requirement, verdict.requirement, default_timeout);
         view.input.get_or_insert_default().came = Some(came);
+        self.mask_joined(id)?;
+        let Some(open) = self.commands.get_mut(id) else {
+            return Err(Refusal::not_found(format!("command {id}")));
+        };
+        let view = &mut open.view;
         // Whoever allowed it has seen less.
         let void: Vec<String> =
             open.ballots.iter().filter(|b| b.allow).map(|b| b.voter.person.clone()).collect();

@@ -14,7 +14,8 @@ impl State {
         let id = entry.text("command_id").and_then(|id| id.parse().ok());
         let open = id.and_then(|id| self.commands.get(&id));
         let secrets = open.map(|open| open.secrets.clone()).unwrap_or_default();
-        self.audit_about(entry, &secrets)
+        let covered = open.and_then(|open| open.key.as_ref()).map(|key| key.cover_entry(entry));
+        self.audit_about(covered.as_ref().unwrap_or(entry), &secrets)
     }
 
     /// The same about a command that is not open.

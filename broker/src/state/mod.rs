@@ -5,6 +5,7 @@
 //! told comes out. Nobody is told before it is written: the dispatcher commits `writes`, and only
 //! then sends `outgoing`. When the commit fails, [`State::rollback`] undoes the batch.
 
+mod archive;
 mod authority;
 mod changes;
 mod commands;
@@ -28,6 +29,7 @@ mod release;
 mod reveal;
 mod rules;
 mod secret;
+mod secret_input;
 mod sessions;
 mod shell;
 mod shown;

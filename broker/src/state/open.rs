@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use expacti_engine::{Beneath, Context, Digested, GivenInput, Taint, Voter};
+use expacti_engine::{Beneath, Context, Digested, GivenInput, InputSecrets, Taint, Voter};
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
@@ -12,6 +12,7 @@ use expacti_protocol::session::SessionView;
 
 use super::ports::{GateId, Now, Refusal};
 use super::secret;
+use super::secret_input::DigestKey;
 use super::shown::{Secrets, Shown};
 
 /// A command that is not over.
@@ -25,6 +26,10 @@ pub(crate) struct OpenCommand {
     pub(super) given: GivenInput,
     /// Standard input that rules name, as long as no other was submitted.
     pub(super) covered: Vec<Digested>,
+    /// The secrets that it reads from its standard input, as far as it was given any.
+    pub(super) reads: InputSecrets,
+    /// Under which digests of its standard input are written down, if that holds secrets.
+    pub(super) key: Option<DigestKey>,
     /// What must be seen nowhere once it is decided.
     pub(super) secrets: Secrets,
     /// The gate that holds it; none holds what the last broker left open.
@@ -36,8 +41,8 @@ pub(crate) struct OpenCommand {
     pub(crate) ballots: Vec<Ballot>,
     pub(crate) kind: Option<DecisionKind>,
     pub(crate) signatures: Vec<String>,
-    /// Of an item typed without echo: what is written down instead of the digest of its bytes,
-    /// which would let a password be guessed.
+    /// Of an item typed without echo, and of standard input with secrets: what is written down instead
+    /// of the digest of its bytes, which would let a password be guessed.
     pub(crate) salted_digest: Option<Digest>,
     /// What must lie beneath which directory of the target, if a rule decides.
     pub(crate) beneath: Vec<Beneath>,
@@ -72,9 +77,16 @@ impl OpenCommand {
     /// The command as it is kept, and as everybody may see it: no secret in it is.
     pub(crate) fn shown(&self) -> Result<Shown<CommandView>, Refusal> {
         let mut shown = self.view.clone();
+        let typed = shown.interactive.as_ref().is_some_and(|i| i.secret);
         match self.salted_digest {
-            Some(salted_digest) => secret::hide(&mut shown, salted_digest),
-            None => secret::mask(&mut shown, &self.secrets),
+            Some(salted_digest) if typed => secret::hide(&mut shown, salted_digest),
+            salted_digest => {
+                secret::mask(&mut shown, &self.secrets);
+                shown.sha256 = salted_digest.unwrap_or(shown.sha256);
+            }
+        }
+        if let Some(key) = &self.key {
+            key.cover(&mut shown);
         }
         Shown::of(&shown, &self.secrets)
     }

@@ -10,6 +10,7 @@ use expacti_protocol::session::SessionView;
 use super::model::State;
 use super::open::OpenCommand;
 use super::ports::{Decider, Now, Refusal};
+use super::secret_input::DigestKey;
 use super::sessions::session_entry;
 use super::shown::Secrets;
 
@@ -41,6 +42,8 @@ impl State {
             rules: Vec::new(),
             taint: Taint::default(),
             trust: false,
+            reads: Default::default(),
+            key: DigestKey::recovered(&view),
             secrets,
             bytes,
             gate: None,

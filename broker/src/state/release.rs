@@ -108,6 +108,7 @@ impl State {
         self.audit(&input::logged(entry, &view, false))?;
         self.store(id, Some(CommandState::Allowed))?;
         self.input_released(id);
+        self.give_input(id);
         self.taint(id, now)
     }
 

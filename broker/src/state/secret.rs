@@ -7,6 +7,7 @@ use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::ErrorCode;
 
 use super::ports::Refusal;
+use super::secret_input;
 use super::shown::{Secrets, Shown};
 
 /// The gate's note on a change of a file that holds secrets.
@@ -50,6 +51,7 @@ pub(super) fn mask(view: &mut CommandView, secrets: &Secrets) {
             term.span = secrets.span(term.span);
         }
     }
+    secret_input::mask(view, secrets);
     // What a file of secrets holds need not look like one.
     if view.preview.is_some()
         && view.kind == ItemKind::File
@@ -67,9 +69,13 @@ pub(crate) fn for_viewer(mut view: CommandView) -> Result<Shown<CommandView>, Re
         let nothing = Digest::of(view.id.as_str().as_bytes());
         hide(&mut view, nothing);
     } else {
-        // Found now or when it came in.
-        view.masked = secrets.masked().map(str::to_owned).or(view.masked);
+        // Found now or when it came in; of standard input it was found with what came before it.
+        view.masked = match view.kind {
+            ItemKind::Stdin => view.masked.or(secrets.masked().map(str::to_owned)),
+            _ => secrets.masked().map(str::to_owned).or(view.masked),
+        };
         mask(&mut view, &secrets);
+        secret_input::mask_for_viewer(&mut view);
     }
     Shown::of(&view, &secrets)
 }

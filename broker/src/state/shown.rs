@@ -32,27 +32,58 @@ fn is_exact(field: &str) -> bool {
 
 /// The secrets of a command, by which they are found in whatever else tells of it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Secrets(Masked);
+pub(crate) struct Secrets {
+    command: Masked,
+    /// Those in the standard input that came with it.
+    input: Masked,
+}
 
 impl Secrets {
     /// Those in the bytes of a command.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self(mask_secrets(bytes))
+        Self { command: mask_secrets(bytes), input: Masked::default() }
+    }
+
+    /// Those in an item of standard input.
+    pub(super) fn of_input(item: Masked) -> Self {
+        Self { command: item, input: Masked::default() }
+    }
+
+    /// Standard input came with the command.
+    pub(super) fn set_input(&mut self, input: Masked) {
+        self.input = input;
+    }
+
+    /// The standard input with its secrets masked, if there are any.
+    pub(super) fn input(&self) -> Option<&str> {
+        self.input.masked.then_some(self.input.text.as_str())
+    }
+
+    /// A text that may quote standard input.
+    pub(super) fn quoted(&self, text: &str) -> String {
+        let text = self.input.apply_to_quote(text);
+        self.command.apply_strictly(&text)
+    }
+
+    /// A text about something with these secrets.
+    fn apply(&self, text: &str) -> String {
+        let text = self.command.apply(text);
+        if self.input.masked { self.input.apply(&text) } else { text }
     }
 
     /// Those in an item that was read already.
     pub(crate) fn read(item: &Reading<'_>) -> Self {
-        Self(item.masked())
+        Self { command: item.masked(), input: Masked::default() }
     }
 
     /// The command with its secrets masked, if there are any.
     pub(crate) fn masked(&self) -> Option<&str> {
-        self.0.masked.then_some(self.0.text.as_str())
+        self.command.masked.then_some(self.command.text.as_str())
     }
 
     /// Where a span of the command is in the masked text.
     pub(crate) fn span(&self, span: [usize; 2]) -> [usize; 2] {
-        self.0.span(span)
+        self.command.span(span)
     }
 }
 
@@ -83,7 +114,7 @@ impl<T> Shown<T> {
 impl Shown<String> {
     /// A text about something with these secrets.
     pub(crate) fn text(text: &str, secrets: &Secrets) -> Self {
-        Self(secrets.0.apply(text))
+        Self(secrets.apply(text))
     }
 
     /// A text that stands for itself.
@@ -99,7 +130,7 @@ impl<T: Serialize + DeserializeOwned> Shown<T> {
             Refusal::failed(format!("failed to mask secrets, so nothing is shown: {e}"))
         };
         let mut value = serde_json::to_value(value).map_err(failed)?;
-        mask("", &mut value, &secrets.0);
+        mask("", &mut value, secrets);
         serde_json::from_value(value).map(Self).map_err(failed)
     }
 
@@ -109,7 +140,7 @@ impl<T: Serialize + DeserializeOwned> Shown<T> {
     }
 }
 
-fn mask(field: &str, value: &mut Value, secrets: &Masked) {
+fn mask(field: &str, value: &mut Value, secrets: &Secrets) {
     match value {
         Value::String(_) if is_exact(field) => {}
         Value::String(text) => *text = secrets.apply(text),
@@ -149,7 +180,7 @@ fn mask(field: &str, value: &mut Value, secrets: &Masked) {
 
 /// An entry for the log, with every string in it masked.
 pub(super) fn entry(entry: Entry, secrets: &Secrets) -> Entry {
-    entry.map(|field, value| mask(field, value, &secrets.0))
+    entry.map(|field, value| mask(field, value, secrets))
 }
 
 /// The text of a row of the database.
@@ -219,7 +250,7 @@ mod tests {
     fn a_variable_that_goes_along_is_told_by_its_name() {
         let secrets = Secrets::default();
         let mut value = serde_json::json!({"env": [["LANG", "C"], ["API_TOKEN", "S3cr-et9x"]]});
-        mask("", &mut value, &secrets.0);
+        mask("", &mut value, &secrets);
         assert_eq!(value, serde_json::json!({"env": [["LANG", "C"], ["API_TOKEN", "•••"]]}));
     }
 }

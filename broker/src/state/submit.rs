@@ -89,6 +89,13 @@ struct Judged {
     secrets: Secrets,
 }
 
+impl Judged {
+    /// It is standard input that holds a secret.
+    fn is_secret_input(&self) -> bool {
+        self.view.kind == ItemKind::Stdin && self.view.masked.is_some()
+    }
+}
+
 impl State {
     /// Takes a submission; the answer to it. The decision, when there is one at once, follows in
     /// `outgoing`.
@@ -100,9 +107,9 @@ impl State {
         now: Now,
     ) -> Result<GateEvent, Refusal> {
         let bytes = self.check_submission(gate, &submission)?;
-        let salted_digest =
-            is_secret(&submission).then(|| secret::salted_digest(&bytes)).transpose()?;
         let judged = self.judge(&submission, &bytes, now)?;
+        let is_secret = is_secret(&submission) || judged.is_secret_input();
+        let salted_digest = is_secret.then(|| secret::salted_digest(&bytes)).transpose()?;
         let (id, news) = (judged.view.id.clone(), self.outgoing.len());
         self.observe(&submission, &bytes, &judged);
         // The log says what came before it says what became of it.
@@ -182,7 +189,10 @@ impl State {
         let of_parent = submission.parent.as_ref();
         let item = self.judge_item(submission.kind, of_parent, bytes, &context, history);
         let (verdict, input, note, secrets, headline) = match item {
-            Some((verdict, input, note)) => (verdict, Some(input), note, Secrets::of(bytes), None),
+            Some((verdict, input, note)) => {
+                let secrets = self.secrets_of(submission.kind, of_parent, bytes);
+                (verdict, Some(input), note, secrets, None)
+            }
             None => {
                 let read = Reading::of(&self.snapshot, reading, bytes, &context);
                 let exec = submission.kind == ItemKind::Exec;
@@ -223,7 +233,7 @@ impl State {
     /// What an agent does in general is learnt from commands; a secret teaches nothing.
     fn observe(&mut self, submission: &Submission, bytes: &[u8], judged: &Judged) {
         let Some(session) = self.sessions.get_mut(&submission.session_id) else { return };
-        if judged.command && !is_secret(submission) {
+        if judged.command && !is_secret(submission) && !judged.is_secret_input() {
             let work = session.work.clone();
             if let Some(work) = self.work.get_mut(&work) {
                 work.history.observe(&Event::Submitted {
@@ -282,6 +292,8 @@ impl State {
         let after = |seconds| now.mono + Duration::from_secs(seconds);
         let command = OpenCommand {
             bytes,
+            reads: Default::default(),
+            key: None,
             secrets: judged.secrets.clone(),
             gate: Some(gate),
             deadline: after(view.timeout_seconds),
@@ -300,6 +312,7 @@ impl State {
             view,
         };
         self.commands.insert(id.clone(), command);
+        self.open_input(&id)?;
         self.store(&id, None)
     }
 

@@ -24,6 +24,7 @@ pub use input::{InputReport, InputUse};
 pub use looks::Looking;
 pub(crate) use looks::objection;
 pub use model::{Class, Effects, Touched};
+pub(crate) use places::is_secret_place;
 pub use report::{CommandReport, LineReport};
 pub(crate) use sentence::sentence;
 pub(crate) use special::{is_special_path, left_behind};

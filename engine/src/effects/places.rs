@@ -2,7 +2,7 @@
 //! part of its name is known.
 
 use super::model::Class;
-use crate::tables::{PathLists, wildcard};
+use crate::tables::{PathLists, RiskTables, wildcard};
 
 /// Files below `/dev`, `/proc` and `/sys` that tell of the machine and nothing else.
 const TELLING: &[&str] = &[
@@ -312,6 +312,11 @@ pub(crate) fn is_source(pattern: &str) -> bool {
     let name = pattern.rsplit('/').next().unwrap_or(pattern);
     let end = name.rfind(['*', '?', ']']).map_or(name, |at| name.get(at + 1..).unwrap_or(""));
     SOURCE.iter().any(|known| end.ends_with(known))
+}
+
+/// Whether what is at a path is a secret.
+pub(crate) fn is_secret_place(tables: &RiskTables, path: &str) -> bool {
+    matches!(class(&tables.path_lists, path), Class::Secret)
 }
 
 /// Whether a file's name says that it holds a secret.

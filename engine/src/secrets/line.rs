@@ -11,9 +11,10 @@ use regex_automata::util::syntax;
 use super::names::{ends_in_secret, is_no_value, is_secret_name};
 use super::replaced;
 use super::text;
+use super::within::{in_address, is_secret_file, is_secret_place, stages, typed};
 use super::word::{Unquoted, unquote, unquote_all};
 use crate::parse::{self, Redirect, RedirectOp, Script, Simple, Word};
-use crate::tables::{RiskTables, SecretInput, SecretPlaces, SecretTable};
+use crate::tables::{SecretInput, SecretPlaces, SecretTable};
 
 /// The deepest nesting of lines in words that is read; beneath it everything is masked.
 const MAX_DEPTH: usize = 6;
@@ -271,16 +272,24 @@ impl Scan {
             all.push(words);
         }
         let mut first = None;
-        for (reader, input) in inputs {
-            if script.commands.get(reader).is_some_and(|command| command.stage == 0) {
+        for (at, input) in inputs {
+            let reader = stages(script, at);
+            let earlier = |at: usize| {
+                stages(script, at).iter().any(|(pipeline, stage)| {
+                    reader.iter().any(|(reads, place)| reads == pipeline && stage < place)
+                })
+            };
+            // What comes through `cat` comes from the same place.
+            let mut before = script.commands.iter().zip(&all).enumerate();
+            let from_outside = script.commands.get(at).is_some_and(|command| command.stage == 0)
+                || before.any(|(at, (command, words))| {
+                    command.stage == 0 && earlier(at) && passes_on(words)
+                });
+            if from_outside {
                 first = first.or(Some(input));
             }
-            let reader = stages(script, reader);
             for (at, (command, words)) in script.commands.iter().zip(&all).enumerate() {
-                let before = |(pipeline, stage): &(usize, usize)| {
-                    reader.iter().any(|(reads, at)| reads == pipeline && stage < at)
-                };
-                if stages(script, at).iter().any(before) {
+                if earlier(at) {
                     self.printed(words, input, found);
                     self.printed_by_variable(line, command, input, found);
                     self.redirected(line, &command.redirects, script, input, found);
@@ -738,7 +747,7 @@ impl Scan {
         single: bool,
         found: &mut Vec<Range<usize>>,
     ) {
-        let mut at = 0;
+        let (mut at, mut over) = (0, false);
         for line in word.text.split_inclusive('\n') {
             let start = at;
             at += line.len();
@@ -748,10 +757,13 @@ impl Scan {
             }
             let skip = match input {
                 SecretInput::All => 0,
+                SecretInput::Line if over => break,
+                SecretInput::Line => 0,
                 SecretInput::Pairs => content.find(':').map_or(0, |at| at + 1),
                 SecretInput::Word if single && !content.contains([' ', ';', '|']) => 0,
                 SecretInput::Word => continue,
             };
+            over = true;
             if !content.get(skip..).is_none_or(is_masked) {
                 self.push(word, start + skip..start + content.len(), found);
             }
@@ -759,79 +771,13 @@ impl Scan {
     }
 }
 
-/// Whether a file by that name holds a secret and nothing else: `/etc/app/token`.
-fn is_secret_file(path: &str) -> bool {
-    let name = program_of(path);
-    let stem = name.strip_suffix(".txt").or_else(|| name.strip_suffix(".key")).unwrap_or(name);
-    ends_in_secret(stem)
-}
-
-/// Whether a file by that name holds secrets, among other things perhaps: `.env`, `secrets.yml`.
-fn is_secret_place(path: &str) -> bool {
-    let name = program_of(path).to_ascii_lowercase();
-    let mut parts = name.split(|c: char| !c.is_ascii_alphanumeric());
-    is_secret_file(path)
-        || parts.any(|part| {
-            matches!(
-                part,
-                "env"
-                    | "secret"
-                    | "secrets"
-                    | "credential"
-                    | "credentials"
-                    | "creds"
-                    | "password"
-                    | "passwords"
-                    | "token"
-                    | "tokens"
-                    | "vault"
-                    | "htpasswd"
-                    | "pgpass"
-                    | "netrc"
-            )
-        })
-}
-
-/// The password in `user:password@host`.
-fn in_address(text: &str) -> Option<Range<usize>> {
-    let at = text.rfind('@')?;
-    // `https://` and `:pserver:` come before the user.
-    let method = || text.strip_prefix(':')?.find(':').map(|at| at + 2);
-    let from = text.find("://").map(|scheme| scheme + 3).or_else(method).unwrap_or(0);
-    let user = text.get(from..at)?;
-    let colon = from + user.rfind(':')?;
-    (colon > from && colon + 1 < at).then_some(colon + 1..at)
-}
-
-/// The secret in what is typed to a program, as `expect` has it: one word, and no command.
-fn typed(text: &str, spawns: bool) -> Option<Range<usize>> {
-    let braces = text.starts_with('{') && text.ends_with('}') && text.len() > 2;
-    let from = usize::from(braces);
-    let mut end = text.len() - from;
-    while let Some(rest) = text.get(..end) {
-        let shorter = ["\\r", "\\n", "\r", "\n"].iter().find_map(|tail| rest.strip_suffix(tail));
-        match shorter {
-            Some(shorter) => end = shorter.len(),
-            None => break,
-        }
-    }
-    let word = text.get(from..end)?;
-    let entered = spawns || braces || end < text.len();
-    let common = matches!(
-        word.to_ascii_lowercase().as_str(),
-        "yes" | "no" | "exit" | "quit" | "logout" | "enable" | "end" | "root" | "admin"
-    );
-    let command = word.contains([' ', '$', '[', '\t'])
-        || word.starts_with(['\\', '-', '/', '.', '~'])
-        || RiskTables::builtin().program(word).is_some();
-    (entered && word.len() > 2 && !common && !command && !is_masked(word)).then_some(from..end)
-}
-
-/// The pipelines of which a command is a part, by itself or in a block, with its place in each.
-fn stages(script: &Script, at: usize) -> Vec<(usize, usize)> {
-    let own = script.commands.get(at).map(|command| (command.pipeline, command.stage));
-    let around = script.blocks.iter().filter(|block| block.commands.contains(&at));
-    own.into_iter().chain(around.map(|block| (block.pipeline, block.stage))).collect()
+/// Whether a command only hands its standard input on, changed or not.
+fn passes_on(words: &[Unquoted]) -> bool {
+    const FILTERS: [&str; 16] = [
+        "awk", "base64", "cat", "cut", "dd", "grep", "gunzip", "head", "iconv", "jq", "openssl",
+        "pv", "sed", "tail", "tee", "tr",
+    ];
+    words.first().is_some_and(|word| FILTERS.contains(&program_of(&word.text)))
 }
 
 /// What `tee` copies into such a file.
@@ -905,7 +851,7 @@ fn is_option(text: &str) -> bool {
 }
 
 /// Whether nothing is left to mask.
-fn is_masked(text: &str) -> bool {
+pub(super) fn is_masked(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c == '•')
 }
 

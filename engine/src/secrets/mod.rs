@@ -6,14 +6,18 @@
 //! Variables (`$TOKEN`) and placeholders (`<password>`) are not secrets. What cannot be read is masked
 //! rather than shown.
 
+mod input;
 mod line;
 mod names;
 mod pairs;
 mod replaced;
 mod text;
+mod within;
 mod word;
 
 use std::ops::Range;
+
+pub use input::InputSecrets;
 
 /// What stands in the place of a secret; it does not tell the length.
 const MASK: &str = "•••";
@@ -29,6 +33,8 @@ pub struct Masked {
     replaced: Vec<(Range<usize>, Range<usize>)>,
     /// The secrets, to be found elsewhere.
     values: Vec<String>,
+    /// Those of them that are secrets because of where they stand, however short.
+    sure: Vec<String>,
 }
 
 /// Replaces passwords, tokens and keys by `•••`.
@@ -221,7 +227,7 @@ fn merge(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
 
 fn replace(text: &str, found: Vec<Range<usize>>, values: Vec<String>) -> Masked {
     if found.is_empty() {
-        return Masked { text: text.to_owned(), masked: false, replaced: Vec::new(), values };
+        return Masked { text: text.to_owned(), masked: false, values, ..Masked::default() };
     }
     let mut out = String::with_capacity(text.len());
     let mut end = 0;
@@ -234,7 +240,7 @@ fn replace(text: &str, found: Vec<Range<usize>>, values: Vec<String>) -> Masked 
         replaced.push((range, start..out.len()));
     }
     out.push_str(text.get(end..).unwrap_or(""));
-    Masked { text: out, masked: true, replaced, values }
+    Masked { text: out, masked: true, replaced, values, sure: Vec::new() }
 }
 
 #[cfg(test)]

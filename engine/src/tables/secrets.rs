@@ -66,6 +66,8 @@ pub(crate) struct SecretPlaces {
 pub(crate) enum SecretInput {
     /// A secret.
     All,
+    /// A secret on the first line.
+    Line,
     /// `user:secret`, one a line.
     Pairs,
     /// A secret, if it is one word; otherwise what a program behind this one reads.

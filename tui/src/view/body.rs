@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 
 use crate::keymap::Action;
 use crate::model::{Item, Match, Model, Section, came};
-use crate::text::{bytes, width};
+use crate::text::{bytes, clean, width};
 use crate::visible_text::{Mark, Rows, VisibleText};
 
 /// Command and preview, broken into rows.
@@ -154,6 +154,10 @@ impl<'a> Body<'a> {
         if let Some(input) = input.filter(|_| self.item.view().kind != ItemKind::Stdin) {
             let end = if input.given.ended { "all of it" } else { "so far" };
             spans.push(Span::styled(format!("  {}, {end}", input.kind), theme.strong()));
+            // Of a text it is only what is wrong with it.
+            if let Some(note) = input.preview.first().filter(|_| input.text.is_some()) {
+                spans.push(Span::styled(format!("  {}", clean(note, 100)), theme.error()));
+            }
         }
         if let Some(diff) = self.item.diff {
             spans.push(Span::styled(format!("  +{}", diff.added), theme.ok()));

@@ -7,6 +7,7 @@ mod items;
 mod lifecycle;
 mod orders;
 mod reads;
+mod secret_input;
 mod shell;
 mod taint;
 mod world;
