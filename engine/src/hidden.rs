@@ -4,7 +4,7 @@
 use crate::Segment;
 use crate::effects::{Value, understand};
 use crate::program::base_name;
-use crate::restrict::Line;
+use crate::restrict::{Line, akin};
 use crate::risk::{commands_of, resolve};
 use crate::subject::{Heard, Subject};
 use crate::tables::{Act, Acts, Grammar, RiskTables};
@@ -12,8 +12,16 @@ use crate::tables::{Act, Acts, Grammar, RiskTables};
 /// The most commands that are looked for in one.
 const MOST: usize = 24;
 
+/// What a command may do beside what it says: the commands in its arguments, and what other programs would
+/// do in its place: `find x -delete` is `rm -r x`.
+pub(crate) fn beside(segment: &Segment, tables: &RiskTables) -> Vec<Subject> {
+    let mut all = hidden_in(segment, tables);
+    all.extend(akin(&segment.subject(), tables));
+    all
+}
+
 /// The commands that may stand in the arguments of a command: `pexec rm x`, `tool --run='rm x'`.
-pub(crate) fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> {
+fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> {
     let Some((program, rest)) = segment.argv.split_first() else { return Vec::new() };
     let values: Vec<Value> = rest.iter().map(|word| Value::literal(word.clone(), (0, 0))).collect();
     let understood = tables.grammar(base_name(program)).and_then(|it| understand(it, &values).ok());
@@ -31,7 +39,7 @@ pub(crate) fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> 
     };
     if tables.grammar(base_name(program)).filter(verb).is_some() {
         let any = Heard { text: "*".to_owned(), known: false };
-        out.push(Subject { words: words.iter().take(1).cloned().chain([any]).collect() });
+        out.push(Subject::of(words.iter().take(1).cloned().chain([any]).collect()));
     }
     for (at, word) in words.iter().enumerate().skip(1).take(MOST) {
         // `--run=rm x`, and `-Prm x`.
@@ -47,7 +55,7 @@ pub(crate) fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> 
         } else if !text.is_empty() {
             let first = Heard { text: text.to_owned(), known: word.known };
             let rest = words.get(at + 1..).unwrap_or(&[]).iter().cloned();
-            out.push(Subject { words: std::iter::once(first).chain(rest).collect() });
+            out.push(Subject::of(std::iter::once(first).chain(rest).collect()));
         }
         if out.len() >= MOST {
             break;
@@ -75,7 +83,7 @@ pub(crate) fn moved(line: &Line<'_>) -> Vec<Subject> {
                 0 => Heard { text: word.text.clone(), known: word.as_literal().is_some() },
                 _ => heard(word),
             });
-            out.push(Subject { words: words.collect() });
+            out.push(Subject::of(words.collect()));
         }
     }
     out.retain(|subject| !subject.words.is_empty());

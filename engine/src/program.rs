@@ -26,17 +26,24 @@ pub(crate) fn reads_as_posix(shell: Option<&str>) -> bool {
 const FAMILIES: &[&[&str]] = &[
     &["apt", "apt-get", "aptitude"],
     &["docker", "podman", "nerdctl"],
-    &["dnf", "yum", "microdnf"],
+    &["dnf", "yum", "microdnf", "dnf5"],
     &["iptables", "ip6tables", "iptables-nft", "iptables-legacy"],
     &["kubectl", "oc"],
+    &["mongo", "mongosh"],
     &["mysql", "mariadb"],
+    &["mysqladmin", "mariadb-admin"],
+    &["nc", "ncat", "netcat"],
     &["pip", "pip3"],
     &["python", "python2", "python3"],
     &["terraform", "tofu", "terragrunt"],
     &["docker-compose", "podman-compose"],
+    &["redis-cli", "valkey-cli", "keydb-cli"],
 ];
 
 /// The programs that do the same, this one among them; none where there is no other.
 pub(crate) fn family(name: &str) -> &'static [&'static str] {
-    FAMILIES.iter().find(|family| family.contains(&name)).copied().unwrap_or(&[])
+    let of = |name: &str| FAMILIES.iter().find(|family| family.contains(&name)).copied();
+    // `python3.11` is one of them as well.
+    let bare = || name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    of(name).or_else(|| of(bare())).unwrap_or(&[])
 }

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 
 use crate::effects::{InputReport, sentence};
-use crate::hidden::{goes_elsewhere, hidden_in, moved};
+use crate::hidden::{beside, goes_elsewhere, moved};
 use crate::judge::{ItemSyntax, Snapshot, changes_in, words_of_change};
 use crate::modifier::Modifier;
 use crate::restrict::{Line, Suspect};
@@ -135,7 +135,7 @@ impl<'a> Reading<'a> {
         self.hidden.get_or_init(|| {
             let segments = &self.assessment.segments;
             let tables = &self.snapshot.tables;
-            let inside = segments.iter().flat_map(|segment| hidden_in(segment, tables));
+            let inside = segments.iter().flat_map(|segment| beside(segment, tables));
             let goes = segments.iter().any(goes_elsewhere);
             let moved = if goes { moved(self.line()) } else { Vec::new() };
             inside.chain(moved).map(Suspect::from).collect()

@@ -9,15 +9,22 @@ pub(crate) struct Heard {
 }
 
 /// One command of a line, its wrappers looked through.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Subject {
     pub(crate) words: Vec<Heard>,
+    /// It is another way to write a command: an option that nobody knows says nothing here.
+    pub(crate) derived: bool,
 }
 
 impl Subject {
+    /// A command as it stands there.
+    pub(crate) fn of(words: Vec<Heard>) -> Self {
+        Self { words, derived: false }
+    }
+
     /// A command of which every word is known.
     pub(crate) fn known(words: Vec<String>) -> Self {
-        Self { words: words.into_iter().map(|text| Heard { text, known: true }).collect() }
+        Self::of(words.into_iter().map(|text| Heard { text, known: true }).collect())
     }
 
     pub(crate) fn all_known(&self) -> bool {

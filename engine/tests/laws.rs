@@ -48,7 +48,16 @@ const COMMANDS: &[&str] = &[
     "cat ~/.ssh/id_rsa",
     "tee f",
     "chmod 777 x",
+    "chmod a+rwx x",
     "reboot",
+    "apt purge nginx",
+    "docker container rm x",
+    "systemctl disable --now nginx",
+    "service nginx stop",
+    "git push origin +main",
+    "kill -KILL 1",
+    "unlink x",
+    "ip l d eth0",
 ];
 
 const RULES: &[(&str, MatchKind, Effect)] = &[
@@ -67,6 +76,19 @@ const RULES: &[(&str, MatchKind, Effect)] = &[
     ("git push **", MatchKind::Glob, Effect::Deny),
     ("reboot", MatchKind::Exact, Effect::Deny),
     ("* --force", MatchKind::Glob, Effect::Deny),
+    ("apt remove **", MatchKind::Glob, Effect::Deny),
+    ("apt **", MatchKind::Glob, Effect::Allow),
+    ("chmod 777 **", MatchKind::Glob, Effect::Deny),
+    ("docker rm **", MatchKind::Glob, Effect::Deny),
+    ("docker **", MatchKind::Glob, Effect::Allow),
+    ("systemctl stop **", MatchKind::Glob, Effect::Deny),
+    ("service **", MatchKind::Glob, Effect::Allow),
+    ("git push --force **", MatchKind::Glob, Effect::Deny),
+    ("kill -9 **", MatchKind::Glob, Effect::Deny),
+    ("rm **", MatchKind::Glob, Effect::Deny),
+    ("unlink **", MatchKind::Glob, Effect::Allow),
+    ("find **", MatchKind::Glob, Effect::Allow),
+    ("ip link delete **", MatchKind::Glob, Effect::Deny),
 ];
 
 /// Pattern, how many of ann, bob and cat (0: any reviewer), from which level, effects.
@@ -86,6 +108,13 @@ const POLICIES: &[PolicySpec] = &[
     ("systemctl restart *", 0, None, &[]),
     ("*", 2, None, &["deletes"]),
     ("*", 3, None, &["runs-unseen", "network"]),
+    ("apt remove **", 3, None, &[]),
+    ("apt purge *", 0, None, &[]),
+    ("chmod 777 **", 3, None, &[]),
+    ("docker rm **", 2, None, &[]),
+    ("systemctl stop **", 3, None, &[]),
+    ("git push --force **", 2, None, &[]),
+    ("unlink *", 2, None, &[]),
 ];
 
 fn snapshot(rules: &[usize], policies: &[usize]) -> Snapshot {

@@ -1,6 +1,6 @@
 //! Compound commands: groups, loops, conditions, functions. It must never skip a command inside one.
 
-use super::types::{Redirect, Simple};
+use super::types::{Block, Group, Redirect, RedirectOp, Simple};
 use super::words::is_name;
 use super::{Reader, Value};
 
@@ -8,6 +8,7 @@ impl Reader<'_> {
     /// Reads one command of a pipeline.
     pub(super) fn command(&mut self, pipeline: usize, stage: usize) {
         let start = self.pos;
+        let first = self.shared.script.commands.len();
         match self.bare() {
             "{" => {
                 self.pos += 1;
@@ -44,7 +45,11 @@ impl Reader<'_> {
                 return self.simple(pipeline, stage);
             }
         }
-        self.trailing_redirects(start, pipeline, stage);
+        self.trailing_redirects((start, first), pipeline, stage);
+        if stage > 0 || self.peek() == b'|' && self.byte(self.pos + 1) != b'|' {
+            let commands = first..self.shared.script.commands.len();
+            self.shared.script.blocks.push(Block { pipeline, stage, commands });
+        }
     }
 
     fn subshell(&mut self, start: usize) {
@@ -63,12 +68,29 @@ impl Reader<'_> {
         }
     }
 
-    fn trailing_redirects(&mut self, start: usize, pipeline: usize, stage: usize) {
+    /// The redirections of the compound command that begins at `start`, with its first command.
+    fn trailing_redirects(
+        &mut self,
+        (start, first): (usize, usize),
+        pipeline: usize,
+        stage: usize,
+    ) {
         let mut redirects: Vec<Redirect> = Vec::new();
         loop {
             self.blanks();
             let Some(redirect) = self.redirect() else { break };
             redirects.extend(redirect);
+        }
+        let given = |redirect: &Redirect| redirect.fd == Some(0) && redirect.op != RedirectOp::Dup;
+        if stage > 0 || redirects.iter().any(given) {
+            let script = &mut self.shared.script;
+            let group = script.groups.len();
+            let redirects = redirects.clone();
+            script.groups.push(Group { redirects, pipeline, stage, first });
+            // A block further inside that has input of its own keeps that.
+            for command in script.commands.iter_mut().skip(first) {
+                command.group.get_or_insert(group);
+            }
         }
         if redirects.is_empty() {
             return;

@@ -17,7 +17,7 @@ mod types;
 mod words;
 
 use types::Limit;
-pub(crate) use types::{Place, Problem, RedirectOp, Script, Simple, Span, Word};
+pub(crate) use types::{Place, Problem, Redirect, RedirectOp, Script, Simple, Span, Word};
 
 use std::collections::HashMap;
 

@@ -26,9 +26,14 @@ pub(crate) fn of(commands: &[&Simple], bodies: &[Word]) -> Option<String> {
 
 /// What the pipeline feeds into `this`, which stands at `index`.
 pub(crate) fn before(script: &Script, index: usize, this: &Simple) -> Option<String> {
+    fed(script, index, this.pipeline, this.stage)
+}
+
+/// What a pipeline feeds into a stage whose first command stands at `index`.
+pub(crate) fn fed(script: &Script, index: usize, pipeline: usize, stage: usize) -> Option<String> {
     /// How far back to look: substitutions put their own commands between the stages.
     const WINDOW: usize = 48;
-    if this.stage == 0 || this.stage > 8 {
+    if stage == 0 || stage > 8 {
         return None;
     }
     let earlier: Vec<&Simple> = script
@@ -36,10 +41,10 @@ pub(crate) fn before(script: &Script, index: usize, this: &Simple) -> Option<Str
         .get(index.saturating_sub(WINDOW)..index)?
         .iter()
         .filter(|command| {
-            command.pipeline == this.pipeline && !command.compound && !command.words.is_empty()
+            command.pipeline == pipeline && !command.compound && !command.words.is_empty()
         })
         .collect();
-    (earlier.len() == this.stage).then(|| of(&earlier, &script.bodies))?
+    (earlier.len() == stage).then(|| of(&earlier, &script.bodies))?
 }
 
 fn plain_arguments(command: &Simple) -> Option<Vec<&str>> {

@@ -131,6 +131,27 @@ pub(crate) struct Simple {
     pub(crate) background: bool,
     /// The function this command is part of.
     pub(crate) function: Option<usize>,
+    /// The innermost block around it that is given standard input.
+    pub(crate) group: Option<usize>,
+}
+
+/// A compound command that is a stage of a pipeline.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) pipeline: usize,
+    pub(crate) stage: usize,
+    /// The commands in it.
+    pub(crate) commands: std::ops::Range<usize>,
+}
+
+/// A compound command that is given standard input: by a redirection, or piped in.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) redirects: Vec<Redirect>,
+    pub(crate) pipeline: usize,
+    pub(crate) stage: usize,
+    /// The first command in it.
+    pub(crate) first: usize,
 }
 
 /// Why a line cannot be read with certainty.
@@ -188,6 +209,10 @@ pub(crate) struct Script {
     pub(crate) texts: Vec<String>,
     /// Every part that a shell reads as a program of its own: which text, and where in it.
     pub(crate) scopes: Vec<(usize, Span)>,
+    /// Blocks that are part of a pipeline.
+    pub(crate) blocks: Vec<Block>,
+    /// Blocks that are given standard input.
+    pub(crate) groups: Vec<Group>,
     /// Texts of here-documents.
     pub(crate) bodies: Vec<Word>,
     /// Command and process substitutions.

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 
 use super::types::{Policy, PolicyError, PolicyKind, Requirement};
-use crate::hidden::hidden_in;
+use crate::hidden::beside;
 use crate::program::base_name;
 use crate::restrict::{
     Done, Likeness, Line, PatternIndex, Suspect, is_far, likeness, policy_level,
@@ -67,7 +67,7 @@ impl PolicySet {
         let level = policy_level(&assessment, effects).max(level);
         let tables = RiskTables::builtin();
         let hidden = || -> Vec<Suspect> {
-            let inside = assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables));
+            let inside = assessment.segments.iter().flat_map(|segment| beside(segment, tables));
             inside.map(Suspect::from).collect()
         };
         let commands = || every_command(command).into_iter().map(Suspect::from).collect();

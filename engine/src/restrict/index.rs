@@ -3,13 +3,15 @@
 //!
 //! [`likeness`]: super::likeness
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::program::{base_name, family};
 use crate::rules::GlobPattern;
+use crate::subject::Heard;
+use crate::tables::{RiskTables, Synonyms};
 
 use super::suspect::Suspect;
-use super::{is_cluster, is_option, normal, resources};
+use super::{comparable, is_cluster, is_option, modes, resources};
 
 /// Patterns by the program that they name, and by a word that a command must have to be meant.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +64,18 @@ impl PatternIndex {
     /// The patterns that may be about a command: those for its program, for programs like it, and for
     /// any.
     pub(crate) fn about(&self, suspect: &Suspect) -> Vec<usize> {
+        let mut all = self.about_one(suspect);
+        let others = suspect.others(RiskTables::builtin());
+        if !others.is_empty() {
+            let mut known: HashSet<usize> = all.iter().copied().collect();
+            let more = others.iter().flat_map(|other| self.about_one(other));
+            all.extend(more.filter(|at| known.insert(*at)));
+        }
+        all
+    }
+
+    /// Those that may be about it as it is written there.
+    fn about_one(&self, suspect: &Suspect) -> Vec<usize> {
         let first = suspect.subject.words.first();
         let mut out = Vec::new();
         match first {
@@ -119,7 +133,8 @@ impl Group {
         // What is not known may be any word, and what is selected has any name.
         let tells = self.open.len() < self.all.len()
             && words.iter().all(|word| word.known)
-            && !(cluster && selects());
+            && !(cluster && selects())
+            && !is_pattern(suspect.program(), words);
         if !tells {
             out.extend(&self.all);
             return;
@@ -143,17 +158,30 @@ impl Group {
     }
 }
 
+/// Whether the program reads one of the words as a pattern of names, which may have any.
+fn is_pattern(program: &str, words: &[Heard]) -> bool {
+    Synonyms::builtin().takes_patterns(program)
+        && words.iter().any(|word| word.text.contains(['*', '?', '[']))
+}
+
 /// The words of a pattern without which a command of which every word is known is not meant. A path may
 /// be written in other ways, an option be part of another, and a number have zeros in front.
 fn keys(pattern: &GlobPattern, program: &str) -> Vec<Key> {
     let mut keys = Vec::new();
+    let synonyms = Synonyms::builtin();
+    if synonyms.abbreviates(program) {
+        return keys;
+    }
     for wanted in pattern.words().get(1..).unwrap_or(&[]) {
         let name = if is_cluster(program) { resources::name(wanted) } else { wanted };
         let number = name.bytes().all(|b| b.is_ascii_digit());
         if is_option(wanted) || number || name == "*" || name.starts_with(['/', '~', '$']) {
             continue;
         }
-        let text = normal(name);
+        if synonyms.takes_modes(program) && modes::is_mode(name) {
+            continue;
+        }
+        let text = comparable(program, name);
         match text.find(['*', '?']) {
             None => keys.push(Key::Word(text)),
             Some(0) => {}
@@ -173,13 +201,80 @@ mod tests {
     use crate::risk::commands_of;
     use crate::tables::RiskTables;
 
-    const PROGRAMS: [&str; 8] =
-        ["kubectl", "oc", "rm", "git", "/usr/bin/apt", "apt-get", "k*", "tool"];
-    const WORDS: [&str; 30] = [
-        "delete", "get", "pods", "po", "pod/x", "po,svc", "all", "-n", "--all", "-rf", "-r",
-        "push", "push*", "p*", "*", "007", "7", "/srv", "/srv/*", "./x", "x/", "x", "~/x",
-        "--name=x", "--name=*", "-l", "$y", "$(z)", "a?c", "abc",
+    const PROGRAMS: [&str; 13] = [
+        "kubectl",
+        "oc",
+        "rm",
+        "git",
+        "/usr/bin/apt",
+        "apt-get",
+        "k*",
+        "tool",
+        "systemctl",
+        "chmod",
+        "psql",
+        "ip",
+        "docker",
     ];
+    const WORDS: [&str; 48] = [
+        "purge",
+        "remove",
+        "--force",
+        "+x",
+        "stop",
+        "disable",
+        "--now",
+        "x.service",
+        "777",
+        "a+rwx",
+        "o+w",
+        "-c",
+        "DROP  x",
+        "drop*",
+        "l",
+        "link",
+        "container",
+        "kill",
+        "delete",
+        "get",
+        "pods",
+        "po",
+        "pod/x",
+        "po,svc",
+        "all",
+        "-n",
+        "--all",
+        "-rf",
+        "-r",
+        "push",
+        "push*",
+        "p*",
+        "*",
+        "007",
+        "7",
+        "/srv",
+        "/srv/*",
+        "./x",
+        "x/",
+        "x",
+        "~/x",
+        "--name=x",
+        "--name=*",
+        "-l",
+        "$y",
+        "$(z)",
+        "a?c",
+        "abc",
+    ];
+
+    /// The words of a line, those with blanks in quotes.
+    fn quoted(words: &[&str]) -> String {
+        let quoted = |word: &&str| match word.contains(' ') {
+            true => format!("'{word}'"),
+            false => (*word).to_owned(),
+        };
+        words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(3000))]
@@ -196,11 +291,11 @@ mod tests {
             let patterns: Vec<GlobPattern> = patterns
                 .iter()
                 .filter_map(|(program, words)| {
-                    GlobPattern::parse(&format!("{program} {}", words.join(" "))).ok()
+                    GlobPattern::parse(&format!("{program} {}", quoted(words))).ok()
                 })
                 .collect();
             let index = PatternIndex::build(patterns.iter().map(Some));
-            for subject in commands_of(&format!("{program} {}", words.join(" "))) {
+            for subject in commands_of(&format!("{program} {}", quoted(&words))) {
                 let suspect = Suspect::from(subject);
                 let about = index.about(&suspect);
                 for (at, pattern) in patterns.iter().enumerate() {

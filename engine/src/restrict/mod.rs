@@ -3,11 +3,14 @@
 
 mod index;
 mod line;
+mod modes;
 mod resources;
+mod spellings;
 mod suspect;
 
 pub(crate) use index::PatternIndex;
 pub(crate) use line::{Done, Line, is_far, policy_level};
+pub(crate) use spellings::akin;
 use suspect::Operand;
 pub(crate) use suspect::Suspect;
 
@@ -16,7 +19,7 @@ use crate::program::{base_name, family};
 use crate::risk::resolve;
 use crate::rules::GlobPattern;
 use crate::subject::Heard;
-use crate::tables::{Act, Grammar, RiskTables, wildcard};
+use crate::tables::{Act, Grammar, RiskTables, Synonyms, wildcard};
 
 /// How sure it is that a command is the one that a pattern is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,8 +33,21 @@ pub(crate) enum Likeness {
     Certain,
 }
 
-/// How sure it is that the pattern is about the command.
+/// How sure it is that the pattern is about the command, however that is written.
 pub(crate) fn likeness(pattern: &GlobPattern, suspect: &Suspect, tables: &RiskTables) -> Likeness {
+    let own = literal_likeness(pattern, suspect, tables);
+    if own >= Likeness::Yes {
+        return own;
+    }
+    let others = suspect.others(tables).iter();
+    others
+        .map(|other| spellings::likeness(pattern, other, tables))
+        .max()
+        .map_or(own, |it| it.max(own))
+}
+
+/// How sure it is that the pattern is about the command as it is written.
+fn literal_likeness(pattern: &GlobPattern, suspect: &Suspect, tables: &RiskTables) -> Likeness {
     let subject = &suspect.subject;
     let (Some(first), Some(wanted)) = (subject.words.first(), pattern.words().first()) else {
         return Likeness::No;
@@ -48,7 +64,9 @@ pub(crate) fn likeness(pattern: &GlobPattern, suspect: &Suspect, tables: &RiskTa
     {
         return Likeness::No;
     }
-    let words = words_likeness(rest, suspect, tables);
+    // One that is not known is taken for the one that is meant.
+    let meant = if first.known { base_name(&first.text) } else { base_name(wanted) };
+    let words = words_likeness(rest, suspect, meant, tables);
     // Without any other word, a program that is not known would be every program.
     if program == Likeness::Near && !rest.is_empty() && words < Likeness::Yes {
         return Likeness::No;
@@ -126,6 +144,10 @@ fn is_other_verb(
     let verb = rest.iter().find(|word| !word.starts_with('-'));
     let (Some(wanted), Some(verb)) = (verb, understood.verbs.first()) else { return false };
     let plain = !wanted.contains(['*', '?', '/', '=']);
+    // `ip r` is any of those that begin so.
+    if Synonyms::builtin().abbreviates(base_name(program)) && begins_with(wanted, verb) {
+        return false;
+    }
     // `docker container rm`; and what a verb runs may be anything: `git submodule foreach git push`.
     let deeper = understood.verbs.contains(wanted);
     let run = understood.acts.has(Act::Runs)
@@ -143,19 +165,23 @@ fn same_verb(tables: &RiskTables, program: &str, a: &str, b: &str) -> bool {
 }
 
 /// Whether every word of the pattern is among those of the command.
-fn words_likeness(rest: &[String], suspect: &Suspect, tables: &RiskTables) -> Likeness {
-    let program = suspect.program();
-    let cluster = is_cluster(program);
+fn words_likeness(
+    rest: &[String],
+    suspect: &Suspect,
+    program: &str,
+    tables: &RiskTables,
+) -> Likeness {
+    let cluster = is_cluster(suspect.program());
     let words = suspect.operands();
     let recursive = rest.iter().any(|word| is_recursive(word));
     let mut all = Likeness::Yes;
     let mut used = vec![false; words.len()];
     for (at, wanted) in rest.iter().enumerate() {
         let found = if is_option(wanted) {
-            option_likeness(wanted, words, program, tables)
+            option_likeness(wanted, words, program, tables, suspect.subject.derived)
         } else {
             let wanted: &str = if cluster { resources::name(wanted) } else { wanted };
-            let found = operand_likeness(wanted, words, &mut used);
+            let found = operand_likeness(wanted, words, &mut used, program);
             let doubt = || {
                 // Only what is behind the verb can be selected.
                 let heard = || words.iter().map(|operand| &operand.word);
@@ -177,16 +203,27 @@ fn is_option(wanted: &str) -> bool {
     wanted.starts_with('-') && wanted.len() > 1 && !wanted.contains(['*', '?'])
 }
 
-fn operand_likeness(wanted: &str, words: &[Operand], used: &mut [bool]) -> Likeness {
+fn operand_likeness(wanted: &str, words: &[Operand], used: &mut [bool], program: &str) -> Likeness {
     // The last word of `rm *` may stand for nothing.
     if wanted == "*" {
         return Likeness::Yes;
     }
-    let wanted_path = normal(wanted);
+    let synonyms = Synonyms::builtin();
+    let wanted_plain = comparable(program, wanted);
+    let mode = synonyms.takes_modes(program) && modes::is_mode(wanted);
+    let short = synonyms.abbreviates(program) && !wanted.contains(['*', '?']);
+    // Where the program is only taken for this one, its words were not read as its own.
+    let special = synonyms.is_special(program);
+    let plain = |operand: &Operand| {
+        wildcard(&wanted_plain, &operand.normal)
+            || special && wildcard(&wanted_plain, &comparable(program, &operand.word.text))
+    };
     let fits = |operand: &Operand| {
         same_number(wanted, &operand.word.text)
-            || wildcard(&wanted_path, &operand.normal)
-            || operand.value.as_ref().is_some_and(|value| wildcard(&wanted_path, value))
+            || mode && modes::gives(wanted, &operand.word.text) == Some(true)
+            || short && begins_with(wanted, &operand.word.text)
+            || plain(operand)
+            || operand.value.as_ref().is_some_and(|value| wildcard(&wanted_plain, value))
     };
     let free = |(operand, used): (&Operand, &bool)| !used && operand.word.known && fits(operand);
     let at = words.iter().zip(used.iter()).position(free);
@@ -195,9 +232,43 @@ fn operand_likeness(wanted: &str, words: &[Operand], used: &mut [bool]) -> Liken
         return Likeness::Yes;
     }
     let unknown = |Operand { word, .. }: &Operand| {
-        !word.known && (may_be(&wanted_path, &word.text) || may_be(wanted, &word.text))
+        !word.known
+            && (may_be(&wanted_plain, &comparable(program, &word.text))
+                || may_be(wanted, &word.text)
+                || mode && modes::may_be_mode(&word.text))
     };
-    if words.iter().any(unknown) { Likeness::Near } else { Likeness::No }
+    let names = synonyms.takes_patterns(program);
+    let pattern = |Operand { word, .. }: &Operand| {
+        names
+            && word.text.contains(['*', '?', '['])
+            && !word.text.starts_with('-')
+            && may_be(&wanted_plain, &word.text)
+    };
+    if words.iter().any(|word| unknown(word) || pattern(word)) {
+        Likeness::Near
+    } else {
+        Likeness::No
+    }
+}
+
+/// Whether one of two names is the beginning of the other.
+fn begins_with(a: &str, b: &str) -> bool {
+    !a.is_empty() && !b.is_empty() && (a.starts_with(b) || b.starts_with(a))
+}
+
+/// A word without what means nothing to the program: capitals and blanks, an ending, ways to write a path.
+fn comparable(program: &str, word: &str) -> String {
+    let synonyms = Synonyms::builtin();
+    let text = if synonyms.folds(program) {
+        let lower = word.to_ascii_lowercase();
+        lower.split_whitespace().collect::<Vec<_>>().join(" ")
+    } else {
+        normal(word)
+    };
+    match synonyms.ending(program).and_then(|ending| text.strip_suffix(ending)) {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => text,
+    }
 }
 
 /// `0777` and `777`.
@@ -251,12 +322,14 @@ fn normal(word: &str) -> String {
     }
 }
 
-/// Whether the command has the option, in its short or long form, alone or with others.
+/// Whether the command has the option, in its short or long form, alone or with others. `derived`: it is
+/// another way to write a command, whose own options were looked at.
 fn option_likeness(
     wanted: &str,
     words: &[Operand],
     program: &str,
     tables: &RiskTables,
+    derived: bool,
 ) -> Likeness {
     let words = || words.iter().map(|operand| &operand.word);
     let grammars = grammars(words(), program, tables);
@@ -290,7 +363,7 @@ fn option_likeness(
     // An option that no grammar describes may be the long form of a short one, or the other way round.
     let described = |name: &String| grammars.iter().any(|grammar| grammar.option(name).is_some());
     let other = have.iter().any(|have| !wanted_names.contains(have) && !described(have));
-    if unknown || other { Likeness::Near } else { Likeness::No }
+    if unknown || other && !derived { Likeness::Near } else { Likeness::No }
 }
 
 /// The grammars of the program and of the verbs among its words, innermost first.

@@ -7,14 +7,25 @@ use crate::program::base_name;
 use crate::subject::{Heard, Subject};
 use crate::tables::RiskTables;
 
-use super::{is_cluster, normal, resources};
+use super::{Likeness, comparable, is_cluster, resources, spellings};
 
 /// A command that a pattern may be about.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Suspect {
     pub(crate) subject: Subject,
+    /// How sure it is at most that a pattern about it is about the command.
+    pub(super) at_most: Likeness,
+    /// The sub-command that it begins with, where it is another way to write the command.
+    pub(super) verb: Option<String>,
     understood: OnceCell<Option<Understood>>,
     operands: OnceCell<Vec<Operand>>,
+    others: OnceCell<Vec<Suspect>>,
+}
+
+impl Default for Suspect {
+    fn default() -> Self {
+        Self::from(Subject::default())
+    }
 }
 
 /// A word behind the program as patterns are compared with it.
@@ -28,11 +39,22 @@ pub(super) struct Operand {
 
 impl From<Subject> for Suspect {
     fn from(subject: Subject) -> Self {
-        Self { subject, ..Self::default() }
+        Self::derived(subject, Likeness::Certain, None)
     }
 }
 
 impl Suspect {
+    /// Another way to write a command.
+    pub(super) fn derived(subject: Subject, at_most: Likeness, verb: Option<String>) -> Self {
+        let (understood, operands) = (OnceCell::new(), OnceCell::new());
+        Self { subject, at_most, verb, understood, operands, others: OnceCell::new() }
+    }
+
+    /// The other ways to write the command.
+    pub(super) fn others(&self, tables: &RiskTables) -> &[Suspect] {
+        self.others.get_or_init(|| spellings::of(&self.subject, tables))
+    }
+
     /// What the program's grammar says of the words.
     pub(super) fn understood(&self, tables: &RiskTables) -> Option<&Understood> {
         let read = || {
@@ -64,8 +86,8 @@ impl Suspect {
             };
             let operand = |word: Heard| {
                 let value = word.text.split_once('=').filter(|(name, _)| name.starts_with('-'));
-                let value = value.map(|(_, value)| normal(value));
-                Operand { normal: normal(&word.text), value, word }
+                let value = value.map(|(_, value)| comparable(self.program(), value));
+                Operand { normal: comparable(self.program(), &word.text), value, word }
             };
             words.into_iter().map(operand).collect()
         })

@@ -140,7 +140,7 @@ fn subject(argv: &[String], known: &[bool]) -> Subject {
         text: text.clone(),
         known: known.get(at).copied().unwrap_or(false),
     };
-    Subject { words: argv.iter().enumerate().map(heard).collect() }
+    Subject::of(argv.iter().enumerate().map(heard).collect())
 }
 
 impl Segment {

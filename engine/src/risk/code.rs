@@ -342,6 +342,26 @@ pub(crate) fn sed(text: &str) -> Seen {
     seen
 }
 
+/// Reads a format of a terminal multiplexer: `#(CMD)` is what a command prints.
+pub(crate) fn format(text: &str) -> Seen {
+    let mut seen = Seen { runs: true, ..Seen::default() };
+    seen.add(Effect::Exec, "the format runs a command");
+    for (at, _) in text.match_indices("#(").take(8) {
+        let rest = text.get(at + 2..).unwrap_or("");
+        let mut depth = 1_usize;
+        let end = rest.find(|c| {
+            depth = match c {
+                '(' => depth + 1,
+                ')' => depth.saturating_sub(1),
+                _ => depth,
+            };
+            depth == 0
+        });
+        seen.shell.push(rest.get(..end.unwrap_or(rest.len())).unwrap_or("").to_owned());
+    }
+    seen
+}
+
 /// Reads an editor's or debugger's command.
 pub(crate) fn editor(text: &str) -> Seen {
     let mut seen = Seen::default();

@@ -2,7 +2,6 @@
 
 use crate::Category;
 use crate::modifier::Modifier;
-use crate::parse::RedirectOp;
 use crate::program::base_name;
 use crate::tables::{Arguments, wildcard};
 
@@ -57,7 +56,7 @@ pub(super) fn hosts(
         break;
     }
     let program = unit.words.first().map_or("", |word| base_name(&word.text));
-    leaves(unit, program, arguments, score);
+    leaves(scorer, unit, program, arguments, score);
     if matches!(program, "dig" | "nslookup" | "host" | "drill" | "ping")
         && let Some(word) = unit.words.iter().skip(1).find(|word| {
             word.flags.substitution && word.flags.unknown_output && !word.text.contains("name")
@@ -75,7 +74,13 @@ pub(super) fn hosts(
 
 /// Data that leaves for a host on no list: a remote destination of `scp` and `rsync`, an answer
 /// smuggled into a name that is looked up, standard input of `nc` and `ssh`.
-fn leaves(unit: &Unit<'_>, program: &str, arguments: &Arguments<'_>, score: &mut SegmentScore) {
+fn leaves(
+    scorer: &Scorer<'_>,
+    unit: &Unit<'_>,
+    program: &str,
+    arguments: &Arguments<'_>,
+    score: &mut SegmentScore,
+) {
     let Some(applied) = score
         .modifiers
         .list
@@ -86,13 +91,7 @@ fn leaves(unit: &Unit<'_>, program: &str, arguments: &Arguments<'_>, score: &mut
         return;
     };
     let last = arguments.operands.last().map_or("", |(text, _)| *text);
-    let fed = Some(unit.host).is_some_and(|simple| {
-        simple.stage > 0
-            || simple
-                .redirects
-                .iter()
-                .any(|redirect| redirect.fd == Some(0) && redirect.op != RedirectOp::Dup)
-    });
+    let fed = scorer.input(unit.index, unit.host, unit.inherit).is_some();
     let sends = match program {
         "scp" | "rsync" | "pscp" => {
             arguments.operands.len() > 1 && host_of(last).is_some() && last.contains(':')

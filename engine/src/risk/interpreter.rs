@@ -2,9 +2,10 @@
 //! seen as code that does nothing.
 
 use crate::modifier::Modifier;
-use crate::parse::{RedirectOp, Word, output};
+use crate::parse::{RedirectOp, Word};
 use crate::tables::{Arguments, CodePlace, Language, Program, Wraps};
 
+use super::input::Input;
 use super::scorer::{Scorer, Unit};
 use super::segment_score::SegmentScore;
 
@@ -76,9 +77,11 @@ pub(super) fn has_code(program: &Program, arguments: &Arguments<'_>) -> bool {
         || program.code.iter().any(|(place, _)| match place {
             CodePlace::Second => arguments.operands.len() > 1,
             CodePlace::Operands => !arguments.operands.is_empty(),
-            CodePlace::First | CodePlace::PlusWords | CodePlace::Option(_) | CodePlace::Verb(_) => {
-                false
-            }
+            CodePlace::First
+            | CodePlace::PlusWords
+            | CodePlace::Words
+            | CodePlace::Option(_)
+            | CodePlace::Verb(_) => false,
         })
 }
 
@@ -98,23 +101,19 @@ fn code_on_stdin(
     language: Language,
     score: &mut SegmentScore,
 ) {
-    let simple = unit.host;
     let first = unit.words.first().map_or(score.base_span, |word| word.span);
-    let redirected = simple
-        .redirects
-        .iter()
-        .any(|redirect| redirect.fd == Some(0) && !matches!(redirect.op, RedirectOp::Dup));
-    let piped = simple.stage > 0 && !redirected;
+    let input = scorer.input(unit.index, unit.host, unit.inherit);
+    let redirect = input.as_ref().and_then(|input| input.redirect);
+    let redirected = redirect.is_some();
+    let piped = input.as_ref().is_some_and(Input::is_piped);
     let runs_code = !matches!(language, Language::Sql | Language::Redis | Language::Mongo);
     if piped && runs_code {
         score.modifiers.add(Modifier::PipeToInterpreter, first, "what is piped in is run");
-        if output::before(&scorer.shared.script, unit.index, unit.host).is_none() {
+        if input.is_none_or(|input| input.text.is_none()) {
             let why = "the code that is piped in cannot be seen";
             score.modifiers.add(Modifier::Uninspectable, first, why);
         }
-    } else if piped
-        || redirected && simple.redirects.iter().any(|redirect| redirect.op == RedirectOp::Read)
-    {
+    } else if piped || redirect == Some(RedirectOp::Read) {
         let why = "what is read from standard input cannot be seen";
         score.modifiers.add(Modifier::Uninspectable, first, why);
     }

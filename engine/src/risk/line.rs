@@ -62,7 +62,14 @@ pub(super) fn collect(
             format!("the target's shell is {shell}, whose language is not read here"),
         );
     }
+    // Only an interactive shell has it, and dash has none; a command that gets a terminal is no line of one.
+    let expands = context
+        .shell
+        .as_deref()
+        .is_none_or(|shell| !matches!(base_name(shell), "sh" | "dash" | "ash" | "ksh" | "mksh"));
     if context.pty
+        && context.in_shell
+        && expands
         && let Some(at) = text.find('!')
         && text.get(at + 1..).is_some_and(|rest| {
             rest.starts_with(|c: char| {

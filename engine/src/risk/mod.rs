@@ -11,6 +11,7 @@ mod deception;
 mod effects;
 mod files;
 mod hosts;
+mod input;
 mod interpreter;
 mod items;
 mod line;

@@ -151,16 +151,6 @@ impl Scorer<'_> {
         }
     }
 
-    pub(super) fn constant_stdin(&self, simple: &Simple) -> Option<String> {
-        let redirect = simple.redirects.iter().rev().find(|redirect| redirect.fd == Some(0))?;
-        let word = match redirect.op {
-            RedirectOp::HereString => &redirect.target,
-            RedirectOp::HereDoc => self.shared.script.bodies.get(redirect.body?)?,
-            _ => return None,
-        };
-        word.known().then(|| word.text.clone())
-    }
-
     /// Code given in options or operands.
     pub(super) fn look_into_code(
         &mut self,
@@ -218,6 +208,8 @@ impl Scorer<'_> {
             }
             Language::Awk => code::awk(&word.text),
             Language::Sed => code::sed(&word.text),
+            Language::Format if !word.text.contains("#(") => return,
+            Language::Format => code::format(&word.text),
             Language::Editor => code::editor(&word.text),
             Language::Code => code::code(&word.text),
         };
@@ -241,27 +233,14 @@ impl Scorer<'_> {
         if has_code(program, arguments) || operand_is_script(program, arguments) {
             return;
         }
-        let span = words.first().map_or(host.span, |word| word.span);
-        if let Some(redirect) = host.redirects.iter().rev().find(|redirect| redirect.fd == Some(0))
-        {
-            let word = match redirect.op {
-                RedirectOp::HereString => Some(redirect.target.clone()),
-                RedirectOp::HereDoc => {
-                    redirect.body.and_then(|at| self.shared.script.bodies.get(at)).cloned()
-                }
-                _ => None,
-            };
-            if let Some(word) = word {
-                self.code(&word, language, outer, via);
+        let Some(input) = self.input(index, host, outer) else { return };
+        // What reads it leaves nothing for the commands in it.
+        let outer = &Inherit { input: None, ..outer.clone() };
+        if let Some(mut word) = input.text {
+            if input.redirect.is_none() {
+                word.span = words.first().map_or(host.span, |word| word.span);
             }
-            return;
-        }
-        if let Some(text) = output::before(&self.shared.script, index, host) {
-            match language {
-                Language::Cron => self.cron(&text, Place::Fixed(span), outer, via),
-                Language::Shell => self.nested(&text, Place::Fixed(span), outer, via),
-                _ => self.code(&Word { text, span, ..Word::default() }, language, outer, via),
-            }
+            self.code(&word, language, outer, via);
         }
     }
 }
@@ -288,6 +267,7 @@ fn code_at(
             let from = arguments.operands.first().map_or(words.len(), |(_, at)| *at);
             joined(words.get(from..).unwrap_or(&[])).into_iter().collect()
         }
+        CodePlace::Words => words.iter().skip(1).cloned().collect(),
         CodePlace::PlusWords => {
             words.iter().skip(1).filter(|word| word.text.starts_with('+')).cloned().collect()
         }

@@ -6,6 +6,7 @@ use crate::parse::{Shared, Simple, Span, Word};
 use crate::program::base_name;
 use crate::tables::RiskTables;
 
+use super::input::Input;
 use super::segment_score::SegmentScore;
 
 /// The deepest nesting of wrappers that is followed.
@@ -21,6 +22,8 @@ pub(crate) struct Inherit {
     pub(crate) more_arguments: Option<Span>,
     /// How many wrappers and nested texts are around it.
     pub(crate) depth: usize,
+    /// Standard input of the command whose code it is.
+    pub(crate) input: Option<Box<Input>>,
 }
 
 /// One command with its wrappers taken off so far.

@@ -7,7 +7,7 @@ use crate::modifier::Modifier;
 use crate::parse::Word;
 use crate::program::SHELLS;
 use crate::program::base_name;
-use crate::tables::{Act, Arguments, Effect, MAX_WORDS, Program, RiskTables, wildcard};
+use crate::tables::{Act, Arguments, Effect, Kind, MAX_WORDS, Program, RiskTables, wildcard};
 
 use super::effects::{add_statements, apply};
 use super::program::{only_helps, program_name};
@@ -108,15 +108,20 @@ fn names_a_shell(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore)
     let words = unit.words.get(1..).unwrap_or(&[]);
     let known = understanding(scorer, unit.words);
     let runs = known.as_ref().is_some_and(|known| known.acts.has(Act::Runs));
-    // What runs something may be told to in its own way: `vim -c ':!sh'`.
-    let told = words.iter().filter(|word| runs && escapes_to_a_shell(&word.text));
+    // What runs something may be told to in its own way: `vim -c ':!sh'`; but not in words for people.
+    let prose = |word: &Word| {
+        let uses = known.iter().flat_map(|known| &known.uses);
+        let mut prose = uses.filter(|used| used.kind == Kind::Prose);
+        prose.any(|used| used.value.as_literal() == Some(word.text.as_str()))
+    };
+    let told = words.iter().filter(|word| runs && escapes_to_a_shell(&word.text) && !prose(word));
     let named = variables.chain(words.iter().filter(|_| known.is_none())).chain(told);
     // `gh completion bash` only prints.
     let completes = words.iter().any(|word| word.text.starts_with("completion"));
     let starts = |word: &&Word| {
         starts_a_shell(&word.text)
             || !completes && SHELLS.contains(&word.text.as_str())
-            || escapes_to_a_shell(&word.text)
+            || escapes_to_a_shell(&word.text) && (known.is_some() || escapes_to_known(scorer, word))
     };
     let Some(word) = named.into_iter().find(starts) else { return };
     score.category = Category::CodeExecution;
@@ -170,6 +175,15 @@ fn escapes_to_a_shell(text: &str) -> bool {
     behind.is_some_and(|rest| {
         rest.trim_start().starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
     }) || text.contains("#(")
+}
+
+/// Whether what stands behind that sign is a program: `!sh`, but not `!important`.
+fn escapes_to_known(scorer: &Scorer<'_>, word: &Word) -> bool {
+    let text = word.text.trim_start_matches([':', '!', '|', ' ']);
+    let program = text.split([' ', ';', '&', '|']).next().unwrap_or("");
+    word.text.contains("#(")
+        || program.contains('/')
+        || scorer.tables.program(base_name(program)).is_some()
 }
 
 /// Applies what the wrappers around this command say about it.

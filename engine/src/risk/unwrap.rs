@@ -2,7 +2,7 @@
 //! It must never drop the inner command, nor run deeper than the reader allows.
 
 use crate::modifier::Modifier;
-use crate::parse::{Place, Simple, Word, output};
+use crate::parse::{Place, Simple, Word};
 use crate::program::base_name;
 use crate::tables::{Arguments, Program, Wraps};
 
@@ -72,6 +72,11 @@ impl Scorer<'_> {
         if words.first().is_some_and(|word| word.flags.dynamic) {
             self.look_at_literals(words, inherit);
         }
+        if outermost {
+            for words in self.each_line(host, words, inherit) {
+                self.inner((index, host), &words, inherit, "read", |_| {});
+            }
+        }
         let Some(program) = tables.program(&program_name) else {
             // `time -f %e cmd` where `time` is the shell's own word.
             if program_name.starts_with('-') {
@@ -87,6 +92,11 @@ impl Scorer<'_> {
             return;
         };
         let arguments = Arguments::of(words, Some(program));
+        // The code that it is given reads what it would.
+        let runs = program.wraps.is_some() || !program.code.is_empty();
+        let input = if runs { self.input(index, host, inherit).map(Box::new) } else { None };
+        let given = input.is_some().then(|| Inherit { input, ..inherit.clone() });
+        let inherit = given.as_ref().unwrap_or(inherit);
         self.look_through((index, host), words, program, &program_name, &arguments, inherit);
         self.look_into_code(words, program, &program_name, &arguments, inherit);
         self.look_at_hijacks(&arguments, words, inherit, &program_name);
@@ -138,7 +148,7 @@ impl Scorer<'_> {
                 let Some(first) = first_inner(arguments, program.skip) else { return };
                 let mut inner: Vec<Word> = words.get(first..).unwrap_or(&[]).to_vec();
                 if wraps == Wraps::Xargs {
-                    self.complete((index, host), &mut inner, arguments);
+                    self.complete((index, host), &mut inner, arguments, outer);
                 }
                 self.inner((index, host), &inner, outer, via, |inherit| {
                     if privileged {
@@ -266,10 +276,12 @@ impl Scorer<'_> {
         (index, host): (usize, &Simple),
         inner: &mut Vec<Word>,
         arguments: &Arguments<'_>,
+        outer: &Inherit,
     ) {
-        let input =
-            output::before(&self.shared.script, index, host).or_else(|| self.constant_stdin(host));
-        let Some(input) = input else { return self.complete_from_find((index, host), inner) };
+        let input = self.input(index, host, outer).and_then(|input| input.text);
+        let Some(input) = input.filter(Word::known).map(|word| word.text) else {
+            return self.complete_from_find((index, host), inner);
+        };
         let Some(last) = inner.last().cloned() else { return };
         let replace =
             arguments.has(&["-I", "-i", "--replace"]).and_then(|flag| flag.value).unwrap_or("{}");

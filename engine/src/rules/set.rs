@@ -20,6 +20,7 @@ use super::types::{
 };
 use super::work::WorkRule;
 use crate::effects::{Performance, Performed};
+use crate::hidden::beside;
 use crate::program::reads_as_posix;
 use crate::restrict::{Likeness, Line, Suspect, likeness};
 use crate::subject::Subject;
@@ -153,12 +154,13 @@ impl RuleSet {
     /// What the rules say about a command.
     #[must_use]
     pub fn judge(&self, command: &[u8], context: &Context) -> RuleVerdict {
-        let line = || {
-            let assessment = crate::assess(command, context);
-            Line::read_checked(command, context, RiskTables::builtin(), &assessment)
-        };
+        let tables = RiskTables::builtin();
+        let assessment = LazyCell::new(|| crate::assess(command, context));
+        let line = || Line::read_checked(command, context, tables, &assessment);
         let commands = || suspects(every_command(command));
-        self.judge_with(command, context, commands, line, Vec::new).0
+        let segments = || assessment.segments.iter();
+        let hidden = || suspects(segments().flat_map(|part| beside(part, tables)).collect());
+        self.judge_with(command, context, commands, line, hidden).0
     }
 
     /// As [`Self::judge`], with the commands of the line as they were already read. The second part is
@@ -212,7 +214,7 @@ impl RuleSet {
         words: Option<&[String]>,
         context: &Context,
         line: &dyn Fn() -> &'l Line<'a>,
-        hides: &dyn Fn() -> bool,
+        hides: &dyn Fn() -> Option<&'l Rule>,
     ) -> (RuleVerdict, Vec<String>) {
         let exact: Vec<&Rule> = self
             .exact
@@ -236,13 +238,15 @@ impl RuleSet {
         let found =
             words.map_or_else(Vec::new, |words| self.allowed_words(words, command, context));
         let needed = self.denies && !found.is_empty() || self.composes();
-        if needed
-            && (line().far || hides())
-            && let Some(rule) = self.forbids(context)
-        {
-            let what = "it may do what cannot be seen here, and so what rule";
-            let why = format!("{what} {} ({}) forbids: a person decides", rule.id, rule.pattern);
-            return alone(self.nothing(words, Some(why), context));
+        if needed {
+            let far = line().far.then(|| self.forbids(context)).flatten();
+            let unseen = "it may do what cannot be seen here, and so what rule";
+            let seen = || hides().map(|rule| ("it may do what rule", rule));
+            if let Some((what, rule)) = far.map(|rule| (unseen, rule)).or_else(seen) {
+                let why =
+                    format!("{what} {} ({}) forbids: a person decides", rule.id, rule.pattern);
+                return alone(self.nothing(words, Some(why), context));
+            }
         }
         if let Some(rule) = cover::widest(&found) {
             return covering(
@@ -435,14 +439,16 @@ impl RuleSet {
         self.rule(id).is_some_and(|rule| rule.effect == Effect::Allow && holds(rule, context))
     }
 
-    /// Whether a rule denies one of these commands.
+    /// A rule that denies one of these commands.
     fn denies_one_of<S: Borrow<[Suspect]>>(
         &self,
         commands: impl FnOnce() -> S,
         context: &Context,
-    ) -> bool {
-        let denied = |suspect: &Suspect| self.denied_command(suspect, context).is_some();
-        !self.deny.is_empty() && commands().borrow().iter().any(denied)
+    ) -> Option<&Rule> {
+        if self.deny.is_empty() {
+            return None;
+        }
+        commands().borrow().iter().find_map(|suspect| self.denied_command(suspect, context))
     }
 
     /// The rule that denies one command of a line. In doubt there is one.

@@ -9,9 +9,11 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
 use super::names::{ends_in_secret, is_no_value, is_secret_name};
+use super::replaced;
 use super::text;
+use super::within::{in_address, is_secret_file, is_secret_place, stages, typed};
 use super::word::{Unquoted, unquote, unquote_all};
-use crate::parse::{self, RedirectOp, Script, Simple, Word};
+use crate::parse::{self, Redirect, RedirectOp, Script, Simple, Word};
 use crate::tables::{SecretInput, SecretPlaces, SecretTable};
 
 /// The deepest nesting of lines in words that is read; beneath it everything is masked.
@@ -25,7 +27,7 @@ const MAX_WORDS: usize = 20_000;
 static HINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let patterns = [
         // Names of secrets, headers, tokens and files of them.
-        r"(?i)pass|assw|pwd|pw|secret|token|cred|key|auth|cookie|psk|jwt|otp|contrasena|bearer|identified|login|BEGIN|master|PuTTY"
+        r"(?i)pass|assw|pwd|pw|secret|token|cred|key|auth|cookie|psk|jwt|otp|contrasena|bearer|identified|login|BEGIN|master|PuTTY|change.?me|placeholder|crypt|hashpw|securestring|mysqli|pdo\(|ldap_bind|imap_open|ftp_login|attach|\.env\b"
             .to_owned(),
         r"://|@tcp|@udp|@unix|:\d+:|:\*:|AKIA|ASIA|ABIA|ACCA|gh[pousr]_|gl[a-z]+-|xox|xapp|sk-|k_live|k_test|AIza|ya29|GOCSPX|npm_|pypi-|hf_|_v1_|SG\.|hv[sbr]\.|s\.[A-Za-z0-9]{24}|_pat_|cio|shp|sq0|EAAC|NRAK|lin_api|pul-|atlasv1|r8_|gsk_|xai-|sntr|dapi|ATATT|glsa|figd|fo1_|FlyV1|eyJ|whsec|webhooks|hooks\.|telegram"
             .to_owned(),
@@ -212,9 +214,9 @@ impl Scan {
         depth: usize,
         found: &mut Vec<Range<usize>>,
     ) -> Option<SecretInput> {
-        let mut inputs: Vec<(usize, usize, SecretInput)> = Vec::new();
+        let mut inputs: Vec<(usize, SecretInput)> = Vec::new();
         let mut all = Vec::with_capacity(script.commands.len());
-        for command in &script.commands {
+        for (at, command) in script.commands.iter().enumerate() {
             let words: Vec<Unquoted> =
                 command.words.iter().map(|word| placed(line, word)).collect();
             for assignment in &command.assignments {
@@ -249,10 +251,14 @@ impl Scan {
                     everywhere(line, &value, found);
                 }
             }
-            self.written(line, command, &words, found);
+            self.written(line, command, script, &words, found);
             if let Some(input) = input.or_else(|| copied(&words)) {
-                inputs.push((command.pipeline, command.stage, input));
-                self.redirected(line, command, script, input, found);
+                inputs.push((at, input));
+                self.redirected(line, &command.redirects, script, input, found);
+                let block = command.group.and_then(|at| script.groups.get(at));
+                if let Some(block) = block.filter(|_| command.redirects.is_empty()) {
+                    self.redirected(line, &block.redirects, script, input, found);
+                }
             }
             for redirect in &command.redirects {
                 if redirect.op == RedirectOp::HereString {
@@ -266,21 +272,27 @@ impl Scan {
             all.push(words);
         }
         let mut first = None;
-        for (pipeline, stage, input) in inputs {
-            let mut before = script.commands.iter().zip(&all);
+        for (at, input) in inputs {
+            let reader = stages(script, at);
+            let earlier = |at: usize| {
+                stages(script, at).iter().any(|(pipeline, stage)| {
+                    reader.iter().any(|(reads, place)| reads == pipeline && stage < place)
+                })
+            };
             // What comes through `cat` comes from the same place.
-            let from_outside = stage == 0
-                || before.any(|(command, words)| {
-                    command.pipeline == pipeline && command.stage == 0 && passes_on(words)
+            let mut before = script.commands.iter().zip(&all).enumerate();
+            let from_outside = script.commands.get(at).is_some_and(|command| command.stage == 0)
+                || before.any(|(at, (command, words))| {
+                    command.stage == 0 && earlier(at) && passes_on(words)
                 });
             if from_outside {
                 first = first.or(Some(input));
             }
-            for (command, words) in script.commands.iter().zip(&all) {
-                if command.pipeline == pipeline && command.stage < stage {
+            for (at, (command, words)) in script.commands.iter().zip(&all).enumerate() {
+                if earlier(at) {
                     self.printed(words, input, found);
                     self.printed_by_variable(line, command, input, found);
-                    self.redirected(line, command, script, input, found);
+                    self.redirected(line, &command.redirects, script, input, found);
                 }
             }
         }
@@ -404,13 +416,15 @@ impl Scan {
         line: &str,
         found: &mut Vec<Range<usize>>,
     ) -> Option<SecretInput> {
-        let _ = line;
         let name = program_of(&words.first()?.text);
         let places = SecretTable::builtin().of(name);
         let mut input = None;
         for places in places.iter().filter(|places| first || !places.direct) {
             if places.holds(words) {
                 self.places(places, words, found);
+                if places.typed {
+                    self.typed(words, line, found);
+                }
                 input = input.or(places.stdin);
             }
         }
@@ -438,6 +452,15 @@ impl Scan {
             self.next_word(words, at, found);
         }
         input
+    }
+
+    /// What is typed to a program: one word that is no command.
+    fn typed(&mut self, words: &[&Unquoted], line: &str, found: &mut Vec<Range<usize>>) {
+        for word in words.iter().skip(1).filter(|word| !word.text.starts_with('-')) {
+            if let Some(range) = typed(&word.text, line.contains("spawn")) {
+                self.push(word, range, found);
+            }
+        }
     }
 
     /// The word behind an option, if it can be its value.
@@ -483,6 +506,7 @@ impl Scan {
                 (&places.pairs, Value::Pair),
                 (&places.assignments, Value::Assignment),
                 (&places.cookies, Value::Cookie),
+                (&places.addresses, Value::Address),
             ] {
                 for option in options {
                     match value_of(text, option, places) {
@@ -535,6 +559,9 @@ impl Scan {
             if secret || (named && !is_no_value(&word.text)) {
                 self.take(word, 0, Value::Whole, separator, found);
             }
+            if places.operand_addresses {
+                self.take(word, 0, Value::Address, separator, found);
+            }
             if places.operand_pairs {
                 self.take(word, 0, Value::Pair, separator, found);
             }
@@ -564,6 +591,12 @@ impl Scan {
     ) {
         let Some(text) = word.text.get(from..) else { return };
         let start = match kind {
+            Value::Address => {
+                if let Some(secret) = in_address(text) {
+                    self.push(word, from + secret.start..from + secret.end, found);
+                }
+                return;
+            }
             Value::Whole | Value::Attached => Some(0),
             Value::Pair => text.find(separator).map(|at| at + separator.len()),
             Value::Assignment => text.find('=').map(|at| at + 1),
@@ -586,15 +619,33 @@ impl Scan {
         &mut self,
         line: &str,
         command: &Simple,
+        script: &Script,
         words: &[Unquoted],
         found: &mut Vec<Range<usize>>,
     ) {
         let name = words.first().map_or("", |word| program_of(&word.text));
-        for redirect in &command.redirects {
-            let writes = matches!(redirect.op, RedirectOp::Write | RedirectOp::Append);
-            if writes && is_secret_file(&redirect.target.text) {
-                self.printed(words, SecretInput::Word, found);
+        let writes =
+            |redirect: &&Redirect| matches!(redirect.op, RedirectOp::Write | RedirectOp::Append);
+        let written = command.redirects.iter().filter(writes);
+        let mut files: Vec<&str> = written.map(|redirect| redirect.target.text.as_str()).collect();
+        if files.iter().any(|file| is_secret_file(file)) {
+            self.printed(words, SecretInput::Word, found);
+        }
+        files.extend(words.iter().skip(1).map(|word| word.text.as_str()));
+        if matches!(name, "cat" | "tee") && files.iter().any(|file| is_secret_file(file)) {
+            self.whole(line, command, script, found);
+        }
+        if matches!(name, "sed" | "gsed" | "perl" | "awk" | "gawk" | "mawk") {
+            let secret_file = files.iter().any(|file| is_secret_place(file));
+            for word in words.iter().skip(1) {
+                let mut within = Vec::new();
+                replaced::by_code(&word.text, secret_file, &mut within);
+                for range in within {
+                    self.push(word, range, found);
+                }
             }
+        }
+        for redirect in &command.redirects {
             let variable = words.last().is_some_and(|word| is_secret_name(&word.text));
             if name == "read" && redirect.op == RedirectOp::HereString && variable {
                 self.input(&placed(line, &redirect.target), SecretInput::All, true, found);
@@ -611,6 +662,25 @@ impl Scan {
         }
     }
 
+    /// A file that holds a secret and nothing else: a here-document of one word.
+    fn whole(
+        &mut self,
+        line: &str,
+        command: &Simple,
+        script: &Script,
+        found: &mut Vec<Range<usize>>,
+    ) {
+        for redirect in &command.redirects {
+            let Some(body) = redirect.body.and_then(|at| script.bodies.get(at)) else { continue };
+            let range = text::widen(line, body.span.0..body.span.1);
+            let inner = line.get(range.clone()).unwrap_or("");
+            if !inner.trim().contains([' ', '\n', '\t']) {
+                let word = Unquoted::verbatim(inner, range.start);
+                self.input(&word, SecretInput::Word, true, found);
+            }
+        }
+    }
+
     /// What a command prints into one that reads a secret.
     fn printed(&mut self, words: &[Unquoted], input: SecretInput, found: &mut Vec<Range<usize>>) {
         let Some(program) = words.first() else { return };
@@ -620,9 +690,10 @@ impl Scan {
         }
         let operands: Vec<&Unquoted> =
             words.iter().skip(1).filter(|word| !is_option(&word.text)).collect();
-        let format = name == "printf" && operands.len() > 1;
-        for word in operands.iter().skip(usize::from(format)) {
-            self.input(word, input, operands.len() == 1, found);
+        let skip = usize::from(name == "printf" && operands.len() > 1);
+        let single = operands.len() == skip + 1;
+        for word in operands.iter().skip(skip) {
+            self.input(word, input, single, found);
         }
     }
 
@@ -650,12 +721,12 @@ impl Scan {
     fn redirected(
         &mut self,
         line: &str,
-        command: &Simple,
+        redirects: &[Redirect],
         script: &Script,
         input: SecretInput,
         found: &mut Vec<Range<usize>>,
     ) {
-        for redirect in &command.redirects {
+        for redirect in redirects {
             if redirect.op == RedirectOp::HereString {
                 self.input(&placed(line, &redirect.target), input, true, found);
             }
@@ -700,13 +771,6 @@ impl Scan {
     }
 }
 
-/// Whether a file by that name holds a secret and nothing else: `/etc/app/token`.
-fn is_secret_file(path: &str) -> bool {
-    let name = program_of(path);
-    let stem = name.strip_suffix(".txt").or_else(|| name.strip_suffix(".key")).unwrap_or(name);
-    ends_in_secret(stem)
-}
-
 /// Whether a command only hands its standard input on, changed or not.
 fn passes_on(words: &[Unquoted]) -> bool {
     const FILTERS: [&str; 16] = [
@@ -726,6 +790,7 @@ fn copied(words: &[Unquoted]) -> Option<SecretInput> {
 /// What an option's value is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
+    Address,
     Assignment,
     Attached,
     Cookie,

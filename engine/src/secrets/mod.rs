@@ -9,7 +9,10 @@
 mod input;
 mod line;
 mod names;
+mod pairs;
+mod replaced;
 mod text;
+mod within;
 mod word;
 
 use std::ops::Range;

@@ -199,7 +199,13 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         ];
         let variable =
             name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        // `wireless.lan.key`
+        let wireless = || {
+            let mut parts = parts.iter();
+            parts.any(|part| matches!(part.as_str(), "wireless" | "wifi" | "wep" | "wpa"))
+        };
         return known.contains(&before)
+            || wireless()
             || (variable
                 && parts.len() > 1
                 && !matches!(
@@ -207,8 +213,11 @@ pub(super) fn is_secret_name(name: &str) -> bool {
                     "primary" | "foreign" | "sort" | "partition" | "public" | "cache"
                 ));
     }
-    // `REDISCLI_AUTH`, npm's `_auth`.
-    last == "auth" && (name.ends_with("_AUTH") || name.ends_with(":_auth") || name == "_auth")
+    // `REDISCLI_AUTH`, npm's `_auth`, `.auths["r"].auth`.
+    last == "auth"
+        && (name.ends_with("_AUTH")
+            || name.ends_with(":_auth")
+            || matches!(name, "_auth" | ".auth"))
 }
 
 /// Whether the last word of a name says that what follows is a secret: `aws_secret_access_key`, but

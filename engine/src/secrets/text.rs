@@ -8,9 +8,10 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
 use super::names::{MAX_NAME, is_no_value, is_secret_header, is_secret_name};
+use super::pairs;
 
 /// Expressions whose first group is the secret.
-const PATTERNS: [&str; 28] = [
+const PATTERNS: [&str; 34] = [
     // Tokens that say by their form what they are.
     r"(?:^|[^A-Za-z0-9])((?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16})(?:[^A-Za-z0-9]|$)",
     r"(?:^|[^A-Za-z0-9])((?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}|gl(?:pat|dt|rt|ptt|cbt|ft|soat|agent|imt)-[A-Za-z0-9_\-.]{16,}|xox[abeprs]-[A-Za-z0-9\-]{8,}|xapp-[A-Za-z0-9\-]{10,}|sk-[A-Za-z0-9_\-]{16,}|[srp]k_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}|AIza[0-9A-Za-z_\-]{30,}|ya29\.[0-9A-Za-z_\-]{20,}|GOCSPX-[0-9A-Za-z_\-]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_\-]{20,}|hf_[A-Za-z0-9]{24,}|do[opr]_v1_[a-f0-9]{40,}|SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}|hv[sbr]\.[A-Za-z0-9_\-]{16,}|s\.[A-Za-z0-9]{24}|dckr_pat_[A-Za-z0-9_\-]{16,}|rubygems_[a-f0-9]{40,}|cio[A-Za-z0-9]{32,}|tskey-[A-Za-z0-9\-]{10,}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{24,}|sq0[a-z]{3}-[A-Za-z0-9_\-]{20,}|EAAC[A-Za-z0-9]{20,}|key-[a-f0-9]{32}|NRAK-[A-Z0-9]{20,}|lin_api_[A-Za-z0-9]{30,}|pul-[a-f0-9]{36,}|atlasv1\.[A-Za-z0-9_\-]{30,}|r8_[A-Za-z0-9]{30,}|gsk_[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}|sntr(?:ys|yu)_[A-Za-z0-9_=\-]{30,}|dapi[a-f0-9]{32}|AGE-SECRET-KEY-1[A-Z0-9]{30,}|ATATT3[A-Za-z0-9_\-=]{30,}|glsa_[A-Za-z0-9_]{30,}|figd_[A-Za-z0-9_\-]{30,}|fo1_[A-Za-z0-9_\-]{30,}|FlyV1 [A-Za-z0-9_,+/=\-]{20,}))",
@@ -35,16 +36,24 @@ const PATTERNS: [&str; 28] = [
     r#"(?i)\bpassword(?:\s*[=(]\s*|\s+)(?:for\s+\S+\s*[=(]?\s*)?(?:N|password\s*\()?\s*\\?["'`]((?:[^"'`\\]|\\.)+)"#,
     r#"(?i)\bset\s+password\b[^;=]{0,120}(?:=|\bto\b)\s*(?:password\s*\(\s*)?\\?["'`]?([^\s"'`;)]+)"#,
     r#"(?i)\bpragma\s+(?:re)?key\s*=\s*["'`]*([^"'`;]+)"#,
+    r#"(?i)\b(?:create|alter)\s+user\s+[^\s;]+\s+identified\s+by\s+([^\s"'`;\\]{2,})"#,
+    r#"(?i)\battach\b[^;\n]{0,120}\bkey\s+\\?["']([^"'\\]+)"#,
     r#"(?i)\b(?:db\.)?(?:auth|changeUserPassword)\(\s*["'`][^"'`]*["'`]\s*,\s*["'`]([^"'`]+)"#,
     r#"(?i)\bauth\s*=\s*\(\s*["'][^"']*["']\s*,\s*["']([^"']+)"#,
     // A call that sets one: `u.set_password('x')`.
     r#"(?i)\bset_?(?:\w*_)?(?:password|passwd|secret|token|api_?key)\s*\(\s*\\?["'`]([^"'`\\]+)"#,
+    // Calls that take one in its place: `crypt("x", salt)`, `new mysqli(host, user, "x")`.
+    r#"(?i)\b(?:crypt|password_hash|hashpw|generate_password_hash|make_password|ConvertTo-SecureString)(?:\s*\(\s*|\s+(?:-String\s+)?)b?\\?["'`]([^"'`\\]+)"#,
+    r#"(?i)\b(?:mysqli(?:_connect)?|PDO|ldap_bind|imap_open|ftp_login)\(\s*[^,()]{1,120},\s*\\?["'][^"']*["']\s*,\s*\\?["']([^"'\\]+)"#,
     // What is printed in the place of a file or by a command: `--token-file <(echo x)`.
-    r#"(?i)(?:key|token|secret|pass(?:word|phrase|wd)?)(?:[\-_]file)?["']?[ =]+<\(\s*(?:echo|printf)(?:\s+-[ne]+)?\s+["']?([^\s"')]+)"#,
-    r#"(?i)pass(?:word|phrase)?[\-_](?:command|cmd)["']?[ =]+["']?(?:echo|printf)\s+([^\s"']+)"#,
+    r#"(?i)(?:(?:key|token|secret|pass(?:word|phrase|wd)?|pw)(?:[\-_]?file)?["']?[ =]+|sshpass\s+-f\s*|--from-file[= ][^\s=<]+=)<\(\s*(?:echo|printf)(?:\s+-[ne]+)?\s+(?:["']?%s(?:\\+n)?["']?\s+)?["']?([^\s"')]+)"#,
+    r#"(?i)pass(?:word|phrase)?[\-_]?(?:command|cmd|eval)["']?[ =]+["']?(?:echo|printf)\s+(?:["']?%s(?:\\+n)?["']?\s+)?([^\s"']+)"#,
     // Files of passwords: netrc, pgpass.
     r#"(?im)\blogin\s+\S+\s+password\s+["']?([^\s"']+)"#,
     r#"(?m)(?:^|[\s"'])[A-Za-z0-9_.\-*]+:(?:\d{3,5}|\*):[A-Za-z0-9_.\-*]+:[A-Za-z0-9_.\-*]+:([^\s"']+)"#,
+    // Files of other programs: fetchmail's, and answers for packages.
+    r#"(?i)\bpoll\s[^\n]*\buser\s+\S+[^\n]*\bpass(?:word)?\s+["']?([^\s"']+)"#,
+    r#"(?i)[\w\-]+/[\w\-]*passw[\w\-]*\s+password\s+["']?([^\s"']+)"#,
     // `expect`: what is typed after it asked.
     r#"(?i)assword[^\n]{0,60}\bsend(?:_user)?\s+(?:--\s+)?\\?["{]([^"}\\\n]+)"#,
 ];
@@ -62,7 +71,7 @@ static STARTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::builder()
         .syntax(syntax::Config::new().unicode(false).utf8(false))
         .build_many(&[
-            r"(?i)authori[sz]ation|bearer|x-access-token|cookie|identified|assword|pragma|auth\s*[(=]|login|webhooks|set_?[a-z_]*(?:token|secret|passwd|key)|<\(|pass(?:phrase)?[\-_]c",
+            r"(?i)authori[sz]ation|bearer|x-access-token|cookie|identified|assword|pragma|auth\s*[(=]|login|webhooks|set_?[a-z_]*(?:token|secret|passwd|key)|<\(|pass(?:phrase)?[\-_]?c|crypt|hashpw|securestring|mysqli|pdo\(|ldap_bind|imap_open|ftp_login|attach|poll\s",
             r"://|@tcp|@udp|@unix|:\d{3}|:\*:|AKIA|ASIA|ABIA|ACCA|gh[pousr]_|github_pat|gl[a-z]+-|xox|xapp-|sk-|k_live|k_test|whsec|AIza|ya29|GOCSPX|npm_|pypi-|hf_|do[opr]_v1|SG\.|hv[sbr]\.|s\.[A-Za-z0-9]{8}|dckr_|rubygems_|cio[A-Za-z0-9]{8}|tskey-|shp[a-z]{2}_|sq0|EAAC|key-|NRAK|lin_api|pul-|atlasv1|r8_|gsk_|xai-|sntr|dapi|AGE-SECRET|ATATT3|glsa_|figd_|fo1_|FlyV1|eyJ|-----BEGIN|PuTTY|hooks\.slack|telegram|[?&][A-Za-z_\-]+=",
         ])
         .ok()
@@ -81,6 +90,7 @@ const MOST: usize = 4096;
 pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
     of_known_form(text, found);
     named(text, found);
+    pairs::find(text, found);
     in_manifest(text, found);
 }
 

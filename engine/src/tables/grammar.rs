@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     Output,
     /// What is searched for.
     Pattern,
+    /// Words for people, which no program takes for anything else.
+    Prose,
     /// Text that begins with `+`: anything else would be a command to the program.
     Plus,
     /// Text that is only shown, compared or counted.
@@ -106,6 +108,7 @@ impl Kind {
             "output" => Self::Output,
             "pattern" => Self::Pattern,
             "plus" => Self::Plus,
+            "prose" => Self::Prose,
             "sed" => Self::Code(CodeKind::Sed),
             "shell" => Self::Code(CodeKind::Shell),
             "database" => Self::OneOf(&[

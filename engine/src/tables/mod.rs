@@ -10,6 +10,7 @@ mod pattern;
 mod program;
 mod risk_tables;
 mod secrets;
+mod synonyms;
 mod wildcard;
 
 pub(crate) use act::{Act, Acts, Network, Place, Stdin, Terminal};
@@ -28,4 +29,5 @@ pub(crate) use pattern::{Arguments, MAX_WORDS};
 pub(crate) use program::{CodePlace, Language, Program, Wraps, Writes};
 pub use risk_tables::RiskTables;
 pub(crate) use secrets::{SecretInput, SecretPlaces, SecretTable};
+pub(crate) use synonyms::{Form, Piece, Rewrite, Synonyms};
 pub(crate) use wildcard::wildcard;

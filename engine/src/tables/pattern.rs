@@ -369,6 +369,7 @@ impl Program {
             | CodePlace::Second
             | CodePlace::Operands
             | CodePlace::PlusWords
+            | CodePlace::Words
             | CodePlace::Verb(_) => false,
         })
     }

@@ -16,6 +16,8 @@ pub(crate) enum Language {
     /// Any other language: read for calls that run commands, delete, or connect.
     Code,
     Editor,
+    /// Text in which `#(CMD)` is what a command prints.
+    Format,
     Mongo,
     Redis,
     Sed,
@@ -32,6 +34,8 @@ pub(crate) enum CodePlace {
     Second,
     /// `*`: all operands, joined by spaces.
     Operands,
+    /// `**`: every word, whatever it is.
+    Words,
     /// `+*`: every word that begins with a plus sign.
     PlusWords,
     /// `-c`, `--eval`: the value of an option.
@@ -46,6 +50,7 @@ impl CodePlace {
             "1" => Self::First,
             "2" => Self::Second,
             "*" => Self::Operands,
+            "**" => Self::Words,
             "+*" => Self::PlusWords,
             option if option.starts_with('-') => Self::Option(text),
             _ => Self::Verb(text),

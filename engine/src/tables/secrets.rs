@@ -40,6 +40,12 @@ pub(crate) struct SecretPlaces {
     pub(crate) operand_pairs: bool,
     /// Operands that are `name=secret`, whatever the name.
     pub(crate) operand_assignments: bool,
+    /// Options with `user:secret@host`.
+    pub(crate) addresses: Vec<String>,
+    /// Operands that are `user:secret@host`.
+    pub(crate) operand_addresses: bool,
+    /// Operands are what is typed to a program.
+    pub(crate) typed: bool,
     /// A word that is the name of a secret has its value behind it: `set TOKEN x`.
     pub(crate) named: bool,
     /// What stands on standard input.
@@ -177,6 +183,7 @@ mod tests {
                 &places.assignments,
                 &places.takes,
                 &places.cookies,
+                &places.addresses,
             ]
             .into_iter()
             .flatten()

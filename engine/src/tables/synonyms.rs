@@ -1,0 +1,262 @@
+//! Other ways to write what a command does: names of one sub-command, options that mean the same, and
+//! programs that do what another one does. It must never decide what a rule makes of them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// One way to write a command, whatever other words it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// The program's name.
+    pub(crate) program: String,
+    /// What must be there.
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// A part of a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// This word, where a sub-command or operand stands.
+    Word(String),
+    /// This option, wherever it stands, and the value that it must have.
+    Option { name: String, value: Option<String> },
+    /// An operand, by its number; `:@` is one that begins with a colon.
+    Operand { before: String, number: char, after: String },
+}
+
+/// One form and those that it may be written as instead.
+#[derive(Clone, Debug)]
+pub(crate) struct Rewrite {
+    pub(crate) from: Form,
+    pub(crate) to: Vec<Form>,
+}
+
+/// The file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    same: Vec<String>,
+    akin: Vec<String>,
+    modes: BTreeSet<String>,
+    folds: BTreeSet<String>,
+    patterns: BTreeSet<String>,
+    abbreviates: BTreeSet<String>,
+    endings: HashMap<String, String>,
+}
+
+/// What is known of all programs.
+#[derive(Debug, Default)]
+pub(crate) struct Synonyms {
+    same: HashMap<String, Vec<Rewrite>>,
+    akin: HashMap<String, Vec<Rewrite>>,
+    modes: BTreeSet<String>,
+    folds: BTreeSet<String>,
+    patterns: BTreeSet<String>,
+    abbreviates: BTreeSet<String>,
+    endings: HashMap<String, String>,
+}
+
+static SYNONYMS: LazyLock<Synonyms> = LazyLock::new(|| {
+    // A test reads the file; without it a rule would only be about what it says word for word.
+    let file: File = toml::from_str(include_str!("synonyms.toml")).unwrap_or_default();
+    let read = |lines: &[String]| {
+        let mut all: HashMap<String, Vec<Rewrite>> = HashMap::new();
+        for rewrite in lines.iter().filter_map(|line| rewrites(line).ok()).flatten() {
+            all.entry(rewrite.from.program.clone()).or_default().push(rewrite);
+        }
+        all
+    };
+    Synonyms {
+        same: read(&file.same),
+        akin: read(&file.akin),
+        modes: file.modes,
+        folds: file.folds,
+        patterns: file.patterns,
+        abbreviates: file.abbreviates,
+        endings: file.endings,
+    }
+});
+
+impl Synonyms {
+    /// What comes with the engine.
+    pub(crate) fn builtin() -> &'static Self {
+        &SYNONYMS
+    }
+
+    /// What a program's commands may be written as instead, by the program itself.
+    pub(crate) fn same(&self, program: &str) -> &[Rewrite] {
+        self.same.get(program).map_or(&[], Vec::as_slice)
+    }
+
+    /// What other programs do that a program's commands do.
+    pub(crate) fn akin(&self, program: &str) -> &[Rewrite] {
+        self.akin.get(program).map_or(&[], Vec::as_slice)
+    }
+
+    /// The programs of which commands can be written otherwise.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &str> {
+        self.same.keys().map(String::as_str)
+    }
+
+    /// Whether words of the program are compared in a way of its own.
+    pub(crate) fn is_special(&self, program: &str) -> bool {
+        self.folds(program) || self.ending(program).is_some()
+    }
+
+    /// Whether an operand of the program is a mode of files: `777`, `a+rwx`.
+    pub(crate) fn takes_modes(&self, program: &str) -> bool {
+        self.modes.contains(program)
+    }
+
+    /// Whether a program's words mean the same in capitals, however many blanks are between them.
+    pub(crate) fn folds(&self, program: &str) -> bool {
+        self.folds.contains(program)
+    }
+
+    /// Whether a program reads its operands as patterns of names.
+    pub(crate) fn takes_patterns(&self, program: &str) -> bool {
+        self.patterns.contains(program)
+    }
+
+    /// Whether a program takes the beginning of a sub-command for all of it.
+    pub(crate) fn abbreviates(&self, program: &str) -> bool {
+        self.abbreviates.contains(program)
+    }
+
+    /// What the program adds to a name without an ending.
+    pub(crate) fn ending(&self, program: &str) -> Option<&str> {
+        self.endings.get(program).map(String::as_str)
+    }
+}
+
+/// The rewrites in one line: `a | b` in both directions, `a > b | c` in one. Lists in braces are read
+/// side by side: `x {a,b} | x y {a,b}` is two lines.
+fn rewrites(line: &str) -> Result<Vec<Rewrite>, String> {
+    let mut all = Vec::new();
+    for line in side_by_side(line)? {
+        let forms = |text: &str| text.split('|').map(form).collect::<Result<Vec<Form>, String>>();
+        match line.split_once(" > ") {
+            Some((from, to)) => {
+                let to = forms(to)?;
+                all.extend(forms(from)?.into_iter().map(|from| Rewrite { from, to: to.clone() }));
+            }
+            None => {
+                let forms = forms(&line)?;
+                for (at, from) in forms.iter().enumerate() {
+                    let to = forms.iter().enumerate().filter(|(other, _)| *other != at);
+                    let to = to.map(|(_, form)| form.clone()).collect();
+                    all.push(Rewrite { from: from.clone(), to });
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn side_by_side(line: &str) -> Result<Vec<String>, String> {
+    let Some((_, first)) = line.split_once('{') else { return Ok(vec![line.to_owned()]) };
+    let count = first.split('}').next().unwrap_or("").split(',').count();
+    let mut lines = vec![String::new(); count];
+    for (at, part) in line.split('{').enumerate() {
+        let (list, rest) = if at == 0 {
+            ("", part)
+        } else {
+            part.split_once('}').ok_or_else(|| format!("{line}: a list is never closed"))?
+        };
+        let words: Vec<&str> = list.split(',').collect();
+        if at > 0 && words.len() != count {
+            return Err(format!("{line}: its lists differ in length"));
+        }
+        for (line, at) in lines.iter_mut().zip(0..) {
+            line.push_str(words.get(at).copied().unwrap_or(""));
+            line.push_str(rest);
+        }
+    }
+    Ok(lines)
+}
+
+fn form(text: &str) -> Result<Form, String> {
+    let mut words = split(text).into_iter();
+    let program = words.next().ok_or_else(|| format!("{text:?} names no program"))?;
+    Ok(Form { program, pieces: words.map(piece).collect() })
+}
+
+fn piece(word: String) -> Piece {
+    if word.starts_with('-') && word.len() > 1 {
+        return match word.split_once('=') {
+            Some((name, value)) => {
+                Piece::Option { name: name.to_owned(), value: Some(value.to_owned()) }
+            }
+            None => Piece::Option { name: word, value: None },
+        };
+    }
+    match word.split_once('@') {
+        Some((before, after)) => {
+            let number = after.chars().next().filter(char::is_ascii_digit);
+            let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            Piece::Operand {
+                before: before.to_owned(),
+                number: number.unwrap_or('1'),
+                after: after.to_owned(),
+            }
+        }
+        None => Piece::Word(word),
+    }
+}
+
+/// Words at blanks; single quotes keep one together.
+fn split(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in text.split('\'').enumerate() {
+        if at % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_read() {
+        let file: File = toml::from_str(include_str!("synonyms.toml")).unwrap();
+        for line in file.same.iter().chain(&file.akin) {
+            for rewrite in rewrites(line).unwrap() {
+                assert!(!rewrite.to.is_empty() && !rewrite.to.contains(&rewrite.from), "{line}");
+                let operands = |form: &Form| {
+                    let number = |piece: &Piece| match piece {
+                        Piece::Operand { number, .. } => Some(*number),
+                        _ => None,
+                    };
+                    form.pieces.iter().filter_map(number).collect::<Vec<_>>()
+                };
+                let from = operands(&rewrite.from);
+                if line.contains(" > ") {
+                    for to in &rewrite.to {
+                        assert!(operands(to).iter().all(|it| from.contains(it)), "{line}");
+                    }
+                }
+            }
+        }
+        for line in &file.same {
+            let rewrite = rewrites(line).unwrap();
+            assert!(!rewrite.is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn lists_are_read_side_by_side() {
+        let all = rewrites("x {a,b} | x y {a,b}").unwrap();
+        assert_eq!(all.len(), 4);
+        assert!(rewrites("x {a,b} | x {a}").is_err());
+        let one = rewrites("git push +@ > git push --force @").unwrap();
+        assert_eq!(one.len(), 1);
+    }
+}
