@@ -230,6 +230,9 @@ impl List {
 
     /// What is no entry itself, but is about the next one, or all.
     fn extension(&mut self, kind: u8, data: &[u8], before: &mut Before) {
+        if matches!(kind, b'L' | b'K') && !data.contains(&0) {
+            self.warn("a long name has no end: programs read further, each its own way");
+        }
         match kind {
             b'L' => before.long_name = Some(text(data).to_vec()),
             b'K' => before.long_link = Some(text(data).to_vec()),
