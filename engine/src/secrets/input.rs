@@ -79,8 +79,12 @@ impl InputSecrets {
                 sure.extend(whole.get(part).map(|part| part.trim().to_owned()));
             }
         }
-        let (mut found, more) = search(&piece);
-        values.extend(more);
+        let mut found = Vec::new();
+        if start > 0 {
+            let (alone, more) = search(&piece);
+            found = alone;
+            values.extend(more);
+        }
         let inside = |range: Range<usize>| {
             let range = range.start.max(start)..range.end;
             (range.end > range.start).then(|| range.start - start..range.end - start)

@@ -107,6 +107,7 @@ fn joined_input_that_is_a_secret_is_not_kept() {
         ("gh auth login --with-token", line.as_bytes()),
         ("kubectl create secret generic x --from-file=key=/dev/stdin", bytes.as_slice()),
         ("cat > /srv/app/.env", env.as_bytes()),
+        ("cat > /srv/app/.env", bytes.as_slice()),
         ("bash", script.as_bytes()),
     ] {
         for allow in [true, false] {
@@ -115,6 +116,9 @@ fn joined_input_that_is_a_secret_is_not_kept() {
             let id = w.input_of(&session, command, input);
             let view = w.state.commands.get(&id).unwrap().view.clone();
             assert!(view.input.as_ref().unwrap().secret, "{command}");
+            let came = view.input.as_ref().unwrap().came.as_ref().unwrap();
+            let of_bytes = input == bytes && command.starts_with("cat");
+            assert_eq!(came.kind, if of_bytes { "binary" } else { "text" }, "{command}");
             let viewer = format!("{:?}", *for_viewer(view).unwrap());
             assert_gone(&viewer, input, command);
             assert_gone(&format!("{:?}", w.disk), input, command);
