@@ -1,12 +1,10 @@
 //! The whole judgement of one command from one snapshot. It must never allow anything by itself.
 
-use std::cell::OnceCell;
-
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
-use crate::hidden::{goes_elsewhere, hidden_in, moved};
-use crate::restrict::{Done, Line, is_far, policy_level};
+use crate::reading::Reading;
+use crate::restrict::{Done, Line, Suspect, is_far, policy_level};
 use crate::rules::{FOR_FILES, every_command};
 use crate::subject::Subject;
 use crate::{
@@ -91,92 +89,90 @@ pub fn judge_as(
     context: &Context,
     history: &History,
 ) -> Verdict {
-    let tables = &snapshot.tables;
-    let assessment = match syntax {
-        ItemSyntax::Command => tables.assess(item, context),
-        ItemSyntax::Control { foreground } => tables.assess_control(foreground, item, context),
-        ItemSyntax::File => tables.assess_file(item, context),
-        ItemSyntax::Input { foreground } => tables.assess_input(foreground, item, context),
-        ItemSyntax::Keys { foreground } => tables.assess_keys(foreground, item, context),
-        ItemSyntax::Signature => tables.assess_signature(item),
-    };
-    // The line is parsed only once: deny rules look at the commands that the scorer found.
-    let commands = || {
-        let found = assessment.segments.iter().map(crate::Segment::subject);
-        let words = match syntax {
-            ItemSyntax::File => changes_in(item).into_iter().flat_map(words_of_change).collect(),
-            _ => Vec::new(),
+    Reading::of(snapshot, syntax, item, context).into_verdict(history)
+}
+
+impl Reading<'_> {
+    /// Judges it, as [`judge_as`] does.
+    #[must_use]
+    pub fn into_verdict(self, history: &History) -> Verdict {
+        let Self { snapshot, syntax, item, context, assessment, .. } = &self;
+        let line = || self.line();
+        let (commands, hidden) = (|| self.commands(), || self.hidden());
+        let (mut rule, mut rules) =
+            snapshot.rules.judge_with(item, context, commands, line, hidden);
+        // What cannot be read as a whole is held against the rules piece by piece.
+        if rule.verdict != Outcome::Deny
+            && assessment.uninspectable
+            && self.runs
+            && let Some(denied) = snapshot.rules.denied_in_pieces(item, context)
+        {
+            rules = denied.rule.iter().cloned().collect();
+            rule = denied;
+        }
+        let mut beneath = Vec::new();
+        if snapshot.rules.any_work(&rules) {
+            match snapshot.rules.beneath(line(), context) {
+                Some(found) => beneath = found,
+                // It is the same question as before; without the same answer nothing is allowed.
+                None => (rule, rules) = (asked("where its paths lead cannot be told"), Vec::new()),
+            }
+        }
+        let pattern =
+            rule.rule.as_ref().and_then(|id| snapshot.rules.rule(id).map(|rule| &rule.pattern));
+        let by_hand = match *syntax {
+            ItemSyntax::Command => None,
+            ItemSyntax::Control { .. } => None,
+            ItemSyntax::File if pattern.is_some_and(|pattern| pattern.starts_with(FOR_FILES)) => {
+                None
+            }
+            ItemSyntax::File => Some(NOT_FOR_FILES),
+            ItemSyntax::Input { .. } => Some("input to a program is never allowed by a rule"),
+            ItemSyntax::Keys { .. } => Some("keys are never allowed by a rule"),
+            ItemSyntax::Signature => Some("a signature is never allowed by a rule"),
         };
-        found.chain(words).collect()
-    };
-    // It is read once, if at all.
-    let read = OnceCell::new();
-    let line = || read.get_or_init(|| Line::read_checked(item, context, tables, &assessment));
-    // What is not said, and may be run all the same.
-    let hidden = || -> Vec<Subject> {
-        let inside = assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables));
-        let goes = assessment.segments.iter().any(goes_elsewhere);
-        inside.chain(if goes { moved(line()) } else { Vec::new() }).collect()
-    };
-    let (mut rule, mut rules) = snapshot.rules.judge_with(item, context, commands, line, hidden);
-    let mut beneath = Vec::new();
-    if snapshot.rules.any_work(&rules) {
-        match snapshot.rules.beneath(line(), context) {
-            Some(found) => beneath = found,
-            // It is the same question as before; without the same answer nothing is allowed.
-            None => (rule, rules) = (asked("where its paths lead cannot be told"), Vec::new()),
+        if let Some(why) = by_hand
+            && rule.verdict != Outcome::Deny
+        {
+            rule = asked(why);
+            rules.clear();
         }
-    }
-    let pattern =
-        rule.rule.as_ref().and_then(|id| snapshot.rules.rule(id).map(|rule| &rule.pattern));
-    let by_hand = match syntax {
-        ItemSyntax::Command => None,
-        ItemSyntax::Control { .. } => None,
-        ItemSyntax::File if pattern.is_some_and(|pattern| pattern.starts_with(FOR_FILES)) => None,
-        ItemSyntax::File => Some(NOT_FOR_FILES),
-        ItemSyntax::Input { .. } => Some("input to a program is never allowed by a rule"),
-        ItemSyntax::Keys { .. } => Some("keys are never allowed by a rule"),
-        ItemSyntax::Signature => Some("a signature is never allowed by a rule"),
-    };
-    if let Some(why) = by_hand
-        && rule.verdict != Outcome::Deny
-    {
-        rule = asked(why);
-        rules.clear();
-    }
-    if syntax == ItemSyntax::File && rule.verdict != Outcome::Deny {
-        (rule, rules) = judge_changes(snapshot, rule, item, context);
-    }
-    let anomalies = match syntax {
-        ItemSyntax::Command | ItemSyntax::File => detect(history, item, &assessment, context),
-        // The first word of what a program reads is not the name of a program.
-        ItemSyntax::Control { .. }
-        | ItemSyntax::Input { .. }
-        | ItemSyntax::Keys { .. }
-        | ItemSyntax::Signature => Vec::new(),
-    };
-    let effects = || match syntax {
-        ItemSyntax::Command => Done::of(line()),
-        ItemSyntax::File => Done::only(&["deletes", "writes"]),
-        ItemSyntax::Signature => Done::default(),
-        ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => {
-            Done::anything()
+        if *syntax == ItemSyntax::File && rule.verdict != Outcome::Deny {
+            (rule, rules) = judge_changes(snapshot, rule, item, context);
         }
-    };
-    let far = match syntax {
-        ItemSyntax::Command => is_far(&assessment),
-        ItemSyntax::File | ItemSyntax::Signature => assessment.uninspectable,
-        ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => true,
-    };
-    let by_level = snapshot.policies.policies().iter().any(|policy| policy.min_level.is_some());
-    let level = if by_level { policy_level(&assessment, effects) } else { assessment.level };
-    let requirement = snapshot.policies.select_with(context, level, commands, effects, hidden, far);
-    let taint = if snapshot.rules.trust_names(context) {
-        Taint::of(syntax, item, line, context.has_stdin_script)
-    } else {
-        Taint::default()
-    };
-    Verdict { assessment, rule, rules, beneath, taint, anomalies, requirement }
+        let anomalies = match *syntax {
+            ItemSyntax::Command | ItemSyntax::File => detect(history, item, assessment, context),
+            // The first word of what a program reads is not the name of a program.
+            ItemSyntax::Control { .. }
+            | ItemSyntax::Input { .. }
+            | ItemSyntax::Keys { .. }
+            | ItemSyntax::Signature => Vec::new(),
+        };
+        let effects = || match *syntax {
+            ItemSyntax::Command => Done::of(line()),
+            ItemSyntax::File => Done::only(&["deletes", "writes"]),
+            ItemSyntax::Signature => Done::default(),
+            ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => {
+                Done::anything()
+            }
+        };
+        let far = match *syntax {
+            ItemSyntax::Command => is_far(assessment),
+            ItemSyntax::File | ItemSyntax::Signature => assessment.uninspectable,
+            ItemSyntax::Control { .. } | ItemSyntax::Input { .. } | ItemSyntax::Keys { .. } => true,
+        };
+        let by_level = snapshot.policies.policies().iter().any(|policy| policy.min_level.is_some());
+        let level = if by_level { policy_level(assessment, effects) } else { assessment.level };
+        let requirement =
+            snapshot.policies.select_with(context, level, commands, effects, hidden, far);
+        let taint = if snapshot.rules.trust_names(context) {
+            Taint::of(*syntax, item, line, context.has_stdin_script)
+        } else {
+            Taint::default()
+        };
+        let assessment = self.assessment;
+        Verdict { assessment, rule, rules, beneath, taint, anomalies, requirement }
+    }
 }
 
 fn asked(why: &str) -> RuleVerdict {
@@ -192,7 +188,7 @@ fn asked(why: &str) -> RuleVerdict {
 const NOT_FOR_FILES: &str = "only a rule written for `sftp ` allows a change of files";
 
 /// The changes in an item, one a line; the summary above several of them changes nothing.
-fn changes_in(item: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn changes_in(item: &[u8]) -> Vec<&[u8]> {
     let mut lines: Vec<&[u8]> = item.split(|b| *b == b'\n').collect();
     let summary =
         |line: &&[u8]| line.starts_with(b"sftp upload ") || line.starts_with(b"scp upload ");
@@ -204,7 +200,7 @@ fn changes_in(item: &[u8]) -> Vec<&[u8]> {
 
 /// The words of a change, for rules that deny and for policies: as they stand there, and without
 /// the quotes around a path.
-fn words_of_change(line: &[u8]) -> Vec<Subject> {
+pub(crate) fn words_of_change(line: &[u8]) -> Vec<Subject> {
     let mut all = every_command(line);
     let text = String::from_utf8_lossy(line);
     all.push(Subject::known(text.split_whitespace().map(str::to_owned).collect()));
@@ -236,7 +232,8 @@ fn judge_changes(
             performance: Err(Unread { why: "no rule matches", span: (0, 0) }),
             far: false,
         };
-        let (found, _) = set.judge_with(line, context, || words_of_change(line), unread, Vec::new);
+        let words = || words_of_change(line).into_iter().map(Suspect::from).collect::<Vec<_>>();
+        let (found, _) = set.judge_with(line, context, words, unread, Vec::new);
         let Some(rule) = found.rule.as_ref().and_then(rule_of) else {
             open.get_or_insert(found);
             continue;

@@ -1,7 +1,8 @@
 //! The decision engine: judges a shell command against risk tables, rules, policies and history.
 //! It must never do I/O, read a clock, wait, or panic on any bytes.
 //!
-//! [`judge_as`] does all of it. `parse` splits a line into commands; `risk` scores each of them by
+//! [`judge_as`] does all of it; a [`Reading`] says besides how an item is shown and what it does with its
+//! input. `parse` splits a line into commands; `risk` scores each of them by
 //! `tables`, whose TOML files say what a program does (`rm`: `tables/file_deletion.toml`); `rules` may
 //! decide without a person, `policy` says who must approve otherwise, and `anomaly` says what is
 //! unusual for this agent.
@@ -18,6 +19,7 @@ mod modifier;
 mod parse;
 mod policy;
 mod program;
+mod reading;
 mod restrict;
 mod risk;
 mod rules;
@@ -42,6 +44,7 @@ pub use level::Level;
 pub use policy::{
     Policy, PolicyError, PolicyKind, PolicySet, Requirement, Tally, Vote, Voter, missing, tally,
 };
+pub use reading::Reading;
 pub use risk::assess;
 pub use rules::{
     Approved, Backtest, Beneath, Caution, Closest, CommandVerdict, Covered, Digested, Effect,
@@ -54,4 +57,4 @@ pub use tables::{RiskTables, TablesError};
 pub use taint::Taint;
 pub use transfer::{ScpSink, ScpSource, describe_push, describe_transfer, scp_sink, scp_source};
 pub use visible::{Hidden, Shown, count_no_text, is_mostly_text, make_visible};
-pub use with_input::{input_secrets, judge_input, judge_with_input};
+pub use with_input::{GivenInput, input_secrets, judge_input, judge_more_input, judge_with_input};

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::effects::Touched;
+use crate::ItemSyntax;
+use crate::effects::{is_special_path, left_behind};
 use crate::restrict::Line;
 use crate::tables::RiskTables;
-use crate::{Class, Effects, ItemSyntax};
 
 /// Why an item, once it ran, may have changed what programs are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,57 +69,6 @@ impl Taint {
         }
         taint
     }
-}
-
-fn left_behind(effects: &Effects) -> Option<String> {
-    if !effects.closed {
-        return Some(effects.why.clone().unwrap_or_else(|| "it is not understood".to_owned()));
-    }
-    if effects.runs_unseen || effects.stdin == "code" {
-        return Some("it runs code that is not on the line".to_owned());
-    }
-    let change = effects
-        .changes
-        .iter()
-        .find(|change| matches!(change.as_str(), "package" | "schedule" | "system" | "user"));
-    if let Some(change) = change {
-        return Some(format!("it changes a {change}"));
-    }
-    if let Some(touched) = effects.writes.iter().find(|touched| is_special(touched)) {
-        return Some(format!("it writes {}", touched.path));
-    }
-    let deleted = effects.deletes.iter().find(|touched| !touched.deep && is_special(touched));
-    deleted.map(|touched| format!("it deletes {}", touched.path))
-}
-
-/// Whether programs, their configuration or start-up files may lie there.
-fn is_special(touched: &Touched) -> bool {
-    let path = touched.path.as_str();
-    let cut = path.find(['*', '?', '[']).unwrap_or(path.len());
-    let known = path.get(..cut).unwrap_or("");
-    // Not even the directory is known, or a whole home directory is written.
-    let anywhere = touched.open && (!known.contains('/') || path.contains("**"));
-    let home = touched.deep && holds_start_up_files(known.trim_end_matches('/'));
-    anywhere
-        || home
-        || touched.climbs
-        || matches!(touched.class, Class::System | Class::Device)
-        || is_special_path(path)
-}
-
-fn holds_start_up_files(directory: &str) -> bool {
-    let one_below = |top: &str| directory.strip_prefix(top).is_some_and(|name| !name.contains('/'));
-    matches!(directory, "" | "~" | "/root" | "/home" | "/Users")
-        || one_below("/home/")
-        || one_below("/Users/")
-}
-
-fn is_special_path(path: &str) -> bool {
-    let parts = |part: &str| {
-        part.len() > 1 && part.starts_with('.') && !matches!(part, ".." | ".cache")
-            || matches!(part, "bin" | "sbin")
-    };
-    path.split('/').any(parts) || RiskTables::builtin().path_lists.is_persistence(path)
 }
 
 /// A word of the text of a change of files that is such a path.

@@ -5,8 +5,8 @@ use crate::effects::is_secret_place;
 use crate::program::SHELLS;
 use crate::{
     Assessment, Context, Covered, History, InputReport, InputSecrets, InputUse, ItemSyntax,
-    Outcome, Requirement, RiskTables, RuleVerdict, Snapshot, Taint, Verdict, is_mostly_text, judge,
-    judge_as,
+    Outcome, Reading, Requirement, RiskTables, RuleVerdict, Segment, Snapshot, Taint, Verdict,
+    is_mostly_text, judge_as,
 };
 
 /// Ends the text of a file that is judged as a here-document; a line like it would only end it early.
@@ -27,6 +27,110 @@ pub fn judge_input(
     input_of(snapshot, command, &report, input, context, history)
 }
 
+/// What a command has of its standard input already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GivenInput {
+    /// The end of it, from the beginning of a line.
+    pub text: Vec<u8>,
+    /// It is not all of it.
+    pub cut: bool,
+}
+
+/// How much of it is kept, in bytes: what came long before is not looked at again.
+const GIVEN: usize = 32 * 1024;
+
+impl GivenInput {
+    /// More of it was given.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.text.extend_from_slice(bytes);
+        let Some(over) = self.text.len().checked_sub(GIVEN).filter(|over| *over > 0) else {
+            return;
+        };
+        self.cut = true;
+        let rest = self.text.get(over..).unwrap_or_default();
+        let line = rest.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        // A line that is longer than all of that is kept from its middle.
+        let from = if line == rest.len() { 0 } else { line };
+        self.text.drain(..over + from);
+    }
+
+    /// Whether what comes next goes on in the middle of something. In doubt it does.
+    fn is_open(&self, snapshot: &Snapshot, is_shell: bool, context: &Context) -> bool {
+        let unread = || snapshot.tables.assess(&self.text, context).uninspectable;
+        if !is_shell || !self.text.ends_with(b"\n") || unread() {
+            return true;
+        }
+        // A word that follows is a command of its own, and not the text of a here-document.
+        let next = [self.text.as_slice(), NEXT.as_bytes(), b"\n"].concat();
+        let read = snapshot.tables.assess(&next, context);
+        let begins = |segment: &Segment| {
+            segment.program.as_deref() == Some(NEXT) && segment.span[0] == self.text.len()
+        };
+        read.uninspectable || !read.segments.iter().any(begins)
+    }
+}
+
+/// A word that no text has.
+const NEXT: &str = "expacti-next-command";
+
+/// Judges more input of a command that has some already. The second part says whether it goes on in the
+/// middle of something.
+#[must_use]
+pub fn judge_more_input(
+    snapshot: &Snapshot,
+    command: &[u8],
+    given: &GivenInput,
+    input: &[u8],
+    context: &Context,
+    history: &History,
+) -> (Verdict, bool) {
+    let alone = || judge_input(snapshot, command, input, context, history);
+    if given.text.is_empty() {
+        return (alone(), false);
+    }
+    let outer = Context { has_stdin_script: false, pty: false, ..context.clone() };
+    let report =
+        snapshot.tables.input_use(command, &outer, &snapshot.tables.assess(command, &outer));
+    if matches!(report.r#use, InputUse::Archive | InputUse::Protocol) {
+        return (alone(), false);
+    }
+    let is_shell = report.r#use == InputUse::Code
+        && report.reader.as_deref().is_some_and(|reader| SHELLS.contains(&reader));
+    let whole = [given.text.as_slice(), input].concat();
+    let mut all = judge_input(snapshot, command, &whole, context, history);
+    move_back(&mut all, given.text.len(), input);
+    if given.is_open(snapshot, is_shell, &outer) {
+        // Nobody knows what it goes on in.
+        all.assessment.uninspectable |= given.cut;
+        return (all, true);
+    }
+    let before = judge_input(snapshot, command, &given.text, context, history);
+    let alone = alone();
+    let denied = all.rule.verdict == Outcome::Deny;
+    let (rule, rules) = if denied { (all.rule, all.rules) } else { (alone.rule, alone.rules) };
+    // What was needed for what came before was needed then.
+    let bare = |part: &Requirement| Requirement { also: Vec::new(), ..part.clone() };
+    let known: Vec<Requirement> = before.requirement.parts().map(bare).collect();
+    let more = all.requirement.parts().map(bare).filter(|part| !known.contains(part));
+    let parts = alone.requirement.parts().map(bare).chain(more).collect();
+    // What came before makes it worse: a directory, a variable, a function.
+    let worse = all.assessment.score > before.assessment.score.max(alone.assessment.score);
+    let assessment = if worse { all.assessment } else { alone.assessment };
+    let requirement = Requirement::together(parts);
+    (Verdict { assessment, rule, rules, requirement, ..alone }, false)
+}
+
+/// The same judgement of the bytes without what was in front of them.
+fn move_back(verdict: &mut Verdict, by: usize, bytes: &[u8]) {
+    let assessment = &mut verdict.assessment;
+    assessment.command = String::from_utf8_lossy(bytes).into_owned();
+    let most = assessment.command.len();
+    let spans = assessment.terms.iter_mut().map(|term| &mut term.span);
+    for span in spans.chain(assessment.segments.iter_mut().map(|segment| &mut segment.span)) {
+        *span = span.map(|at| at.saturating_sub(by).min(most));
+    }
+}
+
 /// Judges a command together with standard input that is shown, and decided, with it. No rule allows
 /// the two together.
 #[must_use]
@@ -37,8 +141,9 @@ pub fn judge_with_input(
     context: &Context,
     history: &History,
 ) -> Verdict {
-    let whole = judge(snapshot, command, context, history);
-    let report = snapshot.tables.input_use(command, context, &whole.assessment);
+    let read = Reading::of(snapshot, ItemSyntax::Command, command, context);
+    let report = read.input_use();
+    let whole = read.into_verdict(history);
     let part = input_of(snapshot, command, &report, input, context, history);
     together(whole, part)
 }
@@ -149,7 +254,9 @@ fn input_as_it_is(
         InputUse::Code | InputUse::Names | InputUse::Unknown => {
             let syntax = ItemSyntax::Input { foreground: Some(&text) };
             let mut verdict = judge_as(snapshot, syntax, input, context, history);
-            verdict.rule.why = "standard input is decided by a person".to_owned();
+            if verdict.rule.verdict != Outcome::Deny {
+                verdict.rule.why = "standard input is decided by a person".to_owned();
+            }
             verdict
         }
         InputUse::File
@@ -183,7 +290,8 @@ fn written(
         _ => "".into(),
     };
     let line = format!("{head}{body}\n{END}");
-    let mut verdict = judge_as(snapshot, ItemSyntax::Command, line.as_bytes(), context, history);
+    let read = Reading::of(snapshot, ItemSyntax::Command, line.as_bytes(), context).of_content();
+    let mut verdict = read.into_verdict(history);
     // Where it is written is the command's doing, and what it leaves behind as well.
     verdict.taint = Taint::default();
     let shown = String::from_utf8_lossy(input);

@@ -24,15 +24,20 @@ fn wrong(list: &str, right: impl Fn(InputUse) -> bool) -> Vec<(&str, InputUse)> 
 fn code_is_never_let_through_unseen() {
     let list = include_str!("data/stdin_code.txt");
     assert_eq!(wrong(list, |found| !found.may_flow()), []);
+    for line in ["alias cat=sh\ncat", "tar xf -\n./x </dev/null", "trap sh EXIT\nread x"] {
+        assert!(!of(line, false).may_flow(), "{line}");
+    }
 }
 
 #[test]
 fn what_only_looks_or_moves_files_is_known() {
     let files =
         "cat > f ¦ tee f ¦ tee -a f >/dev/null ¦ dd of=/tmp/x bs=64k ¦ sort > f ¦ cat | tee f
-        sudo tee /etc/x ¦ gzip -d > x";
+        sudo tee /etc/x ¦ gzip -d > x ¦ mkdir -p d && cat > d/f ¦ cat > f && chmod 600 f ¦ rm -f f; cat > f
+        cat > f && wc -l f ¦ cat > f.new && mv f.new f ¦ cd /srv/app && tee f >/dev/null && echo done";
     assert_eq!(wrong(files, |found| found == InputUse::File), []);
-    let archives = "tar xzf - -C /srv ¦ tar x ¦ cd /srv && tar xf - ¦ sudo tar -x -C /srv";
+    let archives = "tar xzf - -C /srv ¦ tar x ¦ cd /srv && tar xf - ¦ sudo tar -x -C /srv
+        mkdir -p d && tar xzf - -C d ¦ gunzip | tar xf - -C d ¦ tar xf - -C d && echo done ¦ rm -rf d; tar x";
     assert_eq!(wrong(archives, |found| found == InputUse::Archive), []);
     let looks = "cat ¦ wc -l ¦ sha256sum ¦ grep -i error ¦ sort | uniq -c ¦ head -c 3 ¦ jq .a";
     assert_eq!(wrong(looks, |found| found == InputUse::Looks), []);

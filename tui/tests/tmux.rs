@@ -193,6 +193,8 @@ async fn suspend_resume_resize_and_signals() {
     let pid = String::from_utf8_lossy(&children.stdout).trim().to_owned();
     assert!(Command::new("kill").arg(&pid).status().unwrap().success());
     t.wait_for("REVIEW ENDED WELL");
+    // What is typed before the shell is back is echoed among what the program still prints.
+    t.wait("the prompt", |text| text.trim_end().ends_with("shell:"));
     t.keys(&["-l", "stty -a | grep -o ' icanon'"]);
     t.keys(&["Enter"]);
     t.wait("a cooked terminal", |text| text.lines().any(|l| l.trim() == "icanon"));

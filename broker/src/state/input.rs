@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use expacti_engine::{
     Context, Covered, History, InputReport, InputUse, Outcome as RuleOutcome, Requirement, Verdict,
-    judge_input, judge_with_input,
+    judge_more_input, judge_with_input,
 };
 use expacti_protocol::command::{CommandState, CommandView, ItemKind, StdinTreatment, Submission};
 use expacti_protocol::ids::{CommandId, SessionId};
@@ -175,15 +175,15 @@ impl State {
             shell: view.shell.map(|shell| shell.as_str().to_owned()),
             ..context.clone()
         };
-        // It goes on where the last one ended, and that may be in the middle of a line.
-        let before = reader.unfinished.as_slice();
-        let whole = [before, bytes].concat();
-        let mut verdict = judge_input(&self.snapshot, &reader.bytes, &whole, &context, history);
-        move_back(&mut verdict, before.len(), bytes);
-        let note = (!before.is_empty()).then(|| {
-            let line = expacti_engine::make_visible(before).text;
-            let line: String = line.chars().take(200).collect();
-            format!("goes on after an unfinished line that the command has: {line}")
+        let given = &reader.given;
+        let (verdict, open) =
+            judge_more_input(&self.snapshot, &reader.bytes, given, bytes, &context, history);
+        let note = open.then(|| {
+            let shown = expacti_engine::make_visible(&given.text).text;
+            let line = shown.trim_end().rsplit('\n').next().unwrap_or_default();
+            let line: Vec<&str> = line.split_whitespace().collect();
+            let line: String = line.join(" ").chars().take(200).collect();
+            format!("goes on after what the command has already, which ends in: {line}")
         });
         let report = view.input.as_deref().map(|input| input.report.clone()).unwrap_or_default();
         let mut input = of_command(report);
@@ -208,7 +208,7 @@ impl State {
             _ => return,
         };
         if let Some(open) = self.commands.get_mut(&to) {
-            open.unfinished = last_line([open.unfinished.as_slice(), &bytes].concat());
+            open.given.push(&bytes);
         }
     }
 
@@ -332,29 +332,6 @@ impl State {
         let nothing = History::default();
         let history = self.work.get(&session.work).map_or(&nothing, |work| &work.history);
         Ok(judge_with_input(&self.snapshot, &open.bytes, input, &context, history))
-    }
-}
-
-/// The longest unfinished line that is kept, in bytes; of a longer one the end.
-const MAX_UNFINISHED: usize = 64 * 1024;
-
-/// What comes after the last line feed.
-fn last_line(bytes: Vec<u8>) -> Vec<u8> {
-    let line = bytes.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.get(line.len().saturating_sub(MAX_UNFINISHED)..).unwrap_or_default().to_vec()
-}
-
-/// The same judgement of the bytes without what was in front of them.
-fn move_back(verdict: &mut Verdict, by: usize, bytes: &[u8]) {
-    if by == 0 {
-        return;
-    }
-    let assessment = &mut verdict.assessment;
-    assessment.command = String::from_utf8_lossy(bytes).into_owned();
-    let most = assessment.command.len();
-    let spans = assessment.terms.iter_mut().map(|term| &mut term.span);
-    for span in spans.chain(assessment.segments.iter_mut().map(|segment| &mut segment.span)) {
-        *span = span.map(|at| at.saturating_sub(by).min(most));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use expacti_engine::{Beneath, Context, Digested, InputSecrets, Taint, Voter};
+use expacti_engine::{Beneath, Context, Digested, GivenInput, InputSecrets, Taint, Voter};
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
@@ -22,8 +22,8 @@ pub(crate) struct OpenCommand {
     pub(crate) bytes: Arc<[u8]>,
     /// Standard input that came while it waited.
     pub(super) joined: Joined,
-    /// The last line of the standard input that it was given, as long as it is unfinished.
-    pub(super) unfinished: Vec<u8>,
+    /// The end of the standard input that it was given: what comes later goes on there.
+    pub(super) given: GivenInput,
     /// Standard input that rules name, as long as no other was submitted.
     pub(super) covered: Vec<Digested>,
     /// The secrets that it reads from its standard input, as far as it was given any.

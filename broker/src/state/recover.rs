@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use expacti_engine::Taint;
+use expacti_engine::{GivenInput, Taint};
 use expacti_protocol::command::{CommandState, CommandView, Outcome};
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
@@ -51,7 +51,7 @@ impl State {
             escalate_at: None,
             joined: Default::default(),
             covered: Default::default(),
-            unfinished: Vec::new(),
+            given: GivenInput::default(),
             ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),

@@ -5,7 +5,7 @@
 use std::ops::Deref;
 
 use expacti_audit::Entry;
-use expacti_engine::{Masked, Policy, mask_arguments, mask_secrets};
+use expacti_engine::{Masked, Policy, Reading, mask_arguments, mask_secrets};
 use expacti_protocol::http::{Change, PrincipalView, RuleView, Target};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -69,6 +69,11 @@ impl Secrets {
     fn apply(&self, text: &str) -> String {
         let text = self.command.apply(text);
         if self.input.masked { self.input.apply(&text) } else { text }
+    }
+
+    /// Those in an item that was read already.
+    pub(crate) fn read(item: &Reading<'_>) -> Self {
+        Self { command: item.masked(), input: Masked::default() }
     }
 
     /// The command with its secrets masked, if there are any.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_engine::{
-    Context, Event, History, ItemSyntax, Outcome as RuleOutcome, RiskTables, Taint, Verdict,
-    judge_as,
+    Context, Event, GivenInput, History, ItemSyntax, Outcome as RuleOutcome, Reading, Taint,
+    Verdict,
 };
 use expacti_protocol::command::{
     CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
@@ -61,16 +61,8 @@ fn reader(submission: &Submission) -> Option<PosixShell> {
 }
 
 /// What a command does, in a sentence, if that is certain.
-fn headline(
-    tables: &RiskTables,
-    kind: ItemKind,
-    bytes: &[u8],
-    context: &Context,
-) -> Option<String> {
-    if !matches!(kind, ItemKind::Exec | ItemKind::Line) {
-        return None;
-    }
-    expacti_engine::describe_transfer(bytes).or_else(|| tables.describe(bytes, context))
+fn headline(kind: ItemKind, read: &Reading<'_>) -> Option<String> {
+    if matches!(kind, ItemKind::Exec | ItemKind::Line) { read.sentence() } else { None }
 }
 
 /// Whether an item goes to a shell or a program that has its terminal already.
@@ -196,24 +188,22 @@ impl State {
         let history = work.map_or(&nothing, |work| &work.history);
         let of_parent = submission.parent.as_ref();
         let item = self.judge_item(submission.kind, of_parent, bytes, &context, history);
-        let (verdict, input, note) = match item {
-            Some((verdict, input, note)) => (verdict, Some(input), note),
+        let (verdict, input, note, secrets, headline) = match item {
+            Some((verdict, input, note)) => {
+                let secrets = self.secrets_of(submission.kind, of_parent, bytes);
+                (verdict, Some(input), note, secrets, None)
+            }
             None => {
-                let verdict = judge_as(&self.snapshot, reading, bytes, &context, history);
-                let read =
-                    |v: &Verdict| self.snapshot.tables.input_use(bytes, &context, &v.assessment);
+                let read = Reading::of(&self.snapshot, reading, bytes, &context);
                 let exec = submission.kind == ItemKind::Exec;
-                let input = exec.then(|| input::of_command(read(&verdict)));
-                (verdict, input, None)
+                let input = exec.then(|| input::of_command(read.input_use()));
+                let (secrets, headline) = (Secrets::read(&read), headline(submission.kind, &read));
+                (read.into_verdict(history), input, None, secrets, headline)
             }
         };
         let digest = submission.sha256.to_string();
         let retry_of_denied = work.is_some_and(|work| work.was_denied(&digest));
-        let secrets = self.secrets_of(submission.kind, of_parent, bytes);
-        let mut view = self.view_of(submission, info, &verdict, &secrets, now);
-        if view.masked.is_none() {
-            view.headline = headline(&self.snapshot.tables, submission.kind, bytes, &context);
-        }
+        let mut view = self.view_of(submission, info, &verdict, &secrets, headline, now);
         view.retry_of_denied = retry_of_denied;
         view.stdin = match submission.kind {
             ItemKind::Exec => input::treatment(input.as_ref()),
@@ -310,7 +300,7 @@ impl State {
             escalate_at: view.requirement.escalate_after_seconds.map(after),
             joined: Default::default(),
             covered: Default::default(),
-            unfinished: Vec::new(),
+            given: GivenInput::default(),
             ballots: Vec::new(),
             kind: None,
             signatures: Vec::new(),
@@ -382,10 +372,12 @@ impl State {
         session: expacti_protocol::session::SessionInfo,
         verdict: &Verdict,
         secrets: &Secrets,
+        headline: Option<String>,
         now: Now,
     ) -> CommandView {
         let secret = is_secret(submission);
         let masked = if secret { Some(SECRET_MASK) } else { secrets.masked() }.map(str::to_owned);
+        let headline = headline.filter(|_| masked.is_none());
         let mut requirement = verdict.requirement.clone();
         if requirement.policy.is_none() {
             requirement.timeout_seconds = self.default_timeout.as_secs();
@@ -401,7 +393,7 @@ impl State {
             revision: 0,
             state: CommandState::Pending,
             kind: submission.kind,
-            headline: None,
+            headline,
             parent: submission.parent.clone(),
             cwd: submission.cwd.clone(),
             shell: reader(submission),

@@ -63,6 +63,10 @@ fn risk_spike(history: &History, assessment: &Assessment) -> Option<String> {
 }
 
 fn variations(history: &History, command: &[u8]) -> Option<String> {
+    // Digests cost more than all the rest, and mostly there is nothing to compare.
+    if history.denied.is_empty() {
+        return None;
+    }
     let new = denied(command);
     let close = history
         .denied

@@ -3,9 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::looks::Looking;
-use super::syntax::Dialect;
-use super::walk::{Performed, perform};
+use super::looks::{Looking, objection};
+use super::special;
+use super::syntax::{Dialect, Unread};
+use super::walk::{Performance, Performed, perform};
+use crate::modifier::Modifier;
 use crate::program::SHELLS;
 use crate::tables::RiskTables;
 use crate::transfer::describe_transfer;
@@ -96,28 +98,28 @@ impl RiskTables {
         context: &Context,
         assessment: &Assessment,
     ) -> InputReport {
+        let transfer = describe_transfer(command);
+        self.input_of(command, context, assessment, transfer.as_deref(), None)
+    }
+
+    /// As [`Self::input_use`], with what was read already: the transfer that the line is, and what it
+    /// does in this context.
+    pub(crate) fn input_of<'p>(
+        &self,
+        command: &[u8],
+        context: &Context,
+        assessment: &Assessment,
+        transfer: Option<&str>,
+        performed: Option<&dyn Fn() -> &'p Result<Performance, Unread>>,
+    ) -> InputReport {
         // `tar` is told as a transfer too, but what it reads is an archive and no protocol.
-        if let Some(text) = describe_transfer(command).filter(|text| !text.starts_with("tar")) {
+        if let Some(text) = transfer.filter(|text| !text.starts_with("tar")) {
             let reader = assessment.segments.first().and_then(|segment| segment.program.clone());
             // What comes by legacy scp is decided by itself.
             let writes = ["git push to ", "rsync upload to "];
             let into = writes.iter().find_map(|what| text.strip_prefix(what)).map(str::to_owned);
             let into = into.into_iter().collect();
             return InputReport { r#use: InputUse::Protocol, reader, into };
-        }
-        // Read alike everywhere, so any of the shells that are known will do.
-        let alike = std::str::from_utf8(command).is_ok_and(reads_alike);
-        let context = &match &context.shell {
-            None if alike => Context { shell: Some("sh".to_owned()), ..context.clone() },
-            _ => context.clone(),
-        };
-        let looking = Looking { loopback: true, ..Looking::default() };
-        let report = self.report(command, context, &looking).checked(assessment);
-        // A rule has more to say about looking; here it matters only where the input goes.
-        let unused = report.commands.iter().all(|command| command.effects.stdin == "unused");
-        // Where programs may have been replaced, what passes its input on may do more with it.
-        if report.looks && !context.pty && (unused || context.tainted.is_none()) {
-            return InputReport::of(if unused { InputUse::Unused } else { InputUse::Looks });
         }
         let unknown = || {
             let reader = assessment.segments.iter().rev().find_map(|s| s.program.clone());
@@ -134,21 +136,44 @@ impl RiskTables {
             return unknown();
         }
         let Ok(text) = std::str::from_utf8(command) else { return unknown() };
-        let dialect = Dialect::of(context.shell.as_deref());
-        let performed = |text: &str| {
-            let performance = perform(self, text, dialect, false, context.cwd.as_deref()).ok()?;
-            Some(performance.commands)
+        // Read alike everywhere, so any of the shells that are known will do.
+        let shell = match context.shell.as_deref() {
+            None if reads_alike(text) => Some("sh"),
+            shell => shell,
         };
-        let Some(mut commands) = performed(text) else { return unknown() };
-        // As another user it does the same with its input.
-        for command in &mut commands {
-            if let Some(inner) = behind_sudo(command).and_then(|inner| performed(&inner))
-                && let [inner] = inner.as_slice()
-            {
-                let fed = command.fed;
-                *command = Performed { fed, ..inner.clone() };
+        let dialect = Dialect::of(shell);
+        let perform = |text: &str| perform(self, text, dialect, false, context.cwd.as_deref());
+        let own;
+        let performance = match performed {
+            Some(performed) if shell == context.shell.as_deref() => performed(),
+            _ => {
+                own = perform(text);
+                &own
             }
+        };
+        let Ok(Performance { commands }) = performance else { return unknown() };
+        // A rule has more to say about looking; here it matters only where the input goes.
+        let unused = commands.iter().all(|command| command.effects.stdin == "unused");
+        let looking = Looking { loopback: true, ..Looking::default() };
+        let looks = || {
+            let deceives = assessment.terms.iter().any(|term| term.is(Modifier::Deception));
+            let objects = |command| objection(command, &looking, false).is_some();
+            !(deceives || commands.is_empty() || commands.iter().any(objects))
+        };
+        // Where programs may have been replaced, what passes its input on may do more with it.
+        if (unused || context.tainted.is_none()) && looks() {
+            return InputReport::of(if unused { InputUse::Unused } else { InputUse::Looks });
         }
+        // As another user it does the same with its input.
+        let of_sudo = |command: &Performed| {
+            let inner = perform(&behind_sudo(command)?).ok()?;
+            let [inner] = <[Performed; 1]>::try_from(inner.commands).ok()?;
+            Some(Performed { fed: command.fed, ..inner })
+        };
+        let behind: Vec<Option<Performed>> = commands.iter().map(of_sudo).collect();
+        let commands = commands.iter().zip(&behind);
+        let commands: Vec<&Performed> =
+            commands.map(|(command, inner)| inner.as_ref().unwrap_or(command)).collect();
         match of_commands(&commands) {
             report if report.r#use == InputUse::Unknown => unknown(),
             report => report,
@@ -199,7 +224,7 @@ fn quoted(words: &[&str]) -> String {
 }
 
 /// What the commands that are not fed by the line itself do with it: the worst of it.
-fn of_commands(commands: &[Performed]) -> InputReport {
+fn of_commands(commands: &[&Performed]) -> InputReport {
     let mut all: Vec<InputReport> = Vec::new();
     for command in commands.iter().filter(|command| !command.fed) {
         let effects = &command.effects;
@@ -230,31 +255,75 @@ fn of_commands(commands: &[Performed]) -> InputReport {
         };
         all.push(InputReport { r#use, reader, into });
     }
-    // What one command passes on, a later one of the same pipe may write or run.
-    let piped: Vec<&Performed> = commands.iter().filter(|command| command.fed).collect();
+    // What one command passes on, a later one of the same pipe may write, unpack or run.
+    let piped: Vec<&&Performed> = commands.iter().filter(|command| command.fed).collect();
     let passes = all.iter().any(|report| report.r#use == InputUse::File);
     if passes {
         for command in piped {
             let effects = &command.effects;
+            let reader =
+                command.words.first().and_then(|word| word.as_literal().map(str::to_owned));
             if !effects.closed || effects.runs_unseen || effects.stdin == "code" {
-                let reader =
-                    command.words.first().and_then(|word| word.as_literal().map(str::to_owned));
                 let r#use = if effects.closed { InputUse::Code } else { InputUse::Unknown };
                 all.push(InputReport { r#use, reader, into: Vec::new() });
+            } else if matches!(effects.stdin.as_str(), "archive" | "protocol") {
+                let into = command.directories.clone().unwrap_or_default();
+                all.push(InputReport { r#use: InputUse::Archive, reader, into });
             } else if let Some(first) = all.first_mut() {
                 first.into.extend(effects.writes.iter().map(|touched| touched.path.clone()));
             }
         }
     }
-    // A file that is written here may be what another command of the line runs.
-    let several = all.len() > 1 || commands.len() > 1;
-    let runs = commands.iter().any(|command| command.effects.runs_unseen);
-    if several && runs && passes {
+    let found = all
+        .into_iter()
+        .max_by_key(|report| worst(report.r#use))
+        .unwrap_or_else(|| InputReport::of(InputUse::Unused));
+    let stays = matches!(found.r#use, InputUse::File | InputUse::Archive | InputUse::Protocol);
+    if stays && !is_left_alone(commands, found.r#use) {
         return InputReport::of(InputUse::Unknown);
     }
-    all.into_iter()
-        .max_by_key(|report| worst(report.r#use))
-        .unwrap_or_else(|| InputReport::of(InputUse::Unused))
+    found
+}
+
+/// What a shell does itself, whatever lies in the account.
+const BUILTINS: &[&str] = &[":", "[", "cd", "echo", "exit", "false", "pwd", "test", "true", "wait"];
+
+/// Whether nothing else of the line can run what is made of the input, or be told by it what to do.
+fn is_left_alone(commands: &[&Performed], r#use: InputUse) -> bool {
+    let writes = |command: &&Performed| {
+        let effects = &command.effects;
+        effects.stdin != "unused"
+            && (!effects.writes.is_empty() || matches!(&*effects.stdin, "archive" | "protocol"))
+    };
+    let first = commands.iter().position(writes).unwrap_or(commands.len());
+    let special = || {
+        let written = commands.iter().flat_map(|command| &command.effects.writes);
+        written.clone().any(special::is_special)
+    };
+    // A program that begins later may be what was written, or be configured by it.
+    let named = r#use == InputUse::File && !special();
+    commands.iter().enumerate().all(|(at, command)| {
+        let effects = &command.effects;
+        let device = |touched: &super::Touched| {
+            ["/dev/", "/proc/", "/sys/"].iter().any(|top| touched.path.starts_with(top))
+        };
+        if effects.redefines || effects.writes.iter().any(device) {
+            return false;
+        }
+        // What reads it was looked at, and has begun.
+        if at == first || at < first && !command.fed && effects.stdin != "unused" {
+            return true;
+        }
+        let program = command.words.first().and_then(super::Value::as_literal);
+        if command.words.is_empty() || program.is_some_and(|name| BUILTINS.contains(&name)) {
+            return effects.closed;
+        }
+        let harmless = special::left_behind(effects).is_none();
+        if at < first {
+            return harmless;
+        }
+        named && harmless && effects.configured_by.is_empty() && effects.network == "none"
+    })
 }
 
 fn worst(r#use: InputUse) -> u8 {

@@ -4,26 +4,13 @@
 use std::collections::BTreeSet;
 
 use super::model::{Effects, Touched};
-use super::syntax::Dialect;
-use super::walk::{Performance, Performed, perform};
-use crate::Context;
-use crate::tables::RiskTables;
+use super::walk::{Performance, Performed};
 
 /// How many paths are named.
 const NAMED: usize = 3;
 
-impl RiskTables {
-    /// What a line does, in one plain sentence; `None` where any of it is not understood.
-    #[must_use]
-    pub fn describe(&self, command: &[u8], context: &Context) -> Option<String> {
-        let text = std::str::from_utf8(command).ok()?;
-        let dialect = Dialect::of(context.shell.as_deref());
-        let line = perform(self, text, dialect, context.pty, context.cwd.as_deref()).ok()?;
-        sentence(&line, context.pty)
-    }
-}
-
-fn sentence(line: &Performance, terminal: bool) -> Option<String> {
+/// What a line does, in one plain sentence; `None` where any of it is not understood.
+pub(crate) fn sentence(line: &Performance, terminal: bool) -> Option<String> {
     let commands = &line.commands;
     let known = |command: &Performed| {
         let effects = &command.effects;
@@ -117,7 +104,7 @@ fn plural(what: &str) -> &str {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
-    use super::*;
+    use crate::{Context, ItemSyntax, Reading, Snapshot};
 
     #[test]
     fn a_line_that_is_understood_is_told_in_a_sentence() {
@@ -126,8 +113,11 @@ mod tests {
             shell: Some("bash".to_owned()),
             ..Context::default()
         };
-        let tables = RiskTables::builtin();
-        let say = |line: &str| tables.describe(line.as_bytes(), &context);
+        let snapshot = Snapshot::default();
+        let told = |line: &str, context: &Context| {
+            Reading::of(&snapshot, ItemSyntax::Command, line.as_bytes(), context).sentence()
+        };
+        let say = |line: &str| told(line, &context);
         for (line, sentence) in [
             ("cat /etc/hosts | grep x", "reads /etc/hosts; changes nothing"),
             ("cd /var/log && ls -la | head -20", "lists /var/log; changes nothing"),
@@ -162,7 +152,7 @@ mod tests {
         }
         // In a terminal, what only looks may go on in a pager.
         let terminal = Context { pty: true, ..context.clone() };
-        let said = tables.describe(b"journalctl -u x", &terminal).unwrap();
+        let said = told("journalctl -u x", &terminal).unwrap();
         assert_eq!(said, "may go on in a pager, a prompt or an editor; changes nothing");
     }
 }

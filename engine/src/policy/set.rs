@@ -1,13 +1,15 @@
 //! Chooses the policy of a command. It must never choose the weaker of two equals.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 
 use super::types::{Policy, PolicyError, PolicyKind, Requirement};
 use crate::hidden::hidden_in;
 use crate::program::base_name;
-use crate::restrict::{Done, Likeness, Line, is_far, likeness, policy_level};
+use crate::restrict::{
+    Done, Likeness, Line, PatternIndex, Suspect, is_far, likeness, policy_level,
+};
 use crate::rules::{GlobPattern, every_command};
-use crate::subject::Subject;
 use crate::tables::wildcard;
 use crate::{Context, Level, RiskTables};
 
@@ -16,6 +18,8 @@ use crate::{Context, Level, RiskTables};
 pub struct PolicySet {
     policies: Vec<Policy>,
     compiled: Vec<Compiled>,
+    /// The patterns, by their places.
+    index: PatternIndex,
 }
 
 #[derive(Clone, Debug)]
@@ -39,7 +43,9 @@ impl PolicySet {
                 check(policy).map_err(|message| PolicyError { id: policy.id.clone(), message })?,
             );
         }
-        Ok(Self { policies, compiled })
+        let patterns = compiled.iter().map(|compiled: &Compiled| compiled.pattern.as_ref());
+        let index = PatternIndex::build(patterns);
+        Ok(Self { policies, compiled, index })
     }
 
     /// The policies, as given.
@@ -60,110 +66,120 @@ impl PolicySet {
         };
         let level = policy_level(&assessment, effects).max(level);
         let tables = RiskTables::builtin();
-        let hidden =
-            || assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables)).collect();
+        let hidden = || -> Vec<Suspect> {
+            let inside = assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables));
+            inside.map(Suspect::from).collect()
+        };
+        let commands = || every_command(command).into_iter().map(Suspect::from).collect();
         let far = is_far(&assessment);
-        self.select_with(context, level, || every_command(command), effects, hidden, far)
+        self.select_with(context, level, commands, effects, hidden, far)
     }
 
     /// As [`Self::select`], with the commands of the line as they were already read.
-    pub(crate) fn select_with(
+    pub(crate) fn select_with<S: Borrow<[Suspect]>>(
         &self,
         context: &Context,
         level: Level,
-        commands: impl FnOnce() -> Vec<Subject>,
+        commands: impl FnOnce() -> S,
         effects: impl FnOnce() -> Done,
-        hidden: impl FnOnce() -> Vec<Subject>,
+        hidden: impl FnOnce() -> S,
         is_far: bool,
     ) -> Requirement {
         if self.policies.is_empty() {
             return Requirement::default();
         }
-        let here: Vec<(&Policy, &Compiled)> = self
-            .policies
-            .iter()
-            .zip(&self.compiled)
-            .filter(|(policy, _)| applies_here(policy, context, level))
-            .collect();
-        let (by_effect, by_pattern): (Vec<_>, Vec<_>) =
-            here.into_iter().partition(|(policy, _)| !policy.effects.is_empty());
-        let found = if by_pattern.iter().all(|(_, compiled)| compiled.pattern.is_none()) {
-            // Whatever the commands are.
-            vec![Subject::default()]
-        } else {
-            commands()
-        };
+        let held = |(at, (policy, compiled))| Held { at, policy, compiled };
+        let all = self.policies.iter().zip(&self.compiled).enumerate().map(held);
+        let here = all.filter(|held| applies_here(held.policy, context, level));
+        let (by_effect, by_pattern): (Vec<Held<'_>>, Vec<Held<'_>>) =
+            here.partition(|held| !held.policy.effects.is_empty());
+        let is_new =
+            |asked: &[&Policy], policy: &Policy| !asked.iter().any(|known| known.id == policy.id);
         let mut asked: Vec<&Policy> = Vec::new();
-        for subject in &found {
-            let for_it = asked_for(&by_pattern, subject);
-            asked.extend(
-                for_it
-                    .into_iter()
-                    .filter(|policy| !asked.iter().any(|known| known.id == policy.id))
-                    .collect::<Vec<_>>(),
-            );
+        let mut ask_for = |suspect: &Suspect| {
+            let mut found = self.asked_for(&by_pattern, suspect);
+            found.retain(|policy| is_new(&asked, policy));
+            asked.append(&mut found);
+        };
+        if by_pattern.iter().all(|held| held.compiled.pattern.is_none()) {
+            // Whatever the commands are.
+            ask_for(&Suspect::default());
+        } else {
+            commands().borrow().iter().for_each(ask_for);
         }
         // What a program may run that nobody knows adds to it, and takes no policy's place.
-        let patterns = by_pattern
-            .iter()
-            .filter_map(|(policy, compiled)| Some((*policy, compiled.pattern.as_ref()?)))
-            .filter(|(policy, _)| !asked.iter().any(|known| known.id == policy.id))
-            .collect::<Vec<_>>();
-        if !patterns.is_empty() {
-            let (hidden, tables) = (hidden(), RiskTables::builtin());
-            asked.extend(patterns.into_iter().filter_map(|(policy, pattern)| {
-                let about = |subject| likeness(pattern, subject, tables) > Likeness::No;
-                hidden.iter().any(about).then_some(policy)
-            }));
+        let open =
+            |held: &&Held<'_>| held.compiled.pattern.is_some() && is_new(&asked, held.policy);
+        let open: Vec<Held<'_>> = by_pattern.iter().filter(open).copied().collect();
+        if !open.is_empty() {
+            let mut found: Vec<Held<'_>> = Vec::new();
+            for suspect in hidden().borrow() {
+                found.extend(self.alike(&open, suspect).into_iter().map(|(held, _)| held));
+            }
+            found.sort_unstable_by_key(|held| held.at);
+            found.dedup_by_key(|held| held.at);
+            asked.extend(found.into_iter().map(|held| held.policy));
         }
         if !by_effect.is_empty() {
             let done = effects();
-            asked.extend(
-                by_effect
-                    .iter()
-                    .filter(|(policy, _)| done.any(&policy.effects))
-                    .map(|(policy, _)| *policy),
-            );
+            let does = by_effect.iter().filter(|held| done.any(&held.policy.effects));
+            asked.extend(does.map(|held| held.policy));
         }
         // A part that nobody can read may be what the strictest of them is about.
-        if is_far && let Some((strictest, _)) = by_pattern.iter().max_by(|a, b| stricter(a.0, b.0))
+        if is_far
+            && let Some(strictest) = by_pattern.iter().max_by(|a, b| stricter(a.policy, b.policy))
         {
-            asked.push(strictest);
+            asked.push(strictest.policy);
         }
         if asked.is_empty() {
             return Requirement::default();
         }
         Requirement::together(asked.into_iter().map(requirement).collect())
     }
+
+    /// Those of some policies, in their order, that may be about a command, and how likely that is.
+    fn alike<'a>(&self, here: &[Held<'a>], suspect: &Suspect) -> Vec<(Held<'a>, Likeness)> {
+        let tables = RiskTables::builtin();
+        let mut about = self.index.about(suspect);
+        about.sort_unstable();
+        let likely = |held: &Held<'a>| {
+            let likely = match &held.compiled.pattern {
+                None => Likeness::Certain,
+                Some(_) if about.binary_search(&held.at).is_err() => Likeness::No,
+                Some(pattern) => likeness(pattern, suspect, tables),
+            };
+            (likely > Likeness::No).then_some((*held, likely))
+        };
+        here.iter().filter_map(likely).collect()
+    }
+
+    /// The policies that one command needs. The most specific of those that are certainly about it take
+    /// the place of all others; those that may be about it are asked as well.
+    fn asked_for<'a>(&self, here: &[Held<'a>], suspect: &Suspect) -> Vec<&'a Policy> {
+        let alike = self.alike(here, suspect);
+        let order = |a: &Held<'_>, b: &Held<'_>| {
+            let ranks = rank(a.policy, a.compiled).cmp(&rank(b.policy, b.compiled));
+            ranks.then_with(|| stricter(a.policy, b.policy))
+        };
+        // A policy for higher levels takes nobody's place: text that raises the score would make a line
+        // need less.
+        let replaces = |(held, likely): &&(Held<'_>, Likeness)| {
+            *likely == Likeness::Certain && held.policy.min_level.is_none()
+        };
+        let best = alike.iter().filter(replaces).max_by(|a, b| order(&a.0, &b.0));
+        let counts =
+            |held: &Held<'_>| best.is_none_or(|(best, _)| order(held, best) != Ordering::Less);
+        alike.iter().filter(|(held, _)| counts(held)).map(|(held, _)| held.policy).collect()
+    }
 }
 
-/// The policies that one command needs. The most specific of those that are certainly about it take
-/// the place of all others; those that may be about it are asked as well.
-fn asked_for<'a>(here: &[(&'a Policy, &'a Compiled)], subject: &Subject) -> Vec<&'a Policy> {
-    let tables = RiskTables::builtin();
-    let likely = |compiled: &Compiled| match &compiled.pattern {
-        None => Likeness::Certain,
-        Some(pattern) => likeness(pattern, subject, tables),
-    };
-    let alike: Vec<(&Policy, &Compiled, Likeness)> = here
-        .iter()
-        .map(|(policy, compiled)| (*policy, *compiled, likely(compiled)))
-        .filter(|(_, _, likeness)| *likeness > Likeness::No)
-        .collect();
-    let order = |a: &(&Policy, &Compiled, Likeness), b: &(&Policy, &Compiled, Likeness)| {
-        rank(a.0, a.1).cmp(&rank(b.0, b.1)).then_with(|| stricter(a.0, b.0))
-    };
-    // A policy for higher levels takes nobody's place: text that raises the score would make a line need
-    // less.
-    let replaces = |(policy, _, likeness): &&(&Policy, &Compiled, Likeness)| {
-        *likeness == Likeness::Certain && policy.min_level.is_none()
-    };
-    let best = alike.iter().filter(replaces).max_by(|a, b| order(a, b));
-    alike
-        .iter()
-        .filter(|candidate| best.is_none_or(|best| order(candidate, best) != Ordering::Less))
-        .map(|(policy, _, _)| *policy)
-        .collect()
+/// A policy that holds here.
+#[derive(Clone, Copy)]
+struct Held<'a> {
+    /// Its place among all.
+    at: usize,
+    policy: &'a Policy,
+    compiled: &'a Compiled,
 }
 
 impl PolicySet {

@@ -1,16 +1,21 @@
 //! Whether a command is one that a rule forbids or a policy is about. In doubt it is: options are
 //! skipped, order does not matter, and a word that is not known may be any word.
 
+mod index;
 mod line;
 mod resources;
+mod suspect;
 
+pub(crate) use index::PatternIndex;
 pub(crate) use line::{Done, Line, is_far, policy_level};
+use suspect::Operand;
+pub(crate) use suspect::Suspect;
 
-use crate::effects::{Understood, Value, understand};
+use crate::effects::Understood;
 use crate::program::{base_name, family};
 use crate::risk::resolve;
 use crate::rules::GlobPattern;
-use crate::subject::{Heard, Subject};
+use crate::subject::Heard;
 use crate::tables::{Act, Grammar, RiskTables, wildcard};
 
 /// How sure it is that a command is the one that a pattern is about.
@@ -25,20 +30,9 @@ pub(crate) enum Likeness {
     Certain,
 }
 
-/// What the program's grammar says of the words.
-fn understood(subject: &Subject, tables: &RiskTables) -> Option<Understood> {
-    let (first, rest) = subject.words.split_first()?;
-    if !subject.all_known() {
-        return None;
-    }
-    let grammar = tables.grammar(base_name(&first.text))?;
-    let rest: Vec<Value> =
-        rest.iter().map(|word| Value::literal(word.text.clone(), (0, 0))).collect();
-    understand(grammar, &rest).ok()
-}
-
 /// How sure it is that the pattern is about the command.
-pub(crate) fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTables) -> Likeness {
+pub(crate) fn likeness(pattern: &GlobPattern, suspect: &Suspect, tables: &RiskTables) -> Likeness {
+    let subject = &suspect.subject;
     let (Some(first), Some(wanted)) = (subject.words.first(), pattern.words().first()) else {
         return Likeness::No;
     };
@@ -47,20 +41,20 @@ pub(crate) fn likeness(pattern: &GlobPattern, subject: &Subject, tables: &RiskTa
     if program == Likeness::No {
         return Likeness::No;
     }
-    let understood = understood(subject, tables);
-    if let Some(understood) = &understood
+    let understood = suspect.understood(tables);
+    if let Some(understood) = understood
         && program == Likeness::Yes
         && is_other_verb(rest, understood, tables, &first.text)
     {
         return Likeness::No;
     }
-    let words = words_likeness(rest, subject, tables);
+    let words = words_likeness(rest, suspect, tables);
     // Without any other word, a program that is not known would be every program.
     if program == Likeness::Near && !rest.is_empty() && words < Likeness::Yes {
         return Likeness::No;
     }
     let alike = program.min(words);
-    if alike == Likeness::Yes && comes_first(pattern, subject, understood.as_ref()) {
+    if alike == Likeness::Yes && comes_first(pattern, suspect, understood) {
         return Likeness::Certain;
     }
     alike
@@ -149,24 +143,24 @@ fn same_verb(tables: &RiskTables, program: &str, a: &str, b: &str) -> bool {
 }
 
 /// Whether every word of the pattern is among those of the command.
-fn words_likeness(rest: &[String], subject: &Subject, tables: &RiskTables) -> Likeness {
-    let program = subject.words.first().map_or("", |word| base_name(&word.text));
-    let words = subject.words.get(1..).unwrap_or(&[]);
-    let resources = is_cluster(program).then(|| resources::spelled_out(words));
-    let words = resources.as_deref().unwrap_or(words);
+fn words_likeness(rest: &[String], suspect: &Suspect, tables: &RiskTables) -> Likeness {
+    let program = suspect.program();
+    let cluster = is_cluster(program);
+    let words = suspect.operands();
     let recursive = rest.iter().any(|word| is_recursive(word));
     let mut all = Likeness::Yes;
     let mut used = vec![false; words.len()];
     for (at, wanted) in rest.iter().enumerate() {
-        let found = if wanted.starts_with('-') && wanted.len() > 1 && !wanted.contains(['*', '?']) {
+        let found = if is_option(wanted) {
             option_likeness(wanted, words, program, tables)
         } else {
-            let wanted: &str = if resources.is_some() { resources::name(wanted) } else { wanted };
+            let wanted: &str = if cluster { resources::name(wanted) } else { wanted };
             let found = operand_likeness(wanted, words, &mut used);
             let doubt = || {
                 // Only what is behind the verb can be selected.
-                let selects = at > 0 && resources.is_some() && resources::may_select(words);
-                selects || words.iter().any(|word| may_be_place(wanted, &word.text, recursive))
+                let heard = || words.iter().map(|operand| &operand.word);
+                let selects = at > 0 && cluster && resources::may_select(heard());
+                selects || heard().any(|word| may_be_place(wanted, &word.text, recursive))
             };
             if found == Likeness::No && doubt() { Likeness::Near } else { found }
         };
@@ -178,26 +172,29 @@ fn words_likeness(rest: &[String], subject: &Subject, tables: &RiskTables) -> Li
     all
 }
 
-fn operand_likeness(wanted: &str, words: &[Heard], used: &mut [bool]) -> Likeness {
+/// Whether a word of a pattern is an option, with its name in full.
+fn is_option(wanted: &str) -> bool {
+    wanted.starts_with('-') && wanted.len() > 1 && !wanted.contains(['*', '?'])
+}
+
+fn operand_likeness(wanted: &str, words: &[Operand], used: &mut [bool]) -> Likeness {
     // The last word of `rm *` may stand for nothing.
     if wanted == "*" {
         return Likeness::Yes;
     }
     let wanted_path = normal(wanted);
-    let fits = |word: &Heard| {
-        // The value of `--namespace=prod` is a word as well.
-        let value = word.text.split_once('=').filter(|(name, _)| name.starts_with('-'));
-        same_number(wanted, &word.text)
-            || wildcard(&wanted_path, &normal(&word.text))
-            || value.is_some_and(|(_, value)| wildcard(&wanted_path, &normal(value)))
+    let fits = |operand: &Operand| {
+        same_number(wanted, &operand.word.text)
+            || wildcard(&wanted_path, &operand.normal)
+            || operand.value.as_ref().is_some_and(|value| wildcard(&wanted_path, value))
     };
-    let at =
-        words.iter().zip(used.iter()).position(|(word, used)| !used && word.known && fits(word));
+    let free = |(operand, used): (&Operand, &bool)| !used && operand.word.known && fits(operand);
+    let at = words.iter().zip(used.iter()).position(free);
     if let Some(slot) = at.and_then(|at| used.get_mut(at)) {
         *slot = true;
         return Likeness::Yes;
     }
-    let unknown = |word: &Heard| {
+    let unknown = |Operand { word, .. }: &Operand| {
         !word.known && (may_be(&wanted_path, &word.text) || may_be(wanted, &word.text))
     };
     if words.iter().any(unknown) { Likeness::Near } else { Likeness::No }
@@ -255,13 +252,19 @@ fn normal(word: &str) -> String {
 }
 
 /// Whether the command has the option, in its short or long form, alone or with others.
-fn option_likeness(wanted: &str, words: &[Heard], program: &str, tables: &RiskTables) -> Likeness {
-    let grammars = grammars(words, program, tables);
+fn option_likeness(
+    wanted: &str,
+    words: &[Operand],
+    program: &str,
+    tables: &RiskTables,
+) -> Likeness {
+    let words = || words.iter().map(|operand| &operand.word);
+    let grammars = grammars(words(), program, tables);
     let names = |text: &str| flags(text, &grammars);
     let wanted_names = names(wanted);
     let mut have: Vec<String> = Vec::new();
     let mut unknown = false;
-    for word in words {
+    for word in words() {
         if !word.known {
             unknown |= may_be("-*", &word.text) || may_be(wanted, &word.text);
         } else if word.text.starts_with('-') && word.text.len() > 1 {
@@ -291,10 +294,14 @@ fn option_likeness(wanted: &str, words: &[Heard], program: &str, tables: &RiskTa
 }
 
 /// The grammars of the program and of the verbs among its words, innermost first.
-fn grammars<'a>(words: &[Heard], program: &str, tables: &'a RiskTables) -> Vec<&'a Grammar> {
+fn grammars<'a, 'w>(
+    words: impl Iterator<Item = &'w Heard>,
+    program: &str,
+    tables: &'a RiskTables,
+) -> Vec<&'a Grammar> {
     let mut all: Vec<&Grammar> =
         tables.grammar(program).map(|known| &**known).into_iter().collect();
-    for word in words.iter().filter(|word| word.known) {
+    for word in words.filter(|word| word.known) {
         let verb = all.first().and_then(|grammar| grammar.verbs.get(word.text.as_str()));
         if let Some(verb) = verb {
             all.insert(0, verb);
@@ -327,7 +334,8 @@ fn flags(text: &str, grammars: &[&Grammar]) -> Vec<String> {
 
 /// Whether the pattern's words are the command's first, in their order. Where the program's grammar
 /// is known, options are taken out before.
-fn comes_first(pattern: &GlobPattern, subject: &Subject, understood: Option<&Understood>) -> bool {
+fn comes_first(pattern: &GlobPattern, suspect: &Suspect, understood: Option<&Understood>) -> bool {
+    let subject = &suspect.subject;
     let wanted = pattern.words();
     let options = wanted.iter().any(|word| word.starts_with('-'));
     if let Some(understood) = understood
@@ -366,7 +374,8 @@ mod tests {
     fn of(pattern: &str, line: &str) -> Likeness {
         let pattern = GlobPattern::parse(pattern).unwrap();
         let tables = RiskTables::builtin();
-        commands_of(line).iter().map(|subject| likeness(&pattern, subject, tables)).max().unwrap()
+        let suspects = commands_of(line).into_iter().map(Suspect::from);
+        suspects.map(|suspect| likeness(&pattern, &suspect, tables)).max().unwrap()
     }
 
     #[test]

@@ -59,8 +59,8 @@ pub(super) fn spelled_out(words: &[Heard]) -> Vec<Heard> {
 }
 
 /// Whether a command may mean things that it does not name: `all`, a selector, a file.
-pub(super) fn may_select(words: &[Heard]) -> bool {
-    words.iter().any(|word| {
+pub(super) fn may_select<'w>(words: impl IntoIterator<Item = &'w Heard>) -> bool {
+    words.into_iter().any(|word| {
         let option = word.text.split('=').next().unwrap_or("");
         word.text == "all"
             || matches!(

@@ -2,6 +2,7 @@
 
 use crate::modifier::Modifier;
 use crate::parse::{self, Span};
+use crate::secrets::{self, Found};
 use crate::subject::{Heard, Subject};
 use crate::tables::RiskTables;
 use crate::{Assessment, Category, Context, Level, Segment};
@@ -20,6 +21,15 @@ impl RiskTables {
     /// Scores a command.
     #[must_use]
     pub fn assess(&self, command: &[u8], context: &Context) -> Assessment {
+        self.assess_with_secrets(command, context).0
+    }
+
+    /// As [`Self::assess`], with the secrets that were found if it was this very text that was read.
+    pub(crate) fn assess_with_secrets(
+        &self,
+        command: &[u8],
+        context: &Context,
+    ) -> (Assessment, Option<Found>) {
         let text = String::from_utf8_lossy(command).into_owned();
         let whole = (0, text.len());
         let mut line = Modifiers::default();
@@ -42,8 +52,10 @@ impl RiskTables {
         let mut scorer = Scorer::new(self, context, &mut shared);
         scorer.run();
         let scores = scorer.finish();
-        line::collect(self, &read, context, &mut shared, &scores, &mut line);
-        self.conclude(text, scores, &line, whole)
+        let secrets = secrets::find(&read);
+        line::collect(self, &read, context, &mut shared, &scores, &secrets, &mut line);
+        let assessment = self.conclude(text, scores, &line, whole);
+        (assessment, endings.is_none().then_some(secrets))
     }
 
     /// The assessment of a line from the scores of its segments: the worst one decides.

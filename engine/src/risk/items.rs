@@ -4,6 +4,7 @@
 use crate::modifier::{Modifier, TermKind};
 use crate::parse::{self, Word};
 use crate::program::{SHELLS, base_name};
+use crate::secrets;
 use crate::tables::{Language, Program, RiskTables};
 use crate::{Assessment, Category, Context, Level, Segment, Term};
 
@@ -257,7 +258,8 @@ impl RiskTables {
         scorer.run();
         let scores = scorer.finish();
         let mut line = Modifiers::default();
-        line::collect(self, text, context, &mut shared, &scores, &mut line);
+        let secrets = secrets::find(text);
+        line::collect(self, text, context, &mut shared, &scores, &secrets, &mut line);
         self.conclude(text.to_owned(), scores, &line, whole)
     }
 }

@@ -4,6 +4,7 @@
 use crate::modifier::Modifier;
 use crate::parse::{self, Shared};
 use crate::program::{base_name, reads_as_posix};
+use crate::secrets::Found;
 use crate::{Context, RiskTables};
 
 use super::deception;
@@ -28,6 +29,7 @@ pub(super) fn collect(
     context: &Context,
     shared: &mut Shared,
     scores: &[SegmentScore],
+    secrets: &Found,
     line: &mut Modifiers,
 ) {
     // A modifier keeps its first reason, so the order decides which one is printed.
@@ -91,7 +93,7 @@ pub(super) fn collect(
     fetched(shared, scores, line);
     decoded(shared, scores, line);
     production(tables, context, whole, line);
-    if let Some(found) = crate::secrets::find(text).first() {
+    if let Some(found) = secrets.ranges.first() {
         line.add(
             Modifier::Secret,
             (found.start, found.end),

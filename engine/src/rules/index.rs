@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use super::pattern::GlobPattern;
-use crate::program::{base_name, family};
-use crate::subject::Subject;
+use crate::restrict::{PatternIndex, Suspect};
 
 /// Glob patterns, found by their words: what a lookup costs does not depend on how many there are.
 #[derive(Clone, Debug, Default)]
@@ -25,40 +24,26 @@ struct Node {
     ends: Vec<usize>,
 }
 
-/// Patterns that deny, by the program they name.
+/// Patterns that deny.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Denials {
-    pub(super) patterns: Vec<(usize, GlobPattern)>,
-    by_program: HashMap<Box<str>, Vec<usize>>,
-    /// Those whose program is a pattern.
-    any: Vec<usize>,
+    patterns: Vec<(usize, GlobPattern)>,
+    index: PatternIndex,
 }
 
 impl Denials {
-    pub(super) fn add(&mut self, rule: usize, pattern: GlobPattern) {
-        let at = self.patterns.len();
-        match pattern.program() {
-            Some(program) => self.by_program.entry(base_name(program).into()).or_default().push(at),
-            None => self.any.push(at),
-        }
-        self.patterns.push((rule, pattern));
+    pub(super) fn build(patterns: Vec<(usize, GlobPattern)>) -> Self {
+        let index = PatternIndex::build(patterns.iter().map(|(_, pattern)| Some(pattern)));
+        Self { patterns, index }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
     }
 
     /// The patterns that may be about a command.
-    pub(super) fn about(&self, subject: &Subject) -> impl Iterator<Item = &(usize, GlobPattern)> {
-        let first = subject.words.first();
-        let named = first.filter(|word| word.known).map(|word| base_name(&word.text));
-        let others = named.map_or(&[][..], family).iter().filter(|other| Some(**other) != named);
-        let names = named.into_iter().chain(others.copied());
-        let mut found: Vec<usize> = Vec::new();
-        for at in names.filter_map(|name| self.by_program.get(name)) {
-            found.extend(at);
-        }
-        // A program that is not known may be any of them.
-        let all =
-            first.is_some_and(|word| !word.known).then_some(self.by_program.values()).into_iter();
-        let others = all.flatten().flatten().chain(&self.any).copied();
-        found.into_iter().chain(others).filter_map(|at| self.patterns.get(at))
+    pub(super) fn about(&self, suspect: &Suspect) -> impl Iterator<Item = &(usize, GlobPattern)> {
+        self.index.about(suspect).into_iter().filter_map(|at| self.patterns.get(at))
     }
 }
 

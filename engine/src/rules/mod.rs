@@ -7,6 +7,7 @@ mod hazards;
 mod index;
 mod looks;
 mod pattern;
+mod pieces;
 mod plain;
 mod set;
 mod shell;

@@ -21,7 +21,7 @@ use super::types::{
 use super::work::WorkRule;
 use crate::effects::{Performance, Performed};
 use crate::program::reads_as_posix;
-use crate::restrict::{Likeness, Line, likeness};
+use crate::restrict::{Likeness, Line, Suspect, likeness};
 use crate::subject::Subject;
 use crate::tables::wildcard;
 use crate::{Context, Looking, RiskTables};
@@ -61,6 +61,7 @@ impl RuleSet {
     /// Names the first rule that cannot be compiled and what is wrong with it.
     pub fn build(rules: Vec<Rule>) -> Result<Self, RuleError> {
         let mut set = Self::default();
+        let mut denials = Vec::new();
         let mut expressions: HashMap<Box<str>, (Vec<String>, Vec<usize>)> = HashMap::new();
         for (at, rule) in rules.iter().enumerate() {
             let wrong = |message: String| RuleError { id: rule.id.clone(), message };
@@ -76,7 +77,7 @@ impl RuleSet {
                         && let Ok(pattern) = GlobPattern::parse(&words.join(" "))
                         && !rule.pattern.contains(['*', '?'])
                     {
-                        set.deny.add(at, pattern);
+                        denials.push((at, pattern));
                     }
                 }
                 MatchKind::Glob => {
@@ -89,7 +90,7 @@ impl RuleSet {
                     }
                     match rule.effect {
                         Effect::Allow => set.allow.add(at, pattern),
-                        Effect::Deny => set.deny.add(at, pattern),
+                        Effect::Deny => denials.push((at, pattern)),
                     }
                 }
                 MatchKind::Looks => {
@@ -133,6 +134,7 @@ impl RuleSet {
                 set.denying.push(at);
             }
         }
+        set.deny = Denials::build(denials);
         set.rules = rules;
         Ok(set)
     }
@@ -155,18 +157,19 @@ impl RuleSet {
             let assessment = crate::assess(command, context);
             Line::read_checked(command, context, RiskTables::builtin(), &assessment)
         };
-        self.judge_with(command, context, || every_command(command), line, Vec::new).0
+        let commands = || suspects(every_command(command));
+        self.judge_with(command, context, commands, line, Vec::new).0
     }
 
     /// As [`Self::judge`], with the commands of the line as they were already read. The second part is
     /// every rule that had its share in it.
-    pub(crate) fn judge_with<'a, L: Borrow<Line<'a>>>(
+    pub(crate) fn judge_with<'a, L: Borrow<Line<'a>>, S: Borrow<[Suspect]>>(
         &self,
         command: &[u8],
         context: &Context,
-        commands: impl FnOnce() -> Vec<Subject>,
+        commands: impl FnOnce() -> S,
         line: impl FnOnce() -> L,
-        hidden: impl FnOnce() -> Vec<Subject>,
+        hidden: impl FnOnce() -> S,
     ) -> (RuleVerdict, Vec<String>) {
         if self.rules.is_empty() {
             return alone(review("no rules"));
@@ -259,7 +262,7 @@ impl RuleSet {
     }
 
     /// A rule that denies something here.
-    fn forbids(&self, context: &Context) -> Option<&Rule> {
+    pub(super) fn forbids(&self, context: &Context) -> Option<&Rule> {
         let rules = self.denying.iter().filter_map(|at| self.rules.get(*at));
         rules.into_iter().find(|rule| holds(rule, context))
     }
@@ -394,12 +397,12 @@ impl RuleSet {
         }
     }
 
-    fn denied(
+    fn denied<S: Borrow<[Suspect]>>(
         &self,
         command: &[u8],
         words: Option<&[String]>,
         context: &Context,
-        commands: impl FnOnce() -> Vec<Subject>,
+        commands: impl FnOnce() -> S,
     ) -> Option<&Rule> {
         let exact =
             self.exact.get(command).into_iter().flatten().filter_map(|at| self.rules.get(*at));
@@ -415,14 +418,15 @@ impl RuleSet {
         {
             return Some(rule);
         }
-        if self.deny.patterns.is_empty() {
+        if self.deny.is_empty() {
             return None;
         }
-        let mut all = commands();
-        if let Some(words) = words {
-            all.push(Subject::known(words.to_vec()));
-        }
-        all.iter().find_map(|subject| self.denied_command(subject, context))
+        let all = commands();
+        let mut all = all.borrow().iter();
+        all.find_map(|suspect| self.denied_command(suspect, context)).or_else(|| {
+            let plain = Suspect::from(Subject::known(words?.to_vec()));
+            self.denied_command(&plain, context)
+        })
     }
 
     /// Whether there is a rule of this name that allows something, here and now.
@@ -432,19 +436,23 @@ impl RuleSet {
     }
 
     /// Whether a rule denies one of these commands.
-    fn denies_one_of(&self, commands: impl FnOnce() -> Vec<Subject>, context: &Context) -> bool {
-        !self.deny.patterns.is_empty()
-            && commands().iter().any(|subject| self.denied_command(subject, context).is_some())
+    fn denies_one_of<S: Borrow<[Suspect]>>(
+        &self,
+        commands: impl FnOnce() -> S,
+        context: &Context,
+    ) -> bool {
+        let denied = |suspect: &Suspect| self.denied_command(suspect, context).is_some();
+        !self.deny.is_empty() && commands().borrow().iter().any(denied)
     }
 
     /// The rule that denies one command of a line. In doubt there is one.
-    fn denied_command(&self, subject: &Subject, context: &Context) -> Option<&Rule> {
+    pub(super) fn denied_command(&self, suspect: &Suspect, context: &Context) -> Option<&Rule> {
         let tables = RiskTables::builtin();
         self.deny
-            .about(subject)
+            .about(suspect)
             .find(|(at, pattern)| {
                 self.rules.get(*at).is_some_and(|rule| holds(rule, context))
-                    && likeness(pattern, subject, tables) > Likeness::No
+                    && likeness(pattern, suspect, tables) > Likeness::No
             })
             .and_then(|(at, _)| self.rules.get(*at))
     }
@@ -488,6 +496,11 @@ impl RuleSet {
             .min_by(|a, b| a.1.len().cmp(&b.1.len()).then_with(|| a.0.id.cmp(&b.0.id)))
             .map(|(rule, differs)| Closest { rule: rule.id.clone(), differs: differs.join(", ") })
     }
+}
+
+/// Commands, to be held against rules.
+fn suspects(commands: Vec<Subject>) -> Vec<Suspect> {
+    commands.into_iter().map(Suspect::from).collect()
 }
 
 /// Whether a rule holds here and now.
@@ -544,7 +557,7 @@ fn together(parts: &[(&Performed, &Rule)], stdin: Covered) -> (RuleVerdict, Vec<
     }
 }
 
-fn decided(verdict: Outcome, rule: &Rule) -> RuleVerdict {
+pub(super) fn decided(verdict: Outcome, rule: &Rule) -> RuleVerdict {
     let word = if verdict == Outcome::Deny { "denied" } else { "allowed" };
     let reason = rule.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
     RuleVerdict {

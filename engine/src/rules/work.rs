@@ -344,7 +344,9 @@ fn names_inside(command: &Performed) -> Result<Vec<String>, String> {
         |kind| matches!(kind, Kind::Attributes | Kind::Delete | Kind::Directory | Kind::Output);
     let acts = &understood.acts;
     let writes = understood.uses.iter().any(|used| written(used.kind))
-        || [Act::Deletes, Act::InPlace, Act::Writes].into_iter().any(|act| acts.has(act));
+        || [Act::Beside, Act::Deletes, Act::InPlace, Act::Writes]
+            .into_iter()
+            .any(|act| acts.has(act));
     if !writes {
         return Ok(Vec::new());
     }

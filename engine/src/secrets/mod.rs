@@ -43,8 +43,27 @@ pub fn mask_secrets(command: &[u8]) -> Masked {
 /// The most rounds until nothing more is found in what is left.
 const ROUNDS: usize = 4;
 
+/// The secrets of a text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// Where they are: byte ranges, in order, apart from each other.
+    pub(crate) ranges: Vec<Range<usize>>,
+    /// The secrets, to be found elsewhere.
+    values: Vec<String>,
+}
+
+/// Replaces the secrets that [`find`] has found in this text.
+pub(crate) fn mask_found(text: &str, found: &Found) -> Masked {
+    let Found { ranges, values } = found.clone();
+    mask_ranges(text, ranges, values)
+}
+
 fn mask_text(text: &str) -> Masked {
-    let (mut found, values) = search(text);
+    let (found, values) = search(text);
+    mask_ranges(text, found, values)
+}
+
+fn mask_ranges(text: &str, mut found: Vec<Range<usize>>, values: Vec<String>) -> Masked {
     // A mask changes what stands around it: what is shown is read again, until it holds nothing.
     for _ in 0..ROUNDS {
         let masked = replace(text, found.clone(), values.clone());
@@ -165,9 +184,10 @@ fn is_telling(value: &str) -> bool {
     }
 }
 
-/// Where secrets are: byte ranges, in order, apart from each other.
-pub(crate) fn find(text: &str) -> Vec<Range<usize>> {
-    search(text).0
+/// The secrets of a text.
+pub(crate) fn find(text: &str) -> Found {
+    let (ranges, values) = search(text);
+    Found { ranges, values }
 }
 
 fn search(text: &str) -> (Vec<Range<usize>>, Vec<String>) {

@@ -30,6 +30,8 @@ pub(crate) enum Act {
     Terminal(Terminal),
     /// Writes, deletes or changes files that its operands do not name.
     Writes,
+    /// Writes other files in the place of those that its operands delete; none where it has none.
+    Beside,
 }
 
 /// What is changed.
@@ -161,6 +163,7 @@ impl Act {
                 "redefines" => Self::Redefines,
                 "runs" => Self::Runs,
                 "skip" => Self::Skip,
+                "beside" => Self::Beside,
                 "writes" => Self::Writes,
                 _ => return Err(format!("{text:?} is nothing a program does")),
             },

@@ -167,7 +167,9 @@ impl Walker<'_> {
                         climbs: false,
                     });
                 }
-                Act::Writes => {
+                // Of no file it makes no other.
+                Act::Beside if !understood.uses.iter().any(|used| used.kind == Kind::Delete) => {}
+                Act::Beside | Act::Writes => {
                     let path = "somewhere".to_owned();
                     effects.writes.push(Touched {
                         path,

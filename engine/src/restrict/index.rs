@@ -1,0 +1,216 @@
+//! Which of many patterns a command may be about. It must never leave out one that [`likeness`] would
+//! find: what is not certain to be about something else is held against the command.
+//!
+//! [`likeness`]: super::likeness
+
+use std::collections::HashMap;
+
+use crate::program::{base_name, family};
+use crate::rules::GlobPattern;
+
+use super::suspect::Suspect;
+use super::{is_cluster, is_option, normal, resources};
+
+/// Patterns by the program that they name, and by a word that a command must have to be meant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PatternIndex {
+    by_program: HashMap<Box<str>, Group>,
+    /// Those whose program is a pattern.
+    any: Vec<usize>,
+}
+
+/// The patterns for one program.
+#[derive(Clone, Debug, Default)]
+struct Group {
+    all: Vec<usize>,
+    /// Those without a word that tells.
+    open: Vec<usize>,
+    words: HashMap<Box<str>, Vec<usize>>,
+    beginnings: HashMap<Box<str>, Vec<usize>>,
+    /// The lengths of these, without repetition.
+    lengths: Vec<usize>,
+}
+
+/// A word of a pattern without which a command, all of whose words are known, is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Word(String),
+    /// What stands in front of its first wildcard.
+    Beginning(String),
+}
+
+impl PatternIndex {
+    /// Indexes patterns; those that are absent have a number all the same.
+    pub(crate) fn build<'a>(patterns: impl IntoIterator<Item = Option<&'a GlobPattern>>) -> Self {
+        let mut index = Self::default();
+        let mut groups: HashMap<&str, Vec<(usize, Vec<Key>)>> = HashMap::new();
+        for (at, pattern) in patterns.into_iter().enumerate() {
+            let Some(pattern) = pattern else { continue };
+            match pattern.program().map(base_name) {
+                Some(program) => {
+                    groups.entry(program).or_default().push((at, keys(pattern, program)));
+                }
+                None => index.any.push(at),
+            }
+        }
+        for (program, members) in groups {
+            index.by_program.insert(program.into(), Group::of(members));
+        }
+        index
+    }
+
+    /// The patterns that may be about a command: those for its program, for programs like it, and for
+    /// any.
+    pub(crate) fn about(&self, suspect: &Suspect) -> Vec<usize> {
+        let first = suspect.subject.words.first();
+        let mut out = Vec::new();
+        match first {
+            // A program that is not known may be any of them.
+            Some(word) if !word.known => {
+                out.extend(self.by_program.values().flat_map(|group| &group.all));
+                out.sort_unstable();
+            }
+            Some(word) => {
+                let named = base_name(&word.text);
+                let others = family(named).iter().copied().filter(|other| *other != named);
+                for name in std::iter::once(named).chain(others) {
+                    if let Some(group) = self.by_program.get(name) {
+                        group.about(suspect, &mut out);
+                    }
+                }
+            }
+            None => {}
+        }
+        out.extend(&self.any);
+        out
+    }
+}
+
+impl Group {
+    fn of(members: Vec<(usize, Vec<Key>)>) -> Self {
+        let mut counts: HashMap<Key, usize> = HashMap::new();
+        for key in members.iter().flat_map(|(_, keys)| keys) {
+            *counts.entry(key.clone()).or_default() += 1;
+        }
+        let mut group = Self::default();
+        for (at, keys) in members {
+            group.all.push(at);
+            // The rarest word tells most.
+            let rarest = keys.into_iter().min_by_key(|key| counts.get(key).copied());
+            match rarest {
+                None => group.open.push(at),
+                Some(Key::Word(word)) => group.words.entry(word.into()).or_default().push(at),
+                Some(Key::Beginning(text)) => {
+                    if !group.lengths.contains(&text.len()) {
+                        group.lengths.push(text.len());
+                    }
+                    group.beginnings.entry(text.into()).or_default().push(at);
+                }
+            }
+        }
+        group
+    }
+
+    /// Adds, in their order, those of these patterns that may be about a command.
+    fn about(&self, suspect: &Suspect, out: &mut Vec<usize>) {
+        let words = suspect.subject.words.get(1..).unwrap_or(&[]);
+        let cluster = is_cluster(suspect.program());
+        let selects = || resources::may_select(suspect.operands().iter().map(|it| &it.word));
+        // What is not known may be any word, and what is selected has any name.
+        let tells = self.open.len() < self.all.len()
+            && words.iter().all(|word| word.known)
+            && !(cluster && selects());
+        if !tells {
+            out.extend(&self.all);
+            return;
+        }
+        let from = out.len();
+        out.extend(&self.open);
+        for operand in suspect.operands() {
+            for text in std::iter::once(&operand.normal).chain(&operand.value) {
+                out.extend(self.words.get(text.as_str()).into_iter().flatten());
+                for length in &self.lengths {
+                    let beginning = text.get(..*length);
+                    let found = beginning.and_then(|beginning| self.beginnings.get(beginning));
+                    out.extend(found.into_iter().flatten());
+                }
+            }
+        }
+        if let Some(added) = out.get_mut(from..) {
+            added.sort_unstable();
+        }
+        out.dedup();
+    }
+}
+
+/// The words of a pattern without which a command of which every word is known is not meant. A path may
+/// be written in other ways, an option be part of another, and a number have zeros in front.
+fn keys(pattern: &GlobPattern, program: &str) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for wanted in pattern.words().get(1..).unwrap_or(&[]) {
+        let name = if is_cluster(program) { resources::name(wanted) } else { wanted };
+        let number = name.bytes().all(|b| b.is_ascii_digit());
+        if is_option(wanted) || number || name == "*" || name.starts_with(['/', '~', '$']) {
+            continue;
+        }
+        let text = normal(name);
+        match text.find(['*', '?']) {
+            None => keys.push(Key::Word(text)),
+            Some(0) => {}
+            Some(at) => keys.extend(text.get(..at).map(|start| Key::Beginning(start.to_owned()))),
+        }
+    }
+    keys
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Likeness, likeness};
+    use super::*;
+    use crate::risk::commands_of;
+    use crate::tables::RiskTables;
+
+    const PROGRAMS: [&str; 8] =
+        ["kubectl", "oc", "rm", "git", "/usr/bin/apt", "apt-get", "k*", "tool"];
+    const WORDS: [&str; 30] = [
+        "delete", "get", "pods", "po", "pod/x", "po,svc", "all", "-n", "--all", "-rf", "-r",
+        "push", "push*", "p*", "*", "007", "7", "/srv", "/srv/*", "./x", "x/", "x", "~/x",
+        "--name=x", "--name=*", "-l", "$y", "$(z)", "a?c", "abc",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn no_pattern_that_may_be_meant_is_left_out(
+            patterns in prop::collection::vec(
+                (prop::sample::select(&PROGRAMS[..]),
+                    prop::collection::vec(prop::sample::select(&WORDS[..]), 0..4)),
+                1..12),
+            program in prop::sample::select(&PROGRAMS[..]),
+            words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..5),
+        ) {
+            let patterns: Vec<GlobPattern> = patterns
+                .iter()
+                .filter_map(|(program, words)| {
+                    GlobPattern::parse(&format!("{program} {}", words.join(" "))).ok()
+                })
+                .collect();
+            let index = PatternIndex::build(patterns.iter().map(Some));
+            for subject in commands_of(&format!("{program} {}", words.join(" "))) {
+                let suspect = Suspect::from(subject);
+                let about = index.about(&suspect);
+                for (at, pattern) in patterns.iter().enumerate() {
+                    let like = likeness(pattern, &suspect, RiskTables::builtin());
+                    prop_assert!(
+                        like == Likeness::No || about.contains(&at),
+                        "{:?} {:?} {like:?}", pattern, suspect.subject
+                    );
+                }
+            }
+        }
+    }
+}

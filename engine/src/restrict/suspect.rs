@@ -1,0 +1,73 @@
+//! A command that is held against many patterns: what is read of it for that is read once.
+
+use std::cell::OnceCell;
+
+use crate::effects::{Understood, Value, understand};
+use crate::program::base_name;
+use crate::subject::{Heard, Subject};
+use crate::tables::RiskTables;
+
+use super::{is_cluster, normal, resources};
+
+/// A command that a pattern may be about.
+#[derive(Debug, Default)]
+pub(crate) struct Suspect {
+    pub(crate) subject: Subject,
+    understood: OnceCell<Option<Understood>>,
+    operands: OnceCell<Vec<Operand>>,
+}
+
+/// A word behind the program as patterns are compared with it.
+#[derive(Debug)]
+pub(super) struct Operand {
+    pub(super) word: Heard,
+    pub(super) normal: String,
+    /// The value of `--namespace=prod` is a word as well.
+    pub(super) value: Option<String>,
+}
+
+impl From<Subject> for Suspect {
+    fn from(subject: Subject) -> Self {
+        Self { subject, ..Self::default() }
+    }
+}
+
+impl Suspect {
+    /// What the program's grammar says of the words.
+    pub(super) fn understood(&self, tables: &RiskTables) -> Option<&Understood> {
+        let read = || {
+            let (first, rest) = self.subject.words.split_first()?;
+            if !self.subject.all_known() {
+                return None;
+            }
+            let grammar = tables.grammar(base_name(&first.text))?;
+            let rest: Vec<Value> =
+                rest.iter().map(|word| Value::literal(word.text.clone(), (0, 0))).collect();
+            understand(grammar, &rest).ok()
+        };
+        self.understood.get_or_init(read).as_ref()
+    }
+
+    /// The name of the program, as far as it is known.
+    pub(super) fn program(&self) -> &str {
+        self.subject.words.first().map_or("", |word| base_name(&word.text))
+    }
+
+    /// The words behind the program; those of a cluster's client under their full names.
+    pub(super) fn operands(&self) -> &[Operand] {
+        self.operands.get_or_init(|| {
+            let words = self.subject.words.get(1..).unwrap_or(&[]);
+            let words = if is_cluster(self.program()) {
+                resources::spelled_out(words)
+            } else {
+                words.to_vec()
+            };
+            let operand = |word: Heard| {
+                let value = word.text.split_once('=').filter(|(name, _)| name.starts_with('-'));
+                let value = value.map(|(_, value)| normal(value));
+                Operand { normal: normal(&word.text), value, word }
+            };
+            words.into_iter().map(operand).collect()
+        })
+    }
+}
