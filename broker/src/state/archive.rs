@@ -36,12 +36,14 @@ const HARMLESS: [&str; 14] = [
     "SCHILY.nlink",
 ];
 
-/// What the bytes of an archive hold, line by line; `None` for anything else.
-pub(super) fn listing(bytes: &[u8], ended: bool) -> Option<Vec<String>> {
+/// What the bytes of an archive hold, line by line; `None` for anything else. Only what is unpacked may
+/// begin with something else.
+pub(super) fn listing(bytes: &[u8], ended: bool, unpacked: bool) -> Option<Vec<String>> {
     let mut list = List { ended, ..List::default() };
     let plain = list.unpack(bytes);
     let first = (0..plain.len())
         .step_by(BLOCK)
+        .take_while(|at| *at == 0 || unpacked)
         .find(|at| block(&plain, *at).is_some_and(|header| begins(header, *at == 0)))?;
     if first > 0 {
         let zeros = plain.get(..first).is_some_and(|start| start.iter().all(|byte| *byte == 0));

@@ -122,7 +122,7 @@ fn unescaped(line: &[u8]) -> Vec<u8> {
 
 /// What tar unpacks is listed, or a warning comes before everything else.
 fn missing(bytes: &[u8]) -> Option<Vec<u8>> {
-    let listed = listing(bytes, true)?;
+    let listed = listing(bytes, true, true)?;
     if listed[0].starts_with("WARNING") {
         return None;
     }
@@ -233,7 +233,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 #[test]
 fn nothing_that_tar_unpacks_is_hidden() {
     for (what, bytes, expected) in hostile() {
-        let listed = listing(&bytes, true).unwrap();
+        let listed = listing(&bytes, true, true).unwrap();
         assert!(listed.iter().any(|row| row.contains(expected)), "{what}: {listed:#?}");
         if is_gnu() {
             assert_eq!(missing(&bytes), None, "{what}: {listed:#?}");
@@ -267,28 +267,36 @@ fn ordinary() -> Vec<u8> {
 fn an_ordinary_archive_has_no_warning() {
     let all = ordinary();
     for bytes in [all.clone(), packed(&all)] {
-        let listed = listing(&bytes, true).unwrap();
+        let listed = listing(&bytes, true, true).unwrap();
         assert_eq!(listed[0], "6 entries, 603 bytes unpacked:", "{listed:#?}");
         assert!(!listed.iter().any(|row| row.contains('[')), "{listed:#?}");
         assert_eq!(missing(&bytes), None);
     }
     // What is still to come is no fault, but said.
-    let half = listing(&all[..all.len() - 9 * BLOCK], false).unwrap();
+    let half = listing(&all[..all.len() - 9 * BLOCK], false, true).unwrap();
     assert!(half[0].contains(" so far"), "{half:#?}");
+}
+
+#[test]
+fn only_what_is_unpacked_may_begin_with_something_else() {
+    let script = b"* * * * * root id\n".repeat(30);
+    let bytes = [&script[..BLOCK], &entry("a", b'0', b"abc"), &end()].concat();
+    assert_eq!(listing(&bytes, true, false), None);
+    assert!(listing(&bytes, true, true).unwrap()[0].starts_with("WARNING: it begins with"));
 }
 
 #[test]
 fn a_limit_is_told_above_and_below() {
     let zeros = entry("big", b'0', &vec![0; UNPACKED]);
     let bytes = packed(&[zeros, entry("../evil", b'0', b"abc"), end()].concat());
-    let listed = listing(&bytes, true).unwrap();
+    let listed = listing(&bytes, true, true).unwrap();
     for row in [&listed[0], listed.last().unwrap()] {
         assert!(row.contains("only the first 2097152 bytes of it were looked at"), "{listed:#?}");
     }
     let mut many: Vec<u8> =
         (0..300).flat_map(|number| entry(&format!("file{number}"), b'0', b"")).collect();
     many.extend([entry("/etc/cron.d/x", b'0', b""), end()].concat());
-    let listed = listing(&many, true).unwrap();
+    let listed = listing(&many, true, true).unwrap();
     assert_eq!(listed[0], "WARNING: only 201 of 301 entries are listed");
     assert!(listed.last().unwrap().contains("/etc/cron.d/x  [absolute]"), "{listed:?}");
 }
@@ -342,7 +350,7 @@ proptest! {
             }
         }
         if is_gnu() {
-            prop_assert_eq!(missing(&bytes), None, "{:#?}", listing(&bytes, true));
+            prop_assert_eq!(missing(&bytes), None, "{:#?}", listing(&bytes, true, true));
         }
     }
 }
