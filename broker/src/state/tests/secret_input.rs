@@ -194,6 +194,28 @@ fn items_that_hold_a_secret_are_not_kept() {
 }
 
 #[test]
+fn an_item_does_not_tell_the_secret_before_it() {
+    let long = format!("{}\n", "kJ8x".repeat(80));
+    for secret in ["hunter\n", "pw7\n", long.as_str()] {
+        let mut w = World::new();
+        let session = w.session();
+        let parent = w.submit(&session, "sudo -S ./deploy");
+        w.allow_and_finish(&parent, &session, "sudo -S ./deploy", b"");
+        for piece in [secret, "yes\n", "id\n"] {
+            let id = w.item(&session, &parent, piece.as_bytes());
+            let viewer = for_viewer(w.state.commands.get(&id).unwrap().view.clone()).unwrap();
+            let told = format!("{:?}", viewer.notes);
+            assert!(!told.contains(secret.trim().get(..6).unwrap_or("pw7")), "{told}");
+            w.allow_and_finish(&id, &session, piece, b"");
+        }
+        let left = w.left();
+        let part = secret.trim().get(..6).unwrap_or("pw7");
+        let at = left.find(part).map(|at| left.get(at.saturating_sub(300)..at + 60));
+        assert_eq!(at, None);
+    }
+}
+
+#[test]
 fn what_is_no_secret_keeps_its_text_and_its_digest() {
     let mut w = World::new();
     let session = w.session();
