@@ -10,7 +10,7 @@ fn of(command: &str) -> InputSecrets {
     let context = Context::default();
     let assessment = tables.assess(command.as_bytes(), &context);
     let report = tables.input_use(command.as_bytes(), &context, &assessment);
-    input_secrets(&tables, command.as_bytes(), &report)
+    input_secrets(tables, command.as_bytes(), &report)
 }
 
 fn masked(command: &str, input: &str) -> String {
@@ -72,6 +72,13 @@ fn what_is_no_secret_stays() {
     {
         assert!(!of(command).is_secret(), "{command}");
         assert_eq!(masked(command, "uptime\n"), "uptime\n", "{command}");
+    }
+}
+
+#[test]
+fn what_two_programs_read_is_a_secret_of_both() {
+    for command in ["sudo -S chpasswd", "sudo -S id; chpasswd", "sudo -S passwd bob"] {
+        assert_eq!(masked(command, "hunter\nbob:hunter\n"), "•••\n•••\n", "{command}");
     }
 }
 
