@@ -147,16 +147,11 @@ fn understanding(scorer: &Scorer<'_>, words: &[Word]) -> Option<Understood> {
 
 /// Whether a text names a shell by its path, or is a command line for one.
 fn starts_a_shell(text: &str) -> bool {
-    let path = SHELLS.iter().any(|shell| {
-        let path = format!("bin/{shell}");
-        text.match_indices(&path).any(|(at, _)| {
-            let after = text.get(at + path.len()..).unwrap_or("");
-            let before = text.get(..at).unwrap_or("");
-            before.ends_with('/')
-                && !after.starts_with(|c: char| {
-                    c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_')
-                })
-        })
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+    let path = text.match_indices("bin/").any(|(at, directory)| {
+        let rest = text.get(at + directory.len()..).unwrap_or("");
+        let name = rest.split(|c| !is_name(c)).next().unwrap_or("");
+        text.get(..at).is_some_and(|before| before.ends_with('/')) && SHELLS.contains(&name)
     });
     let line = SHELLS
         .iter()
@@ -169,7 +164,7 @@ fn escapes_to_a_shell(text: &str) -> bool {
     let behind = text.strip_prefix(":!").or_else(|| text.strip_prefix(['!', '|']));
     behind.is_some_and(|rest| {
         rest.trim_start().starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-    }) || text.contains("#(")
+    }) || text.contains('#') && text.contains("#(")
 }
 
 /// Applies what the wrappers around this command say about it.
