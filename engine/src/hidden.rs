@@ -12,8 +12,13 @@ use crate::tables::{Act, Acts, Grammar, RiskTables};
 /// The most commands that are looked for in one.
 const MOST: usize = 24;
 
-/// The commands that may stand in the arguments of a command: `pexec rm x`, `tool --run='rm x'`.
-pub(crate) fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> {
+/// The commands that may stand in the arguments of a command: `pexec rm x`, `tool --run='rm x'`; only
+/// those that begin with a word that somebody asks about.
+pub(crate) fn hidden_in(
+    segment: &Segment,
+    tables: &RiskTables,
+    asked: &dyn Fn(&Heard) -> bool,
+) -> Vec<Subject> {
     let Some((program, rest)) = segment.argv.split_first() else { return Vec::new() };
     let values: Vec<Value> = rest.iter().map(|word| Value::literal(word.clone(), (0, 0))).collect();
     let understood = tables.grammar(base_name(program)).and_then(|it| understand(it, &values).ok());
@@ -23,6 +28,8 @@ pub(crate) fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> 
     }
     let words = segment.subject().words;
     let mut out = Vec::new();
+    // Those that nobody asks about count as well.
+    let mut found = 0;
     // A verb that nobody knows may be an alias for any other: `git st`.
     let verb = |grammar: &&std::sync::Arc<Grammar>| {
         !grammar.verbs.is_empty()
@@ -31,7 +38,10 @@ pub(crate) fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> 
     };
     if tables.grammar(base_name(program)).filter(verb).is_some() {
         let any = Heard { text: "*".to_owned(), known: false };
-        out.push(Subject { words: words.iter().take(1).cloned().chain([any]).collect() });
+        found += 1;
+        if words.first().is_some_and(asked) {
+            out.push(Subject { words: words.iter().take(1).cloned().chain([any]).collect() });
+        }
     }
     for (at, word) in words.iter().enumerate().skip(1).take(MOST) {
         // `--run=rm x`, and `-Prm x`.
@@ -43,13 +53,22 @@ pub(crate) fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> 
         };
         let text = text.trim_start_matches(['|', '!', ' ']);
         if text.contains([' ', ';', '\n']) && text.len() < 1024 {
-            out.extend(commands_of(text).into_iter().filter(|found| !found.words.is_empty()));
+            for inside in commands_of(text) {
+                let Some(first) = inside.words.first() else { continue };
+                found += 1;
+                if asked(first) {
+                    out.push(inside);
+                }
+            }
         } else if !text.is_empty() {
+            found += 1;
             let first = Heard { text: text.to_owned(), known: word.known };
-            let rest = words.get(at + 1..).unwrap_or(&[]).iter().cloned();
-            out.push(Subject { words: std::iter::once(first).chain(rest).collect() });
+            if asked(&first) {
+                let rest = words.get(at + 1..).unwrap_or(&[]).iter().cloned();
+                out.push(Subject { words: std::iter::once(first).chain(rest).collect() });
+            }
         }
-        if out.len() >= MOST {
+        if found >= MOST {
             break;
         }
     }

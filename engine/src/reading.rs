@@ -9,6 +9,7 @@ use crate::judge::{ItemSyntax, Snapshot, changes_in, words_of_change};
 use crate::modifier::Modifier;
 use crate::restrict::{Line, Suspect};
 use crate::secrets::{self, Found, Masked};
+use crate::subject::Heard;
 use crate::transfer::describe_transfer;
 use crate::{Assessment, Context};
 
@@ -114,12 +115,15 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// What is not said, and may be run all the same.
+    /// What is not said, and may be run all the same; as far as a rule that denies or a policy may be
+    /// about it.
     pub(crate) fn hidden(&self) -> &[Suspect] {
         self.hidden.get_or_init(|| {
             let segments = &self.assessment.segments;
             let tables = &self.snapshot.tables;
-            let inside = segments.iter().flat_map(|segment| hidden_in(segment, tables));
+            let Snapshot { rules, policies, .. } = self.snapshot;
+            let asked = |first: &Heard| rules.may_deny(first) || policies.may_ask(first);
+            let inside = segments.iter().flat_map(|segment| hidden_in(segment, tables, &asked));
             let goes = segments.iter().any(goes_elsewhere);
             let moved = if goes { moved(self.line()) } else { Vec::new() };
             inside.chain(moved).map(Suspect::from).collect()

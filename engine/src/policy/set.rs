@@ -10,6 +10,7 @@ use crate::restrict::{
     Done, Likeness, Line, PatternIndex, Suspect, is_far, likeness, policy_level,
 };
 use crate::rules::{GlobPattern, every_command};
+use crate::subject::Heard;
 use crate::tables::wildcard;
 use crate::{Context, Level, RiskTables};
 
@@ -67,12 +68,19 @@ impl PolicySet {
         let level = policy_level(&assessment, effects).max(level);
         let tables = RiskTables::builtin();
         let hidden = || -> Vec<Suspect> {
-            let inside = assessment.segments.iter().flat_map(|segment| hidden_in(segment, tables));
+            let asked = |first: &Heard| self.may_ask(first);
+            let segments = assessment.segments.iter();
+            let inside = segments.flat_map(|segment| hidden_in(segment, tables, &asked));
             inside.map(Suspect::from).collect()
         };
         let commands = || every_command(command).into_iter().map(Suspect::from).collect();
         let far = is_far(&assessment);
         self.select_with(context, level, commands, effects, hidden, far)
+    }
+
+    /// Whether a policy may be about a command that begins with this word.
+    pub(crate) fn may_ask(&self, first: &Heard) -> bool {
+        self.index.concerns(first)
     }
 
     /// As [`Self::select`], with the commands of the line as they were already read.

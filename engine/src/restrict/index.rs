@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use crate::program::{base_name, family};
 use crate::rules::GlobPattern;
+use crate::subject::Heard;
 
 use super::suspect::Suspect;
 use super::{is_cluster, is_option, normal, resources};
@@ -57,6 +58,15 @@ impl PatternIndex {
             index.by_program.insert(program.into(), Group::of(members));
         }
         index
+    }
+
+    /// Whether a pattern may be about a command that begins with this word.
+    pub(crate) fn concerns(&self, first: &Heard) -> bool {
+        let named = base_name(&first.text);
+        let mut names = std::iter::once(named).chain(family(named).iter().copied());
+        !self.any.is_empty()
+            || !self.by_program.is_empty()
+                && (!first.known || names.any(|name| self.by_program.contains_key(name)))
     }
 
     /// The patterns that may be about a command: those for its program, for programs like it, and for
@@ -203,6 +213,8 @@ mod tests {
             for subject in commands_of(&format!("{program} {}", words.join(" "))) {
                 let suspect = Suspect::from(subject);
                 let about = index.about(&suspect);
+                let first = suspect.subject.words.first();
+                prop_assert!(about.is_empty() || first.is_some_and(|first| index.concerns(first)));
                 for (at, pattern) in patterns.iter().enumerate() {
                     let like = likeness(pattern, &suspect, RiskTables::builtin());
                     prop_assert!(

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::pattern::GlobPattern;
 use crate::restrict::{PatternIndex, Suspect};
+use crate::subject::Heard;
 
 /// Glob patterns, found by their words: what a lookup costs does not depend on how many there are.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,11 @@ impl Denials {
 
     pub(super) fn is_empty(&self) -> bool {
         self.patterns.is_empty()
+    }
+
+    /// Whether one of them may be about a command that begins with this word.
+    pub(super) fn concern(&self, first: &Heard) -> bool {
+        self.index.concerns(first)
     }
 
     /// The patterns that may be about a command.
