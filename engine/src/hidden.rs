@@ -20,6 +20,18 @@ pub(crate) fn hidden_in(
     asked: &dyn Fn(&Heard) -> bool,
 ) -> Vec<Subject> {
     let Some((program, rest)) = segment.argv.split_first() else { return Vec::new() };
+    let heard = |at: usize, text: &str| {
+        let known = segment.known.get(at).copied().unwrap_or(false);
+        Heard { text: text.to_owned(), known }
+    };
+    // Mostly nobody asks about any of its words.
+    let may_be_asked = |(at, word): (usize, &String)| {
+        command_in(word).is_some_and(|text| is_line(text) || asked(&heard(at, text)))
+    };
+    let mut words = segment.argv.iter().enumerate().skip(1).take(MOST);
+    if !asked(&heard(0, program)) && !words.any(may_be_asked) {
+        return Vec::new();
+    }
     let values: Vec<Value> = rest.iter().map(|word| Value::literal(word.clone(), (0, 0))).collect();
     let understood = tables.grammar(base_name(program)).and_then(|it| understand(it, &values).ok());
     let runs = |acts: &Acts| acts.has(Act::Runs) || acts.has(Act::Opaque);
@@ -44,15 +56,8 @@ pub(crate) fn hidden_in(
         }
     }
     for (at, word) in words.iter().enumerate().skip(1).take(MOST) {
-        // `--run=rm x`, and `-Prm x`.
-        let text = match word.text.split_once('=') {
-            Some((name, value)) if name.starts_with('-') => value,
-            _ if word.text.starts_with("--") => continue,
-            _ if word.text.starts_with('-') => word.text.get(2..).unwrap_or(""),
-            _ => &word.text,
-        };
-        let text = text.trim_start_matches(['|', '!', ' ']);
-        if text.contains([' ', ';', '\n']) && text.len() < 1024 {
+        let Some(text) = command_in(&word.text) else { continue };
+        if is_line(text) {
             for inside in commands_of(text) {
                 let Some(first) = inside.words.first() else { continue };
                 found += 1;
@@ -73,6 +78,22 @@ pub(crate) fn hidden_in(
         }
     }
     out
+}
+
+/// What of an argument may be a command, or the first word of one: `--run=rm x`, and `-Prm x`.
+fn command_in(word: &str) -> Option<&str> {
+    let text = match word.split_once('=') {
+        Some((name, value)) if name.starts_with('-') => value,
+        _ if word.starts_with("--") => return None,
+        _ if word.starts_with('-') => word.get(2..).unwrap_or(""),
+        _ => word,
+    };
+    Some(text.trim_start_matches(['|', '!', ' ']))
+}
+
+/// Whether it is to be read as a line.
+fn is_line(text: &str) -> bool {
+    text.contains([' ', ';', '\n']) && text.len() < 1024
 }
 
 /// The commands of a line with each relative path as it is seen from the directory in which the command

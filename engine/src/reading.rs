@@ -9,7 +9,7 @@ use crate::judge::{ItemSyntax, Snapshot, changes_in, words_of_change};
 use crate::modifier::Modifier;
 use crate::restrict::{Line, Suspect};
 use crate::secrets::{self, Found, Masked};
-use crate::subject::Heard;
+use crate::subject::{Heard, Subject};
 use crate::transfer::describe_transfer;
 use crate::{Assessment, Context};
 
@@ -93,6 +93,11 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Whether a rule that denies or a policy may be about commands that begin with this word.
+    fn is_asked_about(&self, first: &Heard) -> bool {
+        self.snapshot.rules.may_deny(first) || self.snapshot.policies.may_ask(first)
+    }
+
     /// As the rules see it.
     pub(crate) fn line(&self) -> &Line<'a> {
         self.line.get_or_init(|| {
@@ -101,10 +106,21 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The commands that the scorer found: deny rules and policies look at the same.
+    /// The commands that the scorer found: deny rules and policies look at the same. Of those that none
+    /// is about, only the first word.
     pub(crate) fn commands(&self) -> &[Suspect] {
         self.commands.get_or_init(|| {
-            let found = self.assessment.segments.iter().map(crate::Segment::subject);
+            let found = self.assessment.segments.iter().map(|segment| {
+                // Where nobody asks about what begins like it, the rest of it is not compared.
+                let first = segment.heard().next();
+                let rest = if first.as_ref().is_some_and(|first| self.is_asked_about(first)) {
+                    usize::MAX
+                } else {
+                    0
+                };
+                let words = first.into_iter().chain(segment.heard().skip(1).take(rest)).collect();
+                Subject { words }
+            });
             let words = match self.syntax {
                 ItemSyntax::File => {
                     changes_in(self.item).into_iter().flat_map(words_of_change).collect()
@@ -121,8 +137,7 @@ impl<'a> Reading<'a> {
         self.hidden.get_or_init(|| {
             let segments = &self.assessment.segments;
             let tables = &self.snapshot.tables;
-            let Snapshot { rules, policies, .. } = self.snapshot;
-            let asked = |first: &Heard| rules.may_deny(first) || policies.may_ask(first);
+            let asked = |first: &Heard| self.is_asked_about(first);
             let inside = segments.iter().flat_map(|segment| hidden_in(segment, tables, &asked));
             let goes = segments.iter().any(goes_elsewhere);
             let moved = if goes { moved(self.line()) } else { Vec::new() };

@@ -151,6 +151,14 @@ fn subject(argv: &[String], known: &[bool]) -> Subject {
 }
 
 impl Segment {
+    /// Its words for those who restrict.
+    pub(crate) fn heard(&self) -> impl Iterator<Item = Heard> {
+        self.argv.iter().enumerate().map(|(at, text)| Heard {
+            text: text.clone(),
+            known: self.known.get(at).copied().unwrap_or(false),
+        })
+    }
+
     /// This command for those who restrict.
     pub(crate) fn subject(&self) -> Subject {
         subject(&self.argv, &self.known)

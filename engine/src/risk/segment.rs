@@ -106,11 +106,6 @@ fn names_a_shell(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore)
         .filter(|assignment| assignment.name != "SHELL")
         .map(|assignment| &assignment.value);
     let words = unit.words.get(1..).unwrap_or(&[]);
-    let known = understanding(scorer, unit.words);
-    let runs = known.as_ref().is_some_and(|known| known.acts.has(Act::Runs));
-    // What runs something may be told to in its own way: `vim -c ':!sh'`.
-    let told = words.iter().filter(|word| runs && escapes_to_a_shell(&word.text));
-    let named = variables.chain(words.iter().filter(|_| known.is_none())).chain(told);
     // `gh completion bash` only prints.
     let completes = words.iter().any(|word| word.text.starts_with("completion"));
     let starts = |word: &&Word| {
@@ -118,6 +113,15 @@ fn names_a_shell(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore)
             || !completes && SHELLS.contains(&word.text.as_str())
             || escapes_to_a_shell(&word.text)
     };
+    // Mostly there is none, and the grammar need not be asked.
+    if !variables.clone().chain(words).any(|word| starts(&word)) {
+        return;
+    }
+    let known = understanding(scorer, unit.words);
+    let runs = known.as_ref().is_some_and(|known| known.acts.has(Act::Runs));
+    // What runs something may be told to in its own way: `vim -c ':!sh'`.
+    let told = words.iter().filter(|word| runs && escapes_to_a_shell(&word.text));
+    let named = variables.chain(words.iter().filter(|_| known.is_none())).chain(told);
     let Some(word) = named.into_iter().find(starts) else { return };
     score.category = Category::CodeExecution;
     score.base_span = word.span;
