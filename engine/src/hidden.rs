@@ -17,19 +17,16 @@ const MOST: usize = 24;
 pub(crate) fn hidden_in(
     segment: &Segment,
     tables: &RiskTables,
-    asked: &dyn Fn(&Heard) -> bool,
+    asked: &dyn Fn(&str, bool) -> bool,
 ) -> Vec<Subject> {
     let Some((program, rest)) = segment.argv.split_first() else { return Vec::new() };
-    let heard = |at: usize, text: &str| {
-        let known = segment.known.get(at).copied().unwrap_or(false);
-        Heard { text: text.to_owned(), known }
-    };
+    let known = |at: usize| segment.known.get(at).copied().unwrap_or(false);
     // Mostly nobody asks about any of its words.
     let may_be_asked = |(at, word): (usize, &String)| {
-        command_in(word).is_some_and(|text| is_line(text) || asked(&heard(at, text)))
+        command_in(word).is_some_and(|text| is_line(text) || asked(text, known(at)))
     };
     let mut words = segment.argv.iter().enumerate().skip(1).take(MOST);
-    if !asked(&heard(0, program)) && !words.any(may_be_asked) {
+    if !asked(program, known(0)) && !words.any(may_be_asked) {
         return Vec::new();
     }
     let values: Vec<Value> = rest.iter().map(|word| Value::literal(word.clone(), (0, 0))).collect();
@@ -51,7 +48,7 @@ pub(crate) fn hidden_in(
     if tables.grammar(base_name(program)).filter(verb).is_some() {
         let any = Heard { text: "*".to_owned(), known: false };
         found += 1;
-        if words.first().is_some_and(asked) {
+        if asked(program, known(0)) {
             out.push(Subject { words: words.iter().take(1).cloned().chain([any]).collect() });
         }
     }
@@ -61,14 +58,14 @@ pub(crate) fn hidden_in(
             for inside in commands_of(text) {
                 let Some(first) = inside.words.first() else { continue };
                 found += 1;
-                if asked(first) {
+                if asked(&first.text, first.known) {
                     out.push(inside);
                 }
             }
         } else if !text.is_empty() {
             found += 1;
-            let first = Heard { text: text.to_owned(), known: word.known };
-            if asked(&first) {
+            if asked(text, word.known) {
+                let first = Heard { text: text.to_owned(), known: word.known };
                 let rest = words.get(at + 1..).unwrap_or(&[]).iter().cloned();
                 out.push(Subject { words: std::iter::once(first).chain(rest).collect() });
             }

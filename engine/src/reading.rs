@@ -94,8 +94,9 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether a rule that denies or a policy may be about commands that begin with this word.
-    fn is_asked_about(&self, first: &Heard) -> bool {
-        self.snapshot.rules.may_deny(first) || self.snapshot.policies.may_ask(first)
+    fn is_asked_about(&self, first: &str, known: bool) -> bool {
+        let Snapshot { rules, policies, .. } = self.snapshot;
+        rules.may_deny(first, known) || policies.may_ask(first, known)
     }
 
     /// As the rules see it.
@@ -113,11 +114,8 @@ impl<'a> Reading<'a> {
             let found = self.assessment.segments.iter().map(|segment| {
                 // Where nobody asks about what begins like it, the rest of it is not compared.
                 let first = segment.heard().next();
-                let rest = if first.as_ref().is_some_and(|first| self.is_asked_about(first)) {
-                    usize::MAX
-                } else {
-                    0
-                };
+                let asked = |first: &Heard| self.is_asked_about(&first.text, first.known);
+                let rest = if first.as_ref().is_some_and(asked) { usize::MAX } else { 0 };
                 let words = first.into_iter().chain(segment.heard().skip(1).take(rest)).collect();
                 Subject { words }
             });
@@ -137,7 +135,7 @@ impl<'a> Reading<'a> {
         self.hidden.get_or_init(|| {
             let segments = &self.assessment.segments;
             let tables = &self.snapshot.tables;
-            let asked = |first: &Heard| self.is_asked_about(first);
+            let asked = |first: &str, known| self.is_asked_about(first, known);
             let inside = segments.iter().flat_map(|segment| hidden_in(segment, tables, &asked));
             let goes = segments.iter().any(goes_elsewhere);
             let moved = if goes { moved(self.line()) } else { Vec::new() };

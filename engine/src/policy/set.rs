@@ -10,7 +10,6 @@ use crate::restrict::{
     Done, Likeness, Line, PatternIndex, Suspect, is_far, likeness, policy_level,
 };
 use crate::rules::{GlobPattern, every_command};
-use crate::subject::Heard;
 use crate::tables::wildcard;
 use crate::{Context, Level, RiskTables};
 
@@ -68,7 +67,7 @@ impl PolicySet {
         let level = policy_level(&assessment, effects).max(level);
         let tables = RiskTables::builtin();
         let hidden = || -> Vec<Suspect> {
-            let asked = |first: &Heard| self.may_ask(first);
+            let asked = |first: &str, known| self.may_ask(first, known);
             let segments = assessment.segments.iter();
             let inside = segments.flat_map(|segment| hidden_in(segment, tables, &asked));
             inside.map(Suspect::from).collect()
@@ -79,8 +78,8 @@ impl PolicySet {
     }
 
     /// Whether a policy may be about a command that begins with this word.
-    pub(crate) fn may_ask(&self, first: &Heard) -> bool {
-        self.index.concerns(first)
+    pub(crate) fn may_ask(&self, first: &str, known: bool) -> bool {
+        self.index.concerns(first, known)
     }
 
     /// As [`Self::select`], with the commands of the line as they were already read.

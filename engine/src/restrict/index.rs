@@ -3,11 +3,10 @@
 //!
 //! [`likeness`]: super::likeness
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::program::{base_name, family};
 use crate::rules::GlobPattern;
-use crate::subject::Heard;
 
 use super::suspect::Suspect;
 use super::{is_cluster, is_option, normal, resources};
@@ -16,6 +15,8 @@ use super::{is_cluster, is_option, normal, resources};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PatternIndex {
     by_program: HashMap<Box<str>, Group>,
+    /// These programs, and those that do the same by another name.
+    programs: HashSet<Box<str>>,
     /// Those whose program is a pattern.
     any: Vec<usize>,
 }
@@ -55,18 +56,17 @@ impl PatternIndex {
             }
         }
         for (program, members) in groups {
+            index.programs.insert(program.into());
+            index.programs.extend(family(program).iter().map(|name| Box::from(*name)));
             index.by_program.insert(program.into(), Group::of(members));
         }
         index
     }
 
-    /// Whether a pattern may be about a command that begins with this word.
-    pub(crate) fn concerns(&self, first: &Heard) -> bool {
-        let named = base_name(&first.text);
-        let mut names = std::iter::once(named).chain(family(named).iter().copied());
+    /// Whether a pattern may be about a command that begins with this word, which is known or not.
+    pub(crate) fn concerns(&self, first: &str, known: bool) -> bool {
         !self.any.is_empty()
-            || !self.by_program.is_empty()
-                && (!first.known || names.any(|name| self.by_program.contains_key(name)))
+            || !self.programs.is_empty() && (!known || self.programs.contains(base_name(first)))
     }
 
     /// The patterns that may be about a command: those for its program, for programs like it, and for
@@ -80,7 +80,7 @@ impl PatternIndex {
                 out.extend(self.by_program.values().flat_map(|group| &group.all));
                 out.sort_unstable();
             }
-            Some(word) => {
+            Some(word) if self.programs.contains(base_name(&word.text)) => {
                 let named = base_name(&word.text);
                 let others = family(named).iter().copied().filter(|other| *other != named);
                 for name in std::iter::once(named).chain(others) {
@@ -89,7 +89,7 @@ impl PatternIndex {
                     }
                 }
             }
-            None => {}
+            Some(_) | None => {}
         }
         out.extend(&self.any);
         out
@@ -214,7 +214,8 @@ mod tests {
                 let suspect = Suspect::from(subject);
                 let about = index.about(&suspect);
                 let first = suspect.subject.words.first();
-                prop_assert!(about.is_empty() || first.is_some_and(|first| index.concerns(first)));
+                let concerns = first.is_some_and(|word| index.concerns(&word.text, word.known));
+                prop_assert!(about.is_empty() || concerns);
                 for (at, pattern) in patterns.iter().enumerate() {
                     let like = likeness(pattern, &suspect, RiskTables::builtin());
                     prop_assert!(

@@ -1,5 +1,6 @@
 //! The rule that came nearest, and what it lacks, for whoever must decide.
 
+use std::cell::Cell;
 use std::fmt;
 
 use super::RuleSet;
@@ -16,11 +17,16 @@ impl RuleSet {
             .into_iter()
             .filter_map(|(at, pattern)| Some((self.rules().get(*at)?, pattern)))
             .filter(|(rule, _)| rule.expires_at.is_none_or(|expires| now < expires))
-            .map(|(rule, pattern)| (rule, difference(pattern, words, rule, context)))
-            .min_by(|a, b| a.1.len().cmp(&b.1.len()).then_with(|| a.0.id.cmp(&b.0.id)))
-            .map(|(rule, differs)| {
-                let differs: Vec<String> = differs.iter().map(ToString::to_string).collect();
-                Closest { rule: rule.id.clone(), differs: differs.join(", ") }
+            .map(|(rule, pattern)| {
+                let mut count = 0;
+                differences(pattern, words, rule, context, |_| count += 1);
+                (count, rule, pattern)
+            })
+            .min_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.id.cmp(&b.1.id)))
+            .map(|(_, rule, pattern)| {
+                let mut all: Vec<String> = Vec::new();
+                differences(pattern, words, rule, context, |one| all.push(one.to_string()));
+                Closest { rule: rule.id.clone(), differs: all.join(", ") }
             })
     }
 }
@@ -44,31 +50,35 @@ impl fmt::Display for Difference<'_> {
     }
 }
 
-/// What a command has that a rule does not, word by word.
-fn difference<'a>(
+/// Tells what a command has that a rule does not, word by word.
+fn differences<'a>(
     pattern: &'a GlobPattern,
     words: &'a [String],
     rule: &Rule,
     context: &Context,
-) -> Vec<Difference<'a>> {
-    let mut out = Vec::new();
+    mut tell: impl FnMut(Difference<'a>),
+) {
+    let none = Cell::new(true);
+    let mut tell = |one| {
+        none.set(false);
+        tell(one);
+    };
     let mut used = vec![false; words.len()];
     for want in pattern.words() {
         let mut left = words.iter().zip(&mut used);
         match left.find(|(word, used)| !**used && word_fits(want, word)) {
             Some((_, used)) => *used = true,
-            None => out.push(Difference::Without(want)),
+            None => tell(Difference::Without(want)),
         }
     }
     if !pattern.takes_more() {
         let left = words.iter().zip(&used).filter(|(_, used)| !**used);
-        out.extend(left.map(|(word, _)| Difference::With(word)));
+        left.for_each(|(word, _)| tell(Difference::With(word)));
     }
     if !rule.scope.covers(context) {
-        out.push(Difference::Scope);
+        tell(Difference::Scope);
     }
-    if out.is_empty() {
-        out.push(Difference::Order);
+    if none.get() {
+        tell(Difference::Order);
     }
-    out
 }

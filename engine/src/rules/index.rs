@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::pattern::GlobPattern;
 use crate::restrict::{PatternIndex, Suspect};
-use crate::subject::Heard;
 
 /// Glob patterns, found by their words: what a lookup costs does not depend on how many there are.
 #[derive(Clone, Debug, Default)]
@@ -43,8 +42,8 @@ impl Denials {
     }
 
     /// Whether one of them may be about a command that begins with this word.
-    pub(super) fn concern(&self, first: &Heard) -> bool {
-        self.index.concerns(first)
+    pub(super) fn concern(&self, first: &str, known: bool) -> bool {
+        self.index.concerns(first, known)
     }
 
     /// The patterns that may be about a command.

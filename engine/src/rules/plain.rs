@@ -34,7 +34,9 @@ pub(crate) fn plain_words(command: &[u8]) -> Option<Vec<String>> {
             }
             // `a=b` is an assignment in front of the program, and zsh expands a leading `=`.
             b'=' => word.as_mut()?.push('='),
-            plain if is_plain(plain) => word.get_or_insert_default().push(char::from(plain)),
+            plain if is_plain(plain) => {
+                word.get_or_insert_with(|| String::with_capacity(16)).push(char::from(plain));
+            }
             _ => return None,
         }
     }

@@ -19,7 +19,7 @@ use super::work::WorkRule;
 use crate::effects::{Performance, Performed};
 use crate::program::reads_as_posix;
 use crate::restrict::{Likeness, Line, Suspect, likeness};
-use crate::subject::{Heard, Subject};
+use crate::subject::Subject;
 use crate::tables::wildcard;
 use crate::{Context, Looking, RiskTables};
 
@@ -437,8 +437,8 @@ impl RuleSet {
     }
 
     /// Whether a rule may deny a command that begins with this word.
-    pub(crate) fn may_deny(&self, first: &Heard) -> bool {
-        self.deny.concern(first)
+    pub(crate) fn may_deny(&self, first: &str, known: bool) -> bool {
+        self.deny.concern(first, known)
     }
 
     /// The rule that denies one command of a line. In doubt there is one.
