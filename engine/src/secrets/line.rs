@@ -110,13 +110,37 @@ impl Scan {
         depth: usize,
         found: &mut Vec<Range<usize>>,
     ) -> Option<SecretInput> {
-        self.work = self.work.saturating_add(line.len());
-        if depth > MAX_DEPTH || self.work > MAX_WORK {
-            found.push(0..line.len());
+        if !self.begin(line, depth, found) {
             return None;
         }
         let shared = parse::read(line);
-        let script = &shared.script;
+        self.read_line(line, &shared.script, depth, found)
+    }
+
+    /// Counts the work of a line; where that is too much, all of it is taken for a secret.
+    pub(super) fn begin(
+        &mut self,
+        line: &str,
+        depth: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> bool {
+        self.work = self.work.saturating_add(line.len());
+        let may = depth <= MAX_DEPTH && self.work <= MAX_WORK;
+        if !may {
+            found.push(0..line.len());
+        }
+        may
+    }
+
+    /// As [`Self::line`], with the line as it was read, of which [`Self::begin`] has said that it is not
+    /// too much.
+    pub(super) fn read_line(
+        &mut self,
+        line: &str,
+        script: &Script,
+        depth: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<SecretInput> {
         let input = self.script(line, script, depth, found);
         if script.problems.is_empty() {
             self.between(line, script, found);
@@ -149,7 +173,7 @@ impl Scan {
         for (from, to) in spans.into_iter().chain([(line.len(), line.len())]) {
             if from > at {
                 let range = text::widen(line, at..from);
-                let gap = line.get(range.clone()).unwrap_or("");
+                let gap = line.get(range.clone()).filter(|gap| is_suspect(gap)).unwrap_or("");
                 self.shown(&Unquoted::verbatim(gap, range.start), found);
             }
             at = at.max(to);
