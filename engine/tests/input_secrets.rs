@@ -10,7 +10,7 @@ fn of(command: &str) -> InputSecrets {
     let context = Context::default();
     let assessment = tables.assess(command.as_bytes(), &context);
     let report = tables.input_use(command.as_bytes(), &context, &assessment);
-    input_secrets(&tables, command.as_bytes(), &report)
+    input_secrets(tables, command.as_bytes(), &report)
 }
 
 fn masked(command: &str, input: &str) -> String {
