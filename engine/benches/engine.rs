@@ -1,5 +1,7 @@
-//! How long a judgement takes: typical lines, the caps, ten and ten thousand rules, fifty policies; and
-//! the commands of real agents, where `EXPACTI_CORPORA` names a directory with `agent-commands.jsonl`.
+//! How long the whole judgement of a submission takes, as the broker asks for it: the score, rules,
+//! policies, what it does with its standard input, and the masked text. Typical lines with ten and ten
+//! thousand rules and fifty policies, rules that all begin alike, the caps; and the commands of real
+//! agents, where `EXPACTI_CORPORA` names a directory with `agent-commands.jsonl`.
 //! Run with `cargo bench -p expacti-engine`; prints the best, p50, p99 and the worst, in
 //! microseconds.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -8,8 +10,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use expacti_engine::{
-    Context, Effect, Event, History, MatchKind, Policy, PolicyKind, PolicySet, RiskTables, Rule,
-    RuleSet, Scope, Snapshot, judge,
+    Context, Effect, Event, History, ItemSyntax, MatchKind, Policy, PolicyKind, PolicySet, Reading,
+    RiskTables, Rule, RuleSet, Scope, Snapshot,
 };
 
 const TYPICAL: [&str; 12] = [
@@ -34,11 +36,25 @@ fn rule(n: usize) -> Rule {
         2 => (MatchKind::Glob, format!("tool-{n} run *")),
         _ => (MatchKind::Regex, format!("cat /srv/app-{n}/logs/[a-z0-9-]+\\.log")),
     };
+    rule_of(n, kind, pattern, if n % 50 == 7 { Effect::Deny } else { Effect::Allow })
+}
+
+/// Rules that all begin alike, so that their first words tell nothing: a tenth of them deny.
+fn alike(n: usize) -> Rule {
+    let (pattern, effect) = match n % 10 {
+        0 => (format!("kubectl get pods -n secret-{n}-* **"), Effect::Deny),
+        1..=5 => (format!("kubectl get pods -n team-{n}-*"), Effect::Allow),
+        _ => (format!("kubectl get pods -n team-{n} -o wide"), Effect::Allow),
+    };
+    rule_of(n, MatchKind::Glob, pattern, effect)
+}
+
+fn rule_of(n: usize, kind: MatchKind, pattern: String, effect: Effect) -> Rule {
     Rule {
         id: format!("r{n}"),
         kind,
         pattern,
-        effect: if n % 50 == 7 { Effect::Deny } else { Effect::Allow },
+        effect,
         scope: Scope::default(),
         reason: None,
         author: "bench".to_owned(),
@@ -81,7 +97,7 @@ fn policy(n: usize) -> Policy {
     }
 }
 
-fn snapshot(rules: usize) -> Snapshot {
+fn snapshot(rules: usize, rule: fn(usize) -> Rule) -> Snapshot {
     Snapshot {
         tables: RiskTables::builtin().clone(),
         rules: RuleSet::build((0..rules).map(rule).chain([looks()]).collect()).unwrap(),
@@ -113,7 +129,11 @@ fn measure(name: &str, rounds: usize, lines: &[&str], snapshot: &Snapshot, histo
     for round in 0..rounds + 20 {
         for line in lines {
             let start = Instant::now();
-            black_box(judge(snapshot, black_box(line.as_bytes()), &context, history));
+            let item = black_box(line.as_bytes());
+            let read = Reading::of(snapshot, ItemSyntax::Command, item, &context);
+            let (input, masked) = (read.input_use(), read.masked());
+            let moves = read.transfer().map(str::to_owned);
+            black_box((input, masked, moves, read.into_verdict(history)));
             if round >= 20 {
                 times.push(start.elapsed());
             }
@@ -147,7 +167,7 @@ fn main() {
     }
     for rules in [10, 10_000] {
         let start = Instant::now();
-        let snapshot = snapshot(rules);
+        let snapshot = snapshot(rules, rule);
         println!("{rules} rules compiled in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
         for line in TYPICAL {
             measure(
@@ -166,12 +186,16 @@ fn main() {
             &history,
         );
     }
-    let snapshot = snapshot(10_000);
     let corpus = corpus();
-    if !corpus.is_empty() {
-        let lines: Vec<&str> = corpus.iter().map(String::as_str).collect();
-        measure(" 10000 rules: commands of agents", 5, &lines, &snapshot, &history);
+    let corpus: Vec<&str> = corpus.iter().map(String::as_str).collect();
+    for (shape, rule) in [("", rule as fn(usize) -> Rule), (" alike", alike)] {
+        let snapshot = snapshot(10_000, rule);
+        measure(&format!(" 10000 rules{shape}: typical"), 500, &TYPICAL, &snapshot, &history);
+        if !corpus.is_empty() {
+            measure(&format!(" 10000 rules{shape}: of agents"), 5, &corpus, &snapshot, &history);
+        }
     }
+    let snapshot = snapshot(10_000, rule);
     let caps: Vec<(&str, String)> = vec![
         ("64 KiB of words", "echo ".to_owned() + &"abc ".repeat(16_380)),
         ("64 KiB of commands", "rm x; ".repeat(10_922)),

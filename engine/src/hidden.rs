@@ -13,16 +13,37 @@ use crate::tables::{Act, Acts, Grammar, RiskTables};
 const MOST: usize = 24;
 
 /// What a command may do beside what it says: the commands in its arguments, and what other programs would
-/// do in its place: `find x -delete` is `rm -r x`.
-pub(crate) fn beside(segment: &Segment, tables: &RiskTables) -> Vec<Subject> {
-    let mut all = hidden_in(segment, tables);
-    all.extend(akin(&segment.subject(), tables));
+/// do in its place: `find x -delete` is `rm -r x`; only those that begin with a word that somebody asks
+/// about.
+pub(crate) fn beside(
+    segment: &Segment,
+    tables: &RiskTables,
+    asked: &dyn Fn(&str, bool) -> bool,
+) -> Vec<Subject> {
+    let mut all = hidden_in(segment, tables, asked);
+    let is_asked =
+        |other: &Subject| other.words.first().is_some_and(|first| asked(&first.text, first.known));
+    all.extend(akin(&segment.subject(), tables).into_iter().filter(is_asked));
     all
 }
 
-/// The commands that may stand in the arguments of a command: `pexec rm x`, `tool --run='rm x'`.
-fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> {
+/// The commands that may stand in the arguments of a command: `pexec rm x`, `tool --run='rm x'`; only
+/// those that begin with a word that somebody asks about.
+fn hidden_in(
+    segment: &Segment,
+    tables: &RiskTables,
+    asked: &dyn Fn(&str, bool) -> bool,
+) -> Vec<Subject> {
     let Some((program, rest)) = segment.argv.split_first() else { return Vec::new() };
+    let known = |at: usize| segment.known.get(at).copied().unwrap_or(false);
+    // Mostly nobody asks about any of its words.
+    let may_be_asked = |(at, word): (usize, &String)| {
+        command_in(word).is_some_and(|text| is_line(text) || asked(text, known(at)))
+    };
+    let mut words = segment.argv.iter().enumerate().skip(1).take(MOST);
+    if !asked(program, known(0)) && !words.any(may_be_asked) {
+        return Vec::new();
+    }
     let values: Vec<Value> = rest.iter().map(|word| Value::literal(word.clone(), (0, 0))).collect();
     let understood = tables.grammar(base_name(program)).and_then(|it| understand(it, &values).ok());
     let runs = |acts: &Acts| acts.has(Act::Runs) || acts.has(Act::Opaque);
@@ -31,6 +52,8 @@ fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> {
     }
     let words = segment.subject().words;
     let mut out = Vec::new();
+    // Those that nobody asks about count as well.
+    let mut found = 0;
     // A verb that nobody knows may be an alias for any other: `git st`.
     let verb = |grammar: &&std::sync::Arc<Grammar>| {
         !grammar.verbs.is_empty()
@@ -39,29 +62,50 @@ fn hidden_in(segment: &Segment, tables: &RiskTables) -> Vec<Subject> {
     };
     if tables.grammar(base_name(program)).filter(verb).is_some() {
         let any = Heard { text: "*".to_owned(), known: false };
-        out.push(Subject::of(words.iter().take(1).cloned().chain([any]).collect()));
+        found += 1;
+        if asked(program, known(0)) {
+            out.push(Subject::of(words.iter().take(1).cloned().chain([any]).collect()));
+        }
     }
     for (at, word) in words.iter().enumerate().skip(1).take(MOST) {
-        // `--run=rm x`, and `-Prm x`.
-        let text = match word.text.split_once('=') {
-            Some((name, value)) if name.starts_with('-') => value,
-            _ if word.text.starts_with("--") => continue,
-            _ if word.text.starts_with('-') => word.text.get(2..).unwrap_or(""),
-            _ => &word.text,
-        };
-        let text = text.trim_start_matches(['|', '!', ' ']);
-        if text.contains([' ', ';', '\n']) && text.len() < 1024 {
-            out.extend(commands_of(text).into_iter().filter(|found| !found.words.is_empty()));
+        let Some(text) = command_in(&word.text) else { continue };
+        if is_line(text) {
+            for inside in commands_of(text) {
+                let Some(first) = inside.words.first() else { continue };
+                found += 1;
+                if asked(&first.text, first.known) {
+                    out.push(inside);
+                }
+            }
         } else if !text.is_empty() {
-            let first = Heard { text: text.to_owned(), known: word.known };
-            let rest = words.get(at + 1..).unwrap_or(&[]).iter().cloned();
-            out.push(Subject::of(std::iter::once(first).chain(rest).collect()));
+            found += 1;
+            if asked(text, word.known) {
+                let first = Heard { text: text.to_owned(), known: word.known };
+                let rest = words.get(at + 1..).unwrap_or(&[]).iter().cloned();
+                out.push(Subject::of(std::iter::once(first).chain(rest).collect()));
+            }
         }
-        if out.len() >= MOST {
+        if found >= MOST {
             break;
         }
     }
     out
+}
+
+/// What of an argument may be a command, or the first word of one: `--run=rm x`, and `-Prm x`.
+fn command_in(word: &str) -> Option<&str> {
+    let text = match word.split_once('=') {
+        Some((name, value)) if name.starts_with('-') => value,
+        _ if word.starts_with("--") => return None,
+        _ if word.starts_with('-') => word.get(2..).unwrap_or(""),
+        _ => word,
+    };
+    Some(text.trim_start_matches(['|', '!', ' ']))
+}
+
+/// Whether it is to be read as a line.
+fn is_line(text: &str) -> bool {
+    text.contains([' ', ';', '\n']) && text.len() < 1024
 }
 
 /// The commands of a line with each relative path as it is seen from the directory in which the command

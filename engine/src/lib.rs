@@ -15,6 +15,7 @@ mod effects;
 mod hidden;
 mod judge;
 mod level;
+mod literals;
 mod modifier;
 mod parse;
 mod policy;

@@ -9,6 +9,7 @@ use crate::judge::{ItemSyntax, Snapshot, changes_in, words_of_change};
 use crate::modifier::Modifier;
 use crate::restrict::{Line, Suspect};
 use crate::secrets::{self, Found, Masked};
+use crate::subject::{Heard, Subject};
 use crate::transfer::describe_transfer;
 use crate::{Assessment, Context};
 
@@ -108,6 +109,12 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Whether a rule that denies or a policy may be about commands that begin with this word.
+    fn is_asked_about(&self, first: &str, known: bool) -> bool {
+        let Snapshot { rules, policies, .. } = self.snapshot;
+        rules.may_deny(first, known) || policies.may_ask(first, known)
+    }
+
     /// As the rules see it.
     pub(crate) fn line(&self) -> &Line<'a> {
         self.line.get_or_init(|| {
@@ -116,10 +123,18 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The commands that the scorer found: deny rules and policies look at the same.
+    /// The commands that the scorer found: deny rules and policies look at the same. Of those that none
+    /// is about, only the first word.
     pub(crate) fn commands(&self) -> &[Suspect] {
         self.commands.get_or_init(|| {
-            let found = self.assessment.segments.iter().map(crate::Segment::subject);
+            let found = self.assessment.segments.iter().map(|segment| {
+                // Where nobody asks about what begins like it, the rest of it is not compared.
+                let first = segment.heard().next();
+                let asked = |first: &Heard| self.is_asked_about(&first.text, first.known);
+                let rest = if first.as_ref().is_some_and(asked) { usize::MAX } else { 0 };
+                let words = first.into_iter().chain(segment.heard().skip(1).take(rest)).collect();
+                Subject::of(words)
+            });
             let words = match self.syntax {
                 ItemSyntax::File => {
                     changes_in(self.item).into_iter().flat_map(words_of_change).collect()
@@ -130,12 +145,14 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// What is not said, and may be run all the same.
+    /// What is not said, and may be run all the same; as far as a rule that denies or a policy may be
+    /// about it.
     pub(crate) fn hidden(&self) -> &[Suspect] {
         self.hidden.get_or_init(|| {
             let segments = &self.assessment.segments;
             let tables = &self.snapshot.tables;
-            let inside = segments.iter().flat_map(|segment| beside(segment, tables));
+            let asked = |first: &str, known| self.is_asked_about(first, known);
+            let inside = segments.iter().flat_map(|segment| beside(segment, tables, &asked));
             let goes = segments.iter().any(goes_elsewhere);
             let moved = if goes { moved(self.line()) } else { Vec::new() };
             inside.chain(moved).map(Suspect::from).collect()

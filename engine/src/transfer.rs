@@ -1,6 +1,9 @@
 //! Describes commands that move files in one plain sentence for the reviewer. It must never describe a
 //! command unless it knows every option of it: silence is better than a wrong sentence.
 
+use std::sync::LazyLock;
+
+use crate::literals::Literals;
 use crate::program::{base_name, is_installed};
 use crate::rules::{every_command, plain_words};
 use crate::subject::Subject;
@@ -88,6 +91,12 @@ pub fn scp_source(command: &[u8]) -> Option<ScpSource> {
 #[must_use]
 pub fn describe_transfer(command: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(command).ok()?;
+    // Without quotes in it, a name stands there as it is.
+    static NAMES: LazyLock<Literals> =
+        LazyLock::new(|| Literals::new(["git", "rsync", "scp", "tar"]));
+    if !text.contains(['\'', '"']) && !NAMES.any_in(text) {
+        return None;
+    }
     // `cd DIR && tar …` is how archives are unpacked without `-C`.
     let (directory, rest) = match text.strip_prefix("cd ").and_then(|t| t.split_once(" && ")) {
         Some((directory, rest)) => {

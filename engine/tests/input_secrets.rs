@@ -76,6 +76,13 @@ fn what_is_no_secret_stays() {
 }
 
 #[test]
+fn what_two_programs_read_is_a_secret_of_both() {
+    for command in ["sudo -S chpasswd", "sudo -S id; chpasswd", "sudo -S passwd bob"] {
+        assert_eq!(masked(command, "hunter\nbob:hunter\n"), "•••\n•••\n", "{command}");
+    }
+}
+
+#[test]
 fn only_the_line_that_is_asked_for() {
     assert_eq!(masked("sudo -S bash", "hunter\nuptime\n"), "•••\nuptime\n");
     // No code is hidden behind a program that reads a secret.

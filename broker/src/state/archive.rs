@@ -36,12 +36,14 @@ const HARMLESS: [&str; 14] = [
     "SCHILY.nlink",
 ];
 
-/// What the bytes of an archive hold, line by line; `None` for anything else.
-pub(super) fn listing(bytes: &[u8], ended: bool) -> Option<Vec<String>> {
+/// What the bytes of an archive hold, line by line; `None` for anything else. Only what is unpacked may
+/// begin with something else.
+pub(super) fn listing(bytes: &[u8], ended: bool, unpacked: bool) -> Option<Vec<String>> {
     let mut list = List { ended, ..List::default() };
     let plain = list.unpack(bytes);
     let first = (0..plain.len())
         .step_by(BLOCK)
+        .take_while(|at| *at == 0 || unpacked)
         .find(|at| block(&plain, *at).is_some_and(|header| begins(header, *at == 0)))?;
     if first > 0 {
         let zeros = plain.get(..first).is_some_and(|start| start.iter().all(|byte| *byte == 0));
@@ -230,6 +232,9 @@ impl List {
 
     /// What is no entry itself, but is about the next one, or all.
     fn extension(&mut self, kind: u8, data: &[u8], before: &mut Before) {
+        if matches!(kind, b'L' | b'K') && !data.contains(&0) {
+            self.warn("a long name has no end: programs read further, each its own way");
+        }
         match kind {
             b'L' => before.long_name = Some(text(data).to_vec()),
             b'K' => before.long_link = Some(text(data).to_vec()),

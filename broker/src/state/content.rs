@@ -13,6 +13,11 @@ pub(super) const BINARY: &str = "binary";
 /// The bytes of something unknown that are shown.
 const SHOWN: usize = 64;
 
+/// The shortest text in something unknown that is shown, its longest part, and the most of them.
+const SHORTEST: usize = 8;
+const LONGEST: usize = 200;
+const TEXTS: usize = 50;
+
 /// The most bytes in a row that are no text and are shown one by one.
 const RUN: usize = 8;
 
@@ -33,7 +38,8 @@ pub(super) fn view_for(bytes: &[u8], ended: bool, r#use: InputUse) -> InputView 
         return InputView { given, kind, text, compared: None, preview: Vec::new() };
     }
     let is_code = r#use == InputUse::Code;
-    if !is_code && let Some(preview) = archive::listing(bytes, ended) {
+    let unpacked = r#use == InputUse::Archive;
+    if !is_code && let Some(preview) = archive::listing(bytes, ended, unpacked) {
         let kind = "archive".to_owned();
         return InputView { given, kind, text: None, compared: None, preview };
     }
@@ -117,6 +123,28 @@ fn begins(bytes: &[u8]) -> Vec<String> {
             .collect();
         out.push(format!("{:<48} {text}", hex.join(" ")));
     }
+    out.extend(texts(bytes));
+    out
+}
+
+/// The text in something unknown: lines in it may count, whatever is around them.
+fn texts(bytes: &[u8]) -> Vec<String> {
+    let printed = |byte: &u8| *byte == b'\t' || (0x20..0x7f).contains(byte);
+    let mut parts =
+        bytes.split(|byte| !printed(byte)).filter(|part| part.len() >= SHORTEST).peekable();
+    let mut out = Vec::new();
+    if parts.peek().is_some() {
+        out.push("text in it:".to_owned());
+    }
+    for part in parts.by_ref().take(TEXTS) {
+        let cut = part.get(..LONGEST).unwrap_or(part);
+        let more = if cut.len() < part.len() { " …" } else { "" };
+        out.push(format!("  {}{more}", String::from_utf8_lossy(cut)));
+    }
+    let more = parts.count();
+    if more > 0 {
+        out.push(format!("… and {more} more"));
+    }
     out
 }
 
@@ -174,6 +202,14 @@ mod tests {
             let text = format!("{shown}⟨90 bytes that are no text⟩id\n");
             assert_eq!((code.kind.as_str(), code.text), ("text", Some(text)));
         }
+        // A line in the middle of it may count all the same.
+        let cron = [&[0x80; 200][..], b"\n* * * * * root id\n", &[0; 200]].concat();
+        let shown = view_for(&cron, true, InputUse::File);
+        assert_eq!(shown.kind, "binary");
+        assert_eq!(
+            shown.preview[shown.preview.len() - 2..],
+            ["text in it:", "  * * * * * root id"]
+        );
         let elf = view(b"\x7fELF\x02\x01\x01\0", true);
         assert_eq!(elf.preview[0], "an ELF program");
     }
@@ -189,7 +225,7 @@ mod tests {
             all.truncate(at);
             all.extend(bytes);
             let view = view(&all, true);
-            prop_assert!(view.preview.len() <= 2 * archive::LISTED + archive::WARNINGS + 6);
+            prop_assert!(view.preview.len() <= 2 * archive::LISTED + archive::WARNINGS + TEXTS + 6);
             prop_assert_eq!(view.given.bytes, all.len() as u64);
         }
     }

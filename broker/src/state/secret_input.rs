@@ -111,7 +111,8 @@ pub(super) fn mask(view: &mut CommandView, secrets: &Secrets) {
             came.preview = vec![NOT_KEPT.to_owned()];
         }
     }
-    if !secret {
+    // An item may be told of with what came before it.
+    if !secret && !is_item {
         return;
     }
     for term in &mut view.terms {
@@ -130,6 +131,10 @@ pub(super) fn mask(view: &mut CommandView, secrets: &Secrets) {
 pub(super) fn mask_for_viewer(view: &mut CommandView) {
     let secret = view.input.as_deref().is_some_and(|input| input.secret);
     let item = view.kind == ItemKind::Stdin && view.masked.is_some();
+    if view.kind == ItemKind::Stdin {
+        // It may quote what came before, of which nothing is known here.
+        view.notes.clear();
+    }
     if !secret && !item {
         return;
     }

@@ -1,7 +1,10 @@
 //! Which places hold secrets, and which are devices. It must never call a place harmless because only
 //! part of its name is known.
 
+use std::sync::LazyLock;
+
 use super::model::Class;
+use crate::literals::Literals;
 use crate::tables::{PathLists, RiskTables, wildcard};
 
 /// Files below `/dev`, `/proc` and `/sys` that tell of the machine and nothing else.
@@ -241,10 +244,12 @@ fn is_secret(lists: &PathLists, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     // Addresses of remotes, with tokens in them.
     let of_git = path == ".git/config" || path.ends_with("/.git/config");
-    of_git
-        || lists.is_secret(path)
-        || SECRET_DIRECTORIES.iter().any(|directory| is_beneath(&home_of(path), directory))
-        || is_secret_name(lists, name)
+    of_git || lists.is_secret(path) || is_in_secret_directory(path) || is_secret_name(lists, name)
+}
+
+fn is_in_secret_directory(path: &str) -> bool {
+    let home = home_of(path);
+    SECRET_DIRECTORIES.iter().any(|directory| is_beneath(&home, directory))
 }
 
 /// `/root/x` and `/home/bob/x` as `~/x`.
@@ -329,12 +334,9 @@ fn is_secret_name(lists: &PathLists, name: &str) -> bool {
     if SOURCE.iter().any(|end| lower.ends_with(end)) {
         return lists.is_secret(name) || lists.is_secret(&format!("/x/{name}"));
     }
-    let worded = SECRET_WORDS.iter().any(|word| {
-        lower.match_indices(word).any(|(at, _)| {
-            let after = lower.get(at + word.len()..).unwrap_or("");
-            !(*word == "token" && after.starts_with("iz"))
-        })
-    });
+    static WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(SECRET_WORDS));
+    let worded =
+        WORDS.any_where(&lower, |word, after| !(word == "token" && after.starts_with("iz")));
     let ends = [
         ".key", ".pem", ".env", ".pfx", ".p12", ".jks", ".keytab", ".kdbx", ".gpg", ".age",
         ".ovpn", ".ppk", ".tfvars", ".tfstate", ".sql", ".dump", ".priv",
@@ -387,8 +389,8 @@ pub(crate) fn class_of_pattern(lists: &PathLists, pattern: &str, open: bool, dee
     if directory.is_empty() || pattern.contains("**") && holds_secrets(&directory) && !source {
         return Class::Secret;
     }
+    let home = home_of(&directory);
     if SECRET_DIRECTORIES.iter().any(|secret| {
-        let home = home_of(&directory);
         is_beneath(&home, secret)
             || is_beneath(secret, &home) && pattern.contains("**") && !source
             || may_lie_in(pattern, secret) && !(source && pattern.contains("**"))
@@ -460,98 +462,106 @@ pub(crate) fn is_raised(mode: &str) -> bool {
     special || digits.contains('s') || digits.contains('*')
 }
 
+/// What logs say of a login and what settings about passwords are called is no password.
+const HARMLESS: [&str; 10] = [
+    "failed password",
+    "accepted password",
+    "invalid password",
+    "password authentication",
+    "passwordauthentication",
+    "passwordauth",
+    "permitemptypasswords",
+    "authentication failure",
+    "/etc/passwd",
+    "shadowsocks",
+];
+
+/// What only a search for credentials has.
+const HUNTED: [&str; 66] = [
+    "passw",
+    "passwd",
+    "pwd=",
+    "secret",
+    "credential",
+    "api_key",
+    "api-key",
+    "apikey",
+    "api.key",
+    "access_key",
+    "access-key",
+    "accesskey",
+    "private key",
+    "private_key",
+    "private.key",
+    "privatekey",
+    "begin rsa",
+    "begin openssh",
+    "begin ec",
+    "akia",
+    "aws_",
+    "bearer",
+    "ghp_",
+    "gho_",
+    "github_pat",
+    "hf_",
+    "xox",
+    "sk-",
+    "id_rsa",
+    "id_ed25519",
+    "id_dsa",
+    ".pem",
+    ".pfx",
+    ".p12",
+    ".kdbx",
+    ".keystore",
+    ".jks",
+    "authorized_keys",
+    ".netrc",
+    ".pgpass",
+    ".git-credentials",
+    "shadow",
+    "_token",
+    "-token",
+    "token=",
+    "token:",
+    "auth_token",
+    "authtoken",
+    "oauth",
+    "jwt",
+    "keytab",
+    "htpasswd",
+    ".ovpn",
+    ".env",
+    "_history",
+    "wallet",
+    "mnemonic",
+    "seed phrase",
+    "keepass",
+    "connectionstring",
+    "connection_string",
+    "conn_str",
+    "vault",
+    "encryption_key",
+    "signing_key",
+    "client_secret",
+];
+
 /// Whether a text looks for credentials: a pattern or name that only a search for them has.
 pub(crate) fn is_hunt(pattern: &str) -> bool {
+    static PHRASES: LazyLock<Literals> = LazyLock::new(|| Literals::new(HARMLESS));
+    static WORDS: LazyLock<Literals> = LazyLock::new(|| Literals::new(HUNTED));
     let mut lower = pattern.to_ascii_lowercase();
-    // What logs say of a login and what settings about passwords are called is no password.
-    for phrase in [
-        "failed password",
-        "accepted password",
-        "invalid password",
-        "password authentication",
-        "passwordauthentication",
-        "passwordauth",
-        "permitemptypasswords",
-        "authentication failure",
-        "/etc/passwd",
-        "shadowsocks",
-    ] {
-        lower = lower.replace(phrase, "");
+    if PHRASES.any_in(&lower) {
+        for phrase in HARMLESS {
+            lower = lower.replace(phrase, "");
+        }
     }
-    let words = [
-        "passw",
-        "passwd",
-        "pwd=",
-        "secret",
-        "credential",
-        "api_key",
-        "api-key",
-        "apikey",
-        "api.key",
-        "access_key",
-        "access-key",
-        "accesskey",
-        "private key",
-        "private_key",
-        "private.key",
-        "privatekey",
-        "begin rsa",
-        "begin openssh",
-        "begin ec",
-        "akia",
-        "aws_",
-        "bearer",
-        "ghp_",
-        "gho_",
-        "github_pat",
-        "hf_",
-        "xox",
-        "sk-",
-        "id_rsa",
-        "id_ed25519",
-        "id_dsa",
-        ".pem",
-        ".pfx",
-        ".p12",
-        ".kdbx",
-        ".keystore",
-        ".jks",
-        "authorized_keys",
-        ".netrc",
-        ".pgpass",
-        ".git-credentials",
-        "shadow",
-        "_token",
-        "-token",
-        "token=",
-        "token:",
-        "auth_token",
-        "authtoken",
-        "oauth",
-        "jwt",
-        "keytab",
-        "htpasswd",
-        ".ovpn",
-        ".env",
-        "_history",
-        "wallet",
-        "mnemonic",
-        "seed phrase",
-        "keepass",
-        "connectionstring",
-        "connection_string",
-        "conn_str",
-        "vault",
-        "encryption_key",
-        "signing_key",
-        "client_secret",
-    ];
-    if words.iter().any(|word| lower.contains(word)) {
+    if WORDS.any_in(&lower) {
         return true;
     }
     // `p[a]ssword`, `pass\(word\|phrase\)`, `id_r*`
     let bare: String = lower.chars().filter(|c| !"[]\\()?^$".contains(*c)).collect();
-    if bare.len() < lower.len() && words.iter().any(|word| bare.contains(word)) {
+    if bare.len() < lower.len() && WORDS.any_in(&bare) {
         return true;
     }
     if lower.trim_end_matches(['*', '?']).starts_with("id_") && lower.ends_with(['*', '?']) {

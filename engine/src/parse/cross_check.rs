@@ -25,10 +25,13 @@ pub(super) fn check(script: &mut Script) {
         if trivial(source) {
             continue;
         }
-        let all = pieces(script, scope, source);
         let part = |piece: &Piece| source.get(piece.from..piece.to).unwrap_or("");
+        let whole = !too_much(source);
+        let all =
+            if whole { vec![Piece::of(script, source)] } else { pieces(script, scope, source) };
         // Decided before anything is parsed: no work is spent on what cannot be finished.
-        let why = if source.len() > budget || all.iter().any(|piece| too_much(part(piece))) {
+        let unfinished = || !whole && all.iter().any(|piece| too_much(part(piece)));
+        let why = if source.len() > budget || unfinished() {
             Some("too long or too nested to be read twice")
         } else {
             budget -= source.len();
@@ -60,19 +63,22 @@ struct Piece {
     commands: std::ops::Range<usize>,
 }
 
+impl Piece {
+    fn of(script: &Script, source: &str) -> Self {
+        Self { from: 0, to: source.len(), commands: 0..script.commands.len() }
+    }
+}
+
 /// Whether a text could make the other parser recurse too deeply or run too long.
 fn too_much(source: &str) -> bool {
     source.len() > MAX_BYTES || openers(source) > MAX_OPENERS
 }
 
-/// The whole text, or, if that is too much at once, pieces cut between top-level commands. If the
+/// A text that is too much at once, in pieces cut between top-level commands. If the
 /// two parsers differ anywhere, their first difference is within one piece, at whose start they
 /// still agree.
 fn pieces(script: &Script, scope: usize, source: &str) -> Vec<Piece> {
-    let all = Piece { from: 0, to: source.len(), commands: 0..script.commands.len() };
-    if !too_much(source) {
-        return vec![all];
-    }
+    let all = Piece::of(script, source);
     let mut out: Vec<Piece> = Vec::new();
     let mut last = Piece { from: 0, to: 0, commands: 0..0 };
     for cut in script.cuts.iter().filter(|cut| cut.scope == scope && cut.at > 0) {

@@ -67,12 +67,19 @@ impl PolicySet {
         let level = policy_level(&assessment, effects).max(level);
         let tables = RiskTables::builtin();
         let hidden = || -> Vec<Suspect> {
-            let inside = assessment.segments.iter().flat_map(|segment| beside(segment, tables));
+            let asked = |first: &str, known| self.may_ask(first, known);
+            let segments = assessment.segments.iter();
+            let inside = segments.flat_map(|segment| beside(segment, tables, &asked));
             inside.map(Suspect::from).collect()
         };
         let commands = || every_command(command).into_iter().map(Suspect::from).collect();
         let far = is_far(&assessment);
         self.select_with(context, level, commands, effects, hidden, far)
+    }
+
+    /// Whether a policy may be about a command that begins with this word.
+    pub(crate) fn may_ask(&self, first: &str, known: bool) -> bool {
+        self.index.concerns(first, known)
     }
 
     /// As [`Self::select`], with the commands of the line as they were already read.

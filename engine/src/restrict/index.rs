@@ -11,12 +11,14 @@ use crate::subject::Heard;
 use crate::tables::{RiskTables, Synonyms};
 
 use super::suspect::Suspect;
-use super::{comparable, is_cluster, is_option, modes, resources};
+use super::{comparable, is_cluster, is_option, modes, resources, spellings};
 
 /// Patterns by the program that they name, and by a word that a command must have to be meant.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PatternIndex {
     by_program: HashMap<Box<str>, Group>,
+    /// These programs, and those that do the same by another name.
+    programs: HashSet<Box<str>>,
     /// Those whose program is a pattern.
     any: Vec<usize>,
 }
@@ -56,9 +58,20 @@ impl PatternIndex {
             }
         }
         for (program, members) in groups {
+            index.programs.insert(program.into());
+            index.programs.extend(family(program).iter().map(|name| Box::from(*name)));
             index.by_program.insert(program.into(), Group::of(members));
         }
         index
+    }
+
+    /// Whether a pattern may be about a command that begins with this word, which is known or not.
+    pub(crate) fn concerns(&self, first: &str, known: bool) -> bool {
+        !self.any.is_empty()
+            || !self.programs.is_empty()
+                && (!known
+                    || self.programs.contains(base_name(first))
+                    || spellings::has_others(first))
     }
 
     /// The patterns that may be about a command: those for its program, for programs like it, and for
@@ -84,7 +97,7 @@ impl PatternIndex {
                 out.extend(self.by_program.values().flat_map(|group| &group.all));
                 out.sort_unstable();
             }
-            Some(word) => {
+            Some(word) if self.programs.contains(base_name(&word.text)) => {
                 let named = base_name(&word.text);
                 let others = family(named).iter().copied().filter(|other| *other != named);
                 for name in std::iter::once(named).chain(others) {
@@ -93,7 +106,7 @@ impl PatternIndex {
                     }
                 }
             }
-            None => {}
+            Some(_) | None => {}
         }
         out.extend(&self.any);
         out
@@ -298,6 +311,9 @@ mod tests {
             for subject in commands_of(&format!("{program} {}", quoted(&words))) {
                 let suspect = Suspect::from(subject);
                 let about = index.about(&suspect);
+                let first = suspect.subject.words.first();
+                let concerns = first.is_some_and(|word| index.concerns(&word.text, word.known));
+                prop_assert!(about.is_empty() || concerns);
                 for (at, pattern) in patterns.iter().enumerate() {
                     let like = likeness(pattern, &suspect, RiskTables::builtin());
                     prop_assert!(

@@ -88,12 +88,21 @@ fn may_be_rewritten(
     subject: &Subject,
     rewrites: impl Fn(&'static Synonyms, &str) -> &'static [Rewrite],
 ) -> bool {
-    let synonyms = Synonyms::builtin();
-    subject.words.first().is_some_and(|first| {
-        let name = base_name(&first.text);
-        let has = |name: &str| !rewrites(synonyms, name).is_empty();
-        !first.known || has(name) || family(name).iter().any(|other| has(other))
-    })
+    subject.words.first().is_some_and(|first| !first.known || may_begin(&first.text, rewrites))
+}
+
+/// Whether commands of a program can be written as commands of another one.
+pub(super) fn has_others(first: &str) -> bool {
+    may_begin(first, Synonyms::same)
+}
+
+fn may_begin(
+    first: &str,
+    rewrites: impl Fn(&'static Synonyms, &str) -> &'static [Rewrite],
+) -> bool {
+    let name = base_name(first);
+    let has = |name: &str| !rewrites(Synonyms::builtin(), name).is_empty();
+    has(name) || family(name).iter().any(|other| has(other))
 }
 
 /// A command written otherwise.

@@ -1,5 +1,7 @@
 //! Scores a command, 0-100, every point explained. It must never score unread text below HIGH.
 
+use std::borrow::Cow;
+
 use crate::modifier::Modifier;
 use crate::parse::{self, Span};
 use crate::secrets::{self, Found};
@@ -40,7 +42,10 @@ impl RiskTables {
         // Lines that end in CR LF are read as they are meant, which is never less than what a shell
         // makes of them: the CR would be part of the last word and hide what that is.
         let endings = text.find("\r\n");
-        let read = if endings.is_some() { text.replace("\r\n", " \n") } else { text.clone() };
+        let read = match endings {
+            Some(_) => Cow::Owned(text.replace("\r\n", " \n")),
+            None => Cow::Borrowed(text.as_str()),
+        };
         if let Some(at) = endings {
             line.add(
                 Modifier::LineEndings,
@@ -49,11 +54,13 @@ impl RiskTables {
             );
         }
         let mut shared = parse::read(&read);
+        // Before the scorer adds what it finds inside of words.
+        let secrets = secrets::find_in(&read, &shared.script);
         let mut scorer = Scorer::new(self, context, &mut shared);
         scorer.run();
         let scores = scorer.finish();
-        let secrets = secrets::find(&read);
         line::collect(self, &read, context, &mut shared, &scores, &secrets, &mut line);
+        drop(read);
         let assessment = self.conclude(text, scores, &line, whole);
         (assessment, endings.is_none().then_some(secrets))
     }
@@ -144,6 +151,14 @@ fn subject(argv: &[String], known: &[bool]) -> Subject {
 }
 
 impl Segment {
+    /// Its words for those who restrict.
+    pub(crate) fn heard(&self) -> impl Iterator<Item = Heard> {
+        self.argv.iter().enumerate().map(|(at, text)| Heard {
+            text: text.clone(),
+            known: self.known.get(at).copied().unwrap_or(false),
+        })
+    }
+
     /// This command for those who restrict.
     pub(crate) fn subject(&self) -> Subject {
         subject(&self.argv, &self.known)

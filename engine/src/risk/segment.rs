@@ -106,6 +106,16 @@ fn names_a_shell(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore)
         .filter(|assignment| assignment.name != "SHELL")
         .map(|assignment| &assignment.value);
     let words = unit.words.get(1..).unwrap_or(&[]);
+    // `gh completion bash` only prints.
+    let completes = words.iter().any(|word| word.text.starts_with("completion"));
+    let named = |word: &Word| {
+        starts_a_shell(&word.text) || !completes && SHELLS.contains(&word.text.as_str())
+    };
+    // Mostly there is none, and the grammar need not be asked.
+    let may = |word: &Word| named(word) || escapes_to_a_shell(&word.text);
+    if !variables.clone().chain(words).any(may) {
+        return;
+    }
     let known = understanding(scorer, unit.words);
     let runs = known.as_ref().is_some_and(|known| known.acts.has(Act::Runs));
     // What runs something may be told to in its own way: `vim -c ':!sh'`; but not in words for people.
@@ -115,14 +125,11 @@ fn names_a_shell(scorer: &Scorer<'_>, unit: &Unit<'_>, score: &mut SegmentScore)
         prose.any(|used| used.value.as_literal() == Some(word.text.as_str()))
     };
     let told = words.iter().filter(|word| runs && escapes_to_a_shell(&word.text) && !prose(word));
-    let named = variables.chain(words.iter().filter(|_| known.is_none())).chain(told);
-    // `gh completion bash` only prints.
-    let completes = words.iter().any(|word| word.text.starts_with("completion"));
     let starts = |word: &&Word| {
-        starts_a_shell(&word.text)
-            || !completes && SHELLS.contains(&word.text.as_str())
+        named(word)
             || escapes_to_a_shell(&word.text) && (known.is_some() || escapes_to_known(scorer, word))
     };
+    let named = variables.chain(words.iter().filter(|_| known.is_none())).chain(told);
     let Some(word) = named.into_iter().find(starts) else { return };
     score.category = Category::CodeExecution;
     score.base_span = word.span;
@@ -152,16 +159,11 @@ fn understanding(scorer: &Scorer<'_>, words: &[Word]) -> Option<Understood> {
 
 /// Whether a text names a shell by its path, or is a command line for one.
 fn starts_a_shell(text: &str) -> bool {
-    let path = SHELLS.iter().any(|shell| {
-        let path = format!("bin/{shell}");
-        text.match_indices(&path).any(|(at, _)| {
-            let after = text.get(at + path.len()..).unwrap_or("");
-            let before = text.get(..at).unwrap_or("");
-            before.ends_with('/')
-                && !after.starts_with(|c: char| {
-                    c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_')
-                })
-        })
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+    let path = text.match_indices("bin/").any(|(at, directory)| {
+        let rest = text.get(at + directory.len()..).unwrap_or("");
+        let name = rest.split(|c| !is_name(c)).next().unwrap_or("");
+        text.get(..at).is_some_and(|before| before.ends_with('/')) && SHELLS.contains(&name)
     });
     let line = SHELLS
         .iter()
@@ -174,7 +176,7 @@ fn escapes_to_a_shell(text: &str) -> bool {
     let behind = text.strip_prefix(":!").or_else(|| text.strip_prefix(['!', '|']));
     behind.is_some_and(|rest| {
         rest.trim_start().starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-    }) || text.contains("#(")
+    }) || text.contains('#') && text.contains("#(")
 }
 
 /// Whether what stands behind that sign is a program: `!sh`, but not `!important`.

@@ -41,6 +41,11 @@ impl Denials {
         self.patterns.is_empty()
     }
 
+    /// Whether one of them may be about a command that begins with this word.
+    pub(super) fn concern(&self, first: &str, known: bool) -> bool {
+        self.index.concerns(first, known)
+    }
+
     /// The patterns that may be about a command.
     pub(super) fn about(&self, suspect: &Suspect) -> impl Iterator<Item = &(usize, GlobPattern)> {
         self.index.about(suspect).into_iter().filter_map(|at| self.patterns.get(at))

@@ -1,8 +1,10 @@
 //! Rules that allow or deny without a person. It must never allow what it could not read.
 
+mod closest;
 mod compose;
 mod cover;
 mod defaults;
+mod expressions;
 mod hazards;
 mod index;
 mod looks;

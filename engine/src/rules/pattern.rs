@@ -152,18 +152,12 @@ fn fits_type(pattern: &str, word: &str) -> bool {
 
 /// One word against one pattern word. A wildcard at the start must not bring in an option.
 pub(crate) fn word_fits(pattern: &str, word: &str) -> bool {
-    let open = pattern.starts_with(['*', '?']);
-    if open && word.starts_with(['-', '+']) {
+    let Some(at) = pattern.find(['*', '?']) else { return pattern == word };
+    if at == 0 && word.starts_with(['-', '+']) {
         return false;
     }
     // A wildcard never climbs out of the directory it stands in.
-    if pattern.contains(['*', '?'])
-        && word.split('/').any(|part| part == "..")
-        && !pattern.contains("..")
-    {
-        return false;
-    }
-    wildcard(pattern, word)
+    wildcard(pattern, word) && (pattern.contains("..") || !word.split('/').any(|part| part == ".."))
 }
 
 /// Splits a pattern at blanks, quotes keeping words together.

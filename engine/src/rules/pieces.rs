@@ -8,7 +8,6 @@ use super::plain::every_command;
 use super::set::{RuleSet, decided};
 use super::types::{Effect, Outcome, RuleVerdict};
 use crate::Context;
-use crate::program::{base_name, family};
 use crate::restrict::Suspect;
 
 /// The most different pieces that are read, at about 5 us each. A text with more of them is denied where
@@ -22,14 +21,16 @@ const KEYWORDS: &[&str] =
 impl RuleSet {
     /// The deny rule that is about a piece of a text.
     pub(crate) fn denied_in_pieces(&self, text: &[u8], context: &Context) -> Option<RuleVerdict> {
-        let programs = self.denied_programs()?;
+        if !self.rules().iter().any(|rule| rule.effect == Effect::Deny) {
+            return None;
+        }
         let text =
             String::from_utf8_lossy(text).replace(['\0', '\u{feff}'], "").replace("\\\n", "");
         let separates = |c: char| matches!(c, '\n' | ';' | '&' | '|' | '(' | ')' | '{' | '}' | '`');
         let mut seen: HashSet<&str> = HashSet::new();
         for piece in text.split(separates) {
             let piece = without_keywords(piece);
-            if piece.is_empty() || !may_name(piece, &programs) || !seen.insert(piece) {
+            if piece.is_empty() || !self.may_be_about(piece) || !seen.insert(piece) {
                 continue;
             }
             if seen.len() > MOST {
@@ -50,15 +51,11 @@ impl RuleSet {
         None
     }
 
-    /// The programs that deny rules name, and those like them; an empty name stands for any. `None`:
-    /// there is no such rule.
-    fn denied_programs(&self) -> Option<Vec<&str>> {
-        let denies = self.rules().iter().filter(|rule| rule.effect == Effect::Deny);
-        let named = denies.map(|rule| rule.program().map_or("", base_name));
-        let programs: Vec<&str> = named
-            .flat_map(|name| std::iter::once(name).chain(family(name).iter().copied()))
-            .collect();
-        (!programs.is_empty()).then_some(programs)
+    /// Whether a piece can be about something that is denied: one of its words may begin such a command, or
+    /// is written in a way that may spell anything.
+    fn may_be_about(&self, piece: &str) -> bool {
+        let special = ['\'', '"', '\\', '$', '*', '?', '[', '~', '!', '\u{fffd}'];
+        piece.contains(special) || piece.split_whitespace().any(|word| self.may_deny(word, true))
     }
 }
 
@@ -71,11 +68,4 @@ fn without_keywords(piece: &str) -> &str {
         piece = rest.trim_start();
     }
     piece
-}
-
-/// Whether a piece can be about one of these programs: it holds the name of one, or something that may
-/// spell it otherwise.
-fn may_name(piece: &str, programs: &[&str]) -> bool {
-    piece.contains(['\'', '"', '\\', '$', '*', '?', '[', '~', '!', '\u{fffd}'])
-        || programs.iter().any(|name| piece.contains(name))
 }

@@ -9,6 +9,11 @@ pub(crate) fn plain_words(command: &[u8]) -> Option<Vec<String>> {
     if command.len() > 16 * 1024 {
         return None;
     }
+    // Most lines that are none show it at once.
+    let quotes = |b: &u8| matches!(b, b'\'' | b'"');
+    if !command.iter().any(quotes) && !command.iter().all(|b| is_plain(*b)) {
+        return None;
+    }
     let mut words: Vec<String> = Vec::new();
     let mut word: Option<String> = None;
     let mut bytes = command.iter().copied();
@@ -27,22 +32,11 @@ pub(crate) fn plain_words(command: &[u8]) -> Option<Vec<String>> {
                     }
                 }
             }
-            b'a'..=b'z'
-            | b'A'..=b'Z'
-            | b'0'..=b'9'
-            | b'-'
-            | b'_'
-            | b'.'
-            | b'/'
-            | b':'
-            | b','
-            | b'@'
-            | b'%'
-            | b'+' => {
-                word.get_or_insert_default().push(char::from(byte));
-            }
             // `a=b` is an assignment in front of the program, and zsh expands a leading `=`.
             b'=' => word.as_mut()?.push('='),
+            plain if is_plain(plain) => {
+                word.get_or_insert_with(|| String::with_capacity(16)).push(char::from(plain));
+            }
             _ => return None,
         }
     }
@@ -53,6 +47,15 @@ pub(crate) fn plain_words(command: &[u8]) -> Option<Vec<String>> {
         && !first.starts_with(['-', '+'])
         && !RESERVED.contains(&first.as_str());
     usable.then_some(words)
+}
+
+/// Whether a byte means nothing to any shell, between words or in one; `=` only behind another.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b' ' | b'-' | b'_' | b'.' | b'/' | b':' | b',' | b'@' | b'%' | b'+' | b'='
+        )
 }
 
 /// Words that begin something other than a simple command.

@@ -2,21 +2,18 @@
 //! plain words, and a rule that denies must never be missed because another one allows.
 
 use std::borrow::Borrow;
-use std::cell::LazyCell;
+use std::cell::{LazyCell, OnceCell};
 use std::collections::HashMap;
-
-use regex_automata::Anchored;
-use regex_automata::Input;
-use regex_automata::meta::Regex;
 
 use super::compose::Part;
 use super::cover::{self, Covered};
+use super::expressions::{self, Expressions};
 use super::index::{Denials, Globs};
 use super::looks;
 use super::pattern::{GlobPattern, word_fits};
 use super::plain::{every_command, plain_words};
 use super::types::{
-    Closest, CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope,
+    CommandVerdict, Effect, MatchKind, Outcome, Rule, RuleError, RuleVerdict, Scope,
 };
 use super::work::WorkRule;
 use crate::effects::{Performance, Performed};
@@ -36,10 +33,9 @@ pub struct RuleSet {
     /// Those that deny.
     denying: Vec<usize>,
     exact: HashMap<Box<[u8]>, Vec<usize>>,
-    allow: Globs,
+    pub(super) allow: Globs,
     deny: Denials,
-    /// Regular expressions by the literal program they begin with; the rest under `""`.
-    expressions: HashMap<Box<str>, Expressions>,
+    expressions: Expressions,
     /// Rules for what only looks.
     pub(super) looks: Vec<(usize, Looking)>,
     /// Rules for working in a directory.
@@ -47,12 +43,19 @@ pub struct RuleSet {
     denies: bool,
 }
 
-/// Regular expressions that begin with the same program.
-#[derive(Clone, Debug)]
-struct Expressions {
-    regex: Regex,
-    /// Pattern N belongs to this rule.
-    rules: Vec<usize>,
+/// A command that rules are asked about.
+struct Asked<'a> {
+    command: &'a [u8],
+    /// Its words, if it is nothing but plain ones.
+    words: Option<Vec<String>>,
+    /// The rules whose expressions match it.
+    matching: OnceCell<Vec<usize>>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(command: &'a [u8]) -> Self {
+        Self { command, words: plain_words(command), matching: OnceCell::new() }
+    }
 }
 
 impl RuleSet {
@@ -63,7 +66,7 @@ impl RuleSet {
     pub fn build(rules: Vec<Rule>) -> Result<Self, RuleError> {
         let mut set = Self::default();
         let mut denials = Vec::new();
-        let mut expressions: HashMap<Box<str>, (Vec<String>, Vec<usize>)> = HashMap::new();
+        let mut expressions = Vec::new();
         for (at, rule) in rules.iter().enumerate() {
             let wrong = |message: String| RuleError { id: rule.id.clone(), message };
             if rule.pattern.trim().is_empty() {
@@ -109,26 +112,15 @@ impl RuleSet {
                     set.works.push((at, WorkRule::parse(&rule.pattern).map_err(wrong)?));
                 }
                 MatchKind::Regex => {
-                    let anchored = compile_check(&rule.pattern).map_err(wrong)?;
-                    let group =
-                        expressions.entry(expression_key(&rule.pattern).into()).or_default();
-                    group.0.push(anchored);
-                    group.1.push(at);
+                    expressions.push((at, expressions::check(rule).map_err(wrong)?));
                 }
             }
             set.denies |= rule.effect == Effect::Deny;
         }
-        for (program, (patterns, members)) in expressions {
-            let id = || {
-                members
-                    .first()
-                    .and_then(|at| rules.get(*at))
-                    .map_or_else(String::new, |rule| rule.id.clone())
-            };
-            let regex =
-                build_regex(&patterns).map_err(|message| RuleError { id: id(), message })?;
-            set.expressions.insert(program, Expressions { regex, rules: members });
-        }
+        set.expressions = Expressions::build(expressions).map_err(|(at, message)| {
+            let id = rules.get(at).map_or_else(String::new, |rule| rule.id.clone());
+            RuleError { id, message }
+        })?;
         for (at, rule) in rules.iter().enumerate() {
             set.places.entry(rule.id.as_str().into()).or_insert(at);
             if rule.effect == Effect::Deny {
@@ -159,7 +151,9 @@ impl RuleSet {
         let line = || Line::read_checked(command, context, tables, &assessment);
         let commands = || suspects(every_command(command));
         let segments = || assessment.segments.iter();
-        let hidden = || suspects(segments().flat_map(|part| beside(part, tables)).collect());
+        let may_deny = |first: &str, known| self.may_deny(first, known);
+        let hidden =
+            || suspects(segments().flat_map(|part| beside(part, tables, &may_deny)).collect());
         self.judge_with(command, context, commands, line, hidden).0
     }
 
@@ -176,9 +170,9 @@ impl RuleSet {
         if self.rules.is_empty() {
             return alone(review("no rules"));
         }
-        let words = plain_words(command);
+        let asked = Asked::of(command);
         if self.denies
-            && let Some(rule) = self.denied(command, words.as_deref(), context, commands)
+            && let Some(rule) = self.denied(&asked, context, commands)
         {
             return alone(decided(Outcome::Deny, rule));
         }
@@ -189,13 +183,13 @@ impl RuleSet {
         let line = || -> &Line<'a> { (*line).borrow() };
         let hides = LazyCell::new(|| self.denies_one_of(hidden, context));
         let hides = || *hides;
-        let found = self.allowed(command, words.as_deref(), context, &line, &hides);
+        let found = self.allowed(&asked, context, &line, &hides);
         if found.0.verdict == Outcome::Allow || !context.asks_for_terminal() {
             return found;
         }
         // Is it only the terminal that stops it?
         let without = Context { in_shell: true, ..context.clone() };
-        let (would, by) = self.allowed(command, words.as_deref(), &without, &line, &hides);
+        let (would, by) = self.allowed(&asked, &without, &line, &hides);
         if would.verdict != Outcome::Allow {
             return found;
         }
@@ -210,15 +204,16 @@ impl RuleSet {
     /// Whether rules allow a command, and which.
     fn allowed<'l, 'a: 'l>(
         &self,
-        command: &[u8],
-        words: Option<&[String]>,
+        asked: &Asked<'_>,
         context: &Context,
         line: &dyn Fn() -> &'l Line<'a>,
         hides: &dyn Fn() -> Option<&'l Rule>,
     ) -> (RuleVerdict, Vec<String>) {
+        let Asked { command, words, .. } = asked;
+        let words = words.as_deref();
         let exact: Vec<&Rule> = self
             .exact
-            .get(command)
+            .get(*command)
             .into_iter()
             .flatten()
             .filter_map(|at| self.rules.get(*at))
@@ -235,8 +230,7 @@ impl RuleSet {
                 "the target's shell is not read here: only a rule for this exact text can allow it",
             ));
         }
-        let found =
-            words.map_or_else(Vec::new, |words| self.allowed_words(words, command, context));
+        let found = words.map_or_else(Vec::new, |words| self.allowed_words(words, asked, context));
         let needed = self.denies && !found.is_empty() || self.composes();
         if needed {
             let far = line().far.then(|| self.forbids(context)).flatten();
@@ -294,9 +288,9 @@ impl RuleSet {
     }
 
     /// The rules each of which allows one plain command: globs, or else expressions.
-    fn allowed_words(&self, words: &[String], command: &[u8], context: &Context) -> Vec<&Rule> {
+    fn allowed_words(&self, words: &[String], asked: &Asked<'_>, context: &Context) -> Vec<&Rule> {
         let found = self.allowed_by_glob(words, |rule| allows(rule, context));
-        if found.is_empty() { self.allowed_by_regex(command, context) } else { found }
+        if found.is_empty() { self.allowed_by_regex(asked, context) } else { found }
     }
 
     fn allowed_by_glob(&self, words: &[String], applies: impl Fn(&Rule) -> bool) -> Vec<&Rule> {
@@ -403,20 +397,19 @@ impl RuleSet {
 
     fn denied<S: Borrow<[Suspect]>>(
         &self,
-        command: &[u8],
-        words: Option<&[String]>,
+        asked: &Asked<'_>,
         context: &Context,
         commands: impl FnOnce() -> S,
     ) -> Option<&Rule> {
-        let exact =
-            self.exact.get(command).into_iter().flatten().filter_map(|at| self.rules.get(*at));
+        let exact = self.exact.get(asked.command).into_iter().flatten();
+        let exact = exact.filter_map(|at| self.rules.get(*at));
         if let Some(rule) =
             exact.into_iter().find(|rule| rule.effect == Effect::Deny && holds(rule, context))
         {
             return Some(rule);
         }
         if let Some(rule) = self
-            .regex_matches(command)
+            .regex_matches(asked)
             .into_iter()
             .find(|rule| rule.effect == Effect::Deny && holds(rule, context))
         {
@@ -428,7 +421,7 @@ impl RuleSet {
         let all = commands();
         let mut all = all.borrow().iter();
         all.find_map(|suspect| self.denied_command(suspect, context)).or_else(|| {
-            let plain = Suspect::from(Subject::known(words?.to_vec()));
+            let plain = Suspect::from(Subject::known(asked.words.clone()?));
             self.denied_command(&plain, context)
         })
     }
@@ -451,6 +444,11 @@ impl RuleSet {
         commands().borrow().iter().find_map(|suspect| self.denied_command(suspect, context))
     }
 
+    /// Whether a rule may deny a command that begins with this word.
+    pub(crate) fn may_deny(&self, first: &str, known: bool) -> bool {
+        self.deny.concern(first, known)
+    }
+
     /// The rule that denies one command of a line. In doubt there is one.
     pub(super) fn denied_command(&self, suspect: &Suspect, context: &Context) -> Option<&Rule> {
         let tables = RiskTables::builtin();
@@ -463,44 +461,15 @@ impl RuleSet {
             .and_then(|(at, _)| self.rules.get(*at))
     }
 
-    fn regex_matches(&self, command: &[u8]) -> Vec<&Rule> {
-        if self.expressions.is_empty() {
-            return Vec::new();
-        }
-        let program = command.split(|b| *b == b' ').next().unwrap_or(b"");
-        let own = std::str::from_utf8(program).ok().filter(|program| !program.is_empty());
-        let groups =
-            [own.and_then(|program| self.expressions.get(program)), self.expressions.get("")];
-        let mut out = Vec::new();
-        for group in groups.into_iter().flatten() {
-            let mut found = regex_automata::PatternSet::new(group.regex.pattern_len());
-            let input = Input::new(command).anchored(Anchored::Yes);
-            group.regex.which_overlapping_matches(&input, &mut found);
-            out.extend(
-                found
-                    .iter()
-                    .filter_map(|pattern| self.rules.get(*group.rules.get(pattern.as_usize())?)),
-            );
-        }
-        out
-    }
-
-    fn allowed_by_regex(&self, command: &[u8], context: &Context) -> Vec<&Rule> {
+    fn allowed_by_regex(&self, asked: &Asked<'_>, context: &Context) -> Vec<&Rule> {
         let allowing = |rule: &&Rule| rule.effect == Effect::Allow && allows(rule, context);
-        self.regex_matches(command).into_iter().filter(allowing).collect()
+        self.regex_matches(asked).into_iter().filter(allowing).collect()
     }
 
-    /// The allow rule for the same program that differs least.
-    fn closest(&self, words: &[String], context: &Context) -> Option<Closest> {
-        let now = context.now;
-        self.allow
-            .near(words, 64)
-            .into_iter()
-            .filter_map(|(at, pattern)| Some((self.rules.get(*at)?, pattern)))
-            .filter(|(rule, _)| rule.expires_at.is_none_or(|expires| now < expires))
-            .map(|(rule, pattern)| (rule, difference(pattern, words, rule, context)))
-            .min_by(|a, b| a.1.len().cmp(&b.1.len()).then_with(|| a.0.id.cmp(&b.0.id)))
-            .map(|(rule, differs)| Closest { rule: rule.id.clone(), differs: differs.join(", ") })
+    /// The rules whose expressions match.
+    fn regex_matches(&self, asked: &Asked<'_>) -> Vec<&Rule> {
+        let matching = asked.matching.get_or_init(|| self.expressions.matching(asked.command));
+        matching.iter().filter_map(|at| self.rules.get(*at)).collect()
     }
 }
 
@@ -583,88 +552,6 @@ fn review(why: &str) -> RuleVerdict {
         closest: None,
         stdin: Covered::No,
     }
-}
-
-/// What a command has that a rule does not, word by word.
-fn difference(
-    pattern: &GlobPattern,
-    words: &[String],
-    rule: &Rule,
-    context: &Context,
-) -> Vec<String> {
-    let mut out = Vec::new();
-    let wanted = pattern.words();
-    let mut used = vec![false; words.len()];
-    for want in wanted {
-        let found = words
-            .iter()
-            .enumerate()
-            .position(|(at, word)| !used.get(at).copied().unwrap_or(true) && word_fits(want, word));
-        match found {
-            Some(at) => {
-                if let Some(slot) = used.get_mut(at) {
-                    *slot = true;
-                }
-            }
-            None => out.push(format!("without {want}")),
-        }
-    }
-    if !pattern.takes_more() {
-        out.extend(
-            words.iter().zip(&used).filter(|(_, used)| !**used).map(|(word, _)| word.clone()),
-        );
-    }
-    if !rule.scope.covers(context) {
-        out.push("outside its scope".to_owned());
-    }
-    if out.is_empty() {
-        out.push("the order of the words".to_owned());
-    }
-    out
-}
-
-/// Under which key an expression is looked up: the first word of every command it can match, `cat`
-/// for `cat /srv/[a-z]+`; empty where that is not certain.
-fn expression_key(pattern: &str) -> &str {
-    let Some((program, rest)) = pattern.split_once(' ') else { return "" };
-    let literal = !program.is_empty()
-        && program.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/'));
-    // A quantifier would make the blank optional, an alternative the whole beginning.
-    let certain =
-        !rest.starts_with(['*', '?', '{']) && !pattern.contains('|') && !pattern.contains("(?");
-    if literal && certain { program } else { "" }
-}
-
-/// Checks one expression and wraps it so that it is anchored at both ends.
-fn compile_check(pattern: &str) -> Result<String, String> {
-    if pattern.len() > 4096 {
-        return Err("the expression is longer than 4096 bytes".to_owned());
-    }
-    // `\n` in verbose mode or an open group must not swallow the closing anchor.
-    let anchored = format!("\\A(?:{pattern})\\z");
-    build_regex(std::slice::from_ref(&anchored))?;
-    build_regex(&[pattern.to_owned()])?;
-    Ok(anchored)
-}
-
-fn build_regex(patterns: &[String]) -> Result<Regex, String> {
-    Regex::builder()
-        .configure(
-            Regex::config()
-                .match_kind(regex_automata::MatchKind::All)
-                .hybrid_cache_capacity(16 << 20)
-                .nfa_size_limit(Some(256 << 20))
-                .utf8_empty(false),
-        )
-        // ASCII classes: `\d` and `\w` must not match what only looks like a digit or a letter.
-        .syntax(regex_automata::util::syntax::Config::new().unicode(false).utf8(false))
-        .build_many(patterns)
-        .map_err(|error| {
-            format!(
-                "not a valid expression: {}",
-                error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string)
-            )
-        })
 }
 
 impl Scope {

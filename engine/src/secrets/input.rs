@@ -11,6 +11,9 @@ use crate::tables::SecretInput;
 /// The most of what came before that what follows is read with, in bytes.
 const BEFORE: usize = 16 * 1024;
 
+/// The shortest beginning of a secret that is one where a text was cut.
+const PART: usize = 4;
+
 /// The most secrets that are looked for in what follows.
 const VALUES: usize = 256;
 
@@ -23,6 +26,8 @@ pub struct InputSecrets {
     line_over: bool,
     before: String,
     values: Vec<String>,
+    /// Those that are secrets because of where they stood.
+    sure: Vec<String>,
 }
 
 impl InputSecrets {
@@ -79,8 +84,12 @@ impl InputSecrets {
                 sure.extend(whole.get(part).map(|part| part.trim().to_owned()));
             }
         }
-        let (mut found, more) = search(&piece);
-        values.extend(more);
+        let mut found = Vec::new();
+        if start > 0 {
+            let (alone, more) = search(&piece);
+            found = alone;
+            values.extend(more);
+        }
         let inside = |range: Range<usize>| {
             let range = range.start.max(start)..range.end;
             (range.end > range.start).then(|| range.start - start..range.end - start)
@@ -95,6 +104,7 @@ impl InputSecrets {
             line::everywhere(&piece, value, &mut found);
         }
         let mut masked = replace(&piece, merge(&piece, found), values);
+        sure.extend(self.sure.iter().cloned());
         masked.sure = sure;
         masked
     }
@@ -132,12 +142,14 @@ impl InputSecrets {
     /// The command was given a piece: what follows is read with it.
     pub fn give(&mut self, piece: &[u8]) {
         let masked = self.mask(piece);
-        let telling = masked.values.into_iter().filter(|value| is_telling(value));
-        for value in telling {
-            if self.values.len() < VALUES && !self.values.contains(&value) {
-                self.values.push(value);
+        let add = |known: &mut Vec<String>, value: String| {
+            if known.len() < VALUES && !known.contains(&value) {
+                known.push(value);
             }
-        }
+        };
+        let telling = masked.values.into_iter().filter(|value| is_telling(value));
+        telling.for_each(|value| add(&mut self.values, value));
+        masked.sure.into_iter().for_each(|value| add(&mut self.sure, value));
         self.line_over |= piece.contains(&b'\n');
         self.before.push_str(&readable(piece));
         let mut cut = self.before.len().saturating_sub(BEFORE);
@@ -158,6 +170,10 @@ fn without<'a>(text: &str, values: impl Iterator<Item = &'a String>) -> String {
     let mut found = Vec::new();
     for value in values {
         line::everywhere(text, value, &mut found);
+        // Where the text was cut, only its beginning.
+        let cut = (PART..value.len()).rev().filter_map(|length| value.get(..length));
+        let cut = cut.take(text.len()).find(|part| text.ends_with(part));
+        found.extend(cut.map(|part| text.len() - part.len()..text.len()));
     }
     replace(text, merge(text, found), Vec::new()).text
 }

@@ -110,13 +110,37 @@ impl Scan {
         depth: usize,
         found: &mut Vec<Range<usize>>,
     ) -> Option<SecretInput> {
-        self.work = self.work.saturating_add(line.len());
-        if depth > MAX_DEPTH || self.work > MAX_WORK {
-            found.push(0..line.len());
+        if !self.begin(line, depth, found) {
             return None;
         }
         let shared = parse::read(line);
-        let script = &shared.script;
+        self.read_line(line, &shared.script, depth, found)
+    }
+
+    /// Counts the work of a line; where that is too much, all of it is taken for a secret.
+    pub(super) fn begin(
+        &mut self,
+        line: &str,
+        depth: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> bool {
+        self.work = self.work.saturating_add(line.len());
+        let may = depth <= MAX_DEPTH && self.work <= MAX_WORK;
+        if !may {
+            found.push(0..line.len());
+        }
+        may
+    }
+
+    /// As [`Self::line`], with the line as it was read, of which [`Self::begin`] has said that it is not
+    /// too much.
+    pub(super) fn read_line(
+        &mut self,
+        line: &str,
+        script: &Script,
+        depth: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<SecretInput> {
         let input = self.script(line, script, depth, found);
         if script.problems.is_empty() {
             self.between(line, script, found);
@@ -127,7 +151,7 @@ impl Scan {
             return input;
         }
         self.shown(&Unquoted::verbatim(line, 0), found);
-        input.or(self.words_of(line, depth, found))
+        both(input, self.words_of(line, depth, found))
     }
 
     /// What shows in a text, whatever it is part of.
@@ -149,7 +173,7 @@ impl Scan {
         for (from, to) in spans.into_iter().chain([(line.len(), line.len())]) {
             if from > at {
                 let range = text::widen(line, at..from);
-                let gap = line.get(range.clone()).unwrap_or("");
+                let gap = line.get(range.clone()).filter(|gap| is_suspect(gap)).unwrap_or("");
                 self.shown(&Unquoted::verbatim(gap, range.start), found);
             }
             at = at.max(to);
@@ -201,7 +225,7 @@ impl Scan {
                 rest.first().is_some_and(|w| SecretTable::builtin().knows(program_of(&w.text)));
             if start == 0 || known {
                 let rest = rest.get(..rest.len().min(256)).unwrap_or(rest);
-                input = input.or(self.program(rest, start == 0, line, found));
+                input = both(input, self.program(rest, start == 0, line, found));
             }
         }
         input
@@ -240,12 +264,12 @@ impl Scan {
             let expanded: Vec<Unquoted> = command.words.iter().map(known).collect();
             let differs = command.words.iter().any(|word| word.flags.expanded && word.known());
             let views: Vec<&Unquoted> = words.iter().collect();
-            input = input.or(self.command(&views, line, found));
+            input = both(input, self.command(&views, line, found));
             if differs {
                 let views: Vec<&Unquoted> = expanded.iter().collect();
                 let mut nowhere = Vec::new();
                 let before = self.values.len();
-                input = input.or(self.command(&views, line, &mut nowhere));
+                input = both(input, self.command(&views, line, &mut nowhere));
                 let new: Vec<String> = self.values.get(before..).unwrap_or(&[]).to_vec();
                 for value in new {
                     everywhere(line, &value, found);
@@ -286,7 +310,7 @@ impl Scan {
                     command.stage == 0 && earlier(at) && passes_on(words)
                 });
             if from_outside {
-                first = first.or(Some(input));
+                first = both(first, Some(input));
             }
             for (at, (command, words)) in script.commands.iter().zip(&all).enumerate() {
                 if earlier(at) {
@@ -321,7 +345,7 @@ impl Scan {
     ) -> Option<SecretInput> {
         let (mut is_line, mut input) = (false, None);
         for word in words {
-            input = input.or(self.word(word, is_line, depth, found));
+            input = both(input, self.word(word, is_line, depth, found));
             is_line |= SecretTable::builtin().takes_lines(program_of(&word.text));
         }
         input
@@ -387,7 +411,7 @@ impl Scan {
         let mut input = None;
         // One program behind another: `sudo docker exec db mysql -pX`.
         while let Some(word) = rest.first() {
-            input = input.or(self.program(rest, first, line, found));
+            input = both(input, self.program(rest, first, line, found));
             let name = program_of(&word.text);
             let arguments = rest.get(1..).unwrap_or(&[]);
             if table.is_closed(name, arguments.iter().map(|word| word.text.as_str())) {
@@ -425,7 +449,7 @@ impl Scan {
                 if places.typed {
                     self.typed(words, line, found);
                 }
-                input = input.or(places.stdin);
+                input = both(input, places.stdin);
             }
         }
         // Options named like a secret, of whatever program.
@@ -768,6 +792,17 @@ impl Scan {
                 self.push(word, start + skip..start + content.len(), found);
             }
         }
+    }
+}
+
+/// What stands on a standard input that two programs read: neither may hide what the other tells.
+fn both(one: Option<SecretInput>, other: Option<SecretInput>) -> Option<SecretInput> {
+    match (one, other) {
+        (None | Some(SecretInput::Word), Some(other)) => Some(other),
+        (one, None | Some(SecretInput::Word)) => one,
+        (Some(one), Some(other)) if one == other => Some(one),
+        // A password first, then pairs: `sudo -S chpasswd`.
+        _ => Some(SecretInput::All),
     }
 }
 

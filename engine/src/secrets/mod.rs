@@ -18,6 +18,9 @@ mod word;
 use std::ops::Range;
 
 pub use input::InputSecrets;
+use line::Scan;
+
+use crate::parse::Script;
 
 /// What stands in the place of a secret; it does not tell the length.
 const MASK: &str = "•••";
@@ -193,13 +196,30 @@ pub(crate) fn find(text: &str) -> Found {
     Found { ranges, values }
 }
 
+/// The secrets of a line that was read already.
+pub(crate) fn find_in(line: &str, script: &Script) -> Found {
+    let read = |scan: &mut Scan, found: &mut Vec<_>| {
+        // What is too much to be read at all is masked, as everywhere.
+        scan.begin(line, 0, found).then(|| scan.read_line(line, script, 0, found))
+    };
+    let (ranges, values) = search_with(line, read);
+    Found { ranges, values }
+}
+
 fn search(text: &str) -> (Vec<Range<usize>>, Vec<String>) {
+    search_with(text, |scan, found| scan.line(text, 0, found))
+}
+
+fn search_with<T>(
+    text: &str,
+    read: impl FnOnce(&mut Scan, &mut Vec<Range<usize>>) -> T,
+) -> (Vec<Range<usize>>, Vec<String>) {
     if !line::is_suspect(text) {
         return (Vec::new(), Vec::new());
     }
-    let mut scan = line::Scan::default();
+    let mut scan = Scan::default();
     let mut found = Vec::new();
-    scan.line(text, 0, &mut found);
+    read(&mut scan, &mut found);
     if found.is_empty() && scan.values.is_empty() {
         return (found, Vec::new());
     }

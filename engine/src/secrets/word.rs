@@ -129,11 +129,16 @@ pub(super) fn unquote_all(text: &str, range: Range<usize>) -> Unquoted {
 }
 
 fn unquote_to(text: &str, start: usize, end: usize, all: bool) -> Unquoted {
+    let length = if all { end.saturating_sub(start) } else { 16 };
     let mut reader = Reader {
         text,
         end,
         at: start,
-        word: Unquoted { whole: start..start, ..Unquoted::default() },
+        word: Unquoted {
+            text: String::with_capacity(length),
+            origins: Vec::with_capacity(length),
+            whole: start..start,
+        },
     };
     while let Some(c) = reader.peek() {
         if !all && matches!(c, ' ' | '\t' | '\n' | '\r' | ';' | '&' | '|' | '(' | ')' | '<' | '>') {
@@ -194,7 +199,25 @@ impl Reader<'_> {
             Quote::Single => *b == b'\'',
             Quote::Ansi => matches!(b, b'\'' | b'\\'),
             Quote::Double => matches!(b, b'"' | b'\\' | b'$' | b'`'),
-            Quote::None => b"\\'\"$` \t\n\r;&|()<>".contains(b),
+            Quote::None => matches!(
+                b,
+                b'\\'
+                    | b'\''
+                    | b'"'
+                    | b'$'
+                    | b'`'
+                    | b' '
+                    | b'\t'
+                    | b'\n'
+                    | b'\r'
+                    | b';'
+                    | b'&'
+                    | b'|'
+                    | b'('
+                    | b')'
+                    | b'<'
+                    | b'>'
+            ),
         };
         let rest = self.rest();
         let first = rest.chars().next().map_or(1, char::len_utf8);

@@ -1,10 +1,11 @@
 //! Lists of paths, hosts and words that matter for the score. It must never touch the file system.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
 use super::wildcard::wildcard;
+use crate::literals::Literals;
 
 /// Lists of paths, hosts and words; patterns with `*`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -110,21 +111,32 @@ impl PathLists {
     }
 }
 
-/// Path patterns, grouped by how they are compared: most paths are compared with all of them, and
-/// most comparisons fail at once.
+/// Path patterns, grouped so that a path, which mostly fits none, is compared with few of them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "Vec<String>")]
 pub(crate) struct Paths {
     all: Vec<String>,
     exact: HashSet<String>,
-    /// `/x/**`: the directory and everything beneath it.
-    under: Vec<String>,
-    /// `x*`, `*x`, `*x*`.
-    prefixes: Vec<String>,
-    suffixes: Vec<String>,
-    within: Vec<String>,
+    /// Those that begin with a literal text, by its first two bytes.
+    heads: HashMap<[u8; 2], Vec<Pattern>>,
+    /// Those that end in a literal text, by its last byte.
+    tails: HashMap<u8, Vec<Pattern>>,
+    /// `*x*`.
+    within: Literals,
     /// Everything else.
     wild: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Pattern {
+    /// `x*`.
+    Begins(String),
+    /// `*x`.
+    Ends(String),
+    /// `/x/**`: the directory and everything beneath it.
+    Under(String),
+    /// Any other, and the literal text with which it begins or ends.
+    Wild(String, String),
 }
 
 impl From<Vec<String>> for Paths {
@@ -135,45 +147,110 @@ impl From<Vec<String>> for Paths {
     }
 }
 
+fn is_plain(text: &str) -> bool {
+    !text.contains(['*', '?'])
+}
+
 impl Paths {
     fn extend(&mut self, other: Self) {
-        let plain = |text: &str| !text.contains(['*', '?']);
-        for pattern in other.all {
-            let directory = pattern.strip_suffix("/**").filter(|text| !text.contains('*'));
-            let start = pattern.strip_suffix('*').filter(|text| plain(text));
-            let end = pattern.strip_prefix('*').filter(|text| plain(text));
-            let middle = pattern
-                .strip_prefix('*')
-                .and_then(|rest| rest.strip_suffix('*'))
-                .filter(|text| plain(text));
-            if let Some(directory) = directory {
-                self.under.push(directory.to_owned());
-            } else if plain(&pattern) {
+        self.all.extend(other.all);
+        let within = self.all.iter().filter(|pattern| under(pattern).is_none());
+        self.within = Literals::new(within.filter_map(|pattern| middle(pattern)));
+        self.exact.clear();
+        self.heads.clear();
+        self.tails.clear();
+        self.wild.clear();
+        for pattern in &self.all {
+            let start = pattern.strip_suffix('*').filter(|text| is_plain(text));
+            let end = pattern.strip_prefix('*').filter(|text| is_plain(text));
+            if let Some(directory) = under(pattern) {
+                let found = Pattern::Under(directory.to_owned());
+                add(&mut self.heads, &mut self.wild, pattern, directory, found);
+            } else if is_plain(pattern) {
                 self.exact.insert(pattern.clone());
             } else if let Some(start) = start {
-                self.prefixes.push(start.to_owned());
+                let found = Pattern::Begins(start.to_owned());
+                add(&mut self.heads, &mut self.wild, pattern, start, found);
             } else if let Some(end) = end {
-                self.suffixes.push(end.to_owned());
-            } else if let Some(middle) = middle {
-                self.within.push(middle.to_owned());
-            } else {
-                self.wild.push(pattern.clone());
+                match end.bytes().last() {
+                    Some(last) => {
+                        self.tails.entry(last).or_default().push(Pattern::Ends(end.to_owned()));
+                    }
+                    None => self.wild.push(pattern.clone()),
+                }
+            } else if middle(pattern).is_none() {
+                let tail = pattern.rsplit(['*', '?']).next().unwrap_or("").to_owned();
+                let head = pattern.split(['*', '?']).next().unwrap_or("");
+                match tail.bytes().last() {
+                    Some(last) => {
+                        let found = Pattern::Wild(pattern.clone(), tail);
+                        self.tails.entry(last).or_default().push(found);
+                    }
+                    None => {
+                        let found = Pattern::Wild(pattern.clone(), head.to_owned());
+                        add(&mut self.heads, &mut self.wild, pattern, head, found);
+                    }
+                }
             }
-            self.all.push(pattern);
         }
     }
 
     fn hold(&self, path: &str) -> bool {
-        let beneath = |directory: &String| {
-            path.strip_prefix(directory.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let bytes = path.as_bytes();
+        let head = bytes.first_chunk::<2>().and_then(|head| self.heads.get(head));
+        let tail = bytes.last().and_then(|last| self.tails.get(last));
+        let starts = |pattern: &Pattern| match pattern {
+            Pattern::Begins(start) => path.starts_with(start.as_str()),
+            Pattern::Under(directory) => is_under(path, directory),
+            Pattern::Wild(pattern, head) => {
+                path.starts_with(head.as_str()) && wildcard(pattern, path)
+            }
+            Pattern::Ends(_) => false,
+        };
+        let ends = |pattern: &Pattern| match pattern {
+            Pattern::Ends(end) => path.ends_with(end.as_str()),
+            Pattern::Wild(pattern, tail) => {
+                path.ends_with(tail.as_str()) && wildcard(pattern, path)
+            }
+            Pattern::Begins(_) | Pattern::Under(_) => false,
         };
         self.exact.contains(path)
-            || self.under.iter().any(beneath)
-            || self.prefixes.iter().any(|start| path.starts_with(start.as_str()))
-            || self.suffixes.iter().any(|end| path.ends_with(end.as_str()))
-            || self.within.iter().any(|middle| path.contains(middle.as_str()))
-            || self.wild.iter().any(|pattern| wildcard(pattern, path))
+            || head.is_some_and(|patterns| patterns.iter().any(starts))
+            || tail.is_some_and(|patterns| patterns.iter().any(ends))
+            || self.within.any_in(path)
+            || self.wild.iter().any(|pattern| match under(pattern) {
+                Some(directory) => is_under(path, directory),
+                None => wildcard(pattern, path),
+            })
+    }
+}
+
+/// The directory of `/x/**`.
+fn under(pattern: &str) -> Option<&str> {
+    pattern.strip_suffix("/**").filter(|text| !text.contains('*'))
+}
+
+/// The text of `*x*`.
+fn middle(pattern: &str) -> Option<&str> {
+    let rest = pattern.strip_prefix('*')?.strip_suffix('*')?;
+    is_plain(rest).then_some(rest)
+}
+
+fn is_under(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Adds a pattern by how its literal beginning begins, or to the rest where that is too short.
+fn add(
+    heads: &mut HashMap<[u8; 2], Vec<Pattern>>,
+    wild: &mut Vec<String>,
+    pattern: &str,
+    head: &str,
+    found: Pattern,
+) {
+    match head.as_bytes().first_chunk::<2>() {
+        Some(first) => heads.entry(*first).or_default().push(found),
+        None => wild.push(pattern.to_owned()),
     }
 }
 
@@ -193,14 +270,48 @@ mod tests {
 
     #[test]
     fn sorted_patterns_mean_what_each_means_alone() {
-        let patterns =
-            ["/a/**", "/a", "/a*", "*.pem", "*/.x/*", "*/a*b", "a?c", "*", "/a/*/**", "**"];
-        let paths =
-            ["", "/", "/a", "/a/", "/ab", "/a/b", "k.pem", "/h/.x/y", "/h/.x", "x/aab", "abc"];
+        let patterns = [
+            "/a/**", "/a", "/a*", "*.pem", "*/.x/*", "*/a*b", "a?c", "*", "/a/*/**", "**", "/**",
+            "a*", "?b", "/a?/**", "*?m", "/h/*y", "",
+        ];
+        let paths = [
+            "", "/", "a", "b", "/a", "/a/", "/ab", "/a/b", "k.pem", "/h/.x/y", "/h/.x", "x/aab",
+            "abc", "/a?/x",
+        ];
         for pattern in patterns {
             let one = Paths::from(vec![pattern.to_owned()]);
             for path in paths {
                 assert_eq!(one.hold(path), fits(pattern, path), "{pattern} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_built_in_lists_hold_what_their_patterns_do() {
+        let lists = &crate::RiskTables::builtin().path_lists;
+        let lists = [
+            &lists.system,
+            &lists.not_system,
+            &lists.secret,
+            &lists.not_secret,
+            &lists.persistence,
+            &lists.tamper,
+            &lists.vital,
+            &lists.temporary,
+            &lists.devices,
+        ];
+        let mut paths: Vec<String> = Vec::new();
+        for pattern in lists.iter().flat_map(|list| &list.all) {
+            for (star, mark) in [("", "x"), ("x", "y"), ("/x/", "/"), ("a.key", ".")] {
+                let path = pattern.replace('*', star).replace('?', mark);
+                paths.extend([format!("{path}x"), format!("/srv{path}"), path]);
+            }
+        }
+        assert!(paths.len() > 3000, "{}", paths.len());
+        for list in lists {
+            for path in &paths {
+                let any = list.all.iter().any(|pattern| fits(pattern, path));
+                assert_eq!(list.hold(path), any, "{path}");
             }
         }
     }

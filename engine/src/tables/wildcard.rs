@@ -2,11 +2,15 @@
 
 /// Matches `*` as any run of characters and `?` as one, in bounded time.
 pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
-    if !pattern.contains(['*', '?']) {
-        return pattern == text;
-    }
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
+    let Some(first) = pattern.iter().position(|b| matches!(b, b'*' | b'?')) else {
+        return pattern == text;
+    };
+    // Most that do not fit differ in front of the first wildcard.
+    if text.get(..first) != pattern.get(..first) {
+        return false;
+    }
+    let (mut p, mut t) = (first, first);
     let mut star = None;
     while t < text.len() {
         match pattern.get(p) {

@@ -256,7 +256,8 @@ fn input(view: &CommandView) -> Option<String> {
         }
         (_, Some(_)) => format!("standard input: {what}; allowed with the command"),
     };
-    Some(text)
+    let secret = if input.secret { "; a secret in it is not kept" } else { "" };
+    Some(text + secret)
 }
 
 /// Who must approve; empty when anybody may.

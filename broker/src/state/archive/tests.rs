@@ -122,14 +122,14 @@ fn unescaped(line: &[u8]) -> Vec<u8> {
 
 /// What tar unpacks is listed, or a warning comes before everything else.
 fn missing(bytes: &[u8]) -> Option<Vec<u8>> {
-    let listed = listing(bytes, true)?;
+    let listed = listing(bytes, true, true)?;
     if listed[0].starts_with("WARNING") {
         return None;
     }
     let listed = listed.join("\n") + "\n";
     of_tar(bytes).into_iter().find(|name| {
         let name = shown(name.strip_suffix(b"/").unwrap_or(name));
-        !["\n", "/\n", "  [", "/  [", " -> "]
+        !["\n", "/\n", "  [", "/  [", " -> ", "/ -> "]
             .iter()
             .any(|end| listed.contains(&format!(" {name}{end}")))
     })
@@ -233,7 +233,7 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 #[test]
 fn nothing_that_tar_unpacks_is_hidden() {
     for (what, bytes, expected) in hostile() {
-        let listed = listing(&bytes, true).unwrap();
+        let listed = listing(&bytes, true, true).unwrap();
         assert!(listed.iter().any(|row| row.contains(expected)), "{what}: {listed:#?}");
         if is_gnu() {
             assert_eq!(missing(&bytes), None, "{what}: {listed:#?}");
@@ -246,9 +246,8 @@ fn nothing_that_tar_unpacks_is_hidden() {
     }
 }
 
-#[test]
-fn an_ordinary_archive_has_no_warning() {
-    let all = [
+fn ordinary() -> Vec<u8> {
+    [
         pax(b'g', &[("comment", "a commit")]),
         entry("./", b'5', b""),
         entry("./", b'5', b""),
@@ -261,30 +260,43 @@ fn an_ordinary_archive_has_no_warning() {
         end(),
         vec![0; 3 * BLOCK],
     ]
-    .concat();
+    .concat()
+}
+
+#[test]
+fn an_ordinary_archive_has_no_warning() {
+    let all = ordinary();
     for bytes in [all.clone(), packed(&all)] {
-        let listed = listing(&bytes, true).unwrap();
+        let listed = listing(&bytes, true, true).unwrap();
         assert_eq!(listed[0], "6 entries, 603 bytes unpacked:", "{listed:#?}");
         assert!(!listed.iter().any(|row| row.contains('[')), "{listed:#?}");
         assert_eq!(missing(&bytes), None);
     }
     // What is still to come is no fault, but said.
-    let half = listing(&all[..all.len() - 9 * BLOCK], false).unwrap();
+    let half = listing(&all[..all.len() - 9 * BLOCK], false, true).unwrap();
     assert!(half[0].contains(" so far"), "{half:#?}");
+}
+
+#[test]
+fn only_what_is_unpacked_may_begin_with_something_else() {
+    let script = b"* * * * * root id\n".repeat(30);
+    let bytes = [&script[..BLOCK], &entry("a", b'0', b"abc"), &end()].concat();
+    assert_eq!(listing(&bytes, true, false), None);
+    assert!(listing(&bytes, true, true).unwrap()[0].starts_with("WARNING: it begins with"));
 }
 
 #[test]
 fn a_limit_is_told_above_and_below() {
     let zeros = entry("big", b'0', &vec![0; UNPACKED]);
     let bytes = packed(&[zeros, entry("../evil", b'0', b"abc"), end()].concat());
-    let listed = listing(&bytes, true).unwrap();
+    let listed = listing(&bytes, true, true).unwrap();
     for row in [&listed[0], listed.last().unwrap()] {
         assert!(row.contains("only the first 2097152 bytes of it were looked at"), "{listed:#?}");
     }
     let mut many: Vec<u8> =
         (0..300).flat_map(|number| entry(&format!("file{number}"), b'0', b"")).collect();
     many.extend([entry("/etc/cron.d/x", b'0', b""), end()].concat());
-    let listed = listing(&many, true).unwrap();
+    let listed = listing(&many, true, true).unwrap();
     assert_eq!(listed[0], "WARNING: only 201 of 301 entries are listed");
     assert!(listed.last().unwrap().contains("/etc/cron.d/x  [absolute]"), "{listed:?}");
 }
@@ -299,15 +311,35 @@ proptest! {
         changes in prop::collection::vec(
             (
                 any::<prop::sample::Index>(),
-                prop_oneof![0_usize..12, 100_usize..108, 124_usize..136, 156_usize..158, 257_usize..265, 345_usize..350, 0_usize..512],
-                prop_oneof![any::<u8>(), b'0'..b'9', Just(0), Just(b'x'), Just(b'g'), Just(b'L'), Just(b'S')],
-                any::<bool>(),
+                prop_oneof![
+                    0_usize..12,
+                    100_usize..108,
+                    124_usize..136,
+                    156_usize..158,
+                    257_usize..265,
+                    345_usize..350,
+                    482_usize..500,
+                    0_usize..512,
+                ],
+                prop_oneof![
+                    any::<u8>(),
+                    b'0'..=b'9',
+                    Just(0),
+                    Just(b' '),
+                    Just(b'/'),
+                    Just(b'x'),
+                    Just(b'g'),
+                    Just(b'L'),
+                    Just(b'S'),
+                ],
+                prop::bool::weighted(0.9),
             ),
             0..4,
         ),
     ) {
-        let all = hostile();
-        let mut bytes = which.get(&all).1.clone();
+        let mut all: Vec<Vec<u8>> = hostile().into_iter().map(|(_, bytes, _)| bytes).collect();
+        all.extend(std::iter::repeat_n(ordinary(), 20));
+        let mut bytes = which.get(&all).clone();
         if !bytes.starts_with(b"\x1f\x8b") {
             for (block, at, byte, right) in changes {
                 let start = block.index(bytes.len() / BLOCK) * BLOCK;
@@ -318,7 +350,7 @@ proptest! {
             }
         }
         if is_gnu() {
-            prop_assert_eq!(missing(&bytes), None, "{:#?}", listing(&bytes, true));
+            prop_assert_eq!(missing(&bytes), None, "{:#?}", listing(&bytes, true, true));
         }
     }
 }

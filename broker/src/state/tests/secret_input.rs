@@ -107,6 +107,7 @@ fn joined_input_that_is_a_secret_is_not_kept() {
         ("gh auth login --with-token", line.as_bytes()),
         ("kubectl create secret generic x --from-file=key=/dev/stdin", bytes.as_slice()),
         ("cat > /srv/app/.env", env.as_bytes()),
+        ("cat > /srv/app/.env", bytes.as_slice()),
         ("bash", script.as_bytes()),
     ] {
         for allow in [true, false] {
@@ -115,6 +116,9 @@ fn joined_input_that_is_a_secret_is_not_kept() {
             let id = w.input_of(&session, command, input);
             let view = w.state.commands.get(&id).unwrap().view.clone();
             assert!(view.input.as_ref().unwrap().secret, "{command}");
+            let came = view.input.as_ref().unwrap().came.as_ref().unwrap();
+            let of_bytes = input == bytes && command.starts_with("cat");
+            assert_eq!(came.kind, if of_bytes { "binary" } else { "text" }, "{command}");
             let viewer = format!("{:?}", *for_viewer(view).unwrap());
             assert_gone(&viewer, input, command);
             assert_gone(&format!("{:?}", w.disk), input, command);
@@ -186,6 +190,28 @@ fn items_that_hold_a_secret_are_not_kept() {
             assert_gone(&left, piece.as_bytes(), command);
         }
         assert_gone(&left, all.as_bytes(), command);
+    }
+}
+
+#[test]
+fn an_item_does_not_tell_the_secret_before_it() {
+    let long = format!("{}\n", "kJ8x".repeat(80));
+    for secret in ["hunter\n", "pw7\n", long.as_str()] {
+        let mut w = World::new();
+        let session = w.session();
+        let parent = w.submit(&session, "sudo -S ./deploy");
+        w.allow_and_finish(&parent, &session, "sudo -S ./deploy", b"");
+        for piece in [secret, "yes\n", "id\n"] {
+            let id = w.item(&session, &parent, piece.as_bytes());
+            let viewer = for_viewer(w.state.commands.get(&id).unwrap().view.clone()).unwrap();
+            let told = format!("{:?}", viewer.notes);
+            assert!(!told.contains(secret.trim().get(..6).unwrap_or("pw7")), "{told}");
+            w.allow_and_finish(&id, &session, piece, b"");
+        }
+        let left = w.left();
+        let part = secret.trim().get(..6).unwrap_or("pw7");
+        let at = left.find(part).map(|at| left.get(at.saturating_sub(300)..at + 60));
+        assert_eq!(at, None);
     }
 }
 

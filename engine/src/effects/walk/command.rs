@@ -275,7 +275,7 @@ impl Walker<'_> {
         let shell = understood.uses.iter().find(|used| used.kind == Kind::Code(CodeKind::Shell));
         let shell = shell.and_then(|used| used.value.as_literal().map(str::to_owned));
         let (inner, clauses) = (understood.command, understood.clauses);
-        self.push(words.clone(), with_redirects(effects, redirected), span);
+        self.push(words, with_redirects(effects, redirected), span);
         if let Some(pushed) = self.out.commands.last_mut() {
             pushed.started_in.clone_from(&outer);
         }

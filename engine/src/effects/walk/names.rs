@@ -1,5 +1,8 @@
 //! Names of variables and of programs.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::super::value::Value;
 use crate::program::base_name;
 
@@ -30,7 +33,9 @@ const NAMES: &str = "\
     N I PID FILES DIRS SIZE RESULT OUTPUT COUNTER TOTAL VERSION_FOUND";
 
 pub(super) fn is_harmless_name(name: &str) -> bool {
-    NAMES.split_ascii_whitespace().any(|known| known == name)
+    static HARMLESS: LazyLock<HashSet<&str>> =
+        LazyLock::new(|| NAMES.split_ascii_whitespace().collect());
+    HARMLESS.contains(name)
 }
 
 /// Assignments in front of a command that change how its output looks, and nothing else.
