@@ -28,6 +28,23 @@ impl Input {
 impl Scorer<'_> {
     /// What a command reads from standard input; `None` where nothing in the line gives it any.
     pub(crate) fn input(&self, index: usize, host: &Simple, inherit: &Inherit) -> Option<Input> {
+        // What is in a function reads what a call of it is given.
+        let called = || {
+            let script = &self.shared.script;
+            let name = script.functions.get(host.function?)?;
+            let calls = |command: &Simple| {
+                command.function != host.function
+                    && command.words.first().is_some_and(|word| word.text == *name)
+            };
+            let mut all = script.commands.iter().enumerate().filter(|(_, it)| calls(it));
+            all.find_map(|(at, call)| self.given(at, call))
+        };
+        let inherited = || inherit.input.clone().map(|input| *input);
+        self.given(index, host).or_else(called).or_else(inherited)
+    }
+
+    /// What the command itself is given, or the block around it.
+    fn given(&self, index: usize, host: &Simple) -> Option<Input> {
         let script = &self.shared.script;
         let redirect = |redirects: &[Redirect]| {
             let given =
@@ -53,7 +70,6 @@ impl Scorer<'_> {
                 piped(group.stage, text, host.span)
             })
         })
-        .or_else(|| inherit.input.clone().map(|input| *input))
     }
 
     /// `while read l; do $l; done`: the command with each line of its input in the place of the variable.
@@ -65,9 +81,10 @@ impl Scorer<'_> {
     ) -> Vec<Vec<Word>> {
         let unknown = |word: &Word| word.flags.dynamic && word.text.contains('$');
         let few = self.scores.len() < MAX_FILLED;
-        let Some(group) = host.group.filter(|_| few && words.iter().any(unknown)) else {
+        let inside = host.group.is_some() || host.function.is_some();
+        if !(few && inside && words.iter().any(unknown)) {
             return Vec::new();
-        };
+        }
         let Some(text) = self.input(usize::MAX, host, inherit).and_then(|input| input.text) else {
             return Vec::new();
         };
@@ -75,10 +92,11 @@ impl Scorer<'_> {
             return Vec::new();
         }
         // The names that any `read` of the block sets.
-        let inside = self.shared.script.commands.iter();
-        let readers = inside
-            .filter(|command| command.group == Some(group))
-            .filter(|command| command.words.first().is_some_and(|word| word.text == "read"));
+        let reads = |command: &&Simple| {
+            command.words.first().is_some_and(|word| word.text == "read")
+                && (command.group, command.function) == (host.group, host.function)
+        };
+        let readers = self.shared.script.commands.iter().filter(reads);
         let mut all = Vec::new();
         for reader in readers.take(4) {
             let names = reader.words.iter().skip(1).map(|word| word.text.as_str());
