@@ -88,7 +88,8 @@ fn may_be_rewritten(
     subject: &Subject,
     rewrites: impl Fn(&'static Synonyms, &str) -> &'static [Rewrite],
 ) -> bool {
-    subject.words.first().is_some_and(|first| !first.known || may_begin(&first.text, rewrites))
+    // Where the program is not known, the line is far from everything, and every pattern is near.
+    subject.words.first().is_some_and(|first| first.known && may_begin(&first.text, rewrites))
 }
 
 /// Whether commands of a program can be written as commands of another one.
