@@ -52,7 +52,12 @@ impl Suspect {
 
     /// The other ways to write the command.
     pub(super) fn others(&self, tables: &RiskTables) -> &[Suspect] {
-        self.others.get_or_init(|| spellings::of(&self.subject, tables))
+        // Another way to write a command was made from all the ways to write that.
+        let of = || match self.subject.derived {
+            true => Vec::new(),
+            false => spellings::of(&self.subject, tables),
+        };
+        self.others.get_or_init(of)
     }
 
     /// What the program's grammar says of the words.
