@@ -3,25 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Unread;
+use crate::item::{ItemSyntax, Snapshot, changes_in, words_of_change};
 use crate::reading::Reading;
 use crate::restrict::{Done, Line, Suspect, is_far, policy_level};
-use crate::rules::{FOR_FILES, every_command};
-use crate::subject::Subject;
+use crate::rules::FOR_FILES;
 use crate::{
-    Anomaly, Assessment, Beneath, Context, Covered, History, MatchKind, Outcome, PolicySet,
-    Requirement, RiskTables, RuleSet, RuleVerdict, Taint, detect,
+    Anomaly, Assessment, Beneath, Context, Covered, History, MatchKind, Outcome, Requirement,
+    RuleVerdict, Taint, detect,
 };
-
-/// Everything a judgement depends on besides the command; replaced as a whole.
-#[derive(Clone, Debug, Default)]
-pub struct Snapshot {
-    /// The risk tables.
-    pub tables: RiskTables,
-    /// The rules.
-    pub rules: RuleSet,
-    /// Who must approve.
-    pub policies: PolicySet,
-}
 
 /// A judgement with every reason.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,33 +32,6 @@ pub struct Verdict {
     pub anomalies: Vec<Anomaly>,
     /// Whose approval is needed.
     pub requirement: Requirement,
-}
-
-/// In which syntax the bytes of an item are read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ItemSyntax<'a> {
-    /// A command line of a shell.
-    #[default]
-    Command,
-    /// A control key.
-    Control {
-        /// The program in the foreground with its arguments, where known.
-        foreground: Option<&'a str>,
-    },
-    /// A change of files through SFTP, in words.
-    File,
-    /// A line for a program that is not the shell.
-    Input {
-        /// The program in the foreground with its arguments, where known.
-        foreground: Option<&'a str>,
-    },
-    /// Keys for a program that reads them one by one.
-    Keys {
-        /// The program in the foreground with its arguments, where known.
-        foreground: Option<&'a str>,
-    },
-    /// A signature with a key of the user's own, in words.
-    Signature,
 }
 
 /// Judges one command.
@@ -187,26 +149,6 @@ fn asked(why: &str) -> RuleVerdict {
 
 const NOT_FOR_FILES: &str = "only a rule written for `sftp ` allows a change of files";
 
-/// The changes in an item, one a line; the summary above several of them changes nothing.
-pub(crate) fn changes_in(item: &[u8]) -> Vec<&[u8]> {
-    let mut lines: Vec<&[u8]> = item.split(|b| *b == b'\n').collect();
-    let summary =
-        |line: &&[u8]| line.starts_with(b"sftp upload ") || line.starts_with(b"scp upload ");
-    if lines.len() > 1 && lines.first().is_some_and(summary) {
-        lines.remove(0);
-    }
-    lines
-}
-
-/// The words of a change, for rules that deny and for policies: as they stand there, and without
-/// the quotes around a path.
-pub(crate) fn words_of_change(line: &[u8]) -> Vec<Subject> {
-    let mut all = every_command(line);
-    let text = String::from_utf8_lossy(line);
-    all.push(Subject::known(text.split_whitespace().map(str::to_owned).collect()));
-    all
-}
-
 /// What the rules say about changes of files, each on its own; `whole` is what they say about the
 /// text as one, which counts where it is a rule for exactly this text.
 fn judge_changes(
@@ -289,7 +231,7 @@ fn judge_changes(
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
-    use crate::{Effect, Rule, Scope};
+    use crate::{Effect, Rule, RuleSet, Scope};
 
     fn rule(pattern: &str, effect: Effect) -> Rule {
         Rule {

@@ -13,6 +13,7 @@ mod category;
 mod context;
 mod effects;
 mod hidden;
+mod item;
 mod judge;
 mod level;
 mod literals;
@@ -40,7 +41,8 @@ pub use effects::{
     Class, CommandReport, Effects, InputReport, InputUse, LineReport, Looking, Touched,
     WrittenFile, means_the_same_everywhere,
 };
-pub use judge::{ItemSyntax, Snapshot, Verdict, judge, judge_as};
+pub use item::{ItemSyntax, Snapshot};
+pub use judge::{Verdict, judge, judge_as};
 pub use level::Level;
 pub use policy::{
     Policy, PolicyError, PolicyKind, PolicySet, Requirement, Tally, Vote, Voter, missing, tally,

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use crate::effects::{InputReport, sentence};
 use crate::hidden::{beside, goes_elsewhere, moved};
-use crate::judge::{ItemSyntax, Snapshot, changes_in, words_of_change};
+use crate::item::{ItemSyntax, Snapshot, changes_in, words_of_change};
 use crate::modifier::Modifier;
 use crate::restrict::{Line, Suspect};
 use crate::secrets::{self, Found, Masked};

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ItemSyntax;
 use crate::effects::{is_special_path, left_behind};
+use crate::item::ItemSyntax;
 use crate::restrict::Line;
 use crate::tables::RiskTables;
 

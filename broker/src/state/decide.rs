@@ -10,11 +10,11 @@ use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 use super::commands::too_late_for;
 use super::eligibility;
 use super::input;
+use super::mask_input;
 use super::model::State;
 use super::open::{Ballot, OpenCommand};
 use super::ports::{Decider, Now, Peer, Refusal};
 use super::release::RELEASE_WINDOW;
-use super::secret_input;
 use super::shown::Shown;
 
 /// The longest comment in bytes.
@@ -316,7 +316,7 @@ impl State {
             // With a signature of its digest a secret could be guessed.
             .with_some("signatures", (!signatures.is_empty() && !secret).then_some(signatures));
         let mut masked = view;
-        secret_input::mask(&mut masked, &secrets);
+        mask_input::mask(&mut masked, &secrets);
         self.audit(&input::logged(entry, &masked, allow))?;
         self.store(id, Some(CommandState::Pending))
     }

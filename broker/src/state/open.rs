@@ -10,9 +10,9 @@ use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::input::{InputGrant, InputRef};
 use expacti_protocol::session::SessionView;
 
+use super::digest_key::DigestKey;
 use super::ports::{GateId, Now, Refusal};
 use super::secret;
-use super::secret_input::DigestKey;
 use super::shown::{Secrets, Shown};
 
 /// A command that is not over.

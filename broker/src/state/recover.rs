@@ -7,10 +7,10 @@ use expacti_protocol::command::{CommandState, CommandView, Outcome};
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
 
+use super::digest_key::DigestKey;
 use super::model::State;
 use super::open::OpenCommand;
 use super::ports::{Decider, Now, Refusal};
-use super::secret_input::DigestKey;
 use super::sessions::session_entry;
 use super::shown::Secrets;
 

@@ -6,8 +6,8 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::ErrorCode;
 
+use super::mask_input;
 use super::ports::Refusal;
-use super::secret_input;
 use super::shown::{Secrets, Shown};
 
 /// The gate's note on a change of a file that holds secrets.
@@ -51,7 +51,7 @@ pub(super) fn mask(view: &mut CommandView, secrets: &Secrets) {
             term.span = secrets.span(term.span);
         }
     }
-    secret_input::mask(view, secrets);
+    mask_input::mask(view, secrets);
     // What a file of secrets holds need not look like one.
     if view.preview.is_some()
         && view.kind == ItemKind::File
@@ -75,7 +75,7 @@ pub(crate) fn for_viewer(mut view: CommandView) -> Result<Shown<CommandView>, Re
             _ => secrets.masked().map(str::to_owned).or(view.masked),
         };
         mask(&mut view, &secrets);
-        secret_input::mask_for_viewer(&mut view);
+        mask_input::mask_for_viewer(&mut view);
     }
     Shown::of(&view, &secrets)
 }

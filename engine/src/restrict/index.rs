@@ -1,7 +1,7 @@
 //! Which of many patterns a command may be about. It must never leave out one that [`likeness`] would
 //! find: what is not certain to be about something else is held against the command.
 //!
-//! [`likeness`]: super::likeness
+//! [`likeness`]: super::likeness::likeness
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,8 @@ use crate::subject::Heard;
 use crate::tables::{RiskTables, Synonyms};
 
 use super::suspect::Suspect;
-use super::{comparable, is_cluster, is_option, modes, resources, spellings};
+use super::words::{comparable, is_cluster, is_option};
+use super::{modes, resources, spellings};
 
 /// Patterns by the program that they name, and by a word that a command must have to be meant.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +79,7 @@ impl PatternIndex {
     /// any.
     pub(crate) fn about(&self, suspect: &Suspect) -> Vec<usize> {
         let mut all = self.about_one(suspect);
-        let others = suspect.others(RiskTables::builtin());
+        let others = spellings::others(suspect, RiskTables::builtin());
         if !others.is_empty() {
             let mut known: HashSet<usize> = all.iter().copied().collect();
             let more = others.iter().flat_map(|other| self.about_one(other));
@@ -209,7 +210,8 @@ fn keys(pattern: &GlobPattern, program: &str) -> Vec<Key> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Likeness, likeness};
+    use super::super::likeness::likeness;
+    use super::super::words::Likeness;
     use super::*;
     use crate::risk::commands_of;
     use crate::tables::RiskTables;

@@ -3,7 +3,9 @@
 
 use std::cell::OnceCell;
 
-use super::{Likeness, Suspect, flags, grammars, is_other_verb, literal_likeness, may_be};
+use super::literal::literal_likeness;
+use super::suspect::Suspect;
+use super::words::{Likeness, flags, grammars, is_other_verb, may_be};
 use crate::effects::Understood;
 use crate::program::{base_name, family};
 use crate::rules::GlobPattern;
@@ -17,7 +19,16 @@ const MOST: usize = 32;
 const DEPTH: usize = 3;
 
 /// The other ways to write a command.
-pub(super) fn of(subject: &Subject, tables: &RiskTables) -> Vec<Suspect> {
+pub(super) fn others<'a>(suspect: &'a Suspect, tables: &RiskTables) -> &'a [Suspect] {
+    // Another way to write a command was made from all the ways to write that.
+    let made = || match suspect.subject.derived {
+        true => Vec::new(),
+        false => of(&suspect.subject, tables),
+    };
+    suspect.others.get_or_init(made)
+}
+
+fn of(subject: &Subject, tables: &RiskTables) -> Vec<Suspect> {
     let mut all: Vec<Suspect> = Vec::new();
     if !may_be_rewritten(subject, Synonyms::same) {
         return all;

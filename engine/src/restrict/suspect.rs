@@ -7,7 +7,8 @@ use crate::program::base_name;
 use crate::subject::{Heard, Subject};
 use crate::tables::RiskTables;
 
-use super::{Likeness, comparable, is_cluster, resources, spellings};
+use super::resources;
+use super::words::{Likeness, comparable, is_cluster};
 
 /// A command that a pattern may be about.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub(crate) struct Suspect {
     pub(super) verb: Option<String>,
     understood: OnceCell<Option<Understood>>,
     operands: OnceCell<Vec<Operand>>,
-    others: OnceCell<Vec<Suspect>>,
+    pub(super) others: OnceCell<Vec<Suspect>>,
 }
 
 impl Default for Suspect {
@@ -48,16 +49,6 @@ impl Suspect {
     pub(super) fn derived(subject: Subject, at_most: Likeness, verb: Option<String>) -> Self {
         let (understood, operands) = (OnceCell::new(), OnceCell::new());
         Self { subject, at_most, verb, understood, operands, others: OnceCell::new() }
-    }
-
-    /// The other ways to write the command.
-    pub(super) fn others(&self, tables: &RiskTables) -> &[Suspect] {
-        // Another way to write a command was made from all the ways to write that.
-        let of = || match self.subject.derived {
-            true => Vec::new(),
-            false => spellings::of(&self.subject, tables),
-        };
-        self.others.get_or_init(of)
     }
 
     /// What the program's grammar says of the words.

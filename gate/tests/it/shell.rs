@@ -318,13 +318,14 @@ async fn a_grant_passes_keys_until_the_prompt_returns() {
     let mut agent = Agent::start(&t);
     agent.sees("ready>").await;
     let p = t.path("p");
-    agent.type_in("cat\r").await;
+    agent.type_in("echo up; cat\r").await;
     let item = t.broker.item(0).await;
     assert!(item.submission.interactive.as_ref().unwrap().grantable);
     let mut decision = Broker::decision(&item, true, None);
     decision.grant = Some(Grant { seconds: 60, bytes: 1000 });
     t.broker.say(GateEvent::Decision(decision));
-    agent.sees("ready> cat").await;
+    // From then on the terminal is no longer the shell's.
+    agent.sees("cat\nup").await;
     t.broker
         .heard("the grant", |r| match r {
             GateRequest::Marker { label, .. } if label.contains("grant has begun") => Some(()),
