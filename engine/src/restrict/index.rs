@@ -216,7 +216,10 @@ mod tests {
     use crate::risk::commands_of;
     use crate::tables::RiskTables;
 
-    const PROGRAMS: [&str; 13] = [
+    const PROGRAMS: [&str; 16] = [
+        "pip",
+        "python3",
+        "service",
         "kubectl",
         "oc",
         "rm",
@@ -231,7 +234,10 @@ mod tests {
         "ip",
         "docker",
     ];
-    const WORDS: [&str; 48] = [
+    const WORDS: [&str; 51] = [
+        "-m",
+        "pip",
+        "uninstall",
         "purge",
         "remove",
         "--force",
