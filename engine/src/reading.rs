@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 
-use crate::effects::{InputReport, sentence};
+use crate::effects::{Dialect, InputReport, perform, sentence, shell_of};
 use crate::hidden::{beside, goes_elsewhere, moved};
 use crate::item::{ItemSyntax, Snapshot, changes_in, words_of_change};
 use crate::modifier::Modifier;
@@ -95,9 +95,17 @@ impl<'a> Reading<'a> {
     /// What it does, in one plain sentence; `None` where any of it is not understood.
     #[must_use]
     pub fn sentence(&self) -> Option<String> {
-        let performance = || self.line().performance.as_ref().ok();
-        let said = || performance().and_then(|line| sentence(line, self.context.pty));
-        self.transfer().map(str::to_owned).or_else(said)
+        self.transfer().map(str::to_owned).or_else(|| {
+            let Self { snapshot, context, item, assessment, .. } = self;
+            let text = std::str::from_utf8(item).ok().filter(|_| !assessment.uninspectable)?;
+            let alike = shell_of(text, context).filter(|_| context.shell.is_none());
+            let Some(shell) = alike else {
+                return sentence(self.line().performance.as_ref().ok()?, context.pty);
+            };
+            let (dialect, cwd) = (Dialect::of(Some(shell)), context.cwd.as_deref());
+            let line = perform(&snapshot.tables, text, dialect, context.pty, cwd).ok()?;
+            sentence(&line, context.pty)
+        })
     }
 
     /// The item with its secrets masked.

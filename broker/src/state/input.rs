@@ -43,7 +43,7 @@ pub(super) fn is_dropped(view: &CommandView) -> bool {
 
 /// What a command does with its standard input, as it is shown.
 pub(super) fn of_command(report: InputReport) -> CommandInput {
-    let grantable = matches!(report.r#use, InputUse::Archive | InputUse::File);
+    let grantable = matches!(report.r#use, InputUse::Archive | InputUse::File) && report.may_flow();
     CommandInput { report, grantable, ..CommandInput::default() }
 }
 
@@ -120,7 +120,7 @@ impl State {
         match stdin {
             Covered::No => {}
             Covered::Any => {
-                let may = |input: &CommandInput| input.report.r#use.may_flow();
+                let may = |input: &CommandInput| input.report.may_flow();
                 if let Some(input) = open.view.input.as_mut().filter(|input| may(input)) {
                     input.grant = Some(InputGrant::usual());
                 }

@@ -63,19 +63,20 @@ pub struct WrittenFile {
     pub append: bool,
 }
 
-impl InputUse {
-    /// Whether a person or a rule may let it flow without showing it: what it does is known, and it is
-    /// not run.
+impl InputReport {
+    /// Whether a person or a rule may let it flow without showing it: what it does is known, it is not run,
+    /// and nobody runs it later by itself, as start-up files, programs and jobs are.
     #[must_use]
-    pub fn may_flow(self) -> bool {
-        match self {
-            Self::Archive | Self::File | Self::Looks | Self::Protocol | Self::Unused => true,
-            Self::Code | Self::Names | Self::Unknown => false,
+    pub fn may_flow(&self) -> bool {
+        match self.r#use {
+            InputUse::Archive | InputUse::File => {
+                !self.into.iter().any(|path| special::is_special_path(path))
+            }
+            InputUse::Looks | InputUse::Protocol | InputUse::Unused => true,
+            InputUse::Code | InputUse::Names | InputUse::Unknown => false,
         }
     }
-}
 
-impl InputReport {
     fn of(r#use: InputUse) -> Self {
         Self { r#use, ..Self::default() }
     }
@@ -149,11 +150,7 @@ impl RiskTables {
             return unknown();
         }
         let Ok(text) = std::str::from_utf8(command) else { return unknown() };
-        // Read alike everywhere, so any of the shells that are known will do.
-        let shell = match context.shell.as_deref() {
-            None if reads_alike(text) => Some("sh"),
-            shell => shell,
-        };
+        let shell = shell_of(text, context);
         let dialect = Dialect::of(shell);
         let perform = |text: &str| perform(self, text, dialect, false, context.cwd.as_deref());
         let own;
@@ -205,6 +202,14 @@ fn reads_a_script(segment: &Segment) -> bool {
                     letters.bytes().all(|letter| b"eilnsuvx".contains(&letter))
                 })
         })
+}
+
+/// The shell that reads a line. What is read alike everywhere may be read by any.
+pub(crate) fn shell_of<'c>(text: &str, context: &'c Context) -> Option<&'c str> {
+    match context.shell.as_deref() {
+        None if reads_alike(text) => Some("sh"),
+        shell => shell,
+    }
 }
 
 /// Whether a line of plain words, pipes and redirections, which shells of all families read alike.

@@ -20,6 +20,7 @@ mod value;
 mod walk;
 
 pub(crate) use arguments::{Understood, understand};
+pub(crate) use input::shell_of;
 pub use input::{InputReport, InputUse, WrittenFile};
 pub use looks::Looking;
 pub(crate) use looks::objection;

@@ -150,6 +150,10 @@ mod tests {
                 "{line}: {said:?}"
             );
         }
+        // Where the shell is not known, what all of them read alike is told.
+        let anywhere = Context { shell: None, ..context.clone() };
+        assert_eq!(told("cat > a", &anywhere).as_deref(), Some("writes /srv/app/a"));
+        assert_eq!(told("cat > \"$a\"", &anywhere), None);
         // In a terminal, what only looks may go on in a pager.
         let terminal = Context { pty: true, ..context.clone() };
         let said = told("journalctl -u x", &terminal).unwrap();

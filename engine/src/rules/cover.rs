@@ -120,7 +120,7 @@ fn named(rule: &Rule) -> Option<Digested> {
 /// Whether it is known what becomes of standard input in a line, and nothing runs it.
 pub(super) fn runs_no_input(line: &[u8], context: &Context) -> bool {
     let tables = RiskTables::builtin();
-    tables.input_use(line, context, &tables.assess(line, context)).r#use.may_flow()
+    tables.input_use(line, context, &tables.assess(line, context)).may_flow()
 }
 
 /// Whether it is known what a command does with its standard input, and it does not run it.

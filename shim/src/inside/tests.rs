@@ -17,14 +17,14 @@ fn fixed() -> Fixed {
         uid: 77,
         path: "/usr/bin".into(),
     };
-    Fixed::new(places, Config::Usual, vec![], true, vec!["/keys/one".into(), "/work/key".into()])
+    Fixed::new(places, Config::Usual, vec![], true, vec!["/keys/one".into(), "/project/key".into()])
 }
 
 fn check_line(line: &str) -> Result<Permitted, String> {
     let args: Vec<OsString> =
         shell_words::split(line).unwrap().into_iter().map(OsString::from).collect();
     let split = args::split(LETTERS, &args).map_err(|e| e.to_string())?;
-    check(&split, Path::new("/work"), &fixed()).map_err(|e| e.to_string())
+    check(&split, Path::new("/project"), &fixed()).map_err(|e| e.to_string())
 }
 
 fn passes(line: &str) -> String {
@@ -112,8 +112,8 @@ fn what_a_shell_reads_does_not() {
 #[test]
 fn keys_are_those_that_are_known_outside() {
     assert_eq!(passes("-i ~/.ssh/id_x h"), "-i /home/me/.ssh/id_x h");
-    assert_eq!(passes("-i key h"), "-i /work/key h");
-    assert_eq!(passes("-i ./key h"), "-i /work/key h");
+    assert_eq!(passes("-i key h"), "-i /project/key h");
+    assert_eq!(passes("-i ./key h"), "-i /project/key h");
     assert_eq!(passes("-o 'IdentityFile=\"/keys/one\"' h"), "-o identityfile=/keys/one h");
     assert_eq!(passes("-o IdentityFile=none h"), "-o IdentityFile=none h");
     for line in [
@@ -145,13 +145,13 @@ fn files_of_known_hosts_are_those_of_the_configuration() {
         "-o userknownhostsfile=/home/me/.ssh/known_hosts /dev/null h"
     );
     for line in [
-        "-o UserKnownHostsFile=/work/known h",
-        "-o 'UserKnownHostsFile=/dev/null /work/known' h",
-        "-o 'GlobalKnownHostsFile=\"/work/known\"' h",
+        "-o UserKnownHostsFile=/project/known h",
+        "-o 'UserKnownHostsFile=/dev/null /project/known' h",
+        "-o 'GlobalKnownHostsFile=\"/project/known\"' h",
         "-o UserKnownHostsFile= h",
-        "-o IdentityAgent=/work/agent h",
+        "-o IdentityAgent=/project/agent h",
         "-o IdentityAgent='$X' h",
-        "-o RevokedHostKeys=/work/x h",
+        "-o RevokedHostKeys=/project/x h",
         "-o RevokedHostKeys=none h",
     ] {
         assert!(check_line(line).is_err(), "{line}");
@@ -171,8 +171,8 @@ fn the_file_of_f_is_kept_apart() {
         assert!(check_line(line).is_err(), "{line}");
     }
     let mut fixed = fixed();
-    fixed.config_name = Some("/work/given".into());
-    assert_eq!(fixed.named("/work/given".into()), Some(Config::Usual));
+    fixed.config_name = Some("/project/given".into());
+    assert_eq!(fixed.named("/project/given".into()), Some(Config::Usual));
 }
 
 proptest! {
@@ -188,7 +188,7 @@ proptest! {
         let args: Vec<OsString> =
             vec!["-l".into(), user.clone().into(), "-o".into(), format!("{option}={value}").into(), "--".into(), host.clone().into()];
         let split = args::split(LETTERS, &args).unwrap();
-        if check(&split, Path::new("/work"), &fixed()).is_ok() {
+        if check(&split, Path::new("/project"), &fixed()).is_ok() {
             let unquoted = value.trim().strip_prefix('=').unwrap_or(value.trim()).trim().trim_matches('"').to_owned();
             for text in [&user, &host, &unquoted] {
                 prop_assert!(!text.contains(is_shell_metachar) && !text.starts_with('-'), "{text:?}");

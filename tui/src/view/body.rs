@@ -146,10 +146,16 @@ impl<'a> Body<'a> {
             (false, ItemKind::File) => "CONTENT",
             (false, _) => "PREVIEW",
         };
-        let s = if shown.lines == 1 { "" } else { "s" };
+        // Of input its own size, and not that of the difference that is shown before it.
+        let own = input.and_then(|input| {
+            let lines = input.text.as_ref().filter(|_| input.compared.is_some())?.lines().count();
+            Some((lines, usize::try_from(input.given.bytes).unwrap_or(usize::MAX)))
+        });
+        let (lines, size) = own.unwrap_or((shown.lines, shown.bytes));
+        let s = if lines == 1 { "" } else { "s" };
         let mut spans = vec![
             Span::styled(what, theme.label()),
-            Span::styled(format!(" {} line{s}, {}", shown.lines, bytes(shown.bytes)), theme.dim()),
+            Span::styled(format!(" {lines} line{s}, {}", bytes(size)), theme.dim()),
         ];
         if let Some(input) = input.filter(|_| self.item.view().kind != ItemKind::Stdin) {
             let end = if input.given.ended { "all of it" } else { "so far" };
