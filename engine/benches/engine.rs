@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use expacti_engine::{
     Context, Effect, Event, History, ItemSyntax, MatchKind, Policy, PolicyKind, PolicySet, Reading,
-    RiskTables, Rule, RuleSet, Scope, Snapshot,
+    RiskTables, Rule, RuleSet, Snapshot,
 };
 
 const TYPICAL: [&str; 12] = [
@@ -50,20 +50,7 @@ fn alike(n: usize) -> Rule {
 }
 
 fn rule_of(n: usize, kind: MatchKind, pattern: String, effect: Effect) -> Rule {
-    Rule {
-        id: format!("r{n}"),
-        kind,
-        pattern,
-        effect,
-        scope: Scope::default(),
-        reason: None,
-        author: "bench".to_owned(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    }
+    Rule { author: "bench".to_owned(), ..Rule::new(format!("r{n}"), kind, pattern, effect) }
 }
 
 fn looks() -> Rule {

@@ -7,24 +7,11 @@ use std::io::{BufRead, Write};
 
 use expacti_engine::{
     Context, Effect, Event, History, ItemSyntax, MatchKind, Policy, PolicyKind, PolicySet, Reading,
-    RiskTables, Rule, RuleSet, Scope, Snapshot, judge_as, judge_with_input,
+    RiskTables, Rule, RuleSet, Snapshot, judge_as, judge_with_input,
 };
 
 fn rule(n: usize, kind: MatchKind, effect: Effect, pattern: String) -> Rule {
-    Rule {
-        id: format!("r{n}"),
-        kind,
-        pattern,
-        effect,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: n.is_multiple_of(3),
-        stdin: None,
-    }
+    Rule { terminal: n.is_multiple_of(3), ..Rule::new(format!("r{n}"), kind, pattern, effect) }
 }
 
 fn policy(n: usize, pattern: &str) -> Policy {

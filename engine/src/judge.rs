@@ -231,23 +231,10 @@ fn judge_changes(
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
-    use crate::{Effect, Rule, RuleSet, Scope};
+    use crate::{Effect, Rule, RuleSet};
 
     fn rule(pattern: &str, effect: Effect) -> Rule {
-        Rule {
-            id: pattern.to_owned(),
-            kind: MatchKind::Exact,
-            pattern: pattern.to_owned(),
-            effect,
-            scope: Scope::default(),
-            reason: None,
-            author: String::new(),
-            created_at: 0,
-            expires_at: None,
-            hits: 0,
-            terminal: false,
-            stdin: None,
-        }
+        Rule::new(pattern, MatchKind::Exact, pattern.to_owned(), effect)
     }
 
     #[test]

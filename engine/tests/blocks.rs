@@ -2,7 +2,7 @@
 //! is no code.
 #![allow(clippy::unwrap_used)]
 
-use expacti_engine::{Context, Effect, Level, MatchKind, Outcome, Rule, RuleSet, Scope, assess};
+use expacti_engine::{Context, Effect, Level, MatchKind, Outcome, Rule, RuleSet, assess};
 
 fn score(line: &str) -> u8 {
     assess(line.as_bytes(), &Context::default()).score
@@ -85,20 +85,7 @@ fn input_that_nothing_runs_is_data() {
 
 #[test]
 fn rules_that_deny_see_what_a_block_hands_down() {
-    let rule = Rule {
-        id: "r".to_owned(),
-        kind: MatchKind::Glob,
-        pattern: "kubectl delete **".to_owned(),
-        effect: Effect::Deny,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    };
+    let rule = Rule::new("r", MatchKind::Glob, "kubectl delete **".to_owned(), Effect::Deny);
     let rules = RuleSet::build(vec![rule]).unwrap();
     for line in [
         "{ bash; } <<< 'kubectl delete pod x'",

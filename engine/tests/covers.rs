@@ -2,27 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use expacti_engine::{
-    Context, Covered, Effect, MatchKind, Outcome, Rule, RuleSet, RuleVerdict, Scope, StdinCover,
+    Context, Covered, Effect, MatchKind, Outcome, Rule, RuleSet, RuleVerdict, StdinCover,
     check_rule,
 };
 
 const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 fn rule(id: &str, kind: MatchKind, pattern: &str) -> Rule {
-    Rule {
-        id: id.to_owned(),
-        kind,
-        pattern: pattern.to_owned(),
-        effect: Effect::Allow,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    }
+    Rule::new(id, kind, pattern.to_owned(), Effect::Allow)
 }
 
 fn with_any(rule: Rule) -> Rule {

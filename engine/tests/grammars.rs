@@ -2,9 +2,7 @@
 //! what writers are said to do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use expacti_engine::{
-    Context, Effect, Looking, MatchKind, Outcome, RiskTables, Rule, RuleSet, Scope,
-};
+use expacti_engine::{Context, Effect, Looking, MatchKind, Outcome, RiskTables, Rule, RuleSet};
 
 fn report(line: &str, looking: &Looking) -> expacti_engine::LineReport {
     let context = Context { shell: Some("bash".to_owned()), ..Context::default() };
@@ -415,18 +413,8 @@ fn a_deny_rule_knows_every_form_of_an_option() {
         ("rsync --delete", &["rsync -a --delete a b", "rsync --del a b"]),
     ] {
         let rule = Rule {
-            id: "no".to_owned(),
-            kind: MatchKind::Glob,
-            pattern: pattern.to_owned(),
-            effect: Effect::Deny,
-            scope: Scope::default(),
-            reason: None,
             author: "ann".to_owned(),
-            created_at: 0,
-            expires_at: None,
-            hits: 0,
-            terminal: false,
-            stdin: None,
+            ..Rule::new("no", MatchKind::Glob, pattern.to_owned(), Effect::Deny)
         };
         let set = RuleSet::build(vec![rule]).unwrap();
         for line in lines {

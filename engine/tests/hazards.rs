@@ -1,23 +1,10 @@
 //! A rule that lets more through than it seems to says so when it is made.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use expacti_engine::{Effect, MatchKind, Rule, Scope, caution};
+use expacti_engine::{Effect, MatchKind, Rule, caution};
 
 fn glob(pattern: &str) -> Rule {
-    Rule {
-        id: String::new(),
-        kind: MatchKind::Glob,
-        pattern: pattern.to_owned(),
-        effect: Effect::Allow,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    }
+    Rule::new("", MatchKind::Glob, pattern, Effect::Allow)
 }
 
 #[test]

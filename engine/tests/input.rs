@@ -3,7 +3,7 @@
 
 use expacti_engine::{
     Context, Effect, History, InputReport, InputUse, Level, MatchKind, Outcome, RiskTables, Rule,
-    RuleSet, Scope, Snapshot, judge_input, judge_with_input,
+    RuleSet, Snapshot, judge_input, judge_with_input,
 };
 
 fn of(command: &str, pty: bool) -> InputUse {
@@ -73,19 +73,8 @@ fn on_a_terminal_nothing_is_data() {
 }
 
 fn snapshot(denies: &[&str]) -> Snapshot {
-    let rule = |pattern: &&str| Rule {
-        id: (*pattern).to_owned(),
-        kind: MatchKind::Glob,
-        pattern: (*pattern).to_owned(),
-        effect: Effect::Deny,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
+    let rule = |pattern: &&str| {
+        Rule::new((*pattern).to_owned(), MatchKind::Glob, (*pattern).to_owned(), Effect::Deny)
     };
     let rules = RuleSet::build(denies.iter().map(rule).collect()).unwrap();
     Snapshot { rules, ..Snapshot::default() }

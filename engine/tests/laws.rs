@@ -4,8 +4,7 @@
 
 use expacti_engine::{
     Context, Effect, History, Level, MatchKind, Outcome, Policy, PolicyKind, PolicySet,
-    Requirement, RiskTables, Rule, RuleSet, Scope, Snapshot, Tally, Verdict, Vote, Voter, judge,
-    tally,
+    Requirement, RiskTables, Rule, RuleSet, Snapshot, Tally, Verdict, Vote, Voter, judge, tally,
 };
 use proptest::prelude::*;
 
@@ -120,20 +119,7 @@ const POLICIES: &[PolicySpec] = &[
 fn snapshot(rules: &[usize], policies: &[usize]) -> Snapshot {
     let rule = |at: &usize| {
         let (pattern, kind, effect) = RULES[*at];
-        Rule {
-            id: format!("r{at}"),
-            kind,
-            pattern: pattern.to_owned(),
-            effect,
-            scope: Scope::default(),
-            reason: None,
-            author: String::new(),
-            created_at: 0,
-            expires_at: None,
-            hits: 0,
-            terminal: false,
-            stdin: None,
-        }
+        Rule::new(format!("r{at}"), kind, pattern.to_owned(), effect)
     };
     let policy = |at: &usize| {
         let (pattern, min, min_level, effects) = POLICIES[*at];

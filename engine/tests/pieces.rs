@@ -2,25 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use expacti_engine::{
-    Context, Effect, GivenInput, History, Level, MatchKind, Outcome, Rule, RuleSet, Scope,
-    Snapshot, judge, judge_input, judge_more_input,
+    Context, Effect, GivenInput, History, Level, MatchKind, Outcome, Rule, RuleSet, Snapshot,
+    judge, judge_input, judge_more_input,
 };
 
 fn snapshot(pattern: &str) -> Snapshot {
-    let rule = Rule {
-        id: "rule".to_owned(),
-        kind: MatchKind::Glob,
-        pattern: pattern.to_owned(),
-        effect: Effect::Deny,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    };
+    let rule = Rule::new("rule", MatchKind::Glob, pattern.to_owned(), Effect::Deny);
     Snapshot { rules: RuleSet::build(vec![rule]).unwrap(), ..Snapshot::default() }
 }
 

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use expacti_engine::{
-    Context, Effect, History, MatchKind, Outcome, PolicySet, RiskTables, Rule, RuleSet, Scope,
-    Snapshot, assess, default_rules, judge, make_visible, mask_secrets,
+    Context, Effect, History, MatchKind, Outcome, PolicySet, RiskTables, Rule, RuleSet, Snapshot,
+    assess, default_rules, judge, make_visible, mask_secrets,
 };
 use proptest::prelude::*;
 
@@ -203,20 +203,7 @@ fn nasty() -> impl Strategy<Value = String> {
 }
 
 fn rule(id: &str, kind: MatchKind, pattern: &str, effect: Effect) -> Rule {
-    Rule {
-        id: id.to_owned(),
-        kind,
-        pattern: pattern.to_owned(),
-        effect,
-        scope: Scope::default(),
-        reason: None,
-        author: "test".to_owned(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    }
+    Rule { author: "test".to_owned(), ..Rule::new(id, kind, pattern.to_owned(), effect) }
 }
 
 /// 400, or as many as `EXPACTI_CASES` says.

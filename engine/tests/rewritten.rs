@@ -3,24 +3,11 @@
 
 use expacti_engine::{
     Context, Effect, History, MatchKind, Outcome, Policy, PolicyKind, PolicySet, RiskTables, Rule,
-    RuleSet, Scope, Snapshot, Tally, Verdict, Vote, Voter, judge, tally,
+    RuleSet, Snapshot, Tally, Verdict, Vote, Voter, judge, tally,
 };
 
 fn rule(pattern: &str, kind: MatchKind, effect: Effect) -> Rule {
-    Rule {
-        id: format!("{effect:?} {pattern}"),
-        kind,
-        pattern: pattern.to_owned(),
-        effect,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    }
+    Rule::new(format!("{effect:?} {pattern}"), kind, pattern.to_owned(), effect)
 }
 
 fn policy(pattern: &str, min: u32) -> Policy {

@@ -6,20 +6,7 @@ use expacti_engine::{
 };
 
 fn rule(id: &str, kind: MatchKind, pattern: &str, effect: Effect) -> Rule {
-    Rule {
-        id: id.to_owned(),
-        kind,
-        pattern: pattern.to_owned(),
-        effect,
-        scope: Scope::default(),
-        reason: None,
-        author: "ann".to_owned(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    }
+    Rule { author: "ann".to_owned(), ..Rule::new(id, kind, pattern.to_owned(), effect) }
 }
 
 fn allow(kind: MatchKind, pattern: &str) -> RuleSet {

@@ -4,25 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use expacti_engine::{
-    Context, Effect, History, ItemSyntax, MatchKind, Outcome, Rule, RuleSet, Scope, Snapshot,
-    Verdict, Working, check_rule, judge_as, work_pattern,
+    Context, Effect, History, ItemSyntax, MatchKind, Outcome, Rule, RuleSet, Snapshot, Verdict,
+    Working, check_rule, judge_as, work_pattern,
 };
 
 fn rule(id: &str, kind: MatchKind, pattern: &str) -> Rule {
-    Rule {
-        id: id.to_owned(),
-        kind,
-        pattern: pattern.to_owned(),
-        effect: Effect::Allow,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: Some(1000),
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    }
+    Rule { expires_at: Some(1000), ..Rule::new(id, kind, pattern.to_owned(), Effect::Allow) }
 }
 
 fn there() -> Context {

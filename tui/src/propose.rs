@@ -76,18 +76,10 @@ pub(crate) fn candidates(
         cwd: None,
     };
     let exact = Rule {
-        id: String::new(),
-        kind: MatchKind::Exact,
-        pattern,
-        effect: Effect::Allow,
         scope: scope.clone(),
-        reason: None,
-        author: String::new(),
         created_at: now_us,
-        expires_at: None,
-        hits: 0,
         terminal: view.kind == ItemKind::Exec && view.pty.is_some(),
-        stdin: None,
+        ..Rule::new("", MatchKind::Exact, pattern, Effect::Allow)
     };
     let mut found = Vec::new();
     let context = Context { now: now_us, ..context(view) };

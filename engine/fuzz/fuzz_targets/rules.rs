@@ -1,25 +1,13 @@
 //! A pattern and a command: what a pattern allows is plain words and nothing a shell would act on.
 #![no_main]
 
-use expacti_engine::{Context, Effect, MatchKind, Outcome, Rule, RuleSet, Scope};
+use expacti_engine::{Context, Effect, MatchKind, Outcome, Rule, RuleSet};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, &str, &[u8])| {
     let (kind, pattern, command) = input;
-    let rule = Rule {
-        id: "r".to_owned(),
-        kind: [MatchKind::Exact, MatchKind::Glob, MatchKind::Regex][usize::from(kind) % 3],
-        pattern: pattern.to_owned(),
-        effect: Effect::Allow,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    };
+    let kind = [MatchKind::Exact, MatchKind::Glob, MatchKind::Regex][usize::from(kind) % 3];
+    let rule = Rule::new("r", kind, pattern, Effect::Allow);
     let exact = rule.kind == MatchKind::Exact;
     let Ok(set) = RuleSet::build(vec![rule]) else { return };
     let verdict = set.judge(command, &Context::default());

@@ -41,18 +41,9 @@ mod tests {
 
     fn rules(kind: MatchKind, pattern: &str, scope: Scope) -> RuleSet {
         RuleSet::build(vec![Rule {
-            id: "r1".to_owned(),
-            kind,
-            pattern: pattern.to_owned(),
-            effect: Effect::Allow,
             scope,
-            reason: None,
-            author: String::new(),
-            created_at: 0,
             expires_at: Some(100),
-            hits: 0,
-            terminal: false,
-            stdin: None,
+            ..Rule::new("r1", kind, pattern.to_owned(), Effect::Allow)
         }])
         .unwrap()
     }

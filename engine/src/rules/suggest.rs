@@ -239,19 +239,13 @@ fn propose(key: &Key, entries: &Group<'_>, denied: &[Vec<String>], now: i64) -> 
             return None;
         }
     }
+    let id = digest(&format!("{agent}\n{target}\n{cwd:?}\n{pattern}"));
     let rule = Rule {
-        id: format!("suggested-{}", digest(&format!("{agent}\n{target}\n{cwd:?}\n{pattern}"))),
-        kind,
-        pattern,
-        effect: Effect::Allow,
         scope: Scope { agent: named(agent), target: named(target), user: None, cwd },
         reason: Some(format!("approved {} times", entries.len())),
-        author: String::new(),
         created_at: now,
         expires_at: Some(now.saturating_add(EXPIRES)),
-        hits: 0,
-        terminal: false,
-        stdin: None,
+        ..Rule::new(format!("suggested-{id}"), kind, pattern, Effect::Allow)
     };
     RuleSet::build(vec![rule.clone()]).ok()?;
     let examples: BTreeSet<String> = entries

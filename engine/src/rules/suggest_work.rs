@@ -216,10 +216,6 @@ fn propose(key: &Key, works: &[&Work<'_>], runs: Vec<String>, now: i64) -> Optio
     let runs_anything = if runs.is_empty() { "" } else { "; what it runs there may do anything" };
     let why = format!("{} approvals work in {directory}{runs_anything}", works.len());
     let rule = Rule {
-        id: String::new(),
-        kind: MatchKind::Work,
-        pattern: pattern(&directory, runs)?,
-        effect: Effect::Allow,
         scope: Scope {
             agent: named(&key.agent),
             target: named(&key.target),
@@ -227,12 +223,9 @@ fn propose(key: &Key, works: &[&Work<'_>], runs: Vec<String>, now: i64) -> Optio
             cwd: None,
         },
         reason: Some(format!("approved {} times", works.len())),
-        author: String::new(),
         created_at: now,
         expires_at: Some(now.saturating_add(EXPIRES)),
-        hits: 0,
-        terminal: false,
-        stdin: None,
+        ..Rule::new("", MatchKind::Work, pattern(&directory, runs)?, Effect::Allow)
     };
     let id = super::suggest::digest(&format!("{}\n{}\n{}", key.agent, key.target, rule.pattern));
     let rule = Rule { id: format!("suggested-{id}"), ..rule };

@@ -91,6 +91,30 @@ pub struct Rule {
 pub(crate) const FOR_FILES: &str = "sftp ";
 
 impl Rule {
+    /// A rule that holds everywhere and without an end, of nobody's; for no standard input and no terminal.
+    #[must_use]
+    pub fn new(
+        id: impl Into<String>,
+        kind: MatchKind,
+        pattern: impl Into<String>,
+        effect: Effect,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            kind,
+            pattern: pattern.into(),
+            effect,
+            scope: Scope::default(),
+            reason: None,
+            author: String::new(),
+            created_at: 0,
+            expires_at: None,
+            hits: 0,
+            terminal: false,
+            stdin: None,
+        }
+    }
+
     /// The program the rule is for, as far as its pattern names one: the first word, unless that is
     /// a wildcard or quoted. An expression has none, since what it matches may go on after an
     /// operator: `rm x.*` fits `rm x; kubectl delete y` as well.
@@ -244,20 +268,7 @@ mod tests {
             (MatchKind::Regex, "rm .*", None),
             (MatchKind::Exact, "ls; rm x", None),
         ] {
-            let rule = Rule {
-                id: String::new(),
-                kind,
-                pattern: pattern.to_owned(),
-                effect: Effect::Deny,
-                scope: Scope::default(),
-                reason: None,
-                author: String::new(),
-                created_at: 0,
-                expires_at: None,
-                hits: 0,
-                terminal: false,
-                stdin: None,
-            };
+            let rule = Rule::new("", kind, pattern, Effect::Deny);
             assert_eq!(rule.program(), program, "{pattern}");
         }
     }

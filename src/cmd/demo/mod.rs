@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_broker::{Broker, BrokerConfig, LogVerdict, Peer};
-use expacti_engine::{Effect, MatchKind, Rule, Scope};
+use expacti_engine::{Effect, MatchKind, Rule};
 use expacti_gate::{Gate, GateConfig, load_or_create_host_key};
 use expacti_protocol::client::{Client, Endpoint, Token};
 use expacti_protocol::home::Home;
@@ -119,20 +119,7 @@ fn owner() -> Peer {
 }
 
 fn rule(kind: MatchKind, pattern: &str) -> Rule {
-    Rule {
-        id: String::new(),
-        kind,
-        pattern: pattern.to_owned(),
-        effect: Effect::Allow,
-        scope: Scope::default(),
-        reason: Some("only looks".to_owned()),
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    }
+    Rule { reason: Some("only looks".to_owned()), ..Rule::new("", kind, pattern, Effect::Allow) }
 }
 
 /// A scripted reviewer, for trying the demo without a person: allows below HIGH, denies the rest.

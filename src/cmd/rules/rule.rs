@@ -47,18 +47,18 @@ pub(super) fn from_args(args: RuleAddArgs) -> Result<Rule, Failure> {
         None => None,
     };
     Ok(Rule {
-        id: String::new(),
-        kind,
-        pattern,
-        effect: if args.deny { Effect::Deny } else { Effect::Allow },
         scope: Scope { agent: args.agent, target: args.target, user: args.user, cwd: args.cwd },
         reason: args.reason,
-        author: String::new(),
         created_at: now,
         expires_at,
-        hits: 0,
         terminal: args.cover.terminal,
         stdin: stdin_of(&args.cover),
+        ..Rule::new(
+            String::new(),
+            kind,
+            pattern,
+            if args.deny { Effect::Deny } else { Effect::Allow },
+        )
     })
 }
 

@@ -122,22 +122,12 @@ pub(super) fn book(rules: Vec<Rule>) -> Box<Rulebook> {
 
 pub(super) fn exact(pattern: &str) -> Rule {
     Rule {
-        id: String::new(),
-        kind: MatchKind::Exact,
-        pattern: pattern.into(),
-        effect: RuleEffect::Allow,
         scope: Scope {
             target: Some("web-1".into()),
             agent: Some("fixbot".into()),
             ..Scope::default()
         },
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
+        ..Rule::new("", MatchKind::Exact, pattern, RuleEffect::Allow)
     }
 }
 

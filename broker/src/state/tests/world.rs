@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use expacti_engine::{Effect, MatchKind, RiskTables, Rule, Scope};
+use expacti_engine::{Effect, MatchKind, RiskTables, Rule};
 use expacti_protocol::command::{CommandState, CommandText, ItemKind, Submission};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, GateEvent};
@@ -256,20 +256,7 @@ pub(super) fn message(id: &CommandId, allow: bool) -> DecisionMessage {
 
 /// A rule that allows exactly this text.
 pub(super) fn rule(pattern: &str) -> Rule {
-    Rule {
-        id: String::new(),
-        kind: MatchKind::Exact,
-        pattern: pattern.into(),
-        effect: Effect::Allow,
-        scope: Scope::default(),
-        reason: None,
-        author: String::new(),
-        created_at: 0,
-        expires_at: None,
-        hits: 0,
-        terminal: false,
-        stdin: None,
-    }
+    Rule::new("", MatchKind::Exact, pattern, Effect::Allow)
 }
 
 pub(super) fn code<T>(result: Result<T, Refusal>) -> ErrorCode {
