@@ -344,7 +344,10 @@ fn what_is_understood_has_a_sentence() {
     let push = w.submit(&session, "git-receive-pack '/srv/repo.git'");
     assert_eq!(view(&w, &push).headline.as_deref(), Some("git push to /srv/repo.git"));
     let other = w.submit(&session, "git-receive-pack '/srv/repo.git'; id");
-    assert_eq!(view(&w, &other).headline, None);
+    let said = view(&w, &other).headline.clone().unwrap();
+    assert!(said.contains("writes") && said.contains("runs code"), "more than a push: {said}");
+    let unknown = w.submit(&session, "git-receive-pack '/srv/repo.git'; ./x");
+    assert_eq!(view(&w, &unknown).headline, None);
     let removes = w.submit(&session, "rm -rf /srv/old");
     assert_eq!(view(&w, &removes).headline.as_deref(), Some("deletes /srv/old/**"));
     let secret = w.submit(&session, "touch 'mysql://u:hunter2hunter2@db/x'");
