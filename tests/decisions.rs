@@ -228,3 +228,46 @@ fn the_default_rule_is_added_once_and_lets_commands_look() -> Result<()> {
     t.wrap(&["ssh", "target", "cat /etc/hostname"]).run()?.expect_code(0)?;
     Ok(())
 }
+
+#[test]
+fn the_report_counts_what_rules_and_people_decided() -> Result<()> {
+    let t = trial!()?;
+    t.up()?;
+    for rule in
+        [&["--exact", "hostname"][..], &["--exact", "uptime"], &["--deny", "--glob", "rm **"]]
+    {
+        t.expacti(&[&["rules", "add"], rule].concat())?.expect_code(0)?;
+    }
+    t.wrap(&["ssh", "target", "uptime"]).run()?.expect_code(0)?;
+    t.wrap(&["ssh", "target", "rm -f /nowhere/x"]).run()?.expect_code(77)?;
+    for allow in [true, false] {
+        let run = t.wrap(&["ssh", "target", "true"]).spawn()?;
+        let held = t.wait_pending()?;
+        if allow {
+            t.allow(&held.id)?
+        } else {
+            t.deny(&held.id, "not now")?
+        }
+        run.wait()?.expect_code(if allow { 0 } else { 77 })?;
+    }
+    let report = t.expacti(&["rules", "report", "--since", "1h", "--json"])?.json()?;
+    let counts = |of: &serde_json::Value| {
+        let fields = ["asked", "let_through", "denied_by_rule", "denied"];
+        fields.map(|field| of[field].as_u64().unwrap())
+    };
+    assert_eq!(report["commands"], 4, "{report}");
+    assert_eq!(counts(&report), [2, 1, 1, 1], "{report}");
+    assert_eq!(counts(&report["by_target"]["target"]), [2, 1, 1, 1], "{report}");
+    let by_rule = report["by_rule"].as_object().unwrap();
+    assert_eq!(by_rule.len(), 2, "one let through and one denied: {report}");
+    let unused = report["unused"].as_array().unwrap();
+    assert_eq!(unused.len(), 1, "{report}");
+    assert_eq!(unused[0]["pattern"], "hostname");
+    assert!(report["median_seconds"].as_i64().is_some(), "{report}");
+    let text = t.expacti(&["rules", "report"])?.expect_code(0)?.out();
+    assert!(
+        text.contains("a person was asked about 2, rules let 1 through and denied 1"),
+        "{text}"
+    );
+    Ok(())
+}

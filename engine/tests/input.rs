@@ -30,7 +30,14 @@ fn code_is_never_let_through_unseen() {
     let commands = list.split(['\n', '¦']).map(str::trim).filter(|command| !command.is_empty());
     let flows: Vec<&str> = commands.filter(|command| report(command, false).may_flow()).collect();
     assert!(flows.is_empty(), "{flows:?}");
-    for line in ["alias cat=sh\ncat", "tar xf -\n./x </dev/null", "trap sh EXIT\nread x"] {
+    for line in [
+        "alias cat=sh\ncat",
+        "tar xf -\n./x </dev/null",
+        "trap sh EXIT\nread x",
+        "tar x",
+        "tar xf - -C /",
+        "tar xf - -C ~/",
+    ] {
         assert!(!report(line, false).may_flow(), "{line}");
     }
 }

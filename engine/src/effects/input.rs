@@ -69,9 +69,11 @@ impl InputReport {
     #[must_use]
     pub fn may_flow(&self) -> bool {
         match self.r#use {
-            InputUse::Archive | InputUse::File => {
-                !self.into.iter().any(|path| special::is_special_path(path))
-            }
+            InputUse::Archive => !self.into.iter().any(|path| {
+                special::is_special_path(path)
+                    || special::holds_start_up_files(path.trim_end_matches('/'))
+            }),
+            InputUse::File => !self.into.iter().any(|path| special::is_special_path(path)),
             InputUse::Looks | InputUse::Protocol | InputUse::Unused => true,
             InputUse::Code | InputUse::Names | InputUse::Unknown => false,
         }
@@ -268,6 +270,10 @@ fn of_commands(commands: &[&Performed]) -> InputReport {
                 command.directories.clone().unwrap_or_default()
             }
             InputUse::Archive | InputUse::File => written(),
+            // Whoever speaks to a daemon has it do anything.
+            InputUse::Protocol if effects.changes.iter().any(|change| change == "container") => {
+                vec!["the daemon, which starts what it is told with all rights".to_owned()]
+            }
             InputUse::Protocol => vec!["whatever the other side names".to_owned()],
             _ => Vec::new(),
         };

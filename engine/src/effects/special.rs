@@ -42,7 +42,8 @@ pub(super) fn is_special(touched: &Touched) -> bool {
         || is_special_path(path)
 }
 
-fn holds_start_up_files(directory: &str) -> bool {
+/// Whether a directory is a home, the root, or one of homes: start-up files lie right in it.
+pub(super) fn holds_start_up_files(directory: &str) -> bool {
     let one_below = |top: &str| directory.strip_prefix(top).is_some_and(|name| !name.contains('/'));
     matches!(directory, "" | "~" | "/root" | "/home" | "/Users")
         || one_below("/home/")
