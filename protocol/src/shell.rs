@@ -41,7 +41,10 @@ impl PosixShell {
     }
 
     /// From the wire: a name from another version is a shell that is not known.
-    pub(crate) fn lenient<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Self>, D::Error> {
+    ///
+    /// # Errors
+    /// When it is no text.
+    pub fn lenient<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Self>, D::Error> {
         Ok(Option::<String>::deserialize(from)?.as_deref().and_then(Self::parse))
     }
 }
