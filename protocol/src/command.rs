@@ -9,6 +9,7 @@ use crate::ids::{CommandId, SessionId};
 use crate::input::CommandInput;
 use crate::session::{Pty, SessionInfo};
 use crate::shell::PosixShell;
+use crate::signed::SignedText;
 
 /// What kind of bytes an item holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -301,6 +302,9 @@ pub struct Submission {
     /// What goes with the item for reading: decoded keys, a diff, the text of a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<String>,
+    /// All of this in the gate's own words, signed by the gate: what a reviewer signs repeats it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<SignedText>,
 }
 
 /// One reviewer's word on a command.
@@ -399,6 +403,10 @@ pub struct CommandView {
     /// What goes with the item for reading: decoded keys, a diff, the text of a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<String>,
+    /// The item in the gate's own words, signed by the gate, while it waits: what a reviewer signs repeats
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<SignedText>,
     /// The grant that came with the allow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,

@@ -150,8 +150,11 @@ pub struct DecisionBody {
     /// With an allow: go on trusting what only looks in that account, whatever this may change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust: bool,
-    /// The reviewer's signature.
-    #[serde(default)]
+    /// With an allow: what the reviewer has signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// The reviewer's signature of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
 }
 

@@ -8,4 +8,6 @@
 
 mod statement;
 
-pub use statement::{Allowed, Decision, Item, StatementError};
+pub use statement::{
+    Allowed, At, Decision, Item, MAX_DECISIONS, MAX_STATEMENT, Session, StatementError, VERSION,
+};

@@ -148,6 +148,7 @@ impl State {
             input: message.input,
             input_grant: message.input_grant,
             trust: message.allow && message.trust,
+            signed: SignedText::of(message.statement.as_ref(), message.signature.as_ref()),
         });
         open.view.votes.retain(|v| v.by != by.name);
         open.view.votes.push(VoteView {
@@ -156,7 +157,6 @@ impl State {
             at: now.seconds(),
             comment: comment.map(str::to_owned),
         });
-        open.signatures.extend(message.signature.clone());
         let ballots = open.ballots.clone();
         let everyone = ballots
             .iter()
@@ -167,7 +167,8 @@ impl State {
         match eligibility::count(&requirement, &ballots) {
             Tally::Open { have, need, may_still } => {
                 open.view.approvals_missing = need.saturating_sub(have);
-                let signature = message.signature.clone().filter(|_| open.salted_digest.is_none());
+                let signed = SignedText::of(message.statement.as_ref(), message.signature.as_ref())
+                    .filter(|_| open.salted_digest.is_none());
                 let view = open.view.clone();
                 let entry = self
                     .entry_for("vote", &view, now)
@@ -179,7 +180,7 @@ impl State {
                     .with_some("grant_seconds", message.grant.map(|g| g.seconds))
                     .with_some("grant_bytes", message.grant.map(|g| g.bytes))
                     .with_some("comment", comment)
-                    .with_some("signature", signature);
+                    .with_some("signed", signed.map(|signed| vec![signed]));
                 self.audit(&entry)?;
                 self.store(id, Some(CommandState::Pending))?;
             }
@@ -272,11 +273,11 @@ impl State {
         open.view.approvals_missing = 0;
         open.kind = Some(by.kind());
         open.deadline = now.mono + RELEASE_WINDOW;
-        let (view, bytes, secrets, signatures, secret) = (
+        let (view, bytes, secrets, signed, secret) = (
             open.view.clone(),
             open.bytes.clone(),
             open.secrets.clone(),
-            open.signatures.clone(),
+            open.signed(),
             open.salted_digest.is_some(),
         );
         if !allow {
@@ -314,7 +315,7 @@ impl State {
             .with_some("comment", comment)
             .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
             // With a signature of its digest a secret could be guessed.
-            .with_some("signatures", (!signatures.is_empty() && !secret).then_some(signatures));
+            .with_some("signed", (allow && !signed.is_empty() && !secret).then_some(signed));
         let mut masked = view;
         mask_input::mask(&mut masked, &secrets);
         self.audit(&input::logged(entry, &masked, allow))?;
@@ -371,7 +372,7 @@ impl State {
                 _ => Vec::new(),
             },
             instead: self.instead(&open.view),
-            signatures: open.signatures.clone(),
+            signed: open.signed(),
         });
         if let Some(gate) = open.gate {
             self.tell_gate(gate, event);

@@ -102,7 +102,7 @@ impl World {
             input: None,
             input_grant: None,
             instead: None,
-            signatures: Vec::new(),
+            signed: Vec::new(),
         };
         self.task.on_event(GateEvent::Decision(decision)).unwrap();
     }

@@ -91,7 +91,7 @@ impl World {
             input: None,
             input_grant: None,
             instead: None,
-            signatures: Vec::new(),
+            signed: Vec::new(),
         };
         change(&mut decision);
         Event::Broker(BrokerEvent::Decided(Decided::for_test(decision)))
