@@ -120,6 +120,7 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
         input,
         input_grant,
         trust,
+        statement: None,
         signature: None,
     };
     let view: CommandView =

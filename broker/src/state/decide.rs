@@ -6,6 +6,8 @@ use expacti_protocol::command::{CommandState, CommandView, Grant, VoteView};
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
+use expacti_protocol::signed::SignedText;
+use serde_json::{Value, json};
 
 use super::commands::too_late_for;
 use super::eligibility;
@@ -180,7 +182,7 @@ impl State {
                     .with_some("grant_seconds", message.grant.map(|g| g.seconds))
                     .with_some("grant_bytes", message.grant.map(|g| g.bytes))
                     .with_some("comment", comment)
-                    .with_some("signed", signed.map(|signed| vec![signed]));
+                    .with_some("signed", signed.map(|signed| logged(&[signed])));
                 self.audit(&entry)?;
                 self.store(id, Some(CommandState::Pending))?;
             }
@@ -315,7 +317,7 @@ impl State {
             .with_some("comment", comment)
             .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
             // With a signature of its digest a secret could be guessed.
-            .with_some("signed", (allow && !signed.is_empty() && !secret).then_some(signed));
+            .with_some("signed", (allow && !signed.is_empty() && !secret).then(|| logged(&signed)));
         let mut masked = view;
         mask_input::mask(&mut masked, &secrets);
         self.audit(&input::logged(entry, &masked, allow))?;
@@ -378,4 +380,10 @@ impl State {
             self.tell_gate(gate, event);
         }
     }
+}
+
+/// What was signed, as the log has it.
+fn logged(signed: &[SignedText]) -> Value {
+    let one = |text: &SignedText| json!({ "statement": text.statement, "signature": text.signature });
+    signed.iter().map(one).collect()
 }

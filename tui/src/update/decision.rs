@@ -65,6 +65,7 @@ impl Decision {
             input,
             input_grant,
             trust: verdict == Verdict::Allow && item.trust,
+            statement: None,
             signature: None,
         }))
     }

@@ -235,6 +235,7 @@ pub(super) fn submission(session: &SessionId, command: &str) -> Submission {
         ready: true,
         interactive: None,
         preview: None,
+        item: None,
     }
 }
 

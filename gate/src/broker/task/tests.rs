@@ -58,6 +58,7 @@ impl World {
             ready: true,
             interactive: None,
             preview: None,
+            item: None,
         };
         self.task.on_request(LinkRequest::Submit {
             epoch: 0,
