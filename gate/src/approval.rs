@@ -2,6 +2,7 @@
 //! own settings (`[approval]` of the configuration). Neither the broker nor who holds a token can lower
 //! that. Whatever cannot be read or understood is no approval.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,12 +15,11 @@ use expacti_protocol::command::{CommandText, Submission};
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::session::SessionInfo;
 use expacti_protocol::signed::SignedText;
-use expacti_signing::{Item, Limits, Need, Requirement, Settings, Signers};
+use expacti_signing::{
+    AllowedSigners, ITEM_NAMESPACE, Item, Limits, Need, Revoked, Settings, Signers, SignersFault, Subject,
+};
 use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
 use russh::keys::PrivateKey;
-
-/// The namespace of the gate's signatures of items.
-const ITEM_NAMESPACE: &str = "expacti-item";
 
 /// `[approval]` of the configuration.
 #[derive(Debug, Clone, Default)]
@@ -37,18 +37,10 @@ pub(crate) struct Approvals {
     key: PrivateKey,
     public: String,
     config: Option<ApprovalConfig>,
-    /// Each requirement as the engine understands it.
-    sets: Vec<Set>,
+    /// How the engine is asked whether an item has a level or an effect, in doubt as policies are.
+    levels: Vec<(Level, Snapshot)>,
+    effects: Vec<(String, Snapshot)>,
     signers: Mutex<Option<Read>>,
-}
-
-/// A requirement as the engine understands it.
-struct Set {
-    /// With its level.
-    at: Snapshot,
-    /// Whatever the level.
-    any: Snapshot,
-    level: Option<Level>,
 }
 
 /// The list of signers as it was read, and which files it was read from.
@@ -112,14 +104,19 @@ impl Approvals {
     /// When they ask for what cannot be, or the signers cannot be read.
     pub(crate) fn new(key: PrivateKey, config: Option<ApprovalConfig>) -> Result<Self, String> {
         let public = key.public_key().to_openssh().map_err(|error| error.to_string())?;
-        let mut sets = Vec::new();
+        let (mut levels, mut effects) = (Vec::new(), Vec::new());
         if let Some(config) = &config {
             config.settings.check()?;
-            for requirement in &config.settings.require {
-                sets.push(Set::of(requirement)?);
+            for level in [Level::Critical, Level::High, Level::Medium] {
+                levels.push((level, asking(Some(level), None)?));
+            }
+            let named = config.settings.require.iter().flat_map(|r| r.effects.iter().cloned());
+            for effect in named.collect::<BTreeSet<_>>() {
+                let snapshot = asking(None, Some(&effect))?;
+                effects.push((effect, snapshot));
             }
         }
-        let all = Self { key, public, config, sets, signers: Mutex::new(None) };
+        let all = Self { key, public, config, levels, effects, signers: Mutex::new(None) };
         if all.config.is_some() {
             all.signers()?;
         }
@@ -184,7 +181,7 @@ impl Approvals {
         .map_err(|refused| refused.to_string())
     }
 
-    /// What is asked for, of all requirements that the item or its standard input meets.
+    /// What is asked for, of all requirements that the item with its standard input meets.
     fn needs(
         &self,
         held: &Waiting,
@@ -192,47 +189,47 @@ impl Approvals {
         config: &ApprovalConfig,
     ) -> Result<Vec<Need>, String> {
         let bytes = held.submission.text.bytes().map_err(|error| error.to_string())?;
-        let mut needs = Vec::new();
-        for (set, requirement) in self.sets.iter().zip(&config.settings.require) {
-            let names = [&held.info.target, &held.info.host];
-            let meets = names.into_iter().any(|name| {
-                let session = Context {
-                    agent: held.info.agent.clone(),
-                    target: name.clone(),
-                    user: held.info.user.clone(),
-                    tags: config.settings.tags_of([&held.info.target, &held.info.host]),
-                    ..Context::default()
-                };
-                let context = held.submission.context(session);
-                let code = || self.runs(&bytes, &context) && !input.is_empty();
-                set.is_met(held.submission.syntax(), &bytes, &context, held.level)
-                    || code()
-                        && set.is_met(
-                            ItemSyntax::Command,
-                            input,
-                            &Context { has_stdin_script: true, ..context.clone() },
-                            held.level,
-                        )
-            });
-            if meets && let Some(need) = requirement.need() {
-                needs.push(need);
-            }
+        let context = held.submission.context(Context {
+            agent: held.info.agent.clone(),
+            target: held.info.target.clone(),
+            user: held.info.user.clone(),
+            ..Context::default()
+        });
+        let mut level = held.level;
+        let mut effects = BTreeSet::new();
+        self.add(held.submission.syntax(), &bytes, &context, &mut level, &mut effects);
+        if !input.is_empty() && runs_input(&bytes, &context) {
+            let context = Context { has_stdin_script: true, ..context };
+            self.add(ItemSyntax::Command, input, &context, &mut level, &mut effects);
         }
-        Ok(needs)
+        Ok(config.settings.needs(&Subject {
+            level,
+            target: &held.info.target,
+            host: &held.info.host,
+            user: &held.info.user,
+            effects: &effects,
+            // The engine has been asked for each, and answers yes in doubt.
+            understood: true,
+        }))
     }
 
-    /// Whether a command may run what comes on its standard input.
-    fn runs(&self, command: &[u8], context: &Context) -> bool {
-        let tables = RiskTables::builtin();
-        let assessment = tables.assess(command, context);
-        match tables.input_use(command, context, &assessment).r#use {
-            InputUse::Code | InputUse::Names | InputUse::Unknown => true,
-            InputUse::Archive
-            | InputUse::File
-            | InputUse::Looks
-            | InputUse::Protocol
-            | InputUse::Unused => false,
-        }
+    /// Adds what a text may do.
+    fn add(
+        &self,
+        syntax: ItemSyntax<'_>,
+        bytes: &[u8],
+        context: &Context,
+        level: &mut Level,
+        effects: &mut BTreeSet<String>,
+    ) {
+        let has = |snapshot: &Snapshot| {
+            let verdict = judge_as(snapshot, syntax, bytes, context, &History::default());
+            verdict.requirement.policy.is_some()
+        };
+        let highest = self.levels.iter().find(|(_, snapshot)| has(snapshot));
+        *level = (*level).max(highest.map_or(Level::Low, |(level, _)| *level));
+        let found = self.effects.iter().filter(|(_, snapshot)| has(snapshot));
+        effects.extend(found.map(|(effect, _)| effect.clone()));
     }
 
     /// The signers as the files name them now.
@@ -251,10 +248,20 @@ impl Approvals {
         let text = |path: &Path| {
             std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
         };
-        let revoked = config.revoked.as_deref().map(text).transpose()?;
-        let signers = Signers::parse(&text(&config.signers)?, revoked.as_deref().unwrap_or(""))
-            .map_err(|faults| format!("{}: {faults}", config.signers.display()))?;
-        let signers = Arc::new(signers);
+        let faults = |path: &Path| {
+            let path = path.display().to_string();
+            move |faults: Vec<SignersFault>| {
+                let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                format!("{path}: {}", all.join("; "))
+            }
+        };
+        let allowed = AllowedSigners::parse(&text(&config.signers)?)
+            .map_err(faults(&config.signers))?;
+        let revoked = match &config.revoked {
+            Some(path) => Revoked::parse(text(path)?).map_err(faults(path))?,
+            None => Revoked::default(),
+        };
+        let signers = Arc::new(Signers { allowed, revoked });
         // A file that was changed while it was read is read again the next time.
         if versions()? == before {
             *read = Some(Read { of: before, signers: Arc::clone(&signers) });
@@ -263,56 +270,41 @@ impl Approvals {
     }
 }
 
-impl Set {
-    fn of(requirement: &Requirement) -> Result<Self, String> {
-        let policy = |target: Option<&String>, level: Option<Level>| Policy {
-            id: "approval".to_owned(),
-            kind: PolicyKind::Any,
-            min: 1,
-            group: Vec::new(),
-            role: None,
-            pattern: "*".to_owned(),
-            effects: requirement.effects.clone(),
-            target: target.cloned(),
-            user: None,
-            tags: requirement.tags.clone(),
-            min_level: level,
-            hours: None,
-            timeout_seconds: None,
-            escalate_after_seconds: None,
-            escalate_to: Vec::new(),
-        };
-        let build = |level| {
-            let targets = &requirement.targets;
-            let policies = match targets.as_slice() {
-                [] => vec![policy(None, level)],
-                some => some.iter().map(|target| policy(Some(target), level)).collect(),
-            };
-            let policies = PolicySet::build(policies).map_err(|error| error.to_string())?;
-            Ok::<_, String>(Snapshot {
-                tables: RiskTables::builtin().clone(),
-                rules: RuleSet::default(),
-                policies,
-            })
-        };
-        Ok(Self { at: build(requirement.level)?, any: build(None)?, level: requirement.level })
+/// Whether a command may run what comes on its standard input.
+fn runs_input(command: &[u8], context: &Context) -> bool {
+    let tables = RiskTables::builtin();
+    let assessment = tables.assess(command, context);
+    match tables.input_use(command, context, &assessment).r#use {
+        InputUse::Code | InputUse::Names | InputUse::Unknown => true,
+        InputUse::Archive
+        | InputUse::File
+        | InputUse::Looks
+        | InputUse::Protocol
+        | InputUse::Unused => false,
     }
+}
 
-    /// Whether an item is one of those that the requirement is about, by what the gate thinks of it or,
-    /// for its level, by what the broker said.
-    fn is_met(
-        &self,
-        syntax: ItemSyntax<'_>,
-        bytes: &[u8],
-        context: &Context,
-        said: Level,
-    ) -> bool {
-        let meets = |snapshot: &Snapshot| {
-            let verdict = judge_as(snapshot, syntax, bytes, context, &History::default());
-            verdict.requirement.policy.is_some()
-        };
-        meets(&self.at) || self.level.is_some_and(|level| said >= level) && meets(&self.any)
-    }
+/// One policy, for what has this level or effect.
+fn asking(level: Option<Level>, effect: Option<&String>) -> Result<Snapshot, String> {
+    let policy = Policy {
+        id: "approval".to_owned(),
+        kind: PolicyKind::Any,
+        min: 1,
+        group: Vec::new(),
+        role: None,
+        pattern: "*".to_owned(),
+        effects: effect.cloned().into_iter().collect(),
+        target: None,
+        user: None,
+        tags: Vec::new(),
+        min_level: level,
+        hours: None,
+        timeout_seconds: None,
+        escalate_after_seconds: None,
+        escalate_to: Vec::new(),
+    };
+    let policies = PolicySet::build(vec![policy]).map_err(|error| error.to_string())?;
+    Ok(Snapshot { tables: RiskTables::builtin().clone(), rules: RuleSet::default(), policies })
 }
 
 impl Version {

@@ -83,6 +83,37 @@ pub struct PrincipalView {
     pub created_at: i64,
 }
 
+/// A key with which a person signs what they allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// Whose.
+    pub person: String,
+    /// `TYPE BASE64`.
+    pub public_key: String,
+    /// `SHA256:…`.
+    pub fingerprint: String,
+    /// Who added it.
+    pub added_by: String,
+    /// When, in seconds since the Unix epoch.
+    pub added_at: i64,
+}
+
+/// The body of `POST /v1/signing-keys`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewSigningKey {
+    /// Whose.
+    pub person: String,
+    /// The line of a `.pub` file.
+    pub public_key: String,
+}
+
+/// The body of `POST /v1/signing-keys/remove`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldSigningKey {
+    /// `SHA256:…`.
+    pub fingerprint: String,
+}
+
 /// The answer to `POST /v1/principals`: the only time the token is shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrincipalCreated {

@@ -115,6 +115,7 @@ impl State {
         if message.trust && !message.allow {
             return Err(Refusal::invalid("trust comes with an allow, not with a denial"));
         }
+        self.check_signature(by, message, &open.view, now)?;
         self.vote(id, by, message, comment, now)
     }
 

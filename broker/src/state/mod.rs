@@ -38,6 +38,7 @@ mod shown;
 mod snapshot;
 mod submit;
 mod table;
+mod signing_keys;
 mod taint;
 mod targets;
 #[cfg(test)]
