@@ -63,7 +63,11 @@ const KEYS: &[(&str, Kind, &str)] = &[
          effects, signatures, by, touch, verify",
     ),
     ("approval.revoked", Kind::Text, "a file of keys that count for nothing any more"),
-    ("approval.signers", Kind::Text, "the file of those who may sign, as OpenSSH's allowed_signers"),
+    (
+        "approval.signers",
+        Kind::Text,
+        "the file of those who may sign, as OpenSSH's allowed_signers",
+    ),
     ("approval.tags", Kind::Table, "targets by tag, for approval.require"),
     ("broker", Kind::Text, "the broker's address"),
     (

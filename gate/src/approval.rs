@@ -8,18 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use expacti_engine::{
-    Context, History, InputUse, ItemSyntax, Level, Policy, PolicyKind, PolicySet, RiskTables, RuleSet,
-    Snapshot, judge_as,
+    Context, History, InputUse, ItemSyntax, Level, Policy, PolicyKind, PolicySet, RiskTables,
+    RuleSet, Snapshot, judge_as,
 };
 use expacti_protocol::command::{CommandText, Submission};
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::session::SessionInfo;
 use expacti_protocol::signed::SignedText;
 use expacti_signing::{
-    AllowedSigners, ITEM_NAMESPACE, Item, Limits, Need, Revoked, Settings, Signers, SignersFault, Subject,
+    AllowedSigners, ITEM_NAMESPACE, Item, Limits, Need, Revoked, Settings, Signers, SignersFault,
+    Subject,
 };
-use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
 use russh::keys::PrivateKey;
+use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
 
 /// `[approval]` of the configuration.
 #[derive(Debug, Clone, Default)]
@@ -169,16 +170,9 @@ impl Approvals {
         }
         let item = held.item.as_ref().ok_or("the gate could not make a statement of it")?;
         let signers = self.signers()?;
-        expacti_signing::approve(
-            &needs,
-            item,
-            &claimed.limits,
-            claimed.signed,
-            &signers,
-            now(),
-        )
-        .map(|_| Proven(()))
-        .map_err(|refused| refused.to_string())
+        expacti_signing::approve(&needs, item, &claimed.limits, claimed.signed, &signers, now())
+            .map(|_| Proven(()))
+            .map_err(|refused| refused.to_string())
     }
 
     /// What is asked for, of all requirements that the item with its standard input meets.
@@ -255,8 +249,8 @@ impl Approvals {
                 format!("{path}: {}", all.join("; "))
             }
         };
-        let allowed = AllowedSigners::parse(&text(&config.signers)?)
-            .map_err(faults(&config.signers))?;
+        let allowed =
+            AllowedSigners::parse(&text(&config.signers)?).map_err(faults(&config.signers))?;
         let revoked = match &config.revoked {
             Some(path) => Revoked::parse(text(path)?).map_err(faults(path))?,
             None => Revoked::default(),

@@ -199,7 +199,7 @@ pub struct DecisionMessage {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ReviewerRequest {
     /// Allow or deny.
-    Decision(DecisionMessage),
+    Decision(Box<DecisionMessage>),
     /// Send the output of a session from now on; the recording so far comes first.
     Watch {
         /// Chosen by the client.

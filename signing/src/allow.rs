@@ -4,12 +4,9 @@
 use expacti_protocol::command::CommandView;
 use expacti_protocol::signed::SignedText;
 
-use crate::check::Limits;
+use crate::check::{DECISION_NAMESPACE, Limits};
 use crate::signer::SigningKey;
 use crate::statement::{Allowed, Decision, Item};
-
-/// The namespace of signatures of decisions.
-const NAMESPACE: &str = "expacti-decision";
 
 /// What the key has signed. Nothing is signed if the broker shows something else than the gate holds.
 ///
@@ -32,10 +29,9 @@ pub async fn allow(
         input_grant: limits.input_grant,
         ..Allowed::new(item)
     };
-    let statement =
-        Decision::allowing(vec![allowed]).text().map_err(|error| error.to_string())?;
+    let statement = Decision::allowing(vec![allowed]).text().map_err(|error| error.to_string())?;
     let signature = key
-        .sign(NAMESPACE, statement.as_bytes())
+        .sign(DECISION_NAMESPACE, statement.as_bytes())
         .await
         .map_err(|error| error.to_string())?;
     Ok(SignedText { statement, signature })

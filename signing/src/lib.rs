@@ -4,10 +4,27 @@
 //! reviewer signs a [`Decision`] that repeats it. The gate checks the signature against its own list of
 //! signers and its own settings, so that neither the broker nor who holds a token can approve.
 //!
-//! No I/O, no clock.
+//! No I/O, no clock, except in the module that makes signatures ([`SigningKey`]).
 
+mod allow;
+mod approval;
+mod check;
+mod keys;
+mod pattern;
+mod signer;
+mod signers;
+mod sshsig;
 mod statement;
 
+pub use allow::allow;
+pub use approval::{MAX_SIGNATURES, Missing, Need, Requirement, Settings, Subject, enough};
+pub use check::{
+    DECISION_NAMESPACE, ITEM_NAMESPACE, LeftOut, Limits, MAX_STATEMENTS, Reason, Refused, approve,
+};
+pub use keys::{KeyFault, fingerprint_of};
+pub use signer::{SignerError, SigningKey, Via};
+pub use signers::{AllowedSigners, Person, Revoked, SignerFault, Signers, SignersFault};
+pub use sshsig::{MAX_SIGNATURE, Presence, SigFault, Signed, SignerKey, Verified};
 pub use statement::{
     Allowed, At, Decision, Item, MAX_DECISIONS, MAX_STATEMENT, Session, StatementError, VERSION,
 };

@@ -88,7 +88,7 @@ async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -
                 key
             } else {
                 let text = read_key(Path::new(&key))?;
-                expacti_signing::fingerprint(&text)
+                expacti_signing::fingerprint_of(&text)
                     .map_err(|why| Failure::usage(format!("{key}: {why}")))?
             };
             let old = OldSigningKey { fingerprint };

@@ -447,7 +447,7 @@ impl EventLoop {
                         input_grant: message.input_grant,
                     };
                     expacti_signing::allow(&key, &limits, &view).await
-                },
+                }
                 None => Err("there is no key".to_owned()),
             };
             let _ = signed.send((message, answer)).await;

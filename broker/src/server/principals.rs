@@ -5,8 +5,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use expacti_protocol::http::{
-    AgentKeyQuery, NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView, SigningKey,
-    Target,
+    AgentKeyQuery, NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView,
+    SigningKey, Target,
 };
 use expacti_protocol::principal::Role;
 
@@ -64,11 +64,7 @@ pub(super) async fn add_signing_key(
     peer: Peer,
     Json(new): Json<NewSigningKey>,
 ) -> Answer<SigningKey> {
-    broker
-        .handle
-        .run(move |state, _, now| state.add_signing_key(&peer, &new, now))
-        .await
-        .map(Json)
+    broker.handle.run(move |state, _, now| state.add_signing_key(&peer, &new, now)).await.map(Json)
 }
 
 pub(super) async fn remove_signing_key(

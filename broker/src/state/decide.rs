@@ -171,7 +171,7 @@ impl State {
             Tally::Open { have, need, may_still } => {
                 open.view.approvals_missing = need.saturating_sub(have);
                 let signed = SignedText::of(message.statement.as_ref(), message.signature.as_ref())
-                    .filter(|_| open.salted_digest.is_none());
+                    .filter(|_| !open.has_hidden_digest());
                 let view = open.view.clone();
                 let entry = self
                     .entry_for("vote", &view, now)
@@ -280,7 +280,7 @@ impl State {
             open.view.clone(),
             open.bytes.clone(),
             open.secrets.clone(),
-            open.signed(),
+            open.signed_in_the_log(),
             open.salted_digest.is_some(),
         );
         if !allow {
@@ -317,8 +317,7 @@ impl State {
             .with_some("trust", self.commands.get(id).and_then(|open| open.trust.then_some(true)))
             .with_some("comment", comment)
             .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
-            // With a signature of its digest a secret could be guessed.
-            .with_some("signed", (allow && !signed.is_empty() && !secret).then(|| logged(&signed)));
+            .with_some("signed", (allow && !signed.is_empty()).then(|| logged(&signed)));
         let mut masked = view;
         mask_input::mask(&mut masked, &secrets);
         self.audit(&input::logged(entry, &masked, allow))?;
@@ -385,6 +384,7 @@ impl State {
 
 /// What was signed, as the log has it.
 fn logged(signed: &[SignedText]) -> Value {
-    let one = |text: &SignedText| json!({ "statement": text.statement, "signature": text.signature });
+    let one =
+        |text: &SignedText| json!({ "statement": text.statement, "signature": text.signature });
     signed.iter().map(one).collect()
 }

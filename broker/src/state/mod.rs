@@ -35,10 +35,10 @@ mod secret_input;
 mod sessions;
 mod shell;
 mod shown;
+mod signing_keys;
 mod snapshot;
 mod submit;
 mod table;
-mod signing_keys;
 mod taint;
 mod targets;
 #[cfg(test)]

@@ -82,6 +82,17 @@ impl OpenCommand {
         allows.filter_map(|ballot| ballot.signed.clone()).collect()
     }
 
+    /// Whether a digest of what it is about would let a secret be guessed: then a statement that names it,
+    /// and a signature of that, are not written down.
+    pub(super) fn has_hidden_digest(&self) -> bool {
+        self.salted_digest.is_some() || self.key.is_some()
+    }
+
+    /// What those who allowed it have signed, as far as it may be written down.
+    pub(super) fn signed_in_the_log(&self) -> Vec<SignedText> {
+        if self.has_hidden_digest() { Vec::new() } else { self.signed() }
+    }
+
     /// The command as it is kept, and as everybody may see it: no secret in it is.
     pub(crate) fn shown(&self) -> Result<Shown<CommandView>, Refusal> {
         let mut shown = self.view.clone();

@@ -7,7 +7,7 @@ use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{NewSigningKey, SigningKey};
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 use expacti_protocol::signed::SignedText;
-use expacti_signing::{Item, Limits, Need, Signers};
+use expacti_signing::{AllowedSigners, Item, Limits, Need, Revoked, Signers};
 
 use super::authority::needs_admin;
 use super::credential::bare_key;
@@ -46,14 +46,8 @@ impl State {
             return Err(Refusal::not_found(format!("somebody {} who may decide", new.person)));
         }
         let public_key = bare_key(&new.public_key)?;
-        let line = format!("{} {public_key}\n", new.person);
-        let signers =
-            Signers::parse(&line, "").map_err(|faults| Refusal::invalid(faults.to_string()))?;
-        let fingerprint = signers
-            .fingerprints()
-            .into_iter()
-            .next()
-            .ok_or_else(|| Refusal::invalid("that is no key that signs"))?;
+        let fingerprint = expacti_signing::fingerprint_of(&public_key)
+            .map_err(|fault| Refusal::invalid(fault.to_string()))?;
         if let Some(other) = self.signing_keys.get(&fingerprint) {
             return Err(Refusal::invalid(format!("that key belongs to {} already", other.person)));
         }
@@ -68,8 +62,7 @@ impl State {
             added_at: now.seconds(),
         };
         self.signing_keys.insert(fingerprint.clone(), key.clone());
-        self.writes
-            .push(Write::SigningKey { id: fingerprint, body: Some(Kept::exact(&key)?) });
+        self.writes.push(Write::SigningKey { id: fingerprint, body: Some(Kept::exact(&key)?) });
         self.audit(&entry("signing_key_added", &key, by, now))?;
         Ok(key)
     }
@@ -113,10 +106,8 @@ impl State {
         view: &CommandView,
         now: Now,
     ) -> Result<(), Refusal> {
-        let lines: String = self
-            .keys_of(&by.name)
-            .map(|key| format!("{} {}\n", by.name, key.public_key))
-            .collect();
+        let lines: String =
+            self.keys_of(&by.name).map(|key| format!("{} {}\n", by.name, key.public_key)).collect();
         if !message.allow || lines.is_empty() {
             return Ok(());
         }
@@ -133,12 +124,12 @@ impl State {
             refuse("the gate made no statement of it that could be signed".to_owned())
         })?;
         let item = Item::parse(&item.statement).map_err(|error| refuse(error.to_string()))?;
-        let signers = Signers::parse(&lines, "").map_err(|faults| refuse(faults.to_string()))?;
-        let limits = Limits {
-            grant: message.grant,
-            input: message.input,
-            input_grant: message.input_grant,
-        };
+        let allowed = AllowedSigners::parse(&lines).map_err(|faults| {
+            refuse(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
+        let signers = Signers { allowed, revoked: Revoked::default() };
+        let limits =
+            Limits { grant: message.grant, input: message.input, input_grant: message.input_grant };
         let need = Need { signatures: 1, by: vec![by.name.clone()], touch: false, verify: false };
         expacti_signing::approve(&[need], &item, &limits, &[signed], &signers, now.seconds())
             .map_err(|refused| refuse(refused.to_string()))?;

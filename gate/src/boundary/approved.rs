@@ -245,7 +245,10 @@ mod tests {
         let proof = |h: &HeldItem| Released::for_test(h.id(), h.session(), h.sha256());
         let item = held(b"uname -a");
         let right = proof(&item);
-        assert_eq!(item.release(right, Proven::for_test()).unwrap().0.into_parts().0.as_ref(), b"uname -a");
+        assert_eq!(
+            item.release(right, Proven::for_test()).unwrap().0.into_parts().0.as_ref(),
+            b"uname -a"
+        );
 
         let item = held(b"uname -a");
         let other_id = Released::for_test(&CommandId::new(), item.session(), item.sha256());

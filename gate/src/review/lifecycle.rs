@@ -116,7 +116,11 @@ pub(crate) struct ItemLifecycle {
 impl ItemLifecycle {
     /// An item about to be submitted.
     pub(crate) fn new(session: SessionId, bytes: Bytes, context: Context) -> Self {
-        Self { state: ItemState::Submitting { session, bytes, context }, checked: false, proven: None }
+        Self {
+            state: ItemState::Submitting { session, bytes, context },
+            checked: false,
+            proven: None,
+        }
     }
 
     /// An item whose context can change while it is held, and is to be checked before its release.

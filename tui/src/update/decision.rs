@@ -74,6 +74,6 @@ impl Decision {
             return Effect::Sign(Box::new(message), Box::new(item.view().clone()));
         }
         item.stage = Stage::Sent { r#ref, verdict, at: now };
-        Effect::Send(ReviewerRequest::Decision(message))
+        Effect::Send(ReviewerRequest::Decision(Box::new(message)))
     }
 }

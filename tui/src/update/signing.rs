@@ -50,7 +50,7 @@ pub(super) fn signed(
         signature: Some(signed.signature),
         ..message
     };
-    effects.push(Effect::Send(ReviewerRequest::Decision(message)));
+    effects.push(Effect::Send(ReviewerRequest::Decision(Box::new(message))));
 }
 
 /// The requests for which a key is asked.

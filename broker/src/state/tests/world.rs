@@ -251,6 +251,7 @@ pub(super) fn message(id: &CommandId, allow: bool) -> DecisionMessage {
         input: None,
         input_grant: None,
         trust: false,
+        statement: None,
         signature: None,
     }
 }
