@@ -48,8 +48,8 @@ pub(super) async fn sign(
         return String::from_utf8(output.stdout).map_err(|_| "it wrote no text".to_owned());
     }
     let errors = String::from_utf8_lossy(&output.stderr);
-    let lines = errors.lines().map(str::trim).filter(|line| !line.is_empty());
-    let last = lines.last().unwrap_or("it said nothing");
+    let mut lines = errors.lines().map(str::trim).filter(|line| !line.is_empty());
+    let last = lines.next_back().unwrap_or("it said nothing");
     Err(format!(
         "{}; plug the security key in, and touch it when it blinks; one that asks for a PIN needs an \
          ssh-agent (ssh-add {}) or SSH_ASKPASS",
