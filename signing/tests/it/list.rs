@@ -178,7 +178,7 @@ fn hostile_lines_are_faults() {
 }
 
 #[test]
-fn certificates_and_keys_of_websites_are_not_taken_for_keys() {
+fn certificates_are_not_taken_for_keys() {
     let dir = Dir::new();
     dir.key("ca", &["-t", "ed25519"]);
     dir.key("key", &["-t", "ed25519"]);
