@@ -4,7 +4,7 @@
 use crate::Segment;
 use crate::effects::{Value, understand};
 use crate::program::base_name;
-use crate::restrict::{Line, akin};
+use crate::restrict::{Line, akin, may_be_akin};
 use crate::risk::{commands_of, resolve};
 use crate::subject::{Heard, Subject};
 use crate::tables::{Act, Acts, Grammar, RiskTables};
@@ -21,9 +21,12 @@ pub(crate) fn beside(
     asked: &dyn Fn(&str, bool) -> bool,
 ) -> Vec<Subject> {
     let mut all = hidden_in(segment, tables, asked);
-    let is_asked =
-        |other: &Subject| other.words.first().is_some_and(|first| asked(&first.text, first.known));
-    all.extend(akin(&segment.subject(), tables).into_iter().filter(is_asked));
+    if segment.argv.first().is_some_and(|first| may_be_akin(first, asked)) {
+        let is_asked = |other: &Subject| {
+            other.words.first().is_some_and(|first| asked(&first.text, first.known))
+        };
+        all.extend(akin(&segment.subject(), tables).into_iter().filter(is_asked));
+    }
     all
 }
 

@@ -11,7 +11,7 @@ use crate::subject::Heard;
 use crate::tables::{RiskTables, Synonyms};
 
 use super::suspect::Suspect;
-use super::words::{comparable, is_cluster, is_option};
+use super::words::{Likeness, comparable, is_cluster, is_option, program_likeness};
 use super::{modes, resources, spellings};
 
 /// Patterns by the program that they name, and by a word that a command must have to be meant.
@@ -27,6 +27,8 @@ pub(crate) struct PatternIndex {
 /// The patterns for one program.
 #[derive(Clone, Debug, Default)]
 struct Group {
+    /// The program as they write it, with a directory or without.
+    programs: Vec<Box<str>>,
     all: Vec<usize>,
     /// Those without a word that tells.
     open: Vec<usize>,
@@ -49,19 +51,25 @@ impl PatternIndex {
     pub(crate) fn build<'a>(patterns: impl IntoIterator<Item = Option<&'a GlobPattern>>) -> Self {
         let mut index = Self::default();
         let mut groups: HashMap<&str, Vec<(usize, Vec<Key>)>> = HashMap::new();
+        let mut written: HashMap<&str, Vec<Box<str>>> = HashMap::new();
         for (at, pattern) in patterns.into_iter().enumerate() {
             let Some(pattern) = pattern else { continue };
-            match pattern.program().map(base_name) {
-                Some(program) => {
-                    groups.entry(program).or_default().push((at, keys(pattern, program)));
-                }
-                None => index.any.push(at),
+            let Some(path) = pattern.program() else {
+                index.any.push(at);
+                continue;
+            };
+            let program = base_name(path);
+            groups.entry(program).or_default().push((at, keys(pattern, program)));
+            let paths = written.entry(program).or_default();
+            if !paths.iter().any(|known| **known == *path) {
+                paths.push(path.into());
             }
         }
         for (program, members) in groups {
             index.programs.insert(program.into());
             index.programs.extend(family(program).iter().map(|name| Box::from(*name)));
-            index.by_program.insert(program.into(), Group::of(members));
+            let programs = written.remove(program).unwrap_or_default();
+            index.by_program.insert(program.into(), Group { programs, ..Group::of(members) });
         }
         index
     }
@@ -93,9 +101,12 @@ impl PatternIndex {
         let first = suspect.subject.words.first();
         let mut out = Vec::new();
         match first {
-            // A program that is not known may be any of them.
+            // A program that is not known may be any of those that are like what is known of it.
             Some(word) if !word.known => {
-                out.extend(self.by_program.values().flat_map(|group| &group.all));
+                let like = |program: &Box<str>| program_likeness(program, word) > Likeness::No;
+                let groups = self.by_program.values();
+                let groups = groups.filter(|group| group.programs.iter().any(like));
+                out.extend(groups.flat_map(|group| &group.all));
                 out.sort_unstable();
             }
             Some(word) if self.programs.contains(base_name(&word.text)) => {
@@ -211,7 +222,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::likeness::likeness;
-    use super::super::words::Likeness;
     use super::*;
     use crate::risk::commands_of;
     use crate::tables::RiskTables;

@@ -94,6 +94,15 @@ pub(crate) fn akin(subject: &Subject, tables: &RiskTables) -> Vec<Subject> {
     all
 }
 
+/// Whether a command that begins with this word may be one of another program that somebody asks about.
+pub(crate) fn may_be_akin(first: &str, asked: &dyn Fn(&str, bool) -> bool) -> bool {
+    let name = base_name(first);
+    let mut programs = Synonyms::builtin().akin_programs(name);
+    // Where it stays a program of its family, it keeps its name: `python3.11`.
+    let stays = |program: &str| family(name).contains(&program) && asked(first, true);
+    programs.any(|program| asked(program, true) || stays(program))
+}
+
 /// Whether there is any other way to write commands of the program.
 fn may_be_rewritten(
     subject: &Subject,

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::program::family;
+
 /// One way to write a command, whatever other words it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Form {
@@ -51,6 +53,8 @@ struct File {
 pub(crate) struct Synonyms {
     same: HashMap<String, Vec<Rewrite>>,
     akin: HashMap<String, Vec<Rewrite>>,
+    /// Programs that commands of a program, however written, are akin to, by each name of its family.
+    akin_programs: HashMap<String, BTreeSet<String>>,
     modes: BTreeSet<String>,
     folds: BTreeSet<String>,
     patterns: BTreeSet<String>,
@@ -68,16 +72,28 @@ static SYNONYMS: LazyLock<Synonyms> = LazyLock::new(|| {
         }
         all
     };
-    Synonyms {
-        same: read(&file.same),
-        akin: read(&file.akin),
+    let (same, akin) = (read(&file.same), read(&file.akin));
+    let mut synonyms = Synonyms {
+        same,
+        akin,
+        akin_programs: HashMap::new(),
         modes: file.modes,
         folds: file.folds,
         patterns: file.patterns,
         abbreviates: file.abbreviates,
         endings: file.endings,
-    }
+    };
+    let programs = synonyms.same.keys().chain(synonyms.akin.keys());
+    let programs: BTreeSet<&str> = programs.flat_map(|program| with_family(program)).collect();
+    let reached = |program: &str| (program.to_owned(), synonyms.reached_from(program));
+    synonyms.akin_programs = programs.into_iter().map(reached).collect();
+    synonyms
 });
+
+/// A program, and those that do the same by another name.
+fn with_family(program: &str) -> impl Iterator<Item = &str> {
+    std::iter::once(program).chain(family(program).iter().copied())
+}
 
 impl Synonyms {
     /// What comes with the engine.
@@ -93,6 +109,39 @@ impl Synonyms {
     /// What other programs do that a program's commands do.
     pub(crate) fn akin(&self, program: &str) -> &[Rewrite] {
         self.akin.get(program).map_or(&[], Vec::as_slice)
+    }
+
+    /// Programs of which commands may do what those of this program do, however these are written.
+    pub(crate) fn akin_programs(&self, program: &str) -> impl Iterator<Item = &str> {
+        let mut names = with_family(program);
+        let found = names.find_map(|name| self.akin_programs.get(name));
+        found.into_iter().flatten().map(String::as_str)
+    }
+
+    /// The programs that a command may be one of, where it is first written otherwise, as often as that
+    /// goes, and then as another program's.
+    fn reached_from(&self, program: &str) -> BTreeSet<String> {
+        let mut names: Vec<&str> = with_family(program).collect();
+        let mut at = 0;
+        while let Some(name) = names.get(at).copied() {
+            at += 1;
+            let forms = self.same(name).iter().flat_map(|rewrite| &rewrite.to);
+            for name in forms.flat_map(|form| with_family(&form.program)) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        let akin: Vec<&Rewrite> = names.iter().flat_map(|name| self.akin(name)).collect();
+        let forms = akin.iter().flat_map(|rewrite| &rewrite.to);
+        let mut reached: BTreeSet<String> = forms.map(|form| form.program.clone()).collect();
+        // Where the program stays the same, its name does, whichever it was.
+        let stays =
+            |rewrite: &&Rewrite| rewrite.to.iter().any(|form| form.program == rewrite.from.program);
+        if akin.iter().any(|rewrite| stays(rewrite)) {
+            reached.extend(names.into_iter().map(str::to_owned));
+        }
+        reached
     }
 
     /// The programs of which commands can be written otherwise.
