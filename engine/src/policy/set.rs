@@ -69,7 +69,7 @@ impl PolicySet {
         let hidden = || -> Vec<Suspect> {
             let asked = |first: &str, known| self.may_ask(first, known);
             let segments = assessment.segments.iter();
-            let inside = segments.flat_map(|segment| beside(segment, tables, &asked));
+            let inside = segments.flat_map(|segment| beside(segment, None, tables, &asked));
             inside.map(Suspect::from).collect()
         };
         let commands = || every_command(command).into_iter().map(Suspect::from).collect();

@@ -77,16 +77,29 @@ impl PatternIndex {
     /// Whether a pattern may be about a command that begins with this word, which is known or not.
     pub(crate) fn concerns(&self, first: &str, known: bool) -> bool {
         !self.any.is_empty()
-            || !self.programs.is_empty()
-                && (!known
-                    || self.programs.contains(base_name(first))
-                    || spellings::has_others(first))
+            || !self.programs.is_empty() && (!known || self.names(first) || self.names_other(first))
+    }
+
+    /// Whether a pattern names the program, or one that does the same by another name.
+    fn names(&self, first: &str) -> bool {
+        self.programs.contains(base_name(first))
+    }
+
+    /// Whether a pattern names a program of which a command that begins with this word may be written as
+    /// one.
+    fn names_other(&self, first: &str) -> bool {
+        let mut programs = Synonyms::builtin().same_programs(base_name(first));
+        programs.any(|program| self.programs.contains(program))
     }
 
     /// The patterns that may be about a command: those for its program, for programs like it, and for
     /// any.
     pub(crate) fn about(&self, suspect: &Suspect) -> Vec<usize> {
         let mut all = self.about_one(suspect);
+        let first = suspect.subject.words.first();
+        if !first.is_some_and(|word| self.names(&word.text) || self.names_other(&word.text)) {
+            return all;
+        }
         let others = spellings::others(suspect, RiskTables::builtin());
         if !others.is_empty() {
             let mut known: HashSet<usize> = all.iter().copied().collect();
@@ -109,7 +122,7 @@ impl PatternIndex {
                 out.extend(groups.flat_map(|group| &group.all));
                 out.sort_unstable();
             }
-            Some(word) if self.programs.contains(base_name(&word.text)) => {
+            Some(word) if self.names(&word.text) => {
                 let named = base_name(&word.text);
                 let others = family(named).iter().copied().filter(|other| *other != named);
                 for name in std::iter::once(named).chain(others) {

@@ -152,8 +152,9 @@ impl RuleSet {
         let commands = || suspects(every_command(command));
         let segments = || assessment.segments.iter();
         let may_deny = |first: &str, known| self.may_deny(first, known);
-        let hidden =
-            || suspects(segments().flat_map(|part| beside(part, tables, &may_deny)).collect());
+        let hidden = || {
+            suspects(segments().flat_map(|part| beside(part, None, tables, &may_deny)).collect())
+        };
         self.judge_with(command, context, commands, line, hidden).0
     }
 

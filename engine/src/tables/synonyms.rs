@@ -53,13 +53,22 @@ struct File {
 pub(crate) struct Synonyms {
     same: HashMap<String, Vec<Rewrite>>,
     akin: HashMap<String, Vec<Rewrite>>,
-    /// Programs that commands of a program, however written, are akin to, by each name of its family.
-    akin_programs: HashMap<String, BTreeSet<String>>,
+    /// What commands of a program may be written as, by each name of its family.
+    reached: HashMap<String, Reached>,
     modes: BTreeSet<String>,
     folds: BTreeSet<String>,
     patterns: BTreeSet<String>,
     abbreviates: BTreeSet<String>,
     endings: HashMap<String, String>,
+}
+
+/// The programs that commands of a program may be written as.
+#[derive(Debug, Default)]
+struct Reached {
+    /// Those that are another way to write it.
+    same: BTreeSet<String>,
+    /// Those that do the same in another way.
+    akin: BTreeSet<String>,
 }
 
 static SYNONYMS: LazyLock<Synonyms> = LazyLock::new(|| {
@@ -76,7 +85,7 @@ static SYNONYMS: LazyLock<Synonyms> = LazyLock::new(|| {
     let mut synonyms = Synonyms {
         same,
         akin,
-        akin_programs: HashMap::new(),
+        reached: HashMap::new(),
         modes: file.modes,
         folds: file.folds,
         patterns: file.patterns,
@@ -86,7 +95,7 @@ static SYNONYMS: LazyLock<Synonyms> = LazyLock::new(|| {
     let programs = synonyms.same.keys().chain(synonyms.akin.keys());
     let programs: BTreeSet<&str> = programs.flat_map(|program| with_family(program)).collect();
     let reached = |program: &str| (program.to_owned(), synonyms.reached_from(program));
-    synonyms.akin_programs = programs.into_iter().map(reached).collect();
+    synonyms.reached = programs.into_iter().map(reached).collect();
     synonyms
 });
 
@@ -111,16 +120,24 @@ impl Synonyms {
         self.akin.get(program).map_or(&[], Vec::as_slice)
     }
 
-    /// Programs of which commands may do what those of this program do, however these are written.
-    pub(crate) fn akin_programs(&self, program: &str) -> impl Iterator<Item = &str> {
-        let mut names = with_family(program);
-        let found = names.find_map(|name| self.akin_programs.get(name));
-        found.into_iter().flatten().map(String::as_str)
+    /// Programs of which commands may be other ways to write those of this program, itself and its
+    /// family among them; none where there is no other way.
+    pub(crate) fn same_programs(&self, program: &str) -> impl Iterator<Item = &str> {
+        self.reached(program).into_iter().flat_map(|reached| &reached.same).map(String::as_str)
     }
 
-    /// The programs that a command may be one of, where it is first written otherwise, as often as that
-    /// goes, and then as another program's.
-    fn reached_from(&self, program: &str) -> BTreeSet<String> {
+    /// Programs of which commands may do what those of this program do, however these are written.
+    pub(crate) fn akin_programs(&self, program: &str) -> impl Iterator<Item = &str> {
+        self.reached(program).into_iter().flat_map(|reached| &reached.akin).map(String::as_str)
+    }
+
+    fn reached(&self, program: &str) -> Option<&Reached> {
+        with_family(program).find_map(|name| self.reached.get(name))
+    }
+
+    /// The programs that a command may be one of, where it is written otherwise, as often as that goes,
+    /// and then as another program's.
+    fn reached_from(&self, program: &str) -> Reached {
         let mut names: Vec<&str> = with_family(program).collect();
         let mut at = 0;
         while let Some(name) = names.get(at).copied() {
@@ -134,14 +151,15 @@ impl Synonyms {
         }
         let akin: Vec<&Rewrite> = names.iter().flat_map(|name| self.akin(name)).collect();
         let forms = akin.iter().flat_map(|rewrite| &rewrite.to);
-        let mut reached: BTreeSet<String> = forms.map(|form| form.program.clone()).collect();
+        let mut akin_to: BTreeSet<String> = forms.map(|form| form.program.clone()).collect();
+        let same: BTreeSet<String> = names.iter().copied().map(str::to_owned).collect();
         // Where the program stays the same, its name does, whichever it was.
         let stays =
             |rewrite: &&Rewrite| rewrite.to.iter().any(|form| form.program == rewrite.from.program);
         if akin.iter().any(|rewrite| stays(rewrite)) {
-            reached.extend(names.into_iter().map(str::to_owned));
+            akin_to.extend(same.iter().cloned());
         }
-        reached
+        Reached { same, akin: akin_to }
     }
 
     /// The programs of which commands can be written otherwise.
