@@ -95,11 +95,17 @@ impl PolicySet {
         if self.policies.is_empty() {
             return Requirement::default();
         }
-        let held = |(at, (policy, compiled))| Held { at, policy, compiled };
-        let all = self.policies.iter().zip(&self.compiled).enumerate().map(held);
-        let here = all.filter(|held| applies_here(held.policy, context, level));
-        let (by_effect, by_pattern): (Vec<Held<'_>>, Vec<Held<'_>>) =
-            here.partition(|held| !held.policy.effects.is_empty());
+        let all = self.policies.iter().zip(&self.compiled).enumerate();
+        let here = all.filter(|(_, (policy, _))| applies_here(policy, context, level));
+        let mut by_effect: Vec<&Policy> = Vec::new();
+        let mut by_pattern: Vec<Held<'_>> = Vec::with_capacity(self.policies.len());
+        for (at, (policy, compiled)) in here {
+            if policy.effects.is_empty() {
+                by_pattern.push(Held { at, policy, compiled });
+            } else {
+                by_effect.push(policy);
+            }
+        }
         let is_new =
             |asked: &[&Policy], policy: &Policy| !asked.iter().any(|known| known.id == policy.id);
         let mut asked: Vec<&Policy> = Vec::new();
@@ -117,11 +123,12 @@ impl PolicySet {
         // What a program may run that nobody knows adds to it, and takes no policy's place.
         let open =
             |held: &&Held<'_>| held.compiled.pattern.is_some() && is_new(&asked, held.policy);
-        let open: Vec<Held<'_>> = by_pattern.iter().filter(open).copied().collect();
-        if !open.is_empty() {
+        if by_pattern.iter().any(|held| open(&held)) {
+            let hidden = hidden();
             let mut found: Vec<Held<'_>> = Vec::new();
-            for suspect in hidden().borrow() {
-                found.extend(self.alike(&open, suspect).into_iter().map(|(held, _)| held));
+            for suspect in hidden.borrow() {
+                let alike = self.alike(&by_pattern, suspect).into_iter().map(|(held, _)| held);
+                found.extend(alike.filter(|held| open(&held)));
             }
             found.sort_unstable_by_key(|held| held.at);
             found.dedup_by_key(|held| held.at);
@@ -129,8 +136,7 @@ impl PolicySet {
         }
         if !by_effect.is_empty() {
             let done = effects();
-            let does = by_effect.iter().filter(|held| done.any(&held.policy.effects));
-            asked.extend(does.map(|held| held.policy));
+            asked.extend(by_effect.into_iter().filter(|policy| done.any(&policy.effects)));
         }
         // A part that nobody can read may be what the strictest of them is about.
         if is_far

@@ -108,14 +108,16 @@ impl Walker<'_> {
         // assigned may not be.
         let mut left = self.state.clone();
         let mut succeeded = true;
-        for item in &list.items {
-            if item.join != Join::And || !succeeded {
-                self.state = merge(left.clone(), self.state.clone());
+        for (at, item) in list.items.iter().enumerate() {
+            if at > 0 && (item.join != Join::And || !succeeded) {
+                let state = std::mem::take(&mut self.state);
+                self.state = merge(left.clone(), state);
             }
-            left = match item.join {
-                Join::Then => self.state.clone(),
-                Join::And | Join::Or => merge(left, self.state.clone()),
-            };
+            match item.join {
+                Join::Then if at == 0 => {}
+                Join::Then => left.clone_from(&self.state),
+                Join::And | Join::Or => left = merge(left, self.state.clone()),
+            }
             // What follows `&&` runs after this one only if it ran itself.
             succeeded = !item.negated && item.join != Join::Or;
             self.item(item)?;
@@ -124,7 +126,7 @@ impl Walker<'_> {
                 left.variables.clone_from(&self.state.variables);
             }
         }
-        self.state = merge(left, self.state.clone());
+        self.state = merge(left, std::mem::take(&mut self.state));
         Ok(())
     }
 
