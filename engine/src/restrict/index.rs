@@ -3,8 +3,7 @@
 //!
 //! [`likeness`]: super::likeness::likeness
 
-use std::collections::{HashMap, HashSet};
-
+use crate::hashed::{HashMap, HashSet};
 use crate::program::{base_name, family};
 use crate::rules::GlobPattern;
 use crate::subject::Heard;
@@ -50,8 +49,8 @@ impl PatternIndex {
     /// Indexes patterns; those that are absent have a number all the same.
     pub(crate) fn build<'a>(patterns: impl IntoIterator<Item = Option<&'a GlobPattern>>) -> Self {
         let mut index = Self::default();
-        let mut groups: HashMap<&str, Vec<(usize, Vec<Key>)>> = HashMap::new();
-        let mut written: HashMap<&str, Vec<Box<str>>> = HashMap::new();
+        let mut groups: HashMap<&str, Vec<(usize, Vec<Key>)>> = HashMap::default();
+        let mut written: HashMap<&str, Vec<Box<str>>> = HashMap::default();
         for (at, pattern) in patterns.into_iter().enumerate() {
             let Some(pattern) = pattern else { continue };
             let Some(path) = pattern.program() else {
@@ -140,7 +139,7 @@ impl PatternIndex {
 
 impl Group {
     fn of(members: Vec<(usize, Vec<Key>)>) -> Self {
-        let mut counts: HashMap<Key, usize> = HashMap::new();
+        let mut counts: HashMap<Key, usize> = HashMap::default();
         for key in members.iter().flat_map(|(_, keys)| keys) {
             *counts.entry(key.clone()).or_default() += 1;
         }

@@ -1,8 +1,7 @@
 //! Glob patterns, and how those that may match are found. It must never miss a pattern that denies.
 
-use std::collections::HashMap;
-
 use super::pattern::GlobPattern;
+use crate::hashed::HashMap;
 use crate::restrict::{PatternIndex, Suspect};
 
 /// Glob patterns, found by their words: what a lookup costs does not depend on how many there are.

@@ -3,7 +3,6 @@
 
 use std::borrow::Borrow;
 use std::cell::{LazyCell, OnceCell};
-use std::collections::HashMap;
 
 use super::compose::Part;
 use super::cover::{self, Covered};
@@ -17,6 +16,7 @@ use super::types::{
 };
 use super::work::WorkRule;
 use crate::effects::{Performance, Performed};
+use crate::hashed::HashMap;
 use crate::hidden::beside;
 use crate::program::reads_as_posix;
 use crate::restrict::{Likeness, Line, Suspect, likeness};

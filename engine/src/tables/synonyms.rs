@@ -1,11 +1,12 @@
 //! Other ways to write what a command does: names of one sub-command, options that mean the same, and
 //! programs that do what another one does. It must never decide what a rule makes of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::hashed::HashMap;
 use crate::program::family;
 
 /// One way to write a command, whatever other words it has.
@@ -75,7 +76,7 @@ static SYNONYMS: LazyLock<Synonyms> = LazyLock::new(|| {
     // A test reads the file; without it a rule would only be about what it says word for word.
     let file: File = toml::from_str(include_str!("synonyms.toml")).unwrap_or_default();
     let read = |lines: &[String]| {
-        let mut all: HashMap<String, Vec<Rewrite>> = HashMap::new();
+        let mut all: HashMap<String, Vec<Rewrite>> = HashMap::default();
         for rewrite in lines.iter().filter_map(|line| rewrites(line).ok()).flatten() {
             all.entry(rewrite.from.program.clone()).or_default().push(rewrite);
         }
@@ -85,7 +86,7 @@ static SYNONYMS: LazyLock<Synonyms> = LazyLock::new(|| {
     let mut synonyms = Synonyms {
         same,
         akin,
-        reached: HashMap::new(),
+        reached: HashMap::default(),
         modes: file.modes,
         folds: file.folds,
         patterns: file.patterns,
