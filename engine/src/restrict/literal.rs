@@ -1,5 +1,7 @@
 //! How sure it is that a pattern is about a command as it is written.
 
+use std::borrow::Cow;
+
 use super::suspect::{Operand, Suspect};
 use super::words::{
     Likeness, begins, begins_with, comparable, flags, grammars, is_cluster, is_option,
@@ -145,9 +147,8 @@ pub(super) fn option_likeness(
 ) -> Likeness {
     let words = || words.iter().map(|operand| &operand.word);
     let grammars = grammars(words(), program, tables);
-    let names = |text: &str| flags(text, &grammars);
-    let wanted_names = names(wanted);
-    let mut have: Vec<String> = Vec::new();
+    let wanted_names = flags(wanted, &grammars);
+    let mut have: Vec<Cow<'_, str>> = Vec::new();
     let mut unknown = false;
     for word in words() {
         if !word.known {
@@ -156,24 +157,24 @@ pub(super) fn option_likeness(
             if word.text == wanted {
                 return Likeness::Yes;
             }
-            have.extend(names(&word.text));
+            have.extend(flags(&word.text, &grammars));
         }
     }
-    let is_there = |name: &String| {
+    let is_there = |name: &Cow<'_, str>| {
         have.iter().any(|have| {
             // Long options may be abbreviated.
             have == name
                 || name.starts_with("--")
                     && have.starts_with("--")
                     && have.len() > 3
-                    && name.starts_with(have.as_str())
+                    && name.starts_with(&**have)
         })
     };
     if wanted_names.iter().all(is_there) {
         return Likeness::Yes;
     }
     // An option that no grammar describes may be the long form of a short one, or the other way round.
-    let described = |name: &String| grammars.iter().any(|grammar| grammar.option(name).is_some());
+    let described = |name: &str| grammars.iter().any(|grammar| grammar.option(name).is_some());
     let other = have.iter().any(|have| !wanted_names.contains(have) && !described(have));
     if unknown || other && !derived { Likeness::Near } else { Likeness::No }
 }
@@ -191,13 +192,12 @@ pub(super) fn comes_first(
     if let Some(understood) = understood
         && !options
     {
-        let program = subject.words.first().map(|word| word.text.clone());
-        let operands =
-            understood.operands.iter().filter_map(|value| value.as_literal().map(str::to_owned));
-        let words: Vec<String> =
-            program.into_iter().chain(understood.verbs.iter().cloned()).chain(operands).collect();
+        let program = subject.words.first().map(|word| word.text.as_str());
+        let verbs = understood.verbs.iter().map(String::as_str);
+        let operands = understood.operands.iter().filter_map(|value| value.as_literal());
+        let words: Vec<&str> = program.into_iter().chain(verbs).chain(operands).collect();
         return begins(pattern, &words);
     }
-    let words: Vec<String> = subject.words.iter().map(|word| word.text.clone()).collect();
+    let words: Vec<&str> = subject.words.iter().map(|word| word.text.as_str()).collect();
     subject.all_known() && begins(pattern, &words)
 }

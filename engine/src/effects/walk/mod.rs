@@ -254,19 +254,16 @@ impl Walker<'_> {
                 Ok(())
             }
             RedirectOp::Append | RedirectOp::Both | RedirectOp::Read | RedirectOp::Write => {
-                let values = self.expand(&redirect.target)?;
-                let [value] = values.as_slice() else {
-                    return self.fail("a redirection to more than one file", redirect.span);
-                };
+                let value = self.expand(&redirect.target)?;
                 if value.many {
                     return self
                         .fail("a redirection to what is known only at run time", redirect.span);
                 }
                 if redirect.op == RedirectOp::Read {
                     self.state.fed |= redirect.fd == 0;
-                    self.touch(&mut effects.reads, value, false);
+                    self.touch(&mut effects.reads, &value, false);
                 } else if value.as_literal() != Some("/dev/null") {
-                    self.touch(&mut effects.writes, value, false);
+                    self.touch(&mut effects.writes, &value, false);
                     if redirect.fd == 1 && redirect.op != RedirectOp::Both {
                         self.appends = Some(redirect.op == RedirectOp::Append);
                     }
