@@ -16,6 +16,11 @@ fn means_nothing(byte: u8) -> bool {
         || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b',' | b'+' | b'@' | b'%' | b'=')
 }
 
+/// Whether a byte stands for itself between double quotes.
+fn means_nothing_in_quotes(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'$' | b'`' | b'!')
+}
+
 /// Collects the parts of a word.
 #[derive(Default)]
 struct Parts {
@@ -235,6 +240,9 @@ impl Reader<'_> {
                     self.quoted_byte(at)?;
                     self.pos += 1;
                     while !self.text.is_char_boundary(self.pos) {
+                        self.pos += 1;
+                    }
+                    while means_nothing_in_quotes(self.peek()) {
                         self.pos += 1;
                     }
                     out.text(self.slice(at, self.pos), true);
