@@ -294,9 +294,13 @@ impl RuleSet {
         if found.is_empty() { self.allowed_by_regex(asked, context) } else { found }
     }
 
-    fn allowed_by_glob(&self, words: &[String], applies: impl Fn(&Rule) -> bool) -> Vec<&Rule> {
+    fn allowed_by_glob(
+        &self,
+        words: &[impl AsRef<str>],
+        applies: impl Fn(&Rule) -> bool,
+    ) -> Vec<&Rule> {
         // The path is part of what is allowed: `/tmp/ls` is not `ls`.
-        let program = words.first().map_or("", String::as_str);
+        let program = words.first().map_or("", AsRef::as_ref);
         self.allow
             .candidates(words, program)
             .into_iter()
@@ -422,8 +426,11 @@ impl RuleSet {
         let all = commands();
         let mut all = all.borrow().iter();
         all.find_map(|suspect| self.denied_command(suspect, context)).or_else(|| {
-            let plain = Suspect::from(Subject::known(asked.words.clone()?));
-            self.denied_command(&plain, context)
+            let words = asked
+                .words
+                .as_ref()
+                .filter(|words| words.first().is_some_and(|first| self.may_deny(first, true)))?;
+            self.denied_command(&Suspect::from(Subject::known(words.clone())), context)
         })
     }
 
