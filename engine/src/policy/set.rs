@@ -95,40 +95,41 @@ impl PolicySet {
         if self.policies.is_empty() {
             return Requirement::default();
         }
-        let all = self.policies.iter().zip(&self.compiled).enumerate();
-        let here = all.filter(|(_, (policy, _))| applies_here(policy, context, level));
         let mut by_effect: Vec<&Policy> = Vec::new();
-        let mut by_pattern: Vec<Held<'_>> = Vec::with_capacity(self.policies.len());
-        for (at, (policy, compiled)) in here {
+        let mut places: Vec<usize> = Vec::with_capacity(self.policies.len());
+        for (at, policy) in self.policies.iter().enumerate() {
+            if !applies_here(policy, context, level) {
+                continue;
+            }
             if policy.effects.is_empty() {
-                by_pattern.push(Held { at, policy, compiled });
+                places.push(at);
             } else {
                 by_effect.push(policy);
             }
         }
+        let by_pattern = || self.held(&places);
         let is_new =
             |asked: &[&Policy], policy: &Policy| !asked.iter().any(|known| known.id == policy.id);
         let mut asked: Vec<&Policy> = Vec::new();
         let mut ask_for = |suspect: &Suspect| {
-            let mut found = self.asked_for(&by_pattern, suspect);
+            let mut found = self.asked_for(&places, suspect);
             found.retain(|policy| is_new(&asked, policy));
             asked.append(&mut found);
         };
-        if by_pattern.iter().all(|held| held.compiled.pattern.is_none()) {
+        if by_pattern().all(|held| held.compiled.pattern.is_none()) {
             // Whatever the commands are.
             ask_for(&Suspect::default());
         } else {
             commands().borrow().iter().for_each(ask_for);
         }
         // What a program may run that nobody knows adds to it, and takes no policy's place.
-        let open =
-            |held: &&Held<'_>| held.compiled.pattern.is_some() && is_new(&asked, held.policy);
-        if by_pattern.iter().any(|held| open(&held)) {
+        let open = |held: &Held<'_>| held.compiled.pattern.is_some() && is_new(&asked, held.policy);
+        if by_pattern().any(|held| open(&held)) {
             let hidden = hidden();
             let mut found: Vec<Held<'_>> = Vec::new();
             for suspect in hidden.borrow() {
-                let alike = self.alike(&by_pattern, suspect).into_iter().map(|(held, _)| held);
-                found.extend(alike.filter(|held| open(&held)));
+                let alike = self.alike(&places, suspect).into_iter().map(|(held, _)| held);
+                found.extend(alike.filter(|held| open(held)));
             }
             found.sort_unstable_by_key(|held| held.at);
             found.dedup_by_key(|held| held.at);
@@ -139,8 +140,7 @@ impl PolicySet {
             asked.extend(by_effect.into_iter().filter(|policy| done.any(&policy.effects)));
         }
         // A part that nobody can read may be what the strictest of them is about.
-        if is_far
-            && let Some(strictest) = by_pattern.iter().max_by(|a, b| stricter(a.policy, b.policy))
+        if is_far && let Some(strictest) = by_pattern().max_by(|a, b| stricter(a.policy, b.policy))
         {
             asked.push(strictest.policy);
         }
@@ -150,25 +150,36 @@ impl PolicySet {
         Requirement::together(asked.into_iter().map(requirement).collect())
     }
 
+    /// The policies in these places.
+    fn held(&self, places: &[usize]) -> impl Iterator<Item = Held<'_>> {
+        places.iter().filter_map(|at| {
+            let (policy, compiled) = (self.policies.get(*at)?, self.compiled.get(*at)?);
+            Some(Held { at: *at, policy, compiled })
+        })
+    }
+
     /// Those of some policies, in their order, that may be about a command, and how likely that is.
-    fn alike<'a>(&self, here: &[Held<'a>], suspect: &Suspect) -> Vec<(Held<'a>, Likeness)> {
+    fn alike(&self, here: &[usize], suspect: &Suspect) -> Vec<(Held<'_>, Likeness)> {
         let tables = RiskTables::builtin();
         let mut about = self.index.about(suspect);
         about.sort_unstable();
-        let likely = |held: &Held<'a>| {
+        let mut alike = Vec::new();
+        for held in self.held(here) {
             let likely = match &held.compiled.pattern {
                 None => Likeness::Certain,
-                Some(_) if about.binary_search(&held.at).is_err() => Likeness::No,
+                Some(_) if about.binary_search(&held.at).is_err() => continue,
                 Some(pattern) => likeness(pattern, suspect, tables),
             };
-            (likely > Likeness::No).then_some((*held, likely))
-        };
-        here.iter().filter_map(likely).collect()
+            if likely > Likeness::No {
+                alike.push((held, likely));
+            }
+        }
+        alike
     }
 
     /// The policies that one command needs. The most specific of those that are certainly about it take
     /// the place of all others; those that may be about it are asked as well.
-    fn asked_for<'a>(&self, here: &[Held<'a>], suspect: &Suspect) -> Vec<&'a Policy> {
+    fn asked_for(&self, here: &[usize], suspect: &Suspect) -> Vec<&Policy> {
         let alike = self.alike(here, suspect);
         let order = |a: &Held<'_>, b: &Held<'_>| {
             let ranks = rank(a.policy, a.compiled).cmp(&rank(b.policy, b.compiled));

@@ -66,7 +66,7 @@ pub(crate) fn perform(
     let mut walker = Walker {
         tables,
         dialect,
-        out: Performance::default(),
+        out: Performance { commands: Vec::with_capacity(list.items.len()) },
         depth: 0,
         state,
         fixed: None,
