@@ -115,9 +115,10 @@ impl PatternIndex {
         match first {
             // A program that is not known may be any of those that are like what is known of it.
             Some(word) if !word.known => {
-                let like = |program: &Box<str>| program_likeness(program, word) > Likeness::No;
+                let like = |program: &str| program_likeness(program, word) > Likeness::No;
                 let groups = self.by_program.values();
-                let groups = groups.filter(|group| group.programs.iter().any(like));
+                let groups =
+                    groups.filter(|group| group.programs.iter().any(|program| like(program)));
                 out.extend(groups.flat_map(|group| &group.all));
                 out.sort_unstable();
             }

@@ -156,7 +156,7 @@ impl Synonyms {
         let same: BTreeSet<String> = names.iter().copied().map(str::to_owned).collect();
         // Where the program stays the same, its name does, whichever it was.
         let stays =
-            |rewrite: &&Rewrite| rewrite.to.iter().any(|form| form.program == rewrite.from.program);
+            |rewrite: &Rewrite| rewrite.to.iter().any(|form| form.program == rewrite.from.program);
         if akin.iter().any(|rewrite| stays(rewrite)) {
             akin_to.extend(same.iter().cloned());
         }
