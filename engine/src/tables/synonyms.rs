@@ -320,6 +320,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_command_may_become_is_known() {
+        let all = Synonyms::builtin();
+        for (name, rewrites) in &all.same {
+            for form in rewrites.iter().flat_map(|rewrite| &rewrite.to) {
+                assert!(all.same_programs(name).any(|it| it == form.program), "{name}: {form:?}");
+                // And what that may become in turn.
+                for akin in all.akin(&form.program).iter().flat_map(|rewrite| &rewrite.to) {
+                    let mut programs = all.akin_programs(name);
+                    assert!(programs.any(|it| it == akin.program), "{name}: {akin:?}");
+                }
+            }
+        }
+        for (name, rewrites) in &all.akin {
+            for form in rewrites.iter().flat_map(|rewrite| &rewrite.to) {
+                for name in with_family(name) {
+                    let mut programs = all.akin_programs(name);
+                    assert!(programs.any(|it| it == form.program), "{name}: {form:?}");
+                }
+            }
+        }
+        assert!(all.same_programs("ls").next().is_none());
+        assert!(all.akin_programs("ls").next().is_none());
+    }
+
+    #[test]
     fn lists_are_read_side_by_side() {
         let all = rewrites("x {a,b} | x y {a,b}").unwrap();
         assert_eq!(all.len(), 4);
