@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use expacti_broker::Webhook;
-use expacti_gate::ReadPolicy;
+use expacti_gate::{ApprovalConfig, ReadPolicy};
 use expacti_protocol::client::{Endpoint, Token};
 use expacti_protocol::home::Home;
+use expacti_signing::Settings;
 use expacti_tui::{QuietHours, QuietHoursError};
 use serde_json::Value as Json;
 use toml::{Table, Value};
@@ -55,6 +56,19 @@ const KEYS: &[(&str, Kind, &str)] = &[
         Kind::Bool,
         "let the gate ask targets which shell an account has, where a rule needs to know",
     ),
+    (
+        "approval.require",
+        Kind::Array,
+        "what the gate itself asks for before it delivers: [[approval.require]] with level, targets, tags, \
+         effects, signatures, by, touch, verify",
+    ),
+    ("approval.revoked", Kind::Text, "a file of keys that count for nothing any more"),
+    (
+        "approval.signers",
+        Kind::Text,
+        "the file of those who may sign, as OpenSSH's allowed_signers",
+    ),
+    ("approval.tags", Kind::Table, "targets by tag, for approval.require"),
     ("broker", Kind::Text, "the broker's address"),
     (
         "notify",
@@ -81,6 +95,11 @@ const KEYS: &[(&str, Kind, &str)] = &[
     ("review.sound", Kind::Bool, "let the desktop play a sound with its notifications"),
     ("review_url", Kind::Text, "where people decide, for webhooks; {id} stands for the command"),
     ("risk", Kind::Table, "changes to the risk tables"),
+    (
+        "signing_key",
+        Kind::Text,
+        "the key that signs what you allow: a private key file, or a .pub whose key the ssh-agent has",
+    ),
     ("timeout", Kind::Text, "time to decide where no policy says otherwise, 5s to 24h"),
     ("token_file", Kind::Text, "the file of the token to show the broker"),
     (
@@ -256,6 +275,37 @@ impl Config {
             roots.iter().map(|root| root.as_str().map(str::to_owned)).collect();
         let roots = roots.ok_or_else(|| wrong("reads.roots: each directory is a text"))?;
         ReadPolicy::beneath(roots).map_err(|e| wrong(&format!("reads.roots: {e}")))
+    }
+
+    /// `[approval]`: what the gate asks for before it delivers.
+    pub(crate) fn approval(&self) -> Result<Option<ApprovalConfig>, Failure> {
+        let wrong = |what: &str| Failure::usage(format!("{}: {what}", self.file.display()));
+        let Some(table) = self.lookup("approval").and_then(Value::as_table) else {
+            return Ok(None);
+        };
+        let mut table = table.clone();
+        let mut path = |key: &str| {
+            let path = table.remove(key)?.as_str().map(PathBuf::from)?;
+            // Beside the configuration, where the path is not absolute.
+            Some(self.file.parent().map_or_else(|| path.clone(), |directory| directory.join(&path)))
+        };
+        let (signers, revoked) = (path("signers"), path("revoked"));
+        let signers = signers.ok_or_else(|| {
+            wrong("approval.signers: name the file of those who may sign (ssh-keygen(1), ALLOWED SIGNERS)")
+        })?;
+        let settings: Settings = Value::Table(table)
+            .try_into()
+            .map_err(|error: toml::de::Error| wrong(&format!("approval: {}", error.message())))?;
+        Ok(Some(ApprovalConfig { settings, signers, revoked }))
+    }
+
+    /// `signing_key`.
+    pub(crate) fn signing_key(&self) -> Option<PathBuf> {
+        let text = self.lookup("signing_key").and_then(Value::as_str)?;
+        Some(match (text.strip_prefix("~/"), std::env::home_dir()) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => PathBuf::from(text),
+        })
     }
 
     /// `notify`: whether the broker of this machine shows notifications by itself.

@@ -165,6 +165,7 @@ pub(crate) async fn serve(
         history: Some(home.history()),
         ask_shell: config.ask_shell(),
         reads: config.reads()?,
+        approval: config.approval()?,
         ..GateConfig::new(key, endpoint)
     };
     let gate = Gate::new(config).map_err(|e| Failure::failed(e.to_string()))?;

@@ -13,6 +13,7 @@ mod installation;
 mod print;
 mod runtime;
 mod segment;
+mod signing;
 mod units;
 
 use std::process::ExitCode;

@@ -164,6 +164,9 @@ impl Store {
         for text in self.column("SELECT body FROM targets").await? {
             loaded.targets.push(parse("target", &text)?);
         }
+        for text in self.column("SELECT body FROM signing_keys").await? {
+            loaded.signing_keys.push(parse("signing key", &text)?);
+        }
         for text in self.column("SELECT body FROM taints").await? {
             loaded.taints.push(parse("taint", &text)?);
         }
@@ -276,6 +279,12 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
                 .bind(view.as_str())
                 .execute(tx)
                 .await?;
+        }
+        Write::SigningKey { id, body: Some(body) } => {
+            upsert(tx, "INSERT INTO signing_keys (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;
+        }
+        Write::SigningKey { id, body: None } => {
+            delete(tx, "DELETE FROM signing_keys WHERE id = $1", id).await?
         }
         Write::Taint { id, body: Some(body) } => {
             upsert(tx, "INSERT INTO taints (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;

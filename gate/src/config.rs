@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use expacti_protocol::client::Endpoint;
 use russh::keys::PrivateKey;
 
+use crate::approval::ApprovalConfig;
 use crate::limits::Limits;
 use crate::reads::ReadPolicy;
 
@@ -29,6 +30,8 @@ pub struct GateConfig {
     pub ask_shell: bool,
     /// What clients may read by SFTP without a decision.
     pub reads: ReadPolicy,
+    /// What it asks for itself before it delivers; nothing beside the broker's word if `None`.
+    pub approval: Option<ApprovalConfig>,
     /// Its limits.
     pub limits: Limits,
 }
@@ -46,6 +49,7 @@ impl GateConfig {
             history: None,
             ask_shell: true,
             reads: ReadPolicy::default(),
+            approval: None,
             limits: Limits::default(),
         }
     }

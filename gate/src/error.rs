@@ -17,6 +17,9 @@ pub enum GateError {
         /// What is wrong with it.
         why: String,
     },
+    /// What the gate asks for before it delivers cannot be used.
+    #[error("[approval]: {0}")]
+    Approval(String),
     /// The listening socket failed.
     #[error("the gate cannot accept connections: {0}")]
     Listen(#[source] std::io::Error),

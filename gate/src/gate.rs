@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::listener;
+use crate::approval::Approvals;
 use crate::broker::link::{Link, LinkStatus};
 use crate::config::GateConfig;
 use crate::error::GateError;
@@ -41,6 +42,8 @@ impl Gate {
             })?;
             identities.push(Arc::new(key));
         }
+        let approvals = Approvals::new(config.host_key.clone(), config.approval)
+            .map_err(GateError::Approval)?;
         let client = Client::new(config.broker.clone())?;
         let link = Link::start(config.broker, &config.limits, stop.clone());
         let slots = Arc::new(tokio::sync::Semaphore::new(config.limits.connections));
@@ -49,6 +52,7 @@ impl Gate {
             client,
             limits: config.limits,
             host_key: config.host_key,
+            approvals,
             identities,
             default_target: config.default_target,
             host_ca: config.host_ca,

@@ -13,7 +13,7 @@
 //! | | `boundary` | **the only code that writes to a target** |
 //! | | `staging` | what an agent has handed over and nobody has approved yet |
 //! | | `broker` | the link to the broker, and the broker's word as types |
-//! | ground | `transport`, `limits`, `reads`, `keys` | byte streams, limits, what may be read freely, keys |
+//! | ground | `approval`, `transport`, `limits`, `reads`, `keys` | what the gate itself asks for before it delivers, byte streams, limits, what may be read freely, keys |
 //!
 //! A room uses only the rooms below it.
 //!
@@ -22,6 +22,7 @@
 //! else. Whatever fails on the way, the command does not run.
 
 mod accept;
+mod approval;
 mod auth;
 mod boundary;
 mod broker;
@@ -43,6 +44,7 @@ mod staging;
 mod transport;
 mod upstream;
 
+pub use approval::ApprovalConfig;
 pub use auth::host_certs::cert_authority_line;
 pub use broker::link::LinkStatus;
 pub use config::GateConfig;

@@ -7,6 +7,7 @@ use expacti_protocol::client::Client;
 use russh::keys::PrivateKey;
 use tokio_util::task::TaskTracker;
 
+use crate::approval::Approvals;
 use crate::broker::link::Link;
 use crate::limits::Limits;
 use crate::reads::ReadPolicy;
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) limits: Limits,
     pub(crate) host_key: PrivateKey,
+    /// What the gate itself asks for before it delivers.
+    pub(crate) approvals: Approvals,
     pub(crate) identities: Vec<Arc<PrivateKey>>,
     pub(crate) default_target: Option<String>,
     pub(crate) host_ca: Option<PrivateKey>,

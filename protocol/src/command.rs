@@ -1,7 +1,7 @@
 //! A command under review: what the gate submits and what reviewers see.
 
 use base64::Engine as _;
-use expacti_engine::{Anomaly, Closest, Level, Requirement, Term};
+use expacti_engine::{Anomaly, Closest, Context, ItemSyntax, Level, Requirement, Term};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, StreamSummary};
@@ -9,6 +9,7 @@ use crate::ids::{CommandId, SessionId};
 use crate::input::CommandInput;
 use crate::session::{Pty, SessionInfo};
 use crate::shell::PosixShell;
+use crate::signed::SignedText;
 
 /// What kind of bytes an item holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +41,14 @@ pub enum ItemKind {
 }
 
 impl ItemKind {
+    /// Whether such an item goes to a shell or a program that has its terminal already.
+    fn is_for_a_shell(self) -> bool {
+        match self {
+            Self::Control | Self::Input | Self::Keys | Self::Line => true,
+            Self::Exec | Self::File | Self::Signature | Self::Stdin => false,
+        }
+    }
+
     /// The kind's name on the wire and in the log.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -301,6 +310,53 @@ pub struct Submission {
     /// What goes with the item for reading: decoded keys, a diff, the text of a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<String>,
+    /// All of this in the gate's own words, signed by the gate: what a reviewer signs repeats it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<SignedText>,
+}
+
+impl Submission {
+    /// How the engine is to read it.
+    pub fn syntax(&self) -> ItemSyntax<'_> {
+        let foreground = self.interactive.as_ref().and_then(|i| i.foreground.as_deref());
+        let label = self.interactive.as_ref().map(|i| i.label);
+        match self.kind {
+            ItemKind::Control => ItemSyntax::Control { foreground },
+            // What continues another line, or may not be read by the shell at all, is not the command
+            // that a rule was written for.
+            ItemKind::Line if label != Some(PromptLabel::Verified) => {
+                ItemSyntax::Input { foreground: Some("sh") }
+            }
+            ItemKind::Exec | ItemKind::Line | ItemKind::Stdin => ItemSyntax::Command,
+            ItemKind::File => ItemSyntax::File,
+            ItemKind::Input => ItemSyntax::Input { foreground },
+            ItemKind::Keys => ItemSyntax::Keys { foreground },
+            ItemKind::Signature => ItemSyntax::Signature,
+        }
+    }
+
+    /// The shell that reads it: of a command the account's, of a line the one that was started for the
+    /// session and is at its prompt. What reads anything else is not known.
+    pub fn reader(&self) -> Option<PosixShell> {
+        let label = self.interactive.as_ref().map(|i| i.label);
+        match (self.kind, label) {
+            (ItemKind::Exec, None) | (ItemKind::Line, Some(PromptLabel::Verified)) => self.shell,
+            _ => None,
+        }
+    }
+
+    /// What the engine may know of it, beside what it may know of the session.
+    pub fn context(&self, session: Context) -> Context {
+        Context {
+            cwd: Some(self.cwd.clone()),
+            pty: self.pty.is_some() || self.kind == ItemKind::Line,
+            in_shell: self.kind.is_for_a_shell(),
+            shell: self.reader().map(|shell| shell.as_str().to_owned()),
+            has_stdin_script: self.kind == ItemKind::Stdin,
+            resolves_paths: self.resolves_paths && self.kind == ItemKind::Exec,
+            ..session
+        }
+    }
 }
 
 /// One reviewer's word on a command.
@@ -399,6 +455,10 @@ pub struct CommandView {
     /// What goes with the item for reading: decoded keys, a diff, the text of a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<String>,
+    /// The item in the gate's own words, signed by the gate, while it waits: what a reviewer signs repeats
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<SignedText>,
     /// The grant that came with the allow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,

@@ -12,6 +12,7 @@ use crate::ids::{CommandId, SessionId};
 use crate::input::{InputGrant, InputRef};
 use crate::reads::{FileRead, MoreRead};
 use crate::session::SessionInfo;
+use crate::signed::SignedText;
 
 /// Whose bytes a piece of a recording is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,9 +231,9 @@ pub struct Decision {
     /// With a denial: the nearest form that a rule would let through, as its pattern.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead: Option<String>,
-    /// Reviewers' signatures (SSHSIG, armored) over the decision. The gate does not check them.
+    /// What reviewers have signed. The gate checks it against its own signers and settings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub signatures: Vec<String>,
+    pub signed: Vec<SignedText>,
 }
 
 /// Broker to gate.

@@ -83,6 +83,37 @@ pub struct PrincipalView {
     pub created_at: i64,
 }
 
+/// A key with which a person signs what they allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// Whose.
+    pub person: String,
+    /// `TYPE BASE64`.
+    pub public_key: String,
+    /// `SHA256:…`.
+    pub fingerprint: String,
+    /// Who added it.
+    pub added_by: String,
+    /// When, in seconds since the Unix epoch.
+    pub added_at: i64,
+}
+
+/// The body of `POST /v1/signing-keys`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewSigningKey {
+    /// Whose.
+    pub person: String,
+    /// The line of a `.pub` file.
+    pub public_key: String,
+}
+
+/// The body of `POST /v1/signing-keys/remove`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldSigningKey {
+    /// `SHA256:…`.
+    pub fingerprint: String,
+}
+
 /// The answer to `POST /v1/principals`: the only time the token is shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrincipalCreated {
@@ -150,8 +181,11 @@ pub struct DecisionBody {
     /// With an allow: go on trusting what only looks in that account, whatever this may change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust: bool,
-    /// The reviewer's signature.
-    #[serde(default)]
+    /// With an allow: what the reviewer has signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// The reviewer's signature of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
 }
 

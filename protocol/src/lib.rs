@@ -19,6 +19,7 @@ pub mod reads;
 pub mod reviewer;
 pub mod session;
 pub mod shell;
+pub mod signed;
 pub mod taint;
 pub mod uplink;
 

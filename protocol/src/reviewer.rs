@@ -186,8 +186,10 @@ pub struct DecisionMessage {
     /// forget what may have changed it before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trust: bool,
-    /// The reviewer's signature: SSHSIG, armored, namespace `expacti-decision`, over the text of
-    /// `docs/PROTOCOL.md`, "Signed decisions".
+    /// With an allow: what the reviewer has signed, canonical JSON as in `docs/SIGNING.md`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+    /// The reviewer's signature of `statement`: SSHSIG, armored, namespace `expacti-decision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
 }
@@ -197,7 +199,7 @@ pub struct DecisionMessage {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ReviewerRequest {
     /// Allow or deny.
-    Decision(DecisionMessage),
+    Decision(Box<DecisionMessage>),
     /// Send the output of a session from now on; the recording so far comes first.
     Watch {
         /// Chosen by the client.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use expacti_protocol::command::Grant;
 use expacti_protocol::input::{InputGrant, InputRef};
+use expacti_protocol::signed::SignedText;
 
 use crate::approval::{Missing, Need, enough, is_owner};
 use crate::signers::{Person, SignerFault, Signers};
@@ -27,15 +28,6 @@ pub struct Limits {
     pub input: Option<InputRef>,
     /// Standard input that may flow.
     pub input_grant: Option<InputGrant>,
-}
-
-/// A statement and its signature, as they come from the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedStatement {
-    /// The text of a [`Decision`].
-    pub statement: String,
-    /// An armoured SSHSIG of it.
-    pub signature: String,
 }
 
 /// Why a statement does not count.
@@ -107,7 +99,7 @@ pub fn approve(
     needs: &[Need],
     item: &Item,
     delivered: &Limits,
-    signed: &[SignedStatement],
+    signed: &[SignedText],
     signers: &Signers,
     now: i64,
 ) -> Result<Vec<Person>, Refused> {
@@ -139,7 +131,7 @@ pub fn approve(
 }
 
 /// Whose statement it is.
-fn signer(signed: &SignedStatement, signers: &Signers, now: i64) -> Result<Person, Reason> {
+fn signer(signed: &SignedText, signers: &Signers, now: i64) -> Result<Person, Reason> {
     let verified = Signed::parse(&signed.signature)?
         .verify(DECISION_NAMESPACE, signed.statement.as_bytes())?;
     Ok(signers.person(&verified, DECISION_NAMESPACE, now)?)

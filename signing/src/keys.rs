@@ -43,6 +43,17 @@ pub(crate) fn fingerprint(key: &KeyData) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
+/// The fingerprint of a key that may sign, from the line of a `.pub` file.
+///
+/// # Errors
+/// When it is none, or of a kind that does not count.
+pub fn fingerprint_of(line: &str) -> Result<String, KeyFault> {
+    let key =
+        russh::keys::PublicKey::from_openssh(line.trim()).map_err(|_| KeyFault::Unreadable)?;
+    check(key.key_data())?;
+    Ok(fingerprint(key.key_data()))
+}
+
 /// Whether a key is of the kinds that use a security key, with its flags in each signature.
 pub(crate) fn is_sk(key: &KeyData) -> bool {
     matches!(key, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_))

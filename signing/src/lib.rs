@@ -6,6 +6,7 @@
 //!
 //! No I/O, no clock, except in the module that makes signatures ([`SigningKey`]).
 
+mod allow;
 mod approval;
 mod check;
 mod keys;
@@ -15,15 +16,15 @@ mod signers;
 mod sshsig;
 mod statement;
 
+pub use allow::allow;
 pub use approval::{MAX_SIGNATURES, Missing, Need, Requirement, Settings, Subject, enough};
 pub use check::{
-    DECISION_NAMESPACE, ITEM_NAMESPACE, LeftOut, Limits, MAX_STATEMENTS, Reason, Refused,
-    SignedStatement, approve,
+    DECISION_NAMESPACE, ITEM_NAMESPACE, LeftOut, Limits, MAX_STATEMENTS, Reason, Refused, approve,
 };
-pub use keys::KeyFault;
+pub use keys::{KeyFault, fingerprint_of};
 pub use signer::{SignerError, SigningKey, Via};
 pub use signers::{AllowedSigners, Person, Revoked, SignerFault, Signers, SignersFault};
 pub use sshsig::{MAX_SIGNATURE, Presence, SigFault, Signed, SignerKey, Verified};
 pub use statement::{
-    Allowed, Decision, Item, MAX_DECISIONS, MAX_STATEMENT, StatementError, VERSION,
+    Allowed, At, Decision, Item, MAX_DECISIONS, MAX_STATEMENT, Session, StatementError, VERSION,
 };

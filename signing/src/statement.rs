@@ -1,11 +1,14 @@
 //! What is signed: canonical JSON (RFC 8785), so that the same statement always has the same bytes.
 
-use expacti_protocol::command::{CommandView, Grant, Interactive, ItemKind, Submission};
+use expacti_protocol::command::{
+    CommandView, Grant, Interactive, ItemKind, PromptLabel, Submission,
+};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::{InputGrant, InputRef};
 use expacti_protocol::session::{Pty, SessionInfo};
 use expacti_protocol::shell::PosixShell;
+use expacti_protocol::uplink::Isolation;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -69,13 +72,13 @@ pub struct Item {
     pub gate: String,
     /// Where an item of an interactive shell goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interactive: Option<Interactive>,
+    pub interactive: Option<At>,
     /// What kind of bytes.
     pub kind: ItemKind,
     /// When the gate made it, in seconds since the Unix epoch, by its own clock.
     pub made_at: i64,
-    /// What the gate wants a reviewer to know.
-    pub notes: Vec<String>,
+    /// The digests of what the gate wants a reviewer to know.
+    pub notes_sha256: Vec<Digest>,
     /// The command that it is the standard input of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<CommandId>,
@@ -88,7 +91,7 @@ pub struct Item {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pty: Option<Pty>,
     /// Who asks, and where it would run.
-    pub session: SessionInfo,
+    pub session: Session,
     /// The session's id.
     pub session_id: SessionId,
     /// The digest of its bytes.
@@ -102,6 +105,80 @@ pub struct Item {
     pub shell: Option<PosixShell>,
     /// Always 1.
     pub version: u32,
+}
+
+/// Who asks, and where it would run. Texts of the agent's that may hold a secret are named by their digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// The agent's name.
+    pub agent: String,
+    /// The host the gate connects to.
+    pub host: String,
+    /// How its host key was checked.
+    pub host_key: Option<String>,
+    /// What keeps a wrapped program from going round the gate.
+    pub isolation: Option<Isolation>,
+    /// The person behind the agent.
+    pub owner: Option<String>,
+    /// The host's port.
+    pub port: u16,
+    /// The digest of the reason that was given.
+    pub reason_sha256: Option<Digest>,
+    /// The target as the agent named it.
+    pub target: String,
+    /// The user on it.
+    pub user: String,
+    /// What the wrapped program may use beside.
+    pub with: Vec<String>,
+}
+
+/// Where an item of an interactive shell goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct At {
+    /// The digest of the program in the foreground, with its arguments.
+    pub foreground_sha256: Option<Digest>,
+    /// Whether keys may pass after it.
+    pub grantable: bool,
+    /// What is known of the prompt.
+    pub label: PromptLabel,
+    /// Whether it is a password.
+    pub secret: bool,
+}
+
+impl Session {
+    /// Of what the gate knows of a session.
+    #[must_use]
+    pub fn of(info: &SessionInfo) -> Self {
+        Self {
+            agent: info.agent.clone(),
+            host: info.host.clone(),
+            host_key: info.host_key.clone(),
+            isolation: info.isolation,
+            owner: info.owner.clone(),
+            port: info.port,
+            reason_sha256: info.reason.as_deref().map(digest),
+            target: info.target.clone(),
+            user: info.user.clone(),
+            with: info.with.clone(),
+        }
+    }
+}
+
+impl At {
+    fn of(interactive: &Interactive) -> Self {
+        Self {
+            foreground_sha256: interactive.foreground.as_deref().map(digest),
+            grantable: interactive.grantable,
+            label: interactive.label,
+            secret: interactive.secret,
+        }
+    }
+}
+
+fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
 }
 
 /// What a reviewer signs.
@@ -150,7 +227,7 @@ impl Item {
     pub fn of(
         submission: &Submission,
         bytes: usize,
-        session: SessionInfo,
+        session: &SessionInfo,
         gate: String,
         challenge: [u8; 32],
         made_at: i64,
@@ -162,15 +239,15 @@ impl Item {
             dropped_env: submission.dropped_env.clone(),
             env: submission.env.clone(),
             gate,
-            interactive: submission.interactive.clone(),
+            interactive: submission.interactive.as_ref().map(At::of),
             kind: submission.kind,
             made_at,
-            notes: submission.notes.clone(),
+            notes_sha256: submission.notes.iter().map(|note| digest(note)).collect(),
             parent: submission.parent.clone(),
-            preview_sha256: submission.preview.as_ref().map(|text| Digest::of(text.as_bytes())),
+            preview_sha256: submission.preview.as_deref().map(digest),
             purpose: ItemPurpose::Item,
             pty: submission.pty.clone(),
-            session,
+            session: Session::of(session),
             session_id: submission.session_id.clone(),
             sha256: submission.sha256,
             shell: submission.shell,
@@ -201,48 +278,30 @@ impl Item {
     /// With what differs.
     pub fn is_shown_by(&self, view: &CommandView) -> Result<(), StatementError> {
         let bytes = view.text.bytes().map_err(|_| StatementError::Differs("the command"))?;
-        let preview = view.preview.as_ref().map(|text| Digest::of(text.as_bytes()));
+        let preview = view.preview.as_deref().map(digest);
+        let at = view.interactive.as_ref().map(At::of);
+        let notes: Vec<Digest> = view.notes.iter().map(|note| digest(note)).collect();
         let same = [
             ("the command", Digest::of(&bytes) == self.sha256 && view.sha256 == self.sha256),
             ("its length", bytes.len() as u64 == self.bytes),
             ("its kind", view.kind == self.kind),
-            ("the session", view.session_id == self.session_id && self.is_session(&view.session)),
+            (
+                "the session",
+                view.session_id == self.session_id && Session::of(&view.session) == self.session,
+            ),
             ("the directory", view.cwd == self.cwd),
             ("the shell", view.shell == self.shell),
             ("the terminal", view.pty == self.pty),
             ("the environment", view.env == self.env && view.dropped_env == self.dropped_env),
-            ("where it goes", view.interactive == self.interactive),
+            ("where it goes", at == self.interactive),
             ("the command that it is input of", view.parent == self.parent),
             ("the preview", preview == self.preview_sha256),
-            ("a note", self.notes.iter().all(|note| view.notes.contains(note))),
+            ("a note", self.notes_sha256.iter().all(|note| notes.contains(note))),
         ];
         match same.iter().find(|(_, same)| !same) {
             Some((what, _)) => Err(StatementError::Differs(what)),
             None => Ok(()),
         }
-    }
-}
-
-impl Item {
-    /// Whether what matters of a session is the same; program and reason are shown with secrets masked.
-    fn is_session(&self, shown: &SessionInfo) -> bool {
-        let SessionInfo {
-            agent,
-            owner,
-            target,
-            host,
-            port,
-            user,
-            reason: _,
-            program: _,
-            client: _,
-            host_key,
-            isolation,
-            with,
-        } = &self.session;
-        (agent, owner, target, host) == (&shown.agent, &shown.owner, &shown.target, &shown.host)
-            && (port, user, host_key) == (&shown.port, &shown.user, &shown.host_key)
-            && (isolation, with) == (&shown.isolation, &shown.with)
     }
 }
 

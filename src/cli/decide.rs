@@ -72,6 +72,16 @@ pub(crate) struct ReviewArgs {
     /// No terminal bell
     #[arg(long)]
     pub(crate) no_bell: bool,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArg {
+    /// The key that signs what you allow: a private key file, or a .pub whose key the ssh-agent has
+    /// [default: signing_key of the configuration]
+    #[arg(long, value_name = "FILE", env = "EXPACTI_SIGNING_KEY")]
+    pub(crate) key: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +96,8 @@ pub(crate) struct DecideArgs {
 pub(crate) struct AllowArgs {
     #[command(flatten)]
     pub(crate) decide: DecideArgs,
+    #[command(flatten)]
+    pub(crate) key: KeyArg,
     /// Go on trusting what only looks in that account, whatever this may change there
     #[arg(long)]
     pub(crate) trust: bool,

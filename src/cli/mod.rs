@@ -14,10 +14,10 @@ mod run;
 mod servers;
 mod setup;
 
-pub(crate) use decide::{AllowArgs, DecideArgs, DecideCommand, ReviewArgs, TaintCommand};
+pub(crate) use decide::{AllowArgs, DecideArgs, DecideCommand, KeyArg, ReviewArgs, TaintCommand};
 pub(crate) use look::{AuditCommand, ExportFormat, LookCommand, ReplayArgs, RiskArgs};
 pub(crate) use policy::{LevelArg, PolicyAddArgs, PolicyCommand, PolicyType};
-pub(crate) use principals::{AgentCommand, ReviewerCommand, RoleArg};
+pub(crate) use principals::{AgentCommand, ReviewerCommand, RoleArg, SigningKeyCommand};
 pub(crate) use rules::{CoverArgs, RuleAddArgs, RuleTestArgs, RulesCommand};
 pub(crate) use run::{RunCommand, WrapArgs};
 pub(crate) use servers::{BrokerArgs, GateArgs, GateCommand, ServersCommand, TargetCommand};

@@ -18,7 +18,7 @@ pub(crate) enum RoleArg {
 pub(crate) enum ReviewerCommand {
     /// Add a person; their token is printed once
     #[command(
-        after_help = "Examples:\n  expacti reviewer add alice > alice.token\n  expacti reviewer add bob --role admin"
+        after_help = "Examples:\n  expacti reviewer add alice > alice.token\n  expacti reviewer add alice --key alice.pub > alice.token\n  expacti reviewer add bob --role admin"
     )]
     Add {
         /// The person's name
@@ -26,13 +26,44 @@ pub(crate) enum ReviewerCommand {
         /// What they may do
         #[arg(long, default_value = "reviewer")]
         role: RoleArg,
+        /// The public key with which they sign what they allow
+        #[arg(long, value_name = "FILE.pub")]
+        key: Option<PathBuf>,
     },
+    /// Keys with which people sign what they allow
+    #[command(subcommand)]
+    Key(SigningKeyCommand),
     /// List people
     List,
     /// Remove a person: their token stops working at once
     Remove {
         /// The person's name
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SigningKeyCommand {
+    /// Add a key; from then on that person cannot allow anything without a signature
+    #[command(
+        after_help = "Examples:\n  ssh-keygen -t ed25519-sk -f ~/.ssh/expacti\n  expacti reviewer key add alice ~/.ssh/expacti.pub\n\nThe first key is yours to add; any other needs an administrator. Gates that check signatures\nhave a list of their own: see `reviewer key list --allowed-signers`."
+    )]
+    Add {
+        /// The person's name
+        name: String,
+        /// The public key file: ed25519, ecdsa, rsa, or a FIDO2 key (sk)
+        file: PathBuf,
+    },
+    /// List keys
+    List {
+        /// Print them in the form that a gate reads
+        #[arg(long)]
+        allowed_signers: bool,
+    },
+    /// Remove a key
+    Remove {
+        /// Its fingerprint, SHA256:…, or its public key file
+        key: String,
     },
 }
 

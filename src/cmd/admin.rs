@@ -1,10 +1,16 @@
 //! `expacti reviewer`, `agent`, `target`, `gate add`: who and what the broker knows.
 
-use expacti_protocol::http::{NewPrincipal, PrincipalAdded, PrincipalView, Target};
+use std::path::Path;
+
+use expacti_protocol::http::{
+    NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView, SigningKey, Target,
+};
 use expacti_protocol::principal::Role;
 
 use crate::broker::Link;
-use crate::cli::{AgentCommand, GateCommand, ReviewerCommand, RoleArg, TargetCommand};
+use crate::cli::{
+    AgentCommand, GateCommand, ReviewerCommand, RoleArg, SigningKeyCommand, TargetCommand,
+};
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::{print, segment};
@@ -12,19 +18,99 @@ use crate::{print, segment};
 /// `expacti reviewer`.
 pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bool) -> Outcome {
     match command {
-        ReviewerCommand::Add { name, role } => {
+        ReviewerCommand::Add { name, role, key } => {
             let role = match role {
                 RoleArg::Admin => Role::Admin,
                 RoleArg::Reviewer => Role::Reviewer,
                 RoleArg::Viewer => Role::Viewer,
             };
-            add(config, NewPrincipal { name, role, public_key: None, owner: None }, json).await
+            // Read before anything happens.
+            let public_key = key.as_deref().map(read_key).transpose()?;
+            let new = NewPrincipal { name: name.clone(), role, public_key: None, owner: None };
+            let added = add(config, new, json).await?;
+            if let Some(public_key) = public_key {
+                add_key(config, NewSigningKey { person: name, public_key }).await?;
+            }
+            Ok(added)
         }
+        ReviewerCommand::Key(command) => signing_keys(config, command, json).await,
         ReviewerCommand::List => {
             list(config, &[Role::Admin, Role::Owner, Role::Reviewer, Role::Viewer], json).await
         }
         ReviewerCommand::Remove { name } => remove(config, &name, json).await,
     }
+}
+
+/// `expacti reviewer key`.
+async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -> Outcome {
+    let link = Link::running(config)?;
+    match command {
+        SigningKeyCommand::Add { name, file } => {
+            let public_key = read_key(&file)?;
+            let key = add_key(config, NewSigningKey { person: name, public_key }).await?;
+            if json {
+                print::json(&key)?;
+            } else {
+                print::line(&format!("{} signs with {}", key.person, key.fingerprint))?;
+            }
+        }
+        SigningKeyCommand::List { allowed_signers } => {
+            let keys: Vec<SigningKey> = link.client.get("/v1/signing-keys").await?;
+            if allowed_signers {
+                for key in &keys {
+                    print::line(&format!(
+                        "{} namespaces=\"expacti-*\" {}",
+                        key.person, key.public_key
+                    ))?;
+                }
+            } else if json {
+                print::json(&keys)?;
+            } else {
+                let rows: Vec<Vec<String>> = keys
+                    .iter()
+                    .map(|key| {
+                        let kind = key.public_key.split(' ').next().unwrap_or_default();
+                        let added = print::time(key.added_at);
+                        vec![
+                            key.person.clone(),
+                            kind.to_owned(),
+                            key.fingerprint.clone(),
+                            added,
+                            key.added_by.clone(),
+                        ]
+                    })
+                    .collect();
+                print::table(&["PERSON", "KIND", "FINGERPRINT", "ADDED", "BY"], &rows)?;
+            }
+        }
+        SigningKeyCommand::Remove { key } => {
+            let fingerprint = if key.starts_with("SHA256:") {
+                key
+            } else {
+                let text = read_key(Path::new(&key))?;
+                expacti_signing::fingerprint_of(&text)
+                    .map_err(|why| Failure::usage(format!("{key}: {why}")))?
+            };
+            let old = OldSigningKey { fingerprint };
+            let old: SigningKey = link.client.post("/v1/signing-keys/remove", &old).await?;
+            if json {
+                print::json(&old)?;
+            } else {
+                print::line(&format!("{} no longer signs with {}", old.person, old.fingerprint))?;
+            }
+        }
+    }
+    Ok(0)
+}
+
+async fn add_key(config: &Config, new: NewSigningKey) -> Result<SigningKey, Failure> {
+    let link = Link::running(config)?;
+    Ok(link.client.post("/v1/signing-keys", &new).await?)
+}
+
+fn read_key(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|e| Failure::failed(format!("failed to read {}: {e}", path.display())))
 }
 
 /// `expacti agent`.

@@ -4,6 +4,7 @@ use expacti_protocol::command::{CommandView, Grant, ItemKind};
 use expacti_protocol::exit;
 use expacti_protocol::http::DecisionBody;
 use expacti_protocol::input::{InputGrant, InputRef};
+use expacti_signing::{Limits, SigningKey};
 
 use crate::broker::Link;
 use crate::cli::{AllowArgs, DecideArgs};
@@ -40,12 +41,13 @@ pub(crate) async fn allow(config: &Config, args: AllowArgs, json: bool) -> Outco
         None => None,
     };
     let decision = Decision::Allow { grant, input: args.input, input_grant, trust: args.trust };
-    decide(config, args.decide, decision, json).await
+    let key = crate::signing::key(config, args.key)?;
+    decide(config, args.decide, decision, key.as_ref(), json).await
 }
 
 /// Denies one command.
 pub(crate) async fn deny(config: &Config, args: DecideArgs, json: bool) -> Outcome {
-    decide(config, args, Decision::Deny, json).await
+    decide(config, args, Decision::Deny, None, json).await
 }
 
 /// What was decided.
@@ -101,7 +103,13 @@ fn covered(shown: &CommandView, digest: Option<&str>) -> Result<Option<InputRef>
 }
 
 /// Decides on one command; the decision is bound to the bytes the broker shows now.
-async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: bool) -> Outcome {
+async fn decide(
+    config: &Config,
+    args: DecideArgs,
+    decision: Decision,
+    key: Option<&SigningKey>,
+    json: bool,
+) -> Outcome {
     let link = Link::running(config)?;
     let id = segment::id(&args.id)?;
     let shown: CommandView = link.client.get(&format!("/v1/commands/{id}")).await?;
@@ -112,6 +120,17 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
         }
         Decision::Deny => (false, None, None, None, false),
     };
+    let signed = match key.filter(|_| allow) {
+        Some(key) => {
+            if key.needs_touch() {
+                print::note("touch your key");
+            }
+            let limits = Limits { grant, input, input_grant };
+            let signed = expacti_signing::allow(key, &limits, &shown).await;
+            Some(signed.map_err(|why| Failure::new(exit::REFUSED, format!("not signed: {why}")))?)
+        }
+        None => None,
+    };
     let body = DecisionBody {
         allow,
         comment: (!comment.trim().is_empty()).then_some(comment),
@@ -120,7 +139,8 @@ async fn decide(config: &Config, args: DecideArgs, decision: Decision, json: boo
         input,
         input_grant,
         trust,
-        signature: None,
+        statement: signed.as_ref().map(|signed| signed.statement.clone()),
+        signature: signed.map(|signed| signed.signature),
     };
     let view: CommandView =
         link.client.post(&format!("/v1/commands/{}/decision", shown.id), &body).await?;

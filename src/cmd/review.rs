@@ -24,7 +24,9 @@ pub(crate) fn run(config: &Config, args: ReviewArgs) -> Outcome {
         })?,
         None => Confirm::default(),
     };
+    let key = crate::signing::key(config, args.key)?.map(std::sync::Arc::new);
     let options = ReviewOptions {
+        key,
         ascii: switches.ascii || args.ascii,
         no_color: std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()),
         notify: switches.notify && !args.no_notify,

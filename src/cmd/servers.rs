@@ -106,6 +106,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
     settings.history = Some(config.home.history());
     settings.ask_shell = config.ask_shell();
     settings.reads = config.reads()?;
+    settings.approval = config.approval()?;
     crate::runtime::start()?.block_on(async {
         let listener = TcpListener::bind(&listen)
             .await

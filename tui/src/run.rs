@@ -1,17 +1,24 @@
 //! The event loop: keys, the broker and one timer meet here, and effects are carried out. It must
 //! never decide anything: that is `update`'s.
 
+use std::collections::HashMap;
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use crossterm::event::{Event, EventStream};
 use expacti_protocol::client::{Client, Endpoint};
+use expacti_protocol::command::CommandView;
 use expacti_protocol::ids::CommandId;
+use expacti_protocol::reviewer::DecisionMessage;
+use expacti_protocol::signed::SignedText;
+use expacti_signing::{Limits, SigningKey};
 use futures_util::StreamExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +67,8 @@ pub struct ReviewOptions {
     pub keymap: KeyMap,
     /// What follows `a`, by level.
     pub confirm: Confirm,
+    /// The key that signs what is allowed.
+    pub key: Option<Arc<SigningKey>>,
     /// Ends the screen from outside.
     pub quit_when: Option<CancellationToken>,
 }
@@ -78,6 +87,7 @@ impl ReviewOptions {
             banner: None,
             keymap: KeyMap::default(),
             confirm: Confirm::default(),
+            key: None,
             quit_when: None,
         }
     }
@@ -109,11 +119,13 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
     model.settings.keymap = options.keymap;
     model.settings.confirm = options.confirm;
     model.settings.banner = options.banner.map(|b| crate::text::clean(&b, 300));
+    model.settings.signs = options.key.as_ref().map(|key| key.needs_touch());
     model.alerts.desktop = options.notify;
     model.alerts.bell = options.bell;
     model.alerts.quiet = options.quiet_hours;
     let (answers, answered) = mpsc::channel(16);
     let (clicks, clicked) = mpsc::channel(16);
+    let (signed, has_signed) = mpsc::channel(16);
     let over_ssh = std::env::var_os("SSH_TTY").is_some();
     let mut event_loop = EventLoop {
         model,
@@ -127,6 +139,10 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
         client: Client::new(options.broker).ok(),
         answers,
         answered,
+        key: options.key,
+        signed,
+        has_signed,
+        signing: HashMap::new(),
         began: Instant::now(),
         dirty: true,
         suspended: false,
@@ -155,6 +171,9 @@ impl Signals {
         })
     }
 }
+
+/// An allow, and what the key has signed for it or why not.
+type Signed = (Box<DecisionMessage>, Result<SignedText, String>);
 
 /// What the keyboard, the mouse or the window says.
 type Key = std::io::Result<Event>;
@@ -194,6 +213,12 @@ struct EventLoop {
     client: Option<Client>,
     answers: mpsc::Sender<(Fetch, Result<Answer, String>)>,
     answered: mpsc::Receiver<(Fetch, Result<Answer, String>)>,
+    /// The reviewer's key.
+    key: Option<Arc<SigningKey>>,
+    signed: mpsc::Sender<Signed>,
+    has_signed: mpsc::Receiver<Signed>,
+    /// What it is asked for.
+    signing: HashMap<CommandId, AbortHandle>,
     began: Instant,
     /// Something changed since the last frame.
     dirty: bool,
@@ -231,6 +256,10 @@ impl EventLoop {
                 Some(news) = self.link.incoming.recv() => self.link_msg(news)?,
                 Some((what, answer)) = self.answered.recv() => {
                     self.handle(Msg::Fetched(what, answer))?;
+                }
+                Some((message, answer)) = self.has_signed.recv() => {
+                    self.signing.remove(&message.id);
+                    self.handle(Msg::Signed(message, answer))?;
                 }
                 Some((id, click)) = self.clicked.recv() => self.handle(Msg::Clicked(id, click))?,
                 () = sleep_until(wake) => self.tick()?,
@@ -350,6 +379,12 @@ impl EventLoop {
                     self.link.send(connection, request);
                 }
             }
+            Effect::Sign(message, view) => self.sign(message, *view),
+            Effect::StopSigning(id) => {
+                if let Some(task) = self.signing.remove(&id) {
+                    task.abort();
+                }
+            }
             Effect::Fetch(what) => self.fetch(what),
             Effect::Notify(notice) => self.notify(notice)?,
             Effect::Bell => self.tty.write(b"\x07")?,
@@ -397,6 +432,29 @@ impl EventLoop {
             let answer = crate::fetch::fetch(&client, &what).await;
             let _ = answers.send((what, answer)).await;
         });
+    }
+
+    /// Has the reviewer's key sign an allow; the screen goes on meanwhile.
+    fn sign(&mut self, message: Box<DecisionMessage>, view: CommandView) {
+        let (key, signed) = (self.key.clone(), self.signed.clone());
+        let id = message.id.clone();
+        let task = tokio::spawn(async move {
+            let answer = match key {
+                Some(key) => {
+                    let limits = Limits {
+                        grant: message.grant,
+                        input: message.input,
+                        input_grant: message.input_grant,
+                    };
+                    expacti_signing::allow(&key, &limits, &view).await
+                }
+                None => Err("there is no key".to_owned()),
+            };
+            let _ = signed.send((message, answer)).await;
+        });
+        if let Some(earlier) = self.signing.insert(id, task.abort_handle()) {
+            earlier.abort();
+        }
     }
 
     /// To the shell, until it lets us go on.

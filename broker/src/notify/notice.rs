@@ -72,6 +72,7 @@ pub(super) fn example(command: &str) -> CommandView {
         notes: Vec::new(),
         interactive: None,
         preview: None,
+        item: None,
         grant: None,
         rule_why: "no rules".to_owned(),
         closest: None,

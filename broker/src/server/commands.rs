@@ -94,6 +94,7 @@ pub(super) async fn decide(
         input: body.input,
         input_grant: body.input_grant,
         trust: body.trust,
+        statement: body.statement,
         signature: body.signature,
     };
     actions::decide(&broker, peer, message).await.map(Json)

@@ -195,7 +195,7 @@ async fn answer(
     match serde_json::from_str(text) {
         Ok(ReviewerRequest::Decision(message)) => {
             let r#ref = message.r#ref;
-            result(r#ref, actions::decide(broker, peer.clone(), message).await.map(drop))
+            result(r#ref, actions::decide(broker, peer.clone(), *message).await.map(drop))
         }
         Ok(ReviewerRequest::Watch { r#ref, session_id }) => {
             result(r#ref, watch(broker, session_id, watched, live))

@@ -58,6 +58,11 @@ impl Broker {
             .route("/v1/policies/{id}", delete(rules::remove_policy))
             .route("/v1/principals", get(principals::principals).post(principals::add_principal))
             .route("/v1/principals/{name}", delete(principals::remove_principal))
+            .route(
+                "/v1/signing-keys",
+                get(principals::signing_keys).post(principals::add_signing_key),
+            )
+            .route("/v1/signing-keys/remove", post(principals::remove_signing_key))
             .route("/v1/rules", get(rules::rules).post(rules::add_rule))
             .route("/v1/rules/{id}", delete(rules::remove_rule))
             .route("/v1/rules/ensure", post(rules::ensure_rules))

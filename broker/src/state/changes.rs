@@ -77,6 +77,7 @@ impl State {
                 input: None,
                 input_grant: None,
                 trust: false,
+                signed: None,
             })
             .collect()
     }

@@ -6,6 +6,8 @@ use expacti_protocol::command::{CommandState, CommandView, Grant, VoteView};
 use expacti_protocol::gate::{Decision, DecisionKind, GateEvent};
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
+use expacti_protocol::signed::SignedText;
+use serde_json::{Value, json};
 
 use super::commands::too_late_for;
 use super::eligibility;
@@ -113,6 +115,7 @@ impl State {
         if message.trust && !message.allow {
             return Err(Refusal::invalid("trust comes with an allow, not with a denial"));
         }
+        self.check_signature(by, message, &open.view, now)?;
         self.vote(id, by, message, comment, now)
     }
 
@@ -148,6 +151,7 @@ impl State {
             input: message.input,
             input_grant: message.input_grant,
             trust: message.allow && message.trust,
+            signed: SignedText::of(message.statement.as_ref(), message.signature.as_ref()),
         });
         open.view.votes.retain(|v| v.by != by.name);
         open.view.votes.push(VoteView {
@@ -156,7 +160,6 @@ impl State {
             at: now.seconds(),
             comment: comment.map(str::to_owned),
         });
-        open.signatures.extend(message.signature.clone());
         let ballots = open.ballots.clone();
         let everyone = ballots
             .iter()
@@ -167,7 +170,8 @@ impl State {
         match eligibility::count(&requirement, &ballots) {
             Tally::Open { have, need, may_still } => {
                 open.view.approvals_missing = need.saturating_sub(have);
-                let signature = message.signature.clone().filter(|_| open.salted_digest.is_none());
+                let signed = SignedText::of(message.statement.as_ref(), message.signature.as_ref())
+                    .filter(|_| !open.has_hidden_digest());
                 let view = open.view.clone();
                 let entry = self
                     .entry_for("vote", &view, now)
@@ -179,7 +183,7 @@ impl State {
                     .with_some("grant_seconds", message.grant.map(|g| g.seconds))
                     .with_some("grant_bytes", message.grant.map(|g| g.bytes))
                     .with_some("comment", comment)
-                    .with_some("signature", signature);
+                    .with_some("signed", signed.map(|signed| logged(&[signed])));
                 self.audit(&entry)?;
                 self.store(id, Some(CommandState::Pending))?;
             }
@@ -272,11 +276,11 @@ impl State {
         open.view.approvals_missing = 0;
         open.kind = Some(by.kind());
         open.deadline = now.mono + RELEASE_WINDOW;
-        let (view, bytes, secrets, signatures, secret) = (
+        let (view, bytes, secrets, signed, secret) = (
             open.view.clone(),
             open.bytes.clone(),
             open.secrets.clone(),
-            open.signatures.clone(),
+            open.signed_in_the_log(),
             open.salted_digest.is_some(),
         );
         if !allow {
@@ -313,8 +317,7 @@ impl State {
             .with_some("trust", self.commands.get(id).and_then(|open| open.trust.then_some(true)))
             .with_some("comment", comment)
             .with_some("flags", fast.then(|| vec!["critical_approved_in_under_2s".to_owned()]))
-            // With a signature of its digest a secret could be guessed.
-            .with_some("signatures", (!signatures.is_empty() && !secret).then_some(signatures));
+            .with_some("signed", (allow && !signed.is_empty()).then(|| logged(&signed)));
         let mut masked = view;
         mask_input::mask(&mut masked, &secrets);
         self.audit(&input::logged(entry, &masked, allow))?;
@@ -371,10 +374,17 @@ impl State {
                 _ => Vec::new(),
             },
             instead: self.instead(&open.view),
-            signatures: open.signatures.clone(),
+            signed: open.signed(),
         });
         if let Some(gate) = open.gate {
             self.tell_gate(gate, event);
         }
     }
+}
+
+/// What was signed, as the log has it.
+fn logged(signed: &[SignedText]) -> Value {
+    let one =
+        |text: &SignedText| json!({ "statement": text.statement, "signature": text.signature });
+    signed.iter().map(one).collect()
 }

@@ -286,7 +286,6 @@ impl State {
         let void: Vec<String> =
             open.ballots.iter().filter(|b| b.allow).map(|b| b.voter.person.clone()).collect();
         open.ballots.retain(|ballot| !ballot.allow);
-        open.signatures.clear();
         view.votes.retain(|vote| !vote.allow);
         view.approvals_missing = eligibility::missing(&view.requirement, &open.ballots);
         if restart {

@@ -35,6 +35,7 @@ mod secret_input;
 mod sessions;
 mod shell;
 mod shown;
+mod signing_keys;
 mod snapshot;
 mod submit;
 mod table;

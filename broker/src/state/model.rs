@@ -8,7 +8,7 @@ use std::time::Duration;
 use expacti_audit::Chain;
 use expacti_engine::{History, Policy, RiskTables, Snapshot};
 use expacti_protocol::command::CommandView;
-use expacti_protocol::http::{Change, PrincipalView, RuleView, Target};
+use expacti_protocol::http::{Change, PrincipalView, RuleView, SigningKey, Target};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::session::SessionView;
 use expacti_protocol::taint::TaintView;
@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) targets: Table<String, Target>,
     /// Accounts that may have changed.
     pub(super) taints: Table<String, TaintView>,
+    /// By fingerprint.
+    pub(super) signing_keys: Table<String, SigningKey>,
     pub(crate) snapshot: Arc<Snapshot>,
     committed_snapshot: Arc<Snapshot>,
     pub(crate) default_timeout: Duration,
@@ -70,6 +72,7 @@ pub(crate) struct Loaded {
     pub(crate) principals: Vec<PrincipalView>,
     pub(crate) targets: Vec<Target>,
     pub(crate) taints: Vec<TaintView>,
+    pub(crate) signing_keys: Vec<SigningKey>,
 }
 
 impl State {
@@ -99,6 +102,7 @@ impl State {
             principals: Table::default(),
             targets: Table::default(),
             taints: Table::default(),
+            signing_keys: Table::default(),
             snapshot: Arc::new(Snapshot { tables, ..Snapshot::default() }),
             committed_snapshot: Arc::default(),
             default_timeout,
@@ -132,6 +136,9 @@ impl State {
         for target in loaded.targets {
             state.targets.insert(target.name.clone(), target);
         }
+        for key in loaded.signing_keys {
+            state.signing_keys.insert(key.fingerprint.clone(), key);
+        }
         state.load_taints(loaded.taints);
         state.rebuild_snapshot()?;
         for view in loaded.open_commands {
@@ -160,6 +167,7 @@ impl State {
         f(&mut self.principals);
         f(&mut self.targets);
         f(&mut self.taints);
+        f(&mut self.signing_keys);
     }
 
     /// Runs one job: what it did stays when it succeeds, and did not happen when it is refused.

@@ -9,6 +9,7 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::input::{InputGrant, InputRef};
 use expacti_protocol::session::SessionView;
+use expacti_protocol::signed::SignedText;
 
 use super::digest_key::DigestKey;
 use super::ports::{GateId, Now, Refusal};
@@ -40,7 +41,6 @@ pub(crate) struct OpenCommand {
     pub(crate) escalate_at: Option<Instant>,
     pub(crate) ballots: Vec<Ballot>,
     pub(crate) kind: Option<DecisionKind>,
-    pub(crate) signatures: Vec<String>,
     /// Of an item typed without echo, and of standard input with secrets: what is written down instead
     /// of the digest of its bytes, which would let a password be guessed.
     pub(crate) salted_digest: Option<Digest>,
@@ -71,12 +71,33 @@ pub(crate) struct Ballot {
     pub(crate) input: Option<InputRef>,
     pub(crate) input_grant: Option<InputGrant>,
     pub(crate) trust: bool,
+    /// What this person signed.
+    pub(crate) signed: Option<SignedText>,
 }
 
 impl OpenCommand {
+    /// What those who allowed it have signed.
+    pub(crate) fn signed(&self) -> Vec<SignedText> {
+        let allows = self.ballots.iter().filter(|ballot| ballot.allow);
+        allows.filter_map(|ballot| ballot.signed.clone()).collect()
+    }
+
+    /// Whether a digest of what it is about would let a secret be guessed: then a statement that names it,
+    /// and a signature of that, are not written down.
+    pub(super) fn has_hidden_digest(&self) -> bool {
+        self.salted_digest.is_some() || self.key.is_some()
+    }
+
+    /// What those who allowed it have signed, as far as it may be written down.
+    pub(super) fn signed_in_the_log(&self) -> Vec<SignedText> {
+        if self.has_hidden_digest() { Vec::new() } else { self.signed() }
+    }
+
     /// The command as it is kept, and as everybody may see it: no secret in it is.
     pub(crate) fn shown(&self) -> Result<Shown<CommandView>, Refusal> {
         let mut shown = self.view.clone();
+        // Whoever decides has signed it; the log has that.
+        shown.item = None;
         let typed = shown.interactive.as_ref().is_some_and(|i| i.secret);
         match self.salted_digest {
             Some(salted_digest) if typed => secret::hide(&mut shown, salted_digest),

@@ -218,6 +218,10 @@ pub(crate) enum Write {
         closed_at: Option<i64>,
         view: Kept,
     },
+    SigningKey {
+        id: String,
+        body: Option<Kept>,
+    },
     Taint {
         id: String,
         body: Option<Kept>,

@@ -130,6 +130,7 @@ impl State {
             .with("by", by.name.as_str());
         self.audit(&entry)?;
         if view.role.may_decide() && view.name != self.owner {
+            self.forget_signing_keys(name);
             self.forget_votes(name, now)?;
             self.forget_approvals(name)?;
         }

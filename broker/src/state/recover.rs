@@ -54,7 +54,6 @@ impl State {
             given: GivenInput::default(),
             ballots: Vec::new(),
             kind: None,
-            signatures: Vec::new(),
             // The digest on the disk is a salted one already.
             salted_digest: view
                 .interactive

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use expacti_audit::Entry;
 use expacti_engine::{Masked, Policy, Reading, mask_arguments, mask_secrets};
-use expacti_protocol::http::{Change, PrincipalView, RuleView, Target};
+use expacti_protocol::http::{Change, PrincipalView, RuleView, SigningKey, Target};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,17 +14,8 @@ use serde_json::Value;
 use super::ports::Refusal;
 
 /// Fields that name, prove or measure something: they hold no text of anybody's, and must stay exact.
-const EXACT: [&str; 9] = [
-    "command_base64",
-    "id",
-    "key",
-    "kind",
-    "parent",
-    "public_key",
-    "signature",
-    "signatures",
-    "time",
-];
+const EXACT: [&str; 9] =
+    ["command_base64", "id", "key", "kind", "parent", "public_key", "signature", "signed", "time"];
 
 fn is_exact(field: &str) -> bool {
     EXACT.contains(&field) || field.ends_with("sha256") || field.ends_with("_id")
@@ -210,6 +201,7 @@ pub(crate) trait SetUp: Serialize {}
 impl SetUp for Change {}
 impl SetUp for Policy {}
 impl SetUp for PrincipalView {}
+impl SetUp for SigningKey {}
 impl SetUp for RuleView {}
 impl SetUp for Target {}
 

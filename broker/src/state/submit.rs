@@ -9,8 +9,7 @@ use expacti_engine::{
     Verdict,
 };
 use expacti_protocol::command::{
-    CommandState, CommandView, Interactive, ItemKind, PromptLabel, SECRET_MASK, StdinTreatment,
-    Submission,
+    CommandState, CommandView, ItemKind, SECRET_MASK, StdinTreatment, Submission,
 };
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::GateEvent;
@@ -32,45 +31,9 @@ const MAX_OPEN_PER_SESSION: usize = 64;
 /// Open commands altogether; past it submissions are refused.
 const MAX_OPEN: usize = 10_000;
 
-/// How the engine is to read an item.
-fn reading(kind: ItemKind, interactive: Option<&Interactive>) -> ItemSyntax<'_> {
-    let foreground = interactive.and_then(|i| i.foreground.as_deref());
-    match kind {
-        ItemKind::Control => ItemSyntax::Control { foreground },
-        // What continues another line, or may not be read by the shell at all, is not the command
-        // that a rule was written for.
-        ItemKind::Line if interactive.is_none_or(|i| i.label != PromptLabel::Verified) => {
-            ItemSyntax::Input { foreground: Some("sh") }
-        }
-        ItemKind::Exec | ItemKind::Line | ItemKind::Stdin => ItemSyntax::Command,
-        ItemKind::File => ItemSyntax::File,
-        ItemKind::Input => ItemSyntax::Input { foreground },
-        ItemKind::Keys => ItemSyntax::Keys { foreground },
-        ItemKind::Signature => ItemSyntax::Signature,
-    }
-}
-
-/// The shell that reads an item: of a command the account's, of a line the one that was started for
-/// the session and is at its prompt. What reads anything else is not known.
-fn reader(submission: &Submission) -> Option<PosixShell> {
-    let label = submission.interactive.as_ref().map(|i| i.label);
-    match (submission.kind, label) {
-        (ItemKind::Exec, None) | (ItemKind::Line, Some(PromptLabel::Verified)) => submission.shell,
-        _ => None,
-    }
-}
-
 /// What a command does, in a sentence, if that is certain.
 fn headline(kind: ItemKind, read: &Reading<'_>) -> Option<String> {
     if matches!(kind, ItemKind::Exec | ItemKind::Line) { read.sentence() } else { None }
-}
-
-/// Whether an item goes to a shell or a program that has its terminal already.
-fn is_for_a_shell(kind: ItemKind) -> bool {
-    match kind {
-        ItemKind::Control | ItemKind::Input | ItemKind::Keys | ItemKind::Line => true,
-        ItemKind::Exec | ItemKind::File | ItemKind::Signature | ItemKind::Stdin => false,
-    }
 }
 
 fn is_secret(submission: &Submission) -> bool {
@@ -174,16 +137,8 @@ impl State {
     fn judge(&self, submission: &Submission, bytes: &[u8], now: Now) -> Result<Judged, Refusal> {
         let session = self.session_of(submission)?;
         let info = session.view.info.clone();
-        let context = Context {
-            cwd: Some(submission.cwd.clone()),
-            pty: submission.pty.is_some() || submission.kind == ItemKind::Line,
-            in_shell: is_for_a_shell(submission.kind),
-            shell: reader(submission).map(|shell| shell.as_str().to_owned()),
-            has_stdin_script: submission.kind == ItemKind::Stdin,
-            resolves_paths: submission.resolves_paths && submission.kind == ItemKind::Exec,
-            ..self.context_of(session, now)
-        };
-        let reading = reading(submission.kind, submission.interactive.as_ref());
+        let context = submission.context(self.context_of(session, now));
+        let reading = submission.syntax();
         let work = self.work.get(&session.work);
         let nothing = History::default();
         let history = work.map_or(&nothing, |work| &work.history);
@@ -304,7 +259,6 @@ impl State {
             given: GivenInput::default(),
             ballots: Vec::new(),
             kind: None,
-            signatures: Vec::new(),
             salted_digest,
             beneath: judged.verdict.beneath.clone(),
             rules: judged.verdict.rules.clone(),
@@ -397,7 +351,7 @@ impl State {
             headline,
             parent: submission.parent.clone(),
             cwd: submission.cwd.clone(),
-            shell: reader(submission),
+            shell: submission.reader(),
             timestamp: now.seconds(),
             risk_score: verdict.assessment.score,
             level: verdict.assessment.level,
@@ -415,6 +369,7 @@ impl State {
             notes: submission.notes.clone(),
             interactive: submission.interactive.clone(),
             preview: submission.preview.clone().filter(|_| !secret),
+            item: submission.item.clone(),
             grant: None,
             rule_why: verdict.rule.why.clone(),
             taints: verdict.taint.why().filter(|_| !secret).map(str::to_owned),

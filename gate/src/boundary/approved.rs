@@ -9,6 +9,7 @@ use expacti_protocol::input::{InputGrant, InputRef};
 
 use super::environment::Environment;
 use super::terminal::Terminal;
+use crate::approval::Proven;
 use crate::broker::proof::Released;
 
 /// What goes to the target along with the bytes; reviewed and approved with them.
@@ -92,6 +93,12 @@ impl HeldItem {
         self.input
     }
 
+    /// The first of the standard input that came with it.
+    pub(crate) fn joined(&self, bytes: u64) -> &[u8] {
+        let whole = self.joined.as_ref();
+        usize::try_from(bytes).ok().and_then(|n| whole.get(..n)).unwrap_or(whole)
+    }
+
     /// The allow came with this grant.
     pub(crate) fn grant(&mut self, grant: Option<Grant>) {
         self.grant = grant;
@@ -113,9 +120,9 @@ impl HeldItem {
     }
 
     /// Approves the item if the proof is for exactly this one: same id, same session, same bytes, same
-    /// standard input. Consumes item and proof. If they do not match, the item is gone and nothing was
+    /// standard input; and it has what the gate itself asks for. Consumes item and proofs. If they do not match, the item is gone and nothing was
     /// approved. The second part of what is returned is the input that came and was not allowed.
-    pub(crate) fn release(self, proof: Released) -> Option<(Approved, Bytes)> {
+    pub(crate) fn release(self, proof: Released, _: Proven) -> Option<(Approved, Bytes)> {
         let Self { id, session, bytes, context, grant, joined, input, input_grant, .. } = self;
         let fits = proof.id() == &id
             && proof.session() == &session
@@ -238,17 +245,20 @@ mod tests {
         let proof = |h: &HeldItem| Released::for_test(h.id(), h.session(), h.sha256());
         let item = held(b"uname -a");
         let right = proof(&item);
-        assert_eq!(item.release(right).unwrap().0.into_parts().0.as_ref(), b"uname -a");
+        assert_eq!(
+            item.release(right, Proven::for_test()).unwrap().0.into_parts().0.as_ref(),
+            b"uname -a"
+        );
 
         let item = held(b"uname -a");
         let other_id = Released::for_test(&CommandId::new(), item.session(), item.sha256());
-        assert!(item.release(other_id).is_none());
+        assert!(item.release(other_id, Proven::for_test()).is_none());
         let item = held(b"uname -a");
         let other_session = Released::for_test(item.id(), &SessionId::new(), item.sha256());
-        assert!(item.release(other_session).is_none());
+        assert!(item.release(other_session, Proven::for_test()).is_none());
         let item = held(b"uname -a");
         let other_bytes = Released::for_test(item.id(), item.session(), Digest::of(b"uname -a "));
-        assert!(item.release(other_bytes).is_none());
+        assert!(item.release(other_bytes, Proven::for_test()).is_none());
     }
 
     #[test]
@@ -282,7 +292,7 @@ mod tests {
             }
             let proof = Released::for_test(item.id(), item.session(), item.sha256());
             let proof = proof.with_input(input);
-            let (approved, rest) = item.release(proof).unwrap();
+            let (approved, rest) = item.release(proof, Proven::for_test()).unwrap();
             let (_, sent) = approved.into_command_and_input();
             let sent = sent.map_or_else(Bytes::new, ApprovedInput::into_bytes);
             assert_eq!([sent.as_ref(), rest.as_ref()].concat(), b"ls\nrm -r x\n");
@@ -292,6 +302,6 @@ mod tests {
         let mut item = joined();
         assert!(item.allow_input(Some(given(b"ls\n", false)), None));
         let proof = Released::for_test(item.id(), item.session(), item.sha256());
-        assert!(item.release(proof).is_none());
+        assert!(item.release(proof, Proven::for_test()).is_none());
     }
 }

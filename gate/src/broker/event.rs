@@ -1,10 +1,12 @@
 //! What the broker says about one item, and the session the item belongs to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use expacti_engine::WrittenFile;
+use expacti_engine::{Level, WrittenFile};
 use expacti_protocol::command::StdinTreatment;
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::session::SessionInfo;
 
 use super::proof::{Decided, Released};
 
@@ -29,7 +31,7 @@ pub(crate) enum BrokerEvent {
 pub(crate) struct Submitted {
     pub(crate) id: CommandId,
     pub(crate) risk_score: u8,
-    pub(crate) level: String,
+    pub(crate) level: Level,
     pub(crate) timeout: Duration,
     pub(crate) stdin: StdinTreatment,
     pub(crate) drop_stdin: bool,
@@ -47,4 +49,6 @@ pub(crate) struct OpenSession {
     pub(crate) epoch: u64,
     /// The broker has rules to which it may matter which shell reads a command.
     pub(crate) ask_shell: bool,
+    /// Who is connected, as the broker was told.
+    pub(crate) info: Arc<SessionInfo>,
 }

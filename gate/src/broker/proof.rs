@@ -7,6 +7,7 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::{Decision, DecisionKind};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::{InputGrant, InputRef};
+use expacti_protocol::signed::SignedText;
 
 /// Proof that the release of one item is on the broker's disk.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Decided {
     pub(crate) beneath: Vec<Beneath>,
     /// What the agent might ask instead.
     pub(crate) instead: Option<String>,
+    /// What people have signed, as the broker passes it on. It proves nothing before it is checked.
+    pub(crate) signed: Vec<SignedText>,
     /// Proof that the release is on disk already. Only this module can make it.
     pub(crate) released: Option<Released>,
 }
@@ -115,6 +118,7 @@ impl Decided {
             input_grant: decision.input_grant,
             beneath: decision.beneath,
             instead: decision.instead,
+            signed: decision.signed,
             released,
         }
     }

@@ -14,6 +14,7 @@ use expacti_protocol::client::{self, Endpoint, WsReceiver, WsSender};
 use expacti_protocol::command::{CommandState, Outcome};
 use expacti_protocol::gate::{GateEvent, GateRequest};
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::session::SessionInfo;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,7 @@ const HELLO: Duration = Duration::from_secs(10);
 
 enum Awaited {
     Open {
+        info: Arc<SessionInfo>,
         kill: CancellationToken,
         reply: oneshot::Sender<Result<OpenSession, LinkError>>,
     },
@@ -262,7 +264,8 @@ impl Task {
         let r#ref = self.state.next_ref();
         match request {
             LinkRequest::Open { info, kill, reply } => {
-                self.awaited.insert(r#ref, Awaited::Open { kill, reply });
+                let known = Arc::new((*info).clone());
+                self.awaited.insert(r#ref, Awaited::Open { info: known, kill, reply });
                 self.send(GateRequest::OpenSession { r#ref, session: *info });
             }
             LinkRequest::AskShell { epoch, session, text, reply } => {
@@ -337,13 +340,14 @@ impl Task {
             GateEvent::Ack { r#ref, session_id, ask_shell } => {
                 self.finish_acked(r#ref);
                 match self.awaited.remove(&r#ref) {
-                    Some(Awaited::Open { kill, reply }) => {
+                    Some(Awaited::Open { info, kill, reply }) => {
                         let Some(id) = session_id else {
                             reply.send(Err(LinkError::Down)).ok();
                             return Err("the broker opened a session without an id".to_owned());
                         };
                         self.kills.insert(id.clone(), kill);
-                        reply.send(Ok(OpenSession { id, epoch: self.epoch, ask_shell })).ok();
+                        let open = OpenSession { id, epoch: self.epoch, ask_shell, info };
+                        reply.send(Ok(open)).ok();
                     }
                     Some(Awaited::AskShell(reply)) => drop(reply.send(())),
                     Some(Awaited::Submit { .. } | Awaited::Release(_) | Awaited::Close(_))
@@ -364,7 +368,6 @@ impl Task {
             } => {
                 if let Some(Awaited::Submit { session, events }) = self.awaited.remove(&r#ref) {
                     let timeout = Duration::from_secs(timeout_seconds);
-                    let level = level.to_string();
                     let submitted = Submitted {
                         id: id.clone(),
                         risk_score,

@@ -14,6 +14,8 @@ use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::shell::PosixShell;
+use expacti_protocol::signed::SignedText;
+use expacti_signing::Limits;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +24,7 @@ use super::compare::{Compared, existing};
 use super::joining::Joining;
 use super::lifecycle::{End, Event, ItemLifecycle, Step};
 use super::status_line::{Status, StatusLine};
+use crate::approval::{Claimed, Waiting};
 use crate::boundary::{Approved, Context, Environment, Signal, TargetChannel, Terminal};
 use crate::broker::event::{BrokerEvent, OpenSession, Submitted};
 use crate::broker::proof::Decided;
@@ -164,7 +167,7 @@ impl Review<'_> {
             drop_stdin: false,
             login_shell: item.login_shell,
         };
-        let submission = Submission {
+        let mut submission = Submission {
             session_id: session.id.clone(),
             kind: item.kind,
             parent: item.parent,
@@ -180,7 +183,9 @@ impl Review<'_> {
             resolves_paths: lease.is_some(),
             interactive: item.interactive,
             preview: item.preview,
+            item: None,
         };
+        let waiting = shared.approvals.hold(&mut submission, &session.info);
         let events = shared.link.submit(session.epoch, submission);
         let lifecycle = match self.watcher {
             Some(_) => ItemLifecycle::with_check(session.id.clone(), item.bytes, context),
@@ -208,6 +213,8 @@ impl Review<'_> {
             status: StatusLine::new(self.client, wanted),
             has_terminal: terminal.is_some(),
             changed: false,
+            waiting,
+            claimed: None,
         }
     }
 }
@@ -246,6 +253,17 @@ struct InReview<'a> {
     has_terminal: bool,
     /// The context turned out to have changed.
     changed: bool,
+    /// What the gate itself asks for.
+    waiting: Waiting,
+    /// What the broker says was decided.
+    claimed: Option<Claim>,
+}
+
+/// An allow, as the broker tells of it.
+struct Claim {
+    kind: DecisionKind,
+    limits: Limits,
+    signed: Vec<SignedText>,
 }
 
 impl InReview<'_> {
@@ -374,6 +392,7 @@ impl InReview<'_> {
             self.about.comment.clone_from(&decided.comment);
             self.about.instead.clone_from(&decided.instead);
         }
+        let event = self.with_approval(event);
         let shared = &self.review.connection.shared;
         match self.lifecycle.on(event) {
             Step::Wait => None,
@@ -409,6 +428,44 @@ impl InReview<'_> {
         }
     }
 
+    /// Checks an allow, and its release, against what the gate itself asks for.
+    fn with_approval(&mut self, event: Event) -> Event {
+        let released = match &event {
+            Event::Broker(BrokerEvent::Decided(decided)) if decided.allow => {
+                self.claimed = Some(Claim {
+                    kind: decided.kind,
+                    limits: Limits {
+                        grant: decided.grant,
+                        input: decided.input,
+                        input_grant: decided.input_grant,
+                    },
+                    signed: decided.signed.clone(),
+                });
+                decided.released.is_some()
+            }
+            Event::Broker(BrokerEvent::Released(_)) => true,
+            _ => return event,
+        };
+        let Some(claim) = &self.claimed else { return event };
+        let input = claim.limits.input.map_or(0, |input| input.bytes);
+        let claimed = Claimed {
+            kind: claim.kind,
+            limits: claim.limits,
+            signed: &claim.signed,
+            input: if input == 0 { &[] } else { self.lifecycle.joined(input) },
+        };
+        match self.review.connection.shared.approvals.check(&self.waiting, &claimed) {
+            Ok(proven) => {
+                self.lifecycle.prove(proven);
+                event
+            }
+            Err(why) => {
+                self.outside = Some(why.clone());
+                Event::NotApproved { why, released }
+            }
+        }
+    }
+
     /// What the look at the target has shown.
     fn looked(&mut self, looked: Result<(), NotBeneath>) -> Event {
         if let Err(not) = &looked {
@@ -428,6 +485,7 @@ impl InReview<'_> {
         self.deadline = now + submitted.timeout + grace;
         self.time = submitted.timeout;
         self.id = Some(submitted.id.clone());
+        self.waiting.scored(submitted.level);
         self.about.id = Some(submitted.id.to_string());
         self.about.risk_score = Some(submitted.risk_score);
         let asked = submitted.stdin == StdinTreatment::Code && !submitted.drop_stdin;
@@ -452,6 +510,7 @@ impl InReview<'_> {
             link.withdraw(self.session.epoch, id, reason);
         }
         if let Some((id, reason)) = end.unsent {
+            let reason = self.outside.as_deref().unwrap_or(reason);
             let why = format!("{reason}: the command was not sent");
             link.finished(id, Outcome::not_sent(why)).await;
         }

@@ -9,6 +9,7 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::InputRef;
 
 use super::beneath::NotBeneath;
+use crate::approval::Proven;
 use crate::boundary::{Approved, Context, HeldItem};
 use crate::broker::event::BrokerEvent;
 use crate::broker::proof::{Decided, Released};
@@ -35,6 +36,13 @@ pub(crate) enum Event {
     },
     /// The broker did not answer a request in time.
     NoAnswer,
+    /// It was allowed without what the gate itself asks for.
+    NotApproved {
+        /// Why that is not enough.
+        why: String,
+        /// Its release is on record.
+        released: bool,
+    },
     /// The target closed the channel on which the item would have been delivered.
     TargetLost,
     /// The agent withdrew the command, or disconnected.
@@ -101,17 +109,39 @@ pub(crate) struct ItemLifecycle {
     state: ItemState,
     /// The context is checked once more between the decision and the release.
     checked: bool,
+    /// It has what the gate itself asks for.
+    proven: Option<Proven>,
 }
 
 impl ItemLifecycle {
     /// An item about to be submitted.
     pub(crate) fn new(session: SessionId, bytes: Bytes, context: Context) -> Self {
-        Self { state: ItemState::Submitting { session, bytes, context }, checked: false }
+        Self {
+            state: ItemState::Submitting { session, bytes, context },
+            checked: false,
+            proven: None,
+        }
     }
 
     /// An item whose context can change while it is held, and is to be checked before its release.
     pub(crate) fn with_check(session: SessionId, bytes: Bytes, context: Context) -> Self {
         Self { checked: true, ..Self::new(session, bytes, context) }
+    }
+
+    /// It has what the gate itself asks for, as of now.
+    pub(crate) fn prove(&mut self, proven: Proven) {
+        self.proven = Some(proven);
+    }
+
+    /// The first of the standard input that came with it, while it waits.
+    pub(crate) fn joined(&self, bytes: u64) -> &[u8] {
+        match &self.state {
+            ItemState::Pending(held)
+            | ItemState::Checking(held)
+            | ItemState::Looking(held)
+            | ItemState::Releasing(held) => held.joined(bytes),
+            ItemState::Submitting { .. } | ItemState::Over => &[],
+        }
     }
 
     /// Whether an answer of the broker is due (rather than a person's decision).
@@ -147,7 +177,7 @@ impl ItemLifecycle {
             // Nothing is taken in any other state.
             (state, Event::Joined { .. }) => (state, Step::Wait),
             (ItemState::Pending(held), Event::Broker(BrokerEvent::Decided(decided))) => {
-                decide(held, decided, self.checked)
+                decide(held, decided, self.checked, &mut self.proven)
             }
             (ItemState::Looking(held), Event::Looked(Ok(()))) => after_look(held, self.checked),
             (state @ ItemState::Looking(_), Event::Looked(Err(not))) => {
@@ -181,7 +211,7 @@ impl ItemLifecycle {
             }
 
             (ItemState::Releasing(held), Event::Broker(BrokerEvent::Released(proof))) => {
-                (ItemState::Over, send(held, proof))
+                (ItemState::Over, send(held, proof, self.proven.take()))
             }
             (
                 state @ ItemState::Releasing(_),
@@ -199,6 +229,10 @@ impl ItemLifecycle {
             (state, Event::NoAnswer) => {
                 fail(state, Refusal::undecided("the broker did not answer"), Some("no answer"))
             }
+            (ItemState::Submitting { session, bytes, context }, Event::NotApproved { .. }) => {
+                (ItemState::Submitting { session, bytes, context }, Step::Wait)
+            }
+            (state, Event::NotApproved { why, released }) => not_approved(&state, &why, released),
             (state, Event::Deadline) => {
                 fail(state, Refusal::timed_out(), Some("the gate's own deadline passed"))
             }
@@ -227,7 +261,25 @@ fn after_look(held: HeldItem, checked: bool) -> (ItemState, Step) {
     if checked { (ItemState::Checking(held), Step::Check) } else { release(held) }
 }
 
-fn decide(mut held: HeldItem, mut decided: Decided, checked: bool) -> (ItemState, Step) {
+/// Why an item was withdrawn that was allowed without what the gate itself asks for.
+pub(crate) const NOT_APPROVED: &str = "not approved as the gate asks for";
+
+fn not_approved(state: &ItemState, why: &str, released: bool) -> (ItemState, Step) {
+    let mut step = ended(state, Some(Refusal::undecided(why)), Some(NOT_APPROVED));
+    if let (true, Step::End(end)) = (released, &mut step)
+        && let Some(withdrawn) = end.withdraw.take()
+    {
+        end.unsent = Some(withdrawn);
+    }
+    (ItemState::Over, step)
+}
+
+fn decide(
+    mut held: HeldItem,
+    mut decided: Decided,
+    checked: bool,
+    proven: &mut Option<Proven>,
+) -> (ItemState, Step) {
     let about_this = decided.id == *held.id()
         && decided.session == *held.session()
         && decided.sha256 == held.sha256();
@@ -256,7 +308,7 @@ fn decide(mut held: HeldItem, mut decided: Decided, checked: bool) -> (ItemState
         return (ItemState::Looking(held), Step::Look(decided.beneath));
     }
     if let Some(proof) = decided.released.take() {
-        return (ItemState::Over, send(held, proof));
+        return (ItemState::Over, send(held, proof, proven.take()));
     }
     after_look(held, checked)
 }
@@ -271,9 +323,13 @@ fn release(held: HeldItem) -> (ItemState, Step) {
     (ItemState::Releasing(held), step)
 }
 
-fn send(held: HeldItem, proof: Released) -> Step {
+fn send(held: HeldItem, proof: Released, proven: Option<Proven>) -> Step {
     let id = held.id().clone();
-    match held.release(proof) {
+    let Some(proven) = proven else {
+        let refusal = Some(Refusal::undecided("nobody has checked its approval"));
+        return Step::End(End { refusal, withdraw: None, unsent: Some((id, NOT_APPROVED)) });
+    };
+    match held.release(proof, proven) {
         Some((approved, rest)) => Step::Deliver(id, Box::new(approved), rest),
         None => {
             let why = "the broker's release was not about this command";

@@ -175,7 +175,7 @@ mod tests {
         let mut submitted = Submitted {
             id: CommandId::new(),
             risk_score: 82,
-            level: "CRITICAL".to_owned(),
+            level: expacti_engine::Level::Critical,
             timeout: Duration::from_secs(60),
             stdin: StdinTreatment::Data,
             drop_stdin: false,

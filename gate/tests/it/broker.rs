@@ -209,7 +209,7 @@ impl Broker {
             input: None,
             input_grant: None,
             instead: None,
-            signatures: Vec::new(),
+            signed: Vec::new(),
         }
     }
 

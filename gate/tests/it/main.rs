@@ -8,6 +8,7 @@
     clippy::indexing_slicing
 )]
 
+mod approval;
 mod broker;
 mod exec;
 mod hostile;

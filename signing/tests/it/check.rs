@@ -3,9 +3,10 @@
 use expacti_protocol::command::Grant;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::input::{InputGrant, InputRef};
+use expacti_protocol::signed::SignedText;
 use expacti_signing::{
-    Allowed, Decision, Item, Limits, MAX_STATEMENTS, Need, Person, Reason, Refused,
-    SignedStatement, Signers, approve,
+    Allowed, Decision, Item, Limits, MAX_STATEMENTS, Need, Person, Reason, Refused, Signers,
+    approve,
 };
 use serde_json::json;
 
@@ -23,12 +24,12 @@ pub fn item(command: &str) -> Item {
         "gate": "ssh-ed25519 AAAA",
         "kind": "exec",
         "made_at": 1_900_000_000,
-        "notes": ["a note"],
+        "notes_sha256": [Digest::of(b"a note")],
         "purpose": "expacti-item",
         "session": {
             "agent": "bot", "owner": "carol", "target": "web-1", "host": "web-1.example.com",
-            "port": 22, "user": "deploy", "reason": null, "program": ["bot"], "client": null,
-            "host_key": null,
+            "port": 22, "user": "deploy", "reason_sha256": null, "host_key": null, "isolation": null,
+            "with": [],
         },
         "session_id": "sess_01h455vb4pex5vsknk084sn02q",
         "sha256": sha256,
@@ -54,12 +55,12 @@ impl People {
         Self { dir, signers: signers(&list) }
     }
 
-    pub fn signs(&self, name: &str, statement: &str) -> SignedStatement {
+    pub fn signs(&self, name: &str, statement: &str) -> SignedText {
         let signature = self.dir.sign(name, NAMESPACE, statement.as_bytes());
-        SignedStatement { statement: statement.to_owned(), signature }
+        SignedText { statement: statement.to_owned(), signature }
     }
 
-    fn allows(&self, name: &str, allowed: Allowed) -> SignedStatement {
+    fn allows(&self, name: &str, allowed: Allowed) -> SignedText {
         self.signs(name, &Decision::allowing(vec![allowed]).text().unwrap())
     }
 }
@@ -84,7 +85,7 @@ fn reasons(found: Result<Vec<Person>, Refused>) -> Vec<Reason> {
 fn enough_people_allow_an_item() {
     let people = People::new();
     let item = item("uptime");
-    let check = |needs: &[Need], signed: &[SignedStatement]| {
+    let check = |needs: &[Need], signed: &[SignedText]| {
         approve(needs, &item, &Limits::default(), signed, &people.signers, now())
     };
     let by = |name: &str| people.allows(name, Allowed::new(item.clone()));
@@ -133,13 +134,13 @@ fn any_other_field_is_another_item() {
         |item| item.gate.push('A'),
         |item| item.kind = expacti_protocol::command::ItemKind::Line,
         |item| item.made_at += 1,
-        |item| item.notes.clear(),
+        |item| item.notes_sha256.clear(),
         |item| item.preview_sha256 = Some(Digest::of(b"")),
         |item| item.session.target.push('2'),
         |item| item.session.host.push('2'),
         |item| item.session.user = "root".to_owned(),
         |item| item.session.owner = None,
-        |item| item.session.reason = Some("x".to_owned()),
+        |item| item.session.reason_sha256 = Some(Digest::of(b"x")),
         |item| item.session_id = "sess_01h455vb4pex5vsknk084sn02r".parse().unwrap(),
         |item| item.sha256 = Digest::of(b""),
     ];
@@ -216,7 +217,7 @@ fn statements_that_do_not_hold_are_told_and_left_out() {
     let twice = vec![Allowed::new(held.clone()); 2];
     let twice = Decision::allowing(twice).text().unwrap();
     let good = people.signs("bob", &text);
-    let SignedStatement { signature, .. } = people.signs("alice", &text);
+    let SignedText { signature, .. } = people.signs("alice", &text);
     let other = people.signs("alice", &text.replace("deploy", "root"));
     let namespace = people.dir.sign("alice", "file", text.as_bytes());
     for (statement, signature, expected) in [
@@ -234,7 +235,7 @@ fn statements_that_do_not_hold_are_told_and_left_out() {
         (text.clone(), Some(namespace), "made for \"file\""),
     ] {
         let signed = match signature {
-            Some(signature) => SignedStatement { statement, signature },
+            Some(signature) => SignedText { statement, signature },
             None => people.signs("alice", &statement),
         };
         let both = [signed, good.clone()];
@@ -248,7 +249,7 @@ fn statements_that_do_not_hold_are_told_and_left_out() {
     let stranger = Dir::new();
     stranger.key("eve", &["-t", "ed25519"]);
     let signature = stranger.sign("eve", NAMESPACE, text.as_bytes());
-    let signed = [SignedStatement { statement: text, signature }];
+    let signed = [SignedText { statement: text, signature }];
     let found = approve(&[need(1)], &held, &Limits::default(), &signed, &people.signers, now());
     assert!(matches!(reasons(found)[..], [Reason::Signer(_)]));
 }

@@ -1,8 +1,7 @@
 //! A signature counts for exactly the bytes that were signed, and only as it was written.
 
-use expacti_signing::{
-    Allowed, Decision, Limits, Person, Signed, SignedStatement, Signers, approve,
-};
+use expacti_protocol::signed::SignedText;
+use expacti_signing::{Allowed, Decision, Limits, Person, Signed, Signers, approve};
 use proptest::prelude::*;
 
 use crate::check::{People, item, need};
@@ -70,7 +69,7 @@ fn no_byte_of_a_statement_can_be_another() {
     let held = item("uptime");
     let text = Decision::allowing(vec![Allowed::new(held.clone())]).text().unwrap();
     let signed = people.signs("alice", &text);
-    let check = |signed: &SignedStatement| {
+    let check = |signed: &SignedText| {
         let signed = std::slice::from_ref(signed);
         approve(&[need(1)], &held, &Limits::default(), signed, &people.signers, now())
     };
@@ -79,7 +78,7 @@ fn no_byte_of_a_statement_can_be_another() {
         let mut bytes = text.clone().into_bytes();
         bytes[at] ^= 1 << (at % 7);
         let statement = String::from_utf8(bytes).unwrap();
-        let other = SignedStatement { statement, ..signed.clone() };
+        let other = SignedText { statement, ..signed.clone() };
         assert!(check(&other).is_err(), "byte {at}");
     }
 }

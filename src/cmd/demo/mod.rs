@@ -139,6 +139,7 @@ async fn decide(endpoint: &Endpoint) -> Result<(), Failure> {
                 input: None,
                 input_grant: None,
                 trust: false,
+                statement: None,
                 signature: None,
             };
             let path = format!("/v1/commands/{}/decision", command.id);

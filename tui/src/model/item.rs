@@ -31,6 +31,13 @@ pub(crate) enum Stage {
         /// Sent at.
         until: Millis,
     },
+    /// Allowed here; the reviewer's key is asked to sign it.
+    Signing {
+        /// Names the message.
+        r#ref: u64,
+        /// The key wants to be touched.
+        touch: bool,
+    },
     /// Sent; the broker has not answered.
     Sent {
         /// Names the message.
@@ -55,7 +62,10 @@ pub(crate) enum Stage {
 impl Stage {
     /// Whether this reviewer's decision is under way or done.
     pub(crate) fn is_decided(&self) -> bool {
-        matches!(self, Self::Held { .. } | Self::Sent { .. } | Self::Done { .. })
+        matches!(
+            self,
+            Self::Held { .. } | Self::Signing { .. } | Self::Sent { .. } | Self::Done { .. }
+        )
     }
 
     /// Whether it is too late to deny: a denial is done, or something is on its way.

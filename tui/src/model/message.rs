@@ -7,8 +7,9 @@ use expacti_engine::Rule;
 use expacti_protocol::command::CommandView;
 use expacti_protocol::http::Change;
 use expacti_protocol::ids::{CommandId, SessionId};
-use expacti_protocol::reviewer::{ReviewerEvent, ReviewerRequest};
+use expacti_protocol::reviewer::{DecisionMessage, ReviewerEvent, ReviewerRequest};
 use expacti_protocol::session::SessionView;
+use expacti_protocol::signed::SignedText;
 
 use super::ballot::{Choice, Subject};
 use super::connection::ConnectionId;
@@ -61,6 +62,8 @@ pub(crate) enum Msg {
     Drawn(Drawn),
     /// A button of a desktop notification.
     Clicked(CommandId, NoticeAction),
+    /// What a key has signed, or why it has not.
+    Signed(Box<DecisionMessage>, Result<SignedText, String>),
     /// The answer to a [`Fetch`].
     Fetched(Fetch, Result<Answer, String>),
 }
@@ -146,6 +149,10 @@ pub(crate) enum NoticeAction {
 pub(crate) enum Effect {
     /// Send to the broker, on this connection or not at all.
     Send(ReviewerRequest),
+    /// Have the reviewer's key sign an allow of an item that the gate has stated so.
+    Sign(Box<DecisionMessage>, Box<CommandView>),
+    /// The key need not sign that any more.
+    StopSigning(CommandId),
     /// Ask the broker over HTTP.
     Fetch(Fetch),
     /// Show a desktop notification.

@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     pub keymap: KeyMap,
     /// What follows the key for an allow.
     pub confirm: Confirm,
+    /// The reviewer has a key that signs allows, and whether it wants to be touched for each.
+    pub signs: Option<bool>,
     /// One line of guidance, clean.
     pub banner: Option<String>,
 }

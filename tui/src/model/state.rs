@@ -93,6 +93,7 @@ impl Model {
                 theme,
                 keymap: KeyMap::default(),
                 confirm: Confirm::default(),
+                signs: None,
                 banner: None,
             },
             connection: Connection::new(broker),

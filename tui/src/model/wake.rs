@@ -39,7 +39,10 @@ impl Model {
             match item.stage {
                 Stage::Held { until, .. } => wakes.push(until),
                 Stage::Sent { at, .. } => wakes.push(at + SLOW_ANSWER),
-                Stage::Open | Stage::Done { .. } | Stage::Refused { .. } => {}
+                Stage::Open
+                | Stage::Done { .. }
+                | Stage::Refused { .. }
+                | Stage::Signing { .. } => {}
             }
             wakes.extend(item.closed_since.map(|at| at + LINGER));
         }

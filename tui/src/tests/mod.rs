@@ -124,7 +124,7 @@ impl TestScreen {
         self.effects
             .iter()
             .filter_map(|e| match e {
-                Effect::Send(ReviewerRequest::Decision(d)) => Some(d),
+                Effect::Send(ReviewerRequest::Decision(d)) => Some(&**d),
                 _ => None,
             })
             .collect()

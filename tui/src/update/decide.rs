@@ -182,7 +182,12 @@ pub(super) fn commit(
         Decision::Allow(grant) if grant.is_some() || item.level() >= Level::High => {
             item.stage = Stage::Held { revision, grant, until: now + HOLD };
         }
-        decision => effects.push(decision.send(&mut model.connection, item, revision, now)),
+        decision => effects.push(decision.send(
+            &mut model.connection,
+            item,
+            (revision, model.settings.signs),
+            now,
+        )),
     }
     let headline = item.headline.clone();
     model.decisions.last = Some(LastDecision { verdict, headline, at_ms, id: id.clone() });
@@ -235,6 +240,13 @@ pub(super) fn disconnected(model: &mut Model) {
                     verdict.as_str(),
                     id.short()
                 );
+                model.decisions.fail(id, text);
+            }
+            Stage::Signing { .. } => {
+                if let Some(item) = model.requests.items.get_mut(&id) {
+                    item.stage = Stage::Open;
+                }
+                let text = format!("{} not allowed: the connection broke", id.short());
                 model.decisions.fail(id, text);
             }
             Stage::Open | Stage::Done { .. } | Stage::Refused { .. } => {}

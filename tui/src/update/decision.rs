@@ -27,12 +27,13 @@ impl Decision {
     }
 
     /// The message, for the bytes of the request and the revision that was shown. From here on the
-    /// request counts as decided, so that nothing is sent twice.
+    /// request counts as decided, so that nothing is sent twice. `signs`: the reviewer has a key, and
+    /// whether that wants to be touched.
     pub(super) fn send(
         self,
         connection: &mut Connection,
         item: &mut Item,
-        revision: u64,
+        (revision, signs): (u64, Option<bool>),
         now: Millis,
     ) -> Effect {
         let verdict = self.verdict();
@@ -53,8 +54,7 @@ impl Decision {
             grant => (grant, None),
         };
         let r#ref = connection.next_ref();
-        item.stage = Stage::Sent { r#ref, verdict, at: now };
-        Effect::Send(ReviewerRequest::Decision(DecisionMessage {
+        let message = DecisionMessage {
             r#ref: Some(r#ref),
             id: item.id().clone(),
             allow: verdict == Verdict::Allow,
@@ -65,7 +65,15 @@ impl Decision {
             input,
             input_grant,
             trust: verdict == Verdict::Allow && item.trust,
+            statement: None,
             signature: None,
-        }))
+        };
+        // A denial needs no signature: it must be possible at once.
+        if let (Some(touch), Verdict::Allow) = (signs, verdict) {
+            item.stage = Stage::Signing { r#ref, touch };
+            return Effect::Sign(Box::new(message), Box::new(item.view().clone()));
+        }
+        item.stage = Stage::Sent { r#ref, verdict, at: now };
+        Effect::Send(ReviewerRequest::Decision(Box::new(message)))
     }
 }

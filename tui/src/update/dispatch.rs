@@ -1,12 +1,13 @@
 //! Hands each message to the module that it concerns. It must never lose an effect.
 
-use super::{alerts, broker, decide, fetched, grant, held, keys, mouse, select, watch};
+use super::{alerts, broker, decide, fetched, grant, held, keys, mouse, select, signing, watch};
 use crate::model::{Drawn, Effect, Fetch, Mode, Model, Msg};
 use crate::time::{LINGER, Millis};
 
 /// Takes in one message.
 pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let mut effects = Vec::new();
+    let before = signing::under_way(model);
     match msg {
         Msg::Now(now) => tick(model, now, &mut effects),
         Msg::Key(key) => keys::key(model, key, &mut effects),
@@ -25,6 +26,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Link(news) => broker::link(model, news, &mut effects),
         Msg::Drawn(drawn) => self::drawn(model, drawn),
         Msg::Clicked(id, action) => decide::notice_action(model, &id, action, &mut effects),
+        Msg::Signed(message, answer) => signing::signed(model, *message, answer, &mut effects),
         Msg::Fetched(Fetch::SessionCommands(session), answer) => {
             broker::session_commands(model, &session, answer);
         }
@@ -33,6 +35,8 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Fetched(what, answer) => fetched::fetched(model, &what, answer, &mut effects),
     }
     watch::follow(model, &mut effects);
+    let now = signing::under_way(model);
+    effects.extend(before.difference(&now).cloned().map(Effect::StopSigning));
     effects
 }
 

@@ -27,7 +27,9 @@ pub(super) fn send_due(model: &mut Model, effects: &mut Vec<Effect>) {
             continue;
         }
         let Some(item) = model.requests.items.get_mut(&id) else { continue };
-        effects.push(Decision::Allow(grant).send(&mut model.connection, item, revision, now));
+        let signs = model.settings.signs;
+        let allow = Decision::Allow(grant);
+        effects.push(allow.send(&mut model.connection, item, (revision, signs), now));
     }
 }
 

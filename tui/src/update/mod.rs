@@ -21,6 +21,7 @@ mod replay;
 mod rule;
 mod select;
 mod session;
+mod signing;
 mod vote;
 mod watch;
 

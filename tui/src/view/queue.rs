@@ -128,6 +128,9 @@ fn status(model: &Model, item: &Item, columns: usize) -> Vec<Span<'static>> {
             let slow = model.clock.now >= at + SLOW_ANSWER;
             (pad(if slow { "no answer" } else { "sending" }), theme.warn())
         }
+        (Stage::Signing { touch, .. }, CommandState::Pending) => {
+            (pad(if *touch { "TOUCH KEY" } else { "signing" }), theme.warn())
+        }
         (Stage::Refused { .. }, CommandState::Pending) => (pad("REFUSED"), theme.error()),
         (Stage::Done { verdict: Verdict::Allow }, CommandState::Pending) => {
             (pad(&format!("{} more yes", item.view().approvals_missing)), theme.ok())

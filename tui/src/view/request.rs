@@ -235,6 +235,13 @@ fn status(model: &Model, item: &Item) -> Option<(String, Style)> {
             let slow = if model.clock.now >= at + SLOW_ANSWER { ", no answer yet" } else { "" };
             Some((format!("{word} sent, not confirmed{slow}"), theme.alarm_calm()))
         }
+        Stage::Signing { touch: true, .. } => {
+            let deny = model.settings.keymap.key(Action::Deny);
+            Some((format!("TOUCH YOUR KEY to allow this; {deny} denies it"), theme.alarm()))
+        }
+        Stage::Signing { touch: false, .. } => {
+            Some(("your key signs this".to_owned(), theme.alarm_calm()))
+        }
         Stage::Done { verdict: Verdict::Allow } => {
             let n = item.view().approvals_missing;
             Some((format!("you approved; {n} more needed   {next} next"), theme.alarm_calm()))
@@ -291,6 +298,7 @@ fn empty(model: &Model, frame: &mut Frame<'_>, area: Rect, drawn: &mut Drawn) {
         let state = model.requests.items.get(&last.id).map(|i| match (&i.stage, i.state()) {
             (Stage::Held { .. }, _) => " (held)",
             (Stage::Sent { .. }, CommandState::Pending) => " (sending)",
+            (Stage::Signing { .. }, CommandState::Pending) => " (not signed yet)",
             (Stage::Refused { .. }, _) => " (REFUSED)",
             _ => "",
         });

@@ -134,7 +134,7 @@ impl FakeBroker {
         let mut state = self.state.lock().unwrap();
         match request {
             ReviewerRequest::Decision(decision) => {
-                state.decisions.push(decision.clone());
+                state.decisions.push((*decision).clone());
                 let found = state.commands.iter_mut().find(|c| c.id == decision.id);
                 match found {
                     Some(c) if c.state == CommandState::Pending => {

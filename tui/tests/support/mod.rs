@@ -101,6 +101,7 @@ pub(super) fn request(
         approvals_missing: 1,
         may_decide: Vec::new(),
         interactive: None,
+        item: None,
         preview: None,
         grant: None,
         deadline_ms: T0 + left * 1000,

@@ -45,7 +45,8 @@ impl World {
         let alice = peer("alice", Role::Reviewer);
         let all = Some(given(input)).filter(|given| given.bytes > 0);
         let signature = Some("signed".to_owned());
-        let message = DecisionMessage { input: all, signature, ..message(id, true) };
+        let statement = signature.clone();
+        let message = DecisionMessage { input: all, statement, signature, ..message(id, true) };
         self.run(|s, now| s.decide(&alice, &message, now)).unwrap();
         let digest = Digest::of(command.as_bytes());
         self.run(|s, now| s.release(GATE, id, session, (digest, all), now)).unwrap();
@@ -175,8 +176,7 @@ fn items_that_hold_a_secret_are_not_kept() {
             w.run(|s, now| s.finished(GATE, &id, Outcome::default(), now)).unwrap();
             let entries = w.entries();
             let decision = |(kind, _): &&(String, Value)| kind == "decision";
-            let signed =
-                entries[id.as_str()].iter().find(decision).unwrap().1["signatures"].clone();
+            let signed = entries[id.as_str()].iter().find(decision).unwrap().1["signed"].clone();
             // It would confirm a guess of what it is about.
             assert!(!piece.contains("et9x") || signed.is_null(), "{command}: {signed}");
             assert!(!piece.starts_with("id") || !signed.is_null(), "{command}");

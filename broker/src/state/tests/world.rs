@@ -235,6 +235,7 @@ pub(super) fn submission(session: &SessionId, command: &str) -> Submission {
         ready: true,
         interactive: None,
         preview: None,
+        item: None,
     }
 }
 
@@ -250,6 +251,7 @@ pub(super) fn message(id: &CommandId, allow: bool) -> DecisionMessage {
         input: None,
         input_grant: None,
         trust: false,
+        statement: None,
         signature: None,
     }
 }

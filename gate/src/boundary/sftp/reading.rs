@@ -213,7 +213,8 @@ mod tests {
     ) -> (Arc<Reading>, mpsc::UnboundedReceiver<(OpenSession, FileRead)>) {
         let path = RemotePath::new(&b"/srv/x"[..]).unwrap();
         let file = OpenFile { handle: Bytes::new(), path, size: 9 };
-        let session = OpenSession { id: SessionId::new(), epoch: 1, ask_shell: false };
+        let session =
+            OpenSession { id: SessionId::new(), epoch: 1, ask_shell: false, info: Arc::default() };
         let (reads, taken) = mpsc::unbounded_channel();
         (Reading::new(&file, why, session, Arc::default(), limits, reads), taken)
     }

@@ -58,6 +58,7 @@ impl World {
             ready: true,
             interactive: None,
             preview: None,
+            item: None,
         };
         self.task.on_request(LinkRequest::Submit {
             epoch: 0,
@@ -102,7 +103,7 @@ impl World {
             input: None,
             input_grant: None,
             instead: None,
-            signatures: Vec::new(),
+            signed: Vec::new(),
         };
         self.task.on_event(GateEvent::Decision(decision)).unwrap();
     }

@@ -66,6 +66,12 @@ impl World {
     }
 
     fn lifecycle(&self) -> ItemLifecycle {
+        let mut lifecycle = self.unproven();
+        lifecycle.prove(Proven::for_test());
+        lifecycle
+    }
+
+    fn unproven(&self) -> ItemLifecycle {
         let context = Context {
             terminal: None,
             environment: Environment::default(),
@@ -91,7 +97,7 @@ impl World {
             input: None,
             input_grant: None,
             instead: None,
-            signatures: Vec::new(),
+            signed: Vec::new(),
         };
         change(&mut decision);
         Event::Broker(BrokerEvent::Decided(Decided::for_test(decision)))
@@ -102,7 +108,7 @@ impl World {
             Say::Submitted => Event::Broker(BrokerEvent::Submitted(Submitted {
                 id: self.id.clone(),
                 risk_score: 1,
-                level: "LOW".to_owned(),
+                level: expacti_engine::Level::Low,
                 timeout: Duration::from_secs(60),
                 stdin: StdinTreatment::Data,
                 drop_stdin: false,
@@ -327,4 +333,40 @@ fn what_must_lie_beneath_a_directory_is_looked_at_before_the_release() {
         d.released = true;
     }));
     assert!(matches!(step, Step::End(End { unsent: Some(_), .. })), "{step:?}");
+}
+
+#[test]
+fn nothing_is_delivered_without_what_the_gate_asks_for() {
+    let w = World::new();
+    let not = |released| Event::NotApproved { why: "needs 1 signature".to_owned(), released };
+    // Nobody has checked it.
+    for says in
+        [&[Say::Submitted, Say::AllowReleased][..], &[Say::Submitted, Say::Allow, Say::Released]]
+    {
+        let mut lifecycle = w.unproven();
+        let steps: Vec<Step> = says.iter().map(|say| lifecycle.on(w.event(*say))).collect();
+        let last = steps.last().unwrap();
+        assert!(matches!(last, Step::End(End { unsent: Some(_), .. })), "{last:?}");
+        assert!(matches!(lifecycle.on(w.event(Say::Released)), Step::Wait));
+    }
+    // It was checked, and that is not enough.
+    for (says, released) in [
+        (&[Say::Submitted][..], false),
+        (&[Say::Submitted], true),
+        (&[Say::Submitted, Say::Allow], true),
+    ] {
+        let mut lifecycle = w.lifecycle();
+        for say in says {
+            lifecycle.on(w.event(*say));
+        }
+        let Step::End(end) = lifecycle.on(not(released)) else { panic!("{says:?}") };
+        assert_eq!(end.withdraw.is_none(), released, "{says:?}");
+        assert_eq!(end.unsent.is_some(), released, "{says:?}");
+        let refusal = end.refusal.unwrap();
+        assert_eq!(refusal.status, 79);
+        assert!(refusal.message.contains("needs 1 signature"), "{}", refusal.message);
+        for say in ALL {
+            assert!(matches!(lifecycle.on(w.event(say)), Step::Wait), "{say:?}");
+        }
+    }
 }

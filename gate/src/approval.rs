@@ -1,0 +1,321 @@
+//! What the gate itself asks for before it delivers an item: signatures of people on its own list, by its
+//! own settings (`[approval]` of the configuration). Neither the broker nor who holds a token can lower
+//! that. Whatever cannot be read or understood is no approval.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use expacti_engine::{
+    Context, History, InputUse, ItemSyntax, Level, Policy, PolicyKind, PolicySet, RiskTables,
+    RuleSet, Snapshot, judge_as,
+};
+use expacti_protocol::command::{CommandText, Submission};
+use expacti_protocol::gate::DecisionKind;
+use expacti_protocol::session::SessionInfo;
+use expacti_protocol::signed::SignedText;
+use expacti_signing::{
+    AllowedSigners, ITEM_NAMESPACE, Item, Limits, Need, Revoked, Settings, Signers, SignersFault,
+    Subject,
+};
+use russh::keys::PrivateKey;
+use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
+
+/// `[approval]` of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct ApprovalConfig {
+    /// What is asked for.
+    pub settings: Settings,
+    /// Who may sign: a file in the format of `allowed_signers`.
+    pub signers: PathBuf,
+    /// Keys that count for nothing any more.
+    pub revoked: Option<PathBuf>,
+}
+
+/// What the gate asks for, and who may give it.
+pub(crate) struct Approvals {
+    key: PrivateKey,
+    public: String,
+    config: Option<ApprovalConfig>,
+    /// How the engine is asked whether an item has a level or an effect, in doubt as policies are.
+    levels: Vec<(Level, Snapshot)>,
+    effects: Vec<(String, Snapshot)>,
+    signers: Mutex<Option<Read>>,
+}
+
+/// The list of signers as it was read, and which files it was read from.
+struct Read {
+    of: Vec<Version>,
+    signers: Arc<Signers>,
+}
+
+/// Which content a file had.
+#[derive(Debug, PartialEq, Eq)]
+struct Version {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// Proof that an item has what the gate asks for. Only this module makes one, for one delivery.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Proven(());
+
+impl Proven {
+    /// For tests of the code that wants one.
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        Self(())
+    }
+}
+
+/// An item that waits, as far as its approval is concerned.
+pub(crate) struct Waiting {
+    submission: Submission,
+    info: Arc<SessionInfo>,
+    item: Option<Item>,
+    /// What the broker said of it. It can only add to what the gate thinks.
+    level: Level,
+}
+
+/// What the broker says was decided.
+pub(crate) struct Claimed<'a> {
+    pub(crate) kind: DecisionKind,
+    pub(crate) limits: Limits,
+    pub(crate) signed: &'a [SignedText],
+    /// The standard input that is allowed with it.
+    pub(crate) input: &'a [u8],
+}
+
+impl Waiting {
+    /// The broker has scored it.
+    pub(crate) fn scored(&mut self, level: Level) {
+        self.level = self.level.max(level);
+    }
+}
+
+impl Approvals {
+    /// With these settings.
+    ///
+    /// # Errors
+    /// When they ask for what cannot be, or the signers cannot be read.
+    pub(crate) fn new(key: PrivateKey, config: Option<ApprovalConfig>) -> Result<Self, String> {
+        let public = key.public_key().to_openssh().map_err(|error| error.to_string())?;
+        let (mut levels, mut effects) = (Vec::new(), Vec::new());
+        if let Some(config) = &config {
+            config.settings.check()?;
+            for level in [Level::Critical, Level::High, Level::Medium] {
+                levels.push((level, asking(Some(level), None)?));
+            }
+            let named = config.settings.require.iter().flat_map(|r| r.effects.iter().cloned());
+            for effect in named.collect::<BTreeSet<_>>() {
+                let snapshot = asking(None, Some(&effect))?;
+                effects.push((effect, snapshot));
+            }
+        }
+        let all = Self { key, public, config, levels, effects, signers: Mutex::new(None) };
+        if all.config.is_some() {
+            all.signers()?;
+        }
+        Ok(all)
+    }
+
+    /// Puts the item into the gate's own words, signed, and returns what is needed to check its approval.
+    pub(crate) fn hold(&self, submission: &mut Submission, info: &Arc<SessionInfo>) -> Waiting {
+        let length = submission.text.bytes().map_or(0, |bytes| bytes.len());
+        let item = self.state(submission, length, info);
+        submission.item = item.as_ref().and_then(|item| self.sign(item));
+        Waiting {
+            submission: match self.config {
+                Some(_) => submission.clone(),
+                None => Submission { text: CommandText::new(b""), ..submission.clone() },
+            },
+            info: Arc::clone(info),
+            item,
+            level: Level::Low,
+        }
+    }
+
+    fn state(&self, submission: &Submission, length: usize, info: &SessionInfo) -> Option<Item> {
+        let mut challenge = [0; 32];
+        getrandom::fill(&mut challenge).ok()?;
+        Some(Item::of(submission, length, info, self.public.clone(), challenge, now()))
+    }
+
+    fn sign(&self, item: &Item) -> Option<SignedText> {
+        let statement = item.text().ok()?;
+        let signature =
+            SshSig::sign(&self.key, ITEM_NAMESPACE, HashAlg::Sha256, statement.as_bytes()).ok()?;
+        let signature = signature.to_pem(LineEnding::LF).ok()?;
+        Some(SignedText { statement, signature })
+    }
+
+    /// Whether an allow has what the gate asks for. It is asked when the decision comes, and again when its
+    /// release does: a signer who was removed meanwhile does not count.
+    ///
+    /// # Errors
+    /// With why not, in words for the log and the agent.
+    pub(crate) fn check(&self, held: &Waiting, claimed: &Claimed<'_>) -> Result<Proven, String> {
+        let Some(config) = &self.config else { return Ok(Proven(())) };
+        let needs = self.needs(held, claimed.input, config)?;
+        if needs.is_empty() {
+            return Ok(Proven(()));
+        }
+        if claimed.kind == DecisionKind::Rule {
+            return Err("the gate asks for a signed approval here, and a rule gave none".to_owned());
+        }
+        let item = held.item.as_ref().ok_or("the gate could not make a statement of it")?;
+        let signers = self.signers()?;
+        expacti_signing::approve(&needs, item, &claimed.limits, claimed.signed, &signers, now())
+            .map(|_| Proven(()))
+            .map_err(|refused| refused.to_string())
+    }
+
+    /// What is asked for, of all requirements that the item with its standard input meets.
+    fn needs(
+        &self,
+        held: &Waiting,
+        input: &[u8],
+        config: &ApprovalConfig,
+    ) -> Result<Vec<Need>, String> {
+        let bytes = held.submission.text.bytes().map_err(|error| error.to_string())?;
+        let context = held.submission.context(Context {
+            agent: held.info.agent.clone(),
+            target: held.info.target.clone(),
+            user: held.info.user.clone(),
+            ..Context::default()
+        });
+        let mut level = held.level;
+        let mut effects = BTreeSet::new();
+        self.add(held.submission.syntax(), &bytes, &context, &mut level, &mut effects);
+        if !input.is_empty() && runs_input(&bytes, &context) {
+            let context = Context { has_stdin_script: true, ..context };
+            self.add(ItemSyntax::Command, input, &context, &mut level, &mut effects);
+        }
+        Ok(config.settings.needs(&Subject {
+            level,
+            target: &held.info.target,
+            host: &held.info.host,
+            user: &held.info.user,
+            effects: &effects,
+            // The engine has been asked for each, and answers yes in doubt.
+            understood: true,
+        }))
+    }
+
+    /// Adds what a text may do.
+    fn add(
+        &self,
+        syntax: ItemSyntax<'_>,
+        bytes: &[u8],
+        context: &Context,
+        level: &mut Level,
+        effects: &mut BTreeSet<String>,
+    ) {
+        let has = |snapshot: &Snapshot| {
+            let verdict = judge_as(snapshot, syntax, bytes, context, &History::default());
+            verdict.requirement.policy.is_some()
+        };
+        let highest = self.levels.iter().find(|(_, snapshot)| has(snapshot));
+        *level = (*level).max(highest.map_or(Level::Low, |(level, _)| *level));
+        let found = self.effects.iter().filter(|(_, snapshot)| has(snapshot));
+        effects.extend(found.map(|(effect, _)| effect.clone()));
+    }
+
+    /// The signers as the files name them now.
+    fn signers(&self) -> Result<Arc<Signers>, String> {
+        let Some(config) = &self.config else { return Err("no signers are named".to_owned()) };
+        let paths = [Some(&config.signers), config.revoked.as_ref()];
+        let versions = || -> Result<Vec<Version>, String> {
+            paths.iter().flatten().map(|path| Version::of(path)).collect()
+        };
+        let before = versions()?;
+        let mut read = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = read.as_ref().filter(|known| known.of == before) {
+            return Ok(Arc::clone(&known.signers));
+        }
+        *read = None;
+        let text = |path: &Path| {
+            std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let faults = |path: &Path| {
+            let path = path.display().to_string();
+            move |faults: Vec<SignersFault>| {
+                let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                format!("{path}: {}", all.join("; "))
+            }
+        };
+        let allowed =
+            AllowedSigners::parse(&text(&config.signers)?).map_err(faults(&config.signers))?;
+        let revoked = match &config.revoked {
+            Some(path) => Revoked::parse(text(path)?).map_err(faults(path))?,
+            None => Revoked::default(),
+        };
+        let signers = Arc::new(Signers { allowed, revoked });
+        // A file that was changed while it was read is read again the next time.
+        if versions()? == before {
+            *read = Some(Read { of: before, signers: Arc::clone(&signers) });
+        }
+        Ok(signers)
+    }
+}
+
+/// Whether a command may run what comes on its standard input.
+fn runs_input(command: &[u8], context: &Context) -> bool {
+    let tables = RiskTables::builtin();
+    let assessment = tables.assess(command, context);
+    match tables.input_use(command, context, &assessment).r#use {
+        InputUse::Code | InputUse::Names | InputUse::Unknown => true,
+        InputUse::Archive
+        | InputUse::File
+        | InputUse::Looks
+        | InputUse::Protocol
+        | InputUse::Unused => false,
+    }
+}
+
+/// One policy, for what has this level or effect.
+fn asking(level: Option<Level>, effect: Option<&String>) -> Result<Snapshot, String> {
+    let policy = Policy {
+        id: "approval".to_owned(),
+        kind: PolicyKind::Any,
+        min: 1,
+        group: Vec::new(),
+        role: None,
+        pattern: "*".to_owned(),
+        effects: effect.cloned().into_iter().collect(),
+        target: None,
+        user: None,
+        tags: Vec::new(),
+        min_level: level,
+        hours: None,
+        timeout_seconds: None,
+        escalate_after_seconds: None,
+        escalate_to: Vec::new(),
+    };
+    let policies = PolicySet::build(vec![policy]).map_err(|error| error.to_string())?;
+    Ok(Snapshot { tables: RiskTables::builtin().clone(), rules: RuleSet::default(), policies })
+}
+
+impl Version {
+    fn of(path: &Path) -> Result<Self, String> {
+        use std::os::unix::fs::MetadataExt as _;
+        let found = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        Ok(Self {
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        })
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

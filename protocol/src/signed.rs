@@ -1,0 +1,20 @@
+//! A statement with the signature of whoever made it. What a statement says is read by the crate
+//! `signing`; here it is text that is passed on as it is.
+
+use serde::{Deserialize, Serialize};
+
+/// A signed statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedText {
+    /// Canonical JSON (RFC 8785).
+    pub statement: String,
+    /// Over exactly those bytes: SSHSIG, armored.
+    pub signature: String,
+}
+
+impl SignedText {
+    /// Both parts of a message, where both are there.
+    pub fn of(statement: Option<&String>, signature: Option<&String>) -> Option<Self> {
+        Some(Self { statement: statement?.clone(), signature: signature?.clone() })
+    }
+}

@@ -1,0 +1,38 @@
+//! Has a reviewer's key sign an allow: of what the gate has stated, after a look whether that is what was
+//! shown.
+
+use expacti_protocol::command::CommandView;
+use expacti_protocol::signed::SignedText;
+
+use crate::check::{DECISION_NAMESPACE, Limits};
+use crate::signer::SigningKey;
+use crate::statement::{Allowed, Decision, Item};
+
+/// What the key has signed. Nothing is signed if the broker shows something else than the gate holds.
+///
+/// # Errors
+/// With why not.
+pub async fn allow(
+    key: &SigningKey,
+    limits: &Limits,
+    shown: &CommandView,
+) -> Result<SignedText, String> {
+    let item = shown.item.as_ref().ok_or(
+        "the gate has made no statement of it to sign: it is of an earlier version, or the broker left \
+         that out",
+    )?;
+    let item = Item::parse(&item.statement).map_err(|error| error.to_string())?;
+    item.is_shown_by(shown).map_err(|error| format!("{error}: do not trust this broker"))?;
+    let allowed = Allowed {
+        grant: limits.grant,
+        input: limits.input,
+        input_grant: limits.input_grant,
+        ..Allowed::new(item)
+    };
+    let statement = Decision::allowing(vec![allowed]).text().map_err(|error| error.to_string())?;
+    let signature = key
+        .sign(DECISION_NAMESPACE, statement.as_bytes())
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(SignedText { statement, signature })
+}
