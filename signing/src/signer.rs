@@ -56,8 +56,8 @@ pub enum SignerError {
         /// What to add to the agent.
         add: PathBuf,
     },
-    /// The ssh-agent does not have the key.
-    #[error("the ssh-agent does not have the key {}: ssh-add {}", path.display(), add.display())]
+    /// The ssh-agent does not have the key, or says so because it is locked.
+    #[error("the ssh-agent does not have the key {}, or it is locked (ssh-add -X): ssh-add {}", path.display(), add.display())]
     NotInAgent {
         /// The key.
         path: PathBuf,
@@ -233,7 +233,7 @@ impl SigningKey {
                     "the touch was refused or timed out, or the security key is not plugged in; \
                      try again, and touch it when it blinks"
                 } else {
-                    "it was not confirmed, or the agent is locked (ssh-add -X)"
+                    "it was not confirmed; try again"
                 },
             }),
             Err(AgentError::Lost(why)) => Err(no_agent(why)),

@@ -21,13 +21,9 @@ fn no_other_byte(list: &str, signature: &str) {
     let bytes = unarmor(signature);
     assert_eq!(armor(&bytes), signature);
     for at in 0..bytes.len() {
-        // Each bit of a byte somewhere, two at every place.
-        for flip in [1 << (at % 8), 0x80 >> ((at / 8) % 8)] {
-            let mut bytes = bytes.clone();
-            bytes[at] ^= flip;
-            let found = person(&signers, &armor(&bytes), MESSAGE);
-            assert_eq!(found, None, "byte {at} with {flip:#x} flipped");
-        }
+        let mut other = bytes.clone();
+        other[at] ^= 1 << (at % 8);
+        assert_eq!(person(&signers, &armor(&other), MESSAGE), None, "byte {at}");
         let cut = armor(&bytes[..at]);
         assert_eq!(person(&signers, &cut, MESSAGE), None, "cut at {at}");
     }
