@@ -16,4 +16,5 @@ mod hostile;
 mod keygen;
 mod kinds;
 mod list;
+mod reviewer;
 mod signer;
