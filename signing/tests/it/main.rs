@@ -16,5 +16,6 @@ mod hostile;
 mod keygen;
 mod kinds;
 mod list;
+mod page;
 mod reviewer;
 mod signer;
