@@ -4,7 +4,7 @@
 use crate::Segment;
 use crate::effects::{Value, understand};
 use crate::program::base_name;
-use crate::restrict::{Line, akin};
+use crate::restrict::{Line, Suspect, akin, may_be_akin};
 use crate::risk::{commands_of, resolve};
 use crate::subject::{Heard, Subject};
 use crate::tables::{Act, Acts, Grammar, RiskTables};
@@ -14,16 +14,28 @@ const MOST: usize = 24;
 
 /// What a command may do beside what it says: the commands in its arguments, and what other programs would
 /// do in its place: `find x -delete` is `rm -r x`; only those that begin with a word that somebody asks
-/// about.
+/// about. `suspect`: the same command, where it was already read for those who restrict.
 pub(crate) fn beside(
     segment: &Segment,
+    suspect: Option<&Suspect>,
     tables: &RiskTables,
     asked: &dyn Fn(&str, bool) -> bool,
 ) -> Vec<Subject> {
     let mut all = hidden_in(segment, tables, asked);
-    let is_asked =
-        |other: &Subject| other.words.first().is_some_and(|first| asked(&first.text, first.known));
-    all.extend(akin(&segment.subject(), tables).into_iter().filter(is_asked));
+    if segment.argv.first().is_some_and(|first| may_be_akin(first, asked)) {
+        let is_asked = |other: &Subject| {
+            other.words.first().is_some_and(|first| asked(&first.text, first.known))
+        };
+        let own;
+        let suspect = match suspect {
+            Some(suspect) if suspect.subject.words.len() == segment.argv.len() => suspect,
+            _ => {
+                own = Suspect::from(segment.subject());
+                &own
+            }
+        };
+        all.extend(akin(suspect, tables).into_iter().filter(is_asked));
+    }
     all
 }
 

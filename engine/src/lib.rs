@@ -12,6 +12,7 @@ mod assessment;
 mod category;
 mod context;
 mod effects;
+mod hashed;
 mod hidden;
 mod item;
 mod judge;

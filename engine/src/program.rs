@@ -5,7 +5,7 @@ pub(crate) const SHELLS: [&str; 7] = ["sh", "bash", "zsh", "dash", "ash", "ksh",
 
 /// The name without its directory.
 pub(crate) fn base_name(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
+    word.rfind('/').and_then(|at| word.get(at + 1..)).unwrap_or(word)
 }
 
 /// Whether the word names that program: by its bare name, or where systems keep it.
@@ -44,6 +44,7 @@ const FAMILIES: &[&[&str]] = &[
 pub(crate) fn family(name: &str) -> &'static [&'static str] {
     let of = |name: &str| FAMILIES.iter().find(|family| family.contains(&name)).copied();
     // `python3.11` is one of them as well.
-    let bare = || name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-    of(name).or_else(|| of(bare())).unwrap_or(&[])
+    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let versioned = || if bare.len() < name.len() { of(bare) } else { None };
+    of(name).or_else(versioned).unwrap_or(&[])
 }

@@ -160,7 +160,10 @@ impl<'a> Reading<'a> {
             let segments = &self.assessment.segments;
             let tables = &self.snapshot.tables;
             let asked = |first: &str, known| self.is_asked_about(first, known);
-            let inside = segments.iter().flat_map(|segment| beside(segment, tables, &asked));
+            let suspects = self.commands().iter().map(Some).chain(std::iter::repeat(None));
+            let inside = segments.iter().zip(suspects);
+            let inside =
+                inside.flat_map(|(segment, suspect)| beside(segment, suspect, tables, &asked));
             let goes = segments.iter().any(goes_elsewhere);
             let moved = if goes { moved(self.line()) } else { Vec::new() };
             inside.chain(moved).map(Suspect::from).collect()

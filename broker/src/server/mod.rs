@@ -14,6 +14,7 @@ mod router;
 mod rules;
 mod sessions;
 mod shared;
+mod signing_keys;
 mod status;
 mod taints;
 mod wraps;

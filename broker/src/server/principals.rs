@@ -4,10 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use expacti_protocol::http::{
-    AgentKeyQuery, NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView,
-    SigningKey, Target,
-};
+use expacti_protocol::http::{AgentKeyQuery, NewPrincipal, PrincipalAdded, PrincipalView, Target};
 use expacti_protocol::principal::Role;
 
 use super::answer::{Answer, view};
@@ -47,34 +44,6 @@ pub(super) async fn remove_principal(
             clients.disconnect(&removed.name);
             Ok(removed)
         })
-        .await
-        .map(Json)
-}
-
-pub(super) async fn signing_keys(
-    State(broker): State<Broker>,
-    peer: Peer,
-) -> Answer<Vec<SigningKey>> {
-    view(&peer)?;
-    broker.handle.run(|state, _, _| Ok(state.signing_key_list())).await.map(Json)
-}
-
-pub(super) async fn add_signing_key(
-    State(broker): State<Broker>,
-    peer: Peer,
-    Json(new): Json<NewSigningKey>,
-) -> Answer<SigningKey> {
-    broker.handle.run(move |state, _, now| state.add_signing_key(&peer, &new, now)).await.map(Json)
-}
-
-pub(super) async fn remove_signing_key(
-    State(broker): State<Broker>,
-    peer: Peer,
-    Json(old): Json<OldSigningKey>,
-) -> Answer<SigningKey> {
-    broker
-        .handle
-        .run(move |state, _, now| state.remove_signing_key(&peer, &old.fingerprint, now))
         .await
         .map(Json)
 }

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::shared::Conn;
 use super::{
-    auth, body, commands, gate_ws, log, principals, reviewer_ws, rules, sessions, status, taints,
-    wraps,
+    auth, body, commands, gate_ws, log, principals, reviewer_ws, rules, sessions, signing_keys,
+    status, taints, wraps,
 };
 use crate::broker::Broker;
 use crate::state::Refusal;
@@ -58,11 +58,8 @@ impl Broker {
             .route("/v1/policies/{id}", delete(rules::remove_policy))
             .route("/v1/principals", get(principals::principals).post(principals::add_principal))
             .route("/v1/principals/{name}", delete(principals::remove_principal))
-            .route(
-                "/v1/signing-keys",
-                get(principals::signing_keys).post(principals::add_signing_key),
-            )
-            .route("/v1/signing-keys/remove", post(principals::remove_signing_key))
+            .route("/v1/signing-keys", get(signing_keys::list).post(signing_keys::add))
+            .route("/v1/signing-keys/remove", post(signing_keys::remove))
             .route("/v1/rules", get(rules::rules).post(rules::add_rule))
             .route("/v1/rules/{id}", delete(rules::remove_rule))
             .route("/v1/rules/ensure", post(rules::ensure_rules))

@@ -36,7 +36,9 @@ pub fn detect(
     ];
     rules
         .into_iter()
-        .filter_map(|(name, evidence)| Some(Anomaly { name: name.to_owned(), evidence: evidence? }))
+        .filter_map(|(name, evidence)| {
+            evidence.map(|evidence| Anomaly { name: name.to_owned(), evidence })
+        })
         .collect()
 }
 

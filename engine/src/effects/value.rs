@@ -68,6 +68,15 @@ impl Value {
         }
     }
 
+    /// Puts known text behind it.
+    pub(crate) fn push_text(&mut self, text: &str) {
+        if self.open == Open::No {
+            self.known += text.len();
+        }
+        self.text.push_str(text);
+        self.numeric = self.text.is_empty();
+    }
+
     /// Puts something behind it.
     pub(crate) fn push(&mut self, other: &Self) {
         if self.open == Open::No {

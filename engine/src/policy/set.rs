@@ -69,7 +69,7 @@ impl PolicySet {
         let hidden = || -> Vec<Suspect> {
             let asked = |first: &str, known| self.may_ask(first, known);
             let segments = assessment.segments.iter();
-            let inside = segments.flat_map(|segment| beside(segment, tables, &asked));
+            let inside = segments.flat_map(|segment| beside(segment, None, tables, &asked));
             inside.map(Suspect::from).collect()
         };
         let commands = || every_command(command).into_iter().map(Suspect::from).collect();
@@ -95,33 +95,41 @@ impl PolicySet {
         if self.policies.is_empty() {
             return Requirement::default();
         }
-        let held = |(at, (policy, compiled))| Held { at, policy, compiled };
-        let all = self.policies.iter().zip(&self.compiled).enumerate().map(held);
-        let here = all.filter(|held| applies_here(held.policy, context, level));
-        let (by_effect, by_pattern): (Vec<Held<'_>>, Vec<Held<'_>>) =
-            here.partition(|held| !held.policy.effects.is_empty());
+        let mut by_effect: Vec<&Policy> = Vec::new();
+        let mut places: Vec<usize> = Vec::with_capacity(self.policies.len());
+        for (at, policy) in self.policies.iter().enumerate() {
+            if !applies_here(policy, context, level) {
+                continue;
+            }
+            if policy.effects.is_empty() {
+                places.push(at);
+            } else {
+                by_effect.push(policy);
+            }
+        }
+        let by_pattern = || self.held(&places);
         let is_new =
             |asked: &[&Policy], policy: &Policy| !asked.iter().any(|known| known.id == policy.id);
         let mut asked: Vec<&Policy> = Vec::new();
         let mut ask_for = |suspect: &Suspect| {
-            let mut found = self.asked_for(&by_pattern, suspect);
+            let mut found = self.asked_for(&places, suspect);
             found.retain(|policy| is_new(&asked, policy));
             asked.append(&mut found);
         };
-        if by_pattern.iter().all(|held| held.compiled.pattern.is_none()) {
+        if by_pattern().all(|held| held.compiled.pattern.is_none()) {
             // Whatever the commands are.
             ask_for(&Suspect::default());
         } else {
             commands().borrow().iter().for_each(ask_for);
         }
         // What a program may run that nobody knows adds to it, and takes no policy's place.
-        let open =
-            |held: &&Held<'_>| held.compiled.pattern.is_some() && is_new(&asked, held.policy);
-        let open: Vec<Held<'_>> = by_pattern.iter().filter(open).copied().collect();
-        if !open.is_empty() {
+        let open = |held: &Held<'_>| held.compiled.pattern.is_some() && is_new(&asked, held.policy);
+        if by_pattern().any(|held| open(&held)) {
+            let hidden = hidden();
             let mut found: Vec<Held<'_>> = Vec::new();
-            for suspect in hidden().borrow() {
-                found.extend(self.alike(&open, suspect).into_iter().map(|(held, _)| held));
+            for suspect in hidden.borrow() {
+                let alike = self.alike(&places, suspect).into_iter().map(|(held, _)| held);
+                found.extend(alike.filter(|held| open(held)));
             }
             found.sort_unstable_by_key(|held| held.at);
             found.dedup_by_key(|held| held.at);
@@ -129,12 +137,10 @@ impl PolicySet {
         }
         if !by_effect.is_empty() {
             let done = effects();
-            let does = by_effect.iter().filter(|held| done.any(&held.policy.effects));
-            asked.extend(does.map(|held| held.policy));
+            asked.extend(by_effect.into_iter().filter(|policy| done.any(&policy.effects)));
         }
         // A part that nobody can read may be what the strictest of them is about.
-        if is_far
-            && let Some(strictest) = by_pattern.iter().max_by(|a, b| stricter(a.policy, b.policy))
+        if is_far && let Some(strictest) = by_pattern().max_by(|a, b| stricter(a.policy, b.policy))
         {
             asked.push(strictest.policy);
         }
@@ -144,25 +150,36 @@ impl PolicySet {
         Requirement::together(asked.into_iter().map(requirement).collect())
     }
 
+    /// The policies in these places.
+    fn held(&self, places: &[usize]) -> impl Iterator<Item = Held<'_>> {
+        places.iter().filter_map(|at| {
+            let (policy, compiled) = (self.policies.get(*at)?, self.compiled.get(*at)?);
+            Some(Held { at: *at, policy, compiled })
+        })
+    }
+
     /// Those of some policies, in their order, that may be about a command, and how likely that is.
-    fn alike<'a>(&self, here: &[Held<'a>], suspect: &Suspect) -> Vec<(Held<'a>, Likeness)> {
+    fn alike(&self, here: &[usize], suspect: &Suspect) -> Vec<(Held<'_>, Likeness)> {
         let tables = RiskTables::builtin();
         let mut about = self.index.about(suspect);
         about.sort_unstable();
-        let likely = |held: &Held<'a>| {
+        let mut alike = Vec::new();
+        for held in self.held(here) {
             let likely = match &held.compiled.pattern {
                 None => Likeness::Certain,
-                Some(_) if about.binary_search(&held.at).is_err() => Likeness::No,
+                Some(_) if about.binary_search(&held.at).is_err() => continue,
                 Some(pattern) => likeness(pattern, suspect, tables),
             };
-            (likely > Likeness::No).then_some((*held, likely))
-        };
-        here.iter().filter_map(likely).collect()
+            if likely > Likeness::No {
+                alike.push((held, likely));
+            }
+        }
+        alike
     }
 
     /// The policies that one command needs. The most specific of those that are certainly about it take
     /// the place of all others; those that may be about it are asked as well.
-    fn asked_for<'a>(&self, here: &[Held<'a>], suspect: &Suspect) -> Vec<&'a Policy> {
+    fn asked_for(&self, here: &[usize], suspect: &Suspect) -> Vec<&Policy> {
         let alike = self.alike(here, suspect);
         let order = |a: &Held<'_>, b: &Held<'_>| {
             let ranks = rank(a.policy, a.compiled).cmp(&rank(b.policy, b.compiled));

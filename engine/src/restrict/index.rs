@@ -3,15 +3,14 @@
 //!
 //! [`likeness`]: super::likeness::likeness
 
-use std::collections::{HashMap, HashSet};
-
+use crate::hashed::{HashMap, HashSet};
 use crate::program::{base_name, family};
 use crate::rules::GlobPattern;
 use crate::subject::Heard;
 use crate::tables::{RiskTables, Synonyms};
 
 use super::suspect::Suspect;
-use super::words::{comparable, is_cluster, is_option};
+use super::words::{Likeness, comparable, is_cluster, is_option, program_likeness};
 use super::{modes, resources, spellings};
 
 /// Patterns by the program that they name, and by a word that a command must have to be meant.
@@ -27,6 +26,8 @@ pub(crate) struct PatternIndex {
 /// The patterns for one program.
 #[derive(Clone, Debug, Default)]
 struct Group {
+    /// The program as they write it, with a directory or without.
+    programs: Vec<Box<str>>,
     all: Vec<usize>,
     /// Those without a word that tells.
     open: Vec<usize>,
@@ -48,20 +49,26 @@ impl PatternIndex {
     /// Indexes patterns; those that are absent have a number all the same.
     pub(crate) fn build<'a>(patterns: impl IntoIterator<Item = Option<&'a GlobPattern>>) -> Self {
         let mut index = Self::default();
-        let mut groups: HashMap<&str, Vec<(usize, Vec<Key>)>> = HashMap::new();
+        let mut groups: HashMap<&str, Vec<(usize, Vec<Key>)>> = HashMap::default();
+        let mut written: HashMap<&str, Vec<Box<str>>> = HashMap::default();
         for (at, pattern) in patterns.into_iter().enumerate() {
             let Some(pattern) = pattern else { continue };
-            match pattern.program().map(base_name) {
-                Some(program) => {
-                    groups.entry(program).or_default().push((at, keys(pattern, program)));
-                }
-                None => index.any.push(at),
+            let Some(path) = pattern.program() else {
+                index.any.push(at);
+                continue;
+            };
+            let program = base_name(path);
+            groups.entry(program).or_default().push((at, keys(pattern, program)));
+            let paths = written.entry(program).or_default();
+            if !paths.iter().any(|known| **known == *path) {
+                paths.push(path.into());
             }
         }
         for (program, members) in groups {
             index.programs.insert(program.into());
             index.programs.extend(family(program).iter().map(|name| Box::from(*name)));
-            index.by_program.insert(program.into(), Group::of(members));
+            let programs = written.remove(program).unwrap_or_default();
+            index.by_program.insert(program.into(), Group { programs, ..Group::of(members) });
         }
         index
     }
@@ -69,16 +76,29 @@ impl PatternIndex {
     /// Whether a pattern may be about a command that begins with this word, which is known or not.
     pub(crate) fn concerns(&self, first: &str, known: bool) -> bool {
         !self.any.is_empty()
-            || !self.programs.is_empty()
-                && (!known
-                    || self.programs.contains(base_name(first))
-                    || spellings::has_others(first))
+            || !self.programs.is_empty() && (!known || self.names(first) || self.names_other(first))
+    }
+
+    /// Whether a pattern names the program, or one that does the same by another name.
+    fn names(&self, first: &str) -> bool {
+        self.programs.contains(base_name(first))
+    }
+
+    /// Whether a pattern names a program of which a command that begins with this word may be written as
+    /// one.
+    fn names_other(&self, first: &str) -> bool {
+        let mut programs = Synonyms::builtin().same_programs(base_name(first));
+        programs.any(|program| self.programs.contains(program))
     }
 
     /// The patterns that may be about a command: those for its program, for programs like it, and for
     /// any.
     pub(crate) fn about(&self, suspect: &Suspect) -> Vec<usize> {
         let mut all = self.about_one(suspect);
+        let first = suspect.subject.words.first();
+        if !first.is_some_and(|word| self.names(&word.text) || self.names_other(&word.text)) {
+            return all;
+        }
         let others = spellings::others(suspect, RiskTables::builtin());
         if !others.is_empty() {
             let mut known: HashSet<usize> = all.iter().copied().collect();
@@ -93,12 +113,16 @@ impl PatternIndex {
         let first = suspect.subject.words.first();
         let mut out = Vec::new();
         match first {
-            // A program that is not known may be any of them.
+            // A program that is not known may be any of those that are like what is known of it.
             Some(word) if !word.known => {
-                out.extend(self.by_program.values().flat_map(|group| &group.all));
+                let like = |program: &str| program_likeness(program, word) > Likeness::No;
+                let groups = self.by_program.values();
+                let groups =
+                    groups.filter(|group| group.programs.iter().any(|program| like(program)));
+                out.extend(groups.flat_map(|group| &group.all));
                 out.sort_unstable();
             }
-            Some(word) if self.programs.contains(base_name(&word.text)) => {
+            Some(word) if self.names(&word.text) => {
                 let named = base_name(&word.text);
                 let others = family(named).iter().copied().filter(|other| *other != named);
                 for name in std::iter::once(named).chain(others) {
@@ -116,7 +140,7 @@ impl PatternIndex {
 
 impl Group {
     fn of(members: Vec<(usize, Vec<Key>)>) -> Self {
-        let mut counts: HashMap<Key, usize> = HashMap::new();
+        let mut counts: HashMap<Key, usize> = HashMap::default();
         for key in members.iter().flat_map(|(_, keys)| keys) {
             *counts.entry(key.clone()).or_default() += 1;
         }
@@ -211,7 +235,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::likeness::likeness;
-    use super::super::words::Likeness;
     use super::*;
     use crate::risk::commands_of;
     use crate::tables::RiskTables;

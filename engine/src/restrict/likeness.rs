@@ -3,8 +3,9 @@
 use super::literal::literal_likeness;
 use super::spellings;
 use super::suspect::Suspect;
-use super::words::Likeness;
+use super::words::{Likeness, program_likeness};
 use crate::rules::GlobPattern;
+use crate::subject::Heard;
 use crate::tables::RiskTables;
 
 /// How sure it is that the pattern is about the command, however that is written.
@@ -14,10 +15,30 @@ pub(crate) fn likeness(pattern: &GlobPattern, suspect: &Suspect, tables: &RiskTa
         return own;
     }
     let others = spellings::others(suspect, tables).iter();
-    others
-        .map(|other| spellings::likeness(pattern, other, tables))
-        .max()
-        .map_or(own, |it| it.max(own))
+    let others = others.map(|other| spellings::likeness(pattern, other, tables)).max();
+    let own = others.map_or(own, |it| it.max(own));
+    if own > Likeness::No {
+        return own;
+    }
+    match assumed(pattern, suspect) {
+        Some(assumed) if likeness(pattern, &assumed, tables) >= Likeness::Yes => Likeness::Near,
+        _ => own,
+    }
+}
+
+/// A command whose program is not known, as one of the program that is meant: its words may be other ways
+/// to write those of the pattern. Without any other word it would be every program, and with a word that
+/// is not known either every command.
+fn assumed(pattern: &GlobPattern, suspect: &Suspect) -> Option<Suspect> {
+    let wanted = pattern.words().first().filter(|_| pattern.words().len() > 1)?;
+    let first = suspect.subject.words.first().filter(|first| !first.known)?;
+    let literal = !wanted.contains(['*', '?']);
+    if !literal || program_likeness(wanted, first) == Likeness::No {
+        return None;
+    }
+    let mut subject = suspect.subject.clone();
+    *subject.words.first_mut()? = Heard { text: wanted.clone(), known: true };
+    Some(Suspect::from(subject))
 }
 
 #[cfg(test)]
@@ -95,6 +116,9 @@ mod tests {
             ("rm -rf /srv", "rm -rf /s*"),
             ("rm -rf /srv", "rm $options /srv"),
             ("mytool --wipe", "mytool -w"),
+            ("kill -9 **", "$x -KILL 1"),
+            ("docker rm **", "$x container rm y"),
+            ("apt purge **", "$(echo apt) remove --purge y"),
         ] {
             assert!(of(pattern, line) >= Likeness::Near, "{pattern}: {line}");
         }

@@ -1,6 +1,8 @@
 //! How sure it is that a pattern is about a command as it is written.
 
-use super::suspect::{Operand, Suspect};
+use std::borrow::Cow;
+
+use super::suspect::{Given, Operand, Suspect, given};
 use super::words::{
     Likeness, begins, begins_with, comparable, flags, grammars, is_cluster, is_option,
     is_other_verb, is_recursive, may_be, may_be_place, program_likeness, same_number,
@@ -9,6 +11,7 @@ use super::{modes, resources};
 use crate::effects::Understood;
 use crate::program::base_name;
 use crate::rules::GlobPattern;
+use crate::subject::Heard;
 use crate::tables::{RiskTables, Synonyms, wildcard};
 
 /// How sure it is that the pattern is about the command as it is written.
@@ -61,7 +64,7 @@ pub(super) fn words_likeness(
     let mut used = vec![false; words.len()];
     for (at, wanted) in rest.iter().enumerate() {
         let found = if is_option(wanted) {
-            option_likeness(wanted, words, program, tables, suspect.subject.derived)
+            option_likeness(wanted, suspect, program, tables)
         } else {
             let wanted: &str = if cluster { resources::name(wanted) } else { wanted };
             let found = operand_likeness(wanted, words, &mut used, program);
@@ -134,33 +137,29 @@ pub(super) fn operand_likeness(
     }
 }
 
-/// Whether the command has the option, in its short or long form, alone or with others. `derived`: it is
-/// another way to write a command, whose own options were looked at.
+/// Whether the command has the option, in its short or long form, alone or with others. Where it is
+/// another way to write a command, that command's own options were looked at.
 pub(super) fn option_likeness(
     wanted: &str,
-    words: &[Operand],
+    suspect: &Suspect,
     program: &str,
     tables: &RiskTables,
-    derived: bool,
 ) -> Likeness {
-    let words = || words.iter().map(|operand| &operand.word);
-    let grammars = grammars(words(), program, tables);
-    let names = |text: &str| flags(text, &grammars);
-    let wanted_names = names(wanted);
-    let mut have: Vec<String> = Vec::new();
-    let mut unknown = false;
-    for word in words() {
-        if !word.known {
-            unknown |= may_be("-*", &word.text) || may_be(wanted, &word.text);
-        } else if word.text.starts_with('-') && word.text.len() > 1 {
-            if word.text == wanted {
-                return Likeness::Yes;
-            }
-            have.extend(names(&word.text));
-        }
+    let words = || suspect.operands().iter().map(|operand| &operand.word);
+    if words().any(|word| word.known && word.text == wanted) {
+        return Likeness::Yes;
     }
-    let is_there = |name: &String| {
-        have.iter().any(|have| {
+    let grammars = grammars(words(), program, tables);
+    let taken_for;
+    let have = if program == suspect.program() {
+        suspect.options(&grammars)
+    } else {
+        taken_for = given(suspect.operands(), &grammars);
+        &taken_for
+    };
+    let wanted_names = flags(wanted, &grammars);
+    let is_there = |name: &Cow<'_, str>| {
+        have.iter().any(|Given { name: have, .. }| {
             // Long options may be abbreviated.
             have == name
                 || name.starts_with("--")
@@ -173,9 +172,14 @@ pub(super) fn option_likeness(
         return Likeness::Yes;
     }
     // An option that no grammar describes may be the long form of a short one, or the other way round.
-    let described = |name: &String| grammars.iter().any(|grammar| grammar.option(name).is_some());
-    let other = have.iter().any(|have| !wanted_names.contains(have) && !described(have));
-    if unknown || other && !derived { Likeness::Near } else { Likeness::No }
+    let other = |have: &Given| !have.described && !wanted_names.iter().any(|it| *it == have.name);
+    let may_be = |word: &Heard| may_be("-*", &word.text) || may_be(wanted, &word.text);
+    let unknown = || words().any(|word| !word.known && may_be(word));
+    if unknown() || !suspect.subject.derived && have.iter().any(other) {
+        Likeness::Near
+    } else {
+        Likeness::No
+    }
 }
 
 /// Whether the pattern's words are the command's first, in their order. Where the program's grammar
@@ -191,13 +195,12 @@ pub(super) fn comes_first(
     if let Some(understood) = understood
         && !options
     {
-        let program = subject.words.first().map(|word| word.text.clone());
-        let operands =
-            understood.operands.iter().filter_map(|value| value.as_literal().map(str::to_owned));
-        let words: Vec<String> =
-            program.into_iter().chain(understood.verbs.iter().cloned()).chain(operands).collect();
+        let program = subject.words.first().map(|word| word.text.as_str());
+        let verbs = understood.verbs.iter().map(String::as_str);
+        let operands = understood.operands.iter().filter_map(|value| value.as_literal());
+        let words: Vec<&str> = program.into_iter().chain(verbs).chain(operands).collect();
         return begins(pattern, &words);
     }
-    let words: Vec<String> = subject.words.iter().map(|word| word.text.clone()).collect();
+    let words: Vec<&str> = subject.words.iter().map(|word| word.text.as_str()).collect();
     subject.all_known() && begins(pattern, &words)
 }

@@ -14,6 +14,6 @@ mod words;
 pub(crate) use index::PatternIndex;
 pub(crate) use likeness::likeness;
 pub(crate) use line::{Done, Line, is_far, policy_level};
-pub(crate) use spellings::akin;
+pub(crate) use spellings::{akin, may_be_akin};
 pub(crate) use suspect::Suspect;
 pub(crate) use words::Likeness;

@@ -77,12 +77,13 @@ pub(super) fn likeness(pattern: &GlobPattern, other: &Suspect, tables: &RiskTabl
 }
 
 /// Commands of other programs that do what this one does.
-pub(crate) fn akin(subject: &Subject, tables: &RiskTables) -> Vec<Subject> {
+pub(crate) fn akin(suspect: &Suspect, tables: &RiskTables) -> Vec<Subject> {
     let mut all: Vec<Subject> = Vec::new();
+    let subject = &suspect.subject;
     if !may_be_rewritten(subject, Synonyms::same) && !may_be_rewritten(subject, Synonyms::akin) {
         return all;
     }
-    let others = of(subject, tables);
+    let others = others(suspect, tables);
     let subjects = std::iter::once(subject).chain(others.iter().map(|other| &other.subject));
     for subject in subjects {
         for Rewritten { subject, .. } in rewritten(subject, tables, Synonyms::akin) {
@@ -94,6 +95,15 @@ pub(crate) fn akin(subject: &Subject, tables: &RiskTables) -> Vec<Subject> {
     all
 }
 
+/// Whether a command that begins with this word may be one of another program that somebody asks about.
+pub(crate) fn may_be_akin(first: &str, asked: &dyn Fn(&str, bool) -> bool) -> bool {
+    let name = base_name(first);
+    let mut programs = Synonyms::builtin().akin_programs(name);
+    // Where it stays a program of its family, it keeps its name: `python3.11`.
+    let stays = |program: &str| family(name).contains(&program) && asked(first, true);
+    programs.any(|program| asked(program, true) || stays(program))
+}
+
 /// Whether there is any other way to write commands of the program.
 fn may_be_rewritten(
     subject: &Subject,
@@ -101,11 +111,6 @@ fn may_be_rewritten(
 ) -> bool {
     // Where the program is not known, the line is far from everything, and every pattern is near.
     subject.words.first().is_some_and(|first| first.known && may_begin(&first.text, rewrites))
-}
-
-/// Whether commands of a program can be written as commands of another one.
-pub(super) fn has_others(first: &str) -> bool {
-    may_begin(first, Synonyms::same)
 }
 
 fn may_begin(

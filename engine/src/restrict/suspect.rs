@@ -5,10 +5,10 @@ use std::cell::OnceCell;
 use crate::effects::{Understood, Value, understand};
 use crate::program::base_name;
 use crate::subject::{Heard, Subject};
-use crate::tables::RiskTables;
+use crate::tables::{Grammar, RiskTables};
 
 use super::resources;
-use super::words::{Likeness, comparable, is_cluster};
+use super::words::{Likeness, comparable, flags, is_cluster};
 
 /// A command that a pattern may be about.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(crate) struct Suspect {
     pub(super) verb: Option<String>,
     understood: OnceCell<Option<Understood>>,
     operands: OnceCell<Vec<Operand>>,
+    options: OnceCell<Vec<Given>>,
     pub(super) others: OnceCell<Vec<Suspect>>,
 }
 
@@ -27,6 +28,15 @@ impl Default for Suspect {
     fn default() -> Self {
         Self::from(Subject::default())
     }
+}
+
+/// An option among the words.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// Under which it is compared.
+    pub(super) name: String,
+    /// The program's grammar says what it is.
+    pub(super) described: bool,
 }
 
 /// A word behind the program as patterns are compared with it.
@@ -47,8 +57,15 @@ impl From<Subject> for Suspect {
 impl Suspect {
     /// Another way to write a command.
     pub(super) fn derived(subject: Subject, at_most: Likeness, verb: Option<String>) -> Self {
-        let (understood, operands) = (OnceCell::new(), OnceCell::new());
-        Self { subject, at_most, verb, understood, operands, others: OnceCell::new() }
+        Self {
+            subject,
+            at_most,
+            verb,
+            understood: OnceCell::new(),
+            operands: OnceCell::new(),
+            options: OnceCell::new(),
+            others: OnceCell::new(),
+        }
     }
 
     /// What the program's grammar says of the words.
@@ -71,6 +88,11 @@ impl Suspect {
         self.subject.words.first().map_or("", |word| base_name(&word.text))
     }
 
+    /// The options among the words, as these grammars, which are those of the program, have them.
+    pub(super) fn options(&self, grammars: &[&Grammar]) -> &[Given] {
+        self.options.get_or_init(|| given(self.operands(), grammars))
+    }
+
     /// The words behind the program; those of a cluster's client under their full names.
     pub(super) fn operands(&self) -> &[Operand] {
         self.operands.get_or_init(|| {
@@ -88,4 +110,15 @@ impl Suspect {
             words.into_iter().map(operand).collect()
         })
     }
+}
+
+/// The options among some words, as grammars have them.
+pub(super) fn given(words: &[Operand], grammars: &[&Grammar]) -> Vec<Given> {
+    let described = |name: &str| grammars.iter().any(|grammar| grammar.option(name).is_some());
+    let options = words
+        .iter()
+        .map(|operand| &operand.word)
+        .filter(|word| word.known && word.text.starts_with('-') && word.text.len() > 1);
+    let names = options.flat_map(|word| flags(&word.text, grammars));
+    names.map(|name| Given { described: described(&name), name: name.into_owned() }).collect()
 }

@@ -1,6 +1,8 @@
 //! How words of a pattern are compared with words of a command: which are the same though they are written
 //! otherwise, and which may be.
 
+use std::borrow::Cow;
+
 use crate::effects::Understood;
 use crate::program::{base_name, family};
 use crate::risk::resolve;
@@ -200,11 +202,11 @@ pub(super) fn grammars<'a, 'w>(
 }
 
 /// The options in one word, each under the name it is compared by.
-pub(super) fn flags(text: &str, grammars: &[&Grammar]) -> Vec<String> {
+pub(super) fn flags<'a>(text: &'a str, grammars: &[&'a Grammar]) -> Vec<Cow<'a, str>> {
     let name = text.split_once('=').map_or(text, |(name, _)| name);
-    let known = |name: &str| grammars.iter().find_map(|grammar| grammar.option(name));
-    let canonical =
-        |name: &str| known(name).map_or_else(|| name.to_owned(), |choice| choice.name.to_string());
+    let known = |name: &str| -> Option<&'a str> {
+        grammars.iter().find_map(|grammar| grammar.option(name)).map(|choice| &*choice.name)
+    };
     let whole = name.starts_with("--") || name.len() <= 2 || known(name).is_some();
     if whole {
         // Long options may be abbreviated, to a beginning of any of them.
@@ -213,22 +215,25 @@ pub(super) fn flags(text: &str, grammars: &[&Grammar]) -> Vec<String> {
             .filter(|_| name.len() > 3 && name.starts_with("--") && known(name).is_none());
         let meant = abbreviated.flat_map(|grammar| &grammar.options);
         let meant = meant.filter(|(long, _)| long.starts_with(name));
-        let mut all: Vec<String> = meant.map(|(_, choice)| choice.name.to_string()).collect();
-        all.push(canonical(name));
-        return all;
+        let meant = meant.map(|(_, choice)| Cow::Borrowed(&*choice.name));
+        let own = Cow::Borrowed(known(name).unwrap_or(name));
+        return meant.chain([own]).collect();
     }
-    let letters = name.chars().skip(1);
-    letters.map(|letter| canonical(&format!("-{letter}"))).collect()
+    let letter = |letter: char| {
+        let name = format!("-{letter}");
+        known(&name).map_or(Cow::Owned(name), Cow::Borrowed)
+    };
+    name.chars().skip(1).map(letter).collect()
 }
 
-pub(super) fn begins(pattern: &GlobPattern, words: &[String]) -> bool {
+pub(super) fn begins(pattern: &GlobPattern, words: &[&str]) -> bool {
     let wanted = pattern.words();
     let short = wanted.last().is_some_and(|word| word == "*") && words.len() + 1 == wanted.len();
     if words.len() < wanted.len() && !short {
         return false;
     }
     wanted.iter().zip(words).enumerate().all(|(at, (wanted, word))| {
-        let word = if at == 0 && !wanted.contains('/') { base_name(word) } else { word.as_str() };
+        let word = if at == 0 && !wanted.contains('/') { base_name(word) } else { word };
         let option = wanted.starts_with(['*', '?']) && word.starts_with('-');
         !option && wildcard(wanted, word)
     })

@@ -1,23 +1,27 @@
 //! Resolves the paths that a command names, as far as its text allows. It must never touch the file
 //! system.
 
+use std::borrow::Cow;
+
 /// Makes a path absolute where the directory is known, and removes `.`, `..` and `//` from it.
 /// A home directory stays `~`.
 pub(crate) fn resolve(path: &str, cwd: Option<&str>) -> String {
     let path = path
         .strip_prefix("${HOME}")
         .or_else(|| path.strip_prefix("$HOME"))
-        .map_or_else(|| path.to_owned(), |rest| format!("~{rest}"));
+        .map_or(Cow::Borrowed(path), |rest| Cow::Owned(format!("~{rest}")));
     let full = if path.starts_with(['/', '~']) || path.contains("://") {
         path
     } else {
         match cwd {
-            Some(cwd) => format!("{cwd}/{path}"),
-            None => return path,
+            Some(cwd) => Cow::Owned(format!("{cwd}/{path}")),
+            None => return path.into_owned(),
         }
     };
-    if full.contains("://") {
-        return full;
+    // Mostly nothing is to be removed.
+    let below = full.strip_prefix('/').unwrap_or(&full);
+    if full.contains("://") || below.split('/').all(|part| !matches!(part, "" | "." | "..")) {
+        return full.into_owned();
     }
     let absolute = full.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();

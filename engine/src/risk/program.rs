@@ -1,5 +1,7 @@
 //! Facts about how a command uses its program. It must never score anything.
 
+use std::borrow::Cow;
+
 use crate::parse::Word;
 use crate::program::base_name;
 use crate::tables::{Program, Wraps};
@@ -7,10 +9,10 @@ use crate::tables::{Program, Wraps};
 use super::deception;
 
 /// The name a command is looked up by.
-pub(crate) fn program_name(words: &[Word]) -> String {
+pub(crate) fn program_name(words: &[Word]) -> Cow<'_, str> {
     let text = words.first().map_or("", |word| word.text.as_str());
     let base = base_name(text);
-    if base.is_ascii() { base.to_owned() } else { deception::ascii_of(base) }
+    if base.is_ascii() { Cow::Borrowed(base) } else { Cow::Owned(deception::ascii_of(base)) }
 }
 
 /// Whether a program only runs another one, so that its own operands are not files.

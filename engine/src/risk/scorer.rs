@@ -57,12 +57,13 @@ impl<'a> Scorer<'a> {
         context: &'a Context,
         shared: &'a mut Shared,
     ) -> Self {
+        let commands = shared.script.commands.len();
         Self {
             tables,
             context,
             shared,
             inherits: vec![Inherit::default()],
-            scores: Vec::new(),
+            scores: Vec::with_capacity(commands),
             cwd: context.cwd.clone(),
             written: Vec::new(),
         }

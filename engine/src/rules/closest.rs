@@ -12,6 +12,7 @@ impl RuleSet {
     /// The allow rule for the same program that differs least.
     pub(super) fn closest(&self, words: &[String], context: &Context) -> Option<Closest> {
         let now = context.now;
+        let mut used = Vec::with_capacity(words.len());
         self.allow
             .near(words, 64)
             .into_iter()
@@ -19,13 +20,14 @@ impl RuleSet {
             .filter(|(rule, _)| rule.expires_at.is_none_or(|expires| now < expires))
             .map(|(rule, pattern)| {
                 let mut count = 0;
-                differences(pattern, words, rule, context, |_| count += 1);
+                differences(pattern, words, &mut used, rule, context, |_| count += 1);
                 (count, rule, pattern)
             })
             .min_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.id.cmp(&b.1.id)))
             .map(|(_, rule, pattern)| {
-                let mut all: Vec<String> = Vec::new();
-                differences(pattern, words, rule, context, |one| all.push(one.to_string()));
+                let (mut all, mut used): (Vec<String>, _) = (Vec::new(), Vec::new());
+                let tell = |one: Difference<'_>| all.push(one.to_string());
+                differences(pattern, words, &mut used, rule, context, tell);
                 Closest { rule: rule.id.clone(), differs: all.join(", ") }
             })
     }
@@ -50,10 +52,11 @@ impl fmt::Display for Difference<'_> {
     }
 }
 
-/// Tells what a command has that a rule does not, word by word.
+/// Tells what a command has that a rule does not, word by word; `used` is room for its work.
 fn differences<'a>(
     pattern: &'a GlobPattern,
     words: &'a [String],
+    used: &mut Vec<bool>,
     rule: &Rule,
     context: &Context,
     mut tell: impl FnMut(Difference<'a>),
@@ -63,16 +66,17 @@ fn differences<'a>(
         none.set(false);
         tell(one);
     };
-    let mut used = vec![false; words.len()];
+    used.clear();
+    used.resize(words.len(), false);
     for want in pattern.words() {
-        let mut left = words.iter().zip(&mut used);
+        let mut left = words.iter().zip(used.iter_mut());
         match left.find(|(word, used)| !**used && word_fits(want, word)) {
             Some((_, used)) => *used = true,
             None => tell(Difference::Without(want)),
         }
     }
     if !pattern.takes_more() {
-        let left = words.iter().zip(&used).filter(|(_, used)| !**used);
+        let left = words.iter().zip(used.iter()).filter(|(_, used)| !**used);
         left.for_each(|(word, _)| tell(Difference::With(word)));
     }
     if !rule.scope.covers(context) {

@@ -10,19 +10,18 @@ use super::types::Rule;
 pub(super) struct Part<'a> {
     pub(super) command: &'a Performed,
     /// Its words, if each is known and it has nothing but words.
-    pub(super) words: Option<Vec<String>>,
+    pub(super) words: Option<Vec<&'a str>>,
     /// Where it runs, unless that is where the line began.
     pub(super) moved: Option<Vec<String>>,
 }
 
 impl<'a> Part<'a> {
     pub(super) fn of(command: &'a Performed, begins_in: &[String]) -> Self {
-        let words = if command.bare {
-            command.words.iter().map(|word| word.as_literal().map(str::to_owned)).collect()
+        let words: Option<Vec<&str>> = if command.bare {
+            command.words.iter().map(|word| word.as_literal()).collect()
         } else {
             None
         };
-        let words: Option<Vec<String>> = words;
         // As in plain lines: what is not printable may be something else to somebody.
         let words = words.filter(|words| {
             !words.is_empty()
@@ -34,6 +33,11 @@ impl<'a> Part<'a> {
             None => Some(Vec::new()),
         };
         Self { command, words, moved }
+    }
+
+    /// A copy of its words, to be kept.
+    pub(super) fn owned_words(&self) -> Option<Vec<String>> {
+        Some(self.words.as_ref()?.iter().copied().map(str::to_owned).collect())
     }
 
     /// Whether an ordinary rule holds for it. Behind a `cd` it does only if it names that directory.

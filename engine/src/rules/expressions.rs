@@ -1,12 +1,11 @@
 //! Regular expressions of rules, anchored at both ends.
 
-use std::collections::HashMap;
-
 use regex_automata::Anchored;
 use regex_automata::Input;
 use regex_automata::meta::Regex;
 
 use super::types::Rule;
+use crate::hashed::HashMap;
 
 /// Expressions by the literal program they begin with; the rest under `""`.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +28,7 @@ pub(super) struct Checked {
 impl Expressions {
     /// Compiles expressions, each with its rule; an error names a rule and says what is wrong.
     pub(super) fn build(checked: Vec<(usize, Checked)>) -> Result<Self, (usize, String)> {
-        let mut groups: HashMap<Box<str>, (Vec<String>, Vec<usize>)> = HashMap::new();
+        let mut groups: HashMap<Box<str>, (Vec<String>, Vec<usize>)> = HashMap::default();
         for (at, Checked { program, anchored }) in checked {
             let (patterns, rules) = groups.entry(program).or_default();
             patterns.push(anchored);

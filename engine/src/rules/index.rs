@@ -1,8 +1,7 @@
 //! Glob patterns, and how those that may match are found. It must never miss a pattern that denies.
 
-use std::collections::HashMap;
-
 use super::pattern::GlobPattern;
+use crate::hashed::HashMap;
 use crate::restrict::{PatternIndex, Suspect};
 
 /// Glob patterns, found by their words: what a lookup costs does not depend on how many there are.
@@ -79,7 +78,7 @@ impl Globs {
     /// The patterns that can match words beginning with `program`.
     pub(super) fn candidates<'a>(
         &'a self,
-        words: &[String],
+        words: &[impl AsRef<str>],
         program: &str,
     ) -> Vec<&'a (usize, GlobPattern)> {
         let mut out = Vec::new();
@@ -87,7 +86,7 @@ impl Globs {
         for at in 0..=words.len() {
             out.extend(node.ends.iter().filter_map(|at| self.patterns.get(*at)));
             let Some(word) = words.get(at) else { break };
-            let word = if at == 0 { program } else { word.as_str() };
+            let word = if at == 0 { program } else { word.as_ref() };
             for length in &node.lengths {
                 let found = word.get(..*length).and_then(|prefix| node.open.get(prefix));
                 out.extend(found.into_iter().flatten().filter_map(|at| self.patterns.get(*at)));

@@ -51,15 +51,14 @@ impl GlobPattern {
     }
 
     /// Whether the words are what the pattern allows.
-    pub(crate) fn matches(&self, words: &[String]) -> bool {
+    pub(crate) fn matches(&self, words: &[impl AsRef<str>]) -> bool {
         if words.len() < self.words.len() || (!self.more && words.len() > self.words.len()) {
             return false;
         }
-        self.words.iter().zip(words).all(|(pattern, word)| word_fits(pattern, word))
-            && self
-                .typed
-                .iter()
-                .all(|(at, pattern)| words.get(*at).is_some_and(|word| fits_type(pattern, word)))
+        self.words.iter().zip(words).all(|(pattern, word)| word_fits(pattern, word.as_ref()))
+            && self.typed.iter().all(|(at, pattern)| {
+                words.get(*at).is_some_and(|word| fits_type(pattern, word.as_ref()))
+            })
     }
 
     /// The words, for comparing with a command.

@@ -3,7 +3,6 @@
 
 use std::borrow::Borrow;
 use std::cell::{LazyCell, OnceCell};
-use std::collections::HashMap;
 
 use super::compose::Part;
 use super::cover::{self, Covered};
@@ -17,6 +16,7 @@ use super::types::{
 };
 use super::work::WorkRule;
 use crate::effects::{Performance, Performed};
+use crate::hashed::HashMap;
 use crate::hidden::beside;
 use crate::program::reads_as_posix;
 use crate::restrict::{Likeness, Line, Suspect, likeness};
@@ -152,8 +152,9 @@ impl RuleSet {
         let commands = || suspects(every_command(command));
         let segments = || assessment.segments.iter();
         let may_deny = |first: &str, known| self.may_deny(first, known);
-        let hidden =
-            || suspects(segments().flat_map(|part| beside(part, tables, &may_deny)).collect());
+        let hidden = || {
+            suspects(segments().flat_map(|part| beside(part, None, tables, &may_deny)).collect())
+        };
         self.judge_with(command, context, commands, line, hidden).0
     }
 
@@ -293,9 +294,13 @@ impl RuleSet {
         if found.is_empty() { self.allowed_by_regex(asked, context) } else { found }
     }
 
-    fn allowed_by_glob(&self, words: &[String], applies: impl Fn(&Rule) -> bool) -> Vec<&Rule> {
+    fn allowed_by_glob(
+        &self,
+        words: &[impl AsRef<str>],
+        applies: impl Fn(&Rule) -> bool,
+    ) -> Vec<&Rule> {
         // The path is part of what is allowed: `/tmp/ls` is not `ls`.
-        let program = words.first().map_or("", String::as_str);
+        let program = words.first().map_or("", AsRef::as_ref);
         self.allow
             .candidates(words, program)
             .into_iter()
@@ -421,8 +426,11 @@ impl RuleSet {
         let all = commands();
         let mut all = all.borrow().iter();
         all.find_map(|suspect| self.denied_command(suspect, context)).or_else(|| {
-            let plain = Suspect::from(Subject::known(asked.words.clone()?));
-            self.denied_command(&plain, context)
+            let words = asked
+                .words
+                .as_ref()
+                .filter(|words| words.first().is_some_and(|first| self.may_deny(first, true)))?;
+            self.denied_command(&Suspect::from(Subject::known(words.clone())), context)
         })
     }
 

@@ -159,7 +159,7 @@ fn needs(entry: &Approved, rules: &RuleSet) -> Vec<(Key, Vec<String>)> {
             }
             Some(_) => return whole(),
         };
-        let Some(words) = part.words.clone().filter(|_| part.is_fed_harmlessly()) else {
+        let Some(words) = part.owned_words().filter(|_| part.is_fed_harmlessly()) else {
             return whole();
         };
         let shape = shape(&words);

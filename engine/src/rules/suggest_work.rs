@@ -126,7 +126,7 @@ fn work_of<'a>(entry: &'a Approved, rules: &RuleSet) -> Option<(Key, Work<'a>)> 
         let covers =
             WorkRule::parse(&pattern(&first, Vec::new())?).ok()?.covers(&part).is_ok() && seen;
         if !covers {
-            let words = part.words.clone().filter(|_| !command.fed)?;
+            let words = part.owned_words().filter(|_| !command.fed)?;
             is_tool(&words, &here, &first).then_some(())?;
             places = here;
             work.runs.push(words);

@@ -125,39 +125,49 @@ const ABOUT: [&str; 67] = [
 /// The longest name that is looked at.
 pub(super) const MAX_NAME: usize = 96;
 
-/// The words of a name, in lower case: `dbPassword`, `DB_PASSWORD` and `db.password` are the same.
-fn parts(name: &str) -> Vec<String> {
-    let mut parts: Vec<String> = Vec::new();
-    let mut part = String::new();
-    let mut lower = false;
-    for c in name.chars() {
-        let upper = c.is_ascii_uppercase();
-        if (!c.is_ascii_alphanumeric() || (upper && lower)) && !part.is_empty() {
-            parts.push(std::mem::take(&mut part));
-        }
-        if c.is_ascii_alphanumeric() {
-            part.push(c.to_ascii_lowercase());
-        }
+/// The words of a name, as they are written there: `dbPassword`, `DB_PASSWORD` and `db.password` have the
+/// same two.
+fn parts(name: &str) -> impl Iterator<Item = &str> {
+    let mut rest = name;
+    std::iter::from_fn(move || {
+        let from = rest.find(|c: char| c.is_ascii_alphanumeric())?;
+        let word = rest.get(from..)?;
         // Digits belong to what they follow: `password2`.
-        lower = c.is_ascii_lowercase() || c.is_ascii_digit();
-    }
-    if !part.is_empty() {
-        parts.push(part);
-    }
-    parts
+        let mut lower = false;
+        let ends = |c: char| {
+            let upper = c.is_ascii_uppercase();
+            let ends = !c.is_ascii_alphanumeric() || upper && lower;
+            lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+            ends
+        };
+        let (part, behind) = word.split_at(word.find(ends).unwrap_or(word.len()));
+        rest = behind;
+        Some(part)
+    })
 }
 
 fn bare(part: &str) -> &str {
     part.trim_end_matches(|c: char| c.is_ascii_digit())
 }
 
+/// Whether the text is one of these, in capitals or not.
+fn is_one_of(text: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| known.eq_ignore_ascii_case(text))
+}
+
+/// Whether there is more of the text than this end, in capitals or not.
+fn ends_with(text: &str, end: &str) -> bool {
+    let from = text.len().checked_sub(end.len()).filter(|from| *from > 0);
+    from.and_then(|from| text.get(from..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+}
+
 fn is_secret_part(part: &str) -> bool {
     let part = bare(part);
-    SECRET.contains(&part)
-        || ENDS.iter().any(|end| part.len() > end.len() && part.ends_with(end))
+    is_one_of(part, &SECRET)
+        || ENDS.iter().any(|end| ends_with(part, end))
         || (part.len() > 5
-            && part.ends_with("pass")
-            && !matches!(part, "bypass" | "compass" | "trespass" | "encompass" | "surpass"))
+            && ends_with(part, "pass")
+            && !is_one_of(part, &["bypass", "compass", "trespass", "encompass", "surpass"]))
 }
 
 /// Whether a value that goes by this name is a secret.
@@ -168,18 +178,22 @@ pub(super) fn is_secret_name(name: &str) -> bool {
     if matches!(name, "PWD" | "OLDPWD") || name.starts_with("no-") {
         return false;
     }
-    let parts = parts(name);
-    let Some(last) = parts.last() else { return false };
-    if parts.len() > 1 && ABOUT.contains(&last.as_str()) {
+    let (mut last, mut before, mut secret) = (None, None, false);
+    for part in parts(name) {
+        before = last.replace(part);
+        secret |= is_secret_part(part);
+    }
+    let Some(last) = last else { return false };
+    if before.is_some() && is_one_of(last, &ABOUT) {
         return false;
     }
-    if parts.iter().any(|part| is_secret_part(part)) {
+    if secret {
         return true;
     }
     // `api_key`, `aws.access-key`, `X-Api-Key`, but not `primary_key`.
-    let pair = parts.len().checked_sub(2).and_then(|at| parts.get(at));
-    if bare(last) == "key" {
-        let before = pair.map_or("", String::as_str);
+    if bare(last).eq_ignore_ascii_case("key") {
+        let several = before.is_some();
+        let before = before.unwrap_or("");
         let known = [
             "access",
             "account",
@@ -200,21 +214,15 @@ pub(super) fn is_secret_name(name: &str) -> bool {
         let variable =
             name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
         // `wireless.lan.key`
-        let wireless = || {
-            let mut parts = parts.iter();
-            parts.any(|part| matches!(part.as_str(), "wireless" | "wifi" | "wep" | "wpa"))
-        };
-        return known.contains(&before)
+        let wireless =
+            || parts(name).any(|part| is_one_of(part, &["wireless", "wifi", "wep", "wpa"]));
+        let public = ["primary", "foreign", "sort", "partition", "public", "cache"];
+        return is_one_of(before, &known)
             || wireless()
-            || (variable
-                && parts.len() > 1
-                && !matches!(
-                    before,
-                    "primary" | "foreign" | "sort" | "partition" | "public" | "cache"
-                ));
+            || (variable && several && !is_one_of(before, &public));
     }
     // `REDISCLI_AUTH`, npm's `_auth`, `.auths["r"].auth`.
-    last == "auth"
+    last.eq_ignore_ascii_case("auth")
         && (name.ends_with("_AUTH")
             || name.ends_with(":_auth")
             || matches!(name, "_auth" | ".auth"))
@@ -223,8 +231,11 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 /// Whether the last word of a name says that what follows is a secret: `aws_secret_access_key`, but
 /// not `token.py`.
 pub(super) fn ends_in_secret(name: &str) -> bool {
-    let last = parts(name).pop().unwrap_or_default();
-    is_secret_name(name) && (is_secret_part(&last) || bare(&last) == "key" || last == "auth")
+    let Some(last) = parts(name).last() else { return false };
+    is_secret_name(name)
+        && (is_secret_part(last)
+            || bare(last).eq_ignore_ascii_case("key")
+            || last.eq_ignore_ascii_case("auth"))
 }
 
 /// Whether a header of that name holds a secret.

@@ -187,9 +187,9 @@ impl Reader<'_> {
 
     fn take(&mut self, start: usize, length: usize, quote: Quote, dynamic: bool) {
         let end = (start + length).min(self.end);
-        let piece = self.text.get(start..end).unwrap_or("").to_owned();
+        let piece = self.text.get(start..end).unwrap_or("");
         self.at = end;
-        self.word.push(&piece, start, end, quote, dynamic);
+        self.word.push(piece, start, end, quote, dynamic);
     }
 
     /// A character, and those after it that mean nothing more.

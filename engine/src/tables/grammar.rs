@@ -1,12 +1,13 @@
 //! The closed grammar of a program's arguments: what each option and operand is, and what it does.
 //! What is not listed is not understood.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::act::Acts;
+use crate::hashed::HashMap;
 
 /// What a value or an operand is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -289,7 +290,7 @@ struct Condition {
 pub(super) fn read(text: &str) -> Result<HashMap<String, Arc<Grammar>>, String> {
     let entries: HashMap<String, Entry> =
         toml::from_str(text).map_err(|error| error.to_string())?;
-    let mut out = HashMap::new();
+    let mut out = HashMap::default();
     for (name, entry) in entries {
         let wrong = |error| format!("{name}: {error}");
         let grammar = Arc::new(entry.build(None).map_err(wrong)?);

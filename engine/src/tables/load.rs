@@ -1,6 +1,6 @@
 //! Reads the tables. It must never accept a key it does not know.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use super::pattern::Pattern;
 use super::program::{CodePlace, Language, Program, Wraps, Writes};
 use super::risk_tables::RiskTables;
 use crate::Category;
+use crate::hashed::HashMap;
 use crate::modifier::Modifier;
 
 /// What is wrong with a table.
@@ -191,7 +192,7 @@ const GRAMMARS: [&str; 8] = [
 ];
 
 fn grammars() -> HashMap<String, Arc<Grammar>> {
-    let mut all = HashMap::new();
+    let mut all = HashMap::default();
     for text in GRAMMARS {
         // A test checks that every file parses; one that did not would leave its programs unknown.
         all.extend(grammar::read(text).unwrap_or_default());
@@ -201,7 +202,7 @@ fn grammars() -> HashMap<String, Arc<Grammar>> {
 
 pub(super) fn builtin() -> RiskTables {
     let mut tables = RiskTables {
-        programs: HashMap::new(),
+        programs: HashMap::default(),
         points: Points::default(),
         path_lists: toml::from_str(PATH_LISTS).unwrap_or_default(),
         grammars: grammars(),
@@ -320,10 +321,10 @@ mod tests {
     fn the_built_in_files_are_valid() {
         let _: PathLists = toml::from_str(PATH_LISTS).unwrap();
         let mut tables = RiskTables {
-            programs: HashMap::new(),
+            programs: HashMap::default(),
             points: Points::default(),
             path_lists: PathLists::default(),
-            grammars: HashMap::new(),
+            grammars: HashMap::default(),
         };
         for (category, text) in FILES {
             let entries: BTreeMap<String, Entry> =

@@ -1,10 +1,9 @@
 //! Lists of paths, hosts and words that matter for the score. It must never touch the file system.
 
-use std::collections::{HashMap, HashSet};
-
 use serde::Deserialize;
 
 use super::wildcard::wildcard;
+use crate::hashed::{HashMap, HashSet};
 use crate::literals::Literals;
 
 /// Lists of paths, hosts and words; patterns with `*`.

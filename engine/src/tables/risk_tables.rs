@@ -1,12 +1,12 @@
 //! The tables as a whole, and the ones that come with the engine.
 
-use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use super::grammar::Grammar;
 use super::load::{self, Points, TablesError};
 use super::path_lists::PathLists;
 use super::program::Program;
+use crate::hashed::HashMap;
 
 /// The tables the scorer reads: programs, points, paths and hosts.
 #[derive(Clone, Debug)]

@@ -1,10 +1,11 @@
 //! Where programs take secrets: which option, operand or standard input holds one. It must never
 //! decide what a secret looks like.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+
+use crate::hashed::{HashMap, HashSet};
 
 /// One way in which a program takes secrets.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -101,7 +102,7 @@ pub(crate) struct SecretTable {
 static TABLE: LazyLock<SecretTable> = LazyLock::new(|| {
     // A test reads the file; without it only what needs no table would be found.
     let file: File = toml::from_str(include_str!("secrets.toml")).unwrap_or_default();
-    let mut programs: HashMap<String, Vec<SecretPlaces>> = HashMap::new();
+    let mut programs: HashMap<String, Vec<SecretPlaces>> = HashMap::default();
     for places in file.program {
         for name in &places.names {
             programs.entry(name.clone()).or_default().push(places.clone());

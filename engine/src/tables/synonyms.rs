@@ -1,10 +1,13 @@
 //! Other ways to write what a command does: names of one sub-command, options that mean the same, and
 //! programs that do what another one does. It must never decide what a rule makes of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+
+use crate::hashed::HashMap;
+use crate::program::family;
 
 /// One way to write a command, whatever other words it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +54,8 @@ struct File {
 pub(crate) struct Synonyms {
     same: HashMap<String, Vec<Rewrite>>,
     akin: HashMap<String, Vec<Rewrite>>,
+    /// What commands of a program may be written as, by each name of its family.
+    reached: HashMap<String, Reached>,
     modes: BTreeSet<String>,
     folds: BTreeSet<String>,
     patterns: BTreeSet<String>,
@@ -58,26 +63,47 @@ pub(crate) struct Synonyms {
     endings: HashMap<String, String>,
 }
 
+/// The programs that commands of a program may be written as.
+#[derive(Debug, Default)]
+struct Reached {
+    /// Those that are another way to write it.
+    same: BTreeSet<String>,
+    /// Those that do the same in another way.
+    akin: BTreeSet<String>,
+}
+
 static SYNONYMS: LazyLock<Synonyms> = LazyLock::new(|| {
     // A test reads the file; without it a rule would only be about what it says word for word.
     let file: File = toml::from_str(include_str!("synonyms.toml")).unwrap_or_default();
     let read = |lines: &[String]| {
-        let mut all: HashMap<String, Vec<Rewrite>> = HashMap::new();
+        let mut all: HashMap<String, Vec<Rewrite>> = HashMap::default();
         for rewrite in lines.iter().filter_map(|line| rewrites(line).ok()).flatten() {
             all.entry(rewrite.from.program.clone()).or_default().push(rewrite);
         }
         all
     };
-    Synonyms {
-        same: read(&file.same),
-        akin: read(&file.akin),
+    let (same, akin) = (read(&file.same), read(&file.akin));
+    let mut synonyms = Synonyms {
+        same,
+        akin,
+        reached: HashMap::default(),
         modes: file.modes,
         folds: file.folds,
         patterns: file.patterns,
         abbreviates: file.abbreviates,
         endings: file.endings,
-    }
+    };
+    let programs = synonyms.same.keys().chain(synonyms.akin.keys());
+    let programs: BTreeSet<&str> = programs.flat_map(|program| with_family(program)).collect();
+    let reached = |program: &str| (program.to_owned(), synonyms.reached_from(program));
+    synonyms.reached = programs.into_iter().map(reached).collect();
+    synonyms
 });
+
+/// A program, and those that do the same by another name.
+fn with_family(program: &str) -> impl Iterator<Item = &str> {
+    std::iter::once(program).chain(family(program).iter().copied())
+}
 
 impl Synonyms {
     /// What comes with the engine.
@@ -93,6 +119,48 @@ impl Synonyms {
     /// What other programs do that a program's commands do.
     pub(crate) fn akin(&self, program: &str) -> &[Rewrite] {
         self.akin.get(program).map_or(&[], Vec::as_slice)
+    }
+
+    /// Programs of which commands may be other ways to write those of this program, itself and its
+    /// family among them; none where there is no other way.
+    pub(crate) fn same_programs(&self, program: &str) -> impl Iterator<Item = &str> {
+        self.reached(program).into_iter().flat_map(|reached| &reached.same).map(String::as_str)
+    }
+
+    /// Programs of which commands may do what those of this program do, however these are written.
+    pub(crate) fn akin_programs(&self, program: &str) -> impl Iterator<Item = &str> {
+        self.reached(program).into_iter().flat_map(|reached| &reached.akin).map(String::as_str)
+    }
+
+    fn reached(&self, program: &str) -> Option<&Reached> {
+        with_family(program).find_map(|name| self.reached.get(name))
+    }
+
+    /// The programs that a command may be one of, where it is written otherwise, as often as that goes,
+    /// and then as another program's.
+    fn reached_from(&self, program: &str) -> Reached {
+        let mut names: Vec<&str> = with_family(program).collect();
+        let mut at = 0;
+        while let Some(name) = names.get(at).copied() {
+            at += 1;
+            let forms = self.same(name).iter().flat_map(|rewrite| &rewrite.to);
+            for name in forms.flat_map(|form| with_family(&form.program)) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        let akin: Vec<&Rewrite> = names.iter().flat_map(|name| self.akin(name)).collect();
+        let forms = akin.iter().flat_map(|rewrite| &rewrite.to);
+        let mut akin_to: BTreeSet<String> = forms.map(|form| form.program.clone()).collect();
+        let same: BTreeSet<String> = names.iter().copied().map(str::to_owned).collect();
+        // Where the program stays the same, its name does, whichever it was.
+        let stays =
+            |rewrite: &Rewrite| rewrite.to.iter().any(|form| form.program == rewrite.from.program);
+        if akin.iter().any(|rewrite| stays(rewrite)) {
+            akin_to.extend(same.iter().cloned());
+        }
+        Reached { same, akin: akin_to }
     }
 
     /// The programs of which commands can be written otherwise.
@@ -249,6 +317,31 @@ mod tests {
             let rewrite = rewrites(line).unwrap();
             assert!(!rewrite.is_empty(), "{line}");
         }
+    }
+
+    #[test]
+    fn what_a_command_may_become_is_known() {
+        let all = Synonyms::builtin();
+        for (name, rewrites) in &all.same {
+            for form in rewrites.iter().flat_map(|rewrite| &rewrite.to) {
+                assert!(all.same_programs(name).any(|it| it == form.program), "{name}: {form:?}");
+                // And what that may become in turn.
+                for akin in all.akin(&form.program).iter().flat_map(|rewrite| &rewrite.to) {
+                    let mut programs = all.akin_programs(name);
+                    assert!(programs.any(|it| it == akin.program), "{name}: {akin:?}");
+                }
+            }
+        }
+        for (name, rewrites) in &all.akin {
+            for form in rewrites.iter().flat_map(|rewrite| &rewrite.to) {
+                for name in with_family(name) {
+                    let mut programs = all.akin_programs(name);
+                    assert!(programs.any(|it| it == form.program), "{name}: {form:?}");
+                }
+            }
+        }
+        assert!(all.same_programs("ls").next().is_none());
+        assert!(all.akin_programs("ls").next().is_none());
     }
 
     #[test]

@@ -225,7 +225,7 @@ fn statements_that_do_not_hold_are_told_and_left_out() {
         (text.replace("\"version\":1}", "\"version\":2}"), None, "version"),
         (text.replace("\"version\":1}", "\"version\":1,\"x\":1}"), None, "unknown field"),
         (text.replace("\"allow\"", "\"deny\""), None, "unknown variant"),
-        (text.replace("\"user\":", "\"usar\":"), None, "canonical form"),
+        (text.replace("\"user\":", "\"usar\":"), None, "unknown field"),
         (held.text().unwrap(), None, "no statement"),
         (twice, None, "more than once"),
         (String::new(), None, "no statement"),

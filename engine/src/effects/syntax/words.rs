@@ -10,6 +10,17 @@ pub(super) fn is_name(text: &str) -> bool {
         && !text.is_empty()
 }
 
+/// Whether a byte stands for itself everywhere but at the beginning of a word.
+fn means_nothing(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b',' | b'+' | b'@' | b'%' | b'=')
+}
+
+/// Whether a byte stands for itself between double quotes.
+fn means_nothing_in_quotes(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'$' | b'`' | b'!')
+}
+
 /// Collects the parts of a word.
 #[derive(Default)]
 struct Parts {
@@ -69,6 +80,10 @@ impl Reader<'_> {
                 byte if byte.is_ascii_graphic() => {
                     let at = self.pos;
                     self.pos += 1;
+                    // What means nothing anywhere in a word is taken in one step.
+                    while means_nothing(self.peek()) {
+                        self.pos += 1;
+                    }
                     out.text(self.slice(at, self.pos), false);
                 }
                 0x80.. => return self.fail("a character outside quotes that is not ASCII"),
@@ -225,6 +240,9 @@ impl Reader<'_> {
                     self.quoted_byte(at)?;
                     self.pos += 1;
                     while !self.text.is_char_boundary(self.pos) {
+                        self.pos += 1;
+                    }
+                    while means_nothing_in_quotes(self.peek()) {
                         self.pos += 1;
                     }
                     out.text(self.slice(at, self.pos), true);

@@ -20,18 +20,16 @@ impl Walker<'_> {
         };
         let computes = literals.iter().flatten().any(|text| computes(text));
         for (word, literal) in words.iter().zip(&literals) {
-            let values = self.expand(word)?;
+            let value = self.expand(word)?;
             let plain = match literal {
                 Some(text) => is_operator(text) || is_whole_number(text),
-                None => values.iter().all(|value| value.numeric && !value.many),
+                None => value.numeric && !value.many,
             };
             if computes && !plain {
                 return self.fail("a test that computes with more than numbers", span);
             }
-            for value in values {
-                if value.text.contains('/') || value.text.contains('.') {
-                    self.touch(&mut effects.lists, &value, false);
-                }
+            if value.text.contains('/') || value.text.contains('.') {
+                self.touch(&mut effects.lists, &value, false);
             }
         }
         self.push(Vec::new(), effects, span);

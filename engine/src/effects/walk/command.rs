@@ -23,8 +23,7 @@ impl Walker<'_> {
     ) -> Result1<()> {
         let mut assigned = Vec::new();
         for (name, word) in &simple.assignments {
-            let values = self.expand(word)?;
-            let value = values.into_iter().next().unwrap_or_else(|| anything(span));
+            let value = self.expand(word)?;
             if simple.words.is_empty() {
                 // The next one finds it: `a=1 b=$a`.
                 let value = Value { many: false, split: false, ..value.clone() };
@@ -40,9 +39,9 @@ impl Walker<'_> {
             self.push(Vec::new(), effects, span);
             return Ok(());
         }
-        let mut words: Vec<Value> = Vec::new();
+        let mut words: Vec<Value> = Vec::with_capacity(simple.words.len());
         for word in &simple.words {
-            words.extend(self.expand(word)?);
+            words.push(self.expand(word)?);
         }
         self.dressed =
             !(assigned.is_empty() && redirected.reads.is_empty() && redirected.writes.is_empty());

@@ -26,7 +26,7 @@ impl Walker<'_> {
         }
         let mut values = Vec::new();
         for word in words {
-            values.extend(self.expand(word)?);
+            values.push(self.expand(word)?);
         }
         let left = leaves(body);
         let known = values.len() <= MAX_ROUNDS

@@ -66,7 +66,7 @@ pub(crate) fn perform(
     let mut walker = Walker {
         tables,
         dialect,
-        out: Performance::default(),
+        out: Performance { commands: Vec::with_capacity(list.items.len()) },
         depth: 0,
         state,
         fixed: None,
@@ -108,14 +108,16 @@ impl Walker<'_> {
         // assigned may not be.
         let mut left = self.state.clone();
         let mut succeeded = true;
-        for item in &list.items {
-            if item.join != Join::And || !succeeded {
-                self.state = merge(left.clone(), self.state.clone());
+        for (at, item) in list.items.iter().enumerate() {
+            if at > 0 && (item.join != Join::And || !succeeded) {
+                let state = std::mem::take(&mut self.state);
+                self.state = merge(left.clone(), state);
             }
-            left = match item.join {
-                Join::Then => self.state.clone(),
-                Join::And | Join::Or => merge(left, self.state.clone()),
-            };
+            match item.join {
+                Join::Then if at == 0 => {}
+                Join::Then => left.clone_from(&self.state),
+                Join::And | Join::Or => left = merge(left, self.state.clone()),
+            }
             // What follows `&&` runs after this one only if it ran itself.
             succeeded = !item.negated && item.join != Join::Or;
             self.item(item)?;
@@ -124,7 +126,7 @@ impl Walker<'_> {
                 left.variables.clone_from(&self.state.variables);
             }
         }
-        self.state = merge(left, self.state.clone());
+        self.state = merge(left, std::mem::take(&mut self.state));
         Ok(())
     }
 
@@ -252,19 +254,16 @@ impl Walker<'_> {
                 Ok(())
             }
             RedirectOp::Append | RedirectOp::Both | RedirectOp::Read | RedirectOp::Write => {
-                let values = self.expand(&redirect.target)?;
-                let [value] = values.as_slice() else {
-                    return self.fail("a redirection to more than one file", redirect.span);
-                };
+                let value = self.expand(&redirect.target)?;
                 if value.many {
                     return self
                         .fail("a redirection to what is known only at run time", redirect.span);
                 }
                 if redirect.op == RedirectOp::Read {
                     self.state.fed |= redirect.fd == 0;
-                    self.touch(&mut effects.reads, value, false);
+                    self.touch(&mut effects.reads, &value, false);
                 } else if value.as_literal() != Some("/dev/null") {
-                    self.touch(&mut effects.writes, value, false);
+                    self.touch(&mut effects.writes, &value, false);
                     if redirect.fd == 1 && redirect.op != RedirectOp::Both {
                         self.appends = Some(redirect.op == RedirectOp::Append);
                     }

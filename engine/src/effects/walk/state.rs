@@ -9,7 +9,7 @@ use crate::parse::Span;
 const MAX_DIRECTORIES: usize = 6;
 
 /// What a command finds when it starts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct State {
     /// `None`: anywhere.
     pub(super) directories: Option<Vec<String>>,

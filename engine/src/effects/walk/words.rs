@@ -8,17 +8,19 @@ use crate::parse::Span;
 
 impl Walker<'_> {
     /// What a word becomes.
-    pub(super) fn expand(&mut self, word: &Word) -> Result1<Vec<Value>> {
+    pub(super) fn expand(&mut self, word: &Word) -> Result1<Value> {
         let span = self.span(word.span);
         let mut out = Value { span, numeric: true, ..Value::default() };
-        let mut quoted = false;
         for part in &word.parts {
             let piece = match part {
-                Part::Text { text, quoted: quotes } => {
-                    quoted |= quotes;
-                    Value::literal(text.clone(), span)
+                Part::Text { text, .. } => {
+                    out.push_text(text);
+                    continue;
                 }
-                Part::Home => Value::literal("~", span),
+                Part::Home => {
+                    out.push_text("~");
+                    continue;
+                }
                 Part::Arithmetic | Part::Numbers => Value {
                     text: "*".to_owned(),
                     open: Open::Names,
@@ -62,8 +64,7 @@ impl Walker<'_> {
         }
         let numeric = out.numeric && !out.text.is_empty() && out.open != Open::No;
         out.numeric = numeric;
-        // An expansion outside quotes that is empty is no word at all.
-        Ok(vec![out])
+        Ok(out)
     }
 
     pub(super) fn parameter(
