@@ -19,3 +19,4 @@ mod list;
 mod page;
 mod reviewer;
 mod signer;
+mod statement;

@@ -85,7 +85,7 @@ fn its_commands_check_a_signature_and_show_its_flags() {
         };
         let verify = "ssh-keygen -Y verify -f allowed_signers -I alice -n expacti-decision -s \
                       signature < statement";
-        assert!(shell(&example(verify).lines().next().unwrap().to_owned()).contains("Good"));
+        assert!(shell(example(verify).lines().next().unwrap()).contains("Good"));
         assert_eq!(
             shell(&example(
                 "sed '1d;$d' signature | base64 -d | tail -c 5 | head -c 1 | od -An -tu1"
