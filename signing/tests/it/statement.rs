@@ -2,6 +2,7 @@
 
 use expacti_protocol::command::{CommandText, CommandView, Submission};
 use expacti_protocol::digest::Digest;
+use expacti_protocol::input::InputRef;
 use expacti_protocol::session::SessionInfo;
 use expacti_signing::{
     Allowed, Decision, Item, Limits, MAX_DECISIONS, MAX_STATEMENT, SigningKey, StatementError, Via,
@@ -176,6 +177,42 @@ async fn nothing_is_signed_that_is_not_what_was_shown() {
     let mut without = shown();
     without["item"] = Value::Null;
     assert!(allow(&key, &none, &view(&without)).await.is_err());
+}
+
+#[tokio::test]
+async fn standard_input_is_signed_as_it_was_shown() {
+    let dir = Dir::new();
+    let key = SigningKey::load_via(&dir.key("key", &["-t", "ed25519"]), Via::default()).unwrap();
+    let given = InputRef { bytes: 2, sha256: Digest::of(b"ls"), ended: true };
+    let came = |text: Value, preview: Value| {
+        let mut view = shown();
+        view["input"] = json!({"use": "code", "came": {
+            "bytes": 2, "sha256": given.sha256, "ended": true,
+            "kind": "text", "text": text, "preview": preview,
+        }});
+        view
+    };
+    let allow = async |input, view: Value| {
+        let limits = Limits { input, ..Limits::default() };
+        allow(&key, &limits, &self::view(&view)).await
+    };
+    let signed = allow(Some(given), came(json!("ls"), json!([]))).await.unwrap();
+    assert_eq!(Decision::parse(&signed.statement).unwrap().decisions[0].input, Some(given));
+    let signed = allow(None, came(json!("ls"), json!([]))).await.unwrap();
+    assert_eq!(Decision::parse(&signed.statement).unwrap().decisions[0].input, None);
+    // An archive, of which there is only a description.
+    assert!(allow(Some(given), came(Value::Null, json!(["a file"]))).await.is_ok());
+    let lie = allow(Some(given), came(json!("id"), json!([]))).await.unwrap_err();
+    assert!(lie.contains("do not trust this broker"), "{lie}");
+    for other in [
+        InputRef { bytes: 3, ..given },
+        InputRef { sha256: Digest::of(b"id"), ..given },
+        InputRef { ended: false, ..given },
+    ] {
+        let refused = allow(Some(other), came(json!("ls"), json!([]))).await.unwrap_err();
+        assert!(refused.contains("other standard input"), "{refused}");
+    }
+    assert!(allow(Some(given), shown()).await.is_err());
 }
 
 #[test]
