@@ -2,6 +2,8 @@
 //! shown.
 
 use expacti_protocol::command::CommandView;
+use expacti_protocol::digest::Digest;
+use expacti_protocol::input::InputRef;
 use expacti_protocol::signed::SignedText;
 
 use crate::check::{DECISION_NAMESPACE, Limits};
@@ -23,6 +25,7 @@ pub async fn allow(
     )?;
     let item = Item::parse(&item.statement).map_err(|error| error.to_string())?;
     item.is_shown_by(shown).map_err(|error| format!("{error}: do not trust this broker"))?;
+    limits.input.map_or(Ok(()), |input| input_is_shown(input, shown))?;
     let allowed = Allowed {
         grant: limits.grant,
         input: limits.input,
@@ -35,4 +38,22 @@ pub async fn allow(
         .await
         .map_err(|error| error.to_string())?;
     Ok(SignedText { statement, signature })
+}
+
+/// Whether the standard input that goes with it is what was shown. What is no text is only described, and
+/// the description is the broker's.
+fn input_is_shown(input: InputRef, shown: &CommandView) -> Result<(), String> {
+    let came = shown.input.as_ref().and_then(|input| input.came.as_ref());
+    let came = came.filter(|came| came.given == input).ok_or(
+        "it has other standard input than what is to be allowed with it: look at it again",
+    )?;
+    let described = came.text.is_none() || !came.preview.is_empty();
+    let is_bytes = |text: &String| {
+        text.len() as u64 == input.bytes && Digest::of(text.as_bytes()) == input.sha256
+    };
+    if described || came.text.as_ref().is_some_and(is_bytes) {
+        Ok(())
+    } else {
+        Err("the standard input is not what is shown: do not trust this broker".to_owned())
+    }
 }

@@ -2,7 +2,7 @@
 
 use russh::keys::ssh_encoding::{Decode as _, Encode as _};
 use russh::keys::ssh_key::certificate::Certificate;
-use russh::keys::ssh_key::public::{EcdsaPublicKey, KeyData, RsaPublicKey};
+use russh::keys::ssh_key::public::{EcdsaPublicKey, Ed25519PublicKey, KeyData, RsaPublicKey};
 use russh::keys::{Algorithm, HashAlg};
 
 /// The shortest RSA key, in bits.
@@ -15,6 +15,46 @@ const APPLICATION: &str = "ssh:";
 const CERTIFICATE_MARK: &[u8] = b"-cert-v01@";
 /// More levels than any certificate has, and fewer than the stack: principals may hold the mark too.
 const MAX_CERTIFICATE_MARKS: usize = 8;
+
+/// The points of edwards25519 whose order divides 8, also as they are written in two ways; the sign is left
+/// out. These are the ones that libsodium refuses (`ge25519_has_small_order`).
+const SMALL_ORDER: [[u8; 32]; 7] = [
+    [
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00,
+    ],
+    [
+        0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00,
+    ],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0x7f,
+    ],
+    [
+        0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0x7f,
+    ],
+    [
+        0xee, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0x7f,
+    ],
+];
 
 /// A key that does not count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +73,9 @@ pub enum KeyFault {
         "the security key was made for {0:?}, not for an application that begins with \"ssh:\""
     )]
     Application(String),
+    /// A key for which anybody can make signatures.
+    #[error("anybody can sign with it: it is no key that ssh-keygen makes")]
+    Weak,
     /// A certificate where a key is expected.
     #[error("it is a certificate: give the key itself")]
     Certificate,
@@ -62,10 +105,12 @@ pub(crate) fn is_sk(key: &KeyData) -> bool {
 /// Refuses kinds and sizes that do not count.
 pub(crate) fn check(key: &KeyData) -> Result<(), KeyFault> {
     match key {
-        KeyData::Ed25519(_) => Ok(()),
+        KeyData::Ed25519(key) => check_order(key),
         KeyData::Ecdsa(key) => check_point(key.as_sec1_bytes()),
         KeyData::Rsa(key) => check_rsa(key),
-        KeyData::SkEd25519(key) => check_application(key.application()),
+        KeyData::SkEd25519(key) => {
+            check_order(key.public_key()).and_then(|()| check_application(key.application()))
+        }
         KeyData::SkEcdsaSha2NistP256(key) => {
             let point = EcdsaPublicKey::NistP256(*key.ec_point());
             check_point(point.as_sec1_bytes()).and_then(|()| check_application(key.application()))
@@ -137,6 +182,16 @@ fn check_point(point: &[u8]) -> Result<(), KeyFault> {
     if point.first() == Some(&4) { Ok(()) } else { Err(KeyFault::Unreadable) }
 }
 
+/// Points of a small order verify signatures that need no private key.
+fn check_order(key: &Ed25519PublicKey) -> Result<(), KeyFault> {
+    let mut point = key.0;
+    if let Some(last) = point.last_mut() {
+        // The sign of the other coordinate.
+        *last &= 0x7f;
+    }
+    if SMALL_ORDER.contains(&point) { Err(KeyFault::Weak) } else { Ok(()) }
+}
+
 fn check_application(application: &str) -> Result<(), KeyFault> {
     if application.starts_with(APPLICATION) {
         Ok(())
@@ -146,6 +201,11 @@ fn check_application(application: &str) -> Result<(), KeyFault> {
 }
 
 fn check_rsa(key: &RsaPublicKey) -> Result<(), KeyFault> {
+    // With the exponent 1 a signature is the padded digest itself.
+    let exponent = key.e().as_positive_bytes().unwrap_or_default();
+    if exponent == [1] || exponent.last().is_none_or(|byte| byte % 2 == 0) {
+        return Err(KeyFault::Weak);
+    }
     let modulus = key.n().as_positive_bytes().ok_or(KeyFault::Unreadable)?;
     let unused = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
     let bits = (modulus.len() * 8).saturating_sub(unused);

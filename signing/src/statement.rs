@@ -1,7 +1,7 @@
 //! What is signed: canonical JSON (RFC 8785), so that the same statement always has the same bytes.
 
 use expacti_protocol::command::{
-    CommandView, Grant, Interactive, ItemKind, PromptLabel, Submission,
+    CommandText, CommandView, Grant, Interactive, ItemKind, PromptLabel, Submission,
 };
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::{CommandId, SessionId};
@@ -281,8 +281,13 @@ impl Item {
         let preview = view.preview.as_deref().map(digest);
         let at = view.interactive.as_ref().map(At::of);
         let notes: Vec<Digest> = view.notes.iter().map(|note| digest(note)).collect();
+        // The text that people read is that of the bytes, also where it is not all of them.
+        let is_text = CommandText::new(&bytes) == view.text;
         let same = [
-            ("the command", Digest::of(&bytes) == self.sha256 && view.sha256 == self.sha256),
+            (
+                "the command",
+                is_text && Digest::of(&bytes) == self.sha256 && view.sha256 == self.sha256,
+            ),
             ("its length", bytes.len() as u64 == self.bytes),
             ("its kind", view.kind == self.kind),
             (

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use expacti_protocol::digest::Digest;
 use expacti_signing::{
     AllowedSigners, Decision, Item, KeyFault, MAX_SIGNATURE, Revoked, SigFault, Signed,
 };
@@ -94,6 +95,23 @@ fn keys_that_do_not_count_are_refused_before_their_signature() {
     let compressed = [field(b"ecdsa-sha2-nistp256"), field(b"nistp256"), field(&point)].concat();
     let unreadable = Err(SigFault::Key(KeyFault::Unreadable));
     assert_eq!(with(&good, KEY, &compressed), unreadable);
+    // With these, signatures need no private key: points of order 1, 2, 4 and 8, and the exponent 1.
+    let mut one = [0; 32];
+    one[0] = 1;
+    let mut minus_one = [0xff; 32];
+    (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+    let eighth = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85";
+    let eighth = *eighth.parse::<Digest>().unwrap().as_bytes();
+    for point in [[0; 32], one, minus_one, eighth] {
+        let plain = [field(b"ssh-ed25519"), field(&point)].concat();
+        assert_eq!(with(&good, KEY, &plain), Err(SigFault::Key(KeyFault::Weak)));
+        let security = [field(b"sk-ssh-ed25519@openssh.com"), field(&point), field(b"ssh:")];
+        assert_eq!(with(&good, KEY, &security.concat()), Err(SigFault::Key(KeyFault::Weak)));
+        let line = format!("alice ssh-ed25519 {}", STANDARD.encode(plain));
+        assert!(AllowedSigners::parse(&line).unwrap_err()[0].what.contains("anybody can sign"));
+    }
+    let exponent = [field(b"ssh-rsa"), field(&[1]), field(&[0x7f; 256])].concat();
+    assert_eq!(with(&good, KEY, &exponent), Err(SigFault::Key(KeyFault::Weak)));
     let huge = [field(b"ssh-rsa"), field(&[1, 0, 1]), field(&[0x7f; 4096])].concat();
     let refused = with(&good, KEY, &huge);
     assert!(matches!(refused, Err(SigFault::Key(KeyFault::RsaBits(_)))), "{refused:?}");

@@ -16,4 +16,7 @@ mod hostile;
 mod keygen;
 mod kinds;
 mod list;
+mod page;
+mod reviewer;
 mod signer;
+mod statement;
