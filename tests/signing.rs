@@ -128,6 +128,10 @@ fn what_needs_a_signature_is_the_gates_own_judgement() -> Result<()> {
     let remove = format!("rm -f {}", kept.path().display());
     t.wrap(&["ssh", "target", &remove]).run()?.expect_code(79)?;
     assert!(kept.path().exists());
+    let listed = t.expacti(&["rules", "list", "--json"])?.json()?;
+    for rule in listed.as_array().unwrap() {
+        t.expacti(&["rules", "remove", rule["id"].as_str().unwrap()])?.expect_code(0)?;
+    }
     // However it is spelt, and where it comes on standard input.
     for line in [format!("cd / && {remove}"), format!("r''m -f {}", kept.path().display())] {
         let run = t.wrap(&["ssh", "target", &line]).spawn()?;

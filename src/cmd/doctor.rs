@@ -193,8 +193,9 @@ fn enforcement() -> Check {
                your keys"
                 .to_owned(),
         advice: Some(
-            "start agents with `expacti wrap`; to enforce it for everything, let the target accept \
-             only a team gate's key (README, \"For a team\")",
+            "start agents with `expacti wrap`; register a FIDO2 key with `expacti reviewer key add`, and \
+             every allow needs its touch; to enforce it for everything, let the target accept only a team \
+             gate's key (README, \"For a team\")",
         ),
     }
 }

@@ -1,6 +1,7 @@
 //! `GET /v1/ws/reviewer`: news to reviewers, decisions from them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -63,7 +64,7 @@ async fn send<T: serde::Serialize>(socket: &mut WebSocket, event: &T) -> Result<
 
 async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let (sender, mut events) = mpsc::channel(REVIEWER_QUEUE);
-    let who = peer.clone();
+    let (who, shared) = (peer.clone(), Arc::clone(&broker.shared));
     let attached = broker
         .handle
         .run(move |state, clients, now| {
@@ -76,17 +77,18 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
                 if decides { Ok(view) } else { for_viewer(view).map(Shown::into_inner) }
             });
             let commands = commands.collect::<Result<Vec<_>, _>>()?;
-            Ok((number, now.micros.div_euclid(1000), state.open_sessions(), commands))
+            let warnings = shared.warnings(state);
+            Ok((number, now.micros.div_euclid(1000), state.open_sessions(), commands, warnings))
         })
         .await;
-    let Ok((number, now_ms, sessions, commands)) = attached else { return };
+    let Ok((number, now_ms, sessions, commands, warnings)) = attached else { return };
     let hello = ReviewerEvent::Hello {
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         principal: peer.name.clone(),
         role: peer.role,
         now_ms,
-        warnings: broker.shared.warnings(),
+        warnings,
     };
     let first = std::iter::once(hello)
         .chain(sessions.into_iter().map(|s| ReviewerEvent::SessionOpened(Box::new(s))))

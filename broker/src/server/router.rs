@@ -88,6 +88,12 @@ impl Broker {
             .layer(from_fn_with_state(self.clone(), auth::refuse_those_inside))
     }
 
+    /// It is the broker of one person, who approves on the machine on which agents run: reviewers are told
+    /// what that means.
+    pub fn set_local(&self) {
+        self.shared.set_local();
+    }
+
     /// A message every reviewer and `status` shows.
     pub fn warn(&self, warning: String) {
         self.shared.add_warning(warning);

@@ -1,6 +1,7 @@
 //! What connections share besides the dispatcher, and what the system says of them.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::connect_info::Connected;
@@ -8,6 +9,7 @@ use axum::serve::IncomingStream;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
+use crate::state::State;
 use crate::wraps::{PeerProcess, Wraps};
 
 /// What the connections share besides the dispatcher.
@@ -18,6 +20,8 @@ pub(crate) struct Shared {
     started: std::sync::OnceLock<i64>,
     pub(crate) shutdown: CancellationToken,
     warnings: Mutex<Vec<String>>,
+    /// The broker of one person, who approves on the machine on which agents run.
+    local: AtomicBool,
 }
 
 impl Shared {
@@ -33,8 +37,16 @@ impl Shared {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 
-    pub(super) fn warnings(&self) -> Vec<String> {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Agents run on this machine, as the person who approves.
+    pub(crate) fn set_local(&self) {
+        self.local.store(true, Ordering::Release);
+    }
+
+    /// What whoever reviews must know. It depends on the keys that are there now.
+    pub(super) fn warnings(&self, state: &State) -> Vec<String> {
+        let local = self.local.load(Ordering::Acquire);
+        let said = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        local.then(|| state.local_warning()).flatten().into_iter().chain(said).collect()
     }
 
     pub(super) fn started_at(&self) -> i64 {

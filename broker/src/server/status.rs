@@ -1,5 +1,7 @@
 //! The broker itself: whether it works, what it is, and its end.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -53,7 +55,7 @@ pub(super) async fn openapi() -> Response {
 }
 
 pub(super) async fn status(State(broker): State<Broker>, peer: Peer) -> Answer<Status> {
-    let (started_at, warnings) = (broker.shared.started_at(), broker.shared.warnings());
+    let (started_at, shared) = (broker.shared.started_at(), Arc::clone(&broker.shared));
     let status = broker
         .handle
         .run(move |state, clients, _| {
@@ -71,7 +73,7 @@ pub(super) async fn status(State(broker): State<Broker>, peer: Peer) -> Answer<S
                 audit_head: state.chain.head().to_owned(),
                 principal: peer.name.clone(),
                 role: if peer.inside_wrap { Role::Agent } else { peer.role },
-                warnings,
+                warnings: shared.warnings(state),
             })
         })
         .await?;

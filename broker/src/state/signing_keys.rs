@@ -94,6 +94,23 @@ impl State {
         }
     }
 
+    /// Why whatever runs as the owner can approve as the owner, and what to do about it.
+    pub(crate) fn local_warning(&self) -> Option<String> {
+        let mut keys = self.keys_of(&self.owner).peekable();
+        if keys.peek().is_none() {
+            let owner = &self.owner;
+            return Some(format!(
+                "anything running as you can approve: `expacti reviewer key add {owner} FILE.pub` asks for \
+                 your key"
+            ));
+        }
+        let all_touched = keys.all(|key| key.public_key.starts_with("sk-"));
+        (!all_touched).then(|| {
+            "anything running as you that finds your key can approve: use a FIDO2 key, which is touched"
+                .to_owned()
+        })
+    }
+
     pub(super) fn keys_of(&self, person: &str) -> impl Iterator<Item = &SigningKey> {
         self.signing_keys.values().filter(move |key| key.person == person)
     }
