@@ -292,3 +292,45 @@ fn a_policy_that_was_signed_and_is_left_out_counts_still() -> Result<()> {
     assert!(marker.exists());
     Ok(())
 }
+
+/// A FIDO2 key in software, which is "touched" at once.
+const SK_DUMMY: &str = "/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so";
+
+#[test]
+fn where_a_touch_is_asked_for_only_a_key_that_was_touched_counts() -> Result<()> {
+    if !Path::new(SK_DUMMY).exists() {
+        expacti_harness::prerequisites::missing(SK_DUMMY, "apt-get install openssh-tests");
+        return Ok(());
+    }
+    let t = trial!()?;
+    let soft = key(&t, "soft", "ed25519")?;
+    let hard = t.dir().join("hard");
+    let make = |path: &Path, options: &[&str]| -> Result<()> {
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-N", "", "-t", "ed25519-sk", "-w", SK_DUMMY])
+            .args(options)
+            .arg("-f")
+            .arg(path)
+            .output()?;
+        ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Ok(())
+    };
+    make(&hard, &[])?;
+    let untouched = t.dir().join("untouched");
+    make(&untouched, &["-O", "no-touch-required"])?;
+    signers(&t, &[("alice", &soft), ("alice", &hard), ("alice", &untouched)])?;
+    asks(&t, "[[approval.require]]\nsignatures = 1\ntouch = true\n")?;
+    let marker = t.marker("m");
+    for (key, runs) in [(&soft, false), (&untouched, false), (&hard, true)] {
+        let run = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
+        let held = t.wait_pending()?;
+        let allow = t
+            .launch(&["allow", &held.id, "--key", &key.display().to_string()])
+            .env("SSH_SK_PROVIDER", SK_DUMMY)
+            .run()?;
+        allow.expect_code(0)?;
+        run.wait()?.expect_code(if runs { 0 } else { 79 })?;
+        assert_eq!(marker.exists(), runs, "{}", key.display());
+    }
+    Ok(())
+}

@@ -71,13 +71,37 @@ struct Version {
 /// Proof that an item has what the gate asks for. Only this module makes one, for one delivery.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Proven(());
+pub(crate) struct Proven(Standing);
+
+/// Whether an approval still stands, for what may go on passing under it: asked before each piece.
+#[derive(Clone, Default)]
+pub(crate) struct Standing(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Standing {
+    /// Whether it does.
+    pub(crate) fn holds(&self) -> bool {
+        self.0.as_ref().is_none_or(|holds| holds())
+    }
+}
+
+impl std::fmt::Debug for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Standing")
+    }
+}
+
+impl Proven {
+    /// What is to be asked before each piece that passes later.
+    pub(crate) fn into_standing(self) -> Standing {
+        self.0
+    }
+}
 
 impl Proven {
     /// For tests of the code that wants one.
     #[cfg(test)]
     pub(crate) fn for_test() -> Self {
-        Self(())
+        Self(Standing::default())
     }
 }
 
@@ -87,7 +111,7 @@ pub(crate) struct Waiting {
     info: Arc<SessionInfo>,
     item: Option<Item>,
     /// What the broker said of it. It can only add to what the gate thinks.
-    level: Level,
+    level: Mutex<Level>,
 }
 
 /// What the broker says was decided.
@@ -103,8 +127,13 @@ pub(crate) struct Claimed<'a> {
 
 impl Waiting {
     /// The broker has scored it.
-    pub(crate) fn scored(&mut self, level: Level) {
-        self.level = self.level.max(level);
+    pub(crate) fn scored(&self, level: Level) {
+        let mut known = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = (*known).max(level);
+    }
+
+    fn level(&self) -> Level {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,19 +171,23 @@ impl Approvals {
     }
 
     /// Puts the item into the gate's own words, signed, and returns what is needed to check its approval.
-    pub(crate) fn hold(&self, submission: &mut Submission, info: &Arc<SessionInfo>) -> Waiting {
+    pub(crate) fn hold(
+        &self,
+        submission: &mut Submission,
+        info: &Arc<SessionInfo>,
+    ) -> Arc<Waiting> {
         let length = submission.text.bytes().map_or(0, |bytes| bytes.len());
         let item = self.state(submission, length, info);
         submission.item = item.as_ref().and_then(|item| self.sign(item));
-        Waiting {
+        Arc::new(Waiting {
             submission: match self.config {
                 Some(_) => submission.clone(),
                 None => Submission { text: CommandText::new(b""), ..submission.clone() },
             },
             info: Arc::clone(info),
             item,
-            level: Level::Low,
-        }
+            level: Mutex::new(Level::Low),
+        })
     }
 
     fn state(&self, submission: &Submission, length: usize, info: &SessionInfo) -> Option<Item> {
@@ -176,18 +209,39 @@ impl Approvals {
     ///
     /// # Errors
     /// With why not, in words for the log and the agent.
-    pub(crate) fn check(&self, held: &Waiting, claimed: &Claimed<'_>) -> Result<Proven, String> {
-        let Some(config) = &self.config else { return Ok(Proven(())) };
+    pub(crate) fn check(
+        self: &Arc<Self>,
+        held: &Arc<Waiting>,
+        claimed: &Claimed<'_>,
+    ) -> Result<Proven, String> {
+        self.is_approved(held, claimed)?;
+        let Limits { grant, input_grant, .. } = claimed.limits;
+        let lasts = self.config.is_some() && (grant.is_some() || input_grant.is_some());
+        Ok(Proven(Standing(lasts.then(|| {
+            let (all, held) = (Arc::clone(self), Arc::clone(held));
+            let (kind, limits) = (claimed.kind, claimed.limits);
+            let (signed, input) = (claimed.signed.to_vec(), claimed.input.to_vec());
+            let beneath = claimed.beneath.to_vec();
+            let holds = move || {
+                let (signed, input, beneath) = (&signed, &input, &beneath);
+                all.is_approved(&held, &Claimed { kind, limits, signed, input, beneath }).is_ok()
+            };
+            Arc::new(holds) as Arc<dyn Fn() -> bool + Send + Sync>
+        }))))
+    }
+
+    fn is_approved(&self, held: &Waiting, claimed: &Claimed<'_>) -> Result<(), String> {
+        let Some(config) = &self.config else { return Ok(()) };
         let needs = self.needs(held, claimed.input, config)?;
         let Some(wanted) = &config.settings.rules else {
             if needs.is_empty() {
-                return Ok(Proven(()));
+                return Ok(());
             }
             if claimed.kind == DecisionKind::Rule {
                 let why = "the gate asks for a signed approval here, and a rule gave none";
                 return Err(why.to_owned());
             }
-            return self.signed(held, claimed, &needs).map(|_| Proven(()));
+            return self.signed(held, claimed, &needs).map(drop);
         };
         let agreed = self.rulebooks.agreed(wanted, &self.signers()?, now())?;
         let bytes = held.submission.text.bytes().map_err(|error| error.to_string())?;
@@ -226,7 +280,7 @@ impl Approvals {
                 ));
             }
         }
-        Ok(Proven(()))
+        Ok(())
     }
 
     /// Who has signed exactly this.
@@ -270,7 +324,7 @@ impl Approvals {
     ) -> Result<Vec<Need>, String> {
         let bytes = held.submission.text.bytes().map_err(|error| error.to_string())?;
         let context = held.submission.context(session(&held.info));
-        let mut level = held.level;
+        let mut level = held.level();
         let mut effects = BTreeSet::new();
         self.add(held.submission.syntax(), &bytes, &context, &mut level, &mut effects);
         if !input.is_empty() && runs_input(&bytes, &context) {

@@ -53,7 +53,7 @@ impl Gate {
             client,
             limits: config.limits,
             host_key: config.host_key,
-            approvals,
+            approvals: Arc::new(approvals),
             identities,
             default_target: config.default_target,
             host_ca: config.host_ca,

@@ -20,7 +20,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) host_key: PrivateKey,
     /// What the gate itself asks for before it delivers.
-    pub(crate) approvals: Approvals,
+    pub(crate) approvals: Arc<Approvals>,
     pub(crate) identities: Vec<Arc<PrivateKey>>,
     pub(crate) default_target: Option<String>,
     pub(crate) host_ca: Option<PrivateKey>,

@@ -9,7 +9,7 @@ use expacti_protocol::input::{InputGrant, InputRef};
 
 use super::environment::Environment;
 use super::terminal::Terminal;
-use crate::approval::Proven;
+use crate::approval::{Proven, Standing};
 use crate::broker::proof::Released;
 
 /// What goes to the target along with the bytes; reviewed and approved with them.
@@ -122,7 +122,7 @@ impl HeldItem {
     /// Approves the item if the proof is for exactly this one: same id, same session, same bytes, same
     /// standard input; and it has what the gate itself asks for. Consumes item and proofs. If they do not match, the item is gone and nothing was
     /// approved. The second part of what is returned is the input that came and was not allowed.
-    pub(crate) fn release(self, proof: Released, _: Proven) -> Option<(Approved, Bytes)> {
+    pub(crate) fn release(self, proof: Released, proven: Proven) -> Option<(Approved, Bytes)> {
         let Self { id, session, bytes, context, grant, joined, input, input_grant, .. } = self;
         let fits = proof.id() == &id
             && proof.session() == &session
@@ -140,7 +140,8 @@ impl HeldItem {
                 Some(ApprovedInput { bytes, ended: given.ended })
             }
         };
-        fits.then_some((Approved { bytes, context, grant, input, input_grant }, rest))
+        let standing = proven.into_standing();
+        fits.then_some((Approved { bytes, context, grant, input, input_grant, standing }, rest))
     }
 }
 
@@ -152,6 +153,8 @@ pub(crate) struct Approved {
     grant: Option<Grant>,
     input: Option<ApprovedInput>,
     input_grant: Option<InputGrant>,
+    /// Whether the approval still stands, for what passes later.
+    standing: Standing,
 }
 
 /// Standard input that was approved together with its command, to be sent once.
@@ -182,6 +185,11 @@ impl Approved {
     /// The grant that came with the approval.
     pub(super) fn grant(&self) -> Option<Grant> {
         self.grant
+    }
+
+    /// What is to be asked before each piece that passes under a grant.
+    pub(super) fn standing(&self) -> Standing {
+        self.standing.clone()
     }
 
     /// Standard input that may flow after it.
@@ -215,7 +223,8 @@ impl Approved {
             login_shell: false,
         };
         let bytes = Bytes::copy_from_slice(text.as_bytes());
-        Self { bytes, context, grant: None, input: None, input_grant: None }
+        let standing = Standing::default();
+        Self { bytes, context, grant: None, input: None, input_grant: None, standing }
     }
 
     /// For the delivery, in the other modules of the boundary.

@@ -19,6 +19,7 @@ use super::approved::{Approved, ApprovedInput};
 use super::handler::TargetHandler;
 use super::reader::TargetReader;
 use super::terminal::{MODES, Size, Terminal};
+use crate::approval::Standing;
 
 /// A logged-in connection to a target. From here on only the boundary can use it.
 pub(crate) struct TargetConnection {
@@ -87,13 +88,14 @@ impl TargetChannel {
         let dropped = context.drop_stdin && !context.login_shell;
         let size = context.terminal.as_ref().map(Terminal::size);
         let limits = approved.input_grant();
+        let standing = approved.standing();
         let (command, initial) = approved.into_command_and_input();
         match command {
             Some(command) => half.exec(true, command).await?,
             None => half.request_shell(true).await?,
         }
         let command = Arc::new(CommandChannel { half, stdin: Mutex::default() });
-        let grant = |limits| RawGrant::new(Arc::clone(&command), limits);
+        let grant = |limits| RawGrant::new(Arc::clone(&command), limits, standing);
         let grant = if flows { Some(grant(None)) } else { limits.map(|l| grant(Some(l))) };
         let items = ItemWriter(Arc::clone(&command));
         let stdin = Stdin { initial, grant, dropped, items };
@@ -147,6 +149,7 @@ pub(crate) struct RawGrant {
     channel: Arc<CommandChannel>,
     /// `None`: the command only looks, or speaks a protocol of which this is one side.
     limits: Option<Mutex<Limits>>,
+    standing: Standing,
 }
 
 /// What may still pass.
@@ -156,19 +159,20 @@ struct Limits {
 }
 
 impl RawGrant {
-    fn new(channel: Arc<CommandChannel>, limits: Option<InputGrant>) -> Self {
+    fn new(channel: Arc<CommandChannel>, limits: Option<InputGrant>, standing: Standing) -> Self {
         let limits = limits.map(|grant| {
             let seconds = grant.seconds.min(InputGrant::MAX_SECONDS);
             let left = grant.bytes.min(InputGrant::MAX_BYTES);
             Mutex::new(Limits { until: Instant::now() + Duration::from_secs(seconds), left })
         });
-        Self { channel, limits }
+        Self { channel, limits, standing }
     }
 
     /// Passes data to the command that the grant came with, as much as the limits allow, and counts it.
     /// Returns what did not pass; if that is anything, the grant is over.
     pub(crate) async fn pass(&self, mut data: Bytes) -> Result<Bytes, TargetLost> {
         let may = match &self.limits {
+            _ if !self.standing.holds() => 0,
             None => data.len(),
             Some(limits) => {
                 let mut limits = limits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,10 +204,10 @@ pub(crate) struct ItemWriter(Arc<CommandChannel>);
 impl ItemWriter {
     /// Sends an item, exactly as it was approved. Returns the grant that was approved with it.
     pub(crate) async fn item(&self, approved: Approved) -> Result<Option<RawGrant>, TargetLost> {
-        let limits = approved.input_grant();
+        let (limits, standing) = (approved.input_grant(), approved.standing());
         let (bytes, _) = approved.into_parts();
         self.0.send(bytes).await?;
-        Ok(limits.map(|limits| RawGrant::new(Arc::clone(&self.0), Some(limits))))
+        Ok(limits.map(|limits| RawGrant::new(Arc::clone(&self.0), Some(limits), standing)))
     }
 
     /// Sends what was approved together with the command, exactly.

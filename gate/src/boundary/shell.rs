@@ -18,6 +18,7 @@ use super::channel::{Signal, TargetChannel, TargetLost};
 use super::environment::Environment;
 use super::reader::TargetReader;
 use super::terminal::{MODES, Size, Terminal};
+use crate::approval::Standing;
 
 /// The limits of any grant, whatever was asked for.
 const MAX_GRANT: Grant = Grant { seconds: 3600, bytes: 16 * 1024 * 1024 };
@@ -103,7 +104,9 @@ impl ShellWriter {
     /// Types an approved item, exactly as it was approved. Returns the grant that was approved with
     /// it.
     pub(crate) async fn item(&self, approved: Approved) -> Result<Option<KeyGrant>, TargetLost> {
-        let grant = approved.grant().map(|grant| KeyGrant::new(grant, Arc::clone(&self.half)));
+        let standing = approved.standing();
+        let grant = approved.grant();
+        let grant = grant.map(|grant| KeyGrant::new(grant, Arc::clone(&self.half), standing));
         let (bytes, _) = approved.into_parts();
         self.half.data_bytes(bytes).await?;
         Ok(grant)
@@ -131,6 +134,7 @@ impl ShellWriter {
 pub(crate) struct KeyGrant {
     half: Arc<ChannelWriteHalf<Msg>>,
     budget: KeyBudget,
+    standing: Standing,
 }
 
 /// The limits of a grant, and what has passed under them.
@@ -141,12 +145,16 @@ struct KeyBudget {
 }
 
 impl KeyGrant {
-    fn new(grant: Grant, half: Arc<ChannelWriteHalf<Msg>>) -> Self {
-        Self { half, budget: KeyBudget::new(grant) }
+    fn new(grant: Grant, half: Arc<ChannelWriteHalf<Msg>>, standing: Standing) -> Self {
+        Self { half, budget: KeyBudget::new(grant), standing }
     }
 
     /// Types keys, as many as the limits allow. Returns how many were sent.
     pub(crate) async fn pass(&mut self, keys: Bytes) -> Result<usize, TargetLost> {
+        if !self.standing.holds() {
+            // Whoever gave it does not count any more: it is over.
+            self.budget.left = 0;
+        }
         let keys = self.budget.take(keys, Instant::now());
         let n = keys.len();
         if n > 0 {

@@ -255,7 +255,7 @@ struct InReview<'a> {
     /// The context turned out to have changed.
     changed: bool,
     /// What the gate itself asks for.
-    waiting: Waiting,
+    waiting: Arc<Waiting>,
     /// What the broker says was decided.
     claimed: Option<Claim>,
 }

@@ -1,6 +1,7 @@
 //! What the gate asks for itself, beside a broker that says whatever it likes.
 
 use std::path::Path;
+use std::process::Stdio;
 
 use expacti_gate::ApprovalConfig;
 use expacti_protocol::command::Grant;
@@ -11,9 +12,10 @@ use expacti_protocol::signed::SignedText;
 use expacti_signing::{Allowed, DECISION_NAMESPACE, ITEM_NAMESPACE, Requirement, Settings};
 use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
 use russh::keys::{PrivateKey, load_secret_key};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::broker::{Broker, Item, Mode};
-use crate::trial::{Trial, finish, keygen, text};
+use crate::trial::{Trial, finish, keygen, text, until};
 
 struct People {
     alice: PrivateKey,
@@ -198,6 +200,38 @@ async fn a_signer_who_is_removed_before_the_release_does_not_count() {
     assert_eq!(out.status.code(), Some(79), "{}", text(&out.stderr));
     assert!(t.broker.outcome(&item.id).await.not_sent);
     assert_eq!(ran(&t), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_flows_under_a_grant_ends_with_its_signer() {
+    let Some((t, people, dir)) = trial(Mode::Manual, 1).await else { return };
+    let command = format!("cat >> {}", t.path("marker").display());
+    let mut child = t.ssh(&["target", &command]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let item = t.broker.item(0).await;
+    let grant = Some(InputGrant::usual());
+    let allowed = Allowed { input_grant: grant, ..Allowed::new(stated(&item)) };
+    let signed = vec![sign(&people.alice, DECISION_NAMESPACE, vec![allowed])];
+    say(&t, &item, |decision| {
+        decision.signed = signed;
+        decision.input_grant = grant;
+    });
+    t.broker
+        .heard("release", |request| matches!(request, GateRequest::Release { .. }).then_some(()))
+        .await;
+    input.write_all(b"one\n").await.unwrap();
+    until("the first piece", || ran(&t) == 1).await;
+    let fresh = dir.path().join("fresh");
+    std::fs::write(&fresh, people.list(&["bob"])).unwrap();
+    std::fs::rename(&fresh, dir.path().join("allowed_signers")).unwrap();
+    input.write_all(b"two\n").await.unwrap();
+    // It is asked about, as if there had been no grant.
+    let asked = t.broker.item(1).await;
+    assert_eq!(asked.submission.text.command, "two\n");
+    assert_eq!(ran(&t), 1);
+    t.broker.deny(&asked, "no");
+    finish(child).await;
+    assert_eq!(ran(&t), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

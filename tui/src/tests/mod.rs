@@ -8,6 +8,7 @@ mod items;
 mod pictures;
 mod random_input;
 mod screens;
+mod signing;
 mod steps;
 #[path = "../../tests/support/mod.rs"]
 mod support;
