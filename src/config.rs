@@ -64,6 +64,12 @@ const KEYS: &[(&str, Kind, &str)] = &[
     ),
     ("approval.revoked", Kind::Text, "a file of keys that count for nothing any more"),
     (
+        "approval.rules",
+        Kind::Table,
+        "let the gate go by rules only as people have signed them: signatures, by, touch, verify, \
+         max_age_hours",
+    ),
+    (
         "approval.signers",
         Kind::Text,
         "the file of those who may sign, as OpenSSH's allowed_signers",
@@ -296,7 +302,8 @@ impl Config {
         let settings: Settings = Value::Table(table)
             .try_into()
             .map_err(|error: toml::de::Error| wrong(&format!("approval: {}", error.message())))?;
-        Ok(Some(ApprovalConfig { settings, signers, revoked }))
+        let seen = self.home.rulebook_seen();
+        Ok(Some(ApprovalConfig { settings, signers, revoked, seen }))
     }
 
     /// `signing_key`.

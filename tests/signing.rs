@@ -207,3 +207,84 @@ fn the_screen_signs_what_it_allows() -> Result<()> {
     screen.keys(&["q"])?;
     Ok(())
 }
+
+#[test]
+fn rules_count_as_people_have_signed_them() -> Result<()> {
+    let t = trial!()?;
+    let alice = key(&t, "alice", "ed25519")?;
+    let name = alice.display().to_string();
+    signers(&t, &[("alice", &alice)])?;
+    asks(&t, "[approval.rules]\nsignatures = 1\n")?;
+    t.up()?;
+    let run = |command: &str| t.wrap(&["ssh", "target", command]).run();
+    t.expacti(&["rules", "add", "--exact", "hostname"])?.expect_code(0)?;
+    // Nobody has signed: nothing is delivered, by a rule or by a person.
+    run("hostname")?.expect_code(79)?.expect_stderr("no rules that people signed")?;
+    let marker = t.marker("m");
+    let waiting = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
+    t.allow(&t.wait_pending()?.id)?;
+    waiting.wait()?.expect_code(79)?;
+    assert!(!marker.exists());
+    let signed = t.expacti(&["rules", "sign", "--key", &name, "--yes"])?;
+    signed.expect_code(0)?.expect_stderr("+ rule ")?;
+    run("hostname")?.expect_code(0)?;
+    // What the broker adds by itself is no rule.
+    t.expacti(&["rules", "add", "--exact", "uptime"])?.expect_code(0)?;
+    run("uptime")?.expect_code(79)?.expect_stderr("no rule that people have signed allows it")?;
+    // A person may allow it: nothing here asks for a signature of that.
+    let waiting = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
+    t.allow(&t.wait_pending()?.id)?;
+    waiting.wait()?.expect_code(0)?;
+    assert_eq!(marker.count(), 1);
+    // What was denied and is left out is denied still.
+    let denied = t.expacti(&["rules", "add", "--deny", "--glob", "touch **", "--json"])?;
+    let denied = denied.expect_code(0)?.json()?["id"].as_str().unwrap().to_owned();
+    t.expacti(&["rules", "sign", "--key", &name, "--yes"])?.expect_code(0)?;
+    t.expacti(&["rules", "remove", &denied])?.expect_code(0)?;
+    let touch = format!("touch {}", marker.path().display());
+    let waiting = t.wrap(&["ssh", "target", &touch]).spawn()?;
+    t.allow(&t.wait_pending()?.id)?;
+    waiting.wait()?.expect_code(79)?.expect_stderr("people have signed denies it")?;
+    // Until people sign that as well.
+    let signed = t.expacti(&["rules", "sign", "--key", &name, "--yes"])?;
+    signed.expect_code(0)?.expect_stderr("- rule ")?;
+    let waiting = t.wrap(&["ssh", "target", &touch]).spawn()?;
+    t.allow(&t.wait_pending()?.id)?;
+    waiting.wait()?.expect_code(0)?;
+    // A stranger's signature makes no rules.
+    let mallory = key(&t, "mallory", "ed25519")?.display().to_string();
+    t.expacti(&["rules", "add", "--exact", "id"])?.expect_code(0)?;
+    t.expacti(&["rules", "sign", "--key", &mallory, "--yes"])?.expect_code(0)?;
+    run("hostname")?.expect_code(79)?.expect_stderr("the signed rules do not count")?;
+    Ok(())
+}
+
+#[test]
+fn a_policy_that_was_signed_and_is_left_out_counts_still() -> Result<()> {
+    let t = trial!()?;
+    let (alice, bob) = (key(&t, "alice", "ed25519")?, key(&t, "bob", "ed25519")?);
+    signers(&t, &[("alice", &alice), ("bob", &bob)])?;
+    asks(&t, "[approval.rules]\n")?;
+    t.up()?;
+    let added = t.expacti(&[
+        "policy", "add", "--type", "any", "--group", "alice", "--match", "touch *", "--json",
+    ])?;
+    let policy = added.expect_code(0)?.json()?["id"].as_str().unwrap().to_owned();
+    t.expacti(&["rules", "sign", "--key", &alice.display().to_string(), "--yes"])?
+        .expect_code(0)?;
+    t.expacti(&["policy", "remove", &policy])?.expect_code(0)?;
+    let marker = t.marker("m");
+    let touch = format!("touch {}", marker.path().display());
+    let run = t.wrap(&["ssh", "target", &touch]).spawn()?;
+    t.allow(&t.wait_pending()?.id)?;
+    run.wait()?.expect_code(79)?.expect_stderr("a policy that people have signed")?;
+    let run = t.wrap(&["ssh", "target", &touch]).spawn()?;
+    allow_with(&t, &t.wait_pending()?.id, &bob)?;
+    run.wait()?.expect_code(79)?;
+    assert!(!marker.exists());
+    let run = t.wrap(&["ssh", "target", &touch]).spawn()?;
+    allow_with(&t, &t.wait_pending()?.id, &alice)?;
+    run.wait()?.expect_code(0)?;
+    assert!(marker.exists());
+    Ok(())
+}

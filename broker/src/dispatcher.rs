@@ -84,6 +84,15 @@ impl Clients {
                     self.gates.remove(&id);
                 }
             }
+            Outgoing::Gates(event) => {
+                self.gates.retain(|id, gate| {
+                    let sent = gate.try_send((*event).clone()).is_ok();
+                    if !sent {
+                        warn!(gate = id.0, "a gate does not read its events: disconnected");
+                    }
+                    sent
+                });
+            }
             Outgoing::Review(news) => {
                 let attended = self.deciders() > 0;
                 self.notifier.tell(&news.shown, attended);

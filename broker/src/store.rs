@@ -164,6 +164,9 @@ impl Store {
         for text in self.column("SELECT body FROM targets").await? {
             loaded.targets.push(parse("target", &text)?);
         }
+        for text in self.column("SELECT body FROM rulebook").await? {
+            loaded.signed_rulebook = Some(parse("signed rulebook", &text)?);
+        }
         for text in self.column("SELECT body FROM signing_keys").await? {
             loaded.signing_keys.push(parse("signing key", &text)?);
         }
@@ -279,6 +282,9 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
                 .bind(view.as_str())
                 .execute(tx)
                 .await?;
+        }
+        Write::Rulebook { body } => {
+            upsert(tx, "INSERT INTO rulebook (one, body) VALUES ($1, $2) ON CONFLICT (one) DO UPDATE SET body = excluded.body", "1", body).await?;
         }
         Write::SigningKey { id, body: Some(body) } => {
             upsert(tx, "INSERT INTO signing_keys (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;

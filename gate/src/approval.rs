@@ -2,25 +2,30 @@
 //! own settings (`[approval]` of the configuration). Neither the broker nor who holds a token can lower
 //! that. Whatever cannot be read or understood is no approval.
 
+mod rulebook;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use expacti_engine::{
-    Context, History, InputUse, ItemSyntax, Level, Policy, PolicyKind, PolicySet, RiskTables,
-    RuleSet, Snapshot, judge_as,
+    Beneath, Context, Covered, History, InputUse, ItemSyntax, Level, Outcome, Policy, PolicyKind,
+    PolicySet, RiskTables, RuleSet, Snapshot, Tally, Verdict, Vote, Voter, judge_as, tally,
 };
-use expacti_protocol::command::{CommandText, Submission};
+use expacti_protocol::command::{CommandText, StdinTreatment, Submission};
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::session::SessionInfo;
 use expacti_protocol::signed::SignedText;
 use expacti_signing::{
-    AllowedSigners, ITEM_NAMESPACE, Item, Limits, Need, Revoked, Settings, Signers, SignersFault,
-    Subject,
+    AllowedSigners, ITEM_NAMESPACE, Item, Limits, Need, Person, Revoked, Settings, Signers,
+    SignersFault, Subject, enough,
 };
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
+
+pub(crate) use self::rulebook::PassedOn;
+use self::rulebook::Rulebooks;
 
 /// `[approval]` of the configuration.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +36,8 @@ pub struct ApprovalConfig {
     pub signers: PathBuf,
     /// Keys that count for nothing any more.
     pub revoked: Option<PathBuf>,
+    /// Where the gate keeps which signed rules it has seen.
+    pub seen: PathBuf,
 }
 
 /// What the gate asks for, and who may give it.
@@ -42,6 +49,7 @@ pub(crate) struct Approvals {
     levels: Vec<(Level, Snapshot)>,
     effects: Vec<(String, Snapshot)>,
     signers: Mutex<Option<Read>>,
+    rulebooks: Rulebooks,
 }
 
 /// The list of signers as it was read, and which files it was read from.
@@ -89,6 +97,8 @@ pub(crate) struct Claimed<'a> {
     pub(crate) signed: &'a [SignedText],
     /// The standard input that is allowed with it.
     pub(crate) input: &'a [u8],
+    /// What the gate is to look at first.
+    pub(crate) beneath: &'a [Beneath],
 }
 
 impl Waiting {
@@ -103,7 +113,11 @@ impl Approvals {
     ///
     /// # Errors
     /// When they ask for what cannot be, or the signers cannot be read.
-    pub(crate) fn new(key: PrivateKey, config: Option<ApprovalConfig>) -> Result<Self, String> {
+    pub(crate) fn new(
+        key: PrivateKey,
+        config: Option<ApprovalConfig>,
+        passed: PassedOn,
+    ) -> Result<Self, String> {
         let public = key.public_key().to_openssh().map_err(|error| error.to_string())?;
         let (mut levels, mut effects) = (Vec::new(), Vec::new());
         if let Some(config) = &config {
@@ -117,7 +131,10 @@ impl Approvals {
                 effects.push((effect, snapshot));
             }
         }
-        let all = Self { key, public, config, levels, effects, signers: Mutex::new(None) };
+        let seen = config.as_ref().map(|config| config.seen.clone()).unwrap_or_default();
+        let rulebooks = Rulebooks::new(passed, seen);
+        let signers = Mutex::new(None);
+        let all = Self { key, public, config, levels, effects, signers, rulebooks };
         if all.config.is_some() {
             all.signers()?;
         }
@@ -162,17 +179,86 @@ impl Approvals {
     pub(crate) fn check(&self, held: &Waiting, claimed: &Claimed<'_>) -> Result<Proven, String> {
         let Some(config) = &self.config else { return Ok(Proven(())) };
         let needs = self.needs(held, claimed.input, config)?;
-        if needs.is_empty() {
-            return Ok(Proven(()));
+        let Some(wanted) = &config.settings.rules else {
+            if needs.is_empty() {
+                return Ok(Proven(()));
+            }
+            if claimed.kind == DecisionKind::Rule {
+                let why = "the gate asks for a signed approval here, and a rule gave none";
+                return Err(why.to_owned());
+            }
+            return self.signed(held, claimed, &needs).map(|_| Proven(()));
+        };
+        let agreed = self.rulebooks.agreed(wanted, &self.signers()?, now())?;
+        let bytes = held.submission.text.bytes().map_err(|error| error.to_string())?;
+        let context = held.submission.context(Context {
+            tags: agreed.book.targets.get(&held.info.target).cloned().unwrap_or_default(),
+            ..session(&held.info)
+        });
+        let syntax = held.submission.syntax();
+        let verdict = judge_as(&agreed.snapshot, syntax, &bytes, &context, &History::default());
+        if verdict.rule.verdict == Outcome::Deny {
+            let rule = verdict.rule.rule.unwrap_or_default();
+            return Err(format!("a rule that people have signed denies it ({rule})"));
         }
-        if claimed.kind == DecisionKind::Rule {
-            return Err("the gate asks for a signed approval here, and a rule gave none".to_owned());
+        let people = if claimed.kind == DecisionKind::Rule {
+            is_allowed_by(&verdict, claimed)?;
+            agreed.people.clone()
+        } else {
+            self.signed(held, claimed, &needs)?
+        };
+        // Who answers for the agent, as it was signed, and not only as the broker says.
+        let owner = agreed.book.agents.get(&held.info.agent).map(String::as_str);
+        for owner in [owner, held.info.owner.as_deref()] {
+            enough(&needs, &people, owner).map_err(|missing| missing.to_string())?;
         }
+        if verdict.requirement.policy.is_some() {
+            let voters = people.iter().map(|person| {
+                let role = agreed.book.people.get(&person.name).map_or("", String::as_str);
+                Voter::new(&person.name, role)
+            });
+            let voters = voters.filter(|voter| !voter.is_agent_or_owner(&held.info.agent, owner));
+            let votes: Vec<Vote> = voters.map(|voter| Vote { voter, allow: true }).collect();
+            if tally(&verdict.requirement, &votes) != Tally::Allowed {
+                return Err(format!(
+                    "a policy that people have signed asks for more signed approvals: {}",
+                    verdict.requirement.why
+                ));
+            }
+        }
+        Ok(Proven(()))
+    }
+
+    /// Who has signed exactly this.
+    fn signed(
+        &self,
+        held: &Waiting,
+        claimed: &Claimed<'_>,
+        needs: &[Need],
+    ) -> Result<Vec<Person>, String> {
         let item = held.item.as_ref().ok_or("the gate could not make a statement of it")?;
         let signers = self.signers()?;
-        expacti_signing::approve(&needs, item, &claimed.limits, claimed.signed, &signers, now())
-            .map(|_| Proven(()))
+        expacti_signing::approve(needs, item, &claimed.limits, claimed.signed, &signers, now())
             .map_err(|refused| refused.to_string())
+    }
+
+    /// How standard input is to be treated, where the gate asks for more than the broker's word: it flows
+    /// unseen only if the gate itself knows why.
+    pub(crate) fn treatment(&self, held: &Waiting, said: StdinTreatment) -> StdinTreatment {
+        if self.config.is_none() || said == StdinTreatment::Code {
+            return said;
+        }
+        let Ok(bytes) = held.submission.text.bytes() else { return StdinTreatment::Code };
+        let context = held.submission.context(session(&held.info));
+        match input_use(&bytes, &context) {
+            InputUse::Looks | InputUse::Protocol => said,
+            InputUse::Archive
+            | InputUse::Code
+            | InputUse::File
+            | InputUse::Names
+            | InputUse::Unknown
+            | InputUse::Unused => StdinTreatment::Code,
+        }
     }
 
     /// What is asked for, of all requirements that the item with its standard input meets.
@@ -183,12 +269,7 @@ impl Approvals {
         config: &ApprovalConfig,
     ) -> Result<Vec<Need>, String> {
         let bytes = held.submission.text.bytes().map_err(|error| error.to_string())?;
-        let context = held.submission.context(Context {
-            agent: held.info.agent.clone(),
-            target: held.info.target.clone(),
-            user: held.info.user.clone(),
-            ..Context::default()
-        });
+        let context = held.submission.context(session(&held.info));
         let mut level = held.level;
         let mut effects = BTreeSet::new();
         self.add(held.submission.syntax(), &bytes, &context, &mut level, &mut effects);
@@ -264,11 +345,42 @@ impl Approvals {
     }
 }
 
-/// Whether a command may run what comes on its standard input.
-fn runs_input(command: &[u8], context: &Context) -> bool {
+/// What the engine may know of a session.
+fn session(info: &SessionInfo) -> Context {
+    Context {
+        agent: info.agent.clone(),
+        target: info.target.clone(),
+        user: info.user.clone(),
+        now: now().saturating_mul(1_000_000),
+        ..Context::default()
+    }
+}
+
+/// Whether signed rules allow an item, within these limits.
+fn is_allowed_by(verdict: &Verdict, claimed: &Claimed<'_>) -> Result<(), String> {
+    if verdict.rule.verdict != Outcome::Allow {
+        return Err(format!("no rule that people have signed allows it: {}", verdict.rule.why));
+    }
+    if !verdict.beneath.iter().all(|one| claimed.beneath.contains(one)) {
+        return Err("a signed rule allows it only beneath a directory".to_owned());
+    }
+    let Limits { grant, input, input_grant } = claimed.limits;
+    let flows = verdict.rule.stdin == Covered::Any;
+    if grant.is_some() || input.is_some() || input_grant.is_some() && !flows {
+        return Err("no rule that people have signed lets that pass with it".to_owned());
+    }
+    Ok(())
+}
+
+fn input_use(command: &[u8], context: &Context) -> InputUse {
     let tables = RiskTables::builtin();
     let assessment = tables.assess(command, context);
-    match tables.input_use(command, context, &assessment).r#use {
+    tables.input_use(command, context, &assessment).r#use
+}
+
+/// Whether a command may run what comes on its standard input.
+fn runs_input(command: &[u8], context: &Context) -> bool {
+    match input_use(command, context) {
         InputUse::Code | InputUse::Names | InputUse::Unknown => true,
         InputUse::Archive
         | InputUse::File

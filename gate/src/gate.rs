@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::listener;
-use crate::approval::Approvals;
+use crate::approval::{Approvals, PassedOn};
 use crate::broker::link::{Link, LinkStatus};
 use crate::config::GateConfig;
 use crate::error::GateError;
@@ -42,10 +42,11 @@ impl Gate {
             })?;
             identities.push(Arc::new(key));
         }
-        let approvals = Approvals::new(config.host_key.clone(), config.approval)
+        let passed = PassedOn::default();
+        let approvals = Approvals::new(config.host_key.clone(), config.approval, passed.clone())
             .map_err(GateError::Approval)?;
         let client = Client::new(config.broker.clone())?;
-        let link = Link::start(config.broker, &config.limits, stop.clone());
+        let link = Link::start(config.broker, &config.limits, passed, stop.clone());
         let slots = Arc::new(tokio::sync::Semaphore::new(config.limits.connections));
         let shared = Arc::new(Shared {
             link,

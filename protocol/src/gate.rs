@@ -12,7 +12,7 @@ use crate::ids::{CommandId, SessionId};
 use crate::input::{InputGrant, InputRef};
 use crate::reads::{FileRead, MoreRead};
 use crate::session::SessionInfo;
-use crate::signed::SignedText;
+use crate::signed::{SignedRulebook, SignedText};
 
 /// Whose bytes a piece of a recording is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -317,6 +317,8 @@ pub enum GateEvent {
         /// For the recording.
         reason: String,
     },
+    /// The rules, policies and owners that people have signed; after `hello`, and whenever others are.
+    Rulebook(SignedRulebook),
     /// Keeps the connection alive.
     Ping,
 }

@@ -68,6 +68,11 @@ impl Home {
         self.config.join("config.toml")
     }
 
+    /// What a gate has seen of signed rules.
+    pub fn rulebook_seen(&self) -> PathBuf {
+        self.data.join("rulebook_seen.json")
+    }
+
     /// The SQLite database.
     pub fn database(&self) -> PathBuf {
         self.data.join("expacti.db")

@@ -114,6 +114,17 @@ pub struct OldSigningKey {
     pub fingerprint: String,
 }
 
+/// The answer to `GET /v1/rulebook`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulebookView {
+    /// What is in force now, as it would be signed: canonical JSON.
+    pub proposed: String,
+    /// What was signed last.
+    pub signed: Option<crate::signed::SignedRulebook>,
+    /// Both say the same.
+    pub same: bool,
+}
+
 /// The answer to `POST /v1/principals`: the only time the token is shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrincipalCreated {

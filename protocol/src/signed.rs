@@ -18,3 +18,12 @@ impl SignedText {
         Some(Self { statement: statement?.clone(), signature: signature?.clone() })
     }
 }
+
+/// All rules, policies and owners of one moment, with the signatures of those who agreed on them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedRulebook {
+    /// Canonical JSON (RFC 8785).
+    pub statement: String,
+    /// Each over exactly those bytes: SSHSIG, armored, namespace `expacti-rules`.
+    pub signatures: Vec<String>,
+}

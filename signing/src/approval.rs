@@ -8,6 +8,7 @@ use expacti_engine::{Level, Policy, PolicyKind, PolicySet};
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::{is_wild, wildcard};
+use crate::rulebook::RulesRequirement;
 use crate::signers::{Person, is_name};
 
 /// The most signatures that can be asked for.
@@ -21,6 +22,9 @@ pub struct Settings {
     pub require: Vec<Requirement>,
     /// Names for groups of targets: globs.
     pub tags: BTreeMap<String, Vec<String>>,
+    /// Rules are used only as people have signed them. Without it the broker's word counts for rules, where
+    /// nothing above asks for signatures.
+    pub rules: Option<RulesRequirement>,
 }
 
 /// How many signatures which commands need.
@@ -108,6 +112,9 @@ impl Settings {
             if tag.is_empty() || targets.is_empty() || targets.iter().any(String::is_empty) {
                 return Err(format!("approval.tags: the tag {tag:?} names no targets"));
             }
+        }
+        if let Some(rules) = &self.rules {
+            rules.check()?;
         }
         for (at, requirement) in self.require.iter().enumerate() {
             requirement

@@ -29,7 +29,7 @@ pub enum StatementError {
     #[error("it is not in canonical form, or has fields that this version does not know")]
     NotCanonical,
     /// It is longer than [`MAX_STATEMENT`], or has more decisions than [`MAX_DECISIONS`].
-    #[error("it is longer than {MAX_STATEMENT} bytes or has more than {MAX_DECISIONS} decisions")]
+    #[error("it is too long, or has more than {MAX_DECISIONS} decisions")]
     TooLong,
     /// What is shown beside it is not what it is about.
     #[error("{0} is not what the gate signed")]
@@ -361,16 +361,32 @@ fn checked<T>(version: u32, read: T) -> Result<T, StatementError> {
 }
 
 fn text_of<T: Serialize>(statement: &T) -> Result<String, StatementError> {
-    let text = serde_json_canonicalizer::to_string(statement)
-        .map_err(|error| StatementError::Unreadable(error.to_string()))?;
-    if text.len() > MAX_STATEMENT { Err(StatementError::TooLong) } else { Ok(text) }
+    text_up_to(statement, MAX_STATEMENT)
 }
 
 fn parse<T: Serialize + DeserializeOwned>(text: &str) -> Result<T, StatementError> {
-    if text.len() > MAX_STATEMENT {
+    parse_up_to(text, MAX_STATEMENT)
+}
+
+/// The canonical text of a statement, up to a length.
+pub(crate) fn text_up_to<T: Serialize>(
+    statement: &T,
+    most: usize,
+) -> Result<String, StatementError> {
+    let text = serde_json_canonicalizer::to_string(statement)
+        .map_err(|error| StatementError::Unreadable(error.to_string()))?;
+    if text.len() > most { Err(StatementError::TooLong) } else { Ok(text) }
+}
+
+/// Reads a canonical text up to a length.
+pub(crate) fn parse_up_to<T: Serialize + DeserializeOwned>(
+    text: &str,
+    most: usize,
+) -> Result<T, StatementError> {
+    if text.len() > most {
         return Err(StatementError::TooLong);
     }
     let read: T = serde_json::from_str(text)
         .map_err(|error| StatementError::Unreadable(error.to_string()))?;
-    if text_of(&read)? == text { Ok(read) } else { Err(StatementError::NotCanonical) }
+    if text_up_to(&read, most)? == text { Ok(read) } else { Err(StatementError::NotCanonical) }
 }

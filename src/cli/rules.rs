@@ -41,6 +41,20 @@ pub(crate) enum RulesCommand {
         after_help = "Example:\n  expacti rules test 'systemctl status nginx' --target web-1 --agent deploybot\n  expacti rules test --stdin --json < commands.jsonl"
     )]
     Test(RuleTestArgs),
+    /// Sign the rules, policies and owners in force, for gates that go by nothing else
+    ///
+    /// Shows what differs from what was signed last. A gate with [approval.rules] delivers nothing without
+    /// signed rules, nor by rules that were signed more than a day ago.
+    #[command(
+        after_help = "Examples:\n  expacti rules sign\n  expacti rules sign --key ~/.ssh/expacti --yes"
+    )]
+    Sign {
+        #[command(flatten)]
+        key: super::KeyArg,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Show what the rules let through and denied, what people were asked about, and which rules
     /// nothing has hit
     #[command(after_help = "Example:\n  expacti rules report --since 7d --json")]

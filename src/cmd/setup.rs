@@ -1,6 +1,6 @@
 //! `expacti setup --user`: the second line of a wrap in the user's ssh configuration.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ pub(crate) fn run(config: &Config, undo: bool, yes: bool) -> Outcome {
          `expacti wrap`, and only there, it leads ssh to the gate.",
         file.display()
     ))?;
-    if !yes && !is_agreed()? {
+    if !yes && !print::agreed("Go on?")? {
         print::note("nothing was changed");
         return Ok(0);
     }
@@ -106,16 +106,6 @@ fn split_once<'a>(text: &'a [u8], at: &str) -> Option<(&'a [u8], &'a [u8])> {
     let found = text.windows(at.len()).position(|part| part == at.as_bytes())?;
     let (before, rest) = text.split_at_checked(found)?;
     Some((before, rest.get(at.len()..)?))
-}
-
-fn is_agreed() -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("without a terminal nobody can be asked; --yes agrees"));
-    }
-    write!(std::io::stderr(), "Go on? [y/N] ")?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Writes a file as a whole or not at all; one that is there keeps its mode, and a link its place.

@@ -44,14 +44,14 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let (attach, name) = (sender.clone(), peer.name.clone());
     let attached = broker
         .handle
-        .run(move |_, clients, _| {
+        .run(move |state, clients, _| {
             let gate = GateId(clients.number());
             clients.names.insert(gate.0, name);
             clients.gates.insert(gate, attach);
-            Ok(gate)
+            Ok((gate, state.signed_rulebook().cloned()))
         })
         .await;
-    let Ok(gate) = attached else { return };
+    let Ok((gate, rulebook)) = attached else { return };
     info!(gate = gate.0, name = peer.name, "gate connected");
     let hello = GateEvent::Hello {
         protocol: PROTOCOL_VERSION,
@@ -62,7 +62,12 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let mut link =
         Link { broker: broker.clone(), gate, sender: sender.downgrade(), sessions: HashSet::new() };
     drop(sender);
-    if send(&mut socket, &hello).await.is_ok() {
+    let rulebook = rulebook.map(GateEvent::Rulebook);
+    let mut greeted = send(&mut socket, &hello).await.is_ok();
+    if let (true, Some(rulebook)) = (greeted, &rulebook) {
+        greeted = send(&mut socket, rulebook).await.is_ok();
+    }
+    if greeted {
         link.talk(&mut socket, &mut events).await;
     }
     info!(gate = gate.0, "gate disconnected");

@@ -60,6 +60,7 @@ impl Broker {
             .route("/v1/principals/{name}", delete(principals::remove_principal))
             .route("/v1/signing-keys", get(signing_keys::list).post(signing_keys::add))
             .route("/v1/signing-keys/remove", post(signing_keys::remove))
+            .route("/v1/rulebook", get(rules::rulebook).post(rules::sign_rulebook))
             .route("/v1/rules", get(rules::rules).post(rules::add_rule))
             .route("/v1/rules/{id}", delete(rules::remove_rule))
             .route("/v1/rules/ensure", post(rules::ensure_rules))

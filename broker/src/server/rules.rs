@@ -5,7 +5,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use expacti_engine::{Policy, Rule};
-use expacti_protocol::http::{Change, Changed, EarlierRule, RuleCover, RuleView, RulesEnsured};
+use expacti_protocol::http::{
+    Change, Changed, EarlierRule, RuleCover, RuleView, RulebookView, RulesEnsured,
+};
+use expacti_protocol::signed::SignedText;
 use serde::Serialize;
 
 use super::answer::{Answer, view};
@@ -149,4 +152,17 @@ pub(super) async fn reject_change(
     Path(id): Path<String>,
 ) -> Answer<Change> {
     broker.handle.run(move |state, _, now| state.reject_change(&peer, &id, now)).await.map(Json)
+}
+
+pub(super) async fn rulebook(State(broker): State<Broker>, peer: Peer) -> Answer<RulebookView> {
+    view(&peer)?;
+    broker.handle.run(|state, _, now| state.rulebook(now)).await.map(Json)
+}
+
+pub(super) async fn sign_rulebook(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Json(signed): Json<SignedText>,
+) -> Answer<RulebookView> {
+    broker.handle.run(move |state, _, now| state.sign_rulebook(&peer, signed, now)).await.map(Json)
 }

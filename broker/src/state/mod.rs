@@ -29,6 +29,7 @@ mod reads;
 mod recover;
 mod release;
 mod reveal;
+mod rulebook;
 mod rules;
 mod secret;
 mod secret_input;

@@ -11,10 +11,12 @@ use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{Change, PrincipalView, RuleView, SigningKey, Target};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::session::SessionView;
+use expacti_protocol::signed::SignedRulebook;
 use expacti_protocol::taint::TaintView;
 
 use super::open::{OpenCommand, OpenSession, PutOff};
 use super::ports::{Now, Outgoing, Recorder, Refusal, Signer, Write};
+use super::rulebook;
 use super::table::{Table, Undo};
 use super::work::Work;
 
@@ -40,6 +42,8 @@ pub(crate) struct State {
     pub(super) taints: Table<String, TaintView>,
     /// By fingerprint.
     pub(super) signing_keys: Table<String, SigningKey>,
+    /// What people have signed last.
+    pub(super) rulebooks: Table<u8, SignedRulebook>,
     pub(crate) snapshot: Arc<Snapshot>,
     committed_snapshot: Arc<Snapshot>,
     pub(crate) default_timeout: Duration,
@@ -73,6 +77,7 @@ pub(crate) struct Loaded {
     pub(crate) targets: Vec<Target>,
     pub(crate) taints: Vec<TaintView>,
     pub(crate) signing_keys: Vec<SigningKey>,
+    pub(crate) signed_rulebook: Option<SignedRulebook>,
 }
 
 impl State {
@@ -103,6 +108,7 @@ impl State {
             targets: Table::default(),
             taints: Table::default(),
             signing_keys: Table::default(),
+            rulebooks: Table::default(),
             snapshot: Arc::new(Snapshot { tables, ..Snapshot::default() }),
             committed_snapshot: Arc::default(),
             default_timeout,
@@ -136,6 +142,9 @@ impl State {
         for target in loaded.targets {
             state.targets.insert(target.name.clone(), target);
         }
+        if let Some(signed) = loaded.signed_rulebook {
+            state.rulebooks.insert(rulebook::LAST, signed);
+        }
         for key in loaded.signing_keys {
             state.signing_keys.insert(key.fingerprint.clone(), key);
         }
@@ -168,6 +177,7 @@ impl State {
         f(&mut self.targets);
         f(&mut self.taints);
         f(&mut self.signing_keys);
+        f(&mut self.rulebooks);
     }
 
     /// Runs one job: what it did stays when it succeeds, and did not happen when it is refused.

@@ -218,6 +218,9 @@ pub(crate) enum Write {
         closed_at: Option<i64>,
         view: Kept,
     },
+    Rulebook {
+        body: Kept,
+    },
     SigningKey {
         id: String,
         body: Option<Kept>,
@@ -245,6 +248,8 @@ pub(crate) struct PrincipalRow {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outgoing {
     Gate(GateId, Box<GateEvent>),
+    /// All of them.
+    Gates(Box<GateEvent>),
     Review(Box<News>),
 }
 

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use expacti_audit::Entry;
 use expacti_engine::{Masked, Policy, Reading, mask_arguments, mask_secrets};
 use expacti_protocol::http::{Change, PrincipalView, RuleView, SigningKey, Target};
+use expacti_protocol::signed::SignedRulebook;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -201,6 +202,7 @@ pub(crate) trait SetUp: Serialize {}
 impl SetUp for Change {}
 impl SetUp for Policy {}
 impl SetUp for PrincipalView {}
+impl SetUp for SignedRulebook {}
 impl SetUp for SigningKey {}
 impl SetUp for RuleView {}
 impl SetUp for Target {}

@@ -22,6 +22,7 @@ use super::event::{BrokerEvent, OpenSession};
 pub use super::queue::LinkStatus;
 use super::queue::{LinkError, LinkRequest, LinkState, OrderedMessage, ReadsReport};
 use super::task::Task;
+use crate::approval::PassedOn;
 use crate::limits::Limits;
 
 /// Pieces of recordings on their way to the broker; at most 32 KiB each.
@@ -50,7 +51,12 @@ const MAX_FINISHED: usize = 10_000;
 
 impl Link {
     /// Starts connecting, until `stop`.
-    pub(crate) fn start(endpoint: Endpoint, limits: &Limits, stop: CancellationToken) -> Self {
+    pub(crate) fn start(
+        endpoint: Endpoint,
+        limits: &Limits,
+        rulebook: PassedOn,
+        stop: CancellationToken,
+    ) -> Self {
         let (requests, request_rx) = mpsc::unbounded_channel();
         let (ordered, ordered_rx) = mpsc::channel(ORDERED);
         let why = "not connected yet".to_owned();
@@ -61,6 +67,7 @@ impl Link {
             finished: Mutex::default(),
             reads: Mutex::default(),
             grants_over: broadcast::channel(GRANTS).0,
+            rulebook,
         });
         let task = Task::new(endpoint, request_rx, status_tx, Arc::clone(&state));
         tokio::spawn(async move {

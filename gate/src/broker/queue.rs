@@ -15,6 +15,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession};
+use crate::approval::PassedOn;
 
 /// Whether the broker is connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +136,8 @@ pub(super) struct LinkState {
     pub(super) reads: Mutex<BTreeMap<u64, ReadsReport>>,
     /// Sessions whose grants of keys have ended.
     pub(super) grants_over: broadcast::Sender<SessionId>,
+    /// Where signed rules go.
+    pub(super) rulebook: PassedOn,
 }
 
 impl LinkState {

@@ -337,6 +337,7 @@ impl Task {
     fn on_event(&mut self, event: GateEvent) -> Result<(), String> {
         match event {
             GateEvent::Hello { .. } | GateEvent::Ping => {}
+            GateEvent::Rulebook(signed) => self.state.rulebook.set(signed),
             GateEvent::Ack { r#ref, session_id, ask_shell } => {
                 self.finish_acked(r#ref);
                 match self.awaited.remove(&r#ref) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use expacti_engine::Beneath;
 use expacti_protocol::command::{
     CommandText, Interactive, ItemKind, Outcome, StdinTreatment, Submission,
 };
@@ -261,6 +262,7 @@ struct InReview<'a> {
 
 /// An allow, as the broker tells of it.
 struct Claim {
+    beneath: Vec<Beneath>,
     kind: DecisionKind,
     limits: Limits,
     signed: Vec<SignedText>,
@@ -373,12 +375,14 @@ impl InReview<'_> {
 
     /// Passes an event to the lifecycle and does what it says. Returns the result when it has
     /// ended.
-    async fn on_event(&mut self, event: Event) -> Option<ReviewResult> {
+    async fn on_event(&mut self, mut event: Event) -> Option<ReviewResult> {
         let withdrawn = match &event {
             Event::Withdrawn(reason) => Some(*reason),
             _ => None,
         };
-        if let Event::Broker(BrokerEvent::Submitted(submitted)) = &event {
+        if let Event::Broker(BrokerEvent::Submitted(submitted)) = &mut event {
+            let approvals = &self.review.connection.shared.approvals;
+            submitted.stdin = approvals.treatment(&self.waiting, submitted.stdin);
             self.submitted(submitted);
         }
         if let Event::Broker(BrokerEvent::Decided(decided)) = &event
@@ -433,6 +437,7 @@ impl InReview<'_> {
         let released = match &event {
             Event::Broker(BrokerEvent::Decided(decided)) if decided.allow => {
                 self.claimed = Some(Claim {
+                    beneath: decided.beneath.clone(),
                     kind: decided.kind,
                     limits: Limits {
                         grant: decided.grant,
@@ -452,6 +457,7 @@ impl InReview<'_> {
             kind: claim.kind,
             limits: claim.limits,
             signed: &claim.signed,
+            beneath: &claim.beneath,
             input: if input == 0 { &[] } else { self.lifecycle.joined(input) },
         };
         match self.review.connection.shared.approvals.check(&self.waiting, &claimed) {

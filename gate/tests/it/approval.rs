@@ -49,7 +49,8 @@ async fn trial(mode: Mode, signatures: u8) -> Option<(Trial, People, tempfile::T
     std::fs::write(&signers, people.list(&["alice", "bob"])).unwrap();
     let require = vec![Requirement { signatures, ..Requirement::default() }];
     let settings = Settings { require, ..Settings::default() };
-    let approval = ApprovalConfig { settings, signers, revoked: None };
+    let approval =
+        ApprovalConfig { settings, signers, revoked: None, seen: dir.path().join("seen") };
     let t = Trial::configured(mode, |config| config.approval = Some(approval), "").await?;
     Some((t, people, dir))
 }

@@ -5,6 +5,7 @@ mod history;
 mod list;
 mod report;
 mod rule;
+mod sign;
 mod verdict;
 
 use crate::broker::Link;
@@ -14,6 +15,10 @@ use crate::failure::{Failure, Outcome};
 
 /// Runs one of the subcommands on the running broker, or on the data directory when none runs.
 pub(crate) async fn run(config: &Config, command: RulesCommand, json: bool) -> Outcome {
+    if let RulesCommand::Sign { key, yes } = command {
+        let key = crate::signing::key(config, key)?;
+        return sign::sign(&Link::running(config)?, key, yes, json).await.map(|()| 0);
+    }
     let link = Link::running_or_offline(config).await?;
     let result = dispatch(&link, command, json).await;
     link.close().await;
@@ -32,6 +37,8 @@ async fn dispatch(link: &Link, command: RulesCommand, json: bool) -> Result<(), 
         RulesCommand::List => list::list(link, json).await,
         RulesCommand::Remove { id } => change::remove(link, &id, json).await,
         RulesCommand::Report { since } => report::report(link, &since, json).await,
+        // It needs the broker that passes it on to the gates.
+        RulesCommand::Sign { .. } => Err(Failure::failed("only a running broker passes rules on")),
         RulesCommand::Suggest => history::suggest(link, json).await,
         RulesCommand::Test(args) => verdict::test(link, args, json).await,
     }

@@ -121,6 +121,7 @@ impl World {
             for out in outgoing {
                 match out {
                     Outgoing::Gate(gate, event) => self.told.push((gate, *event)),
+                    Outgoing::Gates(_) => {}
                     Outgoing::Review(news) => {
                         let event = news.event(true);
                         let about_commands = matches!(
