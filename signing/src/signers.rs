@@ -318,10 +318,12 @@ impl Signers {
         }
         let now = u64::try_from(at.now).map_err(|_| refused("the time is not known"))?;
         let fingerprint = authority.fingerprint(russh::keys::HashAlg::Sha256);
-        certificate.verify_signature().map_err(|_| refused("its authority did not sign it"))?;
+        if !(certificate.valid_after()..certificate.valid_before()).contains(&now) {
+            return Err(refused("it is not valid at this time"));
+        }
         certificate
             .validate_at(now, [&fingerprint])
-            .map_err(|_| refused("it is not valid at this time"))?;
+            .map_err(|_| refused("its authority did not sign it"))?;
         let principals: BTreeSet<&String> = certificate.valid_principals().iter().collect();
         let matches =
             |name: &&&String| lines.iter().any(|line| line.principals.matches(name.as_str()));
