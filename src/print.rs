@@ -1,12 +1,10 @@
 //! What people and programs read: data on standard output, everything else on standard error.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
 use expacti_engine::{Level, make_visible};
 use expacti_protocol::session::SessionInfo;
 use serde::Serialize;
-
-use crate::failure::Failure;
 
 /// A line on standard error.
 pub(crate) fn note(message: &str) {
@@ -102,20 +100,6 @@ pub(crate) fn span(seconds: i64) -> String {
         7200..=172_799 => format!("{}h", s / 3600),
         _ => format!("{}d", s / 86_400),
     }
-}
-
-/// Asks whoever sits at the terminal.
-///
-/// # Errors
-/// Without a terminal.
-pub(crate) fn agreed(question: &str) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::usage("without a terminal nobody can be asked; --yes agrees"));
-    }
-    write!(io::stderr(), "{question} [y/N] ")?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// A time for people, in the local zone.

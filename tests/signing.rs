@@ -328,8 +328,15 @@ fn where_a_touch_is_asked_for_only_a_key_that_was_touched_counts() -> Result<()>
             .launch(&["allow", &held.id, "--key", &key.display().to_string()])
             .env("SSH_SK_PROVIDER", SK_DUMMY)
             .run()?;
-        allow.expect_code(0)?;
-        run.wait()?.expect_code(if runs { 0 } else { 79 })?;
+        if *key == untouched {
+            // The client does not even send it.
+            allow.expect_code(5)?.expect_stderr("nobody touched")?;
+            t.deny(&held.id, "no touch")?;
+            run.wait()?.expect_code(77)?;
+        } else {
+            allow.expect_code(0)?;
+            run.wait()?.expect_code(if runs { 0 } else { 79 })?;
+        }
         assert_eq!(marker.exists(), runs, "{}", key.display());
     }
     Ok(())

@@ -387,7 +387,11 @@ impl Approvals {
         let allowed =
             AllowedSigners::parse(&text(&config.signers)?).map_err(faults(&config.signers))?;
         let revoked = match &config.revoked {
-            Some(path) => Revoked::parse(text(path)?).map_err(faults(path))?,
+            Some(path) => {
+                let bytes = std::fs::read(path);
+                let bytes = bytes.map_err(|error| format!("{}: {error}", path.display()))?;
+                Revoked::parse(bytes).map_err(faults(path))?
+            }
             None => Revoked::default(),
         };
         let signers = Arc::new(Signers { allowed, revoked });
@@ -471,6 +475,14 @@ impl Version {
     fn of(path: &Path) -> Result<Self, String> {
         use std::os::unix::fs::MetadataExt as _;
         let found = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        // Whoever can write it decides who approves.
+        let own = rustix::process::geteuid().as_raw();
+        if found.mode() & 0o022 != 0 || ![0, own].contains(&found.uid()) {
+            return Err(format!(
+                "{}: somebody else than you and root can write it: chown it, and chmod go-w",
+                path.display()
+            ));
+        }
         Ok(Self {
             device: found.dev(),
             inode: found.ino(),

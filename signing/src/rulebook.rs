@@ -7,7 +7,7 @@ use expacti_engine::{Policy, Rule};
 use expacti_protocol::signed::SignedRulebook;
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{Need, enough};
+use crate::approval::{Need, RulesRequirement, enough};
 use crate::check::{MAX_STATEMENTS, Reason};
 use crate::signers::{Person, Signers};
 use crate::sshsig::Signed;
@@ -51,28 +51,6 @@ pub struct Rulebook {
     pub targets: BTreeMap<String, Vec<String>>,
     /// Always 1.
     pub version: u32,
-}
-
-/// What a gate asks for before it goes by rules (`[approval.rules]`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RulesRequirement {
-    /// How many people have to sign, 1 to 16.
-    pub signatures: u8,
-    /// Whose signatures count: names or globs. Empty is anybody on the list.
-    pub by: Vec<String>,
-    /// Only signatures by a security key that was touched count.
-    pub touch: bool,
-    /// Only signatures by a security key that knew who was there count.
-    pub verify: bool,
-    /// The oldest rules that are taken, in hours: 1 to 8,760. Somebody signs again before that.
-    pub max_age_hours: u32,
-}
-
-impl Default for RulesRequirement {
-    fn default() -> Self {
-        Self { signatures: 1, by: Vec::new(), touch: false, verify: false, max_age_hours: 24 }
-    }
 }
 
 /// Rules that do not count.
@@ -130,23 +108,6 @@ impl Rulebook {
 }
 
 impl RulesRequirement {
-    /// Finds what can never be met.
-    ///
-    /// # Errors
-    /// With what to write instead.
-    pub fn check(&self) -> Result<(), String> {
-        if !(1..=crate::approval::MAX_SIGNATURES).contains(&self.signatures) {
-            return Err(format!(
-                "approval.rules: signatures can be 1 to {}",
-                crate::approval::MAX_SIGNATURES
-            ));
-        }
-        if !(1..=8_760).contains(&self.max_age_hours) {
-            return Err("approval.rules: max_age_hours can be 1 to 8760".to_owned());
-        }
-        Ok(())
-    }
-
     /// The rules that people have agreed on, and those people; their age is another question.
     ///
     /// # Errors

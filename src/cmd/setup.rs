@@ -56,7 +56,7 @@ pub(crate) fn run(config: &Config, undo: bool, yes: bool) -> Outcome {
          `expacti wrap`, and only there, it leads ssh to the gate.",
         file.display()
     ))?;
-    if !yes && !print::agreed("Go on?")? {
+    if !yes && !crate::ask::agreed("Go on?")? {
         print::note("nothing was changed");
         return Ok(0);
     }

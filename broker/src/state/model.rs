@@ -16,9 +16,11 @@ use expacti_protocol::taint::TaintView;
 
 use super::open::{OpenCommand, OpenSession, PutOff};
 use super::ports::{Now, Outgoing, Recorder, Refusal, Signer, Write};
-use super::rulebook;
 use super::table::{Table, Undo};
 use super::work::Work;
+
+/// Under which key the signed rulebook is kept: there is one.
+pub(super) const LAST_RULEBOOK: u8 = 1;
 
 /// All that the broker knows and has not finished with.
 pub(crate) struct State {
@@ -143,7 +145,7 @@ impl State {
             state.targets.insert(target.name.clone(), target);
         }
         if let Some(signed) = loaded.signed_rulebook {
-            state.rulebooks.insert(rulebook::LAST, signed);
+            state.rulebooks.insert(LAST_RULEBOOK, signed);
         }
         for key in loaded.signing_keys {
             state.signing_keys.insert(key.fingerprint.clone(), key);

@@ -16,7 +16,7 @@ use expacti_signing::{
 };
 
 use super::authority::needs_admin;
-use super::model::State;
+use super::model::{LAST_RULEBOOK, State};
 use super::ports::{Now, Outgoing, Peer, Refusal, Write};
 use super::shown::Kept;
 
@@ -25,13 +25,10 @@ const APART: i64 = 600;
 /// The most signatures of one rulebook.
 const MAX_SIGNATURES: usize = 16;
 
-/// Under which key the last one is kept.
-pub(super) const LAST: u8 = 1;
-
 impl State {
     /// What people have signed last.
     pub(crate) fn signed_rulebook(&self) -> Option<&SignedRulebook> {
-        self.rulebooks.get(&LAST)
+        self.rulebooks.get(&LAST_RULEBOOK)
     }
 
     /// What is in force now, as it would be signed, and what was signed last.
@@ -123,7 +120,7 @@ impl State {
             .with("signature", signed.signature.as_str());
         self.audit(&entry)?;
         self.outgoing.push(Outgoing::Gates(Box::new(GateEvent::Rulebook(all.clone()))));
-        self.rulebooks.insert(LAST, all);
+        self.rulebooks.insert(LAST_RULEBOOK, all);
         self.rulebook(now)
     }
 

@@ -160,7 +160,8 @@ async fn only_signatures_for_exactly_this_count() {
         }),
     ];
     let mut n = 1;
-    let mut attempt = async |what: &str, change: Box<dyn FnOnce(&Item, &mut Decision) + '_>| {
+    type Change<'a> = Box<dyn FnOnce(&Item, &mut Decision) + 'a>;
+    let mut attempt = async |what: &str, change: Change<'_>| {
         let run = t.spawn(&["target", &command]);
         let item = t.broker.item(n).await;
         n += 1;

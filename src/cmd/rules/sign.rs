@@ -40,7 +40,7 @@ pub(super) async fn sign(
     if changes.is_empty() {
         print::note("nothing has changed since it was signed last: it is signed as of now");
     }
-    if !yes && !print::agreed("Sign this?")? {
+    if !yes && !crate::ask::agreed("Sign this?")? {
         return Err(Failure::new(exit::REFUSED, "nothing was signed"));
     }
     if key.needs_touch() {
@@ -64,6 +64,9 @@ pub(super) async fn sign(
     }
     Ok(())
 }
+
+/// The lines of one part of a rulebook, by what they are about.
+type Part = dyn Fn(&Rulebook) -> BTreeMap<String, String>;
 
 /// What is different from what was signed last, line by line.
 fn changes(last: Option<&Rulebook>, now: &Rulebook) -> Vec<String> {
@@ -102,8 +105,7 @@ fn changes(last: Option<&Rulebook>, now: &Rulebook) -> Vec<String> {
         book.targets.iter().map(line).collect()
     };
     let mut out = Vec::new();
-    let parts: [&dyn Fn(&Rulebook) -> BTreeMap<String, String>; 5] =
-        [&rules, &policies, &agents, &people, &targets];
+    let parts: [&Part; 5] = [&rules, &policies, &agents, &people, &targets];
     for part in parts {
         let (old, new) = (last.map(part).unwrap_or_default(), part(now));
         out.extend(
