@@ -73,6 +73,7 @@ fn without_a_signature_nothing_is_delivered() -> Result<()> {
     // What it was signed with is in the log, for whoever checks it later.
     let log = t.expacti(&["audit", "log", "--json"])?.out();
     assert!(log.contains("BEGIN SSH SIGNATURE") && log.contains("expacti-decision"), "{log}");
+    t.expacti(&["audit", "verify"])?.expect_code(0)?;
     Ok(())
 }
 
@@ -143,8 +144,12 @@ fn what_needs_a_signature_is_the_gates_own_judgement() -> Result<()> {
     let run = t.wrap(&["ssh", "target", "sh"]).stdin(remove.clone()).spawn()?;
     let held = t.wait_pending()?;
     allow_with(&t, &held.id, &alice)?;
+    // What came on standard input was not allowed with it, and needs a signature of its own.
+    let input = t.wait_pending()?;
+    ensure!(input.id != held.id, "the same once more");
+    t.allow(&input.id)?;
     run.wait()?;
-    assert!(kept.path().exists(), "what came on standard input was not allowed with it");
+    assert!(kept.path().exists());
     Ok(())
 }
 
@@ -260,6 +265,7 @@ fn rules_count_as_people_have_signed_them() -> Result<()> {
     t.expacti(&["rules", "add", "--exact", "id"])?.expect_code(0)?;
     t.expacti(&["rules", "sign", "--key", &mallory, "--yes"])?.expect_code(0)?;
     run("hostname")?.expect_code(79)?.expect_stderr("the signed rules do not count")?;
+    t.expacti(&["audit", "verify"])?.expect_code(0)?;
     Ok(())
 }
 

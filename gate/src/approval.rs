@@ -151,8 +151,10 @@ impl Approvals {
         let (mut levels, mut effects) = (Vec::new(), Vec::new());
         if let Some(config) = &config {
             config.settings.check()?;
-            for level in [Level::Critical, Level::High, Level::Medium] {
-                levels.push((level, asking(Some(level), None)?));
+            // Only what somebody asks about; the highest first.
+            let named = config.settings.require.iter().filter_map(|r| r.level);
+            for level in named.filter(|level| *level > Level::Low).collect::<BTreeSet<_>>() {
+                levels.insert(0, (level, asking(Some(level), None)?));
             }
             let named = config.settings.require.iter().flat_map(|r| r.effects.iter().cloned());
             for effect in named.collect::<BTreeSet<_>>() {

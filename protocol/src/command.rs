@@ -1,7 +1,9 @@
 //! A command under review: what the gate submits and what reviewers see.
 
 use base64::Engine as _;
-use expacti_engine::{Anomaly, Closest, Context, ItemSyntax, Level, Requirement, Term};
+use expacti_engine::{
+    Anomaly, Closest, Context, History, ItemSyntax, Level, Requirement, Snapshot, Term, judge_as,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, StreamSummary};
@@ -315,24 +317,50 @@ pub struct Submission {
     pub item: Option<SignedText>,
 }
 
+/// How the engine is to read an item.
+fn syntax_of(kind: ItemKind, interactive: Option<&Interactive>) -> ItemSyntax<'_> {
+    let foreground = interactive.and_then(|i| i.foreground.as_deref());
+    let label = interactive.map(|i| i.label);
+    match kind {
+        ItemKind::Control => ItemSyntax::Control { foreground },
+        // What continues another line, or may not be read by the shell at all, is not the command that
+        // a rule was written for.
+        ItemKind::Line if label != Some(PromptLabel::Verified) => {
+            ItemSyntax::Input { foreground: Some("sh") }
+        }
+        ItemKind::Exec | ItemKind::Line | ItemKind::Stdin => ItemSyntax::Command,
+        ItemKind::File => ItemSyntax::File,
+        ItemKind::Input => ItemSyntax::Input { foreground },
+        ItemKind::Keys => ItemSyntax::Keys { foreground },
+        ItemKind::Signature => ItemSyntax::Signature,
+    }
+}
+
+impl CommandView {
+    /// The level by what is shown of it alone, whatever the broker says: for whoever signs, and does not
+    /// go by the broker's word.
+    pub fn own_level(&self, tables: &Snapshot) -> Level {
+        let Ok(bytes) = self.text.bytes() else { return Level::Critical };
+        let context = Context {
+            agent: self.session.agent.clone(),
+            target: self.session.target.clone(),
+            user: self.session.user.clone(),
+            cwd: Some(self.cwd.clone()),
+            pty: self.pty.is_some() || self.kind == ItemKind::Line,
+            in_shell: self.kind.is_for_a_shell(),
+            shell: self.shell.map(|shell| shell.as_str().to_owned()),
+            has_stdin_script: self.kind == ItemKind::Stdin,
+            ..Context::default()
+        };
+        let syntax = syntax_of(self.kind, self.interactive.as_ref());
+        judge_as(tables, syntax, &bytes, &context, &History::default()).assessment.level
+    }
+}
+
 impl Submission {
     /// How the engine is to read it.
     pub fn syntax(&self) -> ItemSyntax<'_> {
-        let foreground = self.interactive.as_ref().and_then(|i| i.foreground.as_deref());
-        let label = self.interactive.as_ref().map(|i| i.label);
-        match self.kind {
-            ItemKind::Control => ItemSyntax::Control { foreground },
-            // What continues another line, or may not be read by the shell at all, is not the command
-            // that a rule was written for.
-            ItemKind::Line if label != Some(PromptLabel::Verified) => {
-                ItemSyntax::Input { foreground: Some("sh") }
-            }
-            ItemKind::Exec | ItemKind::Line | ItemKind::Stdin => ItemSyntax::Command,
-            ItemKind::File => ItemSyntax::File,
-            ItemKind::Input => ItemSyntax::Input { foreground },
-            ItemKind::Keys => ItemSyntax::Keys { foreground },
-            ItemKind::Signature => ItemSyntax::Signature,
-        }
+        syntax_of(self.kind, self.interactive.as_ref())
     }
 
     /// The shell that reads it: of a command the account's, of a line the one that was started for the

@@ -117,7 +117,7 @@ impl State {
             .with("by", by.name.as_str())
             .with("epoch", book.epoch)
             .with("rulebook_sha256", Digest::of(signed.statement.as_bytes()).to_string())
-            .with("signature", signed.signature.as_str());
+            .with("rulebook_signature", signed.signature.as_str());
         self.audit(&entry)?;
         self.outgoing.push(Outgoing::Gates(Box::new(GateEvent::Rulebook(all.clone()))));
         self.rulebooks.insert(LAST_RULEBOOK, all);

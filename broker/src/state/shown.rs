@@ -15,8 +15,19 @@ use serde_json::Value;
 use super::ports::Refusal;
 
 /// Fields that name, prove or measure something: they hold no text of anybody's, and must stay exact.
-const EXACT: [&str; 9] =
-    ["command_base64", "id", "key", "kind", "parent", "public_key", "signature", "signed", "time"];
+const EXACT: [&str; 11] = [
+    "command_base64",
+    "fingerprint",
+    "id",
+    "key",
+    "kind",
+    "parent",
+    "public_key",
+    "rulebook_signature",
+    "signature",
+    "signed",
+    "time",
+];
 
 fn is_exact(field: &str) -> bool {
     EXACT.contains(&field) || field.ends_with("sha256") || field.ends_with("_id")

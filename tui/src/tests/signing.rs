@@ -132,3 +132,23 @@ fn a_key_that_does_not_sign_says_why_and_may_be_asked_again() {
     answer(&mut b, &again[1], Ok(signed()));
     assert_eq!(b.decisions().len(), 1);
 }
+
+#[test]
+fn whoever_signs_does_not_go_by_the_brokers_level() {
+    let mut view = request("0001", 0);
+    view.text.command = "rm -rf /srv/data".into();
+    view.sha256 = expacti_protocol::digest::Digest::of(view.text.command.as_bytes());
+    assert_eq!(view.level, expacti_engine::Level::Low);
+    let mut b = screen();
+    b.pending(&view);
+    b.wait(600);
+    b.keys("a");
+    assert!(asked(&b).is_empty(), "one key is not enough");
+    assert!(b.shows("the broker calls it LOW"), "{}", b.text());
+    // Without a key there is only the broker's word.
+    let mut b = TestScreen::new(120, 35);
+    b.pending(&view);
+    b.wait(600);
+    b.keys("a");
+    assert_eq!(b.decisions().len(), 1);
+}

@@ -1,7 +1,7 @@
 //! From a key to a decision. It must never send an allow for anything but the request that was on
 //! the screen, armed, with its end shown; and never the same decision twice.
 
-use expacti_engine::Level;
+use expacti_engine::{Level, Snapshot};
 use expacti_protocol::command::CommandState;
 use expacti_protocol::ids::CommandId;
 use tui_input::Input;
@@ -42,7 +42,10 @@ fn allow_as(model: &mut Model, trust: bool, effects: &mut Vec<Effect>) {
     }
     let Some(item) = model.requests.current() else { return };
     let (id, revision) = (item.id().clone(), item.view().revision);
-    let step = match model.settings.confirm.of(item.level()) {
+    // Whoever signs does not go by the broker's word for how dangerous it is.
+    let own = model.settings.signs.map(|_| item.view().own_level(&Snapshot::default()));
+    let (said, level) = (item.level(), item.level().max(own.unwrap_or_default()));
+    let step = match model.settings.confirm.of(level) {
         // What was not shown is never allowed by one key.
         ConfirmKind::None if model.requests.masked(item) => SecondStep::Key,
         ConfirmKind::None => return commit(model, &id, Decision::Allow(None), effects),
@@ -52,6 +55,9 @@ fn allow_as(model: &mut Model, trust: bool, effects: &mut Vec<Effect>) {
         }
     };
     model.ask(Mode::Confirm(Box::new(Confirming { id, revision, step })));
+    if level > said {
+        model.warn(format!("the broker calls it {said}; by what it says it is {level}"));
+    }
 }
 
 /// What the allow that may follow says of trust.
