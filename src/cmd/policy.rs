@@ -13,7 +13,14 @@ use crate::{print, segment, units};
 /// Runs one of the subcommands on the running broker, or on the data directory when none runs.
 pub(crate) async fn run(config: &Config, command: PolicyCommand, json: bool) -> Outcome {
     let link = Link::running_or_offline(config).await?;
+    let changes = matches!(
+        command,
+        PolicyCommand::Add(_) | PolicyCommand::Remove { .. } | PolicyCommand::Approve { .. }
+    );
     let result = dispatch(&link, command, json).await;
+    if changes && result.is_ok() {
+        super::rules::note_unsigned(&link).await;
+    }
     link.close().await;
     result.map(|()| 0)
 }

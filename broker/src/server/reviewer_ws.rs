@@ -77,7 +77,7 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
                 if decides { Ok(view) } else { for_viewer(view).map(Shown::into_inner) }
             });
             let commands = commands.collect::<Result<Vec<_>, _>>()?;
-            let warnings = shared.warnings(state);
+            let warnings = shared.warnings(state, now);
             Ok((number, now.micros.div_euclid(1000), state.open_sessions(), commands, warnings))
         })
         .await;

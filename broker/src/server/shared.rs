@@ -9,7 +9,7 @@ use axum::serve::IncomingStream;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::state::State;
+use crate::state::{Now, State};
 use crate::wraps::{PeerProcess, Wraps};
 
 /// What the connections share besides the dispatcher.
@@ -43,10 +43,11 @@ impl Shared {
     }
 
     /// What whoever reviews must know. It depends on the keys that are there now.
-    pub(super) fn warnings(&self, state: &State) -> Vec<String> {
+    pub(super) fn warnings(&self, state: &State, now: Now) -> Vec<String> {
         let local = self.local.load(Ordering::Acquire);
         let said = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        local.then(|| state.local_warning()).flatten().into_iter().chain(said).collect()
+        let of_local = local.then(|| state.local_warning()).flatten();
+        of_local.into_iter().chain(state.rulebook_warning(now)).chain(said).collect()
     }
 
     pub(super) fn started_at(&self) -> i64 {

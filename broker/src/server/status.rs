@@ -58,7 +58,7 @@ pub(super) async fn status(State(broker): State<Broker>, peer: Peer) -> Answer<S
     let (started_at, shared) = (broker.shared.started_at(), Arc::clone(&broker.shared));
     let status = broker
         .handle
-        .run(move |state, clients, _| {
+        .run(move |state, clients, now| {
             let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
             Ok(Status {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -73,7 +73,7 @@ pub(super) async fn status(State(broker): State<Broker>, peer: Peer) -> Answer<S
                 audit_head: state.chain.head().to_owned(),
                 principal: peer.name.clone(),
                 role: if peer.inside_wrap { Role::Agent } else { peer.role },
-                warnings: shared.warnings(state),
+                warnings: shared.warnings(state, now),
             })
         })
         .await?;

@@ -22,6 +22,8 @@ use super::shown::Kept;
 
 /// How far the time in a rulebook may be from the broker's, in seconds.
 const APART: i64 = 600;
+/// From how many hours on people are reminded to sign again: gates take a day unless told otherwise.
+const SOON: i64 = 20;
 /// The most signatures of one rulebook.
 const MAX_SIGNATURES: usize = 16;
 
@@ -33,11 +35,30 @@ impl State {
 
     /// What is in force now, as it would be signed, and what was signed last.
     pub(crate) fn rulebook(&self, now: Now) -> Result<RulebookView, Refusal> {
-        let last = self.last_rulebook();
+        let mut last = self.last_rulebook();
         let proposed = self.rulebook_of_now(last.as_ref(), now);
+        if let Some(last) = &mut last {
+            // Those that have ended since are no change of anybody's.
+            last.rules.retain(|rule| rule.expires_at.is_none_or(|end| end > now.micros));
+        }
         let same = last.as_ref().is_some_and(|last| last.says_the_same(&proposed));
         let proposed = proposed.text().map_err(|error| Refusal::failed(error.to_string()))?;
         Ok(RulebookView { proposed, signed: self.signed_rulebook().cloned(), same })
+    }
+
+    /// Where people sign rules: what they have not signed, or long ago.
+    pub(crate) fn rulebook_warning(&self, now: Now) -> Option<String> {
+        let mut last = self.last_rulebook()?;
+        // Those that have ended since are no change of anybody's.
+        last.rules.retain(|rule| rule.expires_at.is_none_or(|end| end > now.micros));
+        if !last.says_the_same(&self.rulebook_of_now(Some(&last), now)) {
+            let why = "rules or policies have changed since they were signed: `expacti rules sign`";
+            return Some(why.to_owned());
+        }
+        let hours = now.seconds().saturating_sub(last.made_at) / 3600;
+        (hours >= SOON).then(|| {
+            format!("the rules were signed {hours} hours ago: `expacti rules sign` before gates refuse them")
+        })
     }
 
     fn last_rulebook(&self) -> Option<Rulebook> {

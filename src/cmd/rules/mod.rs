@@ -8,6 +8,8 @@ mod rule;
 mod sign;
 mod verdict;
 
+pub(crate) use sign::note_unsigned;
+
 use crate::broker::Link;
 use crate::cli::RulesCommand;
 use crate::config::Config;
@@ -20,7 +22,19 @@ pub(crate) async fn run(config: &Config, command: RulesCommand, json: bool) -> O
         return sign::sign(&Link::running(config)?, key, yes, json).await.map(|()| 0);
     }
     let link = Link::running_or_offline(config).await?;
+    let changes = matches!(
+        command,
+        RulesCommand::Add(_)
+            | RulesCommand::Approve { .. }
+            | RulesCommand::Cover { .. }
+            | RulesCommand::Defaults
+            | RulesCommand::Import { .. }
+            | RulesCommand::Remove { .. }
+    );
     let result = dispatch(&link, command, json).await;
+    if changes && result.is_ok() {
+        note_unsigned(&link).await;
+    }
     link.close().await;
     result.map(|()| 0)
 }

@@ -65,6 +65,16 @@ pub(super) async fn sign(
     Ok(())
 }
 
+/// Says so where what is in force is not what people have signed.
+pub(crate) async fn note_unsigned(link: &Link) {
+    let view: Result<RulebookView, _> = link.client.get("/v1/rulebook").await;
+    if view.is_ok_and(|view| view.signed.is_some() && !view.same) {
+        print::note(
+            "gates that ask for signed rules go by the old ones until somebody signs: expacti rules sign",
+        );
+    }
+}
+
 /// The lines of one part of a rulebook, by what they are about.
 type Part = dyn Fn(&Rulebook) -> BTreeMap<String, String>;
 
