@@ -2,16 +2,16 @@
 //! own settings (`[approval]` of the configuration). Neither the broker nor who holds a token can lower
 //! that. Whatever cannot be read or understood is no approval.
 
+mod held;
 mod rulebook;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use expacti_engine::{
-    Beneath, Context, Covered, History, InputUse, ItemSyntax, Level, Outcome, Policy, PolicyKind,
-    PolicySet, RiskTables, RuleSet, Snapshot, Tally, Verdict, Vote, Voter, judge_as, tally,
+    Beneath, Context, Covered, InputReport, InputUse, Level, Outcome, Policy, PolicyKind,
+    PolicySet, RiskTables, RuleSet, Snapshot, Tally, Verdict, Vote, Voter, WrittenFile, tally,
 };
 use expacti_protocol::command::{CommandText, StdinTreatment, Submission};
 use expacti_protocol::gate::DecisionKind;
@@ -24,6 +24,8 @@ use expacti_signing::{
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
 
+pub(crate) use self::held::{Fed, Waiting};
+use self::held::{now, session};
 pub(crate) use self::rulebook::PassedOn;
 use self::rulebook::Rulebooks;
 
@@ -71,7 +73,10 @@ struct Version {
 /// Proof that an item has what the gate asks for. Only this module makes one, for one delivery.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Proven(Standing);
+pub(crate) struct Proven {
+    standing: Standing,
+    held: Option<Arc<Waiting>>,
+}
 
 /// Whether an approval still stands, for what may go on passing under it: asked before each piece.
 #[derive(Clone, Default)]
@@ -91,9 +96,9 @@ impl std::fmt::Debug for Standing {
 }
 
 impl Proven {
-    /// What is to be asked before each piece that passes later.
-    pub(crate) fn into_standing(self) -> Standing {
-        self.0
+    /// What is to be asked before each piece that passes later, and the item.
+    pub(crate) fn into_parts(self) -> (Standing, Option<Arc<Waiting>>) {
+        (self.standing, self.held)
     }
 }
 
@@ -101,17 +106,8 @@ impl Proven {
     /// For tests of the code that wants one.
     #[cfg(test)]
     pub(crate) fn for_test() -> Self {
-        Self(Standing::default())
+        Self { standing: Standing::default(), held: None }
     }
-}
-
-/// An item that waits, as far as its approval is concerned.
-pub(crate) struct Waiting {
-    submission: Submission,
-    info: Arc<SessionInfo>,
-    item: Option<Item>,
-    /// What the broker said of it. It can only add to what the gate thinks.
-    level: Mutex<Level>,
 }
 
 /// What the broker says was decided.
@@ -123,18 +119,6 @@ pub(crate) struct Claimed<'a> {
     pub(crate) input: &'a [u8],
     /// What the gate is to look at first.
     pub(crate) beneath: &'a [Beneath],
-}
-
-impl Waiting {
-    /// The broker has scored it.
-    pub(crate) fn scored(&self, level: Level) {
-        let mut known = self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = (*known).max(level);
-    }
-
-    fn level(&self) -> Level {
-        *self.level.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Approvals {
@@ -177,6 +161,7 @@ impl Approvals {
         &self,
         submission: &mut Submission,
         info: &Arc<SessionInfo>,
+        fed: Option<Fed>,
     ) -> Arc<Waiting> {
         let length = submission.text.bytes().map_or(0, |bytes| bytes.len());
         let item = self.state(submission, length, info);
@@ -189,6 +174,7 @@ impl Approvals {
             info: Arc::clone(info),
             item,
             level: Mutex::new(Level::Low),
+            fed,
         })
     }
 
@@ -219,7 +205,7 @@ impl Approvals {
         self.is_approved(held, claimed)?;
         let Limits { grant, input_grant, .. } = claimed.limits;
         let lasts = self.config.is_some() && (grant.is_some() || input_grant.is_some());
-        Ok(Proven(Standing(lasts.then(|| {
+        let standing = Standing(lasts.then(|| {
             let (all, held) = (Arc::clone(self), Arc::clone(held));
             let (kind, limits) = (claimed.kind, claimed.limits);
             let (signed, input) = (claimed.signed.to_vec(), claimed.input.to_vec());
@@ -229,12 +215,13 @@ impl Approvals {
                 all.is_approved(&held, &Claimed { kind, limits, signed, input, beneath }).is_ok()
             };
             Arc::new(holds) as Arc<dyn Fn() -> bool + Send + Sync>
-        }))))
+        }));
+        Ok(Proven { standing, held: Some(Arc::clone(held)) })
     }
 
     fn is_approved(&self, held: &Waiting, claimed: &Claimed<'_>) -> Result<(), String> {
         let Some(config) = &self.config else { return Ok(()) };
-        let needs = self.needs(held, claimed.input, config)?;
+        let needs = self.needs(held, claimed, config)?;
         let Some(wanted) = &config.settings.rules else {
             if needs.is_empty() {
                 return Ok(());
@@ -246,19 +233,28 @@ impl Approvals {
             return self.signed(held, claimed, &needs).map(drop);
         };
         let agreed = self.rulebooks.agreed(wanted, &self.signers()?, now())?;
-        let bytes = held.submission.text.bytes().map_err(|error| error.to_string())?;
+        let target = agreed.book.targets.get(&held.info.target);
+        let place = (held.info.host.as_str(), held.info.port);
+        if let Some(target) = target.filter(|target| (target.host.as_str(), target.port) != place) {
+            return Err(format!(
+                "the target {} is {}:{} as people have signed it, and not {}:{}",
+                held.info.target, target.host, target.port, held.info.host, held.info.port
+            ));
+        }
         let context = held.submission.context(Context {
-            tags: agreed.book.targets.get(&held.info.target).cloned().unwrap_or_default(),
+            tags: target.map(|target| target.tags.clone()).unwrap_or_default(),
             ..session(&held.info)
         });
-        let syntax = held.submission.syntax();
-        let verdict = judge_as(&agreed.snapshot, syntax, &bytes, &context, &History::default());
+        let verdict = held.verdict(&agreed.snapshot, &context, claimed.input)?;
         if verdict.rule.verdict == Outcome::Deny {
             let rule = verdict.rule.rule.unwrap_or_default();
             return Err(format!("a rule that people have signed denies it ({rule})"));
         }
         let people = if claimed.kind == DecisionKind::Rule {
-            is_allowed_by(&verdict, claimed)?;
+            if target.is_none() && !agreed.book.targets.is_empty() {
+                return Err("people have signed other targets than this one".to_owned());
+            }
+            is_allowed_by(&verdict, &held.input_use(&context)?, claimed)?;
             agreed.people.clone()
         } else {
             self.signed(held, claimed, &needs)?
@@ -304,34 +300,60 @@ impl Approvals {
         if self.config.is_none() || said == StdinTreatment::Code {
             return said;
         }
-        let Ok(bytes) = held.submission.text.bytes() else { return StdinTreatment::Code };
         let context = held.submission.context(session(&held.info));
-        match input_use(&bytes, &context) {
-            InputUse::Looks | InputUse::Protocol => said,
-            InputUse::Archive
-            | InputUse::Code
-            | InputUse::File
-            | InputUse::Names
-            | InputUse::Unknown
-            | InputUse::Unused => StdinTreatment::Code,
+        match held.input_use(&context).map(|report| report.r#use) {
+            Ok(InputUse::Looks | InputUse::Protocol) => said,
+            Ok(
+                InputUse::Archive
+                | InputUse::Code
+                | InputUse::File
+                | InputUse::Names
+                | InputUse::Unknown
+                | InputUse::Unused,
+            )
+            | Err(_) => StdinTreatment::Code,
         }
     }
 
-    /// What is asked for, of all requirements that the item with its standard input meets.
+    /// Whether the file that standard input becomes, as the broker says, may be read to compare: where the gate
+    /// asks for more than the broker's word, only if the gate knows that it does.
+    pub(crate) fn may_compare(&self, held: &Waiting, said: &WrittenFile) -> bool {
+        self.config.is_none() || held.writes(said)
+    }
+
+    /// What is asked for, of all requirements that the item meets, with what goes with it.
     fn needs(
         &self,
         held: &Waiting,
-        input: &[u8],
+        claimed: &Claimed<'_>,
         config: &ApprovalConfig,
     ) -> Result<Vec<Need>, String> {
-        let bytes = held.submission.text.bytes().map_err(|error| error.to_string())?;
         let context = held.submission.context(session(&held.info));
+        let Limits { grant, input_grant, .. } = claimed.limits;
+        // Under a grant of keys anything may be typed; what flows unseen into a program may be run by it,
+        // unless it is known not to be.
+        let unseen = grant.is_some()
+            || input_grant.is_some() && !held.input_use(&context)?.may_flow()
+            || held.is_fed_in_the_dark();
         let mut level = held.level();
         let mut effects = BTreeSet::new();
-        self.add(held.submission.syntax(), &bytes, &context, &mut level, &mut effects);
-        if !input.is_empty() && runs_input(&bytes, &context) {
-            let context = Context { has_stdin_script: true, ..context };
-            self.add(ItemSyntax::Command, input, &context, &mut level, &mut effects);
+        if unseen {
+            level = Level::Critical;
+        } else {
+            let has = |snapshot: &Snapshot| -> Result<bool, String> {
+                let verdict = held.verdict(snapshot, &context, claimed.input)?;
+                Ok(verdict.requirement.policy.is_some())
+            };
+            for (named, snapshot) in &self.levels {
+                if *named > level && has(snapshot)? {
+                    level = *named;
+                }
+            }
+            for (effect, snapshot) in &self.effects {
+                if has(snapshot)? {
+                    effects.insert(effect.clone());
+                }
+            }
         }
         Ok(config.settings.needs(&Subject {
             level,
@@ -340,27 +362,8 @@ impl Approvals {
             user: &held.info.user,
             effects: &effects,
             // The engine has been asked for each, and answers yes in doubt.
-            understood: true,
+            understood: !unseen,
         }))
-    }
-
-    /// Adds what a text may do.
-    fn add(
-        &self,
-        syntax: ItemSyntax<'_>,
-        bytes: &[u8],
-        context: &Context,
-        level: &mut Level,
-        effects: &mut BTreeSet<String>,
-    ) {
-        let has = |snapshot: &Snapshot| {
-            let verdict = judge_as(snapshot, syntax, bytes, context, &History::default());
-            verdict.requirement.policy.is_some()
-        };
-        let highest = self.levels.iter().find(|(_, snapshot)| has(snapshot));
-        *level = (*level).max(highest.map_or(Level::Low, |(level, _)| *level));
-        let found = self.effects.iter().filter(|(_, snapshot)| has(snapshot));
-        effects.extend(found.map(|(effect, _)| effect.clone()));
     }
 
     /// The signers as the files name them now.
@@ -405,19 +408,12 @@ impl Approvals {
     }
 }
 
-/// What the engine may know of a session.
-fn session(info: &SessionInfo) -> Context {
-    Context {
-        agent: info.agent.clone(),
-        target: info.target.clone(),
-        user: info.user.clone(),
-        now: now().saturating_mul(1_000_000),
-        ..Context::default()
-    }
-}
-
 /// Whether signed rules allow an item, within these limits.
-fn is_allowed_by(verdict: &Verdict, claimed: &Claimed<'_>) -> Result<(), String> {
+fn is_allowed_by(
+    verdict: &Verdict,
+    report: &InputReport,
+    claimed: &Claimed<'_>,
+) -> Result<(), String> {
     if verdict.rule.verdict != Outcome::Allow {
         return Err(format!("no rule that people have signed allows it: {}", verdict.rule.why));
     }
@@ -429,25 +425,11 @@ fn is_allowed_by(verdict: &Verdict, claimed: &Claimed<'_>) -> Result<(), String>
     if grant.is_some() || input.is_some() || input_grant.is_some() && !flows {
         return Err("no rule that people have signed lets that pass with it".to_owned());
     }
-    Ok(())
-}
-
-fn input_use(command: &[u8], context: &Context) -> InputUse {
-    let tables = RiskTables::builtin();
-    let assessment = tables.assess(command, context);
-    tables.input_use(command, context, &assessment).r#use
-}
-
-/// Whether a command may run what comes on its standard input.
-fn runs_input(command: &[u8], context: &Context) -> bool {
-    match input_use(command, context) {
-        InputUse::Code | InputUse::Names | InputUse::Unknown => true,
-        InputUse::Archive
-        | InputUse::File
-        | InputUse::Looks
-        | InputUse::Protocol
-        | InputUse::Unused => false,
+    // What a transfer writes is in its standard input, which nobody sees.
+    if report.r#use == InputUse::Protocol && !report.into.is_empty() && !flows {
+        return Err("no rule that people have signed covers what the transfer sends".to_owned());
     }
+    Ok(())
 }
 
 /// One policy, for what has this level or effect.
@@ -493,9 +475,4 @@ impl Version {
             changed: (found.ctime(), found.ctime_nsec()),
         })
     }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,7 @@
 //! Has a reviewer's key sign an allow: of what the gate has stated, after a look whether that is what was
 //! shown.
 
+use expacti_engine::{Context, InputUse, RiskTables};
 use expacti_protocol::command::CommandView;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::input::InputRef;
@@ -41,19 +42,39 @@ pub async fn allow(
 }
 
 /// Whether the standard input that goes with it is what was shown. What is no text is only described, and
-/// the description is the broker's.
+/// the description is the broker's: that is signed only where nothing runs it.
 fn input_is_shown(input: InputRef, shown: &CommandView) -> Result<(), String> {
     let came = shown.input.as_ref().and_then(|input| input.came.as_ref());
     let came = came.filter(|came| came.given == input).ok_or(
         "it has other standard input than what is to be allowed with it: look at it again",
     )?;
-    let described = came.text.is_none() || !came.preview.is_empty();
     let is_bytes = |text: &String| {
         text.len() as u64 == input.bytes && Digest::of(text.as_bytes()) == input.sha256
     };
-    if described || came.text.as_ref().is_some_and(is_bytes) {
-        Ok(())
-    } else {
-        Err("the standard input is not what is shown: do not trust this broker".to_owned())
+    match &came.text {
+        Some(text) if is_bytes(text) => Ok(()),
+        Some(_) if came.preview.is_empty() => {
+            Err("the standard input is not what is shown: do not trust this broker".to_owned())
+        }
+        _ if is_stored(shown) => Ok(()),
+        _ => Err(
+            "its standard input cannot be shown as it is, and the command may run it: it is not \
+                  signed; allow the command without it, and it is asked about by itself"
+                .to_owned(),
+        ),
     }
+}
+
+/// Whether a command only unpacks its standard input or writes it into a file, as far as it is understood.
+fn is_stored(shown: &CommandView) -> bool {
+    let Ok(bytes) = shown.text.bytes() else { return false };
+    let context = Context {
+        cwd: Some(shown.cwd.clone()),
+        pty: shown.pty.is_some(),
+        shell: shown.shell.map(|shell| shell.as_str().to_owned()),
+        ..Context::default()
+    };
+    let tables = RiskTables::builtin();
+    let report = tables.input_use(&bytes, &context, &tables.assess(&bytes, &context));
+    matches!(report.r#use, InputUse::Archive | InputUse::File)
 }

@@ -25,7 +25,9 @@ pub use check::{
     DECISION_NAMESPACE, ITEM_NAMESPACE, LeftOut, Limits, MAX_STATEMENTS, Reason, Refused, approve,
 };
 pub use keys::{KeyFault, fingerprint_of};
-pub use rulebook::{MAX_RULEBOOK, RULES_NAMESPACE, Rulebook, RulebookFault, RulebookPurpose};
+pub use rulebook::{
+    MAX_RULEBOOK, Place, RULES_NAMESPACE, Rulebook, RulebookFault, RulebookPurpose,
+};
 pub use signer::{SignerError, SigningKey, Via};
 pub use signers::{AllowedSigners, Person, Revoked, SignerFault, Signers, SignersFault};
 pub use sshsig::{MAX_SIGNATURE, Presence, SigFault, Signed, SignerKey, Verified};

@@ -29,6 +29,18 @@ pub enum RulebookPurpose {
     Rules,
 }
 
+/// What a target's name stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Its host.
+    pub host: String,
+    /// The port there.
+    pub port: u16,
+    /// Its tags: rules and policies ask for them.
+    pub tags: Vec<String>,
+}
+
 /// All rules, policies and owners of one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,8 +59,8 @@ pub struct Rulebook {
     pub purpose: RulebookPurpose,
     /// What is allowed and denied without a person.
     pub rules: Vec<Rule>,
-    /// The tags of each target.
-    pub targets: BTreeMap<String, Vec<String>>,
+    /// What each target is.
+    pub targets: BTreeMap<String, Place>,
     /// Always 1.
     pub version: u32,
 }

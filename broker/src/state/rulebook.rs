@@ -7,12 +7,12 @@ use expacti_audit::Entry;
 use expacti_engine::Rule;
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::GateEvent;
-use expacti_protocol::http::RulebookView;
+use expacti_protocol::http::{RulebookView, Target};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::ErrorCode;
 use expacti_protocol::signed::{SignedRulebook, SignedText};
 use expacti_signing::{
-    AllowedSigners, Revoked, Rulebook, RulebookPurpose, RulesRequirement, Signers, VERSION,
+    AllowedSigners, Place, Revoked, Rulebook, RulebookPurpose, RulesRequirement, Signers, VERSION,
 };
 
 use super::authority::needs_admin;
@@ -72,8 +72,11 @@ impl State {
             .collect();
         let agents = self.principals.values().filter(|p| p.role == Role::Agent);
         let agents = agents.filter_map(|p| Some((p.name.clone(), p.owner.clone()?))).collect();
-        let targets = self.targets.values().filter(|target| !target.tags.is_empty());
-        let targets = targets.map(|target| (target.name.clone(), target.tags.clone())).collect();
+        let place = |target: &Target| {
+            let (host, port) = (target.host.clone(), target.port);
+            (target.name.clone(), Place { host, port, tags: target.tags.clone() })
+        };
+        let targets = self.targets.values().map(place).collect();
         // How often one was used is nobody's agreement.
         let mut rules: Vec<Rule> =
             self.rules.values().map(|view| Rule { hits: 0, ..view.rule.clone() }).collect();

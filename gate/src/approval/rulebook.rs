@@ -87,6 +87,10 @@ impl Rulebooks {
             .checked
             .as_ref()
             .filter(|(of, by, _)| Arc::ptr_eq(of, &signed) && Arc::ptr_eq(by, signers));
+        // Whose time has ended counts no longer.
+        let known = known.filter(|(.., agreed)| {
+            agreed.people.iter().all(|person| person.valid_before.is_none_or(|end| now < end))
+        });
         let agreed = match known {
             Some((.., agreed)) => Arc::clone(agreed),
             None => {

@@ -1,6 +1,8 @@
 //! Items under review, and items that were approved. An [`Approved`] is made from a [`HeldItem`]
 //! and the broker's proof that exactly these bytes were released, and in no other way.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use expacti_protocol::command::{Grant, StdinTreatment};
 use expacti_protocol::digest::Digest;
@@ -9,7 +11,7 @@ use expacti_protocol::input::{InputGrant, InputRef};
 
 use super::environment::Environment;
 use super::terminal::Terminal;
-use crate::approval::{Proven, Standing};
+use crate::approval::{Proven, Standing, Waiting};
 use crate::broker::proof::Released;
 
 /// What goes to the target along with the bytes; reviewed and approved with them.
@@ -140,8 +142,11 @@ impl HeldItem {
                 Some(ApprovedInput { bytes, ended: given.ended })
             }
         };
-        let standing = proven.into_standing();
-        fits.then_some((Approved { bytes, context, grant, input, input_grant, standing }, rest))
+        let (standing, held) = proven.into_parts();
+        fits.then_some((
+            Approved { bytes, context, grant, input, input_grant, standing, held },
+            rest,
+        ))
     }
 }
 
@@ -155,6 +160,8 @@ pub(crate) struct Approved {
     input_grant: Option<InputGrant>,
     /// Whether the approval still stands, for what passes later.
     standing: Standing,
+    /// What was approved, for what is asked about its standard input.
+    held: Option<Arc<Waiting>>,
 }
 
 /// Standard input that was approved together with its command, to be sent once.
@@ -168,6 +175,11 @@ impl ApprovedInput {
     /// Whether its end was approved with it.
     pub(crate) fn ended(&self) -> bool {
         self.ended
+    }
+
+    /// The bytes.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// For the delivery.
@@ -190,6 +202,11 @@ impl Approved {
     /// What is to be asked before each piece that passes under a grant.
     pub(super) fn standing(&self) -> Standing {
         self.standing.clone()
+    }
+
+    /// What was approved.
+    pub(super) fn held(&self) -> Option<Arc<Waiting>> {
+        self.held.clone()
     }
 
     /// Standard input that may flow after it.
@@ -224,7 +241,7 @@ impl Approved {
         };
         let bytes = Bytes::copy_from_slice(text.as_bytes());
         let standing = Standing::default();
-        Self { bytes, context, grant: None, input: None, input_grant: None, standing }
+        Self { bytes, context, grant: None, input: None, input_grant: None, standing, held: None }
     }
 
     /// For the delivery, in the other modules of the boundary.

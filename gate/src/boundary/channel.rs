@@ -19,7 +19,7 @@ use super::approved::{Approved, ApprovedInput};
 use super::handler::TargetHandler;
 use super::reader::TargetReader;
 use super::terminal::{MODES, Size, Terminal};
-use crate::approval::Standing;
+use crate::approval::{Standing, Waiting};
 
 /// A logged-in connection to a target. From here on only the boundary can use it.
 pub(crate) struct TargetConnection {
@@ -88,7 +88,7 @@ impl TargetChannel {
         let dropped = context.drop_stdin && !context.login_shell;
         let size = context.terminal.as_ref().map(Terminal::size);
         let limits = approved.input_grant();
-        let standing = approved.standing();
+        let (standing, held) = (approved.standing(), approved.held());
         let (command, initial) = approved.into_command_and_input();
         match command {
             Some(command) => half.exec(true, command).await?,
@@ -98,7 +98,7 @@ impl TargetChannel {
         let grant = |limits| RawGrant::new(Arc::clone(&command), limits, standing);
         let grant = if flows { Some(grant(None)) } else { limits.map(|l| grant(Some(l))) };
         let items = ItemWriter(Arc::clone(&command));
-        let stdin = Stdin { initial, grant, dropped, items };
+        let stdin = Stdin { initial, grant, dropped, items, held };
         let reader = TargetReader::new(self.reader, size.is_some());
         Ok(Delivered { writer: TargetWriter(command), reader, stdin, size })
     }
@@ -126,6 +126,8 @@ pub(crate) struct Stdin {
     pub(crate) dropped: bool,
     /// Sends what is approved one item at a time.
     pub(crate) items: ItemWriter,
+    /// The command that it is input of.
+    pub(crate) held: Option<Arc<Waiting>>,
 }
 
 /// The writing half of a delivered command's channel. Private to the boundary: only what the types

@@ -3,11 +3,13 @@
 //! else to the target.
 
 use bytes::Bytes;
+use expacti_engine::GivenInput;
 use expacti_protocol::command::ItemKind;
 use expacti_protocol::ids::CommandId;
 use tokio::sync::Mutex;
 
 use super::git_push::RefPreamble;
+use crate::approval::Fed;
 use crate::boundary::{GateConst, ItemWriter, RawGrant, Stdin, TargetWriter, Terminal};
 use crate::broker::event::OpenSession;
 use crate::client::end::Stopped;
@@ -52,9 +54,13 @@ impl StdinFeed<'_> {
         eof: bool,
         terminal: &Option<Terminal>,
     ) -> Result<(), Stopped> {
-        let Stdin { initial, grant, dropped, items } = stdin;
+        let Stdin { initial, grant, dropped, items, held } = stdin;
+        let mut given = Some(GivenInput::default());
         if let Some(approved) = initial {
             let ended = approved.ended();
+            if let Some(given) = &mut given {
+                given.push(approved.text());
+            }
             if items.initial(approved).await.is_err() {
                 return Ok(());
             }
@@ -65,12 +71,20 @@ impl StdinFeed<'_> {
         if dropped {
             return self.nothing().await;
         }
+        if grant.is_some() {
+            // What flows is not seen.
+            given = None;
+        }
         let over = match (grant, push) {
             (Some(grant), Some(sentence)) => self.push(sentence, &grant).await?,
             (Some(grant), None) => self.data(&grant).await,
             (None, _) => false,
         };
-        if over { Ok(()) } else { self.code(&items, terminal).await }
+        if over {
+            return Ok(());
+        }
+        let fed = held.map(|command| Fed { command, given });
+        self.code(&items, fed, terminal).await
     }
 
     /// Drops what comes: nothing reads it.
@@ -148,11 +162,16 @@ impl StdinFeed<'_> {
     }
 
     /// Submits code: each piece that the client sends before it falls silent is an item.
-    async fn code(&self, writer: &ItemWriter, terminal: &Option<Terminal>) -> Result<(), Stopped> {
+    async fn code(
+        &self,
+        writer: &ItemWriter,
+        mut fed: Option<Fed>,
+        terminal: &Option<Terminal>,
+    ) -> Result<(), Stopped> {
         loop {
             let (bytes, eof) = collect(self.review.input, self.review.connection).await;
             if !bytes.is_empty() {
-                let item = ReviewItem::stdin(self.command.clone(), bytes);
+                let item = ReviewItem::stdin(self.command.clone(), bytes.clone(), fed.clone());
                 let mut terminal = terminal.clone();
                 let held =
                     self.review.run(self.session, item, &mut terminal, AlsoWatched::default());
@@ -170,9 +189,15 @@ impl StdinFeed<'_> {
                     }
                     ReviewResult::Approved(id, approved) => {
                         self.items.lock().await.push(id);
+                        if let Some(Fed { given: Some(given), .. }) = &mut fed {
+                            given.push(&bytes);
+                        }
                         match writer.item(*approved).await {
                             Err(_) => return Ok(()),
                             Ok(Some(grant)) if !eof => {
+                                if let Some(fed) = &mut fed {
+                                    fed.given = None;
+                                }
                                 if self.data(&grant).await {
                                     return Ok(());
                                 }

@@ -25,7 +25,7 @@ use super::compare::{Compared, existing};
 use super::joining::Joining;
 use super::lifecycle::{End, Event, ItemLifecycle, Step};
 use super::status_line::{Status, StatusLine};
-use crate::approval::{Claimed, Waiting};
+use crate::approval::{Claimed, Fed, Waiting};
 use crate::boundary::{Approved, Context, Environment, Signal, TargetChannel, Terminal};
 use crate::broker::event::{BrokerEvent, OpenSession, Submitted};
 use crate::broker::proof::Decided;
@@ -48,6 +48,8 @@ pub(crate) struct ReviewItem {
     pub(crate) shell: Option<PosixShell>,
     pub(crate) interactive: Option<Interactive>,
     pub(crate) preview: Option<String>,
+    /// The command that it is standard input of.
+    pub(crate) fed: Option<Fed>,
 }
 
 impl ReviewItem {
@@ -63,6 +65,7 @@ impl ReviewItem {
             shell: None,
             interactive: None,
             preview: None,
+            fed: None,
         }
     }
 
@@ -78,8 +81,8 @@ impl ReviewItem {
     }
 
     /// Code for the standard input of a command that runs.
-    pub(crate) fn stdin(parent: CommandId, bytes: Bytes) -> Self {
-        Self { parent: Some(parent), ..Self::new(ItemKind::Stdin, bytes) }
+    pub(crate) fn stdin(parent: CommandId, bytes: Bytes, fed: Option<Fed>) -> Self {
+        Self { parent: Some(parent), fed, ..Self::new(ItemKind::Stdin, bytes) }
     }
 }
 
@@ -186,7 +189,7 @@ impl Review<'_> {
             preview: item.preview,
             item: None,
         };
-        let waiting = shared.approvals.hold(&mut submission, &session.info);
+        let waiting = shared.approvals.hold(&mut submission, &session.info, item.fed);
         let events = shared.link.submit(session.epoch, submission);
         let lifecycle = match self.watcher {
             Some(_) => ItemLifecycle::with_check(session.id.clone(), item.bytes, context),
@@ -435,6 +438,12 @@ impl InReview<'_> {
     /// Checks an allow, and its release, against what the gate itself asks for.
     fn with_approval(&mut self, event: Event) -> Event {
         let released = match &event {
+            // Only the first counts, and only of an item that is known: another one is not looked at.
+            Event::Broker(BrokerEvent::Decided(_))
+                if self.claimed.is_some() || self.id.is_none() =>
+            {
+                return event;
+            }
             Event::Broker(BrokerEvent::Decided(decided)) if decided.allow => {
                 self.claimed = Some(Claim {
                     beneath: decided.beneath.clone(),
@@ -497,7 +506,10 @@ impl InReview<'_> {
         let asked = submitted.stdin == StdinTreatment::Code && !submitted.drop_stdin;
         if self.joins && submitted.pending && asked {
             self.joining.open(self.review.connection.shared.limits.script);
-            if let (Some(lease), Some(file)) = (self.lease, submitted.writes.clone()) {
+            let file = submitted.writes.clone();
+            let approvals = &self.review.connection.shared.approvals;
+            let file = file.filter(|file| approvals.may_compare(&self.waiting, file));
+            if let (Some(lease), Some(file)) = (self.lease, file) {
                 self.reading = Some(Box::pin(existing(lease, file)));
             }
         }

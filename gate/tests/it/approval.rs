@@ -45,11 +45,18 @@ impl People {
 
 /// A gate that asks for so many signatures for everything.
 async fn trial(mode: Mode, signatures: u8) -> Option<(Trial, People, tempfile::TempDir)> {
+    requiring(mode, Requirement { signatures, ..Requirement::default() }).await
+}
+
+async fn requiring(
+    mode: Mode,
+    requirement: Requirement,
+) -> Option<(Trial, People, tempfile::TempDir)> {
     let dir = tempfile::tempdir().unwrap();
     let people = People::new(dir.path());
     let signers = dir.path().join("allowed_signers");
     std::fs::write(&signers, people.list(&["alice", "bob"])).unwrap();
-    let require = vec![Requirement { signatures, ..Requirement::default() }];
+    let require = vec![requirement];
     let settings = Settings { require, ..Settings::default() };
     let approval =
         ApprovalConfig { settings, signers, revoked: None, seen: dir.path().join("seen") };
@@ -201,6 +208,44 @@ async fn a_signer_who_is_removed_before_the_release_does_not_count() {
     assert_eq!(out.status.code(), Some(79), "{}", text(&out.stderr));
     assert!(t.broker.outcome(&item.id).await.not_sent);
     assert_eq!(ran(&t), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_input_is_judged_as_the_command_takes_it() {
+    let requirement = Requirement { effects: vec!["deletes".to_owned()], ..Requirement::default() };
+    let Some((t, people, _dir)) = requiring(Mode::Manual, requirement).await else { return };
+    let kept = t.path("kept");
+    std::fs::write(&kept, "x").unwrap();
+    // What it deletes comes on its standard input, as an item of its own.
+    let mut child = t.ssh(&["target", "xargs rm -f"]).stdin(Stdio::piped()).spawn().unwrap();
+    let item = t.broker.item(0).await;
+    say(&t, &item, |decision| decision.signed = vec![by(&people.alice, &item)]);
+    t.broker
+        .heard("release", |request| matches!(request, GateRequest::Release { .. }).then_some(()))
+        .await;
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(format!("{}\n", kept.display()).as_bytes()).await.unwrap();
+    drop(input);
+    let names = t.broker.item(1).await;
+    t.broker.allow(&names);
+    finish(child).await;
+    assert!(kept.exists(), "names for rm are no looking");
+    // Together with the command.
+    let mut child = t.ssh(&["target", "sh"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let script = format!("rm -f {}\n", kept.display());
+    input.write_all(script.as_bytes()).await.unwrap();
+    drop(input);
+    let item = t.broker.item(2).await;
+    let joined = t.broker.joined(&item, script.len()).await;
+    t.broker.allow_with(&item, Some(joined), None);
+    assert_eq!(finish(child).await.status.code(), Some(79));
+    assert!(kept.exists());
+    // Unseen, into something that may run it.
+    let child = t.spawn(&["target", "sh"]);
+    let item = t.broker.item(3).await;
+    t.broker.allow_with(&item, None, Some(InputGrant::usual()));
+    assert_eq!(finish(child).await.status.code(), Some(79));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use expacti_protocol::exit;
 use expacti_protocol::http::RulebookView;
 use expacti_protocol::signed::SignedText;
-use expacti_signing::{RULES_NAMESPACE, Rulebook, SigningKey};
+use expacti_signing::{Place, RULES_NAMESPACE, Rulebook, SigningKey};
 
 use super::rule::describe;
 use crate::broker::Link;
@@ -108,9 +108,9 @@ fn changes(last: Option<&Rulebook>, now: &Rulebook) -> Vec<String> {
         book.people.iter().map(line).collect()
     };
     let targets = |book: &Rulebook| -> BTreeMap<String, String> {
-        let line = |(name, tags): (&String, &Vec<String>)| {
-            let tags = print::safe(&tags.join(", "));
-            (name.clone(), format!("target {}: {tags}", print::safe(name)))
+        let line = |(name, place): (&String, &Place)| {
+            let (host, tags) = (print::safe(&place.host), print::safe(&place.tags.join(", ")));
+            (name.clone(), format!("target {}: {host}:{} {tags}", print::safe(name), place.port))
         };
         book.targets.iter().map(line).collect()
     };
