@@ -163,6 +163,10 @@ impl Approvals {
         info: &Arc<SessionInfo>,
         fed: Option<Fed>,
     ) -> Arc<Waiting> {
+        // What it is input of is signed with it: the id of a command tells nothing, and is the broker's.
+        if let (Some(_), Some(fed)) = (&self.config, &fed) {
+            submission.notes.push(fed.note());
+        }
         let length = submission.text.bytes().map_or(0, |bytes| bytes.len());
         let item = self.state(submission, length, info);
         submission.item = item.as_ref().and_then(|item| self.sign(item));

@@ -6,11 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use expacti_engine::{
     Context, GivenInput, History, InputReport, Level, RiskTables, Snapshot, Verdict, WrittenFile,
-    judge_as, judge_more_input, judge_with_input,
+    judge_as, judge_more_input, judge_with_input, make_visible,
 };
 use expacti_protocol::command::{ItemKind, Submission};
 use expacti_protocol::session::SessionInfo;
 use expacti_signing::Item;
+
+/// How much of a command a note about its input repeats, in characters.
+const NOTE: usize = 200;
 
 /// An item that waits, as far as its approval is concerned.
 pub(crate) struct Waiting {
@@ -36,6 +39,21 @@ pub(crate) struct Fed {
     pub(crate) command: Arc<Waiting>,
     /// What it was given already; `None` where some of that was not seen.
     pub(crate) given: Option<GivenInput>,
+}
+
+impl Fed {
+    /// What it is input of, for whoever decides.
+    pub(super) fn note(&self) -> String {
+        let command = self.command.bytes().unwrap_or_default();
+        let visible = make_visible(&command).text;
+        let cut: String = visible.chars().take(NOTE).collect();
+        let more = if cut.len() < visible.len() { "…" } else { "" };
+        let sha256 = self.command.submission.sha256;
+        match self.command.submission.kind {
+            ItemKind::Stdin => "goes to a login shell".to_owned(),
+            _ => format!("goes to {cut}{more} (sha256 {sha256})"),
+        }
+    }
 }
 
 impl Waiting {
