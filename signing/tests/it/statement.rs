@@ -200,8 +200,11 @@ async fn standard_input_is_signed_as_it_was_shown() {
     assert_eq!(Decision::parse(&signed.statement).unwrap().decisions[0].input, Some(given));
     let signed = allow(None, came(json!("ls"), json!([]))).await.unwrap();
     assert_eq!(Decision::parse(&signed.statement).unwrap().decisions[0].input, None);
-    // An archive, of which there is only a description.
-    assert!(allow(Some(given), came(Value::Null, json!(["a file"]))).await.is_ok());
+    // Of what is no text there is only a description, which is the broker's: not for what may run it.
+    for (text, preview) in [(Value::Null, json!(["a file"])), (json!("id"), json!(["has NUL"]))] {
+        let refused = allow(Some(given), came(text, preview)).await.unwrap_err();
+        assert!(refused.contains("cannot be shown as it is"), "{refused}");
+    }
     let lie = allow(Some(given), came(json!("id"), json!([]))).await.unwrap_err();
     assert!(lie.contains("do not trust this broker"), "{lie}");
     for other in [
