@@ -18,8 +18,8 @@ use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::session::SessionInfo;
 use expacti_protocol::signed::SignedText;
 use expacti_signing::{
-    AllowedSigners, ITEM_NAMESPACE, Item, Limits, Need, Person, Revoked, Settings, Signers,
-    SignersFault, Subject, enough,
+    AllowedSigners, ITEM_NAMESPACE, Item, Limits, Need, Person, Place, Revoked, Rulebook, Settings,
+    Signers, SignersFault, Subject, enough,
 };
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
@@ -28,6 +28,9 @@ pub(crate) use self::held::{Fed, Waiting};
 use self::held::{now, session};
 pub(crate) use self::rulebook::PassedOn;
 use self::rulebook::Rulebooks;
+
+/// After how many seconds without a change what was read of a file is kept.
+const SETTLED: i64 = 2;
 
 /// `[approval]` of the configuration.
 #[derive(Debug, Clone, Default)]
@@ -207,8 +210,7 @@ impl Approvals {
         claimed: &Claimed<'_>,
     ) -> Result<Proven, String> {
         self.is_approved(held, claimed)?;
-        let Limits { grant, input_grant, .. } = claimed.limits;
-        let lasts = self.config.is_some() && (grant.is_some() || input_grant.is_some());
+        let lasts = self.config.is_some();
         let standing = Standing(lasts.then(|| {
             let (all, held) = (Arc::clone(self), Arc::clone(held));
             let (kind, limits) = (claimed.kind, claimed.limits);
@@ -237,14 +239,7 @@ impl Approvals {
             return self.signed(held, claimed, &needs).map(drop);
         };
         let agreed = self.rulebooks.agreed(wanted, &self.signers()?, now())?;
-        let target = agreed.book.targets.get(&held.info.target);
-        let place = (held.info.host.as_str(), held.info.port);
-        if let Some(target) = target.filter(|target| (target.host.as_str(), target.port) != place) {
-            return Err(format!(
-                "the target {} is {}:{} as people have signed it, and not {}:{}",
-                held.info.target, target.host, target.port, held.info.host, held.info.port
-            ));
-        }
+        let target = is_signed(&agreed.book, &held.info)?;
         let context = held.submission.context(Context {
             tags: target.map(|target| target.tags.clone()).unwrap_or_default(),
             ..session(&held.info)
@@ -255,25 +250,27 @@ impl Approvals {
             return Err(format!("a rule that people have signed denies it ({rule})"));
         }
         let people = if claimed.kind == DecisionKind::Rule {
-            if target.is_none() && !agreed.book.targets.is_empty() {
-                return Err("people have signed other targets than this one".to_owned());
-            }
             is_allowed_by(&verdict, &held.input_use(&context)?, claimed)?;
             agreed.people.clone()
         } else {
             self.signed(held, claimed, &needs)?
         };
         // Who answers for the agent, as it was signed, and not only as the broker says.
-        let owner = agreed.book.agents.get(&held.info.agent).map(String::as_str);
+        let owner = agreed.book.agents.get(&held.info.agent).and_then(Option::as_deref);
         for owner in [owner, held.info.owner.as_deref()] {
             enough(&needs, &people, owner).map_err(|missing| missing.to_string())?;
         }
         if verdict.requirement.policy.is_some() {
+            // Names that differ in capital letters only are the same person's.
+            let same = |one: &str, other: &str| one.to_lowercase() == other.to_lowercase();
             let voters = people.iter().map(|person| {
-                let role = agreed.book.people.get(&person.name).map_or("", String::as_str);
-                Voter::new(&person.name, role)
+                let known = agreed.book.people.iter().find(|(name, _)| same(name, &person.name));
+                let (name, role) = known.map_or((person.name.as_str(), ""), |(n, r)| (n, r));
+                Voter::new(name, role)
             });
-            let voters = voters.filter(|voter| !voter.is_agent_or_owner(&held.info.agent, owner));
+            let behind = [Some(held.info.agent.as_str()), owner, held.info.owner.as_deref()];
+            let voters = voters
+                .filter(|voter| !behind.iter().flatten().any(|name| same(name, &voter.person)));
             let votes: Vec<Vote> = voters.map(|voter| Vote { voter, allow: true }).collect();
             if tally(&verdict.requirement, &votes) != Tally::Allowed {
                 return Err(format!(
@@ -359,7 +356,7 @@ impl Approvals {
                 }
             }
         }
-        Ok(config.settings.needs(&Subject {
+        let mut needs = config.settings.needs(&Subject {
             level,
             target: &held.info.target,
             host: &held.info.host,
@@ -367,7 +364,23 @@ impl Approvals {
             effects: &effects,
             // The engine has been asked for each, and answers yes in doubt.
             understood: !unseen,
-        }))
+        });
+        // What a command needed, each piece of its input needs as well.
+        if let Some(fed) = &held.fed {
+            let bare = Claimed {
+                kind: claimed.kind,
+                limits: Limits::default(),
+                signed: &[],
+                input: &[],
+                beneath: &[],
+            };
+            for need in self.needs(&fed.command, &bare, config)? {
+                if !needs.contains(&need) {
+                    needs.push(need);
+                }
+            }
+        }
+        Ok(needs)
     }
 
     /// The signers as the files name them now.
@@ -404,12 +417,40 @@ impl Approvals {
             None => Revoked::default(),
         };
         let signers = Arc::new(Signers { allowed, revoked });
-        // A file that was changed while it was read is read again the next time.
-        if versions()? == before {
+        // One that was changed while it was read, or just before, is read again the next time: within a tick of
+        // the clock a change does not show.
+        if versions()? == before && before.iter().all(Version::is_settled) {
             *read = Some(Read { of: before, signers: Arc::clone(&signers) });
         }
         Ok(signers)
     }
+}
+
+/// Whether target and agent are those that people have signed; what the target is then, if it is registered.
+/// Where any are signed, others are nobody's.
+fn is_signed<'a>(book: &'a Rulebook, info: &SessionInfo) -> Result<Option<&'a Place>, String> {
+    if !book.agents.is_empty() && !book.agents.contains_key(&info.agent) {
+        return Err(format!("people have signed other agents than {}", info.agent));
+    }
+    let Some(place) = book.targets.get(&info.target) else {
+        if book.targets.is_empty() {
+            return Ok(None);
+        }
+        return Err(format!("people have signed other targets than {}", info.target));
+    };
+    if (place.host.as_str(), place.port) != (info.host.as_str(), info.port) {
+        return Err(format!(
+            "the target {} is {}:{} as people have signed it, and not {}:{}",
+            info.target, place.host, place.port, info.host, info.port
+        ));
+    }
+    if !info.host_key_sha256.as_ref().is_some_and(|shown| place.host_keys.contains(shown)) {
+        return Err(format!(
+            "the host key of {} is none of those that people have signed",
+            info.target
+        ));
+    }
+    Ok(Some(place))
 }
 
 /// Whether signed rules allow an item, within these limits.
@@ -460,6 +501,11 @@ fn asking(level: Option<Level>, effect: Option<&String>) -> Result<Snapshot, Str
 }
 
 impl Version {
+    /// Whether it is some seconds since it was changed.
+    fn is_settled(&self) -> bool {
+        now().saturating_sub(self.modified.0.max(self.changed.0)) > SETTLED
+    }
+
     fn of(path: &Path) -> Result<Self, String> {
         use std::os::unix::fs::MetadataExt as _;
         let found = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;

@@ -30,6 +30,9 @@ pub struct SessionInfo {
     /// How the target's host key was checked, for the reviewer: `known_hosts`, `accept-new`,
     /// `not checked (StrictHostKeyChecking=no)`.
     pub host_key: Option<String>,
+    /// The fingerprint of the target's host key, `SHA256:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_key_sha256: Option<String>,
     /// What keeps the program from going round the gate; none in a team's deployment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,

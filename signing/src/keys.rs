@@ -97,6 +97,13 @@ pub fn fingerprint_of(line: &str) -> Result<String, KeyFault> {
     Ok(fingerprint(key.key_data()))
 }
 
+/// The fingerprint of any public key, whether or not it may sign; `None` where it is none.
+#[must_use]
+pub fn fingerprint_of_any(line: &str) -> Option<String> {
+    let key = russh::keys::PublicKey::from_openssh(line.trim()).ok()?;
+    Some(fingerprint(key.key_data()))
+}
+
 /// Whether a key is of the kinds that use a security key, with its flags in each signature.
 pub(crate) fn is_sk(key: &KeyData) -> bool {
     matches!(key, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_))

@@ -24,7 +24,7 @@ pub use approval::{
 pub use check::{
     DECISION_NAMESPACE, ITEM_NAMESPACE, LeftOut, Limits, MAX_STATEMENTS, Reason, Refused, approve,
 };
-pub use keys::{KeyFault, fingerprint_of};
+pub use keys::{KeyFault, fingerprint_of, fingerprint_of_any};
 pub use rulebook::{
     MAX_RULEBOOK, Place, RULES_NAMESPACE, Rulebook, RulebookFault, RulebookPurpose,
 };

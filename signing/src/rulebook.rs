@@ -35,6 +35,8 @@ pub enum RulebookPurpose {
 pub struct Place {
     /// Its host.
     pub host: String,
+    /// The fingerprints of its host keys, `SHA256:…`.
+    pub host_keys: Vec<String>,
     /// The port there.
     pub port: u16,
     /// Its tags: rules and policies ask for them.
@@ -45,8 +47,8 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rulebook {
-    /// The person behind each agent.
-    pub agents: BTreeMap<String, String>,
+    /// The person behind each registered agent, where there is one.
+    pub agents: BTreeMap<String, Option<String>>,
     /// Counts the rulebooks of a broker: a gate takes none with a lower number than it has seen.
     pub epoch: u64,
     /// When it was made, in seconds since the Unix epoch.

@@ -117,6 +117,8 @@ pub struct Session {
     pub host: String,
     /// How its host key was checked.
     pub host_key: Option<String>,
+    /// The fingerprint of its host key.
+    pub host_key_sha256: Option<String>,
     /// What keeps a wrapped program from going round the gate.
     pub isolation: Option<Isolation>,
     /// The person behind the agent.
@@ -155,6 +157,7 @@ impl Session {
             agent: info.agent.clone(),
             host: info.host.clone(),
             host_key: info.host_key.clone(),
+            host_key_sha256: info.host_key_sha256.clone(),
             isolation: info.isolation,
             owner: info.owner.clone(),
             port: info.port,
@@ -301,7 +304,7 @@ impl Item {
             ("where it goes", at == self.interactive),
             ("the command that it is input of", view.parent == self.parent),
             ("the preview", preview == self.preview_sha256),
-            ("a note", self.notes_sha256.iter().all(|note| notes.contains(note))),
+            ("a note", notes.starts_with(&self.notes_sha256)),
         ];
         match same.iter().find(|(_, same)| !same) {
             Some((what, _)) => Err(StatementError::Differs(what)),

@@ -13,6 +13,7 @@ use expacti_protocol::reviewer::ErrorCode;
 use expacti_protocol::signed::{SignedRulebook, SignedText};
 use expacti_signing::{
     AllowedSigners, Place, Revoked, Rulebook, RulebookPurpose, RulesRequirement, Signers, VERSION,
+    fingerprint_of_any,
 };
 
 use super::authority::needs_admin;
@@ -71,10 +72,12 @@ impl State {
             .map(|voter| (voter.person, voter.roles.into_iter().next().unwrap_or_default()))
             .collect();
         let agents = self.principals.values().filter(|p| p.role == Role::Agent);
-        let agents = agents.filter_map(|p| Some((p.name.clone(), p.owner.clone()?))).collect();
+        let agents = agents.map(|p| (p.name.clone(), p.owner.clone())).collect();
         let place = |target: &Target| {
             let (host, port) = (target.host.clone(), target.port);
-            (target.name.clone(), Place { host, port, tags: target.tags.clone() })
+            let keys = target.host_keys.iter().filter_map(|key| fingerprint_of_any(key)).collect();
+            let tags = target.tags.clone();
+            (target.name.clone(), Place { host, host_keys: keys, port, tags })
         };
         let targets = self.targets.values().map(place).collect();
         // How often one was used is nobody's agreement.

@@ -56,8 +56,6 @@ pub(crate) struct Rulebooks {
 
 #[derive(Default)]
 struct State {
-    /// As it was read from the file or written to it.
-    seen: Option<Seen>,
     /// What was checked last, by which signers.
     checked: Option<(Arc<SignedRulebook>, Arc<Signers>, Arc<Agreed>)>,
 }
@@ -101,17 +99,12 @@ impl Rulebooks {
             }
         };
         wanted.is_current(agreed.book.made_at, now).map_err(|fault| fault.to_string())?;
-        let seen = match &state.seen {
-            Some(seen) => seen.clone(),
-            None => load(&self.file)?,
-        };
+        // From the file each time: another gate may keep its memory there as well.
+        let seen = load(&self.file)?;
         let next = seen.then(&agreed.book, Digest::of(signed.statement.as_bytes()), now)?;
         if next.epoch != seen.epoch || next.latest >= seen.latest.saturating_add(NOTE) {
             // What was not written down would be forgotten by a restart.
             store(&self.file, &next)?;
-            state.seen = Some(next);
-        } else {
-            state.seen = Some(seen);
         }
         Ok(agreed)
     }

@@ -119,7 +119,9 @@ impl Connection {
             return Ok(open.clone());
         }
         let mut info = self.info.clone();
-        info.host_key = self.pool.checked().await.ok().map(|checked| checked.host_key);
+        let checked = self.pool.checked().await.ok();
+        info.host_key_sha256 = checked.as_ref().map(|checked| checked.fingerprint.clone());
+        info.host_key = checked.map(|checked| checked.host_key);
         let opened = link.open(info, self.cancel.clone()).await.map_err(|error| match error {
             LinkError::Down => Refusal::unreachable(),
             LinkError::Timeout => Refusal::undecided(&error.to_string()),

@@ -94,10 +94,9 @@ fn changes(last: Option<&Rulebook>, now: &Rulebook) -> Vec<String> {
         book.policies.iter().map(line).collect()
     };
     let agents = |book: &Rulebook| -> BTreeMap<String, String> {
-        let line = |(agent, owner): (&String, &String)| {
-            let text =
-                format!("agent {}: {} answers for it", print::safe(agent), print::safe(owner));
-            (agent.clone(), text)
+        let line = |(agent, owner): (&String, &Option<String>)| {
+            let owner = owner.as_deref().map_or_else(|| "nobody".to_owned(), print::safe);
+            (agent.clone(), format!("agent {}: {owner} answers for it", print::safe(agent)))
         };
         book.agents.iter().map(line).collect()
     };
@@ -110,7 +109,11 @@ fn changes(last: Option<&Rulebook>, now: &Rulebook) -> Vec<String> {
     let targets = |book: &Rulebook| -> BTreeMap<String, String> {
         let line = |(name, place): (&String, &Place)| {
             let (host, tags) = (print::safe(&place.host), print::safe(&place.tags.join(", ")));
-            (name.clone(), format!("target {}: {host}:{} {tags}", print::safe(name), place.port))
+            let keys: String = place.host_keys.iter().map(|key| format!(" {key}")).collect();
+            (
+                name.clone(),
+                format!("target {}: {host}:{} {tags}{keys}", print::safe(name), place.port),
+            )
         };
         book.targets.iter().map(line).collect()
     };
