@@ -102,6 +102,21 @@ fn covered(shown: &CommandView, digest: Option<&str>) -> Result<Option<InputRef>
     }
 }
 
+/// What is about to be signed, for whoever touches the key.
+fn signs(shown: &CommandView) -> String {
+    let session = &shown.session;
+    let text = expacti_engine::make_visible(shown.text.command.as_bytes()).text;
+    format!(
+        "signs {} of {} as {}@{} ({}:{}): {text}",
+        shown.kind.as_str(),
+        print::safe(&session.agent),
+        print::safe(&session.user),
+        print::safe(&session.target),
+        print::safe(&session.host),
+        session.port
+    )
+}
+
 /// Decides on one command; the decision is bound to the bytes the broker shows now.
 async fn decide(
     config: &Config,
@@ -122,6 +137,7 @@ async fn decide(
     };
     let signed = match key.filter(|_| allow) {
         Some(key) => {
+            print::note(&signs(&shown));
             if key.needs_touch() {
                 print::note("touch your key");
             }

@@ -36,7 +36,7 @@ impl Done {
         let mut done = Self::default();
         for command in &performance.commands {
             let effects = &command.effects;
-            done.anything |= !effects.closed;
+            done.anything |= !effects.closed || command.sets_code;
             let mut touched = effects.reads.iter().chain(&effects.writes).chain(&effects.deletes);
             done.anywhere |= touched.any(|touched| touched.open && touched.class != Class::Plain);
             let names = [

@@ -61,6 +61,8 @@ pub(crate) struct Card {
     pub target: String,
     /// The target's name alone.
     pub target_name: String,
+    /// Host and port, where the name does not say them.
+    pub place: Option<String>,
     /// Whether the name is what the broker sent: printable ASCII that a person can type.
     pub target_typable: bool,
     /// Working directory.
@@ -153,6 +155,8 @@ impl Card {
         let target_name = clean(&s.target, 80);
         Self {
             target: clean(&format!("{}@{}", s.user, s.target), 120),
+            place: (s.host != s.target || s.port != 22)
+                .then(|| clean(&format!("{}:{}", s.host, s.port), 120)),
             target_typable: !s.target.is_empty()
                 && s.target.len() <= 64
                 && s.target.bytes().all(|b| b.is_ascii_graphic()),

@@ -143,6 +143,9 @@ fn header(model: &Model, item: &Item, columns: usize) -> Vec<Line<'static>> {
     // Next to the target: of a small box only the first row is certain.
     let cautions = card.cautions.iter().map(|caution| ("", theme.shown(caution), theme.warn()));
     pairs.splice(1..1, cautions);
+    if let Some(place) = &card.place {
+        pairs.insert(1, ("at ", theme.shown(place), Style::new()));
+    }
     if let Some(owner) = &card.owner {
         pairs.push(("for ", theme.shown(owner), Style::new()));
     }

@@ -7,7 +7,7 @@ use super::super::places;
 use super::super::syntax::{self, Dialect, Simple};
 use super::super::value::{Open, Value};
 use super::effects::{network_rank, plain, rank_name, unclosed, with_redirects};
-use super::names::{installed, is_closed_assignment, is_harmless_name};
+use super::names::{installed, is_closed_assignment, is_harmless_name, may_hold_code};
 use super::state::{anything, union};
 use super::words::environment;
 use super::{Result1, Walker, resolve};
@@ -36,6 +36,7 @@ impl Walker<'_> {
                 Effects { reads: redirected.reads, writes: redirected.writes, ..plain() };
             // In a shell that goes on, a name that programs know would mean something.
             effects.redefines = assigned.iter().any(|(name, _)| !is_harmless_name(name));
+            self.assigned_code = assigned.iter().any(|(name, _)| may_hold_code(name));
             self.push(Vec::new(), effects, span);
             return Ok(());
         }

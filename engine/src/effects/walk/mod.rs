@@ -14,6 +14,7 @@ use std::collections::HashMap;
 pub(super) use effects::unclosed;
 use state::{State, anything, merge, union};
 
+use self::names::sets_code;
 use super::model::Effects;
 use super::syntax::{self, Dialect, Item, Join, List, Node, Redirect, RedirectOp, Stage, Unread};
 use super::value::Value;
@@ -38,6 +39,8 @@ pub(crate) struct Performed {
     pub(crate) bare: bool,
     /// Its output goes into one file by a redirection: behind what that holds, or in its place.
     pub(crate) appends: Option<bool>,
+    /// It sets what a shell runs later: an alias, a trap, a prompt.
+    pub(crate) sets_code: bool,
 }
 
 /// What happens when a line runs.
@@ -71,6 +74,7 @@ pub(crate) fn perform(
         state,
         fixed: None,
         dressed: false,
+        assigned_code: false,
         appends: None,
     };
     walker.list(&list)?;
@@ -87,6 +91,8 @@ struct Walker<'a> {
     fixed: Option<Span>,
     /// The command that comes next has assignments or redirections.
     dressed: bool,
+    /// The assignments just read set what a shell runs later.
+    assigned_code: bool,
     /// Whether the command that comes next writes its output behind what a file holds.
     appends: Option<bool>,
 }
@@ -232,6 +238,8 @@ impl Walker<'_> {
 
     fn push(&mut self, words: Vec<Value>, effects: Effects, span: Span) {
         let bare = !words.is_empty() && !std::mem::take(&mut self.dressed);
+        let assigned = std::mem::take(&mut self.assigned_code);
+        let sets_code = assigned || effects.redefines && sets_code(&words);
         let performed = Performed {
             span: self.span(span),
             words,
@@ -241,6 +249,7 @@ impl Walker<'_> {
             fed: self.state.fed,
             bare,
             appends: self.appends.take(),
+            sets_code,
         };
         self.out.commands.push(performed);
     }

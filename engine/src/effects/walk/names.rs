@@ -38,6 +38,59 @@ pub(super) fn is_harmless_name(name: &str) -> bool {
     HARMLESS.contains(name)
 }
 
+/// Variables whose value a shell or the loader runs, or finds programs by.
+pub(super) fn may_hold_code(name: &str) -> bool {
+    matches!(
+        name,
+        "BASH_ENV"
+            | "BASH_LOADABLES_PATH"
+            | "CDPATH"
+            | "ENV"
+            | "EDITOR"
+            | "FCEDIT"
+            | "FPATH"
+            | "HOME"
+            | "IFS"
+            | "MANPAGER"
+            | "PAGER"
+            | "PATH"
+            | "PROMPT_COMMAND"
+            | "PS0"
+            | "PS1"
+            | "PS2"
+            | "PS3"
+            | "PS4"
+            | "SHELLOPTS"
+            | "BASHOPTS"
+            | "VISUAL"
+            | "ZDOTDIR"
+            | "fpath"
+            | "path"
+            | "precmd"
+            | "preexec"
+    ) || ["LD_", "DYLD_", "BASH_FUNC", "GIT_", "PROMPT", "RPS", "RPROMPT", "LESS"]
+        .iter()
+        .any(|beginning| name.starts_with(beginning))
+        || name.contains(['[', '$', '`'])
+}
+
+/// Whether a command that changes what later words mean sets what a shell runs later. In doubt it does.
+pub(super) fn sets_code(words: &[Value]) -> bool {
+    let Some((program, rest)) = words.split_first() else { return false };
+    match program.as_literal() {
+        Some("alias" | "bind" | "complete" | "enable" | "hash" | "trap") => !rest.is_empty(),
+        Some("shopt") => rest.len() > 1,
+        Some("." | "eval" | "exec" | "source") | None => true,
+        Some(_) => rest.iter().any(|word| {
+            let text = word.as_literal();
+            text.is_none_or(|text| {
+                let name = text.split('=').next().unwrap_or_default();
+                may_hold_code(name.trim_start_matches("-v"))
+            })
+        }),
+    }
+}
+
 /// Assignments in front of a command that change how its output looks, and nothing else.
 pub(super) fn is_closed_assignment(name: &str, value: &Value) -> bool {
     let Some(text) = value.as_literal() else { return false };

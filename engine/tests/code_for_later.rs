@@ -1,0 +1,53 @@
+//! What sets code that a shell runs later may do anything: policies by effect ask about it.
+#![allow(clippy::unwrap_used)]
+
+use expacti_engine::{Context, History, Policy, PolicyKind, PolicySet, Snapshot, judge};
+
+fn asks(command: &str) -> bool {
+    let policy = Policy {
+        id: "deletes".to_owned(),
+        kind: PolicyKind::Any,
+        min: 1,
+        group: Vec::new(),
+        role: None,
+        pattern: "*".to_owned(),
+        effects: vec!["deletes".to_owned()],
+        target: None,
+        user: None,
+        tags: Vec::new(),
+        min_level: None,
+        hours: None,
+        timeout_seconds: None,
+        escalate_after_seconds: None,
+        escalate_to: Vec::new(),
+    };
+    let policies = PolicySet::build(vec![policy]).unwrap();
+    let snapshot = Snapshot { policies, ..Snapshot::default() };
+    let context = Context { shell: Some("bash".to_owned()), ..Context::default() };
+    let verdict = judge(&snapshot, command.as_bytes(), &context, &History::default());
+    verdict.requirement.policy.is_some()
+}
+
+#[test]
+fn what_sets_code_for_later_may_do_anything() {
+    for command in [
+        "trap 'rm -rf x' EXIT",
+        "printf -v 'a[$(rm -rf x)]' y",
+        "printf -v PATH /tmp/x; ls",
+        "printf -v PROMPT_COMMAND 'rm -rf x'",
+        "PS4='$(rm -rf x)'; set -x; ls",
+        "PS1='$(rm -rf x)'",
+        "PROMPT_COMMAND='rm -rf x'",
+        "shopt -s expand_aliases\nalias ls='rm -rf x'\nls",
+        "export BASH_ENV=/tmp/x; ls",
+        "export LD_PRELOAD=/tmp/x.so",
+        "hash -p /tmp/evil ls",
+        "enable -f /tmp/x.so y",
+        "declare \"$x\"",
+    ] {
+        assert!(asks(command), "{command}");
+    }
+    for command in ["FOO=1; ls", "set -e; ls", "printf -v x y"] {
+        assert!(!asks(command), "{command}");
+    }
+}
