@@ -10,6 +10,22 @@ pub(crate) fn start() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|e| Failure::failed(format!("failed to start: {e}")))
 }
 
+/// The most files that a server may have open, where the system allows as many. Programs that it starts
+/// may walk through all of them.
+const MAX_FILES: u64 = 1 << 20;
+
+/// Lets this process have as many files open as the system allows: the shares of a server's
+/// connections follow it.
+pub(crate) fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let most = maximum.map_or(MAX_FILES, |n| n.min(MAX_FILES));
+    if current.is_some_and(|n| n < most) {
+        // Where this fails, the shares are smaller.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum });
+    }
+}
+
 /// Standard error, where no secret is written whatever a message quotes. The log brings one message a
 /// write.
 struct MaskedLog;

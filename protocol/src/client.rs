@@ -209,6 +209,8 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(Duration::from_secs(60))
+            // The broker closes an idle connection after ten seconds: be earlier.
+            .pool_idle_timeout(Duration::from_secs(5))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();
         if let Address::Unix(path) = &endpoint.address {
