@@ -15,6 +15,7 @@ pub mod ids;
 pub mod input;
 pub mod inside;
 pub mod principal;
+pub mod private;
 pub mod reads;
 pub mod reviewer;
 pub mod session;

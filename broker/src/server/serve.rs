@@ -141,7 +141,8 @@ fn tls(cert: &Path, key: &Path) -> io::Result<TlsAcceptor> {
     let chain = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|e| wrong(cert, &e))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| wrong(key, &e))?;
+    let pem = expacti_protocol::private::read(key).map_err(|e| wrong(key, &e))?;
+    let private = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|e| wrong(key, &e))?;
     let mut config = rustls::ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, private)
