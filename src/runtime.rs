@@ -26,6 +26,24 @@ pub(crate) fn raise_descriptors() {
     }
 }
 
+/// From now on this process, which serves for long, leaves no picture of its memory on disk, and no other
+/// program of its user may read or attach to it. What it starts can be attached to, but leaves no
+/// pictures either.
+pub(crate) fn hide_server() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    expacti_protocol::hidden::hide_for_good();
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// The same for a program that decides or administers, but for the moments in which the broker of this
+/// machine has to see who asks.
+pub(crate) fn hide_client() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    expacti_protocol::hidden::hide();
+    let maximum = getrlimit(Resource::Core).maximum;
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+}
+
 /// Standard error, where no secret is written whatever a message quotes. The log brings one message a
 /// write.
 struct MaskedLog;

@@ -9,6 +9,7 @@ pub mod command;
 pub mod digest;
 pub mod exit;
 pub mod gate;
+pub mod hidden;
 pub mod home;
 pub mod http;
 pub mod ids;
@@ -20,6 +21,7 @@ pub mod reads;
 pub mod reviewer;
 pub mod session;
 pub mod shell;
+pub mod socket;
 pub mod taint;
 pub mod uplink;
 
