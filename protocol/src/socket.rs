@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_table_of_directories() {
-        let ask = |uid, mode, shared, of_root| {
+        let ask = |uid: u32, mode: u32, shared: bool, of_root: bool| {
             let about = About { is_dir: true, uid, mode: 0o040_000 | mode };
             judge(Path::new("/x"), about, shared, of_root, 1000)
         };
