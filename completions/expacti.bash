@@ -4093,7 +4093,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__target__subcmd__add)
-            opts="-h -V --host-key --tag --broker --token-file --json --help --version"
+            opts="-h -V --host-key --tag --login --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4104,6 +4104,10 @@ _expacti() {
                     return 0
                     ;;
                 --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --login)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -589,6 +589,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_s
 complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -l host-key -d 'Its host key, "ssh-ed25519 AAAA…", or a file with one per line; may be repeated' -r
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -l tag -d 'A tag for policies and scores: production, staging …; may be repeated' -r
+complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -l login -d 'A user that agents may log in as; may be repeated [default: any]' -r
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON document instead of text for people'

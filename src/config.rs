@@ -199,7 +199,7 @@ impl Config {
             (Some((_, Source::File)), Some(token)) | (None, Some(token)) => {
                 Ok(Some(Token::new(&token)))
             }
-            (Some((path, _)), _) => match std::fs::read_to_string(path) {
+            (Some((path, _)), _) => match expacti_protocol::private::read(path) {
                 Ok(text) if !text.trim().is_empty() => Ok(Some(Token::new(&text))),
                 Ok(_) => Err(Failure::usage(format!("the token file {} is empty", path.display()))),
                 Err(e) => Err(Failure::usage(format!(

@@ -218,6 +218,7 @@ pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
         let _ = std::env::set_current_dir("/");
     }
     restrict_umask();
+    crate::runtime::raise_descriptors();
     crate::runtime::log_to_stderr();
     let broker = BrokerConfig { desktop: config.notify(), ..broker_config(config)? };
     crate::runtime::start()?.block_on(serve(config, broker, || {

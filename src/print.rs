@@ -14,16 +14,35 @@ pub(crate) fn note(message: &str) {
 /// One JSON document on standard output.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)
+    writeln!(out, "{}", escaped(&serde_json::to_string_pretty(value)?))
 }
 
 /// One JSON document as a line of standard output, for a program that reads it at once.
 pub(crate) fn json_line<T: Serialize + ?Sized>(value: &T) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    writeln!(out)?;
+    writeln!(out, "{}", escaped(&serde_json::to_string(value)?))?;
     out.flush()
+}
+
+/// The same JSON, in which nothing moves the cursor, reorders what is around it or cannot be seen. Such
+/// characters stand in strings only, where an escape means the same.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        let hidden = c == '\x7f' || (!c.is_ascii() && is_hidden(c));
+        if hidden {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+fn is_hidden(c: char) -> bool {
+    !make_visible(c.encode_utf8(&mut [0; 4]).as_bytes()).hidden.is_empty()
 }
 
 /// A line on standard output.
@@ -115,6 +134,23 @@ mod tests {
     use expacti_protocol::uplink::Isolation;
 
     use super::*;
+
+    #[test]
+    fn json_stays_the_same_and_moves_nothing() -> serde_json::Result<()> {
+        let text =
+            "a\u{1b}[2J\u{7f}\u{9b}\u{202e}\u{2066}\u{200b}\u{2028}\u{e0041} grün 日本 \\ \" \n";
+        let value = serde_json::json!({ text: [text], "plain": 1 });
+        for json in [serde_json::to_string(&value)?, serde_json::to_string_pretty(&value)?] {
+            let shown = escaped(&json);
+            assert!(
+                !shown.chars().any(|c| (c.is_control() && c != '\n') || is_hidden(c)),
+                "{shown}"
+            );
+            assert!(shown.contains("grün 日本") && shown.contains("\\udb40\\udc41"), "{shown}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&shown)?, value);
+        }
+        Ok(())
+    }
 
     #[test]
     fn an_agent_that_can_go_round_the_gate_is_told_apart() {

@@ -123,17 +123,26 @@ fn ids_can_be_shortened_but_not_guessed() -> Result<()> {
     let first = t.wrap(&["ssh", "target", "echo first"]).spawn()?;
     let second = t.wrap(&["ssh", "target", "echo second"]).spawn()?;
     let held = t.wait_pending_count(2)?;
-    t.expacti(&["allow", "cmd_"])?.expect_code(4)?;
+    for short in ["cmd_", "0", "01h"] {
+        t.expacti(&["allow", short])?.expect_code(1)?.expect_stderr(&format!(
+            "command {short:?}: give the whole id, or at least its last 4 letters"
+        ))?;
+    }
     t.expacti(&["allow", "cmd_zzzz"])?.expect_code(4)?;
     t.expacti(&["allow", ""])?.expect_no_stdout()?;
     assert_eq!(t.pending()?.len(), 2);
     let one = held.iter().find(|item| item.command == "echo first").unwrap();
     let other = held.iter().find(|item| item.command == "echo second").unwrap();
+    // What two ids begin with is the time; their last letters are random.
     let shared = one.id.bytes().zip(other.id.bytes()).take_while(|(a, b)| a == b).count();
     t.expacti(&["allow", &one.id[..shared]])?.expect_code(4)?;
-    t.allow(&one.id[..=shared])?;
+    for time in [&one.id[..shared.max(15)], &one.id[..18]] {
+        t.expacti(&["allow", time])?.expect_code(4)?;
+    }
+    assert_eq!(t.pending()?.len(), 2);
+    t.allow(&one.id[one.id.len() - 4..])?;
     first.wait()?.expect_stdout("first\n")?;
-    t.deny(&other.id[..=shared], "no")?;
+    t.deny(&other.id[4..19], "no")?;
     second.wait()?.expect_code(77)?;
     Ok(())
 }

@@ -30,10 +30,8 @@ impl CheckpointKey {
             path: path.display().to_string(),
             why,
         };
-        let key = match std::fs::read(path) {
-            Ok(bytes) => {
-                PrivateKey::from_openssh(&bytes).map_err(|e| fail("read", e.to_string()))?
-            }
+        let key = match expacti_protocol::private::read(path) {
+            Ok(text) => PrivateKey::from_openssh(&text).map_err(|e| fail("read", e.to_string()))?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 let key = generate().map_err(|e| fail("make", e))?;
                 let text =

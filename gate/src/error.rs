@@ -3,6 +3,8 @@
 
 use expacti_protocol::client::ClientError;
 
+use crate::keys::KeyError;
+
 /// Why a gate cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
@@ -10,13 +12,8 @@ pub enum GateError {
     #[error(transparent)]
     Broker(#[from] ClientError),
     /// One of the gate's own identities cannot be used.
-    #[error("cannot use the identity {path}: {why}")]
-    Identity {
-        /// Which file.
-        path: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    #[error("one of the gate's identities: {0}")]
+    Identity(#[from] KeyError),
     /// What the gate asks for before it delivers cannot be used.
     #[error("[approval]: {0}")]
     Approval(String),

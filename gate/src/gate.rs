@@ -36,10 +36,7 @@ impl Gate {
         let stop = CancellationToken::new();
         let mut identities = Vec::new();
         for path in &config.identities {
-            let key = crate::keys::load_private_key(path).map_err(|e| GateError::Identity {
-                path: path.display().to_string(),
-                why: e.to_string(),
-            })?;
+            let key = crate::keys::load_identity(path)?;
             identities.push(Arc::new(key));
         }
         let passed = PassedOn::default();

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use expacti_protocol::private;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey, decode_secret_key};
 
@@ -37,7 +38,7 @@ pub enum KeyError {
 pub fn load_or_create_host_key(path: &Path) -> Result<PrivateKey, KeyError> {
     let file = |why| KeyError::File { path: path.to_owned(), why };
     let format = |why: String| KeyError::Format { path: path.to_owned(), why };
-    match std::fs::read_to_string(path) {
+    match private::read(path) {
         Ok(text) => return decode_secret_key(&text, None).map_err(|e| format(e.to_string())),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => return Err(file(e)),
@@ -67,7 +68,7 @@ pub fn load_or_create_host_key(path: &Path) -> Result<PrivateKey, KeyError> {
     })();
     std::fs::remove_file(&fresh).ok();
     written.map_err(file)?;
-    let text = std::fs::read_to_string(path).map_err(file)?;
+    let text = private::read(path).map_err(file)?;
     PrivateKey::from_openssh(&text).map_err(|e| format(e.to_string()))
 }
 
@@ -80,7 +81,15 @@ pub fn known_hosts_line(alias: &str, key: &PrivateKey) -> String {
     format!("{alias} {}\n", public.to_openssh().unwrap_or_default().trim_end())
 }
 
-/// Reads an unencrypted private key in any format OpenSSH writes.
+/// Reads one of the gate's own identities.
+pub(crate) fn load_identity(path: &Path) -> Result<PrivateKey, KeyError> {
+    let file = |why| KeyError::File { path: path.to_owned(), why };
+    let text = private::read(path).map_err(file)?;
+    decode_secret_key(&text, None)
+        .map_err(|e| KeyError::Format { path: path.to_owned(), why: e.to_string() })
+}
+
+/// Reads an unencrypted private key of the user, in any format OpenSSH writes.
 pub(crate) fn load_private_key(path: &Path) -> Result<PrivateKey, russh::keys::Error> {
     russh::keys::load_secret_key(path, None)
 }
@@ -103,6 +112,18 @@ mod tests {
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         let line = known_hosts_line("expacti-gate", &first);
         assert!(line.starts_with("expacti-gate ssh-ed25519 AAAA"), "{line}");
+        let mode = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for loose in [0o640, 0o604, 0o660] {
+            mode(loose);
+            for said in [load_or_create_host_key(&path), load_identity(&path)] {
+                let said = said.unwrap_err().to_string();
+                assert!(said.contains(&format!("chmod 600 {}", path.display())), "{said}");
+            }
+        }
+        mode(0o600);
+        assert_eq!(load_identity(&path).unwrap().public_key(), first.public_key());
         std::fs::write(&path, "garbage").unwrap();
         assert!(load_or_create_host_key(&path).is_err());
         // As older versions of ssh-keygen wrote them.

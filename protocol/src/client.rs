@@ -4,8 +4,9 @@
 //! known only to the caller.
 
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
@@ -16,8 +17,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 
+use crate::hidden::Seen;
 use crate::http::ErrorBody;
 use crate::reviewer::ErrorCode;
+use crate::socket;
 
 /// The longest WebSocket message either side accepts, in bytes.
 pub const MAX_MESSAGE: usize = 16 * 1024 * 1024;
@@ -87,6 +90,14 @@ pub enum ClientError {
         /// What failed and why.
         message: String,
     },
+    /// Somebody else may answer in the broker's place; nothing was sent.
+    #[error("refused to talk to {at}: {why}")]
+    Untrusted {
+        /// The broker's address.
+        at: String,
+        /// Who, and what to do.
+        why: String,
+    },
     /// The connection failed or broke.
     #[error("the broker at {at} cannot be reached: {why}")]
     Unreachable {
@@ -104,6 +115,7 @@ impl ClientError {
             Self::Address(_) | Self::Clear(_) => crate::exit::USAGE,
             Self::Garbled { .. } => crate::exit::FAILED,
             Self::Refused { code: ErrorCode::NotFound, .. } => crate::exit::NOT_FOUND,
+            Self::Untrusted { .. } => crate::exit::REFUSED,
             Self::Refused {
                 code:
                     ErrorCode::AlreadyVoted
@@ -187,6 +199,15 @@ impl Endpoint {
         }
     }
 
+    fn untrusted(&self, why: String) -> ClientError {
+        ClientError::Untrusted { at: self.display(), why }
+    }
+
+    /// While the broker of this machine is asked, it must be able to see who asks.
+    fn seen(&self) -> Option<Seen> {
+        matches!(self.address, Address::Unix(_)).then(Seen::now)
+    }
+
     fn unreachable(&self, error: &dyn std::error::Error) -> ClientError {
         let mut why = chain(error);
         if matches!(self.address, Address::Unix(_)) {
@@ -201,6 +222,8 @@ impl Endpoint {
 pub struct Client {
     endpoint: Endpoint,
     http: reqwest::Client,
+    /// Whose the socket is was seen to be right.
+    looked: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -209,18 +232,35 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(Duration::from_secs(60))
+            // The broker closes an idle connection after ten seconds: be earlier.
+            .pool_idle_timeout(Duration::from_secs(5))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();
         if let Address::Unix(path) = &endpoint.address {
             builder = builder.unix_socket(path.as_path());
         }
         let http = builder.build().map_err(|e| endpoint.unreachable(&e))?;
-        Ok(Self { endpoint, http })
+        Ok(Self { endpoint, http, looked: Arc::default() })
     }
 
     /// The broker it talks to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Looks whose the socket is, where there is one, before anything is sent.
+    async fn look(&self) -> Result<(), ClientError> {
+        let Address::Unix(path) = &self.endpoint.address else { return Ok(()) };
+        socket::check_directory(path).map_err(|why| self.endpoint.untrusted(why))?;
+        if self.looked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // Whether the broker can be reached is for the request to say.
+        if let Ok(stream) = tokio::net::UnixStream::connect(path).await {
+            check_peer(&self.endpoint, path, &stream)?;
+            self.looked.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     async fn send(
@@ -229,6 +269,8 @@ impl Client {
         path: &str,
         body: Option<serde_json::Value>,
     ) -> Result<reqwest::Response, ClientError> {
+        self.look().await?;
+        let seen = self.endpoint.seen();
         let mut request = self.http.request(method, format!("{}{path}", self.endpoint.base()));
         if let Some(token) = &self.endpoint.token {
             request = request.bearer_auth(token.reveal());
@@ -236,7 +278,9 @@ impl Client {
         if let Some(body) = &body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(|e| self.endpoint.unreachable(&e))?;
+        let answer = request.send().await.map_err(|e| self.endpoint.unreachable(&e));
+        drop(seen);
+        let answer = answer?;
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
@@ -358,19 +402,33 @@ fn unreachable(at: &str, error: &dyn std::error::Error) -> ClientError {
     ClientError::Unreachable { at: at.to_owned(), why: chain(error) }
 }
 
+/// Refuses a socket on which somebody else answers.
+fn check_peer(
+    endpoint: &Endpoint,
+    path: &Path,
+    stream: &tokio::net::UnixStream,
+) -> Result<(), ClientError> {
+    let peer = stream.peer_cred().map_err(|e| endpoint.untrusted(e.to_string()))?;
+    socket::check_peer(path, peer.uid()).map_err(|why| endpoint.untrusted(why))
+}
+
 /// Connects a WebSocket at `path` of that broker.
 pub async fn connect<Tx: Serialize, Rx: DeserializeOwned>(
     endpoint: &Endpoint,
     path: &str,
 ) -> Result<(WsSender<Tx>, WsReceiver<Rx>), ClientError> {
     let at = endpoint.display();
+    let _seen = endpoint.seen();
     let connecting = async {
         let io: Box<dyn Io> = match &endpoint.address {
-            Address::Unix(path) => Box::new(
-                tokio::net::UnixStream::connect(path)
+            Address::Unix(path) => {
+                socket::check_directory(path).map_err(|why| endpoint.untrusted(why))?;
+                let stream = tokio::net::UnixStream::connect(path)
                     .await
-                    .map_err(|e| endpoint.unreachable(&e))?,
-            ),
+                    .map_err(|e| endpoint.unreachable(&e))?;
+                check_peer(endpoint, path, &stream)?;
+                Box::new(stream)
+            }
             Address::Tcp { tls, host, port } => {
                 let bare = host.trim_start_matches('[').trim_end_matches(']');
                 let tcp = tokio::net::TcpStream::connect((bare, *port))

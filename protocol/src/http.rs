@@ -159,6 +159,9 @@ pub struct Target {
     /// `production`, `eu`, …
     #[serde(default)]
     pub tags: Vec<String>,
+    /// The users that agents may name there, besides `user`; of an empty list, any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logins: Vec<String>,
 }
 
 /// The gate asks who a public key is: `POST /v1/gate/agent-key`.

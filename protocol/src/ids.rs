@@ -118,17 +118,30 @@ id!(
     PrincipalId, "prn"
 );
 
-/// The ids that `text` may stand for: the whole id, its beginning (with or without the `cmd_`
-/// part), or its last letters as the reviewer's screen shows them.
+/// The fewest letters of an id's random part that may stand for it.
+pub const MIN_ABBREVIATION: usize = 4;
+
+/// How many letters of an id, after its prefix, say when it was made: the time and the version. Ids that
+/// are made at the same time share them.
+const TIME_LETTERS: usize = 11;
+
+/// Whether text stands for an id: the whole id, its last letters as the reviewer's screen shows them, or
+/// its beginning (with or without the `cmd_` part). It needs four letters of the random part.
 pub fn matches_abbreviation(id: &str, text: &str) -> bool {
-    if text.is_empty() {
-        return false;
-    }
     let bare = id.split_once('_').map_or(id, |(_, bare)| bare);
-    id == text
-        || id.starts_with(text)
-        || bare.starts_with(text)
-        || (text.len() >= 4 && bare.ends_with(text))
+    id == text || (!is_too_short(text) && (is_beginning(id, bare, text) || bare.ends_with(text)))
+}
+
+fn is_beginning(id: &str, bare: &str, text: &str) -> bool {
+    let enough = TIME_LETTERS + MIN_ABBREVIATION;
+    let prefix = id.len() - bare.len();
+    (id.starts_with(text) && text.len() >= prefix + enough)
+        || (bare.starts_with(text) && text.len() >= enough)
+}
+
+/// Whether text is shorter than any abbreviation of an id.
+pub fn is_too_short(text: &str) -> bool {
+    text.split_once('_').map_or(text, |(_, bare)| bare).len() < MIN_ABBREVIATION
 }
 
 #[cfg(test)]
@@ -152,10 +165,13 @@ mod tests {
     #[test]
     fn abbreviations() {
         let id = "cmd_01h455vb4pex5vsknk084sn02q";
-        for yes in [id, "cmd_01h4", "01h455", "n02q"] {
+        for yes in [id, "cmd_01h455vb4pex5vs", "01h455vb4pex5vs", "n02q", "sknk084sn02q"] {
             assert!(matches_abbreviation(id, yes), "{yes}");
         }
-        for no in ["", "q", "2q", "cmd_02", "n02x"] {
+        // The beginning alone is the time: an agent can make many ids that share it.
+        for no in
+            ["", "q", "02q", "cmd_02", "n02x", "cmd_01h4", "01h455vb4pex5v", "cmd_01h455vb4pex5v"]
+        {
             assert!(!matches_abbreviation(id, no), "{no}");
         }
     }

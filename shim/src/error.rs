@@ -108,6 +108,9 @@ pub enum GateError {
     /// Its answer is longer than any that is expected.
     #[error("the gate's answer is too long")]
     TooLong,
+    /// Somebody else may answer in its place; nothing was sent.
+    #[error("refused to talk to the gate at {0}: {1}")]
+    Untrusted(String, String),
     /// The connected socket cannot be passed to the client.
     #[error("the connection cannot be handed to ssh")]
     Undeliverable,

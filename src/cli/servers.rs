@@ -83,6 +83,9 @@ pub(crate) enum TargetCommand {
         /// A tag for policies and scores: production, staging …; may be repeated
         #[arg(long, value_name = "TAG")]
         tag: Vec<String>,
+        /// A user that agents may log in as; may be repeated [default: any]
+        #[arg(long, value_name = "USER")]
+        login: Vec<String>,
     },
     /// List targets
     List,

@@ -240,8 +240,9 @@ pub(crate) async fn target(config: &Config, command: TargetCommand, json: bool) 
 
 async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outcome {
     match command {
-        TargetCommand::Add { name, address, host_key, tag } => {
-            let target = target_of(name, &address, host_key, tag)?;
+        TargetCommand::Add { name, address, host_key, tag, login } => {
+            let mut target = target_of(name, &address, host_key, tag)?;
+            target.logins = login;
             let target: Target = link.client.post("/v1/targets", &target).await?;
             if json {
                 print::json(&target)?;
@@ -264,10 +265,15 @@ async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outc
                             print::safe(&t.name),
                             print::safe(&format!("{}@{}:{}", t.user, t.host, t.port)),
                             print::safe(&t.tags.join(",")),
+                            print::safe(&if t.logins.is_empty() {
+                                "any".to_owned()
+                            } else {
+                                t.logins.join(",")
+                            }),
                         ]
                     })
                     .collect();
-                print::table(&["NAME", "ADDRESS", "TAGS"], &rows)?;
+                print::table(&["NAME", "ADDRESS", "TAGS", "LOGINS"], &rows)?;
             }
         }
         TargetCommand::Remove { name } => {
@@ -317,5 +323,6 @@ fn target_of(
             host_keys.push(line.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
         }
     }
-    Ok(Target { name, user: user.to_owned(), host: host.to_owned(), port, host_keys, tags })
+    let (user, host) = (user.to_owned(), host.to_owned());
+    Ok(Target { name, user, host, port, host_keys, tags, logins: Vec::new() })
 }

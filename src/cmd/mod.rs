@@ -50,12 +50,32 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     if !works_inside(&cli.command) && is_inside_a_wrap(&config.home) {
         return Err(Failure::inside_a_wrap());
     }
+    hide(&cli.command);
     match cli.command {
         Command::Decide(command) => decide(&config, command, json),
         Command::Run(command) => run_agent(&config, command, json),
         Command::Look(command) => look(&config, command, json),
         Command::SetUp(command) => set_up(&config, command, json),
         Command::Servers(command) => servers(&config, command, json),
+    }
+}
+
+/// Keeps other programs of the same user out of what serves, decides or holds a token. This comes after
+/// the look at this process's own environment, which it could not read any more.
+fn hide(command: &Command) {
+    match command {
+        Command::Servers(
+            ServersCommand::Broker(_) | ServersCommand::Up { foreground: true, .. },
+        ) => {
+            runtime::hide_server();
+        }
+        Command::Servers(ServersCommand::Gate(args)) if args.command.is_none() => {
+            // Its broker may be one of this machine, which looks at who asks.
+            runtime::hide_client();
+        }
+        // What a wrap starts is the user's, and is to be as it would be without.
+        Command::Run(_) => {}
+        _ => runtime::hide_client(),
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
         return Err(Failure::failed("a broker runs on this data directory already"));
     };
     installation::restrict_umask();
+    crate::runtime::raise_descriptors();
     crate::runtime::log_to_stderr();
     let mut settings = daemon::broker_config(config)?;
     if let Some(url) = &args.database {
@@ -88,6 +89,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
         ));
     };
     crate::runtime::log_to_stderr();
+    crate::runtime::raise_descriptors();
     let key_path = args.host_key.unwrap_or_else(|| config.home.keys().join("gate_ed25519"));
     let host_key =
         load_or_create_host_key(&key_path).map_err(|e| Failure::failed(e.to_string()))?;

@@ -1,6 +1,7 @@
 //! Who is asking: a token, or the uid of a process on this machine. In doubt: nobody.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
@@ -10,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use expacti_protocol::principal::Role;
 
+use super::doors::Guest;
 use super::shared::Conn;
 use crate::broker::Broker;
 use crate::state::{Peer, Refusal};
@@ -44,7 +46,13 @@ impl FromRequestParts<Broker> for Peer {
             Some(origin) => *origin,
             None => origin(broker, &conn, &parts.headers),
         };
-        identify(broker, &conn, origin, &parts.headers).await
+        let peer = identify(broker, &conn, origin, &parts.headers).await?;
+        if let Some(guest) = parts.extensions.get::<Arc<Guest>>()
+            && !peer.inside_wrap
+        {
+            guest.becomes_known();
+        }
+        Ok(peer)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Finds what a request is about by an abbreviation of its id.
 
 use expacti_protocol::command::CommandView;
-use expacti_protocol::ids::{CommandId, SessionId, matches_abbreviation};
+use expacti_protocol::ids::{
+    CommandId, MIN_ABBREVIATION, SessionId, is_too_short, matches_abbreviation,
+};
 use serde::Deserialize;
 
 use super::answer::view;
@@ -40,6 +42,11 @@ async fn resolve(broker: &Broker, text: &str, what: What) -> Result<String, Refu
     if !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || text.len() > 64 {
         return Err(Refusal::not_found(format!("{what} {text:?}")));
     }
+    if is_too_short(text) {
+        return Err(Refusal::invalid(format!(
+            "{what} {text:?}: give the whole id, or at least its last {MIN_ABBREVIATION} letters"
+        )));
+    }
     let wanted = text.to_owned();
     let open: Vec<String> = broker
         .handle
@@ -57,14 +64,12 @@ async fn resolve(broker: &Broker, text: &str, what: What) -> Result<String, Refu
             What::Command => CommandId::PREFIX,
             What::Session => SessionId::PREFIX,
         };
-        let mut like = vec![format!("{escaped}%"), format!("{prefix}\\_{escaped}%")];
-        if text.len() >= 4 {
-            like.push(format!("%{escaped}"));
-        }
-        match what {
+        let like = [format!("{escaped}%"), format!("{prefix}\\_{escaped}%"), format!("%{escaped}")];
+        let found = match what {
             What::Command => broker.reader.command_ids(&like).await?,
             What::Session => broker.reader.session_ids(&like).await?,
-        }
+        };
+        found.into_iter().filter(|id| matches_abbreviation(id, text)).collect()
     } else {
         open
     };

@@ -1,12 +1,10 @@
-//! Which endpoint answers what, and the sockets it is served on.
+//! Which endpoint answers what.
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
-use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use super::shared::Conn;
 use super::{
     auth, body, commands, gate_ws, log, principals, reviewer_ws, rules, sessions, signing_keys,
     status, taints, wraps,
@@ -18,7 +16,7 @@ use crate::state::Refusal;
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
 impl Broker {
-    fn router(&self) -> Router {
+    pub(super) fn router(&self) -> Router {
         self.for_everybody()
             .merge(self.for_those_outside())
             .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
@@ -102,59 +100,6 @@ impl Broker {
     /// Cancelled when an owner asked the broker to stop.
     pub fn shutdown_requested(&self) -> CancellationToken {
         self.shared.shutdown.clone()
-    }
-
-    /// Answers on a Unix socket until `stop`: processes of the same user need no token.
-    pub async fn serve_unix(
-        &self,
-        listener: UnixListener,
-        stop: CancellationToken,
-    ) -> std::io::Result<()> {
-        self.shared.started_at();
-        let service = self.router().into_make_service_with_connect_info::<Conn>();
-        let serving = axum::serve(listener, service).into_future();
-        tokio::select! {
-            done = serving => done,
-            () = stop.cancelled() => Ok(()),
-        }
-    }
-
-    /// Answers on TCP until `stop`: everybody needs a token.
-    pub async fn serve_tcp(
-        &self,
-        listener: TcpListener,
-        stop: CancellationToken,
-    ) -> std::io::Result<()> {
-        use axum::serve::ListenerExt as _;
-        self.shared.started_at();
-        let listener = listener.tap_io(|tcp| {
-            let _ = tcp.set_nodelay(true);
-        });
-        let app = self.router().layer(axum::Extension(axum::extract::ConnectInfo(Conn::Remote)));
-        let serving = axum::serve(listener, app).into_future();
-        tokio::select! {
-            done = serving => done,
-            () = stop.cancelled() => Ok(()),
-        }
-    }
-
-    /// Answers on TCP with TLS until `stop`.
-    pub async fn serve_tls(
-        &self,
-        listener: std::net::TcpListener,
-        cert: &std::path::Path,
-        key: &std::path::Path,
-        stop: CancellationToken,
-    ) -> std::io::Result<()> {
-        self.shared.started_at();
-        let config = axum_server::tls_rustls::RustlsConfig::from_pem_file(cert, key).await?;
-        let app = self.router().layer(axum::Extension(axum::extract::ConnectInfo(Conn::Remote)));
-        let serving =
-            axum_server::from_tcp_rustls(listener, config)?.serve(app.into_make_service());
-        tokio::select! {
-            done = serving => done,
-            () = stop.cancelled() => Ok(()),
-        }
     }
 }
 

@@ -4,17 +4,17 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
+use super::doors::{Caller, Doors};
 use crate::state::{Now, State};
 use crate::wraps::{PeerProcess, Wraps};
 
 /// What the connections share besides the dispatcher.
 #[derive(Default)]
 pub(crate) struct Shared {
+    pub(super) doors: Arc<Doors>,
     local_gates: Mutex<HashSet<String>>,
     pub(crate) wraps: Wraps,
     started: std::sync::OnceLock<i64>,
@@ -64,26 +64,20 @@ pub(crate) enum Conn {
     Remote,
 }
 
-impl Connected<IncomingStream<'_, UnixListener>> for Conn {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let stream = stream.io();
+impl Conn {
+    /// Who connected to a Unix socket.
+    pub(super) fn caller(stream: &UnixStream) -> Caller {
         let credentials = stream.peer_cred().ok();
         let pid = credentials.and_then(|c| c.pid()).and_then(|pid| u32::try_from(pid).ok());
-        Self::Local {
-            uid: credentials.map(|c| c.uid()),
-            process: Arc::new(PeerProcess::of(stream, pid)),
-        }
+        Caller::Process { uid: credentials.map(|c| c.uid()), pid }
     }
-}
 
-impl Connected<IncomingStream<'_, TcpListener>> for Conn {
-    fn connect_info(_: IncomingStream<'_, TcpListener>) -> Self {
-        Self::Remote
-    }
-}
-
-impl Connected<std::net::SocketAddr> for Conn {
-    fn connect_info(_: std::net::SocketAddr) -> Self {
-        Self::Remote
+    /// The other end of a Unix socket.
+    pub(super) fn local(stream: &UnixStream, caller: Caller) -> Self {
+        let (uid, pid) = match caller {
+            Caller::Process { uid, pid } => (uid, pid),
+            Caller::Network(_) => (None, None),
+        };
+        Self::Local { uid, process: Arc::new(PeerProcess::of(stream, pid)) }
     }
 }

@@ -246,6 +246,7 @@ impl State {
                 "no more than {MAX_JOINED} bytes are decided together with a command"
             )));
         }
+        self.check_bytes(&open.view.session.agent, data.len())?;
         Arc::make_mut(&mut joined.bytes).extend_from_slice(data);
         let report = open.view.input.as_deref().map(|input| input.report.r#use);
         let mut came =

@@ -25,6 +25,7 @@ mod open;
 mod policies;
 mod ports;
 mod principals;
+mod quota;
 mod reads;
 mod recover;
 mod release;

@@ -121,9 +121,13 @@ impl State {
         if open.count() >= MAX_OPEN_PER_SESSION || self.commands.len() >= MAX_OPEN {
             return Err(Refusal::failed("too many commands wait already"));
         }
-        if self.session_of(submission)?.gate != gate {
+        let session = self.session_of(submission)?;
+        if session.gate != gate {
             return Err(Refusal::not_entitled("the session belongs to another gate"));
         }
+        let agent = &session.view.info.agent;
+        self.check_items(agent)?;
+        self.check_bytes(agent, bytes.len())?;
         Ok(bytes)
     }
 

@@ -30,6 +30,22 @@ impl State {
         if target.host_keys.is_empty() {
             return Err(Refusal::invalid("a target needs its host key: see ssh-keyscan(1)"));
         }
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+        if let Some(odd) = target
+            .logins
+            .iter()
+            .find(|l| l.is_empty() || l.starts_with('-') || !l.chars().all(plain))
+        {
+            return Err(Refusal::invalid(format!(
+                "{odd:?} is no login name: letters, digits, '.', '_', '-', '@'"
+            )));
+        }
+        if !target.logins.is_empty() && !target.logins.contains(&target.user) {
+            return Err(Refusal::invalid(format!(
+                "{:?}, the user of the target's address, is not in the list of its logins: add it",
+                target.user
+            )));
+        }
         self.targets.insert(target.name.clone(), target.clone());
         let text = Kept::exact(&target)?;
         self.writes.push(Write::Target { name: target.name.clone(), body: Some(text.clone()) });

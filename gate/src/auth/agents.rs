@@ -247,6 +247,13 @@ pub(crate) fn resolve(
     if user.is_empty() || user.len() > 64 || user.starts_with('-') || !user.bytes().all(plain) {
         return Err("the user name is refused: letters, digits, '.', '_', '-', '@'".to_owned());
     }
+    if !may_log_in(&record, &user) {
+        return Err(format!(
+            "agents may not log in as {user:?} on the target {:?}, only as: {}",
+            record.name,
+            expacti_protocol::one_line(&record.logins.join(", "))
+        ));
+    }
     Ok(Target {
         alias: record.name,
         host: record.host,
@@ -260,6 +267,11 @@ pub(crate) fn resolve(
         address_family: None,
         keepalive: None,
     })
+}
+
+/// Whether agents may be that user on a target: the target's list says so, where it has one.
+fn may_log_in(record: &TargetRecord, user: &str) -> bool {
+    record.logins.is_empty() || record.logins.iter().any(|login| login == user)
 }
 
 /// Starts the connection of a logged-in agent to its target.
@@ -300,7 +312,13 @@ mod tests {
             port: 22,
             host_keys: Vec::new(),
             tags: Vec::new(),
+            logins: Vec::new(),
         };
+        let listed = TargetRecord { logins: vec!["root".to_owned()], ..record.clone() };
+        assert!(may_log_in(&record, "anybody") && may_log_in(&listed, "root"));
+        for other in ["deploy", "Root", "root ", "", "roo"] {
+            assert!(!may_log_in(&listed, other), "{other:?}");
+        }
         let targets = [record];
         assert_eq!(choose("bob%web-1", &targets, None), Some((Some("bob"), "web-1", true)));
         assert_eq!(choose("%web-1", &targets, None), Some((None, "web-1", true)));

@@ -223,6 +223,7 @@ mod tests {
             port,
             host_keys: Vec::new(),
             tags: Vec::new(),
+            logins: Vec::new(),
         }
     }
 

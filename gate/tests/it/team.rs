@@ -44,6 +44,7 @@ pub async fn serve_with(
         port: t.sshd.port,
         host_keys,
         tags: Vec::new(),
+        logins: Vec::new(),
     };
     let other = crate::trial::other_key(t, "other_host");
     t.broker.set_targets(vec![

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use expacti_protocol::socket;
 use expacti_protocol::uplink::{MAX_UPLINK, Uplink, UplinkReply};
 
 use crate::error::{GateError, ResolveError, WrapError};
@@ -29,16 +30,23 @@ pub(crate) fn open(gate: &Path, uplink: &Uplink) -> Result<Opened, WrapError> {
     if line.len() > MAX_UPLINK {
         return Err(ResolveError::CommandLineTooLong(line.len()).into());
     }
-    let mut socket = UnixStream::connect(gate).map_err(WrapError::io(format!(
+    let untrusted = |why| GateError::Untrusted(gate.display().to_string(), why);
+    socket::check_directory(gate).map_err(untrusted)?;
+    let mut stream = UnixStream::connect(gate).map_err(WrapError::io(format!(
         "reach the gate at {} (`expacti up` starts it)",
         gate.display()
     )))?;
+    #[cfg(target_os = "linux")]
+    let peer = rustix::net::sockopt::socket_peercred(&stream)
+        .map_err(WrapError::errno("see whose the gate is"))?;
+    #[cfg(target_os = "linux")]
+    socket::check_peer(gate, peer.uid.as_raw()).map_err(untrusted)?;
     let talk = || WrapError::io("talk to the gate");
-    socket.set_read_timeout(Some(REPLY_TIMEOUT)).map_err(talk())?;
-    socket.set_write_timeout(Some(REPLY_TIMEOUT)).map_err(talk())?;
+    stream.set_read_timeout(Some(REPLY_TIMEOUT)).map_err(talk())?;
+    stream.set_write_timeout(Some(REPLY_TIMEOUT)).map_err(talk())?;
     // A gate that refuses early says why, and its answer can be read although it reads no more.
-    let written = socket.write_all(&line);
-    let reply = reply_line(&mut socket)?;
+    let written = stream.write_all(&line);
+    let reply = reply_line(&mut stream)?;
     let reply: UplinkReply = serde_json::from_slice(&reply).map_err(GateError::Garbled)?;
     if !reply.ok {
         let why = reply.error.as_deref().unwrap_or("the gate refused the connection");
@@ -46,9 +54,9 @@ pub(crate) fn open(gate: &Path, uplink: &Uplink) -> Result<Opened, WrapError> {
         return if reply.unknown_token { Ok(Opened::UnknownToken(refused)) } else { Err(refused) };
     }
     written.map_err(talk())?;
-    socket.set_read_timeout(None).map_err(talk())?;
-    socket.set_write_timeout(None).map_err(talk())?;
-    Ok(Opened::Socket(socket))
+    stream.set_read_timeout(None).map_err(talk())?;
+    stream.set_write_timeout(None).map_err(talk())?;
+    Ok(Opened::Socket(stream))
 }
 
 /// Reads up to the newline and not a byte further: what follows is for the client.

@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, File},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -61,7 +62,7 @@ impl<'t> Team<'t> {
         };
         let reviewer = token(&["reviewer", "add", "alice", "--role", "admin", "--json"])?;
         let gate_token = dir.join("gate.token");
-        fs::write(&gate_token, token(&["gate", "add", "edge", "--json"])?)?;
+        write_private(&gate_token, &token(&["gate", "add", "edge", "--json"])?)?;
         let public = trial.client().public_key().display().to_string();
         trial.expacti(&["agent", "add", "bot", "--key", &public])?.expect_code(0)?;
         let address = format!("{}@127.0.0.1:{}", user()?, trial.sshd().port());
@@ -228,6 +229,13 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Writes a file that only its owner can read, as a token has to be kept.
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, "")?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(fs::write(path, text)?)
 }
 
 /// The port in `... listens on http://127.0.0.1:PORT ...` or `... listens on 127.0.0.1:PORT, ...`.

@@ -6,7 +6,7 @@ use axum::http::{Method, Request, StatusCode};
 use expacti_protocol::home::Home;
 use tower::ServiceExt as _;
 
-use super::Conn;
+use super::super::shared::Conn;
 use crate::broker::{Broker, BrokerConfig};
 
 /// Every endpoint: its path, and its methods.

@@ -6,6 +6,7 @@ mod input;
 mod items;
 mod lifecycle;
 mod orders;
+mod quota;
 mod reads;
 mod secret_input;
 mod shell;
