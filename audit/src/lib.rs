@@ -9,10 +9,17 @@ mod chain;
 mod checkpoint;
 mod entry;
 mod hash;
+mod merkle;
+mod note;
 mod verify;
 
 pub use chain::{Chain, Link};
 pub use checkpoint::{CHECKPOINT_NAMESPACE, Checkpoint, checkpoint_message};
 pub use entry::{Entry, EntryError, MAX_LINE};
 pub use hash::{GENESIS, line_hash};
+pub use merkle::{CompactRange, Tree, TreeHash, extends, includes, leaf_hash};
+pub use note::{
+    Ed25519Check, Note, NoteError, NoteKey, NoteSignature, TreeHead, cosigned, decode_hash,
+    encode_hash, log_origin,
+};
 pub use verify::{Fault, SignatureCheck, Summary, Tail, verify};
