@@ -19,7 +19,7 @@ pub enum Purpose {
     /// Entries and their proofs.
     #[serde(rename = "expacti-proof")]
     Proof,
-    /// The same with what was signed and what was recorded.
+    /// The same with what people signed.
     #[serde(rename = "expacti-bundle")]
     Bundle,
 }
@@ -54,15 +54,14 @@ pub struct Evidence {
     pub checkpoint: String,
     /// The command's id.
     pub command: String,
+    /// What the broker signed: which entries are about it, and the digest of the recording.
+    pub contents: SignedStatement,
     /// The entries about it, in order.
     pub entries: Vec<ProvenEntry>,
     /// The public key that signed the head, `ssh-ed25519 AAAA…`.
     pub key: String,
     /// Which document it is.
     pub purpose: Purpose,
-    /// What the broker signed of the recording, in a bundle; none where nothing was recorded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recording: Option<SignedStatement>,
     /// What people signed, in a bundle: the same as in the entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Vec<SignedStatement>>,
@@ -109,15 +108,16 @@ impl Evidence {
         command: String,
         key: String,
         checkpoint: String,
+        contents: SignedStatement,
         entries: Vec<ProvenEntry>,
     ) -> Self {
         Self {
             checkpoint,
             command,
+            contents,
             entries,
             key,
             purpose: Purpose::Proof,
-            recording: None,
             signed: None,
             version: VERSION,
         }
@@ -134,8 +134,8 @@ impl Evidence {
         if read.version != VERSION {
             return Err(EvidenceError::Unreadable(format!("it has version {}", read.version)));
         }
-        if is_bundle != read.signed.is_some() || (!is_bundle && read.recording.is_some()) {
-            let what = "only a bundle has what was signed and recorded";
+        if is_bundle != read.signed.is_some() {
+            let what = "only a bundle has what people signed";
             return Err(EvidenceError::Unreadable(what.to_owned()));
         }
         Ok(read)
@@ -152,10 +152,10 @@ impl Evidence {
     /// Leaves out what only a bundle has.
     #[must_use]
     pub fn into_proof(self) -> Self {
-        Self { signed: None, recording: None, purpose: Purpose::Proof, ..self }
+        Self { signed: None, purpose: Purpose::Proof, ..self }
     }
 
-    /// Checks the checkpoint and each entry. `key` is the Ed25519 key that has to have signed it, `witnesses`
+    /// Checks the checkpoint and each entry, not what the broker signed of the contents. `key` is the Ed25519 key that has to have signed it, `witnesses`
     /// are those that have to have cosigned it as well.
     ///
     /// # Errors
@@ -256,7 +256,8 @@ mod tests {
             proof: tree.inclusion(index, 9).unwrap().iter().map(encode_hash).collect(),
         });
         let note = Note { body, signatures: vec![line] }.text();
-        Evidence::new("cmd_a".to_owned(), "key".to_owned(), note, entries.to_vec())
+        let contents = SignedStatement { statement: String::new(), signature: String::new() };
+        Evidence::new("cmd_a".to_owned(), "key".to_owned(), note, contents, entries.to_vec())
     }
 
     fn good(evidence: &Evidence) -> bool {

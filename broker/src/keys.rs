@@ -1,4 +1,4 @@
-//! The broker's key: it signs checkpoints, heads of the log as notes, and what was recorded. The three
+//! The broker's key: it signs checkpoints, heads of the log as notes, and what a proof holds. The three
 //! cannot be taken for each other: the first and the last are SSHSIG with namespaces of their own, and a note
 //! begins with its log's origin.
 

@@ -15,33 +15,47 @@ use crate::keys::CheckpointKey;
 use crate::state::Refusal;
 use crate::store::Reader;
 
-/// The SSHSIG namespace of what the broker signs of a recording.
-pub const RECORDING_NAMESPACE: &str = "expacti-recording";
+/// The SSHSIG namespace of what the broker signs of a proof's contents.
+pub const CONTENTS_NAMESPACE: &str = "expacti-contents";
 
 /// Lines that are read at once.
 const PAGE: u64 = 5000;
 
-/// What the broker signs of a recording.
+/// What the broker signs of a proof's contents, so that nothing is left out of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RecordingStatement {
-    /// Its length.
-    pub bytes: u64,
-    /// Whether the session is over, so that nothing is added any more.
-    pub complete: bool,
-    /// Always `expacti-recording`.
+pub struct Contents {
+    /// The command.
+    pub command: String,
+    /// The places, from 0, of all entries about it.
+    pub entries: Vec<u64>,
+    /// Always `expacti-contents`.
     pub purpose: String,
-    /// Whose recording it is.
-    pub session_id: String,
-    /// SHA-256 of the file, in hex.
-    pub sha256: String,
+    /// What is there of the recording of its session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingDigest>,
+    /// How many entries the log had.
+    pub size: u64,
     /// Always 1.
     pub version: u32,
 }
 
+/// A recording, as it was when it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordingDigest {
+    /// Its length.
+    pub bytes: u64,
+    /// Whether the session is over, so that nothing is added any more.
+    pub complete: bool,
+    /// Whose recording it is.
+    pub session_id: String,
+    /// SHA-256 of the file, in hex.
+    pub sha256: String,
+}
+
 /// What the broker proves.
 pub(crate) struct Proofs {
-    key: Arc<CheckpointKey>,
     grown: Mutex<Grown>,
 }
 
@@ -72,13 +86,13 @@ pub(crate) struct Consistency {
 impl Proofs {
     pub(crate) fn new(key: Arc<CheckpointKey>) -> Self {
         let grown = Grown {
-            key: Arc::clone(&key),
+            key,
             tree: Tree::default(),
             origin: String::new(),
             head: GENESIS.to_owned(),
             note: None,
         };
-        Self { key, grown: Mutex::new(grown) }
+        Self { grown: Mutex::new(grown) }
     }
 
     /// Takes in what was written up to a head that the broker's state has, or beyond it where somebody else
@@ -108,19 +122,6 @@ impl Proofs {
             return Err(altered(size));
         }
         Ok(UpToHead(grown))
-    }
-
-    /// What the broker signs of a recording.
-    pub(crate) fn recording(
-        &self,
-        statement: &RecordingStatement,
-    ) -> Result<SignedStatement, Refusal> {
-        let failed = |why: String| Refusal::failed(format!("failed to sign a recording: {why}"));
-        let value = serde_json::to_value(statement).map_err(|e| failed(e.to_string()))?;
-        // Without numbers that are not whole, and with its keys in order, that is canonical.
-        let statement = value.to_string();
-        let signature = self.key.sign_for(RECORDING_NAMESPACE, &statement).map_err(failed)?;
-        Ok(SignedStatement { statement, signature })
     }
 }
 
@@ -160,6 +161,16 @@ impl Grown {
     }
 }
 
+impl Grown {
+    fn sign_contents(&self, contents: &Contents) -> Result<SignedStatement, Refusal> {
+        let failed = |why: String| Refusal::failed(format!("failed to sign a proof: {why}"));
+        // Its fields are in order and its numbers whole: that is the canonical text.
+        let statement = serde_json::to_string(contents).map_err(|e| failed(e.to_string()))?;
+        let signature = self.key.sign_for(CONTENTS_NAMESPACE, &statement).map_err(failed)?;
+        Ok(SignedStatement { statement, signature })
+    }
+}
+
 impl UpToHead<'_> {
     /// How many lines.
     pub(crate) fn size(&self) -> u64 {
@@ -189,6 +200,7 @@ impl UpToHead<'_> {
         &mut self,
         command: &str,
         lines: Vec<(u64, String)>,
+        recording: Option<RecordingDigest>,
     ) -> Result<Evidence, Refusal> {
         let mut entries = Vec::new();
         for (seq, line) in lines {
@@ -201,7 +213,16 @@ impl UpToHead<'_> {
             let proof = proof.iter().map(encode_hash).collect();
             entries.push(ProvenEntry { index, line, proof });
         }
+        let contents = Contents {
+            command: command.to_owned(),
+            entries: entries.iter().map(|entry| entry.index).collect(),
+            purpose: CONTENTS_NAMESPACE.to_owned(),
+            recording,
+            size: self.size(),
+            version: 1,
+        };
+        let contents = self.0.sign_contents(&contents)?;
         let key = self.0.key.public().to_owned();
-        Ok(Evidence::new(command.to_owned(), key, self.checkpoint()?, entries))
+        Ok(Evidence::new(command.to_owned(), key, self.checkpoint()?, contents, entries))
     }
 }

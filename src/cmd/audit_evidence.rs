@@ -4,7 +4,7 @@ use std::path::Path;
 
 use expacti_audit::{Evidence, NoteKey, Proven, SignedStatement, encode_hash};
 use expacti_broker::{
-    RECORDING_NAMESPACE, RecordingStatement, check_ed25519, check_statement, read_ed25519,
+    CONTENTS_NAMESPACE, Contents, RecordingDigest, check_ed25519, check_statement, read_ed25519,
 };
 use expacti_protocol::exit;
 use expacti_signing::{
@@ -26,8 +26,9 @@ pub(super) async fn write(link: &Link, id: &str, out: Option<&Path>, bundle: boo
     // What the broker sends has to hold before it is handed on.
     let key = read_ed25519(&evidence.key);
     let key = key.ok_or_else(|| Failure::failed("the broker's key is no Ed25519 key"))?;
-    evidence
-        .verify(key, &[], &check_ed25519)
+    let proven = evidence.verify(key, &[], &check_ed25519).map_err(|e| e.to_string());
+    proven
+        .and_then(|proven| contents(&evidence, &proven))
         .map_err(|e| Failure::failed(format!("the broker's proof does not hold: {e}")))?;
     let Some(path) = out else {
         print::json(&evidence)?;
@@ -69,7 +70,7 @@ struct Report {
     entries: Vec<Value>,
     signatures: Vec<Signature>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    recording: Option<RecordingStatement>,
+    recording: Option<RecordingDigest>,
     witnesses: Vec<String>,
     not_proven: Vec<String>,
 }
@@ -138,18 +139,15 @@ fn check(
     {
         return Err("it is signed by another key than the one given".to_owned());
     }
-    let Proven { head, entries } =
-        evidence.verify(public, witnesses, &check_ed25519).map_err(|e| e.to_string())?;
+    let proven = evidence.verify(public, witnesses, &check_ed25519).map_err(|e| e.to_string())?;
+    let recording = contents(&evidence, &proven)?;
+    let Proven { head, entries } = proven;
     let mut signatures = Vec::new();
     for entry in &entries {
         for signed in signed(entry) {
             signatures.push(signature(entry, &signed?, signers)?);
         }
     }
-    let recording = match &evidence.recording {
-        Some(signed) => Some(recording(signed, &evidence.key, &entries)?),
-        None => None,
-    };
     let not_proven = not_proven(wanted, signers, witnesses, &signatures, recording.as_ref());
     Ok(Report {
         ok: true,
@@ -215,24 +213,30 @@ fn signature(
     })
 }
 
-/// What the broker signed of the recording of these entries' session.
-fn recording(
-    signed: &SignedStatement,
-    key: &str,
-    entries: &[Value],
-) -> Result<RecordingStatement, String> {
-    if !check_statement(key, RECORDING_NAMESPACE, &signed.statement, &signed.signature) {
-        return Err("the signature of the recording does not fit".to_owned());
+/// Checks that the entries are those of which the broker signed that there are no others, and returns what it
+/// signed of the recording.
+fn contents(evidence: &Evidence, proven: &Proven) -> Result<Option<RecordingDigest>, String> {
+    let SignedStatement { statement, signature } = &evidence.contents;
+    if !check_statement(&evidence.key, CONTENTS_NAMESPACE, statement, signature) {
+        return Err("the broker's signature of the contents does not fit".to_owned());
     }
-    let read: RecordingStatement = serde_json::from_str(&signed.statement)
-        .map_err(|e| format!("what was signed of the recording is unreadable: {e}"))?;
-    let of_session = |entry: &Value| {
-        entry.get("session_id").and_then(Value::as_str) == Some(read.session_id.as_str())
+    let read: Contents = serde_json::from_str(statement)
+        .map_err(|e| format!("what the broker signed of the contents is unreadable: {e}"))?;
+    let same = read.purpose == CONTENTS_NAMESPACE
+        && read.version == 1
+        && read.command == evidence.command
+        && read.size == proven.head.size
+        && read.entries.iter().eq(evidence.entries.iter().map(|entry| &entry.index));
+    if !same {
+        return Err("the entries are not those that the broker signed for".to_owned());
+    }
+    let of_session = |entry: &Value, recording: &RecordingDigest| {
+        entry.get("session_id").and_then(Value::as_str) == Some(recording.session_id.as_str())
     };
-    if read.purpose != RECORDING_NAMESPACE || read.version != 1 || !entries.iter().all(of_session) {
-        return Err("what was signed of the recording is about something else".to_owned());
+    if read.recording.iter().any(|r| proven.entries.iter().any(|entry| !of_session(entry, r))) {
+        return Err("the recording is that of another session".to_owned());
     }
-    Ok(read)
+    Ok(read.recording)
 }
 
 fn not_proven(
@@ -240,7 +244,7 @@ fn not_proven(
     signers: Option<&Signers>,
     witnesses: &[NoteKey],
     signatures: &[Signature],
-    recording: Option<&RecordingStatement>,
+    recording: Option<&RecordingDigest>,
 ) -> Vec<String> {
     let mut all = Vec::new();
     if key.is_none() {
@@ -258,9 +262,8 @@ fn not_proven(
         all.push("that others see the same log: no witness was asked for (--witness)");
     }
     all.push("that the log has all that happened: it has what the broker wrote down");
-    all.push("that no other entry is about the command: only those of the bundle are shown");
     match recording {
-        Some(RecordingStatement { complete: false, .. }) => {
+        Some(RecordingDigest { complete: false, .. }) => {
             all.push("how the recording goes on: the session was not over");
         }
         Some(_) => all.push("what is in the recording: compare the file with its digest"),
@@ -285,6 +288,7 @@ fn show(report: &Report) -> Result<(), Failure> {
     for entry in &report.entries {
         print::line(&format!("  {}", describe(entry)))?;
     }
+    print::line(&format!("  and, says the broker, no others up to entry {}", report.size))?;
     for Signature { entry, person, fingerprint, touched, verified } in &report.signatures {
         let person = person.as_deref().map_or("somebody".to_owned(), print::safe);
         let presence = match (touched, verified) {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
-use expacti_audit::{Evidence, SignedStatement};
+use expacti_audit::Evidence;
 use expacti_protocol::ids::SessionId;
 use serde::Deserialize;
 use sha2::Digest as _;
@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use super::answer::{Answer, view};
 use super::lookup::find_command;
 use crate::broker::Broker;
-use crate::proofs::{Consistency, RECORDING_NAMESPACE, RecordingStatement, UpToHead};
+use crate::proofs::{Consistency, RecordingDigest, UpToHead};
 use crate::state::{Peer, Refusal};
 
 /// What is asked of a head.
@@ -57,15 +57,14 @@ pub(super) async fn command(
     let id = found.id.as_str();
     let mut log = up_to_head(&broker).await?;
     let lines = broker.reader.audit_about(id, log.size()).await?;
-    let evidence = log.evidence(id, lines)?;
-    Ok(Json(Evidence { recording, ..evidence }))
+    log.evidence(id, lines, recording).map(Json)
 }
 
 /// What is there of a session's recording.
 async fn recording(
     broker: &Broker,
     session: &SessionId,
-) -> Result<Option<SignedStatement>, Refusal> {
+) -> Result<Option<RecordingDigest>, Refusal> {
     let failed = |e: std::io::Error| {
         Refusal::failed(format!("failed to read the recording of {session}: {e}"))
     };
@@ -85,13 +84,10 @@ async fn recording(
         digest.update(chunk);
         bytes = bytes.saturating_add(read as u64);
     }
-    let statement = RecordingStatement {
+    Ok(Some(RecordingDigest {
         bytes,
         complete: !open,
-        purpose: RECORDING_NAMESPACE.to_owned(),
         session_id: session.to_string(),
         sha256: hex::encode(digest.finalize()),
-        version: 1,
-    };
-    broker.proofs.recording(&statement).map(Some)
+    }))
 }
