@@ -13,6 +13,19 @@ use serde_json::{Value, json};
 /// A FIDO2 key in software, which is "touched" at once.
 const SK_DUMMY: &str = "/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so";
 
+/// Allows a command as any other program would: its id, the key, the broker's socket.
+const SIGN_BY_HAND: &str = r#"
+api() { curl -sS --fail-with-body --unix-socket "$socket" "http://localhost/v1/commands/$@"; }
+id=$1 key=$2 socket=$3
+api "$id" | jq -j .item.statement >item
+printf '{"decisions":[{"decision":"allow","item":%s}],"purpose":"expacti-decision","version":1}' \
+    "$(cat item)" >decision
+ssh-keygen -Y sign -f "$key" -n expacti-decision <decision >decision.sig
+jq -n --rawfile statement decision --rawfile signature decision.sig \
+    --arg sha256 "$(jq -r .sha256 item)" '{allow: true} + $ARGS.named' |
+    api "$id/decision" -H 'content-type: application/json' -d @-
+"#;
+
 /// A key pair; the path of the private key.
 fn key(t: &Trial, name: &str, args: &[&str]) -> Result<PathBuf> {
     let path = t.dir().join(name);
@@ -213,10 +226,15 @@ fn a_key_that_was_not_touched_is_refused() -> Result<()> {
         let list = signers(&t, name, &key)?;
         let run = t.wrap(&["ssh", "target", "echo touched"]).spawn()?;
         let id = t.wait_pending()?.id;
-        t.launch(&["allow", &id, "--key", &key.display().to_string()])
+        // `expacti allow` would not send a signature without a touch.
+        let signed = Command::new("sh")
+            .args(["-euc", SIGN_BY_HAND, "sh", &id])
+            .arg(&key)
+            .arg(t.home().join("broker.sock"))
+            .current_dir(t.dir())
             .env("SSH_SK_PROVIDER", SK_DUMMY)
-            .run()?
-            .expect_code(0)?;
+            .output()?;
+        ensure!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
         run.wait()?.expect_code(0)?;
         let file = t.dir().join("bundle.json").display().to_string();
         t.expacti(&["audit", "bundle", &id, "--out", &file])?.expect_code(0)?;
