@@ -205,6 +205,13 @@ fn a_proof_has_the_entries_and_no_more() -> Result<()> {
     assert!(read.get("signed").is_none());
     let kinds = t.entry_kinds(&id)?;
     assert_eq!(read["entries"].as_array().unwrap().len(), kinds.len());
+    // The head by itself, as any other program gets it.
+    let socket = t.home().join("broker.sock").display().to_string();
+    let url = "http://localhost/v1/checkpoint";
+    let note = t.direct(&["curl", "-sS", "--fail", "--unix-socket", &socket, url]).run()?;
+    let (note, checkpoint) = (note.expect_code(0)?.out(), read["checkpoint"].as_str().unwrap());
+    assert_eq!(note.lines().next(), checkpoint.lines().next());
+    assert!(note.starts_with("expacti/") && note.contains("\n\n\u{2014} expacti/"), "{note}");
     // Later entries change nothing: the head in it is the one of then.
     t.rule("--exact", "uptime")?;
     t.expacti(&["audit", "verify", "--proof", &file])?.expect_code(0)?;
