@@ -136,6 +136,9 @@ _expacti() {
             expacti__subcmd__agent__subcmd__help,remove)
                 cmd="expacti__subcmd__agent__subcmd__help__subcmd__remove"
                 ;;
+            expacti__subcmd__audit,bundle)
+                cmd="expacti__subcmd__audit__subcmd__bundle"
+                ;;
             expacti__subcmd__audit,export)
                 cmd="expacti__subcmd__audit__subcmd__export"
                 ;;
@@ -145,8 +148,14 @@ _expacti() {
             expacti__subcmd__audit,log)
                 cmd="expacti__subcmd__audit__subcmd__log"
                 ;;
+            expacti__subcmd__audit,prove)
+                cmd="expacti__subcmd__audit__subcmd__prove"
+                ;;
             expacti__subcmd__audit,verify)
                 cmd="expacti__subcmd__audit__subcmd__verify"
+                ;;
+            expacti__subcmd__audit__subcmd__help,bundle)
+                cmd="expacti__subcmd__audit__subcmd__help__subcmd__bundle"
                 ;;
             expacti__subcmd__audit__subcmd__help,export)
                 cmd="expacti__subcmd__audit__subcmd__help__subcmd__export"
@@ -156,6 +165,9 @@ _expacti() {
                 ;;
             expacti__subcmd__audit__subcmd__help,log)
                 cmd="expacti__subcmd__audit__subcmd__help__subcmd__log"
+                ;;
+            expacti__subcmd__audit__subcmd__help,prove)
+                cmd="expacti__subcmd__audit__subcmd__help__subcmd__prove"
                 ;;
             expacti__subcmd__audit__subcmd__help,verify)
                 cmd="expacti__subcmd__audit__subcmd__help__subcmd__verify"
@@ -307,11 +319,17 @@ _expacti() {
             expacti__subcmd__help__subcmd__agent,remove)
                 cmd="expacti__subcmd__help__subcmd__agent__subcmd__remove"
                 ;;
+            expacti__subcmd__help__subcmd__audit,bundle)
+                cmd="expacti__subcmd__help__subcmd__audit__subcmd__bundle"
+                ;;
             expacti__subcmd__help__subcmd__audit,export)
                 cmd="expacti__subcmd__help__subcmd__audit__subcmd__export"
                 ;;
             expacti__subcmd__help__subcmd__audit,log)
                 cmd="expacti__subcmd__help__subcmd__audit__subcmd__log"
+                ;;
+            expacti__subcmd__help__subcmd__audit,prove)
+                cmd="expacti__subcmd__help__subcmd__audit__subcmd__prove"
                 ;;
             expacti__subcmd__help__subcmd__audit,verify)
                 cmd="expacti__subcmd__help__subcmd__audit__subcmd__verify"
@@ -355,11 +373,23 @@ _expacti() {
             expacti__subcmd__help__subcmd__reviewer,add)
                 cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__add"
                 ;;
+            expacti__subcmd__help__subcmd__reviewer,key)
+                cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__key"
+                ;;
             expacti__subcmd__help__subcmd__reviewer,list)
                 cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__list"
                 ;;
             expacti__subcmd__help__subcmd__reviewer,remove)
                 cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__remove"
+                ;;
+            expacti__subcmd__help__subcmd__reviewer__subcmd__key,add)
+                cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__key__subcmd__add"
+                ;;
+            expacti__subcmd__help__subcmd__reviewer__subcmd__key,list)
+                cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__key__subcmd__list"
+                ;;
+            expacti__subcmd__help__subcmd__reviewer__subcmd__key,remove)
+                cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__key__subcmd__remove"
                 ;;
             expacti__subcmd__help__subcmd__rules,add)
                 cmd="expacti__subcmd__help__subcmd__rules__subcmd__add"
@@ -390,6 +420,9 @@ _expacti() {
                 ;;
             expacti__subcmd__help__subcmd__rules,report)
                 cmd="expacti__subcmd__help__subcmd__rules__subcmd__report"
+                ;;
+            expacti__subcmd__help__subcmd__rules,sign)
+                cmd="expacti__subcmd__help__subcmd__rules__subcmd__sign"
                 ;;
             expacti__subcmd__help__subcmd__rules,suggest)
                 cmd="expacti__subcmd__help__subcmd__rules__subcmd__suggest"
@@ -472,6 +505,9 @@ _expacti() {
             expacti__subcmd__reviewer,help)
                 cmd="expacti__subcmd__reviewer__subcmd__help"
                 ;;
+            expacti__subcmd__reviewer,key)
+                cmd="expacti__subcmd__reviewer__subcmd__key"
+                ;;
             expacti__subcmd__reviewer,list)
                 cmd="expacti__subcmd__reviewer__subcmd__list"
                 ;;
@@ -484,11 +520,47 @@ _expacti() {
             expacti__subcmd__reviewer__subcmd__help,help)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__help"
                 ;;
+            expacti__subcmd__reviewer__subcmd__help,key)
+                cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__key"
+                ;;
             expacti__subcmd__reviewer__subcmd__help,list)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__list"
                 ;;
             expacti__subcmd__reviewer__subcmd__help,remove)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__remove"
+                ;;
+            expacti__subcmd__reviewer__subcmd__help__subcmd__key,add)
+                cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__key__subcmd__add"
+                ;;
+            expacti__subcmd__reviewer__subcmd__help__subcmd__key,list)
+                cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__key__subcmd__list"
+                ;;
+            expacti__subcmd__reviewer__subcmd__help__subcmd__key,remove)
+                cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__key__subcmd__remove"
+                ;;
+            expacti__subcmd__reviewer__subcmd__key,add)
+                cmd="expacti__subcmd__reviewer__subcmd__key__subcmd__add"
+                ;;
+            expacti__subcmd__reviewer__subcmd__key,help)
+                cmd="expacti__subcmd__reviewer__subcmd__key__subcmd__help"
+                ;;
+            expacti__subcmd__reviewer__subcmd__key,list)
+                cmd="expacti__subcmd__reviewer__subcmd__key__subcmd__list"
+                ;;
+            expacti__subcmd__reviewer__subcmd__key,remove)
+                cmd="expacti__subcmd__reviewer__subcmd__key__subcmd__remove"
+                ;;
+            expacti__subcmd__reviewer__subcmd__key__subcmd__help,add)
+                cmd="expacti__subcmd__reviewer__subcmd__key__subcmd__help__subcmd__add"
+                ;;
+            expacti__subcmd__reviewer__subcmd__key__subcmd__help,help)
+                cmd="expacti__subcmd__reviewer__subcmd__key__subcmd__help__subcmd__help"
+                ;;
+            expacti__subcmd__reviewer__subcmd__key__subcmd__help,list)
+                cmd="expacti__subcmd__reviewer__subcmd__key__subcmd__help__subcmd__list"
+                ;;
+            expacti__subcmd__reviewer__subcmd__key__subcmd__help,remove)
+                cmd="expacti__subcmd__reviewer__subcmd__key__subcmd__help__subcmd__remove"
                 ;;
             expacti__subcmd__rules,add)
                 cmd="expacti__subcmd__rules__subcmd__add"
@@ -522,6 +594,9 @@ _expacti() {
                 ;;
             expacti__subcmd__rules,report)
                 cmd="expacti__subcmd__rules__subcmd__report"
+                ;;
+            expacti__subcmd__rules,sign)
+                cmd="expacti__subcmd__rules__subcmd__sign"
                 ;;
             expacti__subcmd__rules,suggest)
                 cmd="expacti__subcmd__rules__subcmd__suggest"
@@ -561,6 +636,9 @@ _expacti() {
                 ;;
             expacti__subcmd__rules__subcmd__help,report)
                 cmd="expacti__subcmd__rules__subcmd__help__subcmd__report"
+                ;;
+            expacti__subcmd__rules__subcmd__help,sign)
+                cmd="expacti__subcmd__rules__subcmd__help__subcmd__sign"
                 ;;
             expacti__subcmd__rules__subcmd__help,suggest)
                 cmd="expacti__subcmd__rules__subcmd__help__subcmd__suggest"
@@ -825,12 +903,16 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__allow)
-            opts="-h -V --trust --grant --grant-bytes --input --input-grant --input-bytes --broker --token-file --json --help --version"
+            opts="-h -V --key --trust --grant --grant-bytes --input --input-grant --input-bytes --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --grant)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -867,12 +949,42 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__audit)
-            opts="-h -V --broker --token-file --json --help --version log verify export help"
+            opts="-h -V --broker --token-file --json --help --version log verify prove bundle export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__audit__subcmd__bundle)
+            opts="-o -h -V --out --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --broker)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -919,8 +1031,22 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__audit__subcmd__help)
-            opts="log verify export help"
+            opts="log verify prove bundle export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__audit__subcmd__help__subcmd__bundle)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -974,6 +1100,20 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__audit__subcmd__help__subcmd__prove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__audit__subcmd__help__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1014,8 +1154,38 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__audit__subcmd__prove)
+            opts="-o -h -V --out --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__audit__subcmd__verify)
-            opts="-h -V --file --key --broker --token-file --json --help --version"
+            opts="-h -V --file --proof --bundle --key --signers --revoked --witness --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1025,7 +1195,27 @@ _expacti() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --proof)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --signers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --revoked)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --witness)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1593,8 +1783,22 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__audit)
-            opts="log verify export"
+            opts="log verify prove bundle export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__audit__subcmd__bundle)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1621,6 +1825,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__audit__subcmd__log)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__audit__subcmd__prove)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2055,7 +2273,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__reviewer)
-            opts="add list remove"
+            opts="add key list remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2071,6 +2289,62 @@ _expacti() {
         expacti__subcmd__help__subcmd__reviewer__subcmd__add)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__reviewer__subcmd__key)
+            opts="add list remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__reviewer__subcmd__key__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__reviewer__subcmd__key__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__reviewer__subcmd__key__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2125,7 +2399,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__rules)
-            opts="add list remove approve cover test report suggest backtest import export defaults"
+            opts="add list remove approve cover test sign report suggest backtest import export defaults"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2265,6 +2539,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__rules__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__rules__subcmd__sign)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3039,12 +3327,16 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__review)
-            opts="-h -V --ascii --no-notify --no-bell --broker --token-file --json --help --version"
+            opts="-h -V --ascii --no-notify --no-bell --key --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --broker)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3061,7 +3353,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__reviewer)
-            opts="-h -V --broker --token-file --json --help --version add list remove help"
+            opts="-h -V --broker --token-file --json --help --version add key list remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3083,7 +3375,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__reviewer__subcmd__add)
-            opts="-h -V --role --broker --token-file --json --help --version"
+            opts="-h -V --role --key --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3091,6 +3383,10 @@ _expacti() {
             case "${prev}" in
                 --role)
                     COMPREPLY=($(compgen -W "admin reviewer viewer" -- "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --broker)
@@ -3109,7 +3405,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__reviewer__subcmd__help)
-            opts="add list remove help"
+            opts="add key list remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3150,6 +3446,62 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__reviewer__subcmd__help__subcmd__key)
+            opts="add list remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__help__subcmd__key__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__help__subcmd__key__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__help__subcmd__key__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__reviewer__subcmd__help__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -3171,6 +3523,164 @@ _expacti() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__key)
+            opts="-h -V --broker --token-file --json --help --version add list remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__key__subcmd__add)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__key__subcmd__help)
+            opts="add list remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__key__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__key__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__key__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__key__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__key__subcmd__list)
+            opts="-h -V --allowed-signers --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__key__subcmd__remove)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3257,7 +3767,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules)
-            opts="-h -V --broker --token-file --json --help --version add list remove approve cover test report suggest backtest import export defaults help"
+            opts="-h -V --broker --token-file --json --help --version add list remove approve cover test sign report suggest backtest import export defaults help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3527,7 +4037,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__rules__subcmd__help)
-            opts="add list remove approve cover test report suggest backtest import export defaults help"
+            opts="add list remove approve cover test sign report suggest backtest import export defaults help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3694,6 +4204,20 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__rules__subcmd__help__subcmd__sign)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__rules__subcmd__help__subcmd__suggest)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -3796,6 +4320,32 @@ _expacti() {
             fi
             case "${prev}" in
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__rules__subcmd__sign)
+            opts="-h -V --key --yes --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -61,6 +61,7 @@ complete -c expacti -n "__fish_expacti_needs_command" -f -a "target" -d 'Manage 
 complete -c expacti -n "__fish_expacti_needs_command" -f -a "reviewer" -d 'Manage reviewers, admins and viewers, and their tokens'
 complete -c expacti -n "__fish_expacti_needs_command" -f -a "agent" -d 'Manage agents and the keys they log in with'
 complete -c expacti -n "__fish_expacti_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand review" -l key -d 'The key that signs what you allow: a private key file, or a .pub whose key the ssh-agent has [default: signing_key of the configuration]' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand review" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand review" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand review" -l ascii -d 'Draw with ASCII characters only'
@@ -74,6 +75,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand pending" -l token-file -
 complete -c expacti -n "__fish_expacti_using_subcommand pending" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand pending" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand pending" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand allow" -l key -d 'The key that signs what you allow: a private key file, or a .pub whose key the ssh-agent has [default: signing_key of the configuration]' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l grant -d 'Let keys to the program in the foreground pass unreviewed for this long: 1s to 1h' -r
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l grant-bytes -d 'The most bytes of keys that may pass: 1 to 16M' -r
 complete -c expacti -n "__fish_expacti_using_subcommand allow" -l input -d 'Cover the standard input that came with the command too: the one with this SHA-256 (8 digits or more of it), as `pending` shows it' -r
@@ -169,15 +171,17 @@ complete -c expacti -n "__fish_expacti_using_subcommand replay" -l ascii -d 'Dra
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify export help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify export help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify export help" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify export help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify export help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify export help" -f -a "log" -d 'Show the log'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify export help" -f -a "verify" -d 'Verify the hash chain; exit status 1 and the first bad entry when it is broken'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify export help" -f -a "export" -d 'Write the whole log as canonical JSON lines, with a signed checkpoint at the end'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "log" -d 'Show the log'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "verify" -d 'Verify the hash chain; exit status 1 and the first bad entry when it is broken'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "prove" -d 'Write the proof that the log has its entries about a command'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "bundle" -d 'Write all that others need to check what happened with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "export" -d 'Write the whole log as canonical JSON lines, with a signed checkpoint at the end'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from log" -l limit -d 'How many of the last entries to show' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from log" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from log" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
@@ -186,12 +190,29 @@ complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from log" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l file -d 'An exported log instead of the broker\'s' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l key -d 'The public key of the broker that must have signed the checkpoints' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l proof -d 'What `audit prove` has written' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l bundle -d 'What `audit bundle` has written' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l key -d 'The public key of the broker that must have signed' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l signers -d 'Who may sign, as OpenSSH\'s allowed_signers; a signature of anybody else is refused' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l revoked -d 'Keys that count for nothing any more' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l witness -d 'The key of a witness that must have cosigned the head, NAME+ID+BASE64; may be repeated' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from prove" -s o -l out -d 'Write to this file instead of standard output' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from prove" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from prove" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from prove" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from prove" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from prove" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from bundle" -s o -l out -d 'The file to write' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from bundle" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from bundle" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from bundle" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from bundle" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from bundle" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from export" -s o -l out -d 'Write to this file instead of standard output' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from export" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from export" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
@@ -200,6 +221,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "log" -d 'Show the log'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Verify the hash chain; exit status 1 and the first bad entry when it is broken'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "prove" -d 'Write the proof that the log has its entries about a command'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "bundle" -d 'Write all that others need to check what happened with a command'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write the whole log as canonical JSON lines, with a signed checkpoint at the end'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l target -d 'The target it would run on' -r
@@ -211,24 +234,25 @@ complete -c expacti -n "__fish_expacti_using_subcommand risk" -l stdin -d 'Read 
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "add" -d 'Add a rule'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "list" -d 'List the rules'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "remove" -d 'Remove a rule'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "approve" -d 'Add your approval to a rule: where a policy asks for several approvals, a rule allows only once it has as many'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "cover" -d 'Let a rule cover a terminal or standard input as well'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "test" -d 'Show what the rules would do with a command'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "report" -d 'Show what the rules let through and denied, what people were asked about, and which rules nothing has hit'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "suggest" -d 'Suggest narrow rules for what was approved repeatedly'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "import" -d 'Add the rules of a file written by `rules export`'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "export" -d 'Print all rules as JSON'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "defaults" -d 'Add the built-in rule: whatever only looks may run without a person'
-complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test report suggest backtest import export defaults help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "add" -d 'Add a rule'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "list" -d 'List the rules'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "remove" -d 'Remove a rule'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "approve" -d 'Add your approval to a rule: where a policy asks for several approvals, a rule allows only once it has as many'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "cover" -d 'Let a rule cover a terminal or standard input as well'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "test" -d 'Show what the rules would do with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "sign" -d 'Sign the rules, policies and owners in force, for gates that go by nothing else'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "report" -d 'Show what the rules let through and denied, what people were asked about, and which rules nothing has hit'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "suggest" -d 'Suggest narrow rules for what was approved repeatedly'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "import" -d 'Add the rules of a file written by `rules export`'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "export" -d 'Print all rules as JSON'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "defaults" -d 'Add the built-in rule: whatever only looks may run without a person'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and not __fish_seen_subcommand_from add list remove approve cover test sign report suggest backtest import export defaults help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l exact -d 'Match exactly this text' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l glob -d 'Match word by word; * stands for part of one plain word, ** for any further plain words' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from add" -l regex -d 'Match this regular expression, anchored at both ends' -r
@@ -288,6 +312,13 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from sign" -l key -d 'The key that signs what you allow: a private key file, or a .pub whose key the ssh-agent has [default: signing_key of the configuration]' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from sign" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from sign" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from sign" -l yes -d 'Do not ask'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from sign" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from sign" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from sign" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from report" -l since -d 'Over this time: 12h, 7d' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from report" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from report" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
@@ -344,6 +375,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "approve" -d 'Add your approval to a rule: where a policy asks for several approvals, a rule allows only once it has as many'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "cover" -d 'Let a rule cover a terminal or standard input as well'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "test" -d 'Show what the rules would do with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "sign" -d 'Sign the rules, policies and owners in force, for gates that go by nothing else'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "report" -d 'Show what the rules let through and denied, what people were asked about, and which rules nothing has hit'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "suggest" -d 'Suggest narrow rules for what was approved repeatedly'
 complete -c expacti -n "__fish_expacti_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
@@ -609,23 +641,34 @@ complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "list" -d 'List targets'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a target'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add list remove help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add list remove help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add list remove help" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add list remove help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add list remove help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add list remove help" -f -a "add" -d 'Add a person; their token is printed once'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add list remove help" -f -a "list" -d 'List people'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add list remove help" -f -a "remove" -d 'Remove a person: their token stops working at once'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -f -a "add" -d 'Add a person; their token is printed once'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -f -a "key" -d 'Keys with which people sign what they allow'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -f -a "list" -d 'List people'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -f -a "remove" -d 'Remove a person: their token stops working at once'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l role -d 'What they may do' -r -f -a "admin\t'Decides and administers'
 reviewer\t'Decides'
 viewer\t'Only watches'"
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l key -d 'The public key with which they sign what they allow' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -f -a "add" -d 'Add a key; from then on that person cannot allow anything without a signature'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -f -a "list" -d 'List keys'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -f -a "remove" -d 'Remove a key'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from list" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from list" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document instead of text for people'
@@ -637,6 +680,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_see
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a person; their token is printed once'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "key" -d 'Keys with which people sign what they allow'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "list" -d 'List people'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a person: their token stops working at once'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -708,6 +752,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from taint" -f -a "clear" -d 'Trust an account again'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "log" -d 'Show the log'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Verify the hash chain; exit status 1 and the first bad entry when it is broken'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "prove" -d 'Write the proof that the log has its entries about a command'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "bundle" -d 'Write all that others need to check what happened with a command'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "export" -d 'Write the whole log as canonical JSON lines, with a signed checkpoint at the end'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "add" -d 'Add a rule'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules'
@@ -715,6 +761,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "approve" -d 'Add your approval to a rule: where a policy asks for several approvals, a rule allows only once it has as many'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "cover" -d 'Let a rule cover a terminal or standard input as well'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Show what the rules would do with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "sign" -d 'Sign the rules, policies and owners in force, for gates that go by nothing else'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "report" -d 'Show what the rules let through and denied, what people were asked about, and which rules nothing has hit'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "suggest" -d 'Suggest narrow rules for what was approved repeatedly'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "backtest" -d 'Show which recorded commands a rule would have matched'
@@ -738,6 +785,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from target" -f -a "list" -d 'List targets'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from target" -f -a "remove" -d 'Remove a target'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "add" -d 'Add a person; their token is printed once'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "key" -d 'Keys with which people sign what they allow'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "list" -d 'List people'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "remove" -d 'Remove a person: their token stops working at once'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from agent" -f -a "add" -d 'Add an agent that logs in to the gate with a key or with certificates'

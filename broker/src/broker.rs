@@ -19,6 +19,7 @@ use crate::dispatcher::{Dispatcher, Handle};
 use crate::files::private_dir;
 use crate::keys::{self, KeyError, check_checkpoint};
 use crate::notify::{Notifier, Webhook};
+use crate::proofs::Proofs;
 use crate::recordings::Recordings;
 use crate::server::Shared;
 use crate::state::{Now, Peer, Refusal, State};
@@ -100,6 +101,7 @@ pub struct Broker {
     pub(crate) handle: Handle,
     pub(crate) reader: Reader,
     pub(crate) recordings: Recordings,
+    pub(crate) proofs: Arc<Proofs>,
     pub(crate) shared: Arc<Shared>,
     done: watch::Receiver<bool>,
     stop: CancellationToken,
@@ -115,7 +117,8 @@ impl Broker {
         }
         let recordings = Recordings::new(&config.recordings)
             .map_err(|error| OpenError::Io { path: config.recordings.clone(), error })?;
-        let signer = keys::CheckpointKey::open(&config.checkpoint_key)?;
+        let signer = Arc::new(keys::CheckpointKey::open(&config.checkpoint_key)?);
+        let proofs = Arc::new(Proofs::new(Arc::clone(&signer)));
         let (mut store, reader) = Store::open(&config.database).await?;
         let loaded = store.load().await?;
         let state = State::new(
@@ -137,7 +140,8 @@ impl Broker {
             dispatcher.serve().await;
             let _ = finished.send(true);
         });
-        let broker = Self { handle, reader, recordings, shared: Arc::default(), done, stop };
+        let broker =
+            Self { handle, reader, recordings, proofs, shared: Arc::default(), done, stop };
         broker.tell_of_earlier_rules(&earlier);
         Ok(broker)
     }

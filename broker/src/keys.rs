@@ -1,9 +1,16 @@
-//! The broker's key: it signs checkpoints, and nothing else.
+//! The broker's key: it signs checkpoints, heads of the log as notes, and what a proof holds. The three
+//! cannot be taken for each other: the first and the last are SSHSIG with namespaces of their own, and a note
+//! begins with its log's origin.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use expacti_audit::{CHECKPOINT_NAMESPACE, Checkpoint};
-use russh::keys::ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
+use russh::keys::signature::{Signer as _, Verifier as _};
+use russh::keys::ssh_key::public::{Ed25519PublicKey, KeyData};
+use russh::keys::ssh_key::{
+    Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, Signature, SshSig,
+};
 
 use crate::state::Signer;
 
@@ -47,6 +54,30 @@ impl CheckpointKey {
         let public = public.to_openssh().map_err(|e| fail("read", e.to_string()))?;
         Ok(Self { key, public: public.trim().to_owned() })
     }
+
+    /// The public key, `ssh-ed25519 AAAA…`.
+    pub(crate) fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// The public key as notes have it; `None` for a key of another kind.
+    pub(crate) fn ed25519(&self) -> Option<[u8; 32]> {
+        self.key.public_key().key_data().ed25519().map(|key| key.0)
+    }
+
+    /// A signature as notes have it.
+    pub(crate) fn sign_note(&self, body: &str) -> Result<[u8; 64], String> {
+        let signature = self.key.try_sign(body.as_bytes()).map_err(|e| e.to_string())?;
+        signature.as_bytes().try_into().map_err(|_| "it is no Ed25519 key".to_owned())
+    }
+
+    /// An armored SSHSIG.
+    pub(crate) fn sign_for(&self, namespace: &str, message: &str) -> Result<String, String> {
+        self.key
+            .sign(namespace, HashAlg::Sha512, message.as_bytes())
+            .and_then(|s| s.to_pem(LineEnding::LF))
+            .map_err(|e| e.to_string())
+    }
 }
 
 fn generate() -> Result<PrivateKey, String> {
@@ -56,16 +87,40 @@ fn generate() -> Result<PrivateKey, String> {
     PrivateKey::new(pair.into(), "expacti checkpoints").map_err(|e| e.to_string())
 }
 
-impl Signer for CheckpointKey {
+impl Signer for Arc<CheckpointKey> {
     fn public_key(&self) -> &str {
         &self.public
     }
 
     fn sign(&self, message: &str) -> Result<String, String> {
-        self.key
-            .sign(CHECKPOINT_NAMESPACE, HashAlg::Sha512, message.as_bytes())
-            .and_then(|s| s.to_pem(LineEnding::LF))
-            .map_err(|e| e.to_string())
+        self.sign_for(CHECKPOINT_NAMESPACE, message)
+    }
+}
+
+/// Checks a bare Ed25519 signature.
+#[must_use]
+pub fn check_ed25519(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    Signature::new(Algorithm::Ed25519, signature.as_slice())
+        .and_then(|s| Ok(KeyData::Ed25519(Ed25519PublicKey(*public)).verify(message, &s)?))
+        .is_ok()
+}
+
+/// The bare key of an Ed25519 public key in OpenSSH's form.
+#[must_use]
+pub fn read_ed25519(key: &str) -> Option<[u8; 32]> {
+    PublicKey::from_openssh(key).ok()?.key_data().ed25519().map(|key| key.0)
+}
+
+/// Checks a signature of the broker over a statement that is no checkpoint.
+#[must_use]
+pub fn check_statement(key: &str, namespace: &str, message: &str, signature: &str) -> bool {
+    let key = PublicKey::from_openssh(key);
+    let signature = SshSig::from_pem(signature)
+        .ok()
+        .filter(|read| read.to_pem(LineEnding::LF).is_ok_and(|written| written == signature));
+    match (key, signature) {
+        (Ok(key), Some(signature)) => key.verify(namespace, message.as_bytes(), &signature).is_ok(),
+        _ => false,
     }
 }
 

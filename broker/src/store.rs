@@ -343,6 +343,28 @@ impl Reader {
             .collect()
     }
 
+    /// The lines of the log about one command, up to entry `last`.
+    pub(crate) async fn audit_about(
+        &self,
+        command: &str,
+        last: u64,
+    ) -> Result<Vec<(u64, String)>, StoreError> {
+        // Within a text of the entry the quotes are escaped, so only a field looks like this.
+        let rows = sqlx::query(
+            "SELECT seq, line FROM audit WHERE seq <= $1 AND instr(line, $2) > 0 ORDER BY seq",
+        )
+        .bind(number(last))
+        .bind(format!("\"command_id\":\"{command}\""))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let seq: i64 = row.try_get(0)?;
+                Ok((u64::try_from(seq).unwrap_or(0), row.try_get(1)?))
+            })
+            .collect()
+    }
+
     /// All lines of the log and its head as they were at one moment: it may grow meanwhile.
     pub(crate) async fn audit_whole(
         &self,

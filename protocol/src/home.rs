@@ -73,6 +73,11 @@ impl Home {
         self.data.join("rulebook_seen.json")
     }
 
+    /// The heads of brokers' logs that this machine has seen.
+    pub fn heads_seen(&self) -> PathBuf {
+        self.data.join("heads_seen.json")
+    }
+
     /// The SQLite database.
     pub fn database(&self) -> PathBuf {
         self.data.join("expacti.db")

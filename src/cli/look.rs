@@ -106,15 +106,33 @@ pub(crate) enum AuditCommand {
     },
     /// Verify the hash chain; exit status 1 and the first bad entry when it is broken
     #[command(
-        after_help = "Examples:\n  expacti audit verify\n  expacti audit verify --file audit.jsonl --key 'ssh-ed25519 AAAA…'\n\nA file is verified offline. It must end in a checkpoint, as `audit export` writes it; --key says\nwhose signature to accept."
+        after_help = "Examples:\n  expacti audit verify\n  expacti audit verify --file audit.jsonl --key 'ssh-ed25519 AAAA…'\n  expacti audit verify --bundle cmd.json --signers allowed_signers --key 'ssh-ed25519 AAAA…'\n\nA file is verified offline. An exported log must end in a checkpoint, as `audit export` writes it;\n--key says whose signature to accept. Without a file, the log must also go on from what this machine\nhas seen of it: exit status 5 when it went back or forks."
     )]
-    Verify {
-        /// An exported log instead of the broker's
-        #[arg(long, value_name = "FILE")]
-        file: Option<PathBuf>,
-        /// The public key of the broker that must have signed the checkpoints
-        #[arg(long, value_name = "KEY", requires = "file")]
-        key: Option<String>,
+    Verify(VerifyArgs),
+    /// Write the proof that the log has its entries about a command
+    #[command(
+        after_help = "Examples:\n  expacti audit prove cmd_01h4 --out proof.json\n  expacti audit verify --proof proof.json"
+    )]
+    Prove {
+        /// The command, or an unambiguous part of its id
+        id: String,
+        /// Write to this file instead of standard output
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Write all that others need to check what happened with a command
+    ///
+    /// One JSON document: the entries with their proofs, the signed head of the log, what people
+    /// signed, and the digest of the recording. It is verified without the broker.
+    #[command(
+        after_help = "Examples:\n  expacti audit bundle cmd_01h4 --out cmd.json\n  expacti audit verify --bundle cmd.json --signers allowed_signers"
+    )]
+    Bundle {
+        /// The command, or an unambiguous part of its id
+        id: String,
+        /// The file to write
+        #[arg(long, short, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Write the whole log as canonical JSON lines, with a signed checkpoint at the end
     Export {
@@ -122,4 +140,36 @@ pub(crate) enum AuditCommand {
         #[arg(long, short, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// An exported log instead of the broker's
+    #[arg(long, value_name = "FILE", group = "document")]
+    pub(crate) file: Option<PathBuf>,
+    /// What `audit prove` has written
+    #[arg(long, value_name = "FILE", group = "document")]
+    pub(crate) proof: Option<PathBuf>,
+    /// What `audit bundle` has written
+    #[arg(long, value_name = "FILE", group = "document")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// The public key of the broker that must have signed
+    #[arg(long, value_name = "KEY", requires = "document")]
+    pub(crate) key: Option<String>,
+    /// Who may sign, as OpenSSH's allowed_signers; a signature of anybody else is refused
+    #[arg(long, value_name = "FILE", requires = "document", conflicts_with = "file")]
+    pub(crate) signers: Option<PathBuf>,
+    /// Keys that count for nothing any more
+    #[arg(long, value_name = "FILE", requires = "signers")]
+    pub(crate) revoked: Option<PathBuf>,
+    /// The key of a witness that must have cosigned the head, NAME+ID+BASE64; may be repeated
+    #[arg(long, value_name = "KEY", requires = "document", conflicts_with = "file")]
+    pub(crate) witness: Vec<String>,
+}
+
+impl VerifyArgs {
+    /// Whether a file is verified, for which no broker is needed.
+    pub(crate) fn is_offline(&self) -> bool {
+        [&self.file, &self.proof, &self.bundle].into_iter().any(Option::is_some)
+    }
 }

@@ -7,6 +7,7 @@ use expacti_audit::{Checkpoint, Tail, verify};
 use expacti_broker::check_checkpoint;
 use serde_json::Value;
 
+use super::{audit_evidence, audit_heads};
 use crate::broker::Link;
 use crate::cli::AuditCommand;
 use crate::config::Config;
@@ -21,17 +22,42 @@ const FOLLOW_INTERVAL: std::time::Duration = std::time::Duration::from_millis(50
 
 /// Runs one of the subcommands.
 pub(crate) async fn run(config: &Config, command: AuditCommand, json: bool) -> Outcome {
-    if let AuditCommand::Verify { file: Some(file), key } = &command {
-        return verify_file(file, key.as_deref(), json);
+    if let AuditCommand::Verify(args) = &command {
+        if let Some(file) = &args.file {
+            return verify_file(file, args.key.as_deref(), json);
+        }
+        if let Some(document) = args.proof.as_ref().or(args.bundle.as_ref()) {
+            return audit_evidence::verify(document, args, json);
+        }
     }
     let link = Link::running_or_offline(config).await?;
-    let result = match command {
-        AuditCommand::Export { out } => export(&link, out.as_deref()).await,
-        AuditCommand::Log { limit, follow } => log(&link, limit, follow, json).await,
-        AuditCommand::Verify { .. } => verify_broker(&link, json).await,
-    };
+    let result = ask(config, &link, command, json).await;
     link.close().await;
     result
+}
+
+/// What needs the broker's log. What this machine has seen of it must still be its beginning.
+async fn ask(config: &Config, link: &Link, command: AuditCommand, json: bool) -> Outcome {
+    if let AuditCommand::Verify(_) = command {
+        // A log that is broken in itself is named so first.
+        let status = verify_broker(link, json).await?;
+        if status == 0 {
+            audit_heads::check(config, &link.client).await?;
+        }
+        return Ok(status);
+    }
+    audit_heads::check(config, &link.client).await?;
+    match command {
+        AuditCommand::Bundle { id, out } => {
+            audit_evidence::write(link, &id, Some(&out), true).await
+        }
+        AuditCommand::Export { out } => export(link, out.as_deref()).await,
+        AuditCommand::Log { limit, follow } => log(link, limit, follow, json).await,
+        AuditCommand::Prove { id, out } => {
+            audit_evidence::write(link, &id, out.as_deref(), false).await
+        }
+        AuditCommand::Verify(_) => Ok(0),
+    }
 }
 
 /// Every line of the broker's log after `after`, page by page, as the exact bytes.
@@ -127,7 +153,7 @@ async fn log(link: &Link, limit: u64, follow: bool, json: bool) -> Outcome {
     Ok(0)
 }
 
-fn describe(entry: &Value) -> String {
+pub(super) fn describe(entry: &Value) -> String {
     let text = |name: &str| entry.get(name).and_then(Value::as_str).map(print::safe);
     let number = |name: &str| entry.get(name).and_then(Value::as_i64);
     let mut line = format!(

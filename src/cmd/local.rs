@@ -1,7 +1,9 @@
 //! `expacti up`, `status`: the background process of this machine.
 
+use expacti_protocol::client::Client;
 use expacti_protocol::http::Status;
 
+use super::audit_heads;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::print;
@@ -55,6 +57,11 @@ pub(crate) fn status(config: &Config, json: bool) -> Outcome {
     match answer {
         Ok(status) => {
             show(&status, json)?;
+            // Who is inside a wrap may not ask for more than the status.
+            if !expacti_protocol::inside::is_inside_a_wrap(&config.home) {
+                let client = Client::new(config.endpoint()?)?;
+                crate::runtime::start()?.block_on(audit_heads::check(config, &client))?;
+            }
             Ok(0)
         }
         Err(failure) if failure.status() == expacti_protocol::exit::UNREACHABLE => {

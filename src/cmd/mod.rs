@@ -2,6 +2,8 @@
 
 mod admin;
 mod audit;
+mod audit_evidence;
+mod audit_heads;
 mod decide;
 mod demo;
 mod doctor;
@@ -82,7 +84,7 @@ fn hide(command: &Command) {
 /// What a wrapped program may run as well: it neither opens the data nor needs the broker.
 fn works_inside(command: &Command) -> bool {
     match command {
-        Command::Look(LookCommand::Audit(AuditCommand::Verify { file, .. })) => file.is_some(),
+        Command::Look(LookCommand::Audit(AuditCommand::Verify(args))) => args.is_offline(),
         Command::Look(LookCommand::Replay(args)) => Path::new(&args.session).is_file(),
         Command::Look(LookCommand::Risk(_)) => true,
         Command::SetUp(SetUpCommand::Config(_) | SetUpCommand::Doctor) => true,

@@ -1,7 +1,9 @@
 //! `expacti review`.
 
+use expacti_protocol::client::Client;
 use expacti_tui::{Confirm, KeyMap, ReviewOptions};
 
+use super::audit_heads;
 use crate::cli::ReviewArgs;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
@@ -37,7 +39,10 @@ pub(crate) fn run(config: &Config, args: ReviewArgs) -> Outcome {
         confirm,
         ..ReviewOptions::new(config.endpoint()?)
     };
-    match crate::runtime::start()?.block_on(expacti_tui::review(options)) {
+    let runtime = crate::runtime::start()?;
+    let client = Client::new(config.endpoint()?)?;
+    runtime.block_on(audit_heads::check(config, &client))?;
+    match runtime.block_on(expacti_tui::review(options)) {
         Ok(()) => Ok(0),
         Err(e) => Err(match e.downcast::<expacti_protocol::client::ClientError>() {
             Ok(client) => client.into(),

@@ -10,6 +10,7 @@ mod gate_ws;
 mod log;
 mod lookup;
 mod principals;
+mod proofs;
 mod reviewer_ws;
 mod router;
 mod rules;

@@ -6,8 +6,8 @@ use axum::routing::{any, delete, get, post};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    auth, body, commands, gate_ws, log, principals, reviewer_ws, rules, sessions, signing_keys,
-    status, taints, wraps,
+    auth, body, commands, gate_ws, log, principals, proofs, reviewer_ws, rules, sessions,
+    signing_keys, status, taints, wraps,
 };
 use crate::broker::Broker;
 use crate::state::Refusal;
@@ -45,6 +45,8 @@ impl Broker {
             .route("/v1/changes", get(rules::changes))
             .route("/v1/changes/{id}", delete(rules::reject_change))
             .route("/v1/changes/{id}/approve", post(rules::approve_change))
+            .route("/v1/checkpoint", get(proofs::checkpoint))
+            .route("/v1/checkpoint/consistency", get(proofs::consistency))
             .route("/v1/commands", get(commands::commands))
             .route("/v1/commands/{id}", get(commands::command))
             .route("/v1/commands/{id}/decision", post(commands::decide))
@@ -56,6 +58,7 @@ impl Broker {
             .route("/v1/policies/{id}", delete(rules::remove_policy))
             .route("/v1/principals", get(principals::principals).post(principals::add_principal))
             .route("/v1/principals/{name}", delete(principals::remove_principal))
+            .route("/v1/proofs/{id}", get(proofs::command))
             .route("/v1/signing-keys", get(signing_keys::list).post(signing_keys::add))
             .route("/v1/signing-keys/remove", post(signing_keys::remove))
             .route("/v1/rulebook", get(rules::rulebook).post(rules::sign_rulebook))
