@@ -152,6 +152,12 @@ impl Drop for Trial {
     }
 }
 
+/// A directory that nobody else may enter: the gate talks to no broker in another one.
+pub fn private_dir() -> tempfile::TempDir {
+    let only_own = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    tempfile::Builder::new().permissions(only_own).tempdir().unwrap()
+}
+
 pub fn user() -> String {
     let out = std::process::Command::new("id").arg("-un").output().unwrap();
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
@@ -189,7 +195,7 @@ impl Trial {
         configure: impl FnOnce(&mut GateConfig),
         sshd_extra: &str,
     ) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = private_dir();
         keygen(&dir.path().join("id"), "ed25519");
         let sshd = Sshd::start(dir.path(), sshd_extra)?;
         let broker = Broker::start(dir.path(), mode);
