@@ -31,7 +31,14 @@ pub(crate) enum ReviewerCommand {
         key: Option<PathBuf>,
     },
     /// Keys with which people sign what they allow
-    #[command(subcommand)]
+    ///
+    /// Of somebody with a key the broker takes no allow that is not signed with it: neither a token nor
+    /// whatever types into a terminal is enough any more. Gates that check signatures themselves have a list
+    /// of their own ([approval] in their configuration).
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  expacti reviewer key add alice ~/.ssh/expacti.pub\n  expacti reviewer key list --allowed-signers"
+    )]
     Key(SigningKeyCommand),
     /// List people
     List,

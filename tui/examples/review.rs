@@ -8,7 +8,8 @@ use expacti_protocol::client::Endpoint;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let dir = tempfile::tempdir()?;
+    let only_own = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    let dir = tempfile::Builder::new().permissions(only_own).tempdir()?;
     let socket = dir.path().join("broker.sock");
     let broker = support::broker::FakeBroker::listen(&socket);
     let now = expacti_protocol::now_micros() / 1000;

@@ -39,7 +39,10 @@ impl Drop for Terminal {
 impl Terminal {
     /// A shell in a pane, running the screen.
     fn start(cols: u16, rows: u16) -> (Self, FakeBroker) {
-        let terminal = Self { dir: tempfile::tempdir().unwrap() };
+        // Nothing is said to a broker in a directory that others may enter.
+        let only_own = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        let dir = tempfile::Builder::new().permissions(only_own).tempdir().unwrap();
+        let terminal = Self { dir };
         let socket = terminal.dir.path().join("broker.sock");
         let broker = FakeBroker::listen(&socket);
         let (cols, rows) = (cols.to_string(), rows.to_string());

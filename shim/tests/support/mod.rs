@@ -65,7 +65,9 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        // Nothing is said to a broker or a gate in a directory that others may enter.
+        let only_own = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        let dir = tempfile::Builder::new().permissions(only_own).tempdir().unwrap();
         let home = Home::at(dir.path());
         let mut world = Self {
             dir,

@@ -138,9 +138,12 @@ fn what_a_broker_shows_is_compared_field_by_field() {
     }
     // A broker may say more, and what was not known to the gate.
     let mut more = shown();
-    more["notes"] = json!(["more", "careful"]);
+    more["notes"] = json!(["careful", "more"]);
     more["session"]["client"] = json!("another");
     assert_eq!(held.is_shown_by(&view(&more)), Ok(()));
+    // But not in front of it: a screen shows only so many.
+    more["notes"] = json!(["more", "careful"]);
+    assert_eq!(held.is_shown_by(&view(&more)), Err(StatementError::Differs("a note")));
 }
 
 #[test]

@@ -17,7 +17,11 @@ const WAITING: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_goes_away_after_every_message() {
-    let dir = tempfile::tempdir().unwrap();
+    // Nothing is said to a broker in a directory that others may enter.
+    let dir = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .tempdir()
+        .unwrap();
     let socket = dir.path().join("broker.sock");
     let broker = FakeBroker::listen(&socket);
     {
