@@ -117,6 +117,10 @@ impl World {
                 while !text.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
                     text.push(byte[0]);
                 }
+                // A client looks whose the socket is before it says anything there.
+                if text.is_empty() {
+                    continue;
+                }
                 let head = String::from_utf8_lossy(&text).to_lowercase();
                 let namespace = head.starts_with("post /v1/wraps/namespace ");
                 assert!(namespace || head.starts_with("post /v1/wraps "), "{head}");
