@@ -663,7 +663,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_see
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -f -a "add" -d 'Add a key; from then on that person cannot allow anything without a signature'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from key" -f -a "list" -d 'List keys'
