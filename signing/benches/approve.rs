@@ -13,7 +13,7 @@ use expacti_signing::{
 use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
 use russh::keys::{Algorithm, PrivateKey};
 
-const ITEM: &str = r#"{"bytes":8,"challenge":"00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa","cwd":"~","dropped_env":[],"env":[["LANG","C.UTF-8"]],"gate":"ssh-ed25519 AAAA","kind":"exec","made_at":1900000000,"notes_sha256":[],"purpose":"expacti-item","session":{"agent":"bot","host":"web-1.example.com","host_key":"known_hosts","isolation":null,"owner":"carol","port":22,"reason_sha256":null,"target":"web-1","user":"deploy","with":[]},"session_id":"sess_01h455vb4pex5vsknk084sn02q","sha256":"00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa","version":1}"#;
+const ITEM: &str = r#"{"bytes":8,"challenge":"00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa","cwd":"~","dropped_env":[],"env":[["LANG","C.UTF-8"]],"gate":"ssh-ed25519 AAAA","kind":"exec","made_at":1900000000,"notes_sha256":[],"purpose":"expacti-item","session":{"agent":"bot","host":"web-1.example.com","host_key":"known_hosts","host_key_sha256":null,"isolation":null,"owner":"carol","port":22,"reason_sha256":null,"target":"web-1","user":"deploy","with":[]},"session_id":"sess_01h455vb4pex5vsknk084sn02q","sha256":"00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa","version":1}"#;
 
 fn measure(what: &str, mut step: impl FnMut()) {
     let mut times: Vec<f64> = (0..5_000)
