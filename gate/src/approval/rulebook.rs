@@ -174,6 +174,10 @@ fn store(file: &Path, seen: &Seen) -> Result<(), String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use expacti_signing::{AllowedSigners, RULES_NAMESPACE, Revoked};
+    use russh::keys::PrivateKey;
+    use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
+
     use super::*;
 
     fn book(epoch: u64) -> Rulebook {
@@ -219,5 +223,53 @@ mod tests {
             std::fs::write(&file, garbage).unwrap();
             assert!(load(&file).is_err(), "{garbage:?}");
         }
+    }
+
+    /// Passed on by a broker, as alice has signed it.
+    fn passed_on(book: &Rulebook, key: &PrivateKey) -> PassedOn {
+        let statement = book.text().unwrap();
+        let signature =
+            SshSig::sign(key, RULES_NAMESPACE, HashAlg::Sha512, statement.as_bytes()).unwrap();
+        let signatures = vec![signature.to_pem(LineEnding::LF).unwrap()];
+        let passed = PassedOn::default();
+        passed.set(SignedRulebook { statement, signatures });
+        passed
+    }
+
+    /// Alice's key, and a list with her on it.
+    fn alice(dir: &Path, options: &str) -> (PrivateKey, Arc<Signers>) {
+        let key = crate::keys::load_or_create_host_key(&dir.join("key")).unwrap();
+        let list = format!("alice {options}{}\n", key.public_key().to_openssh().unwrap());
+        let allowed = AllowedSigners::parse(&list).unwrap();
+        (key, Arc::new(Signers { allowed, revoked: Revoked::default() }))
+    }
+
+    #[test]
+    fn rules_end_with_the_key_that_signed_them() {
+        let dir = tempfile::tempdir().unwrap();
+        // The first minute of 1970.
+        let (key, signers) = alice(dir.path(), "valid-before=\"19700101000100Z\" ");
+        let passed = passed_on(&Rulebook { made_at: 10, ..book(1) }, &key);
+        let rulebooks = Rulebooks::new(passed, dir.path().join("seen"));
+        let wanted = RulesRequirement::default();
+        assert!(rulebooks.agreed(&wanted, &signers, 30).is_ok());
+        // The list was not read again, nor were the rules.
+        assert!(rulebooks.agreed(&wanted, &signers, 90).is_err(), "kept beyond valid-before");
+    }
+
+    #[test]
+    fn two_gates_with_one_memory_forget_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, signers) = alice(dir.path(), "");
+        let file = dir.path().join("seen");
+        let signed = |epoch| Rulebooks::new(passed_on(&book(epoch), &key), file.clone());
+        let wanted = RulesRequirement::default();
+        let (one, other) = (signed(5), signed(6));
+        assert!(one.agreed(&wanted, &signers, 1_001).is_ok());
+        assert!(other.agreed(&wanted, &signers, 1_002).is_ok());
+        // The first would go on with what it has, and write that down.
+        assert!(one.agreed(&wanted, &signers, 1_100).is_err(), "number 5 after number 6");
+        assert!(signed(5).agreed(&wanted, &signers, 1_101).is_err(), "number 5 after number 6");
+        assert!(signed(6).agreed(&wanted, &signers, 1_102).is_ok());
     }
 }

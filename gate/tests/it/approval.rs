@@ -17,9 +17,9 @@ use tokio::io::AsyncWriteExt as _;
 use crate::broker::{Broker, Item, Mode};
 use crate::trial::{Trial, finish, keygen, text, until};
 
-struct People {
-    alice: PrivateKey,
-    bob: PrivateKey,
+pub struct People {
+    pub alice: PrivateKey,
+    pub bob: PrivateKey,
     mallory: PrivateKey,
 }
 
@@ -34,7 +34,7 @@ impl People {
         Self { alice: key("alice"), bob: key("bob"), mallory: key("mallory") }
     }
 
-    fn list(&self, names: &[&str]) -> String {
+    pub fn list(&self, names: &[&str]) -> String {
         let line = |name: &&str| {
             let key = if *name == "alice" { &self.alice } else { &self.bob };
             format!("{name} {}\n", key.public_key().to_openssh().unwrap())
@@ -44,51 +44,55 @@ impl People {
 }
 
 /// A gate that asks for so many signatures for everything.
-async fn trial(mode: Mode, signatures: u8) -> Option<(Trial, People, tempfile::TempDir)> {
+pub async fn trial(mode: Mode, signatures: u8) -> Option<(Trial, People, tempfile::TempDir)> {
     requiring(mode, Requirement { signatures, ..Requirement::default() }).await
 }
 
-async fn requiring(
+pub async fn requiring(
     mode: Mode,
     requirement: Requirement,
 ) -> Option<(Trial, People, tempfile::TempDir)> {
-    let dir = tempfile::tempdir().unwrap();
-    let people = People::new(dir.path());
-    let signers = dir.path().join("allowed_signers");
-    std::fs::write(&signers, people.list(&["alice", "bob"])).unwrap();
-    let require = vec![requirement];
-    let settings = Settings { require, ..Settings::default() };
-    let approval =
-        ApprovalConfig { settings, signers, revoked: None, seen: dir.path().join("seen") };
+    let settings = Settings { require: vec![requirement], ..Settings::default() };
+    let (approval, people, dir) = asking(settings);
     let t = Trial::configured(mode, |config| config.approval = Some(approval), "").await?;
     Some((t, people, dir))
 }
 
-fn marker(t: &Trial) -> String {
+/// What a gate is told that asks for this, with alice and bob on its list.
+pub fn asking(settings: Settings) -> (ApprovalConfig, People, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let people = People::new(dir.path());
+    let signers = dir.path().join("allowed_signers");
+    std::fs::write(&signers, people.list(&["alice", "bob"])).unwrap();
+    let seen = dir.path().join("seen");
+    (ApprovalConfig { settings, signers, revoked: None, seen }, people, dir)
+}
+
+pub fn marker(t: &Trial) -> String {
     format!("echo ran >> {}", t.path("marker").display())
 }
 
-fn ran(t: &Trial) -> usize {
+pub fn ran(t: &Trial) -> usize {
     std::fs::read_to_string(t.path("marker")).map_or(0, |s| s.lines().count())
 }
 
 /// The item as the gate has stated it.
-fn stated(item: &Item) -> expacti_signing::Item {
+pub fn stated(item: &Item) -> expacti_signing::Item {
     expacti_signing::Item::parse(&item.submission.item.as_ref().unwrap().statement).unwrap()
 }
 
-fn sign(key: &PrivateKey, namespace: &str, allowed: Vec<Allowed>) -> SignedText {
+pub fn sign(key: &PrivateKey, namespace: &str, allowed: Vec<Allowed>) -> SignedText {
     let statement = expacti_signing::Decision::allowing(allowed).text().unwrap();
     let signature = SshSig::sign(key, namespace, HashAlg::Sha512, statement.as_bytes()).unwrap();
     SignedText { statement, signature: signature.to_pem(LineEnding::LF).unwrap() }
 }
 
-fn by(key: &PrivateKey, item: &Item) -> SignedText {
+pub fn by(key: &PrivateKey, item: &Item) -> SignedText {
     sign(key, DECISION_NAMESPACE, vec![Allowed::new(stated(item))])
 }
 
 /// The broker says that it is allowed, with these signatures.
-fn say(t: &Trial, item: &Item, change: impl FnOnce(&mut Decision)) {
+pub fn say(t: &Trial, item: &Item, change: impl FnOnce(&mut Decision)) {
     let mut decision = Broker::decision(item, true, None);
     change(&mut decision);
     t.broker.say(GateEvent::Decision(decision));

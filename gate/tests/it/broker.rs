@@ -400,8 +400,9 @@ fn answer(state: &State, request: GateRequest) -> (Vec<GateEvent>, Option<Item>)
                 r#ref,
                 id,
                 state: CommandState::Pending,
-                risk_score: 82,
-                level: serde_json::from_str("\"CRITICAL\"").unwrap(),
+                risk_score: 12,
+                // The least that a broker can say: what the gate asks for must not depend on it.
+                level: expacti_engine::Level::Low,
                 timeout_seconds: *state.timeout.lock().unwrap(),
                 stdin,
                 drop_stdin: item.submission.text.command.contains("# drop"),

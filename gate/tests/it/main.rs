@@ -9,6 +9,7 @@
 )]
 
 mod approval;
+mod approval_attack;
 mod broker;
 mod exec;
 mod hostile;

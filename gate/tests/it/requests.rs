@@ -32,7 +32,7 @@ async fn the_status_line_is_shown_and_erased() {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut shown = Vec::new();
-    while !text(&shown).contains("waiting for review - risk 82 CRITICAL - 1:00") {
+    while !text(&shown).contains("waiting for review - risk 12 LOW - 1:00") {
         let read = tokio::time::timeout(Duration::from_secs(10), stdout.read_buf(&mut shown));
         assert_ne!(read.await.unwrap().unwrap(), 0, "{}", text(&shown));
     }

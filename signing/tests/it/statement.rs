@@ -210,6 +210,8 @@ async fn standard_input_is_signed_as_it_was_shown() {
     }
     let lie = allow(Some(given), came(json!("id"), json!([]))).await.unwrap_err();
     assert!(lie.contains("do not trust this broker"), "{lie}");
+    let lie = allow(Some(given), came(json!("id"), json!(["x"]))).await;
+    assert!(lie.is_err(), "signed though another text was shown");
     for other in [
         InputRef { bytes: 3, ..given },
         InputRef { sha256: Digest::of(b"id"), ..given },
@@ -292,4 +294,15 @@ proptest! {
         let text = decision.text().unwrap();
         prop_assert_eq!(Decision::parse(&text), Ok(decision));
     }
+}
+
+#[test]
+fn notes_of_the_broker_do_not_push_out_those_of_the_gate() {
+    let mut view = shown();
+    let own: Vec<String> = serde_json::from_value(view["notes"].clone()).unwrap();
+    let mut notes: Vec<String> = (0..20).map(|n| format!("harmless {n}")).collect();
+    notes.extend(own);
+    view["notes"] = json!(notes);
+    // The screen shows the first 20.
+    assert!(held().is_shown_by(&self::view(&view)).is_err(), "signed without the gate's own notes");
 }
