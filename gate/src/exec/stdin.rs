@@ -17,7 +17,8 @@ use crate::client::input::Taken;
 use crate::client::writer::ClientWriter;
 use crate::files::scp::command::ScpUpload;
 use crate::review::collect::collect;
-use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult};
+use crate::review::hold::{AlsoWatched, Review};
+use crate::review::item::{ReviewItem, ReviewResult};
 use crate::review::status_line;
 
 /// How to feed a command's standard input.

@@ -4,6 +4,7 @@ mod beneath;
 pub(crate) mod collect;
 mod compare;
 pub(crate) mod hold;
+pub(crate) mod item;
 mod joining;
 mod lifecycle;
 pub(crate) mod status_line;

@@ -25,7 +25,8 @@ use crate::files::scp::command::{ClientKind, NOTE, ScpUpload};
 use crate::files::scp::download::Download;
 use crate::files::{scp, sftp};
 use crate::review::collect::collect;
-use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult};
+use crate::review::hold::{AlsoWatched, Review};
+use crate::review::item::{ReviewItem, ReviewResult};
 use crate::shell;
 use crate::upstream::pool::Lease;
 

@@ -20,7 +20,8 @@ use crate::boundary::Environment;
 use crate::client::connection::Connection;
 use crate::client::input::ChannelInput;
 use crate::client::refusal::Refusal;
-use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult};
+use crate::review::hold::{AlsoWatched, Review};
+use crate::review::item::{ReviewItem, ReviewResult};
 use crate::transport::backpressure::Backpressure;
 
 /// The one namespace that is signed.

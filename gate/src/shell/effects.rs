@@ -26,7 +26,7 @@ use crate::client::recorder::Recorder;
 use crate::client::refusal::Refusal;
 use crate::client::writer::ClientWriter;
 use crate::exec::run::signal_name;
-use crate::review::hold::ReviewResult;
+use crate::review::item::ReviewResult;
 use crate::upstream::pool::Lease;
 
 /// If the agent takes longer than this in total to read its screen, it has held up the gate, and

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::boundary::Terminal;
 use crate::broker::event::{OpenSession, Submitted};
-use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult, Watcher};
+use crate::review::hold::{AlsoWatched, Review};
+use crate::review::item::{ReviewItem, ReviewResult, Watcher};
 use crate::review::status_line::{FLICKER, Status};
 
 /// The longest name of a program or directory that reviewers see, in characters: Linux's PATH_MAX.

@@ -28,7 +28,8 @@ use crate::client::connection::Connection;
 use crate::client::end::{ChannelEnd, Stopped};
 use crate::client::input::{ChannelInput, Taken};
 use crate::client::refusal::Refusal;
-use crate::review::hold::{Review, ReviewResult};
+use crate::review::hold::Review;
+use crate::review::item::ReviewResult;
 use crate::upstream::pool::Lease;
 
 /// How long the target may take to answer a question about its terminal.

@@ -16,7 +16,7 @@ use crate::broker::event::OpenSession;
 use crate::client::channel::Channel;
 use crate::client::read_log::ReadLog;
 use crate::client::recorder::Watch;
-use crate::review::hold::ReviewItem;
+use crate::review::item::ReviewItem;
 
 /// One download.
 pub(crate) struct Download {

@@ -24,7 +24,8 @@ use crate::boundary::{
 use crate::client::input::ChannelInput;
 use crate::client::refusal::Refusal;
 use crate::files::describe::{NoChange, bounded, joined};
-use crate::review::hold::{AlsoWatched, Review, ReviewItem, ReviewResult};
+use crate::review::hold::{AlsoWatched, Review};
+use crate::review::item::{ReviewItem, ReviewResult};
 use crate::review::status_line;
 use crate::staging::pending_reply::{Out, PendingReply};
 use crate::staging::spool::Sealed;
