@@ -10,8 +10,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use expacti_engine::{
-    Context, Effect, Event, History, ItemSyntax, MatchKind, Policy, PolicyKind, PolicySet, Reading,
-    RiskTables, Rule, RuleSet, Snapshot,
+    Context, Effect, Event, History, ItemSyntax, MatchKind, Policy, PolicySet, Reading, RiskTables,
+    Rule, RuleSet, Snapshot,
 };
 
 const TYPICAL: [&str; 12] = [
@@ -65,23 +65,7 @@ fn policy(n: usize) -> Policy {
         3 => format!("git push origin branch-{n}"),
         _ => "rm -rf **".to_owned(),
     };
-    Policy {
-        id: format!("p{n}"),
-        kind: PolicyKind::Any,
-        min: 1,
-        group: Vec::new(),
-        role: None,
-        pattern,
-        effects: Vec::new(),
-        target: None,
-        user: None,
-        tags: Vec::new(),
-        min_level: None,
-        hours: None,
-        timeout_seconds: None,
-        escalate_after_seconds: None,
-        escalate_to: Vec::new(),
-    }
+    Policy::any(format!("p{n}"), pattern)
 }
 
 fn snapshot(rules: usize, rule: fn(usize) -> Rule) -> Snapshot {

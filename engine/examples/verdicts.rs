@@ -16,21 +16,11 @@ fn rule(n: usize, kind: MatchKind, effect: Effect, pattern: String) -> Rule {
 
 fn policy(n: usize, pattern: &str) -> Policy {
     Policy {
-        id: format!("p{n}"),
         kind: PolicyKind::Quorum,
         min: 1 + u32::try_from(n % 2).unwrap(),
         group: vec!["alice".to_owned(), "bob".to_owned(), "carol".to_owned()],
-        role: None,
-        pattern: pattern.to_owned(),
-        effects: Vec::new(),
-        target: None,
-        user: None,
-        tags: Vec::new(),
-        min_level: None,
-        hours: None,
         timeout_seconds: Some(30 + n as u64),
-        escalate_after_seconds: None,
-        escalate_to: Vec::new(),
+        ..Policy::any(format!("p{n}"), pattern)
     }
 }
 

@@ -1,26 +1,10 @@
 //! What sets code that a shell runs later may do anything: policies by effect ask about it.
 #![allow(clippy::unwrap_used)]
 
-use expacti_engine::{Context, History, Policy, PolicyKind, PolicySet, Snapshot, judge};
+use expacti_engine::{Context, History, Policy, PolicySet, Snapshot, judge};
 
 fn asks(command: &str) -> bool {
-    let policy = Policy {
-        id: "deletes".to_owned(),
-        kind: PolicyKind::Any,
-        min: 1,
-        group: Vec::new(),
-        role: None,
-        pattern: "*".to_owned(),
-        effects: vec!["deletes".to_owned()],
-        target: None,
-        user: None,
-        tags: Vec::new(),
-        min_level: None,
-        hours: None,
-        timeout_seconds: None,
-        escalate_after_seconds: None,
-        escalate_to: Vec::new(),
-    };
+    let policy = Policy { effects: vec!["deletes".to_owned()], ..Policy::any("deletes", "*") };
     let policies = PolicySet::build(vec![policy]).unwrap();
     let snapshot = Snapshot { policies, ..Snapshot::default() };
     let context = Context { shell: Some("bash".to_owned()), ..Context::default() };

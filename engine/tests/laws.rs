@@ -124,7 +124,6 @@ fn snapshot(rules: &[usize], policies: &[usize]) -> Snapshot {
     let policy = |at: &usize| {
         let (pattern, min, min_level, effects) = POLICIES[*at];
         Policy {
-            id: format!("p{at}"),
             kind: if min == 0 { PolicyKind::Any } else { PolicyKind::Quorum },
             min: min.max(1),
             group: if min == 0 {
@@ -132,17 +131,9 @@ fn snapshot(rules: &[usize], policies: &[usize]) -> Snapshot {
             } else {
                 ["ann", "bob", "cat"].map(str::to_owned).to_vec()
             },
-            role: None,
-            pattern: pattern.to_owned(),
             effects: effects.iter().map(|effect| (*effect).to_owned()).collect(),
-            target: None,
-            user: None,
-            tags: Vec::new(),
             min_level,
-            hours: None,
-            timeout_seconds: None,
-            escalate_after_seconds: None,
-            escalate_to: Vec::new(),
+            ..Policy::any(format!("p{at}"), pattern)
         }
     };
     Snapshot {

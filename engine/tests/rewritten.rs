@@ -13,21 +13,10 @@ fn rule(pattern: &str, kind: MatchKind, effect: Effect) -> Rule {
 fn policy(pattern: &str, min: u32) -> Policy {
     let group = if min == 0 { Vec::new() } else { vec!["ann".to_owned(), "bob".to_owned()] };
     Policy {
-        id: pattern.to_owned(),
         kind: if min == 0 { PolicyKind::Any } else { PolicyKind::Quorum },
         min: min.max(1),
         group,
-        role: None,
-        pattern: pattern.to_owned(),
-        effects: Vec::new(),
-        target: None,
-        user: None,
-        tags: Vec::new(),
-        min_level: None,
-        hours: None,
-        timeout_seconds: None,
-        escalate_after_seconds: None,
-        escalate_to: Vec::new(),
+        ..Policy::any(pattern, pattern)
     }
 }
 

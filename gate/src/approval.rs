@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use expacti_engine::{
-    Beneath, Context, Covered, InputReport, InputUse, Level, Outcome, Policy, PolicyKind,
-    PolicySet, RiskTables, RuleSet, Snapshot, Tally, Verdict, Vote, Voter, WrittenFile, tally,
+    Beneath, Context, Covered, InputReport, InputUse, Level, Outcome, Policy, PolicySet,
+    RiskTables, RuleSet, Snapshot, Tally, Verdict, Vote, Voter, WrittenFile, tally,
 };
 use expacti_protocol::command::{CommandText, StdinTreatment, Submission};
 use expacti_protocol::gate::DecisionKind;
@@ -482,21 +482,9 @@ fn is_allowed_by(
 /// One policy, for what has this level or effect.
 fn asking(level: Option<Level>, effect: Option<&String>) -> Result<Snapshot, String> {
     let policy = Policy {
-        id: "approval".to_owned(),
-        kind: PolicyKind::Any,
-        min: 1,
-        group: Vec::new(),
-        role: None,
-        pattern: "*".to_owned(),
         effects: effect.cloned().into_iter().collect(),
-        target: None,
-        user: None,
-        tags: Vec::new(),
         min_level: level,
-        hours: None,
-        timeout_seconds: None,
-        escalate_after_seconds: None,
-        escalate_to: Vec::new(),
+        ..Policy::any("approval", "*")
     };
     let policies = PolicySet::build(vec![policy]).map_err(|error| error.to_string())?;
     Ok(Snapshot { tables: RiskTables::builtin().clone(), rules: RuleSet::default(), policies })

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use expacti_engine::{Level, Policy, PolicyKind, PolicySet};
+use expacti_engine::{Level, Policy, PolicySet};
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::{is_wild, wildcard};
@@ -245,23 +245,7 @@ fn is_one_of(globs: &[String], subject: &Subject<'_>) -> bool {
 
 /// The engine knows its effects by name; a policy is how it is asked.
 fn check_effects(effects: &[String]) -> Result<(), String> {
-    let policy = Policy {
-        id: "effects".to_owned(),
-        kind: PolicyKind::Any,
-        min: 1,
-        group: Vec::new(),
-        role: None,
-        pattern: "*".to_owned(),
-        effects: effects.to_vec(),
-        target: None,
-        user: None,
-        tags: Vec::new(),
-        min_level: None,
-        hours: None,
-        timeout_seconds: None,
-        escalate_after_seconds: None,
-        escalate_to: Vec::new(),
-    };
+    let policy = Policy { effects: effects.to_vec(), ..Policy::any("effects", "*") };
     PolicySet::build(vec![policy]).map(|_| ()).map_err(|error| error.message)
 }
 

@@ -472,21 +472,11 @@ mod tests {
 
     fn policy(id: &str, kind: PolicyKind, min: u32, pattern: &str) -> Policy {
         Policy {
-            id: id.to_owned(),
             kind,
             min,
             group: vec!["ann".to_owned(), "bob".to_owned(), "cat".to_owned()],
             role: Some("admin".to_owned()),
-            pattern: pattern.to_owned(),
-            effects: Vec::new(),
-            target: None,
-            user: None,
-            tags: Vec::new(),
-            min_level: None,
-            hours: None,
-            timeout_seconds: None,
-            escalate_after_seconds: None,
-            escalate_to: Vec::new(),
+            ..Policy::any(id, pattern)
         }
     }
 

@@ -68,6 +68,30 @@ pub struct Policy {
     pub escalate_to: Vec<String>,
 }
 
+impl Policy {
+    /// One of everybody who may decide has to approve what matches the pattern, wherever it is to run.
+    #[must_use]
+    pub fn any(id: impl Into<String>, pattern: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            kind: PolicyKind::Any,
+            min: one(),
+            group: Vec::new(),
+            role: None,
+            pattern: pattern.into(),
+            effects: Vec::new(),
+            target: None,
+            user: None,
+            tags: Vec::new(),
+            min_level: None,
+            hours: None,
+            timeout_seconds: None,
+            escalate_after_seconds: None,
+            escalate_to: Vec::new(),
+        }
+    }
+}
+
 fn one() -> u32 {
     1
 }

@@ -102,7 +102,12 @@ fn keys_that_do_not_count_are_refused_before_their_signature() {
     (minus_one[0], minus_one[31]) = (0xec, 0x7f);
     let eighth = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85";
     let eighth = *eighth.parse::<Digest>().unwrap().as_bytes();
-    for point in [[0; 32], one, minus_one, eighth] {
+    // The first two once more, as numbers that should have been reduced; and with the sign of a zero.
+    let (mut zero_again, mut one_again, mut signed) = ([0xff; 32], [0xff; 32], one);
+    (zero_again[0], zero_again[31]) = (0xed, 0x7f);
+    (one_again[0], one_again[31]) = (0xee, 0x7f);
+    signed[31] = 0x80;
+    for point in [[0; 32], one, minus_one, eighth, zero_again, one_again, signed] {
         let plain = [field(b"ssh-ed25519"), field(&point)].concat();
         assert_eq!(with(&good, KEY, &plain), Err(SigFault::Key(KeyFault::Weak)));
         let security = [field(b"sk-ssh-ed25519@openssh.com"), field(&point), field(b"ssh:")];

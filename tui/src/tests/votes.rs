@@ -25,21 +25,12 @@ fn approval(by: &str) -> Approval {
 
 fn policy(pattern: &str) -> Policy {
     Policy {
-        id: "pol_1".into(),
         kind: PolicyKind::Quorum,
         min: 2,
         group: vec!["bob".into(), "mara".into(), "zoe".into()],
-        role: None,
-        pattern: pattern.into(),
-        effects: Vec::new(),
         target: Some("prod-*".into()),
-        user: None,
-        tags: Vec::new(),
-        min_level: None,
-        hours: None,
         timeout_seconds: Some(300),
-        escalate_after_seconds: None,
-        escalate_to: Vec::new(),
+        ..Policy::any("pol_1", pattern)
     }
 }
 

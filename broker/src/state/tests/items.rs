@@ -38,21 +38,10 @@ pub(super) fn add(w: &mut World, name: &str, role: Role) -> Peer {
 
 pub(super) fn quorum(min: u32, group: &[&str]) -> Policy {
     Policy {
-        id: String::new(),
         kind: PolicyKind::Quorum,
         min,
         group: group.iter().map(|n| (*n).to_owned()).collect(),
-        role: None,
-        pattern: "*".into(),
-        effects: Vec::new(),
-        target: None,
-        user: None,
-        tags: Vec::new(),
-        min_level: None,
-        hours: None,
-        timeout_seconds: None,
-        escalate_after_seconds: None,
-        escalate_to: Vec::new(),
+        ..Policy::any("", "*")
     }
 }
 

@@ -121,21 +121,10 @@ fn an_approval_does_not_lie_around() {
 fn quorum_counts_people_and_one_deny_denies() {
     let mut w = World::new();
     let policy = Policy {
-        id: String::new(),
         kind: PolicyKind::Quorum,
         min: 2,
         group: vec!["alice".into(), "bob".into(), "carol".into()],
-        role: None,
-        pattern: "*".into(),
-        effects: Vec::new(),
-        target: None,
-        user: None,
-        tags: Vec::new(),
-        min_level: None,
-        hours: None,
-        timeout_seconds: None,
-        escalate_after_seconds: None,
-        escalate_to: Vec::new(),
+        ..Policy::any("", "*")
     };
     w.run(|l, now| l.add_policy(&peer("root", Role::Owner), policy, now)).unwrap();
     let session = w.session();
@@ -323,23 +312,7 @@ fn a_removed_principal_is_cut_off() {
 fn nothing_of_a_refused_job_remains() {
     let mut w = World::new();
     let before = (w.state.chain.clone(), w.disk.len());
-    let bad = Policy {
-        id: String::new(),
-        kind: PolicyKind::Any,
-        min: 1,
-        group: Vec::new(),
-        role: None,
-        pattern: "*".into(),
-        effects: Vec::new(),
-        target: None,
-        user: None,
-        tags: Vec::new(),
-        min_level: None,
-        hours: None,
-        timeout_seconds: Some(1),
-        escalate_after_seconds: None,
-        escalate_to: Vec::new(),
-    };
+    let bad = Policy { timeout_seconds: Some(1), ..Policy::any("", "*") };
     assert_eq!(
         code(w.run(|l, now| l.add_policy(&peer("root", Role::Owner), bad, now))),
         ErrorCode::Invalid
