@@ -490,6 +490,16 @@ fn asking(level: Option<Level>, effect: Option<&String>) -> Result<Snapshot, Str
     Ok(Snapshot { tables: RiskTables::builtin().clone(), rules: RuleSet::default(), policies })
 }
 
+/// A file of signers that cannot be looked at, and what would be in it.
+fn missing(path: &Path, error: &std::io::Error) -> String {
+    let what = format!("{}: {error}", path.display());
+    if error.kind() == std::io::ErrorKind::NotFound {
+        format!("{what}: it says whose keys count, in lines like `alice ssh-ed25519 AAAA…`")
+    } else {
+        what
+    }
+}
+
 impl Version {
     /// Whether it is some seconds since it was changed.
     fn is_settled(&self) -> bool {
@@ -498,7 +508,7 @@ impl Version {
 
     fn of(path: &Path) -> Result<Self, String> {
         use std::os::unix::fs::MetadataExt as _;
-        let found = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let found = std::fs::metadata(path).map_err(|error| missing(path, &error))?;
         // Whoever can write it decides who approves.
         let own = rustix::process::geteuid().as_raw();
         if found.mode() & 0o022 != 0 || ![0, own].contains(&found.uid()) {
