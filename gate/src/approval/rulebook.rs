@@ -2,6 +2,7 @@
 //! It takes none that are older than what it has seen, or than it may use, and none while its own clock is
 //! behind what it has seen.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,10 +102,12 @@ impl Rulebooks {
         wanted.is_current(agreed.book.made_at, now).map_err(|fault| fault.to_string())?;
         // From the file each time: another gate may keep its memory there as well.
         let seen = load(&self.file)?;
-        let next = seen.then(&agreed.book, Digest::of(signed.statement.as_bytes()), now)?;
+        let sha256 = Digest::of(signed.statement.as_bytes());
+        let next = seen.then(&agreed.book, sha256, now)?;
         if next.epoch != seen.epoch || next.latest >= seen.latest.saturating_add(NOTE) {
             // What was not written down would be forgotten by a restart.
-            store(&self.file, &next)?;
+            let _alone = lock(&self.file)?;
+            store(&self.file, &load(&self.file)?.then(&agreed.book, sha256, now)?)?;
         }
         Ok(agreed)
     }
@@ -158,6 +161,15 @@ fn load(file: &Path) -> Result<Seen, String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Seen::default()),
         Err(error) => Err(format!("{}: {error}", file.display())),
     }
+}
+
+/// Keeps other gates with this memory from writing it, until what is returned is dropped.
+fn lock(file: &Path) -> Result<File, String> {
+    let file = file.with_added_extension("lock");
+    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
+    let lock = File::options().create(true).append(true).open(&file).map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    Ok(lock)
 }
 
 fn store(file: &Path, seen: &Seen) -> Result<(), String> {
