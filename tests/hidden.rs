@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use expacti_harness::prerequisites::not_applicable;
 use expacti_harness::{Ordinary, Outcome, Process, ordinary, until};
 
 /// Attaches to a process (PTRACE_SEIZE), and reads its memory and its environment.
@@ -39,10 +40,17 @@ fn process(t: &Ordinary, word: &str) -> Result<Process> {
 }
 
 fn is_hidden(t: &Ordinary, process: &Process) -> Result<()> {
-    // It may just be asking its broker something.
+    // It may just have been started.
     until(&format!("{:?} to be hidden", process.argv), || {
         Ok((attach(t, process.pid)?.out() == "not attached\n").then_some(()))
     })?;
+    let map = fs::read_to_string("/proc/self/uid_map")?;
+    if !map.split_ascii_whitespace().eq(["0", "0", "4294967295"]) {
+        not_applicable(
+            "in a container of an ordinary user, programs are seen while they ask the broker",
+        );
+        return Ok(());
+    }
     for _ in 0..20 {
         attach(t, process.pid)?.expect_stdout("not attached\n")?;
     }
@@ -94,6 +102,40 @@ fn nobody_attaches_to_the_servers_of_a_team() -> Result<()> {
     until("the gate's keys", || Ok(home.join("keys/gate_host_ca_ed25519").exists().then_some(())))?;
     is_hidden(&t, &process(&t, "gate")?)?;
     drop((broker, gate));
+    Ok(())
+}
+
+/// Hides itself, and asks the broker for what waits.
+const ASKER: &str = r#"
+import ctypes, http.client, socket, sys
+PR_SET_DUMPABLE = 4
+assert ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
+connection = http.client.HTTPConnection('localhost')
+connection.sock = socket.socket(socket.AF_UNIX)
+connection.sock.connect(sys.argv[1])
+connection.request('GET', '/v1/commands')
+print(connection.getresponse().status)
+"#;
+
+#[test]
+fn who_hides_is_placed_all_the_same() -> Result<()> {
+    let t = ordinary!();
+    t.expacti(&["up"])?.expect_code(0)?;
+    let socket = t.run_dir().join("expacti/broker.sock").display().to_string();
+    let map = fs::read_to_string("/proc/self/uid_map")?;
+    if map.split_ascii_whitespace().eq(["0", "0", "4294967295"]) {
+        t.run(&["python3", "-c", ASKER, &socket])?.expect_stdout("200\n")?;
+    }
+    // In another namespace, and below a wrap.
+    for option in ["--map-current-user", "--map-root-user"] {
+        let foreign = ["unshare", "--user", option, "python3", "-c", ASKER, &socket];
+        t.run(&foreign)?.expect_stdout("403\n")?;
+    }
+    for options in [&[][..], &["--path-only"]] {
+        let outcome = t.wrap_with(options, &["python3", "-c", ASKER, &socket]).run()?;
+        ensure!(!outcome.out().contains("200"), "{}", outcome.describe());
+        ensure!(options.is_empty() || outcome.out() == "403\n", "{}", outcome.describe());
+    }
     Ok(())
 }
 

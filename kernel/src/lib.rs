@@ -9,7 +9,7 @@ mod namespace;
 mod process;
 mod socket;
 
-pub use namespace::{NamespaceId, UserNamespace};
+pub use namespace::{NamespaceId, UserNamespace, can_place_hidden};
 pub use process::{
     close_from, enter_new_namespaces, join_new_session_keyring, set_read_only, take_descriptor,
 };

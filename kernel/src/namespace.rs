@@ -1,6 +1,6 @@
 //! User namespaces, by descriptor.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd};
 
@@ -55,6 +55,25 @@ impl UserNamespace {
         Self::new(ask(pidfd, PIDFD_GET_USER_NAMESPACE)?)
     }
 
+    /// The first namespace of the system, if this process and the process `pid` both live in it; none
+    /// when that cannot be told. It needs no right to look at that process, so that one which hides
+    /// itself can be placed all the same. The number may be another process's by now, as for
+    /// [`UserNamespace::of_pid`].
+    ///
+    /// Only root of the first namespace can make one that maps every user to itself. Any other, and one
+    /// that maps nobody yet, is seen to be another.
+    ///
+    /// # Errors
+    /// When there is no such process, or `/proc` hides it altogether.
+    pub fn first_of_hidden(pid: u32) -> io::Result<Option<Self>> {
+        let of_peer = fs::read_to_string(format!("/proc/{pid}/uid_map"))?;
+        if maps_every_user(&of_peer) && lives_in_first()? {
+            Self::own().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// The namespace it was made in; none when that is not below this process's own (then the kernel
     /// does not tell), or when this is the first one.
     ///
@@ -75,6 +94,48 @@ impl UserNamespace {
     }
 }
 
+/// Whether this process lives in the first user namespace of the system.
+fn lives_in_first() -> io::Result<bool> {
+    Ok(maps_every_user(&fs::read_to_string("/proc/self/uid_map")?))
+}
+
+/// Whether `/proc/PID/uid_map` maps every user to itself: first user inside, first user outside, how
+/// many (user_namespaces(7); the last number, 2^32 - 1, is no user).
+fn maps_every_user(map: &str) -> bool {
+    map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
+}
+
+/// Whether a process that hides itself (it is not dumpable) can still be placed by others of its user,
+/// with [`UserNamespace::first_of_hidden`]: not in another namespace than the first, nor where `/proc`
+/// hides the processes of others.
+#[must_use]
+pub fn can_place_hidden() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    lives_in_first().unwrap_or(false) && proc_shows_all(&mounts)
+}
+
+/// Whether no `/proc` of `/proc/self/mountinfo` is mounted with `hidepid` (proc(5)).
+fn proc_shows_all(mountinfo: &str) -> bool {
+    let mut found = false;
+    for line in mountinfo.lines() {
+        // "ID PARENT DEVICE ROOT POINT OPTIONS [FIELDS] - TYPE SOURCE OPTIONS"
+        let Some((before, after)) = line.split_once(" - ") else { continue };
+        if before.split(' ').nth(4) != Some("/proc") {
+            continue;
+        }
+        let mut after = after.split(' ');
+        let (kind, options) = (after.next(), after.nth(1).unwrap_or_default());
+        let hides = options.split(',').any(|option| {
+            option.strip_prefix("hidepid=").is_some_and(|how| !["0", "off"].contains(&how))
+        });
+        if kind != Some("proc") || hides {
+            return false;
+        }
+        found = true;
+    }
+    found
+}
+
 /// An `ioctl` that takes no argument and returns a new descriptor.
 #[allow(unsafe_code)]
 fn ask(fd: impl AsFd, request: libc::Ioctl) -> io::Result<OwnedFd> {
@@ -85,4 +146,42 @@ fn ask(fd: impl AsFd, request: libc::Ioctl) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just made this descriptor, and nobody else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(status) })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_namespace_maps_every_user() {
+        assert!(maps_every_user("         0          0 4294967295\n"));
+        for other in [
+            "",
+            "0 0 1\n",
+            "1000 1000 1\n",
+            "0 1000 1\n1 100000 65536\n",
+            "0 100000 4294967295\n",
+            "0 0 4294967295\n0 0 1\n",
+        ] {
+            assert!(!maps_every_user(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_proc_that_hides_processes() {
+        let mount = |options: &str| {
+            format!("22 27 0:21 / /proc rw,relatime shared:5 - proc proc {options}\n")
+        };
+        for shows in ["rw", "rw,gid=4,hidepid=0", "rw,hidepid=off"] {
+            assert!(proc_shows_all(&mount(shows)), "{shows}");
+        }
+        for hides in ["rw,hidepid=2", "rw,hidepid=invisible,gid=4", "rw,hidepid=ptraceable"] {
+            assert!(!proc_shows_all(&mount(hides)), "{hides}");
+            assert!(!proc_shows_all(&(mount("rw") + &mount(hides))), "{hides}");
+        }
+        assert!(!proc_shows_all(""));
+        assert!(!proc_shows_all(&mount("rw").replace("- proc", "- tmpfs")));
+        assert!(!proc_shows_all("22 27 0:21 / /sys rw - sysfs sysfs rw\n"));
+    }
 }

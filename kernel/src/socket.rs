@@ -45,18 +45,28 @@ pub fn peer_pidfd(socket: impl AsFd) -> io::Result<OwnedFd> {
 /// process is gone, or the kernel does not tell.
 ///
 /// # Errors
-/// As [`peer_pidfd`], and `EACCES` when this process may not look at the other.
+/// As [`peer_pidfd`], and `EACCES` when this process may not look at the other, and it cannot be placed
+/// without.
 pub fn peer_user_namespace(socket: impl AsFd) -> io::Result<UserNamespace> {
     let pidfd = peer_pidfd(&socket)?;
     let old = |e: &io::Error| matches!(e.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL));
-    match UserNamespace::of_pidfd(&pidfd) {
-        Err(e) if old(&e) => {}
-        told => return told,
-    }
-    // Before Linux 6.11. The number is still that process's if it lives when all is done.
-    let peer = rustix::net::sockopt::socket_peercred(&socket)?;
-    let pid = u32::try_from(peer.pid.as_raw_pid()).map_err(io::Error::other)?;
-    let namespace = UserNamespace::of_pid(pid)?;
+    let number = || {
+        let peer = rustix::net::sockopt::socket_peercred(&socket)?;
+        u32::try_from(peer.pid.as_raw_pid()).map_err(io::Error::other)
+    };
+    // By its number, which is still that process's if it lives when all is done.
+    let told = match UserNamespace::of_pidfd(&pidfd) {
+        // Before Linux 6.11.
+        Err(e) if old(&e) => UserNamespace::of_pid(number()?),
+        told @ Ok(_) => return told,
+        refused => refused,
+    };
+    let namespace = match told {
+        Err(refused) if refused.kind() == io::ErrorKind::PermissionDenied => {
+            UserNamespace::first_of_hidden(number()?)?.ok_or(refused)?
+        }
+        told => told?,
+    };
     let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
     if poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? != 0 {
         return Err(io::Error::from_raw_os_error(libc::ESRCH));

@@ -100,9 +100,14 @@ const MAX_DEPTH: usize = 4096;
 /// Anything about the peer itself that cannot be read counts as inside. So does a peer that is gone:
 /// a wrapped process could connect, hand the socket on and end.
 pub fn is_inside_wrap(pid: u32, registered: &[WrapRegistration]) -> bool {
-    // The mark of the peer itself must be readable; of its ancestors (a login daemon, init) it often
-    // is not, as they run as somebody else, and their place in the tree says enough.
-    let Ok(false) = is_marked(pid) else { return true };
+    // The mark of the peer itself must be readable, unless it hides its memory (a program could as well
+    // clean its environment). That of its ancestors (a login daemon, init) often is not, as they run as
+    // somebody else, and their place in the tree says enough.
+    match is_marked(pid) {
+        Ok(false) => {}
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
+        Ok(true) | Err(_) => return true,
+    }
     let Ok(peer) = stat(pid) else { return true };
     if peer.state == 'Z' || is_below(pid, registered) {
         return true;

@@ -2,7 +2,7 @@
 //! tokens, and what it is about to decide.
 //!
 //! The kernel then refuses also a harmless look at the process, such as the broker's on its user
-//! namespace ([`Seen`] is for that).
+//! namespace. In the first one of the system the broker knows another way; elsewhere [`Seen`] is for that.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,10 +24,21 @@ struct State {
 
 static STATE: Mutex<State> = Mutex::new(State { hidden: Hidden::No, asking: 0 });
 
-/// From now on nobody but root may look at this process, but for the moments in which it asks the broker
-/// of this machine, which must be able to see who asks.
+/// From now on nobody but root may look at this process. Where the broker of this machine could then not
+/// tell in which user namespace it lives (in a container of an ordinary user; where `/proc` hides
+/// processes), it is seen in the moments in which it asks.
 pub fn hide() {
-    hide_as(Hidden::UnlessAsking);
+    hide_as(if can_place_hidden() { Hidden::Always } else { Hidden::UnlessAsking });
+}
+
+#[cfg(target_os = "linux")]
+fn can_place_hidden() -> bool {
+    expacti_kernel::can_place_hidden()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn can_place_hidden() -> bool {
+    true
 }
 
 /// From now on nobody but root may look at this process.
@@ -102,7 +113,7 @@ mod tests {
         assert!(!is());
         drop(Seen::now());
         assert!(!is(), "hidden without having been asked to");
-        hide();
+        hide_as(Hidden::UnlessAsking);
         assert!(is());
         let one = Seen::now();
         let two = Seen::now();

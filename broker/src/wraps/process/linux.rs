@@ -69,19 +69,29 @@ impl Process {
     }
 
     fn namespace(&self) -> io::Result<Namespace> {
-        match Namespace::of_pidfd(&self.pidfd) {
+        let told = match Namespace::of_pidfd(&self.pidfd) {
             Err(e) if is_unsupported(&e) => self.namespace_by_number(),
+            told => told,
+        };
+        match told {
+            Err(refused) if refused.kind() == io::ErrorKind::PermissionDenied => {
+                Namespace::first_of_hidden(self.number()?)?.ok_or(refused)
+            }
             told => told,
         }
     }
 
-    /// The same before Linux 6.11. The caller asks afterwards whether the process still lives: then
-    /// its number was its own all the time.
+    /// The same before Linux 6.11.
     fn namespace_by_number(&self) -> io::Result<Namespace> {
+        Namespace::of_pid(self.number()?)
+    }
+
+    /// Its number as it is now. Who asks something by it asks afterwards whether the process still
+    /// lives: then the number was its own all the time.
+    fn number(&self) -> io::Result<u32> {
         let info =
             std::fs::read_to_string(format!("/proc/self/fdinfo/{}", self.pidfd.as_raw_fd()))?;
-        let pid = pid_of_fdinfo(&info).ok_or(io::ErrorKind::NotFound)?;
-        Namespace::of_pid(pid)
+        Ok(pid_of_fdinfo(&info).ok_or(io::ErrorKind::NotFound)?)
     }
 }
 
