@@ -167,6 +167,9 @@ impl Store {
         for text in self.column("SELECT body FROM rulebook").await? {
             loaded.signed_rulebook = Some(parse("signed rulebook", &text)?);
         }
+        for text in self.column("SELECT body FROM reviewers").await? {
+            loaded.reviewers.push(parse("reviewer", &text)?);
+        }
         for text in self.column("SELECT body FROM signing_keys").await? {
             loaded.signing_keys.push(parse("signing key", &text)?);
         }
@@ -269,6 +272,12 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
         }
         Write::Principal { id, row: None } => {
             delete(tx, "DELETE FROM principals WHERE id = $1", id).await?
+        }
+        Write::Reviewer { id, body: Some(body) } => {
+            upsert(tx, "INSERT INTO reviewers (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;
+        }
+        Write::Reviewer { id, body: None } => {
+            delete(tx, "DELETE FROM reviewers WHERE id = $1", id).await?
         }
         Write::Rule { id, body: Some(body) } => {
             upsert(tx, "INSERT INTO rules (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ChangeId;
 use crate::principal::Role;
+use crate::proof::{Pin, ProofNeeded};
 use crate::reviewer::ErrorCode;
 
 /// The body of every answer that is not a success.
@@ -14,6 +15,9 @@ pub struct ErrorBody {
     pub code: ErrorCode,
     /// What failed and why.
     pub message: String,
+    /// What the request lacked, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofNeeded>,
 }
 
 /// `GET /v1/status`.
@@ -201,6 +205,16 @@ pub struct DecisionBody {
     /// The reviewer's signature of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// With an allow of somebody who has set one: their PIN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
+}
+
+/// The body of `POST /v1/pin`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewPin {
+    /// The new PIN.
+    pub pin: Pin,
 }
 
 /// One person's approval of a rule or of a change.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use expacti_protocol::http::{
-    NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView, SigningKey, Target,
+    NewPin, NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView, SigningKey,
+    Target,
 };
 use expacti_protocol::principal::Role;
 
@@ -13,6 +14,7 @@ use crate::cli::{
 };
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
+use crate::prover::ask;
 use crate::{print, segment};
 
 /// `expacti reviewer`.
@@ -37,8 +39,32 @@ pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bo
         ReviewerCommand::List => {
             list(config, &[Role::Admin, Role::Owner, Role::Reviewer, Role::Viewer], json).await
         }
+        ReviewerCommand::Pin { remove } => pin(config, remove).await,
         ReviewerCommand::Remove { name } => remove(config, &name, json).await,
+        ReviewerCommand::Reset { name } => {
+            crate::broker::reset_reviewer(config, &name).await?;
+            print::line(&format!("{} has neither key nor PIN now", print::safe(&name)))?;
+            Ok(0)
+        }
     }
+}
+
+/// `expacti reviewer pin`.
+async fn pin(config: &Config, remove: bool) -> Outcome {
+    let link = Link::running(config)?;
+    if remove {
+        let _: serde_json::Value = link.client.delete("/v1/pin").await?;
+        print::line("no PIN is asked for any more")?;
+        return Ok(0);
+    }
+    let pin = ask("new PIN: ").await.map_err(Failure::failed)?;
+    pin.check().map_err(Failure::usage)?;
+    if ask("once more: ").await.map_err(Failure::failed)? != pin {
+        return Err(Failure::usage("the two differ: nothing was changed"));
+    }
+    let _: serde_json::Value = link.client.post("/v1/pin", &NewPin { pin }).await?;
+    print::line("every allow and every change asks for your PIN now")?;
+    Ok(0)
 }
 
 /// `expacti reviewer key`.

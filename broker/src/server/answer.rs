@@ -22,7 +22,8 @@ impl IntoResponse for Refusal {
             ErrorCode::NotEntitled => StatusCode::FORBIDDEN,
             ErrorCode::NotFound => StatusCode::NOT_FOUND,
         };
-        (status, Json(ErrorBody { code: self.code, message: self.message })).into_response()
+        (status, Json(ErrorBody { code: self.code, message: self.message, proof: None }))
+            .into_response()
     }
 }
 

@@ -15,7 +15,7 @@ use expacti_protocol::signed::SignedRulebook;
 use expacti_protocol::taint::TaintView;
 
 use super::open::{OpenCommand, OpenSession, PutOff};
-use super::ports::{Now, Outgoing, Recorder, Refusal, Signer, Write};
+use super::ports::{Now, Outgoing, Recorder, Refusal, Reviewer, Signer, Write};
 use super::table::{Table, Undo};
 use super::work::Work;
 
@@ -43,6 +43,8 @@ pub(crate) struct State {
     /// Accounts that may have changed.
     pub(super) taints: Table<String, TaintView>,
     /// By fingerprint.
+    /// What people prove that it is them with.
+    pub(super) proofs: Table<String, Reviewer>,
     pub(super) signing_keys: Table<String, SigningKey>,
     /// What people have signed last.
     pub(super) rulebooks: Table<u8, SignedRulebook>,
@@ -78,6 +80,7 @@ pub(crate) struct Loaded {
     pub(crate) principals: Vec<PrincipalView>,
     pub(crate) targets: Vec<Target>,
     pub(crate) taints: Vec<TaintView>,
+    pub(crate) reviewers: Vec<Reviewer>,
     pub(crate) signing_keys: Vec<SigningKey>,
     pub(crate) signed_rulebook: Option<SignedRulebook>,
 }
@@ -109,6 +112,7 @@ impl State {
             principals: Table::default(),
             targets: Table::default(),
             taints: Table::default(),
+            proofs: Table::default(),
             signing_keys: Table::default(),
             rulebooks: Table::default(),
             snapshot: Arc::new(Snapshot { tables, ..Snapshot::default() }),
@@ -147,6 +151,9 @@ impl State {
         if let Some(signed) = loaded.signed_rulebook {
             state.rulebooks.insert(LAST_RULEBOOK, signed);
         }
+        for reviewer in loaded.reviewers {
+            state.proofs.insert(reviewer.name.clone(), reviewer);
+        }
         for key in loaded.signing_keys {
             state.signing_keys.insert(key.fingerprint.clone(), key);
         }
@@ -178,6 +185,7 @@ impl State {
         f(&mut self.principals);
         f(&mut self.targets);
         f(&mut self.taints);
+        f(&mut self.proofs);
         f(&mut self.signing_keys);
         f(&mut self.rulebooks);
     }

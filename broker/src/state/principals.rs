@@ -131,6 +131,7 @@ impl State {
         self.audit(&entry)?;
         if view.role.may_decide() && view.name != self.owner {
             self.forget_signing_keys(name);
+            self.forget_reviewer(name);
             self.forget_votes(name, now)?;
             self.forget_approvals(name)?;
         }

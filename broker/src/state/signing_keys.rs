@@ -7,7 +7,7 @@ use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{NewSigningKey, SigningKey};
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 use expacti_protocol::signed::SignedText;
-use expacti_signing::{AllowedSigners, Item, Limits, Need, Revoked, Signers};
+use expacti_signing::{Item, Limits, Need};
 
 use super::authority::needs_admin;
 use super::credential::bare_key;
@@ -26,7 +26,8 @@ impl State {
         all
     }
 
-    /// Adds a key. One's own first key may be added by anybody who decides; every other one needs an
+    /// Adds a key. One's own first key may be added by anybody who decides, and another one with a
+    /// signature of one that is there (which is asked for before this). Every other one needs an
     /// administrator, for it could sign in that person's name.
     pub(crate) fn add_signing_key(
         &mut self,
@@ -34,11 +35,16 @@ impl State {
         new: &NewSigningKey,
         now: Now,
     ) -> Result<SigningKey, Refusal> {
-        let first = by.name == new.person
-            && by.role.may_decide()
-            && self.keys_of(&new.person).next().is_none();
-        if !first {
+        let has_key = self.keys_of(&new.person).next().is_some();
+        let own = by.name == new.person && by.role.may_decide();
+        if !own {
             needs_admin(by, "add a key with which somebody signs")?;
+        } else if self.has_signed(&new.person) && !has_key {
+            return Err(Refusal::not_entitled(format!(
+                "{} has no key any more that could sign for a new one: another administrator adds it, or \
+                 whoever owns the broker's machine resets it (expacti reviewer reset {})",
+                new.person, new.person
+            )));
         }
         let known = self.principals.get(&new.person).map(|principal| principal.role);
         let decides = known.is_some_and(|role| role.may_decide()) || new.person == self.owner;
@@ -61,6 +67,7 @@ impl State {
             added_by: by.name.clone(),
             added_at: now.seconds(),
         };
+        self.begins_to_sign(&new.person)?;
         self.signing_keys.insert(fingerprint.clone(), key.clone());
         self.writes.push(Write::SigningKey { id: fingerprint, body: Some(Kept::exact(&key)?) });
         self.audit(&entry("signing_key_added", &key, by, now))?;
@@ -123,11 +130,10 @@ impl State {
         view: &CommandView,
         now: Now,
     ) -> Result<(), Refusal> {
-        let lines: String =
-            self.keys_of(&by.name).map(|key| format!("{} {}\n", by.name, key.public_key)).collect();
-        if !message.allow || lines.is_empty() {
+        if !message.allow || !self.has_signed(&by.name) {
             return Ok(());
         }
+        let signers = self.signers_of(&by.name)?;
         let refuse = |why: String| Refusal::new(ErrorCode::NotEntitled, why);
         let signed = SignedText::of(message.statement.as_ref(), message.signature.as_ref())
             .ok_or_else(|| {
@@ -141,10 +147,6 @@ impl State {
             refuse("the gate made no statement of it that could be signed".to_owned())
         })?;
         let item = Item::parse(&item.statement).map_err(|error| refuse(error.to_string()))?;
-        let allowed = AllowedSigners::parse(&lines).map_err(|faults| {
-            refuse(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        })?;
-        let signers = Signers { allowed, revoked: Revoked::default() };
         let limits =
             Limits { grant: message.grant, input: message.input, input_grant: message.input_grant };
         let need = Need { signatures: 1, by: vec![by.name.clone()], touch: false, verify: false };

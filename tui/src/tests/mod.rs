@@ -63,6 +63,7 @@ impl TestScreen {
             role: Role::Reviewer,
             now_ms,
             warnings: Vec::new(),
+            pin: false,
         });
     }
 
