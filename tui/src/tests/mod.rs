@@ -68,7 +68,11 @@ impl TestScreen {
     }
 
     pub(crate) fn msg(&mut self, msg: Msg) {
-        self.effects.extend(update(&mut self.model, msg));
+        let effects = update(&mut self.model, msg);
+        if effects.contains(&Effect::Redraw) {
+            self.terminal.clear().unwrap();
+        }
+        self.effects.extend(effects);
         if !self.blind {
             self.draw();
         }

@@ -15,7 +15,12 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => keys::key(model, key, &mut effects),
         Msg::Paste(text) => keys::paste(model, &text),
         Msg::Mouse(event) => mouse::mouse(model, event),
-        Msg::Resized => {}
+        // Even if the size is what it was when the last frame was drawn: in between the terminal may have
+        // lost what it showed.
+        Msg::Resized => {
+            model.arming.nothing_shown();
+            effects.push(Effect::Redraw);
+        }
         Msg::Focus(gained) => {
             // The first keys after coming back may have been meant for another window.
             if gained {
