@@ -51,6 +51,7 @@ pub(crate) async fn ask(prompt: &str) -> Result<Pin, String> {
     let prompt = prompt.to_owned();
     let asked = tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt)).await;
     let typed = asked.map_err(|e| e.to_string())?;
-    let typed = typed.map_err(|e| format!("a terminal is needed to type it: {e}"))?;
+    let typed = typed
+        .map_err(|e| format!("the PIN is typed at a terminal, which cannot be opened: {e}"))?;
     Ok(Pin::new(&typed))
 }

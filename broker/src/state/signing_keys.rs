@@ -105,11 +105,13 @@ impl State {
     pub(crate) fn local_warning(&self) -> Option<String> {
         let mut keys = self.keys_of(&self.owner).peekable();
         if keys.peek().is_none() {
-            let owner = &self.owner;
-            return Some(format!(
-                "anything running as you can approve: `expacti reviewer key add {owner} FILE.pub` asks for \
-                 your key"
-            ));
+            let (owner, asked) = (&self.owner, self.asked_of(&self.owner));
+            return asked.is_nothing().then(|| {
+                format!(
+                    "anything running as you can approve: `expacti reviewer key add {owner} FILE.pub` asks \
+                     for your key, `expacti reviewer pin` for a PIN"
+                )
+            });
         }
         let all_touched = keys.all(|key| key.public_key.starts_with("sk-"));
         (!all_touched).then(|| {
