@@ -83,6 +83,9 @@ pub struct PrincipalView {
     /// The person who answers for an agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// Who answered for an agent of that name, or with that key, before: they stay behind it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_owners: Vec<String>,
     /// Added at, in seconds since the Unix epoch.
     pub created_at: i64,
 }
@@ -319,6 +322,23 @@ pub enum Action {
     AddPolicy {
         /// The policy; its id is set when it is added.
         policy: Policy,
+    },
+    /// Adds a key with which somebody signs whom a policy would count.
+    AddSigningKey {
+        /// Whose.
+        person: String,
+        /// The key.
+        public_key: String,
+    },
+    /// Adds a target, or replaces what its name stands for.
+    SetTarget {
+        /// What it stands for from then on.
+        target: Target,
+    },
+    /// Removes a target.
+    RemoveTarget {
+        /// What its name stands for.
+        target: Target,
     },
     /// Removes a policy.
     RemovePolicy {

@@ -10,6 +10,7 @@ mod allow;
 mod approval;
 mod check;
 mod keys;
+mod machine;
 mod pattern;
 mod request;
 mod rulebook;
@@ -26,6 +27,7 @@ pub use check::{
     DECISION_NAMESPACE, ITEM_NAMESPACE, LeftOut, Limits, MAX_STATEMENTS, Reason, Refused, approve,
 };
 pub use keys::{KeyFault, fingerprint_of, fingerprint_of_any};
+pub use machine::{Whereabouts, other_names};
 pub use request::{REQUEST_NAMESPACE, Request, RequestPurpose, prove};
 pub use rulebook::{
     MAX_RULEBOOK, Place, RULES_NAMESPACE, Rulebook, RulebookFault, RulebookPurpose,

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use expacti_protocol::http::{
-    NewPin, NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView, SigningKey,
-    Target,
+    Changed, NewPin, NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView,
+    SigningKey, Target,
 };
 use expacti_protocol::principal::Role;
 
@@ -74,11 +74,7 @@ async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -
         SigningKeyCommand::Add { name, file } => {
             let public_key = read_key(&file)?;
             let key = add_key(config, NewSigningKey { person: name, public_key }).await?;
-            if json {
-                print::json(&key)?;
-            } else {
-                print::line(&format!("{} signs with {}", key.person, key.fingerprint))?;
-            }
+            done(&key, json, |key| format!("{} signs with {}", key.person, key.fingerprint))?;
         }
         SigningKeyCommand::List { allowed_signers } => {
             let keys: Vec<SigningKey> = link.client.get("/v1/signing-keys").await?;
@@ -129,7 +125,7 @@ async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -
     Ok(0)
 }
 
-async fn add_key(config: &Config, new: NewSigningKey) -> Result<SigningKey, Failure> {
+async fn add_key(config: &Config, new: NewSigningKey) -> Result<Changed<SigningKey>, Failure> {
     let link = Link::running(config)?;
     Ok(link.client.post("/v1/signing-keys", &new).await?)
 }
@@ -269,15 +265,10 @@ async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outc
         TargetCommand::Add { name, address, host_key, tag, login } => {
             let mut target = target_of(name, &address, host_key, tag)?;
             target.logins = login;
-            let target: Target = link.client.post("/v1/targets", &target).await?;
-            if json {
-                print::json(&target)?;
-            } else {
-                print::line(&format!(
-                    "added {}  {}@{}:{}",
-                    target.name, target.user, target.host, target.port
-                ))?;
-            }
+            let added: Changed<Target> = link.client.post("/v1/targets", &target).await?;
+            done(&added, json, |target| {
+                format!("added {}  {}@{}:{}", target.name, target.user, target.host, target.port)
+            })?;
         }
         TargetCommand::List => {
             let all: Vec<Target> = link.client.get("/v1/targets").await?;
@@ -303,16 +294,28 @@ async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outc
             }
         }
         TargetCommand::Remove { name } => {
-            let target: Target =
+            let removed: Changed<Target> =
                 link.client.delete(&format!("/v1/targets/{}", segment::name(&name)?)).await?;
-            if json {
-                print::json(&target)?;
-            } else {
-                print::line(&format!("removed {}", target.name))?;
-            }
+            done(&removed, json, |target| format!("removed {}", target.name))?;
         }
     }
     Ok(0)
+}
+
+/// Says what was done, or whose approval it waits for.
+fn done<T: serde::Serialize>(
+    changed: &Changed<T>,
+    json: bool,
+    say: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
+    if json {
+        return Ok(print::json(changed)?);
+    }
+    match changed {
+        Changed::Done(done) => print::line(&say(done))?,
+        Changed::Waiting { change } => print::note(&super::policy::waiting(change)),
+    }
+    Ok(())
 }
 
 fn target_of(

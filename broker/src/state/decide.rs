@@ -116,7 +116,7 @@ impl State {
                 format!("command {id} has no such revision yet"),
             ));
         }
-        if eligibility::is_agent_or_owner(&by.role.voter(&by.name), &open.view) {
+        if self.is_behind(&by.name, &open.view.session) {
             return Err(Refusal::not_entitled(format!(
                 "{} stands behind this agent: somebody else must decide",
                 by.name

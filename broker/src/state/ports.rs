@@ -205,6 +205,10 @@ pub(crate) enum Write {
         id: String,
         body: Option<Kept>,
     },
+    FormerAgent {
+        id: String,
+        body: Kept,
+    },
     Principal {
         id: String,
         row: Option<PrincipalRow>,

@@ -4,7 +4,7 @@
 
 use expacti_audit::Entry;
 use expacti_protocol::command::CommandView;
-use expacti_protocol::http::{NewSigningKey, SigningKey};
+use expacti_protocol::http::{Action, Changed, NewSigningKey, SigningKey};
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 use expacti_protocol::signed::SignedText;
 use expacti_signing::{Item, Limits, Need};
@@ -28,13 +28,14 @@ impl State {
 
     /// Adds a key. One's own first key may be added by anybody who decides, and another one with a
     /// signature of one that is there (which is asked for before this). Every other one needs an
-    /// administrator, for it could sign in that person's name.
+    /// administrator, for it could sign in that person's name; and the approval that policies ask for, if
+    /// that person signs already.
     pub(crate) fn add_signing_key(
         &mut self,
         by: &Peer,
         new: &NewSigningKey,
         now: Now,
-    ) -> Result<SigningKey, Refusal> {
+    ) -> Result<Changed<SigningKey>, Refusal> {
         let has_key = self.keys_of(&new.person).next().is_some();
         let own = by.name == new.person && by.role.may_decide();
         if !own {
@@ -46,6 +47,19 @@ impl State {
                 new.person, new.person
             )));
         }
+        self.check_signing_key(new)?;
+        if !own && self.has_signed(&new.person) {
+            let (person, public_key) = (new.person.clone(), new.public_key.clone());
+            let action = Action::AddSigningKey { person, public_key };
+            if let Some(change) = self.propose(by, action, now)? {
+                return Ok(Changed::Waiting { change: Box::new(change) });
+            }
+        }
+        self.keep_signing_key(by, new, Vec::new(), now).map(Changed::Done)
+    }
+
+    /// What is wrong with a new key; otherwise the key as it is kept, and its fingerprint.
+    fn check_signing_key(&self, new: &NewSigningKey) -> Result<(String, String), Refusal> {
         let known = self.principals.get(&new.person).map(|principal| principal.role);
         let decides = known.is_some_and(|role| role.may_decide()) || new.person == self.owner;
         if !decides {
@@ -60,6 +74,17 @@ impl State {
         if self.keys_of(&new.person).count() >= MAX_KEYS {
             return Err(Refusal::invalid(format!("{} has {MAX_KEYS} keys already", new.person)));
         }
+        Ok((public_key, fingerprint))
+    }
+
+    pub(super) fn keep_signing_key(
+        &mut self,
+        by: &Peer,
+        new: &NewSigningKey,
+        approved_by: Vec<String>,
+        now: Now,
+    ) -> Result<SigningKey, Refusal> {
+        let (public_key, fingerprint) = self.check_signing_key(new)?;
         let key = SigningKey {
             person: new.person.clone(),
             public_key,
@@ -70,7 +95,9 @@ impl State {
         self.begins_to_sign(&new.person)?;
         self.signing_keys.insert(fingerprint.clone(), key.clone());
         self.writes.push(Write::SigningKey { id: fingerprint, body: Some(Kept::exact(&key)?) });
-        self.audit(&entry("signing_key_added", &key, by, now))?;
+        let approved_by = (!approved_by.is_empty()).then_some(approved_by);
+        let entry = entry("signing_key_added", &key, by, now);
+        self.audit(&entry.with_some("approved_by", approved_by))?;
         Ok(key)
     }
 
