@@ -22,6 +22,9 @@ _expacti() {
             expacti,allow)
                 cmd="expacti__subcmd__allow"
                 ;;
+            expacti,apply)
+                cmd="expacti__subcmd__apply"
+                ;;
             expacti,audit)
                 cmd="expacti__subcmd__audit"
                 ;;
@@ -219,6 +222,9 @@ _expacti() {
                 ;;
             expacti__subcmd__help,allow)
                 cmd="expacti__subcmd__help__subcmd__allow"
+                ;;
+            expacti__subcmd__help,apply)
+                cmd="expacti__subcmd__help__subcmd__apply"
                 ;;
             expacti__subcmd__help,audit)
                 cmd="expacti__subcmd__help__subcmd__audit"
@@ -725,7 +731,7 @@ _expacti() {
 
     case "${cmd}" in
         expacti)
-            opts="-h -V --broker --token-file --json --help --version review pending allow deny taint pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor setup completions man up status down broker gate target reviewer agent help"
+            opts="-h -V --broker --token-file --json --help --version review pending allow deny taint pause resume kill wrap demo sessions watch replay audit risk rules policy apply config webhook doctor setup completions man up status down broker gate target reviewer agent help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -951,6 +957,28 @@ _expacti() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__apply)
+            opts="-h -V --prune --dry-run --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --broker)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1717,7 +1745,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help)
-            opts="review pending allow deny taint pause resume kill wrap demo sessions watch replay audit risk rules policy config webhook doctor setup completions man up status down broker gate target reviewer agent help"
+            opts="review pending allow deny taint pause resume kill wrap demo sessions watch replay audit risk rules policy apply config webhook doctor setup completions man up status down broker gate target reviewer agent help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1787,6 +1815,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__allow)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__apply)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -21,7 +21,7 @@ pub(crate) use principals::{AgentCommand, ReviewerCommand, RoleArg, SigningKeyCo
 pub(crate) use rules::{CoverArgs, RuleAddArgs, RuleTestArgs, RulesCommand};
 pub(crate) use run::{RunCommand, WrapArgs};
 pub(crate) use servers::{BrokerArgs, GateArgs, GateCommand, ServersCommand, TargetCommand};
-pub(crate) use setup::{ConfigCommand, SetUpCommand, WebhookCommand};
+pub(crate) use setup::{ApplyArgs, ConfigCommand, SetUpCommand, WebhookCommand};
 
 /// expacti puts a person in the loop before an AI agent's command runs on a real server.
 #[derive(Debug, Parser)]

@@ -8,6 +8,7 @@ use expacti_protocol::http::{
 };
 use expacti_protocol::principal::Role;
 
+use super::policy::changed;
 use crate::broker::Link;
 use crate::cli::{
     AgentCommand, GateCommand, ReviewerCommand, RoleArg, SigningKeyCommand, TargetCommand,
@@ -74,7 +75,7 @@ async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -
         SigningKeyCommand::Add { name, file } => {
             let public_key = read_key(&file)?;
             let key = add_key(config, NewSigningKey { person: name, public_key }).await?;
-            done(&key, json, |key| format!("{} signs with {}", key.person, key.fingerprint))?;
+            changed(&key, json, |key| format!("{} signs with {}", key.person, key.fingerprint))?;
         }
         SigningKeyCommand::List { allowed_signers } => {
             let keys: Vec<SigningKey> = link.client.get("/v1/signing-keys").await?;
@@ -266,7 +267,7 @@ async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outc
             let mut target = target_of(name, &address, host_key, tag)?;
             target.logins = login;
             let added: Changed<Target> = link.client.post("/v1/targets", &target).await?;
-            done(&added, json, |target| {
+            changed(&added, json, |target| {
                 format!("added {}  {}@{}:{}", target.name, target.user, target.host, target.port)
             })?;
         }
@@ -296,29 +297,13 @@ async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outc
         TargetCommand::Remove { name } => {
             let removed: Changed<Target> =
                 link.client.delete(&format!("/v1/targets/{}", segment::name(&name)?)).await?;
-            done(&removed, json, |target| format!("removed {}", target.name))?;
+            changed(&removed, json, |target| format!("removed {}", target.name))?;
         }
     }
     Ok(0)
 }
 
-/// Says what was done, or whose approval it waits for.
-fn done<T: serde::Serialize>(
-    changed: &Changed<T>,
-    json: bool,
-    say: impl FnOnce(&T) -> String,
-) -> Result<(), Failure> {
-    if json {
-        return Ok(print::json(changed)?);
-    }
-    match changed {
-        Changed::Done(done) => print::line(&say(done))?,
-        Changed::Waiting { change } => print::note(&super::policy::waiting(change)),
-    }
-    Ok(())
-}
-
-fn target_of(
+pub(super) fn target_of(
     name: String,
     address: &str,
     keys: Vec<String>,

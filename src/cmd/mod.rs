@@ -1,6 +1,7 @@
 //! One file per command; each only wires the crates together.
 
 mod admin;
+mod apply;
 mod audit;
 mod audit_evidence;
 mod audit_heads;
@@ -131,6 +132,7 @@ fn look(config: &Config, command: LookCommand, json: bool) -> Outcome {
 
 fn set_up(config: &Config, command: SetUpCommand, json: bool) -> Outcome {
     match command {
+        SetUpCommand::Apply(args) => wait(apply::run(config, args, json)),
         SetUpCommand::Completions { shell } => generate::completions(shell),
         SetUpCommand::Config(ConfigCommand::Show) => show(config, json),
         SetUpCommand::Doctor => doctor::run(config, json),

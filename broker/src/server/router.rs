@@ -39,6 +39,7 @@ impl Broker {
     fn for_those_outside(&self) -> Router<Self> {
         Router::new()
             .route("/metrics", get(status::metrics))
+            .route("/v1/apply", post(rules::apply))
             .route("/v1/audit", get(log::audit))
             .route("/v1/audit/checkpoint", post(log::checkpoint))
             .route("/v1/audit/verify", get(log::verify))

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use expacti_engine::{Policy, Rule};
 use expacti_protocol::http::{
-    Change, Changed, EarlierRule, RuleCover, RuleView, RulebookView, RulesEnsured,
+    Change, Changed, EarlierRule, RuleCover, RuleView, RulebookView, RulesEnsured, Wanted,
 };
 use expacti_protocol::signed::SignedText;
 
@@ -54,6 +54,15 @@ fn check_count(rules: &[Rule]) -> Result<(), Refusal> {
         return Err(Refusal::invalid(format!("at most {MAX_IMPORT} rules at once")));
     }
     Ok(())
+}
+
+/// Everything that a file says, as one change.
+pub(super) async fn apply(
+    State(broker): State<Broker>,
+    peer: Peer,
+    Json(wanted): Json<Wanted>,
+) -> Result<Response, Refusal> {
+    broker.handle.run(move |state, _, now| state.apply(&peer, &wanted, now)).await.map(changed)
 }
 
 pub(super) async fn approve_rule(

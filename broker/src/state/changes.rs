@@ -3,11 +3,12 @@
 
 use expacti_audit::Entry;
 use expacti_engine::{Effect, Policy, PolicySet, Requirement, Voter};
-use expacti_protocol::http::{Action, Approval, Change, NewSigningKey};
+use expacti_protocol::http::{Action, Approval, Change, NewSigningKey, Step};
 use expacti_protocol::ids::ChangeId;
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ErrorCode, RuleChange};
 
+use super::apply::new_agent;
 use super::authority::needs_admin;
 use super::eligibility;
 use super::model::State;
@@ -33,6 +34,19 @@ fn shown(mut change: Change) -> Change {
     change
 }
 
+fn new_change(by: &Peer, action: Action, now: Now) -> Change {
+    Change {
+        id: ChangeId::new(),
+        action,
+        by: by.name.clone(),
+        at: now.seconds(),
+        approvals: vec![by.approval(now)],
+        needs: Vec::new(),
+        missing: 0,
+        may_approve: Vec::new(),
+    }
+}
+
 impl State {
     /// What asks for approval of an action, as rules and policies are now.
     fn asked(&self, action: &Action) -> Vec<Requirement> {
@@ -55,6 +69,7 @@ impl State {
                 };
                 old.touching(None).into_iter().filter(asks).collect()
             }
+            Action::Apply { steps } => self.asked_by_steps(steps),
             Action::AddPolicy { policy } => {
                 weakened(old.policies().iter().cloned().chain([policy.clone()]).collect())
             }
@@ -79,6 +94,57 @@ impl State {
                 old.touching(None).into_iter().filter(counts).collect()
             }
         }
+    }
+
+    /// What asks for approval of all steps together.
+    fn asked_by_steps(&self, steps: &[Step]) -> Vec<Requirement> {
+        let mut policies: Vec<Policy> = self.snapshot.policies.policies().to_vec();
+        let mut asked = Vec::new();
+        for step in steps {
+            let action = match step {
+                Step::AddPolicy { policy } => {
+                    policies.push(policy.clone());
+                    continue;
+                }
+                Step::RemovePolicy { policy } => {
+                    policies.retain(|there| there.id != policy.id);
+                    continue;
+                }
+                Step::SetTarget { target } => Action::SetTarget { target: target.clone() },
+                Step::RemoveTarget { target } => Action::RemoveTarget { target: target.clone() },
+                Step::RemoveRule { rule } if rule.effect == Effect::Deny => {
+                    Action::RemoveRule { rule: rule.clone() }
+                }
+                Step::AddAgent { agent } => {
+                    Action::AddPrincipal { principal: new_agent(agent), token_hash: None }
+                }
+                // They end something, or hold only as far as their approvals go.
+                Step::RemoveAgent { .. } | Step::RemoveRule { .. } | Step::AddRule { .. } => {
+                    continue;
+                }
+            };
+            asked.extend(self.asked(&action));
+        }
+        let old = &self.snapshot.policies;
+        match PolicySet::build(policies) {
+            Ok(new) => asked.extend(old.weakened_by(&new).into_iter().map(Requirement::from)),
+            Err(_) => asked.extend(old.touching(None)),
+        }
+        asked.sort_by(|a, b| a.policy.cmp(&b.policy));
+        asked.dedup_by(|a, b| a.policy == b.policy);
+        asked
+    }
+
+    /// What a change would still need, in words, and from whom.
+    pub(super) fn would_need(
+        &self,
+        by: &Peer,
+        action: Action,
+        now: Now,
+    ) -> (Vec<String>, Vec<String>) {
+        let mut change = new_change(by, action, now);
+        self.settle_change(&mut change);
+        (change.needs, change.may_approve)
     }
 
     /// Whether it matters to what is restricted what targets are called: then also a new one may be a
@@ -146,16 +212,7 @@ impl State {
         now: Now,
     ) -> Result<Option<Change>, Refusal> {
         self.end_old_changes(now)?;
-        let mut change = Change {
-            id: ChangeId::new(),
-            action,
-            by: by.name.clone(),
-            at: now.seconds(),
-            approvals: vec![by.approval(now)],
-            needs: Vec::new(),
-            missing: 0,
-            may_approve: Vec::new(),
-        };
+        let mut change = new_change(by, action, now);
         if self.settle_change(&mut change) {
             return Ok(None);
         }
@@ -265,6 +322,7 @@ impl State {
             Action::AddPrincipal { principal, token_hash } => {
                 self.keep_principal(by, principal, token_hash.clone(), approved_by, now)?;
             }
+            Action::Apply { steps } => self.take_steps(by, steps, &change.approvals, now)?,
             Action::AddPolicy { policy } => self.keep_policy(by, policy, approved_by, now)?,
             Action::AddSigningKey { person, public_key } => {
                 let new = NewSigningKey { person: person.clone(), public_key: public_key.clone() };

@@ -5,6 +5,7 @@
 //! told comes out. Nobody is told before it is written: the dispatcher commits `writes`, and only
 //! then sends `outgoing`. When the commit fails, [`State::rollback`] undoes the batch.
 
+mod apply;
 mod archive;
 mod authority;
 mod changes;

@@ -40,7 +40,7 @@ impl State {
     }
 
     /// An agent always has somebody who answers for it: whoever adds it, if nobody is named.
-    fn with_owner(&self, by: &Peer, new: NewPrincipal) -> Result<NewPrincipal, Refusal> {
+    pub(super) fn with_owner(&self, by: &Peer, new: NewPrincipal) -> Result<NewPrincipal, Refusal> {
         match (&new.owner, new.role) {
             (Some(_), Role::Agent) | (None, _) => {}
             (Some(owner), role) => {
@@ -186,6 +186,15 @@ impl State {
         now: Now,
     ) -> Result<PrincipalView, Refusal> {
         needs_admin(by, "remove principals")?;
+        self.drop_principal(by, name, now)
+    }
+
+    pub(super) fn drop_principal(
+        &mut self,
+        by: &Peer,
+        name: &str,
+        now: Now,
+    ) -> Result<PrincipalView, Refusal> {
         let view = self
             .principals
             .remove(&name.to_owned())

@@ -28,7 +28,7 @@ fn new_rule(by: &Peer, mut rule: Rule, now: Now) -> Result<RuleView, Refusal> {
 }
 
 /// Whether two rules decide the same commands in the same way, for the same time.
-fn does_the_same(a: &Rule, b: &Rule) -> bool {
+pub(super) fn does_the_same(a: &Rule, b: &Rule) -> bool {
     a.kind == b.kind
         && a.pattern == b.pattern
         && a.effect == b.effect
@@ -63,6 +63,25 @@ impl State {
             rules.into_iter().map(|rule| new_rule(by, rule, now)).collect::<Result<Vec<_>, _>>()?;
         self.keep_rules(by, &added, now)?;
         Ok(added)
+    }
+
+    /// Adds rules that all of these people have approved, all or none.
+    pub(super) fn add_approved_rules(
+        &mut self,
+        by: &Peer,
+        rules: Vec<Rule>,
+        approvals: &[Approval],
+        now: Now,
+    ) -> Result<(), Refusal> {
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let approved = |rule| {
+            let view = new_rule(by, rule, now)?;
+            Ok(RuleView { approvals: approvals.to_vec(), ..view })
+        };
+        let added = rules.into_iter().map(approved).collect::<Result<Vec<_>, Refusal>>()?;
+        self.keep_rules(by, &added, now)
     }
 
     /// Adds those of the rules that are missing, all or none. A rule that exists with the same

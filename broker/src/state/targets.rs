@@ -9,7 +9,7 @@ use super::ports::{Now, Peer, Refusal, Write};
 use super::shown::Kept;
 
 /// Refuses a target that could not be reached, or not be told from others.
-fn check(target: &Target) -> Result<(), Refusal> {
+pub(super) fn check(target: &Target) -> Result<(), Refusal> {
     if target.name.is_empty()
         || target.host.is_empty()
         || target.port == 0

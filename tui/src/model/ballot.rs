@@ -2,7 +2,7 @@
 //! It must never cut off a part of what would hold.
 
 use expacti_engine::{Effect, Policy, PolicyKind, Rule};
-use expacti_protocol::http::{Action, Approval, Change, RuleView, Target};
+use expacti_protocol::http::{Action, Approval, Change, RuleView, Step, Target};
 
 use super::reviewer::Reviewer;
 use super::rule_text::scope_of;
@@ -140,6 +140,19 @@ fn target_lines(target: &Target) -> Vec<(&'static str, String)> {
     lines
 }
 
+fn step_lines(step: &Step) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("STEP", whole(&step.to_string()))];
+    lines.extend(match step {
+        Step::AddPolicy { policy } | Step::RemovePolicy { policy } => policy_lines(policy),
+        Step::AddRule { rule } | Step::RemoveRule { rule } => rule_lines(rule),
+        Step::AddAgent { .. }
+        | Step::RemoveAgent { .. }
+        | Step::RemoveTarget { .. }
+        | Step::SetTarget { .. } => Vec::new(),
+    });
+    lines
+}
+
 impl Ballot {
     /// A change, as the reviewer may vote on it.
     pub(crate) fn for_change(change: &Change, reviewer: &Reviewer) -> Self {
@@ -156,6 +169,9 @@ impl Ballot {
                 lines
             }),
             Action::AddPolicy { policy } => ("ADD POLICY", policy_lines(policy)),
+            Action::Apply { steps } => {
+                ("DO ALL OF THIS", steps.iter().flat_map(step_lines).collect())
+            }
             Action::AddSigningKey { person, public_key } => (
                 "ADD A KEY THAT SIGNS",
                 vec![("PERSON", whole(person)), ("KEY", whole(public_key))],

@@ -75,6 +75,7 @@ fn change_row(change: &Change, ballot: Ballot) -> ListRow {
             ("add principal", format!("{} ({})", principal.name, principal.role))
         }
         Action::AddPolicy { policy } => ("add policy", policy_text(policy)),
+        Action::Apply { steps } => ("apply a file", format!("{} steps", steps.len())),
         Action::AddSigningKey { person, .. } => ("add signing key", person.clone()),
         Action::SetTarget { target } => ("set target", target.name.clone()),
         Action::RemoveTarget { target } => ("remove target", target.name.clone()),

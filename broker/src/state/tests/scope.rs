@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use expacti_engine::{Effect, Policy, Scope};
 use expacti_protocol::command::CommandState;
-use expacti_protocol::http::{Changed, NewPrincipal, NewSigningKey, Target};
+use expacti_protocol::http::{Changed, NewPrincipal, NewSigningKey, Target, Wanted, WantedAgent};
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::ErrorCode;
@@ -308,4 +308,55 @@ fn a_key_for_somebody_who_signs_takes_what_a_policy_asks() {
         ErrorCode::NotEntitled
     );
     assert_eq!(w.decide(&bob, &id, false).unwrap(), CommandState::Denied);
+}
+
+#[test]
+fn a_file_is_one_change() {
+    let (mut w, [ann, bob, _]) = world(false);
+    let apply = |w: &mut World, wanted: &Wanted| w.run(|l, now| l.apply(&ann, wanted, now));
+    let claude =
+        WantedAgent { name: "claude".into(), public_key: public_key(30), owner: "bob".into() };
+    let wanted = Wanted {
+        agents: Some(vec![claude.clone()]),
+        targets: Some(vec![target("web-1", "10.0.0.7", 7, &["web"])]),
+        rules: Some(vec![rule("uptime")]),
+        policies: Some(vec![Policy::any("", "reboot")]),
+        prune: true,
+        dry_run: true,
+    };
+    let Changed::Done(said) = apply(&mut w, &wanted).unwrap() else { panic!("only said") };
+    assert_eq!(said.steps.len(), 6, "{:?}", said.steps);
+    assert_eq!(said.needs.len(), 1, "the policy that it removes asks");
+    assert_eq!(said.may_approve, ["bob", "cat"]);
+    assert!(w.state.change_list(w.now).is_empty());
+    // All of it waits, and is done with one more approval, or not at all.
+    let wanted = Wanted { dry_run: false, ..wanted };
+    let change = waiting(apply(&mut w, &wanted).unwrap());
+    let before = (w.state.target_list(), w.state.policy_list(), w.state.rule_list());
+    assert!(before.2.is_empty() && before.0[0].name == "prod");
+    assert!(approve(&mut w, &bob, &change).unwrap());
+    assert_eq!(w.state.target_list()[0].name, "web-1");
+    assert_eq!(w.state.policy_list()[0].pattern, "reboot");
+    let rules = w.state.rule_list();
+    let by: Vec<_> = rules[0].approvals.iter().map(|approval| approval.by.as_str()).collect();
+    assert_eq!(by, ["ann", "bob"], "whoever approved the file has approved the rule");
+    assert!(w.state.principal_list().iter().any(|p| p.name == "claude"));
+    // As it is now, nothing is to be done.
+    let Changed::Done(said) = apply(&mut w, &wanted).unwrap() else { panic!("nothing to do") };
+    assert_eq!(said.steps, []);
+    // What one part refuses refuses all.
+    let before = (w.state.target_list(), w.state.rule_list());
+    let bad = Wanted {
+        agents: Some(vec![
+            claude,
+            WantedAgent { name: "x".into(), public_key: public_key(30), owner: "bob".into() },
+        ]),
+        targets: Some(Vec::new()),
+        ..wanted.clone()
+    };
+    assert!(apply(&mut w, &bad).is_err());
+    assert_eq!((w.state.target_list(), w.state.rule_list()), before);
+    let twice = target("a", "h", 1, &[]);
+    let twice = Wanted { targets: Some(vec![twice.clone(), twice]), ..Wanted::default() };
+    assert_eq!(code(apply(&mut w, &twice)), ErrorCode::Invalid);
 }
