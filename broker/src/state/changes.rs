@@ -81,10 +81,11 @@ impl State {
         }
     }
 
-    /// Whether it matters to what is allowed or restricted what targets are called: then also a new one may
-    /// be a machine that a policy is about, by another address and with another kind of key. A rule that
-    /// allows would hold on another machine than the one for which it was approved; and names and tags of
-    /// production raise the level that a policy may begin at.
+    /// Whether it matters to what is restricted what targets are called: then also a new one may be a
+    /// machine that a policy is about, by another address and with another kind of key.
+    ///
+    /// A rule that allows would hold on another machine than the one for which it was approved; and names
+    /// and tags of production raise the level at which a policy begins.
     fn goes_by_targets(&self) -> bool {
         let by_target = |policy: &Policy| {
             policy.target.is_some() || !policy.tags.is_empty() || policy.min_level.is_some()
