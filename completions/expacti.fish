@@ -719,7 +719,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_se
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l key -d 'Its public key file' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l ca -d 'The public key file of the authority that signs its certificates' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l principal -d 'A principal that a certificate of this agent names; may be repeated [default: NAME]' -r
-complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l owner -d 'The person who answers for the agent, and so never decides on its commands' -r
+complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l owner -d 'The person who answers for the agent, and so never decides on its commands; you, if you name nobody' -r
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON document instead of text for people'

@@ -245,7 +245,8 @@ fn an_agent_with_a_certificate_is_who_its_authority_says() -> Result<()> {
             .expect_code(0)
             .map(drop)
     };
-    t.expacti(&["agent", "add", "ci", "--ca", &file("ca.pub")])?.expect_code(0)?;
+    t.expacti(&["agent", "add", "ci", "--ca", &file("ca.pub"), "--owner", "boss"])?
+        .expect_code(0)?;
     let config = config(&t, &team, &file("worker"))?;
     let echo = || t.direct(&["ssh", "-F", &config, "target", "echo in"]).run();
     certify("ci")?;

@@ -170,6 +170,9 @@ impl Store {
         for text in self.column("SELECT body FROM former_agents").await? {
             loaded.former_agents.push(parse("former agent", &text)?);
         }
+        for text in self.column("SELECT body FROM pauses").await? {
+            loaded.pauses.push(parse("pause", &text)?);
+        }
         for text in self.column("SELECT body FROM reviewers").await? {
             loaded.reviewers.push(parse("reviewer", &text)?);
         }
@@ -264,6 +267,12 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
         }
         Write::FormerAgent { id, body } => {
             upsert(tx, "INSERT INTO former_agents (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;
+        }
+        Write::Pause { id, body: Some(body) } => {
+            upsert(tx, "INSERT INTO pauses (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;
+        }
+        Write::Pause { id, body: None } => {
+            delete(tx, "DELETE FROM pauses WHERE id = $1", id).await?
         }
         Write::Principal { id, row: Some(row) } => {
             sqlx::query("INSERT INTO principals (id, name, role, token_hash, public_key, body) VALUES ($1, $2, $3, $4, $5, $6)")

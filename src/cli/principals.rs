@@ -119,7 +119,7 @@ pub(crate) enum AgentCommand {
         /// A principal that a certificate of this agent names; may be repeated [default: NAME]
         #[arg(long, value_name = "NAME", requires = "ca")]
         principal: Vec<String>,
-        /// The person who answers for the agent, and so never decides on its commands
+        /// The person who answers for the agent, and so never decides on its commands; you, if you name nobody
         #[arg(long, value_name = "NAME")]
         owner: Option<String>,
     },

@@ -149,13 +149,17 @@ impl State {
 
     /// Whether it matters to what is restricted what targets are called: then also a new one may be a
     /// machine that a policy is about, by another address and with another kind of key.
+    ///
+    /// A rule that allows would hold on another machine than the one for which it was approved; and names
+    /// and tags of production raise the level at which a policy begins.
     fn goes_by_targets(&self) -> bool {
-        let policies = self.snapshot.policies.policies();
-        policies.iter().any(|policy| policy.target.is_some() || !policy.tags.is_empty())
-            || self
-                .rules
-                .values()
-                .any(|view| view.rule.effect == Effect::Deny && view.rule.scope.target.is_some())
+        let by_target = |policy: &Policy| {
+            policy.target.is_some() || !policy.tags.is_empty() || policy.min_level.is_some()
+        };
+        self.snapshot.policies.policies().iter().any(by_target)
+            || self.rules.values().any(|view| match view.rule.effect {
+                Effect::Allow | Effect::Deny => view.rule.scope.target.is_some(),
+            })
     }
 
     /// Those of the approvals that count: of people who are still there, with their present role.

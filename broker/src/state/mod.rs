@@ -23,6 +23,7 @@ mod log;
 mod mask_input;
 mod model;
 mod open;
+mod pauses;
 mod policies;
 mod ports;
 mod principals;

@@ -15,7 +15,7 @@ use expacti_protocol::signed::SignedRulebook;
 use expacti_protocol::taint::TaintView;
 
 use super::open::{OpenCommand, OpenSession, PutOff};
-use super::ports::{Now, Outgoing, Recorder, Refusal, Reviewer, Signer, Write};
+use super::ports::{Now, Outgoing, Pause, Recorder, Refusal, Reviewer, Signer, Write};
 use super::table::{Table, Undo};
 use super::work::Work;
 
@@ -42,11 +42,13 @@ pub(crate) struct State {
     pub(crate) targets: Table<String, Target>,
     /// Accounts that may have changed.
     pub(super) taints: Table<String, TaintView>,
-    /// By fingerprint.
     /// Agents that were removed, by the id that they had.
     pub(super) former_agents: Table<String, PrincipalView>,
+    /// Whose work is paused where.
+    pub(super) pauses: Table<String, Pause>,
     /// What people prove that it is them with.
     pub(super) proofs: Table<String, Reviewer>,
+    /// By fingerprint.
     pub(super) signing_keys: Table<String, SigningKey>,
     /// What people have signed last.
     pub(super) rulebooks: Table<u8, SignedRulebook>,
@@ -83,6 +85,7 @@ pub(crate) struct Loaded {
     pub(crate) targets: Vec<Target>,
     pub(crate) taints: Vec<TaintView>,
     pub(crate) former_agents: Vec<PrincipalView>,
+    pub(crate) pauses: Vec<Pause>,
     pub(crate) reviewers: Vec<Reviewer>,
     pub(crate) signing_keys: Vec<SigningKey>,
     pub(crate) signed_rulebook: Option<SignedRulebook>,
@@ -116,6 +119,7 @@ impl State {
             targets: Table::default(),
             taints: Table::default(),
             former_agents: Table::default(),
+            pauses: Table::default(),
             proofs: Table::default(),
             signing_keys: Table::default(),
             rulebooks: Table::default(),
@@ -155,6 +159,9 @@ impl State {
         if let Some(signed) = loaded.signed_rulebook {
             state.rulebooks.insert(LAST_RULEBOOK, signed);
         }
+        for pause in loaded.pauses {
+            state.pauses.insert(pause.id(), pause);
+        }
         for agent in loaded.former_agents {
             state.former_agents.insert(agent.id.clone(), agent);
         }
@@ -193,6 +200,7 @@ impl State {
         f(&mut self.targets);
         f(&mut self.taints);
         f(&mut self.former_agents);
+        f(&mut self.pauses);
         f(&mut self.proofs);
         f(&mut self.signing_keys);
         f(&mut self.rulebooks);

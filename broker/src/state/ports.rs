@@ -1,5 +1,6 @@
 //! What the state needs from outside, and what it asks to be done. No I/O here.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use expacti_protocol::command::CommandState;
@@ -209,6 +210,10 @@ pub(crate) enum Write {
         id: String,
         body: Kept,
     },
+    Pause {
+        id: String,
+        body: Option<Kept>,
+    },
     Principal {
         id: String,
         row: Option<PrincipalRow>,
@@ -242,6 +247,24 @@ pub(crate) enum Write {
         name: String,
         body: Option<Kept>,
     },
+}
+
+/// What an agent does on a machine is paused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pause {
+    /// The agent.
+    pub(super) agent: String,
+    /// The machine, as it was called then.
+    pub(super) target: String,
+    /// Where it was reached.
+    pub(super) host: String,
+    /// The port there.
+    pub(super) port: u16,
+    /// The host key that it showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) host_key_sha256: Option<String>,
+    /// Who paused it.
+    pub(super) by: BTreeSet<String>,
 }
 
 /// What is kept of one person.

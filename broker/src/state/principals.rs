@@ -209,6 +209,7 @@ impl State {
             self.forget_reviewer(name);
             self.forget_votes(name, now)?;
             self.forget_approvals(name)?;
+            self.forget_rule_approvals(name, now)?;
         }
         if view.role == Role::Agent {
             self.former_agents.insert(view.id.clone(), view.clone());

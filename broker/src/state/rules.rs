@@ -235,10 +235,8 @@ impl State {
             found.approvals.push(self.approval_of_author(&found.rule));
         }
         // Approvals end with the people, and whoever answers for the agent gives none.
-        let people = self.people();
         found.approvals.retain(|approval| {
-            people.iter().any(|voter| voter.person == approval.by)
-                && !self.is_behind(&approval.by, &view.session)
+            self.is_of_somebody_here(approval) && !self.is_behind(&approval.by, &view.session)
         });
         if found.approvals.is_empty() {
             return Some(format!(
@@ -249,6 +247,35 @@ impl State {
         found.gap(&view.requirement, &session.agent, session.owner.as_deref())
     }
 
+    /// Whether whoever gave an approval may decide here, and has been here since: somebody who came by that
+    /// name later has approved nothing.
+    fn is_of_somebody_here(&self, approval: &Approval) -> bool {
+        approval.by == self.owner
+            || self
+                .principals
+                .get(&approval.by)
+                .is_some_and(|p| p.role.may_decide() && p.created_at <= approval.at)
+    }
+
+    /// A person was removed: what they approved of rules that allow is void.
+    pub(super) fn forget_rule_approvals(&mut self, name: &str, now: Now) -> Result<(), Refusal> {
+        let approved = |view: &&RuleView| {
+            view.rule.effect == Effect::Allow && view.approvals.iter().any(|a| a.by == name)
+        };
+        let touched: Vec<RuleView> = self.rules.values().filter(approved).cloned().collect();
+        for mut view in touched {
+            view.approvals.retain(|approval| approval.by != name);
+            self.write_rule(&view)?;
+            let entry = Entry::new("rule_approval_void", &now.rfc3339())
+                .with("rule", view.rule.id.as_str())
+                .with("by", name)
+                .with("comment", "the reviewer was removed");
+            self.audit(&entry)?;
+            self.rules.insert(view.rule.id.clone(), view);
+        }
+        Ok(())
+    }
+
     /// Rules of earlier versions know their author only.
     fn approval_of_author(&self, rule: &Rule) -> Approval {
         let role = match self.principals.get(&rule.author) {
@@ -256,6 +283,6 @@ impl State {
             None if rule.author == self.owner => Role::Owner,
             None => Role::Reviewer,
         };
-        Approval { by: rule.author.clone(), role, at: rule.created_at }
+        Approval { by: rule.author.clone(), role, at: rule.created_at.div_euclid(1_000_000) }
     }
 }

@@ -1,5 +1,7 @@
 //! Sessions and gates come and go; what they leave behind is ended, never run.
 
+use std::collections::BTreeMap;
+
 use expacti_audit::Entry;
 use expacti_engine::TargetName;
 use expacti_protocol::command::{CommandState, Outcome};
@@ -8,7 +10,7 @@ use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::{SessionInfo, SessionView};
 use expacti_protocol::uplink::Isolation;
-use expacti_signing::{Whereabouts, other_names};
+use expacti_signing::{Place, Whereabouts, other_names};
 
 use super::model::State;
 use super::open::OpenSession;
@@ -35,8 +37,8 @@ impl State {
         let id = SessionId::new();
         let info = shown_info(info)?;
         let work = self.begin_work(&info, now);
-        let (tags, other_names) = self.names_of(&info);
-        let paused_by = self.paused_by(&work);
+        let (tags, other_names) = self.names_of(&info, &self.places());
+        let paused = self.is_paused(&info, &other_names);
         let view = SessionView {
             id: id.clone(),
             opened_at: now.seconds(),
@@ -47,7 +49,7 @@ impl State {
             last_command: None,
             recorded: false,
             recording_error: None,
-            paused: paused_by.is_some(),
+            paused,
             info,
         };
         let entry = session_entry("session_opened", &view, now);
@@ -59,7 +61,11 @@ impl State {
     }
 
     /// The tags of a session's target, and what else its machine is called.
-    fn names_of(&self, info: &SessionInfo) -> (Vec<String>, Vec<TargetName>) {
+    fn names_of(
+        &self,
+        info: &SessionInfo,
+        places: &BTreeMap<String, Place>,
+    ) -> (Vec<String>, Vec<TargetName>) {
         let tags = self.targets.get(&info.target).map(|t| t.tags.clone()).unwrap_or_default();
         let here = Whereabouts {
             target: &info.target,
@@ -67,16 +73,19 @@ impl State {
             port: info.port,
             host_key: info.host_key_sha256.as_deref(),
         };
-        (tags, other_names(&self.places(), &here))
+        (tags, other_names(places, &here))
     }
 
     /// Targets have changed: what open sessions are on has other names, or none any more.
     pub(super) fn rename_sessions(&mut self) {
         let all: Vec<_> =
             self.sessions.iter().map(|(id, s)| (id.clone(), s.view.info.clone())).collect();
+        let places = self.places();
         for (id, info) in all {
-            let (tags, other_names) = self.names_of(&info);
+            let (tags, other_names) = self.names_of(&info, &places);
+            let paused = self.is_paused(&info, &other_names);
             if let Some(session) = self.sessions.get_mut(&id) {
+                session.view.paused |= paused;
                 (session.tags, session.other_names) = (tags, other_names);
             }
         }
@@ -256,49 +265,6 @@ impl State {
             self.deny(&command, &by, why, now)?;
         }
         Ok(())
-    }
-
-    /// A reviewer pauses a session (rules no longer allow by themselves) or lets it go on.
-    pub(crate) fn pause(
-        &mut self,
-        by: &Peer,
-        id: &SessionId,
-        paused: bool,
-        now: Now,
-    ) -> Result<SessionView, Refusal> {
-        if !by.may_decide() {
-            return Err(Refusal::not_entitled(format!("{} may not pause sessions", by.name)));
-        }
-        let Some(session) = self.sessions.get(id) else {
-            return Err(Refusal::not_found(format!("open session {id}")));
-        };
-        let (session, work) = (session.clone(), session.work.clone());
-        // Rules decide for their agent again when somebody else has had a reason that they do not.
-        if !paused
-            && let Some(other) = self.paused_by(&work).filter(|other| *other != by.name)
-            && self.is_behind(&by.name, &session.view.info)
-        {
-            return Err(Refusal::not_entitled(format!(
-                "{} stands behind this agent, and {other} has paused it: {other} or somebody else lets it go on",
-                by.name
-            )));
-        }
-        self.set_paused(&work, paused.then(|| by.name.clone()));
-        let kind = if paused { "session_paused" } else { "session_resumed" };
-        let mut named = session.view.clone();
-        named.paused = paused;
-        self.audit(&session_entry(kind, &named, now).with("by", by.name.as_str()))?;
-        // It is the agent's work there that is held: all its connections.
-        let of_work = self.sessions.iter().filter(|(_, session)| session.work == work);
-        let all: Vec<SessionId> = of_work.map(|(id, _)| id.clone()).collect();
-        for id in all {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.view.paused = paused;
-                let view = session.view.clone();
-                self.push_session(view, now, ReviewerEvent::SessionOpened)?;
-            }
-        }
-        Ok(named)
     }
 
     /// The open sessions, oldest first.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::ports::{Refusal, Reviewer};
+use super::ports::{Pause, Refusal, Reviewer};
 
 /// Fields that name, prove or measure something: they hold no text of anybody's, and must stay exact.
 const EXACT: [&str; 11] = [
@@ -211,6 +211,7 @@ fn json<T: Serialize>(value: &T) -> Result<Kept, Refusal> {
 pub(crate) trait SetUp: Serialize {}
 
 impl SetUp for Change {}
+impl SetUp for Pause {}
 impl SetUp for Policy {}
 impl SetUp for PrincipalView {}
 impl SetUp for Reviewer {}

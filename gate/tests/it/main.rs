@@ -18,6 +18,7 @@ mod latency;
 mod library;
 mod login;
 mod mux;
+mod names;
 mod push;
 mod raw;
 mod reads;

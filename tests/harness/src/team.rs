@@ -39,7 +39,7 @@ struct Server {
 }
 
 impl<'t> Team<'t> {
-    /// Starts both, adds a reviewer `alice`, an agent `bot`, a gate and the target as `target`.
+    /// Starts both, adds a reviewer `alice`, an agent `bot` of `boss`, a gate and the target as `target`.
     ///
     /// # Errors
     /// When one of them does not start or refuses what it is told.
@@ -64,7 +64,10 @@ impl<'t> Team<'t> {
         let gate_token = dir.join("gate.token");
         write_private(&gate_token, &token(&["gate", "add", "edge", "--json"])?)?;
         let public = trial.client().public_key().display().to_string();
-        trial.expacti(&["agent", "add", "bot", "--key", &public])?.expect_code(0)?;
+        // Somebody else answers for the agent: whoever does decides nothing on it.
+        token(&["reviewer", "add", "boss", "--role", "viewer", "--json"])?;
+        let agent = ["agent", "add", "bot", "--key", &public, "--owner", "boss"];
+        trial.expacti(&agent)?.expect_code(0)?;
         let address = format!("{}@127.0.0.1:{}", user()?, trial.sshd().port());
         let host_key = trial.sshd().host_key()?;
         trial

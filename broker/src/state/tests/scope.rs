@@ -17,17 +17,17 @@ use super::world::*;
 use crate::state::{Peer, Refusal};
 
 /// A public key that differs by this byte only.
-fn public_key(byte: u8) -> String {
+pub(super) fn public_key(byte: u8) -> String {
     let mut blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20".to_vec();
     blob.extend([byte; 32]);
     format!("ssh-ed25519 {}", base64::engine::general_purpose::STANDARD.encode(blob))
 }
 
-fn fingerprint(byte: u8) -> String {
+pub(super) fn fingerprint(byte: u8) -> String {
     expacti_signing::fingerprint_of_any(&public_key(byte)).unwrap()
 }
 
-fn target(name: &str, host: &str, key: u8, tags: &[&str]) -> Target {
+pub(super) fn target(name: &str, host: &str, key: u8, tags: &[&str]) -> Target {
     Target {
         name: name.into(),
         user: "deploy".into(),
@@ -39,11 +39,11 @@ fn target(name: &str, host: &str, key: u8, tags: &[&str]) -> Target {
     }
 }
 
-fn set(w: &mut World, by: &Peer, target: &Target) -> Result<Changed<Target>, Refusal> {
+pub(super) fn set(w: &mut World, by: &Peer, target: &Target) -> Result<Changed<Target>, Refusal> {
     w.run(|l, now| l.add_target(by, target.clone(), now))
 }
 
-fn session_on(w: &mut World, name: &str, host: &str, key: Option<u8>) -> SessionId {
+pub(super) fn session_on(w: &mut World, name: &str, host: &str, key: Option<u8>) -> SessionId {
     let info = SessionInfo {
         agent: "bot".into(),
         owner: Some("boss".into()),
@@ -65,7 +65,7 @@ fn needed(w: &mut World, name: &str, host: &str, key: Option<u8>) -> u32 {
 }
 
 /// A world in which two of ann, bob and cat are needed on `prod`, or on what is tagged so.
-fn world(by_tag: bool) -> (World, [Peer; 3]) {
+pub(super) fn world(by_tag: bool) -> (World, [Peer; 3]) {
     let mut w = World::new();
     let ann = add(&mut w, "ann", Role::Admin);
     let bob = add(&mut w, "bob", Role::Reviewer);
@@ -176,7 +176,7 @@ fn nobody_alone_says_what_a_target_is() {
     assert!(matches!(removed, Changed::Done(_)));
 }
 
-fn agent(
+pub(super) fn agent(
     w: &mut World,
     by: &Peer,
     name: &str,
