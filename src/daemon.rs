@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use expacti_broker::{Broker, BrokerConfig, write_private};
 use expacti_engine::RiskTables;
 use expacti_gate::{Gate, GateConfig, known_hosts_line, load_or_create_host_key};
+use expacti_heads::HeadMemory;
 use expacti_protocol::client::{Client, Endpoint, Token};
 use expacti_protocol::home::GATE_HOST_ALIAS;
 use expacti_protocol::http::Status;
@@ -166,6 +167,7 @@ pub(crate) async fn serve(
         ask_shell: config.ask_shell(),
         reads: config.reads()?,
         approval: config.approval()?,
+        heads: Some(HeadMemory::new(home.heads_seen(), endpoint.display())),
         ..GateConfig::new(key, endpoint)
     };
     let gate = Gate::new(config).map_err(|e| Failure::failed(e.to_string()))?;

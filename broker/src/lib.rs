@@ -20,7 +20,7 @@ mod wraps;
 
 pub use broker::{Broker, BrokerConfig, LogVerdict, OpenError};
 pub use files::{private_dir, write_private};
-pub use keys::{KeyError, check_checkpoint, check_ed25519, check_statement, read_ed25519};
+pub use keys::{KeyError, check_checkpoint, check_statement};
 pub use notify::{Event as WebhookEvent, Format as WebhookFormat, Webhook, WebhookError};
 pub use proofs::{CONTENTS_NAMESPACE, Contents, RecordingDigest};
 pub use state::{Peer, Refusal};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use expacti_heads::HeadMemory;
 use expacti_protocol::client::Endpoint;
 use russh::keys::PrivateKey;
 
@@ -32,6 +33,9 @@ pub struct GateConfig {
     pub reads: ReadPolicy,
     /// What it asks for itself before it delivers; nothing beside the broker's word if `None`.
     pub approval: Option<ApprovalConfig>,
+    /// What was seen of the broker's log; nothing is delivered on a log that does not add to it. `None`: it
+    /// does not look.
+    pub heads: Option<HeadMemory>,
     /// Its limits.
     pub limits: Limits,
 }
@@ -50,6 +54,7 @@ impl GateConfig {
             ask_shell: true,
             reads: ReadPolicy::default(),
             approval: None,
+            heads: None,
             limits: Limits::default(),
         }
     }

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::accept::listener;
 use crate::approval::{Approvals, PassedOn};
 use crate::broker::link::{Link, LinkStatus};
+use crate::broker::log_watch::LogWatch;
 use crate::config::GateConfig;
 use crate::error::GateError;
 use crate::shared::Shared;
@@ -43,7 +44,10 @@ impl Gate {
         let approvals = Approvals::new(config.host_key.clone(), config.approval, passed.clone())
             .map_err(GateError::Approval)?;
         let client = Client::new(config.broker.clone())?;
-        let link = Link::start(config.broker, &config.limits, passed, stop.clone());
+        let log = config
+            .heads
+            .map(|heads| LogWatch::new(heads, client.clone(), config.limits.look_at_log));
+        let link = Link::start(config.broker, &config.limits, (passed, log), stop.clone());
         let slots = Arc::new(tokio::sync::Semaphore::new(config.limits.connections));
         let shared = Arc::new(Shared {
             link,

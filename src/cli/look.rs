@@ -95,6 +95,12 @@ pub(crate) struct RiskArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
+    /// Take the broker's log as it is now, whatever this machine has seen of it
+    ///
+    /// Clients and gates refuse a log that went back, forks, or is another one. If that was meant, for
+    /// example after a backup was put back, this makes the present head the one that was seen. For a
+    /// gate, run it with the gate's configuration and as its user.
+    Accept,
     /// Show the log
     Log {
         /// How many of the last entries to show

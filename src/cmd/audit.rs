@@ -46,6 +46,9 @@ async fn ask(config: &Config, link: &Link, command: AuditCommand, json: bool) ->
         }
         return Ok(status);
     }
+    if let AuditCommand::Accept = command {
+        return audit_heads::accept(config, &link.client, json).await;
+    }
     audit_heads::check(config, &link.client).await?;
     match command {
         AuditCommand::Bundle { id, out } => {
@@ -56,7 +59,7 @@ async fn ask(config: &Config, link: &Link, command: AuditCommand, json: bool) ->
         AuditCommand::Prove { id, out } => {
             audit_evidence::write(link, &id, out.as_deref(), false).await
         }
-        AuditCommand::Verify(_) => Ok(0),
+        AuditCommand::Accept | AuditCommand::Verify(_) => Ok(0),
     }
 }
 

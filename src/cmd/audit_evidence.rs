@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use expacti_audit::{Evidence, NoteKey, Proven, SignedStatement, encode_hash};
-use expacti_broker::{
-    CONTENTS_NAMESPACE, Contents, RecordingDigest, check_ed25519, check_statement, read_ed25519,
-};
+use expacti_broker::{CONTENTS_NAMESPACE, Contents, RecordingDigest, check_statement};
+use expacti_heads::{check_ed25519, read_ed25519};
 use expacti_protocol::exit;
 use expacti_signing::{
     AllowedSigners, DECISION_NAMESPACE, Decision, Presence, Revoked, Signed, Signers,

@@ -109,6 +109,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
     settings.ask_shell = config.ask_shell();
     settings.reads = config.reads()?;
     settings.approval = config.approval()?;
+    settings.heads = Some(super::audit_heads::memory(config)?);
     crate::runtime::start()?.block_on(async {
         let listener = TcpListener::bind(&listen)
             .await

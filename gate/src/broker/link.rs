@@ -19,6 +19,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession};
+use super::log_watch::LogWatch;
 pub use super::queue::LinkStatus;
 use super::queue::{LinkError, LinkRequest, LinkState, OrderedMessage, ReadsReport};
 use super::task::Task;
@@ -54,7 +55,7 @@ impl Link {
     pub(crate) fn start(
         endpoint: Endpoint,
         limits: &Limits,
-        rulebook: PassedOn,
+        (rulebook, log): (PassedOn, Option<LogWatch>),
         stop: CancellationToken,
     ) -> Self {
         let (requests, request_rx) = mpsc::unbounded_channel();
@@ -67,6 +68,7 @@ impl Link {
             finished: Mutex::default(),
             reads: Mutex::default(),
             grants_over: broadcast::channel(GRANTS).0,
+            log: log.map(Arc::new),
             rulebook,
         });
         let task = Task::new(endpoint, request_rx, status_tx, Arc::clone(&state));
@@ -114,7 +116,8 @@ impl Link {
         kill: CancellationToken,
     ) -> Result<OpenSession, LinkError> {
         if tokio::time::timeout(self.wait, self.connected()).await.is_err() {
-            return Err(LinkError::Down);
+            let refused = self.state.log.as_ref().is_some_and(|log| log.is_refused());
+            return Err(if refused { LinkError::OtherLog } else { LinkError::Down });
         }
         let (reply, answer) = oneshot::channel();
         let request = LinkRequest::Open { info: Box::new(info), kill, reply };

@@ -3,6 +3,8 @@
 
 pub(crate) mod event;
 pub(crate) mod link;
+pub(crate) mod log_watch;
 pub(crate) mod proof;
 pub(crate) mod queue;
 mod task;
+mod writer;

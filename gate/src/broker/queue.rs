@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use expacti_protocol::command::{CommandText, Outcome, Submission};
 use expacti_protocol::digest::Digest;
@@ -15,6 +15,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession};
+use super::log_watch::LogWatch;
 use crate::approval::PassedOn;
 
 /// Whether the broker is connected.
@@ -35,6 +36,11 @@ pub(crate) enum LinkError {
     /// The link is down.
     #[error("broker unreachable")]
     Down,
+    /// The broker's log is not the one that this gate has seen.
+    #[error(
+        "the broker's log is not the one that this gate has seen; `expacti status` on its machine says more"
+    )]
+    OtherLog,
     /// The broker does not answer.
     #[error("the broker did not answer")]
     Timeout,
@@ -136,6 +142,8 @@ pub(super) struct LinkState {
     pub(super) reads: Mutex<BTreeMap<u64, ReadsReport>>,
     /// Sessions whose grants of keys have ended.
     pub(super) grants_over: broadcast::Sender<SessionId>,
+    /// What this gate has seen of the broker's log; `None`: it does not look.
+    pub(super) log: Option<Arc<LogWatch>>,
     /// Where signed rules go.
     pub(super) rulebook: PassedOn,
 }

@@ -30,6 +30,7 @@ impl World {
             finished: std::sync::Mutex::new(BTreeMap::new()),
             reads: std::sync::Mutex::new(BTreeMap::new()),
             grants_over: broadcast::channel(1).0,
+            log: None,
             rulebook: crate::approval::PassedOn::default(),
         };
         let endpoint = Endpoint::unix("/nowhere");
