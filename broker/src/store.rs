@@ -270,6 +270,13 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
         Write::Principal { id, row: None } => {
             delete(tx, "DELETE FROM principals WHERE id = $1", id).await?
         }
+        Write::PrincipalBody { id, body } => {
+            sqlx::query("UPDATE principals SET body = $2 WHERE id = $1")
+                .bind(id)
+                .bind(body.as_str())
+                .execute(tx)
+                .await?;
+        }
         Write::Rule { id, body: Some(body) } => {
             upsert(tx, "INSERT INTO rules (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;
         }

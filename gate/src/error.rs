@@ -14,6 +14,9 @@ pub enum GateError {
     /// One of the gate's own identities cannot be used.
     #[error("one of the gate's identities: {0}")]
     Identity(#[from] KeyError),
+    /// The gate's own key cannot be used.
+    #[error("the gate's key: {0}")]
+    Key(String),
     /// What the gate asks for before it delivers cannot be used.
     #[error("[approval]: {0}")]
     Approval(String),

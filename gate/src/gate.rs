@@ -11,8 +11,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::accept::listener;
 use crate::approval::{Approvals, PassedOn};
-use crate::broker::link::{Link, LinkStatus};
+use crate::broker::link::{Link, LinkParts, LinkStatus};
 use crate::broker::log_watch::LogWatch;
+use crate::broker::reporter::Reporter;
 use crate::config::GateConfig;
 use crate::error::GateError;
 use crate::shared::Shared;
@@ -47,7 +48,9 @@ impl Gate {
         let log = config
             .heads
             .map(|heads| LogWatch::new(heads, client.clone(), config.limits.look_at_log));
-        let link = Link::start(config.broker, &config.limits, (passed, log), stop.clone());
+        let reporter = Reporter::new(config.host_key.clone()).map_err(GateError::Key)?;
+        let parts = LinkParts { log, reporter, rulebook: passed };
+        let link = Link::start(config.broker, &config.limits, parts, stop.clone());
         let slots = Arc::new(tokio::sync::Semaphore::new(config.limits.connections));
         let shared = Arc::new(Shared {
             link,

@@ -11,6 +11,7 @@ mod approval;
 mod check;
 mod keys;
 mod pattern;
+mod report;
 mod rulebook;
 mod signer;
 mod signers;
@@ -25,6 +26,7 @@ pub use check::{
     DECISION_NAMESPACE, ITEM_NAMESPACE, LeftOut, Limits, MAX_STATEMENTS, Reason, Refused, approve,
 };
 pub use keys::{KeyFault, fingerprint_of, fingerprint_of_any};
+pub use report::{Delivery, REPORT_NAMESPACE, Report, ReportPurpose, is_signed_by};
 pub use rulebook::{
     MAX_RULEBOOK, Place, RULES_NAMESPACE, Rulebook, RulebookFault, RulebookPurpose,
 };

@@ -17,6 +17,7 @@ mod decide;
 mod digest_key;
 mod eligibility;
 mod finish;
+mod gates;
 mod input;
 mod log;
 mod mask_input;

@@ -15,7 +15,7 @@ use expacti_protocol::signed::SignedRulebook;
 use expacti_protocol::taint::TaintView;
 
 use super::open::{OpenCommand, OpenSession, PutOff};
-use super::ports::{Now, Outgoing, Recorder, Refusal, Signer, Write};
+use super::ports::{GateId, Now, Outgoing, Recorder, Refusal, Signer, Write};
 use super::table::{Table, Undo};
 use super::work::Work;
 
@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(super) signing_keys: Table<String, SigningKey>,
     /// What people have signed last.
     pub(super) rulebooks: Table<u8, SignedRulebook>,
+    /// As whom each gate is connected. Not undone with a job.
+    pub(super) gate_names: HashMap<GateId, String>,
     pub(crate) snapshot: Arc<Snapshot>,
     committed_snapshot: Arc<Snapshot>,
     pub(crate) default_timeout: Duration,
@@ -111,6 +113,7 @@ impl State {
             taints: Table::default(),
             signing_keys: Table::default(),
             rulebooks: Table::default(),
+            gate_names: HashMap::new(),
             snapshot: Arc::new(Snapshot { tables, ..Snapshot::default() }),
             committed_snapshot: Arc::default(),
             default_timeout,

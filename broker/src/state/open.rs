@@ -12,6 +12,7 @@ use expacti_protocol::session::SessionView;
 use expacti_protocol::signed::SignedText;
 
 use super::digest_key::DigestKey;
+use super::gates::Holder;
 use super::ports::{GateId, Now, Refusal};
 use super::secret;
 use super::shown::{Secrets, Shown};
@@ -33,6 +34,10 @@ pub(crate) struct OpenCommand {
     pub(super) key: Option<DigestKey>,
     /// What must be seen nowhere once it is decided.
     pub(super) secrets: Secrets,
+    /// Who that is, as the log has it.
+    pub(super) holder: Holder,
+    /// How it ended, as the gate has signed it and as far as that may be written down.
+    pub(super) report: Option<SignedText>,
     /// The gate that holds it; none holds what the last broker left open.
     pub(crate) gate: Option<GateId>,
     /// When the present state ends by itself.

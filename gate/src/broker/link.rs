@@ -15,6 +15,7 @@ use expacti_protocol::input::InputRef;
 use expacti_protocol::now_micros;
 use expacti_protocol::reads::{FileRead, MoreRead};
 use expacti_protocol::session::SessionInfo;
+use expacti_signing::Delivery;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,7 @@ use super::event::{BrokerEvent, OpenSession};
 use super::log_watch::LogWatch;
 pub use super::queue::LinkStatus;
 use super::queue::{LinkError, LinkRequest, LinkState, OrderedMessage, ReadsReport};
+use super::reporter::{Ended, Reporter};
 use super::task::Task;
 use crate::approval::PassedOn;
 use crate::limits::Limits;
@@ -40,6 +42,16 @@ pub(crate) struct Link {
     answer: Duration,
 }
 
+/// What the link works with.
+pub(crate) struct LinkParts {
+    /// What this gate has seen of the broker's log; `None`: it does not look.
+    pub(crate) log: Option<LogWatch>,
+    /// Who signs what is reported.
+    pub(crate) reporter: Reporter,
+    /// Where signed rules go.
+    pub(crate) rulebook: PassedOn,
+}
+
 /// Ends of grants that may queue for a receiver; a receiver that misses one assumes it was its own.
 const GRANTS: usize = 256;
 
@@ -55,7 +67,7 @@ impl Link {
     pub(crate) fn start(
         endpoint: Endpoint,
         limits: &Limits,
-        (rulebook, log): (PassedOn, Option<LogWatch>),
+        parts: LinkParts,
         stop: CancellationToken,
     ) -> Self {
         let (requests, request_rx) = mpsc::unbounded_channel();
@@ -66,10 +78,12 @@ impl Link {
             epoch: AtomicU64::new(0),
             next_ref: AtomicU64::new(1),
             finished: Mutex::default(),
+            delivered: Mutex::default(),
             reads: Mutex::default(),
             grants_over: broadcast::channel(GRANTS).0,
-            log: log.map(Arc::new),
-            rulebook,
+            log: parts.log.map(Arc::new),
+            reporter: parts.reporter,
+            rulebook: parts.rulebook,
         });
         let task = Task::new(endpoint, request_rx, status_tx, Arc::clone(&state));
         tokio::spawn(async move {
@@ -196,6 +210,15 @@ impl Link {
         closed.await.ok();
     }
 
+    /// Notes what is delivered from now on, for the report of its end.
+    pub(crate) fn delivering(&self, id: CommandId, delivery: Delivery) {
+        let mut delivered = self.state.delivered();
+        if delivered.len() >= MAX_FINISHED {
+            delivered.pop_first();
+        }
+        delivered.insert(id, delivery);
+    }
+
     /// Reports how a released command ended, now or when the broker is back.
     pub(crate) async fn finished(&self, id: CommandId, outcome: Outcome) {
         self.ended(id.clone(), outcome);
@@ -205,12 +228,13 @@ impl Link {
     /// Notes how a released command ended. The broker is told before any session is closed, and
     /// otherwise as soon as [`Link::report`] is called.
     pub(crate) fn ended(&self, id: CommandId, outcome: Outcome) {
+        let delivery = self.state.delivered().remove(&id);
         let mut finished = self.state.finished();
         if finished.len() >= MAX_FINISHED {
             tracing::error!("too many unreported outcomes: the oldest is given up");
             finished.pop_first();
         }
-        finished.insert(id, (outcome, None));
+        finished.insert(id, Ended::now(outcome, delivery));
     }
 
     /// Reports what was noted of a command, unless it has been reported meanwhile.

@@ -6,5 +6,6 @@ pub(crate) mod link;
 pub(crate) mod log_watch;
 pub(crate) mod proof;
 pub(crate) mod queue;
+pub(crate) mod reporter;
 mod task;
 mod writer;

@@ -23,6 +23,7 @@ use super::event::{BrokerEvent, OpenSession, Submitted};
 use super::log_watch;
 use super::proof::{Decided, ReleaseAsked, Released};
 use super::queue::{LinkError, LinkRequest, LinkState, LinkStatus, OrderedMessage};
+use super::reporter::Ended;
 use super::writer::write;
 
 /// Reconnection: first wait and longest.
@@ -253,11 +254,8 @@ impl Task {
 
     fn report_finished(&mut self) {
         let mut requests = Vec::new();
-        for (id, (outcome, sent)) in self.state.finished().iter_mut() {
-            let r#ref = self.state.next_ref();
-            *sent = Some(r#ref);
-            let (id, outcome) = (id.clone(), outcome.clone());
-            requests.push(GateRequest::Finished { r#ref, id, outcome });
+        for (id, ended) in self.state.finished().iter_mut() {
+            requests.push(ended.request(self.state.next_ref(), id, &self.state.reporter));
         }
         for report in self.state.reads().values_mut() {
             requests.push(report.request(self.state.next_ref()));
@@ -472,7 +470,7 @@ impl Task {
     }
 
     fn finish_acked(&mut self, r#ref: u64) {
-        self.state.finished().retain(|_, (_, sent)| *sent != Some(r#ref));
+        self.state.finished().retain(|_, ended| ended.sent != Some(r#ref));
         self.state.reads().retain(|_, report| report.sent != Some(r#ref));
     }
 
@@ -480,9 +478,10 @@ impl Task {
     fn not_sent(&mut self, id: CommandId) {
         let outcome =
             Outcome::not_sent("the agent had gone before the command was sent: it did not run");
-        let r#ref = self.state.next_ref();
-        self.state.finished().insert(id.clone(), (outcome.clone(), Some(r#ref)));
-        self.send(GateRequest::Finished { r#ref, id, outcome });
+        let mut ended = Ended::now(outcome, None);
+        let request = ended.request(self.state.next_ref(), &id, &self.state.reporter);
+        self.state.finished().insert(id, ended);
+        self.send(request);
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use expacti_protocol::client::WsSender;
-use expacti_protocol::command::Outcome;
 use expacti_protocol::gate::GateRequest;
 use expacti_protocol::ids::CommandId;
 use tokio::sync::mpsc;
@@ -77,13 +76,9 @@ async fn send_all(
 /// Reports for all outcomes and reads that have not been sent on this connection.
 fn unreported(state: &LinkState) -> Vec<GateRequest> {
     let mut finished = state.finished();
-    let unsent = finished.iter_mut().filter(|(_, (_, sent))| sent.is_none());
-    let report = |(id, (outcome, sent)): (&CommandId, &mut (Outcome, Option<u64>))| {
-        let r#ref = state.next_ref();
-        *sent = Some(r#ref);
-        GateRequest::Finished { r#ref, id: id.clone(), outcome: outcome.clone() }
-    };
-    let mut all: Vec<_> = unsent.map(report).collect();
+    let unsent = finished.iter_mut().filter(|(_, ended)| ended.sent.is_none());
+    let mut all: Vec<_> =
+        unsent.map(|(id, ended)| ended.request(state.next_ref(), id, &state.reporter)).collect();
     drop(finished);
     let mut reads = state.reads();
     let unsent = reads.values_mut().filter(|report| report.sent.is_none());
@@ -95,10 +90,6 @@ fn unreported(state: &LinkState) -> Vec<GateRequest> {
 fn finished(state: &LinkState, id: CommandId) -> Option<GateRequest> {
     let r#ref = state.next_ref();
     let mut finished = state.finished();
-    let (outcome, sent) = finished.get_mut(&id)?;
-    if sent.is_some() {
-        return None;
-    }
-    *sent = Some(r#ref);
-    Some(GateRequest::Finished { r#ref, id, outcome: outcome.clone() })
+    let ended = finished.get_mut(&id).filter(|ended| ended.sent.is_none())?;
+    Some(ended.request(r#ref, &id, &state.reporter))
 }

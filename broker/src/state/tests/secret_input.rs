@@ -125,7 +125,7 @@ fn joined_input_that_is_a_secret_is_not_kept() {
             assert_gone(&format!("{:?}", w.disk), input, command);
             if allow {
                 w.allow_and_finish(&id, &session, command, input);
-                w.run(|s, now| s.finished(GATE, &id, flowed(input), now)).unwrap();
+                w.run(|s, now| s.finished(GATE, &id, (flowed(input), None), now)).unwrap();
             } else {
                 w.decide(&peer("alice", Role::Reviewer), &id, false).unwrap();
             }
@@ -173,7 +173,7 @@ fn items_that_hold_a_secret_are_not_kept() {
             let viewer = format!("{:?}", *for_viewer(view).unwrap());
             assert!(!viewer.contains("et9x"), "{command}: {viewer}");
             w.allow_and_finish(&id, &session, piece, b"");
-            w.run(|s, now| s.finished(GATE, &id, Outcome::default(), now)).unwrap();
+            w.run(|s, now| s.finished(GATE, &id, (Outcome::default(), None), now)).unwrap();
             let entries = w.entries();
             let decision = |(kind, _): &&(String, Value)| kind == "decision";
             let signed = entries[id.as_str()].iter().find(decision).unwrap().1["signed"].clone();
@@ -182,7 +182,7 @@ fn items_that_hold_a_secret_are_not_kept() {
             assert!(!piece.starts_with("id") || !signed.is_null(), "{command}");
         }
         let all = pieces.concat();
-        w.run(|s, now| s.finished(GATE, &parent, flowed(all.as_bytes()), now)).unwrap();
+        w.run(|s, now| s.finished(GATE, &parent, (flowed(all.as_bytes()), None), now)).unwrap();
         w.run(|s, now| s.close_session(GATE, &session, now)).unwrap();
         let left = w.left();
         assert!(!left.contains("et9x") && !left.contains("S3cr"), "{command}: {left}");
