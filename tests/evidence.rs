@@ -57,11 +57,11 @@ fn signed_command(t: &Trial, key: &Path) -> Result<String> {
 }
 
 fn broker_key(t: &Trial) -> Result<String> {
-    let out = Command::new("ssh-keygen")
-        .arg("-y")
-        .arg("-f")
-        .arg(t.home().join("keys/checkpoint_ed25519"))
-        .output()?;
+    public_key(&t.home().join("keys/checkpoint_ed25519"))
+}
+
+fn public_key(private: &Path) -> Result<String> {
+    let out = Command::new("ssh-keygen").arg("-y").arg("-f").arg(private).output()?;
     ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let text = String::from_utf8(out.stdout)?;
     Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
@@ -140,9 +140,18 @@ fn a_bundle_is_verified_elsewhere_and_every_change_of_it_is_found() -> Result<()
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(said.contains("the recording of sess_"), "{said}");
+    let signed = "signed what it delivered and how that ended";
+    assert!(said.contains(signed) && said.contains("whose gate reported it"), "{said}");
+    let gate = public_key(&t.home().join("keys/gate_ed25519"))?;
+    let verify_gate =
+        |gate: &str| t.expacti(&["audit", "verify", "--bundle", &file, "--gate", gate]);
+    let said = verify_gate(&gate)?.expect_code(0)?.out();
+    assert!(said.contains(signed) && !said.contains("whose gate reported it"), "{said}");
+    verify_gate(&broker)?.expect_code(1)?.expect_stderr("by another gate than those given")?;
     assert!(t.daemons().is_empty(), "verifying a bundle started a broker");
     let said = python(&t, &file, &broker, &list)?.expect_code(0)?.out();
     assert!(said.contains("signed by alice"), "{said}");
+    assert!(said.contains("signed how it ended"), "{said}");
 
     // The digest is that of the recording.
     let whole: Value = serde_json::from_slice(&fs::read(&file)?)?;

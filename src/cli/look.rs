@@ -168,6 +168,9 @@ pub(crate) struct VerifyArgs {
     /// Keys that count for nothing any more
     #[arg(long, value_name = "FILE", requires = "signers")]
     pub(crate) revoked: Option<PathBuf>,
+    /// The public key of a gate, "ssh-ed25519 AAAA…"; a report by another one is refused; may be repeated
+    #[arg(long, value_name = "KEY", requires = "document", conflicts_with = "file")]
+    pub(crate) gate: Vec<String>,
     /// The key of a witness that must have cosigned the head, NAME+ID+BASE64; may be repeated
     #[arg(long, value_name = "KEY", requires = "document", conflicts_with = "file")]
     pub(crate) witness: Vec<String>,

@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod audit_evidence;
 mod audit_heads;
+mod audit_reports;
 mod decide;
 mod demo;
 mod doctor;
