@@ -1,21 +1,18 @@
 //! The heads of brokers' logs that this machine has seen, in a file that clients and gates share. A head
 //! counts as seen only once it is on disk.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use expacti_protocol::client::{Client, ClientError};
 use expacti_protocol::reviewer::ErrorCode;
 
 use crate::judge::{SeenHead, ShownHead, judge};
+use crate::store::{Store, StoreError};
 
 /// The memory of heads.
 #[derive(Debug, Clone)]
 pub struct HeadMemory {
-    file: PathBuf,
+    store: Store,
     /// The broker's address: what it is kept under.
     broker: String,
 }
@@ -27,15 +24,8 @@ pub enum HeadError {
     #[error("failed to ask for the head of the log: {0}")]
     Ask(#[from] ClientError),
     /// What was seen cannot be read or written.
-    #[error("failed to {what} the heads of logs in {path}: {why}")]
-    Memory {
-        /// `read` or `write`.
-        what: &'static str,
-        /// Which file.
-        path: String,
-        /// What failed.
-        why: String,
-    },
+    #[error(transparent)]
+    Memory(#[from] StoreError),
     /// The log is not the one that was seen, or its head is not good.
     #[error("{0}")]
     Refused(String),
@@ -45,7 +35,7 @@ impl HeadMemory {
     /// What `file` remembers of a broker, by its address.
     #[must_use]
     pub fn new(file: PathBuf, broker: String) -> Self {
-        Self { file, broker }
+        Self { store: Store::new(file), broker }
     }
 
     /// The last head that was seen.
@@ -53,7 +43,7 @@ impl HeadMemory {
     /// # Errors
     /// When it cannot be read.
     pub fn seen(&self) -> Result<Option<SeenHead>, HeadError> {
-        Ok(self.read()?.remove(&self.broker))
+        Ok(self.store.read()?.remove(&self.broker))
     }
 
     /// Asks the broker for the head of its log, and refuses one that does not add to the last one that was
@@ -91,7 +81,7 @@ impl HeadMemory {
              `expacti audit accept` takes it as it is now (with this machine's data directory: the one of {})",
             self.broker,
             expacti_protocol::one_line(why),
-            self.file.display()
+            self.store.path().display()
         ))
     }
 
@@ -100,13 +90,11 @@ impl HeadMemory {
     /// # Errors
     /// When it cannot be written.
     pub fn remember(&self, now: &SeenHead) -> Result<(), HeadError> {
-        self.change(|all| {
-            if all.get(&self.broker).is_some_and(|other| other.size >= now.size) {
-                return false;
+        Ok(self.store.change(|all| {
+            if all.get(&self.broker).is_none_or(|other| other.size < now.size) {
+                all.insert(self.broker.clone(), now.clone());
             }
-            all.insert(self.broker.clone(), now.clone());
-            true
-        })
+        })?)
     }
 
     /// Takes a log as it is, whatever was seen of it. `None` forgets what was seen.
@@ -114,13 +102,12 @@ impl HeadMemory {
     /// # Errors
     /// When it cannot be written.
     pub fn accept(&self, now: Option<&SeenHead>) -> Result<(), HeadError> {
-        self.change(|all| {
+        Ok(self.store.change(|all| {
             match now {
                 Some(now) => all.insert(self.broker.clone(), now.clone()),
                 None => all.remove(&self.broker),
             };
-            true
-        })
+        })?)
     }
 
     /// The head that a broker shows now, whatever was seen.
@@ -133,44 +120,6 @@ impl HeadMemory {
             Err(ClientError::Refused { code: ErrorCode::NotFound, .. }) => Ok(None),
             Err(other) => Err(other.into()),
         }
-    }
-
-    fn change(
-        &self,
-        change: impl FnOnce(&mut BTreeMap<String, SeenHead>) -> bool,
-    ) -> Result<(), HeadError> {
-        let failed = |e: std::io::Error| self.failed("write", e.to_string());
-        let directory = self.file.parent().unwrap_or(Path::new("."));
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-        // Another process may see the same log, or another one, at this moment.
-        let lock = self.file.with_added_extension("lock");
-        let lock = File::options().create(true).append(true).open(lock).map_err(failed)?;
-        lock.lock().map_err(failed)?;
-        let mut all = self.read()?;
-        if !change(&mut all) {
-            return Ok(());
-        }
-        let text = serde_json::to_vec_pretty(&all).map_err(|e| failed(e.into()))?;
-        let mut fresh = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-        fresh.write_all(&text).map_err(failed)?;
-        fresh.as_file().sync_all().map_err(failed)?;
-        fresh.persist(&self.file).map_err(|e| failed(e.error))?;
-        // The name itself: a head that was forgotten by a crash was not seen.
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
-    }
-
-    fn read(&self) -> Result<BTreeMap<String, SeenHead>, HeadError> {
-        match std::fs::read(&self.file) {
-            Ok(text) => {
-                serde_json::from_slice(&text).map_err(|e| self.failed("read", e.to_string()))
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(e) => Err(self.failed("read", e.to_string())),
-        }
-    }
-
-    fn failed(&self, what: &'static str, why: String) -> HeadError {
-        HeadError::Memory { what, path: self.file.display().to_string(), why }
     }
 }
 

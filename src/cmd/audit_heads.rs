@@ -12,7 +12,7 @@ impl From<HeadError> for Failure {
     fn from(error: HeadError) -> Self {
         match error {
             HeadError::Ask(error) => error.into(),
-            HeadError::Memory { .. } => Self::failed(error.to_string()),
+            HeadError::Memory(_) => Self::failed(error.to_string()),
             HeadError::Refused(why) => Self::new(exit::REFUSED, why),
         }
     }

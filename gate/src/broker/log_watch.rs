@@ -35,7 +35,7 @@ impl LogWatch {
         match &looked {
             Ok(()) => self.refused.store(false, Ordering::Release),
             Err(HeadError::Refused(_)) => self.refused.store(true, Ordering::Release),
-            Err(HeadError::Ask(_) | HeadError::Memory { .. }) => {}
+            Err(HeadError::Ask(_) | HeadError::Memory(_)) => {}
         }
         looked
     }
