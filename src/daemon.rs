@@ -136,6 +136,7 @@ pub(crate) fn broker_config(config: &Config) -> Result<BrokerConfig, Failure> {
             .map_err(|e| Failure::usage(format!("the section [risk] of the configuration: {e}")))?;
     }
     broker.webhooks = config.webhooks()?;
+    broker.witnesses = config.witnesses()?;
     broker.review_url = config.review_url();
     Ok(broker)
 }

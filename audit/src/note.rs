@@ -278,7 +278,8 @@ impl NoteKey {
     }
 
     /// Whether a line says that it is by this key.
-    fn made(&self, line: &NoteSignature) -> bool {
+    #[must_use]
+    pub fn made(&self, line: &NoteSignature) -> bool {
         line.name == self.name && line.blob.starts_with(&self.id())
     }
 

@@ -16,6 +16,7 @@ mod state;
 mod store;
 mod tokens;
 mod users;
+mod witnesses;
 mod wraps;
 
 pub use broker::{Broker, BrokerConfig, LogVerdict, OpenError};
@@ -23,5 +24,7 @@ pub use files::{private_dir, write_private};
 pub use keys::{KeyError, check_checkpoint, check_statement};
 pub use notify::{Event as WebhookEvent, Format as WebhookFormat, Webhook, WebhookError};
 pub use proofs::{CONTENTS_NAMESPACE, Contents, RecordingDigest};
+pub use server::serve_witness;
 pub use state::{Peer, Refusal};
 pub use store::StoreError;
+pub use witnesses::WitnessConfig;

@@ -7,6 +7,7 @@ use expacti_audit::{
     Evidence, GENESIS, Note, NoteKey, ProvenEntry, SignedStatement, Tree, TreeHead, encode_hash,
     line_hash, log_origin,
 };
+use expacti_heads::AddCheckpoint;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
@@ -14,6 +15,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::keys::CheckpointKey;
 use crate::state::Refusal;
 use crate::store::Reader;
+use crate::witnesses::Proving;
 
 /// The SSHSIG namespace of what the broker signs of a proof's contents.
 pub const CONTENTS_NAMESPACE: &str = "expacti-contents";
@@ -168,6 +170,27 @@ impl Grown {
         let statement = serde_json::to_string(contents).map_err(|e| failed(e.to_string()))?;
         let signature = self.key.sign_for(CONTENTS_NAMESPACE, &statement).map_err(failed)?;
         Ok(SignedStatement { statement, signature })
+    }
+}
+
+/// The first lines of the log, for a witness to cosign.
+pub(crate) struct ForWitnesses<'a> {
+    proofs: &'a Proofs,
+    size: u64,
+    checkpoint: String,
+}
+
+impl Proofs {
+    /// A head that was signed.
+    pub(crate) fn for_witnesses(&self, size: u64, checkpoint: String) -> ForWitnesses<'_> {
+        ForWitnesses { proofs: self, size, checkpoint }
+    }
+}
+
+impl Proving for ForWitnesses<'_> {
+    async fn from(&self, old: u64) -> Option<AddCheckpoint> {
+        let proof = self.proofs.grown.lock().await.tree.consistency(old, self.size)?;
+        Some(AddCheckpoint { old, proof, checkpoint: self.checkpoint.clone() })
     }
 }
 

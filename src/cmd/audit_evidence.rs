@@ -158,6 +158,7 @@ fn check(text: &[u8], given: &Given<'_>) -> Result<Report, String> {
     }
     let reports = audit_reports::check(&entries, gates)?;
     let mut not_proven = not_proven(given, &signatures, recording.as_ref());
+    not_proven.extend(not_witnessed(&evidence, given)?);
     not_proven.extend(not_reported(&entries, given, &reports));
     not_proven.extend(otherwise_decided(&entries, &signatures));
     Ok(Report {
@@ -253,6 +254,16 @@ fn contents(evidence: &Evidence, proven: &Proven) -> Result<Option<RecordingDige
         return Err("the recording is that of another session".to_owned());
     }
     Ok(read.recording)
+}
+
+/// Witnesses whose word was not checked.
+fn not_witnessed(evidence: &Evidence, given: &Given<'_>) -> Result<Vec<String>, String> {
+    let lines = evidence.cosigned().map_err(|e| e.to_string())?;
+    let unknown = lines.iter().filter(|line| !given.witnesses.iter().any(|key| key.made(line)));
+    let say = |name: &str| {
+        format!("that {} has seen the log: give its key with --witness", print::safe(name))
+    };
+    Ok(unknown.map(|line| say(&line.name)).collect())
 }
 
 /// What of the end is only the broker's word.
