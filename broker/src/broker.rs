@@ -135,6 +135,7 @@ impl Broker {
         let proofs = Arc::new(Proofs::new(Arc::clone(&signer)));
         let (mut store, reader) = Store::open(&config.database).await?;
         let loaded = store.load().await?;
+        let restored = loaded.restored_guards.join(", ");
         let state = State::new(
             loaded,
             config.tables,
@@ -157,6 +158,14 @@ impl Broker {
         let shared = Arc::default();
         let broker = Self { handle, reader, recordings, proofs, shared, witnesses, done, stop };
         broker.tell_of_earlier_rules(&earlier);
+        if !restored.is_empty() {
+            let warning = format!(
+                "somebody has taken protection of the log out of the database ({restored}), and may have \
+                 changed it: it is put back; see expacti audit verify"
+            );
+            tracing::warn!("{warning}");
+            broker.warn(warning);
+        }
         if !broker.witnesses.is_empty() {
             tokio::spawn(broker.clone().keep_cosigned());
         }

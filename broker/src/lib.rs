@@ -7,6 +7,7 @@
 mod broker;
 mod dispatcher;
 mod files;
+mod guards;
 mod keys;
 mod notify;
 mod proofs;

@@ -128,7 +128,10 @@ impl Store {
 
     /// What the broker needs in memory.
     pub(crate) async fn load(&mut self) -> Result<Loaded, StoreError> {
-        let mut loaded = Loaded::default();
+        let mut loaded = Loaded {
+            restored_guards: crate::guards::restore(&mut self.conn).await?,
+            ..Loaded::default()
+        };
         let last = sqlx::query("SELECT seq, line FROM audit ORDER BY seq DESC LIMIT 1")
             .fetch_optional(&mut self.conn)
             .await?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use expacti_audit::Chain;
+use expacti_audit::{Chain, Entry};
 use expacti_engine::{History, Policy, RiskTables, Snapshot};
 use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{Change, PrincipalView, RuleView, SigningKey, Target};
@@ -82,6 +82,8 @@ pub(crate) struct Loaded {
     pub(crate) taints: Vec<TaintView>,
     pub(crate) signing_keys: Vec<SigningKey>,
     pub(crate) signed_rulebook: Option<SignedRulebook>,
+    /// Triggers that keep the log from being changed, and were not there.
+    pub(crate) restored_guards: Vec<String>,
 }
 
 impl State {
@@ -154,6 +156,11 @@ impl State {
             state.signing_keys.insert(key.fingerprint.clone(), key);
         }
         state.load_taints(loaded.taints);
+        if !loaded.restored_guards.is_empty() {
+            let entry = Entry::new("guards_restored", &now.rfc3339())
+                .with("guards", loaded.restored_guards);
+            state.audit(&entry)?;
+        }
         state.rebuild_snapshot()?;
         for view in loaded.open_commands {
             state.recover_command(view, now)?;
