@@ -6,7 +6,7 @@ use expacti_protocol::ids::CommandId;
 use expacti_protocol::signed::SignedText;
 
 use super::commands::too_late_for;
-use super::gates::Holder;
+use super::holder::Holder;
 use super::model::State;
 use super::open::OpenCommand;
 use super::ports::{GateId, Now, Refusal};

@@ -18,6 +18,7 @@ mod digest_key;
 mod eligibility;
 mod finish;
 mod gates;
+mod holder;
 mod input;
 mod log;
 mod mask_input;

@@ -8,7 +8,7 @@ use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
 
 use super::digest_key::DigestKey;
-use super::gates::Holder;
+use super::holder::Holder;
 use super::model::State;
 use super::open::OpenCommand;
 use super::ports::{Decider, Now, Refusal};

@@ -16,7 +16,7 @@ use expacti_protocol::gate::GateEvent;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::shell::PosixShell;
 
-use super::gates::Holder;
+use super::holder::Holder;
 use super::model::State;
 use super::open::{OpenCommand, OpenSession};
 use super::ports::{Decider, GateId, Now, Outgoing, Refusal};

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::items::quorum;
 use super::world::*;
-use crate::state::gates::Holder;
+use crate::state::holder::Holder;
 use crate::state::release::RELEASE_WINDOW;
 use crate::state::{GateId, Loaded, Peer, Write};
 
