@@ -24,6 +24,7 @@ pub use approval::{
 };
 pub use check::{
     DECISION_NAMESPACE, ITEM_NAMESPACE, LeftOut, Limits, MAX_STATEMENTS, Reason, Refused, approve,
+    is_decision_on,
 };
 pub use keys::{KeyFault, fingerprint_of, fingerprint_of_any};
 pub use report::{Delivery, REPORT_NAMESPACE, Report, ReportPurpose, is_signed_by};

@@ -8,25 +8,17 @@ use expacti_protocol::gate::GateEvent;
 use expacti_protocol::http::{Changed, NewPrincipal};
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
-use expacti_protocol::reviewer::ErrorCode;
+use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 use expacti_protocol::signed::SignedText;
-use expacti_signing::{Delivery, ITEM_NAMESPACE, Item, REPORT_NAMESPACE, Report, ReportPurpose};
+use expacti_signing::{
+    Allowed, DECISION_NAMESPACE, Decision, Delivery, ITEM_NAMESPACE, Item, REPORT_NAMESPACE,
+    Report, ReportPurpose,
+};
 use russh::keys::PrivateKey;
-use russh::keys::ssh_key::private::Ed25519Keypair;
-use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
 use serde_json::Value;
 
 use super::world::*;
 use crate::state::{GateId, Refusal, State, Write};
-
-fn key(seed: u8) -> PrivateKey {
-    PrivateKey::new(Ed25519Keypair::from_seed(&[seed; 32]).into(), "").unwrap()
-}
-
-fn sign(key: &PrivateKey, namespace: &str, statement: String) -> SignedText {
-    let signature = SshSig::sign(key, namespace, HashAlg::Sha256, statement.as_bytes()).unwrap();
-    SignedText { statement, signature: signature.to_pem(LineEnding::LF).unwrap() }
-}
 
 /// A submission with the item as a gate with that key states it.
 fn stated(submission: Submission, key: &PrivateKey) -> (Submission, Item) {
@@ -306,4 +298,45 @@ fn a_report_that_would_tell_a_secret_is_not_written_down() {
             assert!(!line.contains("S3cr-et9x") && !line.contains(&digest), "{line}");
         }
     }
+}
+
+#[test]
+fn a_signature_of_a_person_is_kept_only_if_it_is_one_of_exactly_this() {
+    let (own, person) = (key(1), key(5));
+    let mut w = World::new();
+    let session = w.session();
+    let held = |w: &mut World, command: &str| {
+        let (asked, item) = stated(submission(&session, command), &own);
+        (submit(w, asked).unwrap(), item)
+    };
+    let decision =
+        |item: &Item| Decision::allowing(vec![Allowed::new(item.clone())]).text().unwrap();
+    let (id, item) = held(&mut w, "uptime");
+    let (_, other) = held(&mut w, "id");
+    let good = sign(&person, DECISION_NAMESPACE, decision(&item));
+    let with = |signed: &SignedText, allow| DecisionMessage {
+        statement: Some(signed.statement.clone()),
+        signature: Some(signed.signature.clone()),
+        ..message(&id, allow)
+    };
+    let reviewer = peer("boss2", Role::Reviewer);
+    let written = w.disk.len();
+    for (what, signed) in [
+        ("of another command", sign(&person, DECISION_NAMESPACE, decision(&other))),
+        ("for another purpose", sign(&person, ITEM_NAMESPACE, decision(&item))),
+        ("torn", SignedText { statement: decision(&other), ..good.clone() }),
+        ("made up", SignedText { signature: "x".to_owned(), ..good.clone() }),
+        ("no statement", sign(&person, DECISION_NAMESPACE, "{}".to_owned())),
+    ] {
+        let refused = w.run(|s, now| s.decide(&reviewer, &with(&signed, true), now)).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::NotEntitled, "{what}");
+        assert_eq!(w.disk.len(), written, "{what} was stored");
+    }
+    w.run(|s, now| s.decide(&reviewer, &with(&good, true), now)).unwrap();
+    assert_eq!(entry(&w, &id, "decision")["signed"][0]["signature"], good.signature);
+    // A denial needs none, and keeps none.
+    let (denied, _) = held(&mut w, "whoami");
+    let message = DecisionMessage { id: denied.clone(), ..with(&good, false) };
+    w.run(|s, now| s.decide(&reviewer, &message, now)).unwrap();
+    assert!(entry(&w, &denied, "decision").get("signed").is_none());
 }
