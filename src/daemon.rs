@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -168,6 +168,7 @@ pub(crate) async fn serve(
         ask_shell: config.ask_shell(),
         reads: config.reads()?,
         approval: config.approval()?,
+        key_holder: Some(this_program()),
         heads: Some(HeadMemory::new(home.heads_seen(), endpoint.display())),
         ..GateConfig::new(key, endpoint)
     };
@@ -190,6 +191,15 @@ pub(crate) async fn serve(
     }
     broker.close().await;
     Ok(0)
+}
+
+/// This very program, also after another was put in its place.
+pub(crate) fn this_program() -> PathBuf {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        return running.to_owned();
+    }
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("expacti"))
 }
 
 /// Waits for a request to stop: from an owner, SIGTERM or SIGINT.

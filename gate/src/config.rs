@@ -18,6 +18,9 @@ pub struct GateConfig {
     pub broker: Endpoint,
     /// The gate's own private keys for the targets of a team.
     pub identities: Vec<PathBuf>,
+    /// The program whose `main` calls [`crate::run_key_holder`]: started once more, it holds the keys for
+    /// targets. `None`: they are in this process.
+    pub key_holder: Option<PathBuf>,
     /// The target of clients that name none.
     pub default_target: Option<String>,
     /// The authority that signs the gate's host certificates, one for each target that a client
@@ -47,6 +50,7 @@ impl GateConfig {
             host_key,
             broker,
             identities: Vec::new(),
+            key_holder: None,
             default_target: None,
             host_ca: None,
             names: Vec::new(),

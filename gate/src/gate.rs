@@ -16,6 +16,7 @@ use crate::broker::log_watch::LogWatch;
 use crate::broker::reporter::Reporter;
 use crate::config::GateConfig;
 use crate::error::GateError;
+use crate::keyring::{KeyFile, Keyring};
 use crate::shared::Shared;
 use crate::upstream::shells::Shells;
 
@@ -36,10 +37,14 @@ impl Gate {
     /// broker is not an error: the gate keeps trying, and denies commands meanwhile.
     pub fn new(config: GateConfig) -> Result<Self, GateError> {
         let stop = CancellationToken::new();
-        let mut identities = Vec::new();
-        for path in &config.identities {
-            let key = crate::keys::load_identity(path)?;
-            identities.push(Arc::new(key));
+        let keyring = Arc::new(Keyring::new(config.key_holder));
+        let identities = config.identities;
+        if !identities.is_empty() {
+            let (_, found) =
+                keyring.open_now(identities.clone(), true).map_err(GateError::Identity)?;
+            if let Some(why) = found.into_iter().find_map(KeyFile::unusable) {
+                return Err(GateError::Identity(why));
+            }
         }
         let passed = PassedOn::default();
         let approvals = Approvals::new(config.host_key.clone(), config.approval, passed.clone())
@@ -59,6 +64,7 @@ impl Gate {
             host_key: config.host_key,
             approvals: Arc::new(approvals),
             identities,
+            keyring,
             default_target: config.default_target,
             host_ca: config.host_ca,
             names: config.names,

@@ -98,6 +98,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
     let fingerprint = host_key.public_key().fingerprint(russh::keys::HashAlg::Sha256);
     let mut settings = GateConfig::new(host_key, config.endpoint()?);
     settings.identities = args.identity;
+    settings.key_holder = Some(daemon::this_program());
     settings.default_target = args.default_target;
     settings.host_ca = Some(host_ca);
     settings.names = args.name;
