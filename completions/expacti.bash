@@ -406,8 +406,14 @@ _expacti() {
             expacti__subcmd__help__subcmd__reviewer,list)
                 cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__list"
                 ;;
+            expacti__subcmd__help__subcmd__reviewer,pin)
+                cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__pin"
+                ;;
             expacti__subcmd__help__subcmd__reviewer,remove)
                 cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__remove"
+                ;;
+            expacti__subcmd__help__subcmd__reviewer,reset)
+                cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__reset"
                 ;;
             expacti__subcmd__help__subcmd__reviewer__subcmd__key,add)
                 cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__key__subcmd__add"
@@ -538,8 +544,14 @@ _expacti() {
             expacti__subcmd__reviewer,list)
                 cmd="expacti__subcmd__reviewer__subcmd__list"
                 ;;
+            expacti__subcmd__reviewer,pin)
+                cmd="expacti__subcmd__reviewer__subcmd__pin"
+                ;;
             expacti__subcmd__reviewer,remove)
                 cmd="expacti__subcmd__reviewer__subcmd__remove"
+                ;;
+            expacti__subcmd__reviewer,reset)
+                cmd="expacti__subcmd__reviewer__subcmd__reset"
                 ;;
             expacti__subcmd__reviewer__subcmd__help,add)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__add"
@@ -553,8 +565,14 @@ _expacti() {
             expacti__subcmd__reviewer__subcmd__help,list)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__list"
                 ;;
+            expacti__subcmd__reviewer__subcmd__help,pin)
+                cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__pin"
+                ;;
             expacti__subcmd__reviewer__subcmd__help,remove)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__remove"
+                ;;
+            expacti__subcmd__reviewer__subcmd__help,reset)
+                cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__reset"
                 ;;
             expacti__subcmd__reviewer__subcmd__help__subcmd__key,add)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__key__subcmd__add"
@@ -2470,7 +2488,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__reviewer)
-            opts="add key list remove"
+            opts="add key list pin reset remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2567,7 +2585,35 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__help__subcmd__reviewer__subcmd__pin)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__help__subcmd__reviewer__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__reviewer__subcmd__reset)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3550,7 +3596,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__reviewer)
-            opts="-h -V --broker --token-file --json --help --version add key list remove help"
+            opts="-h -V --broker --token-file --json --help --version add key list pin reset remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3602,7 +3648,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__reviewer__subcmd__help)
-            opts="add key list remove help"
+            opts="add key list pin reset remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3713,7 +3759,35 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__reviewer__subcmd__help__subcmd__pin)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__reviewer__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__help__subcmd__reset)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3907,7 +3981,51 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__reviewer__subcmd__pin)
+            opts="-h -V --remove --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__reviewer__subcmd__remove)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__reset)
             opts="-h -V --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -12,6 +12,7 @@ mod failure;
 mod help;
 mod installation;
 mod print;
+mod prover;
 mod runtime;
 mod segment;
 mod signing;

@@ -114,7 +114,8 @@ fn the_gate_of_a_team_never_holds_a_targets_key() -> Result<()> {
     if is_readable() {
         never_held(team.gate_pid(), &t.dir().join("team/gate_key"))?;
     }
-    t.expacti(&["allow", &held.id])?.expect_code(0)?;
+    let allow = t.launch(&["allow", &held.id, "--broker", &team.url()]);
+    allow.env("EXPACTI_TOKEN", team.token()).run()?.expect_code(0)?;
     run.wait()?.expect_code(0)?;
     assert_eq!(marker.count(), 1);
     Ok(())

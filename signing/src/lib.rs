@@ -10,8 +10,10 @@ mod allow;
 mod approval;
 mod check;
 mod keys;
+mod machine;
 mod pattern;
 mod report;
+mod request;
 mod rulebook;
 mod signer;
 mod signers;
@@ -27,7 +29,9 @@ pub use check::{
     is_decision_on,
 };
 pub use keys::{KeyFault, fingerprint_of, fingerprint_of_any};
+pub use machine::{Whereabouts, other_names};
 pub use report::{Delivery, REPORT_NAMESPACE, Report, ReportPurpose, is_signed_by};
+pub use request::{REQUEST_NAMESPACE, Request, RequestPurpose, prove};
 pub use rulebook::{
     MAX_RULEBOOK, Place, RULES_NAMESPACE, Rulebook, RulebookFault, RulebookPurpose,
 };

@@ -8,6 +8,8 @@ use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
 use super::doors::{Caller, Doors};
+use super::pins::PinDoor;
+use super::proof::Challenges;
 use crate::state::{Now, State};
 use crate::wraps::{PeerProcess, Wraps};
 
@@ -24,6 +26,9 @@ pub(crate) struct Shared {
     witnessed: Mutex<Vec<String>>,
     /// The broker of one person, who approves on the machine on which agents run.
     local: AtomicBool,
+    /// What people are asked to prove requests with.
+    pub(super) challenges: Challenges,
+    pub(super) pins: PinDoor,
 }
 
 impl Shared {
@@ -55,9 +60,11 @@ impl Shared {
         let said = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let witnessed = self.witnessed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let of_local = local.then(|| state.local_warning()).flatten();
+        let reset = state.reset_warnings(now);
         of_local
             .into_iter()
             .chain(state.rulebook_warning(now))
+            .chain(reset)
             .chain(witnessed)
             .chain(said)
             .collect()

@@ -9,6 +9,7 @@ mod lifecycle;
 mod orders;
 mod quota;
 mod reads;
+mod scope;
 mod secret_input;
 mod shell;
 mod taint;

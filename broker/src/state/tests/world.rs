@@ -268,6 +268,7 @@ pub(super) fn message(id: &CommandId, allow: bool) -> DecisionMessage {
         trust: false,
         statement: None,
         signature: None,
+        pin: None,
     }
 }
 
