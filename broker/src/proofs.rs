@@ -1,6 +1,7 @@
 //! The tree over the log, and what the broker signs of it for others. It is made from what is on disk when
 //! somebody first asks, and must never take in a line that is not chained to the one before it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use expacti_audit::{
@@ -75,6 +76,13 @@ struct Grown {
 /// The log up to a head, as it was asked for.
 pub(crate) struct UpToHead<'a>(MutexGuard<'a, Grown>);
 
+/// What chains an entry to the one before it. A log may have millions: nothing else of it is read.
+#[derive(Deserialize)]
+struct Chained<'a> {
+    #[serde(borrow)]
+    prev: Cow<'a, str>,
+}
+
 /// A signed head, and the proof that it adds to an earlier one.
 #[derive(Serialize)]
 pub(crate) struct Consistency {
@@ -136,8 +144,8 @@ fn altered(seq: u64) -> Refusal {
 
 impl Grown {
     fn add(&mut self, seq: u64, line: &str) -> Result<(), Refusal> {
-        let entry: Value = serde_json::from_str(line).map_err(|_| altered(seq))?;
-        let follows = entry.get("prev").and_then(Value::as_str) == Some(&self.head);
+        let entry: Chained<'_> = serde_json::from_str(line).map_err(|_| altered(seq))?;
+        let follows = entry.prev == self.head;
         if !follows || self.tree.size().checked_add(1) != Some(seq) {
             return Err(altered(seq));
         }

@@ -130,8 +130,13 @@ impl Link {
         kill: CancellationToken,
     ) -> Result<OpenSession, LinkError> {
         if tokio::time::timeout(self.wait, self.connected()).await.is_err() {
-            let refused = self.state.log.as_ref().is_some_and(|log| log.is_refused());
-            return Err(if refused { LinkError::OtherLog } else { LinkError::Down });
+            let log = self.state.log.as_ref();
+            // The broker is there, and reads its log.
+            let looking = log.is_some_and(|log| log.is_looking());
+            if !looking || tokio::time::timeout(self.answer, self.connected()).await.is_err() {
+                let refused = log.is_some_and(|log| log.is_refused());
+                return Err(if refused { LinkError::OtherLog } else { LinkError::Down });
+            }
         }
         let (reply, answer) = oneshot::channel();
         let request = LinkRequest::Open { info: Box::new(info), kill, reply };

@@ -16,12 +16,20 @@ pub(crate) struct LogWatch {
     client: Client,
     interval: Duration,
     refused: AtomicBool,
+    /// It is being looked at.
+    looking: AtomicBool,
 }
 
 impl LogWatch {
     /// With what was seen, and how often to look.
     pub(crate) fn new(heads: HeadMemory, client: Client, interval: Duration) -> Self {
-        Self { heads, client, interval, refused: AtomicBool::new(false) }
+        Self {
+            heads,
+            client,
+            interval,
+            refused: AtomicBool::new(false),
+            looking: AtomicBool::new(false),
+        }
     }
 
     /// Whether the log was refused when it was looked at last.
@@ -29,9 +37,16 @@ impl LogWatch {
         self.refused.load(Ordering::Acquire)
     }
 
+    /// Whether it is being looked at: of a long log that takes a while after the broker's start.
+    pub(super) fn is_looking(&self) -> bool {
+        self.looking.load(Ordering::Acquire)
+    }
+
     /// Looks at the log, and keeps its head.
     async fn look(&self) -> Result<(), HeadError> {
+        let looking = Looking::now(&self.looking);
         let looked = self.look_once().await;
+        drop(looking);
         match &looked {
             Ok(()) => self.refused.store(false, Ordering::Release),
             Err(HeadError::Refused(_)) => self.refused.store(true, Ordering::Release),
@@ -62,6 +77,22 @@ impl LogWatch {
                 Err(why) => return why.to_string(),
             }
         }
+    }
+}
+
+/// Until it is dropped, the log is being looked at.
+struct Looking<'a>(&'a AtomicBool);
+
+impl<'a> Looking<'a> {
+    fn now(looking: &'a AtomicBool) -> Self {
+        looking.store(true, Ordering::Release);
+        Self(looking)
+    }
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
