@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use expacti_harness::{Outcome, Trial, trial, until};
+use expacti_harness::{Outcome, Team, Trial, trial, until};
 
 /// What somebody with the database and the broker's key can do, and hide: `rewrite FROM TO` and `cut SEQ` make the
 /// chain, its checkpoints, the head beside it and the triggers as they would be; `untie` takes the triggers away.
@@ -334,4 +334,40 @@ fn a_witness_names_an_old_database_when_everybody_else_has_forgotten() -> Result
         t.expacti(&["down"])?;
         Ok(t.daemons().is_empty().then_some(()))
     })
+}
+
+#[test]
+fn a_gates_token_without_its_key_is_worth_nothing() -> Result<()> {
+    let t = trial!()?;
+    let mut team = Team::start(&t)?;
+    let marker = t.marker("m");
+    let runs = |team: &Team<'_>| -> Result<()> {
+        let run = team.ssh(&[], &[&marker.touch()])?.spawn()?;
+        let held = t.wait_pending()?;
+        let allow = t.launch(&["allow", &held.id, "--broker", &team.url()]);
+        allow.env("EXPACTI_TOKEN", team.token()).run()?.expect_code(0)?;
+        run.wait()?.expect_code(0)?;
+        t.wait_entry(&held.id, "finished")?;
+        Ok(())
+    };
+    runs(&team)?;
+    let log = t.expacti(&["audit", "log", "--json"])?.expect_code(0)?.out();
+    assert_eq!(log.matches("\"gate_key_added\"").count(), 1, "{log}");
+    // Somebody else with the token.
+    let key = team.gate_home().join("keys/gate_ed25519");
+    fs::remove_file(&key)?;
+    team.restart_gate()?;
+    let outcome = team.ssh(&[], &[&marker.touch()])?.run()?;
+    outcome.expect_code(79)?.expect_stderr("is known by the key ssh-ed25519")?;
+    assert_eq!(marker.count(), 1);
+    assert!(t.pending()?.is_empty());
+    // If it was meant, the gate is added again, and known by its new key.
+    t.expacti(&["gate", "remove", "edge"])?.expect_code(0)?;
+    let added = t.expacti(&["gate", "add", "edge", "--json"])?.json()?;
+    let token = added["token"].as_str().context("no token")?;
+    fs::write(t.dir().join("team/gate.token"), token)?;
+    team.restart_gate()?;
+    runs(&team)?;
+    assert_eq!(marker.count(), 2);
+    Ok(())
 }
