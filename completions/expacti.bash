@@ -139,6 +139,9 @@ _expacti() {
             expacti__subcmd__agent__subcmd__help,remove)
                 cmd="expacti__subcmd__agent__subcmd__help__subcmd__remove"
                 ;;
+            expacti__subcmd__audit,accept)
+                cmd="expacti__subcmd__audit__subcmd__accept"
+                ;;
             expacti__subcmd__audit,bundle)
                 cmd="expacti__subcmd__audit__subcmd__bundle"
                 ;;
@@ -147,6 +150,9 @@ _expacti() {
                 ;;
             expacti__subcmd__audit,help)
                 cmd="expacti__subcmd__audit__subcmd__help"
+                ;;
+            expacti__subcmd__audit,key)
+                cmd="expacti__subcmd__audit__subcmd__key"
                 ;;
             expacti__subcmd__audit,log)
                 cmd="expacti__subcmd__audit__subcmd__log"
@@ -157,6 +163,12 @@ _expacti() {
             expacti__subcmd__audit,verify)
                 cmd="expacti__subcmd__audit__subcmd__verify"
                 ;;
+            expacti__subcmd__audit,witness)
+                cmd="expacti__subcmd__audit__subcmd__witness"
+                ;;
+            expacti__subcmd__audit__subcmd__help,accept)
+                cmd="expacti__subcmd__audit__subcmd__help__subcmd__accept"
+                ;;
             expacti__subcmd__audit__subcmd__help,bundle)
                 cmd="expacti__subcmd__audit__subcmd__help__subcmd__bundle"
                 ;;
@@ -166,6 +178,9 @@ _expacti() {
             expacti__subcmd__audit__subcmd__help,help)
                 cmd="expacti__subcmd__audit__subcmd__help__subcmd__help"
                 ;;
+            expacti__subcmd__audit__subcmd__help,key)
+                cmd="expacti__subcmd__audit__subcmd__help__subcmd__key"
+                ;;
             expacti__subcmd__audit__subcmd__help,log)
                 cmd="expacti__subcmd__audit__subcmd__help__subcmd__log"
                 ;;
@@ -174,6 +189,9 @@ _expacti() {
                 ;;
             expacti__subcmd__audit__subcmd__help,verify)
                 cmd="expacti__subcmd__audit__subcmd__help__subcmd__verify"
+                ;;
+            expacti__subcmd__audit__subcmd__help,witness)
+                cmd="expacti__subcmd__audit__subcmd__help__subcmd__witness"
                 ;;
             expacti__subcmd__config,help)
                 cmd="expacti__subcmd__config__subcmd__help"
@@ -325,11 +343,17 @@ _expacti() {
             expacti__subcmd__help__subcmd__agent,remove)
                 cmd="expacti__subcmd__help__subcmd__agent__subcmd__remove"
                 ;;
+            expacti__subcmd__help__subcmd__audit,accept)
+                cmd="expacti__subcmd__help__subcmd__audit__subcmd__accept"
+                ;;
             expacti__subcmd__help__subcmd__audit,bundle)
                 cmd="expacti__subcmd__help__subcmd__audit__subcmd__bundle"
                 ;;
             expacti__subcmd__help__subcmd__audit,export)
                 cmd="expacti__subcmd__help__subcmd__audit__subcmd__export"
+                ;;
+            expacti__subcmd__help__subcmd__audit,key)
+                cmd="expacti__subcmd__help__subcmd__audit__subcmd__key"
                 ;;
             expacti__subcmd__help__subcmd__audit,log)
                 cmd="expacti__subcmd__help__subcmd__audit__subcmd__log"
@@ -339,6 +363,9 @@ _expacti() {
                 ;;
             expacti__subcmd__help__subcmd__audit,verify)
                 cmd="expacti__subcmd__help__subcmd__audit__subcmd__verify"
+                ;;
+            expacti__subcmd__help__subcmd__audit,witness)
+                cmd="expacti__subcmd__help__subcmd__audit__subcmd__witness"
                 ;;
             expacti__subcmd__help__subcmd__config,show)
                 cmd="expacti__subcmd__help__subcmd__config__subcmd__show"
@@ -995,8 +1022,30 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__audit)
-            opts="-h -V --broker --token-file --json --help --version log verify prove bundle export help"
+            opts="-h -V --broker --token-file --json --help --version accept log verify prove bundle key witness export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__audit__subcmd__accept)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1077,8 +1126,22 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__audit__subcmd__help)
-            opts="log verify prove bundle export help"
+            opts="accept log verify prove bundle key witness export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__audit__subcmd__help__subcmd__accept)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1132,6 +1195,20 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__audit__subcmd__help__subcmd__key)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__audit__subcmd__help__subcmd__log)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1167,6 +1244,42 @@ _expacti() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__audit__subcmd__help__subcmd__witness)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__audit__subcmd__key)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1231,7 +1344,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__audit__subcmd__verify)
-            opts="-h -V --file --proof --bundle --key --signers --revoked --witness --broker --token-file --json --help --version"
+            opts="-h -V --file --proof --bundle --key --signers --revoked --gate --witness --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1261,7 +1374,49 @@ _expacti() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --gate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --witness)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__audit__subcmd__witness)
+            opts="-h -V --listen --log --name --key --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1843,8 +1998,22 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__audit)
-            opts="log verify prove bundle export"
+            opts="accept log verify prove bundle key witness export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__audit__subcmd__accept)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1871,6 +2040,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__audit__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__audit__subcmd__key)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1913,6 +2096,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__audit__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__audit__subcmd__witness)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -172,17 +172,25 @@ complete -c expacti -n "__fish_expacti_using_subcommand replay" -l ascii -d 'Dra
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c expacti -n "__fish_expacti_using_subcommand replay" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "log" -d 'Show the log'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "verify" -d 'Verify the hash chain; exit status 1 and the first bad entry when it is broken'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "prove" -d 'Write the proof that the log has its entries about a command'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "bundle" -d 'Write all that others need to check what happened with a command'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "export" -d 'Write the whole log as canonical JSON lines, with a signed checkpoint at the end'
-complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from log verify prove bundle export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -f -a "accept" -d 'Take the broker\'s log as it is now, whatever this machine has seen of it'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -f -a "log" -d 'Show the log'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -f -a "verify" -d 'Verify the hash chain; exit status 1 and the first bad entry when it is broken'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -f -a "prove" -d 'Write the proof that the log has its entries about a command'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -f -a "bundle" -d 'Write all that others need to check what happened with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -f -a "key" -d 'Print the key of the log, for witnesses: NAME+ID+BASE64'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -f -a "witness" -d 'Cosign the heads of other brokers\' logs, over HTTP (c2sp.org/tlog-witness)'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -f -a "export" -d 'Write the whole log as canonical JSON lines, with a signed checkpoint at the end'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and not __fish_seen_subcommand_from accept log verify prove bundle key witness export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from accept" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from accept" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from accept" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from accept" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from accept" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from log" -l limit -d 'How many of the last entries to show' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from log" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from log" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
@@ -196,6 +204,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l key -d 'The public key of the broker that must have signed' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l signers -d 'Who may sign, as OpenSSH\'s allowed_signers; a signature of anybody else is refused' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l revoked -d 'Keys that count for nothing any more' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l gate -d 'The public key of a gate, "ssh-ed25519 AAAA…"; a report by another one is refused; may be repeated' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l witness -d 'The key of a witness that must have cosigned the head, NAME+ID+BASE64; may be repeated' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from verify" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
@@ -214,16 +223,33 @@ complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_s
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from bundle" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from bundle" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from bundle" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from key" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from key" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from key" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from key" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from witness" -l listen -d 'Where to listen for brokers' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from witness" -l log -d 'The key of a log to witness, as `audit key` prints it; may be repeated' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from witness" -l name -d 'The witness\'s name [default: the host\'s]' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from witness" -l key -d 'Its private key [default: witness_ed25519 among the keys in the data directory]' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from witness" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from witness" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from witness" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from witness" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from witness" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from export" -s o -l out -d 'Write to this file instead of standard output' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from export" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from export" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from export" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "accept" -d 'Take the broker\'s log as it is now, whatever this machine has seen of it'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "log" -d 'Show the log'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Verify the hash chain; exit status 1 and the first bad entry when it is broken'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "prove" -d 'Write the proof that the log has its entries about a command'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "bundle" -d 'Write all that others need to check what happened with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "key" -d 'Print the key of the log, for witnesses: NAME+ID+BASE64'
+complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "witness" -d 'Cosign the heads of other brokers\' logs, over HTTP (c2sp.org/tlog-witness)'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write the whole log as canonical JSON lines, with a signed checkpoint at the end'
 complete -c expacti -n "__fish_expacti_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand risk" -l target -d 'The target it would run on' -r
@@ -774,10 +800,13 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and not __fish_see
 complete -c expacti -n "__fish_expacti_using_subcommand help; and not __fish_seen_subcommand_from review pending allow deny taint pause resume kill wrap demo sessions watch replay audit risk rules policy apply config webhook doctor setup completions man up status down broker gate target reviewer agent help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from taint" -f -a "list" -d 'List the accounts that may have changed'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from taint" -f -a "clear" -d 'Trust an account again'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "accept" -d 'Take the broker\'s log as it is now, whatever this machine has seen of it'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "log" -d 'Show the log'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Verify the hash chain; exit status 1 and the first bad entry when it is broken'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "prove" -d 'Write the proof that the log has its entries about a command'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "bundle" -d 'Write all that others need to check what happened with a command'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "key" -d 'Print the key of the log, for witnesses: NAME+ID+BASE64'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "witness" -d 'Cosign the heads of other brokers\' logs, over HTTP (c2sp.org/tlog-witness)'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "export" -d 'Write the whole log as canonical JSON lines, with a signed checkpoint at the end'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "add" -d 'Add a rule'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules'

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use expacti_broker::Webhook;
+use expacti_broker::{Webhook, WitnessConfig};
 use expacti_gate::{ApprovalConfig, ReadPolicy};
 use expacti_protocol::client::{Endpoint, Token};
 use expacti_protocol::home::Home;
@@ -113,6 +113,7 @@ const KEYS: &[(&str, Kind, &str)] = &[
         Kind::Array,
         "who is told over HTTP: [[webhook]] with url, format, events and so on",
     ),
+    ("witness", Kind::Array, "who cosigns the heads of the log: [[witness]] with url and key"),
 ];
 
 /// The effective configuration.
@@ -336,6 +337,21 @@ impl Config {
                 hook.check()
                     .map_err(|e| Failure::usage(format!("{}: {e}", self.file.display())))?;
                 Ok(hook)
+            })
+            .collect()
+    }
+
+    /// `[[witness]]`, each checked.
+    pub(crate) fn witnesses(&self) -> Result<Vec<WitnessConfig>, Failure> {
+        let wrong = |what: &str| Failure::usage(format!("{}: {what}", self.file.display()));
+        let all = self.lookup("witness").and_then(Value::as_array).cloned().unwrap_or_default();
+        all.into_iter()
+            .map(|value| {
+                let witness: WitnessConfig = value
+                    .try_into()
+                    .map_err(|e: toml::de::Error| wrong(&format!("witness: {}", e.message())))?;
+                witness.check().map_err(|e| wrong(&e))?;
+                Ok(witness)
             })
             .collect()
     }

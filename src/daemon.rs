@@ -3,13 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use expacti_broker::{Broker, BrokerConfig, write_private};
 use expacti_engine::RiskTables;
 use expacti_gate::{Gate, GateConfig, known_hosts_line, load_or_create_host_key};
+use expacti_heads::HeadMemory;
 use expacti_protocol::client::{Client, Endpoint, Token};
 use expacti_protocol::home::GATE_HOST_ALIAS;
 use expacti_protocol::http::Status;
@@ -135,6 +136,7 @@ pub(crate) fn broker_config(config: &Config) -> Result<BrokerConfig, Failure> {
             .map_err(|e| Failure::usage(format!("the section [risk] of the configuration: {e}")))?;
     }
     broker.webhooks = config.webhooks()?;
+    broker.witnesses = config.witnesses()?;
     broker.review_url = config.review_url();
     Ok(broker)
 }
@@ -166,6 +168,8 @@ pub(crate) async fn serve(
         ask_shell: config.ask_shell(),
         reads: config.reads()?,
         approval: config.approval()?,
+        key_holder: Some(this_program()),
+        heads: Some(HeadMemory::new(home.heads_seen(), endpoint.display())),
         ..GateConfig::new(key, endpoint)
     };
     let gate = Gate::new(config).map_err(|e| Failure::failed(e.to_string()))?;
@@ -187,6 +191,15 @@ pub(crate) async fn serve(
     }
     broker.close().await;
     Ok(0)
+}
+
+/// This very program, also after another was put in its place.
+pub(crate) fn this_program() -> PathBuf {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        return running.to_owned();
+    }
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("expacti"))
 }
 
 /// Waits for a request to stop: from an owner, SIGTERM or SIGINT.

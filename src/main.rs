@@ -28,6 +28,10 @@ fn main() -> ExitCode {
     if let Some(status) = expacti_shim::run_helper(&args) {
         return ExitCode::from(status);
     }
+    // So does the gate, for the keys of targets.
+    if let Some(status) = expacti_gate::run_key_holder(&args) {
+        return ExitCode::from(status);
+    }
     let parsed = help::command()
         .try_get_matches()
         .and_then(|matches| cli::Cli::from_arg_matches(&matches))

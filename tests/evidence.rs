@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use expacti_harness::{Outcome, Trial, trial};
+use expacti_harness::{Outcome, Trial, trial, until};
 use serde_json::{Value, json};
 
 /// A FIDO2 key in software, which is "touched" at once.
@@ -57,11 +57,11 @@ fn signed_command(t: &Trial, key: &Path) -> Result<String> {
 }
 
 fn broker_key(t: &Trial) -> Result<String> {
-    let out = Command::new("ssh-keygen")
-        .arg("-y")
-        .arg("-f")
-        .arg(t.home().join("keys/checkpoint_ed25519"))
-        .output()?;
+    public_key(&t.home().join("keys/checkpoint_ed25519"))
+}
+
+fn public_key(private: &Path) -> Result<String> {
+    let out = Command::new("ssh-keygen").arg("-y").arg("-f").arg(private).output()?;
     ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let text = String::from_utf8(out.stdout)?;
     Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
@@ -140,9 +140,18 @@ fn a_bundle_is_verified_elsewhere_and_every_change_of_it_is_found() -> Result<()
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(said.contains("the recording of sess_"), "{said}");
+    let signed = "signed what it delivered and how that ended";
+    assert!(said.contains(signed) && said.contains("whose gate reported it"), "{said}");
+    let gate = public_key(&t.home().join("keys/gate_ed25519"))?;
+    let verify_gate =
+        |gate: &str| t.expacti(&["audit", "verify", "--bundle", &file, "--gate", gate]);
+    let said = verify_gate(&gate)?.expect_code(0)?.out();
+    assert!(said.contains(signed) && !said.contains("whose gate reported it"), "{said}");
+    verify_gate(&broker)?.expect_code(1)?.expect_stderr("by another gate than those given")?;
     assert!(t.daemons().is_empty(), "verifying a bundle started a broker");
     let said = python(&t, &file, &broker, &list)?.expect_code(0)?.out();
     assert!(said.contains("signed by alice"), "{said}");
+    assert!(said.contains("signed how it ended"), "{said}");
 
     // The digest is that of the recording.
     let whole: Value = serde_json::from_slice(&fs::read(&file)?)?;
@@ -327,6 +336,58 @@ fn a_log_that_goes_back_or_forks_is_refused() -> Result<()> {
     t.expacti(&["status"])?.expect_code(5)?.expect_stderr("is signed by")?;
     // Whoever meant it says so.
     fs::remove_file(t.home().join("heads_seen.json"))?;
+    t.expacti(&["status"])?.expect_code(0)?;
+    Ok(())
+}
+
+#[test]
+fn a_gate_delivers_nothing_on_a_log_that_went_back() -> Result<()> {
+    let t = trial!()?;
+    t.rule("--exact", "one")?;
+    t.expacti(&["down"])?.expect_code(0)?;
+    let backup = t.dir().join("backup");
+    copy_database(&t, &t.home(), &backup)?;
+    // Nobody looks at the log but the gate.
+    let _ = fs::remove_file(t.home().join("heads_seen.json"));
+    let marker = t.marker("m");
+    let run = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
+    let held = t.wait_pending()?;
+    t.allow(&held.id)?;
+    run.wait()?.expect_code(0)?;
+    t.wait_entry(&held.id, "finished")?;
+    t.expacti(&["down"])?.expect_code(0)?;
+    // It sees all of it when it comes up the next time.
+    fs::remove_file(t.home().join("heads_seen.json"))?;
+    t.up()?;
+    let seen = || fs::read_to_string(t.home().join("heads_seen.json")).unwrap_or_default();
+    let first = until("the gate to look at the log", || {
+        Ok(Some(seen()).filter(|seen| seen.contains("\"size\"")))
+    })?;
+    t.expacti(&["down"])?.expect_code(0)?;
+
+    copy_database(&t, &backup, &t.home())?;
+    // A rule allows it, and still nothing runs.
+    t.rule("--exact", &marker.touch())?;
+    let outcome = t.wrap(&["ssh", "target", &marker.touch()]).run()?;
+    outcome.expect_code(79)?.expect_stderr("not the one that this gate has seen")?;
+    assert_eq!(marker.count(), 1);
+    let log = fs::read_to_string(t.home().join("expacti.log"))?;
+    assert!(
+        log.contains("it went back, to expacti/") && log.contains("has seen expacti/"),
+        "{log}"
+    );
+    t.expacti(&["status"])?.expect_code(5)?.expect_stderr("it went back")?;
+    assert_eq!(seen(), first);
+
+    // Whoever meant it says so, and the gate goes on without a restart.
+    let said = t.expacti(&["audit", "accept"])?.expect_code(0)?.out();
+    assert!(said.contains("seen      expacti/") && said.contains("accepted  expacti/"), "{said}");
+    let outcome = until("the gate to go on", || {
+        let outcome = t.wrap(&["ssh", "target", &marker.touch()]).run()?;
+        Ok((outcome.code() == 0).then_some(outcome))
+    })?;
+    outcome.expect_code(0)?;
+    assert_eq!(marker.count(), 2);
     t.expacti(&["status"])?.expect_code(0)?;
     Ok(())
 }

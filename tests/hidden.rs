@@ -70,6 +70,8 @@ fn nobody_attaches_to_broker_gate_or_review() -> Result<()> {
     let mut run = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
     let held = t.wait_pending(&mut run)?;
     is_hidden(&t, &process(&t, "up")?)?;
+    // So is the process that has the keys for targets.
+    is_hidden(&t, &process(&t, "__keys")?)?;
     let expacti = t.binary().display().to_string();
     let screen = t.terminal(&[&expacti, "review"], (120, 30))?;
     screen.wait_for(&held.command)?;

@@ -38,7 +38,7 @@ def ssh(namespace, signed, signers, who=None):
 
 def once(pairs): return check(len(dict(pairs)) == len(pairs), "a name that comes twice") and dict(pairs)
 bundle = json.load(open(sys.argv[1]), object_pairs_hook=once)
-check(set(bundle) == {"checkpoint", "command", "contents", "entries", "key", "purpose", "signed", "version"}, "its fields")
+check(set(bundle) - {"cosignatures"} == {"checkpoint", "command", "contents", "entries", "key", "purpose", "signed", "version"}, "its fields")
 check((bundle["purpose"], bundle["version"], bundle["key"]) == ("expacti-bundle", 1, sys.argv[2]), "purpose, version or key")
 key = base64.b64decode(sys.argv[2].split()[1])[-32:]
 origin, size, root, nothing, line, end = bundle["checkpoint"].split("\n")
@@ -65,6 +65,23 @@ for entry in entries:
         items = [one["item"] for one in json.loads(signed["statement"])["decisions"]]
         check(any((i["sha256"], i["session_id"]) == (entry["command_sha256"], entry["session_id"]) for i in items), "a signature over another command")
         print("signed by", ssh("expacti-decision", signed, sys.argv[3]))
+submitted = entries[0] if entries[0]["kind"] == "command_submitted" else {}
+for entry in entries:
+    if "report" not in entry: continue
+    report = json.loads(entry["report"]["statement"])
+    outcome, released = report["outcome"], report.get("released")
+    with tempfile.NamedTemporaryFile("w") as gate:
+        gate.write(f"gate {report['gate']}\n"), gate.flush()
+        ssh("expacti-report", entry["report"], gate.name, "gate")
+        finger = subprocess.run(["ssh-keygen", "-lf", "-"], input=report["gate"].encode(), capture_output=True).stdout.decode().split(" ")[1]
+    check((report["purpose"], report["version"], report["command_id"], finger) == ("expacti-report", 1, bundle["command"], submitted["gate_fingerprint"]), "a report of something else")
+    if released: check((released["session_id"], released["sha256"], released["item_sha256"]) == (entry["session_id"], entry["command_sha256"], submitted["item_sha256"]), "a report of another command")
+    told = {"comment": outcome.get("unknown")}
+    if entry["kind"] != "withdrawn":
+        told.update({name: outcome.get(name) for name in ("exit_status", "exit_signal", "duration_us")})
+        told.update({f"{name}_{part}": (outcome.get(name) or {}).get(part) for name in ("stdin", "stdout", "stderr") for part in ("bytes", "sha256")})
+    check(all(entry.get(name) == value for name, value in told.items()), "the entry says something else than the gate")
+    print("the gate with the key", finger, "signed how it ended")
 with tempfile.NamedTemporaryFile("w") as own:
     own.write(f"broker {bundle['key']}\n"), own.flush()
     ssh("expacti-contents", bundle["contents"], own.name, "broker")

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::entry::MAX_LINE;
 use crate::merkle::{includes, leaf_hash};
-use crate::note::{Ed25519Check, Note, NoteError, NoteKey, TreeHead, decode_hash};
+use crate::note::{Ed25519Check, Note, NoteError, NoteKey, NoteSignature, TreeHead, decode_hash};
 
 /// The version of these documents.
 const VERSION: u32 = 1;
@@ -54,6 +54,9 @@ pub struct Evidence {
     pub checkpoint: String,
     /// The command's id.
     pub command: String,
+    /// What witnesses have said of it: their lines (c2sp.org/tlog-cosignature).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cosignatures: Vec<String>,
     /// What the broker signed: which entries are about it, and the digest of the recording.
     pub contents: SignedStatement,
     /// The entries about it, in order.
@@ -115,6 +118,7 @@ impl Evidence {
             checkpoint,
             command,
             contents,
+            cosignatures: Vec::new(),
             entries,
             key,
             purpose: Purpose::Proof,
@@ -139,6 +143,14 @@ impl Evidence {
             return Err(EvidenceError::Unreadable(what.to_owned()));
         }
         Ok(read)
+    }
+
+    /// The lines of witnesses, whoever they are.
+    ///
+    /// # Errors
+    /// When one is none.
+    pub fn cosigned(&self) -> Result<Vec<NoteSignature>, NoteError> {
+        self.cosignatures.iter().map(|line| NoteSignature::parse(line)).collect()
     }
 
     /// Makes a bundle of it, with what the entries say that people signed.
@@ -166,7 +178,13 @@ impl Evidence {
         witnesses: &[NoteKey],
         ed25519: Ed25519Check<'_>,
     ) -> Result<Proven, EvidenceError> {
-        let note = Note::parse(&self.checkpoint)?;
+        let mut note = Note::parse(&self.checkpoint)?;
+        // Those of other witnesses say nothing here.
+        for line in self.cosigned()? {
+            if witnesses.iter().any(|key| key.made(&line)) && !note.signatures.contains(&line) {
+                note.signatures.push(line);
+            }
+        }
         let head = TreeHead::parse(&note.body)?;
         let log = NoteKey::of_log(&head.origin, key);
         let keys: Vec<&NoteKey> = [&log].into_iter().chain(witnesses).collect();

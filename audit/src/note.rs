@@ -106,6 +106,22 @@ pub struct NoteSignature {
     pub blob: Vec<u8>,
 }
 
+impl NoteSignature {
+    /// Reads a line, without its line feed.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(line: &str) -> Result<Self, NoteError> {
+        signature(line)
+    }
+
+    /// The line, with its line feed.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{DASH}{} {}\n", self.name, STANDARD.encode(&self.blob))
+    }
+}
+
 /// A text and its signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
@@ -141,10 +157,14 @@ impl Note {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!("{}\n", self.body);
-        for NoteSignature { name, blob } in &self.signatures {
-            text.push_str(&format!("{DASH}{name} {}\n", STANDARD.encode(blob)));
-        }
+        text.extend(self.signatures.iter().map(NoteSignature::text));
         text
+    }
+
+    /// Whether this key has signed, whoever else has.
+    #[must_use]
+    pub fn is_signed_by(&self, key: &NoteKey, ed25519: Ed25519Check<'_>) -> bool {
+        self.signatures.iter().any(|line| key.made(line) && key.verifies(&self.body, line, ed25519))
     }
 
     /// Checks that each of these keys has signed, and that nobody else has.
@@ -258,7 +278,8 @@ impl NoteKey {
     }
 
     /// Whether a line says that it is by this key.
-    fn made(&self, line: &NoteSignature) -> bool {
+    #[must_use]
+    pub fn made(&self, line: &NoteSignature) -> bool {
         line.name == self.name && line.blob.starts_with(&self.id())
     }
 

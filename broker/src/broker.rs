@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use expacti_audit::{Fault, Summary, Tail};
+use expacti_audit::{Fault, Note, NoteSignature, Summary, Tail};
 use expacti_engine::{Policy, RiskTables, Rule};
 use expacti_protocol::home::Home;
 use expacti_protocol::http::{
     Changed, EarlierRule, NewPrincipal, PrincipalAdded, PrincipalCreated, RuleView,
 };
 use expacti_protocol::principal::Role;
+use expacti_protocol::reviewer::ErrorCode;
 use expacti_protocol::uplink::WrapRegistration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -19,13 +20,17 @@ use crate::dispatcher::{Dispatcher, Handle};
 use crate::files::private_dir;
 use crate::keys::{self, KeyError, check_checkpoint};
 use crate::notify::{Notifier, Webhook};
-use crate::proofs::Proofs;
+use crate::proofs::{Proofs, UpToHead};
 use crate::recordings::Recordings;
 use crate::server::Shared;
 use crate::state::{Now, Peer, Refusal, State};
 use crate::store::{Reader, Store, StoreError};
 use crate::tokens::{new_token, token_hash};
 use crate::users::owner_name;
+use crate::witnesses::{WitnessConfig, Witnesses};
+
+/// How often witnesses are asked, where the log has grown.
+const WITNESSED: Duration = Duration::from_secs(60);
 
 /// What a broker is started with.
 #[derive(Debug, Clone)]
@@ -42,6 +47,8 @@ pub struct BrokerConfig {
     pub tables: RiskTables,
     /// Who is told over HTTP.
     pub webhooks: Vec<Webhook>,
+    /// Who cosigns the heads of the log.
+    pub witnesses: Vec<WitnessConfig>,
     /// Where people decide, for messages; `{id}` stands for the command. `expacti review` when none.
     pub review_url: Option<String>,
     /// Show a desktop notification when something waits and no reviewer is connected.
@@ -58,6 +65,7 @@ impl BrokerConfig {
             default_timeout: Duration::from_secs(60),
             tables: RiskTables::default(),
             webhooks: Vec::new(),
+            witnesses: Vec::new(),
             review_url: None,
             desktop: false,
         }
@@ -84,6 +92,9 @@ pub enum OpenError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A witness that cannot be asked.
+    #[error("{0}")]
+    Witness(String),
 }
 
 /// What the verification of the log found.
@@ -103,6 +114,7 @@ pub struct Broker {
     pub(crate) recordings: Recordings,
     pub(crate) proofs: Arc<Proofs>,
     pub(crate) shared: Arc<Shared>,
+    witnesses: Arc<Witnesses>,
     done: watch::Receiver<bool>,
     stop: CancellationToken,
 }
@@ -117,10 +129,13 @@ impl Broker {
         }
         let recordings = Recordings::new(&config.recordings)
             .map_err(|error| OpenError::Io { path: config.recordings.clone(), error })?;
+        let witnesses = Witnesses::new(&config.witnesses).map_err(OpenError::Witness)?;
+        let witnesses = Arc::new(witnesses);
         let signer = Arc::new(keys::CheckpointKey::open(&config.checkpoint_key)?);
         let proofs = Arc::new(Proofs::new(Arc::clone(&signer)));
         let (mut store, reader) = Store::open(&config.database).await?;
         let loaded = store.load().await?;
+        let restored = loaded.restored_guards.join(", ");
         let state = State::new(
             loaded,
             config.tables,
@@ -140,9 +155,20 @@ impl Broker {
             dispatcher.serve().await;
             let _ = finished.send(true);
         });
-        let broker =
-            Self { handle, reader, recordings, proofs, shared: Arc::default(), done, stop };
+        let shared = Arc::default();
+        let broker = Self { handle, reader, recordings, proofs, shared, witnesses, done, stop };
         broker.tell_of_earlier_rules(&earlier);
+        if !restored.is_empty() {
+            let warning = format!(
+                "somebody has taken protection of the log out of the database ({restored}), and may have \
+                 changed it: it is put back; see expacti audit verify"
+            );
+            tracing::warn!("{warning}");
+            broker.warn(warning);
+        }
+        if !broker.witnesses.is_empty() {
+            tokio::spawn(broker.clone().keep_cosigned());
+        }
         Ok(broker)
     }
 
@@ -253,6 +279,51 @@ impl Broker {
     /// When the registration is too long, or the system gives no random numbers.
     pub fn local_wrap_token(&self, about: WrapRegistration) -> Result<String, Refusal> {
         Ok(self.shared.wraps.register_own(about)?.token)
+    }
+
+    /// The log up to its present head.
+    pub(crate) async fn up_to_head(&self) -> Result<UpToHead<'_>, Refusal> {
+        let head = |state: &State| (state.chain.len(), state.chain.head().to_owned());
+        let (size, head) = self.handle.run(move |state, _, _| Ok(head(state))).await?;
+        self.proofs.up_to(&self.reader, size, &head).await
+    }
+
+    /// Has the witnesses cosign a signed head.
+    pub(crate) async fn cosign(&self, size: u64, checkpoint: &str) {
+        let Ok(note) = Note::parse(checkpoint) else { return };
+        let log = self.proofs.for_witnesses(size, checkpoint.to_owned());
+        let wrong = self.witnesses.ask(&note.body, &log).await;
+        self.shared.set_witnessed(wrong);
+    }
+
+    /// What witnesses have said of a signed head.
+    pub(crate) fn cosignatures(&self, checkpoint: &str) -> Vec<NoteSignature> {
+        Note::parse(checkpoint).map(|note| self.witnesses.of(&note.body)).unwrap_or_default()
+    }
+
+    /// Has the witnesses cosign each head that is new for some time.
+    async fn keep_cosigned(self) {
+        let mut last = 0;
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(WITNESSED) => {}
+            }
+            let head = match self.up_to_head().await {
+                Ok(mut log) if log.size() != last => {
+                    log.checkpoint().map(|note| (log.size(), note))
+                }
+                Ok(_) | Err(Refusal { code: ErrorCode::NotFound, .. }) => continue,
+                Err(refusal) => Err(refusal),
+            };
+            match head {
+                Ok((size, checkpoint)) => {
+                    self.cosign(size, &checkpoint).await;
+                    last = size;
+                }
+                Err(refusal) => tracing::warn!("no head for the witnesses: {refusal}"),
+            }
+        }
     }
 
     /// Signs a checkpoint.

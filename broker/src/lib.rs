@@ -7,6 +7,7 @@
 mod broker;
 mod dispatcher;
 mod files;
+mod guards;
 mod keys;
 mod notify;
 mod proofs;
@@ -16,12 +17,15 @@ mod state;
 mod store;
 mod tokens;
 mod users;
+mod witnesses;
 mod wraps;
 
 pub use broker::{Broker, BrokerConfig, LogVerdict, OpenError};
 pub use files::{private_dir, write_private};
-pub use keys::{KeyError, check_checkpoint, check_ed25519, check_statement, read_ed25519};
+pub use keys::{KeyError, check_checkpoint, check_statement};
 pub use notify::{Event as WebhookEvent, Format as WebhookFormat, Webhook, WebhookError};
 pub use proofs::{CONTENTS_NAMESPACE, Contents, RecordingDigest};
+pub use server::serve_witness;
 pub use state::{Peer, Refusal};
 pub use store::StoreError;
+pub use witnesses::WitnessConfig;

@@ -1,12 +1,14 @@
 //! The tree over the log, and what the broker signs of it for others. It is made from what is on disk when
 //! somebody first asks, and must never take in a line that is not chained to the one before it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use expacti_audit::{
     Evidence, GENESIS, Note, NoteKey, ProvenEntry, SignedStatement, Tree, TreeHead, encode_hash,
     line_hash, log_origin,
 };
+use expacti_heads::AddCheckpoint;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
@@ -14,6 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::keys::CheckpointKey;
 use crate::state::Refusal;
 use crate::store::Reader;
+use crate::witnesses::Proving;
 
 /// The SSHSIG namespace of what the broker signs of a proof's contents.
 pub const CONTENTS_NAMESPACE: &str = "expacti-contents";
@@ -72,6 +75,13 @@ struct Grown {
 
 /// The log up to a head, as it was asked for.
 pub(crate) struct UpToHead<'a>(MutexGuard<'a, Grown>);
+
+/// What chains an entry to the one before it. A log may have millions: nothing else of it is read.
+#[derive(Deserialize)]
+struct Chained<'a> {
+    #[serde(borrow)]
+    prev: Cow<'a, str>,
+}
 
 /// A signed head, and the proof that it adds to an earlier one.
 #[derive(Serialize)]
@@ -134,8 +144,8 @@ fn altered(seq: u64) -> Refusal {
 
 impl Grown {
     fn add(&mut self, seq: u64, line: &str) -> Result<(), Refusal> {
-        let entry: Value = serde_json::from_str(line).map_err(|_| altered(seq))?;
-        let follows = entry.get("prev").and_then(Value::as_str) == Some(&self.head);
+        let entry: Chained<'_> = serde_json::from_str(line).map_err(|_| altered(seq))?;
+        let follows = entry.prev == self.head;
         if !follows || self.tree.size().checked_add(1) != Some(seq) {
             return Err(altered(seq));
         }
@@ -168,6 +178,27 @@ impl Grown {
         let statement = serde_json::to_string(contents).map_err(|e| failed(e.to_string()))?;
         let signature = self.key.sign_for(CONTENTS_NAMESPACE, &statement).map_err(failed)?;
         Ok(SignedStatement { statement, signature })
+    }
+}
+
+/// The first lines of the log, for a witness to cosign.
+pub(crate) struct ForWitnesses<'a> {
+    proofs: &'a Proofs,
+    size: u64,
+    checkpoint: String,
+}
+
+impl Proofs {
+    /// A head that was signed.
+    pub(crate) fn for_witnesses(&self, size: u64, checkpoint: String) -> ForWitnesses<'_> {
+        ForWitnesses { proofs: self, size, checkpoint }
+    }
+}
+
+impl Proving for ForWitnesses<'_> {
+    async fn from(&self, old: u64) -> Option<AddCheckpoint> {
+        let proof = self.proofs.grown.lock().await.tree.consistency(old, self.size)?;
+        Some(AddCheckpoint { old, proof, checkpoint: self.checkpoint.clone() })
     }
 }
 

@@ -128,7 +128,10 @@ impl Store {
 
     /// What the broker needs in memory.
     pub(crate) async fn load(&mut self) -> Result<Loaded, StoreError> {
-        let mut loaded = Loaded::default();
+        let mut loaded = Loaded {
+            restored_guards: crate::guards::restore(&mut self.conn).await?,
+            ..Loaded::default()
+        };
         let last = sqlx::query("SELECT seq, line FROM audit ORDER BY seq DESC LIMIT 1")
             .fetch_optional(&mut self.conn)
             .await?;
@@ -287,6 +290,13 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
         }
         Write::Principal { id, row: None } => {
             delete(tx, "DELETE FROM principals WHERE id = $1", id).await?
+        }
+        Write::PrincipalBody { id, body } => {
+            sqlx::query("UPDATE principals SET body = $2 WHERE id = $1")
+                .bind(id)
+                .bind(body.as_str())
+                .execute(tx)
+                .await?;
         }
         Write::Reviewer { id, body: Some(body) } => {
             upsert(tx, "INSERT INTO reviewers (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;

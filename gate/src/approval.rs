@@ -14,6 +14,7 @@ use expacti_engine::{
     RiskTables, RuleSet, Snapshot, Tally, Verdict, Vote, Voter, WrittenFile, tally,
 };
 use expacti_protocol::command::{CommandText, StdinTreatment, Submission};
+use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::session::SessionInfo;
 use expacti_protocol::signed::SignedText;
@@ -180,6 +181,7 @@ impl Approvals {
             },
             info: Arc::clone(info),
             item,
+            item_sha256: submission.item.as_ref().map(|item| Digest::of(item.statement.as_bytes())),
             level: Mutex::new(Level::Low),
             fed,
         })

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use expacti_heads::HeadMemory;
 use expacti_protocol::client::Endpoint;
 use russh::keys::PrivateKey;
 
@@ -17,6 +18,9 @@ pub struct GateConfig {
     pub broker: Endpoint,
     /// The gate's own private keys for the targets of a team.
     pub identities: Vec<PathBuf>,
+    /// The program whose `main` calls [`crate::run_key_holder`]: started once more, it holds the keys for
+    /// targets. `None`: they are in this process.
+    pub key_holder: Option<PathBuf>,
     /// The target of clients that name none.
     pub default_target: Option<String>,
     /// The authority that signs the gate's host certificates, one for each target that a client
@@ -32,6 +36,9 @@ pub struct GateConfig {
     pub reads: ReadPolicy,
     /// What it asks for itself before it delivers; nothing beside the broker's word if `None`.
     pub approval: Option<ApprovalConfig>,
+    /// What was seen of the broker's log; nothing is delivered on a log that does not add to it. `None`: it
+    /// does not look.
+    pub heads: Option<HeadMemory>,
     /// Its limits.
     pub limits: Limits,
 }
@@ -43,6 +50,7 @@ impl GateConfig {
             host_key,
             broker,
             identities: Vec::new(),
+            key_holder: None,
             default_target: None,
             host_ca: None,
             names: Vec::new(),
@@ -50,6 +58,7 @@ impl GateConfig {
             ask_shell: true,
             reads: ReadPolicy::default(),
             approval: None,
+            heads: None,
             limits: Limits::default(),
         }
     }

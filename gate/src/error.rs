@@ -3,8 +3,6 @@
 
 use expacti_protocol::client::ClientError;
 
-use crate::keys::KeyError;
-
 /// Why a gate cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
@@ -13,7 +11,10 @@ pub enum GateError {
     Broker(#[from] ClientError),
     /// One of the gate's own identities cannot be used.
     #[error("one of the gate's identities: {0}")]
-    Identity(#[from] KeyError),
+    Identity(String),
+    /// The gate's own key cannot be used.
+    #[error("the gate's key: {0}")]
+    Key(String),
     /// What the gate asks for before it delivers cannot be used.
     #[error("[approval]: {0}")]
     Approval(String),

@@ -11,9 +11,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::accept::listener;
 use crate::approval::{Approvals, PassedOn};
-use crate::broker::link::{Link, LinkStatus};
+use crate::broker::link::{Link, LinkParts, LinkStatus};
+use crate::broker::log_watch::LogWatch;
+use crate::broker::reporter::Reporter;
 use crate::config::GateConfig;
 use crate::error::GateError;
+use crate::keyring::{KeyFile, Keyring};
 use crate::shared::Shared;
 use crate::upstream::shells::Shells;
 
@@ -34,16 +37,25 @@ impl Gate {
     /// broker is not an error: the gate keeps trying, and denies commands meanwhile.
     pub fn new(config: GateConfig) -> Result<Self, GateError> {
         let stop = CancellationToken::new();
-        let mut identities = Vec::new();
-        for path in &config.identities {
-            let key = crate::keys::load_identity(path)?;
-            identities.push(Arc::new(key));
+        let keyring = Arc::new(Keyring::new(config.key_holder));
+        let identities = config.identities;
+        if !identities.is_empty() {
+            let (_, found) =
+                keyring.open_now(identities.clone(), true).map_err(GateError::Identity)?;
+            if let Some(why) = found.into_iter().find_map(KeyFile::unusable) {
+                return Err(GateError::Identity(why));
+            }
         }
         let passed = PassedOn::default();
         let approvals = Approvals::new(config.host_key.clone(), config.approval, passed.clone())
             .map_err(GateError::Approval)?;
         let client = Client::new(config.broker.clone())?;
-        let link = Link::start(config.broker, &config.limits, passed, stop.clone());
+        let log = config
+            .heads
+            .map(|heads| LogWatch::new(heads, client.clone(), config.limits.look_at_log));
+        let reporter = Reporter::new(config.host_key.clone()).map_err(GateError::Key)?;
+        let parts = LinkParts { log, reporter, rulebook: passed };
+        let link = Link::start(config.broker, &config.limits, parts, stop.clone());
         let slots = Arc::new(tokio::sync::Semaphore::new(config.limits.connections));
         let shared = Arc::new(Shared {
             link,
@@ -52,6 +64,7 @@ impl Gate {
             host_key: config.host_key,
             approvals: Arc::new(approvals),
             identities,
+            keyring,
             default_target: config.default_target,
             host_ca: config.host_ca,
             names: config.names,

@@ -13,7 +13,7 @@
 //! | | `boundary` | **the only code that writes to a target** |
 //! | | `staging` | what an agent has handed over and nobody has approved yet |
 //! | | `broker` | the link to the broker, and the broker's word as types |
-//! | ground | `approval`, `transport`, `limits`, `reads`, `keys` | what the gate itself asks for before it delivers, byte streams, limits, what may be read freely, keys |
+//! | ground | `approval`, `transport`, `limits`, `reads`, `keys`, `keyring` | what the gate itself asks for before it delivers, byte streams, limits, what may be read freely, keys, who holds those for targets |
 //!
 //! A room uses only the rooms below it.
 //!
@@ -32,6 +32,7 @@ mod error;
 mod exec;
 mod files;
 mod gate;
+mod keyring;
 mod keys;
 mod limits;
 mod reads;
@@ -50,6 +51,7 @@ pub use broker::link::LinkStatus;
 pub use config::GateConfig;
 pub use error::GateError;
 pub use gate::Gate;
+pub use keyring::run_key_holder;
 pub use keys::{KeyError, known_hosts_line, load_or_create_host_key};
 pub use limits::Limits;
 pub use reads::ReadPolicy;

@@ -26,6 +26,8 @@ pub struct Limits {
     pub link_wait: Duration,
     /// How long the broker may take to answer one request of the gate.
     pub answer: Duration,
+    /// How often the gate looks at the head of the broker's log.
+    pub look_at_log: Duration,
     /// How much longer than the broker's own deadline the gate waits for a decision.
     pub deadline_grace: Duration,
     /// The longest script on standard input that one item may hold, in bytes.
@@ -67,6 +69,7 @@ impl Default for Limits {
             target_login: Duration::from_secs(60),
             link_wait: Duration::from_secs(3),
             answer: Duration::from_secs(15),
+            look_at_log: Duration::from_secs(60),
             deadline_grace: Duration::from_secs(3),
             script: 1024 * 1024,
             script_idle: Duration::from_secs(2),

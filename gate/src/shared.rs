@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::approval::Approvals;
 use crate::broker::link::Link;
+use crate::keyring::Keyring;
 use crate::limits::Limits;
 use crate::reads::ReadPolicy;
 use crate::upstream::shells::Shells;
@@ -21,7 +22,9 @@ pub(crate) struct Shared {
     pub(crate) host_key: PrivateKey,
     /// What the gate itself asks for before it delivers.
     pub(crate) approvals: Arc<Approvals>,
-    pub(crate) identities: Vec<Arc<PrivateKey>>,
+    pub(crate) identities: Vec<PathBuf>,
+    /// Who has the keys for targets.
+    pub(crate) keyring: Arc<Keyring>,
     pub(crate) default_target: Option<String>,
     pub(crate) host_ca: Option<PrivateKey>,
     pub(crate) names: Vec<String>,

@@ -128,6 +128,9 @@ pub enum GateRequest {
         /// How.
         #[serde(flatten)]
         outcome: Outcome,
+        /// The same in the gate's own words, signed by the gate.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<SignedText>,
     },
     /// Files that the agent has read and closed. Also of a session that is closed already, when the
     /// link was lost meanwhile.

@@ -78,6 +78,11 @@ impl Home {
         self.data.join("heads_seen.json")
     }
 
+    /// The heads of others' logs that a witness has cosigned.
+    pub fn heads_cosigned(&self) -> PathBuf {
+        self.data.join("heads_cosigned.json")
+    }
+
     /// The SQLite database.
     pub fn database(&self) -> PathBuf {
         self.data.join("expacti.db")

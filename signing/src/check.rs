@@ -133,6 +133,15 @@ pub fn approve(
     }
 }
 
+/// Whether somebody has signed exactly this, whoever that is.
+///
+/// # Errors
+/// With why not.
+pub fn is_decision_on(signed: &SignedText, item: &Item, delivered: &Limits) -> Result<(), Reason> {
+    Signed::parse(&signed.signature)?.verify(DECISION_NAMESPACE, signed.statement.as_bytes())?;
+    covers(&signed.statement, item, delivered)
+}
+
 /// Whose statement it is.
 fn signer(signed: &SignedText, signers: &Signers, now: i64) -> Result<Person, Reason> {
     let verified = Signed::parse(&signed.signature)?

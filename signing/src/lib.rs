@@ -12,6 +12,7 @@ mod check;
 mod keys;
 mod machine;
 mod pattern;
+mod report;
 mod request;
 mod rulebook;
 mod signer;
@@ -25,9 +26,11 @@ pub use approval::{
 };
 pub use check::{
     DECISION_NAMESPACE, ITEM_NAMESPACE, LeftOut, Limits, MAX_STATEMENTS, Reason, Refused, approve,
+    is_decision_on,
 };
 pub use keys::{KeyFault, fingerprint_of, fingerprint_of_any};
 pub use machine::{Whereabouts, other_names};
+pub use report::{Delivery, REPORT_NAMESPACE, Report, ReportPurpose, is_signed_by};
 pub use request::{REQUEST_NAMESPACE, Request, RequestPurpose, prove};
 pub use rulebook::{
     MAX_RULEBOOK, Place, RULES_NAMESPACE, Rulebook, RulebookFault, RulebookPurpose,

@@ -95,6 +95,12 @@ pub(crate) struct RiskArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
+    /// Take the broker's log as it is now, whatever this machine has seen of it
+    ///
+    /// Clients and gates refuse a log that went back, forks, or is another one. If that was meant, for
+    /// example after a backup was put back, this makes the present head the one that was seen. For a
+    /// gate, run it with the gate's configuration and as its user.
+    Accept,
     /// Show the log
     Log {
         /// How many of the last entries to show
@@ -134,12 +140,39 @@ pub(crate) enum AuditCommand {
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Print the key of the log, for witnesses: NAME+ID+BASE64
+    Key,
+    /// Cosign the heads of other brokers' logs, over HTTP (c2sp.org/tlog-witness)
+    ///
+    /// A witness belongs on another machine, to somebody else than the broker. It cosigns a head only if
+    /// that adds to the last one that it cosigned, and keeps that in its data directory. Its key is made
+    /// there at the first start, and printed.
+    #[command(
+        after_help = "Examples:\n  expacti audit key                                        on the broker's machine: the log's key\n  expacti audit witness --listen 0.0.0.0:7444 --log KEY     on the witness's machine\n\nIn config.toml of the broker:\n  [[witness]]\n  url = \"http://witness.example:7444\"\n  key = \"NAME+ID+BASE64\""
+    )]
+    Witness(WitnessArgs),
     /// Write the whole log as canonical JSON lines, with a signed checkpoint at the end
     Export {
         /// Write to this file instead of standard output
         #[arg(long, short, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WitnessArgs {
+    /// Where to listen for brokers
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: String,
+    /// The key of a log to witness, as `audit key` prints it; may be repeated
+    #[arg(long, required = true, value_name = "KEY")]
+    pub(crate) log: Vec<String>,
+    /// The witness's name [default: the host's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Its private key [default: witness_ed25519 among the keys in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -162,6 +195,9 @@ pub(crate) struct VerifyArgs {
     /// Keys that count for nothing any more
     #[arg(long, value_name = "FILE", requires = "signers")]
     pub(crate) revoked: Option<PathBuf>,
+    /// The public key of a gate, "ssh-ed25519 AAAA…"; a report by another one is refused; may be repeated
+    #[arg(long, value_name = "KEY", requires = "document", conflicts_with = "file")]
+    pub(crate) gate: Vec<String>,
     /// The key of a witness that must have cosigned the head, NAME+ID+BASE64; may be repeated
     #[arg(long, value_name = "KEY", requires = "document", conflicts_with = "file")]
     pub(crate) witness: Vec<String>,

@@ -15,7 +15,9 @@ mod servers;
 mod setup;
 
 pub(crate) use decide::{AllowArgs, DecideArgs, DecideCommand, KeyArg, ReviewArgs, TaintCommand};
-pub(crate) use look::{AuditCommand, ExportFormat, LookCommand, ReplayArgs, RiskArgs, VerifyArgs};
+pub(crate) use look::{
+    AuditCommand, ExportFormat, LookCommand, ReplayArgs, RiskArgs, VerifyArgs, WitnessArgs,
+};
 pub(crate) use policy::{LevelArg, PolicyAddArgs, PolicyCommand, PolicyType};
 pub(crate) use principals::{AgentCommand, ReviewerCommand, RoleArg, SigningKeyCommand};
 pub(crate) use rules::{CoverArgs, RuleAddArgs, RuleTestArgs, RulesCommand};

@@ -7,7 +7,7 @@ use expacti_audit::{Checkpoint, Tail, verify};
 use expacti_broker::check_checkpoint;
 use serde_json::Value;
 
-use super::{audit_evidence, audit_heads};
+use super::{audit_evidence, audit_heads, audit_witness};
 use crate::broker::Link;
 use crate::cli::AuditCommand;
 use crate::config::Config;
@@ -30,6 +30,9 @@ pub(crate) async fn run(config: &Config, command: AuditCommand, json: bool) -> O
             return audit_evidence::verify(document, args, json);
         }
     }
+    if let AuditCommand::Witness(args) = command {
+        return audit_witness::serve(config, args).await;
+    }
     let link = Link::running_or_offline(config).await?;
     let result = ask(config, &link, command, json).await;
     link.close().await;
@@ -46,6 +49,9 @@ async fn ask(config: &Config, link: &Link, command: AuditCommand, json: bool) ->
         }
         return Ok(status);
     }
+    if let AuditCommand::Accept = command {
+        return audit_heads::accept(config, &link.client, json).await;
+    }
     audit_heads::check(config, &link.client).await?;
     match command {
         AuditCommand::Bundle { id, out } => {
@@ -56,7 +62,8 @@ async fn ask(config: &Config, link: &Link, command: AuditCommand, json: bool) ->
         AuditCommand::Prove { id, out } => {
             audit_evidence::write(link, &id, out.as_deref(), false).await
         }
-        AuditCommand::Verify(_) => Ok(0),
+        AuditCommand::Key => audit_witness::key(link, json).await,
+        AuditCommand::Accept | AuditCommand::Verify(_) | AuditCommand::Witness(_) => Ok(0),
     }
 }
 

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use expacti_audit::{Evidence, NoteKey, Proven, SignedStatement, encode_hash};
-use expacti_broker::{
-    CONTENTS_NAMESPACE, Contents, RecordingDigest, check_ed25519, check_statement, read_ed25519,
-};
+use expacti_broker::{CONTENTS_NAMESPACE, Contents, RecordingDigest, check_statement};
+use expacti_heads::{check_ed25519, read_ed25519};
 use expacti_protocol::exit;
 use expacti_signing::{
     AllowedSigners, DECISION_NAMESPACE, Decision, Presence, Revoked, Signed, Signers,
@@ -14,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::audit::describe;
+use super::audit_reports::{self, Reported};
 use crate::broker::Link;
 use crate::cli::VerifyArgs;
 use crate::failure::{Failure, Outcome};
@@ -69,6 +69,7 @@ struct Report {
     key: String,
     entries: Vec<Value>,
     signatures: Vec<Signature>,
+    reports: Vec<Reported>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording: Option<RecordingDigest>,
     witnesses: Vec<String>,
@@ -81,7 +82,9 @@ pub(super) fn verify(path: &Path, args: &VerifyArgs, json: bool) -> Outcome {
     let signers = args.signers.as_deref().map(|list| signers(list, args.revoked.as_deref()));
     let signers = signers.transpose()?;
     let witnesses = witnesses(&args.witness)?;
-    match check(&text, args.key.as_deref(), signers.as_ref(), &witnesses) {
+    let gates = audit_reports::gates(&args.gate).map_err(Failure::usage)?;
+    let given = Given { key: args.key.as_deref(), signers: signers.as_ref(), gates, witnesses };
+    match check(&text, &given) {
         Ok(report) if json => print::json(&report)?,
         Ok(report) => show(&report)?,
         Err(why) => {
@@ -126,15 +129,20 @@ pub(super) fn witnesses(given: &[String]) -> Result<Vec<NoteKey>, Failure> {
     given.iter().map(read).collect()
 }
 
-fn check(
-    text: &[u8],
-    wanted: Option<&str>,
-    signers: Option<&Signers>,
-    witnesses: &[NoteKey],
-) -> Result<Report, String> {
+/// What a document is checked against.
+struct Given<'a> {
+    key: Option<&'a str>,
+    signers: Option<&'a Signers>,
+    /// Fingerprints of gates' keys.
+    gates: Vec<String>,
+    witnesses: Vec<NoteKey>,
+}
+
+fn check(text: &[u8], given: &Given<'_>) -> Result<Report, String> {
+    let Given { key: wanted, signers, gates, witnesses } = given;
     let evidence = Evidence::parse(text).map_err(|e| e.to_string())?;
     let public = read_ed25519(&evidence.key).ok_or("its key is no Ed25519 key")?;
-    if let Some(wanted) = wanted
+    if let Some(wanted) = *wanted
         && read_ed25519(wanted).ok_or("the key that was given is no Ed25519 key")? != public
     {
         return Err("it is signed by another key than the one given".to_owned());
@@ -145,10 +153,14 @@ fn check(
     let mut signatures = Vec::new();
     for entry in &entries {
         for signed in signed(entry) {
-            signatures.push(signature(entry, &signed?, signers)?);
+            signatures.push(signature(entry, &signed?, *signers, &entries)?);
         }
     }
-    let not_proven = not_proven(wanted, signers, witnesses, &signatures, recording.as_ref());
+    let reports = audit_reports::check(&entries, gates)?;
+    let mut not_proven = not_proven(given, &signatures, recording.as_ref());
+    not_proven.extend(not_witnessed(&evidence, given)?);
+    not_proven.extend(not_reported(&entries, given, &reports));
+    not_proven.extend(otherwise_decided(&entries, &signatures));
     Ok(Report {
         ok: true,
         command: evidence.command,
@@ -158,6 +170,7 @@ fn check(
         key: evidence.key,
         entries,
         signatures,
+        reports,
         recording,
         witnesses: witnesses.iter().map(|key| key.name().to_owned()).collect(),
         not_proven,
@@ -177,6 +190,7 @@ fn signature(
     entry: &Value,
     signed: &SignedStatement,
     signers: Option<&Signers>,
+    entries: &[Value],
 ) -> Result<Signature, String> {
     let seq = entry.get("seq").and_then(Value::as_u64).unwrap_or(0);
     let fail = |why: String| format!("a signature of entry {seq} does not count: {why}");
@@ -191,6 +205,9 @@ fn signature(
     };
     if !decision.decisions.iter().any(|allowed| is_it(&allowed.item)) {
         return Err(fail("it is not about this command".to_owned()));
+    }
+    if !audit_reports::is_about_the_stated_item(&decision, entries) {
+        return Err(fail("it is about another item than the gate held".to_owned()));
     }
     let time = text("time").and_then(|time| time.parse::<jiff::Timestamp>().ok());
     let time = time.ok_or_else(|| fail("the entry has no time".to_owned()))?;
@@ -239,13 +256,52 @@ fn contents(evidence: &Evidence, proven: &Proven) -> Result<Option<RecordingDige
     Ok(read.recording)
 }
 
+/// Witnesses whose word was not checked.
+fn not_witnessed(evidence: &Evidence, given: &Given<'_>) -> Result<Vec<String>, String> {
+    let lines = evidence.cosigned().map_err(|e| e.to_string())?;
+    let unknown = lines.iter().filter(|line| !given.witnesses.iter().any(|key| key.made(line)));
+    let say = |name: &str| {
+        format!("that {} has seen the log: give its key with --witness", print::safe(name))
+    };
+    Ok(unknown.map(|line| say(&line.name)).collect())
+}
+
+/// What of the end is only the broker's word.
+fn not_reported(entries: &[Value], given: &Given<'_>, reports: &[Reported]) -> Vec<String> {
+    let mut all = Vec::new();
+    if audit_reports::unsigned(entries) {
+        all.push("how it ended: no gate has signed that, only the broker says it".to_owned());
+    }
+    if !reports.is_empty() && given.gates.is_empty() {
+        all.push("whose gate reported it: give the gate's key with --gate".to_owned());
+    }
+    all
+}
+
+/// People who signed, where the log names others.
+fn otherwise_decided(entries: &[Value], signatures: &[Signature]) -> Vec<String> {
+    let mut all = Vec::new();
+    for Signature { entry, person, .. } in signatures {
+        let Some(person) = person else { continue };
+        let found = entries.iter().find(|e| e.get("seq").and_then(Value::as_u64) == Some(*entry));
+        let by = |name| found.and_then(|found| audit_reports::text(found, name));
+        let Some(named) = by("decided_by").or_else(|| by("by")) else { continue };
+        if !named.split(',').any(|name| name.trim() == person) {
+            let (named, person) = (print::safe(named), print::safe(person));
+            all.push(format!(
+                "that it was {named} who decided, as entry {entry} says: {person} signed"
+            ));
+        }
+    }
+    all
+}
+
 fn not_proven(
-    key: Option<&str>,
-    signers: Option<&Signers>,
-    witnesses: &[NoteKey],
+    given: &Given<'_>,
     signatures: &[Signature],
     recording: Option<&RecordingDigest>,
 ) -> Vec<String> {
+    let Given { key, signers, witnesses, .. } = given;
     let mut all = Vec::new();
     if key.is_none() {
         all.push("whose log it is: compare the key with the broker's own, or give it with --key");
@@ -299,6 +355,16 @@ fn show(report: &Report) -> Result<(), Failure> {
         };
         print::line(&format!(
             "  {person} signed for exactly this command (entry {entry}), key {fingerprint}{presence}"
+        ))?;
+    }
+    for Reported { entry, fingerprint, released_at, .. } in &report.reports {
+        let what = if released_at.is_some() {
+            "what it delivered and how that ended"
+        } else {
+            "how it ended"
+        };
+        print::line(&format!(
+            "  the gate with the key {fingerprint} signed {what} (entry {entry})"
         ))?;
     }
     if let Some(recording) = &report.recording {

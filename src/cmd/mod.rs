@@ -5,6 +5,8 @@ mod apply;
 mod audit;
 mod audit_evidence;
 mod audit_heads;
+mod audit_reports;
+mod audit_witness;
 mod decide;
 mod demo;
 mod doctor;

@@ -98,6 +98,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
     let fingerprint = host_key.public_key().fingerprint(russh::keys::HashAlg::Sha256);
     let mut settings = GateConfig::new(host_key, config.endpoint()?);
     settings.identities = args.identity;
+    settings.key_holder = Some(daemon::this_program());
     settings.default_target = args.default_target;
     settings.host_ca = Some(host_ca);
     settings.names = args.name;
@@ -109,6 +110,7 @@ pub(crate) fn gate(config: &Config, args: GateArgs) -> Outcome {
     settings.ask_shell = config.ask_shell();
     settings.reads = config.reads()?;
     settings.approval = config.approval()?;
+    settings.heads = Some(super::audit_heads::memory(config)?);
     crate::runtime::start()?.block_on(async {
         let listener = TcpListener::bind(&listen)
             .await

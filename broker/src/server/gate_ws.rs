@@ -17,6 +17,7 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::InputRef;
 use expacti_protocol::principal::Role;
 use expacti_protocol::session::SessionInfo;
+use expacti_protocol::signed::SignedText;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -46,6 +47,7 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
         .handle
         .run(move |state, clients, _| {
             let gate = GateId(clients.number());
+            state.gate_came(gate, &name);
             clients.names.insert(gate.0, name);
             clients.gates.insert(gate, attach);
             Ok((gate, state.signed_rulebook().cloned()))
@@ -86,6 +88,7 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
             .run(move |state, clients, now| {
                 clients.names.remove(&gate.0);
                 clients.gates.remove(&gate);
+                state.gate_went(gate);
                 state.gate_gone(gate, now)
             })
             .await;
@@ -195,7 +198,9 @@ impl Link {
             GateRequest::Release { r#ref, id, session_id, sha256, input } => {
                 self.release(r#ref, id, session_id, (sha256, input)).await
             }
-            GateRequest::Finished { r#ref, id, outcome } => self.finished(r#ref, id, outcome).await,
+            GateRequest::Finished { r#ref, id, outcome, report } => {
+                self.finished(r#ref, id, (outcome, report)).await
+            }
             GateRequest::FilesRead { r#ref, session_id, files, more } => {
                 let gate = self.gate;
                 let then = self.acknowledge(r#ref);
@@ -273,18 +278,28 @@ impl Link {
         self.run(move |state, now| state.release(gate, &id, &session, what, now), then).await
     }
 
-    async fn finished(&self, r#ref: u64, id: CommandId, outcome: Outcome) -> Result<(), Refusal> {
+    async fn finished(
+        &self,
+        r#ref: u64,
+        id: CommandId,
+        what: (Outcome, Option<SignedText>),
+    ) -> Result<(), Refusal> {
         let gate = self.gate;
         let then = self.acknowledge(r#ref);
         // Of a command that is over in memory the disk may still say "unknown".
         let wanted = id.clone();
         let handle = &self.broker.handle;
         if handle.run(move |state, _, _| Ok(state.commands.get(&wanted).is_some())).await? {
-            return self.run(move |state, now| state.finished(gate, &id, outcome, now), then).await;
+            return self.run(move |state, now| state.finished(gate, &id, what, now), then).await;
         }
         match self.broker.reader.command(id.as_str()).await? {
             Some(view) => {
-                self.run(move |state, now| state.finished_after_all(view, outcome, now), then).await
+                let lines = self.broker.reader.audit_about(id.as_str(), u64::MAX).await?;
+                let finished = move |state: &mut state::State, now| {
+                    let holder = state.late_holder(gate, &lines)?;
+                    state.finished_after_all(view, holder, what, now)
+                };
+                self.run(finished, then).await
             }
             None => {
                 then(Err(Refusal::not_found(format!("command {id}"))));

@@ -22,6 +22,8 @@ mod shared;
 mod signing_keys;
 mod status;
 mod taints;
+mod witness;
 mod wraps;
 
 pub(crate) use shared::Shared;
+pub use witness::serve_witness;

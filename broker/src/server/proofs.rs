@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
-use expacti_audit::Evidence;
+use expacti_audit::{Evidence, NoteSignature};
 use expacti_protocol::ids::SessionId;
 use serde::Deserialize;
 use sha2::Digest as _;
@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use super::answer::{Answer, view};
 use super::lookup::find_command;
 use crate::broker::Broker;
-use crate::proofs::{Consistency, RecordingDigest, UpToHead};
+use crate::proofs::{Consistency, RecordingDigest};
 use crate::state::{Peer, Refusal};
 
 /// What is asked of a head.
@@ -23,18 +23,13 @@ pub(super) struct From {
     from: u64,
 }
 
-async fn up_to_head(broker: &Broker) -> Result<UpToHead<'_>, Refusal> {
-    let head = |state: &crate::state::State| (state.chain.len(), state.chain.head().to_owned());
-    let (size, head) = broker.handle.run(move |state, _, _| Ok(head(state))).await?;
-    broker.proofs.up_to(&broker.reader, size, &head).await
-}
-
 /// A head says nothing of what is in the log: who may ask anything may ask for it, gates too.
 pub(super) async fn checkpoint(
     State(broker): State<Broker>,
     _peer: Peer,
 ) -> Result<Response, Refusal> {
-    let note = up_to_head(&broker).await?.checkpoint()?;
+    let mut note = broker.up_to_head().await?.checkpoint()?;
+    note.extend(broker.cosignatures(&note).iter().map(NoteSignature::text));
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
 }
 
@@ -43,7 +38,7 @@ pub(super) async fn consistency(
     _peer: Peer,
     Query(From { from }): Query<From>,
 ) -> Answer<Consistency> {
-    up_to_head(&broker).await?.consistency(from).map(Json)
+    broker.up_to_head().await?.consistency(from).map(Json)
 }
 
 pub(super) async fn command(
@@ -55,9 +50,14 @@ pub(super) async fn command(
     let found = find_command(&broker, &id).await?;
     let recording = recording(&broker, &found.session_id).await?;
     let id = found.id.as_str();
-    let mut log = up_to_head(&broker).await?;
-    let lines = broker.reader.audit_about(id, log.size()).await?;
-    log.evidence(id, lines, recording).map(Json)
+    let mut log = broker.up_to_head().await?;
+    let (size, lines) = (log.size(), broker.reader.audit_about(id, log.size()).await?);
+    let mut evidence = log.evidence(id, lines, recording)?;
+    drop(log);
+    broker.cosign(size, &evidence.checkpoint).await;
+    let lines = broker.cosignatures(&evidence.checkpoint);
+    evidence.cosignatures = lines.iter().map(|line| line.text().trim_end().to_owned()).collect();
+    Ok(Json(evidence))
 }
 
 /// What is there of a session's recording.

@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::doors::{Caller, Guest, Work};
+use super::doors::{Caller, Doors, Guest, Work};
 use super::shared::Conn;
 use crate::broker::Broker;
 
@@ -100,34 +100,44 @@ impl Broker {
         stop: CancellationToken,
     ) -> io::Result<()> {
         self.shared.started_at();
-        let router = self.router();
-        loop {
-            let accepted = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                accepted = listener.accept() => accepted,
-            };
-            let Some((stream, peer)) = survive(accepted).await? else { continue };
-            let Some(guest) = self.shared.doors.enter(Caller::at(peer.ip())) else { continue };
-            if stream.set_nodelay(true).is_err() {
-                continue;
+        answer_network(self.router(), &self.shared.doors, listener, tls, stop).await
+    }
+}
+
+/// Answers on TCP until `stop`, with so many strangers at a time.
+pub(super) async fn answer_network(
+    router: Router,
+    doors: &Arc<Doors>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            accepted = listener.accept() => accepted,
+        };
+        let Some((stream, peer)) = survive(accepted).await? else { continue };
+        let Some(guest) = doors.enter(Caller::at(peer.ip())) else { continue };
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        let router = router.clone();
+        match tls.clone() {
+            None => {
+                tokio::spawn(converse(stream, router, Conn::Remote, guest));
             }
-            let router = router.clone();
-            match tls.clone() {
-                None => {
-                    tokio::spawn(converse(stream, router, Conn::Remote, guest));
-                }
-                Some(tls) => {
-                    tokio::spawn(async move {
-                        let accepting = tokio::time::timeout(HEADER_TIME, tls.accept(stream));
-                        let stream = tokio::select! {
-                            _ = guest.told_to_leave() => return,
-                            accepted = accepting => accepted,
-                        };
-                        if let Ok(Ok(stream)) = stream {
-                            converse(stream, router, Conn::Remote, guest).await;
-                        }
-                    });
-                }
+            Some(tls) => {
+                tokio::spawn(async move {
+                    let accepting = tokio::time::timeout(HEADER_TIME, tls.accept(stream));
+                    let stream = tokio::select! {
+                        _ = guest.told_to_leave() => return,
+                        accepted = accepting => accepted,
+                    };
+                    if let Ok(Ok(stream)) = stream {
+                        converse(stream, router, Conn::Remote, guest).await;
+                    }
+                });
             }
         }
     }

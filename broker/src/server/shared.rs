@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     started: std::sync::OnceLock<i64>,
     pub(crate) shutdown: CancellationToken,
     warnings: Mutex<Vec<String>>,
+    /// What witnesses have found wrong.
+    witnessed: Mutex<Vec<String>>,
     /// The broker of one person, who approves on the machine on which agents run.
     local: AtomicBool,
     /// What people are asked to prove requests with.
@@ -42,6 +44,11 @@ impl Shared {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 
+    /// What witnesses found wrong when they were asked last.
+    pub(crate) fn set_witnessed(&self, warnings: Vec<String>) {
+        *self.witnessed.lock().unwrap_or_else(PoisonError::into_inner) = warnings;
+    }
+
     /// Agents run on this machine, as the person who approves.
     pub(crate) fn set_local(&self) {
         self.local.store(true, Ordering::Release);
@@ -51,9 +58,16 @@ impl Shared {
     pub(super) fn warnings(&self, state: &State, now: Now) -> Vec<String> {
         let local = self.local.load(Ordering::Acquire);
         let said = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let witnessed = self.witnessed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let of_local = local.then(|| state.local_warning()).flatten();
         let reset = state.reset_warnings(now);
-        of_local.into_iter().chain(state.rulebook_warning(now)).chain(reset).chain(said).collect()
+        of_local
+            .into_iter()
+            .chain(state.rulebook_warning(now))
+            .chain(reset)
+            .chain(witnessed)
+            .chain(said)
+            .collect()
     }
 
     pub(super) fn started_at(&self) -> i64 {

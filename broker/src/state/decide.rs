@@ -157,6 +157,9 @@ impl State {
         if message.allow && open.ballots.iter().any(|b| b.voter.person == by.name) {
             return Err(Refusal::already_voted(&by.name));
         }
+        // A denial needs no signature, and what comes with one was not checked.
+        let signed = SignedText::of(message.statement.as_ref(), message.signature.as_ref())
+            .filter(|_| message.allow);
         // A person who changes their mind has one vote still: the last.
         open.ballots.retain(|b| b.voter.person != by.name);
         open.ballots.push(Ballot {
@@ -166,7 +169,7 @@ impl State {
             input: message.input,
             input_grant: message.input_grant,
             trust: message.allow && message.trust,
-            signed: SignedText::of(message.statement.as_ref(), message.signature.as_ref()),
+            signed: signed.clone(),
         });
         open.view.votes.retain(|v| v.by != by.name);
         open.view.votes.push(VoteView {
@@ -185,8 +188,7 @@ impl State {
         match eligibility::count(&requirement, &ballots) {
             Tally::Open { have, need, may_still } => {
                 open.view.approvals_missing = need.saturating_sub(have);
-                let signed = SignedText::of(message.statement.as_ref(), message.signature.as_ref())
-                    .filter(|_| !open.has_hidden_digest());
+                let signed = signed.filter(|_| !open.has_hidden_digest());
                 let view = open.view.clone();
                 let entry = self
                     .entry_for("vote", &view, now)

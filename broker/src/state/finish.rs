@@ -3,9 +3,12 @@
 use expacti_audit::Entry;
 use expacti_protocol::command::{CommandState, CommandView, Outcome};
 use expacti_protocol::ids::CommandId;
+use expacti_protocol::signed::SignedText;
 
 use super::commands::too_late_for;
+use super::holder::Holder;
 use super::model::State;
+use super::open::OpenCommand;
 use super::ports::{GateId, Now, Refusal};
 use super::shown::Shown;
 
@@ -57,7 +60,11 @@ impl State {
         open.view.decided_at = Some(now.seconds());
         open.view.outcome = None;
         let view = open.view.clone();
-        let entry = self.entry_for("withdrawn", &view, now).with("comment", why);
+        let report = self.commands.get(id).and_then(OpenCommand::report_in_the_log);
+        let entry = self
+            .entry_for("withdrawn", &view, now)
+            .with("comment", why)
+            .with_some("report", report);
         self.audit(&entry)?;
         self.store(id, before)
     }
@@ -88,10 +95,11 @@ impl State {
         &mut self,
         gate: GateId,
         id: &CommandId,
-        outcome: Outcome,
+        (outcome, report): (Outcome, Option<SignedText>),
         now: Now,
     ) -> Result<(), Refusal> {
         self.check_holder(gate, id)?;
+        self.take_report(id, &outcome, report)?;
         if outcome.not_sent {
             return self.not_sent(id, &why_not_sent(&outcome), now);
         }
@@ -109,9 +117,10 @@ impl State {
             if outcome.unknown.is_some() { CommandState::Unknown } else { CommandState::Finished };
         let open = self.transition(id, &[CommandState::Released], to)?;
         open.view.outcome = Some(outcome.clone());
-        let view = open.view.clone();
+        let (view, report) = (open.view.clone(), open.report_in_the_log());
         let entry = Self::outcome_fields(self.entry_for(to.as_str(), &view, now), &outcome)
-            .with_some("recording_offset", view.recording_offset);
+            .with_some("recording_offset", view.recording_offset)
+            .with_some("report", report);
         self.audit(&entry)?;
         self.store(id, Some(CommandState::Released))?;
         self.end_children(id, now)
@@ -139,7 +148,8 @@ impl State {
     pub(crate) fn finished_after_all(
         &mut self,
         view: CommandView,
-        outcome: Outcome,
+        holder: Holder,
+        (outcome, report): (Outcome, Option<SignedText>),
         now: Now,
     ) -> Result<(), Refusal> {
         if view.state != CommandState::Unknown {
@@ -150,15 +160,20 @@ impl State {
         }
         let id = view.id.clone();
         self.adopt(view, now);
+        if let Some(open) = self.commands.get_mut(&id) {
+            open.holder = holder;
+        }
+        self.take_report(&id, &outcome, report)?;
         if outcome.not_sent {
             let why = why_not_sent(&outcome);
             return self.set_withdrawn(&id, &[CommandState::Unknown], &why, now);
         }
         let open = self.transition(&id, &[CommandState::Unknown], CommandState::Finished)?;
         open.view.outcome = Some(outcome.clone());
-        let view = open.view.clone();
+        let (view, report) = (open.view.clone(), open.report_in_the_log());
         let entry = Self::outcome_fields(self.entry_for("finished", &view, now), &outcome)
-            .with_some("recording_offset", view.recording_offset);
+            .with_some("recording_offset", view.recording_offset)
+            .with_some("report", report);
         self.audit(&entry)?;
         self.store(&id, Some(CommandState::Unknown))
     }

@@ -18,6 +18,8 @@ mod decide;
 mod digest_key;
 mod eligibility;
 mod finish;
+mod gates;
+mod holder;
 mod input;
 mod log;
 mod mask_input;

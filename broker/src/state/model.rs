@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use expacti_audit::Chain;
+use expacti_audit::{Chain, Entry};
 use expacti_engine::{History, Policy, RiskTables, Snapshot};
 use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{Change, PrincipalView, RuleView, SigningKey, Target};
@@ -15,7 +15,7 @@ use expacti_protocol::signed::SignedRulebook;
 use expacti_protocol::taint::TaintView;
 
 use super::open::{OpenCommand, OpenSession, PutOff};
-use super::ports::{Now, Outgoing, Pause, Recorder, Refusal, Reviewer, Signer, Write};
+use super::ports::{GateId, Now, Outgoing, Pause, Recorder, Refusal, Reviewer, Signer, Write};
 use super::table::{Table, Undo};
 use super::work::Work;
 
@@ -52,6 +52,8 @@ pub(crate) struct State {
     pub(super) signing_keys: Table<String, SigningKey>,
     /// What people have signed last.
     pub(super) rulebooks: Table<u8, SignedRulebook>,
+    /// As whom each gate is connected. Not undone with a job.
+    pub(super) gate_names: HashMap<GateId, String>,
     pub(crate) snapshot: Arc<Snapshot>,
     committed_snapshot: Arc<Snapshot>,
     pub(crate) default_timeout: Duration,
@@ -89,6 +91,8 @@ pub(crate) struct Loaded {
     pub(crate) reviewers: Vec<Reviewer>,
     pub(crate) signing_keys: Vec<SigningKey>,
     pub(crate) signed_rulebook: Option<SignedRulebook>,
+    /// Triggers that keep the log from being changed, and were not there.
+    pub(crate) restored_guards: Vec<String>,
 }
 
 impl State {
@@ -123,6 +127,7 @@ impl State {
             proofs: Table::default(),
             signing_keys: Table::default(),
             rulebooks: Table::default(),
+            gate_names: HashMap::new(),
             snapshot: Arc::new(Snapshot { tables, ..Snapshot::default() }),
             committed_snapshot: Arc::default(),
             default_timeout,
@@ -172,6 +177,11 @@ impl State {
             state.signing_keys.insert(key.fingerprint.clone(), key);
         }
         state.load_taints(loaded.taints);
+        if !loaded.restored_guards.is_empty() {
+            let entry = Entry::new("guards_restored", &now.rfc3339())
+                .with("guards", loaded.restored_guards);
+            state.audit(&entry)?;
+        }
         state.rebuild_snapshot()?;
         for view in loaded.open_commands {
             state.recover_command(view, now)?;

@@ -12,8 +12,10 @@ use expacti_protocol::gate::DecisionKind;
 use expacti_protocol::input::{InputGrant, InputRef};
 use expacti_protocol::session::SessionView;
 use expacti_protocol::signed::SignedText;
+use serde_json::{Value, json};
 
 use super::digest_key::DigestKey;
+use super::holder::Holder;
 use super::ports::{GateId, Now, Refusal};
 use super::secret;
 use super::shown::{Secrets, Shown};
@@ -35,6 +37,10 @@ pub(crate) struct OpenCommand {
     pub(super) key: Option<DigestKey>,
     /// What must be seen nowhere once it is decided.
     pub(super) secrets: Secrets,
+    /// Who that is, as the log has it.
+    pub(super) holder: Holder,
+    /// How it ended, as the gate has signed it and as far as that may be written down.
+    pub(super) report: Option<SignedText>,
     /// The gate that holds it; none holds what the last broker left open.
     pub(crate) gate: Option<GateId>,
     /// When the present state ends by itself.
@@ -82,6 +88,12 @@ impl OpenCommand {
     pub(crate) fn signed(&self) -> Vec<SignedText> {
         let allows = self.ballots.iter().filter(|ballot| ballot.allow);
         allows.filter_map(|ballot| ballot.signed.clone()).collect()
+    }
+
+    /// The gate's report, as far as it may be written down.
+    pub(super) fn report_in_the_log(&self) -> Option<Value> {
+        let report = self.report.as_ref()?;
+        Some(json!({"statement": report.statement, "signature": report.signature}))
     }
 
     /// Whether a digest of what it is about would let a secret be guessed: then a statement that names it,

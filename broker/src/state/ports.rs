@@ -206,6 +206,11 @@ pub(crate) enum Write {
         id: String,
         body: Option<Kept>,
     },
+    /// What is known of a principal, whose token stays as it is.
+    PrincipalBody {
+        id: String,
+        body: Kept,
+    },
     FormerAgent {
         id: String,
         body: Kept,

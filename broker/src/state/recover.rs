@@ -8,6 +8,7 @@ use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::SessionView;
 
 use super::digest_key::DigestKey;
+use super::holder::Holder;
 use super::model::State;
 use super::open::OpenCommand;
 use super::ports::{Decider, Now, Refusal};
@@ -46,6 +47,8 @@ impl State {
             key: DigestKey::recovered(&view),
             secrets,
             bytes,
+            holder: Holder::default(),
+            report: None,
             gate: None,
             deadline: now.mono,
             escalate_at: None,

@@ -12,8 +12,8 @@ use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::ErrorCode;
 use expacti_protocol::signed::{SignedRulebook, SignedText};
 use expacti_signing::{
-    AllowedSigners, Place, Revoked, Rulebook, RulebookPurpose, RulesRequirement, Signers, VERSION,
-    fingerprint_of_any,
+    AllowedSigners, Place, RULES_NAMESPACE, Revoked, Rulebook, RulebookPurpose, RulesRequirement,
+    Signed, Signers, VERSION, fingerprint_of_any,
 };
 
 use super::authority::needs_admin;
@@ -156,7 +156,7 @@ impl State {
         self.rulebook(now)
     }
 
-    /// Of somebody with a key it must be that key.
+    /// It must be a signature of exactly this; of somebody with a key, with that key.
     fn check_rules_signature(
         &self,
         by: &Peer,
@@ -165,10 +165,13 @@ impl State {
     ) -> Result<(), Refusal> {
         let lines: String =
             self.keys_of(&by.name).map(|key| format!("{} {}\n", by.name, key.public_key)).collect();
-        if lines.is_empty() {
-            return Ok(());
-        }
         let refuse = |why: String| Refusal::new(ErrorCode::NotEntitled, why);
+        if lines.is_empty() {
+            return Signed::parse(&signed.signature)
+                .and_then(|s| s.verify(RULES_NAMESPACE, signed.statement.as_bytes()))
+                .map(drop)
+                .map_err(|fault| refuse(format!("the signature does not count: {fault}")));
+        }
         let allowed = AllowedSigners::parse(&lines)
             .map_err(|_| refuse("the keys that are registered cannot be read".to_owned()))?;
         let signers = Signers { allowed, revoked: Revoked::default() };

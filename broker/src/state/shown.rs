@@ -15,9 +15,10 @@ use serde_json::Value;
 use super::ports::{Pause, Refusal, Reviewer};
 
 /// Fields that name, prove or measure something: they hold no text of anybody's, and must stay exact.
-const EXACT: [&str; 11] = [
+const EXACT: [&str; 12] = [
     "command_base64",
     "fingerprint",
+    "gate_fingerprint",
     "id",
     "key",
     "kind",

@@ -7,7 +7,7 @@ use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{Action, Changed, NewSigningKey, SigningKey};
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 use expacti_protocol::signed::SignedText;
-use expacti_signing::{Item, Limits, Need};
+use expacti_signing::{Item, Limits, Need, is_decision_on};
 
 use super::authority::needs_admin;
 use super::credential::bare_key;
@@ -151,7 +151,8 @@ impl State {
         self.signing_keys.values().filter(move |key| key.person == person)
     }
 
-    /// Refuses an allow of somebody with a key that is not signed with it, for exactly this.
+    /// Refuses an allow of somebody with a key that is not signed with it, for exactly this; and of anybody one
+    /// with a signature that is none of exactly this.
     pub(super) fn check_signature(
         &self,
         by: &Peer,
@@ -159,25 +160,30 @@ impl State {
         view: &CommandView,
         now: Now,
     ) -> Result<(), Refusal> {
-        if !message.allow || !self.has_signed(&by.name) {
+        let has_signed = self.has_signed(&by.name);
+        let signed = SignedText::of(message.statement.as_ref(), message.signature.as_ref());
+        if !message.allow || !has_signed && signed.is_none() {
             return Ok(());
         }
-        let signers = self.signers_of(&by.name)?;
         let refuse = |why: String| Refusal::new(ErrorCode::NotEntitled, why);
-        let signed = SignedText::of(message.statement.as_ref(), message.signature.as_ref())
-            .ok_or_else(|| {
-                refuse(format!(
-                    "{} signs what they allow, and this is not signed: use the screen or `expacti allow` \
-                     where the key is, or --key FILE",
-                    by.name
-                ))
-            })?;
+        let signed = signed.ok_or_else(|| {
+            refuse(format!(
+                "{} signs what they allow, and this is not signed: use the screen or `expacti allow` \
+                 where the key is, or --key FILE",
+                by.name
+            ))
+        })?;
         let item = view.item.as_ref().ok_or_else(|| {
             refuse("the gate made no statement of it that could be signed".to_owned())
         })?;
         let item = Item::parse(&item.statement).map_err(|error| refuse(error.to_string()))?;
         let limits =
             Limits { grant: message.grant, input: message.input, input_grant: message.input_grant };
+        if !has_signed {
+            return is_decision_on(&signed, &item, &limits)
+                .map_err(|why| refuse(format!("the signature does not count: {why}")));
+        }
+        let signers = self.signers_of(&by.name)?;
         let need = Need { signatures: 1, by: vec![by.name.clone()], touch: false, verify: false };
         expacti_signing::approve(&[need], &item, &limits, &[signed], &signers, now.seconds())
             .map_err(|refused| refuse(refused.to_string()))?;

@@ -16,6 +16,7 @@ use expacti_protocol::gate::GateEvent;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::shell::PosixShell;
 
+use super::holder::Holder;
 use super::model::State;
 use super::open::{OpenCommand, OpenSession};
 use super::ports::{Decider, GateId, Now, Outgoing, Refusal};
@@ -70,14 +71,15 @@ impl State {
         now: Now,
     ) -> Result<GateEvent, Refusal> {
         let bytes = self.check_submission(gate, &submission)?;
+        let holder = self.holder(gate, &submission, bytes.len(), now)?;
         let judged = self.judge(&submission, &bytes, now)?;
         let is_secret = is_secret(&submission) || judged.is_secret_input();
         let salted_digest = is_secret.then(|| secret::salted_digest(&bytes)).transpose()?;
         let (id, news) = (judged.view.id.clone(), self.outgoing.len());
         self.observe(&submission, &bytes, &judged);
         // The log says what came before it says what became of it.
-        self.audit_submission(&judged, salted_digest, now)?;
-        self.open(gate, &judged, bytes, salted_digest, now)?;
+        self.audit_submission(&judged, &holder, salted_digest, now)?;
+        self.open((gate, holder), &judged, bytes, salted_digest, now)?;
         self.decide_at_once(&submission, &judged, now)?;
         let state = self.commands.get(&id).map_or(CommandState::Denied, |c| c.view.state);
         if state != CommandState::Pending {
@@ -131,7 +133,7 @@ impl State {
         Ok(bytes)
     }
 
-    fn session_of(&self, submission: &Submission) -> Result<&OpenSession, Refusal> {
+    pub(super) fn session_of(&self, submission: &Submission) -> Result<&OpenSession, Refusal> {
         self.sessions
             .get(&submission.session_id)
             .ok_or_else(|| Refusal::not_found(format!("session {}", submission.session_id)))
@@ -212,6 +214,7 @@ impl State {
     fn audit_submission(
         &mut self,
         judged: &Judged,
+        holder: &Holder,
         salted_digest: Option<Digest>,
         now: Now,
     ) -> Result<(), Refusal> {
@@ -233,13 +236,13 @@ impl State {
             .with("anomaly_reasons", view.anomaly_reasons.clone())
             .with_some("parent", view.parent.as_ref().map(|p| p.as_str().to_owned()))
             .with_some("masked", view.masked.as_ref().map(|_| true));
-        self.audit_about(&entry, &judged.secrets)
+        self.audit_about(&holder.clone().into_entry(entry), &judged.secrets)
     }
 
     /// It waits from now on.
     fn open(
         &mut self,
-        gate: GateId,
+        (gate, holder): (GateId, Holder),
         judged: &Judged,
         bytes: Arc<[u8]>,
         salted_digest: Option<Digest>,
@@ -255,6 +258,8 @@ impl State {
             reads: Default::default(),
             key: None,
             secrets: judged.secrets.clone(),
+            holder,
+            report: None,
             gate: Some(gate),
             deadline: after(view.timeout_seconds),
             escalate_at: view.requirement.escalate_after_seconds.map(after),

@@ -129,7 +129,8 @@ async fn local(
     }
     let (library, how) = (uplink.library, (uplink.status_line, uplink.json));
     let known = wrap.map(|wrap| {
-        let target = Target::from_route(uplink.route.clone(), &shared.limits);
+        let target =
+            Target::from_route(uplink.route.clone(), &shared.limits, Arc::clone(&shared.keyring));
         let info = SessionInfo {
             target: target.alias.clone(),
             host: target.host.clone(),

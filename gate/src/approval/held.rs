@@ -9,8 +9,11 @@ use expacti_engine::{
     judge_as, judge_more_input, judge_with_input, make_visible,
 };
 use expacti_protocol::command::{ItemKind, Submission};
+use expacti_protocol::digest::Digest;
+use expacti_protocol::input::InputRef;
+use expacti_protocol::now_micros;
 use expacti_protocol::session::SessionInfo;
-use expacti_signing::Item;
+use expacti_signing::{Delivery, Item};
 
 /// How much of a command a note about its input repeats, in characters.
 const NOTE: usize = 200;
@@ -20,6 +23,8 @@ pub(crate) struct Waiting {
     pub(super) submission: Submission,
     pub(super) info: Arc<SessionInfo>,
     pub(super) item: Option<Item>,
+    /// The digest of its statement, as it was signed.
+    pub(super) item_sha256: Option<Digest>,
     /// What the broker said of it. It can only add to what the gate thinks.
     pub(super) level: Mutex<Level>,
     /// The command that it is input of.
@@ -119,6 +124,22 @@ impl Waiting {
     pub(super) fn writes(&self, said: &WrittenFile) -> bool {
         let context = self.submission.context(session(&self.info));
         self.input_use(&context).is_ok_and(|report| report.file.as_ref() == Some(said))
+    }
+
+    /// What is delivered now, for the gate's report.
+    pub(crate) fn delivery(
+        &self,
+        (bytes, sha256): (u64, Digest),
+        input: Option<InputRef>,
+    ) -> Delivery {
+        Delivery {
+            at: now_micros(),
+            bytes,
+            input,
+            item_sha256: self.item_sha256,
+            session_id: self.submission.session_id.clone(),
+            sha256,
+        }
     }
 
     fn bytes(&self) -> Result<Vec<u8>, String> {

@@ -261,6 +261,7 @@ pub(crate) fn resolve(
         user,
         host_keys: HostKeys::Pinned(pinned),
         login: Login::Own(shared.identities.clone()),
+        keyring: Arc::clone(&shared.keyring),
         transport: None,
         connect_timeout: shared.limits.connect,
         login_timeout: shared.limits.target_login,

@@ -126,11 +126,13 @@ impl HeldItem {
     /// approved. The second part of what is returned is the input that came and was not allowed.
     pub(crate) fn release(self, proof: Released, proven: Proven) -> Option<(Approved, Bytes)> {
         let Self { id, session, bytes, context, grant, joined, input, input_grant, .. } = self;
+        let sha256 = Digest::of(&bytes);
         let fits = proof.id() == &id
             && proof.session() == &session
-            && proof.sha256() == Digest::of(&bytes)
+            && proof.sha256() == sha256
             && proof.input() == input;
         let mut rest = joined.freeze();
+        let named = input;
         let input = match input {
             None => None,
             Some(given) => {
@@ -144,7 +146,7 @@ impl HeldItem {
         };
         let (standing, held) = proven.into_parts();
         fits.then_some((
-            Approved { bytes, context, grant, input, input_grant, standing, held },
+            Approved { bytes, sha256, context, grant, input, named, input_grant, standing, held },
             rest,
         ))
     }
@@ -154,9 +156,12 @@ impl HeldItem {
 #[derive(Debug)]
 pub(crate) struct Approved {
     bytes: Bytes,
+    sha256: Digest,
     context: Context,
     grant: Option<Grant>,
     input: Option<ApprovedInput>,
+    /// The same by its digest.
+    named: Option<InputRef>,
     input_grant: Option<InputGrant>,
     /// Whether the approval still stands, for what passes later.
     standing: Standing,
@@ -189,6 +194,16 @@ impl ApprovedInput {
 }
 
 impl Approved {
+    /// How many bytes it has, and their digest.
+    pub(crate) fn content(&self) -> (u64, Digest) {
+        (self.bytes.len() as u64, self.sha256)
+    }
+
+    /// The standard input that was approved with it.
+    pub(crate) fn input_ref(&self) -> Option<InputRef> {
+        self.named
+    }
+
     /// Whether a grant came with the approval.
     pub(crate) fn has_grant(&self) -> bool {
         self.grant.is_some()
@@ -241,7 +256,18 @@ impl Approved {
         };
         let bytes = Bytes::copy_from_slice(text.as_bytes());
         let standing = Standing::default();
-        Self { bytes, context, grant: None, input: None, input_grant: None, standing, held: None }
+        let sha256 = Digest::of(&bytes);
+        Self {
+            bytes,
+            sha256,
+            context,
+            grant: None,
+            input: None,
+            named: None,
+            input_grant: None,
+            standing,
+            held: None,
+        }
     }
 
     /// For the delivery, in the other modules of the boundary.

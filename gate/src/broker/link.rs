@@ -15,12 +15,15 @@ use expacti_protocol::input::InputRef;
 use expacti_protocol::now_micros;
 use expacti_protocol::reads::{FileRead, MoreRead};
 use expacti_protocol::session::SessionInfo;
+use expacti_signing::Delivery;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession};
+use super::log_watch::LogWatch;
 pub use super::queue::LinkStatus;
 use super::queue::{LinkError, LinkRequest, LinkState, OrderedMessage, ReadsReport};
+use super::reporter::{Ended, Reporter};
 use super::task::Task;
 use crate::approval::PassedOn;
 use crate::limits::Limits;
@@ -39,6 +42,16 @@ pub(crate) struct Link {
     answer: Duration,
 }
 
+/// What the link works with.
+pub(crate) struct LinkParts {
+    /// What this gate has seen of the broker's log; `None`: it does not look.
+    pub(crate) log: Option<LogWatch>,
+    /// Who signs what is reported.
+    pub(crate) reporter: Reporter,
+    /// Where signed rules go.
+    pub(crate) rulebook: PassedOn,
+}
+
 /// Ends of grants that may queue for a receiver; a receiver that misses one assumes it was its own.
 const GRANTS: usize = 256;
 
@@ -54,7 +67,7 @@ impl Link {
     pub(crate) fn start(
         endpoint: Endpoint,
         limits: &Limits,
-        rulebook: PassedOn,
+        parts: LinkParts,
         stop: CancellationToken,
     ) -> Self {
         let (requests, request_rx) = mpsc::unbounded_channel();
@@ -65,9 +78,12 @@ impl Link {
             epoch: AtomicU64::new(0),
             next_ref: AtomicU64::new(1),
             finished: Mutex::default(),
+            delivered: Mutex::default(),
             reads: Mutex::default(),
             grants_over: broadcast::channel(GRANTS).0,
-            rulebook,
+            log: parts.log.map(Arc::new),
+            reporter: parts.reporter,
+            rulebook: parts.rulebook,
         });
         let task = Task::new(endpoint, request_rx, status_tx, Arc::clone(&state));
         tokio::spawn(async move {
@@ -114,7 +130,13 @@ impl Link {
         kill: CancellationToken,
     ) -> Result<OpenSession, LinkError> {
         if tokio::time::timeout(self.wait, self.connected()).await.is_err() {
-            return Err(LinkError::Down);
+            let log = self.state.log.as_ref();
+            // The broker is there, and reads its log.
+            let looking = log.is_some_and(|log| log.is_looking());
+            if !looking || tokio::time::timeout(self.answer, self.connected()).await.is_err() {
+                let refused = log.is_some_and(|log| log.is_refused());
+                return Err(if refused { LinkError::OtherLog } else { LinkError::Down });
+            }
         }
         let (reply, answer) = oneshot::channel();
         let request = LinkRequest::Open { info: Box::new(info), kill, reply };
@@ -193,6 +215,15 @@ impl Link {
         closed.await.ok();
     }
 
+    /// Notes what is delivered from now on, for the report of its end.
+    pub(crate) fn delivering(&self, id: CommandId, delivery: Delivery) {
+        let mut delivered = self.state.delivered();
+        if delivered.len() >= MAX_FINISHED {
+            delivered.pop_first();
+        }
+        delivered.insert(id, delivery);
+    }
+
     /// Reports how a released command ended, now or when the broker is back.
     pub(crate) async fn finished(&self, id: CommandId, outcome: Outcome) {
         self.ended(id.clone(), outcome);
@@ -202,12 +233,13 @@ impl Link {
     /// Notes how a released command ended. The broker is told before any session is closed, and
     /// otherwise as soon as [`Link::report`] is called.
     pub(crate) fn ended(&self, id: CommandId, outcome: Outcome) {
+        let delivery = self.state.delivered().remove(&id);
         let mut finished = self.state.finished();
         if finished.len() >= MAX_FINISHED {
             tracing::error!("too many unreported outcomes: the oldest is given up");
             finished.pop_first();
         }
-        finished.insert(id, (outcome, None));
+        finished.insert(id, Ended::now(outcome, delivery));
     }
 
     /// Reports what was noted of a command, unless it has been reported meanwhile.

@@ -3,6 +3,9 @@
 
 pub(crate) mod event;
 pub(crate) mod link;
+pub(crate) mod log_watch;
 pub(crate) mod proof;
 pub(crate) mod queue;
+pub(crate) mod reporter;
 mod task;
+mod writer;

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use expacti_protocol::command::{CommandText, Outcome, Submission};
+use expacti_protocol::command::{CommandText, Submission};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::GateRequest;
 use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::InputRef;
 use expacti_protocol::reads::{FileRead, MoreRead};
 use expacti_protocol::session::SessionInfo;
+use expacti_signing::Delivery;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession};
+use super::log_watch::LogWatch;
+use super::reporter::{Ended, Reporter};
 use crate::approval::PassedOn;
 
 /// Whether the broker is connected.
@@ -35,6 +38,11 @@ pub(crate) enum LinkError {
     /// The link is down.
     #[error("broker unreachable")]
     Down,
+    /// The broker's log is not the one that this gate has seen.
+    #[error(
+        "the broker's log is not the one that this gate has seen; `expacti status` on its machine says more"
+    )]
+    OtherLog,
     /// The broker does not answer.
     #[error("the broker did not answer")]
     Timeout,
@@ -130,24 +138,32 @@ impl ReadsReport {
 pub(super) struct LinkState {
     pub(super) epoch: AtomicU64,
     pub(super) next_ref: AtomicU64,
-    /// Outcomes the broker has not acknowledged, with the `ref` of their last report.
-    pub(super) finished: Mutex<BTreeMap<CommandId, (Outcome, Option<u64>)>>,
+    /// Outcomes the broker has not acknowledged.
+    pub(super) finished: Mutex<BTreeMap<CommandId, Ended>>,
+    /// What was delivered and has not ended.
+    pub(super) delivered: Mutex<BTreeMap<CommandId, Delivery>>,
     /// Reads that the broker has not acknowledged, in the order of their numbers.
     pub(super) reads: Mutex<BTreeMap<u64, ReadsReport>>,
     /// Sessions whose grants of keys have ended.
     pub(super) grants_over: broadcast::Sender<SessionId>,
+    /// What this gate has seen of the broker's log; `None`: it does not look.
+    pub(super) log: Option<Arc<LogWatch>>,
+    /// Who signs what is reported.
+    pub(super) reporter: Reporter,
     /// Where signed rules go.
     pub(super) rulebook: PassedOn,
 }
 
 impl LinkState {
-    pub(super) fn finished(
-        &self,
-    ) -> std::sync::MutexGuard<'_, BTreeMap<CommandId, (Outcome, Option<u64>)>> {
+    pub(super) fn finished(&self) -> MutexGuard<'_, BTreeMap<CommandId, Ended>> {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn reads(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, ReadsReport>> {
+    pub(super) fn delivered(&self) -> MutexGuard<'_, BTreeMap<CommandId, Delivery>> {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn reads(&self) -> MutexGuard<'_, BTreeMap<u64, ReadsReport>> {
         self.reads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -20,8 +20,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::event::{BrokerEvent, OpenSession, Submitted};
+use super::log_watch;
 use super::proof::{Decided, ReleaseAsked, Released};
 use super::queue::{LinkError, LinkRequest, LinkState, LinkStatus, OrderedMessage};
+use super::reporter::Ended;
+use super::writer::write;
 
 /// Reconnection: first wait and longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -109,13 +112,13 @@ impl Task {
         }
     }
 
-    /// Connects and exchanges `hello`; meanwhile every request is refused. `None` when no handle is
-    /// left.
+    /// Connects, exchanges `hello` and looks at the broker's log; meanwhile every request is refused. `None`
+    /// when no handle is left.
     async fn connect(
         &mut self,
         ordered: &mut mpsc::Receiver<OrderedMessage>,
     ) -> Result<Option<(WsSender<GateRequest>, WsReceiver<GateEvent>)>, String> {
-        let endpoint = self.endpoint.clone();
+        let (endpoint, log) = (self.endpoint.clone(), self.state.log.clone());
         let greeting = async {
             let (mut sender, mut receiver) =
                 client::connect::<GateRequest, GateEvent>(&endpoint, "/v1/ws/gate")
@@ -126,6 +129,7 @@ impl Task {
             sender.send(&hello).await.map_err(|e| e.to_string())?;
             match tokio::time::timeout(HELLO, receiver.recv()).await {
                 Ok(Some(Ok(GateEvent::Hello { protocol, .. }))) if protocol == PROTOCOL_VERSION => {
+                    log_watch::check(log.as_deref()).await?;
                     Ok((sender, receiver))
                 }
                 Ok(Some(Ok(GateEvent::Hello { protocol, .. }))) => Err(format!(
@@ -194,8 +198,12 @@ impl Task {
         self.report_finished();
         self.status.send_replace(LinkStatus::Connected);
         tracing::info!("linked to the broker");
+        let log = self.state.log.clone();
+        let refused = log_watch::refused(log.as_deref());
+        tokio::pin!(refused);
         let why = loop {
             tokio::select! {
+                why = &mut refused => break why,
                 event = receiver.recv() => match event {
                     Some(Ok(event)) => {
                         if let Err(why) = self.on_event(event) {
@@ -246,11 +254,8 @@ impl Task {
 
     fn report_finished(&mut self) {
         let mut requests = Vec::new();
-        for (id, (outcome, sent)) in self.state.finished().iter_mut() {
-            let r#ref = self.state.next_ref();
-            *sent = Some(r#ref);
-            let (id, outcome) = (id.clone(), outcome.clone());
-            requests.push(GateRequest::Finished { r#ref, id, outcome });
+        for (id, ended) in self.state.finished().iter_mut() {
+            requests.push(ended.request(self.state.next_ref(), id, &self.state.reporter));
         }
         for report in self.state.reads().values_mut() {
             requests.push(report.request(self.state.next_ref()));
@@ -465,7 +470,7 @@ impl Task {
     }
 
     fn finish_acked(&mut self, r#ref: u64) {
-        self.state.finished().retain(|_, (_, sent)| *sent != Some(r#ref));
+        self.state.finished().retain(|_, ended| ended.sent != Some(r#ref));
         self.state.reads().retain(|_, report| report.sent != Some(r#ref));
     }
 
@@ -473,9 +478,10 @@ impl Task {
     fn not_sent(&mut self, id: CommandId) {
         let outcome =
             Outcome::not_sent("the agent had gone before the command was sent: it did not run");
-        let r#ref = self.state.next_ref();
-        self.state.finished().insert(id.clone(), (outcome.clone(), Some(r#ref)));
-        self.send(GateRequest::Finished { r#ref, id, outcome });
+        let mut ended = Ended::now(outcome, None);
+        let request = ended.request(self.state.next_ref(), &id, &self.state.reporter);
+        self.state.finished().insert(id, ended);
+        self.send(request);
     }
 }
 
@@ -500,98 +506,6 @@ fn jittered(pause: Duration) -> Duration {
     getrandom::fill(&mut random).ok();
     let part = u32::from_le_bytes(random) % 1024;
     pause - (pause / 2) * part / 1024
-}
-
-/// Sends what is queued, requests before recordings, until the connection breaks.
-async fn write(
-    mut sender: WsSender<GateRequest>,
-    mut out: mpsc::UnboundedReceiver<GateRequest>,
-    mut ordered: mpsc::Receiver<OrderedMessage>,
-    state: Arc<LinkState>,
-    epoch: u64,
-    broken: CancellationToken,
-) -> mpsc::Receiver<OrderedMessage> {
-    loop {
-        let request = tokio::select! {
-            biased;
-            () = broken.cancelled() => break,
-            request = out.recv() => match request {
-                Some(request) => request,
-                None => break,
-            },
-            item = ordered.recv() => match item {
-                Some(OrderedMessage::Barrier(sent)) => {
-                    sent.send(()).ok();
-                    continue;
-                }
-                Some(OrderedMessage::Recording { epoch: e, message }) if e == epoch => *message,
-                Some(OrderedMessage::Recording { .. }) => continue,
-                Some(OrderedMessage::Finished(id)) => match finished(&state, id) {
-                    Some(request) => request,
-                    None => continue,
-                },
-                None => break,
-            },
-        };
-        // A known outcome must reach the broker before the session is closed: closing would make it
-        // unknown.
-        let before = match &request {
-            GateRequest::CloseSession { .. } => unreported(&state),
-            _ => Vec::new(),
-        };
-        let sent = tokio::select! {
-            sent = send_all(&mut sender, before, &request) => sent,
-            () = broken.cancelled() => false,
-        };
-        if !sent {
-            break;
-        }
-    }
-    broken.cancel();
-    ordered
-}
-
-/// Sends some reports and then a request. Returns whether everything went out.
-async fn send_all(
-    sender: &mut WsSender<GateRequest>,
-    before: Vec<GateRequest>,
-    request: &GateRequest,
-) -> bool {
-    for report in &before {
-        if sender.send(report).await.is_err() {
-            return false;
-        }
-    }
-    sender.send(request).await.is_ok()
-}
-
-/// Reports for all outcomes and reads that have not been sent on this connection.
-fn unreported(state: &LinkState) -> Vec<GateRequest> {
-    let mut finished = state.finished();
-    let unsent = finished.iter_mut().filter(|(_, (_, sent))| sent.is_none());
-    let report = |(id, (outcome, sent)): (&CommandId, &mut (Outcome, Option<u64>))| {
-        let r#ref = state.next_ref();
-        *sent = Some(r#ref);
-        GateRequest::Finished { r#ref, id: id.clone(), outcome: outcome.clone() }
-    };
-    let mut all: Vec<_> = unsent.map(report).collect();
-    drop(finished);
-    let mut reads = state.reads();
-    let unsent = reads.values_mut().filter(|report| report.sent.is_none());
-    all.extend(unsent.map(|report| report.request(state.next_ref())));
-    all
-}
-
-/// The report of an outcome, unless it has been sent on this connection.
-fn finished(state: &LinkState, id: CommandId) -> Option<GateRequest> {
-    let r#ref = state.next_ref();
-    let mut finished = state.finished();
-    let (outcome, sent) = finished.get_mut(&id)?;
-    if sent.is_some() {
-        return None;
-    }
-    *sent = Some(r#ref);
-    Some(GateRequest::Finished { r#ref, id, outcome: outcome.clone() })
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl Connection {
         info.host_key = checked.map(|checked| checked.host_key);
         let opened = link.open(info, self.cancel.clone()).await.map_err(|error| match error {
             LinkError::Down => Refusal::unreachable(),
-            LinkError::Timeout => Refusal::undecided(&error.to_string()),
+            LinkError::OtherLog | LinkError::Timeout => Refusal::undecided(&error.to_string()),
             LinkError::Refused(why) => Refusal::undecided(&why),
         })?;
         if current.is_some() {

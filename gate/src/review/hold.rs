@@ -351,6 +351,8 @@ impl InReview<'_> {
                 None
             }
             Step::Deliver(id, approved, rest) => {
+                let delivery = self.waiting.delivery(approved.content(), approved.input_ref());
+                shared.link.delivering(id.clone(), delivery);
                 self.review.input.give_back(rest);
                 self.status.erase().await;
                 Some(ReviewResult::Approved(id, approved))

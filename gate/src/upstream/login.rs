@@ -1,6 +1,6 @@
 //! Logs in to a target as `ssh` would for the user: agent keys, identity files, certificates. It
-//! must never use anything the agent sent, and a private key must never leave this process or the
-//! ssh-agent that holds it.
+//! must never use anything the agent sent, nor a private key itself: the holder of keys and the user's
+//! ssh-agent sign.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,12 @@ use russh::MethodKind;
 use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
+use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey};
 use tokio::net::UnixStream;
 
 use super::route::{ConnectError, Login, Target};
 use crate::boundary::TargetHandler;
+use crate::keyring::{KeyFile, Keyring};
 
 type Agent = AgentClient<UnixStream>;
 
@@ -51,12 +52,14 @@ pub(super) async fn login(
         notes: Vec::new(),
     };
     let done = match &target.login {
-        Login::Own(keys) => own(&mut attempt, keys).await?,
+        Login::Own(files) => own(&mut attempt, &target.keyring, files).await?,
         Login::User { identity_files, certificate_files, identities_only, agent } => {
             let certificates = certificates(identity_files, certificate_files);
-            let files = identities(identity_files);
+            let (mut held, files) =
+                identities(&target.keyring, identity_files, &mut attempt.notes).await;
             let agent = connect_agent(agent.as_deref(), &mut attempt.notes).await;
-            user(&mut attempt, &files, &certificates, *identities_only, agent).await?
+            let keys = Keys { files: &files, held: &mut held, agent };
+            user(&mut attempt, keys, &certificates, *identities_only).await?
         }
     };
     if done || attempt.none().await? {
@@ -92,29 +95,6 @@ impl Attempt<'_> {
             // Without server-sig-algs, SHA-512 is tried; SHA-1 never is.
             _ => Some(HashAlg::Sha512),
         }
-    }
-
-    async fn key(&mut self, key: &Arc<PrivateKey>) -> Result<bool, ConnectError> {
-        self.tried += 1;
-        self.last = fingerprint(key.public_key());
-        let hash = self.rsa_hash(&key.algorithm()).await;
-        let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
-        let result = self.handle.authenticate_publickey(self.user, key).await;
-        Ok(self.settle(result.map_err(|e| broken(&e))?))
-    }
-
-    async fn certificate(
-        &mut self,
-        key: &Arc<PrivateKey>,
-        certificate: &Certificate,
-    ) -> Result<bool, ConnectError> {
-        self.tried += 1;
-        self.last = certificate.to_openssh().unwrap_or_default();
-        let result = self
-            .handle
-            .authenticate_openssh_cert(self.user, Arc::clone(key), certificate.clone())
-            .await;
-        Ok(self.settle(result.map_err(|e| broken(&e))?))
     }
 
     async fn agent(
@@ -183,48 +163,82 @@ impl Attempt<'_> {
     }
 }
 
-async fn own(attempt: &mut Attempt<'_>, keys: &[Arc<PrivateKey>]) -> Result<bool, ConnectError> {
-    for key in keys {
+async fn own(
+    attempt: &mut Attempt<'_>,
+    keyring: &Arc<Keyring>,
+    files: &[PathBuf],
+) -> Result<bool, ConnectError> {
+    if files.is_empty() {
+        attempt.notes.push("the gate has no key of its own: start it with --identity".to_owned());
+        return Ok(false);
+    }
+    let (mut held, found) = match keyring.open(files.to_vec(), true).await {
+        Ok(opened) => opened,
+        Err(why) => {
+            attempt.notes.push(why);
+            return Ok(false);
+        }
+    };
+    for file in found {
         if attempt.over() {
             break;
         }
-        if attempt.key(key).await? {
-            return Ok(true);
+        match file {
+            KeyFile::Key(key) => {
+                if attempt.agent(&mut held, &identity(key), None).await? {
+                    return Ok(true);
+                }
+            }
+            other => attempt.notes.extend(other.unusable()),
         }
     }
-    if keys.is_empty() {
-        attempt.notes.push("the gate has no key of its own: start it with --identity".to_owned());
-    }
     Ok(false)
+}
+
+/// A key as agents name it.
+fn identity(key: PublicKey) -> AgentIdentity {
+    AgentIdentity::PublicKey { key, comment: String::new() }
 }
 
 /// One `IdentityFile`.
 struct Identity {
     path: PathBuf,
     public: Option<PublicKey>,
-    private: Result<Arc<PrivateKey>, String>,
+    /// Whether the holder of keys signs with it; why not otherwise.
+    signs: Result<(), String>,
 }
 
-fn identities(files: &[PathBuf]) -> Vec<Identity> {
-    files
-        .iter()
-        .map(|path| {
-            let private = match crate::keys::load_private_key(path) {
-                Ok(key) => Ok(Arc::new(key)),
-                Err(russh::keys::Error::KeyIsEncrypted) => Err(format!(
-                    "{} is encrypted and not in the agent: run ssh-add {}",
-                    path.display(),
-                    path.display()
-                )),
-                Err(error) => Err(format!("{} cannot be used: {error}", path.display())),
-            };
-            let public = match &private {
-                Ok(key) => Some(key.public_key().clone()),
-                Err(_) => read_public(path),
-            };
-            Identity { path: path.clone(), public, private }
-        })
-        .collect()
+/// The identity files, and who signs with them.
+async fn identities(
+    keyring: &Arc<Keyring>,
+    files: &[PathBuf],
+    notes: &mut Vec<String>,
+) -> (Option<Agent>, Vec<Identity>) {
+    if files.is_empty() {
+        return (None, Vec::new());
+    }
+    let (held, found) = match keyring.open(files.to_vec(), false).await {
+        Ok((held, found)) => (held, found),
+        Err(why) => {
+            notes.push(why);
+            return (None, Vec::new());
+        }
+    };
+    let identities = files.iter().zip(found).map(|(path, found)| {
+        let (public, signs) = match found {
+            KeyFile::Key(key) => (Some(key), Ok(())),
+            KeyFile::Encrypted => {
+                let path = path.display();
+                let why = format!("{path} is encrypted and not in the agent: run ssh-add {path}");
+                (None, Err(why))
+            }
+            KeyFile::Unusable(why) => {
+                (None, Err(format!("{} cannot be used: {why}", path.display())))
+            }
+        };
+        Identity { path: path.clone(), public: public.or_else(|| read_public(path)), signs }
+    });
+    (Some(held), identities.collect())
 }
 
 /// The public half next to a private key, or the file itself if it is a public key, which is how
@@ -268,15 +282,24 @@ async fn connect_agent(socket: Option<&Path>, notes: &mut Vec<String>) -> Option
     }
 }
 
+/// What a user may log in with.
+struct Keys<'a> {
+    files: &'a [Identity],
+    /// Who signs with those.
+    held: &'a mut Option<Agent>,
+    /// The user's own ssh-agent.
+    agent: Option<Agent>,
+}
+
 /// In the order of `ssh`: identity files whose key is in the agent, the agent's other keys (unless
 /// `IdentitiesOnly`), the remaining identity files.
 async fn user(
     attempt: &mut Attempt<'_>,
-    files: &[Identity],
+    keys: Keys<'_>,
     certificates: &[Certificate],
     identities_only: bool,
-    mut agent: Option<Agent>,
 ) -> Result<bool, ConnectError> {
+    let Keys { files, held, mut agent } = keys;
     let mut in_agent: Vec<AgentIdentity> = match &mut agent {
         Some(agent) => agent.request_identities().await.unwrap_or_else(|error| {
             attempt.notes.push(format!("the ssh-agent does not list its keys: {error}"));
@@ -316,21 +339,22 @@ async fn user(
         if known.is_some_and(|k| done.contains(&k)) {
             continue;
         }
-        match &file.private {
-            Ok(key) => {
-                let own =
-                    certificates.iter().find(|c| c.public_key() == key.public_key().key_data());
+        match (&file.signs, &file.public, held.as_mut()) {
+            (Ok(()), Some(public), Some(held)) => {
+                let key = identity(public.clone());
+                let own = certificates.iter().find(|c| c.public_key() == public.key_data());
                 if let Some(certificate) = own
                     && !attempt.over()
-                    && attempt.certificate(key, certificate).await?
+                    && attempt.agent(held, &key, Some(certificate)).await?
                 {
                     return Ok(true);
                 }
-                if !attempt.over() && attempt.key(key).await? {
+                if !attempt.over() && attempt.agent(held, &key, None).await? {
                     return Ok(true);
                 }
             }
-            Err(note) => {
+            (Ok(()), ..) => {}
+            (Err(note), ..) => {
                 tracing::debug!(path = %file.path.display(), %note, "identity skipped");
                 attempt.notes.push(note.clone());
             }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expacti_protocol::uplink::{HostKeyChecking, TargetRoute};
-use russh::keys::{PrivateKey, PublicKey};
+use russh::keys::PublicKey;
 
+use crate::keyring::Keyring;
 use crate::limits::Limits;
 
 /// Why a target cannot be used; the text is for the agent.
@@ -52,7 +53,7 @@ pub(crate) enum Login {
         agent: Option<PathBuf>,
     },
     /// With the gate's own keys.
-    Own(Vec<Arc<PrivateKey>>),
+    Own(Vec<PathBuf>),
 }
 
 /// A target, and how to reach it.
@@ -64,6 +65,8 @@ pub(crate) struct Target {
     pub(crate) user: String,
     pub(crate) host_keys: HostKeys,
     pub(crate) login: Login,
+    /// Who has the keys.
+    pub(crate) keyring: Arc<Keyring>,
     pub(crate) transport: Option<Vec<String>>,
     pub(crate) connect_timeout: Duration,
     pub(crate) login_timeout: Duration,
@@ -73,7 +76,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// From the uplink header of a local connection.
-    pub(crate) fn from_route(route: TargetRoute, limits: &Limits) -> Self {
+    pub(crate) fn from_route(route: TargetRoute, limits: &Limits, keyring: Arc<Keyring>) -> Self {
         let paths = |list: Vec<String>| list.into_iter().map(PathBuf::from).collect();
         let port = if route.port == 0 { 22 } else { route.port };
         Self {
@@ -95,6 +98,7 @@ impl Target {
                 identities_only: route.identities_only,
                 agent: route.identity_agent.map(PathBuf::from),
             },
+            keyring,
             transport: route.transport.filter(|argv| !argv.is_empty()),
             connect_timeout: route
                 .connect_timeout

@@ -55,7 +55,12 @@ struct State {
     refusing: Mutex<bool>,
     agents: Mutex<HashMap<String, PrincipalView>>,
     targets: Mutex<Vec<Target>>,
+    /// The answer to a question for the head of the log after that many entries.
+    heads: Mutex<Option<HeadAnswer>>,
 }
+
+/// Answers who has seen so many entries of the log; `None`: it has no answer.
+pub type HeadAnswer = Box<dyn Fn(u64) -> Option<String> + Send>;
 
 #[derive(Clone)]
 pub struct Broker {
@@ -85,6 +90,7 @@ impl Broker {
             refusing: Mutex::new(false),
             agents: Mutex::default(),
             targets: Mutex::default(),
+            heads: Mutex::default(),
         });
         let serving = Arc::clone(&state);
         let task = tokio::spawn(async move {
@@ -121,6 +127,10 @@ impl Broker {
 
     pub fn set_targets(&self, targets: Vec<Target>) {
         *self.state.targets.lock().unwrap() = targets;
+    }
+
+    pub fn show_heads(&self, heads: HeadAnswer) {
+        *self.state.heads.lock().unwrap() = Some(heads);
     }
 
     /// Cuts the link; with `stay_away` no new one is accepted.
@@ -305,6 +315,16 @@ async fn http(state: &State, mut stream: UnixStream) {
             (200, serde_json::to_string(&wrap).unwrap())
         } else {
             (404, "{\"code\":\"not_found\",\"message\":\"no such wrap\"}".to_owned())
+        }
+    } else if let Some(rest) = head.strip_prefix("GET /v1/checkpoint/consistency?from=") {
+        let from = rest.split(' ').next().unwrap().parse().unwrap();
+        let heads = state.heads.lock().unwrap();
+        match heads.as_ref().and_then(|heads| heads(from)) {
+            Some(shown) => (200, shown),
+            None if heads.is_none() => {
+                (404, "{\"code\":\"not_found\",\"message\":\"no entry yet\"}".to_owned())
+            }
+            None => (500, "{\"code\":\"failed\",\"message\":\"it has no head\"}".to_owned()),
         }
     } else if head.starts_with("GET /v1/targets ") {
         (200, serde_json::to_string(&*state.targets.lock().unwrap()).unwrap())

@@ -16,6 +16,7 @@ mod hostile;
 mod jump;
 mod latency;
 mod library;
+mod log_watch;
 mod login;
 mod mux;
 mod names;

@@ -82,7 +82,7 @@ fn what_is_typed_without_echo_is_kept_nowhere() {
     assert_eq!(w.decisions().last().unwrap().sha256, pending.sha256, "the gate needs the real one");
     w.release(&id, &session, password).unwrap();
     let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
-    w.run(|state, now| state.finished(GATE, &id, outcome, now)).unwrap();
+    w.run(|state, now| state.finished(GATE, &id, (outcome, None), now)).unwrap();
     w.run(State::end).unwrap();
     let disk = format!("{:?} {:?} {:?}", w.disk, w.reviewed.get(1..), w.recorder.shown());
     let digest = Digest::of(password.as_bytes()).to_string();
@@ -267,7 +267,7 @@ fn secrets_are_shown_to_whoever_decides_and_after_that_on_request() {
     assert!(!view(&w, &id).text.command.contains("hunter22"), "decided: masked");
     assert_eq!(reveal(&mut w, &alice).unwrap().command, command);
     w.release(&id, &session, command).unwrap();
-    w.run(|l, now| l.finished(GATE, &id, Outcome::default(), now)).unwrap();
+    w.run(|l, now| l.finished(GATE, &id, (Outcome::default(), None), now)).unwrap();
     assert_eq!(code(reveal(&mut w, &alice)), ErrorCode::NotFound, "not kept");
     let entries = w.entries();
     let revealed: Vec<_> =
@@ -383,7 +383,7 @@ fn a_secret_leaves_by_no_field() {
         if allow {
             w.release(&id, &session, &command).unwrap();
             let outcome = Outcome::unknown(format!("lost at {SECRET}"));
-            w.run(|l, now| l.finished(GATE, &id, outcome, now)).unwrap();
+            w.run(|l, now| l.finished(GATE, &id, (outcome, None), now)).unwrap();
         }
     };
     for allow in [Some(true), Some(false), None] {

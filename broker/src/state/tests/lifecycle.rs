@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::items::quorum;
 use super::world::*;
+use crate::state::holder::Holder;
 use crate::state::release::RELEASE_WINDOW;
 use crate::state::{GateId, Loaded, Peer, Write};
 
@@ -37,7 +38,7 @@ fn a_command_is_allowed_released_and_finished_once() {
     w.release(&id, &session, "uname -a").unwrap();
     assert_eq!(code(w.release(&id, &session, "uname -a")), ErrorCode::TooLate);
     let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
-    w.run(|state, now| state.finished(GATE, &id, outcome, now)).unwrap();
+    w.run(|state, now| state.finished(GATE, &id, (outcome, None), now)).unwrap();
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "decision", "released", "finished"]);
 }
@@ -222,10 +223,14 @@ fn a_gate_that_was_cut_off_reports_the_end_after_all() {
     let view = stored(&w);
     assert_eq!(view.state, CommandState::Unknown);
     let outcome = Outcome { exit_status: Some(3), ..Outcome::default() };
-    w.run(|state, now| state.finished_after_all(view, outcome.clone(), now)).unwrap();
+    w.run(|state, now| {
+        state.finished_after_all(view, Holder::default(), (outcome.clone(), None), now)
+    })
+    .unwrap();
     let view = stored(&w);
     assert_eq!((view.state, view.outcome.clone()), (CommandState::Finished, Some(outcome.clone())));
-    let again = w.run(|state, now| state.finished_after_all(view, outcome, now));
+    let again =
+        w.run(|state, now| state.finished_after_all(view, Holder::default(), (outcome, None), now));
     assert_eq!(code(again), ErrorCode::TooLate);
     let kinds: Vec<_> = w.entries()[id.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "decision", "released", "unknown", "finished"]);
@@ -246,7 +251,7 @@ fn standard_input_that_waits_ends_with_its_command() {
         panic!("the script was not taken")
     };
     let outcome = Outcome { exit_status: Some(0), ..Outcome::default() };
-    w.run(|state, now| state.finished(GATE, &id, outcome, now)).unwrap();
+    w.run(|state, now| state.finished(GATE, &id, (outcome, None), now)).unwrap();
     let kinds: Vec<_> = w.entries()[child.as_str()].iter().map(|(k, _)| k.clone()).collect();
     assert_eq!(kinds, ["command_submitted", "withdrawn"]);
     assert_eq!(code(w.decide(&peer("alice", Role::Reviewer), &child, true)), ErrorCode::NotFound);
@@ -409,7 +414,7 @@ fn a_release_that_crosses_the_withdrawal_ends_as_withdrawn() {
     // The other way round: the gate asked for the release, and does not use it.
     let not_sent = Outcome { unknown: Some("^C".into()), not_sent: true, ..Outcome::default() };
     let id = w.submit(&session, "uptime");
-    w.run(|l, now| l.finished(GATE, &id, not_sent.clone(), now)).unwrap();
+    w.run(|l, now| l.finished(GATE, &id, (not_sent.clone(), None), now)).unwrap();
     assert_eq!(kinds(&w, &id), ["command_submitted", "decision", "released", "withdrawn"]);
     // With a link that broke in between, it is known after all.
     let id = w.submit(&session, "uptime");
@@ -420,7 +425,7 @@ fn a_release_that_crosses_the_withdrawal_ends_as_withdrawn() {
     });
     let view: CommandView = serde_json::from_str(stored.unwrap().as_str()).unwrap();
     assert_eq!(view.state, CommandState::Unknown);
-    w.run(|l, now| l.finished_after_all(view, not_sent, now)).unwrap();
+    w.run(|l, now| l.finished_after_all(view, Holder::default(), (not_sent, None), now)).unwrap();
     let all = ["command_submitted", "decision", "released", "unknown", "withdrawn"];
     assert_eq!(kinds(&w, &id), all);
 }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod covers;
+mod gates;
 mod input;
 mod items;
 mod lapses;

@@ -85,7 +85,7 @@ proptest! {
                     prop_assert!(as_submitted || done.is_err());
                 },
                 Step::Finish { which } => if let Some((id, ..)) = at(which) {
-                    let _ = w.state.job(|l| l.finished(GATE, &id, Outcome::default(), now));
+                    let _ = w.state.job(|l| l.finished(GATE, &id, (Outcome::default(), None), now));
                 },
                 Step::Withdraw { which } => if let Some((id, ..)) = at(which) {
                     let _ = w.state.job(|l| l.withdraw(GATE, &id, "^C", now));

@@ -10,10 +10,12 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::input::InputRef;
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{DecisionMessage, ReviewerEvent};
+use expacti_protocol::signed::SignedText;
+use expacti_signing::{Allowed, DECISION_NAMESPACE, Decision, Item};
 
 use serde_json::Value;
 
-use super::world::{GATE, World, message, peer, submission};
+use super::world::{GATE, World, key, message, peer, sign, submission};
 use crate::state::for_viewer;
 
 const SECRET: &str = "S3cr-et9x";
@@ -44,8 +46,15 @@ impl World {
     ) {
         let alice = peer("alice", Role::Reviewer);
         let all = Some(given(input)).filter(|given| given.bytes > 0);
-        let signature = Some("signed".to_owned());
-        let statement = signature.clone();
+        // Somebody signs the item, as the gate states it.
+        let asked = submission(session, command);
+        let item = Item::of(&asked, command.len(), &Default::default(), String::new(), [0; 32], 1);
+        let text = item.text().unwrap();
+        let decision = Decision::allowing(vec![Allowed { input: all, ..Allowed::new(item) }]);
+        let signed = sign(&key(5), DECISION_NAMESPACE, decision.text().unwrap());
+        self.state.commands.get_mut(id).unwrap().view.item =
+            Some(SignedText { statement: text, signature: String::new() });
+        let (statement, signature) = (Some(signed.statement), Some(signed.signature));
         let message = DecisionMessage { input: all, statement, signature, ..message(id, true) };
         self.run(|s, now| s.decide(&alice, &message, now)).unwrap();
         let digest = Digest::of(command.as_bytes());
@@ -125,7 +134,7 @@ fn joined_input_that_is_a_secret_is_not_kept() {
             assert_gone(&format!("{:?}", w.disk), input, command);
             if allow {
                 w.allow_and_finish(&id, &session, command, input);
-                w.run(|s, now| s.finished(GATE, &id, flowed(input), now)).unwrap();
+                w.run(|s, now| s.finished(GATE, &id, (flowed(input), None), now)).unwrap();
             } else {
                 w.decide(&peer("alice", Role::Reviewer), &id, false).unwrap();
             }
@@ -173,7 +182,7 @@ fn items_that_hold_a_secret_are_not_kept() {
             let viewer = format!("{:?}", *for_viewer(view).unwrap());
             assert!(!viewer.contains("et9x"), "{command}: {viewer}");
             w.allow_and_finish(&id, &session, piece, b"");
-            w.run(|s, now| s.finished(GATE, &id, Outcome::default(), now)).unwrap();
+            w.run(|s, now| s.finished(GATE, &id, (Outcome::default(), None), now)).unwrap();
             let entries = w.entries();
             let decision = |(kind, _): &&(String, Value)| kind == "decision";
             let signed = entries[id.as_str()].iter().find(decision).unwrap().1["signed"].clone();
@@ -182,7 +191,7 @@ fn items_that_hold_a_secret_are_not_kept() {
             assert!(!piece.starts_with("id") || !signed.is_null(), "{command}");
         }
         let all = pieces.concat();
-        w.run(|s, now| s.finished(GATE, &parent, flowed(all.as_bytes()), now)).unwrap();
+        w.run(|s, now| s.finished(GATE, &parent, (flowed(all.as_bytes()), None), now)).unwrap();
         w.run(|s, now| s.close_session(GATE, &session, now)).unwrap();
         let left = w.left();
         assert!(!left.contains("et9x") && !left.contains("S3cr"), "{command}: {left}");

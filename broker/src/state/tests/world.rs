@@ -16,6 +16,10 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode, ReviewerEvent};
 use expacti_protocol::session::{Pty, SessionInfo};
+use expacti_protocol::signed::SignedText;
+use russh::keys::PrivateKey;
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
 use serde_json::Value;
 
 use crate::state::{
@@ -217,6 +221,16 @@ impl World {
         }
         all
     }
+}
+
+/// A key of a gate or a person.
+pub(super) fn key(seed: u8) -> PrivateKey {
+    PrivateKey::new(Ed25519Keypair::from_seed(&[seed; 32]).into(), "").unwrap()
+}
+
+pub(super) fn sign(key: &PrivateKey, namespace: &str, statement: String) -> SignedText {
+    let signature = SshSig::sign(key, namespace, HashAlg::Sha256, statement.as_bytes()).unwrap();
+    SignedText { statement, signature: signature.to_pem(LineEnding::LF).unwrap() }
 }
 
 pub(super) fn submission(session: &SessionId, command: &str) -> Submission {

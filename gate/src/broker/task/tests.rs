@@ -21,6 +21,12 @@ struct World {
     id: CommandId,
 }
 
+fn reporter() -> super::super::reporter::Reporter {
+    let pair = russh::keys::ssh_key::private::Ed25519Keypair::from_seed(&[1; 32]);
+    let key = russh::keys::PrivateKey::new(pair.into(), "").unwrap();
+    super::super::reporter::Reporter::new(key).unwrap()
+}
+
 impl World {
     fn new() -> Self {
         let (status, _) = watch::channel(LinkStatus::Connected);
@@ -30,6 +36,9 @@ impl World {
             finished: std::sync::Mutex::new(BTreeMap::new()),
             reads: std::sync::Mutex::new(BTreeMap::new()),
             grants_over: broadcast::channel(1).0,
+            delivered: Default::default(),
+            log: None,
+            reporter: reporter(),
             rulebook: crate::approval::PassedOn::default(),
         };
         let endpoint = Endpoint::unix("/nowhere");
