@@ -33,7 +33,7 @@ impl Link {
     /// The running broker, or the data directory when none runs on this machine.
     pub(crate) async fn running_or_offline(config: &Config) -> Result<Self, Failure> {
         let link = Self::running(config)?;
-        if !config.is_local() {
+        if !config.is_local() || config.is_led_to_service() {
             return Ok(link);
         }
         match link.client.get::<Status>("/v1/status").await {
@@ -53,7 +53,7 @@ impl Link {
             .home
             .broker_socket()
             .with_file_name(format!("offline-{}.sock", std::process::id()));
-        let listener = installation::bind(&socket)?;
+        let listener = installation::bind(&socket, installation::For::Owner)?;
         let (serving, stop) = (broker.clone(), CancellationToken::new());
         let inner = stop.clone();
         tokio::spawn(async move { serving.serve_unix(listener, inner).await });

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use expacti_protocol::http::{
     NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView, SigningKey, Target,
+    UnixUser,
 };
 use expacti_protocol::principal::Role;
 
@@ -13,12 +14,12 @@ use crate::cli::{
 };
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::{print, segment};
+use crate::{machine, print, segment};
 
 /// `expacti reviewer`.
 pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bool) -> Outcome {
     match command {
-        ReviewerCommand::Add { name, role, key } => {
+        ReviewerCommand::Add { name, role, key, unix_user } => {
             let role = match role {
                 RoleArg::Admin => Role::Admin,
                 RoleArg::Reviewer => Role::Reviewer,
@@ -26,7 +27,13 @@ pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bo
             };
             // Read before anything happens.
             let public_key = key.as_deref().map(read_key).transpose()?;
-            let new = NewPrincipal { name: name.clone(), role, public_key: None, owner: None };
+            let new = NewPrincipal {
+                name: name.clone(),
+                role,
+                public_key: None,
+                owner: None,
+                unix_user: unix_user.map(|user| known_user(config, user)).transpose()?,
+            };
             let added = add(config, new, json).await?;
             if let Some(public_key) = public_key {
                 add_key(config, NewSigningKey { person: name, public_key }).await?;
@@ -38,6 +45,21 @@ pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bo
             list(config, &[Role::Admin, Role::Owner, Role::Reviewer, Role::Viewer], json).await
         }
         ReviewerCommand::Remove { name } => remove(config, &name, json).await,
+    }
+}
+
+/// A user of this machine.
+fn known_user(config: &Config, name: String) -> Result<UnixUser, Failure> {
+    if config.home.service().is_none() || !config.is_local() {
+        return Err(Failure::usage(
+            "--unix-user: only the service of a machine knows people by their users; `sudo expacti setup` \
+             makes one",
+        ));
+    }
+    match nix::unistd::User::from_name(&name) {
+        Ok(Some(user)) => Ok(UnixUser { name, uid: user.uid.as_raw() }),
+        Ok(None) => Err(Failure::usage(format!("there is no user {name:?} on this machine"))),
+        Err(e) => Err(Failure::failed(format!("failed to look up the user {name:?}: {e}"))),
     }
 }
 
@@ -104,8 +126,10 @@ async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -
 }
 
 async fn add_key(config: &Config, new: NewSigningKey) -> Result<SigningKey, Failure> {
-    let link = Link::running(config)?;
-    Ok(link.client.post("/v1/signing-keys", &new).await?)
+    let link = Link::running_or_offline(config).await?;
+    let added = link.client.post("/v1/signing-keys", &new).await;
+    link.close().await;
+    Ok(added?)
 }
 
 fn read_key(path: &Path) -> Result<String, Failure> {
@@ -128,7 +152,13 @@ pub(crate) async fn agent(config: &Config, command: AgentCommand, json: bool) ->
             } else {
                 text
             };
-            let new = NewPrincipal { name, role: Role::Agent, public_key: Some(text), owner };
+            let new = NewPrincipal {
+                name,
+                role: Role::Agent,
+                public_key: Some(text),
+                owner,
+                unix_user: None,
+            };
             add(config, new, json).await
         }
         AgentCommand::List => list(config, &[Role::Agent], json).await,
@@ -153,7 +183,13 @@ pub(crate) async fn gate(config: &Config, command: GateCommand, json: bool) -> O
         GateCommand::Add { name } => {
             add(
                 config,
-                NewPrincipal { name, role: Role::Gate, public_key: None, owner: None },
+                NewPrincipal {
+                    name,
+                    role: Role::Gate,
+                    public_key: None,
+                    owner: None,
+                    unix_user: None,
+                },
                 json,
             )
             .await
@@ -232,6 +268,15 @@ async fn remove(config: &Config, name: &str, json: bool) -> Outcome {
 
 /// `expacti target`.
 pub(crate) async fn target(config: &Config, command: TargetCommand, json: bool) -> Outcome {
+    if matches!(command, TargetCommand::Key) {
+        let key = machine::target_key(&config.home)?;
+        if json {
+            print::json(&serde_json::json!({ "public_key": key }))?;
+        } else {
+            print::line(&key)?;
+        }
+        return Ok(0);
+    }
     let link = Link::running_or_offline(config).await?;
     let result = target_command(&link, command, json).await;
     link.close().await;
@@ -253,6 +298,8 @@ async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outc
                 ))?;
             }
         }
+        // Asked before there was a link.
+        TargetCommand::Key => {}
         TargetCommand::List => {
             let all: Vec<Target> = link.client.get("/v1/targets").await?;
             if json {

@@ -154,7 +154,9 @@ fn servers(config: &Config, command: ServersCommand, json: bool) -> Outcome {
         ServersCommand::Reviewer(command) => wait(admin::reviewer(config, command, json)),
         ServersCommand::Status => local::status(config, json),
         ServersCommand::Target(command) => wait(admin::target(config, command, json)),
-        ServersCommand::Up { foreground: true, detached } => daemon::foreground(config, detached),
+        ServersCommand::Up { foreground: true, detached, service } => {
+            daemon::foreground(config, detached, service)
+        }
         ServersCommand::Up { .. } => local::up(config, json),
     }
 }

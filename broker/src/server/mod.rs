@@ -9,6 +9,7 @@ mod doors;
 mod gate_ws;
 mod log;
 mod lookup;
+mod machine;
 mod principals;
 mod proofs;
 mod reviewer_ws;

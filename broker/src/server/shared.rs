@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     warnings: Mutex<Vec<String>>,
     /// The broker of one person, who approves on the machine on which agents run.
     local: AtomicBool,
+    /// The broker of a whole machine: every user may connect to its socket.
+    machine: AtomicBool,
 }
 
 impl Shared {
@@ -40,6 +42,16 @@ impl Shared {
     /// Agents run on this machine, as the person who approves.
     pub(crate) fn set_local(&self) {
         self.local.store(true, Ordering::Release);
+    }
+
+    /// Every user of this machine may connect.
+    pub(super) fn set_machine(&self) {
+        self.machine.store(true, Ordering::Release);
+    }
+
+    /// Whether every user of this machine may connect.
+    pub(super) fn serves_machine(&self) -> bool {
+        self.machine.load(Ordering::Acquire)
     }
 
     /// What whoever reviews must know. It depends on the keys that are there now.

@@ -54,6 +54,7 @@ impl State {
         if self.principals.get(&new.name).is_some() {
             return Err(Refusal::invalid(format!("there is a principal {} already", new.name)));
         }
+        self.check_unix_user(new)?;
         let public_key = new.public_key.as_deref().map(credential).transpose()?;
         if new.role == Role::Agent && public_key.is_none() {
             return Err(Refusal::invalid(
@@ -85,6 +86,7 @@ impl State {
             role: new.role,
             public_key,
             owner: new.owner.clone(),
+            unix_user: new.unix_user.clone(),
             created_at: now.seconds(),
         };
         self.principals.insert(view.name.clone(), view.clone());
@@ -104,6 +106,7 @@ impl State {
             .with("by", by.name.as_str())
             .with_some("public_key", view.public_key.clone())
             .with_some("owner", view.owner.clone())
+            .with_some("unix_user", view.unix_user.as_ref().map(|user| user.name.clone()))
             .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by));
         self.audit(&entry)?;
         if view.role.may_decide() {

@@ -33,6 +33,7 @@ pub async fn serve_with(
             role: Role::Agent,
             public_key: None,
             owner: Some("bob".to_owned()),
+            unix_user: None,
             created_at: 0,
         },
     );
@@ -193,6 +194,7 @@ async fn agents_by_certificate() {
             role: Role::Agent,
             public_key: Some(line.clone()),
             owner: None,
+            unix_user: None,
             created_at: 0,
         },
     );

@@ -443,6 +443,7 @@ impl Survey<'_> {
             }
         }
         let mut own: Vec<PathBuf> = self.own.dirs().map(Path::to_owned).into();
+        own.extend(self.own.service().map(Path::to_owned));
         for home in &self.homes {
             // Those of an installation that is not this wrap's.
             own.extend([".config/expacti", ".local/share/expacti"].map(|dir| home.join(dir)));

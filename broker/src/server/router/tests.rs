@@ -82,7 +82,13 @@ async fn tokens(broker: &Broker) -> Vec<Option<String>> {
     let owner = crate::Peer { name: "root".to_owned(), role: Role::Owner, inside_wrap: false };
     let mut tokens = vec![None, Some("nobody's".to_owned())];
     for role in [Role::Admin, Role::Reviewer, Role::Viewer, Role::Gate] {
-        let new = NewPrincipal { name: format!("a-{role}"), role, public_key: None, owner: None };
+        let new = NewPrincipal {
+            name: format!("a-{role}"),
+            role,
+            public_key: None,
+            owner: None,
+            unix_user: None,
+        };
         match broker.add_principal(owner.clone(), new).await.unwrap() {
             PrincipalAdded::Done(created) => tokens.push(created.token),
             PrincipalAdded::Waiting { .. } => unreachable!("no policy asks for approval"),
