@@ -384,7 +384,8 @@ impl Survey<'_> {
         content.push(Item::new("user", ItemKind::Directory { mode: 0o755 }));
         content.push(Item::new(format!("user/{}", self.uid), ItemKind::Directory { mode: 0o700 }));
         // What is covered in it, and what lies in that, must be there.
-        for dir in self.own.dirs().iter().filter_map(|dir| std::fs::canonicalize(dir).ok()) {
+        let own = self.own.dirs().into_iter().chain(self.own.service());
+        for dir in own.filter_map(|dir| std::fs::canonicalize(dir).ok()) {
             if let Ok(inner) = dir.strip_prefix(run) {
                 content.push(Item::new(inner, ItemKind::Directory { mode: 0o700 }));
             }
