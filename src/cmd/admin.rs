@@ -34,11 +34,18 @@ pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bo
                 owner: None,
                 unix_user: unix_user.map(|user| known_user(config, user)).transpose()?,
             };
-            let added = add(config, new, json).await?;
-            if let Some(public_key) = public_key {
-                add_key(config, NewSigningKey { person: name, public_key }).await?;
-            }
-            Ok(added)
+            // One link for both: without a running broker there is no second one.
+            let link = Link::running_or_offline(config).await?;
+            let added = async {
+                let added = add_with(&link, new, json).await?;
+                if let Some(public_key) = public_key {
+                    add_key(&link, NewSigningKey { person: name, public_key }).await?;
+                }
+                Ok(added)
+            };
+            let added = added.await;
+            link.close().await;
+            added
         }
         ReviewerCommand::Key(command) => signing_keys(config, command, json).await,
         ReviewerCommand::List => {
@@ -65,11 +72,17 @@ fn known_user(config: &Config, name: String) -> Result<UnixUser, Failure> {
 
 /// `expacti reviewer key`.
 async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -> Outcome {
-    let link = Link::running(config)?;
+    let link = Link::running_or_offline(config).await?;
+    let result = signing_keys_with(&link, command, json).await;
+    link.close().await;
+    result
+}
+
+async fn signing_keys_with(link: &Link, command: SigningKeyCommand, json: bool) -> Outcome {
     match command {
         SigningKeyCommand::Add { name, file } => {
             let public_key = read_key(&file)?;
-            let key = add_key(config, NewSigningKey { person: name, public_key }).await?;
+            let key = add_key(link, NewSigningKey { person: name, public_key }).await?;
             if json {
                 print::json(&key)?;
             } else {
@@ -125,11 +138,8 @@ async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -
     Ok(0)
 }
 
-async fn add_key(config: &Config, new: NewSigningKey) -> Result<SigningKey, Failure> {
-    let link = Link::running_or_offline(config).await?;
-    let added = link.client.post("/v1/signing-keys", &new).await;
-    link.close().await;
-    Ok(added?)
+async fn add_key(link: &Link, new: NewSigningKey) -> Result<SigningKey, Failure> {
+    Ok(link.client.post("/v1/signing-keys", &new).await?)
 }
 
 fn read_key(path: &Path) -> Result<String, Failure> {
@@ -201,9 +211,13 @@ pub(crate) async fn gate(config: &Config, command: GateCommand, json: bool) -> O
 
 async fn add(config: &Config, new: NewPrincipal, json: bool) -> Outcome {
     let link = Link::running_or_offline(config).await?;
-    let added: Result<PrincipalAdded, _> = link.client.post("/v1/principals", &new).await;
+    let added = add_with(&link, new, json).await;
     link.close().await;
-    let added = added?;
+    added
+}
+
+async fn add_with(link: &Link, new: NewPrincipal, json: bool) -> Outcome {
+    let added: PrincipalAdded = link.client.post("/v1/principals", &new).await?;
     if json {
         print::json(&added)?;
         return Ok(0);

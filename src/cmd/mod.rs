@@ -17,6 +17,7 @@ mod review;
 mod risk;
 mod rules;
 mod servers;
+mod service;
 mod sessions;
 mod setup;
 mod taint;
@@ -134,7 +135,11 @@ fn set_up(config: &Config, command: SetUpCommand, json: bool) -> Outcome {
         SetUpCommand::Completions { shell } => generate::completions(shell),
         SetUpCommand::Config(ConfigCommand::Show) => show(config, json),
         SetUpCommand::Doctor => doctor::run(config, json),
-        SetUpCommand::Setup { undo, yes, .. } => setup::run(config, undo, yes),
+        SetUpCommand::Setup { user: true, undo, yes, .. } => setup::run(config, undo, yes),
+        SetUpCommand::Setup { reviewer, key, undo, purge, yes, .. } => {
+            let (reviewers, keys) = (reviewer, key);
+            service::run(config, &service::Wanted { reviewers, keys, undo, purge, yes })
+        }
         SetUpCommand::Man { out } => generate::man(out.as_deref()),
         SetUpCommand::Policy(command) => wait(policy::run(config, command, json)),
         SetUpCommand::Rules(command) => wait(rules::run(config, command, json)),
