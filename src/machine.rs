@@ -73,6 +73,7 @@ pub(crate) fn publish(path: &Path, text: &str) -> Result<(), Failure> {
 /// The key by which the service's gate logs in to targets, as a line of `authorized_keys`.
 pub(crate) fn target_key(home: &Home) -> Result<String, Failure> {
     if home.is_service() {
+        crate::installation::restrict_umask();
         let key = expacti_gate::load_or_create_host_key(&home.target_key())
             .map_err(|e| Failure::failed(e.to_string()))?;
         let mut public = key.public_key().clone();

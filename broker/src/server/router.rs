@@ -108,4 +108,7 @@ impl Broker {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+mod machine_tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
