@@ -219,6 +219,10 @@ impl Wraps {
         let (registered, wraps) = self.registered();
         let below = || by_ancestry && ancestry::is_inside_wrap(process.pid(), &wraps);
         let origin = Origin::judge(own.as_ref(), &registered, ids, below);
+        // One of another user that lives elsewhere cannot be looked at, and that much is known of it.
+        if origin == Origin::Unreadable && process.is_in_another_namespace() {
+            return Origin::Foreign;
+        }
         // As long as it lives its number is its own: what was said of the number was said of it.
         if origin == Origin::Outside && !process.is_alive() { Origin::Gone } else { origin }
     }
