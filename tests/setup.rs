@@ -10,7 +10,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use expacti_harness::{Island, Run, island, until};
+use expacti_harness::{Island, Run, island, prerequisites, until};
 
 /// Which directories setup may touch.
 const TOUCHED: &[&str] = &["/etc", "/run", "/usr/local", "/var/lib"];
@@ -101,7 +101,7 @@ impl Machine {
 #[test]
 fn a_command_of_the_agents_user_runs_when_the_reviewer_has_signed_it() -> Result<()> {
     let island = island!();
-    let before = island.listing(TOUCHED)?;
+    let before = island.changes(TOUCHED)?;
     let mut m = Machine::set_up(island)?;
     // Twice is once.
     let again = m.setup()?;
@@ -148,7 +148,7 @@ fn a_command_of_the_agents_user_runs_when_the_reviewer_has_signed_it() -> Result
     // Taken away, with the service running: the data stays, and is nobody's but root's.
     m.island.root_expacti(&["setup", "--undo", "--yes"])?.expect_code(0)?;
     m.service.take().unwrap().wait()?.expect_code(0)?;
-    let left = m.island.listing(TOUCHED)?;
+    let left = m.island.changes(TOUCHED)?;
     let left: Vec<&String> =
         left.iter().filter(|line| !is_of_users(line) && !before.contains(line)).collect();
     ensure!(
@@ -173,7 +173,7 @@ fn a_command_of_the_agents_user_runs_when_the_reviewer_has_signed_it() -> Result
     m.island.root_expacti(&["target", "list"])?.expect_code(0)?;
     m.island.root_expacti(&["setup", "--undo", "--purge", "--yes"])?.expect_code(0)?;
     m.service.take().unwrap().wait()?.expect_code(0)?;
-    let after = m.island.listing(TOUCHED)?;
+    let after = m.island.changes(TOUCHED)?;
     let gone: Vec<_> =
         before.iter().filter(|line| !after.contains(line) && !is_of_users(line)).collect();
     let new: Vec<_> =
@@ -182,13 +182,11 @@ fn a_command_of_the_agents_user_runs_when_the_reviewer_has_signed_it() -> Result
     Ok(())
 }
 
-/// What making users changes.
+/// What making users changes, and what the test itself does beside.
 fn is_of_users(line: &str) -> bool {
     let path = line.split(' ').next().unwrap_or_default();
-    let files = ["passwd", "shadow", "group", "gshadow", "subuid", "subgid"];
+    let files = ["passwd", "shadow", "group", "gshadow", "subuid", "subgid", ".pwd.lock"];
     files.iter().any(|file| path.trim_end_matches('-') == format!("/etc/{file}"))
-        || path == "/etc/.pwd.lock"
-        || path == "/etc"
 }
 
 /// Reading, as the agent's user: none of it may say anything.
@@ -256,12 +254,33 @@ fn the_agents_user_reads_nothing_of_the_service() -> Result<()> {
         asked.expect_stderr("is no reviewer of this machine")?;
     }
     ensure!(m.pid()? == pid, "the service was ended");
+    // Each user is told what holds for them, and nothing is promised that does not.
+    let broken = |user: &str| -> Result<Vec<String>> {
+        let said = m.island.user_runs(user, &["expacti", "doctor", "--json"]).run()?;
+        let checks = said.json()?;
+        let promises = checks.as_array().unwrap().iter().filter(|c| c["promise"] == true);
+        let promises: Vec<_> = promises.collect();
+        ensure!(promises.len() == 7, "{}", said.describe());
+        let broken = promises.iter().filter(|c| c["result"] != "ok");
+        Ok(broken.map(|c| c["name"].as_str().unwrap().to_owned()).collect())
+    };
+    ensure!(broken("bot")? == [""; 0], "{:?}", broken("bot")?);
+    ensure!(broken("alice")? == ["approvals", "other user"], "{:?}", broken("alice")?);
+    m.island.key("bot", ".id")?;
+    m.island.user_runs("bot", &["sh", "-c", "mkdir -p .ssh; mv .id .ssh/id_ed25519"]).run()?;
+    ensure!(broken("bot")? == ["target keys"], "{:?}", broken("bot")?);
+    m.island.root(&["chmod", "g+w", "/etc/expacti/allowed_signers"]).run()?.expect_code(0)?;
+    ensure!(broken("bot")?.contains(&"settings".to_owned()), "{:?}", broken("bot")?);
     Ok(())
 }
 
 /// Approving, as the agent's user: none of it may let anything run.
 #[test]
 fn the_agents_user_approves_nothing() -> Result<()> {
+    if prerequisites::command("curl").is_none() {
+        prerequisites::missing("curl", &prerequisites::install("curl"));
+        return Ok(());
+    }
     let mut m = Machine::set_up(island!())?;
     let own = m.island.key("bot", "own")?;
     let public = format!("{own}.pub");

@@ -12,6 +12,7 @@ mod generate;
 mod local;
 mod pending;
 mod policy;
+mod promises;
 mod replay;
 mod review;
 mod risk;

@@ -50,7 +50,7 @@ pub struct Island {
     first: i32,
     next_uid: u32,
     // Last, so that it is removed when everything else has stopped.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Island {
@@ -84,7 +84,12 @@ impl Island {
         }
         if line != "ready\n" {
             let said = holder.wait_with_output()?;
-            bail!("no island could be made: {}", String::from_utf8_lossy(&said.stderr));
+            let said = String::from_utf8_lossy(&said.stderr).trim().to_owned();
+            prerequisites::missing(
+                &format!("mounts and namespaces of root ({said})"),
+                "run the tests as root of a whole machine, or in a privileged container",
+            );
+            return Ok(None);
         }
         let pid = i32::try_from(holder.id())?;
         let first = until("the first process of the island", || {
@@ -92,7 +97,7 @@ impl Island {
         })?;
         // Other tests make users of the real machine, whose processes are ended by their number.
         let next_uid = 200_000 + (std::process::id() % 1_000_000) * 16;
-        Ok(Some(Self { holder, _stdin: stdin, first, next_uid, _dir: dir }))
+        Ok(Some(Self { holder, _stdin: stdin, first, next_uid, dir }))
     }
 
     /// A file of the island, as the test reaches it.
@@ -200,15 +205,22 @@ impl Island {
         Ok(path)
     }
 
-    /// Everything that lies in directories of the island, by name, with owner and mode.
+    /// Everything that is another in directories of the island than on the real machine, by name, with owner and
+    /// mode.
     ///
     /// # Errors
     /// When it cannot be listed.
-    pub fn listing(&self, dirs: &[&str]) -> Result<Vec<String>> {
-        let args = [&["find"], dirs, &["-xdev", "-printf", "%p %U:%G %m %y\\n"]].concat();
-        let found = self.root(&args).run()?;
-        ensure!(found.code() == 0, "{}", found.describe());
-        let mut lines: Vec<String> = found.out().lines().map(str::to_owned).collect();
+    pub fn changes(&self, dirs: &[&str]) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for dir in dirs {
+            let upper = self.dir.path().join(dir.replace('/', "_")).join("upper");
+            let upper = upper.to_string_lossy().into_owned();
+            let format = format!("{dir}/%P %U:%G %m %y\\n");
+            let args = ["find", &*upper, "-mindepth", "1", "-printf", &format];
+            let found = self.root(&args).run()?;
+            ensure!(found.code() == 0, "{}", found.describe());
+            lines.extend(found.out().lines().map(str::to_owned));
+        }
         lines.sort();
         Ok(lines)
     }
