@@ -17,6 +17,7 @@ mod jump;
 mod latency;
 mod library;
 mod login;
+mod machine;
 mod mux;
 mod push;
 mod raw;
