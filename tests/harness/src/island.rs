@@ -86,7 +86,7 @@ impl Island {
             let said = holder.wait_with_output()?;
             let said = String::from_utf8_lossy(&said.stderr).trim().to_owned();
             prerequisites::missing(
-                &format!("mounts and namespaces of root ({said})"),
+                format!("mounts and namespaces of root ({said})"),
                 "run the tests as root of a whole machine, or in a privileged container",
             );
             return Ok(None);
