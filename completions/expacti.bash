@@ -439,6 +439,9 @@ _expacti() {
             expacti__subcmd__help__subcmd__target,add)
                 cmd="expacti__subcmd__help__subcmd__target__subcmd__add"
                 ;;
+            expacti__subcmd__help__subcmd__target,key)
+                cmd="expacti__subcmd__help__subcmd__target__subcmd__key"
+                ;;
             expacti__subcmd__help__subcmd__target,list)
                 cmd="expacti__subcmd__help__subcmd__target__subcmd__list"
                 ;;
@@ -670,6 +673,9 @@ _expacti() {
             expacti__subcmd__target,help)
                 cmd="expacti__subcmd__target__subcmd__help"
                 ;;
+            expacti__subcmd__target,key)
+                cmd="expacti__subcmd__target__subcmd__key"
+                ;;
             expacti__subcmd__target,list)
                 cmd="expacti__subcmd__target__subcmd__list"
                 ;;
@@ -681,6 +687,9 @@ _expacti() {
                 ;;
             expacti__subcmd__target__subcmd__help,help)
                 cmd="expacti__subcmd__target__subcmd__help__subcmd__help"
+                ;;
+            expacti__subcmd__target__subcmd__help,key)
+                cmd="expacti__subcmd__target__subcmd__help__subcmd__key"
                 ;;
             expacti__subcmd__target__subcmd__help,list)
                 cmd="expacti__subcmd__target__subcmd__help__subcmd__list"
@@ -2679,7 +2688,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__target)
-            opts="add list remove"
+            opts="add key list remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2693,6 +2702,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__target__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__target__subcmd__key)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3375,7 +3398,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__reviewer__subcmd__add)
-            opts="-h -V --role --key --broker --token-file --json --help --version"
+            opts="-h -V --role --key --unix-user --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3386,6 +3409,10 @@ _expacti() {
                     return 0
                     ;;
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unix-user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4455,12 +4482,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__setup)
-            opts="-y -h -V --user --undo --yes --broker --token-file --json --help --version"
+            opts="-y -h -V --user --reviewer --key --undo --purge --yes --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --reviewer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --broker)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4621,7 +4656,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__target)
-            opts="-h -V --broker --token-file --json --help --version add list remove help"
+            opts="-h -V --broker --token-file --json --help --version add key list remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4677,7 +4712,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__target__subcmd__help)
-            opts="add list remove help"
+            opts="add key list remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4718,6 +4753,20 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__target__subcmd__help__subcmd__key)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__target__subcmd__help__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -4739,6 +4788,28 @@ _expacti() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__target__subcmd__key)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -4791,7 +4862,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__up)
-            opts="-h -V --foreground --detached --broker --token-file --json --help --version"
+            opts="-h -V --foreground --detached --service --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

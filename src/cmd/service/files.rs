@@ -37,6 +37,10 @@ signers = \"allowed_signers\"
 # to ask for less or more (docs/SIGNING.md).
 [[approval.require]]
 signatures = 1
+
+# What holds no secret may be read by SFTP without a decision. To be asked about every file:
+# [reads]
+# ask = true
 ";
 
 /// Who may sign.
@@ -65,7 +69,7 @@ pub(super) fn write(home: &Home, reviewers: &[Reviewer]) -> Result<Vec<String>, 
         Some(text) if signing && !asks_for_signatures(&text) => notes.push(format!(
             "{} was changed by hand and asks for no signatures; add:\n\n{}",
             file.display(),
-            SIGNED.lines().skip_while(|line| !line.starts_with('[')).collect::<Vec<_>>().join("\n")
+            SIGNED.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n").trim()
         )),
         Some(_) => {}
     }

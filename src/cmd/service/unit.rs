@@ -26,7 +26,9 @@ pub(super) fn systemd_runs() -> bool {
 /// Has systemd start the service; where it does not run, returns the commands that do.
 pub(super) fn start(home: &Home, program: &Path) -> Result<Option<String>, Failure> {
     if !systemd_runs() {
-        return Ok(Some(by_hand(home, program)));
+        let status = crate::daemon::status(Endpoint::unix(home.broker_socket()));
+        let runs = crate::runtime::start()?.block_on(status).is_ok();
+        return Ok(Some(by_hand(home, program, runs)));
     }
     publish(Path::new(FILE), &text(program)?)?;
     root(&["systemctl", "daemon-reload"])?;
@@ -67,13 +69,15 @@ fn text(program: &Path) -> Result<String, Failure> {
     Ok(include_str!("../../../deploy/systemd/expacti.service").replace("@PROGRAM@", word))
 }
 
-fn by_hand(home: &Home, program: &Path) -> String {
+fn by_hand(home: &Home, program: &Path, runs: bool) -> String {
     let [_, data, runtime] = home.dirs().map(|dir| dir.display().to_string());
     let program = shown(program);
+    let stop = format!("  {program} down        # it runs, with the settings of before\n");
     format!(
-        "  install -d -o {SERVICE_USER} -g {SERVICE_USER} -m 0755 {runtime}\n  setpriv --reuid={SERVICE_USER} \
+        "{}  install -d -o {SERVICE_USER} -g {SERVICE_USER} -m 0755 {runtime}\n  setpriv --reuid={SERVICE_USER} \
          --regid={SERVICE_USER} --init-groups --bounding-set=-all --no-new-privs env -i HOME={data} PATH={PATH} \
-         {program} up --foreground --service"
+         {program} up --foreground --service",
+        if runs { stop.as_str() } else { "" }
     )
 }
 
