@@ -31,8 +31,10 @@ pub(crate) fn read_roots(file: &Path) -> Result<Option<String>, Failure> {
     };
     let about = opened.metadata().map_err(fail)?;
     let above = file.parent().map(std::fs::metadata).transpose().map_err(fail)?;
+    // Where root is nobody, as inside of a wrap, its files are nobody's. Nothing can be asked for from there.
+    let roots = if root_is_nobody() { vec![0, NOBODY] } else { vec![0] };
     for about in [Some(about), above].into_iter().flatten() {
-        if about.uid() != 0 || about.mode() & 0o022 != 0 {
+        if !roots.contains(&about.uid()) || about.mode() & 0o022 != 0 {
             return Err(Failure::failed(format!(
                 "{} can be changed by others than root, so nothing goes by it: sudo chown root:root it and \
                  its directory, and sudo chmod go-w both",
@@ -43,6 +45,20 @@ pub(crate) fn read_roots(file: &Path) -> Result<Option<String>, Failure> {
     let mut text = String::new();
     opened.read_to_string(&mut text).map_err(fail)?;
     Ok(Some(text))
+}
+
+/// The user to whom files of users belong that a user namespace does not know (`overflowuid` in proc(5)).
+const NOBODY: u32 = 65_534;
+
+/// Whether this process lives in a user namespace that does not know the machine's root.
+fn root_is_nobody() -> bool {
+    let knows_root = |line: &str| {
+        // First user inside, first user outside, how many.
+        let mut words = line.split_ascii_whitespace();
+        words.next() == Some("0") && words.next() == Some("0")
+    };
+    std::fs::read_to_string("/proc/self/uid_map")
+        .is_ok_and(|map| !map.is_empty() && !map.lines().any(knows_root))
 }
 
 /// Whether this process runs as the user of the service.

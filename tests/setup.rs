@@ -334,6 +334,12 @@ fn the_agents_user_approves_nothing() -> Result<()> {
     // As the reviewer's user, but in another namespace, as her own wrapped programs are.
     let said = say("alice", "unshare --user --map-current-user", "POST", &path, &decision)?;
     ensure!(said.out().contains("another user namespace"), "{}", said.describe());
+    // Nor inside of a wrap, whoever's it is.
+    for user in ["bot", "alice"] {
+        let inside = ["expacti", "wrap", "--", "expacti", "allow", &id, "--key", &m.key];
+        let tried = m.island.user_runs(user, &inside).run()?;
+        tried.expect_code(5)?.expect_stderr("refused: inside a wrap")?;
+    }
     // Another process's wrap: init's would make everybody a wrapped program.
     let said = say("bot", "", "POST", "/v1/wraps", r#"{"pid":1,"agent":"x"}"#)?;
     ensure!(said.out().contains("may register itself or its parent"), "{}", said.describe());

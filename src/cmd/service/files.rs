@@ -69,7 +69,12 @@ pub(super) fn write(home: &Home, reviewers: &[Reviewer]) -> Result<Vec<String>, 
         Some(text) if signing && !asks_for_signatures(&text) => notes.push(format!(
             "{} was changed by hand and asks for no signatures; add:\n\n{}",
             file.display(),
-            SIGNED.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n").trim()
+            SIGNED
+                .lines()
+                .filter(|line| !line.starts_with('#'))
+                .collect::<Vec<_>>()
+                .join("\n")
+                .trim()
         )),
         Some(_) => {}
     }
