@@ -254,6 +254,15 @@ fn the_agents_user_reads_nothing_of_the_service() -> Result<()> {
         asked.expect_stderr("is no reviewer of this machine")?;
     }
     ensure!(m.pid()? == pid, "the service was ended");
+    // Root's word leads an account there, and its own goes before it.
+    let shown = m.island.expacti("bot", &["config", "show", "--json"])?.json()?;
+    let service = shown.as_array().unwrap().iter().find(|entry| entry["key"] == "service").unwrap();
+    ensure!(service["value"] == true && service["from"] == "/etc/expacti/client.toml", "{service}");
+    let own = "mkdir -p .config/expacti; echo 'service = false' > .config/expacti/config.toml";
+    m.island.user_runs("bot", &["sh", "-c", own]).run()?.expect_code(0)?;
+    m.island.expacti("bot", &["status"])?.expect_code(6)?.expect_stderr("expacti up")?;
+    m.island.user_runs("bot", &["rm", ".config/expacti/config.toml"]).run()?.expect_code(0)?;
+    m.island.expacti("bot", &["status"])?.expect_code(0)?;
     // Each user is told what holds for them, and nothing is promised that does not.
     let broken = |user: &str| -> Result<Vec<String>> {
         let said = m.island.user_runs(user, &["expacti", "doctor", "--json"]).run()?;

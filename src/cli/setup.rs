@@ -43,7 +43,7 @@ pub(crate) enum SetUpCommand {
     Webhook(WebhookCommand),
     /// Check this machine: ssh, directories, disk, broker, enforcement
     Doctor,
-    /// Make broker and gate a service of this machine, or prepare this account
+    /// Make broker and gate a service of this machine (as root)
     ///
     /// As root: broker and gate become a service with a user of its own, whose keys and data no other
     /// account can read. `expacti wrap` of every account goes to it; who reviews is told by the user.

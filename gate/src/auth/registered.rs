@@ -30,7 +30,8 @@ impl Registered {
         wrap: &WrapRegistration,
     ) -> Result<Self, String> {
         let all = targets(shared).await.ok_or("the broker does not say which targets there are")?;
-        choose(all, route, wrap.unix_user.as_deref()).ok_or_else(|| unregistered(route))
+        let user = wrap.unix_user.as_deref();
+        choose(all, route, user).ok_or_else(|| unregistered(route, user))
     }
 
     /// How to reach it as the user that the client named, or as the registered one. A library names its user
@@ -76,10 +77,11 @@ fn choose(
     Some(Registered { record, login })
 }
 
-fn unregistered(route: &TargetRoute) -> String {
+fn unregistered(route: &TargetRoute, unix_user: Option<&str>) -> String {
     let short =
         |text: &str| -> String { expacti_protocol::one_line(text).chars().take(64).collect() };
-    let (host, user) = (short(&route.host), short(&route.user));
+    let named = Some(route.user.as_str()).filter(|user| unix_user != Some(*user));
+    let (host, user) = (short(&route.host), short(named.unwrap_or("USER")));
     let port = if [0, SSH_PORT].contains(&route.port) {
         String::new()
     } else {
@@ -156,7 +158,9 @@ mod tests {
             user: "root".to_owned(),
             ..TargetRoute::default()
         };
-        let said = unregistered(&route);
+        let said = unregistered(&route, Some("root"));
+        assert!(said.contains("sudo expacti target add NAME USER@10.0.0.9"), "{said}");
+        let said = unregistered(&route, Some("bob"));
         assert!(said.contains("sudo expacti target add NAME root@10.0.0.9"), "{said}");
         assert!(said.contains(":2222 ") && !said.contains('\u{1b}'), "{said}");
     }
