@@ -105,7 +105,9 @@ fn a_command_of_the_agents_user_runs_when_the_reviewer_has_signed_it() -> Result
     let mut m = Machine::set_up(island)?;
     // Twice is once.
     let again = m.setup()?;
-    ensure!(again.contains("expacti target add"), "{again}");
+    ensure!(again.contains("Every command needs a signature"), "{again}");
+    let bare = m.island.root_expacti(&["setup", "--yes"])?.out();
+    ensure!(bare.contains("Every command needs a signature") && bare.contains("alice"), "{bare}");
     m.island.root_expacti(&["setup"])?.expect_code(2)?.expect_stderr("--yes")?;
     let signers = fs::read_to_string(m.island.path("/etc/expacti/allowed_signers"))?;
     ensure!(signers.lines().count() == 1 && signers.starts_with("alice "), "{signers}");

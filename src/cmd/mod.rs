@@ -21,6 +21,7 @@ mod servers;
 mod service;
 mod sessions;
 mod setup;
+mod signatures;
 mod taint;
 mod watch;
 mod webhook;

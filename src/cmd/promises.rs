@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use expacti_protocol::home::{Home, SERVICE_CONFIG};
 use expacti_protocol::http::Status;
 use expacti_protocol::principal::Role;
-use expacti_signing::Settings;
 
+use super::signatures::{Signatures, asked_for};
 use crate::config::Config;
 use crate::machine;
 use crate::print;
@@ -26,17 +26,6 @@ pub(super) struct Promise {
     pub(super) why: String,
     /// What to do where it does not hold.
     pub(super) advice: Option<&'static str>,
-}
-
-/// What is asked for before something is delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Signatures {
-    /// Nothing, or not for everything.
-    NotForAll,
-    /// A signature for everything.
-    ForAll,
-    /// By a key that is touched.
-    Touched,
 }
 
 /// What is known of the service of this machine.
@@ -94,38 +83,6 @@ fn look_at_service(config: &Config, status: Option<&Status>) -> Service {
         }
     }
     Service { led, role: status.map(|s| s.role).filter(|_| led), closed, open_settings, signatures }
-}
-
-/// What settings of a gate ask for of every command.
-fn asked_for(text: &str) -> Signatures {
-    let table: toml::Table = text.parse().unwrap_or_default();
-    let mut approval =
-        table.get("approval").and_then(toml::Value::as_table).cloned().unwrap_or_default();
-    if approval.remove("signers").is_none() {
-        return Signatures::NotForAll;
-    }
-    approval.remove("revoked");
-    let Ok(settings) = toml::Value::Table(approval.clone()).try_into::<Settings>() else {
-        return Signatures::NotForAll;
-    };
-    drop(settings);
-    let requirements = approval.get("require").and_then(toml::Value::as_array);
-    let for_all = |require: &&toml::Value| {
-        let limits = ["level", "targets", "tags", "users", "effects"];
-        require.as_table().is_some_and(|r| limits.iter().all(|limit| !r.contains_key(*limit)))
-    };
-    let touched = |require: &toml::Value| {
-        let says = |key| require.get(key).and_then(toml::Value::as_bool) == Some(true);
-        says("touch") || says("verify")
-    };
-    let for_all: Vec<_> = requirements.into_iter().flatten().filter(for_all).collect();
-    if for_all.is_empty() {
-        Signatures::NotForAll
-    } else if for_all.into_iter().any(touched) {
-        Signatures::Touched
-    } else {
-        Signatures::ForAll
-    }
 }
 
 /// The private keys in a directory.
@@ -390,27 +347,5 @@ mod tests {
         assert_eq!(broken(&without), ["service", "target keys", "log and data", "approvals"]);
         // Whoever sees that something does not hold sees what to do.
         assert!(judge(&without).iter().all(|p| p.held == p.advice.is_none()));
-    }
-
-    #[test]
-    fn what_is_asked_of_every_command() {
-        let ask = |rest: &str| asked_for(&format!("[approval]\nsigners = 's'\n{rest}"));
-        let require = "[[approval.require]]\n";
-        assert_eq!(asked_for(""), Signatures::NotForAll);
-        assert_eq!(
-            asked_for("[approval]\n[[approval.require]]\nsignatures = 1"),
-            Signatures::NotForAll
-        );
-        assert_eq!(ask(""), Signatures::NotForAll);
-        assert_eq!(ask(&format!("{require}signatures = 1")), Signatures::ForAll);
-        assert_eq!(ask(&format!("{require}signatures = 1\nlevel = 'HIGH'")), Signatures::NotForAll);
-        assert_eq!(
-            ask(&format!("{require}touch = true\ntargets = ['web']")),
-            Signatures::NotForAll
-        );
-        assert_eq!(ask(&format!("{require}touch = true")), Signatures::Touched);
-        let both = format!("{require}signatures = 1\n{require}level = 'HIGH'\ntouch = true");
-        assert_eq!(ask(&both), Signatures::ForAll);
-        assert_eq!(ask(&format!("{require}nonsense = 1")), Signatures::NotForAll);
     }
 }

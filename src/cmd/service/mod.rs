@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use expacti_protocol::home::Home;
 
 use self::people::Reviewer;
+use super::signatures::{Signatures, asked_for};
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::machine::{self, SERVICE_USER};
@@ -62,10 +63,12 @@ pub(crate) fn run(config: &Config, wanted: &Wanted) -> Outcome {
     let notes = files::write(&home, &reviewers)?;
     let child = account::Child { account: &account, program: &program, home: &home };
     let key = child.run(&["target", "key"])?;
-    people::register(&child, &reviewers)?;
+    let people = people::register(&child, &reviewers)?;
     let started = unit::start(&home, &program)?;
     notes.iter().for_each(|note| print::note(note));
-    print::line(&left_to_do(key.trim(), &reviewers, started.as_deref()))?;
+    let settings = machine::read_roots(&home.config_file())?.unwrap_or_default();
+    let signatures = asked_for(&settings);
+    print::line(&left_to_do(key.trim(), &people, signatures, started.as_deref()))?;
     Ok(0)
 }
 
@@ -93,7 +96,12 @@ fn plan(program: &program::Program, reviewers: &[Reviewer]) -> String {
 }
 
 /// What only people can do, and what does not hold before.
-fn left_to_do(key: &str, reviewers: &[Reviewer], by_hand: Option<&str>) -> String {
+fn left_to_do(
+    key: &str,
+    people: &[String],
+    signatures: Signatures,
+    by_hand: Option<&str>,
+) -> String {
     let mut text = String::new();
     if let Some(commands) = by_hand {
         text.push_str(&format!(
@@ -107,28 +115,21 @@ fn left_to_do(key: &str, reviewers: &[Reviewer], by_hand: Option<&str>) -> Strin
          without the gate.\n\n  {key}\n\nThen register each target:\n\n  sudo expacti target add NAME \
          USER@HOST --host-key \"$(ssh-keyscan -t ed25519 HOST 2>/dev/null | cut -d' ' -f2-)\"\n"
     ));
-    let signing: Vec<&str> = reviewers
-        .iter()
-        .filter(|reviewer| reviewer.key.is_some())
-        .map(|reviewer| reviewer.name.as_str())
-        .collect();
-    if reviewers.is_empty() {
+    if people.is_empty() {
         text.push_str(
             "\nNobody reviews yet but root. Add somebody, best as another user than the one who runs agents:\n\n  \
              sudo expacti setup --reviewer NAME --key FILE.pub\n",
         );
     }
-    if signing.is_empty() {
-        text.push_str(
-            "\nWhat does not hold: without a reviewer's key no approval is signed, so whatever runs as a \
-             reviewer's user can approve.\n",
-        );
-    } else {
-        text.push_str(&format!(
-            "\nEvery command needs a signature now. {} review{} with: expacti review --key FILE\n",
-            signing.join(", "),
-            if signing.len() == 1 { "s" } else { "" }
-        ));
+    match signatures {
+        Signatures::NotForAll => text.push_str(
+            "\nWhat does not hold: not every command needs a signature (a --key of each reviewer asks for one), so \
+             whatever runs as a reviewer's user, or as root, can approve.\n",
+        ),
+        Signatures::ForAll | Signatures::Touched => text.push_str(&format!(
+            "\nEvery command needs a signature. To review: expacti review --key FILE (as {})\n",
+            print::safe(&people.join(", "))
+        )),
     }
     text.push_str("\n`expacti doctor`, as each user, says which promises hold on this machine.");
     text

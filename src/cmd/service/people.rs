@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use expacti_protocol::principal::Role;
 use nix::unistd::User;
 use serde_json::Value;
 
@@ -71,11 +72,9 @@ pub(super) fn read(names: &[String], keys: &[PathBuf]) -> Result<Vec<Reviewer>, 
     Ok(all)
 }
 
-/// Tells the broker, in the data directory or, if the service runs already, over its socket.
-pub(super) fn register(child: &Child<'_>, reviewers: &[Reviewer]) -> Result<(), Failure> {
-    if reviewers.is_empty() {
-        return Ok(());
-    }
+/// Tells the broker, in the data directory or, if the service runs already, over its socket. Returns all who
+/// decide as users of the machine.
+pub(super) fn register(child: &Child<'_>, reviewers: &[Reviewer]) -> Result<Vec<String>, Failure> {
     let parse = |text: String| -> Result<Vec<Value>, Failure> {
         serde_json::from_str(&text)
             .map_err(|e| Failure::failed(format!("failed to read the list of reviewers: {e}")))
@@ -112,5 +111,14 @@ pub(super) fn register(child: &Child<'_>, reviewers: &[Reviewer]) -> Result<(), 
         let _ = std::fs::remove_file(&file);
         added?;
     }
-    Ok(())
+    let decides = |person: &&Value| {
+        let role = person.get("role").and_then(Value::as_str).and_then(Role::parse);
+        role.is_some_and(Role::may_decide) && person.pointer("/unix_user/name").is_some()
+    };
+    let known = people.iter().filter(decides).filter_map(|p| p.get("name")?.as_str());
+    let mut all: Vec<String> = known.map(str::to_owned).collect();
+    all.extend(reviewers.iter().map(|reviewer| reviewer.name.clone()));
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
