@@ -379,8 +379,14 @@ _expacti() {
             expacti__subcmd__help__subcmd__reviewer,list)
                 cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__list"
                 ;;
+            expacti__subcmd__help__subcmd__reviewer,pin)
+                cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__pin"
+                ;;
             expacti__subcmd__help__subcmd__reviewer,remove)
                 cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__remove"
+                ;;
+            expacti__subcmd__help__subcmd__reviewer,reset)
+                cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__reset"
                 ;;
             expacti__subcmd__help__subcmd__reviewer__subcmd__key,add)
                 cmd="expacti__subcmd__help__subcmd__reviewer__subcmd__key__subcmd__add"
@@ -514,8 +520,14 @@ _expacti() {
             expacti__subcmd__reviewer,list)
                 cmd="expacti__subcmd__reviewer__subcmd__list"
                 ;;
+            expacti__subcmd__reviewer,pin)
+                cmd="expacti__subcmd__reviewer__subcmd__pin"
+                ;;
             expacti__subcmd__reviewer,remove)
                 cmd="expacti__subcmd__reviewer__subcmd__remove"
+                ;;
+            expacti__subcmd__reviewer,reset)
+                cmd="expacti__subcmd__reviewer__subcmd__reset"
                 ;;
             expacti__subcmd__reviewer__subcmd__help,add)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__add"
@@ -529,8 +541,14 @@ _expacti() {
             expacti__subcmd__reviewer__subcmd__help,list)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__list"
                 ;;
+            expacti__subcmd__reviewer__subcmd__help,pin)
+                cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__pin"
+                ;;
             expacti__subcmd__reviewer__subcmd__help,remove)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__remove"
+                ;;
+            expacti__subcmd__reviewer__subcmd__help,reset)
+                cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__reset"
                 ;;
             expacti__subcmd__reviewer__subcmd__help__subcmd__key,add)
                 cmd="expacti__subcmd__reviewer__subcmd__help__subcmd__key__subcmd__add"
@@ -2282,7 +2300,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__reviewer)
-            opts="add key list remove"
+            opts="add key list pin reset remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2379,7 +2397,35 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__help__subcmd__reviewer__subcmd__pin)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__help__subcmd__reviewer__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__reviewer__subcmd__reset)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3376,7 +3422,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__reviewer)
-            opts="-h -V --broker --token-file --json --help --version add key list remove help"
+            opts="-h -V --broker --token-file --json --help --version add key list pin reset remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3432,7 +3478,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__reviewer__subcmd__help)
-            opts="add key list remove help"
+            opts="add key list pin reset remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3543,7 +3589,35 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__reviewer__subcmd__help__subcmd__pin)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__reviewer__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__help__subcmd__reset)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3737,7 +3811,51 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__reviewer__subcmd__pin)
+            opts="-h -V --remove --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__reviewer__subcmd__remove)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__reviewer__subcmd__reset)
             opts="-h -V --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -652,16 +652,18 @@ complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "list" -d 'List targets'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a target'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -f -a "add" -d 'Add a person; their token is printed once'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -f -a "key" -d 'Keys with which people sign what they allow'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -f -a "list" -d 'List people'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -f -a "remove" -d 'Remove a person: their token stops working at once'
-complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -f -a "add" -d 'Add a person; their token is printed once'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -f -a "key" -d 'Keys with which people sign what they allow'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -f -a "list" -d 'List people'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -f -a "pin" -d 'Set your PIN: from then on every allow, and every change, asks for it'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -f -a "reset" -d 'Forget keys and PIN of somebody who has lost them'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -f -a "remove" -d 'Remove a person: their token stops working at once'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and not __fish_seen_subcommand_from add key list pin reset remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l role -d 'What they may do' -r -f -a "admin\t'Decides and administers'
 reviewer\t'Decides'
 viewer\t'Only watches'"
@@ -686,6 +688,17 @@ complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_see
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from pin" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from pin" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from pin" -l remove -d 'Do without a PIN again'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from pin" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from pin" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from pin" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from reset" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from reset" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from reset" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from reset" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from remove" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from remove" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from remove" -l json -d 'Print one JSON document instead of text for people'
@@ -694,6 +707,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_see
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a person; their token is printed once'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "key" -d 'Keys with which people sign what they allow'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "list" -d 'List people'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "pin" -d 'Set your PIN: from then on every allow, and every change, asks for it'
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "reset" -d 'Forget keys and PIN of somebody who has lost them'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a person: their token stops working at once'
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand agent; and not __fish_seen_subcommand_from add list remove help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
@@ -800,6 +815,8 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "add" -d 'Add a person; their token is printed once'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "key" -d 'Keys with which people sign what they allow'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "list" -d 'List people'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "pin" -d 'Set your PIN: from then on every allow, and every change, asks for it'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "reset" -d 'Forget keys and PIN of somebody who has lost them'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "remove" -d 'Remove a person: their token stops working at once'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from agent" -f -a "add" -d 'Add an agent that logs in to the gate with a key or with certificates'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from agent" -f -a "list" -d 'List agents'

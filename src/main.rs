@@ -13,6 +13,7 @@ mod help;
 mod installation;
 mod machine;
 mod print;
+mod prover;
 mod runtime;
 mod segment;
 mod signing;

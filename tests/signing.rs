@@ -186,12 +186,10 @@ fn whoever_has_a_key_signs() -> Result<()> {
         listed.starts_with(&format!("{owner} namespaces=\"expacti-*\" ssh-ed25519 ")),
         "{listed}"
     );
-    t.expacti(&["reviewer", "key", "remove", &public])?.expect_code(0)?;
-    let run = t.wrap(&["ssh", "target", &marker.touch()]).spawn()?;
-    let held = t.wait_pending()?;
-    t.allow(&held.id)?;
-    run.wait()?.expect_code(0)?;
-    assert_eq!(marker.count(), 2);
+    // It is no way round it to take the key away.
+    t.expacti(&["reviewer", "key", "remove", &public])?
+        .expect_code(5)?
+        .expect_stderr("signs what")?;
     Ok(())
 }
 

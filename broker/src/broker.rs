@@ -187,6 +187,12 @@ impl Broker {
         let _ = tokio::time::timeout(Duration::from_secs(10), wait).await;
     }
 
+    /// Forgets keys and PIN of somebody who has lost them. Whoever can call this owns the data.
+    pub async fn reset_reviewer(&self, person: &str) -> Result<(), Refusal> {
+        let person = person.to_owned();
+        self.handle.run(move |state, _, now| state.reset_reviewer(&person, now)).await
+    }
+
     /// Adds a rule.
     pub async fn add_rule(&self, by: Peer, rule: Rule) -> Result<RuleView, Refusal> {
         self.handle.run(move |state, _, now| state.add_rule(&by, rule, now)).await

@@ -167,6 +167,12 @@ impl Store {
         for text in self.column("SELECT body FROM rulebook").await? {
             loaded.signed_rulebook = Some(parse("signed rulebook", &text)?);
         }
+        for text in self.column("SELECT body FROM former_agents").await? {
+            loaded.former_agents.push(parse("former agent", &text)?);
+        }
+        for text in self.column("SELECT body FROM reviewers").await? {
+            loaded.reviewers.push(parse("reviewer", &text)?);
+        }
         for text in self.column("SELECT body FROM signing_keys").await? {
             loaded.signing_keys.push(parse("signing key", &text)?);
         }
@@ -256,6 +262,9 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
         Write::Policy { id, body: None } => {
             delete(tx, "DELETE FROM policies WHERE id = $1", id).await?
         }
+        Write::FormerAgent { id, body } => {
+            upsert(tx, "INSERT INTO former_agents (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;
+        }
         Write::Principal { id, row: Some(row) } => {
             sqlx::query("INSERT INTO principals (id, name, role, token_hash, public_key, body) VALUES ($1, $2, $3, $4, $5, $6)")
                 .bind(id)
@@ -269,6 +278,12 @@ async fn write_one(tx: &mut SqliteConnection, write: &Write) -> Result<(), Store
         }
         Write::Principal { id, row: None } => {
             delete(tx, "DELETE FROM principals WHERE id = $1", id).await?
+        }
+        Write::Reviewer { id, body: Some(body) } => {
+            upsert(tx, "INSERT INTO reviewers (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;
+        }
+        Write::Reviewer { id, body: None } => {
+            delete(tx, "DELETE FROM reviewers WHERE id = $1", id).await?
         }
         Write::Rule { id, body: Some(body) } => {
             upsert(tx, "INSERT INTO rules (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body).await?;

@@ -37,7 +37,7 @@ mod with_input;
 pub use anomaly::{Anomaly, Event, History, detect};
 pub use assessment::{Assessment, Segment, Term};
 pub use category::Category;
-pub use context::Context;
+pub use context::{Context, TargetName};
 pub use effects::{
     Class, CommandReport, Effects, InputReport, InputUse, LineReport, Looking, Touched,
     WrittenFile, means_the_same_everywhere,

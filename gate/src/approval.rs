@@ -19,7 +19,7 @@ use expacti_protocol::session::SessionInfo;
 use expacti_protocol::signed::SignedText;
 use expacti_signing::{
     AllowedSigners, ITEM_NAMESPACE, Item, Limits, Need, Person, Place, Revoked, Rulebook, Settings,
-    Signers, SignersFault, Subject, enough,
+    Signers, SignersFault, Subject, Whereabouts, enough, other_names,
 };
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::{HashAlg, LineEnding, SshSig};
@@ -242,6 +242,7 @@ impl Approvals {
         let target = is_signed(&agreed.book, &held.info)?;
         let context = held.submission.context(Context {
             tags: target.map(|target| target.tags.clone()).unwrap_or_default(),
+            other_names: other_names(&agreed.book.targets, &whereabouts(&held.info)),
             ..session(&held.info)
         });
         let verdict = held.verdict(&agreed.snapshot, &context, claimed.input)?;
@@ -423,6 +424,15 @@ impl Approvals {
             *read = Some(Read { of: before, signers: Arc::clone(&signers) });
         }
         Ok(signers)
+    }
+}
+
+fn whereabouts(info: &SessionInfo) -> Whereabouts<'_> {
+    Whereabouts {
+        target: &info.target,
+        host: &info.host,
+        port: info.port,
+        host_key: info.host_key_sha256.as_deref(),
     }
 }
 

@@ -9,17 +9,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 
+use crate::digest::Digest;
 use crate::hidden::Seen;
 use crate::home::SERVICE_RUNTIME;
 use crate::http::ErrorBody;
+use crate::proof::{
+    PIN_HEADER, Proof, ProofNeeded, ProvenRequest, Prover, SIGNATURE_HEADER, STATEMENT_HEADER,
+};
 use crate::reviewer::ErrorCode;
 use crate::socket;
 
@@ -91,6 +98,9 @@ pub enum ClientError {
         /// What failed and why.
         message: String,
     },
+    /// The broker asked for a proof, and there is none.
+    #[error("the broker asks for a proof that this is you, and there is none: {0}")]
+    Unproven(String),
     /// Somebody else may answer in the broker's place; nothing was sent.
     #[error("refused to talk to {at}: {why}")]
     Untrusted {
@@ -116,7 +126,7 @@ impl ClientError {
             Self::Address(_) | Self::Clear(_) => crate::exit::USAGE,
             Self::Garbled { .. } => crate::exit::FAILED,
             Self::Refused { code: ErrorCode::NotFound, .. } => crate::exit::NOT_FOUND,
-            Self::Untrusted { .. } => crate::exit::REFUSED,
+            Self::Unproven(_) | Self::Untrusted { .. } => crate::exit::REFUSED,
             Self::Refused {
                 code:
                     ErrorCode::AlreadyVoted
@@ -221,6 +231,37 @@ impl Endpoint {
     }
 }
 
+/// A refusal, and what would have made it none.
+struct Failed {
+    code: ErrorCode,
+    message: String,
+    proof: Option<ProofNeeded>,
+}
+
+impl From<Failed> for ClientError {
+    fn from(Failed { code, message, .. }: Failed) -> Self {
+        Self::Refused { code, message }
+    }
+}
+
+/// A proof, as a request carries it.
+fn headers(proof: &Proof) -> Result<HeaderMap, reqwest::header::InvalidHeaderValue> {
+    let value = |text: &str| {
+        let mut value = HeaderValue::from_str(&BASE64.encode(text))?;
+        value.set_sensitive(true);
+        Ok(value)
+    };
+    let mut headers = HeaderMap::new();
+    if let Some(signed) = &proof.signed {
+        headers.insert(STATEMENT_HEADER, value(&signed.statement)?);
+        headers.insert(SIGNATURE_HEADER, value(&signed.signature)?);
+    }
+    if let Some(pin) = &proof.pin {
+        headers.insert(PIN_HEADER, value(pin.reveal())?);
+    }
+    Ok(headers)
+}
+
 /// Makes HTTP requests to one broker.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -228,6 +269,7 @@ pub struct Client {
     http: reqwest::Client,
     /// Whose the socket is was seen to be right.
     looked: Arc<AtomicBool>,
+    prover: Option<Arc<dyn Prover>>,
 }
 
 impl Client {
@@ -244,7 +286,13 @@ impl Client {
             builder = builder.unix_socket(path.as_path());
         }
         let http = builder.build().map_err(|e| endpoint.unreachable(&e))?;
-        Ok(Self { endpoint, http, looked: Arc::default() })
+        Ok(Self { endpoint, http, looked: Arc::default(), prover: None })
+    }
+
+    /// With somebody to ask where the broker wants a proof.
+    #[must_use]
+    pub fn with_prover(self, prover: Arc<dyn Prover>) -> Self {
+        Self { prover: Some(prover), ..self }
     }
 
     /// The broker it talks to.
@@ -274,29 +322,59 @@ impl Client {
         body: Option<serde_json::Value>,
     ) -> Result<reqwest::Response, ClientError> {
         self.look().await?;
+        let body = body.map(|body| body.to_string().into_bytes());
+        let body = body.map(bytes::Bytes::from);
+        let failed = match self.send_once(&method, path, body.clone(), None).await? {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
+        // Refused for want of a proof, nothing has happened: with one it is sent again, once.
+        let (Some(needed), Some(prover)) = (&failed.proof, &self.prover) else {
+            return Err(failed.into());
+        };
+        let request = ProvenRequest {
+            method: method.to_string(),
+            path: path.to_owned(),
+            sha256: Digest::of(body.as_deref().unwrap_or_default()),
+        };
+        let proof = prover.prove(needed, &request).await.map_err(ClientError::Unproven)?;
+        self.send_once(&method, path, body, Some(&proof)).await?.map_err(ClientError::from)
+    }
+
+    async fn send_once(
+        &self,
+        method: &reqwest::Method,
+        path: &str,
+        body: Option<bytes::Bytes>,
+        proof: Option<&Proof>,
+    ) -> Result<Result<reqwest::Response, Failed>, ClientError> {
         let seen = self.endpoint.seen();
-        let mut request = self.http.request(method, format!("{}{path}", self.endpoint.base()));
+        let url = format!("{}{path}", self.endpoint.base());
+        let mut request = self.http.request(method.clone(), url);
         if let Some(token) = &self.endpoint.token {
             request = request.bearer_auth(token.reveal());
         }
-        if let Some(body) = &body {
-            request = request.json(body);
+        let headers = proof.map(headers).transpose();
+        let headers = headers.map_err(|error| ClientError::Unproven(error.to_string()))?;
+        request = request.headers(headers.unwrap_or_default());
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         let answer = request.send().await.map_err(|e| self.endpoint.unreachable(&e));
         drop(seen);
         let answer = answer?;
         let status = answer.status();
         if status.is_success() {
-            return Ok(answer);
+            return Ok(Ok(answer));
         }
         let text = answer.text().await.map_err(|e| self.endpoint.unreachable(&e))?;
-        Err(match serde_json::from_str::<ErrorBody>(&text) {
-            Ok(ErrorBody { code, message }) => ClientError::Refused { code, message },
-            Err(_) => ClientError::Garbled {
-                at: self.endpoint.display(),
-                why: format!("HTTP status {status}"),
-            },
-        })
+        Ok(Err(match serde_json::from_str::<ErrorBody>(&text) {
+            Ok(ErrorBody { code, message, proof }) => Failed { code, message, proof },
+            Err(_) => {
+                let why = format!("HTTP status {status}");
+                return Err(ClientError::Garbled { at: self.endpoint.display(), why });
+            }
+        }))
     }
 
     async fn json<T: DeserializeOwned>(&self, answer: reqwest::Response) -> Result<T, ClientError> {
@@ -499,7 +577,7 @@ async fn handshake(
         Err(tungstenite::Error::Http(answer)) => {
             let body = answer.body().as_deref().unwrap_or_default();
             Err(match serde_json::from_slice::<ErrorBody>(body) {
-                Ok(ErrorBody { code, message }) => ClientError::Refused { code, message },
+                Ok(ErrorBody { code, message, .. }) => ClientError::Refused { code, message },
                 Err(_) => ClientError::Refused {
                     code: ErrorCode::NotEntitled,
                     message: format!("the broker refused the connection: HTTP {}", answer.status()),
@@ -547,7 +625,7 @@ mod tests {
     fn a_refusal_of_any_code_is_a_refusal() {
         for code in ["already_voted", "too_late", "a_code_of_the_future"] {
             let body = format!(r#"{{"code":"{code}","message":"no"}}"#);
-            let ErrorBody { code, message } = serde_json::from_str(&body).unwrap();
+            let ErrorBody { code, message, .. } = serde_json::from_str(&body).unwrap();
             assert_eq!(ClientError::Refused { code, message }.exit_status(), crate::exit::REFUSED);
         }
         let event = r#"{"type":"error","ref":7,"code":"a_code_of_the_future","message":"no"}"#;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ChangeId;
 use crate::principal::Role;
+use crate::proof::{Pin, ProofNeeded};
 use crate::reviewer::ErrorCode;
 
 /// The body of every answer that is not a success.
@@ -14,6 +15,9 @@ pub struct ErrorBody {
     pub code: ErrorCode,
     /// What failed and why.
     pub message: String,
+    /// What the request lacked, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofNeeded>,
 }
 
 /// `GET /v1/status`.
@@ -95,6 +99,9 @@ pub struct PrincipalView {
     /// The user of the broker's machine who is this person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unix_user: Option<UnixUser>,
+    /// Who answered for an agent of that name, or with that key, before: they stay behind it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_owners: Vec<String>,
     /// Added at, in seconds since the Unix epoch.
     pub created_at: i64,
 }
@@ -217,6 +224,16 @@ pub struct DecisionBody {
     /// The reviewer's signature of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// With an allow of somebody who has set one: their PIN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
+}
+
+/// The body of `POST /v1/pin`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewPin {
+    /// The new PIN.
+    pub pin: Pin,
 }
 
 /// One person's approval of a rule or of a change.
@@ -321,6 +338,23 @@ pub enum Action {
     AddPolicy {
         /// The policy; its id is set when it is added.
         policy: Policy,
+    },
+    /// Adds a key with which somebody signs whom a policy would count.
+    AddSigningKey {
+        /// Whose.
+        person: String,
+        /// The key.
+        public_key: String,
+    },
+    /// Adds a target, or replaces what its name stands for.
+    SetTarget {
+        /// What it stands for from then on.
+        target: Target,
+    },
+    /// Removes a target.
+    RemoveTarget {
+        /// What its name stands for.
+        target: Target,
     },
     /// Removes a policy.
     RemovePolicy {

@@ -17,6 +17,7 @@ pub mod input;
 pub mod inside;
 pub mod principal;
 pub mod private;
+pub mod proof;
 pub mod reads;
 pub mod reviewer;
 pub mod session;

@@ -8,6 +8,7 @@ use crate::gate::Stream;
 use crate::ids::{CommandId, SessionId};
 use crate::input::{InputGrant, InputRef};
 use crate::principal::Role;
+use crate::proof::Pin;
 use crate::session::SessionView;
 
 /// Broker to reviewer.
@@ -30,6 +31,9 @@ pub enum ReviewerEvent {
         /// Things a reviewer must know (`anything running as you can approve: …`).
         #[serde(default)]
         warnings: Vec<String>,
+        /// Whoever connected has set a PIN: every allow needs it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pin: bool,
     },
     /// All open sessions and commands were sent; what follows is news.
     Synced,
@@ -192,6 +196,9 @@ pub struct DecisionMessage {
     /// The reviewer's signature of `statement`: SSHSIG, armored, namespace `expacti-decision`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// With an allow of somebody who has set one: the reviewer's PIN. It is written down nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
 }
 
 /// Reviewer to broker.

@@ -42,6 +42,9 @@ pub enum Reason {
     /// It is nobody's.
     #[error(transparent)]
     Signer(#[from] SignerFault),
+    /// It is about another request to the broker.
+    #[error("{0}")]
+    Request(&'static str),
     /// It does not have this item's challenge.
     #[error("it is not about this command")]
     OtherItem,

@@ -10,7 +10,9 @@ mod allow;
 mod approval;
 mod check;
 mod keys;
+mod machine;
 mod pattern;
+mod request;
 mod rulebook;
 mod signer;
 mod signers;
@@ -25,6 +27,8 @@ pub use check::{
     DECISION_NAMESPACE, ITEM_NAMESPACE, LeftOut, Limits, MAX_STATEMENTS, Reason, Refused, approve,
 };
 pub use keys::{KeyFault, fingerprint_of, fingerprint_of_any};
+pub use machine::{Whereabouts, other_names};
+pub use request::{REQUEST_NAMESPACE, Request, RequestPurpose, prove};
 pub use rulebook::{
     MAX_RULEBOOK, Place, RULES_NAMESPACE, Rulebook, RulebookFault, RulebookPurpose,
 };

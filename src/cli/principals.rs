@@ -46,6 +46,28 @@ pub(crate) enum ReviewerCommand {
     Key(SigningKeyCommand),
     /// List people
     List,
+    /// Set your PIN: from then on every allow, and every change, asks for it
+    ///
+    /// The PIN is kept as an Argon2 digest. After five wrong ones the next has to wait, ten seconds at first
+    /// and up to 15 minutes. It is typed into the terminal, and so holds off what only types into your screen
+    /// or has your token; who reads what you type reads the PIN as well. A key that is touched holds off more.
+    #[command(after_help = "Examples:\n  expacti reviewer pin\n  expacti reviewer pin --remove")]
+    Pin {
+        /// Do without a PIN again
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Forget keys and PIN of somebody who has lost them
+    ///
+    /// Works on the broker's machine only, while the broker does not run. The log has it, and every reviewer
+    /// is told for a week.
+    #[command(
+        after_help = "Example:\n  expacti down\n  expacti reviewer reset alice\n  expacti up\n  expacti reviewer key add alice ~/.ssh/new.pub"
+    )]
+    Reset {
+        /// The person's name
+        name: String,
+    },
     /// Remove a person: their token stops working at once
     Remove {
         /// The person's name

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use expacti_protocol::http::{
-    NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView, SigningKey, Target,
-    UnixUser,
+    Changed, NewPin, NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView,
+    SigningKey, Target, UnixUser,
 };
 use expacti_protocol::principal::Role;
 
@@ -14,6 +14,7 @@ use crate::cli::{
 };
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
+use crate::prover::ask;
 use crate::{machine, print, segment};
 
 /// `expacti reviewer`.
@@ -51,7 +52,13 @@ pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bo
         ReviewerCommand::List => {
             list(config, &[Role::Admin, Role::Owner, Role::Reviewer, Role::Viewer], json).await
         }
+        ReviewerCommand::Pin { remove } => pin(config, remove).await,
         ReviewerCommand::Remove { name } => remove(config, &name, json).await,
+        ReviewerCommand::Reset { name } => {
+            crate::broker::reset_reviewer(config, &name).await?;
+            print::line(&format!("{} has neither key nor PIN now", print::safe(&name)))?;
+            Ok(0)
+        }
     }
 }
 
@@ -70,6 +77,24 @@ fn known_user(config: &Config, name: String) -> Result<UnixUser, Failure> {
     }
 }
 
+/// `expacti reviewer pin`.
+async fn pin(config: &Config, remove: bool) -> Outcome {
+    let link = Link::running(config)?;
+    if remove {
+        let _: serde_json::Value = link.client.delete("/v1/pin").await?;
+        print::line("no PIN is asked for any more")?;
+        return Ok(0);
+    }
+    let pin = ask("new PIN: ").await.map_err(Failure::failed)?;
+    pin.check().map_err(Failure::usage)?;
+    if ask("once more: ").await.map_err(Failure::failed)? != pin {
+        return Err(Failure::usage("the two differ: nothing was changed"));
+    }
+    let _: serde_json::Value = link.client.post("/v1/pin", &NewPin { pin }).await?;
+    print::line("every allow and every change asks for your PIN now")?;
+    Ok(0)
+}
+
 /// `expacti reviewer key`.
 async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -> Outcome {
     let link = Link::running_or_offline(config).await?;
@@ -83,11 +108,7 @@ async fn signing_keys_with(link: &Link, command: SigningKeyCommand, json: bool) 
         SigningKeyCommand::Add { name, file } => {
             let public_key = read_key(&file)?;
             let key = add_key(link, NewSigningKey { person: name, public_key }).await?;
-            if json {
-                print::json(&key)?;
-            } else {
-                print::line(&format!("{} signs with {}", key.person, key.fingerprint))?;
-            }
+            done(&key, json, |key| format!("{} signs with {}", key.person, key.fingerprint))?;
         }
         SigningKeyCommand::List { allowed_signers } => {
             let keys: Vec<SigningKey> = link.client.get("/v1/signing-keys").await?;
@@ -138,7 +159,7 @@ async fn signing_keys_with(link: &Link, command: SigningKeyCommand, json: bool) 
     Ok(0)
 }
 
-async fn add_key(link: &Link, new: NewSigningKey) -> Result<SigningKey, Failure> {
+async fn add_key(link: &Link, new: NewSigningKey) -> Result<Changed<SigningKey>, Failure> {
     Ok(link.client.post("/v1/signing-keys", &new).await?)
 }
 
@@ -302,15 +323,10 @@ async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outc
         TargetCommand::Add { name, address, host_key, tag, login } => {
             let mut target = target_of(name, &address, host_key, tag)?;
             target.logins = login;
-            let target: Target = link.client.post("/v1/targets", &target).await?;
-            if json {
-                print::json(&target)?;
-            } else {
-                print::line(&format!(
-                    "added {}  {}@{}:{}",
-                    target.name, target.user, target.host, target.port
-                ))?;
-            }
+            let added: Changed<Target> = link.client.post("/v1/targets", &target).await?;
+            done(&added, json, |target| {
+                format!("added {}  {}@{}:{}", target.name, target.user, target.host, target.port)
+            })?;
         }
         // Asked before there was a link.
         TargetCommand::Key => {}
@@ -338,16 +354,28 @@ async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outc
             }
         }
         TargetCommand::Remove { name } => {
-            let target: Target =
+            let removed: Changed<Target> =
                 link.client.delete(&format!("/v1/targets/{}", segment::name(&name)?)).await?;
-            if json {
-                print::json(&target)?;
-            } else {
-                print::line(&format!("removed {}", target.name))?;
-            }
+            done(&removed, json, |target| format!("removed {}", target.name))?;
         }
     }
     Ok(0)
+}
+
+/// Says what was done, or whose approval it waits for.
+fn done<T: serde::Serialize>(
+    changed: &Changed<T>,
+    json: bool,
+    say: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
+    if json {
+        return Ok(print::json(changed)?);
+    }
+    match changed {
+        Changed::Done(done) => print::line(&say(done))?,
+        Changed::Waiting { change } => print::note(&super::policy::waiting(change)),
+    }
+    Ok(())
 }
 
 fn target_of(

@@ -157,6 +157,7 @@ async fn decide(
         trust,
         statement: signed.as_ref().map(|signed| signed.statement.clone()),
         signature: signed.map(|signed| signed.signature),
+        pin: None,
     };
     let view: CommandView =
         link.client.post(&format!("/v1/commands/{}/decision", shown.id), &body).await?;

@@ -1,7 +1,7 @@
 //! `expacti policy`.
 
 use expacti_engine::{Context, Level, Policy, PolicyKind, PolicySet, assess};
-use expacti_protocol::http::{Action, Change, Changed};
+use expacti_protocol::http::{Action, Change, Changed, Target};
 use expacti_protocol::now_micros;
 
 use crate::broker::Link;
@@ -170,6 +170,11 @@ fn action(change: &Change) -> String {
             )
         }
         Action::AddPolicy { policy } => format!("add policy {}", describe(policy)),
+        Action::AddSigningKey { person, public_key } => {
+            format!("let {} sign with {}", print::safe(person), print::safe(public_key))
+        }
+        Action::SetTarget { target } => format!("let target {}", place(target)),
+        Action::RemoveTarget { target } => format!("remove target {}", place(target)),
         Action::RemovePolicy { policy } => {
             format!("remove policy {}  {}", policy.id, describe(policy))
         }
@@ -177,6 +182,18 @@ fn action(change: &Change) -> String {
             format!("remove rule {}  deny {}", rule.id, print::safe(&rule.pattern))
         }
     }
+}
+
+/// What a target's name stands for.
+fn place(target: &Target) -> String {
+    let Target { name, user, host, port, host_keys, tags, logins } = target;
+    let list = |what: &str, all: &[String]| match all {
+        [] => String::new(),
+        all => format!(", {what} {}", all.join(", ")),
+    };
+    let keys = list("host keys", host_keys);
+    let rest = format!("{}{}", list("tags", tags), list("logins", logins));
+    print::safe(&format!("{name} be {user}@{host}:{port}{keys}{rest}"))
 }
 
 /// `22-6` as hours of the day.

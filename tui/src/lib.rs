@@ -30,6 +30,7 @@ mod model;
 mod notify;
 mod player;
 mod propose;
+mod prover;
 mod quiet;
 pub mod recording;
 mod run;

@@ -28,6 +28,7 @@ use crate::model::{
     Answer, Confirm, ConnectionId, Effect, Fetch, LinkMsg, Model, Msg, Notice, NoticeAction,
 };
 use crate::notify::Notifier;
+use crate::prover::{PinAsked, ScreenProver};
 use crate::quiet::QuietHours;
 use crate::terminal::{Tty, restore};
 use crate::theme::Theme;
@@ -126,6 +127,8 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
     let (answers, answered) = mpsc::channel(16);
     let (clicks, clicked) = mpsc::channel(16);
     let (signed, has_signed) = mpsc::channel(16);
+    let (screen, pins_wanted) = mpsc::channel(1);
+    let prover = Arc::new(ScreenProver { key: options.key.clone(), screen });
     let over_ssh = std::env::var_os("SSH_TTY").is_some();
     let mut event_loop = EventLoop {
         model,
@@ -136,13 +139,15 @@ pub async fn review(options: ReviewOptions) -> anyhow::Result<()> {
         clicked,
         known_delay: 0,
         over_ssh,
-        client: Client::new(options.broker).ok(),
+        client: Client::new(options.broker).ok().map(|client| client.with_prover(prover)),
         answers,
         answered,
         key: options.key,
         signed,
         has_signed,
         signing: HashMap::new(),
+        pins_wanted,
+        pin_wanted: None,
         began: Instant::now(),
         dirty: true,
         suspended: false,
@@ -219,6 +224,9 @@ struct EventLoop {
     has_signed: mpsc::Receiver<Signed>,
     /// What it is asked for.
     signing: HashMap<CommandId, AbortHandle>,
+    /// Requests that need the reviewer's PIN, and the one that it is asked for.
+    pins_wanted: mpsc::Receiver<PinAsked>,
+    pin_wanted: Option<PinAsked>,
     began: Instant,
     /// Something changed since the last frame.
     dirty: bool,
@@ -260,6 +268,10 @@ impl EventLoop {
                 Some((message, answer)) = self.has_signed.recv() => {
                     self.signing.remove(&message.id);
                     self.handle(Msg::Signed(message, answer))?;
+                }
+                Some(asked) = self.pins_wanted.recv() => {
+                    self.pin_wanted = Some(asked);
+                    self.handle(Msg::PinWanted)?;
                 }
                 Some((id, click)) = self.clicked.recv() => self.handle(Msg::Clicked(id, click))?,
                 () = sleep_until(wake) => self.tick()?,
@@ -383,6 +395,12 @@ impl EventLoop {
             Effect::StopSigning(id) => {
                 if let Some(task) = self.signing.remove(&id) {
                     task.abort();
+                }
+            }
+            Effect::GivePin(pin) => {
+                if let Some(asked) = self.pin_wanted.take() {
+                    // Whoever asked may have given up.
+                    let _ = asked.send(pin);
                 }
             }
             Effect::Fetch(what) => self.fetch(what),

@@ -4,6 +4,7 @@ use expacti_protocol::command::{CommandText, CommandView};
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 
+use super::pins;
 use crate::broker::Broker;
 use crate::state::{Peer, Refusal, not_kept, too_late_for};
 
@@ -11,14 +12,19 @@ use crate::state::{Peer, Refusal, not_kept, too_late_for};
 pub(super) async fn decide(
     broker: &Broker,
     peer: Peer,
-    message: DecisionMessage,
+    mut message: DecisionMessage,
 ) -> Result<CommandView, Refusal> {
     let id = message.id.clone();
+    // From here on it is in no message any more.
+    let proven = match message.pin.take() {
+        Some(given) if message.allow => pins::prove(broker, &peer, &given).await?,
+        _ => None,
+    };
     let decided = broker
         .handle
         .run(move |state, _, now| {
             state.still_known(&peer)?;
-            state.decide(&peer, &message, now)
+            state.decide_with(&peer, &message, proven.as_deref(), now)
         })
         .await;
     match decided {

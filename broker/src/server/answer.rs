@@ -3,13 +3,23 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use expacti_protocol::http::ErrorBody;
+use expacti_protocol::http::{Changed, ErrorBody};
 use expacti_protocol::reviewer::ErrorCode;
+use serde::Serialize;
 
 use crate::state::{Peer, Refusal};
 use crate::store::StoreError;
 
 pub(super) type Answer<T> = Result<Json<T>, Refusal>;
+
+/// 200 for what is done, 202 for what waits for others.
+pub(super) fn changed<T: Serialize>(changed: Changed<T>) -> Response {
+    let status = match changed {
+        Changed::Done(_) => StatusCode::OK,
+        Changed::Waiting { .. } => StatusCode::ACCEPTED,
+    };
+    (status, Json(changed)).into_response()
+}
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -22,7 +32,8 @@ impl IntoResponse for Refusal {
             ErrorCode::NotEntitled => StatusCode::FORBIDDEN,
             ErrorCode::NotFound => StatusCode::NOT_FOUND,
         };
-        (status, Json(ErrorBody { code: self.code, message: self.message })).into_response()
+        (status, Json(ErrorBody { code: self.code, message: self.message, proof: None }))
+            .into_response()
     }
 }
 

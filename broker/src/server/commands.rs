@@ -2,13 +2,15 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
 use expacti_protocol::command::CommandView;
 use expacti_protocol::http::{DecisionBody, Revealed};
 use expacti_protocol::reviewer::DecisionMessage;
 
-use super::actions;
 use super::answer::{Answer, view};
 use super::lookup::{Listing, PAGE, command_id, find_command};
+use super::{actions, proof};
 use crate::broker::Broker;
 use crate::state::{Peer, Refusal, Shown, for_viewer};
 
@@ -81,11 +83,15 @@ pub(super) async fn decide(
     State(broker): State<Broker>,
     peer: Peer,
     Path(id): Path<String>,
+    headers: HeaderMap,
     Json(body): Json<DecisionBody>,
-) -> Answer<CommandView> {
+) -> Result<Json<CommandView>, Response> {
+    let id = command_id(&broker, &peer, &id).await.map_err(Refusal::into_response)?;
+    let pin = body.pin.or_else(|| proof::pin_of(&headers));
+    let lacks_pin = body.allow && pin.is_none();
     let message = DecisionMessage {
         r#ref: None,
-        id: command_id(&broker, &peer, &id).await?,
+        id,
         allow: body.allow,
         comment: body.comment,
         sha256: body.sha256,
@@ -96,6 +102,11 @@ pub(super) async fn decide(
         trust: body.trust,
         statement: body.statement,
         signature: body.signature,
+        pin,
     };
-    actions::decide(&broker, peer, message).await.map(Json)
+    match actions::decide(&broker, peer.clone(), message).await {
+        Ok(view) => Ok(Json(view)),
+        Err(refusal) if lacks_pin => Err(proof::ask_pin(&broker, &peer, refusal).await),
+        Err(refusal) => Err(refusal.into_response()),
+    }
 }

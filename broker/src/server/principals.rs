@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use expacti_protocol::http::{AgentKeyQuery, NewPrincipal, PrincipalAdded, PrincipalView, Target};
 use expacti_protocol::principal::Role;
 
-use super::answer::{Answer, view};
+use super::answer::{Answer, changed, view};
 use crate::broker::Broker;
 use crate::state::{Peer, Refusal};
 use crate::users::user_name;
@@ -68,16 +68,17 @@ pub(super) async fn add_target(
     State(broker): State<Broker>,
     peer: Peer,
     Json(target): Json<Target>,
-) -> Answer<Target> {
-    broker.handle.run(move |state, _, now| state.add_target(&peer, target, now)).await.map(Json)
+) -> Result<Response, Refusal> {
+    broker.handle.run(move |state, _, now| state.add_target(&peer, target, now)).await.map(changed)
 }
 
 pub(super) async fn remove_target(
     State(broker): State<Broker>,
     peer: Peer,
     Path(name): Path<String>,
-) -> Answer<Target> {
-    broker.handle.run(move |state, _, now| state.remove_target(&peer, &name, now)).await.map(Json)
+) -> Result<Response, Refusal> {
+    let job = move |state: &mut crate::state::State, now| state.remove_target(&peer, &name, now);
+    broker.handle.run(move |state, _, now| job(state, now)).await.map(changed)
 }
 
 pub(super) async fn agent_key(

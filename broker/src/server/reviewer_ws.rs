@@ -64,7 +64,7 @@ async fn send<T: serde::Serialize>(socket: &mut WebSocket, event: &T) -> Result<
 
 async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
     let (sender, mut events) = mpsc::channel(REVIEWER_QUEUE);
-    let (who, shared) = (peer.clone(), Arc::clone(&broker.shared));
+    let (who, name, shared) = (peer.clone(), peer.name.clone(), Arc::clone(&broker.shared));
     let attached = broker
         .handle
         .run(move |state, clients, now| {
@@ -77,11 +77,11 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
                 if decides { Ok(view) } else { for_viewer(view).map(Shown::into_inner) }
             });
             let commands = commands.collect::<Result<Vec<_>, _>>()?;
-            let warnings = shared.warnings(state, now);
-            Ok((number, now.micros.div_euclid(1000), state.open_sessions(), commands, warnings))
+            let said = (shared.warnings(state, now), state.asked_of(&name).pin.is_some());
+            Ok((number, now.micros.div_euclid(1000), state.open_sessions(), commands, said))
         })
         .await;
-    let Ok((number, now_ms, sessions, commands, warnings)) = attached else { return };
+    let Ok((number, now_ms, sessions, commands, (warnings, pin))) = attached else { return };
     let hello = ReviewerEvent::Hello {
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -89,6 +89,7 @@ async fn serve(broker: Broker, peer: Peer, mut socket: WebSocket) {
         role: peer.role,
         now_ms,
         warnings,
+        pin,
     };
     let first = std::iter::once(hello)
         .chain(sessions.into_iter().map(|s| ReviewerEvent::SessionOpened(Box::new(s))))

@@ -6,14 +6,14 @@ use axum::routing::{any, delete, get, post};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    auth, body, commands, gate_ws, log, principals, proofs, reviewer_ws, rules, sessions,
-    signing_keys, status, taints, wraps,
+    auth, body, commands, gate_ws, log, pins, principals, proof, proofs, reviewer_ws, rules,
+    sessions, signing_keys, status, taints, wraps,
 };
 use crate::broker::Broker;
 use crate::state::Refusal;
 
 /// The largest body of a request in bytes.
-const MAX_BODY: usize = 4 * 1024 * 1024;
+pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
 
 impl Broker {
     pub(super) fn router(&self) -> Router {
@@ -85,6 +85,8 @@ impl Broker {
             .route("/v1/wraps/check", post(wraps::check))
             .route("/v1/ws/gate", any(gate_ws::upgrade))
             .route("/v1/ws/reviewer", any(reviewer_ws::upgrade))
+            .route("/v1/pin", post(pins::set).delete(pins::remove))
+            .route_layer(from_fn_with_state(self.clone(), proof::ask))
             .fallback(|| async { Refusal::not_found("endpoint") })
             .layer(from_fn_with_state(self.clone(), auth::refuse_those_inside))
     }

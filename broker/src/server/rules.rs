@@ -2,30 +2,19 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use expacti_engine::{Policy, Rule};
 use expacti_protocol::http::{
     Change, Changed, EarlierRule, RuleCover, RuleView, RulebookView, RulesEnsured,
 };
 use expacti_protocol::signed::SignedText;
-use serde::Serialize;
 
-use super::answer::{Answer, view};
+use super::answer::{Answer, changed, view};
 use crate::broker::Broker;
 use crate::state::{Peer, Refusal};
 
 /// The most rules of one request; each is an event for every reviewer.
 const MAX_IMPORT: usize = 1000;
-
-/// 200 for what is done, 202 for what waits for others.
-fn answer<T: Serialize>(changed: Changed<T>) -> Response {
-    let status = match changed {
-        Changed::Done(_) => StatusCode::OK,
-        Changed::Waiting { .. } => StatusCode::ACCEPTED,
-    };
-    (status, Json(changed)).into_response()
-}
 
 pub(super) async fn rules(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<RuleView>> {
     view(&peer)?;
@@ -103,7 +92,7 @@ pub(super) async fn remove_rule(
     peer: Peer,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    broker.remove_rule(peer, id).await.map(answer)
+    broker.remove_rule(peer, id).await.map(changed)
 }
 
 pub(super) async fn policies(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<Policy>> {
@@ -116,7 +105,7 @@ pub(super) async fn add_policy(
     peer: Peer,
     Json(policy): Json<Policy>,
 ) -> Result<Response, Refusal> {
-    broker.add_policy(peer, policy).await.map(answer)
+    broker.add_policy(peer, policy).await.map(changed)
 }
 
 pub(super) async fn remove_policy(
@@ -124,7 +113,7 @@ pub(super) async fn remove_policy(
     peer: Peer,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    broker.remove_policy(peer, id).await.map(answer)
+    broker.remove_policy(peer, id).await.map(changed)
 }
 
 pub(super) async fn changes(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<Change>> {
@@ -139,7 +128,7 @@ pub(super) async fn approve_change(
 ) -> Result<Response, Refusal> {
     let (change, done) =
         broker.handle.run(move |state, _, now| state.approve_change(&peer, &id, now)).await?;
-    Ok(answer(if done {
+    Ok(changed(if done {
         Changed::Done(change)
     } else {
         Changed::Waiting { change: Box::new(change) }

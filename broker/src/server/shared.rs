@@ -8,6 +8,8 @@ use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
 use super::doors::{Caller, Doors};
+use super::pins::PinDoor;
+use super::proof::Challenges;
 use crate::state::{Now, State};
 use crate::wraps::{PeerProcess, Wraps};
 
@@ -24,6 +26,9 @@ pub(crate) struct Shared {
     local: AtomicBool,
     /// The broker of a whole machine: every user may connect to its socket.
     machine: AtomicBool,
+    /// What people are asked to prove requests with.
+    pub(super) challenges: Challenges,
+    pub(super) pins: PinDoor,
 }
 
 impl Shared {
@@ -59,7 +64,8 @@ impl Shared {
         let local = self.local.load(Ordering::Acquire);
         let said = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let of_local = local.then(|| state.local_warning()).flatten();
-        of_local.into_iter().chain(state.rulebook_warning(now)).chain(said).collect()
+        let reset = state.reset_warnings(now);
+        of_local.into_iter().chain(state.rulebook_warning(now)).chain(reset).chain(said).collect()
     }
 
     pub(super) fn started_at(&self) -> i64 {

@@ -2,11 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use expacti_protocol::http::{NewSigningKey, OldSigningKey, SigningKey};
 
-use super::answer::{Answer, view};
+use super::answer::{Answer, changed, view};
 use crate::broker::Broker;
-use crate::state::Peer;
+use crate::state::{Peer, Refusal};
 
 pub(super) async fn list(State(broker): State<Broker>, peer: Peer) -> Answer<Vec<SigningKey>> {
     view(&peer)?;
@@ -17,8 +18,9 @@ pub(super) async fn add(
     State(broker): State<Broker>,
     peer: Peer,
     Json(new): Json<NewSigningKey>,
-) -> Answer<SigningKey> {
-    broker.handle.run(move |state, _, now| state.add_signing_key(&peer, &new, now)).await.map(Json)
+) -> Result<Response, Refusal> {
+    let job = move |state: &mut crate::state::State, now| state.add_signing_key(&peer, &new, now);
+    broker.handle.run(move |state, _, now| job(state, now)).await.map(changed)
 }
 
 pub(super) async fn remove(

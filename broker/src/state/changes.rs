@@ -2,8 +2,8 @@
 //! carried out by fewer people than could have allowed a command under what it removes.
 
 use expacti_audit::Entry;
-use expacti_engine::{Policy, PolicySet, Requirement, Voter};
-use expacti_protocol::http::{Action, Approval, Change};
+use expacti_engine::{Effect, Policy, PolicySet, Requirement, Voter};
+use expacti_protocol::http::{Action, Approval, Change, NewSigningKey};
 use expacti_protocol::ids::ChangeId;
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ErrorCode, RuleChange};
@@ -62,7 +62,34 @@ impl State {
                 weakened(old.policies().iter().filter(|p| p.id != policy.id).cloned().collect())
             }
             Action::RemoveRule { rule } => old.touching(rule.program()),
+            Action::SetTarget { .. } | Action::RemoveTarget { .. } if self.goes_by_targets() => {
+                old.touching(None)
+            }
+            Action::SetTarget { .. } | Action::RemoveTarget { .. } => Vec::new(),
+            // It could sign in the name of somebody whom a policy counts.
+            Action::AddSigningKey { person, .. } => {
+                let role = match self.principals.get(person) {
+                    Some(principal) => principal.role,
+                    None => Role::Owner,
+                };
+                let person = role.voter(person);
+                let counts = |requirement: &Requirement| {
+                    Requirement { escalated: true, ..requirement.clone() }.counts(&person)
+                };
+                old.touching(None).into_iter().filter(counts).collect()
+            }
         }
+    }
+
+    /// Whether it matters to what is restricted what targets are called: then also a new one may be a
+    /// machine that a policy is about, by another address and with another kind of key.
+    fn goes_by_targets(&self) -> bool {
+        let policies = self.snapshot.policies.policies();
+        policies.iter().any(|policy| policy.target.is_some() || !policy.tags.is_empty())
+            || self
+                .rules
+                .values()
+                .any(|view| view.rule.effect == Effect::Deny && view.rule.scope.target.is_some())
     }
 
     /// Those of the approvals that count: of people who are still there, with their present role.
@@ -239,6 +266,15 @@ impl State {
                 self.keep_principal(by, principal, token_hash.clone(), approved_by, now)?;
             }
             Action::AddPolicy { policy } => self.keep_policy(by, policy, approved_by, now)?,
+            Action::AddSigningKey { person, public_key } => {
+                let new = NewSigningKey { person: person.clone(), public_key: public_key.clone() };
+                self.keep_signing_key(by, &new, approved_by, now)?;
+            }
+            Action::SetTarget { target } => self.keep_target(by, target, approved_by, now)?,
+            Action::RemoveTarget { target } => {
+                self.targets.get(&target.name).ok_or_else(gone)?;
+                self.drop_target(by, target, approved_by, now)?;
+            }
             Action::RemovePolicy { policy } => {
                 self.policies.get(&policy.id).ok_or_else(gone)?;
                 self.drop_policy(by, policy, approved_by, now)?;

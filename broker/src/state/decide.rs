@@ -55,11 +55,23 @@ fn smallest_grant(ballots: &[Ballot]) -> Option<Grant> {
 }
 
 impl State {
-    /// A reviewer allows or denies.
+    /// A reviewer allows or denies, without having given a PIN.
+    #[cfg(test)]
     pub(crate) fn decide(
         &mut self,
         by: &Peer,
         message: &DecisionMessage,
+        now: Now,
+    ) -> Result<CommandView, Refusal> {
+        self.decide_with(by, message, None, now)
+    }
+
+    /// A reviewer allows or denies. `pin` is the digest of the PIN that was given and is right.
+    pub(crate) fn decide_with(
+        &mut self,
+        by: &Peer,
+        message: &DecisionMessage,
+        pin: Option<&str>,
         now: Now,
     ) -> Result<CommandView, Refusal> {
         let id = &message.id;
@@ -104,7 +116,7 @@ impl State {
                 format!("command {id} has no such revision yet"),
             ));
         }
-        if eligibility::is_agent_or_owner(&by.role.voter(&by.name), &open.view) {
+        if self.is_behind(&by.name, &open.view.session) {
             return Err(Refusal::not_entitled(format!(
                 "{} stands behind this agent: somebody else must decide",
                 by.name
@@ -114,6 +126,9 @@ impl State {
         input::check(message, &open.view)?;
         if message.trust && !message.allow {
             return Err(Refusal::invalid("trust comes with an allow, not with a denial"));
+        }
+        if message.allow {
+            self.check_pin(by, pin)?;
         }
         self.check_signature(by, message, &open.view, now)?;
         self.vote(id, by, message, comment, now)

@@ -21,11 +21,6 @@ pub(super) fn missing(requirement: &Requirement, ballots: &[Ballot]) -> u32 {
     expacti_engine::missing(requirement, &votes(ballots))
 }
 
-/// Whether this person is the agent of a command, or answers for it.
-pub(super) fn is_agent_or_owner(voter: &Voter, view: &CommandView) -> bool {
-    voter.is_agent_or_owner(&view.session.agent, view.session.owner.as_deref())
-}
-
 impl State {
     /// Everybody who may decide on something: a person once, with every role they have.
     pub(super) fn people(&self) -> Vec<Voter> {
@@ -55,7 +50,7 @@ impl State {
     /// The people who may still decide on a command.
     pub(super) fn may_decide(&self, view: &CommandView, ballots: &[Ballot]) -> Vec<String> {
         let mut all = self.may_still_vote(&view.requirement, ballots);
-        all.retain(|voter| !is_agent_or_owner(voter, view));
+        all.retain(|voter| !self.is_behind(&voter.person, &view.session));
         all.into_iter().map(|voter| voter.person).collect()
     }
 }

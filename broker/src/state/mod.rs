@@ -30,6 +30,7 @@ mod reads;
 mod recover;
 mod release;
 mod reveal;
+mod reviewers;
 mod rulebook;
 mod rules;
 mod secret;
@@ -52,6 +53,7 @@ pub(crate) use commands::too_late_for;
 pub(crate) use model::{Loaded, State};
 pub(crate) use ports::{GateId, Now, Outgoing, Recorder, Signer, Write};
 pub use ports::{Peer, Refusal};
+pub(crate) use reviewers::Asked;
 pub(crate) use secret::{for_viewer, not_kept};
 pub(crate) use sessions::shown_info;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use expacti_protocol::signed::SignedRulebook;
 use expacti_protocol::taint::TaintView;
 
 use super::open::{OpenCommand, OpenSession, PutOff};
-use super::ports::{Now, Outgoing, Recorder, Refusal, Signer, Write};
+use super::ports::{Now, Outgoing, Recorder, Refusal, Reviewer, Signer, Write};
 use super::table::{Table, Undo};
 use super::work::Work;
 
@@ -43,6 +43,10 @@ pub(crate) struct State {
     /// Accounts that may have changed.
     pub(super) taints: Table<String, TaintView>,
     /// By fingerprint.
+    /// Agents that were removed, by the id that they had.
+    pub(super) former_agents: Table<String, PrincipalView>,
+    /// What people prove that it is them with.
+    pub(super) proofs: Table<String, Reviewer>,
     pub(super) signing_keys: Table<String, SigningKey>,
     /// What people have signed last.
     pub(super) rulebooks: Table<u8, SignedRulebook>,
@@ -78,6 +82,8 @@ pub(crate) struct Loaded {
     pub(crate) principals: Vec<PrincipalView>,
     pub(crate) targets: Vec<Target>,
     pub(crate) taints: Vec<TaintView>,
+    pub(crate) former_agents: Vec<PrincipalView>,
+    pub(crate) reviewers: Vec<Reviewer>,
     pub(crate) signing_keys: Vec<SigningKey>,
     pub(crate) signed_rulebook: Option<SignedRulebook>,
 }
@@ -109,6 +115,8 @@ impl State {
             principals: Table::default(),
             targets: Table::default(),
             taints: Table::default(),
+            former_agents: Table::default(),
+            proofs: Table::default(),
             signing_keys: Table::default(),
             rulebooks: Table::default(),
             snapshot: Arc::new(Snapshot { tables, ..Snapshot::default() }),
@@ -147,6 +155,12 @@ impl State {
         if let Some(signed) = loaded.signed_rulebook {
             state.rulebooks.insert(LAST_RULEBOOK, signed);
         }
+        for agent in loaded.former_agents {
+            state.former_agents.insert(agent.id.clone(), agent);
+        }
+        for reviewer in loaded.reviewers {
+            state.proofs.insert(reviewer.name.clone(), reviewer);
+        }
         for key in loaded.signing_keys {
             state.signing_keys.insert(key.fingerprint.clone(), key);
         }
@@ -178,6 +192,8 @@ impl State {
         f(&mut self.principals);
         f(&mut self.targets);
         f(&mut self.taints);
+        f(&mut self.former_agents);
+        f(&mut self.proofs);
         f(&mut self.signing_keys);
         f(&mut self.rulebooks);
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use expacti_engine::{Beneath, Context, Digested, GivenInput, InputSecrets, Taint, Voter};
+use expacti_engine::{
+    Beneath, Context, Digested, GivenInput, InputSecrets, Taint, TargetName, Voter,
+};
 use expacti_protocol::command::{CommandState, CommandView, Grant};
 use expacti_protocol::digest::Digest;
 use expacti_protocol::gate::DecisionKind;
@@ -130,6 +132,8 @@ pub(crate) struct OpenSession {
     /// Under which name its work is kept.
     pub(crate) work: String,
     pub(crate) tags: Vec<String>,
+    /// What else the machine is called.
+    pub(crate) other_names: Vec<TargetName>,
     /// Why words may mean something else in its shell.
     pub(crate) redefined: Option<String>,
 }
@@ -144,6 +148,7 @@ impl OpenSession {
             user: info.user.clone(),
             cwd: Some("~".to_owned()),
             tags: self.tags.clone(),
+            other_names: self.other_names.clone(),
             now: now.micros,
             ..Context::default()
         }

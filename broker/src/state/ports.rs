@@ -9,6 +9,7 @@ use expacti_protocol::ids::{CommandId, SessionId};
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::{ErrorCode, ReviewerEvent};
 use expacti_protocol::session::Pty;
+use serde::{Deserialize, Serialize};
 
 use super::shown::{Kept, Shown};
 
@@ -204,9 +205,17 @@ pub(crate) enum Write {
         id: String,
         body: Option<Kept>,
     },
+    FormerAgent {
+        id: String,
+        body: Kept,
+    },
     Principal {
         id: String,
         row: Option<PrincipalRow>,
+    },
+    Reviewer {
+        id: String,
+        body: Option<Kept>,
     },
     Rule {
         id: String,
@@ -233,6 +242,19 @@ pub(crate) enum Write {
         name: String,
         body: Option<Kept>,
     },
+}
+
+/// What is kept of one person.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reviewer {
+    pub(crate) name: String,
+    /// The PIN's digest: Argon2, in the PHC string format.
+    pub(crate) pin: Option<String>,
+    /// When keys and PIN were reset on the machine of the broker, in seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reset_at: Option<i64>,
+    /// They have had a key: without one they allow nothing any more.
+    pub(crate) signs: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

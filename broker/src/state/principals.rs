@@ -5,6 +5,7 @@ use expacti_audit::Entry;
 use expacti_protocol::http::{Action, Changed, NewPrincipal, PrincipalView};
 use expacti_protocol::ids::PrincipalId;
 use expacti_protocol::principal::Role;
+use expacti_protocol::session::SessionInfo;
 
 use super::authority::needs_admin;
 use super::credential::{AUTHORITY, bare_key, credential};
@@ -24,6 +25,7 @@ impl State {
         now: Now,
     ) -> Result<Changed<PrincipalView>, Refusal> {
         needs_admin(by, "add principals")?;
+        let new = self.with_owner(by, new)?;
         self.check_principal(&new)?;
         // Who says of an agent that it is their own only takes a vote away: theirs.
         let own = new.role == Role::Agent && new.owner.as_ref() == Some(&by.name);
@@ -35,6 +37,65 @@ impl State {
             }
         }
         self.keep_principal(by, &new, token_hash, Vec::new(), now).map(Changed::Done)
+    }
+
+    /// An agent always has somebody who answers for it: whoever adds it, if nobody is named.
+    fn with_owner(&self, by: &Peer, new: NewPrincipal) -> Result<NewPrincipal, Refusal> {
+        match (&new.owner, new.role) {
+            (Some(_), Role::Agent) | (None, _) => {}
+            (Some(owner), role) => {
+                return Err(Refusal::invalid(format!(
+                    "only an agent has an owner: {} is a {role}, and {owner} cannot be its owner",
+                    new.name
+                )));
+            }
+        }
+        if new.role != Role::Agent {
+            return Ok(new);
+        }
+        let owner = new.owner.clone().unwrap_or_else(|| by.name.clone());
+        let person = owner == self.owner
+            || self
+                .principals
+                .get(&owner)
+                .is_some_and(|p| !matches!(p.role, Role::Agent | Role::Gate));
+        if !person {
+            return Err(Refusal::invalid(format!(
+                "nobody is called {owner}, who is to answer for the agent {}: add that person first \
+                 (expacti reviewer add {owner}), or name another owner",
+                new.name
+            )));
+        }
+        Ok(NewPrincipal { owner: Some(owner), ..new })
+    }
+
+    /// Who answered for agents of that name, or with that key, before.
+    fn former_owners(&self, new: &NewPrincipal, public_key: Option<&String>) -> Vec<String> {
+        if new.role != Role::Agent {
+            return Vec::new();
+        }
+        let same = |agent: &&PrincipalView| {
+            agent.name == new.name
+                || public_key.is_some() && agent.public_key.as_ref() == public_key
+        };
+        let of = |agent: &PrincipalView| {
+            agent.owner.iter().chain(&agent.former_owners).cloned().collect::<Vec<_>>()
+        };
+        let mut owners: Vec<String> =
+            self.former_agents.values().filter(same).flat_map(of).collect();
+        owners.sort();
+        owners.dedup();
+        owners.retain(|owner| Some(owner) != new.owner.as_ref());
+        owners
+    }
+
+    /// Whether this person answers for the agent of a session, or did so, or is that agent.
+    pub(super) fn is_behind(&self, person: &str, info: &SessionInfo) -> bool {
+        let agent = self.principals.get(&info.agent).filter(|p| p.role == Role::Agent);
+        let owners = agent.into_iter().flat_map(|p| p.owner.iter().chain(&p.former_owners));
+        person == info.agent
+            || info.owner.as_deref() == Some(person)
+            || owners.into_iter().any(|owner| owner == person)
     }
 
     /// What is wrong with a new principal; its key as it is kept otherwise.
@@ -84,9 +145,10 @@ impl State {
             id: PrincipalId::new().to_string(),
             name: new.name.clone(),
             role: new.role,
-            public_key,
+            public_key: public_key.clone(),
             owner: new.owner.clone(),
             unix_user: new.unix_user.clone(),
+            former_owners: self.former_owners(new, public_key.as_ref()),
             created_at: now.seconds(),
         };
         self.principals.insert(view.name.clone(), view.clone());
@@ -107,6 +169,10 @@ impl State {
             .with_some("public_key", view.public_key.clone())
             .with_some("owner", view.owner.clone())
             .with_some("unix_user", view.unix_user.as_ref().map(|user| user.name.clone()))
+            .with_some(
+                "former_owners",
+                (!view.former_owners.is_empty()).then(|| view.former_owners.clone()),
+            )
             .with_some("approved_by", (!approved_by.is_empty()).then_some(approved_by));
         self.audit(&entry)?;
         if view.role.may_decide() {
@@ -134,10 +200,13 @@ impl State {
         self.audit(&entry)?;
         if view.role.may_decide() && view.name != self.owner {
             self.forget_signing_keys(name);
+            self.forget_reviewer(name);
             self.forget_votes(name, now)?;
             self.forget_approvals(name)?;
         }
         if view.role == Role::Agent {
+            self.former_agents.insert(view.id.clone(), view.clone());
+            self.writes.push(Write::FormerAgent { id: view.id.clone(), body: Kept::exact(&view)? });
             let open: Vec<_> = self
                 .sessions
                 .iter()

@@ -62,6 +62,17 @@ impl State {
         })
     }
 
+    /// What each target's name stands for.
+    pub(super) fn places(&self) -> BTreeMap<String, Place> {
+        let place = |target: &Target| {
+            let (host, port) = (target.host.clone(), target.port);
+            let keys = target.host_keys.iter().filter_map(|key| fingerprint_of_any(key)).collect();
+            let tags = target.tags.clone();
+            (target.name.clone(), Place { host, host_keys: keys, port, tags })
+        };
+        self.targets.values().map(place).collect()
+    }
+
     fn last_rulebook(&self) -> Option<Rulebook> {
         Rulebook::parse(&self.signed_rulebook()?.statement).ok()
     }
@@ -73,13 +84,7 @@ impl State {
             .collect();
         let agents = self.principals.values().filter(|p| p.role == Role::Agent);
         let agents = agents.map(|p| (p.name.clone(), p.owner.clone())).collect();
-        let place = |target: &Target| {
-            let (host, port) = (target.host.clone(), target.port);
-            let keys = target.host_keys.iter().filter_map(|key| fingerprint_of_any(key)).collect();
-            let tags = target.tags.clone();
-            (target.name.clone(), Place { host, host_keys: keys, port, tags })
-        };
-        let targets = self.targets.values().map(place).collect();
+        let targets = self.places();
         // How often one was used is nobody's agreement.
         let mut rules: Vec<Rule> =
             self.rules.values().map(|view| Rule { hits: 0, ..view.rule.clone() }).collect();

@@ -215,6 +215,17 @@ impl State {
         if found.approvals.is_empty() {
             found.approvals.push(self.approval_of_author(&found.rule));
         }
+        // Approvals end with the people, and whoever answers for the agent gives none.
+        let people = self.people();
+        found.approvals.retain(|approval| {
+            people.iter().any(|voter| voter.person == approval.by)
+                && !self.is_behind(&approval.by, &view.session)
+        });
+        if found.approvals.is_empty() {
+            return Some(format!(
+                "nobody who may decide here stands behind the rule {rule} any more"
+            ));
+        }
         let session = &view.session;
         found.gap(&view.requirement, &session.agent, session.owner.as_deref())
     }

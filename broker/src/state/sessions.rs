@@ -1,12 +1,14 @@
 //! Sessions and gates come and go; what they leave behind is ended, never run.
 
 use expacti_audit::Entry;
+use expacti_engine::TargetName;
 use expacti_protocol::command::{CommandState, Outcome};
 use expacti_protocol::gate::GateEvent;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::reviewer::ReviewerEvent;
 use expacti_protocol::session::{SessionInfo, SessionView};
 use expacti_protocol::uplink::Isolation;
+use expacti_signing::{Whereabouts, other_names};
 
 use super::model::State;
 use super::open::OpenSession;
@@ -33,7 +35,8 @@ impl State {
         let id = SessionId::new();
         let info = shown_info(info)?;
         let work = self.begin_work(&info, now);
-        let tags = self.targets.get(&info.target).map(|t| t.tags.clone()).unwrap_or_default();
+        let (tags, other_names) = self.names_of(&info);
+        let paused_by = self.paused_by(&work);
         let view = SessionView {
             id: id.clone(),
             opened_at: now.seconds(),
@@ -44,15 +47,39 @@ impl State {
             last_command: None,
             recorded: false,
             recording_error: None,
-            paused: false,
+            paused: paused_by.is_some(),
             info,
         };
         let entry = session_entry("session_opened", &view, now);
         self.audit(&entry)?;
-        let session = OpenSession { view, gate, work, tags, redefined: None };
+        let session = OpenSession { view, gate, work, tags, other_names, redefined: None };
         self.sessions.insert(id.clone(), session);
         self.store_session(&id, now, ReviewerEvent::SessionOpened)?;
         Ok(id)
+    }
+
+    /// The tags of a session's target, and what else its machine is called.
+    fn names_of(&self, info: &SessionInfo) -> (Vec<String>, Vec<TargetName>) {
+        let tags = self.targets.get(&info.target).map(|t| t.tags.clone()).unwrap_or_default();
+        let here = Whereabouts {
+            target: &info.target,
+            host: &info.host,
+            port: info.port,
+            host_key: info.host_key_sha256.as_deref(),
+        };
+        (tags, other_names(&self.places(), &here))
+    }
+
+    /// Targets have changed: what open sessions are on has other names, or none any more.
+    pub(super) fn rename_sessions(&mut self) {
+        let all: Vec<_> =
+            self.sessions.iter().map(|(id, s)| (id.clone(), s.view.info.clone())).collect();
+        for (id, info) in all {
+            let (tags, other_names) = self.names_of(&info);
+            if let Some(session) = self.sessions.get_mut(&id) {
+                (session.tags, session.other_names) = (tags, other_names);
+            }
+        }
     }
 
     /// The agent's connection is gone.
@@ -242,15 +269,36 @@ impl State {
         if !by.may_decide() {
             return Err(Refusal::not_entitled(format!("{} may not pause sessions", by.name)));
         }
-        let Some(session) = self.sessions.get_mut(id) else {
+        let Some(session) = self.sessions.get(id) else {
             return Err(Refusal::not_found(format!("open session {id}")));
         };
-        session.view.paused = paused;
-        let view = session.view.clone();
+        let (session, work) = (session.clone(), session.work.clone());
+        // Rules decide for their agent again when somebody else has had a reason that they do not.
+        if !paused
+            && let Some(other) = self.paused_by(&work).filter(|other| *other != by.name)
+            && self.is_behind(&by.name, &session.view.info)
+        {
+            return Err(Refusal::not_entitled(format!(
+                "{} stands behind this agent, and {other} has paused it: {other} or somebody else lets it go on",
+                by.name
+            )));
+        }
+        self.set_paused(&work, paused.then(|| by.name.clone()));
         let kind = if paused { "session_paused" } else { "session_resumed" };
-        self.audit(&session_entry(kind, &view, now).with("by", by.name.as_str()))?;
-        self.push_session(view.clone(), now, ReviewerEvent::SessionOpened)?;
-        Ok(view)
+        let mut named = session.view.clone();
+        named.paused = paused;
+        self.audit(&session_entry(kind, &named, now).with("by", by.name.as_str()))?;
+        // It is the agent's work there that is held: all its connections.
+        let of_work = self.sessions.iter().filter(|(_, session)| session.work == work);
+        let all: Vec<SessionId> = of_work.map(|(id, _)| id.clone()).collect();
+        for id in all {
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.view.paused = paused;
+                let view = session.view.clone();
+                self.push_session(view, now, ReviewerEvent::SessionOpened)?;
+            }
+        }
+        Ok(named)
     }
 
     /// The open sessions, oldest first.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::ports::Refusal;
+use super::ports::{Refusal, Reviewer};
 
 /// Fields that name, prove or measure something: they hold no text of anybody's, and must stay exact.
 const EXACT: [&str; 11] = [
@@ -213,6 +213,7 @@ pub(crate) trait SetUp: Serialize {}
 impl SetUp for Change {}
 impl SetUp for Policy {}
 impl SetUp for PrincipalView {}
+impl SetUp for Reviewer {}
 impl SetUp for SignedRulebook {}
 impl SetUp for SigningKey {}
 impl SetUp for RuleView {}

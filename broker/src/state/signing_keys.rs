@@ -4,10 +4,10 @@
 
 use expacti_audit::Entry;
 use expacti_protocol::command::CommandView;
-use expacti_protocol::http::{NewSigningKey, SigningKey};
+use expacti_protocol::http::{Action, Changed, NewSigningKey, SigningKey};
 use expacti_protocol::reviewer::{DecisionMessage, ErrorCode};
 use expacti_protocol::signed::SignedText;
-use expacti_signing::{AllowedSigners, Item, Limits, Need, Revoked, Signers};
+use expacti_signing::{Item, Limits, Need};
 
 use super::authority::needs_admin;
 use super::credential::bare_key;
@@ -26,20 +26,40 @@ impl State {
         all
     }
 
-    /// Adds a key. One's own first key may be added by anybody who decides; every other one needs an
-    /// administrator, for it could sign in that person's name.
+    /// Adds a key. One's own first key may be added by anybody who decides, and another one with a
+    /// signature of one that is there (which is asked for before this). Every other one needs an
+    /// administrator, for it could sign in that person's name; and the approval that policies ask for, if
+    /// that person signs already.
     pub(crate) fn add_signing_key(
         &mut self,
         by: &Peer,
         new: &NewSigningKey,
         now: Now,
-    ) -> Result<SigningKey, Refusal> {
-        let first = by.name == new.person
-            && by.role.may_decide()
-            && self.keys_of(&new.person).next().is_none();
-        if !first {
+    ) -> Result<Changed<SigningKey>, Refusal> {
+        let has_key = self.keys_of(&new.person).next().is_some();
+        let own = by.name == new.person && by.role.may_decide();
+        if !own {
             needs_admin(by, "add a key with which somebody signs")?;
+        } else if self.has_signed(&new.person) && !has_key {
+            return Err(Refusal::not_entitled(format!(
+                "{} has no key any more that could sign for a new one: another administrator adds it, or \
+                 whoever owns the broker's machine resets it (expacti reviewer reset {})",
+                new.person, new.person
+            )));
         }
+        self.check_signing_key(new)?;
+        if !own && self.has_signed(&new.person) {
+            let (person, public_key) = (new.person.clone(), new.public_key.clone());
+            let action = Action::AddSigningKey { person, public_key };
+            if let Some(change) = self.propose(by, action, now)? {
+                return Ok(Changed::Waiting { change: Box::new(change) });
+            }
+        }
+        self.keep_signing_key(by, new, Vec::new(), now).map(Changed::Done)
+    }
+
+    /// What is wrong with a new key; otherwise the key as it is kept, and its fingerprint.
+    fn check_signing_key(&self, new: &NewSigningKey) -> Result<(String, String), Refusal> {
         let known = self.principals.get(&new.person).map(|principal| principal.role);
         let decides = known.is_some_and(|role| role.may_decide()) || new.person == self.owner;
         if !decides {
@@ -54,6 +74,17 @@ impl State {
         if self.keys_of(&new.person).count() >= MAX_KEYS {
             return Err(Refusal::invalid(format!("{} has {MAX_KEYS} keys already", new.person)));
         }
+        Ok((public_key, fingerprint))
+    }
+
+    pub(super) fn keep_signing_key(
+        &mut self,
+        by: &Peer,
+        new: &NewSigningKey,
+        approved_by: Vec<String>,
+        now: Now,
+    ) -> Result<SigningKey, Refusal> {
+        let (public_key, fingerprint) = self.check_signing_key(new)?;
         let key = SigningKey {
             person: new.person.clone(),
             public_key,
@@ -61,9 +92,12 @@ impl State {
             added_by: by.name.clone(),
             added_at: now.seconds(),
         };
+        self.begins_to_sign(&new.person)?;
         self.signing_keys.insert(fingerprint.clone(), key.clone());
         self.writes.push(Write::SigningKey { id: fingerprint, body: Some(Kept::exact(&key)?) });
-        self.audit(&entry("signing_key_added", &key, by, now))?;
+        let approved_by = (!approved_by.is_empty()).then_some(approved_by);
+        let entry = entry("signing_key_added", &key, by, now);
+        self.audit(&entry.with_some("approved_by", approved_by))?;
         Ok(key)
     }
 
@@ -98,11 +132,13 @@ impl State {
     pub(crate) fn local_warning(&self) -> Option<String> {
         let mut keys = self.keys_of(&self.owner).peekable();
         if keys.peek().is_none() {
-            let owner = &self.owner;
-            return Some(format!(
-                "anything running as you can approve: `expacti reviewer key add {owner} FILE.pub` asks for \
-                 your key"
-            ));
+            let (owner, asked) = (&self.owner, self.asked_of(&self.owner));
+            return asked.is_nothing().then(|| {
+                format!(
+                    "anything running as you can approve: `expacti reviewer key add {owner} FILE.pub` asks \
+                     for your key, `expacti reviewer pin` for a PIN"
+                )
+            });
         }
         let all_touched = keys.all(|key| key.public_key.starts_with("sk-"));
         (!all_touched).then(|| {
@@ -123,11 +159,10 @@ impl State {
         view: &CommandView,
         now: Now,
     ) -> Result<(), Refusal> {
-        let lines: String =
-            self.keys_of(&by.name).map(|key| format!("{} {}\n", by.name, key.public_key)).collect();
-        if !message.allow || lines.is_empty() {
+        if !message.allow || !self.has_signed(&by.name) {
             return Ok(());
         }
+        let signers = self.signers_of(&by.name)?;
         let refuse = |why: String| Refusal::new(ErrorCode::NotEntitled, why);
         let signed = SignedText::of(message.statement.as_ref(), message.signature.as_ref())
             .ok_or_else(|| {
@@ -141,10 +176,6 @@ impl State {
             refuse("the gate made no statement of it that could be signed".to_owned())
         })?;
         let item = Item::parse(&item.statement).map_err(|error| refuse(error.to_string()))?;
-        let allowed = AllowedSigners::parse(&lines).map_err(|faults| {
-            refuse(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        })?;
-        let signers = Signers { allowed, revoked: Revoked::default() };
         let limits =
             Limits { grant: message.grant, input: message.input, input_grant: message.input_grant };
         let need = Need { signatures: 1, by: vec![by.name.clone()], touch: false, verify: false };

@@ -30,6 +30,8 @@ pub(crate) struct Work {
     last: i64,
     /// Connections that are open now.
     open: usize,
+    /// Who has paused it: rules decide for none of its sessions until somebody lets it go on.
+    paused_by: Option<String>,
 }
 
 impl Work {
@@ -63,7 +65,9 @@ impl State {
             self.forget_work(now);
             let mut history = self.baselines.get(&info.agent).cloned().unwrap_or_default();
             history.observe(&Event::SessionOpened);
-            self.work.insert(key.clone(), Work { history, ..Work::default() });
+            // Waiting, or connecting again, gets an agent rid of no pause.
+            let paused_by = self.paused_by(&key);
+            self.work.insert(key.clone(), Work { history, paused_by, ..Work::default() });
         }
         if let Some(work) = self.work.get_mut(&key) {
             work.open = work.open.saturating_add(1);
@@ -80,15 +84,31 @@ impl State {
         Some(work.history.clone())
     }
 
+    /// Who has paused it.
+    pub(super) fn paused_by(&self, key: &String) -> Option<String> {
+        self.work.get(key)?.paused_by.clone()
+    }
+
+    pub(super) fn set_paused(&mut self, key: &String, by: Option<String>) {
+        if let Some(work) = self.work.get_mut(key) {
+            work.paused_by = by;
+        }
+    }
+
     fn forget_work(&mut self, now: Now) {
         if self.work.len() < MAX_WORK {
             return;
         }
-        let over = |work: &Work| work.open == 0 && now.micros.saturating_sub(work.last) >= PAUSE;
+        let over = |work: &Work| {
+            work.open == 0
+                && work.paused_by.is_none()
+                && now.micros.saturating_sub(work.last) >= PAUSE
+        };
         let mut gone: Vec<String> =
             self.work.iter().filter(|(_, work)| over(work)).map(|(key, _)| key.clone()).collect();
         if gone.is_empty() {
-            let idle = self.work.iter().filter(|(_, work)| work.open == 0);
+            let idle = |work: &Work| work.open == 0 && work.paused_by.is_none();
+            let idle = self.work.iter().filter(|(_, work)| idle(work));
             gone.extend(idle.min_by_key(|(_, work)| work.last).map(|(key, _)| key.clone()));
         }
         for key in gone {

@@ -87,14 +87,38 @@ impl PolicySet {
         &self,
         context: &Context,
         level: Level,
-        commands: impl FnOnce() -> S,
-        effects: impl FnOnce() -> Done,
-        hidden: impl FnOnce() -> S,
+        commands: impl Fn() -> S,
+        effects: impl Fn() -> Done,
+        hidden: impl Fn() -> S,
         is_far: bool,
     ) -> Requirement {
         if self.policies.is_empty() {
             return Requirement::default();
         }
+        let of = |context: &Context| {
+            self.asked_here(context, level, &commands, &effects, &hidden, is_far)
+        };
+        // A policy for one name of a machine takes the place of none for another.
+        let mut asked = of(context);
+        for other in context.by_other_names() {
+            asked.extend(of(&other));
+        }
+        if asked.is_empty() {
+            return Requirement::default();
+        }
+        Requirement::together(asked.into_iter().map(requirement).collect())
+    }
+
+    /// The policies that ask for something by one name of the machine.
+    fn asked_here<S: Borrow<[Suspect]>>(
+        &self,
+        context: &Context,
+        level: Level,
+        commands: &impl Fn() -> S,
+        effects: &impl Fn() -> Done,
+        hidden: &impl Fn() -> S,
+        is_far: bool,
+    ) -> Vec<&Policy> {
         let mut by_effect: Vec<&Policy> = Vec::new();
         let mut places: Vec<usize> = Vec::with_capacity(self.policies.len());
         for (at, policy) in self.policies.iter().enumerate() {
@@ -144,10 +168,7 @@ impl PolicySet {
         {
             asked.push(strictest.policy);
         }
-        if asked.is_empty() {
-            return Requirement::default();
-        }
-        Requirement::together(asked.into_iter().map(requirement).collect())
+        asked
     }
 
     /// The policies in these places.

@@ -213,6 +213,10 @@ fn production(tables: &RiskTables, context: &Context, whole: (usize, usize), lin
     let path_lists = &tables.path_lists;
     let marked = std::iter::once(("target", context.target.as_str()))
         .chain(context.tags.iter().map(|tag| ("tag", tag.as_str())))
+        .chain(context.other_names.iter().flat_map(|name| {
+            let tags = name.tags.iter().map(|tag| ("tag", tag.as_str()));
+            std::iter::once(("target", name.target.as_str())).chain(tags)
+        }))
         .chain(context.cwd.as_deref().map(|cwd| ("directory", cwd)))
         .find(|(_, text)| path_lists.is_production(text));
     if let Some((what, text)) = marked {

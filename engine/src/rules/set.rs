@@ -263,7 +263,7 @@ impl RuleSet {
     /// A rule that denies something here.
     pub(super) fn forbids(&self, context: &Context) -> Option<&Rule> {
         let rules = self.denying.iter().filter_map(|at| self.rules.get(*at));
-        rules.into_iter().find(|rule| holds(rule, context))
+        rules.into_iter().find(|rule| restricts(rule, context))
     }
 
     /// Whether there is a rule that can allow a part of a line.
@@ -409,14 +409,14 @@ impl RuleSet {
         let exact = self.exact.get(asked.command).into_iter().flatten();
         let exact = exact.filter_map(|at| self.rules.get(*at));
         if let Some(rule) =
-            exact.into_iter().find(|rule| rule.effect == Effect::Deny && holds(rule, context))
+            exact.into_iter().find(|rule| rule.effect == Effect::Deny && restricts(rule, context))
         {
             return Some(rule);
         }
         if let Some(rule) = self
             .regex_matches(asked)
             .into_iter()
-            .find(|rule| rule.effect == Effect::Deny && holds(rule, context))
+            .find(|rule| rule.effect == Effect::Deny && restricts(rule, context))
         {
             return Some(rule);
         }
@@ -463,7 +463,7 @@ impl RuleSet {
         self.deny
             .about(suspect)
             .find(|(at, pattern)| {
-                self.rules.get(*at).is_some_and(|rule| holds(rule, context))
+                self.rules.get(*at).is_some_and(|rule| restricts(rule, context))
                     && likeness(pattern, suspect, tables) > Likeness::No
             })
             .and_then(|(at, _)| self.rules.get(*at))
@@ -489,6 +489,11 @@ fn suspects(commands: Vec<Subject>) -> Vec<Suspect> {
 /// Whether a rule holds here and now.
 pub(super) fn holds(rule: &Rule, context: &Context) -> bool {
     is_alive(rule, context) && rule.scope.covers(context)
+}
+
+/// Whether a rule that restricts does so here and now, by whatever name the machine goes.
+fn restricts(rule: &Rule, context: &Context) -> bool {
+    is_alive(rule, context) && rule.scope.restricts(context)
 }
 
 /// Whether a rule may allow here and now, with the terminal that is asked for.
@@ -566,11 +571,20 @@ impl Scope {
     /// Whether a command's context lies inside this scope.
     #[must_use]
     pub fn covers(&self, context: &Context) -> bool {
+        self.covers_name(context, &context.target)
+    }
+
+    /// Whether it does by any name of the machine.
+    pub(crate) fn restricts(&self, context: &Context) -> bool {
+        context.all_names().any(|name| self.covers_name(context, name))
+    }
+
+    fn covers_name(&self, context: &Context, target: &str) -> bool {
         let part = |pattern: &Option<String>, value: &str| {
             pattern.as_ref().is_none_or(|p| wildcard(p, value))
         };
         part(&self.agent, &context.agent)
-            && part(&self.target, &context.target)
+            && part(&self.target, target)
             && part(&self.user, &context.user)
             && self.cwd.as_ref().is_none_or(|pattern| {
                 context.cwd.as_ref().is_some_and(|cwd| word_fits(pattern, cwd))

@@ -473,7 +473,7 @@ impl RuleSet {
         }
         let works_here = |rule: &Rule| {
             let anybody = Scope { agent: None, cwd: None, ..rule.scope.clone() };
-            anybody.covers(context)
+            anybody.restricts(context)
         };
         let meets = |work: &&(usize, WorkRule)| {
             let directory = work.1.directory.as_str();

@@ -170,6 +170,7 @@ mod tests {
             public_key: Some(format!("cert-authority,principals=\"{principals}\" {key}")),
             owner: None,
             unix_user: None,
+            former_owners: Vec::new(),
             created_at: 0,
         }
     }

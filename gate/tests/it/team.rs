@@ -34,6 +34,7 @@ pub async fn serve_with(
             public_key: None,
             owner: Some("bob".to_owned()),
             unix_user: None,
+            former_owners: Vec::new(),
             created_at: 0,
         },
     );
@@ -195,6 +196,7 @@ async fn agents_by_certificate() {
             public_key: Some(line.clone()),
             owner: None,
             unix_user: None,
+            former_owners: Vec::new(),
             created_at: 0,
         },
     );

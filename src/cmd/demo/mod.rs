@@ -141,6 +141,7 @@ async fn decide(endpoint: &Endpoint) -> Result<(), Failure> {
                 trust: false,
                 statement: None,
                 signature: None,
+                pin: None,
             };
             let path = format!("/v1/commands/{}/decision", command.id);
             let _: serde_json::Value = client.post(&path, &body).await?;

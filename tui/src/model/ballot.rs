@@ -2,7 +2,7 @@
 //! It must never cut off a part of what would hold.
 
 use expacti_engine::{Effect, Policy, PolicyKind, Rule};
-use expacti_protocol::http::{Action, Approval, Change, RuleView};
+use expacti_protocol::http::{Action, Approval, Change, RuleView, Target};
 
 use super::reviewer::Reviewer;
 use super::rule_text::scope_of;
@@ -126,6 +126,20 @@ fn rule_lines(rule: &Rule) -> Vec<(&'static str, String)> {
     lines
 }
 
+fn target_lines(target: &Target) -> Vec<(&'static str, String)> {
+    let mut lines = vec![
+        ("TARGET", whole(&target.name)),
+        ("IS", whole(&format!("{}@{}:{}", target.user, target.host, target.port))),
+    ];
+    lines.extend(target.host_keys.iter().map(|key| ("HOST KEY", whole(key))));
+    for (what, all) in [("TAGS", &target.tags), ("LOGINS", &target.logins)] {
+        if !all.is_empty() {
+            lines.push((what, names(all.iter())));
+        }
+    }
+    lines
+}
+
 impl Ballot {
     /// A change, as the reviewer may vote on it.
     pub(crate) fn for_change(change: &Change, reviewer: &Reviewer) -> Self {
@@ -142,6 +156,12 @@ impl Ballot {
                 lines
             }),
             Action::AddPolicy { policy } => ("ADD POLICY", policy_lines(policy)),
+            Action::AddSigningKey { person, public_key } => (
+                "ADD A KEY THAT SIGNS",
+                vec![("PERSON", whole(person)), ("KEY", whole(public_key))],
+            ),
+            Action::SetTarget { target } => ("SET WHAT A TARGET IS", target_lines(target)),
+            Action::RemoveTarget { target } => ("REMOVE A TARGET", target_lines(target)),
             Action::RemovePolicy { policy } => ("REMOVE POLICY", policy_lines(policy)),
             Action::RemoveRule { rule } => ("REMOVE A RULE THAT DENIES", rule_lines(rule)),
         };

@@ -8,6 +8,7 @@ use expacti_protocol::command::{CommandState, CommandView, Grant, ItemKind, Outc
 use expacti_protocol::digest::Digest;
 use expacti_protocol::ids::CommandId;
 use expacti_protocol::input::InputView;
+use expacti_protocol::proof::Pin;
 
 use super::card::Card;
 use super::decisions::Verdict;
@@ -109,6 +110,8 @@ pub(crate) struct Item {
     pub stage: Stage,
     /// Its allow says that the account goes on being trusted.
     pub trust: bool,
+    /// The reviewer's PIN, from when it is typed until the allow is sent or taken back.
+    pub pin: Option<Pin>,
     /// Its preview, made visible.
     pub preview: Option<VisibleText>,
     /// Set when the preview is a difference of two files.
@@ -208,6 +211,7 @@ impl Item {
             group,
             stage: Stage::Open,
             trust: false,
+            pin: None,
             diff: preview.as_ref().and_then(|p| DiffStat::of(p.text())),
             preview,
             mask: secret(&view).then(|| VisibleText::new(MASK.as_bytes(), ascii)),

@@ -7,6 +7,7 @@ use expacti_engine::Rule;
 use expacti_protocol::command::CommandView;
 use expacti_protocol::http::Change;
 use expacti_protocol::ids::{CommandId, SessionId};
+use expacti_protocol::proof::Pin;
 use expacti_protocol::reviewer::{DecisionMessage, ReviewerEvent, ReviewerRequest};
 use expacti_protocol::session::SessionView;
 use expacti_protocol::signed::SignedText;
@@ -62,6 +63,8 @@ pub(crate) enum Msg {
     Drawn(Drawn),
     /// A button of a desktop notification.
     Clicked(CommandId, NoticeAction),
+    /// The broker asks for the reviewer's PIN.
+    PinWanted,
     /// What a key has signed, or why it has not.
     Signed(Box<DecisionMessage>, Result<SignedText, String>),
     /// The answer to a [`Fetch`].
@@ -153,6 +156,8 @@ pub(crate) enum Effect {
     Sign(Box<DecisionMessage>, Box<CommandView>),
     /// The key need not sign that any more.
     StopSigning(CommandId),
+    /// The PIN that the broker asked for; none if the reviewer did not give it.
+    GivePin(Option<Pin>),
     /// Ask the broker over HTTP.
     Fetch(Fetch),
     /// Show a desktop notification.

@@ -1,5 +1,6 @@
 //! What the keys mean now. A mode must never hold a lock or a handle.
 
+use expacti_protocol::command::Grant;
 use expacti_protocol::ids::{CommandId, SessionId};
 use tui_input::Input;
 
@@ -70,6 +71,13 @@ pub(crate) enum SecondStep {
         /// What must be typed.
         expected: String,
         /// What was typed.
+        input: Input,
+    },
+    /// The reviewer's PIN, typed, and Enter: after any other step.
+    Pin {
+        /// What may pass unreviewed after it.
+        decision: Option<Grant>,
+        /// What was typed. It is not drawn.
         input: Input,
     },
 }

@@ -75,6 +75,9 @@ fn change_row(change: &Change, ballot: Ballot) -> ListRow {
             ("add principal", format!("{} ({})", principal.name, principal.role))
         }
         Action::AddPolicy { policy } => ("add policy", policy_text(policy)),
+        Action::AddSigningKey { person, .. } => ("add signing key", person.clone()),
+        Action::SetTarget { target } => ("set target", target.name.clone()),
+        Action::RemoveTarget { target } => ("remove target", target.name.clone()),
         Action::RemovePolicy { policy } => ("remove policy", policy_text(policy)),
         Action::RemoveRule { rule } => ("remove rule", format!("deny {}", rule.pattern)),
     };

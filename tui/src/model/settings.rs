@@ -1,4 +1,5 @@
-//! What does not change while the screen is open. It must never be changed by a message.
+//! What does not change while the screen is open, but for the PIN, which the broker tells when it is
+//! connected. It must never be changed by any other message.
 
 use super::confirm::Confirm;
 use crate::keymap::KeyMap;
@@ -15,6 +16,8 @@ pub(crate) struct Settings {
     pub confirm: Confirm,
     /// The reviewer has a key that signs allows, and whether it wants to be touched for each.
     pub signs: Option<bool>,
+    /// The reviewer has a PIN, which every allow needs.
+    pub pin: bool,
     /// One line of guidance, clean.
     pub banner: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! The whole state of the screen, in parts. It must never change except in `update`.
 
 use expacti_protocol::ids::SessionId;
+use tui_input::Input;
 
 use super::alerts::Alerts;
 use super::arming::Arming;
@@ -74,6 +75,8 @@ pub(crate) struct Model {
     pub pane: Pane,
     /// What the keys mean.
     pub mode: Mode,
+    /// Keys go into the PIN that the broker asks for, before anything else. It is not drawn.
+    pub pin: Option<Input>,
     /// What the last drawing reported.
     pub drawn: Drawn,
     /// The line at the bottom.
@@ -94,6 +97,7 @@ impl Model {
                 keymap: KeyMap::default(),
                 confirm: Confirm::default(),
                 signs: None,
+                pin: false,
                 banner: None,
             },
             connection: Connection::new(broker),
@@ -107,6 +111,7 @@ impl Model {
             alerts: Alerts::default(),
             pane: Pane::Queue,
             mode: Mode::Normal,
+            pin: None,
             drawn: Drawn::default(),
             hint: None,
             replay_wanted: None,

@@ -63,6 +63,7 @@ fn scene_with(text: &str, mut b: TestScreen) -> TestScreen {
         role: expacti_protocol::principal::Role::Reviewer,
         now_ms: support::T0,
         warnings: vec![text.into()],
+        pin: false,
     });
     b.event(ReviewerEvent::SessionOpened(Box::new(session)));
     b.pending(&view);

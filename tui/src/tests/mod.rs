@@ -63,11 +63,16 @@ impl TestScreen {
             role: Role::Reviewer,
             now_ms,
             warnings: Vec::new(),
+            pin: false,
         });
     }
 
     pub(crate) fn msg(&mut self, msg: Msg) {
-        self.effects.extend(update(&mut self.model, msg));
+        let effects = update(&mut self.model, msg);
+        if effects.contains(&Effect::Redraw) {
+            self.terminal.clear().unwrap();
+        }
+        self.effects.extend(effects);
         if !self.blind {
             self.draw();
         }

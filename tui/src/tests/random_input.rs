@@ -321,6 +321,19 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(64)
 }
 
+/// The terminal gets smaller and larger again before the next frame: what it lost meanwhile is drawn again.
+#[test]
+fn a_window_that_is_back_at_its_size_is_drawn_anew() {
+    check(vec![
+        Step::New(21),
+        Step::ResizeThen(30, 8, 'a'),
+        Step::Resize(80, 24),
+        Step::Grant,
+        Step::Key('a'),
+        Step::Key('a'),
+    ]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(),  failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -50,7 +50,8 @@ fn down(model: &mut Model, why: &str, retry_in: u64) {
 
 fn event(model: &mut Model, event: ReviewerEvent, effects: &mut Vec<Effect>) {
     match event {
-        ReviewerEvent::Hello { principal, role, now_ms, warnings, .. } => {
+        ReviewerEvent::Hello { principal, role, now_ms, warnings, pin, .. } => {
+            model.settings.pin = pin;
             model.reviewer.name = clean(&principal, 40);
             model.reviewer.role = role;
             model.clock.set_broker(now_ms);

@@ -2,7 +2,7 @@
 //! the screen, armed, with its end shown; and never the same decision twice.
 
 use expacti_engine::{Level, Snapshot};
-use expacti_protocol::command::CommandState;
+use expacti_protocol::command::{CommandState, Grant};
 use expacti_protocol::ids::CommandId;
 use tui_input::Input;
 
@@ -13,7 +13,7 @@ use super::select::{next_after, select};
 use crate::keymap::Action;
 use crate::model::{
     ConfirmKind, Confirming, Effect, Item, LastDecision, Mode, Model, NoticeAction, Pane,
-    SecondStep, Stage,
+    SecondStep, Stage, Verdict,
 };
 use crate::time::HOLD;
 
@@ -48,6 +48,7 @@ fn allow_as(model: &mut Model, trust: bool, effects: &mut Vec<Effect>) {
     let step = match model.settings.confirm.of(level) {
         // What was not shown is never allowed by one key.
         ConfirmKind::None if model.requests.masked(item) => SecondStep::Key,
+        ConfirmKind::None if model.settings.pin => pin_step(None),
         ConfirmKind::None => return commit(model, &id, Decision::Allow(None), effects),
         ConfirmKind::Y => SecondStep::Key,
         ConfirmKind::TargetName => {
@@ -94,8 +95,18 @@ pub(super) fn confirm(model: &mut Model, effects: &mut Vec<Effect>) {
     model.mode = Mode::Normal;
     match second_step_lock(model, &id, revision) {
         Some(lock) => model.warn(lock.text()),
+        None if model.settings.pin => ask_pin(model, id, revision, None),
         None => commit(model, &id, Decision::Allow(None), effects),
     }
+}
+
+fn pin_step(decision: Option<Grant>) -> SecondStep {
+    SecondStep::Pin { decision, input: Input::default() }
+}
+
+/// Asks for the reviewer's PIN: the last step of an allow.
+pub(super) fn ask_pin(model: &mut Model, id: CommandId, revision: u64, grant: Option<Grant>) {
+    model.ask(Mode::Confirm(Box::new(Confirming { id, revision, step: pin_step(grant) })));
 }
 
 /// A second step that is not taken.
@@ -183,6 +194,9 @@ pub(super) fn commit(
     let next = next_after(&model.requests, id);
     let Some(item) = model.requests.items.get_mut(id) else { return };
     let verdict = decision.verdict();
+    if verdict == Verdict::Deny {
+        item.pin = None;
+    }
     let revision = item.view().revision;
     match decision {
         Decision::Allow(grant) if grant.is_some() || item.level() >= Level::High => {

@@ -67,6 +67,7 @@ impl Decision {
             trust: verdict == Verdict::Allow && item.trust,
             statement: None,
             signature: None,
+            pin: item.pin.take().filter(|_| verdict == Verdict::Allow),
         };
         // A denial needs no signature: it must be possible at once.
         if let (Some(touch), Verdict::Allow) = (signs, verdict) {

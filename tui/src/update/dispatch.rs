@@ -1,6 +1,8 @@
 //! Hands each message to the module that it concerns. It must never lose an effect.
 
-use super::{alerts, broker, decide, fetched, grant, held, keys, mouse, select, signing, watch};
+use super::{
+    alerts, broker, decide, fetched, grant, held, keys, mouse, pin, select, signing, watch,
+};
 use crate::model::{Drawn, Effect, Fetch, Mode, Model, Msg};
 use crate::time::{LINGER, Millis};
 
@@ -13,7 +15,12 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => keys::key(model, key, &mut effects),
         Msg::Paste(text) => keys::paste(model, &text),
         Msg::Mouse(event) => mouse::mouse(model, event),
-        Msg::Resized => {}
+        // Even if the size is what it was when the last frame was drawn: in between the terminal may have
+        // lost what it showed.
+        Msg::Resized => {
+            model.arming.nothing_shown();
+            effects.push(Effect::Redraw);
+        }
         Msg::Focus(gained) => {
             // The first keys after coming back may have been meant for another window.
             if gained {
@@ -26,6 +33,7 @@ pub(crate) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Link(news) => broker::link(model, news, &mut effects),
         Msg::Drawn(drawn) => self::drawn(model, drawn),
         Msg::Clicked(id, action) => decide::notice_action(model, &id, action, &mut effects),
+        Msg::PinWanted => pin::wanted(model),
         Msg::Signed(message, answer) => signing::signed(model, *message, answer, &mut effects),
         Msg::Fetched(Fetch::SessionCommands(session), answer) => {
             broker::session_commands(model, &session, answer);

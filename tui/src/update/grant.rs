@@ -4,7 +4,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use expacti_protocol::command::CommandView;
 
-use super::decide::{cancel_allow, commit, name_to_type};
+use super::decide::{ask_pin, cancel_allow, commit, name_to_type};
 use super::decision::Decision;
 use super::field;
 use super::lock::{Lock, allow_lock, second_step_lock};
@@ -72,6 +72,7 @@ fn confirm(model: &mut Model, effects: &mut Vec<Effect>) {
     model.mode = Mode::Normal;
     match second_step_lock(model, &id, revision) {
         Some(lock) => model.warn(lock.text()),
+        None if model.settings.pin => ask_pin(model, id, revision, Some(grant)),
         None => commit(model, &id, Decision::Allow(Some(grant)), effects),
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn cancel(model: &mut Model, id: &CommandId, why: &str) {
         return;
     }
     item.stage = Stage::Open;
+    item.pin = None;
     model.decisions.fail(id.clone(), format!("allow of {} not sent: {why}", id.short()));
 }
 
@@ -58,6 +59,7 @@ pub(super) fn undo(model: &mut Model) {
         return model.hint("nothing to take back");
     };
     item.stage = Stage::Open;
+    item.pin = None;
     let id = item.id().clone();
     model.decisions.last = None;
     // No other request came under the finger.

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 
-use super::{actions, decide, field, find, grant, list, replay, rule, session};
+use super::{actions, decide, field, find, grant, list, pin, replay, rule, session};
 use crate::keymap::Action;
 use crate::model::{Effect, Mode, Model, SecondStep};
 
@@ -14,6 +14,9 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
     // First of all: the rest of a text whose field has closed by itself is not keys.
     if model.arming.still_typing(model.clock.now) {
         return;
+    }
+    if model.pin.is_some() {
+        return pin::wanted_key(model, key, effects);
     }
     match &model.mode {
         Mode::Normal => {
@@ -87,6 +90,7 @@ fn confirm_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
     match &mut confirming.step {
         SecondStep::Key if field::confirms(&key) => decide::confirm(model, effects),
         SecondStep::Key => decide::cancel_allow(model),
+        SecondStep::Pin { .. } => pin::key(model, key, effects),
         SecondStep::Name { expected, input } => {
             if key.code == KeyCode::Enter && input.value() == expected.as_str() {
                 decide::confirm(model, effects);
@@ -106,6 +110,9 @@ fn confirm_key(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
 pub(super) fn paste(model: &mut Model, text: &str) {
     if model.arming.still_typing(model.clock.now) {
         return;
+    }
+    if let Some(input) = &mut model.pin {
+        return field::paste(input, text);
     }
     match &mut model.mode {
         Mode::Filter(input) => {

@@ -17,6 +17,7 @@ mod list;
 mod lock;
 mod mouse;
 mod navigate;
+mod pin;
 mod replay;
 mod rule;
 mod select;

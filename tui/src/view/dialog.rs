@@ -16,6 +16,11 @@ use crate::update::{Lock, comment_lock};
 
 /// The rows of the question that is open now.
 pub(super) fn lines(model: &Model, columns: usize) -> Vec<Line<'static>> {
+    if let Some(input) = &model.pin {
+        let theme = model.settings.theme;
+        let text = " the broker asks for your PIN; enter gives it, esc does not";
+        return vec![bar(theme, text, theme.question(), columns), hidden(theme, " PIN > ", input)];
+    }
     match &model.mode {
         Mode::Confirm(confirming) => confirm(model, confirming, columns),
         Mode::Comment(id, input) => comment(model, id.as_ref(), input, columns),
@@ -51,6 +56,16 @@ fn typed(theme: Theme, label: &'static str, input: &Input, columns: usize) -> Li
     ])
 }
 
+/// What is being typed, by its length only.
+fn hidden(theme: Theme, label: &'static str, input: &Input) -> Line<'static> {
+    let length = input.value().chars().count().min(64);
+    Line::from(vec![
+        Span::styled(label, theme.label()),
+        Span::raw(theme.pick("•", "*").repeat(length)),
+        Span::styled(theme.pick("▏", "_"), theme.key()),
+    ])
+}
+
 /// The second step of an allow.
 fn confirm(model: &Model, confirming: &Confirming, columns: usize) -> Vec<Line<'static>> {
     let theme = model.settings.theme;
@@ -64,6 +79,10 @@ fn confirm(model: &Model, confirming: &Confirming, columns: usize) -> Vec<Line<'
             let unseen = if model.requests.masked(item) { " UNSEEN" } else { "" };
             let text = format!(" ALLOW {id}{unseen} on {target}?   {what}   any other key cancels");
             vec![bar(theme, &text, style, columns)]
+        }
+        SecondStep::Pin { input, .. } => {
+            let text = format!(" ALLOW {id} on {target}?   your PIN and enter; esc goes back");
+            vec![bar(theme, &text, style, columns), hidden(theme, " PIN > ", input)]
         }
         SecondStep::Name { expected, input } => {
             let text = format!(" ALLOW {id} on {target}?   type {expected} and press enter");

@@ -88,6 +88,7 @@ impl FakeBroker {
             role: Role::Owner,
             now_ms,
             warnings: Vec::new(),
+            pin: false,
         }];
         {
             let state = self.state.lock().unwrap();

@@ -15,7 +15,7 @@ use super::items::*;
 use super::world::*;
 use crate::state::{Peer, Refusal, Write};
 
-fn waiting<T: std::fmt::Debug>(changed: Changed<T>) -> Change {
+pub(super) fn waiting<T: std::fmt::Debug>(changed: Changed<T>) -> Change {
     match changed {
         Changed::Waiting { change } => *change,
         Changed::Done(what) => panic!("done at once: {what:?}"),
@@ -30,7 +30,7 @@ fn remove(w: &mut World, by: &Peer, id: &str) -> Result<Changed<Policy>, Refusal
     w.run(|l, now| l.remove_policy(by, id, now))
 }
 
-fn approve(w: &mut World, by: &Peer, change: &Change) -> Result<bool, Refusal> {
+pub(super) fn approve(w: &mut World, by: &Peer, change: &Change) -> Result<bool, Refusal> {
     w.run(|l, now| l.approve_change(by, change.id.as_str(), now)).map(|(_, done)| done)
 }
 
@@ -264,10 +264,11 @@ fn who_answers_for_an_agent_is_nothing_one_person_says_beside_a_quorum() {
         w.run(|l, now| l.add_principal(&ann, new, None, now)).unwrap()
     };
     assert!(matches!(agent(&mut w, "mine", Some("ann")), Changed::Done(_)), "it takes ann out");
-    let change = waiting(agent(&mut w, "nobodys", None));
-    waiting(agent(&mut w, "bobs", Some("bob")));
-    assert!(!knows(&w, "nobodys"));
-    assert!(approve(&mut w, &bob, &change).unwrap() && knows(&w, "nobodys"));
+    let Changed::Done(hers) = agent(&mut w, "hers", None) else { panic!("it is hers as well") };
+    assert_eq!(hers.owner.as_deref(), Some("ann"));
+    let change = waiting(agent(&mut w, "bobs", Some("bob")));
+    assert!(!knows(&w, "bobs"));
+    assert!(approve(&mut w, &bob, &change).unwrap() && knows(&w, "bobs"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod lifecycle;
 mod orders;
 mod quota;
 mod reads;
+mod scope;
 mod secret_input;
 mod shell;
 mod taint;

@@ -254,6 +254,7 @@ pub(super) fn message(id: &CommandId, allow: bool) -> DecisionMessage {
         trust: false,
         statement: None,
         signature: None,
+        pin: None,
     }
 }
 
