@@ -27,6 +27,7 @@ const PROGRAM: &str = "/usr/local/bin/expacti";
 const FIRST: &str = r#"
 set -eu
 mount -t tmpfs -o mode=755 island "$1"
+mount -t tmpfs -o mode=1777 island /tmp
 for dir in $3; do
     at="$1/$(echo "$dir" | tr / _)"
     mkdir -p "$at/upper" "$at/work"
