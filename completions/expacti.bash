@@ -478,6 +478,9 @@ _expacti() {
             expacti__subcmd__help__subcmd__target,add)
                 cmd="expacti__subcmd__help__subcmd__target__subcmd__add"
                 ;;
+            expacti__subcmd__help__subcmd__target,key)
+                cmd="expacti__subcmd__help__subcmd__target__subcmd__key"
+                ;;
             expacti__subcmd__help__subcmd__target,list)
                 cmd="expacti__subcmd__help__subcmd__target__subcmd__list"
                 ;;
@@ -721,6 +724,9 @@ _expacti() {
             expacti__subcmd__target,help)
                 cmd="expacti__subcmd__target__subcmd__help"
                 ;;
+            expacti__subcmd__target,key)
+                cmd="expacti__subcmd__target__subcmd__key"
+                ;;
             expacti__subcmd__target,list)
                 cmd="expacti__subcmd__target__subcmd__list"
                 ;;
@@ -732,6 +738,9 @@ _expacti() {
                 ;;
             expacti__subcmd__target__subcmd__help,help)
                 cmd="expacti__subcmd__target__subcmd__help__subcmd__help"
+                ;;
+            expacti__subcmd__target__subcmd__help,key)
+                cmd="expacti__subcmd__target__subcmd__help__subcmd__key"
                 ;;
             expacti__subcmd__target__subcmd__help,list)
                 cmd="expacti__subcmd__target__subcmd__help__subcmd__list"
@@ -2964,7 +2973,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__target)
-            opts="add list remove"
+            opts="add key list remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2978,6 +2987,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__help__subcmd__target__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__help__subcmd__target__subcmd__key)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3660,7 +3683,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__reviewer__subcmd__add)
-            opts="-h -V --role --key --broker --token-file --json --help --version"
+            opts="-h -V --role --key --unix-user --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3671,6 +3694,10 @@ _expacti() {
                     return 0
                     ;;
                 --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unix-user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4812,12 +4839,20 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__setup)
-            opts="-y -h -V --user --undo --yes --broker --token-file --json --help --version"
+            opts="-y -h -V --user --reviewer --key --undo --purge --yes --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --reviewer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --broker)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4978,7 +5013,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__target)
-            opts="-h -V --broker --token-file --json --help --version add list remove help"
+            opts="-h -V --broker --token-file --json --help --version add key list remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5034,7 +5069,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__target__subcmd__help)
-            opts="add list remove help"
+            opts="add key list remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5075,6 +5110,20 @@ _expacti() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        expacti__subcmd__target__subcmd__help__subcmd__key)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         expacti__subcmd__target__subcmd__help__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -5096,6 +5145,28 @@ _expacti() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        expacti__subcmd__target__subcmd__key)
+            opts="-h -V --broker --token-file --json --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -5148,7 +5219,7 @@ _expacti() {
             return 0
             ;;
         expacti__subcmd__up)
-            opts="-h -V --foreground --detached --broker --token-file --json --help --version"
+            opts="-h -V --foreground --detached --service --broker --token-file --json --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -50,7 +50,7 @@ complete -c expacti -n "__fish_expacti_needs_command" -f -a "apply" -d 'Make tar
 complete -c expacti -n "__fish_expacti_needs_command" -f -a "config" -d 'Show the configuration and where each value came from'
 complete -c expacti -n "__fish_expacti_needs_command" -f -a "webhook" -d 'Test webhooks: messages over HTTP when a command waits'
 complete -c expacti -n "__fish_expacti_needs_command" -f -a "doctor" -d 'Check this machine: ssh, directories, disk, broker, enforcement'
-complete -c expacti -n "__fish_expacti_needs_command" -f -a "setup" -d 'Prepare this account for wraps without namespaces'
+complete -c expacti -n "__fish_expacti_needs_command" -f -a "setup" -d 'Make broker and gate a service of this machine (as root)'
 complete -c expacti -n "__fish_expacti_needs_command" -f -a "completions" -d 'Print a shell completion script'
 complete -c expacti -n "__fish_expacti_needs_command" -f -a "man" -d 'Print the manual page, or write all pages to a directory'
 complete -c expacti -n "__fish_expacti_needs_command" -f -a "up" -d 'Start the broker and the gate of this machine in the background'
@@ -555,10 +555,13 @@ complete -c expacti -n "__fish_expacti_using_subcommand doctor" -l token-file -d
 complete -c expacti -n "__fish_expacti_using_subcommand doctor" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand doctor" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand setup" -l reviewer -d 'A user of this machine who reviews; may be repeated' -r
+complete -c expacti -n "__fish_expacti_using_subcommand setup" -l key -d 'The public key with which that reviewer signs what they allow; one for each --reviewer' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand setup" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand setup" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand setup" -l user -d 'For this user\'s account'
-complete -c expacti -n "__fish_expacti_using_subcommand setup" -l undo -d 'Take it out again'
+complete -c expacti -n "__fish_expacti_using_subcommand setup" -l user -d 'For the ssh configuration of this user\'s account'
+complete -c expacti -n "__fish_expacti_using_subcommand setup" -l undo -d 'Take it out again; the service\'s data and settings stay'
+complete -c expacti -n "__fish_expacti_using_subcommand setup" -l purge -d 'With --undo: remove the data, recordings, keys and settings as well'
 complete -c expacti -n "__fish_expacti_using_subcommand setup" -s y -l yes -d 'Do not ask'
 complete -c expacti -n "__fish_expacti_using_subcommand setup" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand setup" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -578,6 +581,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand up" -l broker -d 'The br
 complete -c expacti -n "__fish_expacti_using_subcommand up" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand up" -l foreground -d 'Stay in the foreground'
 complete -c expacti -n "__fish_expacti_using_subcommand up" -l detached -d 'Started by another `expacti up`: report on standard output when ready'
+complete -c expacti -n "__fish_expacti_using_subcommand up" -l service -d 'As the service of this machine, or not at all'
 complete -c expacti -n "__fish_expacti_using_subcommand up" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand up" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand up" -s V -l version -d 'Print version'
@@ -644,15 +648,16 @@ complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from help" -f -a "list" -d 'List gates'
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a gate'
 complete -c expacti -n "__fish_expacti_using_subcommand gate; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add list remove help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
-complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add list remove help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
-complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add list remove help" -l json -d 'Print one JSON document instead of text for people'
-complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add list remove help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add list remove help" -s V -l version -d 'Print version'
-complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add list remove help" -f -a "add" -d 'Add a target'
-complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add list remove help" -f -a "list" -d 'List targets'
-complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add list remove help" -f -a "remove" -d 'Remove a target'
-complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add key list remove help" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add key list remove help" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add key list remove help" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add key list remove help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add key list remove help" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add key list remove help" -f -a "add" -d 'Add a target'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add key list remove help" -f -a "key" -d 'Print the key by which the service of this machine logs in, for authorized_keys of a target'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add key list remove help" -f -a "list" -d 'List targets'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add key list remove help" -f -a "remove" -d 'Remove a target'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and not __fish_seen_subcommand_from add key list remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -l host-key -d 'Its host key, "ssh-ed25519 AAAA…", or a file with one per line; may be repeated' -r
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -l tag -d 'A tag for policies and scores: production, staging …; may be repeated' -r
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -l login -d 'A user that agents may log in as; may be repeated [default: any]' -r
@@ -661,6 +666,11 @@ complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON document instead of text for people'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from add" -s V -l version -d 'Print version'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from key" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
+complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from key" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from key" -l json -d 'Print one JSON document instead of text for people'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from key" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from list" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from list" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document instead of text for people'
@@ -672,6 +682,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a target'
+complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "key" -d 'Print the key by which the service of this machine logs in, for authorized_keys of a target'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "list" -d 'List targets'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a target'
 complete -c expacti -n "__fish_expacti_using_subcommand target; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -691,6 +702,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_see
 reviewer\t'Decides'
 viewer\t'Only watches'"
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l key -d 'The public key with which they sign what they allow' -r -F
+complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l unix-user -d 'The user of this machine who is this person, where `expacti setup` has made a service: no token is needed then' -r
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l broker -d 'The broker: unix:///path, http://host:port or https://host:port. Default: the broker of this machine' -r
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l token-file -d 'A file with the token for the broker (or set EXPACTI_TOKEN)' -r -F
 complete -c expacti -n "__fish_expacti_using_subcommand reviewer; and __fish_seen_subcommand_from add" -l json -d 'Print one JSON document instead of text for people'
@@ -835,6 +847,7 @@ complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_su
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from gate" -f -a "list" -d 'List gates'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from gate" -f -a "remove" -d 'Remove a gate'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from target" -f -a "add" -d 'Add a target'
+complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from target" -f -a "key" -d 'Print the key by which the service of this machine logs in, for authorized_keys of a target'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from target" -f -a "list" -d 'List targets'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from target" -f -a "remove" -d 'Remove a target'
 complete -c expacti -n "__fish_expacti_using_subcommand help; and __fish_seen_subcommand_from reviewer" -f -a "add" -d 'Add a person; their token is printed once'

@@ -42,6 +42,12 @@ async fn open(config: &Config) -> Result<Option<(Broker, installation::Lock)>, F
 /// Forgets keys and PIN of somebody who has lost them: only on the broker's own machine, while it does not
 /// run.
 pub(crate) async fn reset_reviewer(config: &Config, name: &str) -> Result<(), Failure> {
+    if config.is_led_to_service() {
+        return Err(Failure::usage(format!(
+            "the data is that of the service of this machine: stop it, then sudo -u {} expacti reviewer reset {name}",
+            crate::machine::SERVICE_USER
+        )));
+    }
     if !config.home.database().exists() {
         return Err(Failure::failed(format!(
             "no broker has its data here ({} is not there): this works on the broker's machine only",
@@ -73,7 +79,7 @@ impl Link {
     /// The running broker, or the data directory when none runs on this machine.
     pub(crate) async fn running_or_offline(config: &Config) -> Result<Self, Failure> {
         let link = Self::running(config)?;
-        if !config.is_local() {
+        if !config.is_local() || config.is_led_to_service() {
             return Ok(link);
         }
         match link.client.get::<Status>("/v1/status").await {
@@ -88,7 +94,7 @@ impl Link {
             .home
             .broker_socket()
             .with_file_name(format!("offline-{}.sock", std::process::id()));
-        let listener = installation::bind(&socket)?;
+        let listener = installation::bind(&socket, installation::For::Owner)?;
         let (serving, stop) = (broker.clone(), CancellationToken::new());
         let inner = stop.clone();
         tokio::spawn(async move { serving.serve_unix(listener, inner).await });

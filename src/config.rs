@@ -1,5 +1,5 @@
 //! The configuration, and where each value came from: flags override the environment, which
-//! overrides the file.
+//! overrides the user's file, which overrides that of the machine.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use toml::{Table, Value};
 
 use crate::cli::Global;
 use crate::failure::Failure;
-use crate::units;
+use crate::{machine, units};
 
 /// Where a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ enum Source {
     Environment(&'static str),
     /// `config.toml`.
     File,
+    /// `client.toml` of the machine.
+    Machine,
     /// The flag.
     Flag(&'static str),
 }
@@ -101,6 +103,7 @@ const KEYS: &[(&str, Kind, &str)] = &[
     ("review.sound", Kind::Bool, "let the desktop play a sound with its notifications"),
     ("review_url", Kind::Text, "where people decide, for webhooks; {id} stands for the command"),
     ("risk", Kind::Table, "changes to the risk tables"),
+    ("service", Kind::Bool, "talk to the service of this machine, which `expacti setup` makes"),
     (
         "signing_key",
         Kind::Text,
@@ -123,6 +126,8 @@ pub(crate) struct Config {
     pub(crate) home: Home,
     file: PathBuf,
     table: Table,
+    /// What root says for every account.
+    machine: Table,
     broker: Option<(String, Source)>,
     token_file: Option<(PathBuf, Source)>,
 }
@@ -148,17 +153,37 @@ impl Config {
     /// Reads the file, and overrides it by environment and flags.
     pub(crate) fn load(global: &Global) -> Result<Self, Failure> {
         let uid = rustix::process::geteuid().as_raw();
-        let home = Home::from_env(|name| std::env::var(name).ok(), uid)
-            .map_err(|e| Failure::usage(e.to_string()))?;
-        let file = home.config_file();
-        let table = match std::fs::read_to_string(&file) {
-            Ok(text) => parse(&file, &text)?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Table::new(),
-            Err(e) => {
-                return Err(Failure::failed(format!("failed to read {}: {e}", file.display())));
+        let env = |name: &str| std::env::var(name).ok();
+        let mut machine = Table::new();
+        // Whoever names a directory means that one.
+        if env("EXPACTI_HOME").is_none_or(|dir| dir.is_empty()) {
+            let file = machine::client_file();
+            if let Some(text) = machine::read_roots(&file)? {
+                machine = parse(&file, &text)?;
             }
+        }
+        let says = |table: &Table| table.get("service").and_then(Value::as_bool);
+        let service = says(&machine) == Some(true) && machine::is_service_user();
+        let mut home = if service {
+            Home::of_service()
+        } else {
+            Home::from_env(env, uid).map_err(|e| Failure::usage(e.to_string()))?
         };
-        let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
+        let file = home.config_file();
+        let table = match read(&file, service)? {
+            Some(text) => parse(&file, &text)?,
+            None => Table::new(),
+        };
+        if service {
+            machine = Table::new();
+        } else if says(&table).or(says(&machine)) == Some(true) {
+            home = home.with_service();
+        }
+        let text = |key: &str| {
+            let of = |table: &Table| table.get(key).and_then(Value::as_str).map(str::to_owned);
+            let own = of(&table).map(|text| (text, Source::File));
+            own.or_else(|| of(&machine).map(|text| (text, Source::Machine)))
+        };
         // clap has read the environment for the flag; tell the two apart for `config show`.
         let broker = match &global.broker {
             Some(url) => {
@@ -170,13 +195,19 @@ impl Config {
                 };
                 Some((url.clone(), from))
             }
-            None => text("broker").map(|url| (url, Source::File)),
+            None => text("broker"),
         };
         let token_file = match &global.token_file {
             Some(path) => Some((path.clone(), Source::Flag("--token-file"))),
-            None => text("token_file").map(|path| (PathBuf::from(path), Source::File)),
+            None => text("token_file").map(|(path, source)| (PathBuf::from(path), source)),
         };
-        Ok(Self { home, file, table, broker, token_file })
+        Ok(Self { home, file, table, machine, broker, token_file })
+    }
+
+    /// Whether the broker is that of the machine's service, which this command neither starts nor stands in
+    /// for.
+    pub(crate) fn is_led_to_service(&self) -> bool {
+        self.is_local() && self.home.service().is_some() && !self.home.is_service()
     }
 
     /// Whether the broker is this machine's, which is started when it is needed.
@@ -197,7 +228,7 @@ impl Config {
     pub(crate) fn token(&self) -> Result<Option<Token>, Failure> {
         let env = std::env::var("EXPACTI_TOKEN").ok().filter(|t| !t.trim().is_empty());
         match (&self.token_file, env) {
-            (Some((_, Source::File)), Some(token)) | (None, Some(token)) => {
+            (Some((_, Source::File | Source::Machine)), Some(token)) | (None, Some(token)) => {
                 Ok(Some(Token::new(&token)))
             }
             (Some((path, _)), _) => match expacti_protocol::private::read(path) {
@@ -213,8 +244,17 @@ impl Config {
     }
 
     fn lookup(&self, key: &str) -> Option<&Value> {
+        self.found(key).map(|(value, _)| value)
+    }
+
+    fn found(&self, key: &str) -> Option<(&Value, Source)> {
+        let own = Self::within(&self.table, key).map(|value| (value, Source::File));
+        own.or_else(|| Self::within(&self.machine, key).map(|value| (value, Source::Machine)))
+    }
+
+    fn within<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
         let mut value = None;
-        let mut table = Some(&self.table);
+        let mut table = Some(table);
         for part in key.split('.') {
             value = table?.get(part);
             table = value.and_then(Value::as_table);
@@ -385,7 +425,7 @@ impl Config {
     }
 
     fn effective(&self, key: &str) -> Result<(Json, Source), Failure> {
-        Ok(match (key, self.lookup(key)) {
+        Ok(match (key, self.found(key)) {
             ("broker", _) => match &self.broker {
                 Some((url, source)) => (url.clone().into(), *source),
                 None => (self.endpoint()?.display().into(), Source::Default),
@@ -395,16 +435,16 @@ impl Config {
                 None => (Json::Null, Source::Default),
             },
             // An address may be a secret.
-            ("webhook", Some(value)) => {
+            ("webhook", Some((value, source))) => {
                 let count = value.as_array().map_or(0, Vec::len);
-                (format!("{count} configured").into(), Source::File)
+                (format!("{count} configured").into(), source)
             }
-            (_, Some(value)) => (serde_json::to_value(value)?, Source::File),
+            (_, Some((value, source))) => (serde_json::to_value(value)?, source),
             ("timeout", None) => ("60s".into(), Source::Default),
             ("ask_shell" | "review.notify" | "review.bell" | "review.sound", None) => {
                 (true.into(), Source::Default)
             }
-            ("review.ascii" | "reads.ask", None) => (false.into(), Source::Default),
+            ("review.ascii" | "reads.ask" | "service", None) => (false.into(), Source::Default),
             (_, None) => (Json::Null, Source::Default),
         })
     }
@@ -414,6 +454,7 @@ impl Config {
             Source::Default => "default".to_owned(),
             Source::Environment(name) | Source::Flag(name) => name.to_owned(),
             Source::File => self.file.display().to_string(),
+            Source::Machine => machine::client_file().display().to_string(),
         };
         Entry { key: key.to_owned(), value: value.into(), from }
     }
@@ -428,6 +469,18 @@ impl Entry {
             other => crate::print::safe(&other.to_string()),
         };
         vec![self.key.clone(), value, self.from.clone()]
+    }
+}
+
+/// The configuration file, if there is one. That of the service is root's.
+fn read(file: &Path, service: bool) -> Result<Option<String>, Failure> {
+    if service {
+        return machine::read_roots(file);
+    }
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Failure::failed(format!("failed to read {}: {e}", file.display()))),
     }
 }
 

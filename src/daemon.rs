@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use crate::installation::{bind, create_dirs, restrict_umask, try_lock};
+use crate::installation::{For, bind, create_dirs, restrict_umask, try_lock};
+use crate::machine;
 
 /// How long the background process may take to be ready, or to stop.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -30,9 +31,15 @@ pub(crate) async fn status(endpoint: Endpoint) -> Result<Status, Failure> {
 
 /// Starts the background process unless it is running, and waits until it is ready.
 pub(crate) fn up(config: &Config) -> Result<Status, Failure> {
-    create_dirs(&config.home)?;
     let runtime = crate::runtime::start()?;
     let endpoint = Endpoint::unix(config.home.broker_socket());
+    if config.is_led_to_service() {
+        return runtime.block_on(status(endpoint)).map_err(|failure| match failure.status() {
+            expacti_protocol::exit::UNREACHABLE => machine::silent(),
+            _ => failure,
+        });
+    }
+    create_dirs(&config.home)?;
     let began = Instant::now();
     loop {
         if let Ok(status) = runtime.block_on(status(endpoint.clone())) {
@@ -149,13 +156,26 @@ pub(crate) async fn serve(
 ) -> Outcome {
     let home = &config.home;
     let broker = Broker::open(broker_config).await.map_err(|e| Failure::failed(e.to_string()))?;
-    broker.set_local();
+    let service = home.is_service();
+    if service {
+        broker.set_machine().map_err(|e| Failure::failed(e.to_string()))?;
+    } else {
+        broker.set_local();
+    }
     let key = load_or_create_host_key(&home.keys().join("gate_ed25519"))
         .map_err(|e| Failure::failed(e.to_string()))?;
     let line = known_hosts_line(GATE_HOST_ALIAS, &key);
-    write_private(&home.gate_known_hosts(), format!("{}\n", line.trim_end()).as_bytes())?;
-    let broker_socket = bind(&home.broker_socket())?;
-    let gate_socket = bind(&home.gate_socket())?;
+    let line = format!("{}\n", line.trim_end());
+    let (who, identities) = if service {
+        machine::publish(&home.target_public_key(), &(machine::target_key(home)? + "\n"))?;
+        machine::publish(&home.gate_known_hosts(), &line)?;
+        (For::Everybody, vec![home.target_key()])
+    } else {
+        write_private(&home.gate_known_hosts(), line.as_bytes())?;
+        (For::Owner, Vec::new())
+    };
+    let broker_socket = bind(&home.broker_socket(), who)?;
+    let gate_socket = bind(&home.gate_socket(), who)?;
 
     let token = broker.local_gate_token().map_err(|e| Failure::failed(e.to_string()))?;
     let endpoint = Endpoint::unix(home.broker_socket()).with_token(Some(Token::new(&token)));
@@ -164,6 +184,8 @@ pub(crate) async fn serve(
     let (serving, inner) = (broker.clone(), broker_stop.clone());
     let serving = tokio::spawn(async move { serving.serve_unix(broker_socket, inner).await });
     let config = GateConfig {
+        identities,
+        machine: service,
         history: Some(home.history()),
         ask_shell: config.ask_shell(),
         reads: config.reads()?,
@@ -215,7 +237,21 @@ pub(crate) async fn wait_for_stop(stop: &CancellationToken) {
 }
 
 /// `expacti up --foreground`.
-pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
+pub(crate) fn foreground(config: &Config, detached: bool, service: bool) -> Outcome {
+    if config.is_led_to_service() {
+        return Err(Failure::usage(format!(
+            "broker and gate of this machine are those of its service, which runs as the user {}; to run your \
+             own beside it, set EXPACTI_HOME",
+            machine::SERVICE_USER
+        )));
+    }
+    if service && !config.home.is_service() {
+        return Err(Failure::usage(format!(
+            "--service: this is not the user {}, or {} does not say service = true: run `sudo expacti setup`",
+            machine::SERVICE_USER,
+            machine::client_file().display()
+        )));
+    }
     create_dirs(&config.home)?;
     let mut out = std::io::stdout();
     let Some(_lock) = try_lock(&config.home)? else {
@@ -233,7 +269,7 @@ pub(crate) fn foreground(config: &Config, detached: bool) -> Outcome {
     restrict_umask();
     crate::runtime::raise_descriptors();
     crate::runtime::log_to_stderr();
-    let broker = BrokerConfig { desktop: config.notify(), ..broker_config(config)? };
+    let broker = BrokerConfig { desktop: config.notify() && !service, ..broker_config(config)? };
     crate::runtime::start()?.block_on(serve(config, broker, || {
         if detached {
             let _ = writeln!(out, "{}", Startup::Ready.as_str());
@@ -253,6 +289,12 @@ pub(crate) fn down(config: &Config) -> Outcome {
     let asked: Result<(), _> = runtime.block_on(client.post("/v1/shutdown", &()));
     match asked {
         Ok(()) => {}
+        Err(expacti_protocol::client::ClientError::Unreachable { .. })
+            if config.is_led_to_service() =>
+        {
+            crate::print::note("the service of this machine was not running");
+            return Ok(0);
+        }
         Err(expacti_protocol::client::ClientError::Unreachable { .. }) => {
             if config.home.lock_file().exists() && try_lock(&config.home)?.is_none() {
                 return Err(Failure::failed(format!(
@@ -266,7 +308,14 @@ pub(crate) fn down(config: &Config) -> Outcome {
         Err(e) => return Err(e.into()),
     }
     let began = Instant::now();
-    while try_lock(&config.home)?.is_none() {
+    let runs = || -> Result<bool, Failure> {
+        // The data of the service is out of reach, but the socket goes with it.
+        if config.is_led_to_service() {
+            return Ok(config.home.broker_socket().exists());
+        }
+        Ok(try_lock(&config.home)?.is_none())
+    };
+    while runs()? {
         if began.elapsed() > START_STOP_TIMEOUT {
             return Err(Failure::failed("broker and gate did not stop in time"));
         }

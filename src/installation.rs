@@ -2,7 +2,7 @@
 //! one process at a time may have its data open.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use expacti_broker::private_dir;
@@ -24,11 +24,31 @@ pub(crate) fn restrict_umask() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
-/// Creates the directories of an installation.
+/// Creates the directories of an installation. Those of the machine's service are there: its settings are
+/// root's, and everybody may reach its sockets.
 pub(crate) fn create_dirs(home: &Home) -> Result<(), Failure> {
-    for dir in home.dirs() {
-        private_dir(dir)
-            .map_err(|e| Failure::failed(format!("failed to make {}: {e}", dir.display())))?;
+    let fail = |dir: &Path, e: &dyn std::fmt::Display| {
+        Failure::failed(format!("failed to make {}: {e}", dir.display()))
+    };
+    let [config, data, runtime] = home.dirs();
+    if home.is_service() {
+        private_dir(data).map_err(|e| fail(data, &e))?;
+        let own = rustix::process::geteuid().as_raw();
+        for (dir, others) in [(data, 0o077), (runtime, 0o022)] {
+            let about = std::fs::symlink_metadata(dir).map_err(|e| fail(dir, &e))?;
+            if !about.is_dir() || about.uid() != own || about.mode() & others != 0 {
+                return Err(Failure::failed(format!(
+                    "{} is no directory of the service's own, or others may write to it (mode {:04o}): run \
+                     `sudo expacti setup` again",
+                    dir.display(),
+                    about.mode() & 0o7777
+                )));
+            }
+        }
+    } else {
+        for dir in [config, data, runtime] {
+            private_dir(dir).map_err(|e| fail(dir, &e))?;
+        }
     }
     for socket in [home.broker_socket(), home.gate_socket()] {
         if socket.as_os_str().len() > MAX_SOCKET_PATH {
@@ -61,8 +81,17 @@ pub(crate) fn try_lock(home: &Home) -> Result<Option<Lock>, Failure> {
     }
 }
 
-/// Binds a private socket; one that a dead process left is replaced. The caller holds the lock.
-pub(crate) fn bind(path: &Path) -> Result<UnixListener, Failure> {
+/// Who may connect to a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Every user of the machine.
+    Everybody,
+    /// Its owner.
+    Owner,
+}
+
+/// Binds a socket; one that a dead process left is replaced. The caller holds the lock.
+pub(crate) fn bind(path: &Path, who: For) -> Result<UnixListener, Failure> {
     let fail =
         |e: std::io::Error| Failure::failed(format!("failed to listen on {}: {e}", path.display()));
     match std::fs::remove_file(path) {
@@ -70,6 +99,10 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener, Failure> {
         _ => {}
     }
     let listener = UnixListener::bind(path).map_err(fail)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
+    let mode = match who {
+        For::Everybody => 0o666,
+        For::Owner => 0o600,
+    };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(fail)?;
     Ok(listener)
 }

@@ -11,6 +11,7 @@ mod daemon;
 mod failure;
 mod help;
 mod installation;
+mod machine;
 mod print;
 mod prover;
 mod runtime;

@@ -256,7 +256,9 @@ impl Broker {
         by: Peer,
         new: NewPrincipal,
     ) -> Result<PrincipalAdded, Refusal> {
-        let token = if new.role == Role::Agent { None } else { Some(new_token()?) };
+        // An agent logs in with a key, and a user of the machine is known as such.
+        let none = new.role == Role::Agent || new.unix_user.is_some();
+        let token = if none { None } else { Some(new_token()?) };
         let hash = token.as_deref().map(token_hash);
         let added =
             self.handle.run(move |state, _, now| state.add_principal(&by, new, hash, now)).await?;

@@ -28,6 +28,9 @@ pub struct GateConfig {
     pub host_ca: Option<PrivateKey>,
     /// The names by which clients reach the gate itself, for its own certificate.
     pub names: Vec<String>,
+    /// The gate of a whole machine: every user may connect to its Unix socket, and is led to registered targets
+    /// only, with its own keys.
+    pub machine: bool,
     /// Where the lines typed at interactive shells are kept for later sessions; nowhere if `None`.
     pub history: Option<PathBuf>,
     /// Whether it may ask targets which shell their accounts have.
@@ -54,6 +57,7 @@ impl GateConfig {
             default_target: None,
             host_ca: None,
             names: Vec::new(),
+            machine: false,
             history: None,
             ask_shell: true,
             reads: ReadPolicy::default(),

@@ -68,6 +68,7 @@ impl Gate {
             default_target: config.default_target,
             host_ca: config.host_ca,
             names: config.names,
+            machine: config.machine,
             history: config.history,
             reads: config.reads,
             shells: config.ask_shell.then(Shells::default),
@@ -79,7 +80,7 @@ impl Gate {
 
     /// Serves the shims of this user on a Unix socket until `shutdown`; then closes every
     /// connection and returns when the broker knows how the commands ended, or after a few
-    /// seconds. Only peers with the gate's own uid are let in.
+    /// seconds. Only peers with the gate's own uid are let in, but for the gate of a whole machine.
     ///
     /// # Errors
     /// When the socket fails permanently.

@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) default_target: Option<String>,
     pub(crate) host_ca: Option<PrivateKey>,
     pub(crate) names: Vec<String>,
+    /// Every user of the machine may connect, and only registered targets are reached.
+    pub(crate) machine: bool,
     pub(crate) history: Option<PathBuf>,
     /// What clients may read without a decision.
     pub(crate) reads: ReadPolicy,

@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::digest::Digest;
 use crate::hidden::Seen;
+use crate::home::SERVICE_RUNTIME;
 use crate::http::ErrorBody;
 use crate::proof::{
     PIN_HEADER, Proof, ProofNeeded, ProvenRequest, Prover, SIGNATURE_HEADER, STATEMENT_HEADER,
@@ -220,8 +221,11 @@ impl Endpoint {
 
     fn unreachable(&self, error: &dyn std::error::Error) -> ClientError {
         let mut why = chain(error);
-        if matches!(self.address, Address::Unix(_)) {
-            why.push_str(" (`expacti up` starts the broker of this machine)");
+        if let Address::Unix(path) = &self.address {
+            why.push_str(match path.starts_with(SERVICE_RUNTIME) {
+                true => " (`sudo systemctl start expacti` starts the service of this machine)",
+                false => " (`expacti up` starts the broker of this machine)",
+            });
         }
         ClientError::Unreachable { at: self.display(), why }
     }

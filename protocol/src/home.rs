@@ -1,4 +1,5 @@
-//! Where everything lives: `EXPACTI_HOME`, or the XDG directories.
+//! Where everything lives: `EXPACTI_HOME`, or the XDG directories; or the places of a service that serves
+//! the whole machine.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,18 @@ pub struct Home {
     config: PathBuf,
     data: PathBuf,
     runtime: PathBuf,
+    /// Where the sockets of the machine's service lie, if that is the one to talk to.
+    service: Option<PathBuf>,
 }
+
+/// Where the service of a machine keeps its settings, which only root writes.
+pub const SERVICE_CONFIG: &str = "/etc/expacti";
+
+/// Where it keeps its data and keys, which nobody else reads.
+pub const SERVICE_DATA: &str = "/var/lib/expacti";
+
+/// Where its sockets lie, which everybody may connect to.
+pub const SERVICE_RUNTIME: &str = "/run/expacti";
 
 /// Neither `EXPACTI_HOME` nor `HOME` says where files may be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +46,7 @@ impl Home {
         };
         if let Some(dir) = set("EXPACTI_HOME") {
             let dir = absolute("EXPACTI_HOME", dir)?;
-            return Ok(Self { config: dir.clone(), data: dir.clone(), runtime: dir });
+            return Ok(Self::at(dir));
         }
         let home = set("HOME").map(|v| absolute("HOME", v)).transpose()?;
         let xdg = |name: &'static str, fallback: &str| -> Result<PathBuf, HomeError> {
@@ -49,13 +61,39 @@ impl Home {
             Some(dir) => PathBuf::from(dir).join("expacti"),
             None => PathBuf::from(format!("/tmp/expacti-{uid}")),
         };
-        Ok(Self { config: xdg("XDG_CONFIG_HOME", ".config")?, data, runtime })
+        Ok(Self { config: xdg("XDG_CONFIG_HOME", ".config")?, data, runtime, service: None })
     }
 
     /// Everything under one directory.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
         let dir = dir.into();
-        Self { config: dir.clone(), data: dir.clone(), runtime: dir }
+        Self { config: dir.clone(), data: dir.clone(), runtime: dir, service: None }
+    }
+
+    /// That of the machine's service, for the service itself.
+    pub fn of_service() -> Self {
+        Self {
+            config: SERVICE_CONFIG.into(),
+            data: SERVICE_DATA.into(),
+            runtime: SERVICE_RUNTIME.into(),
+            service: Some(SERVICE_RUNTIME.into()),
+        }
+    }
+
+    /// A user's own one, whose broker and gate are those of the machine's service.
+    #[must_use]
+    pub fn with_service(self) -> Self {
+        Self { service: Some(SERVICE_RUNTIME.into()), ..self }
+    }
+
+    /// Whether this is the service's own.
+    pub fn is_service(&self) -> bool {
+        self.service.as_ref() == Some(&self.runtime)
+    }
+
+    /// Where the sockets of the machine's service lie, if that is the one to talk to.
+    pub fn service(&self) -> Option<&Path> {
+        self.service.as_deref()
     }
 
     /// The directories themselves: configuration, data, runtime.
@@ -103,9 +141,19 @@ impl Home {
         self.data.join("keys")
     }
 
+    /// The key by which the gate of the machine's service logs in to targets.
+    pub fn target_key(&self) -> PathBuf {
+        self.keys().join("target_ed25519")
+    }
+
+    /// The public half of it, for whoever puts it on a target.
+    pub fn target_public_key(&self) -> PathBuf {
+        self.service.as_ref().unwrap_or(&self.data).join("target_key.pub")
+    }
+
     /// The gate's host key as a known_hosts file for the shim.
     pub fn gate_known_hosts(&self) -> PathBuf {
-        self.data.join("gate_known_hosts")
+        self.service.as_ref().unwrap_or(&self.data).join("gate_known_hosts")
     }
 
     /// The log of the background process.
@@ -120,12 +168,12 @@ impl Home {
 
     /// The broker's socket.
     pub fn broker_socket(&self) -> PathBuf {
-        self.runtime.join("broker.sock")
+        self.service.as_ref().unwrap_or(&self.runtime).join("broker.sock")
     }
 
     /// The gate's socket.
     pub fn gate_socket(&self) -> PathBuf {
-        self.runtime.join("gate.sock")
+        self.service.as_ref().unwrap_or(&self.runtime).join("gate.sock")
     }
 }
 
@@ -150,6 +198,18 @@ mod tests {
         assert_eq!(xdg.broker_socket(), Path::new("/run/u/expacti/broker.sock"));
         let bare = Home::from_env(env(&[("HOME", "/h")]), 7).unwrap();
         assert_eq!(bare.broker_socket(), Path::new("/tmp/expacti-7/broker.sock"));
+        // The sockets are the service's, and nothing else is.
+        let led = bare.clone().with_service();
+        assert_eq!(led.dirs(), bare.dirs());
+        assert_eq!(led.database(), bare.database());
+        assert_eq!(led.broker_socket(), Path::new("/run/expacti/broker.sock"));
+        assert_eq!(led.broker_socket(), Home::of_service().broker_socket());
+        assert_eq!(led.gate_socket(), Home::of_service().gate_socket());
+        assert_eq!(led.gate_known_hosts(), Home::of_service().gate_known_hosts());
+        assert_eq!(
+            Home::of_service().target_key().parent(),
+            Some(Path::new("/var/lib/expacti/keys"))
+        );
         assert_eq!(Home::from_env(env(&[]), 7), Err(HomeError::Unset));
         assert!(Home::from_env(env(&[("EXPACTI_HOME", "x")]), 7).is_err());
     }

@@ -66,6 +66,19 @@ pub struct NewPrincipal {
     /// The person who answers for an agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// The user of the broker's machine who is this person: no token is needed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unix_user: Option<UnixUser>,
+}
+
+/// A user of the broker's machine. The number counts only while the name belongs to it: both are given
+/// away anew when an account is removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnixUser {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub uid: u32,
 }
 
 /// A principal as the broker shows it, never with its token.
@@ -83,6 +96,9 @@ pub struct PrincipalView {
     /// The person who answers for an agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// The user of the broker's machine who is this person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unix_user: Option<UnixUser>,
     /// Who answered for an agent of that name, or with that key, before: they stay behind it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_owners: Vec<String>,

@@ -22,7 +22,7 @@ pub const INIT_WORD: &str = "__init";
 pub fn is_inside_a_wrap(home: &Home) -> bool {
     std::env::var_os(WRAP_ENV).is_some()
         || std::fs::read("/proc/1/cmdline").is_ok_and(|line| is_init_of_a_wrap(&line))
-        || home.dirs().into_iter().any(is_covered)
+        || home.dirs().into_iter().chain(home.service()).any(is_covered)
         || is_below_a_mark(std::process::id())
 }
 

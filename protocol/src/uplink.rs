@@ -180,6 +180,12 @@ pub struct WrapRegistration {
     pub isolation: Isolation,
     /// What the program may use although a reviewer should know of it: `docker`, `gpg`, paths.
     pub with: Vec<String>,
+    /// Who answers for it. Only the broker of a whole machine says so, by the user who registered it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The user of the machine whose program it is. Only the broker of a whole machine says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_user: Option<String>,
 }
 
 /// The broker's answer to a [`WrapRegistration`].
@@ -206,6 +212,9 @@ pub struct WrapNamespace {
 pub struct WrapCheck {
     /// [`Uplink::token`].
     pub token: String,
+    /// The user who showed it: it is nobody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
 }
 
 /// The environment variable by which wrapped programs (and what they start) can be told.

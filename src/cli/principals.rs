@@ -29,6 +29,10 @@ pub(crate) enum ReviewerCommand {
         /// The public key with which they sign what they allow
         #[arg(long, value_name = "FILE.pub")]
         key: Option<PathBuf>,
+        /// The user of this machine who is this person, where `expacti setup` has made a service: no token
+        /// is needed then
+        #[arg(long, value_name = "NAME")]
+        unix_user: Option<String>,
     },
     /// Keys with which people sign what they allow
     ///

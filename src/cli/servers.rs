@@ -17,6 +17,9 @@ pub(crate) enum ServersCommand {
         /// Started by another `expacti up`: report on standard output when ready
         #[arg(long, hide = true)]
         detached: bool,
+        /// As the service of this machine, or not at all
+        #[arg(long, hide = true, requires = "foreground")]
+        service: bool,
     },
     /// Show whether the broker and the gate are running
     Status,
@@ -87,6 +90,11 @@ pub(crate) enum TargetCommand {
         #[arg(long, value_name = "USER")]
         login: Vec<String>,
     },
+    /// Print the key by which the service of this machine logs in, for authorized_keys of a target
+    #[command(
+        after_help = "Example:\n  expacti target key | ssh web-1 'cat >> .ssh/authorized_keys'"
+    )]
+    Key,
     /// List targets
     List,
     /// Remove a target

@@ -52,19 +52,35 @@ pub(crate) enum SetUpCommand {
     Webhook(WebhookCommand),
     /// Check this machine: ssh, directories, disk, broker, enforcement
     Doctor,
-    /// Prepare this account for wraps without namespaces
+    /// Make broker and gate a service of this machine (as root)
     ///
-    /// Puts a line at the top of ~/.ssh/config that leads ssh to the gate inside wrapped programs,
-    /// by whatever path it is started, and nowhere else. It is needed only where programs cannot
-    /// have namespaces of their own (`expacti wrap --explain` says so). Asks first.
-    #[command(after_help = "Examples:\n  expacti setup --user\n  expacti setup --user --undo")]
+    /// As root: broker and gate become a service with a user of its own, whose keys and data no other
+    /// account can read. `expacti wrap` of every account goes to it; who reviews is told by the user.
+    /// It logs in to targets with a key of its own, and only to those that are registered with
+    /// `expacti target add`. Says what it will do, and asks first; to be repeated at will.
+    ///
+    /// With --user: puts a line at the top of ~/.ssh/config that leads ssh to the gate inside wrapped
+    /// programs, by whatever path it is started, and nowhere else. It is needed only where programs
+    /// cannot have namespaces of their own (`expacti wrap --explain` says so). Asks first.
+    #[command(
+        after_help = "Examples:\n  sudo expacti setup --reviewer alice --key alice.pub\n  sudo expacti setup --undo\n  expacti setup --user\n  expacti setup --user --undo"
+    )]
     Setup {
-        /// For this user's account
-        #[arg(long, required = true)]
+        /// For the ssh configuration of this user's account
+        #[arg(long, conflicts_with_all = ["reviewer", "key", "purge"])]
         user: bool,
-        /// Take it out again
+        /// A user of this machine who reviews; may be repeated
+        #[arg(long, value_name = "NAME", conflicts_with = "undo")]
+        reviewer: Vec<String>,
+        /// The public key with which that reviewer signs what they allow; one for each --reviewer
+        #[arg(long, value_name = "FILE.pub", requires = "reviewer")]
+        key: Vec<PathBuf>,
+        /// Take it out again; the service's data and settings stay
         #[arg(long)]
         undo: bool,
+        /// With --undo: remove the data, recordings, keys and settings as well
+        #[arg(long, requires = "undo")]
+        purge: bool,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,

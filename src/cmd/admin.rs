@@ -4,7 +4,7 @@ use std::path::Path;
 
 use expacti_protocol::http::{
     Changed, NewPin, NewPrincipal, NewSigningKey, OldSigningKey, PrincipalAdded, PrincipalView,
-    SigningKey, Target,
+    SigningKey, Target, UnixUser,
 };
 use expacti_protocol::principal::Role;
 
@@ -16,12 +16,12 @@ use crate::cli::{
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::prover::ask;
-use crate::{print, segment};
+use crate::{machine, print, segment};
 
 /// `expacti reviewer`.
 pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bool) -> Outcome {
     match command {
-        ReviewerCommand::Add { name, role, key } => {
+        ReviewerCommand::Add { name, role, key, unix_user } => {
             let role = match role {
                 RoleArg::Admin => Role::Admin,
                 RoleArg::Reviewer => Role::Reviewer,
@@ -29,12 +29,25 @@ pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bo
             };
             // Read before anything happens.
             let public_key = key.as_deref().map(read_key).transpose()?;
-            let new = NewPrincipal { name: name.clone(), role, public_key: None, owner: None };
-            let added = add(config, new, json).await?;
-            if let Some(public_key) = public_key {
-                add_key(config, NewSigningKey { person: name, public_key }).await?;
-            }
-            Ok(added)
+            let new = NewPrincipal {
+                name: name.clone(),
+                role,
+                public_key: None,
+                owner: None,
+                unix_user: unix_user.map(|user| known_user(config, user)).transpose()?,
+            };
+            // One link for both: without a running broker there is no second one.
+            let link = Link::running_or_offline(config).await?;
+            let added = async {
+                let added = add_with(&link, new, json).await?;
+                if let Some(public_key) = public_key {
+                    add_key(&link, NewSigningKey { person: name, public_key }).await?;
+                }
+                Ok(added)
+            };
+            let added = added.await;
+            link.close().await;
+            added
         }
         ReviewerCommand::Key(command) => signing_keys(config, command, json).await,
         ReviewerCommand::List => {
@@ -47,6 +60,21 @@ pub(crate) async fn reviewer(config: &Config, command: ReviewerCommand, json: bo
             print::line(&format!("{} has neither key nor PIN now", print::safe(&name)))?;
             Ok(0)
         }
+    }
+}
+
+/// A user of this machine.
+fn known_user(config: &Config, name: String) -> Result<UnixUser, Failure> {
+    if config.home.service().is_none() || !config.is_local() {
+        return Err(Failure::usage(
+            "--unix-user: only the service of a machine knows people by their users; `sudo expacti setup` \
+             makes one",
+        ));
+    }
+    match nix::unistd::User::from_name(&name) {
+        Ok(Some(user)) => Ok(UnixUser { name, uid: user.uid.as_raw() }),
+        Ok(None) => Err(Failure::usage(format!("there is no user {name:?} on this machine"))),
+        Err(e) => Err(Failure::failed(format!("failed to look up the user {name:?}: {e}"))),
     }
 }
 
@@ -70,11 +98,17 @@ async fn pin(config: &Config, remove: bool) -> Outcome {
 
 /// `expacti reviewer key`.
 async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -> Outcome {
-    let link = Link::running(config)?;
+    let link = Link::running_or_offline(config).await?;
+    let result = signing_keys_with(&link, command, json).await;
+    link.close().await;
+    result
+}
+
+async fn signing_keys_with(link: &Link, command: SigningKeyCommand, json: bool) -> Outcome {
     match command {
         SigningKeyCommand::Add { name, file } => {
             let public_key = read_key(&file)?;
-            let key = add_key(config, NewSigningKey { person: name, public_key }).await?;
+            let key = add_key(link, NewSigningKey { person: name, public_key }).await?;
             changed(&key, json, |key| format!("{} signs with {}", key.person, key.fingerprint))?;
         }
         SigningKeyCommand::List { allowed_signers } => {
@@ -126,8 +160,7 @@ async fn signing_keys(config: &Config, command: SigningKeyCommand, json: bool) -
     Ok(0)
 }
 
-async fn add_key(config: &Config, new: NewSigningKey) -> Result<Changed<SigningKey>, Failure> {
-    let link = Link::running(config)?;
+async fn add_key(link: &Link, new: NewSigningKey) -> Result<Changed<SigningKey>, Failure> {
     Ok(link.client.post("/v1/signing-keys", &new).await?)
 }
 
@@ -151,7 +184,13 @@ pub(crate) async fn agent(config: &Config, command: AgentCommand, json: bool) ->
             } else {
                 text
             };
-            let new = NewPrincipal { name, role: Role::Agent, public_key: Some(text), owner };
+            let new = NewPrincipal {
+                name,
+                role: Role::Agent,
+                public_key: Some(text),
+                owner,
+                unix_user: None,
+            };
             add(config, new, json).await
         }
         AgentCommand::List => list(config, &[Role::Agent], json).await,
@@ -176,7 +215,13 @@ pub(crate) async fn gate(config: &Config, command: GateCommand, json: bool) -> O
         GateCommand::Add { name } => {
             add(
                 config,
-                NewPrincipal { name, role: Role::Gate, public_key: None, owner: None },
+                NewPrincipal {
+                    name,
+                    role: Role::Gate,
+                    public_key: None,
+                    owner: None,
+                    unix_user: None,
+                },
                 json,
             )
             .await
@@ -188,9 +233,13 @@ pub(crate) async fn gate(config: &Config, command: GateCommand, json: bool) -> O
 
 async fn add(config: &Config, new: NewPrincipal, json: bool) -> Outcome {
     let link = Link::running_or_offline(config).await?;
-    let added: Result<PrincipalAdded, _> = link.client.post("/v1/principals", &new).await;
+    let added = add_with(&link, new, json).await;
     link.close().await;
-    let added = added?;
+    added
+}
+
+async fn add_with(link: &Link, new: NewPrincipal, json: bool) -> Outcome {
+    let added: PrincipalAdded = link.client.post("/v1/principals", &new).await?;
     if json {
         print::json(&added)?;
         return Ok(0);
@@ -255,6 +304,15 @@ async fn remove(config: &Config, name: &str, json: bool) -> Outcome {
 
 /// `expacti target`.
 pub(crate) async fn target(config: &Config, command: TargetCommand, json: bool) -> Outcome {
+    if matches!(command, TargetCommand::Key) {
+        let key = machine::target_key(&config.home)?;
+        if json {
+            print::json(&serde_json::json!({ "public_key": key }))?;
+        } else {
+            print::line(&key)?;
+        }
+        return Ok(0);
+    }
     let link = Link::running_or_offline(config).await?;
     let result = target_command(&link, command, json).await;
     link.close().await;
@@ -271,6 +329,8 @@ async fn target_command(link: &Link, command: TargetCommand, json: bool) -> Outc
                 format!("added {}  {}@{}:{}", target.name, target.user, target.host, target.port)
             })?;
         }
+        // Asked before there was a link.
+        TargetCommand::Key => {}
         TargetCommand::List => {
             let all: Vec<Target> = link.client.get("/v1/targets").await?;
             if json {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use expacti_engine::{Policy, Rule};
 use expacti_protocol::http::{
-    Applied, Changed, PrincipalView, RuleView, Step, Target, Wanted, WantedAgent,
+    Applied, Changed, PrincipalView, RuleView, Target, Wanted, WantedAgent,
 };
 use expacti_protocol::principal::Role;
 use serde::de::DeserializeOwned;
@@ -73,7 +73,7 @@ async fn apply(link: &Link, wanted: &Wanted, json: bool) -> Result<(), Failure> 
         }
         Changed::Done(applied) => {
             for step in &applied.steps {
-                print::line(&say(step))?;
+                print::line(&policy::say(step))?;
             }
             for why in &applied.needs {
                 print::note(&format!("would need: {}", print::safe(why)));
@@ -88,17 +88,6 @@ async fn apply(link: &Link, wanted: &Wanted, json: bool) -> Result<(), Failure> 
         }
     }
     Ok(())
-}
-
-/// One step, on one line.
-pub(super) fn say(step: &Step) -> String {
-    match step {
-        Step::AddPolicy { policy } => format!("+ policy {}", policy::describe(policy)),
-        Step::RemovePolicy { policy } => {
-            format!("- policy {}  {}", policy.id, policy::describe(policy))
-        }
-        other => print::safe(&other.to_string()),
-    }
 }
 
 /// Reads a file.

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use expacti_protocol::http::Status;
 use serde::Serialize;
 
+use super::promises::{self, Promise};
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::print;
@@ -38,6 +40,9 @@ struct Check {
     result: Verdict,
     what: String,
     advice: Option<&'static str>,
+    /// It is one of the promises of this machine, which holds if the result is `ok`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    promise: bool,
 }
 
 /// Runs every check; exit status 1 when one of them fails.
@@ -46,8 +51,15 @@ pub(crate) fn run(config: &Config, json: bool) -> Outcome {
     if json {
         print::json(&checks)?;
     } else {
+        let mut promises = false;
         for check in &checks {
+            if check.promise && !promises {
+                promises = true;
+                print::line("\nWhat this machine promises:")?;
+            }
             let mark = match check.result {
+                Verdict::Ok if check.promise => "\x1b[32mheld\x1b[0m",
+                Verdict::Note if check.promise => "\x1b[1;33mNOT \x1b[0m",
                 Verdict::Ok => "\x1b[32mok\x1b[0m  ",
                 Verdict::Note => "\x1b[1;33mnote\x1b[0m",
                 Verdict::Fail => "\x1b[1;31mFAIL\x1b[0m",
@@ -64,10 +76,21 @@ pub(crate) fn run(config: &Config, json: bool) -> Outcome {
 fn checks(config: &Config) -> Result<Vec<Check>, Failure> {
     let mut all = vec![version(), ssh(), directories(config)];
     all.extend(disk(config));
-    all.push(broker(config)?);
-    all.extend(isolation(config)?);
-    all.push(enforcement());
+    let status = crate::runtime::start()?.block_on(crate::daemon::status(config.endpoint()?)).ok();
+    all.push(broker(config, status.as_ref()));
+    let isolation = isolation(config)?;
+    let isolated = isolation.iter().any(|c| c.name == "isolation" && c.result == Verdict::Ok);
+    all.extend(isolation);
+    all.extend(promises::of(config, status.as_ref(), isolated).into_iter().map(Check::from));
     Ok(all)
+}
+
+impl From<Promise> for Check {
+    fn from(promise: Promise) -> Self {
+        let Promise { name, held, why, advice } = promise;
+        let result = if held { Verdict::Ok } else { Verdict::Note };
+        Self { name, result, what: why, advice, promise: true }
+    }
 }
 
 fn version() -> Check {
@@ -76,6 +99,7 @@ fn version() -> Check {
         result: Verdict::Ok,
         what: format!("expacti {}", env!("CARGO_PKG_VERSION")),
         advice: None,
+        promise: false,
     }
 }
 
@@ -86,12 +110,14 @@ fn ssh() -> Check {
             result: Verdict::Ok,
             what: String::from_utf8_lossy(&out.stderr).trim().to_owned(),
             advice: None,
+            promise: false,
         },
         Err(e) => Check {
             name: "ssh",
             result: Verdict::Fail,
             what: format!("the OpenSSH client cannot be run: {e}"),
             advice: Some("install openssh-client: wrap runs the stock ssh"),
+            promise: false,
         },
     }
 }
@@ -106,6 +132,7 @@ fn directories(config: &Config) -> Check {
             Err(failure) => failure.to_string(),
         },
         advice: prepared.is_err().then_some("everything expacti keeps must be private to you"),
+        promise: false,
     }
 }
 
@@ -119,25 +146,36 @@ fn disk(config: &Config) -> Option<Check> {
         result: Verdict::of(free >= MIN_FREE_MIB),
         what: format!("{free} MiB free for database and recordings"),
         advice: (free < MIN_FREE_MIB).then_some("with a full disk every command is denied"),
+        promise: false,
     })
 }
 
-fn broker(config: &Config) -> Result<Check, Failure> {
-    let status = crate::runtime::start()?.block_on(crate::daemon::status(config.endpoint()?));
-    Ok(match status {
-        Ok(s) => Check {
+fn broker(config: &Config, status: Option<&Status>) -> Check {
+    match status {
+        Some(s) => Check {
             name: "broker",
             result: Verdict::of(s.gates > 0),
             what: format!("runs, pid {}, {} gate(s), {} reviewer(s)", s.pid, s.gates, s.reviewers),
             advice: (s.gates == 0).then_some("no gate is connected: nothing can be delivered"),
+            promise: false,
         },
-        Err(_) => Check {
+        None if config.is_led_to_service() => Check {
+            name: "broker",
+            result: Verdict::Fail,
+            what: "the service of this machine does not answer".to_owned(),
+            advice: Some(
+                "sudo systemctl start expacti; `sudo expacti setup` shows how without systemd",
+            ),
+            promise: false,
+        },
+        None => Check {
             name: "broker",
             result: Verdict::Ok,
             what: "does not run; wrap and review start it".to_owned(),
             advice: None,
+            promise: false,
         },
-    })
+    }
 }
 
 /// What keeps wrapped programs from going round the gate.
@@ -151,6 +189,7 @@ fn isolation(config: &Config) -> Result<Vec<Check>, Failure> {
                 result: Verdict::Fail,
                 what: e.to_string(),
                 advice: Some("`expacti wrap --explain` says more"),
+                promise: false,
             }]);
         }
     };
@@ -163,7 +202,7 @@ fn isolation(config: &Config) -> Result<Vec<Check>, Failure> {
             Some("`expacti wrap --explain` says why; `expacti setup --user` closes what it can"),
         ),
     };
-    let isolation = Check { name: "isolation", result, what, advice };
+    let isolation = Check { name: "isolation", result, what, advice, promise: false };
     Ok([isolation].into_iter().chain(keys(&explanation.exposed)).collect())
 }
 
@@ -181,21 +220,6 @@ fn keys(exposed: &[std::path::PathBuf]) -> Option<Check> {
         advice: Some(
             "if they open a server, move them to ~/.ssh, or name them in your ssh configuration",
         ),
+        promise: false,
     })
-}
-
-fn enforcement() -> Check {
-    Check {
-        name: "enforcement",
-        result: Verdict::Note,
-        what:
-            "this machine's mode: anything that runs as you outside of a wrap can approve, or use \
-               your keys"
-                .to_owned(),
-        advice: Some(
-            "start agents with `expacti wrap`; register a FIDO2 key with `expacti reviewer key add`, and \
-             every allow needs its touch; to enforce it for everything, let the target accept only a team \
-             gate's key (README, \"For a team\")",
-        ),
-    }
 }

@@ -72,6 +72,9 @@ pub(crate) fn status(config: &Config, json: bool) -> Outcome {
             if json {
                 print::json(&serde_json::json!({"running": false}))?;
             }
+            if config.is_led_to_service() {
+                return Err(crate::machine::silent());
+            }
             if config.is_local() {
                 print::note("broker and gate do not run on this machine; `expacti up` starts them");
                 return Ok(expacti_protocol::exit::UNREACHABLE);

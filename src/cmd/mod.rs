@@ -15,13 +15,16 @@ mod generate;
 mod local;
 mod pending;
 mod policy;
+mod promises;
 mod replay;
 mod review;
 mod risk;
 mod rules;
 mod servers;
+mod service;
 mod sessions;
 mod setup;
+mod signatures;
 mod taint;
 mod watch;
 mod webhook;
@@ -138,7 +141,11 @@ fn set_up(config: &Config, command: SetUpCommand, json: bool) -> Outcome {
         SetUpCommand::Completions { shell } => generate::completions(shell),
         SetUpCommand::Config(ConfigCommand::Show) => show(config, json),
         SetUpCommand::Doctor => doctor::run(config, json),
-        SetUpCommand::Setup { undo, yes, .. } => setup::run(config, undo, yes),
+        SetUpCommand::Setup { user: true, undo, yes, .. } => setup::run(config, undo, yes),
+        SetUpCommand::Setup { reviewer, key, undo, purge, yes, .. } => {
+            let (reviewers, keys) = (reviewer, key);
+            service::run(config, &service::Wanted { reviewers, keys, undo, purge, yes })
+        }
         SetUpCommand::Man { out } => generate::man(out.as_deref()),
         SetUpCommand::Policy(command) => wait(policy::run(config, command, json)),
         SetUpCommand::Rules(command) => wait(rules::run(config, command, json)),
@@ -158,7 +165,9 @@ fn servers(config: &Config, command: ServersCommand, json: bool) -> Outcome {
         ServersCommand::Reviewer(command) => wait(admin::reviewer(config, command, json)),
         ServersCommand::Status => local::status(config, json),
         ServersCommand::Target(command) => wait(admin::target(config, command, json)),
-        ServersCommand::Up { foreground: true, detached } => daemon::foreground(config, detached),
+        ServersCommand::Up { foreground: true, detached, service } => {
+            daemon::foreground(config, detached, service)
+        }
         ServersCommand::Up { .. } => local::up(config, json),
     }
 }

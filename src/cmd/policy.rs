@@ -1,7 +1,7 @@
 //! `expacti policy`.
 
 use expacti_engine::{Context, Level, Policy, PolicyKind, PolicySet, assess};
-use expacti_protocol::http::{Action, Change, Changed};
+use expacti_protocol::http::{Action, Change, Changed, Step};
 use expacti_protocol::now_micros;
 
 use crate::broker::Link;
@@ -171,7 +171,7 @@ fn action(change: &Change) -> String {
         }
         Action::AddPolicy { policy } => format!("add policy {}", describe(policy)),
         Action::Apply { steps } => {
-            let steps: Vec<String> = steps.iter().map(super::apply::say).collect();
+            let steps: Vec<String> = steps.iter().map(say).collect();
             format!("apply: {}", steps.join("; "))
         }
         Action::AddSigningKey { person, public_key } => {
@@ -185,6 +185,17 @@ fn action(change: &Change) -> String {
         Action::RemoveRule { rule } => {
             format!("remove rule {}  deny {}", rule.id, print::safe(&rule.pattern))
         }
+    }
+}
+
+/// One step, on one line.
+pub(super) fn say(step: &Step) -> String {
+    match step {
+        Step::AddPolicy { policy } => format!("+ policy {}", describe(policy)),
+        Step::RemovePolicy { policy } => {
+            format!("- policy {}  {}", policy.id, describe(policy))
+        }
+        other => print::safe(&other.to_string()),
     }
 }
 
@@ -230,7 +241,7 @@ fn policy_of(args: PolicyAddArgs) -> Result<Policy, Failure> {
     })
 }
 
-pub(super) fn describe(p: &Policy) -> String {
+fn describe(p: &Policy) -> String {
     let group = p.group.join(",");
     let who = match p.kind {
         PolicyKind::Any if group.is_empty() => "any reviewer".to_owned(),

@@ -52,7 +52,7 @@ pub(crate) fn broker(config: &Config, args: BrokerArgs) -> Outcome {
         let address = tcp.local_addr()?;
         tcp.set_nonblocking(true)?;
         let broker = Broker::open(settings).await.map_err(|e| Failure::failed(e.to_string()))?;
-        let socket = installation::bind(&config.home.broker_socket())?;
+        let socket = installation::bind(&config.home.broker_socket(), installation::For::Owner)?;
         let stop = tokio_util::sync::CancellationToken::new();
         let (local, local_stop) = (broker.clone(), stop.clone());
         let unix = tokio::spawn(async move { local.serve_unix(socket, local_stop).await });

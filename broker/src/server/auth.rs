@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use expacti_protocol::principal::Role;
 
 use super::doors::Guest;
+use super::machine;
 use super::shared::Conn;
 use crate::broker::Broker;
 use crate::state::{Peer, Refusal};
@@ -41,19 +42,32 @@ impl FromRequestParts<Broker> for Peer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, broker: &Broker) -> Result<Self, Response> {
+        if let Some(Known(peer)) = parts.extensions.get::<Known>() {
+            return Ok(welcome(&parts.extensions, peer.clone()));
+        }
         let conn = conn(&parts.extensions);
         let origin = match parts.extensions.get::<Origin>() {
             Some(origin) => *origin,
             None => origin(broker, &conn, &parts.headers),
         };
         let peer = identify(broker, &conn, origin, &parts.headers).await?;
-        if let Some(guest) = parts.extensions.get::<Arc<Guest>>()
-            && !peer.inside_wrap
-        {
-            guest.becomes_known();
-        }
-        Ok(peer)
+        Ok(welcome(&parts.extensions, peer))
     }
+}
+
+/// Who was found to be asking, before the request came to its endpoint.
+#[derive(Clone)]
+struct Known(Peer);
+
+/// The connection is no stranger's any more. A user of the machine of whom nothing else is known stays one.
+fn welcome(extensions: &Extensions, peer: Peer) -> Peer {
+    if let Some(guest) = extensions.get::<Arc<Guest>>()
+        && !peer.inside_wrap
+        && peer.role != Role::Agent
+    {
+        guest.becomes_known();
+    }
+    peer
 }
 
 /// The connection a request came over.
@@ -70,11 +84,22 @@ pub(super) async fn refuse_those_inside(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let origin = origin(&broker, &conn(request.extensions()), request.headers());
+    let conn = conn(request.extensions());
+    let origin = origin(&broker, &conn, request.headers());
     if let Some(why) = origin.refusal() {
         return Refusal::not_entitled(why).into_response();
     }
     request.extensions_mut().insert(origin);
+    if broker.shared.serves_machine() && matches!(conn, Conn::Local { .. }) {
+        let peer = match identify(&broker, &conn, origin, request.headers()).await {
+            Ok(peer) => peer,
+            Err(answer) => return answer,
+        };
+        if let Some(refusal) = machine::refusal(&peer, request.method(), request.uri().path()) {
+            return refusal.into_response();
+        }
+        request.extensions_mut().insert(Known(peer));
+    }
     next.run(request).await
 }
 
@@ -111,6 +136,13 @@ async fn identify(
     headers: &HeaderMap,
 ) -> Result<Peer, Response> {
     let inside_wrap = origin != Origin::Outside;
+    if broker.shared.serves_machine()
+        && let Conn::Local { uid, .. } = conn
+        && !bearer_hash(headers).is_some_and(|hash| is_own_gate(broker, conn, &hash))
+    {
+        let peer = machine::peer_of(broker, *uid, inside_wrap).await;
+        return peer.map_err(|refusal| refusal.into_response());
+    }
     if headers.contains_key(AUTHORIZATION) {
         let hash = bearer_hash(headers)
             .ok_or_else(|| unauthorized("the authorization header holds no bearer token"))?;

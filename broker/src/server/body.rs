@@ -12,6 +12,9 @@ use axum::middleware::Next;
 use futures_util::StreamExt as _;
 use http_body::{Frame, SizeHint};
 
+/// The largest body of a request in bytes.
+pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
+
 /// How much of a body that nobody wants is read, in bytes, and for how long.
 const MAX_LEFT: usize = 4 * 1024 * 1024;
 const MAX_TIME: Duration = Duration::from_secs(2);

@@ -10,6 +10,7 @@ use expacti_protocol::principal::Role;
 use super::answer::{Answer, changed, view};
 use crate::broker::Broker;
 use crate::state::{Peer, Refusal};
+use crate::users::user_name;
 
 pub(super) async fn principals(
     State(broker): State<Broker>,
@@ -24,6 +25,14 @@ pub(super) async fn add_principal(
     peer: Peer,
     Json(new): Json<NewPrincipal>,
 ) -> Result<Response, Refusal> {
+    if let Some(user) = &new.unix_user
+        && (user_name(user.uid) != user.name || user.uid == rustix::process::geteuid().as_raw())
+    {
+        return Err(Refusal::invalid(format!(
+            "user {} of this machine has not the number {}, or is the service itself",
+            user.name, user.uid
+        )));
+    }
     let added = broker.add_principal(peer, new).await?;
     let status = match added {
         PrincipalAdded::Done(_) => StatusCode::OK,

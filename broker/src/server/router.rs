@@ -5,15 +5,13 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 use tokio_util::sync::CancellationToken;
 
+use super::body::MAX_BODY;
 use super::{
     auth, body, commands, gate_ws, log, pins, principals, proof, proofs, reviewer_ws, rules,
     sessions, signing_keys, status, taints, wraps,
 };
 use crate::broker::Broker;
 use crate::state::Refusal;
-
-/// The largest body of a request in bytes.
-pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
 
 impl Broker {
     pub(super) fn router(&self) -> Router {
@@ -109,6 +107,9 @@ impl Broker {
     }
 }
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod machine_tests;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;

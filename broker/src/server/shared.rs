@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
+use super::challenges::Challenges;
 use super::doors::{Caller, Doors};
-use super::pins::PinDoor;
-use super::proof::Challenges;
+use super::pin_door::PinDoor;
 use crate::state::{Now, State};
 use crate::wraps::{PeerProcess, Wraps};
 
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     witnessed: Mutex<Vec<String>>,
     /// The broker of one person, who approves on the machine on which agents run.
     local: AtomicBool,
+    /// The broker of a whole machine: every user may connect to its socket.
+    machine: AtomicBool,
     /// What people are asked to prove requests with.
     pub(super) challenges: Challenges,
     pub(super) pins: PinDoor,
@@ -52,6 +54,16 @@ impl Shared {
     /// Agents run on this machine, as the person who approves.
     pub(crate) fn set_local(&self) {
         self.local.store(true, Ordering::Release);
+    }
+
+    /// Every user of this machine may connect.
+    pub(super) fn set_machine(&self) {
+        self.machine.store(true, Ordering::Release);
+    }
+
+    /// Whether every user of this machine may connect.
+    pub(super) fn serves_machine(&self) -> bool {
+        self.machine.load(Ordering::Acquire)
     }
 
     /// What whoever reviews must know. It depends on the keys that are there now.

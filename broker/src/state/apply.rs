@@ -222,5 +222,6 @@ pub(super) fn new_agent(agent: &WantedAgent) -> NewPrincipal {
         role: Role::Agent,
         public_key: Some(agent.public_key.clone()),
         owner: Some(agent.owner.clone()),
+        unix_user: None,
     }
 }

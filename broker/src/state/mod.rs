@@ -50,6 +50,7 @@ mod taint;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod unix_users;
 mod work;
 
 pub(crate) use commands::too_late_for;

@@ -115,6 +115,7 @@ impl State {
         if self.principals.get(&new.name).is_some() {
             return Err(Refusal::invalid(format!("there is a principal {} already", new.name)));
         }
+        self.check_unix_user(new)?;
         let public_key = new.public_key.as_deref().map(credential).transpose()?;
         if new.role == Role::Agent && public_key.is_none() {
             return Err(Refusal::invalid(
@@ -146,6 +147,7 @@ impl State {
             role: new.role,
             public_key: public_key.clone(),
             owner: new.owner.clone(),
+            unix_user: new.unix_user.clone(),
             former_owners: self.former_owners(new, public_key.as_ref()),
             created_at: now.seconds(),
         };
@@ -166,6 +168,7 @@ impl State {
             .with("by", by.name.as_str())
             .with_some("public_key", view.public_key.clone())
             .with_some("owner", view.owner.clone())
+            .with_some("unix_user", view.unix_user.as_ref().map(|user| user.name.clone()))
             .with_some(
                 "former_owners",
                 (!view.former_owners.is_empty()).then(|| view.former_owners.clone()),

@@ -18,6 +18,9 @@ const MAX_WRAPS: usize = 4096;
 /// The longest name of an agent, and of something it may use, in bytes.
 const MAX_NAME: usize = 4096;
 
+/// The most wraps of one user of the machine at a time.
+const MAX_WRAPS_OF_ONE: usize = 256;
+
 /// The most things that a wrap says its program may use.
 const MAX_WITH: usize = 64;
 
@@ -26,7 +29,19 @@ struct Wrap {
     token_hash: String,
     about: WrapRegistration,
     process: Process,
+    /// Whose it is, with the broker of a whole machine.
+    uid: Option<u32>,
     namespace: Option<Namespace>,
+    /// The broker of a whole machine has seen that its program lives in a namespace of its own. It cannot
+    /// hold one of another user.
+    is_seen_inside: bool,
+}
+
+impl Wrap {
+    fn new(token: &str, about: WrapRegistration, process: Process, uid: Option<u32>) -> Self {
+        let token_hash = token_hash(token);
+        Self { token_hash, about, process, uid, namespace: None, is_seen_inside: false }
+    }
 }
 
 /// The wraps of this machine.
@@ -56,6 +71,25 @@ impl Wraps {
         peer: &Peer,
         about: WrapRegistration,
     ) -> Result<WrapGrant, Refusal> {
+        self.add(peer, None, about)
+    }
+
+    /// The same for a user of the machine: both processes must be that user's.
+    pub(crate) fn register_of(
+        &self,
+        peer: &Peer,
+        uid: u32,
+        about: WrapRegistration,
+    ) -> Result<WrapGrant, Refusal> {
+        self.add(peer, Some(uid), about)
+    }
+
+    fn add(
+        &self,
+        peer: &Peer,
+        uid: Option<u32>,
+        about: WrapRegistration,
+    ) -> Result<WrapGrant, Refusal> {
         let peer = peer.process().map_err(|_| unseen())?;
         check(&about)?;
         let process = Process::open(about.pid)
@@ -64,7 +98,9 @@ impl Wraps {
         // held by now, and the peer still lives after it was asked for its parent.
         let related = about.pid == peer.pid()
             || ancestry::stat(peer.pid()).is_ok_and(|stat| stat.parent == about.pid);
-        if !related || !peer.is_alive() || !process.is_alive() {
+        // The parent may be somebody else's, such as init: everybody below would be inside.
+        let own = uid.is_none_or(|uid| process.is_of(uid));
+        if !related || !own || !peer.is_alive() || !process.is_alive() {
             return Err(Refusal::not_entitled(format!(
                 "process {} may register itself or its parent as a wrap, not process {}",
                 peer.pid(),
@@ -78,7 +114,12 @@ impl Wraps {
                 "{MAX_WRAPS} wraps run already; end some of them"
             )));
         }
-        all.push(Wrap { token_hash: token_hash(&token), about, process, namespace: None });
+        if uid.is_some() && all.iter().filter(|wrap| wrap.uid == uid).count() >= MAX_WRAPS_OF_ONE {
+            return Err(Refusal::failed(format!(
+                "{MAX_WRAPS_OF_ONE} wraps of this user run already; end some of them"
+            )));
+        }
+        all.push(Wrap::new(&token, about, process, uid));
         Ok(WrapGrant { token })
     }
 
@@ -89,7 +130,7 @@ impl Wraps {
         let process = Process::open(std::process::id()).map_err(|_| unseen())?;
         let token = new_token()?;
         let about = WrapRegistration { pid: 0, ..about };
-        self.live().push(Wrap { token_hash: token_hash(&token), about, process, namespace: None });
+        self.live().push(Wrap::new(&token, about, process, None));
         Ok(WrapGrant { token })
     }
 
@@ -118,6 +159,24 @@ impl Wraps {
         self.put_namespace(token, namespace)
     }
 
+    /// The same with the broker of a whole machine, for process `pid` of that user. It sees only that the
+    /// process lives in another namespace than the machine's first: nobody from there may ask for anything.
+    pub(crate) fn see_namespace_of(&self, token: &str, pid: u32, uid: u32) -> Result<(), Refusal> {
+        let process = Process::open(pid)
+            .map_err(|_| Refusal::invalid(format!("there is no process {pid}")))?;
+        if !process.is_of(uid) || !process.is_in_another_namespace() || !process.is_alive() {
+            return Err(Refusal::invalid(format!(
+                "process {pid} is not one of yours in a user namespace of its own"
+            )));
+        }
+        let mut all = self.live();
+        let wrap = by_token(&mut all, token)
+            .filter(|wrap| wrap.uid == Some(uid))
+            .ok_or_else(|| Refusal::not_found("wrap"))?;
+        wrap.is_seen_inside = true;
+        Ok(())
+    }
+
     pub(super) fn put_namespace(&self, token: &str, namespace: Namespace) -> Result<(), Refusal> {
         let mut all = self.live();
         let wrap = by_token(&mut all, token).ok_or_else(|| Refusal::not_found("wrap"))?;
@@ -132,13 +191,16 @@ impl Wraps {
         }
     }
 
-    /// The wrap with that token.
-    pub(crate) fn check(&self, token: &str) -> Result<WrapRegistration, Refusal> {
+    /// The wrap with that token, which that user shows. A wrap of a user of the machine is nobody else's.
+    pub(crate) fn check(&self, token: &str, uid: Option<u32>) -> Result<WrapRegistration, Refusal> {
         let mut all = self.live();
-        let wrap = by_token(&mut all, token).ok_or_else(|| Refusal::not_found("wrap"))?;
+        let wrap = by_token(&mut all, token)
+            .filter(|wrap| wrap.uid.is_none() || wrap.uid == uid)
+            .ok_or_else(|| Refusal::not_found("wrap"))?;
         let mut about = wrap.about.clone();
         // What the broker has not seen it does not vouch for.
-        if about.isolation == Isolation::Namespace && wrap.namespace.is_none() {
+        let is_seen = wrap.namespace.is_some() || wrap.is_seen_inside;
+        if about.isolation == Isolation::Namespace && !is_seen {
             about.isolation = Isolation::PathOnly;
         }
         Ok(about)
@@ -157,6 +219,10 @@ impl Wraps {
         let (registered, wraps) = self.registered();
         let below = || by_ancestry && ancestry::is_inside_wrap(process.pid(), &wraps);
         let origin = Origin::judge(own.as_ref(), &registered, ids, below);
+        // One of another user that lives elsewhere cannot be looked at, and that much is known of it.
+        if origin == Origin::Unreadable && process.is_in_another_namespace() {
+            return Origin::Foreign;
+        }
         // As long as it lives its number is its own: what was said of the number was said of it.
         if origin == Origin::Outside && !process.is_alive() { Origin::Gone } else { origin }
     }

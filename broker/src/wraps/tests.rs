@@ -64,6 +64,7 @@ pub(crate) fn about(pid: u32) -> WrapRegistration {
         agent: "bot".to_owned(),
         isolation: Isolation::Namespace,
         with: vec!["docker".to_owned()],
+        ..WrapRegistration::default()
     }
 }
 
@@ -115,17 +116,17 @@ fn a_token_names_its_wrap_until_the_wrap_ends() {
     let wrap = Waiting::start(0).unwrap();
     let grant = wraps.register(&wrap.peer(), about(wrap.pid())).unwrap();
     // The broker has not seen a namespace yet.
-    assert_eq!(wraps.check(&grant.token).unwrap().isolation, Isolation::PathOnly);
+    assert_eq!(wraps.check(&grant.token, None).unwrap().isolation, Isolation::PathOnly);
     for wrong in ["", "expacti_", &grant.token.replace(|c: char| c.is_ascii_digit(), "0")] {
-        assert!(wraps.check(wrong).is_err(), "{wrong}");
+        assert!(wraps.check(wrong, None).is_err(), "{wrong}");
         assert!(wraps.set_namespace(wrong, wrap.pid()).is_err(), "{wrong}");
     }
     if let Some(inside) = Waiting::start(1) {
         wraps.set_namespace(&grant.token, inside.pid()).unwrap();
-        assert_eq!(wraps.check(&grant.token).unwrap(), about(wrap.pid()));
+        assert_eq!(wraps.check(&grant.token, None).unwrap(), about(wrap.pid()));
     }
     drop(wrap);
-    assert!(wraps.check(&grant.token).is_err());
+    assert!(wraps.check(&grant.token, None).is_err());
 }
 
 #[test]

@@ -16,10 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::peer::{self, Home};
 use super::uplink_header::{self, Refusal};
+use super::users::Users;
 use crate::auth::agents::Team;
 use crate::auth::host_certs;
 use crate::auth::login::{Authenticator, Library};
 use crate::auth::preauth_limit::PreAuthLimiter;
+use crate::auth::registered::Registered;
 use crate::client::connection::Connection;
 use crate::error::GateError;
 use crate::session::signature;
@@ -27,6 +29,9 @@ use crate::shared::Shared;
 use crate::ssh::serve::{Client, config, library_config, serve};
 use crate::transport::backpressure::Backpressure;
 use crate::upstream::route::Target;
+
+/// Which part of all connections one user of the machine may have.
+const USER_SHARE: usize = 4;
 
 /// How long to wait after an accept that failed, usually for lack of resources.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -65,19 +70,25 @@ pub(crate) async fn unix(
     });
     let own = rustix::process::geteuid().as_raw();
     let home = Arc::new(Home::find().map_err(GateError::Listen)?);
+    let all = shared.limits.connections;
+    let users = Users::new(if shared.machine { all / USER_SHARE } else { all });
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             accepted = listener.accept() => accepted.map(|(stream, _)| stream),
         };
         let Some(stream) = survive(accepted).await? else { continue };
-        match stream.peer_cred() {
-            Ok(peer) if peer.uid() == own => {}
+        let uid = match stream.peer_cred() {
+            Ok(peer) if peer.uid() == own || shared.machine => peer.uid(),
             _ => {
                 tracing::warn!("a connection of another user was refused");
                 continue;
             }
-        }
+        };
+        let Some(place) = users.enter(uid) else {
+            tracing::warn!(uid, "too many connections of one user: one was refused");
+            continue;
+        };
         let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
             tracing::warn!("too many connections: one was refused");
             continue;
@@ -85,8 +96,8 @@ pub(crate) async fn unix(
         let (shared, configs) = (Arc::clone(&shared), Arc::clone(&configs));
         let (home, cancel) = (Arc::clone(&home), shutdown.child_token());
         shared.tasks.clone().spawn(async move {
-            local(shared, &configs, &home, stream, cancel).await;
-            drop(slot);
+            local(shared, &configs, &home, (stream, uid), cancel).await;
+            drop((slot, place));
         });
     }
 }
@@ -101,7 +112,7 @@ async fn local(
     shared: Arc<Shared>,
     configs: &LocalConfigs,
     home: &Home,
-    mut stream: UnixStream,
+    (mut stream, uid): (UnixStream, u32),
     cancel: CancellationToken,
 ) {
     if !home.is_home_of(&stream) {
@@ -110,12 +121,21 @@ async fn local(
         let _ = tokio::time::timeout(shared.limits.uplink_header, refusing).await;
         return;
     }
-    let reading = uplink_header::read(&mut stream, async |token| whose(&shared, token).await);
+    let whose = async |token: &str| whose(&shared, token, uid).await;
+    let leads = async |uplink: &Uplink, wrap: Option<&WrapRegistration>| match wrap {
+        Some(wrap) if shared.machine && uplink.signature.is_none() => {
+            let registered = Registered::find(&shared, &uplink.route, wrap).await?;
+            let target = registered.target(&shared, uplink.library)?;
+            Ok(Some((registered, target)))
+        }
+        _ => Ok(None),
+    };
+    let reading = uplink_header::read(&mut stream, whose, leads);
     let header = tokio::select! {
         () = cancel.cancelled() => return,
         header = tokio::time::timeout(shared.limits.uplink_header, reading) => header,
     };
-    let Ok(Some((uplink, wrap, rest))) = header else { return };
+    let Ok(Some(((uplink, wrap, led), rest))) = header else { return };
     if let Some(request) = uplink.signature.clone() {
         let connection = match wrap {
             Some(wrap) => {
@@ -128,9 +148,18 @@ async fn local(
         return;
     }
     let (library, how) = (uplink.library, (uplink.status_line, uplink.json));
-    let known = wrap.map(|wrap| {
-        let target =
-            Target::from_route(uplink.route.clone(), &shared.limits, Arc::clone(&shared.keyring));
+    let (registered, led) = led.unzip();
+    let known = wrap.and_then(|wrap| {
+        let target = match led {
+            Some(target) => target,
+            // What the client says of its target leads nowhere there.
+            None if shared.machine => return None,
+            None => Target::from_route(
+                uplink.route.clone(),
+                &shared.limits,
+                Arc::clone(&shared.keyring),
+            ),
+        };
         let info = SessionInfo {
             target: target.alias.clone(),
             host: target.host.clone(),
@@ -138,10 +167,10 @@ async fn local(
             user: target.user.clone(),
             ..of_wrap(uplink, wrap)
         };
-        (target, info)
+        Some((target, info))
     });
     let (authenticator, config) = if library {
-        let library = Library { known, cancel: cancel.clone() };
+        let library = Library { known, registered, cancel: cancel.clone() };
         (Authenticator::Library(Box::new(library)), &configs.library)
     } else {
         let (shared, cancel) = (Arc::clone(&shared), cancel.clone());
@@ -167,6 +196,7 @@ async fn local(
 fn of_wrap(uplink: Uplink, wrap: WrapRegistration) -> SessionInfo {
     SessionInfo {
         agent: wrap.agent,
+        owner: wrap.owner,
         reason: uplink.reason,
         program: uplink.program,
         isolation: Some(wrap.isolation),
@@ -176,8 +206,12 @@ fn of_wrap(uplink: Uplink, wrap: WrapRegistration) -> SessionInfo {
 }
 
 /// Asks the broker whose token this is. Without its word, nobody's.
-async fn whose(shared: &Shared, token: &str) -> Result<Option<WrapRegistration>, Refusal> {
-    let check = WrapCheck { token: token.to_owned() };
+async fn whose(
+    shared: &Shared,
+    token: &str,
+    uid: u32,
+) -> Result<Option<WrapRegistration>, Refusal> {
+    let check = WrapCheck { token: token.to_owned(), uid: Some(uid) };
     match shared.client.post("/v1/wraps/check", &check).await {
         Ok(wrap) => Ok(Some(wrap)),
         Err(ClientError::Unreachable { .. }) => Ok(None),

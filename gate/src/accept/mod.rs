@@ -3,3 +3,4 @@
 pub(crate) mod listener;
 mod peer;
 mod uplink_header;
+mod users;

@@ -30,13 +30,18 @@ impl From<String> for Refusal {
     }
 }
 
+/// What a connection turned out to be: its header, whose it is (`None` when the broker cannot be reached),
+/// and what its target is.
+pub(super) type Admitted<T> = (Uplink, Option<WrapRegistration>, T);
+
 /// Reads the header and answers it. Returns the header, whose it is according to `whose` (which asks
-/// the broker about the token; `None` when the broker cannot be reached), and the bytes that followed it; `None` when the connection cannot go
-/// on, which the peer was told.
-pub(super) async fn read(
+/// the broker about the token), its target according to `leads`, and the bytes that followed it; `None` when
+/// the connection cannot go on, which the peer was told.
+pub(super) async fn read<T>(
     stream: &mut UnixStream,
     whose: impl AsyncFnOnce(&str) -> Result<Option<WrapRegistration>, Refusal>,
-) -> Option<(Uplink, Option<WrapRegistration>, Bytes)> {
+    leads: impl AsyncFnOnce(&Uplink, Option<&WrapRegistration>) -> Result<T, String>,
+) -> Option<(Admitted<T>, Bytes)> {
     let mut buffer = BytesMut::with_capacity(4096);
     let end = loop {
         if let Some(end) = buffer.iter().position(|b| *b == b'\n') {
@@ -53,14 +58,14 @@ pub(super) async fn read(
     let checked = match end {
         Ok(end) => {
             let header = buffer.split_to(end + 1);
-            admit(&header, whose).await
+            admit(&header, whose, leads).await
         }
         Err(refusal) => Err(refusal),
     };
     match checked {
-        Ok((uplink, wrap)) => {
+        Ok(admitted) => {
             answer(stream, &UplinkReply { ok: true, ..UplinkReply::default() }).await?;
-            Some((uplink, wrap, buffer.freeze()))
+            Some((admitted, buffer.freeze()))
         }
         Err(refusal) => {
             refuse(stream, refusal).await;
@@ -81,10 +86,11 @@ async fn answer(stream: &mut UnixStream, reply: &UplinkReply) -> Option<()> {
     stream.write_all(&line).await.ok()
 }
 
-async fn admit(
+async fn admit<T>(
     header: &[u8],
     whose: impl AsyncFnOnce(&str) -> Result<Option<WrapRegistration>, Refusal>,
-) -> Result<(Uplink, Option<WrapRegistration>), Refusal> {
+    leads: impl AsyncFnOnce(&Uplink, Option<&WrapRegistration>) -> Result<T, String>,
+) -> Result<Admitted<T>, Refusal> {
     let uplink: Uplink =
         serde_json::from_slice(header).map_err(|e| format!("the head cannot be read: {e}"))?;
     if uplink.protocol != PROTOCOL_VERSION {
@@ -100,7 +106,8 @@ async fn admit(
     }
     let wrap = whose(&uplink.token).await?;
     check(&uplink)?;
-    Ok((uplink, wrap))
+    let target = leads(&uplink, wrap.as_ref()).await?;
+    Ok((uplink, wrap, target))
 }
 
 /// The helper has checked the route; the gate does so once more.
@@ -148,8 +155,13 @@ mod tests {
             }
             _ => Err(Refusal { why: "unknown".to_owned(), unknown_token: true }),
         };
-        let got = read(&mut ours, whose).await;
+        let leads = async |uplink: &Uplink, _: Option<&WrapRegistration>| {
+            let known = uplink.route.host != "elsewhere";
+            known.then_some(()).ok_or_else(|| "it is not registered".to_owned())
+        };
+        let got = read(&mut ours, whose, leads).await;
         drop(ours);
+        let got = got.map(|((uplink, wrap, ()), rest)| (uplink, wrap, rest));
         (got, writer.await.unwrap())
     }
 
@@ -223,6 +235,10 @@ mod tests {
         let hostless = Uplink { route: TargetRoute::default(), ..plain() };
         let (_, answer) = exchange(line(&hostless)).await;
         assert!(answer.contains("the head names no host or no user"), "{answer}");
+        let mut elsewhere = plain();
+        elsewhere.route.host = "elsewhere".to_owned();
+        let (got, answer) = exchange(line(&elsewhere)).await;
+        assert!(got.is_none() && answer.contains("it is not registered"), "{answer}");
         let (got, _) = exchange(b"no newline".to_vec()).await;
         assert!(got.is_none());
     }

@@ -10,6 +10,7 @@ use russh::keys::{Certificate, PublicKey};
 use tokio_util::sync::CancellationToken;
 
 use super::agents::{Admitted, AgentIdentity, Team, Wanted, agent_of_certificate, resolve};
+use super::registered::Registered;
 use crate::client::connection::Connection;
 use crate::shared::Shared;
 use crate::upstream::route::Target;
@@ -34,6 +35,8 @@ pub(crate) struct Library {
     /// Where to, but for the user, and what the reviewer is told; `None` when the broker could not be
     /// asked whose connection this is.
     pub(crate) known: Option<(Target, SessionInfo)>,
+    /// The registered target that it is, with the gate of a whole machine.
+    pub(crate) registered: Option<Registered>,
     pub(crate) cancel: CancellationToken,
 }
 
@@ -151,7 +154,16 @@ impl Library {
         let (shared, cancel) = (Arc::clone(shared), self.cancel.clone());
         Some(Admission::Local(match &self.known {
             Some((target, info)) => {
-                let target = Target { user: user.to_owned(), ..target.clone() };
+                let target = match &self.registered {
+                    Some(registered) => match registered.target_as(&shared, user) {
+                        Ok(target) => target,
+                        Err(why) => {
+                            tracing::warn!(%why, "a library's login was refused");
+                            return None;
+                        }
+                    },
+                    None => Target { user: user.to_owned(), ..target.clone() },
+                };
                 let info = SessionInfo { user: user.to_owned(), ..info.clone() };
                 Connection::new(shared, cancel, target, info, (false, false))
             }

@@ -5,4 +5,5 @@ pub(crate) mod agents;
 pub(crate) mod host_certs;
 pub(crate) mod login;
 pub(crate) mod preauth_limit;
+pub(crate) mod registered;
 mod user_certs;

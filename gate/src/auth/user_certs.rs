@@ -169,6 +169,7 @@ mod tests {
             role: Role::Agent,
             public_key: Some(format!("cert-authority,principals=\"{principals}\" {key}")),
             owner: None,
+            unix_user: None,
             former_owners: Vec::new(),
             created_at: 0,
         }

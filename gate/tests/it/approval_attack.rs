@@ -353,6 +353,7 @@ async fn the_person_behind_an_agent_does_not_count_whatever_the_broker_calls_it(
             role: Role::Agent,
             public_key: None,
             owner: None,
+            unix_user: None,
             former_owners: Vec::new(),
             created_at: 0,
         };

@@ -18,6 +18,7 @@ mod latency;
 mod library;
 mod log_watch;
 mod login;
+mod machine;
 mod mux;
 mod names;
 mod push;

@@ -57,6 +57,7 @@ impl Signed {
             public_key: None,
             owner: Some("carol".to_owned()),
             former_owners: Vec::new(),
+            unix_user: None,
             created_at: 0,
         };
         t.broker.add_agent(&words.join(" "), agent);

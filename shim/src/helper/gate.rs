@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use expacti_protocol::home::SERVICE_RUNTIME;
 use expacti_protocol::socket;
 use expacti_protocol::uplink::{MAX_UPLINK, Uplink, UplinkReply};
 
@@ -33,8 +34,13 @@ pub(crate) fn open(gate: &Path, uplink: &Uplink) -> Result<Opened, WrapError> {
     let untrusted = |why| GateError::Untrusted(gate.display().to_string(), why);
     socket::check_directory(gate).map_err(untrusted)?;
     let mut stream = UnixStream::connect(gate).map_err(WrapError::io(format!(
-        "reach the gate at {} (`expacti up` starts it)",
-        gate.display()
+        "reach the gate at {} (`{}` starts it)",
+        gate.display(),
+        if gate.starts_with(SERVICE_RUNTIME) {
+            "sudo systemctl start expacti"
+        } else {
+            "expacti up"
+        }
     )))?;
     #[cfg(target_os = "linux")]
     let peer = rustix::net::sockopt::socket_peercred(&stream)

@@ -142,6 +142,7 @@ fn begin(stdin: &mut impl std::io::BufRead) -> Result<(Ready, Serving), WrapErro
         agent: start.context.agent.clone(),
         isolation: start.isolation,
         with: start.with.clone(),
+        ..WrapRegistration::default()
     };
     let registered = Registered::new(start.broker.clone(), registration)?;
     let fixed = fixed(&start, &search_path());

@@ -384,7 +384,8 @@ impl Survey<'_> {
         content.push(Item::new("user", ItemKind::Directory { mode: 0o755 }));
         content.push(Item::new(format!("user/{}", self.uid), ItemKind::Directory { mode: 0o700 }));
         // What is covered in it, and what lies in that, must be there.
-        for dir in self.own.dirs().iter().filter_map(|dir| std::fs::canonicalize(dir).ok()) {
+        let own = self.own.dirs().into_iter().chain(self.own.service());
+        for dir in own.filter_map(|dir| std::fs::canonicalize(dir).ok()) {
             if let Ok(inner) = dir.strip_prefix(run) {
                 content.push(Item::new(inner, ItemKind::Directory { mode: 0o700 }));
             }
@@ -443,6 +444,7 @@ impl Survey<'_> {
             }
         }
         let mut own: Vec<PathBuf> = self.own.dirs().map(Path::to_owned).into();
+        own.extend(self.own.service().map(Path::to_owned));
         for home in &self.homes {
             // Those of an installation that is not this wrap's.
             own.extend([".config/expacti", ".local/share/expacti"].map(|dir| home.join(dir)));

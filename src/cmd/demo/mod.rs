@@ -54,8 +54,8 @@ async fn play(home: &Home, unattended: bool) -> Outcome {
     for (kind, pattern) in script::RULES {
         broker.add_rule(owner(), rule(*kind, pattern)).await.map_err(failed("add a rule"))?;
     }
-    let broker_socket = installation::bind(&home.broker_socket())?;
-    let gate_socket = installation::bind(&home.gate_socket())?;
+    let broker_socket = installation::bind(&home.broker_socket(), installation::For::Owner)?;
+    let gate_socket = installation::bind(&home.gate_socket(), installation::For::Owner)?;
     let (serving, inner) = (broker.clone(), stop.clone());
     tokio::spawn(async move { serving.serve_unix(broker_socket, inner).await });
 

@@ -15,6 +15,7 @@
 
 mod client;
 mod digest;
+mod island;
 mod marker;
 mod ordinary;
 pub mod prerequisites;
@@ -30,6 +31,7 @@ mod watchdog;
 
 pub use client::ClientHome;
 pub use digest::digest;
+pub use island::Island;
 pub use marker::Marker;
 pub use ordinary::{Layout, Ordinary};
 pub use process::{Process, descendants, kill, stop_all, with_environment};
@@ -46,6 +48,18 @@ pub use until::{DEADLINE, until, until_for};
 macro_rules! trial {
     () => {
         $crate::Trial::new(env!("CARGO_BIN_EXE_expacti"))
+    };
+}
+
+/// Makes an [`Island`] with the binary that cargo built for this integration test; returns from the test where
+/// that cannot be.
+#[macro_export]
+macro_rules! island {
+    () => {
+        match $crate::Island::new(env!("CARGO_BIN_EXE_expacti"))? {
+            Some(island) => island,
+            None => return Ok(()),
+        }
     };
 }
 

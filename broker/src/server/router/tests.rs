@@ -10,7 +10,7 @@ use super::super::shared::Conn;
 use crate::broker::{Broker, BrokerConfig};
 
 /// Every endpoint: its path, and its methods.
-fn routes() -> Vec<(&'static str, Vec<Method>)> {
+pub(super) fn routes() -> Vec<(&'static str, Vec<Method>)> {
     let methods = [
         ("any(", Method::GET),
         ("delete(", Method::DELETE),
@@ -44,7 +44,7 @@ fn the_openapi_document_names_every_endpoint() {
 }
 
 /// One request from a peer.
-async fn ask(
+pub(super) async fn ask(
     broker: &Broker,
     conn: &Conn,
     method: &Method,
@@ -71,18 +71,24 @@ async fn ask(
     (status, String::from_utf8_lossy(&body).into_owned())
 }
 
-async fn broker(dir: &tempfile::TempDir) -> Broker {
+pub(super) async fn broker(dir: &tempfile::TempDir) -> Broker {
     Broker::open(BrokerConfig::of_home(&Home::at(dir.path().to_owned()))).await.unwrap()
 }
 
 /// A token for every role that has one, and one that is none.
-async fn tokens(broker: &Broker) -> Vec<Option<String>> {
+pub(super) async fn tokens(broker: &Broker) -> Vec<Option<String>> {
     use expacti_protocol::http::{NewPrincipal, PrincipalAdded};
     use expacti_protocol::principal::Role;
     let owner = crate::Peer { name: "root".to_owned(), role: Role::Owner, inside_wrap: false };
     let mut tokens = vec![None, Some("nobody's".to_owned())];
     for role in [Role::Admin, Role::Reviewer, Role::Viewer, Role::Gate] {
-        let new = NewPrincipal { name: format!("a-{role}"), role, public_key: None, owner: None };
+        let new = NewPrincipal {
+            name: format!("a-{role}"),
+            role,
+            public_key: None,
+            owner: None,
+            unix_user: None,
+        };
         match broker.add_principal(owner.clone(), new).await.unwrap() {
             PrincipalAdded::Done(created) => tokens.push(created.token),
             PrincipalAdded::Waiting { .. } => unreachable!("no policy asks for approval"),

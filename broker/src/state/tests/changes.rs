@@ -193,7 +193,8 @@ fn an_approval_goes_with_the_person_who_gave_it() {
 }
 
 fn enrol(w: &mut World, by: &Peer, name: &str, role: Role) -> Changed<PrincipalView> {
-    let new = NewPrincipal { name: name.into(), role, public_key: None, owner: None };
+    let new =
+        NewPrincipal { name: name.into(), role, public_key: None, owner: None, unix_user: None };
     w.run(|l, now| l.add_principal(by, new, Some(format!("hash of {name}")), now)).unwrap()
 }
 
@@ -258,6 +259,7 @@ fn who_answers_for_an_agent_is_nothing_one_person_says_beside_a_quorum() {
             role: Role::Agent,
             public_key: Some(format!("ssh-ed25519 AAAA{name}")),
             owner: owner.map(str::to_owned),
+            unix_user: None,
         };
         w.run(|l, now| l.add_principal(&ann, new, None, now)).unwrap()
     };

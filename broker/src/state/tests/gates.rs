@@ -182,7 +182,13 @@ fn an_item_that_its_gate_has_not_signed_is_refused() {
 fn a_gate_is_known_by_its_first_key() {
     let (own, other) = (key(1), key(2));
     let mut w = World::new();
-    let new = NewPrincipal { name: "edge".into(), role: Role::Gate, public_key: None, owner: None };
+    let new = NewPrincipal {
+        name: "edge".into(),
+        role: Role::Gate,
+        public_key: None,
+        owner: None,
+        unix_user: None,
+    };
     let added =
         w.run(|s, now| s.add_principal(&peer("root", Role::Owner), new, Some("hash".into()), now));
     assert!(matches!(added.unwrap(), Changed::Done(_)));

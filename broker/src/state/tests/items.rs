@@ -30,7 +30,8 @@ fn interactive(secret: bool, grantable: bool) -> Option<Interactive> {
 }
 
 pub(super) fn add(w: &mut World, name: &str, role: Role) -> Peer {
-    let new = NewPrincipal { name: name.into(), role, public_key: None, owner: None };
+    let new =
+        NewPrincipal { name: name.into(), role, public_key: None, owner: None, unix_user: None };
     let hash = Some(name.to_owned());
     w.run(|l, now| l.add_principal(&peer("root", Role::Owner), new, hash, now)).unwrap();
     peer(name, role)

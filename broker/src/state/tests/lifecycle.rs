@@ -294,6 +294,7 @@ fn a_removed_principal_is_cut_off() {
             role,
             owner: None,
             public_key: key.map(str::to_owned),
+            unix_user: None,
         };
         w.run(|state, now| state.add_principal(&peer("root", Role::Owner), new, None, now))
             .unwrap();

@@ -188,6 +188,7 @@ pub(super) fn agent(
         role: Role::Agent,
         public_key: Some(public_key(key)),
         owner: owner.map(str::to_owned),
+        unix_user: None,
     };
     w.run(|l, now| l.add_principal(by, new, None, now)).map(drop)
 }

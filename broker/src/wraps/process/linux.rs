@@ -68,6 +68,24 @@ impl Process {
         if self.is_alive() { Ok(lineage) } else { Err(Unknown::Gone) }
     }
 
+    /// Whether it runs as that user, and as nobody else beside.
+    pub(crate) fn is_of(&self, uid: u32) -> bool {
+        let uids = || -> io::Result<bool> {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.number()?))?;
+            let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+            // Real, effective, saved, and that of the file system.
+            let uids = line.unwrap_or_default().split_ascii_whitespace();
+            Ok(uids.map(|one| one.parse().ok()).eq([Some(uid); 4]))
+        };
+        uids().unwrap_or(false) && self.is_alive()
+    }
+
+    /// Whether it is known to live in another user namespace than the first of the system.
+    pub(crate) fn is_in_another_namespace(&self) -> bool {
+        let first = self.number().and_then(Namespace::first_of_hidden);
+        matches!(first, Ok(None)) && self.is_alive()
+    }
+
     fn namespace(&self) -> io::Result<Namespace> {
         let told = match Namespace::of_pidfd(&self.pidfd) {
             Err(e) if is_unsupported(&e) => self.namespace_by_number(),
