@@ -154,6 +154,17 @@ fn a_pin_is_asked_for_by_every_way() -> Result<()> {
     let (screen, code) = at_terminal(&t, &["reviewer", "pin", "--remove"], &["4711"])?;
     ensure!(code == 0, "{}", screen.capture()?);
     t.expacti(&["rules", "defaults"])?.expect_code(0)?;
+    // Guessing takes its time, also beyond a start of the broker.
+    let (screen, code) = at_terminal(&t, &["reviewer", "pin"], &["4711", "4711"])?;
+    ensure!(code == 0, "{}", screen.capture()?);
+    for _ in 0..6 {
+        let (screen, code) = at_terminal(&t, &["rules", "defaults"], &["0000"])?;
+        ensure!(code == 5 && screen.capture()?.contains("not the PIN"), "{}", screen.capture()?);
+    }
+    t.expacti(&["down"])?.expect_code(0)?;
+    t.up()?;
+    let (screen, code) = at_terminal(&t, &["rules", "defaults"], &["4711"])?;
+    ensure!(code == 5 && screen.capture()?.contains("too many wrong"), "{}", screen.capture()?);
     Ok(())
 }
 

@@ -80,12 +80,20 @@ fn known_user(config: &Config, name: String) -> Result<UnixUser, Failure> {
 
 /// `expacti reviewer pin`.
 async fn pin(config: &Config, remove: bool) -> Outcome {
-    let link = Link::running(config)?;
+    let link = Link::running_or_offline(config).await?;
+    let result = pin_with(&link, remove).await;
+    link.close().await;
+    result
+}
+
+async fn pin_with(link: &Link, remove: bool) -> Outcome {
     if remove {
         let _: serde_json::Value = link.client.delete("/v1/pin").await?;
         print::line("no PIN is asked for any more")?;
         return Ok(0);
     }
+    // Before anything is typed: whether there is a broker at all.
+    let _: expacti_protocol::http::Status = link.client.get("/v1/status").await?;
     let pin = ask("new PIN: ").await.map_err(Failure::failed)?;
     pin.check().map_err(Failure::usage)?;
     if ask("once more: ").await.map_err(Failure::failed)? != pin {

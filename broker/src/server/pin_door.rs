@@ -36,15 +36,24 @@ impl Default for PinDoor {
     }
 }
 
+/// When the next PIN may be tried after so many wrong ones.
+fn until(wrong: u32, now: Instant) -> Option<Instant> {
+    let over = wrong.saturating_sub(FREE_TRIES);
+    let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(over.saturating_sub(1)));
+    (over > 0).then(|| now + wait.min(LONGEST_WAIT))
+}
+
 impl PinDoor {
     fn tries(&self) -> MutexGuard<'_, HashMap<String, Tries>> {
         self.tries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one more wrong PIN, before it is known whether it is: many at once are as many.
-    pub(super) fn begin(&self, person: &str, now: Instant) -> Result<(), Refusal> {
+    /// Counts one more wrong PIN, before it is known whether it is: many at once are as many. `before` is
+    /// how many were wrong, as far as it was written down: starting the broker anew is no way to more.
+    pub(super) fn begin(&self, person: &str, before: u32, now: Instant) -> Result<(), Refusal> {
         let mut all = self.tries();
-        let tries = all.entry(person.to_owned()).or_default();
+        let kept = || Tries { wrong: before, until: until(before, now) };
+        let tries = all.entry(person.to_owned()).or_insert_with(kept);
         if let Some(left) = tries.until.and_then(|until| until.checked_duration_since(now)) {
             return Err(Refusal::not_entitled(format!(
                 "too many wrong PINs of {person}: wait {} s",
@@ -52,9 +61,7 @@ impl PinDoor {
             )));
         }
         tries.wrong = tries.wrong.saturating_add(1);
-        let over = tries.wrong.saturating_sub(FREE_TRIES);
-        let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(over.saturating_sub(1)));
-        tries.until = (over > 0).then(|| now + wait.min(LONGEST_WAIT));
+        tries.until = until(tries.wrong, now);
         Ok(())
     }
 
@@ -72,23 +79,31 @@ mod tests {
     fn whoever_guesses_waits() {
         let (door, begin) = (PinDoor::default(), Instant::now());
         for _ in 0..FREE_TRIES {
-            door.begin("alice", begin).unwrap();
+            door.begin("alice", 0, begin).unwrap();
         }
-        door.begin("alice", begin).unwrap();
-        assert!(door.begin("alice", begin).is_err());
-        door.begin("bob", begin).unwrap();
+        door.begin("alice", 0, begin).unwrap();
+        assert!(door.begin("alice", 0, begin).is_err());
+        door.begin("bob", 0, begin).unwrap();
         let mut now = begin;
         let mut waits = Vec::new();
         for _ in 0..12 {
             let wait = door.tries().get("alice").unwrap().until.unwrap() - now;
             waits.push(wait.as_secs());
             now += wait + Duration::from_millis(1);
-            door.begin("alice", now).unwrap();
+            door.begin("alice", 0, now).unwrap();
         }
         assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 900, 900, 900, 900, 900]);
         door.was_right("alice");
         for _ in 0..FREE_TRIES {
-            door.begin("alice", now).unwrap();
+            door.begin("alice", 0, now).unwrap();
         }
+    }
+    #[test]
+    fn starting_anew_is_no_way_to_more_tries() {
+        let (door, now) = (PinDoor::default(), Instant::now());
+        assert!(door.begin("alice", FREE_TRIES + 1, now).is_err());
+        door.begin("alice", FREE_TRIES + 1, now + FIRST_WAIT).unwrap();
+        door.begin("bob", FREE_TRIES, now).unwrap();
+        assert!(door.begin("bob", FREE_TRIES, now).is_err());
     }
 }

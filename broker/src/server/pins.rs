@@ -24,14 +24,17 @@ pub(super) async fn prove(
 ) -> Result<Option<String>, Refusal> {
     let name = peer.name.clone();
     let asked = broker.handle.run(move |state, _, _| Ok(state.asked_of(&name))).await?;
-    let Some(digest) = asked.pin else { return Ok(None) };
+    let Some(digest) = asked.pin.clone() else { return Ok(None) };
     let door = &broker.shared.pins;
-    door.begin(&peer.name, Instant::now())?;
+    door.begin(&peer.name, asked.wrong_pins, Instant::now())?;
+    let who = peer.clone();
+    broker.handle.run(move |state, _, _| state.count_pin(&who)).await?;
+    let who = peer.clone();
     if is_right(door, given, &digest).await? {
+        broker.handle.run(move |state, _, _| state.pin_was_right(&who)).await?;
         door.was_right(&peer.name);
         return Ok(Some(digest));
     }
-    let who = peer.clone();
     broker.handle.run(move |state, _, now| state.pin_was_wrong(&who, now)).await?;
     Err(Refusal::not_entitled(format!("that is not the PIN of {}", peer.name)))
 }

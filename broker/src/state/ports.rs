@@ -283,6 +283,9 @@ pub(crate) struct Reviewer {
     pub(crate) reset_at: Option<i64>,
     /// They have had a key: without one they allow nothing any more.
     pub(crate) signs: bool,
+    /// Wrong PINs since the last right one.
+    #[serde(default)]
+    pub(crate) wrong_pins: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]

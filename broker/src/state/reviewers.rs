@@ -19,6 +19,8 @@ const TOLD_OF_RESET: i64 = 7 * 86_400;
 pub(crate) struct Asked {
     /// The digest of their PIN.
     pub(crate) pin: Option<String>,
+    /// Wrong ones since the last right one.
+    pub(crate) wrong_pins: u32,
     /// They sign.
     pub(crate) signature: bool,
 }
@@ -36,6 +38,7 @@ impl State {
         let reviewer = self.proofs.get(&person.to_owned());
         Asked {
             pin: reviewer.and_then(|reviewer| reviewer.pin.clone()),
+            wrong_pins: reviewer.map_or(0, |reviewer| reviewer.wrong_pins),
             signature: self.has_signed(person),
         }
     }
@@ -111,11 +114,27 @@ impl State {
             return Err(Refusal::not_found(format!("a PIN of {}", by.name)));
         }
         reviewer.pin = pin;
+        reviewer.wrong_pins = 0;
         self.keep_reviewer(reviewer)?;
         self.audit(&entry(kind, &by.name, now))
     }
 
-    /// A wrong PIN came.
+    /// A PIN is about to be checked: it counts as wrong until it is known to be right, also if the broker
+    /// ends meanwhile. Says how many were wrong before.
+    pub(crate) fn count_pin(&mut self, by: &Peer) -> Result<u32, Refusal> {
+        let reviewer = self.reviewer(&by.name);
+        let before = reviewer.wrong_pins;
+        self.keep_reviewer(Reviewer { wrong_pins: before.saturating_add(1), ..reviewer })?;
+        Ok(before)
+    }
+
+    /// It was right.
+    pub(crate) fn pin_was_right(&mut self, by: &Peer) -> Result<(), Refusal> {
+        let reviewer = self.reviewer(&by.name);
+        self.keep_reviewer(Reviewer { wrong_pins: 0, ..reviewer })
+    }
+
+    /// It was wrong.
     pub(crate) fn pin_was_wrong(&mut self, by: &Peer, now: Now) -> Result<(), Refusal> {
         self.audit(&entry("pin_wrong", &by.name, now))
     }
