@@ -51,8 +51,7 @@ pub fn other_names(targets: &BTreeMap<String, Place>, here: &Whereabouts<'_>) ->
 
 /// Names of hosts do not differ in capital letters, nor by the dot at their end.
 fn is_same_host(one: &str, other: &str) -> bool {
-    let bare = |host: &str| host.trim_end_matches('.').to_ascii_lowercase();
-    bare(one) == bare(other)
+    one.trim_end_matches('.').eq_ignore_ascii_case(other.trim_end_matches('.'))
 }
 
 fn is_same(one: &Place, other: &Place) -> bool {

@@ -30,11 +30,12 @@ pub(crate) enum SetUpCommand {
         after_help = "Examples:\n  expacti policy add --type quorum --min 2 --group alice,bob,carol --match 'kubectl delete **'\n  expacti policy test 'kubectl delete ns shop'"
     )]
     Policy(PolicyCommand),
-    /// Make targets, agents, policies and rules what a file says, as one change
+    /// Make targets, agents, policies and rules what a file says
     ///
-    /// What is missing is added, what differs is changed, and with --prune what the file does not name is
-    /// removed, of each kind that it names. All of it is done, or nothing; it needs whatever approval a part
-    /// of it needs, once. Without a file, what there is is printed in the form of one.
+    /// It is one change: what is missing is added, what differs is changed, and with --prune what the file
+    /// does not name is removed, of each kind that it names. All of it is done, or nothing; it needs
+    /// whatever approval a part of it needs, once. Without a file, what there is is printed in the form of
+    /// one.
     #[command(
         after_help = "Examples:\n  expacti apply > team.toml\n  expacti apply team.toml --dry-run\n  expacti apply team.toml --prune\n\nA file:\n  [[target]]\n  name = \"web-1\"\n  address = \"deploy@10.0.0.5:22\"\n  host_keys = [\"ssh-ed25519 AAAA...\"]\n  tags = [\"production\"]\n\n  [[agent]]\n  name = \"claude\"\n  key = \"ssh-ed25519 AAAA...\"\n  owner = \"alice\"\n\n  [[policy]]\n  type = \"quorum\"                 # any, quorum, all, role\n  min = 2\n  group = [\"alice\", \"bob\", \"carol\"]\n  match = \"kubectl delete **\"\n\n  [[rule]]\n  glob = \"systemctl restart nginx\"   # or exact, regex\n  target = \"web-*\"\n  until = \"2027-01-31T12:00:00Z\""
     )]

@@ -35,6 +35,8 @@ impl PassedOn {
 pub(crate) struct Agreed {
     pub(crate) book: Rulebook,
     pub(crate) people: Vec<Person>,
+    /// The digest of their statement.
+    sha256: Digest,
     pub(crate) snapshot: Snapshot,
 }
 
@@ -102,7 +104,8 @@ impl Rulebooks {
         wanted.is_current(agreed.book.made_at, now).map_err(|fault| fault.to_string())?;
         // From the file each time: another gate may keep its memory there as well.
         let seen = load(&self.file)?;
-        let sha256 = Digest::of(signed.statement.as_bytes());
+        // Of the statement, which may be megabytes: once.
+        let sha256 = agreed.sha256;
         let next = seen.then(&agreed.book, sha256, now)?;
         if next.epoch != seen.epoch || next.latest >= seen.latest.saturating_add(NOTE) {
             // What was not written down would be forgotten by a restart.
@@ -150,7 +153,8 @@ fn read(
     let policies =
         PolicySet::build(book.policies.clone()).map_err(|error| unusable(error.to_string()))?;
     let snapshot = Snapshot { tables: RiskTables::builtin().clone(), rules, policies };
-    Ok(Agreed { book, people, snapshot })
+    let sha256 = Digest::of(signed.statement.as_bytes());
+    Ok(Agreed { book, people, sha256, snapshot })
 }
 
 fn load(file: &Path) -> Result<Seen, String> {
