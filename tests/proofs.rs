@@ -92,10 +92,16 @@ fn no_change_goes_round_a_key() -> Result<()> {
     for attempt in [attempts[0], attempts[7]] {
         t.expacti(attempt)?.expect_code(0)?;
     }
+    // The pause holds until somebody ends it, with the key.
+    let run = t.wrap(&["ssh", "target", "echo ran"]).spawn()?;
+    let held = t.wait_pending()?;
+    t.expacti(&["resume", &held.session_id])?.expect_code(0)?;
+    t.deny(&held.id, "again")?;
+    run.wait()?.expect_code(77)?;
     t.wrap(&["ssh", "target", "echo ran"]).run()?.expect_stdout("ran\n")?;
     let log = t.audit()?;
     let signed: Vec<_> = log.iter().filter(|entry| entry.kind == "request_signed").collect();
-    ensure!(signed.len() == 2, "{log:?}");
+    ensure!(signed.len() == 3, "{log:?}");
     let statement = signed[0].more["signed"]["statement"].as_str().unwrap();
     ensure!(statement.contains("\"path\":\"/v1/rules\""), "{statement}");
     ensure!(statement.contains("\"purpose\":\"expacti-request\""), "{statement}");
