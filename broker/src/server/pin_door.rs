@@ -102,7 +102,8 @@ mod tests {
     fn starting_anew_is_no_way_to_more_tries() {
         let (door, now) = (PinDoor::default(), Instant::now());
         assert!(door.begin("alice", FREE_TRIES + 1, now).is_err());
-        door.begin("alice", FREE_TRIES + 1, now + FIRST_WAIT).unwrap();
+        let later = now + FIRST_WAIT + Duration::from_millis(1);
+        door.begin("alice", FREE_TRIES + 1, later).unwrap();
         door.begin("bob", FREE_TRIES, now).unwrap();
         assert!(door.begin("bob", FREE_TRIES, now).is_err());
     }
