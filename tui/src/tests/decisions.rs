@@ -24,6 +24,25 @@ fn a_decision_names_what_was_shown() {
 }
 
 #[test]
+fn an_allow_that_the_gate_does_not_deliver_is_no_allow() {
+    let mut b = TestScreen::new(120, 35);
+    let mut view = request("0001", 10);
+    b.pending(&view);
+    b.wait(600);
+    b.keys("a");
+    let r#ref = b.decisions()[0].r#ref;
+    b.event(ReviewerEvent::Ack { r#ref });
+    (view.state, view.allow, view.revision) = (CommandState::Allowed, Some(true), 2);
+    b.updated(&view);
+    assert!(b.shows("allowed"), "{}", b.text());
+    (view.state, view.revision) = (CommandState::Withdrawn, 3);
+    view.comment = Some("needs 1 signature; has none".into());
+    b.updated(&view);
+    assert!(b.shows("was allowed and did not run: needs 1 signature; has none"), "{}", b.text());
+    assert!(!b.shows("last:"), "{}", b.text());
+}
+
+#[test]
 fn sent_is_not_done_and_late_is_said() {
     let mut b = TestScreen::new(120, 35);
     let first = request("0001", 10);

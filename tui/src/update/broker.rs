@@ -142,6 +142,7 @@ fn command(model: &mut Model, view: CommandView) {
         return;
     }
     grant::record(&mut model.sessions, &model.reviewer, &view);
+    let was = known.as_ref().map(|item| item.state());
     let (id, ascii) = (view.id.clone(), model.settings.theme.ascii);
     let item = match known {
         Some(item) => {
@@ -165,6 +166,22 @@ fn command(model: &mut Model, view: CommandView) {
     } else {
         item.closed_since.get_or_insert(model.clock.now);
         remember(&mut model.sessions, item);
+        // What this reviewer allowed, and the gate has not delivered.
+        let allowed = matches!(
+            item.stage,
+            Stage::Sent { verdict: Verdict::Allow, .. } | Stage::Done { verdict: Verdict::Allow }
+        );
+        if item.state() == CommandState::Withdrawn
+            && was != Some(CommandState::Withdrawn)
+            && allowed
+        {
+            let why = clean(item.view().comment.as_deref().unwrap_or("it was withdrawn"), 300);
+            let text = format!("{} was allowed and did not run: {why}", id.short());
+            if model.decisions.last.as_ref().is_some_and(|last| last.id == id) {
+                model.decisions.last = None;
+            }
+            model.decisions.fail(id.clone(), text);
+        }
     }
     decide::request_changed(model, &id);
 }
