@@ -60,7 +60,8 @@ fn complaint(path: &Path, owner: u32, mode: u32, own: u32) -> Option<String> {
 }
 
 /// A path as a shell takes it.
-fn shown(path: &Path) -> String {
+#[must_use]
+pub fn shown(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,:=".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }

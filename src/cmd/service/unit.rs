@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use expacti_protocol::client::Endpoint;
 use expacti_protocol::home::Home;
+use expacti_protocol::private::shown;
 
 use super::account::{PATH, root};
 use crate::failure::Failure;
@@ -79,13 +80,6 @@ fn by_hand(home: &Home, program: &Path, runs: bool) -> String {
          {program} up --foreground --service",
         if runs { stop.as_str() } else { "" }
     )
-}
-
-/// A path as a shell takes it.
-fn shown(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,:=".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]

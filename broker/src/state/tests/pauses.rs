@@ -6,27 +6,11 @@ use expacti_protocol::command::CommandState;
 use expacti_protocol::ids::SessionId;
 use expacti_protocol::principal::Role;
 use expacti_protocol::reviewer::ErrorCode;
-use expacti_protocol::session::SessionInfo;
 
 use super::items::add;
-use super::scope::{fingerprint, set, target};
+use super::scope::{open, set, target};
 use super::world::*;
 use crate::state::{Loaded, Peer, Refusal, Write};
-
-/// A session of the agent `bot`, behind which boss stands.
-fn open(w: &mut World, name: &str, host: &str, key: Option<u8>, user: &str) -> SessionId {
-    let info = SessionInfo {
-        agent: "bot".into(),
-        owner: Some("boss".into()),
-        target: name.into(),
-        host: host.into(),
-        port: 22,
-        user: user.into(),
-        host_key_sha256: key.map(fingerprint),
-        ..SessionInfo::default()
-    };
-    w.run(|state, now| state.open_session(GATE, info, now)).unwrap()
-}
 
 fn pause(w: &mut World, by: &Peer, id: &SessionId, paused: bool) -> Result<bool, Refusal> {
     w.run(|l, now| l.pause(by, id, paused, now)).map(|view| view.paused)

@@ -43,18 +43,29 @@ pub(super) fn set(w: &mut World, by: &Peer, target: &Target) -> Result<Changed<T
     w.run(|l, now| l.add_target(by, target.clone(), now))
 }
 
-pub(super) fn session_on(w: &mut World, name: &str, host: &str, key: Option<u8>) -> SessionId {
+/// A session of the agent `bot`, behind which boss stands.
+pub(super) fn open(
+    w: &mut World,
+    name: &str,
+    host: &str,
+    key: Option<u8>,
+    user: &str,
+) -> SessionId {
     let info = SessionInfo {
         agent: "bot".into(),
         owner: Some("boss".into()),
         target: name.into(),
         host: host.into(),
         port: 22,
-        user: "deploy".into(),
+        user: user.into(),
         host_key_sha256: key.map(fingerprint),
         ..SessionInfo::default()
     };
     w.run(|state, now| state.open_session(GATE, info, now)).unwrap()
+}
+
+pub(super) fn session_on(w: &mut World, name: &str, host: &str, key: Option<u8>) -> SessionId {
+    open(w, name, host, key, "deploy")
 }
 
 /// How many approvals `uptime` needs on a target of that name at that address.
