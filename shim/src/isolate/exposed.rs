@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::survey::holds_a_private_key;
+use super::secret_files::holds_a_private_key;
 
 /// How deep, how many files, and how much of each are looked at.
 const DEEPEST: usize = 12;

@@ -17,7 +17,7 @@ use rustix::mount::{
 };
 
 use super::plan::{Item, ItemKind, Plan, Step};
-use super::survey::{MAX_COPY, holds_a_private_key};
+use super::secret_files::{MAX_COPY, holds_a_private_key};
 use crate::error::WrapError;
 
 /// The sources of a plan, opened before the first mount.

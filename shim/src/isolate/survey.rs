@@ -2,133 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use expacti_protocol::home::Home;
 
+use super::covers::{another_directory, leave_out_hidden, outermost, push, seen_again};
+use super::places::{
+    DEVICES, ENGINES, OWN, RUN, SECRETS, SPECIAL, STARTER_FILES, STARTERS, STARTERS_OF_DATA,
+    is_broad, is_own_of_root,
+};
 use super::plan::{AREAS, Item, ItemKind, NOTHING, Plan, Step};
-use super::watch::{Mount, aliases, overlaid, parse};
+use super::secret_files::{copies, holds_only_keys, is_no_secret, linked, names_of};
+use super::watch::{Mount, parse};
 use super::writable::{is_changeable, is_writable, renamable_ancestors};
 use super::{programs, sockets};
 use crate::context::{CLIENT, EXPACTI};
 use crate::error::WrapError;
 
-/// Size of the largest file of `~/.ssh` and `~/.gnupg` that is seen inside, in bytes.
-pub(super) const MAX_COPY: u64 = 16 << 20;
-
-/// Size of the largest key, in bytes.
-const MAX_KEY: u64 = 64 << 10;
-
 /// How deep the directories below `~/.ssh` are looked at.
 const MAX_DEPTH: usize = 4;
-
-/// Directories that are made new in them, and cannot be brought back.
-const SPECIAL: &[&str] = &["/dev/pts", "/dev/shm", "/run/user", "/run/lock"];
-
-/// What of `/run` is seen inside: places of services that take no commands (the journal, name lookups,
-/// databases with accounts of their own), and of files.
-const RUN: &[&str] = &[
-    "NetworkManager/resolv.conf",
-    "avahi-daemon/socket",
-    "current-system",
-    "booted-system",
-    "memcached",
-    "mysqld",
-    "nscd",
-    "opengl-driver",
-    "opengl-driver-32",
-    "postgresql",
-    "redis",
-    "resolvconf",
-    "systemd/journal/dev-log",
-    "systemd/journal/socket",
-    "systemd/journal/stdout",
-    "systemd/resolve",
-    "systemd/userdb",
-    "systemd/machine-id",
-    "udev/data",
-    "utmp",
-];
-
-/// What of `/dev` is seen inside: files that lead to no other terminal, no keyboard and no disk.
-const DEVICES: &[&str] = &[
-    "null",
-    "zero",
-    "full",
-    "random",
-    "urandom",
-    "tty",
-    "fuse",
-    "kvm",
-    "dri",
-    "snd",
-    "net",
-    "hugepages",
-    "nvidia0",
-    "nvidia1",
-    "nvidia2",
-    "nvidia3",
-    "nvidia4",
-    "nvidia5",
-    "nvidia6",
-    "nvidia7",
-    "nvidiactl",
-    "nvidia-uvm",
-    "nvidia-uvm-tools",
-    "nvidia-modeset",
-    "nvidia-caps",
-    "kfd",
-    "dxg",
-];
-
-/// Files and directories of a home that can be used to log in, to type into another window, or to
-/// answer for the user. Those of virtual machines count: the home is mounted in them.
-const SECRETS: &[&str] = &[
-    ".ICEauthority",
-    ".Xauthority",
-    ".colima/_lima/_config",
-    ".config/code-server",
-    ".config/putty",
-    ".config/tigervnc/passwd",
-    ".docker/machine",
-    ".dropbear",
-    ".lima/_config",
-    ".local/share/containers/podman/machine",
-    ".minikube/machines",
-    ".orbstack/ssh",
-    ".putty",
-    ".serverauth",
-    ".step/ssh",
-    ".tsh",
-    ".vagrant.d/insecure_private_key",
-    ".vagrant.d/insecure_private_keys",
-    ".vnc/passwd",
-];
-
-/// Where programs of the user's outside leave by what they are asked to run something, and where the
-/// wrapped program leaves the same of its own.
-const OWN: &[&str] = &[".config/emacs/server", ".emacs.d/server", ".local/share/jupyter/runtime"];
-
-/// Directories from which the user's session starts programs outside, below that of settings and below
-/// that of data.
-const STARTERS: &[&str] = &["autostart", "environment.d", "systemd"];
-const STARTERS_OF_DATA: &[&str] = &["dbus-1", "systemd"];
-
-/// Files of a home by which programs outside run something without being asked, where they are used.
-const STARTER_FILES: &[&str] = &[".forward", ".mailfilter", ".procmailrc"];
-
-/// Where a container engine listens: whoever may ask it has every file of the machine.
-pub(crate) const ENGINES: &[&str] = &[
-    "/run/containerd",
-    "/run/crio",
-    "/run/docker",
-    "/run/docker.sock",
-    "/run/incus",
-    "/run/libvirt",
-    "/run/lxd",
-    "/run/podman",
-];
 
 /// What the plan depends on.
 pub(crate) struct Survey<'a> {
@@ -653,110 +545,8 @@ impl Survey<'_> {
     }
 }
 
-/// Where else a file or directory is seen: by another mount, or through an overlay.
-fn seen_again(mounts: &[Mount], path: &Path) -> Vec<PathBuf> {
-    let id = |path: &Path| std::fs::symlink_metadata(path).map(|m| (m.dev(), m.ino())).ok();
-    // Something else may be mounted over it.
-    let is_same = |path: &Path, other: &Path| id(path).is_some_and(|own| id(other) == Some(own));
-    let found = aliases(mounts, path).into_iter();
-    let mut again: Vec<PathBuf> =
-        found.filter(|(path, other)| is_same(path, other)).map(|(_, other)| other).collect();
-    // There it has another number.
-    again.extend(overlaid(mounts, path).into_iter().filter(|other| id(other).is_some()));
-    again.iter_mut().for_each(|other| {
-        if let Ok(real) = std::fs::canonicalize(&*other) {
-            *other = real;
-        }
-    });
-    again
-}
-
-/// Of these paths those that are in no other, sorted.
-fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    paths.sort();
-    paths.dedup();
-    let mut outermost: Vec<PathBuf> = Vec::new();
-    for path in paths {
-        if !outermost.iter().any(|outer| path.starts_with(outer)) {
-            outermost.push(path);
-        }
-    }
-    outermost
-}
-
-/// Leaves out the copies of files in other directories that are covered: what a link leads to may have been
-/// chosen inside a wrap.
-fn leave_out_hidden(covers: &mut [Step]) {
-    let places: Vec<PathBuf> = covers.iter().map(|cover| cover.at().to_owned()).collect();
-    for cover in covers {
-        let Step::Directory { at, content, .. } = cover else { continue };
-        content.retain(|item| match &item.kind {
-            ItemKind::Copy { from } => {
-                from.starts_with(&*at) || !places.iter().any(|place| from.starts_with(place))
-            }
-            _ => true,
-        });
-    }
-}
-
-/// Whether a directory holds nothing but keys, their public halves and certificates. `secrets` are keys by
-/// what the configuration says.
-fn holds_only_keys(dir: &Path, secrets: &BTreeSet<PathBuf>) -> bool {
-    /// More than that are no keys of a user's.
-    const MOST: usize = 256;
-    let Ok(entries) = std::fs::read_dir(dir) else { return false };
-    let entries: Vec<_> = entries.take(MOST + 1).collect();
-    let holds_key = |path: &Path| {
-        std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file() && m.len() <= MAX_KEY)
-            && std::fs::read(path).is_ok_and(|text| holds_a_private_key(&text))
-    };
-    // A pattern of the configuration may fit other files, too.
-    let mut has_key = false;
-    let mut is_one = |path: &Path| {
-        let holds_key = holds_key(path);
-        has_key |= holds_key;
-        holds_key
-            || secrets.contains(path)
-            || path.extension().is_some_and(|extension| extension == "pub")
-    };
-    entries.len() <= MOST
-        && entries.into_iter().all(|entry| {
-            entry.is_ok_and(|e| e.file_type().is_ok_and(|t| t.is_file()) && is_one(&e.path()))
-        })
-        && has_key
-}
-
 /// The file in expacti's covered directories by which a process knows that it is inside.
 pub(crate) const INSIDE: &str = "INSIDE";
-
-/// A directory of the program's own, which it can use in the place of the one outside.
-fn another_directory(at: PathBuf) -> Step {
-    Step::Directory { at, mode: 0o700, read_only: false, content: Vec::new() }
-}
-
-/// Adds a cover unless something above it is covered, and drops those below it.
-fn push(covers: &mut Vec<Step>, step: Step) {
-    if covers.iter().any(|c| step.at().starts_with(c.at())) {
-        return;
-    }
-    covers.retain(|c| !c.at().starts_with(step.at()));
-    covers.push(step);
-}
-
-/// Directories that are never covered as a whole.
-fn is_broad(dir: &Path) -> bool {
-    [
-        "/", "/dev", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var",
-        "/var/lib", "/var/tmp",
-    ]
-    .iter()
-    .any(|broad| dir == Path::new(broad))
-}
-
-/// Broad directories that root works in.
-fn is_own_of_root(dir: &Path) -> bool {
-    dir == Path::new("/root") || dir == Path::new("/var/tmp")
-}
 
 fn inner_dir(outer: &Path, dir: &Path) -> Vec<Item> {
     match dir.strip_prefix(outer) {
@@ -803,81 +593,6 @@ fn make_dirs(dir: &Path) -> Result<(), WrapError> {
         .mode(0o700)
         .create(dir)
         .map_err(WrapError::io(format!("create {}", dir.display())))
-}
-
-/// Whether a file of `~/.ssh` may be read inside, by its name and by what it holds. `known`: it lies in
-/// the directory itself, or the configuration includes it.
-fn is_no_secret(path: &Path, known: bool) -> bool {
-    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let by_name = name.starts_with("known_hosts")
-        || name.ends_with(".pub")
-        || name.ends_with(".conf")
-        || name == "config"
-        || (known
-            && !name.starts_with("id_")
-            && matches!(name, "allowed_signers" | "authorized_keys"));
-    by_name && std::fs::read(path).is_ok_and(|text| !holds_a_private_key(&text))
-}
-
-/// Whether a text holds a private key, by the line that each format begins with.
-pub(crate) fn holds_a_private_key(text: &[u8]) -> bool {
-    ["PRIVATE KEY-----", "PuTTY-User-Key-File-", "SSH PRIVATE KEY FILE FORMAT", "openssh-key-v1"]
-        .iter()
-        .any(|mark| text.windows(mark.len()).any(|w| w == mark.as_bytes()))
-}
-
-fn copies(
-    from: &Path,
-    to: &Path,
-    depth: usize,
-    wanted: &dyn Fn(&Path, bool) -> bool,
-    content: &mut Vec<Item>,
-) {
-    let Ok(entries) = std::fs::read_dir(from) else { return };
-    for entry in entries.flatten() {
-        let (path, inner) = (entry.path(), to.join(entry.file_name()));
-        // Through links: they may lead to a configuration kept elsewhere.
-        let Ok(metadata) = std::fs::metadata(&path) else { continue };
-        if metadata.is_dir() && depth > 0 {
-            content.push(Item::new(&inner, ItemKind::Directory { mode: 0o700 }));
-            copies(&path, &inner, depth - 1, wanted, content);
-        } else if metadata.is_file()
-            && metadata.len() <= MAX_COPY
-            && wanted(&path, to.as_os_str().is_empty())
-        {
-            // Where the link leads now: it is not followed again.
-            let Ok(from) = std::fs::canonicalize(&path) else { continue };
-            content.push(Item::new(inner, ItemKind::Copy { from }));
-        }
-    }
-}
-
-/// The files at and below `path` that have more than one name.
-fn linked(path: &Path, depth: usize, found: &mut BTreeSet<(u64, u64)>) {
-    let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
-    if metadata.is_file() && metadata.nlink() > 1 {
-        found.insert((metadata.dev(), metadata.ino()));
-    } else if metadata.is_dir() && depth > 0 {
-        let Ok(entries) = std::fs::read_dir(path) else { return };
-        for entry in entries.flatten() {
-            linked(&entry.path(), depth - 1, found);
-        }
-    }
-}
-
-/// Every name below `dir` of these files.
-fn names_of(dir: &Path, wanted: &BTreeSet<(u64, u64)>, depth: usize, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() && depth > 0 {
-            names_of(&entry.path(), wanted, depth - 1, found);
-        } else if kind.is_file()
-            && entry.metadata().is_ok_and(|m| wanted.contains(&(m.dev(), m.ino())))
-        {
-            found.push(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::isolate::secret_files::holds_a_private_key;
 
 /// A home with the directories of one wrap beside it.
 struct World {
